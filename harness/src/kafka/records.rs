@@ -1,0 +1,163 @@
+//! Writing and reading records with acknowledged delivery and exact counts.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::{Broker, REQUEST_TIMEOUT};
+use crate::wait_until;
+
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(120);
+const QUEUE_POLL: Duration = Duration::from_millis(10);
+
+/// A record as it was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The partition it was in.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// The record's timestamp, milliseconds since the epoch.
+    pub timestamp_ms: Option<i64>,
+    /// The key; none and empty are the same here.
+    pub key: Vec<u8>,
+    /// The payload; none (a tombstone) and empty are the same here.
+    pub payload: Vec<u8>,
+}
+
+/// Remembers the first failed delivery.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Option<KafkaError>>>);
+
+impl ClientContext for Failures {}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut first = self.0.lock().expect("no holder of this lock panics");
+            first.get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+impl Broker {
+    /// Writes the payloads in order, stamped with the present, to one partition or (`None`) wherever the client puts
+    /// them; returns when all are acknowledged.
+    #[track_caller]
+    pub fn produce<P: AsRef<[u8]>>(&self, topic: &str, partition: Option<i32>, payloads: impl IntoIterator<Item = P>) {
+        self.produce_records(topic, partition, None, payloads);
+    }
+
+    /// As [`Broker::produce`], with a timestamp (milliseconds since the epoch) for all records.
+    #[track_caller]
+    pub fn produce_at<P: AsRef<[u8]>>(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        timestamp_ms: i64,
+        payloads: impl IntoIterator<Item = P>,
+    ) {
+        self.produce_records(topic, partition, Some(timestamp_ms), payloads);
+    }
+
+    /// A producer of the test's own, for transactions, pacing or settings such as `("linger.ms", "0")`.
+    #[track_caller]
+    pub fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
+        let mut config = self.client_config();
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        config.create().expect("the test's producer settings are valid")
+    }
+
+    /// The first and the next offset of a partition.
+    #[track_caller]
+    pub fn watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let watermarks = self.consumer().fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
+        watermarks.unwrap_or_else(|error| panic!("no watermarks of {topic}/{partition}: {error}"))
+    }
+
+    /// Reads the topic from its beginning until `count` committed records are there; sorted by partition and offset.
+    #[track_caller]
+    pub fn consume(&self, topic: &str, count: usize, deadline: Duration) -> Vec<Record> {
+        let consumer = self.reader_of(topic);
+        let mut records = Vec::with_capacity(count);
+        let what = format!("{count} records are read from {topic}");
+        wait_until(deadline, &what, || {
+            // Everything at hand is taken: with a pause a record, thousands would take their time.
+            while records.len() < count {
+                match consumer.poll(QUEUE_POLL) {
+                    Some(Ok(message)) => records.push(Record::from(&message)),
+                    Some(Err(error)) => panic!("cannot read {topic}: {error}"),
+                    None => return false,
+                }
+            }
+            true
+        });
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    fn reader_of(&self, topic: &str) -> BaseConsumer {
+        let consumer = self.consumer();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..self.partitions(topic) {
+            let beginning = Offset::Beginning;
+            let added = assignment.add_partition_offset(topic, partition as i32, beginning);
+            added.expect("the beginning is an offset");
+        }
+        assert!(assignment.count() > 0, "there is no topic {topic}");
+        consumer.assign(&assignment).expect("partitions that exist can be assigned");
+        consumer
+    }
+
+    #[track_caller]
+    fn produce_records<P: AsRef<[u8]>>(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        timestamp_ms: Option<i64>,
+        payloads: impl IntoIterator<Item = P>,
+    ) {
+        let failures = Failures::default();
+        let mut config = self.client_config();
+        // Idempotent: in order and once each, even when the broker is killed in between.
+        config.set("enable.idempotence", "true").set("message.max.bytes", "16000000");
+        let producer: BaseProducer<Failures> =
+            config.create_with_context(failures.clone()).expect("these settings are valid");
+        for payload in payloads {
+            let mut record = BaseRecord::<[u8], _>::to(topic).payload(payload.as_ref());
+            record.partition = partition;
+            record.timestamp = timestamp_ms;
+            while let Err((error, back)) = producer.send(record) {
+                let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+                assert!(error == full, "cannot write to {topic}: {error}");
+                record = back;
+                producer.poll(QUEUE_POLL);
+            }
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(DELIVERY_DEADLINE).expect("all records are acknowledged in time");
+        let failed = failures.0.lock().expect("no holder of this lock panics").take();
+        assert!(failed.is_none(), "a record for {topic} was not delivered: {failed:?}");
+    }
+}
+
+impl From<&BorrowedMessage<'_>> for Record {
+    fn from(message: &BorrowedMessage<'_>) -> Record {
+        Record {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis(),
+            key: message.key().unwrap_or_default().to_vec(),
+            payload: message.payload().unwrap_or_default().to_vec(),
+        }
+    }
+}

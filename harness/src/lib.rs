@@ -1,0 +1,25 @@
+//! Real services for tests and benchmarks, started on loopback in temporary directories and stopped afterwards.
+//!
+//! ```text
+//! kafka::Broker        one Kafka 4.1 node (KRaft)    ┐
+//! postgres::Server     one PostgreSQL, logical WAL   ├─ process::Process ─ a watchdog ends it if the test dies
+//! chromium::Browser    one headless Chromium         ┘
+//! http                 one blocking request          wait_until, wait_for, free_port
+//! ```
+//!
+//! Everything here panics with a readable message instead of returning errors: a test that cannot start its
+//! services has failed. Nothing sleeps for synchronisation; [`wait_until`] polls a condition up to a deadline.
+
+pub mod chromium;
+pub mod http;
+mod installed;
+pub mod kafka;
+mod port;
+pub mod postgres;
+pub mod process;
+mod wait;
+mod watchdog;
+
+pub use port::free_port;
+pub use process::Process;
+pub use wait::{wait_for, wait_until};
