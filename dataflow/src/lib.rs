@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The graph of Vitrine: from views and orders to published indexes.
+//!
+//! ```text
+//! Feed ─▶ Inputs ─(tick)─▶ graph ─▶ traces ─▶ Publisher ─▶ Slots ─▶ Shelf ─▶ Glance ─▶ an answer
+//! ```
+//! [`engine`] runs the workers, [`pace`] decides when a tick closes, [`graph`] is the computation, [`publish`] makes
+//! its indexes readable from any thread, [`shelf`] reads them. [`rules`] holds the business numbers.
+//!
+//! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
+
+pub mod board;
+pub mod dictionary;
+pub mod engine;
+pub mod feed;
+pub mod graph;
+pub mod ids;
+pub mod inputs;
+pub mod ops;
+pub mod pace;
+pub mod publish;
+pub mod rows;
+pub mod rules;
+pub mod shelf;
+pub mod stamp;
+pub mod station;
+pub mod time;
+pub mod trace;

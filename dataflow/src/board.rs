@@ -1,0 +1,174 @@
+//! What every source says about itself, for readiness, metrics and the status page. Plain data, any thread.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How a source is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It reads what was there when it started; answers are not complete yet.
+    CatchingUp,
+    /// It has read what there was and follows.
+    Live,
+    /// Something that may pass by itself: it tries again, for ever. Holds the reason.
+    Retrying(String),
+    /// Something that needs a person: this source does not go on. Holds the reason and the mend.
+    Stopped(String),
+}
+
+/// One partition's place and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The offset that is read next.
+    pub next: i64,
+    /// The offset after the last record known upstream.
+    pub end: i64,
+}
+
+impl Progress {
+    /// How many records are known upstream and not read.
+    #[must_use]
+    pub fn lag(self) -> i64 {
+        (self.end - self.next).max(0)
+    }
+}
+
+/// A copy of what a source says, taken at one moment.
+#[derive(Clone, Debug)]
+pub struct SourceView {
+    /// The source's name.
+    pub name: &'static str,
+    /// How it is doing.
+    pub state: State,
+    /// Records that entered the graph.
+    pub accepted: u64,
+    /// Records that are right but change no shelf, by kind.
+    pub ignored: BTreeMap<&'static str, u64>,
+    /// Records that went to the dead letter, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Place and end, by stream and partition.
+    pub partitions: BTreeMap<(Arc<str>, i32), Progress>,
+}
+
+#[derive(Debug)]
+struct Said {
+    states: BTreeMap<usize, State>,
+    ignored: BTreeMap<&'static str, u64>,
+    rejected: BTreeMap<&'static str, u64>,
+    partitions: BTreeMap<(Arc<str>, i32), Progress>,
+}
+
+/// Where one source writes about itself. Several workers may read parts of one source: each has a `part` of its own,
+/// and the worst state of all parts is shown.
+#[derive(Debug)]
+pub struct SourceBoard {
+    name: &'static str,
+    accepted: AtomicU64,
+    said: Mutex<Said>,
+}
+
+impl SourceBoard {
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Says how `part` of this source is doing.
+    pub fn state(&self, part: usize, state: State) {
+        self.said().states.insert(part, state);
+    }
+
+    /// Counts records that entered the graph.
+    pub fn accepted(&self, records: u64) {
+        self.accepted.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Counts a record that is right but changes no shelf.
+    pub fn ignored(&self, kind: &'static str) {
+        *self.said().ignored.entry(kind).or_default() += 1;
+    }
+
+    /// Counts a record that went to the dead letter.
+    pub fn rejected(&self, reason: &'static str) {
+        *self.said().rejected.entry(reason).or_default() += 1;
+    }
+
+    /// Says where a partition is and where it ends.
+    pub fn partition(&self, stream: &Arc<str>, partition: i32, progress: Progress) {
+        self.said().partitions.insert((stream.clone(), partition), progress);
+    }
+
+    /// Forgets a partition that is gone.
+    pub fn forget_partition(&self, stream: &Arc<str>, partition: i32) {
+        self.said().partitions.remove(&(stream.clone(), partition));
+    }
+
+    fn view(&self) -> SourceView {
+        let said = self.said();
+        let state = said.states.values().max_by_key(|state| gravity(state)).cloned().unwrap_or(State::CatchingUp);
+        SourceView {
+            name: self.name,
+            state,
+            accepted: self.accepted.load(Ordering::Relaxed),
+            ignored: said.ignored.clone(),
+            rejected: said.rejected.clone(),
+            partitions: said.partitions.clone(),
+        }
+    }
+}
+
+fn gravity(state: &State) -> u8 {
+    match state {
+        State::Live => 0,
+        State::CatchingUp => 1,
+        State::Retrying(_) => 2,
+        State::Stopped(_) => 3,
+    }
+}
+
+/// All sources' boards.
+#[derive(Debug, Default)]
+pub struct Board {
+    sources: Mutex<BTreeMap<&'static str, Arc<SourceBoard>>>,
+}
+
+impl Board {
+    /// The board of the source with this name, made when it is first asked for.
+    pub fn source(&self, name: &'static str) -> Arc<SourceBoard> {
+        let mut sources = self.sources.lock().expect("no holder of this lock can panic");
+        let fresh = || SourceBoard {
+            name,
+            accepted: AtomicU64::new(0),
+            said: Mutex::new(Said {
+                states: BTreeMap::new(),
+                ignored: BTreeMap::new(),
+                rejected: BTreeMap::new(),
+                partitions: BTreeMap::new(),
+            }),
+        };
+        sources.entry(name).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// What every source says now, by name.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<SourceView> {
+        let sources = self.sources.lock().expect("no holder of this lock can panic");
+        sources.values().map(|source| source.view()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_part_decides_the_state() {
+        let board = Board::default();
+        let source = board.source("kafka");
+        source.state(0, State::Live);
+        source.state(1, State::Retrying("broker gone".into()));
+        assert_eq!(board.snapshot()[0].state, State::Retrying("broker gone".into()));
+        source.state(1, State::Live);
+        assert_eq!(board.snapshot()[0].state, State::Live);
+    }
+}

@@ -1,0 +1,190 @@
+//! From ids to keys and back: one dictionary a process, shared by all of its threads.
+//!
+//! A name is added when its id is first seen, by whichever thread sees it, and is never changed or taken away; so
+//! reading it needs no frontier. A second id with the same key is a [`Collision`]: the record is refused by name, and
+//! no list can ever mix the two.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use foldhash::fast::RandomState;
+use papaya::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, UserKey};
+
+/// Two different ids have the same key; the second one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {0} id has the same 64-bit key as another one: change [dataflow] id_key and start anew")]
+pub struct Collision(&'static str);
+
+/// A name to be told to the other processes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Name {
+    /// The id behind a product's key.
+    Product(ProductKey, String),
+    /// The id behind a category's key.
+    Category(CategoryKey, String),
+}
+
+type Names<K> = HashMap<K, Arc<str>, RandomState>;
+
+/// Keys for ids, and ids for keys.
+pub struct Dictionary {
+    ids: Ids,
+    products: Names<ProductKey>,
+    categories: Names<CategoryKey>,
+    /// Names this process saw first and has not told the others yet; `None` in a cluster of one process.
+    fresh: Option<Mutex<Vec<Name>>>,
+}
+
+impl Dictionary {
+    /// An empty dictionary over one family of hashes. `announce`: whether there are other processes to tell.
+    #[must_use]
+    pub fn new(ids: Ids, announce: bool) -> Self {
+        Dictionary {
+            ids,
+            products: HashMap::with_hasher(RandomState::default()),
+            categories: HashMap::with_hasher(RandomState::default()),
+            fresh: announce.then(Mutex::default),
+        }
+    }
+
+    /// The key of a user id. Users have 128 bits and no dictionary.
+    #[must_use]
+    pub fn user(&self, id: &str) -> UserKey {
+        self.ids.user(id)
+    }
+
+    /// The key of an order id. Orders have 128 bits and no dictionary.
+    #[must_use]
+    pub fn order(&self, id: &str) -> OrderKey {
+        self.ids.order(id)
+    }
+
+    /// The key of a product id, remembering the id.
+    ///
+    /// # Errors
+    /// When another product already has this key.
+    pub fn product(&self, id: &str) -> Result<ProductKey, Collision> {
+        let key = self.ids.product(id);
+        if remember(&self.products, key, id).ok_or(Collision("product"))? {
+            self.announce(|| Name::Product(key, id.to_owned()));
+        }
+        Ok(key)
+    }
+
+    /// The key of a category id, remembering the id.
+    ///
+    /// # Errors
+    /// When another category already has this key.
+    pub fn category(&self, id: &str) -> Result<CategoryKey, Collision> {
+        let key = self.ids.category(id);
+        if remember(&self.categories, key, id).ok_or(Collision("category"))? {
+            self.announce(|| Name::Category(key, id.to_owned()));
+        }
+        Ok(key)
+    }
+
+    /// The key a product id has if it was ever seen.
+    #[must_use]
+    pub fn find_product(&self, id: &str) -> Option<ProductKey> {
+        let key = self.ids.product(id);
+        (self.products.pin().get(&key)?.as_ref() == id).then_some(key)
+    }
+
+    /// The key a category id has if it was ever seen.
+    #[must_use]
+    pub fn find_category(&self, id: &str) -> Option<CategoryKey> {
+        let key = self.ids.category(id);
+        (self.categories.pin().get(&key)?.as_ref() == id).then_some(key)
+    }
+
+    /// Calls `read` with each product's id, in the order of the keys; keys without a name are passed over.
+    pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, mut read: impl FnMut(ProductKey, &str)) {
+        let names = self.products.pin();
+        for key in keys {
+            if let Some(name) = names.get(&key) {
+                read(key, name);
+            }
+        }
+    }
+
+    /// The id behind a product's key.
+    #[must_use]
+    pub fn product_name(&self, key: ProductKey) -> Option<Arc<str>> {
+        self.products.pin().get(&key).cloned()
+    }
+
+    /// The id behind a category's key.
+    #[must_use]
+    pub fn category_name(&self, key: CategoryKey) -> Option<Arc<str>> {
+        self.categories.pin().get(&key).cloned()
+    }
+
+    /// How many product ids are remembered.
+    #[must_use]
+    pub fn products_len(&self) -> usize {
+        self.products.len()
+    }
+
+    /// Takes the names that the other processes have not been told yet.
+    pub(crate) fn take_fresh(&self) -> Vec<Name> {
+        self.fresh.as_ref().map(|fresh| std::mem::take(&mut *lock(fresh))).unwrap_or_default()
+    }
+
+    /// Learns a name that another process saw first.
+    pub(crate) fn learn(&self, name: &Name) -> Result<(), Collision> {
+        match name {
+            Name::Product(key, id) => remember(&self.products, *key, id).ok_or(Collision("product"))?,
+            Name::Category(key, id) => remember(&self.categories, *key, id).ok_or(Collision("category"))?,
+        };
+        Ok(())
+    }
+
+    fn announce(&self, name: impl FnOnce() -> Name) {
+        if let Some(fresh) = &self.fresh {
+            lock(fresh).push(name());
+        }
+    }
+}
+
+fn lock(fresh: &Mutex<Vec<Name>>) -> std::sync::MutexGuard<'_, Vec<Name>> {
+    fresh.lock().expect("no holder of this lock can panic")
+}
+
+/// Whether the name was new; `None` when the key stands for another id.
+fn remember<K: std::hash::Hash + Eq + Copy>(names: &Names<K>, key: K, id: &str) -> Option<bool> {
+    let names = names.pin();
+    if let Some(known) = names.get(&key) {
+        return (known.as_ref() == id).then_some(false);
+    }
+    match names.try_insert(key, Arc::from(id)) {
+        Ok(_) => Some(true),
+        Err(other) => (other.current.as_ref() == id).then_some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_and_new_ones_are_announced_once() {
+        let dictionary = Dictionary::new(Ids::new([1; 16]), true);
+        let key = dictionary.product("lamp").unwrap();
+        assert_eq!(dictionary.product("lamp").unwrap(), key);
+        assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));
+        assert_eq!(dictionary.find_product("chair"), None);
+        assert_eq!(dictionary.take_fresh(), [Name::Product(key, "lamp".into())]);
+        assert_eq!(dictionary.take_fresh(), []);
+    }
+
+    #[test]
+    fn a_second_id_under_one_key_is_refused() {
+        let dictionary = Dictionary::new(Ids::new([1; 16]), false);
+        let key = dictionary.product("lamp").unwrap();
+        assert_eq!(dictionary.learn(&Name::Product(key, "chair".into())), Err(Collision("product")));
+        assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));
+    }
+}

@@ -1,0 +1,72 @@
+//! What the worker loop asks of a source: a [`Feed`], polled between two steps, and its [`Position`]s.
+
+use std::sync::Arc;
+use std::thread::Thread;
+
+use crate::dictionary::Dictionary;
+use crate::inputs::Inputs;
+
+/// Where a reader of a stream would go on: everything before `next` has been fed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The stream's name: a topic, a file, a database.
+    pub stream: Arc<str>,
+    /// The partition within the stream; 0 where there is but one.
+    pub partition: i32,
+    /// The offset that is read next.
+    pub next: i64,
+}
+
+/// What one call of [`Feed::feed`] moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Records moved into the inputs, those that were refused included.
+    pub records: usize,
+    /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::pace`]).
+    pub waiting: usize,
+}
+
+/// A source as the worker loop sees it. It lives in one worker's thread.
+pub trait Feed {
+    /// Moves at most about `budget` records that have arrived into the inputs, and never blocks.
+    ///
+    /// What one call feeds becomes visible in one tick. A transaction that must show whole is fed in one call, even
+    /// beyond the budget.
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed;
+
+    /// Adds the positions after everything fed so far to `out`.
+    fn positions(&self, out: &mut Vec<Position>);
+}
+
+/// Ends a worker's wait; cheap to clone, callable from any thread.
+#[derive(Clone, Debug)]
+pub struct Waker(Thread);
+
+impl Waker {
+    /// A waker of the calling thread.
+    #[must_use]
+    pub fn of_this_thread() -> Self {
+        Waker(std::thread::current())
+    }
+
+    /// Ends the worker's current or next wait.
+    pub fn wake(&self) {
+        self.0.unpark();
+    }
+}
+
+/// One worker's place in the cluster, from which its feeds are opened.
+#[derive(Clone)]
+pub struct Seat {
+    /// This worker's number, from 0.
+    pub index: usize,
+    /// How many workers there are in all processes.
+    pub peers: usize,
+    /// Ends this worker's wait when something has arrived.
+    pub waker: Waker,
+    /// From ids to keys.
+    pub dictionary: Arc<Dictionary>,
+}
+
+/// Opens a worker's feeds, once, in the worker's own thread.
+pub type OpenFeeds = Arc<dyn Fn(Seat) -> Vec<Box<dyn Feed>> + Send + Sync>;

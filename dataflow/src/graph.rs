@@ -1,0 +1,63 @@
+//! The whole graph on one screen: from the inputs to the published indexes.
+//!
+//! ```text
+//! stamps ────────────────▶ history ──────────────────────────────▶ history index (with the owner of the user)
+//! orders ─┐
+//! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
+//! now ─────────────────────▲                │
+//! catalogue ────────────────────────────────┴────────────────────▶ catalogue, categories (every worker)
+//! names ─────────────────────────────────────────────────────────▶ dictionary of every process
+//! ```
+
+pub mod bestsellers;
+pub mod buyers;
+pub mod catalogue;
+pub mod changes;
+pub mod history;
+pub mod names;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use timely::dataflow::Scope;
+
+use crate::dictionary::Dictionary;
+use crate::inputs::Inputs;
+use crate::publish::Traces;
+use crate::rules::Rules;
+use crate::time::Time;
+
+pub use changes::{Change, ChangeOutlet, Changed};
+
+/// What the graph is built with, the same in every worker.
+#[derive(Clone)]
+pub struct Plan {
+    /// The business numbers.
+    pub rules: Rules,
+    /// From ids to keys.
+    pub dictionary: Arc<Dictionary>,
+    /// Counts order lines that had left the window when they arrived.
+    pub late_lines: Arc<AtomicU64>,
+    /// Where every list's changes go, if anywhere.
+    pub changes: Option<ChangeOutlet>,
+}
+
+/// Builds the graph in one worker: its inputs, and the traces to publish.
+pub fn build(scope: Scope<'_, Time>, plan: &Plan) -> (Inputs, Traces) {
+    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone());
+    names::learn(given.names, plan.dictionary.clone());
+    let history = history::lists(given.stamps, plan.rules.list_size);
+    let buyers = buyers::per_product(given.orders, given.lines, given.now, plan);
+    let best_sellers = bestsellers::lists(buyers, given.catalogue.clone(), plan.rules.list_size);
+    let catalogue = catalogue::replicate(given.catalogue);
+    if let Some(outlet) = &plan.changes {
+        changes::collect(history.clone(), best_sellers.changes, outlet.clone());
+    }
+    let traces = Traces {
+        history: history.trace,
+        best_sellers: best_sellers.lists.trace,
+        catalogue: catalogue.by_product.trace,
+        categories: catalogue.categories.trace,
+    };
+    (inputs, traces)
+}

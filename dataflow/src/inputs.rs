@@ -1,0 +1,125 @@
+//! One worker's inputs: what a source gives becomes an update at the worker's current tick.
+
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use differential_dataflow::input::{Input, InputSession};
+use timely::dataflow::Scope;
+
+use crate::dictionary::{Dictionary, Name};
+use crate::ids::{ProductKey, UserKey};
+use crate::rows::{CatalogueRow, LineRow, OrderRow};
+use crate::stamp::Stamp;
+use crate::time::{Diff, Millis, Time};
+
+/// The write side of the graph in one worker.
+pub struct Inputs {
+    dictionary: Arc<Dictionary>,
+    stamps: InputSession<Time, (UserKey, ProductKey), Stamp>,
+    orders: InputSession<Time, OrderRow, Diff>,
+    lines: InputSession<Time, LineRow, Diff>,
+    catalogue: InputSession<Time, CatalogueRow, Diff>,
+    names: InputSession<Time, Name, Diff>,
+    now: InputSession<Time, Time, Diff>,
+}
+
+/// The collections the inputs feed.
+pub(crate) struct Collections<'s> {
+    pub(crate) stamps: VecCollection<'s, Time, (UserKey, ProductKey), Stamp>,
+    pub(crate) orders: VecCollection<'s, Time, OrderRow, Diff>,
+    pub(crate) lines: VecCollection<'s, Time, LineRow, Diff>,
+    pub(crate) catalogue: VecCollection<'s, Time, CatalogueRow, Diff>,
+    pub(crate) names: VecCollection<'s, Time, Name, Diff>,
+    pub(crate) now: VecCollection<'s, Time, Time, Diff>,
+}
+
+impl Inputs {
+    pub(crate) fn new<'s>(scope: Scope<'s, Time>, dictionary: Arc<Dictionary>) -> (Inputs, Collections<'s>) {
+        let (stamps_in, stamps) = scope.new_collection();
+        let (orders_in, orders) = scope.new_collection();
+        let (lines_in, lines) = scope.new_collection();
+        let (catalogue_in, catalogue) = scope.new_collection();
+        let (names_in, names) = scope.new_collection();
+        let (now_in, now) = scope.new_collection();
+        let inputs = Inputs {
+            dictionary,
+            stamps: stamps_in,
+            orders: orders_in,
+            lines: lines_in,
+            catalogue: catalogue_in,
+            names: names_in,
+            now: now_in,
+        };
+        (inputs, Collections { stamps, orders, lines, catalogue, names, now })
+    }
+
+    /// From ids to keys.
+    #[must_use]
+    pub fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.dictionary
+    }
+
+    /// The tick that is open: whatever is given now becomes visible when it closes.
+    #[must_use]
+    pub fn tick(&self) -> Time {
+        *self.stamps.time()
+    }
+
+    /// A user viewed a product at `at`.
+    pub fn view(&mut self, user: UserKey, product: ProductKey, at: Millis) {
+        self.stamps.update((user, product), Stamp::view(at));
+    }
+
+    /// A user's views of a product up to `at` are to be forgotten.
+    pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
+        self.stamps.update((user, product), Stamp::removal(at));
+    }
+
+    /// An order appears (+) or disappears (-).
+    pub fn order(&mut self, row: OrderRow, diff: Diff) {
+        self.orders.update(row, diff);
+    }
+
+    /// A line of an order appears (+) or disappears (-).
+    pub fn line(&mut self, row: LineRow, diff: Diff) {
+        self.lines.update(row, diff);
+    }
+
+    /// A product enters (+) or leaves (-) a category.
+    pub fn catalogue(&mut self, row: CatalogueRow, diff: Diff) {
+        self.catalogue.update(row, diff);
+    }
+
+    /// Moves the window's edge to `now` when the open tick closes. One worker of the cluster says so.
+    pub(crate) fn mark(&mut self, now: Time) {
+        self.now.update(now, 1);
+    }
+
+    /// Tells the other processes the names this one saw first.
+    pub(crate) fn announce_names(&mut self) {
+        for name in self.dictionary.take_fresh() {
+            self.names.update(name, 1);
+        }
+    }
+
+    /// Closes the open tick and opens `tick`.
+    pub(crate) fn advance_to(&mut self, tick: Time) {
+        self.stamps.advance_to(tick);
+        self.orders.advance_to(tick);
+        self.lines.advance_to(tick);
+        self.catalogue.advance_to(tick);
+        self.names.advance_to(tick);
+        self.now.advance_to(tick);
+        self.flush();
+    }
+
+    /// Hands what was given to the operators, which may start to sort it before the tick closes.
+    pub(crate) fn flush(&mut self) {
+        self.stamps.flush();
+        self.orders.flush();
+        self.lines.flush();
+        self.catalogue.flush();
+        self.names.flush();
+        self.now.flush();
+    }
+}

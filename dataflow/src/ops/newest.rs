@@ -1,0 +1,201 @@
+//! The newest products of every user: a ranked list kept from stamps, without a second arrangement of them.
+//!
+//! ```text
+//! (user -> product, Stamp) ──▶ newest ──▶ (user -> Viewed), at most k a user
+//!        source trace           │  ▲ output trace: the list before the tick
+//! ```
+//! A stamp only grows. So when no listed product is hidden, the new list is the best k among the old list and what the
+//! tick changed, and the cost does not depend on how many products the user ever saw. Only when a removal takes a
+//! product out of a full list is the user's whole history read again, for whatever comes after the k-th.
+
+use differential_dataflow::difference::Semigroup;
+use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
+use differential_dataflow::trace::BatchReader;
+use differential_dataflow::trace::cursor::{Cursor, Navigable, cursor_list};
+use timely::progress::Antichain;
+
+use super::list::ListChanges;
+use crate::ids::{ProductKey, UserKey};
+use crate::rows::Viewed;
+use crate::stamp::Stamp;
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{ByKey, ValBatch};
+
+type Stamps = ValBatch<UserKey, ProductKey, Stamp>;
+type Lists = ValBatch<UserKey, Viewed, Diff>;
+type StampCursor = <Stamps as Navigable>::Cursor;
+type ListCursor = <Lists as Navigable>::Cursor;
+
+/// The `size` newest visible products of every user.
+pub fn newest<'s>(
+    stamps: ByKey<'s, UserKey, ProductKey, Stamp>,
+    size: usize,
+    name: &str,
+) -> ByKey<'s, UserKey, Viewed, Diff> {
+    reduce_with_tactic(stamps, name, Newest { size })
+}
+
+struct Newest {
+    size: usize,
+}
+
+impl ReduceTactic<Stamps, Lists> for Newest {
+    fn retire(
+        &mut self,
+        source: Vec<Stamps>,
+        output: Vec<Lists>,
+        input: Vec<Stamps>,
+        lower: &Antichain<Time>,
+        upper: &Antichain<Time>,
+        held: &Antichain<Time>,
+    ) -> (Vec<(Time, Lists)>, Antichain<Time>) {
+        let Some(time) = held.as_option().filter(|_| input.iter().any(|batch| !batch.is_empty())) else {
+            return (Vec::new(), Antichain::new());
+        };
+        let mut changes = ListChanges::new();
+        let mut state = State::new(source, output, self.size);
+        let mut arrived: Vec<(Time, ProductKey, Stamp)> = Vec::new();
+        let (mut cursor, storage) = cursor_list(input);
+        while let Some(user) = cursor.get_key(&storage) {
+            arrived.clear();
+            while let Some(product) = cursor.get_val(&storage) {
+                cursor.map_times(&storage, |at, stamp| arrived.push((*at, *product, *stamp)));
+                cursor.step_val(&storage);
+            }
+            arrived.sort_unstable_by_key(|(at, ..)| *at);
+            state.seek(user);
+            for end in tick_ends(&arrived) {
+                let tick = arrived[end - 1].0;
+                let start = arrived[..end].partition_point(|(at, ..)| *at < tick);
+                let old = state.list.clone();
+                state.apply(&arrived[..end], start);
+                changes.replace(user, &old, &state.list, tick);
+            }
+            changes.end_key();
+            cursor.step_key(&storage);
+        }
+        (vec![(*time, changes.done(lower, upper))], Antichain::new())
+    }
+}
+
+/// Where each run of equal ticks ends.
+fn tick_ends(arrived: &[(Time, ProductKey, Stamp)]) -> impl Iterator<Item = usize> {
+    (1..=arrived.len()).filter(|&end| end == arrived.len() || arrived[end].0 != arrived[end - 1].0)
+}
+
+/// One user's list, and the batches it is read from. Users come in ascending order, so cursors only move forward.
+struct State {
+    source: Vec<(StampCursor, Stamps)>,
+    output: Vec<(ListCursor, Lists)>,
+    size: usize,
+    user: UserKey,
+    /// The user's list, best first.
+    list: Vec<Viewed>,
+}
+
+impl State {
+    fn new(source: Vec<Stamps>, output: Vec<Lists>, size: usize) -> Self {
+        State {
+            source: source.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
+            output: output.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
+            size,
+            user: UserKey::default(),
+            list: Vec::new(),
+        }
+    }
+
+    /// Reads the list of `user` as it was before the tick.
+    fn seek(&mut self, user: &UserKey) {
+        self.user = *user;
+        let mut rows: Vec<(Viewed, Diff)> = Vec::new();
+        for (cursor, batch) in &mut self.output {
+            cursor.seek_key(batch, user);
+            if cursor.get_key(batch) != Some(user) {
+                continue;
+            }
+            while let Some(viewed) = cursor.get_val(batch) {
+                cursor.map_times(batch, |_, diff| rows.push((*viewed, *diff)));
+                cursor.step_val(batch);
+            }
+        }
+        differential_dataflow::consolidation::consolidate(&mut rows);
+        self.list.clear();
+        self.list.extend(rows.into_iter().filter(|(_, copies)| *copies > 0).map(|(viewed, _)| viewed));
+    }
+
+    /// Takes the stamps from `start` on into the list; those before it were taken at earlier ticks of this batch.
+    fn apply(&mut self, arrived: &[(Time, ProductKey, Stamp)], start: usize) {
+        // What ranks below the last of a full list cannot enter it, unless a removal makes room.
+        let bar = self.list.get(self.size.wrapping_sub(1)).copied();
+        let mut hidden = false;
+        for &(_, product, stamp) in &arrived[start..] {
+            let listed = self.list.iter().position(|viewed| viewed.product == product);
+            match (listed, stamp.viewed_at()) {
+                (Some(place), Some(at)) if at > self.list[place].at() => {
+                    self.list[place] = Viewed::new(at, product);
+                }
+                (Some(place), None) if stamp > Stamp::view(self.list[place].at()) => {
+                    self.list.remove(place);
+                    hidden = true;
+                }
+                (None, Some(at)) if bar.is_none_or(|bar| Viewed::new(at, product) < bar) => {
+                    let mut latest = stamp;
+                    self.stamp_before(product, &mut latest, &arrived[..start]);
+                    if latest.viewed_at() == Some(at) {
+                        self.list.push(Viewed::new(at, product));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if bar.is_some() && hidden {
+            self.read_all(arrived);
+        }
+        self.list.sort_unstable();
+        self.list.truncate(self.size);
+    }
+
+    /// Adds to `latest` what was known of a product before this tick.
+    fn stamp_before(&mut self, product: ProductKey, latest: &mut Stamp, earlier: &[(Time, ProductKey, Stamp)]) {
+        for (cursor, batch) in &mut self.source {
+            cursor.seek_key(batch, &self.user);
+            if cursor.get_key(batch) != Some(&self.user) {
+                continue;
+            }
+            // Within one user products are asked in any order, so each search starts at the user's first.
+            cursor.rewind_vals(batch);
+            cursor.seek_val(batch, &product);
+            if cursor.get_val(batch) == Some(&product) {
+                cursor.map_times(batch, |_, stamp| latest.plus_equals(stamp));
+            }
+        }
+        for (_, _, stamp) in earlier.iter().filter(|(_, other, _)| *other == product) {
+            latest.plus_equals(stamp);
+        }
+    }
+
+    /// Reads the user's whole history: something below the list must come up.
+    fn read_all(&mut self, arrived: &[(Time, ProductKey, Stamp)]) {
+        let mut stamps: Vec<(ProductKey, Stamp)> =
+            arrived.iter().map(|(_, product, stamp)| (*product, *stamp)).collect();
+        for (cursor, batch) in &mut self.source {
+            cursor.seek_key(batch, &self.user);
+            if cursor.get_key(batch) != Some(&self.user) {
+                continue;
+            }
+            cursor.rewind_vals(batch);
+            while let Some(product) = cursor.get_val(batch) {
+                cursor.map_times(batch, |_, stamp| stamps.push((*product, *stamp)));
+                cursor.step_val(batch);
+            }
+        }
+        differential_dataflow::consolidation::consolidate(&mut stamps);
+        let visible = |(product, stamp): (ProductKey, Stamp)| stamp.viewed_at().map(|at| Viewed::new(at, product));
+        self.list.clear();
+        self.list.extend(stamps.into_iter().filter_map(visible));
+        if self.list.len() > self.size {
+            self.list.select_nth_unstable(self.size);
+            self.list.truncate(self.size);
+        }
+    }
+}

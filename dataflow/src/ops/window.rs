@@ -1,0 +1,204 @@
+//! Distinct buyers in the sliding window: which products gain and lose buyers as lines come, go and expire.
+//!
+//! ```text
+//! (product, user, created_at) lines ──routed by line──▶ ┌────────┐
+//! "now" marks ──────────────────────broadcast─────────▶ │ window │ ──▶ product, ±buyers
+//!                                                       └────────┘
+//! ```
+//! A line counts while `created_at + window > now`; the edge moves only by marks, so the same inputs give the same
+//! output whatever the worker count and however the frontier moves. The state is an ordered set of live lines by expiry
+//! and, for every (product, user), how many live lines it has: a retraction takes its line out at once, and state
+//! never outlives the window. Future-dated retractions would instead sit in an arrangement's batcher, which walks all
+//! of them at every tick.
+//!
+//! Lines are spread by (product, user), so half of all orders on one product are still shared by all workers, and each
+//! worker sends one number a product and tick.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use differential_dataflow::consolidation::consolidate;
+use differential_dataflow::{AsCollection, VecCollection};
+use foldhash::fast::RandomState;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+
+use crate::ids::{ProductKey, UserKey};
+use crate::rows::Purchase;
+use crate::time::{Diff, Millis, Time};
+
+/// What one tick brings.
+#[derive(Default)]
+struct Round {
+    lines: Vec<(Purchase, Diff)>,
+    now: Option<Time>,
+}
+
+/// The products that gain (+) or lose (-) distinct buyers.
+///
+/// `late` counts lines that had left the window when they arrived.
+pub fn buyers_in_window<'s>(
+    purchases: VecCollection<'s, Time, Purchase, Diff>,
+    now: StreamVec<'s, Time, Time>,
+    window_ms: Millis,
+    late: Arc<AtomicU64>,
+) -> VecCollection<'s, Time, ProductKey, Diff> {
+    let route = Exchange::new(|(line, _, _): &(Purchase, Time, Diff)| line.user.route() ^ line.product.route());
+    purchases
+        .inner
+        .binary_frontier::<_, CapacityContainerBuilder<Vec<(ProductKey, Time, Diff)>>, _, _, _, _>(
+            now,
+            route,
+            Pipeline,
+            "BuyersInWindow",
+            move |_, _| {
+                let mut rounds: BTreeMap<Time, (Capability<Time>, Round)> = BTreeMap::new();
+                let mut window = Window::new(window_ms, late);
+                move |(lines, line_frontier), (marks, mark_frontier), output| {
+                    lines.for_each(|capability, data| {
+                        for (line, time, diff) in data.drain(..) {
+                            let round =
+                                rounds.entry(time).or_insert_with(|| (capability.delayed(&time, 0), Round::default()));
+                            round.1.lines.push((line, diff));
+                        }
+                    });
+                    marks.for_each(|capability, data| {
+                        let time = *capability.time();
+                        let round =
+                            rounds.entry(time).or_insert_with(|| (capability.delayed(&time, 0), Round::default()));
+                        round.1.now = round.1.now.max(data.drain(..).max());
+                    });
+                    while let Some(first) = rounds.first_entry() {
+                        if line_frontier.less_equal(first.key()) || mark_frontier.less_equal(first.key()) {
+                            break;
+                        }
+                        let (time, (capability, round)) = first.remove_entry();
+                        let mut session = output.session(&capability);
+                        for (product, diff) in window.turn(round) {
+                            session.give((product, time, diff));
+                        }
+                    }
+                }
+            },
+        )
+        .as_collection()
+}
+
+/// The live lines of one worker.
+struct Window {
+    window_ms: Millis,
+    now: Time,
+    /// Live lines by expiry, with the number of equal ones.
+    lines: BTreeMap<(Time, ProductKey, UserKey), u32>,
+    /// Live lines of every (product, user) that has any.
+    pairs: std::collections::HashMap<(ProductKey, UserKey), u32, RandomState>,
+    late: Arc<AtomicU64>,
+}
+
+impl Window {
+    fn new(window_ms: Millis, late: Arc<AtomicU64>) -> Self {
+        Window { window_ms, now: 0, lines: BTreeMap::new(), pairs: Default::default(), late }
+    }
+
+    /// Takes one tick's lines, then moves the edge; returns the changes of distinct buyers by product.
+    fn turn(&mut self, round: Round) -> Vec<(ProductKey, Diff)> {
+        let Round { mut lines, now } = round;
+        let mut changes = Vec::new();
+        self.now = self.now.max(now.unwrap_or(0));
+        consolidate(&mut lines);
+        for (line, diff) in lines {
+            self.line(line, diff, &mut changes);
+        }
+        while let Some(first) = self.lines.first_entry().filter(|line| line.key().0 <= self.now) {
+            let ((_, product, user), copies) = first.remove_entry();
+            self.pair(product, user, -i64::from(copies), &mut changes);
+        }
+        consolidate(&mut changes);
+        changes
+    }
+
+    fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
+        let expiry = line.created_at.saturating_add(self.window_ms);
+        if expiry <= self.now {
+            // A retraction of what has left already changes nothing either.
+            self.late.fetch_add(u64::try_from(diff).unwrap_or(0), Ordering::Relaxed);
+            return;
+        }
+        let key = (expiry, line.product, line.user);
+        let before = self.lines.get(&key).copied().unwrap_or(0);
+        let after = u32::try_from((i64::from(before) + diff as i64).max(0)).unwrap_or(u32::MAX);
+        if after == 0 {
+            self.lines.remove(&key);
+        } else {
+            self.lines.insert(key, after);
+        }
+        self.pair(line.product, line.user, i64::from(after) - i64::from(before), changes);
+    }
+
+    /// Adds to the number of live lines of a pair; a pair that appears or disappears is a buyer won or lost.
+    fn pair(&mut self, product: ProductKey, user: UserKey, lines: i64, changes: &mut Vec<(ProductKey, Diff)>) {
+        if lines == 0 {
+            return;
+        }
+        let live = self.pairs.entry((product, user)).or_insert_with(|| {
+            changes.push((product, 1));
+            0
+        });
+        *live = u32::try_from(i64::from(*live) + lines).expect("a pair's count is the sum of its lines' counts");
+        if *live == 0 {
+            self.pairs.remove(&(product, user));
+            changes.push((product, -1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dictionary::Dictionary;
+    use crate::ids::Ids;
+
+    fn window() -> (Window, Purchase) {
+        let ids = Dictionary::new(Ids::new([0; 16]), false);
+        let line = Purchase { product: ids.product("lamp").unwrap(), user: ids.user("ada"), created_at: 100 };
+        (Window::new(50, Arc::default()), line)
+    }
+
+    fn turn(window: &mut Window, lines: &[(Purchase, Diff)], now: Time) -> Vec<Diff> {
+        let changes = window.turn(Round { lines: lines.to_vec(), now: Some(now) });
+        changes.into_iter().map(|(_, diff)| diff).collect()
+    }
+
+    #[test]
+    fn a_line_counts_until_the_very_millisecond_of_its_end() {
+        let (mut window, line) = window();
+        assert_eq!(turn(&mut window, &[(line, 1)], 149), [1]);
+        assert_eq!(turn(&mut window, &[], 150), [-1]);
+        assert_eq!(turn(&mut window, &[(line, 1)], 150), []);
+        assert_eq!(window.late.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_buyer_of_two_orders_counts_once_until_both_are_gone() {
+        let (mut window, line) = window();
+        let later = Purchase { created_at: 120, ..line };
+        assert_eq!(turn(&mut window, &[(line, 1), (later, 1)], 130), [1]);
+        assert_eq!(turn(&mut window, &[(later, -1)], 131), []);
+        assert_eq!(turn(&mut window, &[(later, 1)], 132), []);
+        assert_eq!(turn(&mut window, &[], 150), []);
+        assert_eq!(turn(&mut window, &[], 170), [-1]);
+        assert!(window.pairs.is_empty() && window.lines.is_empty());
+    }
+
+    #[test]
+    fn a_change_of_an_expired_line_does_nothing() {
+        let (mut window, line) = window();
+        assert_eq!(turn(&mut window, &[(line, 1)], 100), [1]);
+        assert_eq!(turn(&mut window, &[(line, -1)], 200), [-1]);
+        assert_eq!(turn(&mut window, &[(line, -1)], 201), []);
+    }
+}

@@ -1,0 +1,179 @@
+//! When a tick closes: as soon as there is something to show, and not before the one before it is shown.
+//!
+//! One worker leads: it closes ticks, the others follow what it announced. So every frontier any reader can see is one
+//! the leader has passed, and the window's edge, moved by the leader at each closing, stands exactly there.
+//!
+//! While sources are far behind, everything queued joins one large tick, because the cost of an update falls with the
+//! size of its tick; when they have caught up, ticks shrink by themselves.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::feed::Waker;
+use crate::time::{Millis, Time};
+
+/// The bounds within which ticks adapt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TickRules {
+    /// The least time between two ticks, in milliseconds.
+    pub tick_ms: Millis,
+    /// After this long in silence a tick closes all the same, in milliseconds, so that windows move.
+    pub idle_tick_ms: Millis,
+    /// A tick closes after this long even while far behind, in milliseconds.
+    pub tick_ms_max: Millis,
+    /// Records in one tick at most, over all workers; also the bound of what is fed and not yet shown.
+    pub batch_max: usize,
+    /// Sources that know of this many unread records are far behind.
+    pub behind_min: usize,
+}
+
+impl Default for TickRules {
+    fn default() -> Self {
+        TickRules { tick_ms: 1, idle_tick_ms: 100, tick_ms_max: 1000, batch_max: 250_000, behind_min: 50_000 }
+    }
+}
+
+/// What the workers of one process share to keep pace.
+pub(crate) struct Pace {
+    rules: TickRules,
+    tick: AtomicU64,
+    fed: AtomicUsize,
+    waiting: Vec<AtomicUsize>,
+    wakers: Mutex<Vec<Waker>>,
+    stopped: AtomicBool,
+    ticks: AtomicU64,
+}
+
+impl Pace {
+    pub(crate) fn new(rules: TickRules, workers: usize) -> Self {
+        Pace {
+            rules,
+            tick: AtomicU64::new(0),
+            fed: AtomicUsize::new(0),
+            waiting: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            wakers: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            ticks: AtomicU64::new(0),
+        }
+    }
+
+    fn wakers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.wakers.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Adds a worker that follows.
+    pub(crate) fn join(&self, waker: Waker) {
+        self.wakers().push(waker);
+    }
+
+    /// How many workers have joined.
+    pub(crate) fn joined(&self) -> usize {
+        self.wakers().len()
+    }
+
+    /// How many more records may be fed into the open tick.
+    pub(crate) fn budget(&self) -> usize {
+        self.rules.batch_max.saturating_sub(self.fed.load(Ordering::Relaxed))
+    }
+
+    /// Notes what a worker fed, and how much it knows to be waiting upstream.
+    pub(crate) fn fed(&self, worker: usize, records: usize, waiting: usize) {
+        self.waiting[worker].store(waiting, Ordering::Relaxed);
+        if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 {
+            // The leader sleeps through silence; it is to close this tick.
+            if let Some(leader) = self.wakers().first() {
+                leader.wake();
+            }
+        }
+    }
+
+    /// The tick that followers should have open.
+    pub(crate) fn tick(&self) -> Time {
+        self.tick.load(Ordering::Acquire)
+    }
+
+    /// How many ticks have been closed.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// For the leader: whether the open tick is to be closed at `now`, when times before `shown` are published.
+    pub(crate) fn is_due(&self, now: Time, shown: Time) -> bool {
+        let open = self.tick();
+        if now <= open || shown < open {
+            return false;
+        }
+        let (age, fed) = (now - open, self.fed.load(Ordering::Relaxed));
+        if fed == 0 {
+            return age >= self.rules.idle_tick_ms;
+        }
+        let waiting: usize = self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum();
+        if waiting < self.rules.behind_min {
+            return age >= self.rules.tick_ms;
+        }
+        fed >= self.rules.batch_max || age >= self.rules.tick_ms_max
+    }
+
+    /// For the leader: announces the tick it has opened.
+    pub(crate) fn open(&self, tick: Time) {
+        self.fed.store(0, Ordering::Relaxed);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.tick.store(tick, Ordering::Release);
+        for follower in self.wakers().iter().skip(1) {
+            follower.wake();
+        }
+    }
+
+    /// How long a worker without work may sleep; what arrives ends the sleep.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.fed.load(Ordering::Relaxed) > 0 { Duration::from_micros(200) } else { Duration::from_millis(5) }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wakers().iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Pace {
+        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, 1);
+        pace.open(1000);
+        pace
+    }
+
+    #[test]
+    fn a_tick_closes_when_there_is_something_to_show_and_the_last_one_is_shown() {
+        let pace = pace();
+        assert!(!pace.is_due(1001, 1000), "nothing was fed");
+        pace.fed(0, 1, 0);
+        assert!(pace.is_due(1001, 1000));
+        assert!(!pace.is_due(1001, 999), "the tick before is not shown yet");
+        assert!(!pace.is_due(1000, 1000), "time has not moved");
+    }
+
+    #[test]
+    fn silence_closes_a_tick_too() {
+        assert!(!pace().is_due(1099, 1000));
+        assert!(pace().is_due(1100, 1000));
+    }
+
+    #[test]
+    fn far_behind_ticks_grow_up_to_their_bounds() {
+        let pace = pace();
+        pace.fed(0, 10, 50);
+        assert!(!pace.is_due(1500, 1000));
+        assert!(pace.is_due(2000, 1000), "the longest tick");
+        pace.fed(0, 90, 50);
+        assert!(pace.is_due(1001, 1000), "the largest tick");
+        assert_eq!(pace.budget(), 0);
+    }
+}

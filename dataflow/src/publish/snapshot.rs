@@ -1,0 +1,120 @@
+//! One worker's published state, and how a key's rows are read from it as of a time.
+
+use std::sync::Arc;
+
+use differential_dataflow::consolidation::consolidate;
+use differential_dataflow::trace::BatchReader;
+use differential_dataflow::trace::cursor::{Cursor, Navigable};
+
+use crate::feed::Position;
+use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::rows::{Ranking, Seller, Viewed};
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{KeyBatch, ValBatch};
+
+/// The batches of all of a worker's indexes at one moment.
+pub struct Snapshot {
+    /// The last views of the users this worker owns.
+    pub(crate) history: Vec<ValBatch<UserKey, Viewed, Diff>>,
+    /// All best-seller lists.
+    pub(crate) best_sellers: Vec<ValBatch<Ranking, Seller, Diff>>,
+    /// The categories of all products.
+    pub(crate) catalogue: Vec<ValBatch<ProductKey, CategoryKey, Diff>>,
+    /// All categories.
+    pub(crate) categories: Vec<KeyBatch<CategoryKey, Diff>>,
+    /// Times before this one are complete.
+    pub(crate) upper: Time,
+    /// Times before this one can no longer be told apart.
+    pub(crate) since: Time,
+    /// Where this worker's sources would go on, after everything fed before `upper`.
+    pub(crate) positions: Arc<[Position]>,
+}
+
+impl Snapshot {
+    /// What is published before the first tick has closed.
+    pub(crate) fn empty() -> Self {
+        Snapshot {
+            history: Vec::new(),
+            best_sellers: Vec::new(),
+            catalogue: Vec::new(),
+            categories: Vec::new(),
+            upper: 0,
+            since: 0,
+            positions: Arc::new([]),
+        }
+    }
+}
+
+/// Reads the values of `key` as of `time` into `rows` (cleared first): ordered by value, those that are there.
+///
+/// One cursor a batch, and no allocation beyond `rows`.
+pub(crate) fn values<K, V>(batches: &[ValBatch<K, V, Diff>], key: &K, time: Time, rows: &mut Vec<(V, Diff)>)
+where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+{
+    rows.clear();
+    let mut holders = 0;
+    for batch in batches {
+        let mut cursor = batch.cursor();
+        cursor.seek_key(batch, key);
+        if cursor.get_key(batch) != Some(key) {
+            continue;
+        }
+        holders += 1;
+        while let Some(value) = cursor.get_val(batch) {
+            let mut copies: Diff = 0;
+            cursor.map_times(batch, |at, diff| copies += if *at <= time { *diff } else { 0 });
+            if copies != 0 {
+                rows.push((value.clone(), copies));
+            }
+            cursor.step_val(batch);
+        }
+    }
+    if holders > 1 {
+        consolidate(rows);
+    }
+    rows.retain(|(_, copies)| *copies > 0);
+}
+
+/// How many copies of `key` there are as of `time`.
+pub(crate) fn copies<K: Ord + Clone + 'static>(batches: &[KeyBatch<K, Diff>], key: &K, time: Time) -> Diff {
+    let mut copies = 0;
+    for batch in batches {
+        let mut cursor = batch.cursor();
+        cursor.seek_key(batch, key);
+        if cursor.get_key(batch) == Some(key) {
+            cursor.map_times(batch, |at, diff| copies += if *at <= time { *diff } else { 0 });
+        }
+    }
+    copies
+}
+
+/// The keys of an index in ascending order, each once, present or not.
+pub(crate) fn keys<K: Ord + Clone + 'static, V: Ord + Clone + 'static>(batches: &[ValBatch<K, V, Diff>]) -> Vec<K> {
+    let mut keys = Vec::new();
+    for batch in batches {
+        let mut cursor = batch.cursor();
+        while let Some(key) = cursor.get_key(batch) {
+            keys.push(key.clone());
+            cursor.step_key(batch);
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// How many updates an index holds, and in how many batches.
+pub(crate) fn size<B: BatchReader>(batches: &[B]) -> IndexSize {
+    IndexSize { updates: batches.iter().map(BatchReader::len).sum(), batches: batches.len() }
+}
+
+/// The size of a published index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexSize {
+    /// Updates held; after merging, as many as the index has rows.
+    pub updates: usize,
+    /// Batches they are in.
+    pub batches: usize,
+}

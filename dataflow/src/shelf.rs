@@ -1,0 +1,156 @@
+//! The read side: answers from the published indexes, each at one time, from any thread, without waiting.
+
+pub mod recommend;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::Guard;
+
+use crate::dictionary::Dictionary;
+use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::publish::snapshot::{IndexSize, copies, keys, size, values};
+use crate::publish::{Slots, Snapshot};
+use crate::rows::{Ranking, Seller, Viewed};
+use crate::rules::Rules;
+use crate::time::{Diff, Time};
+
+pub use recommend::{Kind, Pick, Recommendations};
+
+/// The published indexes of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Shelf {
+    slots: Arc<Slots>,
+    dictionary: Arc<Dictionary>,
+    rules: Rules,
+    late_lines: Arc<AtomicU64>,
+}
+
+impl Shelf {
+    pub(crate) fn new(
+        slots: Arc<Slots>,
+        dictionary: Arc<Dictionary>,
+        rules: Rules,
+        late_lines: Arc<AtomicU64>,
+    ) -> Self {
+        Shelf { slots, dictionary, rules, late_lines }
+    }
+
+    /// Where workers publish: frontiers, positions, and waiting for them.
+    #[must_use]
+    pub fn slots(&self) -> &Arc<Slots> {
+        &self.slots
+    }
+
+    /// From ids to keys and back.
+    #[must_use]
+    pub fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.dictionary
+    }
+
+    /// The business numbers.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Order lines that had left the window when they arrived.
+    #[must_use]
+    pub fn late_lines(&self) -> u64 {
+        self.late_lines.load(Ordering::Relaxed)
+    }
+
+    /// The state as of the last closed tick, seen from the worker that owns `user`.
+    #[must_use]
+    pub fn glance(&self, user: UserKey) -> Glance<'_> {
+        let workers = self.slots.len() as u64;
+        self.glance_at(usize::try_from(user.route() % workers).expect("a worker's number is small"))
+    }
+
+    /// The state as of the last closed tick, for what every worker holds.
+    #[must_use]
+    pub fn glance_any(&self) -> Glance<'_> {
+        self.glance_at(0)
+    }
+
+    fn glance_at(&self, slot: usize) -> Glance<'_> {
+        let (snapshot, as_of) = self.slots.read(slot);
+        Glance { snapshot, as_of, rules: &self.rules }
+    }
+
+    /// The sizes of all indexes in this process, by name. Replicated ones count once a worker.
+    #[must_use]
+    pub fn index_sizes(&self) -> Vec<(&'static str, IndexSize)> {
+        let mut sums = [IndexSize::default(); 4];
+        for slot in 0..self.slots.len() {
+            let (snapshot, _) = self.slots.read(slot);
+            let sizes = [
+                size(&snapshot.history),
+                size(&snapshot.best_sellers),
+                size(&snapshot.catalogue),
+                size(&snapshot.categories),
+            ];
+            for (sum, size) in sums.iter_mut().zip(sizes) {
+                sum.updates += size.updates;
+                sum.batches += size.batches;
+            }
+        }
+        ["history", "best_sellers", "catalogue", "categories"].into_iter().zip(sums).collect()
+    }
+}
+
+/// One worker's indexes at one time. Not to be held across an await: it keeps batches from being freed.
+pub struct Glance<'a> {
+    snapshot: Guard<Arc<Snapshot>>,
+    as_of: Time,
+    rules: &'a Rules,
+}
+
+impl Glance<'_> {
+    /// The time of the state seen: every tick up to it has closed.
+    #[must_use]
+    pub fn as_of(&self) -> Time {
+        self.as_of
+    }
+
+    /// The user's history, newest first; the user must be the one the glance was taken for.
+    pub fn history(&self, user: UserKey, rows: &mut Vec<(Viewed, Diff)>) {
+        values(&self.snapshot.history, &user, self.as_of, rows);
+    }
+
+    /// A best-seller list, best first.
+    pub fn best_sellers(&self, ranking: Ranking, rows: &mut Vec<(Seller, Diff)>) {
+        values(&self.snapshot.best_sellers, &ranking, self.as_of, rows);
+    }
+
+    /// The categories of a product: usually one, in ascending order.
+    pub fn categories_of(&self, product: ProductKey, rows: &mut Vec<(CategoryKey, Diff)>) {
+        values(&self.snapshot.catalogue, &product, self.as_of, rows);
+    }
+
+    /// Whether the catalogue has a product of this category.
+    #[must_use]
+    pub fn knows_category(&self, category: CategoryKey) -> bool {
+        copies(&self.snapshot.categories, &category, self.as_of) > 0
+    }
+
+    /// The categories that have a best-seller list, in ascending order.
+    #[must_use]
+    pub fn selling_categories(&self) -> Vec<CategoryKey> {
+        let mut rows = Vec::new();
+        let category = |ranking: Ranking| match ranking {
+            Ranking::General => None,
+            Ranking::Category(category) => {
+                self.best_sellers(ranking, &mut rows);
+                (!rows.is_empty()).then_some(category)
+            }
+        };
+        keys(&self.snapshot.best_sellers).into_iter().filter_map(category).collect()
+    }
+
+    /// Best sellers for a user; the user must be the one the glance was taken for.
+    #[must_use]
+    pub fn recommendations(&self, user: UserKey) -> Recommendations {
+        recommend::recommend(self, user, self.rules)
+    }
+}

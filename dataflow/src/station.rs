@@ -1,0 +1,68 @@
+//! One worker's share of the system: its inputs, its part of the graph, its publisher. The loop above it decides when.
+
+use std::sync::Arc;
+
+use timely::worker::Worker;
+
+use crate::feed::Position;
+use crate::graph::{self, Plan};
+use crate::inputs::Inputs;
+use crate::publish::{Publisher, Slots};
+use crate::time::Time;
+
+/// A worker's inputs and publisher around the graph.
+pub struct Station {
+    inputs: Inputs,
+    publisher: Publisher,
+    /// Whether this worker moves the window's edge for the whole cluster.
+    leads: bool,
+    dataflow: usize,
+}
+
+impl Station {
+    /// Builds the graph in this worker; it publishes into slot `index modulo slots`.
+    pub fn new(worker: &mut Worker, plan: &Plan, slots: &Arc<Slots>) -> Self {
+        let dataflow = worker.next_dataflow_index();
+        let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan));
+        let publisher = Publisher::new(traces, slots.clone(), worker.index() % slots.len());
+        Station { inputs, publisher, leads: worker.index() == 0, dataflow }
+    }
+
+    /// Where rows and events are given.
+    pub fn inputs(&mut self) -> &mut Inputs {
+        &mut self.inputs
+    }
+
+    /// The tick that is open in this worker.
+    #[must_use]
+    pub fn tick(&self) -> Time {
+        self.inputs.tick()
+    }
+
+    /// Closes the open tick and opens `tick`. Everything given so far is visible as of `tick - 1`, and the window's
+    /// edge stands exactly there.
+    pub fn advance_to(&mut self, tick: Time) {
+        if self.leads {
+            self.inputs.mark(tick - 1);
+            self.inputs.announce_names();
+        }
+        self.inputs.advance_to(tick);
+    }
+
+    /// Notes where this worker's sources would go on after everything given in the open tick.
+    pub fn note(&mut self, positions: Vec<Position>) {
+        self.publisher.note(self.inputs.tick(), positions);
+    }
+
+    /// Publishes if a tick has closed; returns whether one had.
+    pub fn publish(&mut self) -> bool {
+        self.publisher.publish()
+    }
+
+    /// Takes this worker's part of the graph down.
+    pub fn close(self, worker: &mut Worker) {
+        drop(self.inputs);
+        drop(self.publisher);
+        worker.drop_dataflow(self.dataflow);
+    }
+}
