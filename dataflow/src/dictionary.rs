@@ -25,6 +25,8 @@ pub enum Name {
     Product(ProductKey, String),
     /// The id behind a category's key.
     Category(CategoryKey, String),
+    /// The id behind a user's key; only where users are remembered.
+    User(UserKey, String),
 }
 
 type Names<K> = HashMap<K, Arc<str>, RandomState>;
@@ -34,26 +36,47 @@ pub struct Dictionary {
     ids: Ids,
     products: Names<ProductKey>,
     categories: Names<CategoryKey>,
+    /// Only for whoever wants every list's changes with the users' own ids; answers echo the request instead.
+    users: Option<Names<UserKey>>,
     /// Names this process saw first and has not told the others yet; `None` in a cluster of one process.
     fresh: Option<Mutex<Vec<Name>>>,
 }
 
 impl Dictionary {
-    /// An empty dictionary over one family of hashes. `announce`: whether there are other processes to tell.
+    /// An empty dictionary over one family of hashes.
     #[must_use]
-    pub fn new(ids: Ids, announce: bool) -> Self {
+    pub fn new(ids: Ids) -> Self {
         Dictionary {
             ids,
             products: HashMap::with_hasher(RandomState::default()),
             categories: HashMap::with_hasher(RandomState::default()),
-            fresh: announce.then(Mutex::default),
+            users: None,
+            fresh: None,
         }
     }
 
-    /// The key of a user id. Users have 128 bits and no dictionary.
+    /// Collects new names for the other processes of the cluster.
+    #[must_use]
+    pub fn announcing(self) -> Self {
+        Dictionary { fresh: Some(Mutex::default()), ..self }
+    }
+
+    /// Remembers the ids of users too, about 100 bytes each.
+    #[must_use]
+    pub fn remembering_users(self) -> Self {
+        Dictionary { users: Some(HashMap::with_hasher(RandomState::default())), ..self }
+    }
+
+    /// The key of a user id.
     #[must_use]
     pub fn user(&self, id: &str) -> UserKey {
-        self.ids.user(id)
+        let key = self.ids.user(id);
+        if let Some(users) = &self.users
+            && remember(users, key, id) == Some(true)
+        {
+            self.announce(|| Name::User(key, id.to_owned()));
+        }
+        key
     }
 
     /// The key of an order id. Orders have 128 bits and no dictionary.
@@ -122,6 +145,12 @@ impl Dictionary {
         self.categories.pin().get(&key).cloned()
     }
 
+    /// The id behind a user's key, where users are remembered.
+    #[must_use]
+    pub fn user_name(&self, key: UserKey) -> Option<Arc<str>> {
+        self.users.as_ref()?.pin().get(&key).cloned()
+    }
+
     /// How many product ids are remembered.
     #[must_use]
     pub fn products_len(&self) -> usize {
@@ -138,6 +167,7 @@ impl Dictionary {
         match name {
             Name::Product(key, id) => remember(&self.products, *key, id).ok_or(Collision("product"))?,
             Name::Category(key, id) => remember(&self.categories, *key, id).ok_or(Collision("category"))?,
+            Name::User(key, id) => self.users.as_ref().is_some_and(|users| remember(users, *key, id) == Some(true)),
         };
         Ok(())
     }
@@ -171,7 +201,7 @@ mod tests {
 
     #[test]
     fn names_come_back_and_new_ones_are_announced_once() {
-        let dictionary = Dictionary::new(Ids::new([1; 16]), true);
+        let dictionary = Dictionary::new(Ids::new([1; 16])).announcing();
         let key = dictionary.product("lamp").unwrap();
         assert_eq!(dictionary.product("lamp").unwrap(), key);
         assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));
@@ -182,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_second_id_under_one_key_is_refused() {
-        let dictionary = Dictionary::new(Ids::new([1; 16]), false);
+        let dictionary = Dictionary::new(Ids::new([1; 16]));
         let key = dictionary.product("lamp").unwrap();
         assert_eq!(dictionary.learn(&Name::Product(key, "chair".into())), Err(Collision("product")));
         assert_eq!(dictionary.product_name(key).as_deref(), Some("lamp"));

@@ -138,10 +138,7 @@ mod tests {
     fn the_same_key_gives_the_same_ids_in_every_process() {
         let ids = Ids::new([7; 16]);
         // Fixed once and for all: two processes and two releases must agree on it.
-        assert_eq!(
-            format!("{:?}", ids.product("product-393")),
-            format!("{:?}", Ids::new([7; 16]).product("product-393"))
-        );
+        assert_eq!(format!("{:?}", ids.product("product-393")), "ProductKey(d0e37cd62ca26c0b)");
         assert_ne!(ids.product("product-393"), Ids::new([8; 16]).product("product-393"));
         assert_ne!(ids.user("a"), ids.user("b"));
     }

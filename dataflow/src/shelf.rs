@@ -27,12 +27,9 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(
-        slots: Arc<Slots>,
-        dictionary: Arc<Dictionary>,
-        rules: Rules,
-        late_lines: Arc<AtomicU64>,
-    ) -> Self {
+    /// The read side of `slots`. All four must be those the workers were built with.
+    #[must_use]
+    pub fn new(slots: Arc<Slots>, dictionary: Arc<Dictionary>, rules: Rules, late_lines: Arc<AtomicU64>) -> Self {
         Shelf { slots, dictionary, rules, late_lines }
     }
 

@@ -163,7 +163,7 @@ mod tests {
     use crate::ids::Ids;
 
     fn window() -> (Window, Purchase) {
-        let ids = Dictionary::new(Ids::new([0; 16]), false);
+        let ids = Dictionary::new(Ids::new([0; 16]));
         let line = Purchase { product: ids.product("lamp").unwrap(), user: ids.user("ada"), created_at: 100 };
         (Window::new(50, Arc::default()), line)
     }
