@@ -48,13 +48,8 @@ impl Broker {
         format.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &class_path()]);
         // Any 22 characters of base64 do as the id of a cluster that nothing else joins.
         format.args(["kafka.tools.StorageTool", "format", "-t", "dml0cmluZS1oYXJuZXNzMQ", "-c"]);
-        let output = format.arg(properties(dir.path())).output().expect("java starts");
-        assert!(
-            output.status.success(),
-            "Kafka's storage cannot be formatted: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        format.arg(properties(dir.path()));
+        Process::run_in("format", format, dir.path(), BOOT_DEADLINE);
         let mut broker = Broker { process: None, bootstrap: format!("127.0.0.1:{port}"), dir };
         broker.restart();
         broker

@@ -38,8 +38,8 @@ impl Server {
         }
         let mut initdb = server_program("initdb", dir.path());
         initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"]);
-        let output = initdb.arg(dir.path().join("cluster")).output().expect("initdb starts");
-        assert!(output.status.success(), "no PostgreSQL cluster: {}", String::from_utf8_lossy(&output.stderr));
+        initdb.arg(dir.path().join("cluster"));
+        Process::run_in("initdb", initdb, dir.path(), BOOT_DEADLINE);
         let mut server = Server { process: None, port: free_port(), dir };
         server.restart();
         server

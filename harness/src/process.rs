@@ -42,15 +42,19 @@ impl Process {
             let path = dir.join(format!("{name}.{ending}"));
             File::options().create(true).append(true).open(&path).expect("a log file")
         };
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log("out"))
-            .stderr(log("err"))
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
-        let watchdog = Watchdog::over(child.id(), signal, dir).expect("sh starts");
+        let mut watchdog = Watchdog::start(signal, dir).expect("sh starts");
+        let child = command.stdin(Stdio::null()).stdout(log("out")).stderr(log("err")).process_group(0).spawn();
+        let child = child.unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        watchdog.watch(child.id()).expect("the watchdog reads until it is dismissed");
         Process { name: name.to_owned(), child, logs: dir.to_owned(), watchdog: Some(watchdog), _scratch: None }
+    }
+
+    /// Runs `command` to its end with its logs in `dir`; panics with the logs unless it succeeds within `deadline`.
+    #[track_caller]
+    pub(crate) fn run_in(name: &str, command: Command, dir: &Path, deadline: Duration) {
+        let mut process = Process::spawn_in(name, command, dir, "KILL");
+        let status = process.wait_exit(deadline);
+        assert!(status.success(), "{status}. {}", process.last_words());
     }
 
     /// The operating system's id of the process.

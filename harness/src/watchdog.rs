@@ -1,19 +1,21 @@
 //! Ends a service when the test process is gone, however it went (killed, aborted, a `static` that never drops).
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Waits for the end of its stdin, which only our process holds open; then signals the process group, waits a few
-/// seconds for it to go, and removes the directory.
+/// Reads the process group's id, then waits for the end of its stdin, which only our process holds open; then signals
+/// the group, waits a few seconds for it to go, and removes the directory.
 const SCRIPT: &str = r#"
-read -r _
-kill -"$1" -"$2"
-rounds=0
-while kill -0 -"$2" && [ "$rounds" -lt 50 ]; do rounds=$((rounds + 1)); sleep 0.1; done
-kill -KILL -"$2"
-rm -rf -- "$3"
+if read -r group; then
+  read -r _
+  kill -"$1" -"$group"
+  rounds=0
+  while kill -0 -"$group" && [ "$rounds" -lt 50 ]; do rounds=$((rounds + 1)); sleep 0.1; done
+  kill -KILL -"$group"
+fi
+rm -rf -- "$2"
 "#;
 
 /// A small shell that outlives us for a moment if we die; dismissed on drop.
@@ -21,10 +23,11 @@ rm -rf -- "$3"
 pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
-    /// Watches over the process group `group`: `signal` (a name such as `KILL`) is what ends it.
-    pub(crate) fn over(group: u32, signal: &str, dir: &Path) -> io::Result<Watchdog> {
+    /// Started before the service, so that there is hardly a moment without it. `signal` (a name such as `KILL`) is
+    /// what will end the service.
+    pub(crate) fn start(signal: &str, dir: &Path) -> io::Result<Watchdog> {
         Command::new("sh")
-            .args(["-c", SCRIPT, "watchdog", signal, &group.to_string()])
+            .args(["-c", SCRIPT, "watchdog", signal])
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -34,12 +37,38 @@ impl Watchdog {
             .spawn()
             .map(Watchdog)
     }
+
+    /// Says which process group to end.
+    pub(crate) fn watch(&mut self, group: u32) -> io::Result<()> {
+        let stdin = self.0.stdin.as_mut().expect("its stdin is a pipe, kept until it is dropped");
+        writeln!(stdin, "{group}")
+    }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
         // Killed while its stdin is still open, so that it does nothing. Already gone is as good.
         let _ = self.0.kill();
+        // Waiting would close stdin first, which is harmless once the signal is sent.
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait_until;
+    use std::time::Duration;
+
+    #[test]
+    fn when_its_stdin_ends_so_does_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut service = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let mut watchdog = Watchdog::start("TERM", dir.path()).unwrap();
+        watchdog.watch(service.id()).unwrap();
+        // What the kernel does when the test process dies.
+        drop(watchdog.0.stdin.take());
+        wait_until(Duration::from_secs(20), "the service is ended", || service.try_wait().unwrap().is_some());
+        wait_until(Duration::from_secs(20), "its directory is removed", || !dir.path().exists());
     }
 }
