@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# Vitrine in a small image that runs as a user without rights.
+
+FROM rust:1.95-slim-bookworm AS build
+# librdkafka is built from source and linked in: it needs a C compiler and make, and nothing at run time.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+# The toolchain is the image's: rust-toolchain.toml stays outside (see .dockerignore).
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --package vitrine --bin vitrine \
+ && cp target/release/vitrine /vitrine
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin vitrine
+COPY --from=build /vitrine /usr/local/bin/vitrine
+COPY LICENSE /usr/share/doc/vitrine/LICENSE
+USER 10001
+# Inside a container loopback reaches nobody; which address is published is decided outside.
+ENV VITRINE__SERVER__LISTEN=0.0.0.0:8080
+EXPOSE 8080
+# Alive, not ready: a server that catches up or waits for its sources is healthy.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && IFS= read -r status <&3 && [[ $status == *' 200 '* ]]"]
+ENTRYPOINT ["vitrine"]
+CMD ["serve"]
