@@ -1,2 +1,12 @@
-//! Placeholder.
-fn main() {}
+//! The `vitrine` program: parses the command line and calls the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    vitrine::commands::run(vitrine::cli::Cli::parse())
+}

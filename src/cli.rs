@@ -1,0 +1,85 @@
+//! The command line: types and help texts, no work.
+
+mod check;
+mod common;
+mod demo;
+mod generate;
+mod produce;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+pub use self::check::CheckArgs;
+pub use self::common::ConfigArgs;
+pub use self::demo::DemoArgs;
+pub use self::generate::{GenerateArgs, Target};
+pub use self::produce::ProduceArgs;
+pub use self::serve::ServeArgs;
+
+const LONG_ABOUT: &str = "\
+Vitrine keeps the shop window of an online store true in milliseconds.
+
+It reads view events from Kafka and orders from PostgreSQL (or both from files), keeps every user's last viewed products, \
+the best sellers of each category and each user's recommendations up to date as events come in, and answers the shop's \
+pages over HTTP.";
+
+const EXAMPLES: &str = "\
+See it work, with nothing installed:
+  vitrine demo                                        then open http://127.0.0.1:8080/
+
+With files of test data:
+  vitrine generate --to files --dir data
+  vitrine serve --set files.dir=data
+  curl http://127.0.0.1:8080/v1/users/user-120/history
+
+With Kafka and PostgreSQL (vitrine.toml names both):
+  vitrine generate --to services --config vitrine.toml  makes topics, tables and test data
+  vitrine check --config vitrine.toml                   says what is not reachable and how to mend it
+  vitrine serve --config vitrine.toml
+  vitrine produce --config vitrine.toml --file product-views.json --rate 100
+
+Settings: defaults < --config FILE < environment VITRINE__SECTION__KEY < flags. vitrine.toml shows them all.
+Results go to stdout, logs to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, about = "A real-time shelf engine for online shops", long_about = LONG_ABOUT,
+    after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read views and orders, keep the lists, answer the shop's pages: the main job, until SIGTERM
+    Serve(ServeArgs),
+    /// Show it all at work on an invented shop, with a web page and no service needed
+    Demo(DemoArgs),
+    /// Send view events from a JSON-lines file to Kafka, stamped with the current time
+    Produce(ProduceArgs),
+    /// Make test data: the same for the same seed, into files or into Kafka and PostgreSQL
+    Generate(GenerateArgs),
+    /// Check the configuration, reach every service once, and say how to mend what is wrong
+    Check(CheckArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_sound_and_every_command_teaches_by_example() {
+        let mut command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands_mut() {
+            let help = sub.render_long_help().to_string();
+            let example = format!("vitrine {}", sub.get_name());
+            assert!(help.contains(&example), "the help of `{}` has no example", sub.get_name());
+        }
+    }
+}

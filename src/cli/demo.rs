@@ -1,0 +1,52 @@
+//! `vitrine demo`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ConfigArgs;
+use crate::config::Request;
+
+const HELP: &str = "\
+Examples:
+  vitrine demo                          then open http://127.0.0.1:8080/
+  vitrine demo --rate 500               a busy evening
+  vitrine demo --dir shop --listen 127.0.0.1:9000
+
+An invented shop with readable product names is made in a temporary directory; visitors and orders are simulated on top of \
+it. Everything is embedded: files stand in for Kafka and PostgreSQL, the rest is the real thing. Ctrl-C ends it.";
+
+/// Flags of `vitrine demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = HELP)]
+pub struct DemoArgs {
+    /// Views the visitors make each second; one in twenty leads to an order
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub rate: u32,
+    /// Seed of the shop and its visitors
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Directory for the shop's files, kept at the end; a temporary one is removed
+    #[arg(short, long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Worker threads of the dataflow
+    #[arg(short, long, value_name = "N")]
+    pub workers: Option<u32>,
+    /// Address and port to listen on; port 0 picks a free one and says which
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+impl DemoArgs {
+    /// The configuration to load.
+    pub fn request(&self) -> Request {
+        self.settings.request(&[
+            ("--workers", "dataflow.workers", self.workers.map(|workers| workers.to_string())),
+            ("--listen", "server.listen", self.listen.map(|listen| listen.to_string())),
+        ])
+    }
+}

@@ -1,0 +1,121 @@
+//! `vitrine generate`.
+
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use clap::{Args, ValueEnum};
+
+use super::ConfigArgs;
+use crate::config::Request;
+use crate::generate::{Plan, Style};
+
+const HELP: &str = "\
+Examples:
+  vitrine generate --to files --dir data
+  vitrine generate --to files --dir data --users 200000 --products 50000 --views 5000000 --seed 7
+  vitrine generate --to services --config vitrine.toml --style readable
+
+Files: views.jsonl, product_catalog.csv and orders.csv, as `vitrine serve --set files.dir=data` reads them. The same flags, seed
+and --until give the same bytes.
+Services: whichever of [kafka] and [postgres] is configured; topics, the database and its tables are made if they are missing,
+rows that are there already stay.
+Users and products are drawn by Zipf's law, users come back to a few categories, orders have one to five lines over the last
+--days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left out.";
+
+/// Flags of `vitrine generate`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = HELP)]
+pub struct GenerateArgs {
+    /// Where the data goes
+    #[arg(long, value_enum, value_name = "TARGET")]
+    pub to: Target,
+    /// Number of users
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+    pub users: u32,
+    /// Number of products
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub products: u32,
+    /// Number of categories, at most as many as products
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub categories: u32,
+    /// Number of view events, spread over the last seven days
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(0..=10_000_000_000))]
+    pub views: u64,
+    /// Number of orders, spread over the last --days
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=10_000_000_000))]
+    pub orders: u64,
+    /// Days over which the orders are spread
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3000))]
+    pub days: u64,
+    /// Seed: the same one gives the same data
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// End of the data, as 2026-11-20T10:15:00Z; now if not given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<u64>,
+    /// How ids look: product-393, or oak-desk-lamp
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = Style::Numbered)]
+    pub style: Style,
+    /// Exponent of Zipf's law for users; 0 makes all alike
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = skew)]
+    pub user_skew: f64,
+    /// Exponent of Zipf's law for products; 0 makes all alike
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = skew)]
+    pub product_skew: f64,
+    /// Directory for the files; files.dir, or data, if not given
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+    /// Partitions of topics that have to be created
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub partitions: i32,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+/// Where the data goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// views.jsonl, product_catalog.csv and orders.csv in a directory
+    Files,
+    /// Kafka and PostgreSQL, as configured
+    Services,
+}
+
+impl GenerateArgs {
+    /// The configuration to load.
+    pub fn request(&self) -> Request {
+        self.settings.request(&[])
+    }
+
+    /// What to make, with `now` (milliseconds since the epoch) as the end where none was given.
+    pub fn plan(&self, now: u64) -> Plan {
+        Plan {
+            users: self.users,
+            products: self.products,
+            categories: self.categories.min(self.products),
+            views: self.views,
+            orders: self.orders,
+            days: self.days,
+            user_skew: self.user_skew,
+            product_skew: self.product_skew,
+            seed: self.seed,
+            until: self.until.unwrap_or(now),
+            style: self.style,
+        }
+    }
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    let time =
+        DateTime::parse_from_rfc3339(text).map_err(|error| format!("{error}; write it as 2026-11-20T10:15:00Z"))?;
+    u64::try_from(time.timestamp_millis()).map_err(|_| "times begin in 1970".into())
+}
+
+fn skew(text: &str) -> Result<f64, String> {
+    let skew: f64 = text.parse().map_err(|_| "write a number such as 1.0")?;
+    if (0.0..=3.0).contains(&skew) { Ok(skew) } else { Err("from 0 to 3".into()) }
+}

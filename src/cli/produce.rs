@@ -1,0 +1,59 @@
+//! `vitrine produce`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ConfigArgs;
+use crate::config::Request;
+
+const HELP: &str = "\
+Examples:
+  vitrine produce --config vitrine.toml --file product-views.json --rate 100
+  vitrine produce --brokers localhost:9092 --file views.jsonl --rate 0     as fast as possible
+  zcat views.jsonl.gz | vitrine produce --config vitrine.toml --file - --rate 1000 --topic clicks
+
+A line is one event:
+  {\"event\":\"ProductView\",\"messageid\":\"5b8e…\",\"userid\":\"user-120\",\"properties\":{\"productid\":\"product-393\"},\
+\"context\":{\"source\":\"mobile-app\"}}
+or the clickstream's form:
+  {\"user_id\":120,\"product_id\":393,\"event_type\":\"view\"}
+
+Each event gets the current time as its `timestamp` and goes to the partition of its user; the broker acknowledges it with \
+all replicas. A missing topic is created. Malformed lines are named, skipped and counted; the exit code is 1 then.";
+
+/// Flags of `vitrine produce`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = HELP)]
+pub struct ProduceArgs {
+    /// File with one JSON event a line; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Events a second; 0 is as fast as possible
+    #[arg(short, long, value_name = "N", value_parser = rate)]
+    pub rate: f64,
+    /// Topic to send to; the first of kafka.views if not given
+    #[arg(short, long, value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// Partitions of the topic if it has to be created
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub partitions: i32,
+    /// Kafka brokers to ask first, HOST:PORT and commas
+    #[arg(short, long, value_name = "BROKERS")]
+    pub brokers: Option<String>,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: ConfigArgs,
+}
+
+impl ProduceArgs {
+    /// The configuration to load.
+    pub fn request(&self) -> Request {
+        self.settings.request(&[("--brokers", "kafka.brokers", self.brokers.clone())])
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "write a number of events a second, or 0")?;
+    if rate.is_finite() && (0.0..=10_000_000.0).contains(&rate) { Ok(rate) } else { Err("from 0 to 10000000".into()) }
+}

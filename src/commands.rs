@@ -1,0 +1,65 @@
+//! One file a command; here the way from the command line through the configuration to each, and the exit codes.
+
+pub mod check;
+pub mod demo;
+pub mod generate;
+pub mod produce;
+pub mod serve;
+
+mod broker;
+mod database;
+mod lines;
+mod progress;
+mod shop_tables;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::config::{self, Config, Request};
+use crate::logging;
+
+/// Runs the command; errors go to stderr.
+pub fn run(cli: Cli) -> ExitCode {
+    match execute(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            // The alternate form is one line with all causes and no backtrace.
+            eprintln!("vitrine: {error:#}");
+            let configuration = error.downcast_ref::<config::Errors>().is_some();
+            ExitCode::from(if configuration { config::EXIT_CODE } else { 1 })
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => {
+            let config = load(&args.request())?;
+            config.require_source()?;
+            serve::run(config).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Demo(args) => {
+            let config = load(&args.request())?;
+            demo::run(args, config).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Produce(args) => {
+            let config = load(&args.request())?;
+            produce::run(&args, &config)
+        }
+        Command::Generate(args) => {
+            let config = load(&args.request())?;
+            generate::run(&args, &config).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Check(args) => {
+            let config = load(&args.settings.request(&[]))?;
+            config.require_source()?;
+            check::run(&config)
+        }
+    }
+}
+
+fn load(request: &Request) -> Result<Config, config::Errors> {
+    let config = Config::load(request)?;
+    logging::init(&config.log);
+    Ok(config)
+}

@@ -1,0 +1,183 @@
+//! Kafka for the commands that run once: reach it, make topics, send with all replicas' acknowledgement.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::metadata::Metadata;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use crate::config::Kafka;
+
+/// How long to wait for a broker's first answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long a record may wait for its acknowledgement.
+const DELIVERY_MS_MAX: &str = "30000";
+/// How long the end waits for the last acknowledgements; longer than any record may take.
+const FLUSH_MAX: Duration = Duration::from_secs(35);
+/// How long a full queue is drained before the next try.
+const DRAIN: Duration = Duration::from_millis(50);
+
+/// A connection to a broker that has answered once.
+pub(super) struct Broker {
+    brokers: String,
+    config: ClientConfig,
+    producer: BaseProducer<Reports>,
+}
+
+impl Broker {
+    /// Connects and waits for the broker's first answer.
+    pub(super) fn connect(kafka: &Kafka) -> anyhow::Result<(Broker, Metadata)> {
+        let mut config = kafka.client_config();
+        config.set("acks", "all");
+        // A user's own values stay; without one, a batch fills for a few milliseconds and failures show in half a minute.
+        for (key, value) in [("linger.ms", "5"), ("message.timeout.ms", DELIVERY_MS_MAX)] {
+            if config.get(key).is_none() {
+                config.set(key, value);
+            }
+        }
+        let reports = Reports::default();
+        let producer: BaseProducer<Reports> =
+            config.create_with_context(reports).context("the Kafka client refuses its settings")?;
+        let broker = Broker { brokers: kafka.brokers.clone(), config, producer };
+        let metadata = broker.metadata()?;
+        Ok((broker, metadata))
+    }
+
+    /// Creates the topic if the cluster does not have it; says whether it did.
+    pub(super) fn ensure_topic(&self, metadata: &Metadata, topic: &str, partitions: i32) -> anyhow::Result<bool> {
+        if partitions_of(metadata, topic).is_some() {
+            return Ok(false);
+        }
+        let admin: AdminClient<Reports> =
+            self.config.create_with_context(Reports::default()).context("the Kafka client refuses its settings")?;
+        // -1 leaves the replication to the broker's own default.
+        let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().context("no runtime for the admin client")?;
+        let results = runtime.block_on(admin.create_topics([&wanted], &options));
+        match results.with_context(|| format!("topic \"{topic}\" cannot be created"))?.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Err((_, code))) => bail!("topic \"{topic}\" cannot be created: {code}"),
+            Some(Ok(_)) | None => self.wait_for_topic(topic).map(|()| true),
+        }
+    }
+
+    /// Sends one record; waits while the client's queue is full. Fails if any record so far was not delivered.
+    pub(super) fn send(&self, topic: &str, key: &str, payload: &str) -> anyhow::Result<()> {
+        let mut record = BaseRecord::to(topic).key(key).payload(payload);
+        loop {
+            self.check_deliveries()?;
+            match self.producer.send(record) {
+                Ok(()) => {
+                    self.producer.poll(Duration::ZERO);
+                    return Ok(());
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    self.producer.poll(DRAIN);
+                    record = back;
+                }
+                Err((error, _)) => {
+                    return Err(error).with_context(|| format!("a record cannot be sent to topic \"{topic}\""));
+                }
+            }
+        }
+    }
+
+    /// Serves acknowledgements for that long.
+    pub(super) fn serve(&self, time: Duration) {
+        self.producer.poll(time);
+    }
+
+    /// Waits until every record is acknowledged.
+    pub(super) fn finish(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + FLUSH_MAX;
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            self.producer.poll(DRAIN);
+            self.check_deliveries()?;
+        }
+        self.check_deliveries()?;
+        match self.producer.in_flight_count() {
+            0 => Ok(()),
+            waiting => bail!("{waiting} records were not acknowledged within {} s", FLUSH_MAX.as_secs()),
+        }
+    }
+
+    fn check_deliveries(&self) -> anyhow::Result<()> {
+        match self.producer.context().0.lock().expect("no holder of this lock panics").undelivered.take() {
+            None => Ok(()),
+            Some(reason) => bail!("a record was not delivered: {reason}"),
+        }
+    }
+
+    fn metadata(&self) -> anyhow::Result<Metadata> {
+        self.producer.client().fetch_metadata(None, ANSWER_MAX).map_err(|error| {
+            // The client's own callbacks know more than the call that timed out.
+            self.producer.poll(Duration::ZERO);
+            let known = self.producer.context().0.lock().expect("no holder of this lock panics").trouble.take();
+            let reason = known.unwrap_or_else(|| error.to_string());
+            anyhow::anyhow!("no Kafka broker of {} answered within {} s: {reason}", self.brokers, ANSWER_MAX.as_secs())
+        })
+    }
+
+    /// A created topic takes a moment until every broker knows it.
+    fn wait_for_topic(&self, topic: &str) -> anyhow::Result<()> {
+        let deadline = Instant::now() + ANSWER_MAX;
+        while partitions_of(&self.metadata()?, topic).is_none() {
+            if Instant::now() >= deadline {
+                bail!("topic \"{topic}\" was created, but the brokers do not show it after {} s", ANSWER_MAX.as_secs());
+            }
+            self.producer.poll(DRAIN);
+        }
+        Ok(())
+    }
+}
+
+/// Number of partitions of a topic the cluster has.
+pub(super) fn partitions_of(metadata: &Metadata, topic: &str) -> Option<usize> {
+    let found = metadata.topics().iter().find(|known| known.name() == topic && known.error().is_none())?;
+    (!found.partitions().is_empty()).then(|| found.partitions().len())
+}
+
+/// What the client reports from its own threads.
+#[derive(Clone, Default)]
+struct Reports(Arc<Mutex<Troubles>>);
+
+#[derive(Default)]
+struct Troubles {
+    /// Why the connection does not work, latest first.
+    trouble: Option<String>,
+    /// Why the first record that failed did.
+    undelivered: Option<String>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka reports an error");
+        // "All brokers down" follows each reason and says less.
+        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::AllBrokersDown)) {
+            self.0.lock().expect("no holder of this lock panics").trouble = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.0.lock().expect("no holder of this lock panics").undelivered.get_or_insert_with(|| error.to_string());
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `vitrine check`: reaches every configured service once and says how to mend what is wrong. Changes nothing.
+
+mod files;
+mod kafka;
+mod postgres;
+mod report;
+
+use std::process::ExitCode;
+
+use self::report::Report;
+use crate::config::Config;
+
+/// Prints a line for each thing checked; exit code 1 if one is wrong.
+///
+/// # Errors
+/// Stdout cannot be written.
+pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut report = Report::new(std::io::stdout().lock());
+    report.good("configuration: every setting is known and allowed")?;
+    if let Some(settings) = &config.kafka {
+        kafka::check(settings, &mut report)?;
+    }
+    if let Some(settings) = &config.postgres {
+        postgres::check(settings, &mut report)?;
+    }
+    if let Some(settings) = &config.files {
+        files::check(settings, &mut report)?;
+    }
+    match (&config.kafka, &config.postgres) {
+        (Some(_), None) => {
+            report.note("no [postgres]: there will be histories, but neither orders nor best sellers")?
+        }
+        (None, Some(_)) => report.note("no [kafka]: there will be best sellers, but neither views nor histories")?,
+        _ => {}
+    }
+    Ok(if report.all_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

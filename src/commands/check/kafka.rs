@@ -1,0 +1,46 @@
+//! The broker and every topic, by one metadata request.
+
+use std::io::{self, Write};
+
+use super::Report;
+use crate::commands::broker::{Broker, partitions_of};
+use crate::config::Kafka;
+
+/// Partitions in the suggested command: enough for a few workers.
+const PARTITIONS: u32 = 4;
+
+pub(super) fn check(kafka: &Kafka, report: &mut Report<impl Write>) -> io::Result<()> {
+    let metadata = match Broker::connect(kafka) {
+        Ok((_, metadata)) => metadata,
+        Err(error) => {
+            let ways = [
+                "start Kafka, or set `kafka.brokers` (VITRINE__KAFKA__BROKERS) to where it runs".to_owned(),
+                "with TLS or passwords, `[kafka.client]` needs \"security.protocol\" and what belongs to it".to_owned(),
+            ];
+            return report.bad(&format!("kafka: {error:#}"), &ways);
+        }
+    };
+    report.good(&format!(
+        "kafka: {} of {} brokers known at {}",
+        metadata.brokers().len(),
+        metadata.brokers().len(),
+        kafka.brokers
+    ))?;
+    for (topic, setting) in kafka.topics() {
+        match partitions_of(&metadata, topic) {
+            Some(partitions) => {
+                report.good(&format!("kafka: topic {topic} ({setting}) has {partitions} partitions"))?
+            }
+            None => report.bad(&format!("kafka: topic {topic} ({setting}) is missing"), &ways(kafka, topic))?,
+        }
+    }
+    Ok(())
+}
+
+fn ways(kafka: &Kafka, topic: &str) -> [String; 2] {
+    let server = &kafka.brokers;
+    [
+        format!("kafka-topics.sh --bootstrap-server {server} --create --topic {topic} --partitions {PARTITIONS}"),
+        "or let vitrine make all topics and tables, without rows: vitrine generate --to services --views 0 --orders 0 --config FILE".into(),
+    ]
+}

@@ -1,0 +1,54 @@
+//! The lines of `vitrine check`: a mark, what was found, and how to mend it.
+
+use std::io::{self, Write};
+
+/// Writes the lines and remembers whether one was bad.
+pub(super) struct Report<W> {
+    out: W,
+    bad: bool,
+}
+
+impl<W: Write> Report<W> {
+    pub(super) fn new(out: W) -> Report<W> {
+        Report { out, bad: false }
+    }
+
+    /// Something is as it should be.
+    pub(super) fn good(&mut self, found: &str) -> io::Result<()> {
+        writeln!(self.out, "✔ {found}")
+    }
+
+    /// Something worth knowing that is not wrong.
+    pub(super) fn note(&mut self, found: &str) -> io::Result<()> {
+        writeln!(self.out, "• {found}")
+    }
+
+    /// Something is wrong; each line of `mend` is one way out.
+    pub(super) fn bad(&mut self, found: &str, mend: &[String]) -> io::Result<()> {
+        self.bad = true;
+        writeln!(self.out, "✖ {found}")?;
+        mend.iter().try_for_each(|way| writeln!(self.out, "    mend: {way}"))
+    }
+
+    /// Whether nothing was bad so far.
+    pub(super) fn all_good(&self) -> bool {
+        !self.bad
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_line_makes_the_whole_bad() {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        report.good("a").expect("memory can be written");
+        assert!(report.all_good());
+        report.bad("b", &["c".into()]).expect("memory can be written");
+        report.note("d").expect("memory can be written");
+        assert!(!report.all_good());
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "✔ a\n✖ b\n    mend: c\n• d\n");
+    }
+}

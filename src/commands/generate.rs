@@ -1,0 +1,44 @@
+//! `vitrine generate`: deterministic test data, into files or into Kafka and PostgreSQL.
+
+mod database;
+mod files;
+mod topics;
+
+use anyhow::bail;
+
+use crate::cli::{GenerateArgs, Target};
+use crate::config::Config;
+use crate::generate::Shop;
+
+/// Directory of the files where neither a flag nor the configuration names one.
+const DIR_DEFAULT: &str = "data";
+
+/// Makes the data and says on stdout what was made.
+///
+/// # Errors
+/// A file, the broker or the database refuses; the message says which and why.
+pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
+    let now = u64::try_from(chrono::Utc::now().timestamp_millis())?;
+    let shop = Shop::new(args.plan(now));
+    match args.to {
+        Target::Files => {
+            let configured = config.files.as_ref().map(|files| files.dir.clone());
+            let dir = args.dir.clone().or(configured).unwrap_or_else(|| DIR_DEFAULT.into());
+            files::write(&shop, &dir, args.force)
+        }
+        Target::Services => {
+            if config.kafka.is_none() && config.postgres.is_none() {
+                bail!(
+                    "no service is configured: give a --config file with [kafka], [postgres] or both (vitrine.toml is an example)"
+                );
+            }
+            if let Some(postgres) = &config.postgres {
+                database::fill(&shop, postgres)?;
+            }
+            if let Some(kafka) = &config.kafka {
+                topics::fill(&shop, kafka, args.partitions)?;
+            }
+            Ok(())
+        }
+    }
+}

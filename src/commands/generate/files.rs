@@ -1,0 +1,98 @@
+//! Test data as the files of the embedded source.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, SecondsFormat};
+
+use crate::commands::progress;
+use crate::generate::Shop;
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// Writes `views.jsonl`, `product_catalog.csv` and `orders.csv` into the directory, which is made if need be.
+///
+/// # Errors
+/// A file exists and `force` is not set, or the disk refuses.
+pub(super) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    type Content = fn(&Shop, &mut dyn Write) -> anyhow::Result<u64>;
+    let contents: [(&str, &str, Content); 3] = [
+        ("product_catalog.csv", "products", catalogue),
+        ("orders.csv", "order lines", orders),
+        ("views.jsonl", "views", views),
+    ];
+    let existing = contents.iter().map(|(name, ..)| dir.join(name)).find(|path| path.exists());
+    if let Some(path) = existing.filter(|_| !force) {
+        bail!("{} exists; --force replaces it, --dir names another directory", path.display());
+    }
+    for (name, what, content) in contents {
+        let path = dir.join(name);
+        let count = replace(&path, |out| content(shop, out))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        println!("{}: {count} {what}", path.display());
+    }
+    Ok(())
+}
+
+/// Writes beside the file and renames at the end, so that nobody reads half of it.
+fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<u64>) -> anyhow::Result<u64> {
+    let part = path.with_added_extension("part");
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&part)?);
+    let count = content(&mut out)?;
+    out.into_inner()?.sync_all()?;
+    std::fs::rename(&part, path)?;
+    Ok(count)
+}
+
+fn views(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+    let bar = progress::items("views", shop.plan().views);
+    for view in bar.wrap_iter(shop.views()) {
+        out.write_all(view.json(shop).as_bytes())?;
+        out.write_all(b"\n")?;
+    }
+    Ok(shop.plan().views)
+}
+
+fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["product_id", "product_name", "category", "price", "description", "attributes"])?;
+    for product in progress::items("products", u64::from(shop.plan().products)).wrap_iter(shop.products()) {
+        let price = product.price();
+        csv.write_record([
+            &product.id,
+            &product.name,
+            &product.category,
+            &price,
+            &product.description,
+            &product.attributes,
+        ])?;
+    }
+    csv.flush()?;
+    Ok(u64::from(shop.plan().products))
+}
+
+/// Lines that were returned are left out: the file says what counts.
+fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["order_id", "user_id", "product_id", "quantity", "created_at"])?;
+    let mut count = 0;
+    for order in progress::items("orders", shop.plan().orders).wrap_iter(shop.orders()) {
+        let (id, user, at) = (order.id(), shop.user_id(order.user), rfc3339(order.at));
+        for line in order.lines.iter().filter(|line| !line.returned) {
+            csv.write_record([&id, &user, &shop.product_id(line.product), &line.quantity.to_string(), &at])?;
+            count += 1;
+        }
+    }
+    csv.flush()?;
+    Ok(count)
+}
+
+/// Milliseconds since the epoch as RFC 3339 in UTC.
+fn rfc3339(at: u64) -> String {
+    let time = i64::try_from(at).ok().and_then(DateTime::from_timestamp_millis);
+    time.expect("the plan's times are within the years that can be written")
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,58 @@
+//! Contradictions between settings that are each allowed.
+
+use super::layers::Layers;
+use super::problem::Problem;
+use super::{Config, Kafka, client};
+
+/// Adds every contradiction to `problems`.
+pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Problem>) {
+    let mut add = |key: &str, reason: String| problems.push(Problem::Together { origin: layers.origin(key), reason });
+    if config.rules.items_min > config.rules.list_size {
+        add(
+            "rules.items_min",
+            "`rules.items_min` is larger than `rules.list_size`, so no list could ever be shown".into(),
+        );
+    }
+    if config.dataflow.idle_tick_ms < config.dataflow.tick_ms {
+        add("dataflow.idle_tick_ms", "`dataflow.idle_tick_ms` is less than `dataflow.tick_ms`".into());
+    }
+    if config.server.staleness_max_ms <= config.dataflow.idle_tick_ms {
+        let reason =
+            "`server.staleness_max_ms` is not above `dataflow.idle_tick_ms`, so a quiet shop would never be ready";
+        add("server.staleness_max_ms", reason.into());
+    }
+    if let Some(kafka) = &config.kafka {
+        topics(kafka, &mut add);
+        for (key, value) in &kafka.client {
+            if let Some(reason) = client::objection(key, value.expose()) {
+                add(&format!("kafka.client.{key}"), reason);
+            }
+        }
+    }
+    if config.files.is_some() {
+        for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
+            if present {
+                let reason =
+                    format!("[files] stands beside [{section}]; keep [files] to read files, or the services' sections");
+                problems.push(Problem::Together { origin: layers.origin_of_section("files"), reason });
+            }
+        }
+    }
+}
+
+fn topics(kafka: &Kafka, add: &mut impl FnMut(&str, String)) {
+    if kafka.views.contains(&kafka.dead_letters) || kafka.removals == kafka.dead_letters {
+        let reason = format!(
+            "`kafka.dead_letters` is \"{}\", which is read as well: bad events would go round for ever",
+            kafka.dead_letters
+        );
+        add("kafka.dead_letters", reason);
+    }
+    if kafka.views.contains(&kafka.removals) {
+        let reason = format!(
+            "`kafka.removals` is \"{}\", which is also in `kafka.views`; give removals a topic of their own",
+            kafka.removals
+        );
+        add("kafka.removals", reason);
+    }
+}

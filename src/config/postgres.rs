@@ -1,0 +1,231 @@
+//! `[postgres]`: the database with orders and catalogue, and the names of its tables and columns.
+
+use super::Secret;
+use super::kind::Kind;
+use super::setting::{Section, Setting};
+use super::values::Values;
+
+/// The word that stands for "the time a row was first read" instead of a column.
+const FIRST_SEEN: &str = "first_seen";
+
+pub(super) const SECTION: Section = Section {
+    name: "postgres",
+    sentence: "Orders and the catalogue are read from PostgreSQL. Leave the section out to do without.",
+    settings: &[
+        Setting::new(
+            "postgres.url",
+            Kind::PostgresUrl,
+            "URL",
+            "\"postgresql://postgres@127.0.0.1:5432/data-db\"",
+            "Connection string; `url_file` names a file that holds it.",
+        )
+        .secret(),
+        Setting::new(
+            "postgres.mode",
+            Kind::Choice { allowed: &["refresh"], planned: &["replication"] },
+            "word",
+            "\"refresh\"",
+            "How changes are found: \"refresh\" reads the tables again and applies the difference in one tick.",
+        ),
+        Setting::new(
+            "postgres.refresh_s",
+            Kind::Integer { min: 1, max: 86_400 },
+            "s",
+            "30",
+            "Time from the end of one refresh to the beginning of the next.",
+        ),
+        Setting::new(
+            "postgres.order_time",
+            Kind::Column,
+            "column",
+            "\"created_at\"",
+            "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read.",
+        ),
+    ],
+};
+
+pub(super) const PRODUCTS: Section = Section {
+    name: "postgres.tables.products",
+    sentence: "The table with the products and their categories. Names are taken exactly, upper and lower case too.",
+    settings: &[
+        Setting::new(
+            "postgres.tables.products.name",
+            Kind::Table,
+            "table",
+            "\"products\"",
+            "Name of the table, with its schema if need be.",
+        ),
+        Setting::new(
+            "postgres.tables.products.product_id",
+            Kind::Column,
+            "column",
+            "\"product_id\"",
+            "Column with the product's id.",
+        ),
+        Setting::new(
+            "postgres.tables.products.category_id",
+            Kind::Column,
+            "column",
+            "\"category_id\"",
+            "Column with the id of the product's category.",
+        ),
+    ],
+};
+
+pub(super) const ORDERS: Section = Section {
+    name: "postgres.tables.orders",
+    sentence: "The table with the orders.",
+    settings: &[
+        Setting::new(
+            "postgres.tables.orders.name",
+            Kind::Table,
+            "table",
+            "\"orders\"",
+            "Name of the table, with its schema if need be.",
+        ),
+        Setting::new(
+            "postgres.tables.orders.order_id",
+            Kind::Column,
+            "column",
+            "\"order_id\"",
+            "Column with the order's id.",
+        ),
+        Setting::new(
+            "postgres.tables.orders.user_id",
+            Kind::Column,
+            "column",
+            "\"user_id\"",
+            "Column with the id of the user who ordered.",
+        ),
+    ],
+};
+
+pub(super) const ORDER_ITEMS: Section = Section {
+    name: "postgres.tables.order_items",
+    sentence: "The table with the lines of the orders.",
+    settings: &[
+        Setting::new(
+            "postgres.tables.order_items.name",
+            Kind::Table,
+            "table",
+            "\"order_items\"",
+            "Name of the table, with its schema if need be.",
+        ),
+        Setting::new(
+            "postgres.tables.order_items.order_id",
+            Kind::Column,
+            "column",
+            "\"order_id\"",
+            "Column with the id of the line's order.",
+        ),
+        Setting::new(
+            "postgres.tables.order_items.product_id",
+            Kind::Column,
+            "column",
+            "\"product_id\"",
+            "Column with the id of the product ordered.",
+        ),
+    ],
+};
+
+/// `[postgres]`, in the units of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
+pub struct Postgres {
+    pub url: Secret,
+    pub mode: Mode,
+    pub refresh_s: u64,
+    pub order_time: OrderTime,
+    pub tables: Tables,
+}
+
+/// How changes of the tables are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read again now and then, apply the difference in one tick.
+    Refresh,
+}
+
+/// Where an order's time comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderTime {
+    /// A column of the orders.
+    Column(String),
+    /// The time the order was first read.
+    FirstSeen,
+}
+
+/// Names of tables and columns, to be quoted wherever they enter SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// The products and their categories.
+    pub products: ProductsTable,
+    /// The orders.
+    pub orders: OrdersTable,
+    /// The lines of the orders.
+    pub order_items: OrderItemsTable,
+}
+
+/// Names of `[postgres.tables.products]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
+pub struct ProductsTable {
+    pub name: String,
+    pub product_id: String,
+    pub category_id: String,
+}
+
+/// Names of `[postgres.tables.orders]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
+pub struct OrdersTable {
+    pub name: String,
+    pub order_id: String,
+    pub user_id: String,
+}
+
+/// Names of `[postgres.tables.order_items]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
+pub struct OrderItemsTable {
+    pub name: String,
+    pub order_id: String,
+    pub product_id: String,
+}
+
+impl Postgres {
+    pub(super) fn read(values: &Values) -> Postgres {
+        let order_time = values.text("postgres.order_time");
+        Postgres {
+            url: Secret::new(values.text("postgres.url")),
+            mode: Mode::Refresh,
+            refresh_s: values.integer("postgres.refresh_s"),
+            order_time: if order_time == FIRST_SEEN { OrderTime::FirstSeen } else { OrderTime::Column(order_time) },
+            tables: Tables {
+                products: ProductsTable {
+                    name: values.text("postgres.tables.products.name"),
+                    product_id: values.text("postgres.tables.products.product_id"),
+                    category_id: values.text("postgres.tables.products.category_id"),
+                },
+                orders: OrdersTable {
+                    name: values.text("postgres.tables.orders.name"),
+                    order_id: values.text("postgres.tables.orders.order_id"),
+                    user_id: values.text("postgres.tables.orders.user_id"),
+                },
+                order_items: OrderItemsTable {
+                    name: values.text("postgres.tables.order_items.name"),
+                    order_id: values.text("postgres.tables.order_items.order_id"),
+                    product_id: values.text("postgres.tables.order_items.product_id"),
+                },
+            },
+        }
+    }
+
+    /// The time column, if orders have one.
+    pub fn order_time_column(&self) -> Option<&str> {
+        match &self.order_time {
+            OrderTime::Column(column) => Some(column),
+            OrderTime::FirstSeen => None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The settings as the commented example file and as the documentation's table, printed from the one list.
+
+use super::setting::{Section, Setting, sections};
+
+/// Width of the example file's comments.
+const WIDTH: usize = 110;
+
+const HEADER: &str = "\
+# Vitrine's settings with their defaults. Delete what you do not change: a file needs only the lines that differ.
+#
+# Precedence: defaults < this file < environment < flags of the command line.
+# Environment: VITRINE__SECTION__KEY, such as VITRINE__SERVER__LISTEN=0.0.0.0:8080; lists are separated by commas.
+# Strings here may use ${VAR} and ${VAR:-default} of the environment; $$ is one dollar sign. Settings marked \"or KEY_file\"
+# may name a file that holds the value instead, as secrets are mounted.
+# `vitrine check --config THIS_FILE` says whether everything named here is reachable, and how to mend what is not.
+";
+
+/// The example file: every setting with unit, default and sentence. `[files]` is commented out, as it excludes the services.
+pub fn example() -> String {
+    let mut text = HEADER.to_owned();
+    for section in sections() {
+        let off = if section.name == "files" { "# " } else { "" };
+        text += "\n";
+        comment(&mut text, section.sentence);
+        text += &format!("{off}[{}]\n", section.name);
+        for setting in section.settings.iter().filter(|setting| !setting.is_free()) {
+            comment(&mut text, &remark(setting));
+            text += &format!("{off}{} = {}\n", setting.name(), setting.default);
+        }
+    }
+    text
+}
+
+/// The documentation's table: one row a setting.
+pub fn reference_table() -> String {
+    let mut text = String::from("| setting | default | unit | allowed | what it does |\n|---|---|---|---|---|\n");
+    for Section { settings, .. } in sections() {
+        for setting in *settings {
+            let (key, default) = match setting.is_free() {
+                true => (format!("{}.*", setting.key), String::new()),
+                false => (setting.key.to_owned(), format!("`{}`", setting.default)),
+            };
+            let file = if setting.secret { " Or `_file`." } else { "" };
+            text += &format!(
+                "| `{key}` | {default} | {} | {} | {}{file} |\n",
+                setting.unit,
+                setting.kind.allowed(),
+                setting.sentence
+            );
+        }
+    }
+    text
+}
+
+fn remark(setting: &Setting) -> String {
+    let file = if setting.secret { format!(", or {}_file", setting.name()) } else { String::new() };
+    format!("{} ({}: {}{file})", setting.sentence, setting.unit, setting.kind.allowed())
+}
+
+fn comment(text: &mut String, sentence: &str) {
+    let mut line = String::from("#");
+    for word in sentence.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH && line.len() > 1 {
+            *text += &line;
+            text.push('\n');
+            line = String::from("#");
+        }
+        line.push(' ');
+        line += word;
+    }
+    *text += &line;
+    text.push('\n');
+}
