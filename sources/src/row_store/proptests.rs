@@ -1,0 +1,103 @@
+//! The law of differences: what was there before, plus the differences, is what is there now.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dataflow::time::Diff;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Difference, RowStore};
+
+type Row = (u8, u8);
+type Bag = BTreeMap<Row, Diff>;
+
+/// Applies the differences as the graph would, and insists that each says something.
+fn apply(bag: &mut Bag, differences: Vec<Difference<u8, u8>>) {
+    for (row, diff) in differences {
+        assert_ne!(diff, 0);
+        let copies = bag.entry(row).or_default();
+        *copies += diff;
+        assert!(*copies >= 0 || diff < 0, "more rows went than there were");
+    }
+    bag.retain(|_, copies| *copies != 0);
+}
+
+fn bag(rows: impl IntoIterator<Item = Row>) -> Bag {
+    rows.into_iter().fold(Bag::new(), |mut bag, row| {
+        *bag.entry(row).or_default() += 1;
+        bag
+    })
+}
+
+/// Readings of a small table, and whether each was finished.
+fn readings() -> impl Strategy<Value = Vec<(Vec<Row>, bool)>> {
+    vec((vec((0..6u8, 0..3u8), 0..20), prop::bool::weighted(0.7)), 1..8)
+}
+
+fn read(store: &mut RowStore<u8, u8>, rows: &[Row], finished: bool) -> Option<Vec<Difference<u8, u8>>> {
+    let mut refresh = store.begin();
+    rows.iter().for_each(|(key, value)| refresh.seen(*key, *value));
+    finished.then(|| refresh.finish())
+}
+
+proptest! {
+    #[test]
+    fn without_a_key_differences_lead_from_one_bag_to_the_next(readings in readings()) {
+        let mut store = RowStore::by_row();
+        let mut held = Bag::new();
+        for (rows, finished) in readings {
+            if let Some(differences) = read(&mut store, &rows, finished) {
+                apply(&mut held, differences);
+                prop_assert_eq!(&held, &bag(rows));
+            }
+            prop_assert_eq!(store.len(), held.len());
+        }
+    }
+
+    #[test]
+    fn by_key_differences_lead_from_one_table_to_the_next(readings in readings()) {
+        let mut store = RowStore::by_key();
+        let mut held = Bag::new();
+        for (rows, finished) in readings {
+            let rows: Vec<Row> = rows.into_iter().collect::<HashMap<u8, u8>>().into_iter().collect();
+            if let Some(differences) = read(&mut store, &rows, finished) {
+                apply(&mut held, differences);
+                prop_assert_eq!(&held, &bag(rows));
+            }
+            prop_assert_eq!(store.len(), held.len());
+        }
+    }
+
+    #[test]
+    fn added_and_forgotten_rows_are_part_of_the_table(
+        first in vec(0..6u8, 0..20), added in vec(0..6u8, 0..20), least in 0..6u8, last in vec(0..6u8, 0..20)
+    ) {
+        let row = |row: u8| (row, 0);
+        let flat = |differences: Vec<Difference<u8, ()>>| -> Vec<Difference<u8, u8>> {
+            differences.into_iter().map(|((key, ()), diff)| ((key, 0), diff)).collect()
+        };
+        let mut store = RowStore::by_row();
+        let read = |store: &mut RowStore<u8, ()>, rows: &[u8]| {
+            let mut refresh = store.begin();
+            rows.iter().for_each(|row| refresh.seen(*row, ()));
+            refresh.finish()
+        };
+        let mut held = Bag::new();
+        apply(&mut held, flat(read(&mut store, &first)));
+        added.iter().for_each(|row| store.add(*row));
+        apply(&mut held, added.iter().map(|key| (row(*key), 1)).collect());
+        prop_assert_eq!(&held, &bag(first.into_iter().chain(added).map(row)));
+        apply(&mut held, flat(store.retain(|row| *row >= least)));
+        prop_assert!(held.keys().all(|(key, _)| *key >= least));
+        apply(&mut held, flat(read(&mut store, &last)));
+        prop_assert_eq!(&held, &bag(last.into_iter().map(row)));
+    }
+}
+
+#[test]
+fn two_rows_of_one_key_are_one_row() {
+    let mut store = RowStore::by_key();
+    read(&mut store, &[(1, 1)], true);
+    let differences = read(&mut store, &[(1, 2), (1, 3)], true).expect("the reading is finished");
+    assert_eq!(differences, [((1, 1), -1), ((1, 3), 1)]);
+}

@@ -1,0 +1,145 @@
+//! Rows under their keys, marked by the reading that saw them last.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use dataflow::time::Diff;
+use foldhash::fast::RandomState;
+
+use super::Difference;
+
+/// Room for this many rows is never given back.
+const ROOM_MIN: usize = 1024;
+
+/// Rows under keys of any kind; the copies of equal rows are counted.
+pub(super) struct Rows<K, V> {
+    held: HashMap<K, Held<V>, RandomState>,
+    /// Rows seen in this generation whose other columns differ from what is held.
+    moved: Vec<(K, V)>,
+    generation: u32,
+}
+
+/// One row. With `copies` 0 it was only seen by a reading that is not finished.
+struct Held<V> {
+    value: V,
+    /// Equal rows as of the last finished reading.
+    copies: u32,
+    /// Equal rows seen in `generation`.
+    seen: u32,
+    generation: u32,
+}
+
+impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
+    pub(super) fn new() -> Self {
+        Rows { held: HashMap::default(), moved: Vec::new(), generation: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.values().filter(|held| held.copies > 0).count()
+    }
+
+    /// Forgets what an unfinished reading saw: its marks are of another generation.
+    pub(super) fn begin(&mut self) {
+        self.moved = Vec::new();
+        self.generation += 1;
+    }
+
+    pub(super) fn seen(&mut self, key: K, value: V) {
+        let generation = self.generation;
+        let held = self.held.entry(key).or_insert(Held { value, copies: 0, seen: 0, generation });
+        if held.generation != generation {
+            held.generation = generation;
+            held.seen = 0;
+        }
+        if held.value == value {
+            held.seen += 1;
+        } else if held.copies == 0 {
+            held.value = value;
+            held.seen = 1;
+        } else {
+            self.moved.push((key, value));
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> Vec<Difference<K, V>> {
+        let mut differences = Vec::new();
+        for (key, value) in std::mem::take(&mut self.moved) {
+            let held = self.held.get_mut(&key).expect("a row that moved is held");
+            push(&mut differences, key, held.value, -(held.copies as Diff));
+            *held = Held { value, copies: 0, seen: 1, generation: self.generation };
+        }
+        let generation = self.generation;
+        self.held.retain(|key, held| {
+            let now = if held.generation == generation { held.seen } else { 0 };
+            push(&mut differences, *key, held.value, now as Diff - held.copies as Diff);
+            held.copies = now;
+            now > 0
+        });
+        self.give_room_back();
+        differences
+    }
+
+    fn give_room_back(&mut self) {
+        if self.held.capacity() > ROOM_MIN && self.held.len() < self.held.capacity() / 4 {
+            self.held.shrink_to_fit();
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Rows<K, ()> {
+    pub(super) fn add(&mut self, key: K) {
+        let generation = self.generation;
+        self.held.entry(key).or_insert(Held { value: (), copies: 0, seen: 0, generation }).copies += 1;
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Difference<K, ()>> {
+        let mut differences = Vec::new();
+        self.held.retain(|key, held| {
+            let kept = keep(key);
+            if !kept {
+                push(&mut differences, *key, (), -(held.copies as Diff));
+            }
+            kept
+        });
+        self.give_room_back();
+        differences
+    }
+}
+
+fn push<K, V>(differences: &mut Vec<Difference<K, V>>, key: K, value: V, diff: Diff) {
+    if diff != 0 {
+        differences.push(((key, value), diff));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+    use dataflow::rows::{LineRow, OrderRow};
+    use dataflow::time::Millis;
+
+    fn bytes<K, V>() -> usize {
+        size_of::<(K, Held<V>)>()
+    }
+
+    #[test]
+    fn rows_are_as_small_as_documented() {
+        assert_eq!(bytes::<OrderKey, (UserKey, Millis)>(), 56);
+        assert_eq!(bytes::<(OrderRow, ()), ()>(), 56);
+        assert_eq!(bytes::<(LineRow, ()), ()>(), 40);
+        assert_eq!(bytes::<ProductKey, CategoryKey>(), 32);
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut rows = Rows::new();
+        rows.begin();
+        (0..100_000).for_each(|key| rows.seen(key, ()));
+        assert_eq!(rows.finish().len(), 100_000);
+        rows.begin();
+        rows.seen(1, ());
+        assert_eq!(rows.finish().len(), 99_999);
+        assert!(rows.held.capacity() < 1000);
+    }
+}
