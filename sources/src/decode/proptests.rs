@@ -1,0 +1,219 @@
+//! Properties of decoding on made-up input: it never panics, refuses with a reason, and reads back what is written.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const NOW: Millis = 1_800_000_000_000;
+
+/// Valid lines of every shape, the seeds of the mutations.
+const SEEDS: [&str; 5] = [
+    r#"{"event":"ProductView","messageid":"5b8e6f0e","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
+    r#"{"event":"ProductRemoved","messageid":"…","userid":"user-120","properties":{"productid":"product-393"},"timestamp":"1731000000123"}"#,
+    r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","metadata":{"page_url":"/p/393","n":[5400,-1,1e5,null,true]}}"#,
+    r#"{ "user_id": 120, "product_id": "p", "event_type": "view", "timestamp": 1731000000123, "metadata": {"n": [1, 2.5, true]} }"#,
+    r#"{"user_id":"a\"\u00e9\ud83d\ude00","product_id":-393,"event_type":"purchase","timestamp":1731000000}"#,
+];
+
+/// Texts that are likely to matter when they land inside an event.
+const SPLICES: [&str; 24] = [
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "null",
+    "true",
+    "-1",
+    "1e999",
+    "1e300",
+    "NaN",
+    "0.1",
+    "18446744073709551616",
+    "\"timestamp\":",
+    "\"event\":",
+    "\"event_type\":\"view\",",
+    "\"properties\":",
+    "\"\"",
+    "\\ud800",
+    "\u{0}",
+    "é",
+];
+
+fn decoded(payload: &[u8]) -> Result<Event<'_>, Malformed> {
+    decode(payload, Some(NOW), &TimeBounds::around(NOW))
+}
+
+/// What holds of any outcome: an event keeps the rules, a refusal has a reason and repeats nothing of the payload.
+fn check_outcome(payload: &[u8]) {
+    match decoded(payload) {
+        Ok(event) => {
+            assert!((1..=256).contains(&event.user.len()) && (1..=256).contains(&event.product.len()));
+            assert!(event.at + TimeBounds::PAST_MAX_DEFAULT >= NOW);
+            let latest = if event.kind == Kind::Removal { NOW + TimeBounds::FUTURE_MAX_DEFAULT } else { NOW };
+            assert!(event.at <= latest);
+        }
+        Err(malformed) => {
+            assert!(!malformed.reason().is_empty() && !malformed.to_string().is_empty());
+            let whole = matches!(malformed.reason(), "too_large" | "not_utf8" | "not_json" | "not_an_object");
+            assert_eq!(malformed.field().is_none(), whole);
+            let letter = DeadLetter::new("views", 0, 0, &malformed, payload);
+            serde_json::from_str::<Value>(&letter.to_json()).expect("a dead letter is JSON");
+        }
+    }
+    let Ok(text) = std::str::from_utf8(payload) else { return };
+    check_quick(text);
+    if let Ok(restamped) = restamp(text, NOW - 1) {
+        let raw = Raw::parse(restamped.as_bytes()).expect("a restamped line is JSON");
+        assert_eq!(time::read(&raw.timestamp), Ok(Some(NOW - 1)));
+    }
+}
+
+/// The quick pass is a shortcut: with and without it a payload means the same, to the last bit of a number.
+fn check_quick(text: &str) {
+    assert_eq!(format!("{:?}", Raw::parse(text.as_bytes())), format!("{:?}", Raw::parse_any(text)), "{text}");
+}
+
+#[derive(Clone, Debug)]
+enum Mutation {
+    Byte(usize, u8),
+    Insert(usize, usize),
+    Remove(usize, usize),
+    Repeat(usize, usize),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    prop_oneof![
+        (any::<usize>(), any::<u8>()).prop_map(|(place, byte)| Mutation::Byte(place, byte)),
+        (any::<usize>(), 0..SPLICES.len()).prop_map(|(place, splice)| Mutation::Insert(place, splice)),
+        (any::<usize>(), 1..20_usize).prop_map(|(place, length)| Mutation::Remove(place, length)),
+        (any::<usize>(), 1..60_usize).prop_map(|(place, length)| Mutation::Repeat(place, length)),
+    ]
+}
+
+fn mutate(payload: &mut Vec<u8>, mutation: &Mutation) {
+    let place = |any: usize, payload: &Vec<u8>| any % (payload.len() + 1);
+    match *mutation {
+        Mutation::Byte(any, byte) => {
+            let place = place(any, payload);
+            if let Some(old) = payload.get_mut(place) {
+                *old = byte;
+            }
+        }
+        Mutation::Insert(any, splice) => {
+            let place = place(any, payload);
+            payload.splice(place..place, SPLICES[splice].bytes());
+        }
+        Mutation::Remove(any, length) => {
+            let place = place(any, payload);
+            payload.drain(place..(place + length).min(payload.len()));
+        }
+        Mutation::Repeat(any, length) => {
+            let place = place(any, payload);
+            let again = payload[place..(place + length).min(payload.len())].to_vec();
+            payload.splice(place..place, again);
+        }
+    }
+}
+
+/// Values of every type, whole or wrong, for the fields of an event.
+fn value() -> impl Strategy<Value = Value> {
+    let texts = ["", "view", "ProductView", "ProductRemoved", "purchase", "u", "1731000000.5", "2026-11-20T10:15:00Z"];
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0..texts.len()).prop_map(move |index| Value::from(texts[index])),
+        ".{0,300}".prop_map(Value::from),
+        Just(serde_json::json!({"productid": 7, "timestamp": 1})),
+        Just(serde_json::json!([{"productid": [[]]}])),
+    ]
+}
+
+const NAMES: [&str; 9] =
+    ["event", "event_type", "userid", "user_id", "properties", "product_id", "productid", "timestamp", "extra"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn arbitrary_bytes_are_decoded_or_refused(payload in prop::collection::vec(any::<u8>(), 0..300)) {
+        check_outcome(&payload);
+    }
+
+    #[test]
+    fn mutated_events_are_decoded_or_refused(
+        seed in 0..SEEDS.len(),
+        mutations in prop::collection::vec(mutation(), 0..5),
+    ) {
+        let mut payload = SEEDS[seed].as_bytes().to_vec();
+        for mutation in &mutations {
+            mutate(&mut payload, mutation);
+        }
+        check_outcome(&payload);
+    }
+
+    #[test]
+    fn fields_of_any_type_in_any_order_are_decoded_or_refused(
+        fields in prop::collection::vec((0..NAMES.len(), value()), 0..10),
+    ) {
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("\"{}\":{value}", NAMES[*name])).collect();
+        check_outcome(format!("{{{}}}", fields.join(",")).as_bytes());
+    }
+
+    #[test]
+    fn numbers_are_the_same_with_and_without_the_quick_pass(number in "[0-9]{1,20}(\\.[0-9]{0,18})?") {
+        check_quick(&format!(r#"{{"timestamp":{number},"user_id":{number},"extra":{number}}}"#));
+    }
+
+    #[test]
+    fn written_lines_are_read_back(
+        user in "\\PC{1,60}|[\\x00-\\x7f]{1,200}",
+        product in "\\PC{1,60}|[\\x00-\\x7f]{1,200}",
+        at in NOW - TimeBounds::PAST_MAX_DEFAULT..=NOW,
+    ) {
+        let expected = Event { kind: Kind::View, user: Cow::Borrowed(&*user), product: Cow::Borrowed(&*product), at };
+        let view = view_json(&user, &product, at, "m", "web");
+        prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
+        let removal = removal_json(&user, &product, at, "m");
+        prop_assert_eq!(decoded(removal.as_bytes()), Ok(Event { kind: Kind::Removal, ..expected }));
+    }
+
+    #[test]
+    fn time_is_the_same_in_every_form(at in NOW - TimeBounds::PAST_MAX_DEFAULT..=NOW) {
+        let rfc3339 = chrono::DateTime::from_timestamp_millis(at as i64).expect("within chrono's years").to_rfc3339();
+        let seconds = format!("{}.{:03}", at / 1000, at % 1000);
+        for form in [seconds.clone(), format!("\"{seconds}\""), at.to_string(), format!("\"{at}\""), format!("\"{rfc3339}\"")] {
+            let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"timestamp":{form}}}"#);
+            prop_assert_eq!(decoded(line.as_bytes()).map(|event| event.at), Ok(at), "{}", form);
+        }
+    }
+
+    #[test]
+    fn integer_ids_are_their_decimal_text(user in any::<i64>(), product in any::<u64>()) {
+        let line = format!(r#"{{"event_type":"view","user_id":{user},"product_id":{product}}}"#);
+        let event = decoded(line.as_bytes()).expect("integers are ids");
+        prop_assert_eq!((event.user.as_ref(), event.product.as_ref()), (&*user.to_string(), &*product.to_string()));
+    }
+
+    #[test]
+    fn restamping_changes_nothing_but_the_time(seed in 0..SEEDS.len(), at in NOW - TimeBounds::PAST_MAX_DEFAULT..=NOW) {
+        let line = SEEDS[seed];
+        let restamped = restamp(line, at).expect("the seeds are well formed");
+        let (before, after) = (decoded(line.as_bytes()), decoded(restamped.as_bytes()));
+        prop_assert_eq!(before.map(|event| Event { at, ..event }), after);
+        let [mut before, mut after] =
+            [line, &restamped].map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+        before["timestamp"] = Value::Null;
+        after["timestamp"] = Value::Null;
+        prop_assert_eq!(before, after);
+    }
+}

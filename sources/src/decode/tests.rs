@@ -1,0 +1,180 @@
+//! What is accepted, what is refused, and with which reason and field.
+
+use super::*;
+
+const NOW: Millis = 1_800_000_000_000;
+
+fn decoded(text: &str, record_time: Option<Millis>) -> Result<Event<'_>, Malformed> {
+    decode(text.as_bytes(), record_time, &TimeBounds::around(NOW))
+}
+
+fn accepted(text: &str) -> Event<'_> {
+    decoded(text, Some(NOW)).expect("the event is well formed")
+}
+
+fn refused(text: &str) -> (&'static str, Option<&'static str>) {
+    let malformed = decoded(text, Some(NOW)).expect_err("the event is malformed");
+    (malformed.reason(), malformed.field())
+}
+
+#[test]
+fn product_view_is_read_as_documented() {
+    let event = accepted(
+        r#"{"event":"ProductView","messageid":"5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
+    );
+    let expected =
+        Event { kind: Kind::View, user: "user-120".into(), product: "product-393".into(), at: 1_731_000_000_123 };
+    assert_eq!(event, expected);
+}
+
+#[test]
+fn clickstream_event_is_read_as_documented() {
+    let event = accepted(
+        r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","session_id":"s-77","metadata":{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}}"#,
+    );
+    let expected = Event { kind: Kind::View, user: "120".into(), product: "393".into(), at: 1_795_169_700_000 };
+    assert_eq!(event, expected);
+}
+
+#[test]
+fn every_name_of_an_event_has_its_kind() {
+    for (name, kind) in
+        [("view", Kind::View), ("click", Kind::Click), ("add_to_cart", Kind::AddToCart), ("purchase", Kind::Purchase)]
+    {
+        let line = format!(r#"{{"event_type":"{name}","user_id":1,"product_id":2}}"#);
+        assert_eq!(accepted(&line).kind, kind);
+    }
+    for (name, kind) in [("ProductView", Kind::View), ("ProductRemoved", Kind::Removal)] {
+        let line = format!(r#"{{"event":"{name}","userid":1,"properties":{{"productid":2}}}}"#);
+        assert_eq!(accepted(&line).kind, kind);
+    }
+}
+
+#[test]
+fn field_order_and_white_space_do_not_matter() {
+    let event = accepted(
+        "\n { \"timestamp\" : 1731000000 , \"properties\" : { \"a\":[1,{}], \"productid\" : \"p\" } , \"userid\":\"u\", \"event\":\"ProductView\" } \n",
+    );
+    assert_eq!((event.user.as_ref(), event.product.as_ref(), event.at), ("u", "p", 1_731_000_000_000));
+}
+
+#[test]
+fn extra_fields_never_matter_even_those_of_the_other_shape() {
+    let event = accepted(
+        r#"{"event_type":"click","event":{"deep":[[[]]]},"userid":[],"properties":7,"user_id":"u","product_id":"p","x":{"event_type":"view"}}"#,
+    );
+    assert_eq!((event.kind, event.user.as_ref(), event.product.as_ref()), (Kind::Click, "u", "p"));
+    let event = accepted(
+        r#"{"event":"ProductRemoved","event_type":9,"user_id":1.5,"product_id":{},"userid":"u","properties":{"productid":"p"}}"#,
+    );
+    assert_eq!((event.kind, event.user.as_ref(), event.product.as_ref()), (Kind::Removal, "u", "p"));
+}
+
+#[test]
+fn of_a_field_given_twice_the_last_counts() {
+    let event = accepted(r#"{"event_type":"click","event_type":"view","user_id":"a","user_id":"b","product_id":"p"}"#);
+    assert_eq!((event.kind, event.user.as_ref()), (Kind::View, "b"));
+    let twice = r#"{"event":"ProductView","userid":"u","properties":{"productid":"p"},"properties":{}}"#;
+    assert_eq!(refused(twice), ("missing_field", Some("properties.productid")));
+}
+
+#[test]
+fn plain_text_is_borrowed_and_escapes_are_resolved() {
+    use std::borrow::Cow;
+    let event = accepted(r#"{"event_type":"view","user_id":"plain","product_id":"a\"\u00e9\n"}"#);
+    assert!(matches!(event.user, Cow::Borrowed("plain")));
+    assert_eq!(event.product, "a\"é\n");
+    let event = accepted(r#"{"\u0065vent_type":"view","user_id":"u","product_id":"p"}"#);
+    assert_eq!(event.kind, Kind::View);
+}
+
+#[test]
+fn payload_that_is_no_text_is_refused() {
+    let mut payload = br#"{"event_type":"view","user_id":1,"product_id":2,"note":"x"}"#.to_vec();
+    let place = payload.len() - 3;
+    payload[place] = 0xff;
+    let malformed = decode(&payload, Some(NOW), &TimeBounds::around(NOW)).expect_err("not UTF-8");
+    assert_eq!(malformed, Malformed::NotUtf8 { offset: place });
+}
+
+#[test]
+fn payload_that_is_no_json_is_refused() {
+    let valid = r#"{"event_type":"view","user_id":1,"product_id":2}"#;
+    for text in ["", " ", "{", "view", "{'a':1}", "{\"a\":1,}", "{\"a\":NaN}", "\u{feff}{}", r#"{"x":"\ud800"#] {
+        assert_eq!(refused(text), ("not_json", None), "{text}");
+    }
+    assert_eq!(refused(&valid[..valid.len() - 1]), ("not_json", None));
+    assert_eq!(refused(&format!("{valid}{valid}")), ("not_json", None));
+}
+
+#[test]
+fn json_that_is_no_object_is_refused() {
+    for text in ["[]", "[{}]", "null", "7", "-7", "1.5", "true", "\"view\""] {
+        assert_eq!(refused(text), ("not_an_object", None), "{text}");
+    }
+}
+
+#[test]
+fn nesting_of_any_depth_neither_overflows_nor_matters() {
+    let (open, close) = ("[".repeat(400_000), "]".repeat(400_000));
+    for name in ["extra", "timestamp_", "userid"] {
+        let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"{name}":{open}{close}}}"#);
+        assert_eq!(accepted(&line).kind, Kind::View);
+    }
+    let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"timestamp":{open}{close}}}"#);
+    assert_eq!(refused(&line), ("wrong_type", Some("timestamp")));
+}
+
+#[test]
+fn size_is_limited() {
+    let head = r#"{"event_type":"view","user_id":1,"product_id":2,"x":""#;
+    let fill = PAYLOAD_BYTES_MAX - head.len() - 2;
+    assert_eq!(accepted(&format!("{head}{}\"}}", "x".repeat(fill))).kind, Kind::View);
+    assert_eq!(refused(&format!("{head}{}\"}}", "x".repeat(fill + 1))), ("too_large", None));
+}
+
+#[test]
+fn missing_fields_are_named_in_their_own_shape() {
+    for (text, field) in [
+        ("{}", "event"),
+        (r#"{"event":null,"event_type":null}"#, "event"),
+        (r#"{"event":"ProductView","properties":{"productid":1}}"#, "userid"),
+        (r#"{"event":"ProductView","userid":1}"#, "properties.productid"),
+        (r#"{"event":"ProductView","userid":1,"properties":null}"#, "properties.productid"),
+        (r#"{"event":"ProductView","userid":1,"properties":{"productid":null}}"#, "properties.productid"),
+        (r#"{"event_type":"view","product_id":1}"#, "user_id"),
+        (r#"{"event_type":"view","user_id":null,"product_id":1}"#, "user_id"),
+        (r#"{"event_type":"view","user_id":1}"#, "product_id"),
+    ] {
+        assert_eq!(refused(text), ("missing_field", Some(field)), "{text}");
+    }
+}
+
+#[test]
+fn wrong_types_are_named_in_their_own_shape() {
+    for (text, field) in [
+        (r#"{"event":7,"userid":1,"properties":{"productid":1}}"#, "event"),
+        (r#"{"event_type":["view"],"user_id":1,"product_id":1}"#, "event_type"),
+        (r#"{"event":"ProductView","userid":{},"properties":{"productid":1}}"#, "userid"),
+        (r#"{"event":"ProductView","userid":1,"properties":"p"}"#, "properties.productid"),
+        (r#"{"event":"ProductView","userid":1,"properties":[{"productid":1}]}"#, "properties.productid"),
+        (r#"{"event":"ProductView","userid":1,"properties":{"productid":true}}"#, "properties.productid"),
+        (r#"{"event_type":"view","user_id":1.0,"product_id":1}"#, "user_id"),
+        (r#"{"event_type":"view","user_id":1,"product_id":99999999999999999999}"#, "product_id"),
+        (r#"{"event_type":"view","user_id":1,"product_id":1,"timestamp":true}"#, "timestamp"),
+    ] {
+        assert_eq!(refused(text), ("wrong_type", Some(field)), "{text}");
+    }
+}
+
+#[test]
+fn unknown_events_are_refused() {
+    for name in ["", "productview", "view", "ProductViewed"] {
+        let line = format!(r#"{{"event":"{name}","userid":1,"properties":{{"productid":1}}}}"#);
+        assert_eq!(refused(&line), ("unknown_event", Some("event")), "{name}");
+    }
+    for name in ["", "View", "ProductView", "refund"] {
+        let line = format!(r#"{{"event_type":"{name}","user_id":1,"product_id":1}}"#);
+        assert_eq!(refused(&line), ("unknown_event", Some("event_type")), "{name}");
+    }
+}
