@@ -120,7 +120,7 @@ impl Broker {
     fn metadata(&self) -> anyhow::Result<Metadata> {
         self.producer.client().fetch_metadata(None, ANSWER_MAX).map_err(|error| {
             // The client's own callbacks know more than the call that timed out.
-            self.producer.poll(Duration::ZERO);
+            self.producer.poll(DRAIN);
             let known = self.producer.context().0.lock().expect("no holder of this lock panics").trouble.take();
             let reason = known.unwrap_or_else(|| error.to_string());
             anyhow::anyhow!("no Kafka broker of {} answered within {} s: {reason}", self.brokers, ANSWER_MAX.as_secs())

@@ -101,6 +101,16 @@ impl Kind {
         }
     }
 
+    /// What is allowed in a few words, where the unit alone does not say it.
+    pub(super) fn brief(&self) -> Option<String> {
+        match self {
+            Kind::Integer { min, max } => Some(format!("{min} to {max}")),
+            Kind::Choice { allowed, .. } => Some(quoted(allowed)),
+            Kind::Key => Some(self.allowed()),
+            _ => None,
+        }
+    }
+
     /// The checked value, or `None` if the setting does not take it.
     pub(super) fn check(&self, raw: &Raw) -> Option<Value> {
         match self {

@@ -53,8 +53,9 @@ pub fn reference_table() -> String {
 }
 
 fn remark(setting: &Setting) -> String {
-    let file = if setting.secret { format!(", or {}_file", setting.name()) } else { String::new() };
-    format!("{} ({}: {}{file})", setting.sentence, setting.unit, setting.kind.allowed())
+    let brief = setting.kind.brief().map_or_else(String::new, |brief| format!(", {brief}"));
+    let file = if setting.secret { format!("; or {}_file", setting.name()) } else { String::new() };
+    format!("{} ({}{brief}{file})", setting.sentence, setting.unit)
 }
 
 fn comment(text: &mut String, sentence: &str) {

@@ -1,0 +1,183 @@
+//! `generate --to services`, `check` and `produce` on a real Kafka and a real PostgreSQL.
+
+use std::io::Write;
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use harness::{kafka::Broker, postgres::Server};
+use postgres::{Client, NoTls};
+use sources::decode::{TimeBounds, decode};
+
+const ORDERS: i64 = 400;
+const READ_MAX: Duration = Duration::from_secs(60);
+
+struct Services {
+    kafka: Broker,
+    postgres: Server,
+}
+
+impl Services {
+    fn start() -> Services {
+        std::thread::scope(|scope| {
+            let kafka = scope.spawn(Broker::start);
+            let postgres = Server::start();
+            Services { kafka: kafka.join().expect("Kafka starts"), postgres }
+        })
+    }
+
+    /// Runs the program on both services, the database being one that nobody made.
+    fn vitrine(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VITRINE")) {
+            command.env_remove(name);
+        }
+        command.env("VITRINE__KAFKA__BROKERS", self.kafka.bootstrap());
+        command.env("VITRINE__POSTGRES__URL", self.postgres.url_of("data-db"));
+        command.args(args).output().expect("the program starts")
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.postgres.url_of("data-db"), NoTls).expect("the database was made")
+    }
+
+    fn count(&self, what: &str) -> i64 {
+        self.client().query_one(&format!("SELECT count(*) FROM {what}"), &[]).expect("a count").get(0)
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// One story on one pair of services, as starting them costs most of the time.
+#[test]
+fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
+    let services = Services::start();
+    nothing_is_there_and_check_says_so(&services);
+    generate_makes_and_fills_everything(&services);
+    generating_again_adds_no_row(&services);
+    check_is_content_or_gives_the_sql(&services);
+    produce_stamps_sends_and_names_malformed_lines(&services);
+}
+
+fn nothing_is_there_and_check_says_so(services: &Services) {
+    let output = services.vitrine(&["check"]);
+    let report = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{report}{}", stderr(&output));
+    for topic in ["views", "history-removals", "dead-letters"] {
+        assert!(report.contains(&format!("✖ kafka: topic {topic} ")), "{report}");
+    }
+    assert!(
+        report.contains("--create --topic views") && report.contains("database \"data-db\" does not exist"),
+        "{report}"
+    );
+}
+
+fn generate_makes_and_fills_everything(services: &Services) {
+    let orders = ORDERS.to_string();
+    let args =
+        ["generate", "--to", "services", "--views", "1000", "--orders", &orders, "--products", "100", "--users", "50"];
+    let output = services.vitrine(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(services.count("orders"), ORDERS);
+    assert_eq!(
+        services.count("products WHERE category_id LIKE 'category-%' AND product_name <> '' AND attributes ? 'colour'"),
+        100
+    );
+    let said = stdout(&output);
+    let lines = services.count("order_items");
+    assert!(said.contains(&format!("order_items: {} rows added", lines + returned(&said))), "{said}");
+    assert!(returned(&said) > 0 && lines > ORDERS, "{said}");
+    assert_eq!(services.count("orders WHERE created_at > now() OR created_at < now() - interval '61 days'"), 0);
+    assert_eq!(services.count("order_items i LEFT JOIN orders o USING (order_id) WHERE o.order_id IS NULL"), 0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
+    let views = services.kafka.consume("views", 1000, READ_MAX);
+    assert_eq!(views.len(), 1000);
+    for view in &views {
+        let event = decode(&view.payload, Some(now), &TimeBounds::around(now)).expect("a sound event");
+        assert_eq!(view.key, event.user.as_bytes());
+    }
+}
+
+fn returned(said: &str) -> i64 {
+    let line = said.lines().find(|line| line.contains("deleted again")).expect("returns are said");
+    line.split_whitespace().find_map(|word| word.parse().ok()).expect("their number is said")
+}
+
+fn generating_again_adds_no_row(services: &Services) {
+    let before = services.count("order_items");
+    let orders = ORDERS.to_string();
+    let args =
+        ["generate", "--to", "services", "--views", "0", "--orders", &orders, "--products", "100", "--users", "50"];
+    let output = services.vitrine(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("table orders: 0 rows added"), "{}", stdout(&output));
+    assert_eq!(services.count("order_items"), before);
+}
+
+fn check_is_content_or_gives_the_sql(services: &Services) {
+    let content = services.vitrine(&["check"]);
+    assert!(content.status.success() && !stdout(&content).contains("✖"), "{}", stdout(&content));
+    let mut client = services.client();
+    client
+        .batch_execute(
+            "ALTER TABLE orders RENAME COLUMN created_at TO placed; ALTER TABLE products DROP CONSTRAINT products_pkey",
+        )
+        .expect("altered");
+    let report = stdout(&services.vitrine(&["check"]));
+    assert!(report.contains("✖ postgres: table orders has no column created_at"), "{report}");
+    assert!(report.contains("• postgres: table products has no primary key; it is read all the same"), "{report}");
+    // The way out that was printed is one that PostgreSQL takes.
+    let sql = report
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mend: ").filter(|way| way.starts_with("ALTER")))
+        .expect("SQL");
+    client.batch_execute(sql).expect("the printed SQL runs");
+    assert!(services.vitrine(&["check"]).status.success());
+    client.batch_execute("DROP TABLE order_items").expect("dropped");
+    let report = stdout(&services.vitrine(&["check"]));
+    let sql = report
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mend: ").filter(|way| way.starts_with("CREATE")))
+        .expect("SQL");
+    client.batch_execute(sql).expect("the printed SQL runs");
+    assert!(services.vitrine(&["check", "--set", "postgres.order_time=placed"]).status.success());
+    assert!(services.vitrine(&["check", "--set", "postgres.order_time=first_seen"]).status.success());
+    assert_eq!(services.vitrine(&["check", "--set", "postgres.order_time=user_id"]).status.code(), Some(1));
+}
+
+fn produce_stamps_sends_and_names_malformed_lines(services: &Services) {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let old = r#"{"event":"ProductView","messageid":"m","userid":"user-1","properties":{"productid":"product-1"},"timestamp":5}"#;
+    let other = r#"{"user_id":7,"product_id":8,"event_type":"view"}"#;
+    write!(file, "{old}\n\nnot json\n{other}\n{{\"event\":\"ProductView\"}}\n").expect("the file is written");
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
+    let path = file.path().to_str().expect("UTF-8");
+    let output =
+        services.vitrine(&["produce", "--file", path, "--rate", "20", "--topic", "fresh", "--partitions", "3"]);
+    assert_eq!(output.status.code(), Some(1), "two lines are malformed: {}", stderr(&output));
+    let named = stderr(&output);
+    assert!(
+        named.contains("line 3: the payload is not JSON") && named.contains("line 5: `userid` is missing"),
+        "{named}"
+    );
+    assert!(
+        stdout(&output).starts_with("sent 2 events to fresh in ")
+            && stdout(&output).contains("skipped 2 malformed lines")
+    );
+    let records = services.kafka.consume("fresh", 2, READ_MAX);
+    let mut users: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let event = decode(&record.payload, None, &TimeBounds::around(before)).expect("a sound event");
+            assert!(event.at >= before, "stamped with the current time");
+            event.user.into_owned()
+        })
+        .collect();
+    users.sort_unstable();
+    assert_eq!(users, ["7", "user-1"]);
+}
