@@ -73,9 +73,11 @@ impl Slots {
     pub(crate) fn publish(&self, slot: usize, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let upper = snapshot.upper;
         let old = self.slots[slot].swap(snapshot);
-        self.uppers[slot].store(upper, Ordering::Release);
-        let least = self.uppers.iter().map(|upper| upper.load(Ordering::Acquire)).min().unwrap_or(0);
-        let before = self.closed.fetch_max(least, Ordering::AcqRel);
+        // One order for all: of two workers that publish at the same instant, at least one must see what the other
+        // stored. Otherwise neither would move `closed`, and the next tick waits for it.
+        self.uppers[slot].store(upper, Ordering::SeqCst);
+        let least = self.uppers.iter().map(|upper| upper.load(Ordering::SeqCst)).min().unwrap_or(0);
+        let before = self.closed.fetch_max(least, Ordering::SeqCst);
         if before < least && self.waiters.load(Ordering::SeqCst) > 0 {
             self.notify();
         }
@@ -143,5 +145,50 @@ pub struct Ticket<'a>(&'a Slots);
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.0.waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits until two threads have come here `times` times; spins, so that they leave together.
+    fn meet(arrived: &AtomicU64, times: u64) {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        for tries in 1.. {
+            if arrived.load(Ordering::SeqCst) >= 2 * times {
+                return;
+            }
+            if tries % 1000 == 0 {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Two workers publish each tick as close together as threads can; returns the ticks that did not close.
+    fn race(ticks: Time) -> Vec<Time> {
+        let (slots, arrived) = (Slots::new(2), AtomicU64::new(0));
+        let publish_all = |slot: usize| {
+            let mut open = Vec::new();
+            for upper in 1..=ticks {
+                let snapshot = Arc::new(Snapshot { upper, ..Snapshot::empty() });
+                meet(&arrived, 2 * upper - 1);
+                slots.publish(slot, snapshot);
+                meet(&arrived, 2 * upper);
+                if slots.closed() < upper {
+                    open.push(upper);
+                }
+            }
+            open
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| publish_all(1));
+            publish_all(0)
+        })
+    }
+
+    #[test]
+    fn workers_that_publish_at_the_same_instant_still_close_the_tick() {
+        assert_eq!(race(200_000), []);
     }
 }
