@@ -1,0 +1,122 @@
+//! Closed ticks that wait to be written, bounded by their rows.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use dataflow::graph::changes::Changed;
+
+/// Ticks on their way from the graph to the file.
+pub(super) struct Queue {
+    rows_max: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ticks: VecDeque<Changed>,
+    /// Rows that wait here or are being written.
+    rows: usize,
+    /// Rows that were given, and not written yet or never.
+    unwritten: u64,
+    give_up_at: Option<Instant>,
+    closed: bool,
+}
+
+impl State {
+    fn given_up(&self) -> bool {
+        self.give_up_at.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+impl Queue {
+    pub(super) fn new(rows_max: usize) -> Self {
+        Queue { rows_max, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Adds a tick; waits while there is no room for it. After the time to give up it is let go and counts as unwritten.
+    pub(super) fn push(&self, changed: Changed) {
+        let mut state = self.state();
+        let rows = changed.rows.len();
+        state.unwritten += rows as u64;
+        while state.rows > 0 && state.rows + rows > self.rows_max && !state.closed {
+            if state.given_up() {
+                return;
+            }
+            let until = state.give_up_at;
+            state = self.wait(state, until);
+        }
+        if !state.closed {
+            state.rows += rows;
+            state.ticks.push_back(changed);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The ticks that wait, at least one; none when the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<VecDeque<Changed>> {
+        let mut state = self.state();
+        while state.ticks.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.wait(state, None);
+        }
+        Some(std::mem::take(&mut state.ticks))
+    }
+
+    /// Gives back the room of rows that were taken.
+    pub(super) fn release(&self, rows: usize) {
+        self.state().rows -= rows;
+        self.changed.notify_all();
+    }
+
+    /// That many rows more are in the file.
+    pub(super) fn written(&self, rows: u64) {
+        self.state().unwritten -= rows;
+    }
+
+    pub(super) fn unwritten(&self) -> u64 {
+        self.state().unwritten
+    }
+
+    /// Waits for `wait`; `false` as soon as the time to give up has come.
+    pub(super) fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        while Instant::now() < until && !state.given_up() {
+            let until = state.give_up_at.map_or(until, |deadline| deadline.min(until));
+            state = self.wait(state, Some(until));
+        }
+        !state.given_up()
+    }
+
+    /// Sets the time to give up, unless an earlier one is set.
+    pub(super) fn give_up_at(&self, deadline: Instant) {
+        let mut state = self.state();
+        state.give_up_at = Some(state.give_up_at.map_or(deadline, |earlier| earlier.min(deadline)));
+        self.changed.notify_all();
+    }
+
+    /// Takes no more ticks; those that wait can still be taken.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Waits for any change, `until` at most.
+    fn wait<'q>(&self, state: MutexGuard<'q, State>, until: Option<Instant>) -> MutexGuard<'q, State> {
+        match until {
+            None => self.changed.wait(state).expect("no holder of this lock can panic"),
+            Some(until) => {
+                let wait = until.saturating_duration_since(Instant::now());
+                self.changed.wait_timeout(state, wait).expect("no holder of this lock can panic").0
+            }
+        }
+    }
+}

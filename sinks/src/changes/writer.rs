@@ -1,0 +1,115 @@
+//! The thread's work: ticks into lines, lines into the file, however often that fails.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dataflow::board::State;
+use dataflow::dictionary::Dictionary;
+use dataflow::graph::changes::Changed;
+
+use super::line;
+use super::queue::Queue;
+use crate::Report;
+use crate::backoff::Backoff;
+use crate::line_file::LineFile;
+
+/// How many bytes of lines are gathered at most before they are written.
+const WRITE_BYTES_MAX: usize = 1 << 20;
+
+/// The time to give up has come, and lines are left.
+struct GivenUp;
+
+pub(super) struct Writer {
+    file: LineFile,
+    dictionary: Arc<Dictionary>,
+    queue: Arc<Queue>,
+    report: Report,
+    /// Whole lines that are not in the file yet.
+    lines: Vec<u8>,
+    failing: bool,
+}
+
+impl Writer {
+    pub(super) fn new(file: PathBuf, dictionary: Arc<Dictionary>, queue: Arc<Queue>, report: Report) -> Self {
+        Writer { file: LineFile::new(file), dictionary, queue, report, lines: Vec::new(), failing: false }
+    }
+
+    /// Writes until the queue is closed and empty, or the time to give up has come.
+    pub(super) fn run(&mut self) {
+        (self.report)(State::Live);
+        let mut begun = false;
+        while let Some(ticks) = self.queue.take() {
+            let rows = ticks.iter().map(|changed| changed.rows.len()).sum();
+            let written = (|| {
+                if let Some(first) = ticks.front()
+                    && !std::mem::replace(&mut begun, true)
+                {
+                    self.begin(first)?;
+                }
+                ticks.into_iter().try_for_each(|changed| self.tick(changed))?;
+                // Whatever came together is written together: under load that is many ticks, else one.
+                self.write_out()
+            })();
+            if written.is_err() {
+                // Nobody may wait for a thread that has given up.
+                return self.queue.close();
+            }
+            self.queue.release(rows);
+        }
+    }
+
+    /// Ends what an earlier run left in the file.
+    fn begin(&mut self, first: &Changed) -> Result<(), GivenUp> {
+        let mut has_lines = false;
+        self.insist(|writer| writer.file.cut_torn_tail().map(|remain| has_lines = remain))?;
+        if !has_lines {
+            return Ok(());
+        }
+        let mut reset = Vec::new();
+        line::write_reset(first.tick, &mut reset);
+        self.insist(|writer| writer.file.append(&reset).error.map_or(Ok(()), Err))
+    }
+
+    fn tick(&mut self, mut changed: Changed) -> Result<(), GivenUp> {
+        line::sort(&mut changed);
+        for (change, diff) in &changed.rows {
+            line::write_row(changed.tick, change, *diff, &self.dictionary, &mut self.lines);
+            if self.lines.len() >= WRITE_BYTES_MAX {
+                self.write_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the gathered lines.
+    fn write_out(&mut self) -> Result<(), GivenUp> {
+        self.insist(|writer| {
+            let appended = writer.file.append(&writer.lines);
+            let written = writer.lines.drain(..appended.whole).filter(|byte| *byte == b'\n').count();
+            writer.queue.written(written as u64);
+            appended.error.map_or(Ok(()), Err)
+        })
+    }
+
+    /// Does it until it works.
+    fn insist(&mut self, mut step: impl FnMut(&mut Self) -> io::Result<()>) -> Result<(), GivenUp> {
+        let mut backoff = Backoff::new();
+        while let Err(error) = step(self) {
+            if !self.failing {
+                tracing::error!(file = %self.file.name(), %error, "changes cannot be written");
+            }
+            self.failing = true;
+            (self.report)(State::Retrying(format!("{} cannot be written: {error}", self.file.name())));
+            if !self.queue.pause(backoff.next()) {
+                return Err(GivenUp);
+            }
+        }
+        if self.failing {
+            self.failing = false;
+            tracing::info!(file = %self.file.name(), "changes are written again");
+            (self.report)(State::Live);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! Refused records on their way into the log: a thread of its own, so that no source waits for a disk or a broker.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use dataflow::board::State;
+
+use crate::Report;
+use crate::backoff::Backoff;
+use crate::block_on::block_on;
+use crate::log::{AppendError, EventLog, Record, Stream, Unavailable};
+
+/// How many letters are appended at once at most.
+const BATCH: usize = 500;
+
+/// Dead letters were given and are not in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("dead letters are left that could not be written in time")]
+pub struct Unwritten;
+
+/// The thread that writes dead letters.
+///
+/// Letters come through a bounded channel; a source that finds it full keeps its letter, and reads on when there is
+/// room again. While the log is unavailable the thread tries for ever, so nothing is dropped; a letter that was
+/// written in an attempt that failed as a whole may be in the log twice, under one key.
+pub struct DeadLetters {
+    deadline: Sender<Instant>,
+    done: Receiver<Result<(), Unwritten>>,
+}
+
+impl DeadLetters {
+    /// Starts to append what comes through `letters`, each made a record by `to_record`. `report` is told when the log
+    /// becomes unavailable, and when it is back.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start<L: Send + 'static>(
+        log: Arc<dyn EventLog>,
+        letters: Receiver<L>,
+        to_record: impl Fn(L) -> Record + Send + 'static,
+        report: Report,
+    ) -> io::Result<DeadLetters> {
+        let (deadline, deadlines) = channel();
+        let (result, done) = channel();
+        let mut office = Office { log, report, deadlines, give_up_at: None };
+        std::thread::Builder::new().name("dead-letters".into()).spawn(move || {
+            // Whoever does not finish does not wait for the result either.
+            let _ = result.send(office.run(&letters, to_record));
+        })?;
+        Ok(DeadLetters { deadline, done })
+    }
+
+    /// Waits until all letters are in the log. Every sender of the channel must be gone, or soon be: the last letter is
+    /// the one after which none can come.
+    ///
+    /// # Errors
+    /// When that took longer than `within`.
+    pub fn finish(self, within: Duration) -> Result<(), Unwritten> {
+        // Where the thread is at its end, it needs no deadline.
+        let _ = self.deadline.send(Instant::now() + within);
+        self.done.recv_timeout(within).unwrap_or(Err(Unwritten))
+    }
+}
+
+/// What the thread works with.
+struct Office {
+    log: Arc<dyn EventLog>,
+    report: Report,
+    deadlines: Receiver<Instant>,
+    give_up_at: Option<Instant>,
+}
+
+impl Office {
+    fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), Unwritten> {
+        (self.report)(State::Live);
+        while let Ok(first) = letters.recv() {
+            let batch = std::iter::once(first).chain(letters.try_iter()).take(BATCH);
+            self.write(batch.map(&to_record).collect())?;
+        }
+        Ok(())
+    }
+
+    /// Appends the records; where the log refuses one of them, each by itself, so that it cannot hold up the others.
+    fn write(&mut self, records: Vec<Record>) -> Result<(), Unwritten> {
+        if self.append(records.clone())? {
+            return Ok(());
+        }
+        for record in records {
+            let bytes = record.payload.len();
+            if !self.append(vec![record])? {
+                tracing::error!(bytes, "the log refuses a dead letter for good: it is lost");
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the records however long the log is unavailable; `false` when it refuses one for good.
+    fn append(&mut self, records: Vec<Record>) -> Result<bool, Unwritten> {
+        let mut backoff = Backoff::new();
+        let mut retried = false;
+        let kept = loop {
+            match block_on(self.log.append(Stream::DeadLetters, records.clone())) {
+                Ok(_) => break true,
+                Err(AppendError::Refused(_)) => break false,
+                Err(AppendError::Unavailable(unavailable)) => {
+                    if !retried {
+                        tracing::warn!(%unavailable, "dead letters wait for the log");
+                    }
+                    retried = true;
+                    self.pause(&mut backoff, &unavailable)?;
+                }
+            }
+        };
+        if retried {
+            tracing::info!("dead letters are written again");
+            (self.report)(State::Live);
+        }
+        Ok(kept)
+    }
+
+    /// Waits before the next try, or until the time to give up has come.
+    fn pause(&mut self, backoff: &mut Backoff, unavailable: &Unavailable) -> Result<(), Unwritten> {
+        (self.report)(State::Retrying(unavailable.to_string()));
+        let until = Instant::now() + backoff.next();
+        loop {
+            if self.give_up_at.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(Unwritten);
+            }
+            let until = self.give_up_at.map_or(until, |deadline| until.min(deadline));
+            match self.deadlines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(deadline) => self.give_up_at = Some(deadline),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                // Nobody waits any more.
+                Err(RecvTimeoutError::Disconnected) => return Err(Unwritten),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::log::{Appending, Refused};
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    /// Answers as it is told to, then takes everything; refuses records that say so.
+    #[derive(Default)]
+    struct Flaky {
+        failures: Mutex<usize>,
+        kept: Mutex<Vec<Record>>,
+    }
+
+    impl Flaky {
+        fn failing(failures: usize) -> Arc<Flaky> {
+            Arc::new(Flaky { failures: Mutex::new(failures), kept: Mutex::default() })
+        }
+
+        fn kept(&self) -> Vec<String> {
+            let kept = self.kept.lock().unwrap();
+            kept.iter().map(|record| String::from_utf8(record.payload.clone()).unwrap()).collect()
+        }
+    }
+
+    impl EventLog for Flaky {
+        fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
+            assert_eq!(stream, Stream::DeadLetters);
+            let mut failures = self.failures.lock().unwrap();
+            let result = if *failures > 0 {
+                *failures -= 1;
+                Err(Unavailable::Closed.into())
+            } else if let Some(index) = records.iter().position(|record| record.payload == b"refused") {
+                Err(Refused::TooLarge { index, bytes: 2, bytes_max: 1 }.into())
+            } else {
+                self.kept.lock().unwrap().extend(records);
+                Ok(Vec::new())
+            };
+            Box::pin(async { result })
+        }
+    }
+
+    fn to_record(letter: String) -> Record {
+        Record { key: Vec::new(), payload: letter.into_bytes() }
+    }
+
+    /// Sends the letters through a small channel and finishes; also what was reported.
+    fn write(log: &Arc<Flaky>, letters: &[&str], within: Duration) -> (Result<(), Unwritten>, Vec<State>) {
+        let (sender, receiver) = sync_channel(letters.len());
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let report: Report = {
+            let reports = reports.clone();
+            Arc::new(move |state| reports.lock().unwrap().push(state))
+        };
+        letters.iter().for_each(|letter| sender.send((*letter).to_owned()).unwrap());
+        drop(sender);
+        let office = DeadLetters::start(log.clone(), receiver, to_record, report).unwrap();
+        let finished = office.finish(within);
+        (
+            finished,
+            Arc::try_unwrap(reports)
+                .map_or_else(|shared| shared.lock().unwrap().clone(), |only| only.into_inner().unwrap()),
+        )
+    }
+
+    #[test]
+    fn an_unavailable_log_is_tried_until_it_takes_every_letter_in_order() {
+        let log = Flaky::failing(3);
+        let letters: Vec<String> = (0..2 * BATCH + 1).map(|count| count.to_string()).collect();
+        let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+        let (finished, reports) = write(&log, &letters, SOON);
+        assert_eq!(finished, Ok(()));
+        assert_eq!(log.kept(), letters);
+        let retrying = || State::Retrying("the log is closed".into());
+        assert_eq!(reports, [State::Live, retrying(), retrying(), retrying(), State::Live]);
+    }
+
+    #[test]
+    fn a_log_that_stays_unavailable_does_not_keep_the_process_from_ending() {
+        let log = Flaky::failing(usize::MAX);
+        let (finished, _) = write(&log, &["a"], Duration::from_millis(250));
+        assert_eq!(finished, Err(Unwritten));
+    }
+
+    #[test]
+    fn a_letter_that_is_refused_for_good_does_not_hold_up_the_others() {
+        let log = Flaky::failing(0);
+        let (finished, _) = write(&log, &["a", "refused", "b"], SOON);
+        assert_eq!(finished, Ok(()));
+        assert_eq!(log.kept(), ["a", "b"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! One file's thread: everything that waits is written at once and synchronised once (group commit).
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use dataflow::feed::Position;
+use tokio::sync::oneshot;
+
+use crate::line_file::{Appended, LineFile};
+use crate::log::{Permit, Unavailable};
+
+/// Appends that may wait; their records are bounded by the log's room as well.
+const QUEUE: usize = 4096;
+/// How many bytes are written before a synchronisation, unless a single append has more.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// What becomes of a request.
+pub(super) type Answer = Result<Position, Unavailable>;
+
+/// One append.
+pub(super) struct Request {
+    /// Whole lines.
+    pub(super) lines: Vec<u8>,
+    pub(super) reply: oneshot::Sender<Answer>,
+    pub(super) _permit: Permit,
+}
+
+/// The thread that writes one file; dropping it waits until everything is written.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(path: PathBuf) -> io::Result<Writer> {
+        let (queue, requests) = sync_channel(QUEUE);
+        let file = LineFile::new(path);
+        let mut state = State { stream: file.name().into(), file, failing: false };
+        let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || state.run(&requests))?;
+        Ok(Writer { queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub(super) fn send(&self, request: Request) -> Result<(), Unavailable> {
+        let queue = self.queue.as_ref().ok_or(Unavailable::Closed)?;
+        queue.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => Unavailable::Busy,
+            TrySendError::Disconnected(_) => Unavailable::Closed,
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic was told by the thread itself, and nothing waits for it any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct State {
+    file: LineFile,
+    stream: Arc<str>,
+    failing: bool,
+}
+
+impl State {
+    fn run(&mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            self.commit(group(first, requests));
+        }
+    }
+
+    /// Writes and synchronises a group and answers each of its requests: those that are in the file as a whole are
+    /// durable even where the disk was too small for the rest.
+    fn commit(&mut self, group: Vec<Request>) {
+        let lines: Vec<u8> = group.iter().flat_map(|request| &request.lines).copied().collect();
+        let Appended { mut whole, end, mut error } = self.file.append(&lines);
+        if whole > 0
+            && let Err(failed) = self.file.sync()
+        {
+            whole = 0;
+            error = Some(failed);
+        }
+        self.tell(error.as_ref());
+        let reason = error.map(|error| error.to_string()).unwrap_or_default();
+        let mut upto = 0;
+        for request in group {
+            upto += request.lines.len();
+            let answer = if upto <= whole {
+                Ok(Position { stream: self.stream.clone(), partition: 0, next: end as i64 - (whole - upto) as i64 })
+            } else {
+                Err(Unavailable::Disk { file: self.stream.to_string(), reason: reason.clone() })
+            };
+            // Whoever asked may have gone; the lines are written all the same.
+            let _ = request.reply.send(answer);
+        }
+    }
+
+    /// Logs the beginning and the end of a failure, not every refused append.
+    fn tell(&mut self, error: Option<&io::Error>) {
+        match error {
+            Some(error) if !self.failing => tracing::error!(file = %self.stream, %error, "the log cannot be written"),
+            None if self.failing => tracing::info!(file = %self.stream, "the log is written again"),
+            _ => {}
+        }
+        self.failing = error.is_some();
+    }
+}
+
+/// The request and what waits behind it, as much as is written at once.
+fn group(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
+    let mut bytes = first.lines.len();
+    let mut group = vec![first];
+    while bytes < GROUP_BYTES_MAX
+        && let Ok(next) = waiting.try_recv()
+    {
+        bytes += next.lines.len();
+        group.push(next);
+    }
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Bound, Room};
+
+    fn request(bytes: usize) -> Request {
+        let permit = Room::new(Bound::default()).take(&[]).unwrap();
+        Request { lines: vec![b'\n'; bytes], reply: oneshot::channel().0, _permit: permit }
+    }
+
+    #[test]
+    fn what_waits_is_one_group_up_to_its_bound() {
+        let (queue, waiting) = sync_channel(QUEUE);
+        (0..1000).for_each(|_| queue.send(request(10)).unwrap());
+        assert_eq!(group(request(10), &waiting).len(), 1001);
+        (0..3).for_each(|_| queue.send(request(GROUP_BYTES_MAX / 2)).unwrap());
+        assert_eq!(group(request(10), &waiting).len(), 3);
+        assert_eq!(group(request(GROUP_BYTES_MAX), &waiting).len(), 1);
+    }
+}

@@ -1,0 +1,158 @@
+//! The log on Kafka: an idempotent producer that answers when all replicas have the records.
+
+mod client;
+mod delivery;
+mod settings;
+mod topics;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+
+use self::delivery::{Append, Deliveries};
+use self::topics::TopicKeeper;
+use crate::Report;
+use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
+
+/// How long a client that has failed for good stays before it is replaced, so that a lasting cause does not make a new
+/// client with every append.
+const REPLACE_AFTER: Duration = Duration::from_secs(1);
+
+/// The topics that are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// The shop's topic that events over HTTP go to. Never made by the log: while it is missing, appends to it fail by
+    /// its name.
+    pub views: String,
+    /// Our own topic of removals, made if it is missing.
+    pub removals: String,
+    /// Our own topic of refused records, made if it is missing.
+    pub dead_letters: String,
+    /// How many partitions our own topics are made with.
+    pub partitions: i32,
+}
+
+/// A log cannot be opened; trying again cannot help.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// librdkafka refuses the settings.
+    #[error("the Kafka client refuses its settings: {0}")]
+    Settings(#[from] KafkaError),
+    /// The system refuses a thread.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A log of three topics.
+///
+/// A position's stream is the topic; records of one key go where Java's producers put them, so a user's events stay in
+/// one partition together with the shop's own. Records are sent at once, in order and, for librdkafka repeats what was
+/// not acknowledged under the same sequence number, once. What has no acknowledgement after `message.timeout.ms` (5 s
+/// if `[kafka.client]` says nothing) is given up and answered as [`Unavailable`]: it may have reached the broker, but
+/// is not sent again behind the caller's back.
+pub struct KafkaLog {
+    config: ClientConfig,
+    topics: Topics,
+    record_bytes_max: usize,
+    room: Arc<Room>,
+    client: RwLock<Client>,
+    keeper: TopicKeeper,
+}
+
+struct Client {
+    producer: Arc<ThreadedProducer<Deliveries>>,
+    since: Instant,
+}
+
+impl KafkaLog {
+    /// A log over `base`, which holds the brokers and every key of `[kafka.client]`. Keys that only mean something to a
+    /// consumer have no effect. No broker has to answer yet.
+    ///
+    /// From here on our own topics are looked after in the background: each is made if it is missing, and tried again
+    /// for ever if that fails, which `report` is told.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the settings, or the system a thread.
+    pub fn open(base: &ClientConfig, topics: Topics, bound: Bound, report: Report) -> Result<KafkaLog, OpenError> {
+        let config = settings::of_producer(base);
+        let record_bytes_max = settings::record_bytes_max(&config)?;
+        let client = Client::new(&config)?;
+        let keeper = TopicKeeper::start(&config, topics::ours(&topics), report)?;
+        Ok(KafkaLog { config, topics, record_bytes_max, room: Room::new(bound), client: RwLock::new(client), keeper })
+    }
+
+    fn topic(&self, stream: Stream) -> &str {
+        match stream {
+            Stream::Views => &self.topics.views,
+            Stream::Removals => &self.topics.removals,
+            Stream::DeadLetters => &self.topics.dead_letters,
+        }
+    }
+
+    /// The producer; a new one where librdkafka has declared the old one dead.
+    fn producer(&self) -> Arc<ThreadedProducer<Deliveries>> {
+        let producer = self.client.read().unwrap_or_else(PoisonError::into_inner).producer.clone();
+        let Some((code, reason)) = producer.client().fatal_error() else { return producer };
+        let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&client.producer, &producer) && client.since.elapsed() >= REPLACE_AFTER {
+            tracing::warn!(%code, %reason, "the Kafka client has failed for good and is replaced");
+            match Client::new(&self.config) {
+                Ok(new) => *client = new,
+                Err(error) => tracing::error!(%error, "the Kafka client cannot be replaced"),
+            }
+        }
+        client.producer.clone()
+    }
+
+    fn check_sizes(&self, records: &[Record]) -> Result<(), Refused> {
+        let bytes_max = self.record_bytes_max;
+        let too_large = records.iter().map(Record::bytes).enumerate().find(|(_, bytes)| *bytes > bytes_max);
+        too_large.map_or(Ok(()), |(index, bytes)| Err(Refused::TooLarge { index, bytes, bytes_max }))
+    }
+
+    fn send(&self, topic: &str, records: &[Record]) -> Result<delivery::Reply, AppendError> {
+        self.check_sizes(records)?;
+        let permit = self.room.take(records)?;
+        let producer = self.producer();
+        let (append, reply) = Append::new(records.len(), permit);
+        for (index, record) in records.iter().enumerate() {
+            let message = BaseRecord::with_opaque_to(topic, append.clone()).key(&record.key).payload(&record.payload);
+            if let Err((error, _)) = producer.send(message) {
+                append.failed(records.len() - index, &error);
+                break;
+            }
+        }
+        Ok(reply)
+    }
+}
+
+impl EventLog for KafkaLog {
+    fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
+        if records.is_empty() {
+            return Box::pin(async { Ok(Vec::new()) });
+        }
+        let topic: Arc<str> = self.topic(stream).into();
+        let sent = self.send(&topic, &records);
+        let poke = self.keeper.poke();
+        Box::pin(async move {
+            let delivered = sent?.await.map_err(|_| Unavailable::Closed)?;
+            delivered.map(|delivered| delivered.positions(&topic)).map_err(|error| {
+                let error = delivery::classify(&topic, &error);
+                if stream != Stream::Views && matches!(error, AppendError::Unavailable(Unavailable::NoTopic { .. })) {
+                    poke.now();
+                }
+                error
+            })
+        })
+    }
+}
+
+impl Client {
+    fn new(config: &ClientConfig) -> Result<Client, KafkaError> {
+        let producer = config.create_with_context(Deliveries)?;
+        Ok(Client { producer: Arc::new(producer), since: Instant::now() })
+    }
+}

@@ -1,0 +1,70 @@
+//! The producer's librdkafka settings: those that our promises rest on, and defaults where the operator says nothing.
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+/// Settings that are not free.
+const OWNED: &[(&str, &str)] = &[
+    // An answer means that every replica has the record.
+    ("acks", "all"),
+    // A repeated request does not write twice and does not change the order.
+    ("enable.idempotence", "true"),
+    // A wrong name in the configuration is told by that name; librdkafka's producer would make the topic.
+    ("allow.auto.create.topics", "false"),
+];
+
+/// Settings that apply unless the operator sets the first name of the list or one of its aliases.
+const DEFAULTS: &[(&[&str], &str)] = &[
+    // Sent at once: a request waits for its acknowledgement, and batches form by themselves while others are under way.
+    (&["linger.ms", "queue.buffering.max.ms"], "0"),
+    // When a caller is told that the broker is not there, in milliseconds.
+    (&["message.timeout.ms", "delivery.timeout.ms"], "5000"),
+    // A missing topic is known as missing before the records for it time out.
+    (&["topic.metadata.propagation.max.ms"], "2000"),
+    // A broker that is back is found again within a second or so.
+    (&["reconnect.backoff.max.ms"], "1000"),
+    // As Java's producers do: a user's events meet in one partition, whoever wrote them.
+    (&["partitioner"], "murmur2_random"),
+    // Above what the log itself lets wait, which is counted for an append as a whole.
+    (&["queue.buffering.max.messages"], "1000000"),
+    (&["queue.buffering.max.kbytes"], "262144"),
+];
+
+/// The settings of a producer over the operator's own.
+pub(super) fn of_producer(base: &ClientConfig) -> ClientConfig {
+    let mut config = base.clone();
+    for (names, value) in DEFAULTS {
+        if names.iter().all(|name| base.get(name).is_none()) {
+            config.set(names[0], *value);
+        }
+    }
+    for (name, value) in OWNED {
+        config.set(*name, *value);
+    }
+    config
+}
+
+/// The most that a record's key and payload may have together, in bytes.
+pub(super) fn record_bytes_max(config: &ClientConfig) -> Result<usize, KafkaError> {
+    let value = config.create_native_config()?.get("message.max.bytes")?;
+    Ok(value.parse().expect("librdkafka's sizes are numbers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_settings_go_before_defaults_but_not_before_promises() {
+        let mut base = ClientConfig::new();
+        base.set("delivery.timeout.ms", "900").set("linger.ms", "7").set("acks", "1").set("message.max.bytes", "2000");
+        let config = of_producer(&base);
+        let set: Vec<Option<&str>> = ["delivery.timeout.ms", "message.timeout.ms", "linger.ms", "acks"]
+            .iter()
+            .map(|key| config.get(key))
+            .collect();
+        assert_eq!(set, [Some("900"), None, Some("7"), Some("all")]);
+        assert_eq!(record_bytes_max(&config).unwrap(), 2000);
+        assert_eq!(record_bytes_max(&of_producer(&ClientConfig::new())).unwrap(), 1_000_000);
+    }
+}

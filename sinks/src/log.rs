@@ -1,0 +1,78 @@
+//! The log that events, removals and dead letters are appended to, whatever keeps it.
+
+mod error;
+mod room;
+
+use std::fmt;
+use std::pin::Pin;
+
+use dataflow::feed::Position;
+
+pub use error::{AppendError, Refused, Unavailable};
+pub use room::Bound;
+pub(crate) use room::{Permit, Room};
+
+/// What a record is for; the log decides which topic or file that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Events: views and whatever else the shop tells.
+    Views,
+    /// Removals from a history.
+    Removals,
+    /// Records that were refused.
+    DeadLetters,
+}
+
+/// One record to be kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Records of one key stay in order and in one partition: the user's id, or where a dead letter came from. Files
+    /// do not keep it.
+    pub key: Vec<u8>,
+    /// What is kept, byte for byte.
+    pub payload: Vec<u8>,
+}
+
+impl Record {
+    /// What the record takes of a log's bound, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.len() + self.payload.len()
+    }
+}
+
+/// Sizes only: keys and payloads are personal data.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Record({} + {} bytes)", self.key.len(), self.payload.len())
+    }
+}
+
+/// An append under way. Dropping it does not take the records back.
+pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<Position>, AppendError>> + Send>>;
+
+/// A durable log: what an append has answered for is there after any crash.
+pub trait EventLog: Send + Sync {
+    /// Appends the records and, once all of them are durable, answers one position for each partition they went to,
+    /// with `next` after the last of them there: whoever has read up to `next` has seen them.
+    ///
+    /// The call itself does not block; the future needs no reactor. The records of one append are accepted together
+    /// or, where something is known to be wrong beforehand, not at all. A failure in the middle (a broker that dies
+    /// between two partitions, a disk that fills up) is answered as [`Unavailable`] although some of the records may
+    /// have become durable, so whoever appends again must append records that may be there twice. Events are such
+    /// records: only the latest time of a (user, product) counts.
+    ///
+    /// # Errors
+    /// [`Refused`]: a record can never be written, and none was. [`Unavailable`]: not now.
+    fn append(&self, stream: Stream, records: Vec<Record>) -> Appending;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_user() {
+        let record = Record { key: b"user-120".to_vec(), payload: b"{}".to_vec() };
+        assert_eq!(format!("{record:?}"), "Record(8 + 2 bytes)");
+    }
+}

@@ -1,0 +1,68 @@
+//! Why an append did not happen: for good, or for now.
+
+/// Why an append did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A record can never be written: trying again cannot help.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The log does not take records now: trying again can help.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A record can never be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The record is longer than the log's longest; nothing of the append was written.
+    #[error("record {index} has {bytes} bytes, and {bytes_max} is the most")]
+    TooLarge {
+        /// The record's place in the append, from 0.
+        index: usize,
+        /// Key and payload together.
+        bytes: usize,
+        /// The most that key and payload may have together.
+        bytes_max: usize,
+    },
+    /// The broker refused a record for what it is, by the rules of the topic.
+    #[error("topic {topic} refuses a record: {reason}")]
+    ByBroker {
+        /// The topic.
+        topic: String,
+        /// The broker's reason.
+        reason: String,
+    },
+}
+
+/// The log does not take records now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// As many records as may wait are waiting.
+    #[error("too many records wait to be written")]
+    Busy,
+    /// The topic does not exist; this sink makes its own topics, but never the shop's.
+    #[error("topic {topic} does not exist")]
+    NoTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// No acknowledgement by all of the topic's replicas in time, or an error that may pass.
+    #[error("no acknowledgement for topic {topic}: {reason}")]
+    Broker {
+        /// The topic.
+        topic: String,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// The file cannot be written or synchronised.
+    #[error("{file} cannot be written: {reason}")]
+    Disk {
+        /// The file's name, without its directory.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The log is being closed.
+    #[error("the log is closed")]
+    Closed,
+}
