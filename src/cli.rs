@@ -33,12 +33,13 @@ With files of test data:
   curl http://127.0.0.1:8080/v1/users/user-120/history
 
 With Kafka and PostgreSQL (vitrine.toml names both):
-  vitrine generate --to services --config vitrine.toml  makes topics, tables and test data
-  vitrine check --config vitrine.toml                   says what is not reachable and how to mend it
+  vitrine generate --to services --config vitrine.toml
+  vitrine check --config vitrine.toml
   vitrine serve --config vitrine.toml
   vitrine produce --config vitrine.toml --file product-views.json --rate 100
 
 Settings: defaults < --config FILE < environment VITRINE__SECTION__KEY < flags. vitrine.toml shows them all.
+
 Results go to stdout, logs to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.";
 
 /// The whole command line.

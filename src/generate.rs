@@ -29,11 +29,11 @@ const VIEW_DAYS_MAX: u64 = 7;
 /// What to make. All times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Number of users, at least 1.
+    /// Number of users, at least 1 if there are views or orders.
     pub users: u32,
-    /// Number of products, at least 1.
+    /// Number of products, at least 1 if there are views or orders.
     pub products: u32,
-    /// Number of categories, at least 1 and at most `products`.
+    /// Number of categories, at least 1 if there are products, and at most as many.
     pub categories: u32,
     /// Number of view events.
     pub views: u64,

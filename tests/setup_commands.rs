@@ -58,7 +58,8 @@ fn stderr(output: &Output) -> String {
 fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     let services = Services::start();
     nothing_is_there_and_check_says_so(&services);
-    generate_makes_and_fills_everything(&services);
+    topics_and_tables_can_be_made_empty(&services);
+    generate_fills_everything(&services);
     generating_again_adds_no_row(&services);
     check_is_content_or_gives_the_sql(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
@@ -77,7 +78,16 @@ fn nothing_is_there_and_check_says_so(services: &Services) {
     );
 }
 
-fn generate_makes_and_fills_everything(services: &Services) {
+fn topics_and_tables_can_be_made_empty(services: &Services) {
+    let output = services.vitrine(&["generate", "--to", "services", "--empty", "--partitions", "3"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(["products", "orders", "order_items"].map(|table| services.count(table)), [0; 3]);
+    assert_eq!(["views", "history-removals", "dead-letters"].map(|topic| services.kafka.partitions(topic)), [3; 3]);
+    let report = stdout(&services.vitrine(&["check"]));
+    assert!(!report.contains("✖"), "{report}");
+}
+
+fn generate_fills_everything(services: &Services) {
     let orders = ORDERS.to_string();
     let args =
         ["generate", "--to", "services", "--views", "1000", "--orders", &orders, "--products", "100", "--users", "50"];

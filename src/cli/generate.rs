@@ -14,13 +14,17 @@ Examples:
   vitrine generate --to files --dir data
   vitrine generate --to files --dir data --users 200000 --products 50000 --views 5000000 --seed 7
   vitrine generate --to services --config vitrine.toml --style readable
+  vitrine generate --to services --config vitrine.toml --empty    topics and tables only, for your own data
 
-Files: views.jsonl, product_catalog.csv and orders.csv, as `vitrine serve --set files.dir=data` reads them. The same flags, seed
-and --until give the same bytes.
-Services: whichever of [kafka] and [postgres] is configured; topics, the database and its tables are made if they are missing,
-rows that are there already stay.
-Users and products are drawn by Zipf's law, users come back to a few categories, orders have one to five lines over the last
---days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left out.";
+Files: views.jsonl, product_catalog.csv and orders.csv, as `vitrine serve --set files.dir=data` reads them. The same flags, \
+seed and --until give the same bytes.
+
+Services: whichever of [kafka] and [postgres] is configured. Topics, the database and its tables are made if they are \
+missing; rows that are there already stay.
+
+Users and products are drawn by Zipf's law, users come back to a few categories, orders have one to five lines over the \
+last --days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left \
+out.";
 
 /// Flags of `vitrine generate`.
 #[derive(Debug, Clone, Args)]
@@ -62,6 +66,9 @@ pub struct GenerateArgs {
     /// Exponent of Zipf's law for products; 0 makes all alike
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = skew)]
     pub product_skew: f64,
+    /// Make topics and tables, or files, without anything in them
+    #[arg(long)]
+    pub empty: bool,
     /// Directory for the files; files.dir, or data, if not given
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -93,12 +100,17 @@ impl GenerateArgs {
 
     /// What to make, with `now` (milliseconds since the epoch) as the end where none was given.
     pub fn plan(&self, now: u64) -> Plan {
+        let [users, products, categories] = match self.empty {
+            true => [0; 3],
+            false => [self.users, self.products, self.categories.min(self.products)],
+        };
+        let [views, orders] = if self.empty { [0; 2] } else { [self.views, self.orders] };
         Plan {
-            users: self.users,
-            products: self.products,
-            categories: self.categories.min(self.products),
-            views: self.views,
-            orders: self.orders,
+            users,
+            products,
+            categories,
+            views,
+            orders,
             days: self.days,
             user_skew: self.user_skew,
             product_skew: self.product_skew,

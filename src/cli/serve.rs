@@ -16,7 +16,7 @@ Examples:
 While it runs:
   curl http://127.0.0.1:8080/v1/users/user-120/history
   curl http://127.0.0.1:8080/v1/bestsellers
-  curl http://127.0.0.1:8080/readyz                    whether it has caught up, and what it waits for
+  curl http://127.0.0.1:8080/readyz                    whether it has caught up
 
 A service that is not there is tried again for ever; answers go on from what is known. SIGTERM or Ctrl-C ends it: no new \
 connections, answers in flight are finished, exit code 0.";

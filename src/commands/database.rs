@@ -23,7 +23,9 @@ pub(super) fn settings(postgres: &Postgres) -> Config {
 
 /// Connects, or says why not without the connection string's password.
 pub(super) fn connect(config: &Config) -> anyhow::Result<Client> {
-    config.connect(NoTls).map_err(|error| anyhow::anyhow!("PostgreSQL at {} refuses: {}", place(config), words(&error)))
+    config
+        .connect(NoTls)
+        .map_err(|error| anyhow::anyhow!("no connection to PostgreSQL at {}: {}", place(config), words(&error)))
 }
 
 /// Host, port and database of a connection string.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use sources::decode::{self, TimeBounds};
+use sources::decode::{self, Malformed, TimeBounds};
 
 use super::broker::Broker;
 use super::lines::{Line, Lines};
@@ -93,18 +93,14 @@ impl Job<'_> {
 
     fn send(&mut self, number: u64, line: &str) -> anyhow::Result<()> {
         self.pace.wait(self.sent, &self.broker);
-        let now = now();
-        let stamped = match decode::restamp(line, now) {
-            Ok(stamped) => stamped,
-            Err(malformed) => return Ok(self.skip(number, &malformed.to_string())),
-        };
-        let user = match decode::decode(stamped.as_bytes(), Some(now), &TimeBounds::around(now)) {
-            Ok(event) => event.user.into_owned(),
-            Err(malformed) => return Ok(self.skip(number, &malformed.to_string())),
-        };
-        self.broker.send(self.topic, &user, &stamped)?;
-        self.sent += 1;
-        self.bar.set_message(format!("{} sent", self.sent));
+        match stamped(line) {
+            Err(malformed) => self.skip(number, &malformed.to_string()),
+            Ok((user, event)) => {
+                self.broker.send(self.topic, &user, &event)?;
+                self.sent += 1;
+                self.bar.set_message(format!("{} sent", self.sent));
+            }
+        }
         Ok(())
     }
 
@@ -117,6 +113,14 @@ impl Job<'_> {
             self.bar.suspend(|| eprintln!("further malformed lines are only counted"));
         }
     }
+}
+
+/// The event's user and the event itself with the present as its time.
+fn stamped(line: &str) -> Result<(String, String), Malformed> {
+    let now = now();
+    let event = decode::restamp(line, now)?;
+    let user = decode::decode(event.as_bytes(), Some(now), &TimeBounds::around(now))?.user.into_owned();
+    Ok((user, event))
 }
 
 /// When each event is due: event n at the start + n / rate, so that a slow moment is made up for.

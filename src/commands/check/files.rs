@@ -36,7 +36,7 @@ pub(super) fn check(files: &Files, report: &mut Report<impl Write>) -> io::Resul
     match views {
         None => report.bad(
             &format!("files: neither {} nor {} is in {}", VIEWS[0], VIEWS[1], dir.display()),
-            &[generate.clone()],
+            std::slice::from_ref(&generate),
         )?,
         Some(path) => match head(&path) {
             Ok(_) => report.good(&format!("files: {} can be read", path.display()))?,

@@ -41,6 +41,6 @@ fn ways(kafka: &Kafka, topic: &str) -> [String; 2] {
     let server = &kafka.brokers;
     [
         format!("kafka-topics.sh --bootstrap-server {server} --create --topic {topic} --partitions {PARTITIONS}"),
-        "or let vitrine make all topics and tables, without rows: vitrine generate --to services --views 0 --orders 0 --config FILE".into(),
+        "or let Vitrine make all topics and tables: vitrine generate --to services --empty --config FILE".into(),
     ]
 }

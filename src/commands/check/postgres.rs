@@ -21,7 +21,7 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
         Ok(client) => client,
         Err(error) => {
             let ways = ["start PostgreSQL, or set `postgres.url` or `postgres.url_file` (VITRINE__POSTGRES__URL) to where it runs".to_owned(),
-                "if only the database or its tables are missing: vitrine generate --to services --views 0 --orders 0 --config FILE".to_owned()];
+                "if only the database or its tables are missing: vitrine generate --to services --empty --config FILE".to_owned()];
             return report.bad(&format!("postgres: {error:#}"), &ways);
         }
     };
@@ -143,7 +143,7 @@ fn time_settings() -> String {
 
 fn rename(table: &ShopTable) -> String {
     format!(
-        "or, if it has another name than {}, set that in [postgres.tables]; or let vitrine generate --to services make it",
+        "or, if it has another name than {}, set that in [postgres.tables]; or let Vitrine make it: vitrine generate --to services --empty --config FILE",
         table.name
     )
 }
