@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The HTTP side of Vitrine: shelves answered straight from the published indexes, events taken in, and operations.
+//!
+//! ```text
+//! accept thread ─▶ serving threads ─▶ hyper ─▶ dispatch ─▶ route ─▶ endpoints ─▶ answer ─▶ the shop
+//!                  (one runtime each)                              │
+//!                                                                  ├─▶ Shelf (a glance, no waiting)
+//!                                                                  ├─▶ Waits (until a position is visible)
+//!                                                                  └─▶ Intake (events and removals, durable)
+//! ```
+//! [`serve`] starts it, [`Settings`] bounds it, [`App`] is what it answers from. Wire shapes are known to `answer` alone;
+//! what an event looks like is known to whoever implements [`Intake`].
+
+mod answer;
+mod app;
+mod body;
+mod dispatch;
+mod endpoints;
+mod incoming;
+mod intake;
+mod limits;
+mod metrics;
+mod parameters;
+mod path;
+mod problem;
+mod route;
+mod scratch;
+mod server;
+mod settings;
+mod shared;
+mod token;
+mod waits;
+
+pub use app::App;
+pub use intake::{BoxFuture, Intake, Refused, Unavailable};
+pub use server::shutdown::Shutdown;
+pub use server::{Running, StartError, ThreadPanicked, serve};
+pub use settings::Settings;

@@ -1,0 +1,42 @@
+//! Wire shapes out: the only part of the server that knows what an answer looks like.
+
+pub(crate) mod best_sellers;
+pub(crate) mod instant;
+pub(crate) mod json;
+pub(crate) mod problem;
+pub(crate) mod simple;
+pub(crate) mod status;
+pub(crate) mod user_shelf;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::body::Body;
+
+/// The media type of all answers but errors, pages and metrics.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A whole answer of this media type.
+pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+/// 200 with a JSON text, in a header map that is used again: the request's own.
+pub(crate) fn json(mut headers: HeaderMap, text: &[u8]) -> Response<Body> {
+    headers.clear();
+    headers.insert(CONTENT_TYPE, JSON);
+    let mut response = Response::new(Body::Whole(Bytes::copy_from_slice(text)));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// 204: done, and nothing to say.
+pub(crate) fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

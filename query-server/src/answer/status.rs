@@ -1,0 +1,88 @@
+//! The status: one object that says how everything is doing, for people and for the page.
+
+use std::collections::BTreeMap;
+
+use dataflow::board::{SourceView, State};
+use serde::Serialize;
+
+/// The answer of `/v1/status`, and each event of `/v1/stream`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) as_of: String,
+    pub(crate) as_of_ms: u64,
+    pub(crate) ready: bool,
+    pub(crate) reason: Option<String>,
+    pub(crate) uptime_s: u64,
+    pub(crate) workers: usize,
+    pub(crate) embedded: &'a [String],
+    pub(crate) sources: Vec<Source<'a>>,
+    pub(crate) indexes: BTreeMap<&'static str, Index>,
+    pub(crate) categories: &'a [String],
+    pub(crate) events_total: u64,
+    pub(crate) dead_letters: BTreeMap<&'static str, u64>,
+    pub(crate) memory_bytes: u64,
+    pub(crate) ticks_total: u64,
+    pub(crate) requests_total: u64,
+}
+
+/// One source.
+#[derive(Debug, Serialize)]
+pub(crate) struct Source<'a> {
+    name: &'static str,
+    state: &'static str,
+    reason: Option<&'a str>,
+    accepted: u64,
+    ignored: &'a BTreeMap<&'static str, u64>,
+    rejected: &'a BTreeMap<&'static str, u64>,
+    partitions: Vec<Partition<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Partition<'a> {
+    stream: &'a str,
+    partition: i32,
+    next: i64,
+    end: i64,
+    lag: i64,
+}
+
+/// One published index.
+#[derive(Debug, Serialize)]
+pub(crate) struct Index {
+    /// Updates held: as many as there are rows once they are merged.
+    pub(crate) rows: usize,
+    pub(crate) batches: usize,
+}
+
+/// A state's name, and its reason if it has one.
+pub(crate) fn state(state: &State) -> (&'static str, Option<&str>) {
+    match state {
+        State::CatchingUp => ("catching_up", None),
+        State::Live => ("live", None),
+        State::Retrying(reason) => ("retrying", Some(reason)),
+        State::Stopped(reason) => ("stopped", Some(reason)),
+    }
+}
+
+impl<'a> From<&'a SourceView> for Source<'a> {
+    fn from(view: &'a SourceView) -> Self {
+        let (state, reason) = state(&view.state);
+        let partitions = view.partitions.iter().map(|((stream, partition), progress)| Partition {
+            stream,
+            partition: *partition,
+            next: progress.next,
+            end: progress.end,
+            lag: progress.lag(),
+        });
+        Source {
+            name: view.name,
+            state,
+            reason,
+            accepted: view.accepted,
+            ignored: &view.ignored,
+            rejected: &view.rejected,
+            partitions: partitions.collect(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The endpoints, one a file, and which route leads to which.
+
+pub(crate) mod best_sellers;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod history;
+pub(crate) mod legacy;
+pub(crate) mod metrics;
+pub(crate) mod page;
+pub(crate) mod recommendations;
+pub(crate) mod removal;
+pub(crate) mod status;
+pub(crate) mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::feed::Position;
+use hyper::Response;
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::dispatch::Asked;
+use crate::intake::BoxFuture;
+use crate::parameters::{Parameters, Takes};
+use crate::path;
+use crate::problem::Problem;
+use crate::route::{Route, Verb};
+use crate::server::slot::Slot;
+use crate::shared::Shared;
+
+/// The answer, or a future of it.
+pub(crate) enum Reply {
+    Now(Response<Body>),
+    Later(BoxFuture<'static, Result<Response<Body>, Problem>>),
+}
+
+impl Reply {
+    /// Whatever `answer` says, once `positions` are visible.
+    fn after(
+        shared: &Arc<Shared>,
+        positions: Vec<Position>,
+        wait: Duration,
+        answer: impl FnOnce(&Shared) -> Result<Response<Body>, Problem> + Send + 'static,
+    ) -> Reply {
+        let shared = shared.clone();
+        Reply::Later(Box::pin(async move {
+            wait_for(&shared, &positions, wait).await?;
+            answer(&shared)
+        }))
+    }
+}
+
+/// Resolves once `positions` are visible.
+async fn wait_for(shared: &Shared, positions: &[Position], wait: Duration) -> Result<(), Problem> {
+    match shared.waits.visible(positions, wait).await? {
+        true => Ok(()),
+        false => Err(Problem::NotVisible),
+    }
+}
+
+/// Answers a request to `route`.
+pub(crate) fn answer(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    route: Route<'_>,
+    asked: Asked<'_>,
+    body: Incoming,
+) -> Result<Reply, Problem> {
+    let verb = route.verb(asked.method)?;
+    let takes = match (route, verb) {
+        (Route::History { .. } | Route::Recommendations { .. }, _) => Takes::List,
+        (Route::BestSellers | Route::CategoryBestSellers { .. }, _) => Takes::List,
+        (Route::HistoryProduct { .. }, _) => Takes::Wait,
+        _ => Takes::Nothing,
+    };
+    let parameters = Parameters::read(asked.uri.query(), takes, shared.bounds())?;
+    match route {
+        Route::History { user } => history::answer(shared, asked.headers, path::id(user)?, parameters),
+        Route::HistoryProduct { user, product } => {
+            Ok(removal::answer(shared, path::id(user)?, path::id(product)?, parameters))
+        }
+        Route::Recommendations { user } => recommendations::answer(shared, asked.headers, path::id(user)?, parameters),
+        Route::BestSellers => best_sellers::general(shared, asked.headers, parameters),
+        Route::CategoryBestSellers { category } => {
+            best_sellers::of_category(shared, asked.headers, path::id(category)?, parameters)
+        }
+        Route::LegacyHistory if verb == Verb::Delete => legacy::removal(shared, &asked.headers, parameters),
+        Route::LegacyHistory => legacy::history(shared, asked.headers, parameters),
+        Route::LegacyRecommendations => legacy::recommendations(shared, asked.headers, parameters),
+        Route::Events => events::answer(shared, slot, &asked.headers, body),
+        Route::Live => Ok(Reply::Now(health::live())),
+        Route::Ready => health::ready(shared).map(Reply::Now),
+        Route::Metrics => Ok(Reply::Now(metrics::answer(shared))),
+        Route::Status => Ok(status::answer(shared)),
+        Route::Stream => stream::answer(shared, asked.method).map(Reply::Now),
+        Route::Page { name } => Ok(Reply::Now(page::answer(name, &asked.headers))),
+    }
+}

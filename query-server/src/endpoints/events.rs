@@ -1,0 +1,118 @@
+//! `POST /v1/events`: one event, an array of them, or one a line; all are taken, or none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
+
+use super::Reply;
+use crate::answer;
+use crate::body::Body;
+use crate::incoming;
+use crate::problem::Problem;
+use crate::server::slot::Slot;
+use crate::shared::Shared;
+use crate::token;
+use split::Framing;
+
+pub(crate) mod split;
+
+/// Answers 202 once every event is durable.
+pub(crate) fn answer(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Reply, Problem> {
+    let framing = framing(headers)?;
+    if headers.get(EXPECT).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Problem::Expectation);
+    }
+    let (shared, slot) = (shared.clone(), slot.clone());
+    Ok(Reply::Later(Box::pin(async move {
+        let received = incoming::read(body, &shared).await?;
+        slot.set_unread(false);
+        let events = split::events(&received.bytes, framing)?;
+        check(&shared, &events)?;
+        append(&shared, events).await
+    })))
+}
+
+fn check(shared: &Shared, events: &[Bytes]) -> Result<(), Problem> {
+    if events.is_empty() {
+        return Err(Problem::NoEvents);
+    }
+    for (index, event) in events.iter().enumerate() {
+        let refused =
+            |refused: crate::Refused| Problem::Malformed { index, field: refused.field, reason: refused.reason };
+        shared.app.intake.check(event).map_err(refused)?;
+    }
+    Ok(())
+}
+
+async fn append(shared: &Shared, events: Vec<Bytes>) -> Result<Response<Body>, Problem> {
+    let count = events.len();
+    let timeout = Duration::from_millis(shared.settings.intake_timeout_ms);
+    let appended = tokio::time::timeout(timeout, shared.app.intake.append(events)).await;
+    let positions = appended
+        .map_err(|_| Problem::IntakeTimeout)?
+        .map_err(|unavailable| Problem::IntakeUnavailable(unavailable.to_string()))?;
+    Ok(answer::simple::accepted(count, &token::encode(positions)))
+}
+
+/// How the body holds its events, by its media type; JSON when none is given.
+fn framing(headers: &HeaderMap) -> Result<Framing, Problem> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::MediaType("the body must not be compressed"));
+    }
+    let wrong = Problem::MediaType("the body must be application/json or application/x-ndjson, in UTF-8");
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let Some(given) = types.next() else { return Ok(Framing::Json) };
+    let (Ok(given), None) = (given.to_str(), types.next()) else { return Err(wrong) };
+    let mut parts = given.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let in_utf8 = parts.all(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    if in_utf8 && media_type.eq_ignore_ascii_case("application/json") {
+        Ok(Framing::Json)
+    } else if in_utf8 && media_type.eq_ignore_ascii_case("application/x-ndjson") {
+        Ok(Framing::Lines)
+    } else {
+        Err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    #[test]
+    fn media_types() {
+        let framing = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            framing(&headers)
+        };
+        for json in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+        ] {
+            assert_eq!(framing(json), Ok(Framing::Json), "{json}");
+        }
+        assert_eq!(framing("application/x-ndjson"), Ok(Framing::Lines));
+        for wrong in
+            ["", "text/plain", "application/json; charset=latin1", "application/json; v=1", "application/jsonx"]
+        {
+            assert!(framing(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(super::framing(&HeaderMap::new()), Ok(Framing::Json));
+    }
+}

@@ -1,0 +1,50 @@
+//! `GET /livez` and `GET /readyz`: whether the process answers, and whether its answers are complete and fresh.
+
+use dataflow::board::{SourceView, State};
+use dataflow::time::Time;
+use hyper::Response;
+
+use crate::answer::instant;
+use crate::answer::simple;
+use crate::body::Body;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// Answers 200 as long as anything answers at all.
+pub(crate) fn live() -> Response<Body> {
+    simple::live()
+}
+
+/// Answers 200, or 503 with every reason why not.
+pub(crate) fn ready(shared: &Shared) -> Result<Response<Body>, Problem> {
+    let as_of = shared.app.shelf.glance_any().as_of();
+    match unreadiness(shared, &shared.app.board.snapshot(), as_of) {
+        Some(reasons) => Err(Problem::NotReady(reasons)),
+        None => Ok(simple::ready(&instant::text(as_of))),
+    }
+}
+
+/// Why answers are not complete and fresh, if they are not.
+pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) -> Option<String> {
+    let mut reasons: Vec<String> = sources.iter().filter_map(of_source).collect();
+    if sources.is_empty() {
+        reasons.push("no source has started yet".into());
+    }
+    let age_ms = shared.app.clock.now().saturating_sub(as_of);
+    if shared.app.shelf.slots().closed() == 0 {
+        reasons.push("nothing is shown yet".into());
+    } else if age_ms > shared.settings.staleness_max_ms {
+        reasons.push(format!("the state shown is {age_ms} ms old"));
+    }
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+fn of_source(source: &SourceView) -> Option<String> {
+    let name = source.name;
+    match &source.state {
+        State::Live => None,
+        State::CatchingUp => Some(format!("{name} is catching up")),
+        State::Retrying(reason) => Some(format!("{name} is retrying: {reason}")),
+        State::Stopped(reason) => Some(format!("{name} has stopped: {reason}")),
+    }
+}

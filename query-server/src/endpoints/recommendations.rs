@@ -1,0 +1,58 @@
+//! `GET /v1/users/{user}/recommendations`: best sellers for this user, or the general ones.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use hyper::Response;
+use hyper::header::HeaderMap;
+
+use super::Reply;
+use crate::answer;
+use crate::answer::user_shelf::{self, Shape};
+use crate::body::Body;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::scratch::{self, Scratch};
+use crate::shared::Shared;
+
+/// Answers at once, unless asked to wait.
+pub(crate) fn answer(
+    shared: &Arc<Shared>,
+    headers: HeaderMap,
+    user: Cow<'_, str>,
+    mut parameters: Parameters,
+) -> Result<Reply, Problem> {
+    let Some(positions) = parameters.after.take() else {
+        return Ok(Reply::Now(read(shared, headers, &user, &parameters, false)));
+    };
+    let user = user.into_owned();
+    let wait = parameters.wait;
+    Ok(Reply::after(shared, positions, wait, move |shared| Ok(read(shared, headers, &user, &parameters, false))))
+}
+
+/// The recommendations as they are now.
+pub(crate) fn read(
+    shared: &Shared,
+    headers: HeaderMap,
+    user: &str,
+    parameters: &Parameters,
+    legacy: bool,
+) -> Response<Body> {
+    let shelf = &shared.app.shelf;
+    scratch::with(|Scratch { out, as_of, .. }| {
+        let key = shelf.dictionary().user(user);
+        let glance = shelf.glance(key);
+        let mut made = glance.recommendations(key);
+        if made.picks.len() < shelf.rules().items_min {
+            made.picks.clear();
+        }
+        made.picks.truncate(parameters.limit);
+        let shape = match (legacy, parameters.explain) {
+            (true, _) => Shape::Legacy,
+            (false, false) => Shape::Plain(as_of.text(glance.as_of())),
+            (false, true) => Shape::Explained(as_of.text(glance.as_of())),
+        };
+        user_shelf::recommendations(out, user, made.kind, &made.picks, shelf.dictionary(), shape);
+        answer::json(headers, out)
+    })
+}

@@ -1,0 +1,201 @@
+//! Query parameters: known ones only, each once, each within its bounds.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use dataflow::feed::Position;
+use percent_encoding::percent_decode_str;
+
+use crate::path::is_well_formed;
+use crate::problem::Problem;
+use crate::token;
+
+/// Which parameters a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// A list: `limit`, `after`, `wait_ms`, `explain`.
+    List,
+    /// A write to one list: `after`, `wait_ms`.
+    Wait,
+    /// None at all.
+    Nothing,
+}
+
+/// The bounds of parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The largest, and default, `limit`.
+    pub(crate) list_size: usize,
+    /// The largest, and default, `wait_ms`.
+    pub(crate) wait_ms_max: u64,
+}
+
+/// What a request asks for beside its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// Products to answer at most.
+    pub(crate) limit: usize,
+    /// What must be visible first.
+    pub(crate) after: Option<Vec<Position>>,
+    /// How long to wait for it.
+    pub(crate) wait: Duration,
+    /// Whether to say which rows put the products there.
+    pub(crate) explain: bool,
+}
+
+impl Parameters {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// On an unknown, repeated or malformed parameter.
+    pub(crate) fn read(query: Option<&str>, takes: Takes, bounds: Bounds) -> Result<Parameters, Problem> {
+        let mut parameters = Parameters {
+            limit: bounds.list_size,
+            after: None,
+            wait: Duration::from_millis(bounds.wait_ms_max),
+            explain: false,
+        };
+        if let Some(query) = query {
+            parameters.read_pairs(query, takes, bounds)?;
+        }
+        Ok(parameters)
+    }
+
+    fn read_pairs(&mut self, query: &str, takes: Takes, bounds: Bounds) -> Result<(), Problem> {
+        let mut seen = Vec::with_capacity(4);
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = takes.known(&decode(name)?).ok_or(Problem::UnknownParameter(takes.names()))?;
+            if seen.contains(&name) {
+                return Err(Problem::RepeatedParameter(name));
+            }
+            seen.push(name);
+            self.set(name, &decode(value)?, bounds)?;
+        }
+        if seen.contains(&"wait_ms") && self.after.is_none() {
+            return Err(Problem::BadParameter { name: "wait_ms", must: "given together with after".into() });
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &'static str, value: &str, bounds: Bounds) -> Result<(), Problem> {
+        let bad = |must: String| Problem::BadParameter { name, must };
+        match name {
+            "limit" => {
+                let most = bounds.list_size;
+                let limit = number(value).and_then(|limit| usize::try_from(limit).ok());
+                self.limit = limit
+                    .filter(|limit| (1..=most).contains(limit))
+                    .ok_or_else(|| bad(format!("a whole number from 1 to {most}")))?;
+            }
+            "wait_ms" => {
+                let most = bounds.wait_ms_max;
+                let wait_ms = number(value).filter(|wait_ms| *wait_ms <= most);
+                let wait_ms = wait_ms.ok_or_else(|| bad(format!("a whole number from 0 to {most}")))?;
+                self.wait = Duration::from_millis(wait_ms);
+            }
+            "after" => {
+                self.after =
+                    Some(token::decode(value).ok_or_else(|| bad("a token that a write answered with".into()))?);
+            }
+            "explain" => {
+                self.explain = value.parse().map_err(|_| bad("true or false".into()))?;
+            }
+            _ => unreachable!("only known names come here"),
+        }
+        Ok(())
+    }
+}
+
+impl Takes {
+    fn known(self, name: &str) -> Option<&'static str> {
+        let known: &[&'static str] = match self {
+            Takes::List => &["limit", "after", "wait_ms", "explain"],
+            Takes::Wait => &["after", "wait_ms"],
+            Takes::Nothing => &[],
+        };
+        known.iter().find(|known| **known == name).copied()
+    }
+
+    fn names(self) -> &'static str {
+        match self {
+            Takes::List => "limit, after, wait_ms and explain",
+            Takes::Wait => "after and wait_ms",
+            Takes::Nothing => "none",
+        }
+    }
+}
+
+/// Digits only: a sign or a blank is not a number here.
+fn number(value: &str) -> Option<u64> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| value.parse().ok()).flatten()
+}
+
+fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
+    let malformed = || Problem::BadPath("the query is not percent-encoded correctly");
+    if !is_well_formed(text) {
+        return Err(malformed());
+    }
+    percent_decode_str(text).decode_utf8().map_err(|_| malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str, takes: Takes) -> Result<Parameters, Problem> {
+        Parameters::read(Some(query), takes, Bounds { list_size: 10, wait_ms_max: 5000 })
+    }
+
+    #[test]
+    fn known_parameters_are_read() {
+        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5 }]);
+        let read = read(&format!("limit=3&explain=true&after={token}&wait%5Fms=0"), Takes::List).unwrap();
+        assert_eq!((read.limit, read.explain, read.wait), (3, true, Duration::ZERO));
+        assert_eq!(read.after.unwrap()[0].next, 5);
+    }
+
+    #[test]
+    fn everything_else_is_an_error() {
+        for query in [
+            "",
+            "&",
+            "limit",
+            "limit=",
+            "limit=0",
+            "limit=11",
+            "limit=-1",
+            "limit=+1",
+            "limit=1.0",
+            "limit= 1",
+            "limit=99999999999999999999",
+            "limit=1&limit=1",
+            "explain=1",
+            "explain=",
+            "explain=True",
+            "after=",
+            "after=zz",
+            "wait_ms=10",
+            "limits=1",
+            "LIMIT=1",
+            "limit=1&",
+            "user=1",
+            "limit=%",
+            "limit=%FF",
+            "limit=1&x",
+        ] {
+            assert!(read(query, Takes::List).is_err(), "{query}");
+        }
+        assert!(read("limit=1", Takes::Wait).is_err());
+        assert!(read("limit=1", Takes::Nothing).is_err());
+        assert!(read("", Takes::Nothing).is_err());
+    }
+
+    #[test]
+    fn waits_are_bounded() {
+        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5 }]);
+        assert!(read(&format!("after={token}&wait_ms=5000"), Takes::Wait).is_ok());
+        assert!(read(&format!("after={token}&wait_ms=5001"), Takes::Wait).is_err());
+    }
+}

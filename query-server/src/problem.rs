@@ -1,0 +1,123 @@
+//! Everything that can go wrong with a request, and the one table from it to a status.
+
+use hyper::StatusCode;
+
+/// Why a request was not answered as asked. Texts hold no ids.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("there is nothing at this path")]
+    UnknownPath,
+    #[error("this path takes {0}")]
+    Method(&'static str),
+    #[error("{0}")]
+    BadPath(&'static str),
+    #[error("unknown parameter: this path takes {0}")]
+    UnknownParameter(&'static str),
+    #[error("the parameter {0} is given more than once")]
+    RepeatedParameter(&'static str),
+    #[error("the parameter {name} must be {must}")]
+    BadParameter { name: &'static str, must: String },
+    #[error("the header {0} is missing")]
+    MissingHeader(&'static str),
+    #[error("the header {name} {fault}")]
+    BadHeader { name: &'static str, fault: &'static str },
+    #[error("no product of this category is known")]
+    UnknownCategory,
+    #[error("the product is not in this user's history")]
+    NotInHistory,
+    #[error("the request's target is longer than {0} bytes")]
+    UriTooLong(usize),
+    #[error("the request's header fields are longer than {0} bytes")]
+    HeaderTooLarge(usize),
+    #[error("the body is longer than {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    #[error("the body ended early or is not framed correctly")]
+    BodyBroken,
+    #[error("{0}")]
+    MediaType(&'static str),
+    #[error("only 100-continue can be expected")]
+    Expectation,
+    #[error("the body holds no event")]
+    NoEvents,
+    #[error("event {index}: {}{reason}", field.as_deref().map(|field| format!("{field}: ")).unwrap_or_default())]
+    Malformed { index: usize, field: Option<String>, reason: String },
+    #[error("nothing was accepted: {0}")]
+    IntakeUnavailable(String),
+    #[error("the write was not acknowledged in time and may or may not have been accepted")]
+    IntakeTimeout,
+    #[error("the write that the token stands for is not visible yet")]
+    NotVisible,
+    #[error("the removal is durable and will be seen, but is not visible yet")]
+    RemovalNotVisible,
+    #[error("too many {0} at a time")]
+    Busy(&'static str),
+    #[error("{0}")]
+    NotReady(String),
+}
+
+/// A problem as the outside sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    /// The stable end of the problem's `type`.
+    pub(crate) slug: &'static str,
+    pub(crate) title: &'static str,
+}
+
+impl Problem {
+    /// The table: each problem's status, type and title.
+    pub(crate) fn row(&self) -> Row {
+        let (status, slug, title) = match self {
+            Problem::UnknownPath => (404, "unknown-path", "Unknown path"),
+            Problem::UnknownCategory => (404, "unknown-category", "Unknown category"),
+            Problem::NotInHistory => (404, "not-in-history", "Not in the history"),
+            Problem::Method(_) => (405, "method-not-allowed", "Method not allowed"),
+            Problem::BadPath(_) => (400, "bad-path", "Bad path"),
+            Problem::UnknownParameter(_) => (400, "unknown-parameter", "Unknown parameter"),
+            Problem::RepeatedParameter(_) => (400, "repeated-parameter", "Repeated parameter"),
+            Problem::BadParameter { .. } => (400, "bad-parameter", "Bad parameter"),
+            Problem::MissingHeader(_) => (400, "missing-header", "Missing header"),
+            Problem::BadHeader { .. } => (400, "bad-header", "Bad header"),
+            Problem::BodyBroken => (400, "broken-body", "Broken body"),
+            Problem::BodyTimeout => (408, "body-timeout", "Body too slow"),
+            Problem::BodyTooLarge(_) => (413, "body-too-large", "Body too large"),
+            Problem::UriTooLong(_) => (414, "uri-too-long", "Target too long"),
+            Problem::MediaType(_) => (415, "unsupported-media-type", "Unsupported media type"),
+            Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
+            Problem::NoEvents => (422, "no-events", "No events"),
+            Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
+            Problem::HeaderTooLarge(_) => (431, "header-too-large", "Header fields too large"),
+            Problem::IntakeUnavailable(_) => (503, "intake-unavailable", "Events cannot be taken now"),
+            Problem::IntakeTimeout => (503, "intake-timeout", "Not acknowledged in time"),
+            Problem::NotVisible => (503, "not-visible-yet", "Not visible yet"),
+            Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
+            Problem::Busy(_) => (503, "busy", "Too busy"),
+            Problem::NotReady(_) => (503, "not-ready", "Not ready"),
+        };
+        let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
+        Row { status, slug, title }
+    }
+
+    /// The methods to name in `Allow`.
+    pub(crate) fn allow(&self) -> Option<&'static str> {
+        match self {
+            Problem::Method(allow) => Some(allow),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_event_is_named_by_index_and_field() {
+        let whole = Problem::Malformed { index: 2, field: None, reason: "not JSON".into() };
+        assert_eq!(whole.to_string(), "event 2: not JSON");
+        let field = Problem::Malformed { index: 0, field: Some("userid".into()), reason: "missing".into() };
+        assert_eq!(field.to_string(), "event 0: userid: missing");
+    }
+}

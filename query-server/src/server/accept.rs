@@ -1,0 +1,112 @@
+//! Accepting connections, and handing each to the serving thread that has the fewest.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::answer::problem::too_many_connections;
+use crate::limits::{Places, Taken};
+use crate::shared::Shared;
+
+/// Connections that are being refused at a time; beyond, they are closed without a word.
+const REFUSALS_MAX: usize = 64;
+
+/// After an error that is not the connection's own, such as no free file descriptor.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A connection on its way to a serving thread, with its places among all and among that thread's.
+pub(crate) struct Arrival {
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) places: [Taken; 2],
+}
+
+/// The way to one serving thread.
+pub(crate) struct Lane {
+    arrivals: mpsc::Sender<Arrival>,
+    open: Places,
+}
+
+/// A lane and its end.
+pub(crate) fn lane(shared: &Shared) -> (Lane, mpsc::Receiver<Arrival>) {
+    let (arrivals, end) = mpsc::channel(shared.settings.connections_max.max(1));
+    (Lane { arrivals, open: Places::new(usize::MAX) }, end)
+}
+
+/// Accepts until the shutdown begins; then the address is free again.
+pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Shared>) {
+    let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime takes a nonblocking listener");
+    let refusals = Places::new(REFUSALS_MAX);
+    let mut turn = 0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.shutdown.begun() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                turn += 1;
+                if let Err(error) = hand_over(stream, &lanes, turn, &shared, &refusals) {
+                    tracing::debug!(%error, "connection lost before it was served");
+                }
+            }
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections, trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn hand_over(
+    stream: TcpStream,
+    lanes: &[Lane],
+    turn: usize,
+    shared: &Arc<Shared>,
+    refusals: &Places,
+) -> io::Result<()> {
+    let Some(place) = shared.connections.take() else {
+        shared.connections_refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(refusal) = refusals.take() {
+            tokio::spawn(refuse(stream, refusal, Duration::from_millis(shared.settings.linger_ms)));
+        }
+        return Ok(());
+    };
+    stream.set_nodelay(true)?;
+    let stream = stream.into_std()?;
+    // The fewest connections first, taking turns among equals.
+    let lane = (0..lanes.len())
+        .map(|step| &lanes[(turn + step) % lanes.len()])
+        .min_by_key(|lane| lane.open.taken())
+        .expect("there is at least one serving thread");
+    let Some(own) = lane.open.take() else { return Ok(()) };
+    // It cannot be full: it holds as many as there may be connections.
+    lane.arrivals
+        .try_send(Arrival { stream, places: [place, own] })
+        .map_err(|_| io::ErrorKind::ConnectionAborted.into())
+}
+
+/// Says why, and waits a little for the client to read it.
+async fn refuse(mut stream: TcpStream, _refusal: Taken, linger: Duration) {
+    let say = async {
+        stream.write_all(&too_many_connections()).await?;
+        stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whether the client heard it or not, there is nothing more to do.
+    let _ = tokio::time::timeout(linger, say).await;
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,58 @@
+//! What all serving threads share.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::app::App;
+use crate::endpoints::status::Categories;
+use crate::limits::Places;
+use crate::metrics::counters::Counters;
+use crate::parameters::Bounds;
+use crate::server::shutdown::Shutdown;
+use crate::settings::Settings;
+use crate::waits::Waits;
+
+/// The server's state, one for all threads.
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) settings: Settings,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) started: Instant,
+    pub(crate) waits: Waits,
+    /// Bytes of request bodies that are held.
+    pub(crate) bodies: Places,
+    /// Open status streams.
+    pub(crate) streams: Places,
+    /// Open connections.
+    pub(crate) connections: Places,
+    /// Connections answered 503 because there were too many.
+    pub(crate) connections_refused: AtomicU64,
+    /// Each serving thread's counters.
+    pub(crate) counters: Vec<Arc<Counters>>,
+    /// The categories the status names, as of the last time somebody asked.
+    pub(crate) categories: Mutex<Categories>,
+}
+
+impl Shared {
+    pub(crate) fn new(app: App, settings: Settings, shutdown: Shutdown) -> Self {
+        Shared {
+            waits: Waits::new(app.shelf.slots().clone(), settings.waits_max),
+            bodies: Places::new(settings.bodies_bytes_max),
+            streams: Places::new(settings.streams_max),
+            connections: Places::new(settings.connections_max),
+            connections_refused: AtomicU64::new(0),
+            counters: (0..settings.threads).map(|_| Arc::default()).collect(),
+            categories: Mutex::default(),
+            started: Instant::now(),
+            app,
+            settings,
+            shutdown,
+        }
+    }
+
+    /// The bounds of query parameters.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds { list_size: self.app.shelf.rules().list_size, wait_ms_max: self.settings.wait_ms_max }
+    }
+}

@@ -1,0 +1,57 @@
+//! Waiting until positions are visible, on a notification and never longer than asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::feed::Position;
+use dataflow::publish::Slots;
+use tokio::sync::Notify;
+
+use crate::limits::Places;
+use crate::problem::Problem;
+
+/// All requests that wait for the published state to move.
+pub(crate) struct Waits {
+    slots: Arc<Slots>,
+    moved: Arc<Notify>,
+    places: Places,
+}
+
+impl Waits {
+    pub(crate) fn new(slots: Arc<Slots>, waits_max: usize) -> Self {
+        let moved = Arc::new(Notify::new());
+        let hook = moved.clone();
+        slots.on_advance(Box::new(move || hook.notify_waiters()));
+        Waits { slots, moved, places: Places::new(waits_max) }
+    }
+
+    /// How many requests wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.places.taken()
+    }
+
+    /// Whether everything before `positions` is visible, now or after at most `within`.
+    ///
+    /// # Errors
+    /// When too many wait already.
+    pub(crate) async fn visible(&self, positions: &[Position], within: Duration) -> Result<bool, Problem> {
+        let visible = || positions.iter().all(|position| self.slots.covers(position));
+        if visible() {
+            return Ok(true);
+        }
+        let _place = self.places.take().ok_or(Problem::Busy("waits"))?;
+        let _ticket = self.slots.wait();
+        let until_visible = async {
+            loop {
+                let mut moved = std::pin::pin!(self.moved.notified());
+                // Listening starts before looking, so that a move in between is not missed.
+                moved.as_mut().enable();
+                if visible() {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        Ok(tokio::time::timeout(within, until_visible).await.is_ok())
+    }
+}
