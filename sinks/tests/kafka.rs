@@ -1,6 +1,8 @@
 //! The log on a real broker: positions that readers can trust, outages that are told in time and end by themselves,
 //! topics that nobody has to make by hand.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -23,10 +25,9 @@ static BROKER: LazyLock<Broker> = LazyLock::new(Broker::start);
 type Reports = Arc<Mutex<Vec<State>>>;
 
 /// A log with topics of its own, named after the test.
-fn log_on(bootstrap: &str, name: &str, settings: &[(&str, &str)]) -> (KafkaLog, Reports) {
+fn log_on(bootstrap: &str, name: &str) -> (KafkaLog, Reports) {
     let mut base = ClientConfig::new();
     base.set("bootstrap.servers", bootstrap).set("message.timeout.ms", "3000").set("group.id", "for consumers only");
-    settings.iter().for_each(|(key, value)| drop(base.set(*key, *value)));
     let topics = Topics {
         views: format!("{name}-views"),
         removals: format!("{name}-removals"),
@@ -68,7 +69,7 @@ fn append_at_last(log: &KafkaLog, stream: Stream, payload: &str) -> Vec<Position
 
 #[test]
 fn positions_are_where_a_reader_finds_the_records() {
-    let (log, _) = log_on(BROKER.bootstrap(), "positions", &[]);
+    let (log, _) = log_on(BROKER.bootstrap(), "positions");
     BROKER.create_topic("positions-views", 4);
     let mut expected = Vec::new();
     let mut nexts: BTreeMap<i32, i64> = BTreeMap::new();
@@ -101,7 +102,7 @@ fn positions_are_where_a_reader_finds_the_records() {
 
 #[test]
 fn our_topics_are_made_and_made_again_and_the_shops_are_not() {
-    let (log, reports) = log_on(BROKER.bootstrap(), "topics", &[]);
+    let (log, reports) = log_on(BROKER.bootstrap(), "topics");
     wait_live(&reports);
     wait_until(SOON, "our topics have three partitions each", || {
         ["topics-removals", "topics-dead-letters"].map(|topic| BROKER.partitions(topic)) == [3, 3]
@@ -125,7 +126,7 @@ fn our_topics_are_made_and_made_again_and_the_shops_are_not() {
 
 #[test]
 fn a_record_that_is_too_large_is_refused_for_good_with_all_of_its_append() {
-    let (log, _) = log_on(BROKER.bootstrap(), "large", &[]);
+    let (log, _) = log_on(BROKER.bootstrap(), "large");
     BROKER.create_topic_with("large-views", 1, &[("max.message.bytes", "2000")]);
     let records = vec![record("u", "small"), record("u", &"x".repeat(1_000_000))];
     let refused = append(&log, Stream::Views, records);
@@ -139,7 +140,7 @@ fn a_record_that_is_too_large_is_refused_for_good_with_all_of_its_append() {
 fn a_broker_that_is_not_there_is_told_in_time_and_found_when_it_is_back() {
     let mut broker = Broker::start();
     broker.create_topic("outage-views", 1);
-    let (log, reports) = log_on(broker.bootstrap(), "outage", &[]);
+    let (log, reports) = log_on(broker.bootstrap(), "outage");
     wait_live(&reports);
     assert_eq!(append_at_last(&log, Stream::Views, "before")[0].next, 1);
 
@@ -165,7 +166,7 @@ fn a_broker_that_is_not_there_is_told_in_time_and_found_when_it_is_back() {
 #[test]
 fn an_append_waits_for_no_broker_and_our_topics_are_made_as_soon_as_there_is_one() {
     let nobody = format!("127.0.0.1:{}", free_port());
-    let (log, reports) = log_on(&nobody, "nobody", &[]);
+    let (log, reports) = log_on(&nobody, "nobody");
     let failed = append(&log, Stream::Removals, vec![record("u", "removal")]);
     assert!(matches!(&failed, Err(AppendError::Unavailable(Unavailable::Broker { .. }))), "{failed:?}");
     wait_until(

@@ -62,6 +62,9 @@ pub enum Unavailable {
         /// What the system says.
         reason: String,
     },
+    /// There is no log to write to.
+    #[error("neither [kafka] nor [files] is configured: there is nowhere to write events to")]
+    Unconfigured,
     /// The log is being closed.
     #[error("the log is closed")]
     Closed,
