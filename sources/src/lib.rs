@@ -10,4 +10,9 @@
 
 pub mod dead_letter;
 pub mod decode;
+mod fault;
+pub mod kafka;
+pub mod postgres;
+mod refusals;
 pub mod row_store;
+mod side_thread;

@@ -46,6 +46,13 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         RowStore(Table::ByRow(Rows::new()))
     }
 
+    /// From now on any rows may be equal, as in [`RowStore::by_row`]; the rows stay.
+    pub fn keep_by_row(&mut self) {
+        if let Table::ByKey(rows) = &mut self.0 {
+            self.0 = Table::ByRow(rows.take_by_row());
+        }
+    }
+
     /// Begins to read the table anew.
     pub fn begin(&mut self) -> Refresh<'_, K, V> {
         match &mut self.0 {

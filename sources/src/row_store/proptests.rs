@@ -95,6 +95,15 @@ proptest! {
 }
 
 #[test]
+fn a_table_that_loses_its_key_keeps_its_rows() {
+    let mut store = RowStore::by_key();
+    read(&mut store, &[(1, 1), (2, 2)], true);
+    store.keep_by_row();
+    let differences = read(&mut store, &[(1, 1), (2, 2), (2, 3), (2, 3)], true).expect("the reading is finished");
+    assert_eq!(differences, [((2, 3), 2)]);
+}
+
+#[test]
 fn two_rows_of_one_key_are_one_row() {
     let mut store = RowStore::by_key();
     read(&mut store, &[(1, 1)], true);

@@ -79,6 +79,19 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
         differences
     }
 
+    /// Takes the rows, each as its own key.
+    pub(super) fn take_by_row(&mut self) -> Rows<(K, V), ()>
+    where
+        V: Hash,
+    {
+        let held = std::mem::take(&mut self.held).into_iter();
+        let by_row = held.map(|(key, held)| {
+            let Held { value, copies, .. } = held;
+            ((key, value), Held { value: (), copies, seen: 0, generation: self.generation })
+        });
+        Rows { held: by_row.collect(), moved: Vec::new(), generation: self.generation }
+    }
+
     fn give_room_back(&mut self) {
         if self.held.capacity() > ROOM_MIN && self.held.len() < self.held.capacity() / 4 {
             self.held.shrink_to_fit();

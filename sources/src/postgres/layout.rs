@@ -1,0 +1,219 @@
+//! How the tables are laid out, as far as reading them depends on it.
+
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use super::inspect::Finding;
+use super::names::{self, OrderTime, Tables};
+
+/// One row for each column of a table: none if there is no such table.
+const COLUMNS: &str = "
+    SELECT a.attname::text,
+           format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL)::text,
+           a.attnotnull,
+           has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
+                   AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
+           quote_ident(current_user)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum";
+
+/// What the queries need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The kind of the orders' time column, if one is used.
+    pub(super) time: Option<TimeKind>,
+    /// No two orders have the same id.
+    pub(super) orders_keyed: bool,
+    /// No two products have the same id.
+    pub(super) products_keyed: bool,
+    /// A line may be without an order.
+    pub(super) line_order_nullable: bool,
+    /// Orders and lines keep the order's id in columns of one type.
+    pub(super) order_ids_alike: bool,
+}
+
+/// The kinds of columns that hold a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeKind {
+    Timestamptz,
+    /// Taken as UTC.
+    Timestamp,
+    /// Midnight, UTC.
+    Date,
+    /// Seconds or milliseconds since the epoch, told apart by size.
+    Number,
+}
+
+impl TimeKind {
+    fn of(kind: &str) -> Option<TimeKind> {
+        match kind {
+            "timestamp with time zone" => Some(TimeKind::Timestamptz),
+            "timestamp without time zone" => Some(TimeKind::Timestamp),
+            "date" => Some(TimeKind::Date),
+            "bigint" | "integer" | "numeric" | "double precision" | "real" => Some(TimeKind::Number),
+            _ => None,
+        }
+    }
+}
+
+/// The layout, or all that keeps the tables from being read.
+pub(super) fn read(
+    client: &mut impl GenericClient,
+    tables: &Tables,
+) -> Result<Result<Layout, Vec<Finding>>, postgres::Error> {
+    let mut survey = Survey { client, findings: Vec::new() };
+    let Tables { products, orders, order_items } = tables;
+    let product_table = survey.table("products", &products.name)?;
+    let product = survey.id(&product_table, "product_id", &products.product_id);
+    survey.id(&product_table, "category_id", &products.category_id);
+
+    let order_table = survey.table("orders", &orders.name)?;
+    let order = survey.id(&order_table, "order_id", &orders.order_id);
+    survey.id(&order_table, "user_id", &orders.user_id);
+    let time = match &orders.time {
+        OrderTime::Column(column) => survey.time(&order_table, column),
+        OrderTime::FirstSeen => None,
+    };
+
+    let item_table = survey.table("order_items", &order_items.name)?;
+    let line_order = survey.id(&item_table, "order_id", &order_items.order_id);
+    survey.id(&item_table, "product_id", &order_items.product_id);
+
+    let findings = survey.findings;
+    Ok(match (product, order, line_order) {
+        (Some(product), Some(order), Some(line_order)) if findings.is_empty() => Ok(Layout {
+            time,
+            orders_keyed: order.unique,
+            products_keyed: product.unique,
+            line_order_nullable: !line_order.not_null,
+            order_ids_alike: order.kind == line_order.kind,
+        }),
+        _ => Err(findings),
+    })
+}
+
+/// A column as the catalogue of the database describes it.
+#[derive(Clone)]
+struct Column {
+    name: String,
+    kind: String,
+    not_null: bool,
+    readable: bool,
+    unique: bool,
+    reader: String,
+}
+
+/// A table by the name of its settings' section. Without columns: it was not found, which has been said.
+struct Table<'a> {
+    section: &'static str,
+    name: &'a str,
+    columns: Vec<Column>,
+}
+
+impl Table<'_> {
+    fn sql(&self) -> String {
+        names::table(self.name)
+    }
+
+    /// The names of its columns, those that hold a time or all.
+    fn has(&self, only_times: bool) -> String {
+        let columns = self.columns.iter().filter(|column| !only_times || TimeKind::of(&column.kind).is_some());
+        columns.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+struct Survey<'c, C> {
+    client: &'c mut C,
+    findings: Vec<Finding>,
+}
+
+impl<C: GenericClient> Survey<'_, C> {
+    fn table<'a>(&mut self, section: &'static str, name: &'a str) -> Result<Table<'a>, postgres::Error> {
+        let rows = self.client.query_typed(COLUMNS, &[(&names::table(name), Type::TEXT)])?;
+        let columns: Vec<Column> = rows
+            .iter()
+            .map(|row| Column {
+                name: row.get(0),
+                kind: row.get(1),
+                not_null: row.get(2),
+                readable: row.get(3),
+                unique: row.get(4),
+                reader: row.get(5),
+            })
+            .collect();
+        if columns.is_empty() {
+            self.find(
+                format!("table {name} does not exist in this database"),
+                format!("make it, or set [postgres.tables.{section}] name to the table that is to be read"),
+            );
+        }
+        Ok(Table { section, name, columns })
+    }
+
+    /// The column of an id; ids may be of any type.
+    fn id(&mut self, table: &Table<'_>, setting: &str, name: &str) -> Option<Column> {
+        if let Some(column) = table.columns.iter().find(|column| column.name == name) {
+            return self.readable(table, column);
+        }
+        if !table.columns.is_empty() {
+            self.find(
+                format!("table {} has no column {name}, it has {}", table.name, table.has(false)),
+                format!(
+                    "set [postgres.tables.{}] {setting} to the right column, or ALTER TABLE {} ADD COLUMN {} text;",
+                    table.section,
+                    table.sql(),
+                    names::column(name)
+                ),
+            );
+        }
+        None
+    }
+
+    /// The column of the orders' time.
+    fn time(&mut self, table: &Table<'_>, name: &str) -> Option<TimeKind> {
+        let (sql, quoted) = (table.sql(), names::column(name));
+        let Some(column) = table.columns.iter().find(|column| column.name == name) else {
+            if !table.columns.is_empty() {
+                let others = match table.has(true) {
+                    none if none.is_empty() => "another column".to_owned(),
+                    some => format!("another column ({some})"),
+                };
+                self.find(
+                    format!("table {} has no time column {name}", table.name),
+                    format!(
+                        "set [postgres] order_time to {others} or to \"first_seen\", or ALTER TABLE {sql} ADD COLUMN \
+                         {quoted} timestamptz NOT NULL DEFAULT now();"
+                    ),
+                );
+            }
+            return None;
+        };
+        let kind = TimeKind::of(&column.kind);
+        if kind.is_none() {
+            self.find(
+                format!("column {name} of table {} is of type {}, which is no time", table.name, column.kind),
+                format!(
+                    "ALTER TABLE {sql} ALTER COLUMN {quoted} TYPE timestamptz USING {quoted}::timestamptz; or set \
+                     [postgres] order_time to another column or to \"first_seen\""
+                ),
+            );
+        }
+        self.readable(table, column).and(kind)
+    }
+
+    fn readable(&mut self, table: &Table<'_>, column: &Column) -> Option<Column> {
+        if !column.readable {
+            self.find(
+                format!("column {} of table {} may not be read by {}", column.name, table.name, column.reader),
+                format!("GRANT SELECT ON {} TO {};", table.sql(), column.reader),
+            );
+        }
+        column.readable.then(|| column.clone())
+    }
+
+    fn find(&mut self, problem: String, mend: String) {
+        self.findings.push(Finding { problem, mend });
+    }
+}

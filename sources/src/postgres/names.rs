@@ -1,0 +1,160 @@
+//! Names of tables and columns, as the shop has them.
+
+use thiserror::Error;
+
+/// The longest name PostgreSQL has, in bytes; it would cut a longer one without a word.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The tables that are read. Names are taken exactly, upper and lower case too.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tables {
+    /// The products and their categories.
+    pub products: Products,
+    /// The orders.
+    pub orders: Orders,
+    /// The lines of the orders.
+    pub order_items: OrderItems,
+}
+
+/// The table of products. One without a category counts in the general list only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// Name of the table, with its schema if need be.
+    pub name: String,
+    /// Column with the product's id.
+    pub product_id: String,
+    /// Column with the id of the product's category.
+    pub category_id: String,
+}
+
+/// The table of orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// Name of the table, with its schema if need be.
+    pub name: String,
+    /// Column with the order's id.
+    pub order_id: String,
+    /// Column with the id of the user who ordered.
+    pub user_id: String,
+    /// Where the order's time comes from.
+    pub time: OrderTime,
+}
+
+/// The table of order lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderItems {
+    /// Name of the table, with its schema if need be.
+    pub name: String,
+    /// Column with the id of the line's order.
+    pub order_id: String,
+    /// Column with the id of the product ordered.
+    pub product_id: String,
+}
+
+/// Where an order's time comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderTime {
+    /// A column of the orders: a timestamp, a date, or a number of seconds or milliseconds since the epoch (told apart
+    /// by size). Timestamps without a zone are taken as UTC.
+    Column(String),
+    /// The service time at which this source read the order first. The whole table is read at every refresh, and every
+    /// order in it is remembered, at about 32 bytes each; after a restart all are new.
+    FirstSeen,
+}
+
+impl Default for Products {
+    fn default() -> Self {
+        Products { name: "products".into(), product_id: "product_id".into(), category_id: "category_id".into() }
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        let time = OrderTime::Column("created_at".into());
+        Orders { name: "orders".into(), order_id: "order_id".into(), user_id: "user_id".into(), time }
+    }
+}
+
+impl Default for OrderItems {
+    fn default() -> Self {
+        OrderItems { name: "order_items".into(), order_id: "order_id".into(), product_id: "product_id".into() }
+    }
+}
+
+/// A name that no table or column can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{name:?} cannot be the name of a {what}: 1 to {NAME_BYTES_MAX} bytes, no zero byte, at most one dot in a table's"
+)]
+pub struct BadName {
+    what: &'static str,
+    name: String,
+}
+
+impl Tables {
+    /// Whether these names can be names at all.
+    pub(super) fn check(&self) -> Result<(), BadName> {
+        let Tables { products, orders, order_items } = self;
+        for table in [&products.name, &orders.name, &order_items.name] {
+            let parts: Vec<&str> = table.split('.').collect();
+            let good = parts.len() <= 2 && parts.iter().all(|part| is_name(part));
+            if !good {
+                return Err(BadName { what: "table", name: table.clone() });
+            }
+        }
+        let columns = [
+            &products.product_id,
+            &products.category_id,
+            &orders.order_id,
+            &orders.user_id,
+            &order_items.order_id,
+            &order_items.product_id,
+        ];
+        let time = match &orders.time {
+            OrderTime::Column(column) => Some(column),
+            OrderTime::FirstSeen => None,
+        };
+        match columns.into_iter().chain(time).find(|column| !is_name(column)) {
+            Some(column) => Err(BadName { what: "column", name: column.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains('\0')
+}
+
+/// A column as SQL takes it exactly.
+pub(super) fn column(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table as SQL takes it exactly, each part of `schema.table` on its own.
+pub(super) fn table(name: &str) -> String {
+    name.split('.').map(column).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_by_part() {
+        assert_eq!(table("orders"), r#""orders""#);
+        assert_eq!(table("shop.Orders"), r#""shop"."Orders""#);
+        assert_eq!(column(r#"a"; DROP TABLE b; --"#), r#""a""; DROP TABLE b; --""#);
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_refused() {
+        assert_eq!(Tables::default().check(), Ok(()));
+        for name in ["", ".orders", "a.b.c", "a\0b", &"x".repeat(64)] {
+            let tables = Tables { orders: Orders { name: name.into(), ..Orders::default() }, ..Tables::default() };
+            assert_eq!(tables.check(), Err(BadName { what: "table", name: name.into() }));
+        }
+        let time = OrderTime::Column(String::new());
+        let tables = Tables { orders: Orders { time, ..Orders::default() }, ..Tables::default() };
+        assert!(tables.check().is_err());
+    }
+}
