@@ -12,6 +12,8 @@ use dataflow::feed::Position;
 use harness::kafka::Broker;
 use harness::{free_port, wait_until};
 use rdkafka::ClientConfig;
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use sinks::kafka_log::{KafkaLog, Topics};
 use sinks::log::{AppendError, Bound, EventLog, Record, Refused, Stream, Unavailable};
 
@@ -183,4 +185,19 @@ fn settings_that_make_no_client_are_told_at_once() {
     let topics = Topics { views: "v".into(), removals: "r".into(), dead_letters: "d".into(), partitions: 1 };
     let refused = KafkaLog::open(&base, topics, Bound::default(), Arc::new(|_| ())).err();
     assert!(refused.unwrap().to_string().contains("max.in.flight"));
+}
+
+#[test]
+fn a_client_that_has_failed_for_good_is_replaced() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("fatal-views", 1, 1).unwrap();
+    // librdkafka gives an idempotent producer up for ever when the cluster once forbids it.
+    cluster.request_errors(
+        RDKafkaApiKey::InitProducerId,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED],
+    );
+    let (log, _) = log_on(&cluster.bootstrap_servers(), "fatal");
+    let failed = append(&log, Stream::Views, vec![record("u", "lost")]);
+    assert!(matches!(&failed, Err(AppendError::Unavailable(Unavailable::Broker { .. }))), "{failed:?}");
+    assert_eq!(append_at_last(&log, Stream::Views, "view")[0].next, 1);
 }

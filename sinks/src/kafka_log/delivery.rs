@@ -125,7 +125,6 @@ pub(super) fn classify(topic: &str, error: &KafkaError) -> AppendError {
             Unavailable::NoTopic { topic }.into()
         }
         Code::QueueFull => Unavailable::Busy.into(),
-        Code::PurgeQueue | Code::PurgeInflight => Unavailable::Closed.into(),
         _ => Unavailable::Broker { topic, reason }.into(),
     }
 }
