@@ -1,0 +1,199 @@
+//! What the watcher and a worker's feed pass to each other: orders one way, places the other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use dataflow::feed::Waker;
+
+use super::fingerprint::Fingerprint;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PartitionId {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+}
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Where the reading of one partition is, from one start to the next: a start brings a place of its own, so that what
+/// an earlier reading still says cannot be taken for the later one's.
+pub(super) struct Place {
+    next: AtomicI64,
+    end: AtomicI64,
+    failed: Mutex<Option<String>>,
+    last: Mutex<Option<Fingerprint>>,
+}
+
+impl Place {
+    pub(super) fn new(next: i64, end: i64) -> Self {
+        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed: Mutex::new(None), last: Mutex::new(None) }
+    }
+
+    /// The offset that is read next, as last noted.
+    pub(super) fn next(&self) -> i64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// For the feed, once a turn: where it is, and the record it read last in this turn.
+    pub(super) fn note(&self, next: i64, last: Option<Fingerprint>) {
+        if last.is_some() {
+            *lock(&self.last) = last;
+        }
+        self.next.store(next, Ordering::Release);
+    }
+
+    /// The record that was read last.
+    pub(super) fn remembered(&self) -> Option<Fingerprint> {
+        *lock(&self.last)
+    }
+
+    /// The offset after the last record known upstream.
+    pub(super) fn end(&self) -> i64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_end(&self, end: i64) {
+        self.end.store(end, Ordering::Relaxed);
+    }
+
+    /// For the feed: reading the partition fails, the watcher is to judge it.
+    pub(super) fn fail(&self, reason: String) {
+        *lock(&self.failed) = Some(reason);
+    }
+
+    /// Why reading has failed, if it has since this was last asked.
+    pub(super) fn take_failure(&self) -> Option<String> {
+        lock(&self.failed).take()
+    }
+}
+
+/// What a feed is told about one partition.
+#[derive(Clone)]
+pub(super) enum Order {
+    /// Read it from `next` on, whatever was read before.
+    Start {
+        /// Where it is reported to.
+        place: Arc<Place>,
+        /// The offset to start at.
+        next: i64,
+        /// The end as it was when this was ordered: what lies before is caught up with.
+        goal: i64,
+    },
+    /// Stop reading it.
+    Drop,
+}
+
+/// What is on a desk.
+#[derive(Default)]
+pub(super) struct Orders {
+    /// At most one a partition: a later order makes an earlier one void.
+    pub(super) by_partition: BTreeMap<PartitionId, Order>,
+    /// Every topic has been found and everything of it that was there has been ordered.
+    pub(super) complete: bool,
+}
+
+/// Orders for one worker's feed.
+pub(super) struct Desk {
+    index: usize,
+    waker: Waker,
+    fresh: AtomicBool,
+    orders: Mutex<Orders>,
+}
+
+impl Desk {
+    pub(super) fn new(index: usize, waker: Waker) -> Self {
+        Desk { index, waker, fresh: AtomicBool::new(false), orders: Mutex::default() }
+    }
+
+    /// The worker's number.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// For the watcher.
+    pub(super) fn order(&self, id: PartitionId, order: Order) {
+        lock(&self.orders).by_partition.insert(id, order);
+        self.tell();
+    }
+
+    /// For the watcher: all that was there has been ordered.
+    pub(super) fn complete(&self) {
+        if !std::mem::replace(&mut lock(&self.orders).complete, true) {
+            self.tell();
+        }
+    }
+
+    /// For the feed: what came since it asked last, if anything.
+    pub(super) fn take(&self) -> Option<Orders> {
+        if !self.fresh.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        let mut orders = lock(&self.orders);
+        let complete = orders.complete;
+        Some(Orders { by_partition: std::mem::take(&mut orders.by_partition), complete })
+    }
+
+    fn tell(&self) {
+        self.fresh.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// The desks of this process' workers, and how many workers there are in all processes.
+#[derive(Default)]
+pub(super) struct Desks(Mutex<(Vec<Arc<Desk>>, usize)>);
+
+impl Desks {
+    pub(super) fn add(&self, desk: Arc<Desk>, peers: usize) {
+        let mut desks = lock(&self.0);
+        desks.0.push(desk);
+        desks.1 = peers;
+    }
+
+    /// The desks, and the number of workers in all processes.
+    pub(super) fn all(&self) -> (Vec<Arc<Desk>>, usize) {
+        lock(&self.0).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of these locks can panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_order_makes_an_earlier_one_void() {
+        let desk = Desk::new(0, Waker::of_this_thread());
+        assert!(desk.take().is_none());
+        let id = PartitionId { topic: "views".into(), partition: 3 };
+        let place = Arc::new(Place::new(7, 9));
+        desk.order(id.clone(), Order::Start { place, next: 7, goal: 9 });
+        desk.order(id.clone(), Order::Drop);
+        let orders = desk.take().unwrap();
+        assert!(matches!(orders.by_partition[&id], Order::Drop));
+        assert!(!orders.complete);
+        assert!(desk.take().is_none());
+        desk.complete();
+        assert!(desk.take().unwrap().complete);
+    }
+
+    #[test]
+    fn a_place_remembers_the_last_record_while_its_position_moves_on() {
+        let place = Place::new(3, 9);
+        assert_eq!((place.next(), place.end(), place.remembered()), (3, 9, None));
+        place.note(5, None);
+        assert_eq!((place.next(), place.remembered()), (5, None));
+        place.fail("broken".into());
+        assert_eq!((place.take_failure(), place.take_failure()), (Some("broken".into()), None));
+    }
+}

@@ -1,0 +1,140 @@
+//! One worker's share of the topics: the partitions it owns, polled between two steps of the graph.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::board::{SourceBoard, State};
+use dataflow::feed::{Fed, Feed, Position, Waker};
+use dataflow::inputs::Inputs;
+use dataflow::time::Millis;
+use rdkafka::consumer::Consumer as _;
+
+use crate::dead_letter::DeadLetters;
+use crate::decode::TimeBounds;
+
+use super::bell::Bell;
+use super::client::Consumer;
+use super::desk::{Desk, Order, PartitionId};
+use super::intake::Intake;
+use super::reader::Reader;
+
+/// Records read from one partition before the next has its turn.
+const TURN_MAX: usize = 1024;
+
+/// Log lines and errors taken from librdkafka in one call.
+const NOTICES_MAX: usize = 64;
+
+/// What all feeds of a source share.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) board: Arc<SourceBoard>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) bell: Arc<Bell>,
+    pub(super) future_max_ms: Millis,
+    pub(super) past_max_ms: Millis,
+}
+
+/// Reads the partitions that its desk orders, and says how far it has come.
+pub(super) struct KafkaFeed {
+    readers: Vec<Reader>,
+    // After the readers, whose queues are parts of it.
+    consumer: Arc<Consumer>,
+    desk: Arc<Desk>,
+    waker: Waker,
+    common: Common,
+    /// The reader whose turn it is.
+    turn: usize,
+    /// Whether everything there was at the start has been ordered.
+    complete: bool,
+    caught_up: bool,
+}
+
+impl KafkaFeed {
+    pub(super) fn new(consumer: Consumer, desk: Arc<Desk>, waker: Waker, common: Common) -> Self {
+        common.board.state(desk.index(), State::CatchingUp);
+        KafkaFeed {
+            readers: Vec::new(),
+            consumer: Arc::new(consumer),
+            desk,
+            waker,
+            common,
+            turn: 0,
+            complete: false,
+            caught_up: false,
+        }
+    }
+
+    fn obey(&mut self) {
+        let Some(orders) = self.desk.take() else { return };
+        self.complete |= orders.complete;
+        for (id, order) in orders.by_partition {
+            self.stop(&id);
+            if let Order::Start { place, next, goal } = order {
+                match Reader::start(&self.consumer, &self.waker, id.clone(), place.clone(), next, goal) {
+                    Ok(reader) => self.readers.push(reader),
+                    Err(error) => {
+                        place.fail(error.to_string());
+                        self.common.bell.ring();
+                    }
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, id: &PartitionId) {
+        if let Some(at) = self.readers.iter().position(|reader| reader.id() == id) {
+            self.readers.swap_remove(at).stop();
+        }
+    }
+
+    /// Lets librdkafka call back. Records never come this way: each partition has a queue of its own.
+    fn serve(&self) {
+        for _ in 0..NOTICES_MAX {
+            if self.consumer.poll(Duration::ZERO).is_none() && !self.consumer.context().take_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Goes round the partitions until the budget is spent or nothing more has arrived.
+    fn read(&mut self, inputs: &mut Inputs, budget: usize) -> usize {
+        let now = inputs.tick();
+        if now == 0 {
+            // No tick has been opened yet: there is no present to judge an event's time by.
+            return 0;
+        }
+        let Common { board, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
+        let bounds = TimeBounds { now, future_max: *future_max_ms, past_max: *past_max_ms };
+        let mut intake = Intake::new(inputs, bounds, board);
+        let (mut left, mut dry) = (budget, 0);
+        while left > 0 && dry < self.readers.len() {
+            self.turn = (self.turn + 1) % self.readers.len();
+            let limit = left.min(TURN_MAX);
+            let records = self.readers[self.turn].read(limit, &mut intake, dead_letters);
+            dry = if records < limit { dry + 1 } else { 0 };
+            left -= records;
+        }
+        budget - left
+    }
+
+    fn report(&mut self) {
+        if !self.caught_up && self.complete && self.readers.iter().all(Reader::reached) {
+            self.caught_up = true;
+            self.common.board.state(self.desk.index(), State::Live);
+        }
+    }
+}
+
+impl Feed for KafkaFeed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+        self.obey();
+        self.serve();
+        let records = self.read(inputs, budget);
+        self.report();
+        Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum() }
+    }
+
+    fn positions(&self, out: &mut Vec<Position>) {
+        out.extend(self.readers.iter().map(Reader::position));
+    }
+}

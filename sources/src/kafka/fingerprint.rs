@@ -1,0 +1,194 @@
+//! Is this partition still the one we read? What the last record looked like, and what follows when it looks different.
+
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+
+use rdkafka::Message;
+
+/// One record as it was read: enough to know it again.
+///
+/// Topic ids would tell a topic from a later one of the same name, but the binding does not show them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    pub(super) offset: i64,
+    timestamp: Option<i64>,
+    /// Of key and payload. Compared within this process only.
+    hash: u64,
+}
+
+impl Fingerprint {
+    pub(super) fn of(message: &impl Message) -> Self {
+        let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+        for part in [message.key(), message.payload()] {
+            hasher.write_usize(part.map_or(usize::MAX, <[u8]>::len));
+            hasher.write(part.unwrap_or_default());
+        }
+        Fingerprint { offset: message.offset(), timestamp: message.timestamp().to_millis(), hash: hasher.finish() }
+    }
+}
+
+/// What was found at the offset of a remembered record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reread {
+    /// Nothing was remembered, or the broker did not answer in time.
+    Unknown,
+    /// The record, unchanged.
+    Same,
+    /// Another record.
+    Different,
+    /// No record: compacted or expired, which proves nothing.
+    Gone,
+}
+
+impl Reread {
+    /// Compares what was remembered with the first record at its offset or after.
+    pub(super) fn compare(remembered: &Fingerprint, found: &Fingerprint) -> Self {
+        match found {
+            found if found == remembered => Reread::Same,
+            found if found.offset > remembered.offset => Reread::Gone,
+            _ => Reread::Different,
+        }
+    }
+}
+
+/// A partition's ends upstream: its first offset, and the one after its last committed record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+/// What is known about a partition when it is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    /// The offset that is read next, known before the ends were asked for.
+    pub(super) next: i64,
+    pub(super) ends: Ends,
+    pub(super) reread: Reread,
+    /// Reading it has failed since it was last judged.
+    pub(super) failed: bool,
+    /// It was not there for a while.
+    pub(super) returned: bool,
+}
+
+/// What is to be thought of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Reading goes on.
+    Sound,
+    /// It is sound, but reading must be started again where it was.
+    Interrupted,
+    /// The topic was deleted and made anew, or its end was cut off: it is read again from its first record.
+    Replaced,
+    /// Records were deleted before we read them.
+    Expired {
+        /// The offsets we shall never see.
+        lost: Range<i64>,
+    },
+}
+
+impl Sight {
+    /// Reading on at the old offset in another topic's partition would skip records without any error, so wherever
+    /// identity is in doubt the partition is read again: that is harmless, repeated records change nothing.
+    pub(super) fn judge(&self) -> Finding {
+        let Sight { next, ends, .. } = *self;
+        if ends.high < next || self.reread == Reread::Different {
+            return Finding::Replaced;
+        }
+        if ends.low > next {
+            return Finding::Expired { lost: next..ends.low };
+        }
+        match (self.returned, self.reread, self.failed) {
+            (true, Reread::Same, _) | (false, _, true) => Finding::Interrupted,
+            (true, ..) => Finding::Replaced,
+            (false, _, false) => Finding::Sound,
+        }
+    }
+
+    /// Where reading starts, given what was found.
+    pub(super) fn start(&self, finding: &Finding) -> i64 {
+        match finding {
+            Finding::Sound | Finding::Interrupted => self.next,
+            Finding::Replaced | Finding::Expired { .. } => self.ends.low,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
+
+    use super::*;
+
+    fn print(key: Option<&[u8]>, payload: &[u8], timestamp: i64, offset: i64) -> Fingerprint {
+        let (key, payload) = (key.map(<[u8]>::to_vec), Some(payload.to_vec()));
+        let timestamp = Timestamp::CreateTime(timestamp);
+        Fingerprint::of(&OwnedMessage::new(payload, key, "views".into(), timestamp, 0, offset, None))
+    }
+
+    #[test]
+    fn every_part_of_a_record_is_in_its_fingerprint() {
+        let one = print(Some(b"a"), b"bc", 7, 5);
+        assert_eq!(Reread::compare(&one, &print(Some(b"a"), b"bc", 7, 5)), Reread::Same);
+        for other in [
+            print(Some(b"ab"), b"c", 7, 5),
+            print(None, b"abc", 7, 5),
+            print(Some(b"a"), b"bd", 7, 5),
+            print(Some(b"a"), b"bc", 8, 5),
+        ] {
+            assert_eq!(Reread::compare(&one, &other), Reread::Different);
+        }
+        assert_eq!(Reread::compare(&one, &print(Some(b"a"), b"bc", 7, 6)), Reread::Gone);
+    }
+
+    fn sight(next: i64, low: i64, high: i64) -> Sight {
+        Sight { next, ends: Ends { low, high }, reread: Reread::Unknown, failed: false, returned: false }
+    }
+
+    fn judged(sight: Sight) -> (Finding, i64) {
+        let finding = sight.judge();
+        let start = sight.start(&finding);
+        (finding, start)
+    }
+
+    #[test]
+    fn within_its_ends_a_partition_is_sound() {
+        for (next, low, high) in [(0, 0, 0), (5, 0, 5), (5, 5, 9), (7, 3, 9)] {
+            assert_eq!(judged(sight(next, low, high)), (Finding::Sound, next));
+        }
+        assert_eq!(judged(Sight { reread: Reread::Same, ..sight(5, 0, 9) }), (Finding::Sound, 5));
+        assert_eq!(judged(Sight { reread: Reread::Gone, ..sight(5, 0, 9) }), (Finding::Sound, 5));
+    }
+
+    #[test]
+    fn a_position_beyond_the_end_means_another_topic() {
+        assert_eq!(judged(sight(6, 0, 5)), (Finding::Replaced, 0));
+        assert_eq!(judged(sight(6, 2, 2)), (Finding::Replaced, 2));
+    }
+
+    #[test]
+    fn another_record_at_the_same_offset_means_another_topic() {
+        assert_eq!(judged(Sight { reread: Reread::Different, ..sight(5, 1, 9) }), (Finding::Replaced, 1));
+    }
+
+    #[test]
+    fn expired_records_are_named() {
+        assert_eq!(judged(sight(5, 8, 9)), (Finding::Expired { lost: 5..8 }, 8));
+    }
+
+    #[test]
+    fn a_failure_within_the_ends_starts_again_where_it_was() {
+        assert_eq!(judged(Sight { failed: true, ..sight(5, 0, 9) }), (Finding::Interrupted, 5));
+        assert_eq!(judged(Sight { failed: true, ..sight(5, 8, 9) }), (Finding::Expired { lost: 5..8 }, 8));
+    }
+
+    #[test]
+    fn a_topic_that_comes_back_must_prove_itself() {
+        let back = Sight { returned: true, ..sight(5, 0, 9) };
+        assert_eq!(judged(Sight { reread: Reread::Same, ..back }), (Finding::Interrupted, 5));
+        for reread in [Reread::Unknown, Reread::Gone, Reread::Different] {
+            assert_eq!(judged(Sight { reread, ..back }), (Finding::Replaced, 0));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! One record into the graph: decoded, keyed, given to the inputs, and counted.
+
+use dataflow::board::SourceBoard;
+use dataflow::inputs::Inputs;
+use rdkafka::Message;
+use rdkafka::message::BorrowedMessage;
+
+use crate::decode::{self, DeadLetter, Kind, TimeBounds};
+
+use super::desk::PartitionId;
+
+/// The most of a payload that goes with a letter about an id, in bytes.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// Everything a record meets on its way in, for the length of one call of the feed.
+pub(super) struct Intake<'a> {
+    inputs: &'a mut Inputs,
+    bounds: TimeBounds,
+    board: &'a SourceBoard,
+    accepted: u64,
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(inputs: &'a mut Inputs, bounds: TimeBounds, board: &'a SourceBoard) -> Self {
+        Intake { inputs, bounds, board, accepted: 0 }
+    }
+
+    /// Feeds a record, or refuses it for good.
+    pub(super) fn take(&mut self, id: &PartitionId, message: &BorrowedMessage<'_>) -> Result<(), Box<DeadLetter>> {
+        let payload = message.payload().unwrap_or_default();
+        let record_time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok());
+        let refused = |letter: DeadLetter| {
+            self.board.rejected(letter.reason);
+            Box::new(letter)
+        };
+        let event = decode::decode(payload, record_time, &self.bounds).map_err(|malformed| {
+            refused(DeadLetter::new(&id.topic, id.partition, message.offset(), &malformed, payload))
+        })?;
+        if !matches!(event.kind, Kind::View | Kind::Removal) {
+            self.board.ignored(event.kind.name());
+            return Ok(());
+        }
+        let dictionary = self.inputs.dictionary();
+        let user = dictionary.user(&event.user);
+        let product = dictionary.product(&event.product).map_err(|collision| {
+            refused(DeadLetter {
+                stream: id.topic.to_string(),
+                partition: id.partition,
+                offset: message.offset(),
+                reason: "id_collision",
+                detail: collision.to_string(),
+                payload: payload[..payload.len().min(KEPT_BYTES_MAX)].to_vec(),
+            })
+        })?;
+        match event.kind {
+            Kind::Removal => self.inputs.removal(user, product, event.at),
+            _ => self.inputs.view(user, product, event.at),
+        }
+        self.accepted += 1;
+        Ok(())
+    }
+}
+
+impl Drop for Intake<'_> {
+    fn drop(&mut self) {
+        if self.accepted > 0 {
+            self.board.accepted(self.accepted);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The watcher: a thread that knows which partitions there are, and whether they are still the ones that we read.
+//!
+//! ```text
+//! every second          ends of all partitions ─▶ board (lag), places (waiting), judgement by offsets
+//! every `discovery`,    topics ─▶ partitions that are new, gone, back ─▶ orders to the feeds
+//! and when it is rung   remembered records read again ─▶ judgement by fingerprint ─▶ orders to the feeds
+//! ```
+//! Its calls block, with time-outs. It is the one that says whether Kafka can be reached: a feed hears of trouble only
+//! as silence, and rings.
+
+mod ends;
+mod reread;
+mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dataflow::board::{Progress, SourceBoard, State};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+
+use super::Resume;
+use super::assignment::{changes, owner};
+use super::bell::Bell;
+use super::client::Consumer;
+use super::desk::{Desk, Desks, Order, PartitionId, Place};
+use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
+use topics::Found;
+
+/// The part of the board that the watcher writes to; workers have their own numbers.
+const PART: usize = usize::MAX;
+
+/// How often the ends of partitions are asked for.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// The longest wait for one answer.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
+/// The least rest between two looks: while all is well, and while something is wrong.
+const REST: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
+
+/// What the watcher is started with.
+pub(super) struct Charge {
+    pub(super) consumer: Consumer,
+    pub(super) topics: Vec<Arc<str>>,
+    pub(super) brokers: String,
+    pub(super) discovery: Duration,
+    pub(super) resume: Resume,
+    pub(super) desks: Arc<Desks>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) board: Arc<SourceBoard>,
+}
+
+/// A partition that is read, or was.
+struct Tracked {
+    desk: Arc<Desk>,
+    place: Arc<Place>,
+    /// A record read some time ago, to be compared at the next look.
+    sample: Option<Fingerprint>,
+    absent: bool,
+}
+
+/// The watcher's memory between two looks.
+pub(super) struct Watch {
+    charge: Charge,
+    tracked: BTreeMap<PartitionId, Tracked>,
+    present: BTreeSet<PartitionId>,
+    /// What is wrong, as found by the look at hand.
+    troubles: Vec<String>,
+    /// What is wrong with topics, as found when they were last looked up.
+    topic_troubles: Vec<String>,
+    said: State,
+}
+
+impl Watch {
+    pub(super) fn new(charge: Charge) -> Self {
+        charge.board.state(PART, State::CatchingUp);
+        Watch {
+            charge,
+            tracked: BTreeMap::new(),
+            present: BTreeSet::new(),
+            troubles: Vec::new(),
+            topic_troubles: Vec::new(),
+            said: State::CatchingUp,
+        }
+    }
+
+    /// Watches until the bell says stop.
+    pub(super) fn run(mut self) {
+        let (mut deep, mut looked) = (true, Instant::now());
+        loop {
+            if deep {
+                looked = Instant::now();
+            }
+            if let Err(error) = self.look(deep) {
+                let brokers = &self.charge.brokers;
+                self.troubles.push(format!("no answer from the brokers at {brokers}: {}", reason(&error)));
+            }
+            let rest = REST[usize::from(self.say())];
+            let rung = self.charge.bell.wait(rest, PULSE);
+            if self.charge.bell.is_stopped() {
+                return;
+            }
+            deep = rung || self.said != State::Live || looked.elapsed() >= self.charge.discovery;
+        }
+    }
+
+    /// One look at everything; a `deep` one looks topics up and reads remembered records again.
+    fn look(&mut self, deep: bool) -> Result<(), KafkaError> {
+        self.troubles.clear();
+        self.drain();
+        if deep {
+            self.look_up_topics()?;
+        }
+        self.troubles.extend_from_slice(&self.topic_troubles);
+        let (desks, peers) = self.charge.desks.all();
+        let desk_of = |id: &PartitionId| desks.iter().find(|desk| desk.index() == owner(id.partition, peers));
+        let ours: BTreeMap<PartitionId, Arc<Desk>> =
+            self.present.iter().filter_map(|id| Some((id.clone(), desk_of(id)?.clone()))).collect();
+        let known = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.absent)).collect();
+        let changes = changes(&known, &ours.keys().cloned().collect());
+        changes.gone.iter().for_each(|id| self.drop(id));
+
+        // Positions and samples are taken before the ends and the records are asked for: what is read meanwhile can
+        // then neither lie beyond an end nor come from another topic than what it is compared with.
+        let nexts: BTreeMap<PartitionId, i64> =
+            self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.next())).collect();
+        let samples = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.remembered())).collect();
+        let ends = ends::ends(&self.charge.consumer, ours.keys(), ANSWER_MAX)?;
+        let rereads = if deep { self.reread(&ends, &samples)? } else { BTreeMap::new() };
+
+        for (id, ends) in &ends {
+            match nexts.get(id) {
+                Some(next) => self.judge(id, *next, *ends, rereads.get(id).copied(), changes.returned.contains(id)),
+                None => self.begin(id.clone(), &ours[id], *ends),
+            }
+        }
+        if self.topic_troubles.is_empty() && ends.len() == ours.len() {
+            desks.iter().for_each(|desk| desk.complete());
+        }
+        Ok(())
+    }
+
+    /// Lets librdkafka call back, so that its log does not pile up.
+    fn drain(&self) {
+        let consumer = &self.charge.consumer;
+        while consumer.poll(Duration::ZERO).is_some() || consumer.context().take_spent() {}
+    }
+
+    fn look_up_topics(&mut self) -> Result<(), KafkaError> {
+        let (mut present, mut troubles) = (BTreeSet::new(), Vec::new());
+        for topic in &self.charge.topics {
+            match topics::look_up(&self.charge.consumer, topic, ANSWER_MAX)? {
+                Found::Partitions(partitions) => {
+                    present.extend(partitions.into_iter().map(|partition| PartitionId { topic: topic.clone(), partition }));
+                }
+                Found::Missing => troubles.push(format!(
+                    "topic {topic} does not exist: create it, or name another one under [kafka]; a topic that is read is never made here"
+                )),
+                Found::Refused(reason) => {
+                    // It is there all the same: what is read of it is not dropped.
+                    present.extend(self.present.iter().filter(|id| id.topic == *topic).cloned());
+                    troubles.push(reason);
+                }
+            }
+        }
+        (self.present, self.topic_troubles) = (present, troubles);
+        Ok(())
+    }
+
+    /// Reads the samples again, where their records should still be, and takes new ones.
+    fn reread(
+        &mut self,
+        ends: &BTreeMap<PartitionId, Ends>,
+        samples: &BTreeMap<PartitionId, Option<Fingerprint>>,
+    ) -> Result<BTreeMap<PartitionId, Reread>, KafkaError> {
+        let kept = |id: &PartitionId, sample: &Fingerprint| {
+            ends.get(id).is_some_and(|ends| (ends.low..ends.high).contains(&sample.offset))
+        };
+        let remembered = self.tracked.iter().filter_map(|(id, tracked)| Some((id.clone(), tracked.sample?)));
+        let remembered = remembered.filter(|(id, sample)| kept(id, sample)).collect();
+        let rereads = reread::reread(&self.charge.consumer, &remembered, ANSWER_MAX, &self.charge.bell)?;
+        for (id, tracked) in &mut self.tracked {
+            let unanswered = remembered.contains_key(id) && !rereads.contains_key(id);
+            if !unanswered && let Some(Some(sample)) = samples.get(id) {
+                tracked.sample = Some(*sample);
+            }
+        }
+        Ok(rereads)
+    }
+
+    /// Decides how the reading of a known partition goes on.
+    fn judge(&mut self, id: &PartitionId, next: i64, ends: Ends, reread: Option<Reread>, returned: bool) {
+        let tracked = self.tracked.get_mut(id).expect("whatever has a position is tracked");
+        let failure = tracked.place.take_failure();
+        let failed = failure.is_some();
+        if let Some(failure) = failure {
+            self.troubles.push(format!("partition {id} cannot be read: {failure}"));
+        }
+        let sight = Sight { next, ends, reread: reread.unwrap_or(Reread::Unknown), failed, returned };
+        let finding = sight.judge();
+        if finding == Finding::Sound {
+            tracked.place.set_end(ends.high);
+        } else {
+            let next = sight.start(&finding);
+            tracked.place = Arc::new(Place::new(next, ends.high));
+            tracked.absent = false;
+            tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
+        }
+        if matches!(finding, Finding::Replaced | Finding::Expired { .. }) {
+            tracked.sample = None;
+        }
+        let progress = Progress { next: tracked.place.next(), end: ends.high.max(tracked.place.next()) };
+        self.charge.board.partition(&id.topic, id.partition, progress);
+        self.tell(id, &sight, &finding);
+    }
+
+    /// Has a partition read that was never read before, from the position kept for it or else from its first record.
+    fn begin(&mut self, id: PartitionId, desk: &Arc<Desk>, ends: Ends) {
+        let next = (self.charge.resume)(&id.topic, id.partition).unwrap_or(ends.low);
+        let sight = Sight { next, ends, reread: Reread::Unknown, failed: false, returned: false };
+        let finding = sight.judge();
+        let next = sight.start(&finding);
+        self.tell(&id, &sight, &finding);
+        tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = desk.index(), "reading");
+        self.charge.board.partition(&id.topic, id.partition, Progress { next, end: ends.high });
+        let place = Arc::new(Place::new(next, ends.high));
+        desk.order(id.clone(), Order::Start { place: place.clone(), next, goal: ends.high });
+        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false });
+    }
+
+    /// Has a partition dropped that is not there any more. It is remembered, in case it comes back.
+    fn drop(&mut self, id: &PartitionId) {
+        let tracked = self.tracked.get_mut(id).expect("only what is tracked can be gone");
+        tracing::warn!(topic = %id.topic, partition = id.partition, next = tracked.place.next(), "the partition is gone");
+        tracked.absent = true;
+        tracked.desk.order(id.clone(), Order::Drop);
+        self.charge.board.forget_partition(&id.topic, id.partition);
+    }
+
+    fn tell(&self, id: &PartitionId, sight: &Sight, finding: &Finding) {
+        let (topic, partition, next, Ends { low, high }) = (&*id.topic, id.partition, sight.next, sight.ends);
+        match finding {
+            Finding::Sound => return,
+            Finding::Interrupted => tracing::info!(topic, partition, next, "reading starts again where it was"),
+            Finding::Replaced => tracing::warn!(
+                topic,
+                partition,
+                next,
+                low,
+                high,
+                "the topic was made anew, or its end was cut off: the partition is read again from its first record"
+            ),
+            Finding::Expired { lost } => tracing::warn!(
+                topic,
+                partition,
+                lost_from = lost.start,
+                lost_to = lost.end,
+                "records were deleted before they were read: reading goes on at the first one that is left"
+            ),
+        }
+        if *finding != Finding::Interrupted {
+            self.charge.board.ignored("partition_restarted");
+        }
+    }
+
+    /// Puts on the board what the last look found; says whether anything is wrong.
+    fn say(&mut self) -> bool {
+        let found = match self.troubles.is_empty() {
+            true => State::Live,
+            false => State::Retrying(self.troubles.join("; ")),
+        };
+        if found != self.said {
+            match &found {
+                State::Retrying(reason) => tracing::warn!(reason, "kafka: trying again until it works"),
+                _ => tracing::info!("kafka: all topics can be read"),
+            }
+            self.charge.board.state(PART, found.clone());
+            self.said = found;
+        }
+        self.said != State::Live
+    }
+}
+
+fn reason(error: &KafkaError) -> String {
+    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
+}

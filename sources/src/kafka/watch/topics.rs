@@ -1,0 +1,37 @@
+//! Looking topics up, without ever making one.
+
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::kafka::client::Consumer;
+
+/// What a topic looks like to us.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is there, with these partitions.
+    Partitions(Vec<i32>),
+    /// There is no such topic.
+    Missing,
+    /// It cannot be read, for now at least. Holds the reason.
+    Refused(String),
+}
+
+/// Asks a broker for a topic.
+pub(super) fn look_up(consumer: &Consumer, topic: &str, timeout: Duration) -> KafkaResult<Found> {
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(Found::Missing);
+    };
+    Ok(match found.error() {
+        None if found.partitions().is_empty() => Found::Missing,
+        None => match found.partitions().iter().find(|partition| partition.leader() < 0) {
+            Some(orphan) => Found::Refused(format!("partition {topic}/{} has no leader", orphan.id())),
+            None => Found::Partitions(found.partitions().iter().map(|partition| partition.id()).collect()),
+        },
+        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Found::Missing,
+        Some(error) => Found::Refused(format!("topic {topic} cannot be read: {}", RDKafkaErrorCode::from(error))),
+    })
+}

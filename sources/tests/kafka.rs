@@ -1,0 +1,257 @@
+//! The Kafka source against a real broker: what it reads, and what it does when topics and brokers come and go.
+
+#[path = "kafka/shop.rs"]
+mod shop;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use dataflow::board::State;
+use harness::kafka::Broker;
+use harness::{wait_for, wait_until};
+use rdkafka::producer::{BaseRecord, Producer};
+
+use shop::{SOON, Shop, products, view};
+
+/// For the tests that leave it alone. Ended by its watchdog.
+static BROKER: LazyLock<Broker> = LazyLock::new(Broker::start);
+
+fn views(user: &str, products: impl Iterator<Item = String>) -> Vec<String> {
+    products.map(|product| view(user, &product)).collect()
+}
+
+#[test]
+fn records_of_every_partition_are_shown() {
+    let topic = "every-partition";
+    BROKER.create_topic(topic, 5);
+    for partition in 0..3 {
+        BROKER.produce(topic, Some(partition), views("ann", products(&format!("p{partition}"), 10)));
+    }
+    let shop = Shop::open(&BROKER, &[topic]);
+    shop.wait_viewed("ann", (0..3).flat_map(|partition| products(&format!("p{partition}"), 10)));
+    shop.wait_live();
+    for partition in 0..3 {
+        shop.wait_position(topic, partition, 10);
+    }
+    BROKER.produce(topic, Some(4), views("ben", products("late", 1)));
+    shop.wait_viewed("ben", products("late", 1));
+    wait_until(SOON, "the board knows places and ends", || {
+        let said = shop.said();
+        let places: Vec<(i64, i64)> = said.partitions.values().map(|at| (at.next, at.end)).collect();
+        places == [(10, 10), (10, 10), (10, 10), (0, 0), (1, 1)] && said.accepted == 31
+    });
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn removals_and_other_events_do_what_they_should() {
+    let (events, removals) = ("kinds", "kinds-removals");
+    BROKER.create_topic(events, 1);
+    BROKER.create_topic(removals, 1);
+    BROKER.produce(events, None, views("ann", products("p", 2)));
+    BROKER.produce(events, None, [r#"{"event_type":"click","user_id":"ann","product_id":"p-7"}"#]);
+    BROKER.produce(removals, None, [view("ann", "p-0").replace("ProductView", "ProductRemoved")]);
+    let shop = Shop::open(&BROKER, &[events, removals]);
+    shop.wait_viewed("ann", ["p-1".into()]);
+    shop.wait_live();
+    assert_eq!(shop.said().ignored["click"], 1);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn partitions_added_while_running_are_read() {
+    let topic = "growing";
+    BROKER.create_topic(topic, 1);
+    let shop = Shop::open(&BROKER, &[topic]);
+    shop.wait_live();
+    BROKER.grow_topic(topic, 4);
+    for partition in 0..4 {
+        BROKER.produce(topic, Some(partition), views("ann", products(&format!("p{partition}"), 2)));
+    }
+    shop.wait_viewed("ann", (0..4).flat_map(|partition| products(&format!("p{partition}"), 2)));
+    shop.wait_live();
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_missing_topic_is_named_and_picked_up_when_it_is_made() {
+    let (there, missing) = ("beside-missing", "missing");
+    BROKER.create_topic(there, 1);
+    BROKER.produce(there, None, views("ann", products("p", 1)));
+    let shop = Shop::open(&BROKER, &[there, missing]);
+    shop.wait_retrying(Duration::from_secs(10), "topic missing does not exist");
+    shop.wait_viewed("ann", products("p", 1));
+    assert_eq!(BROKER.partitions(missing), 0, "a topic that is read is not made");
+    BROKER.create_topic(missing, 2);
+    BROKER.produce(missing, Some(1), views("ann", products("q", 1)));
+    shop.wait_viewed("ann", products("p", 1).chain(products("q", 1)));
+    shop.wait_live();
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_topic_made_anew_is_read_from_its_first_record() {
+    let topic = "made-anew";
+    BROKER.create_topic(topic, 2);
+    BROKER.produce(topic, Some(0), views("ann", products("old", 5)));
+    BROKER.produce(topic, Some(1), views("ann", products("older", 2)));
+    let shop = Shop::open(&BROKER, &[topic]);
+    shop.wait_viewed("ann", products("old", 5).chain(products("older", 2)));
+    shop.wait_position(topic, 0, 5);
+    wait_until(SOON, "the board knows both partitions", || shop.said().partitions.len() == 2);
+    BROKER.delete_topic(topic);
+    BROKER.create_topic(topic, 1);
+    // More than there were: at the old position there is a record, and reading on there would skip the five before.
+    BROKER.produce(topic, Some(0), views("ben", products("new", 8)));
+    shop.wait_viewed("ben", products("new", 8));
+    shop.wait_position(topic, 0, 8);
+    wait_until(SOON, "the partition that is gone is forgotten", || shop.said().partitions.len() == 1);
+    shop.wait_live();
+    assert!(shop.said().ignored["partition_restarted"] >= 1);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_shorter_topic_made_anew_is_read_from_its_first_record() {
+    let topic = "made-shorter";
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, views("ann", products("old", 5)));
+    let shop = Shop::open(&BROKER, &[topic]);
+    shop.wait_viewed("ann", products("old", 5));
+    BROKER.delete_topic(topic);
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, views("ben", products("new", 2)));
+    shop.wait_viewed("ben", products("new", 2));
+    shop.wait_position(topic, 0, 2);
+    BROKER.produce(topic, None, views("ben", products("newer", 2)));
+    shop.wait_viewed("ben", products("new", 2).chain(products("newer", 2)));
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
+    let topic = "resumed";
+    BROKER.create_topic(topic, 3);
+    for partition in 0..3 {
+        BROKER.produce(topic, Some(partition), views("ann", products(&format!("p{partition}"), 9)));
+    }
+    BROKER.truncate(topic, 1, 8);
+    // One within the ends, one before the first record, one beyond the end.
+    let resume = Arc::new(|_: &str, partition: i32| Some([7, 2, 50][partition as usize]));
+    let shop = Shop::resume(&BROKER, &[topic], 100, resume);
+    let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));
+    shop.wait_viewed("ann", expected);
+    shop.wait_live();
+    assert_eq!(shop.said().ignored["partition_restarted"], 2);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn records_that_expire_ahead_of_the_reader_do_not_stop_it() {
+    let topic = "expiring";
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, ["not an event"; 3]);
+    // Nobody takes letters: the reader stands before the second of them.
+    let shop = Shop::resume(&BROKER, &[topic], 1, Arc::new(|_, _| None));
+    shop.wait_position(topic, 0, 1);
+    BROKER.produce(topic, None, views("ann", products("p", 4)));
+    BROKER.truncate(topic, 0, 5);
+    shop.wait_viewed("ann", ["p-2".into(), "p-3".into()]);
+    shop.wait_position(topic, 0, 7);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn refused_records_become_letters_and_the_stream_goes_on() {
+    let topic = "refused";
+    BROKER.create_topic(topic, 1);
+    let bad = ["not json", "{}", r#"{"event":"ProductView","userid":"","properties":{"productid":"p"}}"#];
+    BROKER.produce(topic, None, bad);
+    BROKER.produce(topic, None, views("ann", products("p", 3)));
+    // Room for one letter at a time: the reader has to wait for whoever takes them, and loses none.
+    let shop = Shop::resume(&BROKER, &[topic], 1, Arc::new(|_, _| None));
+    let letters: Vec<_> = bad
+        .iter()
+        .map(|_| wait_for(SOON, "a letter arrives", || shop.dead_letters.try_recv().ok()))
+        .map(|letter| (letter.offset, letter.reason, String::from_utf8(letter.payload).unwrap()))
+        .collect();
+    let expected = ["not_json", "missing_field", "empty_id"].into_iter().zip(bad).enumerate();
+    let expected: Vec<_> =
+        expected.map(|(offset, (reason, payload))| (offset as i64, reason, payload.to_owned())).collect();
+    assert_eq!(letters, expected);
+    shop.wait_viewed("ann", products("p", 3));
+    shop.wait_live();
+    let said = shop.said();
+    assert_eq!((said.accepted, said.rejected.values().sum::<u64>()), (3, 3));
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn aborted_records_are_not_shown_and_do_not_keep_it_from_catching_up() {
+    let topic = "aborted";
+    BROKER.create_topic(topic, 1);
+    let producer = BROKER.producer(&[("transactional.id", "aborting")]);
+    producer.init_transactions(SOON).unwrap();
+    for (user, commit) in [("ann", true), ("ben", false)] {
+        producer.begin_transaction().unwrap();
+        for view in views(user, products("p", 3)) {
+            producer.send(BaseRecord::<(), _>::to(topic).payload(&view)).unwrap();
+        }
+        producer.flush(SOON).unwrap();
+        if commit { producer.commit_transaction(SOON) } else { producer.abort_transaction(SOON) }.unwrap();
+    }
+    let shop = Shop::open(&BROKER, &[topic]);
+    shop.wait_viewed("ann", products("p", 3));
+    shop.wait_live();
+    assert!(shop.viewed("ben").is_empty());
+    wait_until(SOON, "the position is the end, behind the aborted records and both markers", || {
+        shop.said().partitions.values().all(|at| (at.next, at.lag()) == (8, 0))
+    });
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn a_killed_broker_is_told_and_nothing_is_lost() {
+    let mut broker = Broker::start();
+    let topic = "survivor";
+    broker.create_topic(topic, 2);
+    for partition in 0..2 {
+        broker.produce(topic, Some(partition), views("ann", products(&format!("p{partition}"), 50)));
+    }
+    let shop = Shop::open(&broker, &[topic]);
+    let before = || (0..2).flat_map(|partition| products(&format!("p{partition}"), 50));
+    shop.wait_viewed("ann", before());
+    shop.wait_live();
+    broker.kill9();
+    shop.wait_retrying(Duration::from_secs(30), "no answer from the brokers");
+    assert_eq!(shop.viewed("ann").len(), 100, "answers go on");
+    broker.restart();
+    broker.produce(topic, Some(1), views("ann", products("q", 5)));
+    shop.wait_viewed("ann", before().chain(products("q", 5)));
+    shop.wait_live();
+    assert!(!shop.said().ignored.contains_key("partition_restarted"), "the records are still the same");
+    assert_eq!(shop.said().accepted, 105, "and are not read twice");
+
+    let late = Shop::open(&broker, &[topic]);
+    late.wait_viewed("ann", before().chain(products("q", 5)));
+    broker.kill9();
+    // Nobody to say good-bye to: the end is quick all the same.
+    let stopped = std::time::Instant::now();
+    shop.engine.stop().unwrap();
+    late.engine.stop().unwrap();
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+}
+
+#[test]
+fn brokers_that_are_not_there_at_the_start_are_waited_for() {
+    let mut broker = Broker::start();
+    broker.create_topic("patient", 1);
+    broker.produce("patient", None, views("ann", products("p", 1)));
+    broker.kill9();
+    let shop = Shop::open(&broker, &["patient"]);
+    shop.wait_retrying(Duration::from_secs(10), "no answer from the brokers");
+    broker.restart();
+    shop.wait_viewed("ann", products("p", 1));
+    wait_until(SOON, "the source is live", || shop.said().state == State::Live);
+    shop.engine.stop().unwrap();
+}

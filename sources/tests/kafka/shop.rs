@@ -1,0 +1,123 @@
+//! An engine of two workers that reads topics of a real broker, and what the tests ask it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use dataflow::board::{Board, SourceView, State};
+use dataflow::dictionary::Dictionary;
+use dataflow::engine::{Engine, Settings};
+use dataflow::feed::Position;
+use dataflow::ids::Ids;
+use dataflow::pace::TickRules;
+use dataflow::rules::Rules;
+use dataflow::time::{ServiceClock, Time};
+use harness::kafka::Broker;
+use harness::wait_until;
+use sources::decode::DeadLetter;
+use sources::kafka::{self, Resume, Source};
+
+/// Many times what any of these tests waits for on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+const WORKERS: usize = 2;
+
+#[derive(Default)]
+struct Clock(AtomicU64);
+
+impl ServiceClock for Clock {
+    fn now(&self) -> Time {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let wall = Time::try_from(wall).unwrap();
+        self.0.fetch_max(wall, Ordering::Relaxed).max(wall)
+    }
+}
+
+/// A running engine.
+pub(crate) struct Shop {
+    pub(crate) engine: Engine,
+    pub(crate) dead_letters: Receiver<DeadLetter>,
+}
+
+impl Shop {
+    pub(crate) fn open(broker: &Broker, topics: &[&str]) -> Shop {
+        Shop::resume(broker, topics, 100, Arc::new(|_, _| None))
+    }
+
+    pub(crate) fn resume(broker: &Broker, topics: &[&str], dead_letters_max: usize, resume: Resume) -> Shop {
+        let mut settings = kafka::Settings::new(broker.bootstrap(), topics.iter().copied());
+        settings.discovery = Duration::from_millis(200);
+        let board = Arc::new(Board::default());
+        let (outlet, dead_letters) = sync_channel(dead_letters_max);
+        let source = Source::resuming(settings, &board, outlet, resume).unwrap();
+        let engine = Engine::start(Settings {
+            workers: WORKERS,
+            rules: Rules { list_size: 1000, ..Rules::default() },
+            ticks: TickRules::default(),
+            idle_merge_effort: 1000,
+            dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
+            clock: Arc::new(Clock::default()),
+            open_feeds: Arc::new(move |seat| vec![source.open(&seat)]),
+            changes: None,
+            board,
+        });
+        Shop { engine: engine.unwrap(), dead_letters }
+    }
+
+    /// The products in a user's history.
+    pub(crate) fn viewed(&self, user: &str) -> BTreeSet<String> {
+        let shelf = self.engine.shelf();
+        let user = shelf.dictionary().user(user);
+        let mut rows = Vec::new();
+        shelf.glance(user).history(user, &mut rows);
+        let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+        rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_viewed(&self, user: &str, products: impl IntoIterator<Item = String>) {
+        let products: BTreeSet<String> = products.into_iter().collect();
+        let what = format!("{user} has viewed {products:?}");
+        wait_until(SOON, &what, || self.viewed(user) == products);
+    }
+
+    pub(crate) fn said(&self) -> SourceView {
+        self.engine.board().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_live(&self) {
+        wait_until(SOON, "the source is live", || self.said().state == State::Live);
+    }
+
+    /// Waits until the source says that it tries again, for a reason that names `what`.
+    #[track_caller]
+    pub(crate) fn wait_retrying(&self, within: Duration, what: &str) {
+        wait_until(within, &format!("the source names {what}"), || match self.said().state {
+            State::Retrying(reason) => reason.contains(what),
+            _ => false,
+        });
+    }
+
+    /// Waits until the published position of a partition is exactly `next`.
+    #[track_caller]
+    pub(crate) fn wait_position(&self, topic: &str, partition: i32, next: i64) {
+        let at = |next| Position { stream: topic.into(), partition, next };
+        let covers = |next| self.engine.shelf().slots().covers(&at(next));
+        let what = format!("{topic}/{partition} is published up to {next}");
+        wait_until(SOON, &what, || covers(next) && !covers(next + 1));
+    }
+}
+
+/// A view of the present.
+pub(crate) fn view(user: &str, product: &str) -> String {
+    format!(r#"{{"event":"ProductView","userid":"{user}","properties":{{"productid":"{product}"}}}}"#)
+}
+
+/// `count` products whose names begin with `prefix`.
+pub(crate) fn products(prefix: &str, count: usize) -> impl Iterator<Item = String> + Clone + use<> {
+    let prefix = prefix.to_owned();
+    (0..count).map(move |number| format!("{prefix}-{number}"))
+}
