@@ -139,13 +139,11 @@ fn check_is_content_or_gives_the_sql(services: &Services) {
         )
         .expect("altered");
     let report = stdout(&services.vitrine(&["check"]));
-    assert!(report.contains("✖ postgres: table orders has no column created_at"), "{report}");
+    assert!(report.contains("✖ postgres: table orders has no time column created_at"), "{report}");
     assert!(report.contains("• postgres: table products has no primary key; it is read all the same"), "{report}");
     // The way out that was printed is one that PostgreSQL takes.
-    let sql = report
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("mend: ").filter(|way| way.starts_with("ALTER")))
-        .expect("SQL");
+    let (_, sql) = report.split_once("or ALTER TABLE").expect("a way out in SQL");
+    let sql = &format!("ALTER TABLE{}", sql.lines().next().expect("the rest of the line"));
     client.batch_execute(sql).expect("the printed SQL runs");
     assert!(services.vitrine(&["check"]).status.success());
     client.batch_execute("DROP TABLE order_items").expect("dropped");

@@ -37,7 +37,9 @@ impl Broker {
         let mut config = kafka.client_config();
         config.set("acks", "all");
         // A user's own values stay; without one, a batch fills for a few milliseconds and failures show in half a minute.
-        for (key, value) in [("linger.ms", "5"), ("message.timeout.ms", DELIVERY_MS_MAX)] {
+        // The partitioner is the one of Java's client, so that a user has one partition whoever writes.
+        let defaults = [("linger.ms", "5"), ("message.timeout.ms", DELIVERY_MS_MAX), ("partitioner", "murmur2_random")];
+        for (key, value) in defaults {
             if config.get(key).is_none() {
                 config.set(key, value);
             }

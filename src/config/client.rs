@@ -23,6 +23,8 @@ const OWNED: &[(&str, &str)] = &[
     ("metadata.broker.list", "set `kafka.brokers` instead"),
     ("group.id", "Vitrine assigns partitions itself"),
     ("partition.assignment.strategy", "Vitrine assigns partitions itself"),
+    ("group.protocol", "Vitrine assigns partitions itself"),
+    ("auto.commit.enable", "Vitrine keeps its own positions"),
     ("enable.auto.commit", "Vitrine keeps its own positions"),
     ("enable.auto.offset.store", "Vitrine keeps its own positions"),
     ("auto.offset.reset", "Vitrine keeps its own positions"),
@@ -30,6 +32,9 @@ const OWNED: &[(&str, &str)] = &[
     ("isolation.level", "only committed records may be shown"),
     ("acks", "a write is acknowledged only when all replicas have it"),
     ("request.required.acks", "a write is acknowledged only when all replicas have it"),
+    ("enable.idempotence", "a write is acknowledged only when it is stored, and stored once"),
+    ("check.crcs", "a damaged record must not be shown"),
+    ("log.queue", "Vitrine reads librdkafka's log itself"),
     ("allow.auto.create.topics", "a consumer must never create a topic"),
 ];
 

@@ -221,6 +221,23 @@ impl Postgres {
         }
     }
 
+    /// The names as the source takes them.
+    pub fn source_tables(&self) -> sources::postgres::Tables {
+        use sources::postgres as source;
+        let Tables { products, orders, order_items } = self.tables.clone();
+        let ProductsTable { name, product_id, category_id } = products;
+        let products = source::Products { name, product_id, category_id };
+        let time = match &self.order_time {
+            OrderTime::Column(column) => source::OrderTime::Column(column.clone()),
+            OrderTime::FirstSeen => source::OrderTime::FirstSeen,
+        };
+        let OrdersTable { name, order_id, user_id } = orders;
+        let orders = source::Orders { name, order_id, user_id, time };
+        let OrderItemsTable { name, order_id, product_id } = order_items;
+        let order_items = source::OrderItems { name, order_id, product_id };
+        source::Tables { products, orders, order_items }
+    }
+
     /// The time column, if orders have one.
     pub fn order_time_column(&self) -> Option<&str> {
         match &self.order_time {

@@ -1,4 +1,4 @@
-//! The database: connection, tables, columns, the orders' time, keys and the WAL level.
+//! The database: connection, tables, what the source itself objects to, keys and the WAL level.
 
 use std::io::{self, Write};
 
@@ -9,143 +9,91 @@ use crate::commands::database::{connect, place, quoted, settings, words};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
 
-/// Types that can be an order's time.
-const TIME_TYPES: &[&str] = &["timestamp with time zone", "timestamp without time zone", "date"];
-
 /// No statement of a check needs longer.
 const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
+
+const MAKE: &str = "vitrine generate --to services --empty --config FILE";
 
 pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
     let config = settings(postgres);
     let mut client = match connect(&config) {
         Ok(client) => client,
         Err(error) => {
-            let ways = ["start PostgreSQL, or set `postgres.url` or `postgres.url_file` (VITRINE__POSTGRES__URL) to where it runs".to_owned(),
-                "if only the database or its tables are missing: vitrine generate --to services --empty --config FILE".to_owned()];
+            let ways = [
+                "start PostgreSQL, or set `postgres.url` or `postgres.url_file` (VITRINE__POSTGRES__URL) to where it runs"
+                    .to_owned(),
+                format!("if only the database is missing: {MAKE}"),
+            ];
             return report.bad(&format!("postgres: {error:#}"), &ways);
         }
     };
-    match server(&mut client) {
+    match version(&mut client) {
         Ok(version) => report.good(&format!("postgres: version {version} at {}", place(&config)))?,
         Err(error) => return report.bad(&format!("postgres: {}", words(&error)), &[]),
     }
-    let time = postgres.order_time_column();
-    for table in shop_tables(postgres) {
-        match found(&mut client, &table.name) {
-            Err(error) => report.bad(&format!("postgres: table {}: {}", table.name, words(&error)), &[])?,
-            Ok(None) => report.bad(
-                &format!("postgres: table {} is missing", table.name),
-                &[format!("{};", table.create), rename(&table)],
-            )?,
-            Ok(Some(found)) => check_table(&table, &found, time, report)?,
-        }
+    let tables = shop_tables(postgres);
+    if tables_exist(&mut client, &tables, report)? {
+        tables_fit(&mut client, postgres, report)?;
     }
-    if time.is_none() {
-        report.note("postgres: orders have no time column (order_time = \"first_seen\"): an order counts from when it is first read")?;
+    if postgres.order_time_column().is_none() {
+        report.note(
+            "postgres: orders have no time column (order_time = \"first_seen\"): an order counts from when it is first read",
+        )?;
     }
     wal_level(&mut client, report)
 }
 
-/// What a table looks like.
-struct Found {
-    columns: Vec<(String, String)>,
-    has_key: bool,
-    readable: bool,
-}
-
-fn server(client: &mut Client) -> Result<String, ::postgres::Error> {
+fn version(client: &mut Client) -> Result<String, ::postgres::Error> {
     client.batch_execute(LIMITS)?;
     Ok(client.query_one("SELECT current_setting('server_version')", &[])?.get(0))
 }
 
-fn found(client: &mut Client, name: &str) -> Result<Option<Found>, ::postgres::Error> {
-    let table = client.query_one(
-        "SELECT to_regclass($1)::oid, coalesce(has_table_privilege(to_regclass($1)::oid, 'SELECT'), false)",
-        &[&quoted(name)],
-    )?;
-    let Some(oid) = table.get::<_, Option<u32>>(0) else { return Ok(None) };
-    let columns = client.query(
-        "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
-        &[&oid],
-    )?;
-    let key = client.query_one("SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1 AND indisprimary)", &[&oid])?;
-    let columns = columns.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(Some(Found { columns, has_key: key.get(0), readable: table.get(1) }))
-}
-
-fn check_table(
-    table: &ShopTable,
-    found: &Found,
-    time: Option<&str>,
-    report: &mut Report<impl Write>,
-) -> io::Result<()> {
-    let name = &table.name;
-    if !found.readable {
-        let way = format!(
-            "GRANT SELECT ON {} TO CURRENT_USER;  -- as the table's owner, with the user of postgres.url",
-            quoted(name)
-        );
-        return report.bad(&format!("postgres: table {name} must not be read by this user"), &[way]);
-    }
-    let mut complete = true;
-    for (column, kind) in &table.columns {
-        let of_time = time == Some(column.as_str()) && *kind == "timestamptz";
-        match found.columns.iter().find(|(known, _)| known == column) {
-            None => {
-                complete = false;
-                report.bad(
-                    &format!("postgres: table {name} has no column {column}"),
-                    &missing_column(table, column, kind, of_time),
-                )?;
+/// Whether all tables are there. One without a primary key is worth a note.
+fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut Report<impl Write>) -> io::Result<bool> {
+    let mut all = true;
+    for table in tables {
+        let name = &table.name;
+        match has_key(client, name) {
+            Err(error) => {
+                all = false;
+                report.bad(&format!("postgres: table {name}: {}", words(&error)), &[])?;
             }
-            Some((_, actual)) if of_time && !TIME_TYPES.contains(&actual.as_str()) => {
-                complete = false;
-                let way = format!(
-                    "ALTER TABLE {} ALTER COLUMN {} TYPE timestamptz USING {1}::timestamptz;",
-                    quoted(name),
-                    quoted(column)
-                );
-                report.bad(
-                    &format!("postgres: column {name}.{column} is of type {actual}, not a time"),
-                    &[way, time_settings()],
-                )?;
+            Ok(None) => {
+                all = false;
+                let setting = format!("or, if it has another name than {name}, set that in [postgres.tables]");
+                let ways =
+                    [format!("{};", table.create), setting, format!("or let Vitrine make what is missing: {MAKE}")];
+                report.bad(&format!("postgres: table {name} is missing"), &ways)?;
             }
-            Some(_) => {}
+            Ok(Some(false)) => {
+                let sql = format!("ALTER TABLE {} ADD PRIMARY KEY ({});", quoted(name), list(&table.key));
+                report.note(&format!(
+                    "postgres: table {name} has no primary key; it is read all the same. Logical replication would need: {sql}"
+                ))?;
+            }
+            Ok(Some(true)) => {}
         }
     }
-    if complete {
-        report.good(&format!("postgres: table {name} has its columns"))?;
+    Ok(all)
+}
+
+/// Whether the table has a primary key; `None` if there is no such table.
+fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::Error> {
+    let sql = "SELECT table_id IS NOT NULL, EXISTS (SELECT FROM pg_index WHERE indrelid = table_id AND indisprimary) \
+               FROM (SELECT to_regclass($1)::oid AS table_id) AS found";
+    let row = client.query_one(sql, &[&quoted(name)])?;
+    Ok(row.get::<_, bool>(0).then(|| row.get(1)))
+}
+
+/// The source's own look at the tables: columns, their types, the right to read them.
+fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
+    match sources::postgres::inspect(client, &postgres.source_tables()) {
+        Err(error) => report.bad(&format!("postgres: the tables cannot be looked at: {}", words(&error)), &[]),
+        Ok(findings) if findings.is_empty() => report.good("postgres: all tables have their columns and may be read"),
+        Ok(findings) => findings
+            .into_iter()
+            .try_for_each(|finding| report.bad(&format!("postgres: {}", finding.problem), &[finding.mend])),
     }
-    if !found.has_key {
-        let sql = format!("ALTER TABLE {} ADD PRIMARY KEY ({});", quoted(name), list(&table.key));
-        report.note(&format!(
-            "postgres: table {name} has no primary key; it is read all the same. Logical replication would need: {sql}"
-        ))?;
-    }
-    Ok(())
-}
-
-fn missing_column(table: &ShopTable, column: &str, kind: &str, of_time: bool) -> Vec<String> {
-    let add = match of_time {
-        true => {
-            format!("ALTER TABLE {} ADD COLUMN {} {kind} NOT NULL DEFAULT now();", quoted(&table.name), quoted(column))
-        }
-        false => format!("ALTER TABLE {} ADD COLUMN {} {kind};", quoted(&table.name), quoted(column)),
-    };
-    let setting =
-        if of_time { time_settings() } else { "or name the column that has it in [postgres.tables]".to_owned() };
-    vec![add, setting]
-}
-
-fn time_settings() -> String {
-    "or name another column with `postgres.order_time`, or set it to \"first_seen\"".into()
-}
-
-fn rename(table: &ShopTable) -> String {
-    format!(
-        "or, if it has another name than {}, set that in [postgres.tables]; or let Vitrine make it: vitrine generate --to services --empty --config FILE",
-        table.name
-    )
 }
 
 /// Only of interest for later: re-reading the tables works at any level.
@@ -153,7 +101,8 @@ fn wal_level(client: &mut Client, report: &mut Report<impl Write>) -> io::Result
     match client.query_one("SELECT current_setting('wal_level')", &[]) {
         Ok(row) if row.get::<_, String>(0) == "logical" => report.good("postgres: wal_level is logical"),
         Ok(row) => report.note(&format!(
-            "postgres: wal_level is {}; mode \"refresh\" works with it. Logical replication would need: ALTER SYSTEM SET wal_level = logical; and a restart",
+            "postgres: wal_level is {}; mode \"refresh\" works with it. Logical replication would need: ALTER SYSTEM SET \
+             wal_level = logical; and a restart",
             row.get::<_, String>(0)
         )),
         Err(error) => report.bad(&format!("postgres: wal_level cannot be read: {}", words(&error)), &[]),
