@@ -25,7 +25,10 @@ impl Station {
         let dataflow = worker.next_dataflow_index();
         let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan));
         let publisher = Publisher::new(traces, slots.clone(), worker.index() % slots.len());
-        Station { inputs, publisher, leads: worker.index() == 0, dataflow }
+        let mut station = Station { inputs, publisher, leads: worker.index() == 0, dataflow };
+        // Time 0 stays empty: readers are told 0 until the first tick has closed in every worker.
+        station.advance_to(1);
+        station
     }
 
     /// Where rows and events are given.

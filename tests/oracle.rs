@@ -1,0 +1,31 @@
+//! The oracle: whatever is given, in whatever order, batches and workers, every list at every closed tick is the one
+//! that a plain recomputation over the whole history gives, rank by rank.
+//!
+//! ```text
+//! histories (random, legal) ─┬─▶ cluster: 1, 2, 4 workers, three ways to pace them ─▶ samples of a Shelf, changes ─┐
+//!                            └─▶ plain: the definitions, recomputed from nothing ─────▶ lists as of any time ──────┴▶ equal?
+//! ```
+//! What each part would catch: `properties` wrong lists and orders under every split of the input; `edges` the cases
+//! that were once wrong or are easily made wrong, each by name; `live` what a reader on another thread could see of the
+//! real engine, and that a position it waits for covers what it wrote.
+//!
+//! `PROPTEST_CASES` sets how many histories each property tries.
+
+#[path = "oracle/cluster.rs"]
+mod cluster;
+#[path = "oracle/edges.rs"]
+mod edges;
+#[path = "oracle/given.rs"]
+mod given;
+#[path = "oracle/histories.rs"]
+mod histories;
+#[path = "oracle/live.rs"]
+mod live;
+#[path = "oracle/meeting.rs"]
+mod meeting;
+#[path = "oracle/plain.rs"]
+mod plain;
+#[path = "oracle/properties.rs"]
+mod properties;
+#[path = "oracle/seen.rs"]
+mod seen;

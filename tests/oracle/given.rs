@@ -1,0 +1,138 @@
+//! What a run is given: a small world of ids, and updates tick by tick.
+
+use std::sync::Arc;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, UserKey};
+use dataflow::inputs::Inputs;
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rules::Rules;
+use dataflow::time::{Diff, Millis, Time};
+
+/// How many of each there are. Small numbers, so that everything collides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    pub(crate) users: usize,
+    pub(crate) products: usize,
+    pub(crate) categories: usize,
+    pub(crate) orders: usize,
+}
+
+/// The keys of a domain; the last user, product and category of each list are never given to the graph.
+pub(crate) struct World {
+    pub(crate) dictionary: Arc<Dictionary>,
+    pub(crate) users: Vec<UserKey>,
+    pub(crate) products: Vec<ProductKey>,
+    pub(crate) categories: Vec<CategoryKey>,
+    orders: Vec<OrderKey>,
+}
+
+impl World {
+    pub(crate) fn new(domain: Domain) -> Self {
+        let dictionary = Arc::new(Dictionary::new(Ids::new([3; 16])));
+        let product = |n| dictionary.product(&format!("product {n}")).expect("few ids do not collide");
+        let category = |n| dictionary.category(&format!("category {n}")).expect("few ids do not collide");
+        World {
+            users: (0..=domain.users).map(|n| dictionary.user(&format!("user {n}"))).collect(),
+            products: (0..=domain.products).map(product).collect(),
+            categories: (0..=domain.categories).map(category).collect(),
+            orders: (0..domain.orders).map(|n| dictionary.order(&format!("order {n}"))).collect(),
+            dictionary,
+        }
+    }
+
+    /// Gives an update to a worker's inputs.
+    pub(crate) fn give(&self, update: Update, inputs: &mut Inputs) {
+        match update {
+            Update::View { user, product, at } => inputs.view(self.users[user], self.products[product], at),
+            Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
+            Update::Order { order, user, created_at, diff } => {
+                let row = OrderRow { order: self.orders[order], user: self.users[user], created_at };
+                inputs.order(row, diff);
+            }
+            Update::Line { order, product, diff } => {
+                inputs.line(LineRow { order: self.orders[order], product: self.products[product] }, diff);
+            }
+            Update::Catalogue { product, category, diff } => {
+                let row = CatalogueRow { product: self.products[product], category: self.categories[category] };
+                inputs.catalogue(row, diff);
+            }
+        }
+    }
+}
+
+/// One event or one change of a row; ids are numbers within the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Update {
+    View { user: usize, product: usize, at: Millis },
+    Removal { user: usize, product: usize, at: Millis },
+    Order { order: usize, user: usize, created_at: Millis, diff: Diff },
+    Line { order: usize, product: usize, diff: Diff },
+    Catalogue { product: usize, category: usize, diff: Diff },
+}
+
+/// An update and which worker is handed it (modulo their number).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handed {
+    pub(crate) hand: usize,
+    pub(crate) update: Update,
+}
+
+/// What is given while one tick is open, and the tick opened next. It shows as of `next - 1`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tick {
+    pub(crate) given: Vec<Handed>,
+    pub(crate) next: Time,
+}
+
+impl Tick {
+    /// The time as of which the tick shows.
+    pub(crate) fn as_of(&self) -> Time {
+        self.next - 1
+    }
+}
+
+/// A whole run's input. In every prefix no row has been taken away more often than it was added.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) domain: Domain,
+    pub(crate) rules: Rules,
+    pub(crate) ticks: Vec<Tick>,
+}
+
+impl History {
+    /// The time as of which everything shows.
+    pub(crate) fn as_of(&self) -> Time {
+        self.ticks.last().map_or(0, Tick::as_of)
+    }
+
+    /// Everything that shows as of `as_of`.
+    pub(crate) fn shown(&self, as_of: Time) -> impl Iterator<Item = Update> {
+        let closed = self.ticks.iter().take_while(move |tick| tick.as_of() <= as_of);
+        closed.flat_map(|tick| &tick.given).map(|handed| handed.update)
+    }
+
+    /// The same updates in the same order, cut into other ticks that end at the same time, each handed to another worker.
+    pub(crate) fn resplit(&self, mut cuts: Vec<usize>) -> History {
+        let updates: Vec<Update> = self.shown(self.as_of()).collect();
+        cuts.iter_mut().for_each(|cut| *cut %= updates.len() + 1);
+        cuts.sort_unstable();
+        cuts.push(updates.len());
+        let last = cuts.len() as u64;
+        let (mut from, mut ticks) = (0, Vec::new());
+        for (nth, &to) in (1..).zip(&cuts) {
+            let given = updates[from..to].iter().map(|&update| Handed { hand: from + to, update }).collect();
+            // Earlier ticks are spread over all the time there is, so that lines are live, or not yet, or no more.
+            ticks.push(Tick { given, next: 1 + self.as_of() * nth / last });
+            from = to;
+        }
+        ticks.dedup_by(|later, earlier| {
+            let same = later.next == earlier.next;
+            if same {
+                earlier.given.append(&mut later.given);
+            }
+            same
+        });
+        History { ticks, ..*self }
+    }
+}

@@ -1,0 +1,254 @@
+//! The real engine under readers that never pause: whatever they see at whatever moment is the oracle's state of the
+//! time they are told, time never goes back, and a position they are told is covered shows.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use dataflow::board::Board;
+use dataflow::engine::{Engine, Settings};
+use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::inputs::Inputs;
+use dataflow::pace::TickRules;
+use dataflow::rules::Rules;
+use dataflow::shelf::Shelf;
+use dataflow::time::{ServiceClock, Time};
+
+use crate::given::{Domain, Handed, History, Tick, Update, World};
+use crate::seen::{Oracle, Sample, look_at_lists, look_at_user};
+
+const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
+const WINDOW_MS: u64 = 50;
+const UPDATES_PER_WORKER: usize = 800;
+const READERS: usize = 2;
+
+/// Moves on by one millisecond whenever it is asked.
+struct Countdown(AtomicU64);
+
+impl ServiceClock for Countdown {
+    fn now(&self) -> Time {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// What was given at which tick, and which ticks there were.
+#[derive(Default)]
+struct Log {
+    opened: BTreeSet<Time>,
+    given: Vec<(Time, Update)>,
+    /// For each worker, the ticks of its updates.
+    fed: Vec<Vec<Time>>,
+}
+
+struct Shared {
+    world: World,
+    log: Mutex<Log>,
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().expect("nobody panics with this lock")
+    }
+}
+
+/// A shop and its visitors: the first worker's feed changes all tables, every worker's feed brings events.
+struct Shop {
+    shared: Arc<Shared>,
+    seat: Seat,
+    random: u64,
+    fed: usize,
+    orders: Vec<Option<Update>>,
+    lines: BTreeSet<(usize, usize)>,
+    catalogue: BTreeSet<(usize, usize)>,
+}
+
+impl Shop {
+    fn new(shared: Arc<Shared>, seat: Seat, seed: u64) -> Self {
+        let random = seed.wrapping_add(seat.index as u64);
+        let orders = vec![None; DOMAIN.orders];
+        Shop { shared, seat, random, fed: 0, orders, lines: BTreeSet::new(), catalogue: BTreeSet::new() }
+    }
+
+    fn chance(&mut self, of: usize) -> usize {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as usize % of
+    }
+
+    fn next(&mut self, now: Time) -> Update {
+        let kind = if self.seat.index == 0 { self.chance(8) } else { self.chance(3) };
+        let (product, user, order) =
+            (self.chance(DOMAIN.products), self.chance(DOMAIN.users), self.chance(DOMAIN.orders));
+        match kind {
+            0 | 1 => Update::View { user, product, at: now + self.chance(9) as u64 },
+            2 => Update::Removal { user, product, at: now + self.chance(9) as u64 },
+            3 | 4 => match self.orders[order].take() {
+                Some(Update::Order { order, user, created_at, .. }) => {
+                    Update::Order { order, user, created_at, diff: -1 }
+                }
+                _ => {
+                    let created_at = (now + 9).saturating_sub(self.chance(WINDOW_MS as usize + 9) as u64);
+                    let row = Update::Order { order, user, created_at, diff: 1 };
+                    self.orders[order] = Some(row);
+                    row
+                }
+            },
+            5 | 6 => {
+                let diff = if toggle(&mut self.lines, (order, product)) { 1 } else { -1 };
+                Update::Line { order, product, diff }
+            }
+            _ => {
+                let category = self.chance(DOMAIN.categories);
+                let diff = if toggle(&mut self.catalogue, (product, category)) { 1 } else { -1 };
+                Update::Catalogue { product, category, diff }
+            }
+        }
+    }
+}
+
+/// Whether the row is there now.
+fn toggle(rows: &mut BTreeSet<(usize, usize)>, row: (usize, usize)) -> bool {
+    rows.insert(row) || !rows.remove(&row)
+}
+
+impl Feed for Shop {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+        let shared = self.shared.clone();
+        let mut log = shared.log();
+        let tick = inputs.tick();
+        if self.seat.index == 0 {
+            log.opened.insert(tick);
+        }
+        // Silence, single events, small bursts; and now and then as if very much were waiting, so that ticks grow.
+        let records = [0, 0, 1, 1, 5][self.chance(5)].min(budget).min(UPDATES_PER_WORKER - self.fed);
+        for _ in 0..records {
+            let update = self.next(tick);
+            shared.world.give(update, inputs);
+            log.given.push((tick, update));
+            log.fed[self.seat.index].push(tick);
+        }
+        self.fed += records;
+        let far_behind = self.fed % 400 > 200 && self.fed < UPDATES_PER_WORKER;
+        Fed { records, waiting: if far_behind { 10_000 } else { 0 } }
+    }
+
+    fn positions(&self, out: &mut Vec<Position>) {
+        out.push(position(self.seat.index, self.fed));
+    }
+}
+
+fn position(worker: usize, fed: usize) -> Position {
+    Position { stream: format!("worker {worker}").into(), partition: 0, next: fed as i64 }
+}
+
+/// What a reader saw: samples; and what it was told is covered (worker, how many updates) by a time.
+#[derive(Default)]
+struct Watched {
+    samples: Vec<Sample>,
+    covered: Vec<(usize, usize, Time)>,
+}
+
+/// Reads until all is shown, or `failed`.
+fn watch(shelf: &Shelf, world: &World, workers: usize, failed: &AtomicBool) -> Watched {
+    let (mut watched, mut latest) = (Watched::default(), 0);
+    let mut fed = vec![0; workers];
+    let mut turn = 0;
+    while fed.iter().any(|fed| *fed < UPDATES_PER_WORKER) && !failed.load(Ordering::SeqCst) {
+        turn += 1;
+        let (user, worker) = (world.users[turn % world.users.len()], turn % workers);
+        while fed[worker] < UPDATES_PER_WORKER && shelf.slots().covers(&position(worker, fed[worker] + 1)) {
+            fed[worker] += 1;
+        }
+        let before = watched.samples.len();
+        look_at_user(shelf, user, &mut watched.samples);
+        look_at_lists(&shelf.glance_any(), world, &mut watched.samples);
+        let seen = &watched.samples[before..];
+        let moved = seen[0].as_of > latest;
+        for sample in seen {
+            assert!(sample.as_of >= latest, "time went back from {latest} to {}", sample.as_of);
+            latest = sample.as_of;
+        }
+        watched.covered.push((worker, fed[worker], latest));
+        // Most looks at a time already seen are not kept, only made.
+        if !moved && turn % 16 != 0 {
+            watched.samples.truncate(before);
+        }
+    }
+    watched
+}
+
+fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engine {
+    let feeds_of = shared.clone();
+    let settings = Settings {
+        workers,
+        rules,
+        ticks: TickRules { tick_ms: 1, idle_tick_ms: 20, tick_ms_max: 60, batch_max: 100, behind_min: 1000 },
+        idle_merge_effort: 1000,
+        dictionary: shared.world.dictionary.clone(),
+        clock: Arc::new(Countdown(AtomicU64::new(1_000_000))),
+        open_feeds: Arc::new(move |seat| vec![Box::new(Shop::new(feeds_of.clone(), seat, seed)) as Box<dyn Feed>]),
+        changes: None,
+        board: Arc::new(Board::default()),
+    };
+    Engine::start(settings).expect("threads can be started")
+}
+
+fn readers_see_only_closed_ticks(workers: usize, seed: u64) {
+    let rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() };
+    let log = Mutex::new(Log { fed: vec![Vec::new(); workers], ..Log::default() });
+    let shared = Arc::new(Shared { world: World::new(DOMAIN), log });
+    let engine = engine(&shared, rules, workers, seed);
+    let (shelf, late) = (engine.shelf().clone(), AtomicBool::new(false));
+    let watched: Vec<Watched> = std::thread::scope(|scope| {
+        let watch = || watch(&shelf, &shared.world, workers, &late);
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(watch)).collect();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !readers.iter().all(|reader| reader.is_finished()) {
+            std::thread::park_timeout(Duration::from_millis(1));
+            late.store(Instant::now() > deadline, Ordering::SeqCst);
+        }
+        readers.into_iter().map(|reader| reader.join().expect("a reader saw something impossible")).collect()
+    });
+    assert!(!late.load(Ordering::SeqCst), "not all that was fed has come to show");
+    // The tick after the last one seen must be known before the oracle can be asked.
+    let latest = watched.iter().flat_map(|watched| &watched.samples).map(|sample| sample.as_of).max();
+    let next_is_open = || shared.log().opened.last().copied() > latest;
+    assert!(shelf.slots().wait_until(Duration::from_secs(60), next_is_open), "silence closes ticks too");
+    engine.stop().expect("no worker panicked");
+    judge(&shared, rules, &watched);
+}
+
+fn judge(shared: &Shared, rules: Rules, watched: &[Watched]) {
+    let log = shared.log();
+    let opened: Vec<Time> = log.opened.iter().copied().collect();
+    let given_in = |tick: Time| {
+        let given = log.given.iter().filter(move |given| given.0 == tick);
+        given.map(|given| Handed { hand: 0, update: given.1 }).collect()
+    };
+    let ticks = opened.windows(2).map(|tick| Tick { given: given_in(tick[0]), next: tick[1] }).collect();
+    let history = History { domain: DOMAIN, rules, ticks };
+    let mut oracle = Oracle::new(&shared.world, &history);
+    for sample in watched.iter().flat_map(|watched| &watched.samples) {
+        oracle.judge(sample).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+    for &(worker, fed, as_of) in watched.iter().flat_map(|watched| &watched.covered) {
+        if let Some(tick) = fed.checked_sub(1).map(|update| log.fed[worker][update]) {
+            assert!(tick <= as_of, "an update of tick {tick} was said to be covered as of {as_of}");
+        }
+    }
+}
+
+#[test]
+fn readers_of_one_worker_see_only_closed_ticks() {
+    readers_see_only_closed_ticks(1, 1);
+}
+
+#[test]
+fn readers_of_two_workers_see_only_closed_ticks() {
+    readers_see_only_closed_ticks(2, 2);
+}
+
+#[test]
+fn readers_of_four_workers_see_only_closed_ticks() {
+    readers_see_only_closed_ticks(4, 3);
+}

@@ -1,0 +1,178 @@
+//! The definitions, recomputed from nothing over everything given. Shares no code with the graph but ids and numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::rules::Rules;
+use dataflow::time::{Diff, Millis, Time};
+
+use crate::given::{Update, World};
+
+/// A best-seller list: of a category, or the general one.
+pub(crate) type Which = Option<CategoryKey>;
+
+/// Every list at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Shelves {
+    /// Products viewed last, and when.
+    pub(crate) histories: BTreeMap<UserKey, Vec<(ProductKey, Millis)>>,
+    /// Products by buyers; lists without any are absent.
+    pub(crate) best_sellers: BTreeMap<Which, Vec<(ProductKey, u64)>>,
+    /// The categories of every product that has one.
+    pub(crate) categories_of: BTreeMap<ProductKey, BTreeSet<CategoryKey>>,
+    /// Per user: whether the list is personal, the lists it is merged from, and its products.
+    pub(crate) recommended: BTreeMap<UserKey, Recommended>,
+}
+
+/// Best sellers for one user.
+#[derive(Debug)]
+pub(crate) struct Recommended {
+    pub(crate) personal: bool,
+    pub(crate) merged_from: Vec<Which>,
+    pub(crate) products: Vec<(ProductKey, u64)>,
+}
+
+impl Shelves {
+    /// The lists as of `as_of`, from all updates shown by then.
+    pub(crate) fn new(world: &World, shown: impl Iterator<Item = Update>, as_of: Time, rules: &Rules) -> Self {
+        let mut tables = Tables::default();
+        shown.for_each(|update| tables.take(world, update));
+        let mut shelves = Shelves { categories_of: tables.categories_of(), ..Shelves::default() };
+        for &user in &world.users {
+            shelves.histories.insert(user, tables.history(user, rules.list_size));
+        }
+        let buyers = tables.buyers(as_of, rules.window_ms);
+        shelves.rank(&buyers, rules.list_size);
+        for &user in &world.users {
+            let recommended = shelves.recommend(user, rules);
+            shelves.recommended.insert(user, recommended);
+        }
+        shelves
+    }
+
+    /// Whether any product is in the category.
+    pub(crate) fn knows(&self, category: CategoryKey) -> bool {
+        self.categories_of.values().any(|categories| categories.contains(&category))
+    }
+
+    /// The categories that have a list.
+    pub(crate) fn selling(&self) -> Vec<CategoryKey> {
+        self.best_sellers.keys().filter_map(|which| *which).collect()
+    }
+
+    /// A list; empty when there is none.
+    pub(crate) fn best(&self, which: Which) -> &[(ProductKey, u64)] {
+        self.best_sellers.get(&which).map_or(&[], Vec::as_slice)
+    }
+
+    fn rank(&mut self, buyers: &BTreeMap<ProductKey, BTreeSet<UserKey>>, size: usize) {
+        for (&product, users) in buyers {
+            let sold = (product, users.len() as u64);
+            self.best_sellers.entry(None).or_default().push(sold);
+            for &category in self.categories_of.get(&product).into_iter().flatten() {
+                self.best_sellers.entry(Some(category)).or_default().push(sold);
+            }
+        }
+        for list in self.best_sellers.values_mut() {
+            by_buyers(list, size);
+        }
+        self.best_sellers.retain(|_, list| !list.is_empty());
+    }
+
+    fn recommend(&self, user: UserKey, rules: &Rules) -> Recommended {
+        let mut seen: BTreeMap<CategoryKey, Vec<Millis>> = BTreeMap::new();
+        for (product, at) in &self.histories[&user] {
+            for &category in self.categories_of.get(product).into_iter().flatten() {
+                seen.entry(category).or_default().push(*at);
+            }
+        }
+        let mut ranked: Vec<CategoryKey> = seen.keys().copied().collect();
+        let most_recent = |category: &CategoryKey| seen[category].iter().copied().max();
+        ranked.sort_by(|a, b| {
+            let by_products = seen[b].len().cmp(&seen[a].len());
+            by_products.then(most_recent(b).cmp(&most_recent(a))).then(a.cmp(b))
+        });
+        ranked.truncate(rules.categories_max);
+        let lists: Vec<Which> = ranked.into_iter().map(Some).collect();
+        let merged: BTreeSet<(ProductKey, u64)> = lists.iter().flat_map(|which| self.best(*which)).copied().collect();
+        let mut products: Vec<(ProductKey, u64)> = merged.into_iter().collect();
+        by_buyers(&mut products, rules.list_size);
+        if products.is_empty() {
+            let products = self.best(None).to_vec();
+            return Recommended { personal: false, merged_from: vec![None], products };
+        }
+        Recommended { personal: true, merged_from: lists, products }
+    }
+}
+
+fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
+    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    list.truncate(size);
+}
+
+/// Everything given, as tables.
+#[derive(Default)]
+struct Tables {
+    views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
+    removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
+    /// (order, user, created at), how often.
+    orders: BTreeMap<(usize, UserKey, Millis), Diff>,
+    /// (order, product), how often.
+    lines: BTreeMap<(usize, ProductKey), Diff>,
+    catalogue: BTreeMap<(ProductKey, CategoryKey), Diff>,
+}
+
+impl Tables {
+    fn take(&mut self, world: &World, update: Update) {
+        match update {
+            Update::View { user, product, at } => {
+                self.views.entry((world.users[user], world.products[product])).or_default().push(at);
+            }
+            Update::Removal { user, product, at } => {
+                self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
+            }
+            Update::Order { order, user, created_at, diff } => {
+                *self.orders.entry((order, world.users[user], created_at)).or_default() += diff;
+            }
+            Update::Line { order, product, diff } => {
+                *self.lines.entry((order, world.products[product])).or_default() += diff;
+            }
+            Update::Catalogue { product, category, diff } => {
+                *self.catalogue.entry((world.products[product], world.categories[category])).or_default() += diff;
+            }
+        }
+    }
+
+    fn categories_of(&self) -> BTreeMap<ProductKey, BTreeSet<CategoryKey>> {
+        let mut categories: BTreeMap<ProductKey, BTreeSet<CategoryKey>> = BTreeMap::new();
+        for ((product, category), _) in self.catalogue.iter().filter(|(_, copies)| **copies > 0) {
+            categories.entry(*product).or_default().insert(*category);
+        }
+        categories
+    }
+
+    fn history(&self, user: UserKey, size: usize) -> Vec<(ProductKey, Millis)> {
+        let mut list = Vec::new();
+        for ((_, product), views) in self.views.iter().filter(|((viewer, _), _)| *viewer == user) {
+            let removals = self.removals.get(&(user, *product));
+            let hidden_up_to = removals.and_then(|times| times.iter().copied().max());
+            let shown = views.iter().copied().filter(|at| hidden_up_to.is_none_or(|removed| *at > removed));
+            list.extend(shown.max().map(|latest| (*product, latest)));
+        }
+        list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        list.truncate(size);
+        list
+    }
+
+    fn buyers(&self, as_of: Time, window_ms: Millis) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
+        let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
+        for ((order, product), _) in self.lines.iter().filter(|(_, copies)| **copies > 0) {
+            for ((of, user, created_at), copies) in &self.orders {
+                if of == order && *copies > 0 && created_at + window_ms > as_of {
+                    buyers.entry(*product).or_default().insert(*user);
+                }
+            }
+        }
+        buyers
+    }
+}

@@ -1,0 +1,180 @@
+//! What a reader saw, with the time it was told, and whether that is what the oracle says of that time.
+
+use std::collections::BTreeMap;
+
+use dataflow::graph::{Change, Changed};
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::rows::{Ranking, Seller, Viewed};
+use dataflow::shelf::{Glance, Kind, Shelf};
+use dataflow::time::{Diff, Millis, Time};
+
+use crate::given::{History, World};
+use crate::plain::{Shelves, Which};
+
+/// One answer, and the time it claims to be of.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) as_of: Time,
+    pub(crate) seen: Seen,
+}
+
+/// An answer of a `Shelf`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    History(UserKey, Vec<(ProductKey, Millis)>),
+    Best(Which, Vec<(ProductKey, u64)>),
+    CategoriesOf(ProductKey, Vec<CategoryKey>),
+    Knows(CategoryKey, bool),
+    Selling(Vec<CategoryKey>),
+    /// Personal or not; each product with its buyers, the list it came from, and its rank there.
+    Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
+}
+
+/// Everything there is to see, known and unknown.
+pub(crate) fn look(shelf: &Shelf, world: &World) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for &user in &world.users {
+        look_at_user(shelf, user, &mut samples);
+    }
+    look_at_lists(&shelf.glance_any(), world, &mut samples);
+    samples
+}
+
+/// A user's two lists and the lists the worker of that user holds, from one glance.
+pub(crate) fn look_at_user(shelf: &Shelf, user: UserKey, samples: &mut Vec<Sample>) {
+    let glance = shelf.glance(user);
+    let mut rows: Vec<(Viewed, Diff)> = Vec::new();
+    glance.history(user, &mut rows);
+    let history = rows.iter().map(|(viewed, copies)| (once(viewed.product, *copies), viewed.at())).collect();
+    let recommended = glance.recommendations(user);
+    let pick =
+        |pick: &dataflow::shelf::Pick| (pick.seller.product, pick.seller.buyers(), which(pick.ranking), pick.rank);
+    let picks = recommended.picks.iter().map(pick).collect();
+    let personal = recommended.kind == Kind::Personalized;
+    let as_of = glance.as_of();
+    samples.push(Sample { as_of, seen: Seen::History(user, history) });
+    samples.push(Sample { as_of, seen: Seen::Recommended(user, personal, picks) });
+    samples.push(Sample { as_of, seen: Seen::Best(None, best(&glance, None)) });
+    samples.push(Sample { as_of, seen: Seen::Selling(glance.selling_categories()) });
+}
+
+/// What every worker holds, from one glance.
+pub(crate) fn look_at_lists(glance: &Glance<'_>, world: &World, samples: &mut Vec<Sample>) {
+    let as_of = glance.as_of();
+    let mut see = |seen| samples.push(Sample { as_of, seen });
+    see(Seen::Best(None, best(glance, None)));
+    for &category in &world.categories {
+        see(Seen::Best(Some(category), best(glance, Some(category))));
+        see(Seen::Knows(category, glance.knows_category(category)));
+    }
+    let mut rows = Vec::new();
+    for &product in &world.products {
+        glance.categories_of(product, &mut rows);
+        see(Seen::CategoriesOf(product, rows.iter().map(|(category, _)| *category).collect()));
+    }
+}
+
+fn best(glance: &Glance<'_>, which: Which) -> Vec<(ProductKey, u64)> {
+    let mut rows: Vec<(Seller, Diff)> = Vec::new();
+    glance.best_sellers(which.map_or(Ranking::General, Ranking::Category), &mut rows);
+    rows.iter().map(|(seller, copies)| (once(seller.product, *copies), seller.buyers())).collect()
+}
+
+fn which(ranking: Ranking) -> Which {
+    match ranking {
+        Ranking::General => None,
+        Ranking::Category(category) => Some(category),
+    }
+}
+
+fn once(product: ProductKey, copies: Diff) -> ProductKey {
+    assert_eq!(copies, 1, "a list holds each of its rows once");
+    product
+}
+
+/// The oracle's lists at the times that were seen, each recomputed once.
+pub(crate) struct Oracle<'a> {
+    world: &'a World,
+    history: &'a History,
+    known: BTreeMap<Time, Shelves>,
+}
+
+impl<'a> Oracle<'a> {
+    pub(crate) fn new(world: &'a World, history: &'a History) -> Self {
+        Oracle { world, history, known: BTreeMap::new() }
+    }
+
+    /// The lists as of a time at which something was seen.
+    pub(crate) fn at(&mut self, as_of: Time) -> &Shelves {
+        let (world, history) = (self.world, self.history);
+        self.known.entry(as_of).or_insert_with(|| Shelves::new(world, history.shown(as_of), as_of, &history.rules))
+    }
+
+    /// What is wrong with a sample, if anything.
+    pub(crate) fn judge(&mut self, sample: &Sample) -> Result<(), String> {
+        let as_of = sample.as_of;
+        // Before anything has closed, the time is 0; from then on it is always the end of a tick.
+        if as_of != 0 && self.history.ticks.iter().all(|tick| tick.as_of() != as_of) {
+            return Err(format!("no tick ends at {as_of}: {:?}", sample.seen));
+        }
+        let shelves = self.at(as_of);
+        let right = match &sample.seen {
+            Seen::History(user, _) => Seen::History(*user, shelves.histories[user].clone()),
+            Seen::Best(which, _) => Seen::Best(*which, shelves.best(*which).to_vec()),
+            Seen::CategoriesOf(product, _) => {
+                let categories = shelves.categories_of.get(product).into_iter().flatten();
+                Seen::CategoriesOf(*product, categories.copied().collect())
+            }
+            Seen::Knows(category, _) => Seen::Knows(*category, shelves.knows(*category)),
+            Seen::Selling(_) => Seen::Selling(shelves.selling()),
+            Seen::Recommended(user, _, picks) => {
+                let right = &shelves.recommended[user];
+                let place = |&(product, buyers): &(ProductKey, u64)| {
+                    // A product of two of the lists may be credited to either.
+                    let credited = picks.iter().find(|pick| pick.0 == product).map(|pick| pick.2);
+                    let list = credited.filter(|which| right.merged_from.contains(which));
+                    let rank = list.and_then(|which| shelves.best(which).iter().position(|row| row.0 == product));
+                    (product, buyers, list.flatten(), rank.map_or(0, |place| place + 1))
+                };
+                Seen::Recommended(*user, right.personal, right.products.iter().map(place).collect())
+            }
+        };
+        if right == sample.seen {
+            return Ok(());
+        }
+        Err(format!("as of {as_of} seen {:?}\n     but right is {right:?}", sample.seen))
+    }
+
+    /// Replays the changes handed out: ascending ticks, and after each tick exactly the oracle's lists.
+    pub(crate) fn judge_changes(&mut self, changes: &[Changed]) -> Result<(), String> {
+        let mut lists: BTreeMap<Change, Diff> = BTreeMap::new();
+        let mut changes = changes.iter().peekable();
+        // The first tick that is ever open is 1.
+        let mut opened = 1;
+        for tick in &self.history.ticks {
+            if let Some(changed) = changes.next_if(|changed| changed.tick == opened) {
+                for (change, diff) in &changed.rows {
+                    *lists.entry(*change).or_default() += diff;
+                }
+                lists.retain(|_, copies| *copies != 0);
+            }
+            opened = tick.next;
+            let as_of = tick.as_of();
+            let shelves = Shelves::new(self.world, self.history.shown(as_of), as_of, &self.history.rules);
+            let mut right = BTreeMap::new();
+            for (user, list) in &shelves.histories {
+                right.extend(list.iter().map(|(product, at)| (Change::History(*user, Viewed::new(*at, *product)), 1)));
+            }
+            for (which, list) in &shelves.best_sellers {
+                let ranking = which.map_or(Ranking::General, Ranking::Category);
+                let row = |(product, buyers): &(ProductKey, u64)| Seller::new(*buyers, *product);
+                right.extend(list.iter().map(|sold| (Change::BestSellers(ranking, row(sold)), 1)));
+            }
+            if lists != right {
+                return Err(format!("changes replayed up to {as_of} give {lists:?}\n   but right is {right:?}"));
+            }
+            self.known.insert(as_of, shelves);
+        }
+        changes.next().map_or(Ok(()), |rest| Err(format!("a change at {}, which no tick is or comes late", rest.tick)))
+    }
+}
