@@ -80,7 +80,7 @@ impl KafkaLog {
         let config = settings::of_producer(base);
         let record_bytes_max = settings::record_bytes_max(&config)?;
         let client = Client::new(&config)?;
-        let keeper = TopicKeeper::start(&config, topics::ours(&topics), report)?;
+        let keeper = TopicKeeper::start(&settings::of_admin(base), topics::ours(&topics), report)?;
         Ok(KafkaLog { config, topics, record_bytes_max, room: Room::new(bound), client: RwLock::new(client), keeper })
     }
 

@@ -9,9 +9,11 @@ const OWNED: &[(&str, &str)] = &[
     ("acks", "all"),
     // A repeated request does not write twice and does not change the order.
     ("enable.idempotence", "true"),
-    // A wrong name in the configuration is told by that name; librdkafka's producer would make the topic.
-    ("allow.auto.create.topics", "false"),
+    MAKE_NO_TOPIC,
 ];
+
+/// A wrong name in the configuration is told by that name; librdkafka, asked carelessly, would make the topic.
+const MAKE_NO_TOPIC: (&str, &str) = ("allow.auto.create.topics", "false");
 
 /// Settings that apply unless the operator sets the first name of the list or one of its aliases.
 const DEFAULTS: &[(&[&str], &str)] = &[
@@ -41,6 +43,13 @@ pub(super) fn of_producer(base: &ClientConfig) -> ClientConfig {
     for (name, value) in OWNED {
         config.set(*name, *value);
     }
+    config
+}
+
+/// The settings of an admin client: without what would make it ask for a producer's number as well.
+pub(super) fn of_admin(base: &ClientConfig) -> ClientConfig {
+    let mut config = base.clone();
+    config.remove("enable.idempotence").set(MAKE_NO_TOPIC.0, MAKE_NO_TOPIC.1);
     config
 }
 
