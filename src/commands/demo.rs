@@ -1,12 +1,107 @@
-//! `vitrine demo`: the main job on an invented shop.
+//! `vitrine demo`: the main job on an invented shop, with visitors and orders that never end.
 
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use query_server::Intake;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::generate::files;
+use super::serve;
 use crate::cli::DemoArgs;
-use crate::config::Config;
+use crate::clock::wall_ms;
+use crate::config::{Config, Files};
+use crate::generate::{Plan, Rng, Shop, Style};
+use crate::system::{System, embedded};
 
-/// Runs until Ctrl-C.
+/// How often the visitors act.
+const BEAT: Duration = Duration::from_millis(100);
+/// One view in this many leads to an order.
+const ORDER_ONE_IN: u32 = 20;
+
+/// Runs until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// Always, in this version.
-pub fn run(_args: DemoArgs, _config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+/// When it cannot start, or the disk refuses.
+pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
+    serve::end_with_any_thread();
+    let temporary = tempfile::Builder::new().prefix("vitrine-demo-").tempdir().context("no temporary directory")?;
+    let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let shop = Shop::new(plan(args.seed));
+    if !dir.join("orders.csv").exists() {
+        files::write(&shop, &dir, false)?;
+    }
+    let config = Config { kafka: None, postgres: None, files: Some(Files { dir: dir.clone() }), ..config };
+    let system = System::start(&config)?;
+    println!("{}", introduction(&system, &config, &shop));
+    let visitors = Visitors { shop, dir, intake: system.intake().clone(), rate: args.rate, views: 0.0 };
+    let worked = serve::work_until_the_end(visitors.visit());
+    system.stop(serve::patience(&config)).and(worked)
+}
+
+fn introduction(system: &System, config: &Config, shop: &Shop) -> String {
+    let (address, parts, user) = (system.address(), embedded(config).join(", "), shop.user_id(0));
+    format!("embedded, as files: {parts}; everything else is the real thing\nopen http://{address}/#user={user}")
+}
+
+/// A shop small enough to read: its products have names.
+fn plan(seed: u64) -> Plan {
+    Plan {
+        users: 200,
+        products: 240,
+        categories: 12,
+        views: 20_000,
+        orders: 4_000,
+        days: 60,
+        user_skew: 0.8,
+        product_skew: 0.9,
+        seed,
+        until: wall_ms(),
+        style: Style::Readable,
+    }
+}
+
+/// The simulated visitors.
+struct Visitors {
+    shop: Shop,
+    dir: PathBuf,
+    intake: Arc<dyn Intake>,
+    /// Views a second.
+    rate: u32,
+    /// Views that are due and not made: a fraction is kept for the next beat.
+    views: f64,
+}
+
+impl Visitors {
+    async fn visit(mut self) -> anyhow::Result<Infallible> {
+        let mut rng = self.shop.rng(&format!("visitors at {}", wall_ms()));
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // Numbers of orders go on from the present, so that a second demo on the same files repeats none.
+        let mut number = wall_ms();
+        loop {
+            beat.tick().await;
+            self.views += f64::from(self.rate) * BEAT.as_secs_f64();
+            let due = self.views.trunc();
+            self.views -= due;
+            let views: Vec<_> = (0..due as u32).map(|_| self.shop.view(wall_ms(), &mut rng).json(&self.shop)).collect();
+            for _ in &views {
+                if rng.one_in(ORDER_ONE_IN) {
+                    number += 1;
+                    order(&self.shop, number, &self.dir, &mut rng)?;
+                }
+            }
+            if !views.is_empty() {
+                self.intake.append(views.into_iter().map(Into::into).collect()).await?;
+            }
+        }
+    }
+}
+
+fn order(shop: &Shop, number: u64, dir: &Path, rng: &mut Rng) -> anyhow::Result<()> {
+    let order = shop.order(number, wall_ms(), rng);
+    files::append_order(shop, &order, dir).context("the demo's orders.csv cannot be written")
 }

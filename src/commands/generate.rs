@@ -1,7 +1,7 @@
 //! `vitrine generate`: deterministic test data, into files or into Kafka and PostgreSQL.
 
 mod database;
-mod files;
+pub(super) mod files;
 mod topics;
 
 use anyhow::bail;

@@ -1,11 +1,52 @@
-//! `vitrine serve`: the main job.
+//! `vitrine serve`: the main job, for months.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 
 use crate::config::Config;
+use crate::system::System;
 
-/// Runs until SIGTERM.
+/// Runs until SIGTERM or Ctrl-C, then stops in order.
 ///
 /// # Errors
-/// Always, in this version.
-pub fn run(_config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+/// When it cannot start, or something given could not be written at the end.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    end_with_any_thread();
+    let system = System::start(&config)?;
+    info!(address = %system.address(), workers = config.dataflow.workers, "serving");
+    work_until_the_end(std::future::pending())?;
+    info!("stopping");
+    system.stop(patience(&config))
+}
+
+/// How long the end may take.
+pub(super) fn patience(config: &Config) -> Duration {
+    Duration::from_millis(config.server.shutdown_ms)
+}
+
+/// A thread that panics ends the process at once: a server that goes on answering from dead workers is worse than none.
+pub(super) fn end_with_any_thread() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(101);
+    }));
+}
+
+/// Blocks until SIGTERM or Ctrl-C, or until `work`, which goes on meanwhile, fails.
+pub(super) fn work_until_the_end(work: impl Future<Output = anyhow::Result<Infallible>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            failed = work => failed.map(|never| match never {}),
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! Test data as the files of the embedded source.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, SecondsFormat};
 
 use crate::commands::progress;
-use crate::generate::Shop;
+use crate::generate::{Order, Shop};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 ///
 /// # Errors
 /// A file exists and `force` is not set, or the disk refuses.
-pub(super) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow::Result<()> {
+pub(in crate::commands) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     type Content = fn(&Shop, &mut dyn Write) -> anyhow::Result<u64>;
     let contents: [(&str, &str, Content); 3] = [
@@ -80,14 +80,31 @@ fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     csv.write_record(["order_id", "user_id", "product_id", "quantity", "created_at"])?;
     let mut count = 0;
     for order in progress::items("orders", shop.plan().orders).wrap_iter(shop.orders()) {
-        let (id, user, at) = (order.id(), shop.user_id(order.user), rfc3339(order.at));
-        for line in order.lines.iter().filter(|line| !line.returned) {
-            csv.write_record([&id, &user, &shop.product_id(line.product), &line.quantity.to_string(), &at])?;
-            count += 1;
-        }
+        count += lines(shop, &order, &mut csv)?;
     }
     csv.flush()?;
     Ok(count)
+}
+
+fn lines(shop: &Shop, order: &Order, csv: &mut csv::Writer<impl Write>) -> anyhow::Result<u64> {
+    let (id, user, at) = (order.id(), shop.user_id(order.user), rfc3339(order.at));
+    let mut count = 0;
+    for line in order.lines.iter().filter(|line| !line.returned) {
+        csv.write_record([&id, &user, &shop.product_id(line.product), &line.quantity.to_string(), &at])?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Appends one more order to the file in the directory, in one write.
+///
+/// # Errors
+/// The disk refuses.
+pub(in crate::commands) fn append_order(shop: &Shop, order: &Order, dir: &Path) -> anyhow::Result<()> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    lines(shop, order, &mut csv)?;
+    let mut file = OpenOptions::new().append(true).open(dir.join("orders.csv"))?;
+    Ok(file.write_all(&csv.into_inner()?)?)
 }
 
 /// Milliseconds since the epoch as RFC 3339 in UTC.

@@ -1,0 +1,63 @@
+//! The durable log that events, removals and dead letters go to: topics, or files where there is no Kafka.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dataflow::board::Board;
+use sinks::Report;
+use sinks::file_log::FileLog;
+use sinks::kafka_log::{KafkaLog, Topics};
+use sinks::log::{Appending, Bound, EventLog, Record, Stream, Unavailable};
+use sources::decode::DeadLetter;
+use tracing::warn;
+
+use crate::config::Config;
+
+/// Partitions of the topics that are ours.
+const PARTITIONS: i32 = 4;
+
+/// Opens the log that `config` names.
+pub(super) fn open(config: &Config, board: &Arc<Board>) -> anyhow::Result<Arc<dyn EventLog>> {
+    if let Some(kafka) = &config.kafka {
+        let topics = Topics {
+            views: kafka.views.first().context("[kafka] names no topic of views")?.clone(),
+            removals: kafka.removals.clone(),
+            dead_letters: kafka.dead_letters.clone(),
+            partitions: PARTITIONS,
+        };
+        let log = KafkaLog::open(&kafka.client_config(), topics, Bound::default(), report(board, "log"))?;
+        return Ok(Arc::new(log));
+    }
+    if let Some(files) = &config.files {
+        std::fs::create_dir_all(&files.dir).with_context(|| format!("cannot make {}", files.dir.display()))?;
+        return Ok(Arc::new(FileLog::open(&files.dir, Bound::default())?));
+    }
+    Ok(Arc::new(NoLog))
+}
+
+/// Tells the board how a sink is doing.
+pub(super) fn report(board: &Arc<Board>, sink: &'static str) -> Report {
+    let board = board.source(sink);
+    Arc::new(move |state| board.state(0, state))
+}
+
+/// A dead letter as a record, kept with its like by where it came from.
+pub(super) fn letter_record(letter: DeadLetter) -> Record {
+    let key = format!("{}/{}/{}", letter.stream, letter.partition, letter.offset);
+    Record { key: key.into_bytes(), payload: letter.to_json().into_bytes() }
+}
+
+/// Where only a database is configured: there is nowhere to write to but our own log.
+struct NoLog;
+
+impl EventLog for NoLog {
+    fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
+        if stream != Stream::DeadLetters {
+            return Box::pin(async { Err(Unavailable::Unconfigured.into()) });
+        }
+        for letter in records {
+            warn!(place = %String::from_utf8_lossy(&letter.key), "refused, and kept nowhere: no log is configured");
+        }
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}

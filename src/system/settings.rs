@@ -1,0 +1,45 @@
+//! From the configuration's units to those of the parts.
+
+use dataflow::pace::TickRules;
+use dataflow::rules::{DAY_MS, Rules};
+
+use crate::config::Config;
+
+/// Of the time between SIGTERM and the end, the share that requests in flight may take.
+const SERVER_SHARE: u64 = 2;
+
+pub(super) fn rules(config: &Config) -> Rules {
+    Rules {
+        list_size: config.rules.list_size,
+        window_ms: config.rules.window_days * DAY_MS,
+        categories_max: config.rules.categories_max,
+        items_min: config.rules.items_min,
+    }
+}
+
+pub(super) fn ticks(config: &Config) -> TickRules {
+    TickRules {
+        tick_ms: config.dataflow.tick_ms,
+        idle_tick_ms: config.dataflow.idle_tick_ms,
+        batch_max: config.dataflow.batch_max,
+        ..TickRules::default()
+    }
+}
+
+pub(super) fn server(config: &Config) -> query_server::Settings {
+    let server = &config.server;
+    query_server::Settings {
+        threads: server.threads,
+        connections_max: server.connections_max,
+        header_bytes_max: server.header_bytes_max,
+        body_bytes_max: server.body_bytes_max,
+        header_timeout_ms: server.header_timeout_ms,
+        body_timeout_ms: server.body_timeout_ms,
+        write_timeout_ms: server.write_timeout_ms,
+        idle_timeout_ms: server.idle_timeout_ms,
+        wait_ms_max: server.wait_ms_max,
+        staleness_max_ms: server.staleness_max_ms,
+        shutdown_ms: server.shutdown_ms / SERVER_SHARE,
+        ..query_server::Settings::default()
+    }
+}
