@@ -9,6 +9,9 @@ use crate::side_thread::{Stop, Stopped};
 /// Takes refused records. When it is full a source holds the letter and pauses: none is dropped.
 pub type DeadLetters = SyncSender<DeadLetter>;
 
+/// The most of a payload that goes with a letter: one byte more than is kept shows that there was more.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 64 * 1024 + 1;
+
 /// How soon a full outlet is tried again.
 const AGAIN: Duration = Duration::from_millis(5);
 

@@ -32,6 +32,7 @@ pub use dead_letter::DeadLetter;
 pub use event::{Event, Kind};
 pub use malformed::Malformed;
 pub use restamp::restamp;
+pub(crate) use time::from_text as time_from_text;
 pub use write::{removal_json, view_json};
 
 use dataflow::time::Millis;

@@ -11,6 +11,7 @@
 pub mod dead_letter;
 pub mod decode;
 mod fault;
+pub mod files;
 pub mod kafka;
 pub mod postgres;
 mod refusals;

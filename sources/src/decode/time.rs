@@ -40,7 +40,7 @@ fn from_float(number: f64) -> Result<Millis, Malformed> {
 }
 
 /// RFC 3339, or a number written as JSON would.
-fn from_text(text: &str) -> Result<Millis, Malformed> {
+pub(crate) fn from_text(text: &str) -> Result<Millis, Malformed> {
     let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     if !numeric {
         return from_rfc3339(text);

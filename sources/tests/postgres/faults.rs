@@ -127,7 +127,7 @@ fn stopping_does_not_wait_for_a_server_that_says_nothing() {
     // Accepts connections in the kernel's queue and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ada@{}/shop", listener.local_addr().unwrap());
-    let mut shop = Shop::with(Settings { silence_max: Duration::from_millis(100), ..settings(&url) }, 1);
+    let shop = Shop::with(Settings { silence_max: Duration::from_millis(100), ..settings(&url) }, 1);
     shop.complains(&["has not answered"]);
     let start = Instant::now();
     shop.stop();

@@ -1,7 +1,11 @@
 //! The PostgreSQL source on a real server: what the tables say is what the lists show, through changes, faults and
 //! repairs, while everything keeps running.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
 mod faults;
+#[path = "../support/running.rs"]
+mod running;
 mod shapes;
 mod shop;
 

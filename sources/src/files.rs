@@ -1,0 +1,105 @@
+//! Files: the embedded source. A directory is read, and then followed as its files grow or are replaced.
+//!
+//! ```text
+//!  events thread   views.jsonl, product-views.json, removals.jsonl ─▶ whole lines ─▶ decode ──────────┐
+//!                                                                                                     ├▶ Feed ─▶ Inputs
+//!  tables thread   orders.csv, product_catalog.csv ─▶ whole records ─▶ rows ─▶ appended / RowStore ───┘ (worker 0)
+//! ```
+//! - **Lines** count when their line end is there; a line that is still being written waits. A line above the limit goes
+//!   to the dead letters and is passed over without being held, as does any line that is wrong.
+//! - **Growth** is read from where the reading stopped. A file that is replaced, cut or rewritten is read from its start:
+//!   views and removals that were read stay (reading them again changes nothing), and of a table the difference is fed
+//!   in one tick, once the file has come to rest. A table's last line counts without a line end when the file rests.
+//! - **Missing** files are waited for; an empty directory is a shop without visitors.
+//! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
+//!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for
+//!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
+//! - **Orders**: each line of `orders.csv` says who bought what and when. Lines older than the window are passed over;
+//!   lines that leave it are forgotten. A cancelled order is one whose lines are gone after a rewrite.
+//! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
+
+mod batch;
+mod desk;
+mod events;
+mod feed;
+mod lines;
+mod orders;
+mod place;
+mod products;
+mod reader;
+mod records;
+mod rows;
+mod table;
+mod tail;
+mod times;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::board::{Board, SourceBoard, State};
+use dataflow::feed::{Feed, Seat};
+use dataflow::rules::Rules;
+use dataflow::time::{Millis, ServiceClock};
+
+use crate::dead_letter::DeadLetters;
+
+/// The source's name on the board.
+pub const NAME: &str = "files";
+
+/// The longest line or record, in bytes.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Which file is which part of the source, in the order of their parts on the board.
+pub const FILES: [&str; 5] = ["views.jsonl", "product-views.json", "removals.jsonl", orders::FILE, products::FILE];
+
+/// What the source reads.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory with the files. It may come into being later.
+    pub dir: PathBuf,
+    /// How long an order counts, in milliseconds: older lines are passed over.
+    pub window_ms: Millis,
+    /// Time between two looks at a file that has not changed.
+    pub poll: Duration,
+    /// How long a table must be unchanged before a rewrite of it, or its last line without a line end, counts.
+    pub rest: Duration,
+}
+
+impl Settings {
+    /// Looks every 5 ms, rests of 250 ms.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Settings {
+            dir: dir.into(),
+            window_ms: Rules::default().window_ms,
+            poll: Duration::from_millis(5),
+            rest: Duration::from_millis(250),
+        }
+    }
+}
+
+/// The files of one directory.
+pub struct Source {
+    settings: Settings,
+    clock: Arc<dyn ServiceClock>,
+    board: Arc<SourceBoard>,
+    letters: DeadLetters,
+}
+
+impl Source {
+    /// A source that has read nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings, clock: Arc<dyn ServiceClock>, board: &Board, letters: DeadLetters) -> Source {
+        let board = board.source(NAME);
+        (0..FILES.len()).for_each(|part| board.state(part, State::CatchingUp));
+        Source { settings, clock, board, letters }
+    }
+
+    /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed
+    /// is dropped.
+    #[must_use]
+    pub fn open(&self, seat: &Seat) -> Option<Box<dyn Feed>> {
+        (seat.index == 0).then(|| Box::new(feed::FilesFeed::open(self, seat)) as Box<dyn Feed>)
+    }
+}

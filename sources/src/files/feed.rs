@@ -1,0 +1,135 @@
+//! The worker's end: takes what the reading threads have read.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+
+use dataflow::board::{Progress, SourceBoard, State};
+use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::inputs::Inputs;
+use dataflow::rows::LineRow;
+
+use super::batch::{Batch, Changes, Deed};
+use super::desk::Desk;
+use super::events::EventFile;
+use super::orders::Orders;
+use super::products::Products;
+use super::reader::{self, Followed};
+use super::table::Table;
+use super::{FILES, NAME, Source};
+use crate::side_thread::SideThread;
+
+/// Batches a thread may be ahead of the feed.
+const BATCHES_MAX: usize = 4;
+
+/// Guesses the number of lines in the rest of a file.
+const LINE_BYTES: u64 = 100;
+
+pub(super) struct FilesFeed {
+    // Before the threads: these are dropped first, and that ends what the threads wait for.
+    batches: Vec<Receiver<Batch>>,
+    _threads: Vec<SideThread>,
+    board: Arc<SourceBoard>,
+    streams: [Arc<str>; FILES.len()],
+    progress: [Progress; FILES.len()],
+}
+
+impl FilesFeed {
+    /// Starts the reading threads. Where one cannot be started the source stops and says so.
+    pub(super) fn open(source: &Source, seat: &Seat) -> FilesFeed {
+        let mut feed = FilesFeed {
+            batches: Vec::new(),
+            _threads: Vec::new(),
+            board: source.board.clone(),
+            streams: FILES.map(Arc::from),
+            progress: [Progress { next: 0, end: 0 }; FILES.len()],
+        };
+        let dir = source.settings.dir.clone();
+        feed.spawn("files-events", source, seat, {
+            let dir = dir.clone();
+            move || (0..3).map(|part| Box::new(EventFile::new(&dir, part)) as Box<dyn Followed>).collect()
+        });
+        let rest = source.settings.rest;
+        feed.spawn("files-tables", source, seat, move || {
+            vec![Box::new(Table::<Orders>::new(&dir, 3, rest)), Box::new(Table::<Products>::new(&dir, 4, rest))]
+        });
+        feed
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        source: &Source,
+        seat: &Seat,
+        files: impl FnOnce() -> Vec<Box<dyn Followed>> + Send + 'static,
+    ) {
+        let (batches_in, batches) = sync_channel(BATCHES_MAX);
+        let (clock, dictionary, board) = (source.clock.clone(), seat.dictionary.clone(), source.board.clone());
+        let (letters, waker, window_ms) = (source.letters.clone(), seat.waker.clone(), source.settings.window_ms);
+        let poll = source.settings.poll;
+        let thread = SideThread::spawn(name, move |stop| {
+            let desk = Desk { clock, dictionary, board, letters, batches: batches_in, waker, window_ms, stop };
+            reader::run(files(), poll, &desk);
+        });
+        match thread {
+            Ok(thread) => {
+                self.batches.push(batches);
+                self._threads.push(thread);
+            }
+            Err(error) => self.board.state(0, State::Stopped(format!("a reading thread cannot be started: {error}"))),
+        }
+    }
+
+    fn take(&mut self, batch: Batch, inputs: &mut Inputs) -> usize {
+        let records = batch.changes.as_ref().map_or(0, Changes::len);
+        match batch.changes {
+            None => {}
+            Some(Changes::Deeds(deeds)) => deeds.into_iter().for_each(|(deed, user, product, at)| match deed {
+                Deed::View => inputs.view(user, product, at),
+                Deed::Removal => inputs.removal(user, product, at),
+            }),
+            Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
+                inputs.order(sale.order, diff);
+                inputs.line(LineRow { order: sale.order.order, product: sale.product }, diff);
+            }),
+            Some(Changes::Products(rows)) => rows.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff)),
+        }
+        let offset = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
+        self.progress[batch.part] = Progress { next: offset(batch.next), end: offset(batch.end) };
+        self.board.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
+        self.board.accepted(records as u64);
+        if let Some(state) = batch.state {
+            self.board.state(batch.part, state);
+        }
+        // A batch without changes may have moved the position all the same.
+        records.max(1)
+    }
+}
+
+impl Feed for FilesFeed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+        let mut records = 0;
+        for thread in 0..self.batches.len() {
+            while records < budget {
+                match self.batches[thread].try_recv() {
+                    Ok(batch) => records += self.take(batch, inputs),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
+                        let reason = "a reading thread ended unexpectedly, please restart".to_owned();
+                        tracing::error!(source = NAME, reason, "files are not read any more");
+                        self.board.state(0, State::Stopped(reason));
+                        self.batches.remove(thread);
+                        return Fed { records, waiting: 0 };
+                    }
+                }
+            }
+        }
+        let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();
+        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX) }
+    }
+
+    fn positions(&self, out: &mut Vec<Position>) {
+        for (stream, progress) in self.streams.iter().zip(&self.progress) {
+            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next });
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Whole records of a CSV file (RFC 4180): a record may go over several lines within quotes.
+
+use std::fs::File;
+use std::io;
+
+use csv_core::{ReadRecordResult, Reader};
+
+use super::LINE_BYTES_MAX;
+use super::place::{Place, read_at};
+use crate::fault::Fault;
+
+/// Bytes that are read together.
+const BLOCK: usize = 64 * 1024;
+
+/// The most fields of a record.
+const FIELDS_MAX: usize = 4096;
+
+/// Reads the records of a stretch of a file.
+pub(super) struct Records<'f> {
+    file: &'f File,
+    to: u64,
+    /// Whether `to` is the end for good: then a last record without a line end counts.
+    at_rest: bool,
+    /// Where the record found last begins.
+    start: u64,
+    /// Where the next record begins.
+    pub(super) place: Place,
+    parser: Reader,
+    block: Vec<u8>,
+    block_at: usize,
+    fields: Fields,
+}
+
+/// The fields of one record.
+pub(super) struct Fields {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    len: usize,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A record: its fields are in [`Records::fields`]. `ended` says whether a line end was there.
+    Record { ended: bool },
+    /// A record that cannot be read, from its start up to the place.
+    Refused(Fault<'static>),
+    /// A record whose end is not there yet.
+    Unfinished,
+    /// The end of the stretch, after a whole record.
+    End,
+}
+
+impl Fields {
+    /// The field of that number, if the record has it.
+    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends[..self.len].get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.text[start..end])
+    }
+
+    /// All fields.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len).filter_map(|index| self.get(index))
+    }
+}
+
+impl<'f> Records<'f> {
+    pub(super) fn new(file: &'f File, place: Place, to: u64, at_rest: bool) -> Self {
+        Records {
+            file,
+            to,
+            at_rest,
+            start: place.offset,
+            place,
+            parser: Reader::new(),
+            block: Vec::new(),
+            block_at: 0,
+            fields: Fields { text: vec![0; 4096], ends: vec![0; 64], len: 0 },
+        }
+    }
+
+    /// The fields of the record found last.
+    pub(super) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Where the record found last begins, and its first bytes, up to `max`, without its line end.
+    pub(super) fn raw(&self, max: usize) -> io::Result<(u64, Vec<u8>)> {
+        let length = self.place.offset - self.start;
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(max).min(max)];
+        let filled = read_at(self.file, self.start, &mut bytes)?;
+        bytes.truncate(filled);
+        while bytes.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+            bytes.pop();
+        }
+        Ok((self.start, bytes))
+    }
+
+    /// Goes on to the next record.
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        if self.place.skipping {
+            self.place.skip(self.file, self.to)?;
+            self.restart();
+        }
+        self.pass_line_ends()?;
+        self.start = self.place.offset;
+        let (mut text, mut ends) = (0, 0);
+        let mut offset = self.start;
+        loop {
+            if self.block_at == self.block.len() {
+                self.read_block(offset)?;
+                if self.block.is_empty() {
+                    return self.at_end(offset, text, ends);
+                }
+            }
+            let (result, read, wrote, ended) = self.parser.read_record(
+                &self.block[self.block_at..],
+                &mut self.fields.text[text..],
+                &mut self.fields.ends[ends..],
+            );
+            self.block_at += read;
+            offset += read as u64;
+            text += wrote;
+            ends += ended;
+            // Quotes are not in the fields, so the length is judged by what the file has.
+            if offset - self.start > LINE_BYTES_MAX as u64 {
+                return self.pass_over(Fault::TooLarge { bytes_max: LINE_BYTES_MAX });
+            }
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.fields.text.resize(self.fields.text.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull if ends >= FIELDS_MAX => {
+                    return self.pass_over(Fault::TooLarge { bytes_max: LINE_BYTES_MAX });
+                }
+                ReadRecordResult::OutputEndsFull => self.fields.ends.resize(ends * 2, 0),
+                ReadRecordResult::Record => {
+                    self.fields.len = ends;
+                    self.place.offset = offset;
+                    return Ok(Next::Record { ended: true });
+                }
+                ReadRecordResult::End => unreachable!("said only where there is no input"),
+            }
+        }
+    }
+
+    /// Goes to the first byte of the next record, past empty lines.
+    fn pass_line_ends(&mut self) -> io::Result<()> {
+        loop {
+            if self.block_at == self.block.len() {
+                self.read_block(self.place.offset)?;
+            }
+            match self.block.get(self.block_at) {
+                Some(b'\r' | b'\n') => {
+                    self.block_at += 1;
+                    self.place.offset += 1;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn read_block(&mut self, offset: u64) -> io::Result<()> {
+        let size = usize::try_from(self.to.saturating_sub(offset)).unwrap_or(BLOCK).min(BLOCK);
+        self.block.resize(size, 0);
+        let filled = read_at(self.file, offset, &mut self.block)?;
+        self.block.truncate(filled);
+        self.block_at = 0;
+        Ok(())
+    }
+
+    /// Nothing more to read: is the last record whole?
+    fn at_end(&mut self, offset: u64, text: usize, ends: usize) -> io::Result<Next> {
+        if offset == self.start {
+            return Ok(Next::End);
+        }
+        if !self.at_rest {
+            return Ok(Next::Unfinished);
+        }
+        // The line end that is missing; within quotes it is but a part of the field.
+        self.fields.text.resize(self.fields.text.len().max(text + 1), 0);
+        self.fields.ends.resize(self.fields.ends.len().max(ends + 1), 0);
+        let (result, _, _, ended) =
+            self.parser.read_record(b"\n", &mut self.fields.text[text..], &mut self.fields.ends[ends..]);
+        if result != ReadRecordResult::Record {
+            return self.pass_over(Fault::OpenQuote);
+        }
+        self.fields.len = ends + ended;
+        self.place.offset = offset;
+        Ok(Next::Record { ended: false })
+    }
+
+    /// Goes on after the first line of what cannot be read: the next line may be a record again.
+    fn pass_over(&mut self, fault: Fault<'static>) -> io::Result<Next> {
+        self.place.skipping = true;
+        self.place.skip(self.file, self.to)?;
+        self.restart();
+        Ok(Next::Refused(fault))
+    }
+
+    fn restart(&mut self) {
+        self.parser.reset();
+        self.block.clear();
+        self.block_at = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    type Found = (Vec<Vec<Vec<u8>>>, Vec<&'static str>, u64);
+
+    /// Reads all records, a stretch at a time: the fields, the faults, and where it stopped.
+    fn read(content: &[u8], at_rest: bool) -> Found {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        let mut records = Records::new(&file, Place::default(), content.len() as u64, at_rest);
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        loop {
+            match records.next().unwrap() {
+                Next::Record { .. } => found.push(records.fields().iter().map(<[u8]>::to_vec).collect()),
+                Next::Refused(fault) => faults.push(fault.reason()),
+                Next::Unfinished | Next::End => return (found, faults, records.place.offset),
+            }
+        }
+    }
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<Vec<u8>>> {
+        rows.iter().map(|row| row.iter().map(|field| field.as_bytes().to_vec()).collect()).collect()
+    }
+
+    #[test]
+    fn quotes_line_ends_and_a_mark_at_the_start() {
+        let content = "\u{feff}id,text\r\n1,\"two\nlines, \"\"quoted\"\"\"\r\n\r\n\n2,5\" pipe\n";
+        let expected = rows(&[&["id", "text"], &["1", "two\nlines, \"quoted\""], &["2", "5\" pipe"]]);
+        assert_eq!(read(content.as_bytes(), false), (expected, vec![], content.len() as u64));
+    }
+
+    #[test]
+    fn a_record_without_its_end_waits_until_the_file_rests() {
+        assert_eq!(read(b"a,b\n1,2", false), (rows(&[&["a", "b"]]), vec![], 4));
+        assert_eq!(read(b"a,b\n1,2", true), (rows(&[&["a", "b"], &["1", "2"]]), vec![], 7));
+        assert_eq!(read(b"a,b\n1,\"2", false), (rows(&[&["a", "b"]]), vec![], 4));
+    }
+
+    #[test]
+    fn an_open_quote_costs_one_line() {
+        let found = read(b"a,b\r\n1,\"2\r\n3,4\r\n5,6\r\n", true);
+        assert_eq!(found, (rows(&[&["a", "b"], &["3", "4"], &["5", "6"]]), vec!["open_quote"], 21));
+    }
+
+    #[test]
+    fn a_record_above_the_limit_is_passed_over() {
+        let long = "x".repeat(LINE_BYTES_MAX + 1);
+        let content = format!("a,b\n{long}\n3,4\n1,\"{}\n", "y\n".repeat(LINE_BYTES_MAX));
+        let (found, faults, _) = read(content.as_bytes(), false);
+        assert_eq!(found[..2], rows(&[&["a", "b"], &["3", "4"]]));
+        assert_eq!((faults[0], faults[1]), ("too_large", "too_large"));
+        assert_eq!(found[2], rows(&[&["y"]])[0], "after the line with the open quote");
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_csv_writer_writes_is_read_back(table in prop::collection::vec(prop::collection::vec("[a,\"\r\n é]{0,6}", 2..4), 0..20)) {
+            let mut content = Vec::new();
+            for row in &table {
+                let fields: Vec<String> = row.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+                content.extend(fields.join(",").into_bytes());
+                content.extend(b"\r\n");
+            }
+            let expected: Vec<Vec<Vec<u8>>> =
+                table.into_iter().map(|row| row.into_iter().map(String::into_bytes).collect()).collect();
+            prop_assert_eq!(read(&content, false), (expected, vec![], content.len() as u64));
+        }
+    }
+}

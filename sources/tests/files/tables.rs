@@ -1,0 +1,165 @@
+//! Orders and catalogue as files: appended lines are new rows, a rewrite is a difference in one tick.
+
+use std::fs;
+
+use dataflow::board::State;
+use dataflow::rules::DAY_MS;
+
+use crate::running::SOON;
+use crate::shop::{CATALOGUE, Dir, ORDERS};
+
+#[test]
+fn orders_and_catalogue_are_read_and_followed() {
+    let dir = Dir::new();
+    let shop = dir.shop_of(2);
+    let (order, old) = (shop.order("1", "ada", "lamp", 29), shop.order("2", "bob", "lamp", 31));
+    dir.append("orders.csv", format!("{ORDERS}{order}{old}{}", shop.order("3", "bob", "chair", 0)));
+    dir.append("product_catalog.csv", format!("{CATALOGUE}lamp,\"Lamp, large\",light,1.00,\"two\nlines\",{{}}\n"));
+    shop.expect(None, &[("chair", 1), ("lamp", 1)]);
+    shop.expect(Some("light"), &[("lamp", 1)]);
+    dir.append("orders.csv", shop.order("4", "eve", "lamp", 1));
+    dir.append("product_catalog.csv", "chair,Chair,seat,,,\n,Nothing,seat,,,\nstool,Stool,,,,\n");
+    shop.expect(Some("light"), &[("lamp", 2)]);
+    shop.expect(Some("seat"), &[("chair", 1)]);
+    shop.live();
+    assert_eq!(shop.view().accepted, 5, "the order of 31 days ago and the stool change nothing");
+    let letter = shop.letters.recv_timeout(SOON).unwrap();
+    assert_eq!((letter.stream.as_str(), letter.reason), ("product_catalog.csv", "missing_field"));
+    assert_eq!(letter.payload, b",Nothing,seat,,,");
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append(
+        "orders.csv",
+        format!("\u{feff}created_at, user_id,note,product_id,order_id\r\n{},ada,,lamp,1\r\n", shop.now()),
+    );
+    shop.expect(None, &[("lamp", 1)]);
+}
+
+#[test]
+fn a_rewrite_is_a_difference_in_one_tick() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let orders = |product: &str| -> String {
+        let line = |number: u32| shop.order(&number.to_string(), &format!("user-{number}"), product, 1);
+        ORDERS.to_owned() + &(0..20_000).map(line).collect::<String>()
+    };
+    let lamps = orders("lamp");
+    dir.append("orders.csv", &lamps);
+    shop.expect(None, &[("lamp", 20_000)]);
+    let accepted = shop.view().accepted;
+    dir.replace("orders.csv", lamps.replace("lamp", "chair"));
+    harness::wait_until(SOON, "the orders have moved", || {
+        let list = shop.best_sellers(None);
+        assert_eq!(list.len(), 1, "part of the difference shows: {list:?}");
+        list[0] == ("chair".to_owned(), 20_000)
+    });
+    assert_eq!(shop.view().accepted - accepted, 40_000);
+    // A cancelled order: its line is gone. Nothing else is touched.
+    let chairs = lamps.replace("lamp", "chair");
+    let last = chairs[..chairs.len() - 1].rfind('\n').unwrap();
+    dir.rewrite("orders.csv", &chairs[..=last]);
+    shop.expect(None, &[("chair", 19_999)]);
+    assert_eq!(shop.view().accepted - accepted, 40_001);
+    dir.append("orders.csv", shop.order("x", "eve", "lamp", 0));
+    shop.expect(None, &[("chair", 19_999), ("lamp", 1)]);
+}
+
+#[test]
+fn a_product_moves_to_another_category() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append("orders.csv", ORDERS.to_owned() + &shop.order("1", "ada", "lamp", 0));
+    dir.append("product_catalog.csv", "product_id,category\nlamp,light\n");
+    shop.expect(Some("light"), &[("lamp", 1)]);
+    // The same length, in place.
+    dir.rewrite("product_catalog.csv", "product_id,category\nlamp,seats\n");
+    shop.expect(Some("seats"), &[("lamp", 1)]);
+    shop.expect(Some("light"), &[]);
+}
+
+#[test]
+fn a_last_line_without_an_end_counts_when_the_file_rests() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let (first, second) = (shop.order("1", "ada", "lamp", 0), shop.order("2", "bob", "lamp", 0));
+    dir.append("orders.csv", format!("{ORDERS}{}", first.trim_end()));
+    shop.expect(None, &[("lamp", 1)]);
+    dir.append("orders.csv", format!("\n{second}"));
+    shop.expect(None, &[("lamp", 2)]);
+    // A line that was taken too early, at its seconds, is mended when the rest of it comes.
+    let third = shop.order("3", "eve", "table", 0);
+    let (start, rest) = third.split_at(third.len() - 4);
+    dir.append("orders.csv", start);
+    shop.expect(None, &[("lamp", 2), ("table", 1)]);
+    assert_eq!(shop.view().accepted, 3);
+    dir.append("orders.csv", rest);
+    harness::wait_until(SOON, "the line is replaced", || shop.view().accepted == 5);
+    shop.covers("orders.csv", ORDERS.len() + first.len() + second.len() + third.len());
+    shop.expect(None, &[("lamp", 2), ("table", 1)]);
+}
+
+#[test]
+fn bad_lines_of_a_table_are_refused_once() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let now = shop.now();
+    let bad = format!(
+        "1,,lamp,1,{now}\n2,ada,lamp,1,\n3,ada,lamp,1,yesterday\n4,ada,lamp,1,{}\n5,\"ada,lamp,1,{now}\n6,ada\n",
+        now + DAY_MS
+    );
+    let text = format!("{ORDERS}{bad}{}", shop.order("7", "eve", "chair", 0));
+    dir.append("orders.csv", &text);
+    shop.expect(None, &[("chair", 1)]);
+    let reasons: Vec<_> = (0..6).map(|_| shop.letters.recv_timeout(SOON).unwrap().reason).collect();
+    let expected =
+        ["missing_field", "missing_field", "unreadable_time", "time_out_of_bounds", "open_quote", "missing_field"];
+    assert_eq!(reasons, expected);
+    // Read again, only the new fault is reported.
+    dir.replace("orders.csv", text.replace("6,ada\n", "6,bob\n"));
+    assert_eq!(shop.letters.recv_timeout(SOON).unwrap().payload, b"6,bob");
+    assert!(shop.letters.try_recv().is_err());
+    shop.expect(None, &[("chair", 1)]);
+}
+
+#[test]
+fn a_first_line_without_the_columns_is_named_and_rows_stay() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let order = shop.order("1", "ada", "lamp", 0);
+    dir.append("orders.csv", "order_id,user_id,product_id,quantity\n");
+    shop.complains(&["orders.csv", "it lacks created_at"]);
+    dir.rewrite("orders.csv", format!("{ORDERS}{order}"));
+    shop.expect(None, &[("lamp", 1)]);
+    shop.live();
+    dir.rewrite("orders.csv", "");
+    shop.complains(&["orders.csv", "it lacks order_id, user_id, product_id, created_at"]);
+    shop.expect(None, &[("lamp", 1)]);
+    dir.append("orders.csv", format!("{ORDERS}{order}{}", shop.order("2", "bob", "lamp", 0)));
+    shop.expect(None, &[("lamp", 2)]);
+    shop.live();
+    fs::remove_file(dir.path("orders.csv")).unwrap();
+    shop.complains(&["orders.csv", "gone"]);
+    shop.expect(None, &[("lamp", 2)]);
+}
+
+#[test]
+fn lines_leave_with_the_window() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    dir.append(
+        "orders.csv",
+        format!("{ORDERS}{}{}", shop.order("1", "ada", "lamp", 0), shop.order("2", "bob", "lamp", 10)),
+    );
+    shop.expect(None, &[("lamp", 2)]);
+    shop.clock.forward(25 * DAY_MS);
+    shop.expect(None, &[("lamp", 1)]);
+    harness::wait_until(SOON, "the line is forgotten", || shop.view().accepted == 3);
+    assert_eq!(shop.view().state, State::Live);
+    // A rewrite with and without it is no difference any more.
+    dir.replace("orders.csv", format!("{ORDERS}{}", shop.order("1", "ada", "chair", 25)));
+    shop.expect(None, &[("chair", 1)]);
+}

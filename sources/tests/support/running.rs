@@ -1,0 +1,151 @@
+//! A running engine around one source, seen from the shop's side.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dataflow::board::{Board, SourceView, State};
+use dataflow::dictionary::Dictionary;
+use dataflow::engine::{Engine, Settings};
+use dataflow::feed::{Feed, Seat};
+use dataflow::ids::Ids;
+use dataflow::pace::TickRules;
+use dataflow::rows::Ranking;
+use dataflow::rules::Rules;
+use dataflow::time::{Diff, Millis, ServiceClock, Time};
+use sources::dead_letter::DeadLetters;
+use sources::decode::DeadLetter;
+
+/// Many times what any of these tests waits for on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// The wall clock, which a test may put forward.
+#[derive(Default)]
+pub(crate) struct Clock {
+    ahead: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn forward(&self, ms: Millis) {
+        self.ahead.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl ServiceClock for Clock {
+    fn now(&self) -> Time {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let now = Time::try_from(wall).unwrap() + self.ahead.load(Ordering::Relaxed);
+        self.last.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+}
+
+/// Opens a source for one worker.
+type Open = Box<dyn Fn(&Seat) -> Option<Box<dyn Feed>> + Send + Sync>;
+
+/// A running engine.
+pub(crate) struct Running {
+    pub(crate) engine: Mutex<Option<Engine>>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) letters: Receiver<DeadLetter>,
+    board: Arc<Board>,
+}
+
+impl Running {
+    /// Starts an engine with the source that `source` makes.
+    pub(crate) fn start(
+        window_ms: Millis,
+        workers: usize,
+        source: impl FnOnce(Arc<Clock>, &Board, DeadLetters) -> Open,
+    ) -> Running {
+        let clock = Arc::new(Clock::default());
+        let board = Arc::new(Board::default());
+        let (letters_in, letters) = sync_channel(100);
+        let open = source(clock.clone(), &board, letters_in);
+        let engine = Engine::start(Settings {
+            workers,
+            rules: Rules { window_ms, ..Rules::default() },
+            ticks: TickRules::default(),
+            idle_merge_effort: 1000,
+            dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
+            clock: clock.clone(),
+            open_feeds: Arc::new(move |seat| open(&seat).into_iter().collect()),
+            changes: None,
+            board: board.clone(),
+        });
+        Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, board }
+    }
+
+    /// Asks the shelf of the running engine.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&dataflow::shelf::Shelf) -> T) -> T {
+        question(self.engine.lock().unwrap().as_ref().unwrap().shelf())
+    }
+
+    /// The general list (no category) or a category's: products with their buyers.
+    pub(crate) fn best_sellers(&self, category: Option<&str>) -> Vec<(String, u64)> {
+        self.ask(|shelf| {
+            let ranking = match category.map(|category| shelf.dictionary().find_category(category)) {
+                None => Ranking::General,
+                Some(Some(key)) => Ranking::Category(key),
+                Some(None) => return Vec::new(),
+            };
+            let mut rows: Vec<(_, Diff)> = Vec::new();
+            shelf.glance_any().best_sellers(ranking, &mut rows);
+            let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+            let mut list: Vec<(String, u64)> =
+                rows.into_iter().map(|(row, _)| (name(row.product), row.buyers())).collect();
+            // Ties are in the order of the keys, which these tests do not care for.
+            list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+            list
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&self, category: Option<&str>, list: &[(&str, u64)]) {
+        let list: Vec<(String, u64)> = list.iter().map(|(product, buyers)| ((*product).to_owned(), *buyers)).collect();
+        let mut seen = Vec::new();
+        harness::wait_until(SOON, &format!("the list of {category:?} is {list:?}"), || {
+            let now = self.best_sellers(category);
+            if now != seen {
+                println!("{category:?}: {now:?}, {:?}", self.view().state);
+                seen = now;
+            }
+            seen == list
+        });
+    }
+
+    /// What the source says of itself.
+    pub(crate) fn view(&self) -> SourceView {
+        self.board.snapshot().pop().unwrap()
+    }
+
+    /// Waits until the source is live.
+    #[track_caller]
+    pub(crate) fn live(&self) {
+        harness::wait_until(SOON, "the source is live", || self.view().state == State::Live);
+    }
+
+    /// Waits until the source says what is wrong in words that hold all of these.
+    #[track_caller]
+    pub(crate) fn complains(&self, words: &[&str]) {
+        harness::wait_until(SOON, &format!("the source complains of {words:?}"), || match self.view().state {
+            State::Retrying(reason) => words.iter().all(|word| reason.contains(word)),
+            _ => false,
+        });
+    }
+
+    pub(crate) fn stop(&self) {
+        if let Some(engine) = self.engine.lock().unwrap().take() {
+            engine.stop().unwrap();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.stop();
+        }
+    }
+}
