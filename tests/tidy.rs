@@ -9,13 +9,14 @@ use toml::{Table, Value};
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("", &["dataflow", "query-server", "sinks", "sources"]),
     ("query-server", &["dataflow"]),
     ("sinks", &["dataflow"]),
     ("sources", &["dataflow"]),
     ("dataflow", &[]),
     ("harness", &[]),
+    ("benches", &["dataflow", "harness", "vitrine"]),
 ];
 
 /// The package that only tests and benchmarks may use.

@@ -1,0 +1,52 @@
+//! The benchmarks, one file each.
+
+mod backfill;
+mod bot;
+mod freshness;
+mod lookups;
+mod memory;
+mod scale;
+mod skew;
+mod slide;
+
+use clap::ValueEnum;
+
+use crate::context::Context;
+use crate::figures::Figures;
+
+pub(crate) use memory::{MemoryArgs, run_part};
+
+/// Which benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Views from Kafka, from the first to the last, beside a bare consumer that parses
+    Backfill,
+    /// The same with one worker and with two
+    Scale,
+    /// Histories over HTTP beside a bare hyper, idle and while events come in
+    Lookups,
+    /// From a view's acknowledgement to the answer that shows it
+    Freshness,
+    /// Bytes per (user, product) and per order line
+    Memory,
+    /// The window moves by a second, and by a day
+    Slide,
+    /// A user with a million products beside an ordinary one
+    Bot,
+    /// Half of all orders on one product
+    Skew,
+}
+
+/// Runs one benchmark.
+pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
+    match name {
+        Name::Backfill => backfill::run(context, figures),
+        Name::Scale => scale::run(context, figures),
+        Name::Lookups => lookups::run(context, figures),
+        Name::Freshness => freshness::run(context, figures),
+        Name::Memory => memory::run(context, figures),
+        Name::Slide => slide::run(context, figures),
+        Name::Bot => bot::run(context, figures),
+        Name::Skew => skew::run(context, figures),
+    }
+}

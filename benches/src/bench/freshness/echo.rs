@@ -1,0 +1,69 @@
+//! A bare consumer beside the product: when each probe's record arrived here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::{Message as _, Offset};
+
+use super::{SHOWN_MAX, contains};
+use crate::floor;
+
+/// What only probes have in their payload.
+const MARK: &[u8] = b"\"probe-";
+
+/// A consuming thread, ended on drop.
+pub(super) struct Echo {
+    arrivals: Receiver<(Instant, Vec<u8>)>,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    /// Starts reading at the topic's end.
+    pub(super) fn start(brokers: &str, topic: &str) -> anyhow::Result<Echo> {
+        let consumer = floor::consumer(brokers, topic, Offset::End)?;
+        let (arrive, arrivals) = mpsc::channel();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (ended, ready) = (stopped.clone(), Instant::now());
+        let thread = std::thread::spawn(move || read(&consumer, &ended, &arrive));
+        // An end that is looked up only after the first probe would miss it.
+        crate::machine::rest(Duration::from_secs(2).saturating_sub(ready.elapsed()));
+        Ok(Echo { arrivals, stopped, thread: Some(thread) })
+    }
+
+    /// When the record with this product arrived.
+    pub(super) fn wait(&self, product_id: &str) -> anyhow::Result<Instant> {
+        let needle = format!("\"{product_id}\"");
+        loop {
+            let (at, payload) = self.arrivals.recv_timeout(SHOWN_MAX).context("no echo")?;
+            if contains(&payload, needle.as_bytes()) {
+                return Ok(at);
+            }
+        }
+    }
+}
+
+fn read(consumer: &BaseConsumer, stopped: &AtomicBool, arrive: &mpsc::Sender<(Instant, Vec<u8>)>) {
+    while !stopped.load(Ordering::Relaxed) {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let payload = message.payload().unwrap_or_default();
+        if contains(payload, MARK) && arrive.send((Instant::now(), payload.to_vec())).is_err() {
+            return;
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It ends with its next look; a panic of it has already shown as a missing echo.
+            let _ = thread.join();
+        }
+    }
+}

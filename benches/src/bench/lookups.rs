@@ -1,0 +1,137 @@
+//! Histories of random users over HTTP, beside a bare hyper that answers a constant of the same size: idle, and while
+//! 50 k events a second come in.
+//!
+//! The two servers take turns in short slices of one run. While busy, both are measured under the same traffic, which
+//! the product takes in the whole time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use harness::{Process, free_port, wait_until};
+
+use crate::child;
+use crate::context::Context;
+use crate::figures::Figures;
+use crate::load::{Requests, pace, saturate};
+use crate::machine::{cpu_s, rest};
+use crate::numbers::{median, percentile};
+use crate::product::Product;
+use crate::shop::{USERS, shop};
+
+const CONNECTIONS: usize = 32;
+/// The product's default.
+const SERVING_THREADS: &str = "2";
+const BUSY_EVENTS_PER_S: &str = "50000";
+/// A rate well below what saturates the machine: latencies are the server's then, not those of a queue.
+const PACED_PER_S: f64 = 2000.0;
+const PACED_CONNECTIONS: usize = 8;
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// One server under load.
+struct Target {
+    name: &'static str,
+    address: SocketAddr,
+    pid: u32,
+}
+
+/// What a server did, slice by slice.
+#[derive(Default)]
+struct Slices {
+    per_s: Vec<f64>,
+    cpu_us: Vec<f64>,
+    p99_ms: Vec<f64>,
+}
+
+pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
+    let views = if context.quick { 200_000 } else { 1_000_000 };
+    let topic = context.topic("lookups", views, figures)?;
+    let mut product = Product::on_topic(context, 1, &topic)?;
+    product.wait_read(&topic, views)?;
+
+    let requests = requests();
+    let bytes = answer_bytes(&product)?;
+    figures.put("lookup_answer_bytes", bytes as f64);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let hyper = child::spawn(&["bare-http", &address.to_string(), SERVING_THREADS, &bytes.to_string()])?;
+    wait_until(WARM_UP * 10, "the bare hyper listens", || std::net::TcpStream::connect(address).is_ok());
+    let targets = [
+        Target { name: "lookup", address: product.address(), pid: product.pid() },
+        Target { name: "hyper", address, pid: hyper.pid() },
+    ];
+
+    measure(context, &targets, &requests, "idle", figures)?;
+    let visitors = child::spawn(&["traffic", context.broker().bootstrap(), &topic, BUSY_EVENTS_PER_S])?;
+    rest(2 * WARM_UP);
+    let (events, since) = (product.events()?, std::time::Instant::now());
+    measure(context, &targets, &requests, "busy", figures)?;
+    figures.put("lookups_busy_events_per_s", (product.events()? - events) / since.elapsed().as_secs_f64());
+    stop(visitors);
+    stop(hyper);
+    product.stop();
+    Ok(())
+}
+
+/// Both servers, by turns: first as much as they take, then at a rate both bear easily.
+fn measure(
+    context: &Context,
+    targets: &[Target; 2],
+    requests: &Requests,
+    when: &str,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let (rounds, slice) = if context.quick { (3, 1) } else { (5, 2) };
+    let mut slices = [Slices::default(), Slices::default()];
+    for target in targets {
+        saturate(target.address, requests, CONNECTIONS, 0, WARM_UP)?;
+    }
+    for round in 0..rounds {
+        for (target, slices) in targets.iter().zip(&mut slices) {
+            let before = cpu_s(target.pid);
+            let load = saturate(target.address, requests, CONNECTIONS, round * 31_337, Duration::from_secs(slice))
+                .with_context(|| target.name.to_owned())?;
+            slices.cpu_us.push((cpu_s(target.pid) - before) * 1e6 / load.latencies_ms.len() as f64);
+            slices.p99_ms.push(percentile(&load.latencies_ms, 99.0));
+            slices.per_s.push(load.per_s);
+        }
+    }
+    let mut medians = [0.0; 2];
+    for ((target, slices), middle) in targets.iter().zip(&slices).zip(&mut medians) {
+        *middle = figures.spread(&format!("{}s_per_s_{when}", target.name), &slices.per_s);
+        figures.put(&format!("{}_cpu_us_{when}", target.name), median(&slices.cpu_us));
+        figures.put(&format!("{}_p99_ms_{when}_saturated", target.name), median(&slices.p99_ms));
+    }
+    let ratio = if when == "idle" { "lookups_to_hyper".to_owned() } else { format!("lookups_to_hyper_{when}") };
+    figures.put(&ratio, medians[0] / medians[1]);
+
+    for target in targets {
+        let duration = Duration::from_secs(if context.quick { 3 } else { 10 });
+        let latencies = pace(target.address, requests, PACED_CONNECTIONS, PACED_PER_S, duration)?;
+        figures.put(&format!("{}_p50_ms_{when}", target.name), median(&latencies));
+        figures.put(&format!("{}_p99_ms_{when}", target.name), percentile(&latencies, 99.0));
+    }
+    Ok(())
+}
+
+/// Histories of random users, all alike: most have few views.
+fn requests() -> Requests {
+    let shop = shop(0);
+    let mut rng = shop.rng("look-ups");
+    Requests::gets((0..100_000).map(move |_| format!("/v1/users/{}/history", shop.user_id(rng.below(USERS)))))
+}
+
+/// The usual size of an answer's body.
+fn answer_bytes(product: &Product) -> anyhow::Result<usize> {
+    let shop = shop(0);
+    let mut rng = shop.rng("sizes of answers");
+    let mut sizes = Vec::new();
+    for _ in 0..200 {
+        let path = format!("/v1/users/{}/history", shop.user_id(rng.below(USERS)));
+        sizes.push(product.get(&path)?.context("a history is not to be had")?.len() as f64);
+    }
+    Ok(median(&sizes) as usize)
+}
+
+fn stop(mut process: Process) {
+    process.kill9();
+}

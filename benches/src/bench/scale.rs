@@ -1,0 +1,66 @@
+//! One worker and two: the backfill from Kafka, and the graph by itself.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::backfill::{each, once, views};
+use crate::context::Context;
+use crate::figures::Figures;
+use crate::lab::{Hands, Lab, Row};
+use crate::numbers::median;
+use crate::shop::{PRODUCTS, USERS, shop};
+
+const START: u64 = 1_700_000_000_000;
+
+pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
+    let repeats = if context.quick { 2 } else { 3 };
+    let views = views(context);
+    graph(views as usize, repeats, figures);
+
+    let topic = context.topic("backfill", views, figures)?;
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..repeats {
+        one.push(once(context, &topic, views, 1)?);
+        two.push(once(context, &topic, views, 2)?);
+    }
+    let one_s = figures.spread("scale_1_worker_wall_s", &each(&one, |run| run.wall_s));
+    let two_s = figures.spread("scale_2_workers_wall_s", &each(&two, |run| run.wall_s));
+    figures.put("scale_2_workers_cpu_s", median(&each(&two, |run| run.cpu_s)));
+    figures.put("scale_2_workers", one_s / two_s);
+    Ok(())
+}
+
+/// The same views made before, fed in this process: nobody else wants the second core.
+fn graph(views: usize, repeats: usize, figures: &mut Figures) {
+    let shop = shop(views as u64);
+    let drawn: Arc<[(u32, u32)]> = shop.views().map(|view| (view.user, view.product)).collect();
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..repeats {
+        one.push(graph_s(&drawn, 1));
+        two.push(graph_s(&drawn, 2));
+    }
+    let (one_s, two_s) = (figures.spread("graph_1_worker_s", &one), figures.spread("graph_2_workers_s", &two));
+    figures.put("graph_views_per_s", views as f64 / one_s);
+    figures.put("scale_2_workers_graph", one_s / two_s);
+}
+
+fn graph_s(drawn: &Arc<[(u32, u32)]>, workers: usize) -> f64 {
+    let mut lab = Lab::start(workers, Hands::wall());
+    let (users, products) = (lab.users(USERS as usize), lab.products(PRODUCTS as usize));
+    let start = Instant::now();
+    for worker in 0..workers {
+        let (drawn, users, products) = (drawn.clone(), users.clone(), products.clone());
+        let share = (worker..drawn.len()).step_by(workers);
+        lab.give(
+            worker,
+            share.map(move |number| {
+                let (user, product) = drawn[number];
+                Row::View(users[user as usize], products[product as usize], START + number as u64)
+            }),
+        );
+    }
+    lab.settle();
+    let seconds = start.elapsed().as_secs_f64();
+    lab.stop();
+    seconds
+}

@@ -1,0 +1,32 @@
+//! Parts of this program run as processes of their own, so that what they cost can be told apart.
+
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use harness::Process;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Runs a part to its end and reads what it printed.
+pub(crate) fn output<T: DeserializeOwned>(arguments: &[&str]) -> anyhow::Result<T> {
+    let output = command(arguments)?.stderr(std::process::Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "`{}` ended with {}", arguments.join(" "), output.status);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("what `{}` printed", arguments.join(" ")))
+}
+
+/// Prints what a part has to say, for [`output`].
+pub(crate) fn say<T: Serialize>(said: &T) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(said)?);
+    Ok(())
+}
+
+/// Starts a part that runs until it is dropped.
+pub(crate) fn spawn(arguments: &[&str]) -> anyhow::Result<Process> {
+    Ok(Process::spawn(arguments[0], command(arguments)?))
+}
+
+fn command(arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    Ok(command)
+}

@@ -1,0 +1,65 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::{Args, Parser, Subcommand};
+
+use crate::bare_http::BareHttpArgs;
+use crate::bench::{MemoryArgs, Name};
+use crate::floor::FloorArgs;
+use crate::traffic::TrafficArgs;
+
+#[derive(Debug, Parser)]
+#[command(name = "vitrine-bench", about = "Measures Vitrine beside a floor in the same run")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure, write the figures, show them as a table
+    Run(RunArgs),
+    /// A bare consumer that parses: the floor of a backfill
+    #[command(hide = true)]
+    Floor(FloorArgs),
+    /// A bare hyper that answers a constant: the ceiling of look-ups
+    #[command(hide = true)]
+    BareHttp(BareHttpArgs),
+    /// Views at a steady rate, until killed
+    #[command(hide = true)]
+    Traffic(TrafficArgs),
+    /// One kind of row in the graph, and the memory it takes
+    #[command(hide = true)]
+    Memory(MemoryArgs),
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Smaller sizes and fewer repeats
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only this benchmark; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<Name>,
+    /// Where the figures go, as one flat JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: PathBuf,
+    /// The program to measure; by default the `vitrine` beside this program
+    #[arg(long, value_name = "PATH")]
+    vitrine: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The program to measure.
+    pub(crate) fn vitrine_or_sibling(&self) -> anyhow::Result<PathBuf> {
+        let path = match &self.vitrine {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("vitrine"),
+        };
+        ensure!(path.is_file(), "there is no program {}", path.display());
+        Ok(path)
+    }
+}

@@ -1,0 +1,47 @@
+//! What the benchmarks of one run share: sizes, the product's program, one broker and the topics filled so far.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use harness::kafka::Broker;
+
+use crate::figures::Figures;
+use crate::topic;
+
+/// One run.
+pub(crate) struct Context {
+    /// Smaller sizes and fewer repeats: whether it works, and a rough idea.
+    pub(crate) quick: bool,
+    /// The product.
+    pub(crate) vitrine: PathBuf,
+    broker: OnceCell<Broker>,
+    filled: RefCell<BTreeSet<String>>,
+}
+
+impl Context {
+    pub(crate) fn new(quick: bool, vitrine: PathBuf) -> Context {
+        Context { quick, vitrine, broker: OnceCell::new(), filled: RefCell::default() }
+    }
+
+    /// The broker, started when it is first needed.
+    pub(crate) fn broker(&self) -> &Broker {
+        self.broker.get_or_init(|| {
+            eprintln!("bench: starting Kafka");
+            Broker::start()
+        })
+    }
+
+    /// The name of a topic with that many views, filled when it is first needed.
+    pub(crate) fn topic(&self, purpose: &str, views: u64, figures: &mut Figures) -> anyhow::Result<String> {
+        let name = format!("{purpose}-{views}");
+        if self.filled.borrow_mut().insert(name.clone()) {
+            eprintln!("bench: filling topic {name}");
+            let start = Instant::now();
+            topic::fill(self.broker(), &name, views)?;
+            figures.put(&format!("{purpose}_produce_s"), start.elapsed().as_secs_f64());
+        }
+        Ok(name)
+    }
+}

@@ -1,0 +1,73 @@
+//! The lab's clocks: the wall clock, the same in microseconds, or one set by hand.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dataflow::pace::TickRules;
+use dataflow::time::{ServiceClock, Time};
+use vitrine::clock::wall_ms;
+
+/// Where the lab's "now" comes from.
+pub(crate) enum Hands {
+    /// Milliseconds, as in the product.
+    Wall(Instant, Time),
+    /// Microseconds: a tick closes as soon as it can, so that a tick's own cost shows and not the wait for it.
+    Micros(Instant),
+    /// Milliseconds that pass when told.
+    ByHand(AtomicU64),
+}
+
+impl Hands {
+    /// The wall clock.
+    pub(crate) fn wall() -> Self {
+        Hands::Wall(Instant::now(), wall_ms())
+    }
+
+    /// Microseconds since shortly before the clock was made.
+    pub(crate) fn micros() -> Self {
+        Hands::Micros(Instant::now())
+    }
+
+    /// A clock that starts at the wall clock's time and stands still.
+    pub(crate) fn by_hand() -> Self {
+        Hands::ByHand(AtomicU64::new(wall_ms()))
+    }
+
+    /// Sets a clock by hand forward, and returns its time; another clock moves by itself.
+    pub(super) fn forward(&self, ms: u64) -> Time {
+        match self {
+            Hands::ByHand(now) => now.fetch_add(ms, Ordering::SeqCst) + ms,
+            Hands::Wall(..) | Hands::Micros(_) => self.now(),
+        }
+    }
+
+    /// How long to wait before the clock may have to be set forward.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Hands::ByHand(_) => Duration::from_millis(1),
+            Hands::Wall(..) | Hands::Micros(_) => Duration::from_millis(100),
+        }
+    }
+
+    /// The rules in this clock's unit.
+    pub(super) fn ticks(&self, rules: TickRules) -> TickRules {
+        match self {
+            Hands::Wall(..) | Hands::ByHand(_) => rules,
+            Hands::Micros(_) => {
+                TickRules { idle_tick_ms: rules.idle_tick_ms * 1000, tick_ms_max: rules.tick_ms_max * 1000, ..rules }
+            }
+        }
+    }
+}
+
+impl ServiceClock for Hands {
+    fn now(&self) -> Time {
+        let passed = |start: &Instant| start.elapsed();
+        match self {
+            Hands::Wall(start, at) => at + passed(start).as_millis() as u64,
+            // Not from 0, where the engine's first tick is.
+            Hands::Micros(start) => 1_000_000 + passed(start).as_micros() as u64,
+            Hands::ByHand(now) => now.load(Ordering::SeqCst),
+        }
+    }
+}

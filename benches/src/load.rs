@@ -1,0 +1,33 @@
+//! The load generator: the same for the product and for the bare hyper beside it.
+//!
+//! [`saturate`] keeps a number of connections busy from one thread and counts what comes back; [`pace`] asks at a
+//! steady rate and times each answer from the moment its request was due.
+
+mod answers;
+mod pace;
+mod saturate;
+
+use std::sync::Arc;
+
+pub(crate) use answers::Connection;
+pub(crate) use pace::pace;
+pub(crate) use saturate::saturate;
+
+/// Requests to choose from, each as it goes over the wire.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    texts: Arc<[Box<[u8]>]>,
+}
+
+impl Requests {
+    /// A GET of each path.
+    pub(crate) fn gets(paths: impl Iterator<Item = String>) -> Requests {
+        let text = |path: String| format!("GET {path} HTTP/1.1\r\nhost: vitrine\r\n\r\n").into_bytes().into();
+        Requests { texts: paths.map(text).collect() }
+    }
+
+    /// The request with that number, starting again from the first after the last.
+    fn get(&self, number: usize) -> &[u8] {
+        &self.texts[number % self.texts.len()]
+    }
+}

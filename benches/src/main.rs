@@ -1,0 +1,65 @@
+//! The benchmarks' program: `run` measures, the other commands are the parts that run as processes of their own.
+
+mod bare_http;
+mod bench;
+mod child;
+mod cli;
+mod context;
+mod figures;
+mod floor;
+mod lab;
+mod load;
+mod machine;
+mod numbers;
+mod orders;
+mod product;
+mod shop;
+mod targets;
+mod topic;
+mod traffic;
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Parser as _, ValueEnum as _};
+
+use cli::{Cli, Command, RunArgs};
+use context::Context;
+use figures::Figures;
+
+// The product's own allocator: the floor and the graph by itself are to have the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run(args) => run(args),
+        Command::Floor(args) => child::say(&floor::run(&args)?),
+        Command::BareHttp(args) => bare_http::run(&args),
+        Command::Traffic(args) => traffic::run(&args),
+        Command::Memory(args) => child::say(&bench::run_part(&args)),
+    }
+}
+
+fn run(args: RunArgs) -> anyhow::Result<()> {
+    let vitrine = args.vitrine_or_sibling()?;
+    let context = Context::new(args.quick, vitrine);
+    let mut figures = Figures::default();
+    let all = bench::Name::value_variants();
+    let chosen = if args.only.is_empty() { all } else { &args.only };
+    let start = Instant::now();
+    let mut failed = Vec::new();
+    for name in chosen {
+        eprintln!("bench: {name:?} ({:.0} s since the start)", start.elapsed().as_secs_f64());
+        // One that fails does not take the figures of the others with it.
+        if let Err(error) = bench::run(*name, &context, &mut figures) {
+            eprintln!("bench: {name:?} failed: {error:#}");
+            failed.push(*name);
+        }
+    }
+    figures.put("bench_wall_s", start.elapsed().as_secs_f64());
+    std::fs::write(&args.json, figures.json()).with_context(|| format!("cannot write {}", args.json.display()))?;
+    print!("{}", figures.table());
+    anyhow::ensure!(failed.is_empty(), "not measured: {failed:?}");
+    Ok(())
+}

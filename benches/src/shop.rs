@@ -1,0 +1,28 @@
+//! The invented shop all benchmarks draw from: 200 k users, 50 k products, popularity by Zipf's law.
+
+use vitrine::clock::wall_ms;
+use vitrine::generate::{Plan, Shop, Style};
+
+/// Users of the shop.
+pub(crate) const USERS: u32 = 200_000;
+/// Products of the shop.
+pub(crate) const PRODUCTS: u32 = 50_000;
+/// Categories of the shop.
+pub(crate) const CATEGORIES: u32 = 500;
+
+/// The shop with this many views, the newest of them made now.
+pub(crate) fn shop(views: u64) -> Shop {
+    Shop::new(Plan {
+        users: USERS,
+        products: PRODUCTS,
+        categories: CATEGORIES,
+        views,
+        orders: 0,
+        days: 60,
+        user_skew: 1.0,
+        product_skew: 1.0,
+        seed: 42,
+        until: wall_ms(),
+        style: Style::Numbered,
+    })
+}
