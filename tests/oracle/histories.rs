@@ -26,6 +26,12 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
     })
 }
 
+/// Many ticks, so that batches merge and times are compacted while they are read.
+pub(crate) fn long() -> impl Strategy<Value = History> {
+    let rules = Rules { list_size: 3, window_ms: 200, categories_max: 2, ..Rules::default() };
+    histories(Domain { users: 6, products: 8, categories: 4, orders: 12 }, rules, 150..300, 6)
+}
+
 /// The default rules, and more products than a list holds.
 pub(crate) fn default_rules() -> impl Strategy<Value = History> {
     let domain = Domain { users: 3, products: 30, categories: 5, orders: 30 };

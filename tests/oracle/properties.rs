@@ -8,14 +8,14 @@ use proptest::test_runner::FileFailurePersistence;
 
 use crate::cluster::{Outcome, Pacing, run};
 use crate::given::{History, World};
-use crate::histories::{default_rules, small};
+use crate::histories::{default_rules, long, small};
 use crate::seen::{Oracle, Seen};
 
-/// Failures that were found are kept and tried first.
-fn config(cases: u32) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
+/// So many of a hundred of the cases asked for. Failures that were found are kept and tried first.
+fn config(percent: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
     ProptestConfig {
-        cases,
+        cases: (cases * percent / 100).max(1),
         max_shrink_time: 120_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/oracle/regressions.txt"))),
         ..ProptestConfig::default()
@@ -39,12 +39,16 @@ fn holds(history: &History, workers: usize, pacing: Pacing) -> Result<(), TestCa
     check(history, workers, pacing).map(drop).map_err(|wrong| TestCaseError::fail(format!("{pacing:?}: {wrong}")))
 }
 
+fn pacing() -> impl Strategy<Value = Pacing> {
+    prop_oneof![(1usize..20).prop_map(Pacing::Bursts), any::<u64>().prop_map(Pacing::Straggling)]
+}
+
 fn workers() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), Just(2), Just(4)]
 }
 
 proptest! {
-    #![proptest_config(config(200))]
+    #![proptest_config(config(100))]
 
     #[test]
     fn one_worker_shows_the_right_lists_at_every_tick(history in small()) {
@@ -58,7 +62,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(100))]
+    #![proptest_config(config(50))]
 
     #[test]
     fn two_workers_show_the_right_lists_at_every_tick(history in small()) {
@@ -77,7 +81,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(50))]
+    #![proptest_config(config(25))]
 
     #[test]
     fn four_workers_show_the_right_lists_at_every_tick(history in small()) {
@@ -95,5 +99,14 @@ proptest! {
             ends.push(check(&other, workers, Pacing::Bursts(size)).map_err(TestCaseError::fail)?);
         }
         prop_assert!(ends.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(3))]
+
+    #[test]
+    fn hundreds_of_ticks_merge_and_compact(history in long(), workers in workers(), pacing in pacing()) {
+        holds(&history, workers, pacing)?;
     }
 }
