@@ -21,8 +21,9 @@ pub(super) fn ticks(config: &Config) -> TickRules {
     TickRules {
         tick_ms: config.dataflow.tick_ms,
         idle_tick_ms: config.dataflow.idle_tick_ms,
+        tick_ms_max: config.dataflow.tick_ms_max,
         batch_max: config.dataflow.batch_max,
-        ..TickRules::default()
+        behind_min: config.dataflow.behind_min,
     }
 }
 
@@ -32,12 +33,18 @@ pub(super) fn server(config: &Config) -> query_server::Settings {
         threads: server.threads,
         connections_max: server.connections_max,
         header_bytes_max: server.header_bytes_max,
+        uri_bytes_max: server.uri_bytes_max,
         body_bytes_max: server.body_bytes_max,
+        bodies_bytes_max: server.bodies_bytes_max,
         header_timeout_ms: server.header_timeout_ms,
         body_timeout_ms: server.body_timeout_ms,
         write_timeout_ms: server.write_timeout_ms,
         idle_timeout_ms: server.idle_timeout_ms,
         wait_ms_max: server.wait_ms_max,
+        waits_max: server.waits_max,
+        intake_timeout_ms: server.intake_timeout_ms,
+        streams_max: server.streams_max,
+        stream_interval_ms: server.stream_interval_ms,
         staleness_max_ms: server.staleness_max_ms,
         shutdown_ms: server.shutdown_ms / SERVER_SHARE,
         ..query_server::Settings::default()
