@@ -102,7 +102,7 @@ impl Source {
         let desks = Arc::new(Desks::default());
         let board = board.source(NAME);
         let charge = Charge {
-            consumer: config::watcher(&config).create_with_context(Context::new(bell.clone()))?,
+            consumer: Arc::new(config::watcher(&config).create_with_context(Context::new(bell.clone()))?),
             topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
             brokers: settings.brokers,
             discovery: settings.discovery,

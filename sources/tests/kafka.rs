@@ -1,5 +1,7 @@
 //! The Kafka source against a real broker: what it reads, and what it does when topics and brokers come and go.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
 #[path = "kafka/shop.rs"]
 mod shop;
 

@@ -66,13 +66,15 @@ impl KafkaFeed {
 
     fn obey(&mut self) {
         let Some(orders) = self.desk.take() else { return };
-        self.complete |= orders.complete;
+        self.complete = orders.complete;
         for (id, order) in orders.by_partition {
             self.stop(&id);
             if let Order::Start { place, next, goal } = order {
                 match Reader::start(&self.consumer, &self.waker, id.clone(), place.clone(), next, goal) {
                     Ok(reader) => self.readers.push(reader),
                     Err(error) => {
+                        // Ordered again, and then complete again.
+                        self.complete = false;
                         place.fail(error.to_string());
                         self.common.bell.ring();
                     }

@@ -37,12 +37,15 @@ const PULSE: Duration = Duration::from_secs(1);
 /// The longest wait for one answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
+/// A partition that gives nothing for this long, though there are records to give, is started again.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
 /// The least rest between two looks: while all is well, and while something is wrong.
 const REST: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
 /// What the watcher is started with.
 pub(super) struct Charge {
-    pub(super) consumer: Consumer,
+    pub(super) consumer: Arc<Consumer>,
     pub(super) topics: Vec<Arc<str>>,
     pub(super) brokers: String,
     pub(super) discovery: Duration,
@@ -59,6 +62,20 @@ struct Tracked {
     /// A record read some time ago, to be compared at the next look.
     sample: Option<Fingerprint>,
     absent: bool,
+    /// Where it was, and when it was last seen to move or to have nothing to give.
+    moved: (i64, Instant),
+}
+
+impl Tracked {
+    /// Why the partition is to be started again, if it is: an error of its reader, or its silence.
+    fn failure(&mut self, next: i64, ends: Ends) -> Option<String> {
+        if next != self.moved.0 || ends.high <= next {
+            self.moved = (next, Instant::now());
+        }
+        let silent = self.moved.1.elapsed() >= SILENCE_MAX;
+        let silence = || format!("nothing has come for {} s, though there are records", SILENCE_MAX.as_secs());
+        self.place.take_failure().or_else(|| silent.then(silence))
+    }
 }
 
 /// The watcher's memory between two looks.
@@ -71,6 +88,15 @@ pub(super) struct Watch {
     /// What is wrong with topics, as found when they were last looked up.
     topic_troubles: Vec<String>,
     said: State,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = "the thread that watches Kafka's topics ended in a panic: restart the program";
+            self.charge.board.state(PART, State::Stopped(reason.into()));
+        }
+    }
 }
 
 impl Watch {
@@ -120,7 +146,7 @@ impl Watch {
             self.present.iter().filter_map(|id| Some((id.clone(), desk_of(id)?.clone()))).collect();
         let known = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.absent)).collect();
         let changes = changes(&known, &ours.keys().cloned().collect());
-        changes.gone.iter().for_each(|id| self.drop(id));
+        changes.gone.iter().for_each(|id| self.dismiss(id));
 
         // Positions and samples are taken before the ends and the records are asked for: what is read meanwhile can
         // then neither lie beyond an end nor come from another topic than what it is compared with.
@@ -193,7 +219,7 @@ impl Watch {
     /// Decides how the reading of a known partition goes on.
     fn judge(&mut self, id: &PartitionId, next: i64, ends: Ends, reread: Option<Reread>, returned: bool) {
         let tracked = self.tracked.get_mut(id).expect("whatever has a position is tracked");
-        let failure = tracked.place.take_failure();
+        let failure = tracked.failure(next, ends);
         let failed = failure.is_some();
         if let Some(failure) = failure {
             self.troubles.push(format!("partition {id} cannot be read: {failure}"));
@@ -206,6 +232,7 @@ impl Watch {
             let next = sight.start(&finding);
             tracked.place = Arc::new(Place::new(next, ends.high));
             tracked.absent = false;
+            tracked.moved = (next, Instant::now());
             tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
         }
         if matches!(finding, Finding::Replaced | Finding::Expired { .. }) {
@@ -227,11 +254,12 @@ impl Watch {
         self.charge.board.partition(&id.topic, id.partition, Progress { next, end: ends.high });
         let place = Arc::new(Place::new(next, ends.high));
         desk.order(id.clone(), Order::Start { place: place.clone(), next, goal: ends.high });
-        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false });
+        let moved = (next, Instant::now());
+        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false, moved });
     }
 
     /// Has a partition dropped that is not there any more. It is remembered, in case it comes back.
-    fn drop(&mut self, id: &PartitionId) {
+    fn dismiss(&mut self, id: &PartitionId) {
         let tracked = self.tracked.get_mut(id).expect("only what is tracked can be gone");
         tracing::warn!(topic = %id.topic, partition = id.partition, next = tracked.place.next(), "the partition is gone");
         tracked.absent = true;
