@@ -6,10 +6,8 @@ use std::sync::atomic::Ordering;
 use dataflow::board::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::counters::{BUCKETS_US, RouteSums, STATUSES};
@@ -154,20 +152,20 @@ impl Collector for Figured {
                 Figures::Counter(rows) => {
                     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
                     for (labels, value) in rows {
-                        ConstCounter::new(*value).encode(family.encode_family(labels)?)?;
+                        row(&mut family, labels, |row| row.encode_counter::<Labels, u64, f64>(value, None))?;
                     }
                 }
                 Figures::Gauge(rows) => {
                     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
                     for (labels, value) in rows {
-                        ConstGauge::new(*value).encode(family.encode_family(labels)?)?;
+                        row(&mut family, labels, |row| row.encode_gauge(value))?;
                     }
                 }
                 Figures::Histogram(rows) => {
                     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
                     for (labels, sums) in rows {
                         let (sum, count, buckets) = histogram(sums);
-                        family.encode_family(labels)?.encode_histogram::<Labels>(sum, count, &buckets, None)?;
+                        row(&mut family, labels, |row| row.encode_histogram::<Labels>(sum, count, &buckets, None))?;
                     }
                 }
             }
@@ -176,10 +174,19 @@ impl Collector for Figured {
     }
 }
 
+/// Encodes one row of a family, with its labels if it has any.
+fn row(
+    family: &mut MetricEncoder<'_>,
+    labels: &Labels,
+    encode: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+) -> fmt::Result {
+    if labels.is_empty() { encode(family) } else { encode(&mut family.encode_family(labels)?) }
+}
+
 /// The sum in seconds, the count, and each bucket's bound and own count.
 #[expect(clippy::cast_precision_loss, reason = "sums and bounds are floating-point numbers in this format")]
 fn histogram(sums: &RouteSums) -> (f64, u64, Vec<(f64, u64)>) {
-    let bounds = BUCKETS_US.iter().map(|bound| *bound as f64 / 1e6).chain([f64::MAX]);
+    let bounds = BUCKETS_US.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
     let buckets = bounds.zip(sums.buckets).collect();
     (sums.total_ns as f64 / 1e9, sums.buckets.iter().sum(), buckets)
 }

@@ -1,0 +1,12 @@
+//! The server over real TCP, on a real engine: every row of the contract, every error, every bound.
+
+mod client;
+mod connections;
+mod events;
+mod hostile;
+mod legacy;
+mod limits;
+mod operations;
+mod removal;
+mod shelves;
+mod shop;

@@ -1,0 +1,330 @@
+//! A small shop to serve: a log in memory that feeds a real engine, and an intake that writes to it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use dataflow::board::{Board, Progress, SourceBoard, State};
+use dataflow::dictionary::Dictionary;
+use dataflow::engine::{self, Engine};
+use dataflow::feed::{Fed, Feed, Position, Seat, Waker};
+use dataflow::ids::Ids;
+use dataflow::inputs::Inputs;
+use dataflow::pace::TickRules;
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rules::Rules;
+use dataflow::shelf::Shelf;
+use dataflow::time::{Millis, ServiceClock, Time};
+use serde_json::Value;
+use vitrine_query_server::{App, BoxFuture, Intake, Refused, Running, Settings, Shutdown, Unavailable, serve};
+
+use crate::client::{Answer, Connection, PATIENCE};
+
+const STREAM: &str = "events";
+
+/// One record of the log.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    View { user: String, product: String, at: Millis },
+    Removal { user: String, product: String, at: Millis },
+    Order { order: String, user: String, product: String, at: Millis },
+    Product { product: String, category: String },
+}
+
+#[derive(Default)]
+struct Log {
+    records: Mutex<Vec<Record>>,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Log {
+    fn append(&self, records: impl IntoIterator<Item = Record>) -> Position {
+        let mut log = self.records.lock().unwrap();
+        log.extend(records);
+        if let Some(waker) = &*self.waker.lock().unwrap() {
+            waker.wake();
+        }
+        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap() }
+    }
+}
+
+struct LogFeed {
+    log: Arc<Log>,
+    board: Arc<SourceBoard>,
+    next: usize,
+}
+
+impl Feed for LogFeed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+        let log = self.log.records.lock().unwrap();
+        let end = log.len().min(self.next + budget);
+        for record in &log[self.next..end] {
+            feed_one(inputs, record);
+        }
+        let records = end - self.next;
+        self.next = end;
+        self.board.accepted(records as u64);
+        self.board.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
+        Fed { records, waiting: log.len() - end }
+    }
+
+    fn positions(&self, out: &mut Vec<Position>) {
+        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64 });
+    }
+}
+
+fn feed_one(inputs: &mut Inputs, record: &Record) {
+    let ids = inputs.dictionary().clone();
+    match record {
+        Record::View { user, product, at } => inputs.view(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::Order { order, user, product, at } => {
+            let (order, product) = (ids.order(order), ids.product(product).unwrap());
+            inputs.order(OrderRow { order, user: ids.user(user), created_at: *at }, 1);
+            inputs.line(LineRow { order, product }, 1);
+        }
+        Record::Product { product, category } => {
+            let row =
+                CatalogueRow { product: ids.product(product).unwrap(), category: ids.category(category).unwrap() };
+            inputs.catalogue(row, 1);
+        }
+    }
+}
+
+/// How the intake behaves.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Mood {
+    Well,
+    /// Nothing is accepted.
+    Down,
+    /// Nothing is acknowledged.
+    Silent,
+    /// Acknowledged, and never seen again.
+    Lost,
+}
+
+pub(crate) struct Desk {
+    log: Arc<Log>,
+    mood: AtomicU8,
+}
+
+impl Desk {
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, Unavailable>> {
+        let mood = self.mood.load(Ordering::SeqCst);
+        Box::pin(async move {
+            match mood {
+                0 => Ok(self.log.append(records)),
+                1 => Err(Unavailable("the broker does not answer".into())),
+                2 => std::future::pending().await,
+                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1 }),
+            }
+        })
+    }
+}
+
+fn field(event: &Value, pointer: &str, name: &str) -> Result<String, Refused> {
+    let refused = |reason: &str| Refused { field: Some(name.into()), reason: reason.into() };
+    let value = event.pointer(pointer).ok_or_else(|| refused("missing"))?;
+    value.as_str().map(str::to_owned).ok_or_else(|| refused("not a string"))
+}
+
+fn view(event: &[u8]) -> Result<Record, Refused> {
+    let json = |_| Refused { field: None, reason: "not JSON".into() };
+    let event: Value = serde_json::from_slice(event).map_err(json)?;
+    let at = event["timestamp"].as_u64().unwrap_or_else(now_ms);
+    Ok(Record::View {
+        user: field(&event, "/userid", "userid")?,
+        product: field(&event, "/productid", "productid")?,
+        at,
+    })
+}
+
+impl Intake for Desk {
+    fn check(&self, event: &[u8]) -> Result<(), Refused> {
+        assert!(!event.contains(&b'\n'), "an event is on one line");
+        view(event).map(drop)
+    }
+
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, Unavailable>> {
+        let writing = self.write(events.iter().map(|event| view(event).unwrap()).collect());
+        Box::pin(async move { Ok(vec![writing.await?]) })
+    }
+
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, Unavailable>> {
+        self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
+    }
+}
+
+pub(crate) fn now_ms() -> Millis {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+struct WallClock;
+
+impl ServiceClock for WallClock {
+    fn now(&self) -> Time {
+        now_ms()
+    }
+}
+
+/// A shop that is served.
+pub(crate) struct Shop {
+    pub(crate) address: SocketAddr,
+    shelf: Shelf,
+    engine: Option<Engine>,
+    pub(crate) source: Arc<SourceBoard>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) shutdown: Shutdown,
+    log: Arc<Log>,
+    running: Option<Running>,
+}
+
+impl Shop {
+    pub(crate) fn open() -> Shop {
+        Shop::with(Settings::default())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Shop {
+        Shop::with_rules(settings, Rules::default(), 1)
+    }
+
+    pub(crate) fn with_rules(settings: Settings, rules: Rules, workers: usize) -> Shop {
+        let board = Arc::new(Board::default());
+        let (log, source) = (Arc::new(Log::default()), board.source("events"));
+        let engine = engine(rules, workers, log.clone(), board.clone());
+        source.state(0, State::Live);
+        let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
+        let app = App {
+            shelf: engine.shelf().clone(),
+            board,
+            ticks: engine.tick_counter(),
+            clock: Arc::new(WallClock),
+            intake: desk.clone(),
+            workers,
+            version: "1.2.3",
+            embedded: vec!["log".into()],
+        };
+        let shutdown = Shutdown::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let running = serve(listener, settings, app, shutdown.clone()).unwrap();
+        let shop = Shop {
+            address: running.address(),
+            shelf: engine.shelf().clone(),
+            engine: Some(engine),
+            source,
+            desk,
+            shutdown,
+            log,
+            running: Some(running),
+        };
+        // The first tick has closed: answers have a time.
+        assert!(shop.shelf.slots().wait_until(PATIENCE, || shop.shelf.slots().closed() > 0));
+        shop
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.connect().get(target)
+    }
+
+    /// Writes to the log and waits until it shows.
+    pub(crate) fn happened(&self, records: impl IntoIterator<Item = Record>) {
+        let position = self.log.append(records);
+        let slots = self.shelf.slots();
+        assert!(slots.wait_until(PATIENCE, || slots.covers(&position)), "what happened must show");
+    }
+
+    /// Writes to the log, whenever it may show.
+    pub(crate) fn happens(&self, records: impl IntoIterator<Item = Record>) {
+        self.log.append(records);
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.log.records.lock().unwrap().clone()
+    }
+
+    /// Begins the end and waits for it.
+    pub(crate) fn end(&mut self) {
+        self.shutdown.begin();
+        self.running.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+        if let Some(running) = self.running.take() {
+            running.join().unwrap();
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.stop().unwrap();
+        }
+    }
+}
+
+fn engine(rules: Rules, workers: usize, log: Arc<Log>, board: Arc<Board>) -> Engine {
+    let source = board.source("events");
+    let open_feeds = move |seat: Seat| -> Vec<Box<dyn Feed>> {
+        if seat.index > 0 {
+            return Vec::new();
+        }
+        *log.waker.lock().unwrap() = Some(seat.waker);
+        vec![Box::new(LogFeed { log: log.clone(), board: source.clone(), next: 0 })]
+    };
+    let settings = engine::Settings {
+        workers,
+        rules,
+        ticks: TickRules::default(),
+        idle_merge_effort: 1000,
+        dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
+        clock: Arc::new(WallClock),
+        open_feeds: Arc::new(open_feeds),
+        changes: None,
+        board,
+    };
+    Engine::start(settings).unwrap()
+}
+
+pub(crate) fn viewed(user: &str, product: &str, at: Millis) -> Record {
+    Record::View { user: user.into(), product: product.into(), at }
+}
+
+pub(crate) fn product(product: &str, category: &str) -> Record {
+    Record::Product { product: product.into(), category: category.into() }
+}
+
+/// `buyers` users each buy `product` now.
+pub(crate) fn bought(product: &str, buyers: usize) -> impl Iterator<Item = Record> + '_ {
+    (0..buyers).map(move |buyer| Record::Order {
+        order: format!("order-{product}-{buyer}"),
+        user: format!("buyer-{buyer}"),
+        product: product.into(),
+        at: now_ms(),
+    })
+}
+
+/// Short bounds for tests of bounds.
+pub(crate) fn short(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings { linger_ms: 200, shutdown_ms: 2_000, ..Settings::default() };
+    change(&mut settings);
+    settings
+}
+
+/// Waits until `ready`, for what has no notification.
+pub(crate) fn eventually(mut ready: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !ready() {
+        assert!(std::time::Instant::now() < deadline, "it never happened");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
