@@ -1,5 +1,7 @@
 //! The server over real TCP, on a real engine: every row of the contract, every error, every bound.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
 mod client;
 mod connections;
 mod events;
