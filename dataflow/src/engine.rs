@@ -51,12 +51,22 @@ pub struct StartError(String);
 #[error("a worker ended unexpectedly: {0}")]
 pub struct WorkerError(String);
 
-/// Running workers.
+/// Running workers. Dropping it ends them as [`Engine::stop`] does.
 pub struct Engine {
     shelf: Shelf,
     board: Arc<Board>,
-    pace: Arc<Pace>,
+    // Declared, and so dropped, before the guards, which wait for the workers.
+    pace: StopOnDrop,
     guards: timely::communication::WorkerGuards<()>,
+}
+
+/// Tells the workers to end when nobody can tell them any more.
+struct StopOnDrop(Arc<Pace>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Engine {
@@ -98,7 +108,7 @@ impl Engine {
             Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots }.run(worker);
         })
         .map_err(StartError)?;
-        Ok(Engine { shelf, board: settings.board, pace, guards })
+        Ok(Engine { shelf, board: settings.board, pace: StopOnDrop(pace), guards })
     }
 
     /// The read side.
@@ -116,7 +126,7 @@ impl Engine {
     /// How many ticks have been closed since the start.
     #[must_use]
     pub fn tick_counter(&self) -> TickCounter {
-        TickCounter(self.pace.clone())
+        TickCounter(self.pace.0.clone())
     }
 
     /// Ends the workers and waits for them. What was fed and not shown is fed again at the next start.
@@ -124,7 +134,7 @@ impl Engine {
     /// # Errors
     /// When a worker had panicked.
     pub fn stop(self) -> Result<(), WorkerError> {
-        self.pace.stop();
+        self.pace.0.stop();
         self.guards.join().into_iter().try_for_each(|ended| ended.map_err(WorkerError))
     }
 }

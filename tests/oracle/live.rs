@@ -255,3 +255,16 @@ fn readers_of_two_workers_see_only_closed_ticks() {
 fn readers_of_four_workers_see_only_closed_ticks() {
     readers_see_only_closed_ticks(4, 3);
 }
+
+#[test]
+fn a_dropped_engine_ends_its_workers() {
+    let log = Mutex::new(Log { fed: vec![Vec::new(); 2], ..Log::default() });
+    let shared = Arc::new(Shared { world: World::new(DOMAIN), log });
+    let (ended, end) = std::sync::mpsc::channel();
+    let engine = engine(&shared, Rules::default(), 2, 4);
+    std::thread::spawn(move || {
+        drop(engine);
+        ended.send(()).expect("the test waits");
+    });
+    end.recv_timeout(Duration::from_secs(60)).expect("nobody is left to stop these workers");
+}

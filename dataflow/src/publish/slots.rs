@@ -191,4 +191,21 @@ mod tests {
     fn workers_that_publish_at_the_same_instant_still_close_the_tick() {
         assert_eq!(race(200_000), []);
     }
+
+    #[test]
+    fn a_reader_never_gets_a_snapshot_that_has_forgotten_its_time() {
+        let (slots, last) = (Slots::new(1), 200_000);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for upper in 1..=last {
+                    let since = slots.closed().saturating_sub(1);
+                    slots.publish(0, Arc::new(Snapshot { upper, since, ..Snapshot::empty() }));
+                }
+            });
+            while slots.closed() < last {
+                let (snapshot, as_of) = slots.read(0);
+                assert!(snapshot.since <= as_of && as_of <= snapshot.upper, "{as_of} cannot be read");
+            }
+        });
+    }
 }
