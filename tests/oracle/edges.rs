@@ -153,13 +153,13 @@ fn a_changed_date_brings_an_expired_order_back() {
 
 #[test]
 fn a_buyer_counts_once_until_the_last_of_the_orders_is_gone() {
-    let both: (&[Update], Time) = (&[order(0, 0, 1000, 1), line(0, 1, 1), order(1, 0, 1020, 1), line(1, 1, 1)], 1021);
+    let both: (&[Update], Time) = (&[order(0, 0, 1000, 1), line(0, 1, 1), order(1, 0, 1019, 1), line(1, 1, 1)], 1021);
     assert_eq!(end_of(&[both]).general(), [(1, 1)]);
-    assert_eq!(end_of(&[both, (&[order(1, 0, 1020, -1)], 1049)]).general(), [(1, 1)]);
-    assert_eq!(end_of(&[both, (&[order(1, 0, 1020, -1)], 1050)]).general(), []);
-    assert_eq!(end_of(&[both, (&[line(0, 1, -1)], 1069)]).general(), [(1, 1)]);
-    assert_eq!(end_of(&[both, (&[], 1069)]).general(), [(1, 1)]);
-    assert_eq!(end_of(&[both, (&[], 1070)]).general(), []);
+    assert_eq!(end_of(&[both, (&[order(1, 0, 1019, -1)], 1049)]).general(), [(1, 1)]);
+    assert_eq!(end_of(&[both, (&[order(1, 0, 1019, -1)], 1050)]).general(), []);
+    assert_eq!(end_of(&[both, (&[line(0, 1, -1)], 1068)]).general(), [(1, 1)]);
+    assert_eq!(end_of(&[both, (&[], 1068)]).general(), [(1, 1)]);
+    assert_eq!(end_of(&[both, (&[], 1069)]).general(), []);
 }
 
 #[test]
@@ -180,6 +180,26 @@ fn the_row_behind_a_full_list_comes_up_when_one_leaves() {
     let general = end.general();
     assert_eq!(general[0], (1, 2));
     assert_eq!(general[1..].iter().map(|row| row.1).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn an_order_that_leaves_while_a_line_joins_it_is_gone() {
+    let sold: (&[Update], Time) = (&[order(0, 0, 1000, 1), line(0, 1, 1)], 1001);
+    assert_eq!(end_of(&[sold, (&[order(0, 0, 1000, -1), line(0, 1, 1)], 1002)]).general(), []);
+    assert_eq!(end_of(&[sold, (&[line(0, 1, -1), order(0, 0, 1000, 1)], 1002)]).general(), []);
+}
+
+#[test]
+fn equal_times_rank_by_product_at_the_end_of_a_full_history_too() {
+    let products = World::new(DOMAIN).products;
+    let mut ranked: Vec<usize> = (0..4).collect();
+    ranked.sort_by_key(|product| products[*product]);
+    let views: Vec<Update> = ranked.iter().map(|product| view(0, *product, 7)).collect();
+    let expected: Vec<(usize, Time)> = ranked[..3].iter().map(|product| (*product, 7)).collect();
+    let last_come_first: Vec<(&[Update], Time)> = views.chunks(1).rev().zip(1000..).collect();
+    assert_eq!(end_of(&last_come_first).history(0), expected);
+    let first_come_first: Vec<(&[Update], Time)> = views.chunks(1).zip(1000..).collect();
+    assert_eq!(end_of(&first_come_first).history(0), expected);
 }
 
 #[test]
@@ -234,6 +254,17 @@ fn categories_rank_by_products_seen_and_then_by_the_latest_view() {
     let (_, mut products) = end_of(&[(&sold, 1001), (&seen, 1002), (&[view(0, 1, 10)], 1003)]).recommended(0);
     products.sort_unstable();
     assert_eq!(products, [1, 2]);
+}
+
+#[test]
+fn more_products_of_a_category_outrank_a_later_view() {
+    let catalogue = [category(0, 0, 1), category(3, 0, 1), category(2, 1, 1), category(2, 2, 1)];
+    let sold: Vec<Update> =
+        [0, 2].iter().flat_map(|&n| [order(n, n, 1000, 1), line(n, n, 1)]).chain(catalogue).collect();
+    let (personal, mut products) =
+        end_of(&[(&sold, 1001), (&[view(0, 0, 1), view(0, 3, 2), view(0, 2, 9)], 1002)]).recommended(0);
+    products.sort_unstable();
+    assert_eq!((personal, products), (true, vec![0, 2]));
 }
 
 #[test]
