@@ -92,7 +92,7 @@ impl Churn {
             inputs.order(order, -1);
             updates += 2;
         }
-        if self.turn % 5 != 0 {
+        if !self.turn.is_multiple_of(5) {
             let ids = &self.seat.dictionary;
             let order = ids.order(&format!("order {}", self.own(place)));
             let user = ids.user(&format!("user {}", self.turn % USERS));

@@ -76,7 +76,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         }
         member.finish()
     })?;
-    let ended: Vec<Result<(Vec<Sample>, Vec<Sample>), String>> = guards.join().into_iter().collect();
+    let ended: Vec<_> = guards.join().into_iter().collect();
     over.store(true, Ordering::SeqCst);
     let mut samples = reader.join().map_err(|_| "the reader saw something impossible".to_owned())?;
     let mut last = Vec::new();
