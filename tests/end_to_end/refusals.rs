@@ -1,0 +1,32 @@
+//! Starts that cannot succeed, and say why.
+
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+
+use crate::program::vitrine;
+
+#[test]
+fn a_configuration_that_cannot_be_used_exits_with_78_and_names_the_place() {
+    let dir = TempDir::with_prefix("vitrine-config-").expect("a temporary directory");
+    let config = dir.path().join("vitrine.toml");
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[files]\ndirr = \"x\"\n")
+        .expect("the file is written");
+    let output = vitrine(&["serve", "--config", config.to_str().expect("UTF-8")]).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("vitrine.toml") && said.contains("dirr") && said.contains("files.dir"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let dir = TempDir::with_prefix("vitrine-files-").expect("a temporary directory");
+    let files = format!("files.dir={}", dir.path().display());
+    let output = vitrine(&["serve", "--set", &files, "--listen", &address]).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("cannot listen on {address}")) && said.contains("in use"), "{said}");
+}
