@@ -3,6 +3,7 @@
 pub(crate) mod best_sellers;
 pub(crate) mod instant;
 pub(crate) mod json;
+pub(crate) mod names;
 pub(crate) mod problem;
 pub(crate) mod simple;
 pub(crate) mod status;

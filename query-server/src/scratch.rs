@@ -6,6 +6,7 @@ use dataflow::rows::{Seller, Viewed};
 use dataflow::time::Diff;
 
 use crate::answer::instant::Instant;
+use crate::answer::names::Names;
 
 /// What it takes to read a list and to write its answer.
 #[derive(Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Scratch {
     pub(crate) sellers: Vec<(Seller, Diff)>,
     /// The text of the last `as_of`: many answers share one.
     pub(crate) as_of: Instant,
+    /// The names written lately.
+    pub(crate) names: Names,
 }
 
 /// Calls `with` with this thread's buffers, `out` being empty.

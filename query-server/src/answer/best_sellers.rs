@@ -10,13 +10,14 @@ use dataflow::rows::Seller;
 use dataflow::time::Diff;
 
 use super::json::{comma, number, string};
+use super::names::Names;
 
 /// Writes a best-seller list.
 pub(crate) fn best_sellers(
     out: &mut Vec<u8>,
     category: Option<&str>,
     rows: &[(Seller, Diff)],
-    dictionary: &Dictionary,
+    (names, dictionary): (&mut Names, &Dictionary),
     as_of: &str,
     explain: bool,
 ) {
@@ -27,29 +28,32 @@ pub(crate) fn best_sellers(
     }
     comma(out);
     out.extend_from_slice(b"\"products\":[");
-    each(out, rows, dictionary, false);
+    each(out, rows, (names, dictionary), false);
     out.extend_from_slice(b"],\"type\":\"non-personalized\",\"as_of\":");
     string(out, as_of);
     if explain {
         out.extend_from_slice(b",\"explain\":[");
-        each(out, rows, dictionary, true);
+        each(out, rows, (names, dictionary), true);
         out.push(b']');
     }
     out.push(b'}');
 }
 
-fn each(out: &mut Vec<u8>, rows: &[(Seller, Diff)], dictionary: &Dictionary, ranked: bool) {
-    dictionary.product_names(rows.iter().map(|(row, _)| row.product), |key, name| {
-        let rank = rows.iter().position(|(row, _)| row.product == key).expect("the key is of one of these rows");
-        comma(out);
-        out.extend_from_slice(b"{\"product\":");
-        string(out, name);
-        out.extend_from_slice(b",\"buyers\":");
-        number(out, rows[rank].0.buyers());
-        if ranked {
-            out.extend_from_slice(b",\"rank\":");
-            number(out, rank as u64 + 1);
-        }
-        out.push(b'}');
-    });
+fn each(out: &mut Vec<u8>, rows: &[(Seller, Diff)], (names, dictionary): (&mut Names, &Dictionary), ranked: bool) {
+    names.list(
+        out,
+        dictionary,
+        rows,
+        |(row, _)| row.product,
+        b"{\"product\":",
+        |out, place, (row, _)| {
+            out.extend_from_slice(b",\"buyers\":");
+            number(out, row.buyers());
+            if ranked {
+                out.extend_from_slice(b",\"rank\":");
+                number(out, place as u64 + 1);
+            }
+            out.push(b'}');
+        },
+    );
 }

@@ -48,7 +48,7 @@ fn read(
     parameters: &Parameters,
 ) -> Result<Response<Body>, Problem> {
     let shelf = &shared.app.shelf;
-    scratch::with(|Scratch { out, sellers, as_of, .. }| {
+    scratch::with(|Scratch { out, sellers, as_of, names, .. }| {
         let glance = shelf.glance_any();
         let ranking = match category {
             None => Ranking::General,
@@ -62,8 +62,8 @@ fn read(
             sellers.clear();
         }
         sellers.truncate(parameters.limit);
-        let as_of = as_of.text(glance.as_of());
-        answer::best_sellers::best_sellers(out, category, sellers, shelf.dictionary(), as_of, parameters.explain);
+        let (as_of, names) = (as_of.text(glance.as_of()), (names, &**shelf.dictionary()));
+        answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);
         Ok(answer::json(headers, out))
     })
 }

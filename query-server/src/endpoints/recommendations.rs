@@ -39,7 +39,7 @@ pub(crate) fn read(
     legacy: bool,
 ) -> Response<Body> {
     let shelf = &shared.app.shelf;
-    scratch::with(|Scratch { out, as_of, .. }| {
+    scratch::with(|Scratch { out, as_of, names, .. }| {
         let key = shelf.dictionary().user(user);
         let glance = shelf.glance(key);
         let mut made = glance.recommendations(key);
@@ -52,7 +52,7 @@ pub(crate) fn read(
             (false, false) => Shape::Plain(as_of.text(glance.as_of())),
             (false, true) => Shape::Explained(as_of.text(glance.as_of())),
         };
-        user_shelf::recommendations(out, user, made.kind, &made.picks, shelf.dictionary(), shape);
+        user_shelf::recommendations(out, user, &made, (names, shelf.dictionary()), shape);
         answer::json(headers, out)
     })
 }
