@@ -21,7 +21,8 @@
 //! its goal, or librdkafka said that it ended; from then on it is live, also while partitions that appear later are
 //! read. The worker polls without waiting; librdkafka's threads fetch ahead, bounded a partition
 //! (`queued.max.messages.kbytes`), and wake the worker. When the graph takes no more (a budget of 0), nothing is
-//! polled, the queues fill, and fetching stops.
+//! polled, the queues fill, and fetching stops. Lag comes from the ends that the watcher asks for every second, not
+//! from librdkafka's statistics, whose JSON would have to be made and read in the workers.
 //!
 //! # Errors
 //! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream goes on. When the outlet is full
@@ -32,7 +33,8 @@
 //!   error and skip what lies before (its source says so in a FIXME). Topic ids would tell, but the binding has no call
 //!   that shows them. Instead a record that was read some seconds ago is read again at every look; when another one
 //!   is in its place, or the partition ends before the position, it is read again from its first record. That is
-//!   harmless, since repeated records change nothing. A compacted record proves nothing either way.
+//!   harmless, since repeated records change nothing. A compacted record proves nothing either way; and in the first
+//!   moments, before a record is remembered, only a shorter topic is found out.
 //! - *Records were deleted before they were read*: named in the log with their offsets; reading goes on behind them.
 
 mod assignment;

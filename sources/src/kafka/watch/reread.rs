@@ -47,3 +47,44 @@ pub(super) fn reread(
     consumer.unassign()?;
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests {
+    use harness::kafka::Broker;
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
+
+    use super::*;
+    use crate::kafka::client::Context;
+    use crate::kafka::config::{self, Settings};
+
+    /// A record of partition 0 or 1 at offset 1, as it would be remembered.
+    fn record(payload: &str, timestamp: i64) -> Fingerprint {
+        let timestamp = Timestamp::CreateTime(timestamp);
+        Fingerprint::of(&OwnedMessage::new(Some(payload.into()), None, "views".into(), timestamp, 0, 1, None))
+    }
+
+    #[test]
+    fn a_record_is_known_again_and_another_in_its_place_is_not() {
+        let broker = Broker::start();
+        broker.create_topic("views", 3);
+        for partition in 0..3 {
+            broker.produce_at("views", Some(partition), 1_700_000_000_000, ["a", "b", "c"]);
+        }
+        let bell = Arc::new(Bell::default());
+        let reader = config::reader(&Settings::new(broker.bootstrap(), ["views"]), "reread").unwrap();
+        let consumer = config::watcher(&reader).create_with_context(Context::new(bell.clone())).unwrap();
+        let consumer: Arc<Consumer> = Arc::new(consumer);
+        let id = |partition| PartitionId { topic: "views".into(), partition };
+        let remembered = BTreeMap::from([
+            (id(0), record("b", 1_700_000_000_000)),
+            (id(1), record("x", 1_700_000_000_000)),
+            (id(2), record("b", 1_700_000_000_001)),
+        ]);
+        let expected = BTreeMap::from([(id(0), Reread::Same), (id(1), Reread::Different), (id(2), Reread::Different)]);
+        // Twice: nothing of the first time is in the way of the second.
+        for _ in 0..2 {
+            assert_eq!(reread(&consumer, &remembered, Duration::from_secs(60), &bell).unwrap(), expected);
+        }
+    }
+}
