@@ -30,7 +30,7 @@
 //! - *A broker is away, a topic is not there, a partition has no leader* (transient): told as the reason of
 //!   `Retrying`, tried again for ever. Answers go on from what has been read. A topic is never created.
 //! - *A topic was deleted and made anew, or lost its end*: librdkafka 2.12 would go on at the old offset without an
-//!   error and skip what lies before (its source says so in a FIXME). Topic ids would tell, but the binding has no call
+//!   error and skip what lies before. Topic ids would tell, but the binding has no call
 //!   that shows them. Instead a record that was read some seconds ago is read again at every look; when another one
 //!   is in its place, or the partition ends before the position, it is read again from its first record. That is
 //!   harmless, since repeated records change nothing. A compacted record proves nothing either way; and in the first
