@@ -113,6 +113,38 @@ fn a_topic_made_anew_is_read_from_its_first_record() {
     shop.engine.stop().unwrap();
 }
 
+/// The dangerous one: by the time anybody looks, the topic is there, as long as before and longer. Only its records tell.
+#[test]
+fn a_topic_made_anew_while_nobody_looks_is_found_out_by_its_records() {
+    let (topic, distraction) = ("made-anew-unseen", "distraction");
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, views("ann", products("old", 5)));
+    // Asked for the second topic's position, the watcher is kept waiting, and sees nothing meanwhile.
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (answer, answered) = std::sync::mpsc::channel::<()>();
+    let answered = std::sync::Mutex::new(answered);
+    let resume = move |topic: &str, _: i32| {
+        if topic == distraction {
+            asked.send(()).unwrap();
+            answered.lock().unwrap().recv().unwrap();
+        }
+        None
+    };
+    let shop = Shop::resume(&BROKER, &[topic, distraction], 100, Arc::new(resume));
+    shop.wait_viewed("ann", products("old", 5));
+    BROKER.create_topic(distraction, 1);
+    is_asked.recv_timeout(SOON).unwrap();
+    BROKER.delete_topic(topic);
+    BROKER.create_topic(topic, 1);
+    BROKER.produce(topic, None, views("ben", products("new", 8)));
+    answer.send(()).unwrap();
+    shop.wait_viewed("ben", products("new", 8));
+    shop.wait_position(topic, 0, 8);
+    shop.wait_live();
+    assert_eq!(shop.said().ignored["partition_restarted"], 1);
+    shop.engine.stop().unwrap();
+}
+
 #[test]
 fn a_shorter_topic_made_anew_is_read_from_its_first_record() {
     let topic = "made-shorter";
