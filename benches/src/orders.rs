@@ -106,7 +106,7 @@ impl Orders {
         self.lines += 1;
         match self.choice {
             Choice::Popular => self.shop.view(at, &mut self.rng).product,
-            Choice::HalfOnOne if self.lines % 2 == 0 => 0,
+            Choice::HalfOnOne if self.lines.is_multiple_of(2) => 0,
             Choice::HalfOnOne | Choice::Uniform => self.rng.below(PRODUCTS),
         }
     }
