@@ -1,14 +1,13 @@
 //! The HTTP side of Vitrine: shelves answered straight from the published indexes, events taken in, and operations.
 //!
 //! ```text
-//! accept thread ─▶ serving threads ─▶ hyper ─▶ dispatch ─▶ route ─▶ endpoints ─▶ answer ─▶ the shop
-//!                  (one runtime each)                              │
-//!                                                                  ├─▶ Shelf (a glance, no waiting)
-//!                                                                  ├─▶ Waits (until a position is visible)
-//!                                                                  └─▶ Intake (events and removals, durable)
+//! accept ─▶ serving threads ─▶ hyper ─▶ dispatch ─▶ route ─▶ endpoints ─▶ answer ─▶ the shop
+//!           (one runtime each)                               ├─▶ Shelf: a glance, no waiting
+//!                                                            ├─▶ Waits: until a position is visible
+//!                                                            └─▶ Intake: events and removals, durable
 //! ```
-//! [`serve`] starts it, [`Settings`] bounds it, [`App`] is what it answers from. Wire shapes are known to `answer` alone;
-//! what an event looks like is known to whoever implements [`Intake`].
+//! [`serve`] starts it, [`Settings`] bounds it, [`App`] is what it answers from. Only `answer` knows wire shapes; what
+//! an event looks like is known to whoever implements [`Intake`].
 
 mod answer;
 mod app;

@@ -1,8 +1,8 @@
 //! Product ids as JSON strings, kept ready by each serving thread.
 //!
-//! An answer names ten products. The dictionary, shared by all threads and as large as the catalogue, costs several cache
-//! misses a name: a quarter of the time that answering took. Here a name that was written lately costs one. Ids are never
-//! changed or taken away, so what is kept never grows stale.
+//! An answer names ten products. The dictionary, shared by all threads and as large as the catalogue, costs several
+//! cache misses a name: a quarter of the time that answering took. Here a name that was written lately costs one. Ids
+//! are never changed or taken away, so what is kept never grows stale.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::ProductKey;

@@ -78,7 +78,8 @@ fn raw(row: Row, detail: &str, more: &str) -> Bytes {
     let body = bare(row, detail, None, None);
     let (code, reason) = (row.status.as_u16(), row.status.canonical_reason().unwrap_or_default());
     let head = format!(
-        "HTTP/1.1 {code} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{more}connection: close\r\n\r\n",
+        "HTTP/1.1 {code} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{more}\
+         connection: close\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), &body].concat().into()

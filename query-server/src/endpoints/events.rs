@@ -20,6 +20,9 @@ use split::Framing;
 
 pub(crate) mod split;
 
+/// Bytes of a body that are checked in the serving thread itself: some dozens of microseconds.
+const HERE_BYTES_MAX: usize = 16 << 10;
+
 /// Answers 202 once every event is durable.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
@@ -35,10 +38,21 @@ pub(crate) fn answer(
     Ok(Reply::Later(Box::pin(async move {
         let received = incoming::read(body, &shared).await?;
         slot.set_unread(false);
-        let events = split::events(&received.bytes, framing)?;
-        check(&shared, &events)?;
+        let events = checked(&shared, &received.bytes, framing).await?;
         append(&shared, events).await
     })))
+}
+
+/// The events of `body`, each checked. A long body is worked through beside the serving thread, which answers on.
+async fn checked(shared: &Arc<Shared>, body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Problem> {
+    let (shared, body) = (shared.clone(), body.clone());
+    let is_long = body.len() > HERE_BYTES_MAX;
+    let work = move || {
+        let events = split::events(&body, framing)?;
+        check(&shared, &events)?;
+        Ok(events)
+    };
+    if is_long { tokio::task::spawn_blocking(work).await.expect("checking an event does not panic") } else { work() }
 }
 
 fn check(shared: &Shared, events: &[Bytes]) -> Result<(), Problem> {

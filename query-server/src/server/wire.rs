@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn only_bare_refusals_are_found() {
-        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: Fri, 20 Nov 2026 10:15:00 GMT\r\n\r\n";
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+            content-length: 0\r\ndate: Fri, 20 Nov 2026 10:15:00 GMT\r\n\r\n";
         assert_eq!(bare_refusal(bare), Some((0, 431)));
         let after = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".as_slice(), bare].concat();
         assert_eq!(bare_refusal(&after), Some((40, 431)));

@@ -34,6 +34,12 @@ fn one_an_array_or_one_a_line() {
         assert!(!answer.json()["token"].as_str().unwrap().is_empty());
     }
     assert_eq!(shop.records().len(), 8);
+    let many: Vec<String> = (0..5_000).map(event).collect();
+    let answer = post(&mut connection, &[LINES], &many.join("\n"));
+    assert_eq!((answer.status, &answer.json()["accepted"]), (202, &json!(5_000)));
+    assert_eq!(shop.records().len(), 5_008);
+    let long = format!("[{},{{}}]", many.join(","));
+    assert_eq!(post(&mut connection, &[JSON], &long).assert_problem(422, "malformed-event").json()["index"], 5_000);
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn mutated_requests_do_no_harm() {
         "GET /v1/users/user-1/history?limit=3&explain=true HTTP/1.1\r\nhost: shop\r\naccept: */*\r\n\r\n".to_owned(),
         "GET /api/v1/user_history_recommendations/ HTTP/1.1\r\nhost: shop\r\nuser-id: user-1\r\n\r\n".to_owned(),
         format!(
-            "POST /v1/events HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /v1/events HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         ),
         format!(
