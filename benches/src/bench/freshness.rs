@@ -3,12 +3,11 @@
 //! A bare consumer in the same run reads the same views: what Kafka itself takes to hand a record on.
 
 mod echo;
+mod probe;
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use rdkafka::producer::Producer as _;
-use vitrine::clock::wall_ms;
 
 use crate::child;
 use crate::context::Context;
@@ -18,13 +17,13 @@ use crate::machine::rest;
 use crate::numbers::{ms, percentile};
 use crate::product::Product;
 use crate::shop::shop;
-use crate::topic::{self, PARTITIONS};
+use crate::topic::PARTITIONS;
 
 use echo::Echo;
+use probe::{Prober, USER};
 
 const EVENTS_PER_S: &str = "5000";
-const PROBE_USER: &str = "probe";
-const PROBES_APART_MS: u32 = 40;
+const PROBES_APART_MS: f64 = 40.0;
 const SHOWN_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
@@ -38,43 +37,52 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let (events, since) = (product.events()?, Instant::now());
     let echo = Echo::start(brokers, &topic)?;
 
-    let producer = topic::producer(brokers, &[("acks", "all"), ("linger.ms", "0"), ("socket.nagle.disable", "true")])?;
+    let prober = Prober::new(brokers)?;
     let mut connection = Connection::open(product.address())?;
-    let request = format!("GET /v1/users/{PROBE_USER}/history HTTP/1.1\r\nhost: vitrine\r\n\r\n").into_bytes();
+    let request = format!("GET /v1/users/{USER}/history HTTP/1.1\r\nhost: vitrine\r\n\r\n").into_bytes();
     let shop = shop(0);
     let mut rng = shop.rng("moments");
-    let (mut shown_ms, mut echoed_ms) = (Vec::new(), Vec::new());
+    let (mut shown, mut echoed) = (Latencies::default(), Latencies::default());
     for number in 0..probes {
         // Not in step with anything that happens every so often.
-        rest(Duration::from_secs_f64(f64::from(PROBES_APART_MS) * rng.unit() / 1e3));
+        rest(Duration::from_secs_f64(PROBES_APART_MS * rng.unit() / 1e3));
         let product_id = format!("probe-{number}");
-        let view = view_json(&product_id);
-        topic::send(&producer, &topic, number % PARTITIONS, &view)?;
-        producer.flush(SHOWN_MAX)?;
-        let acknowledged = Instant::now();
+        let since = prober.view(&topic, number % PARTITIONS, &product_id)?;
         let needle = format!("\"{product_id}\"");
         while !contains(connection.ask(&request)?, needle.as_bytes()) {
-            ensure!(acknowledged.elapsed() < SHOWN_MAX, "the view of {product_id} does not show");
+            ensure!(since[1].elapsed() < SHOWN_MAX, "the view of {product_id} does not show");
         }
-        shown_ms.push(ms(acknowledged.elapsed()));
-        echoed_ms.push(ms(echo.wait(&product_id)?.saturating_duration_since(acknowledged)));
+        shown.note(since, Instant::now());
+        echoed.note(since, echo.wait(&product_id)?);
     }
     figures.put("freshness_events_per_s", (product.events()? - events) / since.elapsed().as_secs_f64());
     visitors.kill9();
-    for (name, latencies) in [("freshness", &shown_ms), ("kafka_echo", &echoed_ms)] {
-        for (rank, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
-            figures.put(&format!("{name}_{rank}_ms"), percentile(latencies, percent));
-        }
-    }
+    shown.report("freshness", figures);
+    echoed.report("kafka_echo", figures);
     product.stop();
     Ok(())
 }
 
-fn view_json(product_id: &str) -> String {
-    let at = wall_ms() as f64 / 1e3;
-    format!(
-        r#"{{"event":"ProductView","messageid":"{product_id}","userid":"{PROBE_USER}","properties":{{"productid":"{product_id}"}},"context":{{"source":"web"}},"timestamp":{at:.3}}}"#
-    )
+/// What one way of showing took, in milliseconds.
+#[derive(Default)]
+struct Latencies {
+    since_sent: Vec<f64>,
+    since_acknowledged: Vec<f64>,
+}
+
+impl Latencies {
+    fn note(&mut self, [sent, acknowledged]: [Instant; 2], at: Instant) {
+        self.since_sent.push(ms(at.duration_since(sent)));
+        // A record may be seen before its producer hears of it.
+        self.since_acknowledged.push(ms(at.saturating_duration_since(acknowledged)));
+    }
+
+    fn report(&self, name: &str, figures: &mut Figures) {
+        for (rank, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
+            figures.put(&format!("{name}_{rank}_ms"), percentile(&self.since_acknowledged, percent));
+            figures.put(&format!("{name}_from_send_{rank}_ms"), percentile(&self.since_sent, percent));
+        }
+    }
 }
 
 fn contains(answer: &[u8], needle: &[u8]) -> bool {

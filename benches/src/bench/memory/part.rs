@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::lab::{Hands, Lab, Row};
 use crate::machine::{resident_bytes, resident_bytes_peak, rest};
 use crate::orders::{Choice, Orders};
-use crate::shop::{PRODUCTS, USERS};
+use crate::shop::PRODUCTS;
 
 /// Idle merging and the allocator give memory back within this time.
 const SETTLING: Duration = Duration::from_secs(4);
+/// How many products every user has seen.
+const PAIRS_PER_USER: usize = 25;
 const MONTH_MS: u64 = 30 * 86_400_000;
 
 /// What to load.
@@ -43,7 +45,7 @@ pub(crate) fn run_part(args: &MemoryArgs) -> Kept {
     let mut lab = Lab::start(1, Hands::wall());
     let (before, load) = match args.kind {
         Kind::Pairs => {
-            let (users, products) = (lab.users(USERS as usize), lab.products(PRODUCTS as usize));
+            let (users, products) = (lab.users(args.rows / PAIRS_PER_USER), lab.products(PRODUCTS as usize));
             let end = vitrine::clock::wall_ms();
             let rows = args.rows;
             // Every user once, then every user again with another product, as visitors come.
