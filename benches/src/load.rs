@@ -1,6 +1,6 @@
 //! The load generator: the same for the product and for the bare hyper beside it.
 //!
-//! [`saturate`] keeps a number of connections busy from one thread and counts what comes back; [`pace`] asks at a
+//! [`saturate()`] keeps a number of connections busy from one thread and counts what comes back; [`pace()`] asks at a
 //! steady rate and times each answer from the moment its request was due.
 
 mod answers;
