@@ -134,7 +134,7 @@ impl Lab {
         }
     }
 
-    /// Gives one row to the first worker; returns the time until it shows, watched as closely as possible.
+    /// Gives one row to the first worker; returns the time until a waiting thread has seen it.
     pub(crate) fn sight(&mut self, row: Row) -> Duration {
         let start = Instant::now();
         self.give(0, std::iter::once(row));
@@ -142,7 +142,7 @@ impl Lab {
         start.elapsed()
     }
 
-    /// Sets the clock forward; returns the time until that moment shows, watched as closely as possible.
+    /// Sets the clock forward; returns the time until a waiting thread has seen that moment published.
     pub(crate) fn slide(&self, ms: u64) -> Duration {
         let start = Instant::now();
         let now = self.hands.forward(ms);
@@ -151,13 +151,10 @@ impl Lab {
         start.elapsed()
     }
 
+    /// Waits asleep: a thread that spins would take a core from the worker on a small or busy machine.
     fn watch(&self, shown: impl Fn(&Lab) -> bool) {
-        let deadline = Instant::now() + SETTLE_MAX;
-        while !shown(self) {
-            assert!(Instant::now() < deadline, "what was given does not show");
-            // Gives way where the worker has no core of its own.
-            std::thread::yield_now();
-        }
+        let shown = self.shelf().slots().wait_until(SETTLE_MAX, || shown(self));
+        assert!(shown, "what was given does not show");
     }
 
     fn shows(&self) -> bool {
