@@ -101,7 +101,8 @@ impl Serving {
     #[track_caller]
     pub(crate) fn wait_readyz(&mut self, deadline: Duration, status: u16, words: &str) -> String {
         wait_for(deadline, &format!("/readyz says {status} {words}"), || {
-            assert!(self.process.is_running(), "vitrine has exited: {}", self.process.stderr());
+            let exited = self.process.exit_status();
+            assert!(exited.is_none(), "vitrine has exited: {exited:?}, {}", self.process.stderr());
             let answer = http::try_request("GET", &self.url("/readyz"), &[], b"").ok()?;
             (answer.status == status && answer.text().contains(words)).then(|| answer.text())
         })
