@@ -79,6 +79,12 @@ impl Dictionary {
         key
     }
 
+    /// The key of a user id, without remembering it: for readers, who may ask for users that do not exist.
+    #[must_use]
+    pub fn find_user(&self, id: &str) -> UserKey {
+        self.ids.user(id)
+    }
+
     /// The key of an order id. Orders have 128 bits and no dictionary.
     #[must_use]
     pub fn order(&self, id: &str) -> OrderKey {

@@ -40,7 +40,7 @@ pub(crate) fn read(
 ) -> Response<Body> {
     let shelf = &shared.app.shelf;
     scratch::with(|Scratch { out, as_of, names, .. }| {
-        let key = shelf.dictionary().user(user);
+        let key = shelf.dictionary().find_user(user);
         let glance = shelf.glance(key);
         let mut made = glance.recommendations(key);
         if made.picks.len() < shelf.rules().items_min {

@@ -46,7 +46,7 @@ fn viewed_at(shared: &Shared, user: &str, product: &str) -> Option<Millis> {
     let shelf = &shared.app.shelf;
     let product = shelf.dictionary().find_product(product)?;
     scratch::with(|Scratch { viewed, .. }| {
-        let key = shelf.dictionary().user(user);
+        let key = shelf.dictionary().find_user(user);
         shelf.glance(key).history(key, viewed);
         viewed.iter().find(|(row, _)| row.product == product).map(|(row, _)| row.at())
     })
