@@ -1,0 +1,256 @@
+//! A data file: frames of rows behind a header and before an index of them.
+//!
+//! ```text
+//! "VITRROWS" │ format u32 │ crc32c of both u32 ║ frame ║ … ║ index ║ its length u32 │ its crc32c u32 │ "VITREND\n"
+//! ```
+//! The frames lie without a gap between header and index, so every byte of the file is under a checksum.
+
+use std::path::{Path, PathBuf};
+
+use dataflow::dictionary::Name;
+use dataflow::ids::{ID_BYTES_MAX, ProductKey, UserKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::stamp::Stamp;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::Columns;
+use crate::disk::{Disk, DiskFile};
+use crate::error::{Damage, Doing, Error};
+use crate::frame::{COLUMN_BYTES_FULL, FRAME_ROWS_MAX, Packer};
+use crate::manifest::Summary;
+use crate::table::Table;
+
+/// The format of data files; a later one is refused.
+pub(crate) const FORMAT: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"VITRROWS";
+const END: &[u8; 8] = b"VITREND\n";
+
+/// Before the first frame.
+pub(crate) const HEADER_BYTES: usize = 16;
+
+/// After the index.
+pub(crate) const TRAILER_BYTES: usize = 16;
+
+/// Where a frame lies, and what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u32,
+    pub(crate) table: u8,
+    pub(crate) rows: u32,
+}
+
+/// Takes the rows of a checkpoint, in any order, and writes them out frame by frame.
+///
+/// Rows that lie beside each other in the order of their keys take the least space. At most one frame of each table is
+/// in memory.
+pub struct RowWriter {
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    packer: Packer,
+    tables: [Columns; 5],
+    summaries: [Summary; 5],
+    slots: Vec<Slot>,
+    buffer: Vec<u8>,
+    written: u64,
+    crc32c: u32,
+}
+
+/// A data file that is durable but for its name.
+pub(crate) struct Finished {
+    pub(crate) bytes: u64,
+    pub(crate) crc32c: u32,
+    pub(crate) tables: Vec<Summary>,
+}
+
+impl RowWriter {
+    pub(crate) fn create(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        let file = disk.create(path).map_err(|source| Error::of_disk(path, Doing::Made, source))?;
+        let mut writer = RowWriter {
+            path: path.to_owned(),
+            file,
+            packer: Packer::new().map_err(|source| Error::of_disk(path, Doing::Made, source))?,
+            tables: Table::ALL.map(Columns::new),
+            summaries: Table::ALL.map(Summary::empty),
+            slots: Vec::new(),
+            buffer: Vec::new(),
+            written: 0,
+            crc32c: 0,
+        };
+        writer.buffer.extend(header());
+        writer.write_out()?;
+        Ok(writer)
+    }
+
+    /// The latest thing that happened to a (user, product).
+    ///
+    /// # Errors
+    /// As of all these methods: the disk does not take what has gathered.
+    pub fn stamp(&mut self, user: UserKey, product: ProductKey, stamp: Stamp) -> Result<(), Error> {
+        self.columns(Table::Stamps).stamp(user, product, stamp);
+        self.close_if_full(Table::Stamps)
+    }
+
+    /// An order, with a difference.
+    ///
+    /// # Errors
+    /// See [`RowWriter::stamp`].
+    pub fn order(&mut self, row: &OrderRow, diff: i64) -> Result<(), Error> {
+        self.columns(Table::Orders).order(row, diff);
+        self.close_if_full(Table::Orders)
+    }
+
+    /// A line of an order, with a difference.
+    ///
+    /// # Errors
+    /// See [`RowWriter::stamp`].
+    pub fn line(&mut self, row: &LineRow, diff: i64) -> Result<(), Error> {
+        self.columns(Table::Lines).line(row, diff);
+        self.close_if_full(Table::Lines)
+    }
+
+    /// A product's category, with a difference.
+    ///
+    /// # Errors
+    /// See [`RowWriter::stamp`].
+    pub fn catalogue(&mut self, row: &CatalogueRow, diff: i64) -> Result<(), Error> {
+        self.columns(Table::Catalogue).catalogue(row, diff);
+        self.close_if_full(Table::Catalogue)
+    }
+
+    /// The id behind a key.
+    ///
+    /// # Errors
+    /// See [`RowWriter::stamp`]; or the id is longer than ids may be.
+    pub fn name(&mut self, name: &Name) -> Result<(), Error> {
+        let (Name::Product(_, id) | Name::Category(_, id) | Name::User(_, id)) = name;
+        if id.len() > ID_BYTES_MAX {
+            return Err(Error::IdTooLong { bytes: id.len() });
+        }
+        self.columns(Table::Names).name(name);
+        self.close_if_full(Table::Names)
+    }
+
+    /// How many bytes have been written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.written
+    }
+
+    fn columns(&mut self, table: Table) -> &mut Columns {
+        &mut self.tables[table as usize]
+    }
+
+    fn close_if_full(&mut self, table: Table) -> Result<(), Error> {
+        let columns = &self.tables[table as usize];
+        // Ids are the only thing that varies in length, and the only column that can be full before its rows are.
+        let full = columns.rows >= FRAME_ROWS_MAX || columns.bytes_max() >= COLUMN_BYTES_FULL;
+        if full { self.close(table) } else { Ok(()) }
+    }
+
+    fn close(&mut self, table: Table) -> Result<(), Error> {
+        let columns = &mut self.tables[table as usize];
+        if columns.rows == 0 {
+            return Ok(());
+        }
+        let packed = self.packer.pack(columns, &mut self.buffer);
+        packed.map_err(|source| Error::of_disk(&self.path, Doing::Written, source))?;
+        let (bytes, rows) = (self.buffer.len() as u32, columns.rows as u32);
+        self.slots.push(Slot { offset: self.written, bytes, table: table.number(), rows });
+        let summary = &mut self.summaries[table as usize];
+        summary.rows += u64::from(rows);
+        summary.frames += 1;
+        summary.bytes += u64::from(bytes);
+        columns.clear();
+        self.write_out()
+    }
+
+    fn write_out(&mut self) -> Result<(), Error> {
+        let written = self.file.write_all(&self.buffer);
+        written.map_err(|source| Error::of_disk(&self.path, Doing::Written, source))?;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &self.buffer);
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes what has gathered and the index, and makes the content durable.
+    pub(crate) fn finish(mut self) -> Result<Finished, Error> {
+        Table::ALL.into_iter().try_for_each(|table| self.close(table))?;
+        let index = bincode::serialize(&self.slots).expect("an index of numbers can be written");
+        self.buffer.extend(&index);
+        self.buffer.extend((index.len() as u32).to_le_bytes());
+        self.buffer.extend(crc32c::crc32c(&index).to_le_bytes());
+        self.buffer.extend(END);
+        self.write_out()?;
+        self.file.sync().map_err(|source| Error::of_disk(&self.path, Doing::Synchronised, source))?;
+        let tables = self.summaries.into_iter().filter(|summary| summary.rows > 0).collect();
+        Ok(Finished { bytes: self.written, crc32c: self.crc32c, tables })
+    }
+}
+
+fn header() -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.extend(FORMAT.to_le_bytes());
+    header.extend(crc32c::crc32c(&header).to_le_bytes());
+    header
+}
+
+/// What the header says.
+pub(crate) enum Opening {
+    /// A file of this format.
+    Ours,
+    /// A file of a later format.
+    Newer(u32),
+}
+
+/// Reads a header.
+pub(crate) fn opening(header: &[u8]) -> Result<Opening, Damage> {
+    let malformed = Damage::Malformed("it does not begin like a data file");
+    let (magic, rest) = header.split_first_chunk::<8>().ok_or(malformed.clone())?;
+    let (format, rest) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
+    if magic != MAGIC {
+        return Err(malformed);
+    }
+    if rest != crc32c::crc32c(&header[..12]).to_le_bytes() {
+        return Err(Damage::Checksum("the header"));
+    }
+    match u32::from_le_bytes(*format) {
+        FORMAT => Ok(Opening::Ours),
+        newer if newer > FORMAT => Ok(Opening::Newer(newer)),
+        _ => Err(malformed),
+    }
+}
+
+/// Reads the trailer: the index's length and checksum.
+pub(crate) fn trailer(trailer: &[u8]) -> Result<(usize, u32), Damage> {
+    let malformed = Damage::Malformed("it does not end like a data file");
+    let (bytes, rest) = trailer.split_first_chunk::<4>().ok_or(malformed.clone())?;
+    let (crc32c, end) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
+    if end != END {
+        return Err(malformed);
+    }
+    Ok((u32::from_le_bytes(*bytes) as usize, u32::from_le_bytes(*crc32c)))
+}
+
+/// Reads the index of a file of `length` bytes: the frames lie without a gap between header and index.
+pub(crate) fn index(index: &[u8], crc32c: u32, length: u64) -> Result<Vec<(Table, Slot)>, Damage> {
+    if crc32c::crc32c(index) != crc32c {
+        return Err(Damage::Checksum("the index"));
+    }
+    let slots: Vec<Slot> =
+        bincode::deserialize(index).map_err(|_| Damage::Malformed("the index is of another form"))?;
+    let mut next = HEADER_BYTES as u64;
+    let mut frames = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let table = Table::of_number(slot.table).filter(|_| slot.offset == next);
+        frames.push((table.ok_or(Damage::Malformed("the index has a gap, or an unknown table"))?, slot));
+        next += u64::from(slot.bytes);
+    }
+    if next + (index.len() + TRAILER_BYTES) as u64 == length {
+        Ok(frames)
+    } else {
+        Err(Damage::Malformed("the index does not cover the file"))
+    }
+}

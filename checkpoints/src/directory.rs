@@ -1,0 +1,265 @@
+//! A directory of checkpoints as it is found: which checkpoints are in it, and which of them can be restored.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflow::time::Time;
+
+use crate::disk::{Disk, Entry};
+use crate::error::{Damage, Doing, Error, Finding};
+use crate::manifest::{DataFile, Kind, Manifest, Refusal};
+use crate::names::{self, Meaning, Piece};
+use crate::restorable::Restorable;
+
+/// Longest manifest that is read.
+const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+
+/// A directory of checkpoints, read once. Reading it changes nothing and needs no lock.
+#[derive(Debug)]
+pub struct Directory {
+    pub(crate) path: PathBuf,
+    disk: Arc<dyn Disk>,
+    checkpoints: BTreeMap<Time, Checkpoint>,
+    /// Data files and what is being written, whether or not a manifest names them.
+    pub(crate) loose: Vec<(Meaning, String)>,
+}
+
+/// The checkpoint of one tick.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The tick.
+    pub tick: Time,
+    /// The manifests that can be read, of all parts.
+    pub manifests: Vec<Manifest>,
+    /// Whether it can be restored.
+    pub state: State,
+    /// The parts whose manifests are there, readable or not.
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// Whether a checkpoint can be restored, as far as names, lengths and manifests show. Contents are verified by
+/// [`Restorable::verify_all`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// All its parts are there, and so is every checkpoint that it is on.
+    Whole,
+    /// It cannot be restored.
+    Broken(Vec<Finding>),
+    /// A later version of Vitrine wrote it.
+    Newer {
+        /// The manifest.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}
+
+impl Checkpoint {
+    /// Whether it is full, or what it is on; of a broken one, what the first readable manifest says.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        self.manifests.first().map(|manifest| manifest.kind)
+    }
+
+    /// In how many parts it was written.
+    #[must_use]
+    pub fn parts(&self) -> u32 {
+        self.pieces.first().map_or(0, |piece| piece.parts)
+    }
+
+    /// Whether it can be restored.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.state == State::Whole
+    }
+}
+
+impl Directory {
+    /// Reads a directory; one that is not there has no checkpoints.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or a file in it may not be read. Damage is no error here, see [`State`].
+    pub fn read(path: &Path, disk: Arc<dyn Disk>) -> Result<Directory, Error> {
+        let entries = match disk.list(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Error::of_disk(path, Doing::Read, error)),
+        };
+        let mut directory = Directory { path: path.to_owned(), disk, checkpoints: BTreeMap::new(), loose: Vec::new() };
+        for entry in &entries {
+            match names::meaning(&entry.name) {
+                Some(Meaning::Manifest(piece)) => directory.add(piece, entry)?,
+                Some(loose) => directory.loose.push((loose, entry.name.clone())),
+                None => {}
+            }
+        }
+        directory.judge(&entries)?;
+        Ok(directory)
+    }
+
+    /// All checkpoints, oldest first.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &Checkpoint> {
+        self.checkpoints.values()
+    }
+
+    /// The checkpoint of a tick.
+    #[must_use]
+    pub fn checkpoint(&self, tick: Time) -> Option<&Checkpoint> {
+        self.checkpoints.get(&tick)
+    }
+
+    /// The checkpoint of `tick`, the one that it is on, and so on to the full one; shorter where one is missing.
+    pub fn chain(&self, tick: Time) -> impl Iterator<Item = &Checkpoint> {
+        std::iter::successors(self.checkpoint(tick), |checkpoint| match checkpoint.kind()? {
+            Kind::Full => None,
+            // Not to go round for ever, whatever is written there.
+            Kind::Delta { on } => self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick),
+        })
+    }
+
+    /// Opens a whole checkpoint for reading.
+    ///
+    /// # Errors
+    /// It is not whole, or a data file turns out damaged, newer or unreadable.
+    pub fn open(&self, tick: Time) -> Result<Restorable, Error> {
+        match self.checkpoint(tick).map(|checkpoint| &checkpoint.state) {
+            Some(State::Whole) => {
+                let chain: Vec<_> = self.chain(tick).collect();
+                Restorable::open(&self.path, &chain, &self.disk)
+            }
+            Some(State::Newer { path, format }) => Err(Refusal::newer(path, *format)),
+            Some(State::Broken(findings)) if !findings.is_empty() => Err(Box::new(findings[0].clone()).into()),
+            _ => Err(Box::new(self.finding(Some(tick), "", Damage::Missing)).into()),
+        }
+    }
+
+    /// Refuses a directory in which a later version has written.
+    ///
+    /// # Errors
+    /// [`Error::Newer`].
+    pub fn refuse_newer(&self) -> Result<(), Error> {
+        self.checkpoints().try_for_each(|checkpoint| match &checkpoint.state {
+            State::Newer { path, format } => Err(Refusal::newer(path, *format)),
+            _ => Ok(()),
+        })
+    }
+
+    fn add(&mut self, piece: Piece, entry: &Entry) -> Result<(), Error> {
+        let path = self.path.join(&entry.name);
+        let read = if entry.length > MANIFEST_BYTES_MAX {
+            Err(Refusal::Damaged(Damage::Malformed("it is longer than manifests are")))
+        } else {
+            match self.disk.read_at(&path, 0, entry.length as usize) {
+                Ok(bytes) => Manifest::parse(&bytes),
+                // A server that writes here has removed it since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => Err(Refusal::Damaged(unreadable(&path, error)?)),
+            }
+        };
+        let checkpoint = self.checkpoints.entry(piece.tick).or_insert_with(|| Checkpoint {
+            tick: piece.tick,
+            manifests: Vec::new(),
+            state: State::Whole,
+            pieces: Vec::new(),
+        });
+        checkpoint.pieces.push(piece);
+        let damage = match read {
+            Ok(manifest) if (manifest.tick, manifest.part, manifest.parts) == (piece.tick, piece.part, piece.parts) => {
+                checkpoint.manifests.push(manifest);
+                return Ok(());
+            }
+            Ok(_) => Damage::Malformed("the manifest is that of another file"),
+            Err(Refusal::Damaged(damage)) => damage,
+            Err(Refusal::Newer(format)) => {
+                checkpoint.state = State::Newer { path, format };
+                return Ok(());
+            }
+        };
+        checkpoint.broken(Finding { tick: Some(piece.tick), path, bytes: None, damage });
+        Ok(())
+    }
+
+    /// Finds out which checkpoints are whole, oldest first, as a delta can only be on an older one.
+    fn judge(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        let lengths: BTreeMap<&str, u64> = entries.iter().map(|entry| (entry.name.as_str(), entry.length)).collect();
+        let ticks: Vec<Time> = self.checkpoints.keys().copied().collect();
+        for tick in ticks {
+            let checkpoint = &self.checkpoints[&tick];
+            let mut findings = self.disagreements(checkpoint);
+            for manifest in &checkpoint.manifests {
+                for file in &manifest.files {
+                    let damage = self.file_damage(manifest, file, lengths.get(file.name.as_str()).copied())?;
+                    findings.extend(damage.map(|damage| self.finding(Some(tick), &file.name, damage)));
+                }
+            }
+            let checkpoint = self.checkpoints.get_mut(&tick).expect("it was there just now");
+            checkpoint.manifests.sort_by_key(|manifest| manifest.part);
+            findings.into_iter().for_each(|finding| checkpoint.broken(finding));
+        }
+        Ok(())
+    }
+
+    fn disagreements(&self, checkpoint: &Checkpoint) -> Vec<Finding> {
+        let [first, ..] = checkpoint.manifests.as_slice() else { return Vec::new() };
+        let mut damages = Vec::new();
+        let alike =
+            |other: &Manifest| (other.parts, other.kind, other.id_key) == (first.parts, first.kind, first.id_key);
+        if !checkpoint.manifests.iter().all(alike) {
+            damages.push(Damage::Disagreement);
+        } else if checkpoint.pieces.len() != first.parts as usize {
+            damages.push(Damage::Parts { present: checkpoint.pieces.len(), parts: first.parts });
+        }
+        if let Kind::Delta { on } = first.kind {
+            let parent = self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick && parent.is_whole());
+            let fits = parent.is_some_and(|parent| parent.manifests.iter().all(|other| other.id_key == first.id_key));
+            damages.extend((!fits).then_some(Damage::Parent { on }));
+        }
+        damages.into_iter().map(|damage| self.finding(Some(checkpoint.tick), "", damage)).collect()
+    }
+
+    fn file_damage(&self, by: &Manifest, file: &DataFile, found: Option<u64>) -> Result<Option<Damage>, Error> {
+        let piece = Piece { tick: by.tick, part: by.part, parts: by.parts };
+        if !matches!(names::meaning(&file.name), Some(Meaning::Data(named, _)) if named == piece) {
+            return Ok(Some(Damage::Malformed("the manifest names a file that is not its own")));
+        }
+        let found = match found {
+            Some(found) => found,
+            // It may have come while the directory was being listed.
+            None => match self.disk.length(&self.path.join(&file.name)) {
+                Ok(found) => found,
+                Err(error) => return unreadable(&self.path.join(&file.name), error).map(Some),
+            },
+        };
+        Ok((found != file.bytes).then_some(Damage::Length { found, wanted: file.bytes }))
+    }
+
+    fn finding(&self, tick: Option<Time>, name: &str, damage: Damage) -> Finding {
+        let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
+        Finding { tick, path, bytes: None, damage }
+    }
+}
+
+impl Checkpoint {
+    fn broken(&mut self, finding: Finding) {
+        match &mut self.state {
+            State::Broken(findings) => findings.push(finding),
+            State::Whole => self.state = State::Broken(vec![finding]),
+            // That it is newer explains whatever else is strange about it.
+            State::Newer { .. } => {}
+        }
+    }
+}
+
+/// Sorts a failure to read: damage, for which an older checkpoint is the way out, or something an operator must mend.
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Result<Damage, Error> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(Damage::Missing),
+        io::ErrorKind::UnexpectedEof => Ok(Damage::Malformed("it is cut short")),
+        _ => match Error::of_disk(path, Doing::Read, error) {
+            Error::Disk { source, .. } => Ok(Damage::Unreadable(source.to_string())),
+            denied => Err(denied),
+        },
+    }
+}

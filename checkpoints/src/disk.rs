@@ -1,0 +1,142 @@
+//! What checkpoints ask of a disk, so that the same code runs on a real one and on one that crashes at will.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// A file system, as far as checkpoints need one.
+///
+/// What was written to a file is durable after [`DiskFile::sync`]; that a name leads to a file, or no longer does, is
+/// durable after [`Disk::sync_dir`] of its directory. Until then a crash may keep any part of it.
+pub trait Disk: Debug + Send + Sync {
+    /// Makes a directory and those above it, durably.
+    fn make_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Opens a file for writing, empty; one of that name is emptied.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name, in one step; a file of that name is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// The files of a directory, in no particular order; those in directories below it are not among them.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+
+    /// How long a file is.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// Exactly `length` bytes of a file from `offset` on. A file that ends before them is [`io::ErrorKind::UnexpectedEof`].
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Locks a file, which is made if it is not there, against other processes until the lock is dropped or the process
+    /// ends. `None` when another one holds it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+}
+
+/// A file that is being written.
+pub trait DiskFile: Write + Send {
+    /// Makes everything written so far durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Holds a lock while it lives.
+pub trait Lock: Debug + Send + Sync {}
+
+/// One file of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, without the directory. Names that are not UTF-8 are none of ours and are left out.
+    pub name: String,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// The machine's own file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(dir)?;
+        // How many of the directories above are new is not known, and each is an entry of the one above it.
+        dir.ancestors()
+            .skip(1)
+            .map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+            .try_for_each(|above| match File::open(above) {
+                Ok(above) => above.sync_all(),
+                // A directory that may not be read was not made here.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                Err(error) => Err(error),
+            })
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).create(true).truncate(true).open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Removed since the directory was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+                entries.push(Entry { name, length: metadata.len() });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(path)?.len())
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        File::open(path)?.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl DiskFile for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+impl Lock for File {}

@@ -1,0 +1,141 @@
+//! A frame: some rows of one table as compressed columns, each with its checksum, readable without the rest of the file.
+//!
+//! ```text
+//! length of the header u32 │ its crc32c u32 │ header: table, rows, of each column raw, packed, crc32c │ columns
+//! ```
+//! Numbers are little-endian; a column is packed with zstd and its checksum is that of the packed bytes, so a frame can
+//! be verified without unpacking it.
+
+use serde::{Deserialize, Serialize};
+use zstd::bulk::{Compressor, Decompressor};
+
+use crate::columns::{self, Columns};
+use crate::error::Damage;
+use crate::table::{Rows, Table};
+
+/// Most rows in one frame.
+pub const FRAME_ROWS_MAX: usize = 65_536;
+
+/// A frame is closed when a column has come to this length; only ids vary in length.
+pub(crate) const COLUMN_BYTES_FULL: usize = 8 << 20;
+
+/// Longest column that is unpacked: more was never written, so it is not asked of the memory either.
+const COLUMN_BYTES_MAX: usize = 2 * COLUMN_BYTES_FULL;
+
+/// Writing is bound by this: a higher level saves a few percent of hashes and times, and takes a multiple of the time.
+const LEVEL: i32 = 1;
+
+/// Before the header: its length and checksum.
+const PREFIX_BYTES: usize = 8;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    table: u8,
+    rows: u32,
+    columns: Vec<Packed>,
+}
+
+/// One column as it lies in the frame.
+#[derive(Debug, Serialize, Deserialize)]
+struct Packed {
+    raw_bytes: u32,
+    packed_bytes: u32,
+    crc32c: u32,
+}
+
+/// Makes frames out of columns.
+pub(crate) struct Packer(Compressor<'static>);
+
+impl Packer {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Compressor::new(LEVEL).map(Packer)
+    }
+
+    /// Appends the frame of these columns to `out`.
+    pub(crate) fn pack(&mut self, columns: &Columns, out: &mut Vec<u8>) -> std::io::Result<()> {
+        let packed = columns.bytes.iter().map(|raw| self.0.compress(raw)).collect::<Result<Vec<_>, _>>()?;
+        let described = columns.bytes.iter().zip(&packed).map(|(raw, packed)| Packed {
+            raw_bytes: size(raw.len()),
+            packed_bytes: size(packed.len()),
+            crc32c: crc32c::crc32c(packed),
+        });
+        let header = Header { table: columns.table.number(), rows: size(columns.rows), columns: described.collect() };
+        let header = bincode::serialize(&header).expect("a header of numbers can be written");
+        out.extend(size(header.len()).to_le_bytes());
+        out.extend(crc32c::crc32c(&header).to_le_bytes());
+        out.extend(&header);
+        packed.iter().for_each(|column| out.extend(column));
+        Ok(())
+    }
+}
+
+/// Columns and headers are far below 4 GiB: frames are closed by rows and bytes.
+fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("frames are closed long before")
+}
+
+/// A frame whose checksums are right.
+pub(crate) struct Frame<'a> {
+    table: Table,
+    rows: usize,
+    /// Of each column the length unpacked, and the packed bytes.
+    columns: Vec<(usize, &'a [u8])>,
+}
+
+impl<'a> Frame<'a> {
+    /// Takes a frame apart and verifies it.
+    pub(crate) fn verified(bytes: &'a [u8]) -> Result<Self, Damage> {
+        let short = Damage::Malformed("a frame ends before its header does");
+        let (prefix, rest) = bytes.split_first_chunk::<PREFIX_BYTES>().ok_or(short.clone())?;
+        let [a, b, c, d, e, f, g, h] = *prefix;
+        let header_bytes = u32::from_le_bytes([a, b, c, d]) as usize;
+        let (header, mut rest) = rest.split_at_checked(header_bytes).ok_or(short)?;
+        if crc32c::crc32c(header) != u32::from_le_bytes([e, f, g, h]) {
+            return Err(Damage::Checksum("a frame's header"));
+        }
+        let header: Header =
+            bincode::deserialize(header).map_err(|_| Damage::Malformed("a frame's header is of another form"))?;
+        let table = Table::of_number(header.table).ok_or(Damage::Malformed("a frame is of an unknown table"))?;
+        let rows = header.rows as usize;
+        let bounded = header.columns.iter().all(|column| column.raw_bytes as usize <= COLUMN_BYTES_MAX);
+        if rows > FRAME_ROWS_MAX || header.columns.len() != columns::width(table) || !bounded {
+            return Err(Damage::Malformed("a frame is larger than frames are"));
+        }
+        let mut columns = Vec::with_capacity(header.columns.len());
+        for column in &header.columns {
+            let (packed, after) = rest
+                .split_at_checked(column.packed_bytes as usize)
+                .ok_or(Damage::Malformed("a frame ends before its columns do"))?;
+            if crc32c::crc32c(packed) != column.crc32c {
+                return Err(Damage::Checksum("a column"));
+            }
+            columns.push((column.raw_bytes as usize, packed));
+            rest = after;
+        }
+        if rest.is_empty() {
+            Ok(Frame { table, rows, columns })
+        } else {
+            Err(Damage::Malformed("a frame goes on after its columns"))
+        }
+    }
+
+    /// Which table the rows are of, and how many there are.
+    pub(crate) fn holds(&self) -> (Table, usize) {
+        (self.table, self.rows)
+    }
+
+    /// The rows.
+    pub(crate) fn rows(&self) -> Result<Rows, Damage> {
+        let unpack = Damage::Malformed("a column cannot be unpacked");
+        let mut unpacker = Decompressor::new().map_err(|_| unpack.clone())?;
+        let mut raw = Vec::with_capacity(self.columns.len());
+        for (raw_bytes, packed) in &self.columns {
+            let column = unpacker.decompress(packed, *raw_bytes).map_err(|_| unpack.clone())?;
+            if column.len() != *raw_bytes {
+                return Err(unpack);
+            }
+            raw.push(column);
+        }
+        columns::rows(self.table, self.rows, &raw)
+    }
+}

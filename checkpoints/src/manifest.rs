@@ -1,0 +1,170 @@
+//! The manifest: what one part of a checkpoint holds, in which files, and how far the sources had been read.
+
+use std::path::Path;
+
+use dataflow::feed::Position;
+use dataflow::time::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Damage, Error};
+use crate::fingerprint::Fingerprint;
+use crate::sealed;
+use crate::table::Table;
+
+/// The format of manifests; a later one is refused. Every format is one JSON object with a number `format`, and a last
+/// line with the checksum.
+pub const FORMAT: u32 = 1;
+
+/// A full checkpoint, or what came since another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// All rows.
+    Full,
+    /// The changes since the checkpoint of that tick.
+    Delta {
+        /// The tick of the checkpoint that this one is on.
+        on: Time,
+    },
+}
+
+/// One data file, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Its name in the directory.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The checksum of its content.
+    pub crc32c: u32,
+}
+
+/// How much of a table is in a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The table's name.
+    pub table: String,
+    /// How many rows; in a delta, how many changes.
+    pub rows: u64,
+    /// In how many frames.
+    pub frames: u64,
+    /// How many bytes the frames take.
+    pub bytes: u64,
+}
+
+impl Summary {
+    pub(crate) fn empty(table: Table) -> Self {
+        Summary { table: table.name().to_owned(), rows: 0, frames: 0, bytes: 0 }
+    }
+}
+
+/// The manifest of one part of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format, [`FORMAT`].
+    pub format: u32,
+    /// The tick whose rows these are.
+    pub tick: Time,
+    /// Which part it is, from 0.
+    pub part: u32,
+    /// In how many parts the checkpoint was written.
+    pub parts: u32,
+    /// Whether these are all rows.
+    pub kind: Kind,
+    /// Of the key that the ids were hashed with.
+    pub id_key: Fingerprint,
+    /// How far this part's sources had been read.
+    pub positions: Vec<Position>,
+    /// What is in it.
+    pub tables: Vec<Summary>,
+    /// The data files.
+    pub files: Vec<DataFile>,
+}
+
+/// What is read of a manifest before anything else.
+#[derive(Deserialize)]
+struct Opening {
+    format: u32,
+}
+
+/// Why a manifest is not used.
+pub(crate) enum Refusal {
+    Damaged(Damage),
+    Newer(u32),
+}
+
+impl From<Damage> for Refusal {
+    fn from(damage: Damage) -> Self {
+        Refusal::Damaged(damage)
+    }
+}
+
+impl Refusal {
+    /// The error for a later format, if it is one.
+    pub(crate) fn newer(path: &Path, found: u32) -> Error {
+        Error::Newer { path: path.to_owned(), found, known: FORMAT }
+    }
+}
+
+impl Manifest {
+    pub(crate) fn to_text(&self) -> String {
+        let body = serde_json::to_string_pretty(self).expect("a manifest of numbers and names can be written");
+        sealed::seal(&(body + "\n"))
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, Refusal> {
+        let malformed = |_| Damage::Malformed("the manifest is of another form");
+        let body = sealed::open(bytes)?;
+        let opening: Opening = serde_json::from_slice(body).map_err(malformed)?;
+        if opening.format > FORMAT {
+            return Err(Refusal::Newer(opening.format));
+        }
+        Ok(serde_json::from_slice(body).map_err(malformed)?)
+    }
+
+    /// How many rows are in it.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    /// How many bytes its data files take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::feed::Proof;
+
+    use super::*;
+
+    #[test]
+    fn the_form_is_fixed_and_later_ones_are_told() {
+        let manifest = Manifest {
+            format: FORMAT,
+            tick: 1_700_000_000_123,
+            part: 0,
+            parts: 2,
+            kind: Kind::Delta { on: 1_700_000_000_000 },
+            id_key: "00000000000000ff".parse().unwrap(),
+            positions: vec![
+                Position { proof: Some(Proof { at: 6, hash: u64::MAX }), ..Position::new("views", 3, 7) },
+                Position::new("shop", 0, i64::MAX),
+            ],
+            tables: vec![Summary { rows: 2, frames: 1, bytes: 60, ..Summary::empty(Table::Stamps) }],
+            files: vec![DataFile { name: "x.rows".into(), bytes: 108, crc32c: 5 }],
+        };
+        let text = manifest.to_text();
+        assert!(Manifest::parse(text.as_bytes()).is_ok_and(|read| read == manifest));
+        let compact = serde_json::to_string(&manifest).unwrap();
+        assert_eq!(
+            compact,
+            r#"{"format":1,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5}]}"#
+        );
+        let later = sealed::seal("{\"format\": 2, \"all else\": \"is new\"}\n");
+        assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(2))));
+    }
+}

@@ -1,0 +1,99 @@
+//! What may be removed: checkpoints beyond those to keep, and files that no manifest needs.
+
+use std::collections::BTreeSet;
+
+use dataflow::time::Time;
+
+use crate::directory::Directory;
+use crate::names::{Meaning, Piece};
+
+/// Files to remove, in this order; between the two the removal of the first is made durable.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Manifests, so that none ever names a file that was removed.
+    pub(crate) manifests: Vec<String>,
+    /// Data files, and what a crash left half written.
+    pub(crate) rest: Vec<String>,
+}
+
+/// Whose files may be removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) part: u32,
+    pub(crate) parts: u32,
+}
+
+impl Owner {
+    /// The first part also cleans up behind parts that no longer exist.
+    fn owns(self, piece: Piece) -> bool {
+        piece.part == self.part || (self.leads() && piece.part >= self.parts)
+    }
+
+    fn leads(self) -> bool {
+        self.part == 0
+    }
+}
+
+/// The ticks to keep: the newest `keep` that can be restored, and all that they are on.
+///
+/// Where those all stand on one full checkpoint, the newest that stands on another is kept too, so that there is a way
+/// back when that one file is damaged.
+fn kept(directory: &Directory, keep: usize, condemned: &BTreeSet<Time>) -> BTreeSet<Time> {
+    let chain = |tick: Time| directory.chain(tick).map(|checkpoint| checkpoint.tick);
+    let sound = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
+    let sound: Vec<Time> = sound
+        .map(|checkpoint| checkpoint.tick)
+        .filter(|tick| !chain(*tick).any(|on| condemned.contains(&on)))
+        .collect();
+    let (newest, older) = sound.split_at(keep.max(1).min(sound.len()));
+    let bases: BTreeSet<Time> = newest.iter().filter_map(|tick| chain(*tick).last()).collect();
+    let other =
+        older.iter().find(|tick| keep > 1 && bases.len() == 1 && chain(**tick).last() != bases.first().copied());
+    newest.iter().chain(other).flat_map(|tick| chain(*tick)).collect()
+}
+
+/// What may be removed when a checkpoint has become durable.
+pub(crate) fn after_checkpoint(directory: &Directory, owner: Owner, keep: usize, condemned: &BTreeSet<Time>) -> Plan {
+    let mut plan = Plan::default();
+    let kept = kept(directory, keep, condemned);
+    let Some(newest) = kept.last().copied() else { return plan };
+    // What is newer than the newest whole one may be about to become whole.
+    let goes = |piece: Piece| piece.tick < newest && !kept.contains(&piece.tick);
+    if owner.leads() {
+        // Newest first: a delta goes before what it is on.
+        let pieces = directory.checkpoints().rev().flat_map(|checkpoint| checkpoint.pieces.iter().copied());
+        plan.manifests = pieces.filter(|piece| goes(*piece)).map(Piece::manifest).collect();
+    }
+    plan.rest = loose(directory, |piece| owner.leads() && goes(piece));
+    plan.rest.extend(left_behind(directory, owner));
+    plan.rest.sort();
+    plan.rest.dedup();
+    plan
+}
+
+/// What a crash left of this owner's: unfinished files, and data that no manifest names.
+pub(crate) fn left_behind(directory: &Directory, owner: Owner) -> Vec<String> {
+    let manifests = || directory.checkpoints().flat_map(|checkpoint| &checkpoint.manifests);
+    let named: BTreeSet<&str> =
+        manifests().flat_map(|manifest| &manifest.files).map(|file| file.name.as_str()).collect();
+    // What an unreadable manifest names is not known.
+    let readable =
+        |piece: Piece| manifests().any(|by| (by.tick, by.part, by.parts) == (piece.tick, piece.part, piece.parts));
+    let unread = |piece: Piece| {
+        let there = directory.checkpoint(piece.tick).is_some_and(|checkpoint| checkpoint.pieces.contains(&piece));
+        there && !readable(piece)
+    };
+    let loose = directory.loose.iter().filter(|(meaning, name)| match meaning {
+        Meaning::Temporary(piece) => owner.owns(*piece),
+        Meaning::Data(piece, _) => owner.owns(*piece) && !named.contains(name.as_str()) && !unread(*piece),
+        Meaning::Manifest(_) => false,
+    });
+    loose.map(|(_, name)| name.clone()).collect()
+}
+
+fn loose(directory: &Directory, goes: impl Fn(Piece) -> bool) -> Vec<String> {
+    let loose = directory.loose.iter().filter(|(meaning, _)| match meaning {
+        Meaning::Temporary(piece) | Meaning::Data(piece, _) | Meaning::Manifest(piece) => goes(*piece),
+    });
+    loose.map(|(_, name)| name.clone()).collect()
+}

@@ -1,0 +1,207 @@
+//! A checkpoint that is open for reading: its positions, and its frames, each readable by any thread on its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflow::feed::Position;
+use dataflow::time::Time;
+
+use crate::data_file::{self, HEADER_BYTES, Opening, Slot, TRAILER_BYTES};
+use crate::directory::{Checkpoint, unreadable};
+use crate::disk::Disk;
+use crate::error::{Damage, Error, Finding};
+use crate::fingerprint::Fingerprint;
+use crate::frame::Frame;
+use crate::manifest::{DataFile, Kind, Manifest};
+use crate::table::{Rows, Table};
+
+/// A checkpoint with all checkpoints that it is on.
+#[derive(Clone, Debug)]
+pub struct Restorable {
+    /// The tick whose rows it holds.
+    pub tick: Time,
+    /// Whether it is full.
+    pub kind: Kind,
+    /// Of the key that its ids were hashed with.
+    pub id_key: Fingerprint,
+    /// How far the sources had been read, of all parts, in order.
+    pub positions: Vec<Position>,
+    /// The ticks it is made of: its own, that of the checkpoint it is on, and so on to the full one.
+    pub chain: Vec<Time>,
+    files: Vec<File>,
+}
+
+/// One frame of one file: some rows of one table.
+#[derive(Clone, Debug)]
+pub struct FrameRef {
+    source: Arc<Source>,
+    table: Table,
+    slot: Slot,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    source: Arc<Source>,
+    bytes: u64,
+    crc32c: u32,
+    frames: Vec<FrameRef>,
+}
+
+/// A file to read from, and what to say of damage in it.
+#[derive(Debug)]
+struct Source {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    tick: Time,
+}
+
+impl Restorable {
+    pub(crate) fn open(dir: &Path, chain: &[&Checkpoint], disk: &Arc<dyn Disk>) -> Result<Self, Error> {
+        let top = chain[0];
+        let mut files = Vec::new();
+        for checkpoint in chain {
+            for file in checkpoint.manifests.iter().flat_map(|manifest| &manifest.files) {
+                let source = Source { disk: Arc::clone(disk), path: dir.join(&file.name), tick: checkpoint.tick };
+                files.push(File::open(Arc::new(source), file)?);
+            }
+        }
+        let mut positions: Vec<Position> =
+            top.manifests.iter().flat_map(|Manifest { positions, .. }| positions.iter().cloned()).collect();
+        positions.sort();
+        Ok(Restorable {
+            tick: top.tick,
+            kind: top.manifests[0].kind,
+            id_key: top.manifests[0].id_key,
+            positions,
+            chain: chain.iter().map(|checkpoint| checkpoint.tick).collect(),
+            files,
+        })
+    }
+
+    /// All frames. Reading each of them once, in any order, by any number of threads, gives all rows: stamps combine by
+    /// maximum, differences add up, names are a set.
+    #[must_use]
+    pub fn frames(&self) -> Vec<FrameRef> {
+        self.files.iter().flat_map(|file| file.frames.iter().cloned()).collect()
+    }
+
+    /// Reads every byte and compares all checksums, without unpacking anything. Frames that verify are read without
+    /// error afterwards, as long as the disk keeps them.
+    ///
+    /// # Errors
+    /// The first damage found, or the disk's refusal.
+    pub fn verify_all(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(File::verify)
+    }
+}
+
+impl FrameRef {
+    /// The table whose rows it holds.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        self.table
+    }
+
+    /// How many rows it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slot.rows as usize
+    }
+
+    /// Whether it holds none; such frames are not written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes it takes in its file.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slot.bytes as usize
+    }
+
+    /// The rows, verified.
+    ///
+    /// # Errors
+    /// The frame is damaged, or the disk's refusal.
+    pub fn read(&self) -> Result<Rows, Error> {
+        let bytes = self.load()?;
+        self.verified(&bytes).and_then(|frame| frame.rows()).map_err(|damage| self.corrupt(damage))
+    }
+
+    fn load(&self) -> Result<Vec<u8>, Error> {
+        self.source.read(self.slot.offset, self.slot.bytes as usize)
+    }
+
+    fn verified<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Damage> {
+        let frame = Frame::verified(bytes)?;
+        let same = frame.holds() == (self.table, self.len());
+        if same { Ok(frame) } else { Err(Damage::Malformed("a frame holds other rows than the index says")) }
+    }
+
+    fn corrupt(&self, damage: Damage) -> Error {
+        self.source.corrupt(self.slot.offset, u64::from(self.slot.bytes), damage)
+    }
+}
+
+impl File {
+    fn open(source: Arc<Source>, file: &DataFile) -> Result<File, Error> {
+        let short = Damage::Malformed("it is shorter than any data file");
+        let index_max = file.bytes.checked_sub((HEADER_BYTES + TRAILER_BYTES) as u64);
+        let index_max = index_max.ok_or_else(|| source.corrupt(0, file.bytes, short))?;
+        let header = source.read(0, HEADER_BYTES)?;
+        match data_file::opening(&header).map_err(|damage| source.corrupt(0, HEADER_BYTES as u64, damage))? {
+            Opening::Ours => {}
+            Opening::Newer(found) => {
+                return Err(Error::Newer { path: source.path.clone(), found, known: data_file::FORMAT });
+            }
+        }
+        let end = file.bytes - TRAILER_BYTES as u64;
+        let trailer = source.read(end, TRAILER_BYTES)?;
+        let (index_bytes, crc32c) = data_file::trailer(&trailer)
+            .and_then(|found| match found.0 as u64 <= index_max {
+                true => Ok(found),
+                false => Err(Damage::Malformed("the index is longer than the file")),
+            })
+            .map_err(|damage| source.corrupt(end, TRAILER_BYTES as u64, damage))?;
+        let start = end - index_bytes as u64;
+        let index = source.read(start, index_bytes)?;
+        let slots = data_file::index(&index, crc32c, file.bytes)
+            .map_err(|damage| source.corrupt(start, index_bytes as u64, damage))?;
+        let frame = |(table, slot)| FrameRef { source: Arc::clone(&source), table, slot };
+        let frames = slots.into_iter().map(frame).collect();
+        Ok(File { source: Arc::clone(&source), bytes: file.bytes, crc32c: file.crc32c, frames })
+    }
+
+    fn verify(&self) -> Result<(), Error> {
+        let mut crc32c = crc32c::crc32c(&self.source.read(0, HEADER_BYTES)?);
+        let mut next = HEADER_BYTES as u64;
+        for frame in &self.frames {
+            let bytes = frame.load()?;
+            frame.verified(&bytes).map_err(|damage| frame.corrupt(damage))?;
+            crc32c = crc32c::crc32c_append(crc32c, &bytes);
+            next = frame.slot.offset + bytes.len() as u64;
+        }
+        let rest = self.source.read(next, (self.bytes - next) as usize)?;
+        if crc32c::crc32c_append(crc32c, &rest) == self.crc32c {
+            Ok(())
+        } else {
+            // Each part is sound, so it is another file than the one that the manifest speaks of.
+            Err(self.source.corrupt(0, self.bytes, Damage::Checksum("the file")))
+        }
+    }
+}
+
+impl Source {
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+        self.disk.read_at(&self.path, offset, length).or_else(|error| {
+            let damage = unreadable(&self.path, error)?;
+            Err(self.corrupt(offset, length as u64, damage))
+        })
+    }
+
+    fn corrupt(&self, offset: u64, bytes: u64, damage: Damage) -> Error {
+        let (tick, path) = (Some(self.tick), self.path.clone());
+        Box::new(Finding { tick, path, bytes: Some(offset..offset + bytes), damage }).into()
+    }
+}

@@ -1,0 +1,229 @@
+//! The content of the fake disk: as it is seen, and as much of it as is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Loss;
+use super::dice::Dice;
+use crate::disk::Entry;
+
+type Inode = usize;
+
+/// Names that change together: what each leads to, or that it is gone.
+type Change = Vec<(PathBuf, Option<Inode>)>;
+
+#[derive(Debug, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// So many of the bytes are durable; files only grow.
+    synced: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    contents: Vec<Content>,
+    names: BTreeMap<PathBuf, Inode>,
+    durable: BTreeMap<PathBuf, Inode>,
+    /// Changes of names since the last synchronisation of their directory.
+    pending: Vec<Change>,
+    locks: BTreeSet<PathBuf>,
+    operations: u64,
+    crash_at: Option<u64>,
+    failures: BTreeMap<u64, io::ErrorKind>,
+    crashed: bool,
+    life: u64,
+    pub(super) capacity: Option<u64>,
+    pub(super) sync_ignored: bool,
+}
+
+impl State {
+    pub(super) fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    pub(super) fn crash_at(&mut self, operation: u64) {
+        self.crash_at = Some(operation);
+    }
+
+    pub(super) fn fail_at(&mut self, operation: u64, with: io::ErrorKind) {
+        self.failures.insert(operation, with);
+    }
+
+    /// Begins an operation that changes something.
+    fn operate(&mut self) -> io::Result<()> {
+        self.alive()?;
+        let number = self.operations;
+        self.operations += 1;
+        if self.crash_at == Some(number) {
+            self.crashed = true;
+        }
+        self.alive()?;
+        match self.failures.remove(&number) {
+            Some(kind) => Err(kind.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn alive(&self) -> io::Result<()> {
+        if self.crashed { Err(io::Error::other("the simulated machine has crashed")) } else { Ok(()) }
+    }
+
+    fn open(&self, life: u64) -> io::Result<()> {
+        if self.life == life { Ok(()) } else { Err(io::Error::other("the file was open before the crash")) }
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<Inode> {
+        self.alive()?;
+        self.names.get(path).copied().ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn make_dir(&mut self, _dir: &Path) -> io::Result<()> {
+        // Directories need no names of their own: those of their files begin with theirs.
+        self.operate()
+    }
+
+    pub(super) fn create(&mut self, path: &Path) -> io::Result<(Inode, u64)> {
+        self.operate()?;
+        // A file that is emptied is another one from here on: the old content stays until the change is durable.
+        let inode = self.contents.len();
+        self.contents.push(Content::default());
+        self.change(vec![(path.to_owned(), Some(inode))]);
+        Ok((inode, self.life))
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.operate()?;
+        let inode = self.inode(from)?;
+        self.change(vec![(from.to_owned(), None), (to.to_owned(), Some(inode))]);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.operate()?;
+        self.inode(path)?;
+        self.change(vec![(path.to_owned(), None)]);
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, inode: Inode, life: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.open(life)?;
+        let number = self.operations;
+        let begun = self.operate();
+        let torn = begun.is_err() && self.crash_at == Some(number);
+        let wanted = if torn { Dice::new(number).up_to(bytes.len()) } else { bytes.len() };
+        if begun.is_err() && !torn {
+            begun?;
+        }
+        let room = self.capacity.map_or(usize::MAX, |capacity| (capacity.saturating_sub(self.used())) as usize);
+        let fits = wanted.min(room);
+        self.contents[inode].bytes.extend_from_slice(&bytes[..fits]);
+        begun?;
+        if fits == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
+    }
+
+    pub(super) fn sync(&mut self, inode: Inode, life: u64) -> io::Result<()> {
+        self.open(life)?;
+        self.operate()?;
+        if !self.sync_ignored {
+            let content = &mut self.contents[inode];
+            content.synced = content.bytes.len();
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        self.operate()?;
+        let inside = |change: &Change| change.iter().any(|(path, _)| path.parent() == Some(dir));
+        let (now, later) = std::mem::take(&mut self.pending).into_iter().partition(inside);
+        self.pending = later;
+        let now: Vec<Change> = now;
+        now.into_iter().for_each(|change| apply(&mut self.durable, change));
+        Ok(())
+    }
+
+    pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        self.alive()?;
+        let inside = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
+        let entry = |(path, inode): (&PathBuf, &Inode)| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(Entry { name, length: self.contents[*inode].bytes.len() as u64 })
+        };
+        Ok(inside.filter_map(entry).collect())
+    }
+
+    pub(super) fn content(&self, path: &Path) -> io::Result<&[u8]> {
+        Ok(&self.contents[self.inode(path)?].bytes)
+    }
+
+    pub(super) fn lock(&mut self, path: &Path) -> io::Result<Option<u64>> {
+        self.alive()?;
+        Ok(self.locks.insert(path.to_owned()).then_some(self.life))
+    }
+
+    pub(super) fn unlock(&mut self, path: &Path, life: u64) {
+        if self.life == life {
+            self.locks.remove(path);
+        }
+    }
+
+    pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        self.names.iter().map(|(path, inode)| (path.clone(), self.contents[*inode].bytes.clone())).collect()
+    }
+
+    pub(super) fn put(&mut self, path: &Path, content: &[u8]) {
+        let inode = self.contents.len();
+        self.contents.push(Content { bytes: content.to_vec(), synced: content.len() });
+        self.names.insert(path.to_owned(), inode);
+        self.durable.insert(path.to_owned(), inode);
+    }
+
+    pub(super) fn crash(&mut self, loss: Loss) {
+        let mut dice = match loss {
+            Loss::Some(seed) => Some(Dice::new(seed)),
+            _ => None,
+        };
+        for change in std::mem::take(&mut self.pending) {
+            if dice.as_mut().map_or(loss == Loss::Nothing, Dice::coin) {
+                apply(&mut self.durable, change);
+            }
+        }
+        self.names = self.durable.clone();
+        for content in &mut self.contents {
+            let unsynced = content.bytes.len() - content.synced;
+            match &mut dice {
+                None if loss == Loss::Nothing => {}
+                None => content.bytes.truncate(content.synced),
+                Some(dice) => {
+                    let (length, cut) = (content.bytes.len(), content.synced + dice.up_to(unsynced));
+                    content.bytes.truncate(cut);
+                    // A file can have come to its length before its bytes have come to the disk.
+                    content.bytes.resize(if dice.coin() { length } else { cut }, 0);
+                }
+            }
+            content.synced = content.bytes.len();
+        }
+        self.locks.clear();
+        self.crash_at = None;
+        self.crashed = false;
+        self.life += 1;
+    }
+
+    fn change(&mut self, change: Change) {
+        apply(&mut self.names, change.clone());
+        self.pending.push(change);
+    }
+
+    fn used(&self) -> u64 {
+        self.names.values().map(|inode| self.contents[*inode].bytes.len() as u64).sum()
+    }
+}
+
+fn apply(names: &mut BTreeMap<PathBuf, Inode>, change: Change) {
+    for (path, inode) in change {
+        match inode {
+            Some(inode) => names.insert(path, inode),
+            None => names.remove(&path),
+        };
+    }
+}

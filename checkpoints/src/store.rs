@@ -1,0 +1,290 @@
+//! The writer's side of a directory: takes checkpoints, gives back the newest that verifies, removes what is needless.
+//!
+//! The order of writing is what a crash relies on. First the data file: content durable, then its name. Then the
+//! manifest in the same way; from here on the checkpoint is there. Only then are older ones removed, manifests first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflow::feed::Position;
+use dataflow::time::Time;
+
+use crate::data_file::{Finished, RowWriter};
+use crate::directory::{Directory, State};
+use crate::disk::{Disk, Lock};
+use crate::error::{Doing, Error, Finding};
+use crate::fingerprint::Fingerprint;
+use crate::manifest::{DataFile, FORMAT, Kind, Manifest};
+use crate::names::{self, Meaning, Piece};
+use crate::prune::{self, Owner, Plan};
+use crate::restorable::Restorable;
+use crate::sealed;
+
+/// Where a process writes its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory, shared by all processes of a cluster.
+    pub dir: PathBuf,
+    /// This process's part, from 0.
+    pub part: u32,
+    /// How many parts there are.
+    pub parts: u32,
+    /// How many checkpoints stay restorable; at least one. Where those all stand on one full checkpoint, one on another
+    /// is kept too (unless `keep` is 1), so that there is a way back from damage in that one.
+    pub keep: usize,
+}
+
+/// A checkpoint to be written, but for its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The tick whose rows these are. All parts of one checkpoint have the same.
+    pub tick: Time,
+    /// Whether these are all rows. All parts of one checkpoint have the same.
+    pub kind: Kind,
+    /// Of the key that the ids were hashed with.
+    pub id_key: Fingerprint,
+    /// How far this part's sources had been read.
+    pub positions: Vec<Position>,
+}
+
+/// What was written; it is durable.
+#[derive(Debug)]
+pub struct Written {
+    /// The tick.
+    pub tick: Time,
+    /// How many rows this part holds.
+    pub rows: u64,
+    /// How many bytes its data takes.
+    pub bytes: u64,
+    /// Whether all parts are there by now, so that the checkpoint can be restored.
+    pub whole: bool,
+    /// How many needless files were removed.
+    pub removed: usize,
+    /// Why needless files could not be removed; it is tried again after the next checkpoint.
+    pub not_removed: Option<Error>,
+}
+
+/// The newest checkpoint that can be restored, and what is wrong with newer ones.
+#[derive(Debug)]
+pub struct Latest {
+    /// None where nothing can be restored; if there are findings then, there was something once.
+    pub checkpoint: Option<Restorable>,
+    /// What is wrong with newer checkpoints. What came after [`Latest::checkpoint`] and up to their ticks is not lost as
+    /// long as the sources still have it: they are read again from the older positions.
+    pub findings: Vec<Finding>,
+}
+
+/// A directory of checkpoints, held for writing.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    disk: Arc<dyn Disk>,
+    /// Checkpoints whose content turned out damaged. They do not count among those to keep.
+    condemned: BTreeMap<Time, Finding>,
+    _lock: Box<dyn Lock>,
+}
+
+impl Store {
+    /// Takes hold of a directory, which is made if it is not there, and removes what a crash left behind.
+    ///
+    /// # Errors
+    /// Another process holds the same part, a later version has written there (nothing is touched then), or the disk's
+    /// refusal.
+    pub fn open(place: Place, disk: Arc<dyn Disk>) -> Result<Store, Error> {
+        Directory::read(&place.dir, Arc::clone(&disk))?.refuse_newer()?;
+        disk.make_dir(&place.dir).map_err(|source| Error::of_disk(&place.dir, Doing::Made, source))?;
+        let path = place.dir.join(format!("part-{}.lock", place.part));
+        let lock = disk.lock(&path).map_err(|source| Error::of_disk(&path, Doing::Locked, source))?;
+        let lock = lock.ok_or(Error::Taken { path })?;
+        let store = Store { place, disk, condemned: BTreeMap::new(), _lock: lock };
+        let left_behind = prune::left_behind(&store.read()?, store.owner());
+        store.remove(&Plan { manifests: Vec::new(), rest: left_behind })?;
+        Ok(store)
+    }
+
+    /// Writes this process's part of a checkpoint and makes it durable. `rows` gives the rows to the writer; an error of
+    /// its own, such as [`Error::Abandoned`], leaves nothing behind.
+    ///
+    /// Needless files are removed afterwards, by the first part for all.
+    ///
+    /// # Errors
+    /// The delta is on nothing that can be restored, a later version has written here, or the disk's refusal. What could
+    /// be restored before still can be.
+    pub fn write(
+        &mut self,
+        draft: Draft,
+        rows: impl FnOnce(&mut RowWriter) -> Result<(), Error>,
+    ) -> Result<Written, Error> {
+        let before = self.read()?;
+        if let Kind::Delta { on } = draft.kind {
+            let parent = before.checkpoint(on).filter(|parent| on < draft.tick && parent.is_whole());
+            parent.ok_or(Error::NoParent { on })?;
+        }
+        let piece = Piece { tick: draft.tick, part: self.place.part, parts: self.place.parts };
+        let name = free_name(&before, piece);
+        let finished = self.write_data(&name, rows)?;
+        let manifest = Manifest {
+            format: FORMAT,
+            tick: draft.tick,
+            part: piece.part,
+            parts: piece.parts,
+            kind: draft.kind,
+            id_key: draft.id_key,
+            positions: draft.positions,
+            tables: finished.tables,
+            files: vec![DataFile { name, bytes: finished.bytes, crc32c: finished.crc32c }],
+        };
+        let (name, text) = (piece.manifest(), manifest.to_text());
+        // Where this fails the manifest may be there or not, so its data stays until a manifest or a start tells.
+        sealed::put(&*self.disk, &self.place.dir, &names::temporary(&name), &name, text.as_bytes())?;
+        self.condemned.remove(&draft.tick);
+        let (removed, not_removed) = match self.prune() {
+            Ok(removed) => (removed, None),
+            Err(error) => (0, Some(error)),
+        };
+        let whole = self.read().is_ok_and(|now| now.checkpoint(draft.tick).is_some_and(|it| it.is_whole()));
+        let (rows, bytes) = (manifest.rows(), manifest.bytes());
+        Ok(Written { tick: draft.tick, rows, bytes, whole, removed, not_removed })
+    }
+
+    /// The newest checkpoint that can be restored as far as names, lengths, manifests and indexes show.
+    ///
+    /// # Errors
+    /// A later version has written here, the newest checkpoint was taken with another key, or the disk's refusal. Damage
+    /// is no error: the checkpoint before is taken.
+    pub fn latest(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
+        self.newest(id_key, |_| Ok(()))
+    }
+
+    /// The newest checkpoint whose every byte verifies.
+    ///
+    /// # Errors
+    /// See [`Store::latest`].
+    pub fn restore(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
+        self.newest(id_key, Restorable::verify_all)
+    }
+
+    /// The checkpoint of a tick, which another process of the cluster has chosen.
+    ///
+    /// # Errors
+    /// It cannot be restored, or see [`Store::latest`].
+    pub fn at(&self, tick: Time, id_key: Fingerprint) -> Result<Restorable, Error> {
+        let restorable = self.read()?.open(tick)?;
+        if restorable.id_key == id_key { Ok(restorable) } else { Err(Error::OtherKey { tick }) }
+    }
+
+    /// The tick of the newest checkpoint of which all parts are there.
+    ///
+    /// # Errors
+    /// See [`Store::latest`].
+    pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
+        let directory = self.read()?;
+        let mut whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
+        Ok(whole.next().map(|checkpoint| checkpoint.tick))
+    }
+
+    fn newest(
+        &mut self,
+        id_key: Fingerprint,
+        verify: impl Fn(&Restorable) -> Result<(), Error>,
+    ) -> Result<Latest, Error> {
+        let directory = self.read()?;
+        let mut findings = Vec::new();
+        for checkpoint in directory.checkpoints().rev() {
+            if let State::Broken(found) = &checkpoint.state {
+                findings.extend(found.iter().cloned());
+                continue;
+            }
+            if let Some(found) = directory.chain(checkpoint.tick).find_map(|on| self.condemned.get(&on.tick)) {
+                findings.push(found.clone());
+                continue;
+            }
+            if checkpoint.manifests.iter().any(|manifest| manifest.id_key != id_key) {
+                return Err(Error::OtherKey { tick: checkpoint.tick });
+            }
+            match directory.open(checkpoint.tick).and_then(|restorable| verify(&restorable).map(|()| restorable)) {
+                Ok(restorable) => {
+                    findings.dedup();
+                    return Ok(Latest { checkpoint: Some(restorable), findings });
+                }
+                Err(Error::Corrupt(found)) => {
+                    self.condemned.insert(found.tick.unwrap_or(checkpoint.tick), (*found).clone());
+                    findings.push(*found);
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+        findings.dedup();
+        Ok(Latest { checkpoint: None, findings })
+    }
+
+    fn write_data(
+        &self,
+        name: &str,
+        rows: impl FnOnce(&mut RowWriter) -> Result<(), Error>,
+    ) -> Result<Finished, Error> {
+        let dir = &self.place.dir;
+        let (from, to) = (dir.join(names::temporary(name)), dir.join(name));
+        let finished = RowWriter::create(&*self.disk, &from).and_then(|mut writer| {
+            rows(&mut writer)?;
+            writer.finish()
+        });
+        let placed = finished.and_then(|finished| {
+            self.disk.rename(&from, &to).map_err(|source| Error::of_disk(&to, Doing::Renamed, source))?;
+            self.disk.sync_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Synchronised, source))?;
+            Ok(finished)
+        });
+        if placed.is_err() {
+            // No manifest names it, and what cannot be removed now is removed at the next start.
+            let _ = self.disk.remove(&from);
+            let _ = self.disk.remove(&to);
+        }
+        placed
+    }
+
+    fn prune(&self) -> Result<usize, Error> {
+        let condemned: BTreeSet<Time> = self.condemned.keys().copied().collect();
+        let plan = prune::after_checkpoint(&self.read()?, self.owner(), self.place.keep, &condemned);
+        self.remove(&plan)
+    }
+
+    fn remove(&self, plan: &Plan) -> Result<usize, Error> {
+        for names in [&plan.manifests, &plan.rest] {
+            for name in names {
+                let path = self.place.dir.join(name);
+                match self.disk.remove(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(Error::of_disk(&path, Doing::Removed, error));
+                    }
+                    _ => {}
+                }
+            }
+            if !names.is_empty() {
+                let dir: &Path = &self.place.dir;
+                self.disk.sync_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Synchronised, source))?;
+            }
+        }
+        Ok(plan.manifests.len() + plan.rest.len())
+    }
+
+    fn read(&self) -> Result<Directory, Error> {
+        let directory = Directory::read(&self.place.dir, Arc::clone(&self.disk))?;
+        directory.refuse_newer()?;
+        Ok(directory)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner { part: self.place.part, parts: self.place.parts }
+    }
+}
+
+/// A name that no data file has: one that a manifest speaks of must stay as it is until another manifest is there.
+fn free_name(directory: &Directory, piece: Piece) -> String {
+    let attempts = directory.loose.iter().filter_map(|(meaning, _)| match meaning {
+        Meaning::Data(other, attempt) if *other == piece => Some(*attempt),
+        _ => None,
+    });
+    piece.data(attempts.max().map_or(0, |attempt| attempt.wrapping_add(1)))
+}
