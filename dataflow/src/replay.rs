@@ -1,0 +1,354 @@
+//! Replay: workers that go through a past step by step, as fast as they can, instead of following a clock.
+//!
+//! ```text
+//! Past ─▶ Inputs ─▶ graph ─▶ Slots ─▶ Shelf as of the step ─▶ Observer
+//!   └ has given everything up to the step ─▶ this worker closes the tick
+//! ```
+//! The steps are the ticks. A worker closes a step when each of its pasts has given all that belongs to it; the step
+//! shows when all workers have closed it. So what is seen at a step hangs on what the pasts hold and on nothing else:
+//! neither on the number of workers nor on how much is given between two looks at the graph.
+//!
+//! While a step is being observed the workers go on with the next one; the leader closes that only afterwards, which
+//! keeps the state that is being read, and bounds what is ahead of it to one step.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use timely::worker::Worker;
+
+use crate::dictionary::Dictionary;
+use crate::feed::{Seat, Waker};
+use crate::graph::Plan;
+use crate::inputs::Inputs;
+use crate::publish::Slots;
+use crate::rules::Rules;
+use crate::shelf::Shelf;
+use crate::station::Station;
+use crate::time::Time;
+
+/// How long a worker waits before it looks at what the others did; what arrives ends the wait.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How often the observer is told that a step is still under way.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why a past, or the observer, cannot go on.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What one call of [`Past::feed`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Went {
+    /// Records given.
+    pub records: usize,
+    /// Whether everything up to the step has been given.
+    pub reached: bool,
+}
+
+/// A stretch of what has happened, in the order of its times, as a worker sees it. It lives in one worker's thread.
+pub trait Past {
+    /// Gives at most about `budget` records whose time is `step` or earlier, and never blocks. Steps only rise.
+    ///
+    /// # Errors
+    /// When the rest cannot be given: the whole replay ends.
+    fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure>;
+}
+
+/// Opens a worker's pasts, once, in the worker's own thread.
+pub type OpenPasts = Arc<dyn Fn(Seat) -> Result<Vec<Box<dyn Past>>, Failure> + Send + Sync>;
+
+/// Looks at the steps, in the thread that called [`run`].
+pub trait Observer {
+    /// A step shows: the shelf is as of it until this returns.
+    ///
+    /// # Errors
+    /// When the step cannot be made use of: the whole replay ends.
+    fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure>;
+
+    /// Some time has passed.
+    fn waiting(&mut self);
+}
+
+/// Everything a replay is started with.
+pub struct Settings {
+    /// Worker threads.
+    pub workers: usize,
+    /// The business numbers.
+    pub rules: Rules,
+    /// See [`crate::engine::Settings::idle_merge_effort`].
+    pub idle_merge_effort: isize,
+    /// From ids to keys.
+    pub dictionary: Arc<Dictionary>,
+    /// The times that are shown, rising, from 1 on.
+    pub steps: Arc<[Time]>,
+    /// About how many records a past gives between two steps of the graph; changes nothing but speed and memory.
+    pub batch: usize,
+    /// Opens a worker's pasts.
+    pub open: OpenPasts,
+}
+
+/// A replay did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Threads could not be started.
+    #[error("the workers could not be started: {0}")]
+    Start(String),
+    /// A worker ended in a panic.
+    #[error("a worker ended unexpectedly: {0}")]
+    Worker(String),
+    /// A past or the observer could not go on.
+    #[error("{0}")]
+    Failed(Failure),
+}
+
+/// Goes through all steps; returns after the last has been observed.
+///
+/// # Errors
+/// When threads cannot be started, a past or the observer fails, or a worker panics.
+pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error> {
+    let slots = Arc::new(Slots::new(settings.workers));
+    let plan = Plan {
+        rules: settings.rules,
+        dictionary: settings.dictionary.clone(),
+        late_lines: Arc::new(AtomicU64::new(0)),
+        changes: None,
+        cuts: None,
+    };
+    let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
+    let mut config = match settings.workers {
+        1 => timely::Config::thread(),
+        workers => timely::Config::process(workers),
+    };
+    let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
+    differential_dataflow::configure(&mut config.worker, &merging);
+    let shared = Arc::new(Shared::default());
+    let Settings { steps, batch, open, .. } = settings;
+    let theirs = (shared.clone(), steps.clone());
+    let guards = timely::execute(config, move |worker| {
+        let (shared, steps) = &theirs;
+        let _alarm = Alarm(shared);
+        let mut walk = Walk { station: Station::new(worker, &plan, &slots), slots: &slots, shared, batch };
+        let seat = Seat {
+            index: worker.index(),
+            peers: worker.peers(),
+            waker: Waker::of_this_thread(),
+            dictionary: plan.dictionary.clone(),
+        };
+        let walked = open(seat).and_then(|pasts| walk.all(pasts, steps, worker));
+        if let Err(failure) = walked {
+            shared.fail(failure);
+        }
+        walk.station.close(worker);
+    })
+    .map_err(Error::Start)?;
+    observe(&shelf, &steps, &shared, observer);
+    let ended = guards.join().into_iter().try_for_each(|ended| ended.map_err(Error::Worker));
+    match shared.failure() {
+        Some(failure) => Err(Error::Failed(failure)),
+        None => ended,
+    }
+}
+
+/// Shows every step, until one of the workers or the observer fails.
+fn observe(shelf: &Shelf, steps: &[Time], shared: &Shared, observer: &mut dyn Observer) {
+    let slots = shelf.slots();
+    for &step in steps {
+        while !slots.wait_until(LOOK, || shared.is_over() || slots.closed() > step) {
+            observer.waiting();
+        }
+        if shared.is_over() {
+            return;
+        }
+        if let Err(failure) = observer.step(shelf, step) {
+            return shared.fail(failure);
+        }
+        shared.observed.store(step, Ordering::Release);
+    }
+}
+
+/// What the workers and the observer know of each other.
+#[derive(Default)]
+struct Shared {
+    over: AtomicBool,
+    failure: Mutex<Option<Failure>>,
+    /// The last step that was observed.
+    observed: AtomicU64,
+}
+
+impl Shared {
+    /// The first failure is the one that is told.
+    fn fail(&self, failure: Failure) {
+        self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
+        self.over.store(true, Ordering::Release);
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        self.failure.lock().expect("no holder of this lock can panic").take()
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+}
+
+/// Ends the replay when its holder's thread panics: nobody may wait for a worker that is gone.
+struct Alarm<'a>(&'a Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.over.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// One worker's way through the steps.
+struct Walk<'a> {
+    station: Station,
+    slots: &'a Slots,
+    shared: &'a Shared,
+    batch: usize,
+}
+
+impl Walk<'_> {
+    fn all(&mut self, mut pasts: Vec<Box<dyn Past>>, steps: &[Time], worker: &mut Worker) -> Result<(), Failure> {
+        let mut before = 0;
+        for &step in steps {
+            self.feed(&mut pasts, step, worker)?;
+            if worker.index() == 0 {
+                self.step_until(worker, |walk| walk.shared.observed.load(Ordering::Acquire) >= before);
+            }
+            if self.shared.is_over() {
+                return Ok(());
+            }
+            self.station.advance_to(step + 1);
+            self.step_until(worker, |walk| {
+                walk.station.publish();
+                walk.slots.closed() > step
+            });
+            before = step;
+        }
+        Ok(())
+    }
+
+    /// Gives everything up to the step.
+    fn feed(&mut self, pasts: &mut [Box<dyn Past>], step: Time, worker: &mut Worker) -> Result<(), Failure> {
+        let mut left: Vec<&mut Box<dyn Past>> = pasts.iter_mut().collect();
+        while !left.is_empty() && !self.shared.is_over() {
+            let (mut records, mut unreached) = (0, Vec::with_capacity(left.len()));
+            for past in left {
+                let went = past.feed(self.station.inputs(), step, self.batch)?;
+                records += went.records;
+                if !went.reached {
+                    unreached.push(past);
+                }
+            }
+            left = unreached;
+            if records > 0 {
+                worker.step();
+            } else if !left.is_empty() {
+                worker.step_or_park(Some(PATIENCE));
+            }
+        }
+        Ok(())
+    }
+
+    fn step_until(&mut self, worker: &mut Worker, mut done: impl FnMut(&mut Self) -> bool) {
+        while !done(self) && !self.shared.is_over() {
+            worker.step_or_park(Some(PATIENCE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Ids;
+    use crate::rows::Viewed;
+
+    /// Views of one product after the other, `gap` apart, dealt out to the workers.
+    struct Views {
+        next: Time,
+        gap: Time,
+        until: Time,
+        dictionary: Arc<Dictionary>,
+    }
+
+    impl Past for Views {
+        fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
+            let mut records = 0;
+            while self.next <= step.min(self.until) && records < budget {
+                let product = self.dictionary.product(&self.next.to_string())?;
+                inputs.view(self.dictionary.user("ada"), product, self.next);
+                self.next += self.gap;
+                records += 1;
+            }
+            Ok(Went { records, reached: self.next > step.min(self.until) })
+        }
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        steps: Vec<(Time, Vec<Time>)>,
+        fails_at: Option<Time>,
+    }
+
+    impl Observer for Seen {
+        fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure> {
+            if self.fails_at == Some(step) {
+                return Err("no room".into());
+            }
+            let ada = shelf.dictionary().user("ada");
+            let (glance, mut rows) = (shelf.glance(ada), Vec::new());
+            glance.history(ada, &mut rows);
+            assert_eq!(glance.as_of(), step);
+            self.steps.push((step, rows.into_iter().map(|(viewed, _): (Viewed, _)| viewed.at()).collect()));
+            Ok(())
+        }
+
+        fn waiting(&mut self) {}
+    }
+
+    fn go(workers: usize, batch: usize, seen: &mut Seen, fails: bool) -> Result<(), Error> {
+        let open = move |seat: Seat| {
+            if fails && seat.index + 1 == workers {
+                return Err("no broker".into());
+            }
+            let next = 1 + seat.index as Time;
+            let views = Views { next, gap: seat.peers as Time, until: 200, dictionary: seat.dictionary };
+            Ok(vec![Box::new(views) as Box<dyn Past>])
+        };
+        let settings = Settings {
+            workers,
+            rules: Rules { list_size: 3, ..Rules::default() },
+            idle_merge_effort: 1000,
+            dictionary: Arc::new(Dictionary::new(Ids::new([1; 16]))),
+            steps: [1, 2, 9, 100, 1000].into(),
+            batch,
+            open: Arc::new(open),
+        };
+        run(settings, seen)
+    }
+
+    #[test]
+    fn a_step_shows_what_happened_up_to_it_whatever_the_workers_and_batches() {
+        let expected =
+            [(1, vec![1]), (2, vec![2, 1]), (9, vec![9, 8, 7]), (100, vec![100, 99, 98]), (1000, vec![200, 199, 198])];
+        for (workers, batch) in [(1, 1), (1, 1000), (2, 1), (3, 7)] {
+            let mut seen = Seen::default();
+            go(workers, batch, &mut seen, false).unwrap();
+            assert_eq!(seen.steps, expected, "{workers} workers, {batch} a batch");
+        }
+    }
+
+    #[test]
+    fn whoever_fails_ends_it_for_all() {
+        for workers in [1, 3] {
+            let failed = go(workers, 10, &mut Seen::default(), true).unwrap_err();
+            assert_eq!(failed.to_string(), "no broker");
+            let mut seen = Seen { fails_at: Some(9), ..Seen::default() };
+            assert_eq!(go(workers, 10, &mut seen, false).unwrap_err().to_string(), "no room");
+            assert_eq!(seen.steps.len(), 2);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One file of events of a range, line by line.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dataflow::inputs::Inputs;
+use dataflow::replay::{Failure, Past, Went};
+use dataflow::time::{Millis, Time};
+
+use super::RangeError;
+use crate::decode::{Event, Kind, Malformed, TimeBounds, decode};
+use crate::files::lines::{self, Stretch};
+use crate::files::place::{Place, line_ends};
+use crate::files::tail::Span;
+use crate::files::times::LineTimes;
+use crate::past::{Found, Lane, Progress};
+
+/// One file of events.
+pub(super) struct EventsPast {
+    path: PathBuf,
+    file: File,
+    to: u64,
+    /// When the last line had arrived.
+    arrived: Millis,
+    lane: Lane,
+    times: LineTimes,
+    /// Where `lines` begins in the file.
+    place: Place,
+    /// Whole lines that have been read.
+    lines: Vec<u8>,
+    /// Where the next line begins in `lines`.
+    at: usize,
+    /// Nothing more of it is read.
+    over: bool,
+    /// How far it was when that was last told.
+    told: u64,
+    progress: Arc<Progress>,
+}
+
+impl EventsPast {
+    pub(super) fn new(path: PathBuf, file: File, span: &Span, lane: Lane, progress: Arc<Progress>) -> Self {
+        let mut times = LineTimes::default();
+        times.begin(span.modified_ms());
+        EventsPast {
+            path,
+            file,
+            to: span.to(),
+            arrived: span.modified_ms(),
+            lane,
+            times,
+            place: Place::default(),
+            lines: Vec::new(),
+            at: 0,
+            over: false,
+            told: 0,
+            progress,
+        }
+    }
+
+    /// Reads on where the lines that were read are used up.
+    fn read(&mut self) -> io::Result<()> {
+        self.place.offset += self.lines.len() as u64;
+        (self.at, self.lines) = (0, Vec::new());
+        if !self.place.skip(&self.file, self.to)? {
+            self.over = true;
+        } else {
+            match lines::read(&self.file, self.place.offset, self.to, &mut self.lines)? {
+                Stretch::Lines(bytes) => self.lines.truncate(bytes),
+                Stretch::Unfinished => {
+                    self.lines.clear();
+                    self.over = true;
+                }
+                Stretch::TooLong => {
+                    let beginning = std::mem::take(&mut self.lines);
+                    let malformed = Malformed::TooLarge { bytes: beginning.len() };
+                    self.lane.refuse(offset(self.place.offset), &malformed, &beginning);
+                    self.place.skipping = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the lines that were read, until `budget` are or the step is complete; returns how many.
+    fn take(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> io::Result<usize> {
+        let stretch = std::mem::take(&mut self.lines);
+        let (begin, mut records) = (self.at, 0);
+        for (at, line) in lines::split(&stretch[begin..]) {
+            if records == budget || self.over || !self.lane.is_open(inputs, step) {
+                break;
+            }
+            records += 1;
+            let place = self.place.offset + (begin + at) as u64;
+            let event = self.event(line, place)?;
+            self.times.pass();
+            let latest = self.times.latest();
+            self.lane.take(
+                &Found { offset: offset(place), payload: line, event, record_time: Some(latest) },
+                inputs,
+                step,
+            );
+            // The line's end is after it, and before the next line.
+            self.at = begin + at + line.len();
+            self.over = self.lane.is_over();
+        }
+        if !self.over && records < budget && self.lane.is_open(inputs, step) {
+            self.at = stretch.len();
+        }
+        self.lines = stretch;
+        Ok(records)
+    }
+
+    /// Decodes a line; one that states no time is given one, and a view is not later than its line arrived.
+    fn event<'a>(&mut self, line: &'a [u8], place: u64) -> io::Result<Result<Event<'a>, Malformed>> {
+        let bounds = TimeBounds::around(self.arrived);
+        let event = match decode(line, None, &bounds) {
+            Err(Malformed::MissingField { field: "timestamp" }) => {
+                let time = self.times.give(|| line_ends(&self.file, place, self.to))?;
+                decode(line, Some(time), &bounds)
+            }
+            event => event,
+        };
+        let latest = self.times.latest();
+        Ok(event.map(|event| match event.kind {
+            Kind::Removal => event,
+            _ => Event { at: event.at.min(latest), ..event },
+        }))
+    }
+}
+
+impl Past for EventsPast {
+    fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
+        let mut records = 0;
+        while records < budget && self.lane.is_open(inputs, step) && !self.over {
+            let went = if self.at == self.lines.len() {
+                self.read().map(|()| 0)
+            } else {
+                self.take(inputs, step, budget - records)
+            };
+            records += went.map_err(|error| RangeError::Io { path: self.path.clone(), error })?;
+        }
+        let come = if self.over { self.to } else { self.place.offset };
+        self.progress.went(come.saturating_sub(self.told));
+        self.told = come;
+        let reached = !self.lane.is_open(inputs, step) || self.over;
+        Ok(Went { records, reached })
+    }
+}
+
+fn offset(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
+}

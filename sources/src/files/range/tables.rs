@@ -1,0 +1,107 @@
+//! Orders and catalogue of a range, read once.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use dataflow::board::SourceBoard;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::RowKey;
+use dataflow::rows::LineRow;
+
+use super::{Range, RangeError};
+use crate::dead_letter::PAYLOAD_BYTES_MAX;
+use crate::decode::DeadLetter;
+use crate::fault::Fault;
+use crate::files::orders::{self, PastOrders};
+use crate::files::place::Place;
+use crate::files::products::{self, Products};
+use crate::files::records::{Next, Records};
+use crate::files::rows::{Columns, Line, Reading, Rows};
+use crate::past::{Asked, Refused, Tables};
+
+/// Reads both tables, as far as they are there.
+pub(super) fn read(
+    range: &Range,
+    asked: Asked,
+    dictionary: &Dictionary,
+    board: &SourceBoard,
+    refused: &Refused,
+) -> Result<Tables, RangeError> {
+    let reading = Reading { dictionary, now: asked.from, window_ms: asked.window_ms };
+    let mut tables = Tables::default();
+    let scan = |name: &'static str| {
+        let (path, file, to) = range.table(name)?;
+        Some(Scan { name, path, file, to, reading: &reading, board, refused })
+    };
+    if let Some(mut scan) = scan(products::FILE) {
+        scan.table::<Products>(|row| tables.catalogue.push(row))?;
+    }
+    if let Some(mut scan) = scan(orders::FILE) {
+        scan.table::<PastOrders>(|sale| {
+            if asked.counts(sale.order.created_at) {
+                let row = LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE };
+                tables.orders.push(sale.order);
+                tables.lines.push(row);
+            }
+        })?;
+    }
+    Ok(tables)
+}
+
+/// One table, and what its lines meet.
+struct Scan<'a> {
+    name: &'static str,
+    path: PathBuf,
+    file: &'a File,
+    to: u64,
+    reading: &'a Reading<'a>,
+    board: &'a SourceBoard,
+    refused: &'a Refused,
+}
+
+impl Scan<'_> {
+    /// Calls `take` with every row that counts.
+    fn table<R: Rows>(&mut self, mut take: impl FnMut(R::Row)) -> Result<(), RangeError> {
+        let mut records = Records::new(self.file, Place::default(), self.to, true);
+        let Some(columns) = self.columns::<R>(&mut records)? else { return Ok(()) };
+        loop {
+            match columns.next(&mut records, self.reading).map_err(|error| self.failed(error))? {
+                Line::Row { row, .. } => row.into_iter().for_each(|row| {
+                    self.board.accepted(1);
+                    take(row);
+                }),
+                Line::Refused(fault) => self.refuse(&records, &fault)?,
+                Line::Last { .. } => return Ok(()),
+            }
+        }
+    }
+
+    /// Finds the columns in the first line; none where the table has yet to be written.
+    fn columns<R: Rows>(&self, records: &mut Records<'_>) -> Result<Option<Columns<R>>, RangeError> {
+        let found = match records.next().map_err(|error| self.failed(error))? {
+            Next::Record { .. } => Columns::find(records.fields()),
+            Next::End => return Ok(None),
+            Next::Refused(_) | Next::Unfinished => Err(R::COLUMNS.to_vec()),
+        };
+        found.map(Some).map_err(|columns| RangeError::Columns { path: self.path.clone(), columns })
+    }
+
+    fn refuse(&self, records: &Records<'_>, fault: &Fault<'_>) -> Result<(), RangeError> {
+        let (start, payload) = records.raw(PAYLOAD_BYTES_MAX).map_err(|error| self.failed(error))?;
+        self.board.rejected(fault.reason());
+        (self.refused)(DeadLetter {
+            stream: self.name.to_owned(),
+            partition: 0,
+            offset: i64::try_from(start).unwrap_or(i64::MAX),
+            reason: fault.reason(),
+            detail: fault.to_string(),
+            payload,
+        });
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> RangeError {
+        RangeError::Io { path: self.path.clone(), error }
+    }
+}

@@ -1,0 +1,172 @@
+//! One partition of a range, read from its first offset to its pinned end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::feed::Waker;
+use dataflow::inputs::Inputs;
+use dataflow::replay::Went;
+use dataflow::time::{Millis, Time};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use super::{RangeError, unreadable, words};
+use crate::decode::{self, TimeBounds};
+use crate::kafka::client::{Consumer, Context};
+use crate::kafka::desk::PartitionId;
+use crate::past::{Found, Lane};
+
+/// How far from its record an event's time may be, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) future_max_ms: Millis,
+    pub(super) past_max_ms: Millis,
+}
+
+/// Reads one partition through a queue of its own, so that a partition that is ahead of the step holds up no other.
+pub(super) struct Stretch {
+    id: PartitionId,
+    // Before the consumer, which the queue is a part of.
+    queue: PartitionQueue<Context>,
+    lane: Lane,
+    next: i64,
+    end: i64,
+    /// Nothing more of it is read.
+    over: bool,
+    /// Whether the last look found nothing though something is to come.
+    waits: bool,
+    /// What was last reported instead of a record.
+    trouble: Option<String>,
+}
+
+impl Stretch {
+    /// Starts fetching.
+    pub(super) fn start(
+        consumer: &Arc<Consumer>,
+        waker: &Waker,
+        id: PartitionId,
+        (first, end): (i64, i64),
+        lane: Lane,
+    ) -> KafkaResult<Self> {
+        // Split before it is assigned: from its first record on everything comes through the queue.
+        let mut queue = consumer
+            .split_partition_queue(&id.topic, id.partition)
+            .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
+        let waker = waker.clone();
+        queue.set_nonempty_callback(move || waker.wake());
+        let over = first >= end;
+        if !over {
+            consumer.incremental_assign(&list(&id, Offset::Offset(first))?)?;
+        }
+        Ok(Stretch { id, queue, lane, next: first, end, over, waits: false, trouble: None })
+    }
+
+    /// The offset that is read next.
+    pub(super) fn next(&self) -> i64 {
+        self.next
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    pub(super) fn silent(&self, time: Duration) -> RangeError {
+        RangeError::Silent {
+            partition: self.id.to_string(),
+            seconds: time.as_secs(),
+            next: self.next,
+            end: self.end,
+            reason: self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default(),
+        }
+    }
+
+    /// Gives what counts at the step, at most `budget` records of it.
+    pub(super) fn feed(
+        &mut self,
+        consumer: &Consumer,
+        inputs: &mut Inputs,
+        step: Time,
+        budget: usize,
+        bounds: &Bounds,
+        until: Time,
+    ) -> Result<Went, RangeError> {
+        self.waits = false;
+        let mut records = 0;
+        loop {
+            if !self.lane.is_open(inputs, step) || self.over {
+                return Ok(Went { records, reached: true });
+            }
+            if records >= budget {
+                return Ok(Went { records, reached: false });
+            }
+            let ended = match self.queue.poll(Duration::ZERO) {
+                None => {
+                    self.waits = true;
+                    return Ok(Went { records, reached: false });
+                }
+                Some(Ok(message)) if message.offset() < self.end => {
+                    records += 1;
+                    self.next = message.offset() + 1;
+                    take(&mut self.lane, &message, inputs, step, bounds, until);
+                    self.lane.is_over() || self.next == self.end
+                }
+                // Records that came after the end was pinned.
+                Some(Ok(_)) => true,
+                // What is left before the pinned end is not for us: aborted records, marks of transactions, open ones.
+                Some(Err(KafkaError::PartitionEOF(_))) => true,
+                Some(Err(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
+                Some(Err(error)) => {
+                    tracing::debug!(partition = %self.id, %error, "reading fails");
+                    self.trouble = Some(words(&error));
+                    false
+                }
+            };
+            if ended {
+                self.finish(consumer);
+            }
+        }
+    }
+
+    /// Stops fetching; what has been fetched is dropped.
+    fn finish(&mut self, consumer: &Consumer) {
+        self.over = true;
+        self.next = self.end;
+        let stopped = list(&self.id, Offset::Invalid).and_then(|list| consumer.incremental_unassign(&list));
+        if let Err(error) = stopped {
+            tracing::debug!(partition = %self.id, %error, "the partition was not assigned any more");
+        }
+    }
+}
+
+fn take(lane: &mut Lane, message: &BorrowedMessage<'_>, inputs: &mut Inputs, step: Time, bounds: &Bounds, until: Time) {
+    let payload = message.payload().unwrap_or_default();
+    let record_time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok());
+    let now = record_time.unwrap_or(until);
+    let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
+    let event = decode::decode(payload, record_time, &bounds);
+    lane.take(&Found { offset: message.offset(), payload, event, record_time }, inputs, step);
+}
+
+/// Errors that waiting does not mend: the records are gone, or not for us.
+fn is_definite(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let definite = [
+        Code::AutoOffsetReset,
+        Code::OffsetOutOfRange,
+        Code::UnknownTopic,
+        Code::UnknownPartition,
+        Code::UnknownTopicOrPartition,
+        Code::TopicAuthorizationFailed,
+        Code::SaslAuthenticationFailed,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| definite.contains(&code))
+}
+
+fn list(id: &PartitionId, offset: Offset) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&id.topic, id.partition, offset)?;
+    Ok(list)
+}

@@ -1,0 +1,160 @@
+//! The tables as a past: read once, in one transaction, as far as a replay asks for them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
+use std::time::Duration;
+
+use dataflow::board::Board;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::RowKey;
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::Millis;
+use postgres::{Client, IsolationLevel};
+
+use super::connection::Target;
+use super::error::Error;
+use super::names::OrderTime;
+use super::pulse::Pulse;
+use super::table::{Column, Row, Scan, Skip};
+use super::{NAME, Settings, SettingsError, layout, sql};
+use crate::fault::{Fault, id};
+use crate::past::{Asked, Refused, Tables};
+use crate::refusals::Refusals;
+use crate::side_thread::SideThread;
+
+/// Refused rows that may wait to be taken.
+const LETTERS_MAX: usize = 1024;
+
+/// How often the server's silence is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Why the tables cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum RangeError {
+    /// The settings cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Orders have no time of their own.
+    #[error(
+        "a replay needs the time of each order, and order_time = \"first_seen\" knows only the present: set [postgres] \
+         order_time to a column"
+    )]
+    NoTime,
+    /// The server cannot be reached, or the tables cannot be read.
+    #[error("PostgreSQL at {place}: {reason}")]
+    Failed {
+        /// Host, port and database.
+        place: String,
+        /// What is wrong, and how to mend it where that is known.
+        reason: String,
+    },
+}
+
+/// Reads catalogue, orders and lines in one transaction.
+///
+/// # Errors
+/// When the server cannot be reached or is silent for too long, or the tables cannot be read.
+pub fn read(
+    settings: Settings,
+    asked: Asked,
+    dictionary: &Arc<Dictionary>,
+    board: &Board,
+    refused: &Refused,
+) -> Result<Tables, RangeError> {
+    settings.tables.check().map_err(SettingsError::from)?;
+    let target = Target::new(&settings).map_err(SettingsError::from)?;
+    if settings.tables.orders.time == OrderTime::FirstSeen {
+        return Err(RangeError::NoTime);
+    }
+    let (board, pulse, silence_max) = (board.source(NAME), Arc::new(Pulse::new()), settings.silence_max);
+    let place = target.place().to_owned();
+    let failed = |reason: String| RangeError::Failed { place: place.clone(), reason };
+    let (letters, refusals) = sync_channel(LETTERS_MAX);
+    let (done, result) = channel();
+    // In a thread of its own: a server that is frozen in the middle lets no call return.
+    let _reader = SideThread::spawn("replay-tables", {
+        let (pulse, dictionary) = (pulse.clone(), dictionary.clone());
+        move |stop| {
+            let mut scan = Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0 };
+            pulse.ask();
+            let read = target.connect().map_err(Error::from);
+            let read = read.and_then(|mut client| scan_tables(&mut client, &settings, asked, &dictionary, &mut scan));
+            // Nobody waits any more where the reading was given up.
+            let _ = done.send(read);
+        }
+    })
+    .map_err(|error| failed(format!("no thread to read in: {error}")))?;
+    loop {
+        match refusals.recv_timeout(LOOK) {
+            Ok(letter) => refused(letter),
+            Err(RecvTimeoutError::Timeout) if pulse.silence() > silence_max => {
+                return Err(failed(format!("silent for {} s", silence_max.as_secs())));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let read = result.recv().map_err(|_| failed("the reading ended unexpectedly".to_owned()))?;
+    read.map_err(|error| failed(error.to_string()))
+}
+
+fn scan_tables(
+    client: &mut Client,
+    settings: &Settings,
+    asked: Asked,
+    dictionary: &Dictionary,
+    scan: &mut Scan<'_>,
+) -> Result<Tables, Error> {
+    let tables = &settings.tables;
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    let mut transaction = transaction.start()?;
+    transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
+    let layout = layout::read(&mut transaction, tables)?.map_err(Error::Layout)?;
+    let cutoff = asked.from.saturating_sub(asked.window_ms);
+    let (mut found, mut refusals, mut accepted) = (Tables::default(), Refusals::default(), 0);
+
+    let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
+    let columns = [Column::text(product), Column::text(category)];
+    scan.table(&mut transaction, &tables.products.name, &sql::products(tables), &columns, &mut refusals, |row| {
+        let product = dictionary.product(id(row.text(0)?, product)?)?;
+        let category = dictionary.category(id(row.text(1)?, category)?)?;
+        found.catalogue.push(CatalogueRow { product, category });
+        accepted += 1;
+        Ok(())
+    })?;
+
+    let OrderTime::Column(time) = &tables.orders.time else { return Ok(found) };
+    let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
+    let columns = [Column::text(order), Column::text(user), Column::millis(time)];
+    let query = sql::orders(tables, &layout, cutoff);
+    scan.table(&mut transaction, &tables.orders.name, &query, &columns, &mut refusals, |row| {
+        let created_at = created_at(row, time)?;
+        if asked.counts(created_at) {
+            let order = dictionary.order(id(row.text(0)?, order)?);
+            let user = dictionary.user(id(row.text(1)?, user)?);
+            found.orders.push(OrderRow { order, user, created_at });
+            accepted += 1;
+        }
+        Ok(())
+    })?;
+
+    let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
+    let columns = [Column::text(order), Column::text(product)];
+    let query = sql::lines(tables, &layout, cutoff);
+    scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut refusals, |row| {
+        let order = dictionary.order(id(row.text(0)?, order)?);
+        let product = dictionary.product(id(row.text(1)?, product)?)?;
+        found.lines.push(LineRow { order, product, row: RowKey::NONE });
+        accepted += 1;
+        Ok(())
+    })?;
+
+    transaction.commit()?;
+    scan.board.accepted(accepted);
+    Ok(found)
+}
+
+fn created_at<'c>(row: &Row<'_, '_>, column: &'c str) -> Result<Millis, Skip<'c>> {
+    let at = row.number(2).ok_or(Fault::Missing { column })?;
+    Millis::try_from(at).map_err(|_| Fault::TimeOutOfBounds { column }.into())
+}

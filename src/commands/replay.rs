@@ -1,0 +1,127 @@
+//! `vitrine replay`: the lists as they were, from the records that are there.
+//!
+//! ```text
+//! Kafka: first offsets … ends as of the start ─┐           ┌ lists-S.parquet
+//! PostgreSQL: one snapshot ────────────────────┼▶ dataflow ┤ lists-S.jsonl       at every step S
+//! files: as they are at the start ─────────────┘  ::replay └ dead-letters.jsonl  at the end
+//! ```
+//! Which records a step holds is written down in [`sources::past`]; the graph is the one that `serve` runs, and its tick is
+//! the step. What is written hangs on what was read, the configuration and the steps alone: rows are in the order of
+//! their ids as text, never of their keys, and a file holds neither the time nor the machine of its making.
+
+mod columns;
+mod dir;
+mod letters;
+mod past;
+mod rows;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dataflow::board::Board;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::Ids;
+use dataflow::replay::{self, Settings};
+use dataflow::time::Time;
+use sources::past::Asked;
+
+use self::dir::OutDir;
+use self::letters::Letters;
+use self::past::Pasts;
+use self::watch::Watch;
+use super::serve::end_with_any_thread;
+use crate::cli::ReplayArgs;
+use crate::config::Config;
+use crate::system::settings;
+
+/// How many records a worker takes from a source between two steps of the graph.
+const BATCH: usize = 16_384;
+
+/// The exit code of flags that do not go together, which clap uses for those that are wrong by themselves.
+const USAGE: u8 = 2;
+
+/// Runs the replay that the flags ask for; says on stdout what was read and written.
+///
+/// # Errors
+/// A service or a file cannot be read in bounded time, or the directory cannot be written.
+pub fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    let steps = match args.steps() {
+        Ok(steps) => steps,
+        Err(reason) => {
+            eprintln!("vitrine: {reason}");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    end_with_any_thread();
+    let job = Job { steps, out: args.out.clone(), workers: config.dataflow.workers, batch: BATCH };
+    let summary = job.run(config)?;
+    print!("{summary}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A replay.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The steps, rising.
+    pub steps: Vec<Time>,
+    /// Where the files go.
+    pub out: PathBuf,
+    /// Worker threads.
+    pub workers: usize,
+    /// Records taken from a source at a time. Changes no file.
+    pub batch: usize,
+}
+
+impl Job {
+    /// Replays; returns what was read and written, in words, a line each.
+    ///
+    /// # Errors
+    /// A service or a file cannot be read in bounded time, or the directory cannot be written.
+    ///
+    /// # Panics
+    /// Without a step.
+    pub fn run(&self, config: &Config) -> anyhow::Result<String> {
+        let rules = settings::rules(config);
+        let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
+        let asked = Asked { from: *first, until: *last, window_ms: rules.window_ms };
+        let out = OutDir::open(&self.out, &self.steps)?;
+        let letters = Arc::new(Letters::new(&self.out)?);
+        let board = Arc::new(Board::default());
+        let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
+        let pasts = Pasts::open(config, asked, &dictionary, &board, &letters)?;
+        let mut watch = Watch::new(&out, pasts.progress(), self.steps.len());
+        let settings = Settings {
+            workers: self.workers,
+            rules,
+            idle_merge_effort: config.dataflow.idle_merge_effort.cast_signed(),
+            dictionary,
+            steps: self.steps.as_slice().into(),
+            batch: self.batch,
+            open: pasts.opener(),
+        };
+        let done = replay::run(settings, &mut watch);
+        let rows = watch.finish();
+        done?;
+        let refused = letters.write(&out)?;
+        Ok(summary(&board, self, rows, refused))
+    }
+}
+
+/// What was read by each source, what was refused and why, and what was written.
+fn summary(board: &Board, job: &Job, rows: u64, refused: u64) -> String {
+    let mut lines = Vec::new();
+    for source in board.snapshot() {
+        let ignored: u64 = source.ignored.values().sum();
+        lines.push(format!("{}: {} records count, {ignored} change no list", source.name, source.accepted));
+        let reasons = source.rejected.iter().map(|(reason, count)| format!("  refused: {count} {reason}"));
+        lines.extend(reasons);
+    }
+    let out = job.out.display();
+    if refused > 0 {
+        lines.push(format!("{refused} refused records are in {}", job.out.join(dir::LETTERS).display()));
+    }
+    lines.push(format!("wrote {rows} rows in {} steps to {out}", job.steps.len()));
+    lines.into_iter().map(|line| line + "\n").collect()
+}

@@ -1,0 +1,154 @@
+//! The directory that a replay writes into: which files are its own, and each of them whole or not there.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use chrono::DateTime;
+use dataflow::time::Time;
+
+/// The file of refused records.
+pub(super) const LETTERS: &str = "dead-letters.jsonl";
+
+/// What a file's name ends with until it is whole.
+const PARTIAL: &str = ".partial";
+
+/// The two forms of a step's lists.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    Parquet,
+    Jsonl,
+}
+
+impl Form {
+    fn ending(self) -> &'static str {
+        match self {
+            Form::Parquet => "parquet",
+            Form::Jsonl => "jsonl",
+        }
+    }
+}
+
+/// A directory that holds nothing but the files of one replay.
+pub(super) struct OutDir {
+    dir: PathBuf,
+    /// Whether names show milliseconds: if one of the steps has some, all do, so that names sort by time.
+    millis: bool,
+}
+
+impl OutDir {
+    /// Makes the directory; refuses one with any file that this replay would not write.
+    pub(super) fn open(dir: &Path, steps: &[Time]) -> anyhow::Result<OutDir> {
+        let out = OutDir { dir: dir.to_owned(), millis: steps.iter().any(|step| step % 1000 != 0) };
+        fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        let forms = [Form::Parquet, Form::Jsonl];
+        let mut own: BTreeSet<String> = steps.iter().flat_map(|step| forms.map(|form| out.name(*step, form))).collect();
+        own.insert(LETTERS.to_owned());
+        for entry in fs::read_dir(dir).with_context(|| format!("{} cannot be listed", dir.display()))? {
+            let name = entry.with_context(|| format!("{} cannot be listed", dir.display()))?.file_name();
+            let is_own = name.to_str().is_some_and(|name| own.contains(name.strip_suffix(PARTIAL).unwrap_or(name)));
+            if !is_own {
+                bail!(
+                    "{} holds {}, which this replay would not write: choose another --out, or empty it",
+                    dir.display(),
+                    name.display()
+                );
+            }
+        }
+        Ok(out)
+    }
+
+    fn name(&self, step: Time, form: Form) -> String {
+        let time = i64::try_from(step).ok().and_then(DateTime::from_timestamp_millis);
+        let time = time.expect("the command line takes no time beyond the year 9999");
+        // Basic form: colons are not for file names everywhere.
+        let format = if self.millis { "%Y%m%dT%H%M%S%.3fZ" } else { "%Y%m%dT%H%M%SZ" };
+        format!("lists-{}.{}", time.format(format), form.ending())
+    }
+
+    /// Writes the lists of a step in one form.
+    pub(super) fn lists(
+        &self,
+        step: Time,
+        form: Form,
+        write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.file(&self.name(step, form), write)
+    }
+
+    /// Writes the refused records.
+    pub(super) fn letters(&self, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.file(LETTERS, write)
+    }
+
+    /// Takes the refused records of an earlier run away, where this one has none.
+    pub(super) fn no_letters(&self) -> io::Result<()> {
+        match fs::remove_file(self.dir.join(LETTERS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Under another name until it is whole.
+    fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let (path, partial) = (self.dir.join(name), self.dir.join(format!("{name}{PARTIAL}")));
+        let written = || -> anyhow::Result<()> {
+            let mut file = BufWriter::new(File::create(&partial)?);
+            write(&mut file)?;
+            file.flush()?;
+            Ok(fs::rename(&partial, &path)?)
+        };
+        written().with_context(|| format!("{} cannot be written", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: Time = 1_795_132_800_000;
+
+    fn names(steps: &[Time]) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutDir::open(dir.path(), steps).unwrap();
+        steps.iter().map(|step| out.name(*step, Form::Jsonl)).collect()
+    }
+
+    #[test]
+    fn names_sort_by_time() {
+        assert_eq!(names(&[STEP]), ["lists-20261120T000000Z.jsonl"]);
+        let mixed = names(&[STEP, STEP + 7]);
+        assert_eq!(mixed, ["lists-20261120T000000.000Z.jsonl", "lists-20261120T000000.007Z.jsonl"]);
+        assert!(mixed.is_sorted());
+    }
+
+    #[test]
+    fn only_its_own_files_may_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutDir::open(dir.path(), &[STEP]).unwrap();
+        out.lists(STEP, Form::Parquet, |file| Ok(file.write_all(b"whole")?)).unwrap();
+        out.letters(|file| Ok(file.write_all(b"letter")?)).unwrap();
+        assert_eq!(fs::read(dir.path().join("lists-20261120T000000Z.parquet")).unwrap(), b"whole");
+        // What a killed run left behind is its own as well.
+        fs::write(dir.path().join("lists-20261120T000000Z.jsonl.partial"), b"half").unwrap();
+        let again = OutDir::open(dir.path(), &[STEP]).unwrap();
+        again.no_letters().unwrap();
+        again.no_letters().unwrap();
+        assert!(!dir.path().join(LETTERS).exists());
+        let other = OutDir::open(dir.path(), &[STEP + 1000]).err().unwrap().to_string();
+        assert!(other.contains("lists-20261120T000000Z"), "{other}");
+        fs::write(dir.path().join("mine.txt"), b"").unwrap();
+        let refused = OutDir::open(dir.path(), &[STEP]).err().unwrap().to_string();
+        assert!(refused.contains("mine.txt"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_fails_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutDir::open(dir.path(), &[STEP]).unwrap();
+        out.lists(STEP, Form::Jsonl, |_| bail!("no rows")).unwrap_err();
+        assert!(!dir.path().join("lists-20261120T000000Z.jsonl").exists());
+    }
+}

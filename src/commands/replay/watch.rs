@@ -1,0 +1,72 @@
+//! Writes every step as it shows, and keeps the progress bar moving in between.
+
+use std::sync::Arc;
+
+use dataflow::replay::{Failure, Observer};
+use dataflow::shelf::Shelf;
+use dataflow::time::Time;
+use indicatif::ProgressBar;
+use sources::past::Progress;
+
+use super::columns::Columns;
+use super::dir::{Form, OutDir};
+use super::rows::{Users, walk};
+use crate::commands::progress;
+
+/// See [`Observer`].
+pub(super) struct Watch<'a> {
+    out: &'a OutDir,
+    users: Users,
+    progress: Option<Arc<Progress>>,
+    bar: ProgressBar,
+    steps: usize,
+    /// Steps and rows written.
+    written: (usize, u64),
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(out: &'a OutDir, progress: Option<Arc<Progress>>, steps: usize) -> Self {
+        let all = progress.as_ref().map_or(0, |progress| progress.all());
+        // Where no stream is read, steps are all there is to count.
+        let bar = progress::share("replay", if all == 0 { steps as u64 } else { all });
+        Watch { out, users: Users::default(), progress: progress.filter(|_| all > 0), bar, steps, written: (0, 0) }
+    }
+
+    /// Ends the bar; returns how many rows were written.
+    pub(super) fn finish(self) -> u64 {
+        self.bar.finish_and_clear();
+        self.written.1
+    }
+
+    fn write(&mut self, shelf: &Shelf, step: Time) -> anyhow::Result<u64> {
+        let Watch { out, users, .. } = self;
+        let mut rows = 0;
+        out.lists(step, Form::Parquet, |parquet| {
+            out.lists(step, Form::Jsonl, |jsonl| {
+                let mut columns = Columns::new(parquet)?;
+                walk(shelf, step, users, |row| {
+                    rows += 1;
+                    row.write_json(jsonl)?;
+                    Ok(columns.row(row)?)
+                })?;
+                Ok(columns.finish()?)
+            })
+        })?;
+        Ok(rows)
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure> {
+        // In the alternate form an error is one line with all its causes.
+        let rows = self.write(shelf, step).map_err(|error| format!("{error:#}"))?;
+        self.written = (self.written.0 + 1, self.written.1 + rows);
+        self.bar.set_message(format!("{} of {} steps", self.written.0, self.steps));
+        self.waiting();
+        Ok(())
+    }
+
+    fn waiting(&mut self) {
+        self.bar.set_position(self.progress.as_ref().map_or(self.written.0 as u64, |progress| progress.done()));
+    }
+}
