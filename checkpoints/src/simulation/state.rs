@@ -111,12 +111,12 @@ impl State {
         let number = self.operations;
         let begun = self.operate();
         let torn = begun.is_err() && self.crash_at == Some(number);
-        let wanted = if torn { Dice::new(number).up_to(bytes.len()) } else { bytes.len() };
-        if begun.is_err() && !torn {
-            begun?;
+        if let (Err(failed), false) = (&begun, torn) {
+            return Err(failed.kind().into());
         }
-        let room = self.capacity.map_or(usize::MAX, |capacity| (capacity.saturating_sub(self.used())) as usize);
-        let fits = wanted.min(room);
+        let wanted = if torn { Dice::new(number).up_to(bytes.len()) } else { bytes.len() };
+        let room = self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()));
+        let fits = wanted.min(usize::try_from(room).unwrap_or(usize::MAX));
         self.contents[inode].bytes.extend_from_slice(&bytes[..fits]);
         begun?;
         if fits == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
