@@ -109,7 +109,8 @@ fn scan_tables(
     let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let mut transaction = transaction.start()?;
     transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
-    let layout = layout::read(&mut transaction, tables)?.map_err(Error::Layout)?;
+    let layout = layout::read(&mut transaction, tables)?;
+    let layout = layout.map_err(|found| Error::Layout(found.into_iter().map(|(_, finding)| finding).collect()))?;
     let cutoff = asked.from.saturating_sub(asked.window_ms);
     let (mut found, mut refusals, mut accepted) = (Tables::default(), Refusals::default(), 0);
 
@@ -140,7 +141,7 @@ fn scan_tables(
 
     let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
     let columns = [Column::text(order), Column::text(product)];
-    let query = sql::lines(tables, &layout, cutoff);
+    let query = sql::lines(tables, &layout, cutoff, None);
     scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut refusals, |row| {
         let order = dictionary.order(id(row.text(0)?, order)?);
         let product = dictionary.product(id(row.text(1)?, product)?)?;
