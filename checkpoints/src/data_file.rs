@@ -3,7 +3,8 @@
 //! ```text
 //! "VITRROWS" │ format u32 │ crc32c of both u32 ║ frame ║ … ║ index ║ its length u32 │ its crc32c u32 │ "VITREND\n"
 //! ```
-//! The frames lie without a gap between header and index, so every byte of the file is under a checksum.
+//! The frames lie without a gap between header and index, so every byte of the file is under a checksum. The index holds
+//! the frames' checksums and the manifest that of the index, so no frame can be taken for that of another file.
 
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,8 @@ pub(crate) struct Slot {
     pub(crate) bytes: u32,
     pub(crate) table: u8,
     pub(crate) rows: u32,
+    /// The checksum of the frame's header, which holds those of its columns.
+    pub(crate) crc32c: u32,
 }
 
 /// Takes the rows of a checkpoint, in any order, and writes them out frame by frame.
@@ -61,6 +64,7 @@ pub struct RowWriter {
 pub(crate) struct Finished {
     pub(crate) bytes: u64,
     pub(crate) crc32c: u32,
+    pub(crate) index_crc32c: u32,
     pub(crate) tables: Vec<Summary>,
 }
 
@@ -155,9 +159,9 @@ impl RowWriter {
             return Ok(());
         }
         let packed = self.packer.pack(columns, &mut self.buffer);
-        packed.map_err(|source| Error::of_disk(&self.path, Doing::Written, source))?;
+        let crc32c = packed.map_err(|source| Error::of_disk(&self.path, Doing::Written, source))?;
         let (bytes, rows) = (self.buffer.len() as u32, columns.rows as u32);
-        self.slots.push(Slot { offset: self.written, bytes, table: table.number(), rows });
+        self.slots.push(Slot { offset: self.written, bytes, table: table.number(), rows, crc32c });
         let summary = &mut self.summaries[table as usize];
         summary.rows += u64::from(rows);
         summary.frames += 1;
@@ -181,12 +185,13 @@ impl RowWriter {
         let index = bincode::serialize(&self.slots).expect("an index of numbers can be written");
         self.buffer.extend(&index);
         self.buffer.extend((index.len() as u32).to_le_bytes());
-        self.buffer.extend(crc32c::crc32c(&index).to_le_bytes());
+        let index_crc32c = crc32c::crc32c(&index);
+        self.buffer.extend(index_crc32c.to_le_bytes());
         self.buffer.extend(END);
         self.write_out()?;
         self.file.sync().map_err(|source| Error::of_disk(&self.path, Doing::Synchronised, source))?;
         let tables = self.summaries.into_iter().filter(|summary| summary.rows > 0).collect();
-        Ok(Finished { bytes: self.written, crc32c: self.crc32c, tables })
+        Ok(Finished { bytes: self.written, crc32c: self.crc32c, index_crc32c, tables })
     }
 }
 

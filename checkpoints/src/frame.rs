@@ -51,8 +51,9 @@ impl Packer {
         Compressor::new(LEVEL).map(Packer)
     }
 
-    /// Appends the frame of these columns to `out`.
-    pub(crate) fn pack(&mut self, columns: &Columns, out: &mut Vec<u8>) -> std::io::Result<()> {
+    /// Appends the frame of these columns to `out`, and gives back the checksum of its header. As that holds those of
+    /// the columns, it stands for the whole frame.
+    pub(crate) fn pack(&mut self, columns: &Columns, out: &mut Vec<u8>) -> std::io::Result<u32> {
         let packed = columns.bytes.iter().map(|raw| self.0.compress(raw)).collect::<Result<Vec<_>, _>>()?;
         let described = columns.bytes.iter().zip(&packed).map(|(raw, packed)| Packed {
             raw_bytes: size(raw.len()),
@@ -61,11 +62,12 @@ impl Packer {
         });
         let header = Header { table: columns.table.number(), rows: size(columns.rows), columns: described.collect() };
         let header = bincode::serialize(&header).expect("a header of numbers can be written");
+        let crc32c = crc32c::crc32c(&header);
         out.extend(size(header.len()).to_le_bytes());
-        out.extend(crc32c::crc32c(&header).to_le_bytes());
+        out.extend(crc32c.to_le_bytes());
         out.extend(&header);
         packed.iter().for_each(|column| out.extend(column));
-        Ok(())
+        Ok(crc32c)
     }
 }
 
@@ -76,8 +78,10 @@ fn size(bytes: usize) -> u32 {
 
 /// A frame whose checksums are right.
 pub(crate) struct Frame<'a> {
-    table: Table,
-    rows: usize,
+    pub(crate) table: Table,
+    pub(crate) rows: usize,
+    /// The checksum of the header, which stands for the whole frame.
+    pub(crate) crc32c: u32,
     /// Of each column the length unpacked, and the packed bytes.
     columns: Vec<(usize, &'a [u8])>,
 }
@@ -90,7 +94,8 @@ impl<'a> Frame<'a> {
         let [a, b, c, d, e, f, g, h] = *prefix;
         let header_bytes = u32::from_le_bytes([a, b, c, d]) as usize;
         let (header, mut rest) = rest.split_at_checked(header_bytes).ok_or(short)?;
-        if crc32c::crc32c(header) != u32::from_le_bytes([e, f, g, h]) {
+        let crc32c = u32::from_le_bytes([e, f, g, h]);
+        if crc32c::crc32c(header) != crc32c {
             return Err(Damage::Checksum("a frame's header"));
         }
         let header: Header =
@@ -113,15 +118,10 @@ impl<'a> Frame<'a> {
             rest = after;
         }
         if rest.is_empty() {
-            Ok(Frame { table, rows, columns })
+            Ok(Frame { table, rows, crc32c, columns })
         } else {
             Err(Damage::Malformed("a frame goes on after its columns"))
         }
-    }
-
-    /// Which table the rows are of, and how many there are.
-    pub(crate) fn holds(&self) -> (Table, usize) {
-        (self.table, self.rows)
     }
 
     /// The rows.
@@ -137,5 +137,57 @@ impl<'a> Frame<'a> {
             raw.push(column);
         }
         columns::rows(self.table, self.rows, &raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packed(header: &[u8], columns: &[u8]) -> Vec<u8> {
+        let mut frame = (header.len() as u32).to_le_bytes().to_vec();
+        frame.extend(crc32c::crc32c(header).to_le_bytes());
+        frame.extend(header);
+        frame.extend(columns);
+        frame
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_under_right_checksums_are_rows_or_an_error(
+            table in 0..7_u8,
+            rows in prop_oneof![0..20_u32, any::<u32>()],
+            raw in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..5),
+            claimed in prop::option::of(any::<u32>()),
+            compress in any::<bool>(),
+        ) {
+            let columns: Vec<Vec<u8>> = match compress {
+                true => raw.iter().map(|raw| zstd::bulk::compress(raw, LEVEL).unwrap()).collect(),
+                false => raw.clone(),
+            };
+            let described = raw.iter().zip(&columns).map(|(raw, packed)| Packed {
+                raw_bytes: claimed.unwrap_or(raw.len() as u32),
+                packed_bytes: packed.len() as u32,
+                crc32c: crc32c::crc32c(packed),
+            });
+            let header = Header { table, rows, columns: described.collect() };
+            let frame = packed(&bincode::serialize(&header).unwrap(), &columns.concat());
+            if let Ok(frame) = Frame::verified(&frame)
+                && let Ok(read) = frame.rows()
+            {
+                prop_assert_eq!(read.len(), rows as usize);
+            }
+        }
+
+        #[test]
+        fn any_header_is_refused_or_read(
+            header in prop::collection::vec(any::<u8>(), 0..80), columns in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let _ = Frame::verified(&packed(&header, &columns)).map(|frame| frame.rows().is_ok());
+        }
     }
 }

@@ -37,6 +37,8 @@ pub struct DataFile {
     pub bytes: u64,
     /// The checksum of its content.
     pub crc32c: u32,
+    /// The checksum of its index, which holds those of all that is in it.
+    pub index_crc32c: u32,
 }
 
 /// How much of a table is in a part.
@@ -155,14 +157,14 @@ mod tests {
                 Position::new("shop", 0, i64::MAX),
             ],
             tables: vec![Summary { rows: 2, frames: 1, bytes: 60, ..Summary::empty(Table::Stamps) }],
-            files: vec![DataFile { name: "x.rows".into(), bytes: 108, crc32c: 5 }],
+            files: vec![DataFile { name: "x.rows".into(), bytes: 108, crc32c: 5, index_crc32c: 6 }],
         };
         let text = manifest.to_text();
         assert!(Manifest::parse(text.as_bytes()).is_ok_and(|read| read == manifest));
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":1,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5}]}"#
+            r#"{"format":1,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
         let later = sealed::seal("{\"format\": 2, \"all else\": \"is new\"}\n");
         assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(2))));

@@ -18,7 +18,8 @@ const FORMAT: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Content {
     format: u32,
-    mark: u64,
+    /// Always there in this format; what stands in its place in a later one is not known.
+    mark: Option<u64>,
 }
 
 /// A durable high-water mark: the newest tick that was answered with, so that no later answer is older.
@@ -55,7 +56,8 @@ impl Mark {
         if self.value.is_some_and(|value| value >= to) {
             return Ok(());
         }
-        let content = serde_json::to_string(&Content { format: FORMAT, mark: to }).expect("two numbers can be written");
+        let content =
+            serde_json::to_string(&Content { format: FORMAT, mark: Some(to) }).expect("two numbers can be written");
         let content = sealed::seal(&(content + "\n"));
         sealed::put(&*self.disk, &self.dir, &names::temporary(&self.name), &self.name, content.as_bytes())?;
         self.value = Some(to);
@@ -78,5 +80,6 @@ fn read(dir: &Path, name: &str, disk: &dyn Disk) -> Result<Option<u64>, Error> {
     if content.format > FORMAT {
         return Err(Error::Newer { path, found: content.format, known: FORMAT });
     }
-    Ok(Some(content.mark))
+    let mark = content.mark.ok_or_else(|| corrupt(Damage::Malformed("the mark is missing in it")))?;
+    Ok(Some(mark))
 }

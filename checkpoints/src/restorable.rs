@@ -135,8 +135,12 @@ impl FrameRef {
 
     fn verified<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Damage> {
         let frame = Frame::verified(bytes)?;
-        let same = frame.holds() == (self.table, self.len());
-        if same { Ok(frame) } else { Err(Damage::Malformed("a frame holds other rows than the index says")) }
+        let same = (frame.table, frame.rows, frame.crc32c) == (self.table, self.len(), self.slot.crc32c);
+        if same {
+            Ok(frame)
+        } else {
+            Err(Damage::Malformed("it is another frame than the one that the index speaks of"))
+        }
     }
 
     fn corrupt(&self, damage: Damage) -> Error {
@@ -162,6 +166,10 @@ impl File {
             .and_then(|found| match found.0 as u64 <= index_max {
                 true => Ok(found),
                 false => Err(Damage::Malformed("the index is longer than the file")),
+            })
+            .and_then(|found| match found.1 == file.index_crc32c {
+                true => Ok(found),
+                false => Err(Damage::Malformed("it is another file than the one that the manifest speaks of")),
             })
             .map_err(|damage| source.corrupt(end, TRAILER_BYTES as u64, damage))?;
         let start = end - index_bytes as u64;

@@ -134,7 +134,12 @@ impl Store {
             id_key: draft.id_key,
             positions: draft.positions,
             tables: finished.tables,
-            files: vec![DataFile { name, bytes: finished.bytes, crc32c: finished.crc32c }],
+            files: vec![DataFile {
+                name,
+                bytes: finished.bytes,
+                crc32c: finished.crc32c,
+                index_crc32c: finished.index_crc32c,
+            }],
         };
         let (name, text) = (piece.manifest(), manifest.to_text());
         // Where this fails the manifest may be there or not, so its data stays until a manifest or a start tells.

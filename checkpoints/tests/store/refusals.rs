@@ -21,10 +21,10 @@ fn begun(disk: &FakeDisk) -> checkpoints::Store {
 #[test]
 fn a_failure_of_any_operation_is_an_error_and_the_next_checkpoint_goes_through() {
     let whole = FakeDisk::new();
-    drop(begun(&whole));
+    let mut store = begun(&whole);
     let start = whole.operations();
     let (tick, kind, rows, _) = story().swap_remove(2);
-    write(&mut open(&whole, 2).expect("the disk works"), tick, kind, &rows).expect("the disk works");
+    write(&mut store, tick, kind, &rows).expect("the disk works");
     for operation in 0..whole.operations() - start {
         for failure in [ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Other] {
             let disk = FakeDisk::new();
