@@ -1,19 +1,23 @@
 //! The command line: types and help texts, no work.
 
 mod check;
+mod checkpoint;
 mod common;
 mod demo;
 mod generate;
 mod produce;
+mod replay;
 mod serve;
 
 use clap::{Parser, Subcommand};
 
 pub use self::check::CheckArgs;
+pub use self::checkpoint::{CheckpointAction, CheckpointArgs, CheckpointPlace};
 pub use self::common::ConfigArgs;
 pub use self::demo::DemoArgs;
 pub use self::generate::{GenerateArgs, Target};
 pub use self::produce::ProduceArgs;
+pub use self::replay::ReplayArgs;
 pub use self::serve::ServeArgs;
 
 const LONG_ABOUT: &str = "\
@@ -37,6 +41,7 @@ With Kafka and PostgreSQL (vitrine.toml names both):
   vitrine check --config vitrine.toml
   vitrine serve --config vitrine.toml
   vitrine produce --config vitrine.toml --file product-views.json --rate 100
+  vitrine replay --config vitrine.toml --from 2026-11-01 --until 2026-11-20
 
 Settings: defaults < --config FILE < environment VITRINE__SECTION__KEY < flags. vitrine.toml shows them all.
 
@@ -63,8 +68,12 @@ pub enum Command {
     Produce(ProduceArgs),
     /// Make test data: the same for the same seed, into files or into Kafka and PostgreSQL
     Generate(GenerateArgs),
+    /// Write the lists as they were, day by day, from the records that are still there
+    Replay(ReplayArgs),
     /// Check the configuration, reach every service once, and say how to mend what is wrong
     Check(CheckArgs),
+    /// List, show and verify checkpoints
+    Checkpoint(CheckpointArgs),
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! One file a command; here the way from the command line through the configuration to each, and the exit codes.
 
 pub mod check;
+pub mod checkpoint;
 pub mod demo;
 pub mod generate;
 pub mod produce;
+pub mod replay;
 pub mod serve;
 
 mod broker;
@@ -50,10 +52,19 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let config = load(&args.request())?;
             generate::run(&args, &config).map(|()| ExitCode::SUCCESS)
         }
+        Command::Replay(args) => {
+            let config = load(&args.request())?;
+            config.require_source()?;
+            replay::run(&args, &config)
+        }
         Command::Check(args) => {
             let config = load(&args.settings.request(&[]))?;
             config.require_source()?;
             check::run(&config)
+        }
+        Command::Checkpoint(args) => {
+            let config = load(&args.request())?;
+            checkpoint::run(&args, &config)
         }
     }
 }

@@ -9,6 +9,7 @@
 //! fill; the example file and the table of the documentation are printed from the same list.
 
 mod check;
+mod checkpoint;
 mod client;
 mod dataflow;
 mod environment;
@@ -33,6 +34,7 @@ mod values;
 
 use std::path::PathBuf;
 
+pub use self::checkpoint::Checkpoint;
 pub use self::dataflow::Dataflow;
 pub use self::files::Files;
 pub use self::kafka::Kafka;
@@ -84,6 +86,8 @@ pub struct Config {
     pub postgres: Option<Postgres>,
     /// `[files]`: the embedded source, where one is configured.
     pub files: Option<Files>,
+    /// `[checkpoint]`, where checkpoints are wanted.
+    pub checkpoint: Option<Checkpoint>,
     /// `[rules]`
     pub rules: Rules,
     /// `[sinks]`
@@ -116,6 +120,7 @@ impl Config {
             kafka: values.has_section("kafka").then(|| Kafka::read(values)),
             postgres: values.has_section("postgres").then(|| Postgres::read(values)),
             files: values.has_section("files").then(|| Files::read(values)),
+            checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(values)),
             rules: Rules::read(values),
             sinks: Sinks::read(values),
             log: Log::read(values),

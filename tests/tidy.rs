@@ -9,8 +9,9 @@ use toml::{Table, Value};
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 7] = [
-    ("", &["dataflow", "query-server", "sinks", "sources"]),
+const EDGES: [(&str, &[&str]); 8] = [
+    ("", &["checkpoints", "dataflow", "query-server", "sinks", "sources"]),
+    ("checkpoints", &["dataflow"]),
     ("query-server", &["dataflow"]),
     ("sinks", &["dataflow"]),
     ("sources", &["dataflow"]),

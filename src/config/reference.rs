@@ -15,11 +15,12 @@ const HEADER: &str = "\
 # `vitrine check --config THIS_FILE` says whether everything named here is reachable, and how to mend what is not.
 ";
 
-/// The example file: every setting with unit, default and sentence. `[files]` is commented out, as it excludes the services.
+/// The example file: every setting with unit, default and sentence. `[files]` is commented out, as it excludes the
+/// services, and so is `[checkpoint]`, as it writes to a directory.
 pub fn example() -> String {
     let mut text = HEADER.to_owned();
     for section in sections() {
-        let off = if section.name == "files" { "# " } else { "" };
+        let off = if ["files", "checkpoint"].contains(&section.name) { "# " } else { "" };
         text += "\n";
         comment(&mut text, section.sentence);
         text += &format!("{off}[{}]\n", section.name);

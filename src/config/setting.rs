@@ -89,6 +89,7 @@ pub fn sections() -> impl Iterator<Item = &'static Section> {
         &super::postgres::ORDERS,
         &super::postgres::ORDER_ITEMS,
         &super::files::SECTION,
+        &super::checkpoint::SECTION,
         &super::sinks::SECTION,
         &super::log::SECTION,
     ]

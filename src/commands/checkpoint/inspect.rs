@@ -1,0 +1,39 @@
+//! `vitrine checkpoint inspect`: one checkpoint as JSON.
+
+use anyhow::Context as _;
+use checkpoints::{Directory, Kind, Manifest, State};
+use serde::Serialize;
+
+use super::{ls, time};
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: u64,
+    taken: String,
+    kind: Option<Kind>,
+    /// The ids of those that a restart reads, newest first.
+    chain: Vec<u64>,
+    state: String,
+    findings: Vec<String>,
+    parts: &'a [Manifest],
+}
+
+/// Prints it.
+pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
+    let checkpoint = directory.checkpoint(id).context("it was looked up before")?;
+    let findings = match &checkpoint.state {
+        State::Broken(findings) => findings.iter().map(ToString::to_string).collect(),
+        State::Whole | State::Newer { .. } => Vec::new(),
+    };
+    let shown = Shown {
+        id,
+        taken: time(id),
+        kind: checkpoint.kind(),
+        chain: directory.chain(id).map(|checkpoint| checkpoint.tick).collect(),
+        state: ls::state(&checkpoint.state),
+        findings,
+        parts: &checkpoint.manifests,
+    };
+    println!("{}", serde_json::to_string_pretty(&shown)?);
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `vitrine checkpoint verify`: reads every byte and every row that a restart would read.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use checkpoints::{Damage, Directory, Error, State};
+
+use crate::commands::progress;
+
+/// Verifies one checkpoint; exit code 1 if something is wrong with it.
+///
+/// # Errors
+/// The disk refuses, or a later version wrote it.
+pub(super) fn one(
+    directory: &Directory,
+    id: u64,
+    read: impl Fn() -> Result<Directory, Error>,
+) -> anyhow::Result<ExitCode> {
+    Ok(if check(directory, id, &read)? == Verdict::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Verifies all checkpoints; exit code 1 if something is wrong with one.
+///
+/// # Errors
+/// The disk refuses, or a later version wrote here.
+pub(super) fn all(directory: &Directory, read: impl Fn() -> Result<Directory, Error>) -> anyhow::Result<ExitCode> {
+    let mut sound = BTreeSet::new();
+    let mut wrong = false;
+    for checkpoint in directory.checkpoints().rev() {
+        if sound.contains(&checkpoint.tick) {
+            println!("{}: sound, as a newer one is on it", checkpoint.tick);
+            continue;
+        }
+        match check(directory, checkpoint.tick, &read)? {
+            Verdict::Sound => sound.extend(directory.chain(checkpoint.tick).map(|on| on.tick)),
+            Verdict::Wrong => wrong = true,
+            Verdict::NotThere => {}
+        }
+    }
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Sound,
+    Wrong,
+    /// Not all of it was written yet, or it was removed meanwhile.
+    NotThere,
+}
+
+fn check(directory: &Directory, id: u64, read: &impl Fn() -> Result<Directory, Error>) -> anyhow::Result<Verdict> {
+    if let Some(State::Broken(findings)) = directory.checkpoint(id).map(|checkpoint| &checkpoint.state) {
+        if findings.iter().all(|finding| matches!(finding.damage, Damage::Parts { .. })) {
+            findings.iter().for_each(|finding| println!("{id}: unfinished: {}", finding.damage));
+            return Ok(Verdict::NotThere);
+        }
+        findings.iter().for_each(|finding| println!("{id}: wrong: {finding}"));
+        return Ok(Verdict::Wrong);
+    }
+    match rows(directory, id) {
+        Ok(rows) => {
+            println!("{id}: sound, {rows} rows");
+            Ok(Verdict::Sound)
+        }
+        // A server that writes here may have removed it since the directory was read.
+        Err(Error::Corrupt(_)) if read()?.checkpoint(id).is_none() => {
+            println!("{id}: removed meanwhile");
+            Ok(Verdict::NotThere)
+        }
+        Err(Error::Corrupt(finding)) => {
+            println!("{id}: wrong: {finding}");
+            Ok(Verdict::Wrong)
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// How many rows the checkpoint and those that it is on hold, each of them read.
+fn rows(directory: &Directory, id: u64) -> Result<u64, Error> {
+    let restorable = directory.open(id)?;
+    restorable.verify_all()?;
+    let frames = restorable.frames();
+    let bar = progress::bytes("verify", Some(frames.iter().map(|frame| frame.bytes() as u64).sum()));
+    let mut rows = 0;
+    for frame in &frames {
+        rows += frame.read()?.len() as u64;
+        bar.inc(frame.bytes() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(rows)
+}
