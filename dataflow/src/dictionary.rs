@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use papaya::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, UserKey};
+use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 
 /// Two different ids have the same key; the second one is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,8 @@ pub struct Dictionary {
     users: Option<Names<UserKey>>,
     /// Names this process saw first and has not told the others yet; `None` in a cluster of one process.
     fresh: Option<Mutex<Vec<Name>>>,
+    /// Names that no checkpoint holds yet; `None` where none are taken.
+    unsaved: Option<Mutex<Vec<Name>>>,
 }
 
 impl Dictionary {
@@ -52,6 +54,7 @@ impl Dictionary {
             categories: HashMap::with_hasher(RandomState::default()),
             users: None,
             fresh: None,
+            unsaved: None,
         }
     }
 
@@ -59,6 +62,12 @@ impl Dictionary {
     #[must_use]
     pub fn announcing(self) -> Self {
         Dictionary { fresh: Some(Mutex::default()), ..self }
+    }
+
+    /// Collects new names for the next checkpoint.
+    #[must_use]
+    pub fn saving(self) -> Self {
+        Dictionary { unsaved: Some(Mutex::default()), ..self }
     }
 
     /// Remembers the ids of users too, about 100 bytes each.
@@ -89,6 +98,12 @@ impl Dictionary {
     #[must_use]
     pub fn order(&self, id: &str) -> OrderKey {
         self.ids.order(id)
+    }
+
+    /// The key of a row of a table, from the values of its primary key in the order of the key's columns.
+    #[must_use]
+    pub fn row<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> RowKey {
+        self.ids.row(values)
     }
 
     /// The key of a product id, remembering the id.
@@ -157,6 +172,19 @@ impl Dictionary {
         self.users.as_ref()?.pin().get(&key).cloned()
     }
 
+    /// How many users' ids are remembered.
+    #[must_use]
+    pub fn users_len(&self) -> usize {
+        self.users.as_ref().map_or(0, HashMap::len)
+    }
+
+    /// The ids of users, where they are remembered, in no order: all that were added before the call.
+    #[must_use]
+    pub fn user_names(&self) -> Vec<(Arc<str>, UserKey)> {
+        let Some(users) = &self.users else { return Vec::new() };
+        users.pin().iter().map(|(key, name)| (name.clone(), *key)).collect()
+    }
+
     /// How many product ids are remembered.
     #[must_use]
     pub fn products_len(&self) -> usize {
@@ -168,8 +196,26 @@ impl Dictionary {
         self.fresh.as_ref().map(|fresh| std::mem::take(&mut *lock(fresh))).unwrap_or_default()
     }
 
-    /// Learns a name that another process saw first.
-    pub(crate) fn learn(&self, name: &Name) -> Result<(), Collision> {
+    /// Takes the names that came since this was called last.
+    #[must_use]
+    pub fn take_unsaved(&self) -> Vec<Name> {
+        self.unsaved.as_ref().map(|unsaved| std::mem::take(&mut *lock(unsaved))).unwrap_or_default()
+    }
+
+    /// All names: at least those that were there before the call.
+    pub fn names(&self, mut take: impl FnMut(Name)) {
+        self.products.pin().iter().for_each(|(key, name)| take(Name::Product(*key, name.to_string())));
+        self.categories.pin().iter().for_each(|(key, name)| take(Name::Category(*key, name.to_string())));
+        if let Some(users) = &self.users {
+            users.pin().iter().for_each(|(key, name)| take(Name::User(*key, name.to_string())));
+        }
+    }
+
+    /// Learns a name that another process saw first, or an earlier one.
+    ///
+    /// # Errors
+    /// When the key already stands for another id.
+    pub fn learn(&self, name: &Name) -> Result<(), Collision> {
         match name {
             Name::Product(key, id) => remember(&self.products, *key, id).ok_or(Collision("product"))?,
             Name::Category(key, id) => remember(&self.categories, *key, id).ok_or(Collision("category"))?,
@@ -178,9 +224,9 @@ impl Dictionary {
         Ok(())
     }
 
-    fn announce(&self, name: impl FnOnce() -> Name) {
-        if let Some(fresh) = &self.fresh {
-            lock(fresh).push(name());
+    fn announce(&self, name: impl Fn() -> Name) {
+        for names in [&self.fresh, &self.unsaved].into_iter().flatten() {
+            lock(names).push(name());
         }
     }
 }

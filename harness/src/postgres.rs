@@ -149,7 +149,7 @@ fn spawn(dir: &Path, port: u16) -> Process {
     let mut server = server_program("postgres", dir);
     server.arg("-D").arg(dir.join("cluster")).arg("-k").arg(dir);
     server.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-    let settings = ["wal_level=logical", "max_replication_slots=8", "max_wal_senders=8", "fsync=off"];
+    let settings = ["wal_level=logical", "max_replication_slots=100", "max_wal_senders=32", "fsync=off"];
     for setting in settings {
         server.args(["-c", setting]);
     }

@@ -1,54 +1,129 @@
-//! PostgreSQL: orders, their lines and the catalogue, read whole now and then, so that each difference is one tick.
+//! PostgreSQL: orders, their lines and the catalogue, so that each transaction of the shop is one tick.
 //!
 //! ```text
-//!  reader thread                                                                   worker 0
-//! ┌──────────────────────────────────────────────────────────────────────────┐   ┌─────────┐
-//! │ connect ─▶ one REPEATABLE READ transaction: layout ─▶ COPY three tables  │   │         │
-//! │    ▲            rows become keys as they stream ─▶ RowStore ─▶ Change ───┼──▶│  Feed   │─▶ Inputs
-//! │    └── backoff ◀── any failure: nothing has changed          ◀── fed ────┼───│         │
-//! └──────────────────────────────────────────────────────────────────────────┘   └─────────┘
+//!  reader thread                                                                          worker 0
+//! ┌─────────────────────────────────────────────────────────────────────────────────┐   ┌─────────┐
+//! │ log:      slot + snapshot ─▶ COPY three tables ─▶ RowStore ─▶ Change ──────────▶│   │         │
+//! │           pgoutput ─▶ rows ─▶ edits of one transaction ─▶ RowStore ─▶ Change ──▶│──▶│  Feed   │─▶ Inputs
+//! │ readings: one transaction ─▶ COPY three tables ─▶ RowStore ─▶ Change ──────────▶│   │         │
+//! │    ▲                                                                            │   │         │
+//! │    └── backoff ◀── any failure: nothing has changed      ◀── fed, acknowledged ─┼───│         │
+//! └─────────────────────────────────────────────────────────────────────────────────┘   └─────────┘
 //! ```
-//! - **Snapshot**: all three tables are read in one transaction, so a tick never shows an order without its lines. Only
-//!   orders that can still be in the window are read, and only their lines: what is remembered is bounded by the window.
-//! - **Refresh**: the same again after a while. The difference to the time before is fed in one call, that is in one tick.
+//! - **Log** (`replication`): a publication with the used columns and a replication slot. A slot is made together with a
+//!   snapshot of its very place in the log; the tables are read as of it, and the log tells the rest, transaction by
+//!   transaction, each fed in one call and so visible in one tick. Rows are held by key: the log gives no old rows.
+//! - **Readings** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
+//! - **Where the log cannot be gone on from** (the slot is gone, lost or was moved on, the publication was changed, a
+//!   table has another key) everything is read as of a new slot, and the difference to what is held is one tick. The
+//!   range of the log that is not known change by change is warned of.
+//! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
+//!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line
+//!   without an order is held for one window. A transaction is held as keys, 48 bytes a row, until it is committed.
 //! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
-//!   count. An order dated in the future is left out until its time has come.
+//!   count. An order dated in the future is left out until its time has come. A used column that is gone stops its
+//!   table alone, until it is back and everything has been read again.
+//! - **Another server** than the rows held came from (system identifier, timeline) needs a person: the source stops.
 //! - **Everything else** is tried again: a lost connection with growing pauses, a missing table or column every few
 //!   seconds, with the SQL or the setting that mends it in the source's state. Answers stay as they are meanwhile.
 //!
-//! The stream is named `postgres`; its one partition's position is the number of readings fed.
+//! The stream is named `postgres`; its one partition's position is the place in the log (the end of the last commit
+//! fed, or any later place before which nothing of ours is left) with the server's identity as its proof, or the number
+//! of readings fed, without proof. Position 0 stands for rows of no single place: resumed there, everything is read anew.
 
+mod apply;
 mod backoff;
 mod connection;
 mod error;
+mod expiry;
 mod feed;
 mod first_seen;
+mod flow;
 mod inspect;
+mod keys;
 mod layout;
+mod lines;
+mod log;
+mod memory;
+mod moment;
 mod names;
+mod pgoutput;
+mod publication;
 mod pulse;
+pub mod range;
 mod reader;
+mod readings;
+mod relation;
+mod rows;
+mod session;
+mod slot;
 mod snapshot;
 mod sql;
+mod stream;
+mod survey;
 mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dataflow::board::{Board, SourceBoard, State};
-use dataflow::feed::{Feed, Seat};
+use dataflow::feed::{Feed, Proof, Seat};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::time::{Millis, ServiceClock};
 
 use crate::dead_letter::DeadLetters;
 use connection::Target;
+use flow::Flow;
+use memory::Span;
 
 pub use connection::BadUrl;
-pub use inspect::{Finding, inspect};
+pub use inspect::{Finding, Look, inspect, look};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
 
 /// The source's name on the board, and its stream's.
 pub const NAME: &str = "postgres";
+
+/// The stream's name.
+const STREAM: &str = NAME;
+
+/// How changes are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The tables are read again and again.
+    Refresh,
+    /// The server's log is followed.
+    Replication,
+    /// The log is followed where the server and the tables allow it, else the tables are read again.
+    Auto,
+}
+
+/// When the server may forget its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When it was fed: there is no later reader who would need it.
+    WhenFed,
+    /// When [`Source::acknowledge`] says so.
+    AfterCheckpoint,
+}
+
+/// Rows that are in the graph already, and where they stand.
+#[derive(Clone, Debug, Default)]
+pub struct Resumed {
+    /// The position's `next`.
+    pub lsn: i64,
+    /// The position's proof.
+    pub proof: Option<Proof>,
+    /// The orders in the graph.
+    pub orders: Vec<OrderRow>,
+    /// The lines in the graph.
+    pub lines: Vec<LineRow>,
+    /// The catalogue in the graph.
+    pub catalogue: Vec<CatalogueRow>,
+}
+
+/// Slot and publication, where they are not named.
+const NAME_OF_BOTH: &str = "vitrine";
 
 /// What the source reads, and how patient it is.
 #[derive(Clone)]
@@ -57,6 +132,14 @@ pub struct Settings {
     pub url: String,
     /// Names of the tables and of their columns.
     pub tables: Tables,
+    /// How changes are found.
+    pub mode: Mode,
+    /// Name of the replication slot: lower-case letters, digits and `_`. Each instance needs its own.
+    pub slot: String,
+    /// Name of the publication: lower-case letters, digits and `_`.
+    pub publication: String,
+    /// When the server may forget its log.
+    pub acknowledge: Acknowledge,
     /// Time from the end of one reading to the beginning of the next.
     pub refresh: Duration,
     /// How long an order counts, in milliseconds: older ones are not read.
@@ -74,12 +157,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The tables' default names, and a refresh every 30 s.
+    /// The tables' default names; the log is followed where it can be, else the tables are read again every 30 s.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Settings {
             url: url.into(),
             tables: Tables::default(),
+            mode: Mode::Auto,
+            slot: NAME_OF_BOTH.to_owned(),
+            publication: NAME_OF_BOTH.to_owned(),
+            acknowledge: Acknowledge::WhenFed,
             refresh: Duration::from_secs(30),
             window_ms: Rules::default().window_ms,
             future_ms_max: 5 * 60 * 1000,
@@ -88,6 +175,11 @@ impl Settings {
             silence_max: Duration::from_secs(60),
             backoff_max: Duration::from_secs(30),
         }
+    }
+
+    /// Which times count at `now`.
+    fn span(&self, now: Millis) -> Span {
+        Span { now, window_ms: self.window_ms, future_ms_max: self.future_ms_max }
     }
 }
 
@@ -109,6 +201,9 @@ pub struct Source {
     clock: Arc<dyn ServiceClock>,
     board: Arc<SourceBoard>,
     letters: DeadLetters,
+    flow: Arc<Flow>,
+    /// Until the feed is opened.
+    resumed: Mutex<Option<Resumed>>,
 }
 
 impl Source {
@@ -122,11 +217,38 @@ impl Source {
         board: &Board,
         letters: DeadLetters,
     ) -> Result<Source, SettingsError> {
+        Source::start(settings, clock, board, letters, None)
+    }
+
+    /// A source that goes on where an earlier one was: `rows` are in the graph already.
+    ///
+    /// # Errors
+    /// When the connection string or a name cannot be used.
+    pub fn resuming(
+        settings: Settings,
+        clock: Arc<dyn ServiceClock>,
+        board: &Board,
+        letters: DeadLetters,
+        rows: Resumed,
+    ) -> Result<Source, SettingsError> {
+        Source::start(settings, clock, board, letters, Some(rows))
+    }
+
+    fn start(
+        settings: Settings,
+        clock: Arc<dyn ServiceClock>,
+        board: &Board,
+        letters: DeadLetters,
+        resumed: Option<Resumed>,
+    ) -> Result<Source, SettingsError> {
         settings.tables.check()?;
+        names::check_slot(&settings.slot)?;
+        names::check_slot(&settings.publication)?;
         let target = Target::new(&settings)?;
         let board = board.source(NAME);
         board.state(0, State::CatchingUp);
-        Ok(Source { settings, target, clock, board, letters })
+        let flow = Arc::new(resumed.as_ref().map_or_else(Flow::default, |rows| Flow::resuming(rows.lsn)));
+        Ok(Source { settings, target, clock, board, letters, flow, resumed: Mutex::new(resumed) })
     }
 
     /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed
@@ -134,5 +256,15 @@ impl Source {
     #[must_use]
     pub fn open(&self, seat: &Seat) -> Option<Box<dyn Feed>> {
         (seat.index == 0).then(|| Box::new(feed::TablesFeed::open(self, seat)) as Box<dyn Feed>)
+    }
+
+    /// Everything before `lsn`, a position's `next`, is durable: with [`Acknowledge::AfterCheckpoint`] the server may
+    /// forget it. Callable from any thread; an earlier place than before does nothing.
+    pub fn acknowledge(&self, lsn: i64) {
+        self.flow.acknowledge(lsn);
+    }
+
+    fn take_resumed(&self) -> Option<Resumed> {
+        self.resumed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

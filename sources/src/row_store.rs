@@ -6,11 +6,11 @@
 //! ```
 //! A table with a primary key is kept by key: a row whose other columns changed takes the place of the row before. A
 //! table without one is kept by row, with the number of equal rows, as is a table whose key is not among the columns
-//! that are read. A log of single changes fits the same shape: by key it needs to find and replace one row, and the key
-//! alone says which.
+//! that are read. A log of single changes fits the same shape: by key it finds and replaces one row, and the key alone
+//! says which (`put`, `remove`, `clear`). Rows that a log has brought and no reading are rows like all others.
 //!
-//! Rows are keys, not text. Held per row: 56 bytes for an order, 40 for a line, 32 for a product of the catalogue; the hash table
-//! adds between a seventh and the same again. A refresh adds what differs, no second copy.
+//! Rows are keys, not text. Held per row: 56 bytes for an order, 48 for a line (by the key of its row: 48 too), 32 for a
+//! product of the catalogue; the hash table adds between a seventh and the same again. A refresh adds what differs, no second copy.
 
 mod rows;
 
@@ -53,6 +53,72 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
+    /// A row that was there before this store was: no difference comes of it.
+    pub fn hold(&mut self, key: K, value: V) {
+        if matches!(&self.0, Table::ByKey(rows) if rows.get(&key).is_some()) {
+            self.keep_by_row();
+        }
+        match &mut self.0 {
+            Table::ByKey(rows) => rows.hold(key, value),
+            Table::ByRow(rows) => rows.hold((key, value), ()),
+        }
+    }
+
+    /// The row with this key; none where rows are not kept by key.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<V> {
+        match &self.0 {
+            Table::ByKey(rows) => rows.get(key),
+            Table::ByRow(_) => None,
+        }
+    }
+
+    /// The table has this row now, and no other one with its key: tells `out` what differs. Where rows are not kept by
+    /// key it is one more row.
+    pub fn put(&mut self, key: K, value: V, out: &mut impl FnMut(K, V, Diff)) {
+        match &mut self.0 {
+            Table::ByKey(rows) => {
+                if let Some(before) = rows.get(&key) {
+                    if before == value {
+                        return;
+                    }
+                    rows.remove(&key);
+                    out(key, before, -1);
+                }
+                rows.hold(key, value);
+            }
+            Table::ByRow(rows) => rows.hold((key, value), ()),
+        }
+        out(key, value, 1);
+    }
+
+    /// The row with this key is gone: tells `out` which it was. Does nothing where rows are not kept by key.
+    pub fn remove(&mut self, key: &K, out: &mut impl FnMut(K, V, Diff)) {
+        if let Table::ByKey(rows) = &mut self.0
+            && let Some(before) = rows.remove(key)
+        {
+            out(*key, before, -1);
+        }
+    }
+
+    /// Forgets the rows that `keep` does not hold on to, and tells `out` that they are gone.
+    pub fn keep(&mut self, mut keep: impl FnMut(&K, &V) -> bool, out: &mut impl FnMut(K, V, Diff)) {
+        match &mut self.0 {
+            Table::ByKey(rows) => {
+                rows.keep(keep).into_iter().for_each(|((key, value), diff)| out(key, value, diff));
+            }
+            Table::ByRow(rows) => {
+                let gone = rows.keep(|(key, value), ()| keep(key, value));
+                gone.into_iter().for_each(|(((key, value), ()), diff)| out(key, value, diff));
+            }
+        }
+    }
+
+    /// The table is empty: tells `out` every row that is gone.
+    pub fn clear(&mut self, out: &mut impl FnMut(K, V, Diff)) {
+        self.keep(|_, _| false, out);
+    }
+
     /// Begins to read the table anew.
     pub fn begin(&mut self) -> Refresh<'_, K, V> {
         match &mut self.0 {
@@ -82,19 +148,16 @@ impl<K: Copy + Eq + Hash> RowStore<K, ()> {
     /// One more row, added to the table since it was read.
     pub fn add(&mut self, row: K) {
         match &mut self.0 {
-            Table::ByKey(rows) => rows.add(row),
-            Table::ByRow(rows) => rows.add((row, ())),
+            Table::ByKey(rows) => rows.hold(row, ()),
+            Table::ByRow(rows) => rows.hold((row, ()), ()),
         }
     }
 
     /// Forgets the rows that `keep` does not hold on to, and gives them as gone.
     pub fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Difference<K, ()>> {
-        match &mut self.0 {
-            Table::ByKey(rows) => rows.retain(keep),
-            Table::ByRow(rows) => {
-                rows.retain(|(row, ())| keep(row)).into_iter().map(|((row, ()), diff)| (row, diff)).collect()
-            }
-        }
+        let mut gone = Vec::new();
+        self.keep(|row, ()| keep(row), &mut |row, (), diff| gone.push(((row, ()), diff)));
+        gone
     }
 }
 

@@ -20,6 +20,13 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 #[error("the connection string of PostgreSQL cannot be read: {0}; it looks like postgresql://user@host:5432/database")]
 pub struct BadUrl(String);
 
+/// As whom the server knows us, and in which database.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) user: String,
+    pub(super) database: String,
+}
+
 /// Where to connect to, and how.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -46,6 +53,35 @@ impl Target {
 
     pub(super) fn connect(&self) -> Result<Client, postgres::Error> {
         self.config.connect(NoTls)
+    }
+
+    /// Who we are on this connection.
+    pub(super) fn who(client: &mut Client) -> Result<Who, postgres::Error> {
+        let row = client.query_one("SELECT session_user::text, current_database()::text", &[])?;
+        Ok(Who { user: row.get(0), database: row.get(1) })
+    }
+
+    /// The first host that is named; the others are for servers that take over, which need a person here.
+    pub(super) fn host(&self) -> Host {
+        let address = self.config.get_hostaddrs().first().map(|address| Host::Tcp(address.to_string()));
+        let host = address.or_else(|| self.config.get_hosts().first().cloned());
+        host.unwrap_or_else(|| Host::Tcp("localhost".to_owned()))
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.config.get_ports().first().copied().unwrap_or(5432)
+    }
+
+    pub(super) fn password(&self) -> String {
+        String::from_utf8_lossy(self.config.get_password().unwrap_or_default()).into_owned()
+    }
+
+    pub(super) fn options(&self) -> &str {
+        self.config.get_options().unwrap_or_default()
+    }
+
+    pub(super) fn application_name(&self) -> &str {
+        self.config.get_application_name().unwrap_or_default()
     }
 
     /// Host, port and database.

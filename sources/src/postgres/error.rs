@@ -1,9 +1,15 @@
-//! Why a reading failed. All of it is tried again: what is wrong with one row is not here.
+//! Why a reading or the following of the log failed. All of it is tried again, but for another server: what is wrong
+//! with one row is not here.
 
+use std::io;
+use std::time::Duration;
+
+use pgwire_replication::PgWireError;
 use thiserror::Error;
 
 use super::connection::words;
 use super::inspect::Finding;
+use super::pgoutput;
 use crate::side_thread::Stopped;
 
 #[derive(Debug, Error)]
@@ -14,8 +20,33 @@ pub(super) enum Error {
     /// The connection, or the server.
     #[error("{}", words(.0))]
     Server(#[from] postgres::Error),
+    /// The replication session, or its connection.
+    #[error("the replication session failed: {0}")]
+    Session(PgWireError),
+    /// The server's words in a replication session.
+    #[error("{0}")]
+    Said(String),
+    #[error("the server has not answered for {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    /// The server said what no server says.
+    #[error("the server's log cannot be read: {0}")]
+    Protocol(String),
+    /// The log does not tell how the tables came to be what they are.
+    #[error("all tables are read again: {0}")]
+    Anew(String),
+    /// It is not the server that the rows came from. Needs a person.
+    #[error("{0}")]
+    OtherServer(String),
+    #[error("the replication session cannot be started: {0}")]
+    Runtime(io::Error),
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+impl From<pgoutput::Error> for Error {
+    fn from(error: pgoutput::Error) -> Self {
+        Error::Protocol(error.to_string())
+    }
 }
 
 fn listed(findings: &[Finding]) -> String {

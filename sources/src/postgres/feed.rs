@@ -1,19 +1,21 @@
 //! The worker's end: takes whole changes, each in one call and so in one tick.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use dataflow::board::{Progress, SourceBoard, State};
-use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::feed::{Fed, Feed, Position, Proof, Seat};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, OrderRow};
 
+use super::flow::Flow;
 use super::pulse::Pulse;
-use super::reader::{Link, Reader};
-use super::snapshot::Change;
-use super::{NAME, Source};
+use super::reader::{Link, Reader, Step};
+use super::{NAME, STREAM, Source};
 use crate::side_thread::SideThread;
+
+/// Changes that wait for the feed.
+const STEPS_MAX: usize = 256;
 
 pub(super) struct TablesFeed {
     // Before the thread: it is dropped first, and that ends what the thread waits for.
@@ -21,25 +23,28 @@ pub(super) struct TablesFeed {
     _thread: Option<SideThread>,
     board: Arc<SourceBoard>,
     pulse: Arc<Pulse>,
+    flow: Arc<Flow>,
     silence_max: Duration,
     silent: bool,
     place: String,
     stream: Arc<str>,
-    next: i64,
+    proof: Option<Proof>,
 }
 
 /// The feed's ends of what leads to the reader.
 struct FeedLink {
-    changes: Receiver<Change>,
+    steps: Receiver<Step>,
     fed: SyncSender<()>,
 }
 
 impl TablesFeed {
     /// Starts the reader. Where no thread can be started the source stops and says so.
     pub(super) fn open(source: &Source, seat: &Seat) -> TablesFeed {
-        let (changes_in, changes) = sync_channel(1);
+        let (steps_in, steps) = sync_channel(STEPS_MAX);
         let (fed, fed_out) = sync_channel(1);
         let pulse = Arc::new(Pulse::new());
+        let resumed = source.take_resumed();
+        let proof = resumed.as_ref().and_then(|rows| rows.proof);
         let reader = Reader {
             settings: source.settings.clone(),
             target: source.target.clone(),
@@ -48,22 +53,24 @@ impl TablesFeed {
             letters: source.letters.clone(),
             dictionary: seat.dictionary.clone(),
             pulse: pulse.clone(),
-            link: Link { changes: changes_in, fed: fed_out, waker: seat.waker.clone() },
+            flow: source.flow.clone(),
+            link: Link { steps: steps_in, fed: fed_out, waker: seat.waker.clone() },
         };
-        let thread = SideThread::spawn("postgres", move |stop| reader.run(&stop));
+        let thread = SideThread::spawn("postgres", move |stop| reader.run(resumed, &stop));
         if let Err(error) = &thread {
             source.board.state(0, State::Stopped(format!("the reader's thread cannot be started: {error}")));
         }
         TablesFeed {
-            link: thread.is_ok().then_some(FeedLink { changes, fed }),
+            link: thread.is_ok().then_some(FeedLink { steps, fed }),
             _thread: thread.ok(),
             board: source.board.clone(),
             pulse,
+            flow: source.flow.clone(),
             silence_max: source.settings.silence_max,
             silent: false,
             place: source.target.place().to_owned(),
-            stream: NAME.into(),
-            next: 0,
+            stream: STREAM.into(),
+            proof,
         }
     }
 
@@ -78,46 +85,57 @@ impl TablesFeed {
         }
         self.silent = silent;
     }
+
+    /// Feeds one change; returns its rows.
+    fn take(&mut self, step: Step, inputs: &mut Inputs) -> usize {
+        let rows = step.change.len();
+        step.change.catalogue.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff));
+        step.change.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
+        step.change.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
+        self.proof = step.proof;
+        // A number of readings has no end to lag behind.
+        let end = step.proof.map_or(step.next, |_| self.flow.end().max(step.next));
+        self.board.accepted(rows as u64);
+        self.board.partition(&self.stream, 0, Progress { next: step.next, end });
+        self.flow.reach(step.reached);
+        self.flow.feed(rows, step.next, step.whole);
+        rows
+    }
+
+    fn lost(&mut self) {
+        self.link = None;
+        let reason = "the reader ended unexpectedly, please restart".to_owned();
+        tracing::error!(source = NAME, reason, "the tables are not read any more");
+        self.board.state(0, State::Stopped(reason));
+    }
 }
 
 impl Feed for TablesFeed {
-    fn feed(&mut self, inputs: &mut Inputs, _budget: usize) -> Fed {
-        use std::sync::mpsc::TryRecvError::{Disconnected, Empty};
-        let Some(link) = &self.link else { return Fed::default() };
-        let change = match link.changes.try_recv() {
-            Ok(change) => change,
-            Err(Empty) => {
-                self.listen();
-                return Fed::default();
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+        let (mut records, mut steps) = (0, 0);
+        while let Some(link) = &self.link {
+            match link.steps.try_recv() {
+                Ok(step) => {
+                    // There is room: a reader that waits for it takes one before it reads again.
+                    let _ = link.fed.try_send(());
+                    steps += 1;
+                    records += self.take(step, inputs);
+                    if records >= budget {
+                        break;
+                    }
+                }
+                Err(TryRecvError::Empty) => {
+                    self.listen();
+                    break;
+                }
+                Err(TryRecvError::Disconnected) => self.lost(),
             }
-            Err(Disconnected) => {
-                self.link = None;
-                let reason = "the reader ended unexpectedly, please restart".to_owned();
-                tracing::error!(source = NAME, reason, "the tables are not read any more");
-                self.board.state(0, State::Stopped(reason));
-                return Fed::default();
-            }
-        };
-        let records = change.orders.len() + change.lines.len() + change.catalogue.len();
-        for ((product, category), diff) in change.catalogue {
-            inputs.catalogue(CatalogueRow { product, category }, diff);
         }
-        for ((order, (user, created_at)), diff) in change.orders {
-            inputs.order(OrderRow { order, user, created_at }, diff);
-        }
-        for ((line, ()), diff) in change.lines {
-            inputs.line(line, diff);
-        }
-        self.next += 1;
-        self.board.accepted(records as u64);
-        self.board.partition(&self.stream, 0, Progress { next: self.next, end: self.next });
-        // There is room: the reader takes one before it reads again.
-        let _ = link.fed.try_send(());
         // A reading that changes nothing has moved the position all the same.
-        Fed { records: records.max(1), waiting: 0 }
+        Fed { records: records.max(steps), waiting: self.flow.rows(), reached: self.flow.reached() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: self.stream.clone(), partition: 0, next: self.next });
+        out.push(Position { stream: self.stream.clone(), partition: 0, next: self.flow.next(), proof: self.proof });
     }
 }

@@ -6,6 +6,9 @@ use postgres::GenericClient;
 
 use super::layout;
 use super::names::Tables;
+use super::slot::{self, Slot};
+use super::survey::{self, Survey};
+use super::{Settings, publication};
 
 /// Something about the tables that keeps them from being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,5 +30,45 @@ impl fmt::Display for Finding {
 /// # Errors
 /// When the server does not answer the question.
 pub fn inspect(client: &mut impl GenericClient, tables: &Tables) -> Result<Vec<Finding>, postgres::Error> {
-    Ok(layout::read(client, tables)?.err().unwrap_or_default())
+    let findings = layout::read(client, tables)?.err().unwrap_or_default();
+    Ok(findings.into_iter().map(|(_, finding)| finding).collect())
+}
+
+/// Whether the server's log can be followed, and what will be done to follow it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What keeps the log from being followed.
+    pub obstacles: Vec<Finding>,
+    /// The SQL that will be run on the database first; none if nothing is missing.
+    pub publication: Option<String>,
+    /// What is known of the slot, in words.
+    pub slot: String,
+}
+
+/// Looks at server, tables, publication and slot as the source would, and changes nothing. For tables that can be read.
+///
+/// # Errors
+/// When the server does not answer the question.
+pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look, postgres::Error> {
+    let survey = Survey::read(client, &settings.tables)?;
+    let mut obstacles = survey::server(client, settings)?;
+    obstacles.extend(survey.all());
+    let slot = match slot::look(client, &settings.slot)? {
+        Slot::Missing => "it is made at the start".to_owned(),
+        Slot::Lost => "the server has not kept its log: it is made again at the start".to_owned(),
+        Slot::At(place) => format!("it holds the log from {place} on"),
+        Slot::Busy(finding) => finding.problem,
+        Slot::Refused(finding) => {
+            let problem = finding.problem.clone();
+            obstacles.push(finding);
+            problem
+        }
+    };
+    let publication = if obstacles.is_empty() { survey.needed(client, settings)? } else { None };
+    if let Some(sql) = &publication
+        && let Some(words) = publication::forbidden(client, &settings.tables, &settings.publication)?
+    {
+        obstacles.push(publication::refused(sql, &words));
+    }
+    Ok(Look { obstacles, publication, slot })
 }

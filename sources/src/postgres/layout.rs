@@ -4,7 +4,7 @@ use postgres::GenericClient;
 use postgres::types::Type;
 
 use super::inspect::Finding;
-use super::names::{self, OrderTime, Tables};
+use super::names::{self, OrderTime, Tables, Which};
 
 /// One row for each column of a table: none if there is no such table.
 const COLUMNS: &str = "
@@ -58,18 +58,21 @@ impl TimeKind {
     }
 }
 
+/// What keeps a table from being read.
+pub(super) type Findings = Vec<(Which, Finding)>;
+
 /// The layout, or all that keeps the tables from being read.
 pub(super) fn read(
     client: &mut impl GenericClient,
     tables: &Tables,
-) -> Result<Result<Layout, Vec<Finding>>, postgres::Error> {
+) -> Result<Result<Layout, Findings>, postgres::Error> {
     let mut survey = Survey { client, findings: Vec::new() };
     let Tables { products, orders, order_items } = tables;
-    let product_table = survey.table("products", &products.name)?;
+    let product_table = survey.table(Which::Products, &products.name)?;
     let product = survey.id(&product_table, "product_id", &products.product_id);
     survey.id(&product_table, "category_id", &products.category_id);
 
-    let order_table = survey.table("orders", &orders.name)?;
+    let order_table = survey.table(Which::Orders, &orders.name)?;
     let order = survey.id(&order_table, "order_id", &orders.order_id);
     survey.id(&order_table, "user_id", &orders.user_id);
     let time = match &orders.time {
@@ -77,7 +80,7 @@ pub(super) fn read(
         OrderTime::FirstSeen => None,
     };
 
-    let item_table = survey.table("order_items", &order_items.name)?;
+    let item_table = survey.table(Which::OrderItems, &order_items.name)?;
     let line_order = survey.id(&item_table, "order_id", &order_items.order_id);
     survey.id(&item_table, "product_id", &order_items.product_id);
 
@@ -105,9 +108,9 @@ struct Column {
     reader: String,
 }
 
-/// A table by the name of its settings' section. Without columns: it was not found, which has been said.
+/// A table. Without columns: it was not found, which has been said.
 struct Table<'a> {
-    section: &'static str,
+    which: Which,
     name: &'a str,
     columns: Vec<Column>,
 }
@@ -126,11 +129,11 @@ impl Table<'_> {
 
 struct Survey<'c, C> {
     client: &'c mut C,
-    findings: Vec<Finding>,
+    findings: Findings,
 }
 
 impl<C: GenericClient> Survey<'_, C> {
-    fn table<'a>(&mut self, section: &'static str, name: &'a str) -> Result<Table<'a>, postgres::Error> {
+    fn table<'a>(&mut self, which: Which, name: &'a str) -> Result<Table<'a>, postgres::Error> {
         let rows = self.client.query_typed(COLUMNS, &[(&names::table(name), Type::TEXT)])?;
         let columns: Vec<Column> = rows
             .iter()
@@ -145,11 +148,12 @@ impl<C: GenericClient> Survey<'_, C> {
             .collect();
         if columns.is_empty() {
             self.find(
+                which,
                 format!("table {name} does not exist in this database"),
-                format!("make it, or set [postgres.tables.{section}] name to the table that is to be read"),
+                format!("make it, or set [postgres.tables.{}] name to the table that is to be read", which.section()),
             );
         }
-        Ok(Table { section, name, columns })
+        Ok(Table { which, name, columns })
     }
 
     /// The column of an id; ids may be of any type.
@@ -159,10 +163,11 @@ impl<C: GenericClient> Survey<'_, C> {
         }
         if !table.columns.is_empty() {
             self.find(
+                table.which,
                 format!("table {} has no column {name}, it has {}", table.name, table.has(false)),
                 format!(
                     "set [postgres.tables.{}] {setting} to the right column, or ALTER TABLE {} ADD COLUMN {} text;",
-                    table.section,
+                    table.which.section(),
                     table.sql(),
                     names::column(name)
                 ),
@@ -181,6 +186,7 @@ impl<C: GenericClient> Survey<'_, C> {
                     some => format!("another column ({some})"),
                 };
                 self.find(
+                    table.which,
                     format!("table {} has no time column {name}", table.name),
                     format!(
                         "set [postgres] order_time to {others} or to \"first_seen\", or ALTER TABLE {sql} ADD COLUMN \
@@ -193,6 +199,7 @@ impl<C: GenericClient> Survey<'_, C> {
         let kind = TimeKind::of(&column.kind);
         if kind.is_none() {
             self.find(
+                table.which,
                 format!("column {name} of table {} is of type {}, which is no time", table.name, column.kind),
                 format!(
                     "ALTER TABLE {sql} ALTER COLUMN {quoted} TYPE timestamptz USING {quoted}::timestamptz; or set \
@@ -206,6 +213,7 @@ impl<C: GenericClient> Survey<'_, C> {
     fn readable(&mut self, table: &Table<'_>, column: &Column) -> Option<Column> {
         if !column.readable {
             self.find(
+                table.which,
                 format!("column {} of table {} may not be read by {}", column.name, table.name, column.reader),
                 format!("GRANT SELECT ON {} TO {};", table.sql(), column.reader),
             );
@@ -213,7 +221,7 @@ impl<C: GenericClient> Survey<'_, C> {
         column.readable.then(|| column.clone())
     }
 
-    fn find(&mut self, problem: String, mend: String) {
-        self.findings.push(Finding { problem, mend });
+    fn find(&mut self, which: Which, problem: String, mend: String) {
+        self.findings.push((which, Finding { problem, mend }));
     }
 }

@@ -81,6 +81,27 @@ impl Default for OrderItems {
     }
 }
 
+/// One of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Which {
+    Products,
+    Orders,
+    OrderItems,
+}
+
+impl Which {
+    pub(super) const ALL: [Which; 3] = [Which::Products, Which::Orders, Which::OrderItems];
+
+    /// The settings' section, below `postgres.tables`.
+    pub(super) fn section(self) -> &'static str {
+        match self {
+            Which::Products => "products",
+            Which::Orders => "orders",
+            Which::OrderItems => "order_items",
+        }
+    }
+}
+
 /// A name that no table or column can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
@@ -92,6 +113,30 @@ pub struct BadName {
 }
 
 impl Tables {
+    /// The table's name.
+    pub(super) fn name(&self, which: Which) -> &str {
+        match which {
+            Which::Products => &self.products.name,
+            Which::Orders => &self.orders.name,
+            Which::OrderItems => &self.order_items.name,
+        }
+    }
+
+    /// The columns of the table that are read.
+    pub(super) fn columns(&self, which: Which) -> Vec<&str> {
+        match which {
+            Which::Products => vec![&self.products.product_id, &self.products.category_id],
+            Which::Orders => {
+                let time = match &self.orders.time {
+                    OrderTime::Column(column) => Some(column.as_str()),
+                    OrderTime::FirstSeen => None,
+                };
+                [&*self.orders.order_id, &*self.orders.user_id].into_iter().chain(time).collect()
+            }
+            Which::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
+        }
+    }
+
     /// Whether these names can be names at all.
     pub(super) fn check(&self) -> Result<(), BadName> {
         let Tables { products, orders, order_items } = self;
@@ -119,6 +164,15 @@ impl Tables {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a slot, or a publication, can have this name: such names need no quotes anywhere.
+pub(super) fn check_slot(name: &str) -> Result<(), BadName> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if is_name(name) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(BadName { what: "slot or publication, which take a to z, 0 to 9 and _", name: name.to_owned() })
 }
 
 fn is_name(name: &str) -> bool {
@@ -153,6 +207,8 @@ mod tests {
             let tables = Tables { orders: Orders { name: name.into(), ..Orders::default() }, ..Tables::default() };
             assert_eq!(tables.check(), Err(BadName { what: "table", name: name.into() }));
         }
+        assert_eq!(check_slot("vitrine_2"), Ok(()));
+        assert!(["", "Vitrine", "a-b", "a b", "a,b"].into_iter().all(|name| check_slot(name).is_err()));
         let time = OrderTime::Column(String::new());
         let tables = Tables { orders: Orders { time, ..Orders::default() }, ..Tables::default() };
         assert!(tables.check().is_err());

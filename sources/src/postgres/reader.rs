@@ -1,30 +1,35 @@
-//! The reader's thread: connect, read, hand the change over, wait, again; whatever fails is tried again.
+//! The reader's thread: decides how changes are found, does it, and tries again whatever fails.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dataflow::board::{SourceBoard, State};
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Waker;
-use dataflow::time::ServiceClock;
-use postgres::Client;
+use dataflow::feed::{Proof, Waker};
+use dataflow::time::{ServiceClock, Time};
 
 use super::backoff::Backoff;
 use super::connection::Target;
 use super::error::Error;
+use super::flow::Flow;
+use super::inspect::Finding;
+use super::log::Log;
+use super::memory::Change;
 use super::pulse::Pulse;
-use super::snapshot::{Change, Memory};
+use super::readings::Readings;
+use super::slot::{self, Slot};
+use super::survey::{self, Survey};
 use super::table::Scan;
-use super::{NAME, Settings};
+use super::{Mode, NAME, Resumed, Settings, publication};
 use crate::dead_letter::DeadLetters;
-use crate::side_thread::{Stop, Stopped};
+use crate::side_thread::Stop;
 
-/// Time between two looks at an idle connection.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What is wrong until somebody mends it is looked at again after this long.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Tables that could not be read are looked at again after this long: somebody may be mending them.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Nothing but the signal to stop is waited for any more.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// Everything the thread works with.
 pub(super) struct Reader {
@@ -35,42 +40,94 @@ pub(super) struct Reader {
     pub(super) letters: DeadLetters,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) flow: Arc<Flow>,
     pub(super) link: Link,
 }
 
 /// The reader's ends of what leads to the feed.
 pub(super) struct Link {
-    pub(super) changes: SyncSender<Change>,
+    pub(super) steps: SyncSender<Step>,
     pub(super) fed: Receiver<()>,
     pub(super) waker: Waker,
 }
 
+/// A change on its way to the feed, and where the source is afterwards.
+pub(super) struct Step {
+    pub(super) change: Change,
+    /// The number of readings, or the place in the log.
+    pub(super) next: i64,
+    pub(super) proof: Option<Proof>,
+    /// The time the tables have come to, while there is more to catch up on.
+    pub(super) reached: Option<Time>,
+    /// The tables were read whole.
+    pub(super) whole: bool,
+}
+
+/// How changes are found.
+enum Work {
+    Undecided(Option<Resumed>),
+    Readings(Box<Readings>),
+    Log(Box<Log>),
+}
+
+/// Whether things go well.
+pub(super) struct Health {
+    backoff: Backoff,
+    /// What was said last.
+    reason: String,
+    /// Nothing has gone well yet.
+    first: bool,
+}
+
+impl Health {
+    /// All goes well, again or still.
+    pub(super) fn good(&mut self, reader: &Reader) {
+        self.backoff.reset();
+        if !self.reason.is_empty() || self.first {
+            tracing::info!(server = reader.target.place(), "the tables have been read");
+            self.reason.clear();
+            self.first = false;
+        }
+    }
+
+    /// Something goes wrong; it is told once.
+    pub(super) fn bad(&mut self, reader: &Reader, reason: String) {
+        if self.reason != reason {
+            tracing::warn!(source = NAME, reason, "tables cannot be followed, trying again");
+            self.reason.clone_from(&reason);
+        }
+        reader.board.state(0, State::Retrying(reason));
+    }
+}
+
 impl Reader {
     /// Reads until told to stop.
-    pub(super) fn run(self, stop: &Stop) {
-        let mut backoff = Backoff::new(self.settings.backoff_max);
-        let mut memory = Memory::new();
-        let mut client = None;
-        let mut reading = 0;
-        let mut reason = String::new();
+    pub(super) fn run(self, resumed: Option<Resumed>, stop: &Stop) {
+        let backoff = Backoff::new(self.settings.backoff_max);
+        let mut health = Health { backoff, reason: String::new(), first: true };
+        let mut work = Work::Undecided(resumed);
         loop {
-            let failed = match self.turn(&mut client, &mut memory, &mut reading, stop) {
-                Ok(()) => {
-                    backoff.reset();
-                    if !reason.is_empty() || reading == 1 {
-                        tracing::info!(server = self.target.place(), "the tables have been read");
-                        reason.clear();
-                    }
-                    self.board.state(0, State::Live);
-                    self.idle(&mut client, stop)
-                }
-                Err(error) => Err(error),
-            };
+            let failed = self.turn(&mut work, &mut health, stop);
             self.pulse.rest();
             let pause = match failed {
                 Ok(()) => Duration::ZERO,
                 Err(Error::Stopped(_)) => return,
-                Err(error) => self.report(&error, &mut reason, &mut client).unwrap_or_else(|| backoff.pause()),
+                Err(error) => {
+                    // While the server is away time goes on, for the other sources too.
+                    self.flow.reach(None);
+                    let text = format!("PostgreSQL at {}: {error}", self.target.place());
+                    match error {
+                        Error::OtherServer(_) => return self.refuse(text, stop),
+                        Error::Layout(_) => {
+                            health.bad(&self, text);
+                            LOOK_AGAIN
+                        }
+                        _ => {
+                            health.bad(&self, text);
+                            health.backoff.pause()
+                        }
+                    }
+                }
             };
             if stop.wait(pause).is_err() {
                 return;
@@ -78,61 +135,69 @@ impl Reader {
         }
     }
 
-    /// Reads the tables once and waits until the difference has been fed.
-    fn turn(
-        &self,
-        client: &mut Option<Client>,
-        memory: &mut Memory,
-        reading: &mut i64,
-        stop: &Stop,
-    ) -> Result<(), Error> {
+    fn turn(&self, work: &mut Work, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        match work {
+            Work::Undecided(resumed) => {
+                let mode = self.decide()?;
+                *work = match mode {
+                    Mode::Replication => Work::Log(Box::new(Log::new(resumed.take()))),
+                    Mode::Refresh | Mode::Auto => Work::Readings(Box::new(Readings::new(resumed.take()))),
+                };
+                Ok(())
+            }
+            Work::Readings(readings) => readings.turn(self, health, stop),
+            Work::Log(log) => log.turn(self, health, stop),
+        }
+    }
+
+    /// Follows the log where that is asked for, or where it can be done.
+    fn decide(&self) -> Result<Mode, Error> {
+        if self.settings.mode != Mode::Auto {
+            return Ok(self.settings.mode);
+        }
+        let obstacles = self.obstacles()?;
+        if obstacles.is_empty() {
+            return Ok(Mode::Replication);
+        }
+        let reason = Error::Layout(obstacles).to_string();
+        let every_s = self.settings.refresh.as_secs();
+        tracing::warn!(source = NAME, reason, every_s, "the log cannot be followed: the tables are read again instead");
+        Ok(Mode::Refresh)
+    }
+
+    /// What keeps the log from being followed.
+    fn obstacles(&self) -> Result<Vec<Finding>, Error> {
         self.pulse.ask();
-        let client = match client {
-            Some(client) => client,
-            None => client.insert(self.target.connect()?),
-        };
-        stop.check()?;
-        let (settings, dictionary, now) = (&self.settings, &self.dictionary, self.clock.now());
-        let scan =
-            &mut Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading: *reading };
-        let change = memory.read(client, settings, dictionary, now, scan)?;
-        self.pulse.rest();
-        *reading += 1;
-        self.link.changes.send(change).map_err(|_| Stopped)?;
-        self.link.waker.wake();
-        self.link.fed.recv().map_err(|_| Stopped)?;
-        Ok(())
+        let mut client = self.target.connect()?;
+        let survey = Survey::read(&mut client, &self.settings.tables)?;
+        if survey.layout.is_none() {
+            return Err(Error::Layout(survey.all()));
+        }
+        let mut obstacles = survey::server(&mut client, &self.settings)?;
+        obstacles.extend(survey.all());
+        match slot::look(&mut client, &self.settings.slot)? {
+            Slot::Refused(finding) => obstacles.push(finding),
+            // Very likely by the process before this one: it takes the server a moment to notice that it has gone.
+            Slot::Busy(finding) => return Err(Error::Layout(vec![finding])),
+            Slot::Missing | Slot::Lost | Slot::At(_) => {}
+        }
+        if obstacles.is_empty()
+            && let Some(sql) = survey.needed(&mut client, &self.settings)?
+        {
+            obstacles.extend(publication::make(&mut client, &sql)?.err());
+        }
+        Ok(obstacles)
     }
 
-    /// Waits for the next refresh, and notices a lost connection before it.
-    fn idle(&self, client: &mut Option<Client>, stop: &Stop) -> Result<(), Error> {
-        let until = Instant::now() + self.settings.refresh;
-        loop {
-            self.pulse.rest();
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            stop.wait(left.min(LOOK_EVERY))?;
-            if let Some(client) = client {
-                self.pulse.ask();
-                client.check_connection()?;
-            }
-        }
+    /// For the rows that cannot be taken, of the reading or the transaction with this number.
+    pub(super) fn scan<'a>(&'a self, reading: i64, stop: &'a Stop) -> Scan<'a> {
+        Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading }
     }
 
-    /// Says why it failed; returns the pause if it is a fixed one.
-    fn report(&self, error: &Error, reason: &mut String, client: &mut Option<Client>) -> Option<Duration> {
-        let text = format!("PostgreSQL at {}: {error}", self.target.place());
-        if *reason != text {
-            tracing::warn!(source = NAME, reason = text, "tables cannot be read, trying again");
-            reason.clone_from(&text);
-        }
-        self.board.state(0, State::Retrying(text));
-        if let Error::Layout(_) = error {
-            return Some(LOOK_AGAIN);
-        }
-        *client = None;
-        None
+    /// The rows came from elsewhere: this source does not go on.
+    fn refuse(&self, reason: String, stop: &Stop) {
+        tracing::error!(source = NAME, reason, "the tables are not read");
+        self.board.state(0, State::Stopped(reason));
+        while stop.wait(FOR_EVER).is_ok() {}
     }
 }

@@ -1,50 +1,37 @@
 //! One reading of all three tables, in one transaction: rows become keys as they stream, and what differs from the
 //! reading before is the change. A reading that fails changes nothing.
 
+use std::collections::HashMap;
+
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
-use dataflow::rows::LineRow;
-use dataflow::time::Millis;
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::{Diff, Millis};
 use postgres::{Client, IsolationLevel};
 
 use super::Settings;
 use super::error::Error;
-use super::first_seen::FirstSeen;
+use super::memory::{Change, Memory};
 use super::names::OrderTime;
 use super::table::{Column, Row, Scan, Skip};
 use super::{layout, sql};
 use crate::fault::{Fault, id};
-use crate::refusals::Refusals;
-use crate::row_store::{Difference, RowStore};
+use crate::row_store::Difference;
 
-/// All that differs from one reading to the next; it becomes visible in one tick.
-pub(super) struct Change {
-    pub(super) orders: Vec<Difference<OrderKey, (UserKey, Millis)>>,
-    pub(super) lines: Vec<Difference<LineRow, ()>>,
-    pub(super) catalogue: Vec<Difference<ProductKey, CategoryKey>>,
-}
-
-/// What is remembered of the tables from one reading to the next.
-pub(super) struct Memory {
-    orders: RowStore<OrderKey, (UserKey, Millis)>,
-    lines: RowStore<LineRow, ()>,
-    catalogue: RowStore<ProductKey, CategoryKey>,
-    first_seen: FirstSeen,
-    refusals: Refusals,
+/// How a reading is done.
+pub(super) enum How<'a> {
+    /// By itself, to be done again.
+    Again,
+    /// To be gone on from by the log.
+    Log {
+        /// The name of the exported snapshot.
+        snapshot: &'a str,
+        /// The columns whose values tell a line.
+        key: &'a [String],
+    },
 }
 
 impl Memory {
-    /// By key where the tables allow it, until one does not.
-    pub(super) fn new() -> Self {
-        Memory {
-            orders: RowStore::by_key(),
-            lines: RowStore::by_row(),
-            catalogue: RowStore::by_key(),
-            first_seen: FirstSeen::default(),
-            refusals: Refusals::default(),
-        }
-    }
-
     /// Reads the tables as of `now`.
     pub(super) fn read(
         &mut self,
@@ -52,22 +39,30 @@ impl Memory {
         settings: &Settings,
         dictionary: &Dictionary,
         now: Millis,
+        how: &How<'_>,
         scan: &mut Scan<'_>,
     ) -> Result<Change, Error> {
         let tables = &settings.tables;
+        let key = match how {
+            How::Again => None,
+            How::Log { key, .. } => Some(*key),
+        };
         let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         let mut transaction = transaction.start()?;
+        if let How::Log { snapshot, .. } = how {
+            transaction.batch_execute(&sql::join(snapshot))?;
+        }
         transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
-        let layout = layout::read(&mut transaction, tables)?.map_err(Error::Layout)?;
+        let layout = layout::read(&mut transaction, tables)?
+            .map_err(|findings| Error::Layout(findings.into_iter().map(|(_, finding)| finding).collect()))?;
         if !layout.orders_keyed {
             self.orders.keep_by_row();
         }
         if !layout.products_keyed {
             self.catalogue.keep_by_row();
         }
-        let cutoff = now.saturating_sub(settings.window_ms);
-
-        let latest = now.saturating_add(settings.future_ms_max);
+        let span = settings.span(now);
+        let (cutoff, latest) = (span.cutoff(), span.latest());
 
         let mut catalogue = self.catalogue.begin();
         let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
@@ -80,6 +75,7 @@ impl Memory {
         })?;
 
         let mut orders = self.orders.begin();
+        let mut waiting = HashMap::default();
         let first_seen = &mut self.first_seen;
         first_seen.begin();
         let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
@@ -92,9 +88,13 @@ impl Memory {
             let order = dictionary.order(id(row.text(0)?, order)?);
             let user = dictionary.user(id(row.text(1)?, user)?);
             let at = match &tables.orders.time {
-                OrderTime::Column(time) => created_at(row, time, latest)?,
+                OrderTime::Column(time) => created_at(row, time)?,
                 OrderTime::FirstSeen => first_seen.seen(order, now),
             };
+            if at > latest {
+                waiting.insert(order, (user, at));
+                return Err(Skip::Future);
+            }
             if at > cutoff {
                 orders.seen(order, (user, at));
             }
@@ -104,32 +104,55 @@ impl Memory {
         let mut lines = self.lines.begin();
         let timeless = tables.orders.time == OrderTime::FirstSeen;
         let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
-        let columns = [Column::text(order), Column::text(product)];
-        let query = sql::lines(tables, &layout, cutoff);
+        let mut columns = vec![Column::text(order), Column::text(product)];
+        columns.extend(key.unwrap_or_default().iter().map(|column| Column::text(column)));
+        let query = sql::lines(tables, &layout, cutoff, key);
         scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut self.refusals, |row| {
             let order = dictionary.order(id(row.text(0)?, order)?);
             let product = dictionary.product(id(row.text(1)?, product)?)?;
+            let row = if key.is_some() { row_key(row, columns.len(), dictionary)? } else { RowKey::NONE };
             // Where orders have a time the query has left the other lines out.
             if !timeless || first_seen.of(order).is_some_and(|at| at > cutoff) {
-                lines.seen(LineRow { order, product }, ());
+                lines.seen(LineRow { order, product, row });
             }
             Ok(())
         })?;
 
         transaction.commit()?;
-        let change = Change { orders: orders.finish(), lines: lines.finish(), catalogue: catalogue.finish() };
+        let mut change = Change {
+            orders: orders.finish().into_iter().map(order_row).collect(),
+            lines: lines.finish(),
+            catalogue: catalogue.finish().into_iter().map(catalogue_row).collect(),
+        };
+        change.orders.append(&mut self.strays.orders);
+        change.lines.append(&mut self.strays.lines);
+        change.catalogue.append(&mut self.strays.catalogue);
         self.first_seen.finish();
         self.refusals.end_reading();
+        self.waiting = waiting;
         Ok(change)
     }
 }
 
 /// The time column of an order.
-fn created_at<'c>(row: &Row<'_, '_>, column: &'c str, latest: Millis) -> Result<Millis, Skip<'c>> {
+fn created_at<'c>(row: &Row<'_, '_>, column: &'c str) -> Result<Millis, Skip<'c>> {
     let at = row.number(2).ok_or(Fault::Missing { column })?;
-    let at = Millis::try_from(at).map_err(|_| Fault::TimeOutOfBounds { column })?;
-    if at > latest {
-        return Err(Skip::Future);
-    }
-    Ok(at)
+    Ok(Millis::try_from(at).map_err(|_| Fault::TimeOutOfBounds { column })?)
+}
+
+/// The key of a line, from its columns behind order and product.
+fn row_key<'c>(row: &Row<'_, 'c>, columns: usize, dictionary: &Dictionary) -> Result<RowKey, Fault<'c>> {
+    let value = |at| -> Result<&[u8], Fault<'c>> {
+        Ok(row.text(at)?.ok_or_else(|| Fault::Missing { column: row.name(at) })?.as_bytes())
+    };
+    let values: Vec<&[u8]> = (2..columns).map(value).collect::<Result<_, _>>()?;
+    Ok(dictionary.row(values))
+}
+
+fn order_row(((order, (user, created_at)), diff): Difference<OrderKey, (UserKey, Millis)>) -> (OrderRow, Diff) {
+    (OrderRow { order, user, created_at }, diff)
+}
+
+fn catalogue_row(((product, category), diff): Difference<ProductKey, CategoryKey>) -> (CatalogueRow, Diff) {
+    (CatalogueRow { product, category }, diff)
 }

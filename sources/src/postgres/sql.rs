@@ -13,9 +13,23 @@ const LEAST_MILLIS: u64 = 100_000_000_000;
 /// Stands for a time beyond all bounds, such as `infinity`.
 const FAR: i64 = i64::MAX;
 
-/// Limits for the transaction that is open.
+/// Limits for the transaction that is open, and values written as the log writes them.
 pub(super) fn limits(statement_timeout: Duration) -> String {
-    format!("SET LOCAL statement_timeout = {}", statement_timeout.as_millis().min(i32::MAX as u128))
+    format!(
+        "SET LOCAL statement_timeout = {}; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; SET LOCAL \
+         intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'",
+        statement_timeout.as_millis().min(i32::MAX as u128)
+    )
+}
+
+/// A limit for every statement of a connection.
+pub(super) fn session(statement_timeout: Duration) -> String {
+    format!("SET statement_timeout = {}", statement_timeout.as_millis().min(i32::MAX as u128))
+}
+
+/// Lets the transaction that is open, and has not read yet, see what an exported snapshot shows.
+pub(super) fn join(snapshot: &str) -> String {
+    format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"))
 }
 
 /// Product, category. Products without a category are in no shelf of their own.
@@ -42,15 +56,28 @@ pub(super) fn orders(tables: &Tables, layout: &Layout, cutoff: Millis) -> String
     })
 }
 
-/// Order, product: the lines of the orders that are read.
-pub(super) fn lines(tables: &Tables, layout: &Layout, cutoff: Millis) -> String {
+/// Order, product and, where the log is to be followed, the values of the row's `key`: the lines of the orders that are
+/// read. The log will not repeat a line, so that there those without an order are read too: it may come.
+pub(super) fn lines(tables: &Tables, layout: &Layout, cutoff: Millis, key: Option<&[String]>) -> String {
     let (orders, items) = (&tables.orders, &tables.order_items);
     let (of_line, of_order) = (column(&items.order_id), column(&orders.order_id));
-    let lines =
-        format!("SELECT i.{of_line}::text, i.{}::text FROM {} AS i", column(&items.product_id), table(&items.name));
+    let values = key.unwrap_or_default().iter().map(|name| format!(", i.{}::text", column(name)));
+    let lines = format!(
+        "SELECT i.{of_line}::text, i.{}::text{} FROM {} AS i",
+        column(&items.product_id),
+        values.collect::<String>(),
+        table(&items.name)
+    );
     let Some((at, kind)) = time(tables, layout) else { return copy(&lines) };
     // Compared as they are where that works, so that an index can serve.
     let cast = if layout.order_ids_alike { "" } else { "::text" };
+    if key.is_some() {
+        return copy(&format!(
+            "{lines} WHERE NOT EXISTS (SELECT FROM {} AS o WHERE o.{of_order}{cast} = i.{of_line}{cast} AND NOT ({}))",
+            table(&orders.name),
+            recent(&at, kind, cutoff)
+        ));
+    }
     let mut query = format!(
         "{lines} WHERE EXISTS (SELECT FROM {} AS o WHERE o.{of_order}{cast} = i.{of_line}{cast} AND {})",
         table(&orders.name),
@@ -121,14 +148,18 @@ mod tests {
     #[test]
     fn lines_are_those_of_recent_orders() {
         assert_eq!(
-            lines(&Tables::default(), &LAYOUT, 1_731_000_000_007),
+            lines(&Tables::default(), &LAYOUT, 1_731_000_000_007, None),
             "COPY (SELECT i.\"order_id\"::text, i.\"product_id\"::text FROM \"order_items\" AS i WHERE EXISTS (SELECT FROM \
              \"orders\" AS o WHERE o.\"order_id\" = i.\"order_id\" AND o.\"created_at\" > to_timestamp(1731000000.007))) TO \
              STDOUT (FORMAT binary)"
         );
         let other = Layout { order_ids_alike: false, line_order_nullable: true, ..LAYOUT };
-        let query = lines(&Tables::default(), &other, 0);
+        let query = lines(&Tables::default(), &other, 0, None);
         assert!(query.contains("o.\"order_id\"::text = i.\"order_id\"::text"), "{query}");
         assert!(query.ends_with("WHERE i.\"order_id\" IS NULL) TO STDOUT (FORMAT binary)"), "{query}");
+        let query = lines(&Tables::default(), &LAYOUT, 1_731_000_000_007, Some(&["id".to_owned()]));
+        assert!(query.contains("i.\"product_id\"::text, i.\"id\"::text FROM"), "{query}");
+        assert!(query.contains("WHERE NOT EXISTS (SELECT FROM \"orders\" AS o WHERE"), "{query}");
+        assert!(query.contains("AND NOT (o.\"created_at\" > to_timestamp(1731000000.007))"), "{query}");
     }
 }

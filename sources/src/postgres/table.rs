@@ -20,7 +20,7 @@ use crate::side_thread::Stop;
 const LOOK_EVERY: usize = 1024;
 
 /// An order that is left out until its time has come, on the board.
-const FUTURE: &str = "future_order";
+pub(super) const FUTURE: &str = "future_order";
 
 /// A column that is read.
 pub(super) struct Column<'a> {
@@ -72,6 +72,11 @@ impl<'r, 'c> Row<'r, 'c> {
         self.row.try_get(index).map_err(|_| Fault::NotUtf8 { column: self.columns[index].name })
     }
 
+    /// The column's name.
+    pub(super) fn name(&self, index: usize) -> &'c str {
+        self.columns[index].name
+    }
+
     /// A column of whole numbers; none where it is null.
     pub(super) fn number(&self, index: usize) -> Option<i64> {
         self.row.get(index)
@@ -96,7 +101,7 @@ pub(super) struct Scan<'a> {
     pub(super) letters: &'a DeadLetters,
     pub(super) pulse: &'a Pulse,
     pub(super) stop: &'a Stop,
-    /// The number of this reading: the offset of its dead letters.
+    /// The number of this reading, or the transaction's place in the log: the offset of its dead letters.
     pub(super) reading: i64,
 }
 
@@ -123,14 +128,21 @@ impl Scan<'_> {
             }
             let row = Row { row: &row, columns };
             if let Err(skip) = take(&row) {
-                self.skip(table, &row, skip, refusals)?;
+                self.skip(table, row.to_json(), skip, refusals)?;
+                self.pulse.ask();
             }
         }
         Ok(())
     }
 
-    fn skip(&self, table: &str, row: &Row<'_, '_>, skip: Skip<'_>, refusals: &mut Refusals) -> Result<(), Error> {
-        let payload = row.to_json();
+    /// A row that is not taken: the first time it is seen, it is counted, and one that is wrong goes to the dead letters.
+    pub(super) fn skip(
+        &self,
+        table: &str,
+        payload: String,
+        skip: Skip<'_>,
+        refusals: &mut Refusals,
+    ) -> Result<(), Error> {
         if !refusals.is_new(&(table, &payload)) {
             return Ok(());
         }
@@ -153,7 +165,6 @@ impl Scan<'_> {
         // Waiting for room is no silence of the server's.
         self.pulse.rest();
         post(self.letters, letter, self.stop)?;
-        self.pulse.ask();
         Ok(())
     }
 }

@@ -94,6 +94,81 @@ proptest! {
     }
 }
 
+/// One change of a table, as a log tells it.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, u8),
+    Remove(u8),
+    Keep(u8),
+    Clear,
+    Read(Vec<Row>, bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..6u8, 0..3u8).prop_map(|(key, value)| Step::Put(key, value)),
+        3 => (0..6u8).prop_map(Step::Remove),
+        1 => (0..6u8).prop_map(Step::Keep),
+        1 => Just(Step::Clear),
+        1 => (vec((0..6u8, 0..3u8), 0..10), any::<bool>()).prop_map(|(rows, finished)| Step::Read(rows, finished)),
+    ];
+    vec(step, 0..40)
+}
+
+proptest! {
+    #[test]
+    fn single_changes_and_readings_lead_to_the_table(held in vec((0..6u8, 0..3u8), 0..6), steps in steps()) {
+        let mut table: BTreeMap<u8, u8> = held.into_iter().collect();
+        let mut store = RowStore::by_key();
+        table.iter().for_each(|(key, value)| store.hold(*key, *value));
+        let mut told = bag(table.clone());
+        for step in steps {
+            let mut differences = Vec::new();
+            let mut out = |key, value, diff| differences.push(((key, value), diff));
+            match step {
+                Step::Put(key, value) => {
+                    store.put(key, value, &mut out);
+                    table.insert(key, value);
+                }
+                Step::Remove(key) => {
+                    store.remove(&key, &mut out);
+                    table.remove(&key);
+                }
+                Step::Keep(least) => {
+                    store.keep(|key, _| *key >= least, &mut out);
+                    table.retain(|key, _| *key >= least);
+                }
+                Step::Clear => {
+                    store.clear(&mut out);
+                    table.clear();
+                }
+                Step::Read(rows, finished) => {
+                    let rows: BTreeMap<u8, u8> = rows.into_iter().collect();
+                    let seen: Vec<Row> = rows.clone().into_iter().collect();
+                    if let Some(read) = read(&mut store, &seen, finished) {
+                        differences = read;
+                        table = rows;
+                    }
+                }
+            }
+            apply(&mut told, differences);
+            prop_assert_eq!(&told, &bag(table.clone()));
+            prop_assert_eq!(store.len(), table.len());
+            (0..6u8).for_each(|key| assert_eq!(store.get(&key), table.get(&key).copied()));
+        }
+    }
+}
+
+#[test]
+fn equal_keys_held_from_before_are_rows_of_their_own() {
+    let mut store = RowStore::by_key();
+    [(1, 1), (1, 1), (1, 2)].into_iter().for_each(|(key, value)| store.hold(key, value));
+    let differences = read(&mut store, &[(1, 1)], true).expect("the reading is finished");
+    let mut held = bag([(1, 1), (1, 1), (1, 2)]);
+    apply(&mut held, differences);
+    assert_eq!(held, bag([(1, 1)]));
+}
+
 #[test]
 fn a_table_that_loses_its_key_keeps_its_rows() {
     let mut store = RowStore::by_key();

@@ -92,30 +92,44 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
         Rows { held: by_row.collect(), moved: Vec::new(), generation: self.generation }
     }
 
-    fn give_room_back(&mut self) {
-        if self.held.capacity() > ROOM_MIN && self.held.len() < self.held.capacity() / 4 {
-            self.held.shrink_to_fit();
-        }
+    /// The row with this key, seen by a finished reading or held since.
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        self.held.get(key).filter(|held| held.copies > 0).map(|held| held.value)
     }
-}
 
-impl<K: Copy + Eq + Hash> Rows<K, ()> {
-    pub(super) fn add(&mut self, key: K) {
+    /// One more row. Its value is that of the rows with its key, if there are any.
+    pub(super) fn hold(&mut self, key: K, value: V) {
         let generation = self.generation;
-        self.held.entry(key).or_insert(Held { value: (), copies: 0, seen: 0, generation }).copies += 1;
+        let held = self.held.entry(key).or_insert(Held { value, copies: 0, seen: 0, generation });
+        if held.copies == 0 {
+            // What is left of a reading that was not finished.
+            *held = Held { value, copies: 0, seen: 0, generation };
+        }
+        held.copies += 1;
     }
 
-    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Difference<K, ()>> {
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        self.held.remove(key).filter(|held| held.copies > 0).map(|held| held.value)
+    }
+
+    /// Forgets the rows that `keep` does not hold on to, and gives them as gone.
+    pub(super) fn keep(&mut self, mut keep: impl FnMut(&K, &V) -> bool) -> Vec<Difference<K, V>> {
         let mut differences = Vec::new();
         self.held.retain(|key, held| {
-            let kept = keep(key);
+            let kept = keep(key, &held.value);
             if !kept {
-                push(&mut differences, *key, (), -(held.copies as Diff));
+                push(&mut differences, *key, held.value, -(held.copies as Diff));
             }
             kept
         });
         self.give_room_back();
         differences
+    }
+
+    fn give_room_back(&mut self) {
+        if self.held.capacity() > ROOM_MIN && self.held.len() < self.held.capacity() / 4 {
+            self.held.shrink_to_fit();
+        }
     }
 }
 
@@ -128,7 +142,7 @@ fn push<K, V>(differences: &mut Vec<Difference<K, V>>, key: K, value: V, diff: D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+    use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
     use dataflow::rows::{LineRow, OrderRow};
     use dataflow::time::Millis;
 
@@ -140,7 +154,8 @@ mod tests {
     fn rows_are_as_small_as_documented() {
         assert_eq!(bytes::<OrderKey, (UserKey, Millis)>(), 56);
         assert_eq!(bytes::<(OrderRow, ()), ()>(), 56);
-        assert_eq!(bytes::<(LineRow, ()), ()>(), 40);
+        assert_eq!(bytes::<(LineRow, ()), ()>(), 48);
+        assert_eq!(bytes::<RowKey, (OrderKey, ProductKey)>(), 48);
         assert_eq!(bytes::<ProductKey, CategoryKey>(), 32);
     }
 

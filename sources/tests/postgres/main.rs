@@ -4,6 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 mod faults;
+mod log;
+mod log_faults;
+mod log_time;
+mod mirror;
+mod resuming;
 #[path = "../support/running.rs"]
 mod running;
 mod shapes;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use harness::postgres::Server;
-use sources::postgres::{Settings, Source};
+use sources::postgres::{Mode, Settings, Source};
 
 use crate::running::Running;
 pub(crate) use crate::running::SOON;
@@ -28,6 +28,7 @@ pub(crate) struct Shop(Running);
 /// Settings that read again at once.
 pub(crate) fn settings(url: &str) -> Settings {
     Settings {
+        mode: Mode::Refresh,
         refresh: Duration::from_millis(20),
         backoff_max: Duration::from_millis(400),
         connect_timeout: Duration::from_secs(60),

@@ -1,0 +1,121 @@
+//! Single changes of rows, applied to what is remembered: what differs afterwards is the change that is fed.
+
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::{Diff, Millis};
+
+use super::memory::{Change, Memory, Span};
+use super::names::Which;
+
+/// One change of one row, in keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    Order(OrderRow),
+    OrderGone(OrderKey),
+    Line(LineRow),
+    LineGone(RowKey),
+    Product(CatalogueRow),
+    ProductGone(ProductKey),
+    /// Some of the row's values were not sent: they are what they were.
+    Partly(Box<Partly>),
+    Truncate(Which),
+}
+
+/// A row of which some values are what they were under the key `from`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Partly {
+    Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis> },
+    Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
+    Product { from: ProductKey, product: ProductKey },
+}
+
+impl Memory {
+    /// Applies one change; whether it made an order wait for its time.
+    pub(super) fn apply(&mut self, edit: Edit, span: Span, change: &mut Change) -> bool {
+        match edit {
+            Edit::Order(row) => return self.put_order(row, span, change),
+            Edit::OrderGone(order) => self.remove_order(order, change),
+            Edit::Line(line) => self.lines.put(line, &mut change.lines),
+            Edit::LineGone(row) => self.lines.remove(row, &mut change.lines),
+            Edit::Product(row) => self.catalogue.put(row.product, row.category, &mut products(change)),
+            Edit::ProductGone(product) => self.catalogue.remove(&product, &mut products(change)),
+            Edit::Partly(partly) => return self.complete(*partly, span, change),
+            Edit::Truncate(which) => self.truncate(which, change),
+        }
+        false
+    }
+
+    fn put_order(&mut self, row: OrderRow, span: Span, change: &mut Change) -> bool {
+        let OrderRow { order, user, created_at } = row;
+        if created_at > span.latest() {
+            self.orders.remove(&order, &mut orders(change));
+            return self.waiting.insert(order, (user, created_at)).is_none();
+        }
+        self.waiting.remove(&order);
+        // One that is too old and is held stays until it is swept, together with its lines.
+        if created_at > span.cutoff() || self.orders.get(&order).is_some() {
+            self.orders.put(order, (user, created_at), &mut orders(change));
+        }
+        false
+    }
+
+    fn remove_order(&mut self, order: OrderKey, change: &mut Change) {
+        self.waiting.remove(&order);
+        self.orders.remove(&order, &mut orders(change));
+    }
+
+    /// Fills in what was not sent. Where it is not known either, the row was not there before and is not now.
+    fn complete(&mut self, partly: Partly, span: Span, change: &mut Change) -> bool {
+        match partly {
+            Partly::Order { from, order, user, at } => {
+                let held = |order| self.orders.get(&order).or_else(|| self.waiting.get(&order).copied());
+                let before = held(from).or_else(|| held(order));
+                if from != order {
+                    self.remove_order(from, change);
+                }
+                let user = user.or(before.map(|(user, _)| user));
+                let (Some(user), Some(created_at)) = (user, at.or(before.map(|(_, at)| at))) else { return false };
+                return self.put_order(OrderRow { order, user, created_at }, span, change);
+            }
+            Partly::Line { from, row, order, product } => {
+                let before = self.lines.get(from).or_else(|| self.lines.get(row));
+                if from != row {
+                    self.lines.remove(from, &mut change.lines);
+                }
+                let order = order.or(before.map(|(order, _)| order));
+                if let (Some(order), Some(product)) = (order, product.or(before.map(|(_, product)| product))) {
+                    self.lines.put(LineRow { order, product, row }, &mut change.lines);
+                }
+            }
+            Partly::Product { from, product } => {
+                let before = self.catalogue.get(&from).or_else(|| self.catalogue.get(&product));
+                if from != product {
+                    self.catalogue.remove(&from, &mut products(change));
+                }
+                if let Some(category) = before {
+                    self.catalogue.put(product, category, &mut products(change));
+                }
+            }
+        }
+        false
+    }
+
+    fn truncate(&mut self, which: Which, change: &mut Change) {
+        match which {
+            Which::Products => self.catalogue.clear(&mut products(change)),
+            Which::Orders => {
+                self.waiting.clear();
+                self.orders.clear(&mut orders(change));
+            }
+            Which::OrderItems => self.lines.keep(|_| false, &mut change.lines),
+        }
+    }
+}
+
+pub(super) fn orders(change: &mut Change) -> impl FnMut(OrderKey, (UserKey, Millis), Diff) {
+    |order, (user, created_at), diff| change.orders.push((OrderRow { order, user, created_at }, diff))
+}
+
+fn products(change: &mut Change) -> impl FnMut(ProductKey, CategoryKey, Diff) {
+    |product, category, diff| change.catalogue.push((CatalogueRow { product, category }, diff))
+}

@@ -1,0 +1,181 @@
+//! What time alone changes: orders leave with their lines when they leave the window, orders of the future come, and
+//! lines wait for their order no longer than a window.
+
+use std::collections::{HashMap, HashSet};
+
+use dataflow::ids::OrderKey;
+use dataflow::rows::OrderRow;
+use dataflow::time::Millis;
+use foldhash::fast::RandomState;
+
+use super::apply::orders;
+use super::memory::{Change, Memory, Span};
+
+/// A window is swept in about so many steps: what is held beyond it is a small part of what is held in it.
+const SWEEPS_PER_WINDOW: Millis = 200;
+
+/// No sweep follows another one faster.
+const SWEEP_EVERY_MIN: Millis = 1000;
+
+/// Time from one sweep to the next.
+pub(super) fn sweep_every(window_ms: Millis) -> Millis {
+    (window_ms / SWEEPS_PER_WINDOW).max(SWEEP_EVERY_MIN)
+}
+
+impl Memory {
+    /// Forgets what has left the window.
+    pub(super) fn sweep(&mut self, span: Span, change: &mut Change) {
+        let cutoff = span.cutoff();
+        let mut expired: HashSet<OrderKey, RandomState> = HashSet::default();
+        self.orders.keep(
+            |order, (_, at)| {
+                let keep = *at > cutoff;
+                if !keep {
+                    expired.insert(*order);
+                }
+                keep
+            },
+            &mut orders(change),
+        );
+        let (held, waiting) = (&self.orders, &self.waiting);
+        let before = std::mem::take(&mut self.orphans);
+        let mut orphans: HashMap<OrderKey, Millis, RandomState> = HashMap::default();
+        self.lines.keep(
+            |order| {
+                if expired.contains(&order) {
+                    return false;
+                }
+                if held.get(&order).is_some() || waiting.contains_key(&order) {
+                    return true;
+                }
+                let since = before.get(&order).copied().unwrap_or(span.now);
+                let keep = since > cutoff;
+                if keep {
+                    orphans.insert(order, since);
+                }
+                keep
+            },
+            &mut change.lines,
+        );
+        self.orphans = orphans;
+        // What was refused long ago and comes again is worth another letter.
+        self.refusals.end_reading();
+    }
+
+    /// Takes in the orders whose time has come.
+    pub(super) fn due(&mut self, span: Span, change: &mut Change) {
+        let latest = span.latest();
+        let held = &mut self.orders;
+        self.waiting.retain(|order, (user, created_at)| {
+            let waits = *created_at > latest;
+            if !waits {
+                held.put(*order, (*user, *created_at), &mut |order, (user, created_at), diff| {
+                    change.orders.push((OrderRow { order, user, created_at }, diff));
+                });
+            }
+            waits
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::apply::Edit;
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::{Ids, RowKey};
+    use dataflow::rows::LineRow;
+
+    const WINDOW: Millis = 1000;
+
+    struct Tables {
+        memory: Memory,
+        dictionary: Dictionary,
+        change: Change,
+    }
+
+    fn span(now: Millis) -> Span {
+        Span { now, window_ms: WINDOW, future_ms_max: 10 }
+    }
+
+    impl Tables {
+        fn new() -> Tables {
+            let dictionary = Dictionary::new(Ids::new([7; 16]));
+            Tables { memory: Memory::of_log(None), dictionary, change: Change::default() }
+        }
+
+        fn order(&mut self, id: &str, created_at: Millis, now: Millis) -> bool {
+            let (order, user) = (self.dictionary.order(id), self.dictionary.user("ada"));
+            self.memory.apply(Edit::Order(OrderRow { order, user, created_at }), span(now), &mut self.change)
+        }
+
+        fn line(&mut self, row: &str, order: &str, now: Millis) {
+            let row: RowKey = self.dictionary.row([row.as_bytes()]);
+            let line =
+                LineRow { order: self.dictionary.order(order), product: self.dictionary.product("lamp").unwrap(), row };
+            self.memory.apply(Edit::Line(line), span(now), &mut self.change);
+        }
+
+        /// Orders and lines that are fed.
+        fn fed(&self) -> (i64, i64) {
+            let sum = |diffs: Vec<i64>| diffs.into_iter().sum();
+            let Change { orders, lines, .. } = &self.change;
+            (
+                sum(orders.iter().map(|(_, diff)| *diff as i64).collect()),
+                sum(lines.iter().map(|(_, diff)| *diff as i64).collect()),
+            )
+        }
+    }
+
+    #[test]
+    fn an_order_leaves_with_its_lines() {
+        let mut tables = Tables::new();
+        assert!(!tables.order("1", 5000, 5000) && !tables.order("2", 5500, 5500));
+        tables.line("a", "1", 5000);
+        tables.line("b", "2", 5500);
+        tables.memory.sweep(span(5999), &mut tables.change);
+        assert_eq!(tables.fed(), (2, 2));
+        tables.memory.sweep(span(6000), &mut tables.change);
+        assert_eq!((tables.fed(), tables.memory.orders.len(), tables.memory.lines.len()), ((1, 1), 1, 1));
+        // What comes later about the order does nothing.
+        tables.order("1", 5001, 6002);
+        assert_eq!(tables.fed(), (1, 1));
+        tables.memory.apply(Edit::LineGone(tables.dictionary.row([b"a".as_slice()])), span(6000), &mut tables.change);
+        assert_eq!(tables.fed(), (1, 1));
+    }
+
+    #[test]
+    fn a_line_waits_for_its_order_one_window() {
+        let mut tables = Tables::new();
+        tables.line("a", "late", 5000);
+        tables.line("b", "never", 5000);
+        tables.memory.sweep(span(5000), &mut tables.change);
+        tables.memory.sweep(span(5999), &mut tables.change);
+        assert_eq!(tables.fed(), (0, 2));
+        tables.order("late", 5990, 5999);
+        tables.memory.sweep(span(6000), &mut tables.change);
+        assert_eq!(tables.fed(), (1, 1));
+        assert!(tables.memory.orphans.is_empty());
+    }
+
+    #[test]
+    fn an_order_of_the_future_comes_in_its_time() {
+        let mut tables = Tables::new();
+        assert!(tables.order("1", 5011, 5000), "it waits");
+        assert!(!tables.order("1", 5012, 5000), "it was told once");
+        tables.line("a", "1", 5000);
+        tables.memory.due(span(5001), &mut tables.change);
+        tables.memory.sweep(span(7000), &mut tables.change);
+        assert_eq!(tables.fed(), (0, 1));
+        tables.memory.due(span(5002), &mut tables.change);
+        assert_eq!((tables.fed(), tables.memory.waiting.len()), ((1, 1), 0));
+        // Put off again.
+        assert!(tables.order("1", 9000, 5002));
+        assert_eq!(tables.fed(), (0, 1));
+    }
+
+    #[test]
+    fn sweeps_follow_the_window() {
+        assert_eq!((sweep_every(30 * 24 * 3600 * 1000), sweep_every(1000)), (12_960_000, 1000));
+    }
+}

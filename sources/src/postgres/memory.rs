@@ -1,0 +1,120 @@
+//! What is remembered of the tables: the rows that were fed, so that whatever comes next is a difference.
+
+use std::collections::HashMap;
+
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::{Diff, Millis};
+use foldhash::fast::RandomState;
+
+use super::Resumed;
+use super::first_seen::FirstSeen;
+use super::lines::Lines;
+use crate::refusals::Refusals;
+use crate::row_store::RowStore;
+
+/// A difference of all three tables; it becomes visible in one tick.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) orders: Vec<(OrderRow, Diff)>,
+    pub(super) lines: Vec<(LineRow, Diff)>,
+    pub(super) catalogue: Vec<(CatalogueRow, Diff)>,
+}
+
+impl Change {
+    pub(super) fn len(&self) -> usize {
+        self.orders.len() + self.lines.len() + self.catalogue.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Which times count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) now: Millis,
+    pub(super) window_ms: Millis,
+    pub(super) future_ms_max: Millis,
+}
+
+impl Span {
+    /// Orders count that are later than this.
+    pub(super) fn cutoff(self) -> Millis {
+        self.now.saturating_sub(self.window_ms)
+    }
+
+    /// Orders wait that are later than this.
+    pub(super) fn latest(self) -> Millis {
+        self.now.saturating_add(self.future_ms_max)
+    }
+}
+
+/// What is remembered of the tables.
+pub(super) struct Memory {
+    pub(super) orders: RowStore<OrderKey, (UserKey, Millis)>,
+    pub(super) lines: Lines,
+    pub(super) catalogue: RowStore<ProductKey, CategoryKey>,
+    pub(super) first_seen: FirstSeen,
+    pub(super) refusals: Refusals,
+    /// Orders of the future, which were not fed.
+    pub(super) waiting: HashMap<OrderKey, (UserKey, Millis), RandomState>,
+    /// Orders that lines were seen of and that are not there themselves, and since when.
+    pub(super) orphans: HashMap<OrderKey, Millis, RandomState>,
+    /// Rows of an earlier process that this one cannot know again: they go with the first reading.
+    pub(super) strays: Change,
+}
+
+impl Memory {
+    fn new(lines: Lines) -> Self {
+        Memory {
+            orders: RowStore::by_key(),
+            lines,
+            catalogue: RowStore::by_key(),
+            first_seen: FirstSeen::default(),
+            refusals: Refusals::default(),
+            waiting: HashMap::default(),
+            orphans: HashMap::default(),
+            strays: Change::default(),
+        }
+    }
+
+    /// For tables that are read again and again: by key where they allow it, until one does not.
+    pub(super) fn of_readings(resumed: Option<&Resumed>) -> Self {
+        let mut memory = Memory::new(Lines::ByRow(RowStore::by_row()));
+        if let Some(rows) = resumed {
+            memory.hold(rows);
+        }
+        memory
+    }
+
+    /// For tables whose log is followed: by key.
+    pub(super) fn of_log(resumed: Option<&Resumed>) -> Self {
+        let mut memory = Memory::new(Lines::ByKey(RowStore::by_key()));
+        match resumed {
+            None => {}
+            Some(rows) if rows.proof.is_some() => memory.hold(rows),
+            // Read by a process that did not follow the log: their lines have no keys, and equal rows may be among them.
+            Some(rows) => {
+                memory.strays = Change {
+                    orders: rows.orders.iter().map(|row| (*row, -1)).collect(),
+                    lines: rows.lines.iter().map(|row| (*row, -1)).collect(),
+                    catalogue: rows.catalogue.iter().map(|row| (*row, -1)).collect(),
+                };
+            }
+        }
+        memory
+    }
+
+    fn hold(&mut self, rows: &Resumed) {
+        self.first_seen.begin();
+        for OrderRow { order, user, created_at } in rows.orders.iter().copied() {
+            self.orders.hold(order, (user, created_at));
+            self.first_seen.seen(order, created_at);
+        }
+        self.first_seen.finish();
+        rows.lines.iter().for_each(|line| self.lines.hold(*line));
+        rows.catalogue.iter().for_each(|row| self.catalogue.hold(row.product, row.category));
+    }
+}

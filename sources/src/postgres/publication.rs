@@ -1,0 +1,145 @@
+//! The publication: what of the tables' changes the server sends, and the SQL that makes it so.
+
+use std::fmt::Write as _;
+
+use postgres::GenericClient;
+use postgres::error::SqlState;
+use postgres::types::Type;
+
+use super::connection::words;
+use super::inspect::Finding;
+use super::keys::Identity;
+use super::names::{self, Tables, Which};
+
+/// One row, if there is such a publication: whether it publishes every kind of change.
+const PUBLICATION: &str =
+    "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname::text = $1";
+
+/// One row for each of its tables: the table's number, the columns sent, whether rows are left out, whether columns are
+/// listed, whether the table itself (and not all of its schema) is in the publication.
+const TABLES: &str = "
+    SELECT c.oid, t.attnames::text[], t.rowfilter IS NOT NULL, COALESCE(r.prattrs IS NOT NULL, false), r.oid IS NOT NULL
+    FROM pg_publication p
+    JOIN pg_publication_tables t ON t.pubname = p.pubname
+    JOIN pg_namespace n ON n.nspname = t.schemaname
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
+    LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
+    WHERE p.pubname::text = $1";
+
+/// What is to be published of one table.
+pub(super) struct Wanted {
+    which: Which,
+    identity: Identity,
+    /// The columns, those that tell the row first.
+    columns: Vec<String>,
+}
+
+impl Wanted {
+    pub(super) fn new(tables: &Tables, which: Which, identity: &Identity) -> Wanted {
+        let mut columns = identity.key.clone();
+        for column in tables.columns(which) {
+            if !columns.iter().any(|known| known == column) {
+                columns.push(column.to_owned());
+            }
+        }
+        Wanted { which, identity: identity.clone(), columns }
+    }
+
+    fn sql(&self, tables: &Tables) -> String {
+        let table = names::table(tables.name(self.which));
+        if self.identity.full {
+            // Columns left out would make the server refuse the shop's own changes of such a table.
+            return table;
+        }
+        let columns: Vec<String> = self.columns.iter().map(|column| names::column(column)).collect();
+        format!("{table} ({})", columns.join(", "))
+    }
+}
+
+/// The SQL that makes the publication what it should be; none if it is.
+pub(super) fn needed(
+    client: &mut impl GenericClient,
+    name: &str,
+    tables: &Tables,
+    wanted: &[Wanted],
+) -> Result<Option<String>, postgres::Error> {
+    let publication = names::column(name);
+    let found = client.query_typed(PUBLICATION, &[(&name, Type::TEXT)])?;
+    let Some(row) = found.first() else {
+        let list: Vec<String> = wanted.iter().map(|wanted| wanted.sql(tables)).collect();
+        return Ok(Some(format!("CREATE PUBLICATION {publication} FOR TABLE {};", list.join(", "))));
+    };
+    let mut sql = String::new();
+    if !row.get::<_, bool>(0) {
+        write!(sql, "ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate'); ")
+            .expect("a string takes all");
+    }
+    let published = client.query_typed(TABLES, &[(&name, Type::TEXT)])?;
+    for wanted in wanted {
+        let row = published.iter().find(|row| row.get::<_, u32>(0) == wanted.identity.relation);
+        if row.is_some_and(|row| fits(row, wanted)) {
+            continue;
+        }
+        if row.is_some_and(|row| row.get(4)) {
+            let table = names::table(tables.name(wanted.which));
+            write!(sql, "ALTER PUBLICATION {publication} DROP TABLE {table}; ").expect("a string takes all");
+        }
+        let table = wanted.sql(tables);
+        write!(sql, "ALTER PUBLICATION {publication} ADD TABLE {table}; ").expect("a string takes all");
+    }
+    Ok(Some(sql.trim_end().to_owned()).filter(|sql| !sql.is_empty()))
+}
+
+fn fits(row: &postgres::Row, wanted: &Wanted) -> bool {
+    let (columns, filtered, listed): (Vec<String>, bool, bool) = (row.get(1), row.get(2), row.get(3));
+    let all = wanted.columns.iter().all(|column| columns.contains(column));
+    all && !filtered && !(listed && wanted.identity.full)
+}
+
+/// Makes the publication what it should be.
+pub(super) fn make(client: &mut postgres::Client, sql: &str) -> Result<Result<(), Finding>, postgres::Error> {
+    match client.batch_execute(sql) {
+        Ok(()) => Ok(Ok(())),
+        Err(error) => match error.code() {
+            Some(code) if is_refusal(code) => Ok(Err(refused(sql, &words(&error)))),
+            _ => Err(error),
+        },
+    }
+}
+
+fn is_refusal(code: &SqlState) -> bool {
+    [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code)
+}
+
+/// The publication is not what it should be and may not be made so.
+pub(super) fn refused(sql: &str, words: &str) -> Finding {
+    Finding {
+        problem: format!("the publication is not as it has to be, and making it so is refused ({words})"),
+        mend: format!("let the tables' owner run: {sql}"),
+    }
+}
+
+/// Why this user may not make or change the publication, as far as that can be known beforehand.
+pub(super) fn forbidden(
+    client: &mut impl GenericClient,
+    tables: &Tables,
+    name: &str,
+) -> Result<Option<String>, postgres::Error> {
+    const SQL: &str = "
+        SELECT COALESCE((SELECT pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname::text = $1),
+                        has_database_privilege(current_database(), 'CREATE')),
+               (SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
+                WHERE oid IN (to_regclass($2), to_regclass($3), to_regclass($4))),
+               quote_ident(current_user)";
+    let [products, orders, items] = Which::ALL.map(|which| names::table(tables.name(which)));
+    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 4] =
+        [(&name, Type::TEXT), (&products, Type::TEXT), (&orders, Type::TEXT), (&items, Type::TEXT)];
+    let rows = client.query_typed(SQL, &parameters)?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (may, owns, user): (bool, Option<bool>, String) = (row.get(0), row.get(1), row.get(2));
+    Ok(match (may, owns) {
+        (true, Some(true)) => None,
+        (false, _) => Some(format!("{user} may not make publications in this database or does not own this one")),
+        (true, _) => Some(format!("{user} does not own all three tables")),
+    })
+}

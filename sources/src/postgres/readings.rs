@@ -1,0 +1,85 @@
+//! Finding changes by reading again: read, hand the difference over, wait, again.
+
+use std::time::{Duration, Instant};
+
+use dataflow::board::State;
+use postgres::Client;
+
+use super::Resumed;
+use super::error::Error;
+use super::memory::Memory;
+use super::reader::{Health, Reader, Step};
+use super::snapshot::How;
+use crate::side_thread::{Stop, Stopped};
+
+/// Time between two looks at an idle connection.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Readings so far.
+pub(super) struct Readings {
+    client: Option<Client>,
+    memory: Memory,
+    /// How many there were, those of an earlier process included.
+    count: i64,
+}
+
+impl Readings {
+    pub(super) fn new(resumed: Option<Resumed>) -> Self {
+        let memory = Memory::of_readings(resumed.as_ref());
+        // A place in a log is no number of readings.
+        let count = resumed.filter(|rows| rows.proof.is_none()).map_or(0, |rows| rows.lsn);
+        Readings { client: None, memory, count }
+    }
+
+    /// Reads once and waits for the time of the next reading.
+    pub(super) fn turn(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        let done = self.read(reader, stop).and_then(|()| {
+            health.good(reader);
+            reader.flow.reach(None);
+            reader.board.state(0, State::Live);
+            self.idle(reader, stop)
+        });
+        if !matches!(done, Ok(()) | Err(Error::Layout(_))) {
+            self.client = None;
+        }
+        done
+    }
+
+    /// Reads the tables once and waits until the difference has been fed.
+    fn read(&mut self, reader: &Reader, stop: &Stop) -> Result<(), Error> {
+        reader.pulse.ask();
+        let client = match &mut self.client {
+            Some(client) => client,
+            None => self.client.insert(reader.target.connect()?),
+        };
+        stop.check()?;
+        let (settings, dictionary, now) = (&reader.settings, &reader.dictionary, reader.clock.now());
+        let scan = &mut reader.scan(self.count, stop);
+        let change = self.memory.read(client, settings, dictionary, now, &How::Again, scan)?;
+        reader.pulse.rest();
+        self.count += 1;
+        reader.flow.hand(change.len());
+        let step = Step { change, next: self.count, proof: None, reached: None, whole: true };
+        reader.link.steps.send(step).map_err(|_| Stopped)?;
+        reader.link.waker.wake();
+        reader.link.fed.recv().map_err(|_| Stopped)?;
+        Ok(())
+    }
+
+    /// Waits for the next reading, and notices a lost connection before it.
+    fn idle(&mut self, reader: &Reader, stop: &Stop) -> Result<(), Error> {
+        let until = Instant::now() + reader.settings.refresh;
+        loop {
+            reader.pulse.rest();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            stop.wait(left.min(LOOK_EVERY))?;
+            if let Some(client) = &mut self.client {
+                reader.pulse.ask();
+                client.check_connection()?;
+            }
+        }
+    }
+}

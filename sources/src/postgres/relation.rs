@@ -1,0 +1,157 @@
+//! From a table as the log describes it to the columns that are used.
+
+use std::borrow::Cow;
+
+use super::keys::Identity;
+use super::layout::TimeKind;
+use super::moment::Writing;
+use super::names::{OrderTime, Tables, Which};
+use super::pgoutput::{Column, Relation, Tuple, Value};
+use crate::fault::Fault;
+
+/// Types whose values the log writes otherwise than a cast to text does.
+const BOOL: u32 = 16;
+const BPCHAR: u32 = 1042;
+
+/// Where the used columns of a table are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) which: Which,
+    /// The columns that are read, in the order of [`Tables::columns`].
+    pub(super) columns: Vec<Place>,
+    /// The columns whose values tell the row.
+    pub(super) key: Vec<Place>,
+    /// How orders write their time.
+    pub(super) time: Option<Writing>,
+}
+
+/// One used column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) name: String,
+    at: usize,
+    kind: u32,
+}
+
+/// Why the rows of a table cannot be read from here on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// A used column is gone or is of no use.
+    Column(String),
+    /// Rows are told by other columns than the rows that are held.
+    Key(String),
+}
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Field<'a> {
+    Null,
+    /// It is what it was.
+    Kept,
+    Text(Cow<'a, str>),
+}
+
+impl Route {
+    /// Finds the used columns.
+    pub(super) fn new(
+        relation: &Relation<'_>,
+        which: Which,
+        tables: &Tables,
+        identity: &Identity,
+        time: Option<TimeKind>,
+    ) -> Result<Route, Lost> {
+        let table = tables.name(which);
+        let place = |name: &str| {
+            let at = relation.columns.iter().position(|column| column.name == name);
+            let at = at.ok_or_else(|| Lost::Column(format!("table {table} has no column {name} any more")))?;
+            Ok(Place { name: name.to_owned(), at, kind: relation.columns[at].kind })
+        };
+        let columns: Vec<Place> = tables.columns(which).into_iter().map(place).collect::<Result<_, Lost>>()?;
+        let key: Vec<Place> = identity.key.iter().map(|name| place(name)).collect::<Result<_, Lost>>()?;
+        if relation.full != identity.full || !relation.full && !tells(&relation.columns, &identity.key) {
+            return Err(Lost::Key(format!("rows of table {table} are told by other columns than before")));
+        }
+        let time = match (which, &tables.orders.time) {
+            (Which::Orders, OrderTime::Column(name)) => {
+                let writing = columns.last().and_then(|place| Writing::of(place.kind, time));
+                Some(writing.ok_or_else(|| {
+                    Lost::Column(format!("column {name} of table {table} is of a type that is no time any more"))
+                })?)
+            }
+            _ => None,
+        };
+        Ok(Route { which, columns, key, time })
+    }
+}
+
+impl Route {
+    /// Whether the used columns have the types they have there, wherever they are.
+    pub(super) fn alike(&self, other: &Route) -> bool {
+        let kinds =
+            |route: &Route| -> Vec<u32> { route.columns.iter().chain(&route.key).map(|place| place.kind).collect() };
+        kinds(self) == kinds(other)
+    }
+}
+
+/// Whether these columns, and no others, tell a row.
+fn tells(columns: &[Column<'_>], key: &[String]) -> bool {
+    let told = columns.iter().filter(|column| column.key);
+    told.clone().count() == key.len() && told.into_iter().all(|column| key.iter().any(|name| name == column.name))
+}
+
+impl Place {
+    /// The value in that row.
+    pub(super) fn read<'a>(&self, tuple: &Tuple<'a>) -> Result<Field<'a>, Fault<'_>> {
+        let bytes = match tuple.0.get(self.at) {
+            None | Some(Value::Null) => return Ok(Field::Null),
+            Some(Value::Kept) => return Ok(Field::Kept),
+            Some(Value::Text(bytes)) => *bytes,
+        };
+        let text = str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column: &self.name })?;
+        Ok(Field::Text(match (self.kind, text) {
+            (BPCHAR, padded) => Cow::Borrowed(padded.trim_end_matches(' ')),
+            (BOOL, "t") => Cow::Borrowed("true"),
+            (BOOL, "f") => Cow::Borrowed("false"),
+            (_, text) => Cow::Borrowed(text),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relation<'a>(columns: &[(&'a str, bool, u32)]) -> Relation<'a> {
+        let columns = columns.iter().map(|&(name, key, kind)| Column { name, key, kind }).collect();
+        Relation { id: 1, schema: "public", name: "orders", full: false, columns }
+    }
+
+    fn route(columns: &[(&str, bool, u32)]) -> Result<Route, Lost> {
+        let identity = Identity { relation: 1, key: vec!["order_id".to_owned()], full: false };
+        Route::new(&relation(columns), Which::Orders, &Tables::default(), &identity, None)
+    }
+
+    #[test]
+    fn columns_are_found_wherever_they_are() {
+        let found = route(&[("created_at", false, 1184), ("user_id", false, 25), ("order_id", true, 1042)]).unwrap();
+        assert_eq!(found.time, Some(Writing::Date));
+        let row = Tuple(vec![Value::Text(b"2024-01-01"), Value::Kept, Value::Text(b"ab  ")]);
+        let values: Vec<Field<'_>> = found.columns.iter().map(|place| place.read(&row).unwrap()).collect();
+        assert_eq!(values, [Field::Text("ab".into()), Field::Kept, Field::Text("2024-01-01".into())]);
+        assert!(found.columns[0].read(&Tuple(vec![Value::Null, Value::Null, Value::Text(b"\xff")])).is_err());
+        assert_eq!(found.columns[0].read(&Tuple(vec![])), Ok(Field::Null));
+    }
+
+    #[test]
+    fn what_is_lost_is_named() {
+        let named = |lost| match lost {
+            Err(Lost::Column(text) | Lost::Key(text)) => text,
+            Ok(route) => panic!("{route:?}"),
+        };
+        assert!(named(route(&[("order_id", true, 25), ("created_at", false, 1184)])).contains("no column user_id"));
+        let text = [("order_id", true, 25), ("user_id", false, 25), ("created_at", false, 25)];
+        assert!(named(route(&text)).contains("created_at of table orders"));
+        let key = [("order_id", false, 25), ("user_id", true, 25), ("created_at", false, 1184)];
+        assert!(matches!(route(&key), Err(Lost::Key(_))));
+    }
+}

@@ -1,0 +1,198 @@
+//! From the values of a changed row to the change in keys, or to what is wrong with the row.
+
+use std::borrow::Cow;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{OrderKey, ProductKey, RowKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::Millis;
+use serde_json::{Map, Value as Json};
+
+use super::apply::{Edit, Partly};
+use super::names::Which;
+use super::pgoutput::Tuple;
+use super::relation::{Field, Place, Route};
+use crate::fault::{Fault, id};
+
+/// A row that changed, of a table whose columns are known.
+pub(super) struct Row<'r, 't> {
+    pub(super) route: &'r Route,
+    /// The row as it was: its key, or all of it.
+    pub(super) old: Option<&'r Tuple<'t>>,
+    /// The row as it is; none if it is gone.
+    pub(super) new: Option<&'r Tuple<'t>>,
+}
+
+impl<'r, 't> Row<'r, 't> {
+    /// Adds what the row's change means to `edits`. A row that is wrong is as good as gone, and its fault is returned.
+    pub(super) fn edits(&self, dictionary: &Dictionary, edits: &mut Vec<Edit>) -> Result<(), Fault<'r>> {
+        match self.route.which {
+            Which::Orders => {
+                let key = |tuple| self.order(tuple, dictionary).ok().flatten();
+                let before = self.old.and_then(key);
+                let Some(new) = self.new else {
+                    edits.extend(before.map(Edit::OrderGone));
+                    return Ok(());
+                };
+                let read = self.whole_order(new, before, dictionary);
+                self.settle(read, before, key(new), Edit::OrderGone, edits)
+            }
+            Which::OrderItems => {
+                let before = self.old.and_then(|old| self.row(old, dictionary).ok());
+                let Some(new) = self.new else {
+                    edits.extend(before.map(Edit::LineGone));
+                    return Ok(());
+                };
+                let read = self.whole_line(new, before, dictionary);
+                self.settle(read, before, self.row(new, dictionary).ok(), Edit::LineGone, edits)
+            }
+            Which::Products => {
+                let before = self.old.and_then(|old| self.known_product(old, dictionary));
+                let Some(new) = self.new else {
+                    edits.extend(before.map(Edit::ProductGone));
+                    return Ok(());
+                };
+                let read = self.whole_product(new, before, dictionary);
+                self.settle(read, before, self.known_product(new, dictionary), Edit::ProductGone, edits)
+            }
+        }
+    }
+
+    /// The row under its key before goes, unless it is still the same, then what was read comes.
+    fn settle<K: Copy + PartialEq>(
+        &self,
+        read: Result<Edit, Fault<'r>>,
+        before: Option<K>,
+        now: Option<K>,
+        gone: impl Fn(K) -> Edit,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), Fault<'r>> {
+        let moved = before.filter(|before| now != Some(*before));
+        match read {
+            // It takes what was not sent from the row before, and removes that by itself.
+            Ok(edit @ Edit::Partly(_)) => edits.push(edit),
+            Ok(edit) => {
+                edits.extend(moved.map(gone));
+                edits.push(edit);
+            }
+            Err(fault) => {
+                edits.extend(moved.map(&gone));
+                edits.extend(now.map(gone));
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn whole_order(
+        &self,
+        new: &Tuple<'t>,
+        before: Option<OrderKey>,
+        dictionary: &Dictionary,
+    ) -> Result<Edit, Fault<'r>> {
+        let order = self.order(new, dictionary)?.or(before).ok_or_else(|| self.missing(0))?;
+        let user = self.id(new, 1)?.map(|user| dictionary.user(&user));
+        let at = self.time(new)?;
+        Ok(match (user, at) {
+            (Some(user), Some(created_at)) => Edit::Order(OrderRow { order, user, created_at }),
+            _ => Edit::Partly(Box::new(Partly::Order { from: before.unwrap_or(order), order, user, at })),
+        })
+    }
+
+    fn whole_line(&self, new: &Tuple<'t>, before: Option<RowKey>, dictionary: &Dictionary) -> Result<Edit, Fault<'r>> {
+        let row = self.row(new, dictionary)?;
+        let order = self.id(new, 0)?.map(|order| dictionary.order(&order));
+        let product = self.id(new, 1)?.map(|product| dictionary.product(&product)).transpose()?;
+        Ok(match (order, product) {
+            (Some(order), Some(product)) => Edit::Line(LineRow { order, product, row }),
+            _ => Edit::Partly(Box::new(Partly::Line { from: before.unwrap_or(row), row, order, product })),
+        })
+    }
+
+    fn whole_product(
+        &self,
+        new: &Tuple<'t>,
+        before: Option<ProductKey>,
+        dictionary: &Dictionary,
+    ) -> Result<Edit, Fault<'r>> {
+        let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
+        let product = product.or(before).ok_or_else(|| self.missing(0))?;
+        Ok(match self.route.columns[1].read(new)? {
+            // In no category it is in no shelf of its own.
+            Field::Null => Edit::ProductGone(product),
+            Field::Kept => Edit::Partly(Box::new(Partly::Product { from: before.unwrap_or(product), product })),
+            Field::Text(category) => {
+                let category = dictionary.category(id(Some(&category), self.name(1))?)?;
+                Edit::Product(CatalogueRow { product, category })
+            }
+        })
+    }
+
+    /// An id; none if it is what it was.
+    fn id(&self, tuple: &Tuple<'t>, at: usize) -> Result<Option<Cow<'t, str>>, Fault<'r>> {
+        match self.route.columns[at].read(tuple)? {
+            Field::Null => Err(self.missing(at)),
+            Field::Kept => Ok(None),
+            Field::Text(text) => {
+                id(Some(&text), self.name(at))?;
+                Ok(Some(text))
+            }
+        }
+    }
+
+    fn order(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<Option<OrderKey>, Fault<'r>> {
+        Ok(self.id(tuple, 0)?.map(|order| dictionary.order(&order)))
+    }
+
+    /// The product, if its id was ever read.
+    fn known_product(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Option<ProductKey> {
+        dictionary.find_product(&self.id(tuple, 0).ok().flatten()?)
+    }
+
+    /// The key of a line. What is stored apart and was not sent is in the old row.
+    fn row(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<RowKey, Fault<'r>> {
+        let value = |place: &'r Place| {
+            let mut field = place.read(tuple)?;
+            if let (Field::Kept, Some(old)) = (&field, self.old) {
+                field = place.read(old)?;
+            }
+            match field {
+                Field::Text(text) => Ok(text),
+                Field::Null | Field::Kept => Err(Fault::Missing { column: &place.name }),
+            }
+        };
+        let values: Vec<Cow<'_, str>> = self.route.key.iter().map(value).collect::<Result<_, _>>()?;
+        Ok(dictionary.row(values.iter().map(|value| value.as_bytes())))
+    }
+
+    /// When the order was created; none if that is what it was.
+    fn time(&self, tuple: &Tuple<'t>) -> Result<Option<Millis>, Fault<'r>> {
+        let Some(writing) = self.route.time else { return Err(self.missing(2)) };
+        match self.route.columns[2].read(tuple)? {
+            Field::Null => Err(self.missing(2)),
+            Field::Kept => Ok(None),
+            Field::Text(text) => Ok(Some(writing.millis(&text).ok_or(Fault::UnreadableTime { column: self.name(2) })?)),
+        }
+    }
+
+    fn name(&self, at: usize) -> &'r str {
+        self.route.columns.get(at).map_or("", |place| &place.name)
+    }
+
+    fn missing(&self, at: usize) -> Fault<'r> {
+        Fault::Missing { column: self.name(at) }
+    }
+
+    /// The used values as one JSON object; text that is not UTF-8 is left out.
+    pub(super) fn to_json(&self) -> String {
+        let Some(tuple) = self.new.or(self.old) else { return String::new() };
+        let value = |place: &Place| {
+            let value = match place.read(tuple) {
+                Ok(Field::Text(text)) => Json::from(text),
+                Ok(Field::Null | Field::Kept) | Err(_) => Json::Null,
+            };
+            (place.name.clone(), value)
+        };
+        Json::Object(self.route.columns.iter().map(value).collect::<Map<_, _>>()).to_string()
+    }
+}

@@ -1,0 +1,85 @@
+//! The replication slot: from where on the server keeps its log for us.
+
+use std::fmt;
+
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use super::inspect::Finding;
+
+const SLOT: &str = "
+    SELECT COALESCE(plugin::text, ''), COALESCE(database::text, ''), database::text = current_database(), active_pid,
+           COALESCE((confirmed_flush_lsn - '0/0'::pg_lsn)::bigint, 0), COALESCE(wal_status = 'lost', false)
+    FROM pg_replication_slots WHERE slot_name::text = $1";
+
+/// Where the server's log ends, in a form that a standby answers too.
+const END: &str = "
+    SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END
+            - '0/0'::pg_lsn)::bigint";
+
+/// A place in the log, written as PostgreSQL does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lsn(pub(super) i64);
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
+    }
+}
+
+/// What has become of the slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// There is none.
+    Missing,
+    /// The server has thrown away what it should have kept.
+    Lost,
+    /// A reader may go on from here or from any later place.
+    At(Lsn),
+    /// It is not ours.
+    Refused(Finding),
+    /// Somebody follows it.
+    Busy(Finding),
+}
+
+/// Looks at the slot.
+pub(super) fn look(client: &mut impl GenericClient, name: &str) -> Result<Slot, postgres::Error> {
+    let rows = client.query_typed(SLOT, &[(&name, Type::TEXT)])?;
+    let Some(row) = rows.first() else { return Ok(Slot::Missing) };
+    let (plugin, database): (String, String) = (row.get(0), row.get(1));
+    let ours: Option<bool> = row.get(2);
+    let other = "set [postgres] slot to a name that is free".to_owned();
+    if plugin != "pgoutput" || ours != Some(true) {
+        let problem =
+            format!("the replication slot {name} is another one's (database {database:?}, plugin {plugin:?})");
+        return Ok(Slot::Refused(Finding { problem, mend: other }));
+    }
+    if let Some(pid) = row.get::<_, Option<i32>>(3) {
+        let problem = format!("the replication slot {name} is in use by process {pid} of the server");
+        let mend = format!("stop the other Vitrine, or {other}");
+        return Ok(Slot::Busy(Finding { problem, mend }));
+    }
+    Ok(if row.get(5) { Slot::Lost } else { Slot::At(Lsn(row.get(4))) })
+}
+
+/// Removes the slot.
+pub(super) fn remove(client: &mut impl GenericClient, name: &str) -> Result<(), postgres::Error> {
+    client.query_typed("SELECT pg_drop_replication_slot($1)::text", &[(&name, Type::NAME)]).map(drop)
+}
+
+/// Where the server's log ends.
+pub(super) fn end(client: &mut impl GenericClient) -> Result<i64, postgres::Error> {
+    let rows = client.query_typed(END, &[])?;
+    Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_written_as_postgresql_does() {
+        assert_eq!(Lsn(0x16_B374_D848).to_string(), "16/B374D848");
+        assert_eq!(Lsn(0).to_string(), "0/0");
+    }
+}

@@ -1,0 +1,382 @@
+//! The log, change by change: transactions are gathered, applied whole and handed over; between them time does its part.
+//!
+//! A transaction is held as changes in keys, 48 bytes each, until it is committed. It leaves nothing behind when the
+//! connection is lost in its middle: the server sends it again from its beginning.
+
+use std::collections::HashMap;
+use std::sync::mpsc::TrySendError;
+use std::time::{Duration, Instant};
+
+use dataflow::board::{Progress, State};
+use dataflow::time::Time;
+use pgwire_replication::ReplicationEvent;
+use postgres::Client;
+
+use super::apply::Edit;
+use super::error::Error;
+use super::expiry::sweep_every;
+use super::log::Log;
+use super::memory::{Change, Span};
+use super::names::Which;
+use super::pgoutput::{self, Message, Relation, Tuple};
+use super::reader::{Health, LOOK_AGAIN, Reader, Step};
+use super::relation::{Lost, Route};
+use super::rows::Row;
+use super::session::{Session, from_wire};
+use super::slot::{self, Lsn};
+use super::survey::Survey;
+use super::table::{FUTURE, Skip};
+use super::{Acknowledge, NAME, STREAM};
+use crate::side_thread::{Stop, Stopped};
+
+/// The longest wait before the other duties are seen to.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Rows of changes that wait for the feed; a larger change waits alone.
+const ROWS_MAX: usize = 100_000;
+
+/// How soon a full feed is tried again.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// PostgreSQL counts time from the year 2000, in microseconds.
+const EPOCH_MS: i64 = 946_684_800_000;
+
+/// Places between which a stream runs.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    /// The server is never told less than this.
+    pub(super) floor: Lsn,
+    /// Where the server's log ended at the start: what comes behind is live.
+    pub(super) target: Lsn,
+}
+
+/// A transaction that is not committed yet.
+struct Transaction {
+    /// Where its commit begins.
+    place: Lsn,
+    edits: Vec<Edit>,
+}
+
+pub(super) struct Stream<'a> {
+    reader: &'a Reader,
+    log: &'a mut Log,
+    survey: Survey,
+    client: Client,
+    session: Session,
+    ends: Ends,
+    routes: HashMap<u32, Route>,
+    /// Why a table's changes are passed over, by table.
+    broken: [Option<String>; 3],
+    transaction: Option<Transaction>,
+    /// The commit time of the last transaction while catching up.
+    reached: Option<Time>,
+    caught_up: bool,
+    ticked: Instant,
+    timed: Instant,
+    looked: Instant,
+}
+
+impl<'a> Stream<'a> {
+    pub(super) fn new(
+        reader: &'a Reader,
+        log: &'a mut Log,
+        survey: Survey,
+        client: Client,
+        session: Session,
+        ends: Ends,
+    ) -> Stream<'a> {
+        let now = Instant::now();
+        reader.flow.ends(ends.target.0);
+        Stream {
+            reader,
+            log,
+            survey,
+            client,
+            session,
+            ends,
+            routes: HashMap::new(),
+            broken: [None, None, None],
+            transaction: None,
+            reached: None,
+            caught_up: false,
+            ticked: now,
+            timed: now,
+            looked: now,
+        }
+    }
+
+    /// Follows until something fails.
+    pub(super) fn run(mut self, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        for which in Which::ALL {
+            if let Some(finding) = self.survey.broken(which) {
+                let reason = finding.to_string();
+                self.break_off(which, reason);
+            }
+        }
+        self.tick(health, stop)?;
+        loop {
+            let event = self.session.next(TICK)?;
+            if let Some(event) = event {
+                self.take(event, stop)?;
+            }
+            if self.ticked.elapsed() >= TICK {
+                self.tick(health, stop)?;
+            }
+        }
+    }
+
+    fn take(&mut self, event: ReplicationEvent, stop: &Stop) -> Result<(), Error> {
+        match event {
+            ReplicationEvent::Begin { final_lsn, .. } => {
+                self.transaction = Some(Transaction { place: from_wire(final_lsn), edits: Vec::new() });
+            }
+            ReplicationEvent::XLogData { data, .. } => self.change(&data, stop)?,
+            ReplicationEvent::Commit { end_lsn, commit_time_micros, .. } => {
+                let time = u64::try_from(commit_time_micros.div_euclid(1000).saturating_add(EPOCH_MS)).unwrap_or(0);
+                self.commit(from_wire(end_lsn), time, stop)?;
+            }
+            ReplicationEvent::KeepAlive { wal_end, .. } => {
+                self.reader.flow.ends(from_wire(wal_end).0);
+                // Everything committed before has been sent, so that nothing of ours is left there.
+                if self.transaction.is_none() {
+                    self.move_to(from_wire(wal_end));
+                }
+            }
+            ReplicationEvent::Message { .. } | ReplicationEvent::StoppedAt { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Everything before `place` has been handed over.
+    fn move_to(&mut self, place: Lsn) {
+        if let Some(held) = &mut self.log.held {
+            held.place = held.place.max(place);
+        }
+    }
+
+    fn place(&self) -> Lsn {
+        self.log.held.map_or(Lsn(0), |held| held.place)
+    }
+
+    fn change(&mut self, data: &[u8], stop: &Stop) -> Result<(), Error> {
+        match pgoutput::decode(data)? {
+            Message::Relation(relation) => self.describe(&relation),
+            Message::Insert { relation, new } => self.row(relation, None, Some(&new), stop),
+            Message::Update { relation, old, new } => self.row(relation, old.as_ref(), Some(&new), stop),
+            Message::Delete { relation, old } => self.row(relation, Some(&old), None, stop),
+            Message::Truncate { relations } => {
+                let tables = relations.iter().filter_map(|relation| self.routes.get(relation)).map(|route| route.which);
+                let edits: Vec<Edit> = tables.map(Edit::Truncate).collect();
+                self.open()?.edits.extend(edits);
+                Ok(())
+            }
+            Message::Other => Ok(()),
+        }
+    }
+
+    fn open(&mut self) -> Result<&mut Transaction, Error> {
+        self.transaction.as_mut().ok_or_else(|| Error::Protocol("a change outside of any transaction".to_owned()))
+    }
+
+    /// A table's columns, as they are from here on.
+    fn describe(&mut self, relation: &Relation<'_>) -> Result<(), Error> {
+        let tables = &self.reader.settings.tables;
+        let known = |which: &Which| self.survey.identity(*which).is_some_and(|found| found.relation == relation.id);
+        let Some(which) = Which::ALL.into_iter().find(known) else { return Ok(()) };
+        let Some(identity) = self.survey.identity(which) else { return Ok(()) };
+        let time = self.survey.layout.and_then(|layout| layout.time);
+        match Route::new(relation, which, tables, identity, time) {
+            Ok(route) => match self.routes.insert(relation.id, route) {
+                Some(before) if !before.alike(&self.routes[&relation.id]) => {
+                    // Values may have been written anew without a word in the log.
+                    let table = tables.name(which);
+                    Err(Error::Anew(format!("a used column of table {table} has another type than before")))
+                }
+                _ => Ok(()),
+            },
+            Err(Lost::Key(reason)) => Err(Error::Anew(reason)),
+            Err(Lost::Column(reason)) => {
+                self.routes.remove(&relation.id);
+                self.break_off(which, reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn row(
+        &mut self,
+        relation: u32,
+        old: Option<&Tuple<'_>>,
+        new: Option<&Tuple<'_>>,
+        stop: &Stop,
+    ) -> Result<(), Error> {
+        // Of a table that is not ours, or whose changes are passed over.
+        let Some(route) = self.routes.get(&relation) else { return Ok(()) };
+        let Some(transaction) = self.transaction.as_mut() else {
+            return Err(Error::Protocol("a row outside of any transaction".to_owned()));
+        };
+        let row = Row { route, old, new };
+        if let Err(fault) = row.edits(&self.reader.dictionary, &mut transaction.edits) {
+            let table = self.reader.settings.tables.name(route.which);
+            let scan = self.reader.scan(transaction.place.0, stop);
+            scan.skip(table, row.to_json(), Skip::Refused(fault), &mut self.log.memory.refusals)?;
+        }
+        Ok(())
+    }
+
+    /// The transaction is whole.
+    fn commit(&mut self, end: Lsn, time: Time, stop: &Stop) -> Result<(), Error> {
+        let Some(transaction) = self.transaction.take() else {
+            return Err(Error::Protocol("the end of a transaction that has not begun".to_owned()));
+        };
+        if end <= self.place() {
+            return Ok(());
+        }
+        if !self.caught_up {
+            self.reached = Some(time.min(self.reader.clock.now()));
+        }
+        let span = self.span().unwrap_or_else(|| self.reader.settings.span(self.reader.clock.now()));
+        let mut change = Change::default();
+        for edit in transaction.edits {
+            if self.log.memory.apply(edit, span, &mut change) {
+                self.reader.board.ignored(FUTURE);
+            }
+        }
+        self.move_to(end);
+        self.hand(change, stop)
+    }
+
+    /// Which times count: those of the tables while they catch up, then the clock's.
+    fn span(&self) -> Option<Span> {
+        let now = if self.caught_up { Some(self.reader.clock.now()) } else { self.reached };
+        now.map(|now| self.reader.settings.span(now))
+    }
+
+    fn hand(&mut self, change: Change, stop: &Stop) -> Result<(), Error> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let Some(held) = self.log.held else { return Ok(()) };
+        let behind = !self.log.live && held.place < self.ends.target;
+        let reached = self.reached.filter(|_| behind);
+        let step = Step { change, next: held.place.0, proof: Some(held.proof()), reached, whole: false };
+        hand(self.reader, &mut self.session, step, stop)
+    }
+
+    /// Everything that is done now and then.
+    fn tick(&mut self, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        stop.check()?;
+        self.ticked = Instant::now();
+        let flow = &self.reader.flow;
+        flow.quiet(self.place().0);
+        let kept = match self.reader.settings.acknowledge {
+            Acknowledge::WhenFed => flow.fed_place(),
+            Acknowledge::AfterCheckpoint => flow.acknowledged(),
+        };
+        self.session.confirm(Lsn(kept).max(self.ends.floor));
+        if self.timed.elapsed() >= Duration::from_secs(1) {
+            self.timed = Instant::now();
+            self.pass_time(stop)?;
+        }
+        if self.looked.elapsed() >= LOOK_AGAIN {
+            self.look()?;
+            self.looked = Instant::now();
+        }
+        self.say(health);
+        Ok(())
+    }
+
+    /// What the time alone changes.
+    fn pass_time(&mut self, stop: &Stop) -> Result<(), Error> {
+        let Some(span) = self.span() else { return Ok(()) };
+        let mut change = Change::default();
+        self.log.memory.due(span, &mut change);
+        if span.now >= self.log.swept.saturating_add(sweep_every(span.window_ms)) {
+            self.log.swept = span.now;
+            self.log.memory.sweep(span, &mut change);
+        }
+        self.hand(change, stop)
+    }
+
+    /// Looks at what the log does not tell: tables that were renamed, removed or taken out of the publication.
+    fn look(&mut self) -> Result<(), Error> {
+        let (reader, client) = (self.reader, &mut self.client);
+        let tables = &reader.settings.tables;
+        reader.pulse.ask();
+        let now = Survey::read(client, tables)?;
+        let needed = now.needed(client, &reader.settings)?;
+        reader.flow.ends(slot::end(client)?);
+        reader.pulse.rest();
+        for which in Which::ALL {
+            let table = tables.name(which);
+            match (&self.broken[which as usize], now.broken(which)) {
+                (_, Some(finding)) => self.break_off(which, finding.to_string()),
+                (Some(_), None) => return Err(Error::Anew(format!("table {table} can be followed again"))),
+                (None, None) if now.identity(which) != self.survey.identity(which) => {
+                    return Err(Error::Anew(format!("table {table} is not the one it was, or has another key")));
+                }
+                (None, None) => {}
+            }
+        }
+        match needed {
+            Some(_) => Err(Error::Anew(format!("the publication {} was changed", reader.settings.publication))),
+            None => Ok(()),
+        }
+    }
+
+    /// From here on this table's changes are passed over, until it has been mended and everything is read anew.
+    fn break_off(&mut self, which: Which, reason: String) {
+        self.log.spoil(self.reader, format!("table {} could not be followed", self.reader.settings.tables.name(which)));
+        if let Some(identity) = self.survey.identity(which) {
+            self.routes.remove(&identity.relation);
+        }
+        self.broken[which as usize] = Some(reason);
+    }
+
+    /// Says how the source is doing.
+    fn say(&mut self, health: &mut Health) {
+        let (reader, flow) = (self.reader, &self.reader.flow);
+        if !self.caught_up && self.place() >= self.ends.target && flow.is_empty() {
+            self.caught_up = true;
+            self.log.live = true;
+            self.reached = None;
+            flow.reach(None);
+        }
+        let next = flow.fed_place();
+        reader.board.partition(&STREAM.into(), 0, Progress { next, end: flow.end().max(next) });
+        let reasons: Vec<&str> = self.broken.iter().flatten().map(String::as_str).collect();
+        if !reasons.is_empty() {
+            let place = reader.target.place();
+            let text = format!("PostgreSQL at {place}: {}; the other tables are followed", reasons.join(" | "));
+            health.bad(reader, text);
+        } else if self.caught_up {
+            health.good(reader);
+            reader.board.state(0, State::Live);
+        } else {
+            reader.board.state(0, State::CatchingUp);
+        }
+    }
+}
+
+/// Hands a change over, waiting for room; the server hears of us meanwhile.
+pub(super) fn hand(reader: &Reader, session: &mut Session, step: Step, stop: &Stop) -> Result<(), Error> {
+    let rows = step.change.len();
+    while reader.flow.rows() > 0 && reader.flow.rows() + rows > ROWS_MAX {
+        stop.check()?;
+        session.rest(AGAIN);
+    }
+    reader.flow.hand(rows);
+    let mut held = step;
+    loop {
+        match reader.link.steps.try_send(held) {
+            Ok(()) => break,
+            Err(TrySendError::Disconnected(_)) => return Err(Stopped.into()),
+            Err(TrySendError::Full(step)) => held = step,
+        }
+        stop.check()?;
+        session.rest(AGAIN);
+    }
+    reader.link.waker.wake();
+    tracing::trace!(source = NAME, rows, "a change was handed over");
+    Ok(())
+}

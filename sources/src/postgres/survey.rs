@@ -1,0 +1,107 @@
+//! Whether the server, the tables and the user allow the log to be followed.
+
+use postgres::GenericClient;
+
+use super::Settings;
+use super::inspect::Finding;
+use super::keys::{self, Identity};
+use super::layout::{self, Findings, Layout};
+use super::names::{OrderTime, Tables, Which};
+use super::publication::{self, Wanted};
+
+/// Column lists in publications are as old as that.
+const VERSION_MIN: i32 = 150_000;
+
+const SERVER: &str = "
+    SELECT current_setting('server_version_num')::int, current_setting('wal_level'), quote_ident(current_user),
+           rolsuper OR rolreplication OR EXISTS (
+               SELECT FROM pg_roles g
+               WHERE g.rolname IN ('rds_replication', 'cloudsqlsuperuser', 'azure_pg_admin')
+                 AND pg_has_role(current_user, g.oid, 'MEMBER'))
+    FROM pg_roles WHERE rolname = current_user";
+
+/// The tables as the log will speak of them.
+pub(super) struct Survey {
+    /// None while a table cannot be read.
+    pub(super) layout: Option<Layout>,
+    /// By table; none where its changes cannot be followed.
+    identities: [Option<Identity>; 3],
+    /// What keeps tables from being followed.
+    pub(super) findings: Findings,
+}
+
+impl Survey {
+    pub(super) fn read(client: &mut impl GenericClient, tables: &Tables) -> Result<Survey, postgres::Error> {
+        let (layout, mut findings) = match layout::read(client, tables)? {
+            Ok(layout) => (Some(layout), Vec::new()),
+            Err(findings) => (None, findings),
+        };
+        let mut identities = [None, None, None];
+        for which in Which::ALL {
+            // One thing at a time: a table that cannot be read is not asked for a key.
+            if findings.iter().any(|(table, _)| *table == which) {
+                continue;
+            }
+            match keys::read(client, tables, which)? {
+                Some(Ok(identity)) => identities[which as usize] = Some(identity),
+                Some(Err(finding)) => findings.push((which, finding)),
+                None => {}
+            }
+        }
+        Ok(Survey { layout, identities, findings })
+    }
+
+    /// How the table's rows are known again; none if its changes cannot be followed.
+    pub(super) fn identity(&self, which: Which) -> Option<&Identity> {
+        self.identities[which as usize].as_ref()
+    }
+
+    /// Why the table cannot be followed, if it cannot.
+    pub(super) fn broken(&self, which: Which) -> Option<&Finding> {
+        self.findings.iter().find(|(table, _)| *table == which).map(|(_, finding)| finding)
+    }
+
+    /// The SQL that makes the publication fit the tables that can be followed; none if it does.
+    pub(super) fn needed(
+        &self,
+        client: &mut impl GenericClient,
+        settings: &Settings,
+    ) -> Result<Option<String>, postgres::Error> {
+        let tables = &settings.tables;
+        let wanted = |which| self.identity(which).map(|identity| Wanted::new(tables, which, identity));
+        let wanted: Vec<Wanted> = Which::ALL.into_iter().filter_map(wanted).collect();
+        publication::needed(client, &settings.publication, tables, &wanted)
+    }
+
+    /// All that was found, whichever table it is about.
+    pub(super) fn all(&self) -> Vec<Finding> {
+        self.findings.iter().map(|(_, finding)| finding.clone()).collect()
+    }
+}
+
+/// What keeps any log of this server from being followed, whatever the tables are.
+pub(super) fn server(client: &mut impl GenericClient, settings: &Settings) -> Result<Vec<Finding>, postgres::Error> {
+    let rows = client.query_typed(SERVER, &[])?;
+    let mut findings = Vec::new();
+    let mut find = |problem: String, mend: &str| findings.push(Finding { problem, mend: mend.to_owned() });
+    let refresh = "set [postgres] mode = \"refresh\"";
+    if let Some(row) = rows.first() {
+        let (version, wal_level, user): (i32, String, String) = (row.get(0), row.get(1), row.get(2));
+        if version < VERSION_MIN {
+            find(format!("PostgreSQL {} cannot publish single columns, 15 can", version / 10_000), refresh);
+        }
+        if wal_level != "logical" {
+            let mend = format!("ALTER SYSTEM SET wal_level = logical; and a restart of the server, or {refresh}");
+            find(format!("wal_level is {wal_level}: the server's log does not tell rows"), &mend);
+        }
+        if !row.get::<_, bool>(3) {
+            let mend = format!("ALTER ROLE {user} REPLICATION; or {refresh}");
+            find(format!("{user} may not follow the server's log"), &mend);
+        }
+    }
+    if settings.tables.orders.time == OrderTime::FirstSeen {
+        let mend = format!("set [postgres] order_time to a column, or {refresh}");
+        find("orders have no time: what has left the window could not be told from what is new".to_owned(), &mend);
+    }
+    Ok(findings)
+}

@@ -1,0 +1,241 @@
+//! The server, its slot or the tables fail while the log is followed: what can be gone on from is gone on from, and
+//! everything else is read again as one difference.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use dataflow::board::State;
+use harness::postgres::{Server, connect, execute};
+use postgres::{Client, NoTls};
+
+use crate::mirror::{Mirror, ROWS, TABLES, database, end, settings};
+use crate::running::SOON;
+
+/// Ends all replication sessions of this slot and waits until nobody follows it.
+fn cut_off(client: &mut Client, slot: &str) {
+    let sql = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name::text = $1 AND active";
+    harness::wait_until(SOON, "the slot is free", || client.query(sql, &[&slot]).unwrap().is_empty());
+}
+
+#[test]
+fn a_lost_connection_loses_nothing() {
+    let url = database("log_cut_off", &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    let mut client = connect(&url);
+    for turn in 0..4 {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'log_cut_off' AND pid <> pg_backend_pid()";
+        client.batch_execute(&format!("INSERT INTO orders VALUES ('c{turn}', NULL, 'ada', now()); {end}; INSERT INTO orders VALUES ('d{turn}', NULL, 'ada', now())")).unwrap();
+    }
+    mirror.agrees();
+    mirror.live();
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_loses_nothing() {
+    let mut server = Server::start();
+    let url = server.create_database("log_killed");
+    execute(&url, &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 0;
+            while !done.load(Ordering::Acquire) {
+                // The server dies under it: it connects again.
+                let Ok(mut client) = Client::connect(&url, NoTls) else {
+                    thread::yield_now();
+                    continue;
+                };
+                loop {
+                    n += 1;
+                    let sql = format!(
+                        "BEGIN; INSERT INTO orders VALUES ('{n}-k', NULL, 'u{n}', now());
+                         INSERT INTO order_items SELECT 1, '{n}-k', 'p' || p FROM generate_series(1, 30) p;
+                         UPDATE order_items SET product_id = product_id || 'x' WHERE order_id = '{}-k'; COMMIT",
+                        n / 2
+                    );
+                    if done.load(Ordering::Acquire) || client.batch_execute(&sql).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        for _ in 0..4 {
+            let before = mirror.kept().rows.orders.len();
+            harness::wait_until(SOON, "orders come", || mirror.kept().rows.orders.len() > before + 20);
+            server.kill9();
+            mirror.complains(&["PostgreSQL at 127.0.0.1:"]);
+            server.restart();
+        }
+        done.store(true, Ordering::Release);
+    });
+    mirror.agrees();
+    mirror.live();
+}
+
+#[test]
+fn a_slot_that_is_gone_is_made_again_and_the_difference_is_one_tick() {
+    let url = database("log_slot_gone", TABLES);
+    execute(
+        &url,
+        "INSERT INTO orders (order_id, user_id, created_at) SELECT n, n, now() FROM generate_series(1, 300) n;
+         INSERT INTO order_items (order_id, product_id) SELECT n, 'lamp' FROM generate_series(1, 300) n;",
+    );
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    // The source is kept away by a lock on the door, until the slot is gone and the tables have changed.
+    let mut client = connect(&url.replace("/log_slot_gone", "/postgres"));
+    client.batch_execute("ALTER DATABASE log_slot_gone ALLOW_CONNECTIONS false").unwrap();
+    let mut inside = connect_through(&mut client, &url);
+    cut_off(&mut client, "log_slot_gone");
+    mirror.complains(&["log_slot_gone"]);
+    inside.batch_execute("SELECT pg_drop_replication_slot('log_slot_gone')").unwrap();
+    inside
+        .batch_execute("DELETE FROM orders WHERE order_id::int > 200; UPDATE order_items SET product_id = 'chair'")
+        .unwrap();
+    let before = mirror.kept().rows;
+    client.batch_execute("ALTER DATABASE log_slot_gone ALLOW_CONNECTIONS true").unwrap();
+    harness::wait_until(SOON, "the difference shows", || {
+        let rows = mirror.kept().rows;
+        let changed = rows != before;
+        assert!(!changed || rows.orders.len() == 200, "part of the difference shows");
+        changed
+    });
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("INSERT INTO orders VALUES ('n', NULL, 'eve', now())");
+}
+
+/// A connection to a database that takes none, made while its door is open for a moment.
+fn connect_through(client: &mut Client, url: &str) -> Client {
+    let name = url.rsplit('/').next().unwrap();
+    client.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
+    let inside = connect(url);
+    client.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).unwrap();
+    let others = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'vitrine'"
+    );
+    harness::wait_until(SOON, "nobody else is inside", || client.query(&others, &[]).unwrap().is_empty());
+    inside
+}
+
+#[test]
+fn a_publication_that_is_removed_is_made_again() {
+    let url = database("log_publication", &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    mirror.live();
+    execute(&url, "DROP PUBLICATION vitrine; INSERT INTO orders VALUES ('3', NULL, 'eve', now())");
+    mirror.follows("UPDATE orders SET user_id = 'bob'");
+    execute(&url, "ALTER PUBLICATION vitrine DROP TABLE order_items; DELETE FROM order_items WHERE order_id = '2'");
+    mirror.agrees();
+    mirror.follows("INSERT INTO order_items VALUES (1, '3', 'lamp')");
+    mirror.live();
+}
+
+#[test]
+fn a_used_column_that_is_gone_stops_its_table_alone() {
+    let url = database("log_column", &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    mirror.live();
+    // A column that others depend on can only be removed with what depends on it: our publication of that table.
+    execute(&url, "ALTER TABLE products DROP COLUMN category_id CASCADE");
+    mirror.complains(&["table products has no column category_id", "the other tables are followed"]);
+    let catalogue = mirror.kept().rows.catalogue;
+    assert_eq!(catalogue.len(), 3, "the catalogue stays as it was");
+    assert_eq!(mirror.kept().position.next, 0, "a restart would read everything anew");
+    execute(
+        &url,
+        "INSERT INTO orders VALUES ('3', NULL, 'eve', now()); UPDATE order_items SET product_id = 'sofa' WHERE product_id = 'chair'",
+    );
+    harness::wait_until(SOON, "the others are followed", || {
+        let (kept, tables) = (mirror.kept().rows, {
+            let mut client = connect(&url);
+            client.batch_execute("CREATE SCHEMA IF NOT EXISTS whole; CREATE OR REPLACE VIEW whole.products AS SELECT 'p'::text AS product_id, NULL::text AS category_id; SET search_path = whole, public").unwrap();
+            mirror.tables(&mut client)
+        });
+        kept.orders == tables.orders && kept.lines == tables.lines && kept.catalogue == catalogue
+    });
+    execute(&url, "ALTER TABLE products ADD COLUMN category_id text; UPDATE products SET category_id = 'new'");
+    mirror.agrees();
+    mirror.live();
+    assert!(mirror.kept().position.next > 0);
+    mirror.follows("UPDATE products SET category_id = 'newer' WHERE product_id = 'lamp'");
+}
+
+#[test]
+fn a_renamed_column_stops_its_table_and_a_renamed_table_too() {
+    let url = database("log_renamed", &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    mirror.live();
+    execute(
+        &url,
+        "ALTER TABLE orders RENAME COLUMN user_id TO customer; INSERT INTO orders VALUES ('3', NULL, 'eve', now())",
+    );
+    mirror.complains(&["table orders has no column user_id"]);
+    execute(&url, "ALTER TABLE orders RENAME COLUMN customer TO user_id");
+    mirror.agrees();
+    mirror.live();
+    execute(&url, "ALTER TABLE order_items RENAME TO lines; DELETE FROM lines WHERE product_id = 'chair'");
+    mirror.complains(&["table order_items does not exist"]);
+    execute(
+        &url,
+        "CREATE TABLE order_items (LIKE lines INCLUDING ALL); INSERT INTO order_items VALUES (1, '1', 'sofa')",
+    );
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("DELETE FROM order_items; INSERT INTO order_items VALUES (1, '2', 'sofa')");
+}
+
+#[test]
+fn another_key_or_another_type_reads_everything_anew() {
+    let url = database("log_another_key", &[TABLES, ROWS].concat());
+    let mut mirror = Mirror::open(&url);
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("ALTER TABLE products ALTER COLUMN category_id TYPE varchar(20) USING upper(category_id); UPDATE products SET description = 'x'");
+    execute(
+        &url,
+        "ALTER PUBLICATION vitrine DROP TABLE order_items; ALTER TABLE order_items DROP CONSTRAINT order_items_pkey, ADD COLUMN id serial PRIMARY KEY",
+    );
+    mirror.key = &["id"];
+    mirror.agrees();
+    mirror.follows("INSERT INTO order_items (order_id, product_id) VALUES ('1', 'lamp'); UPDATE order_items SET product_id = 'x' WHERE id = 1");
+    mirror.live();
+}
+
+#[test]
+fn a_slot_of_another_database_is_not_touched() {
+    let other = database("log_other", &[TABLES, ROWS].concat());
+    let first = Mirror::open(&other);
+    first.agrees();
+    let url = database("log_taken", &[TABLES, ROWS].concat());
+    let mut settings = settings(&url);
+    settings.slot = "log_other".to_owned();
+    let second = Mirror::with(settings);
+    second.complains(&["the replication slot log_other is another one's", "set [postgres] slot"]);
+    first.follows("UPDATE orders SET user_id = 'eve'");
+    assert_eq!(first.view().state, State::Live);
+}
+
+#[test]
+fn what_may_not_be_done_is_named_with_its_sql() {
+    let url = database("log_rights", &[TABLES, ROWS].concat());
+    execute(&url, "CREATE ROLE log_follower LOGIN; GRANT SELECT ON products, orders, order_items TO log_follower");
+    let mirror = Mirror::start(settings(&url.replace("postgres@", "log_follower:hush@")), None);
+    mirror.complains(&["log_follower may not follow the server's log", "ALTER ROLE log_follower REPLICATION;"]);
+    execute(&url, "ALTER ROLE log_follower REPLICATION");
+    mirror.complains(&["let the tables' owner run: CREATE PUBLICATION \"vitrine\" FOR TABLE \"products\""]);
+    let State::Retrying(reason) = mirror.view().state else { panic!("{:?}", mirror.view().state) };
+    assert!(!reason.contains("hush"), "{reason}");
+    let sql = reason.split_once("owner run: ").unwrap().1;
+    execute(&url, sql);
+    // As whom the source reads is of no matter to what is compared.
+    harness::wait_until(SOON, "the rows come", || mirror.kept().rows == mirror.tables(&mut connect(&url)));
+    let mut client = connect(&url);
+    assert!(end(&mut client) > 0);
+}

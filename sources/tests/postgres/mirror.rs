@@ -1,0 +1,292 @@
+//! A running engine that follows the log of one database, compared with the tables row by row.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use dataflow::board::{Board, SourceView, State};
+use dataflow::dictionary::Dictionary;
+use dataflow::engine::{Engine, Restore};
+use dataflow::feed::Position;
+use dataflow::ids::Ids;
+use dataflow::pace::TickRules;
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rules::Rules;
+use dataflow::time::{Diff, Time};
+use harness::postgres::{Server, connect, execute};
+use postgres::Client;
+use sources::decode::DeadLetter;
+use sources::postgres::{Mode, Resumed, Settings, Source};
+
+use crate::running::{Clock, SOON};
+
+/// The tables of FORMATS, and one that is none of ours.
+pub(crate) const TABLES: &str = "
+    CREATE TABLE products (product_id text PRIMARY KEY, category_id text, description text);
+    CREATE TABLE orders (order_id text PRIMARY KEY, note text, user_id text, created_at timestamptz);
+    CREATE TABLE order_items (quantity int, order_id text, product_id text, PRIMARY KEY (order_id, product_id));
+    CREATE TABLE visits (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, page text);";
+
+/// A few orders.
+pub(crate) const ROWS: &str = "
+    INSERT INTO products VALUES ('lamp', 'light'), ('candle', 'light'), ('chair', 'seat'), ('thing', NULL);
+    INSERT INTO orders (order_id, user_id, created_at) VALUES ('1', 'ada', now()), ('2', 'bob', now() - interval '3 days');
+    INSERT INTO order_items (order_id, product_id) VALUES ('1', 'lamp'), ('1', 'chair'), ('2', 'lamp');";
+
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// A database with these tables. Its name is that of its slot too: slots are of the whole server.
+pub(crate) fn database(name: &str, sql: &str) -> String {
+    let url = SERVER.create_database(name);
+    execute(&url, sql);
+    url
+}
+
+/// Settings that follow the log, with a slot of the database's own.
+pub(crate) fn settings(url: &str) -> Settings {
+    let slot = url.rsplit('/').next().unwrap().to_owned();
+    Settings {
+        mode: Mode::Replication,
+        slot,
+        refresh: Duration::from_millis(20),
+        backoff_max: Duration::from_millis(400),
+        connect_timeout: Duration::from_secs(60),
+        ..Settings::new(url)
+    }
+}
+
+/// All rows of one moment, with the number of their copies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    pub(crate) orders: BTreeMap<OrderRow, Diff>,
+    pub(crate) lines: BTreeMap<LineRow, Diff>,
+    pub(crate) catalogue: BTreeMap<CatalogueRow, Diff>,
+}
+
+/// Rows in the graph, and their position.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) tick: Time,
+    pub(crate) rows: Rows,
+    pub(crate) position: Position,
+}
+
+impl Kept {
+    pub(crate) fn resumed(&self) -> Resumed {
+        fn all<R: Copy>(rows: &BTreeMap<R, Diff>) -> Vec<R> {
+            rows.iter().flat_map(|(row, copies)| std::iter::repeat_n(*row, usize::try_from(*copies).unwrap())).collect()
+        }
+        Resumed {
+            lsn: self.position.next,
+            proof: self.position.proof,
+            orders: all(&self.rows.orders),
+            lines: all(&self.rows.lines),
+            catalogue: all(&self.rows.catalogue),
+        }
+    }
+
+    fn restore(&self) -> Restore {
+        let rows = self.rows.clone();
+        Restore {
+            tick: self.tick,
+            give: Arc::new(move |worker, _, call, inputs| {
+                if (worker, call) == (0, 0) {
+                    rows.orders.iter().for_each(|(row, diff)| inputs.order(*row, *diff));
+                    rows.lines.iter().for_each(|(row, diff)| inputs.line(*row, *diff));
+                    rows.catalogue.iter().for_each(|(row, diff)| inputs.catalogue(*row, *diff));
+                }
+                false
+            }),
+        }
+    }
+}
+
+pub(crate) struct Mirror {
+    engine: Option<Engine>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) letters: Receiver<DeadLetter>,
+    pub(crate) source: Arc<Source>,
+    board: Arc<Board>,
+    dictionary: Arc<Dictionary>,
+    url: String,
+    /// The columns of a line's key.
+    pub(crate) key: &'static [&'static str],
+}
+
+impl Mirror {
+    pub(crate) fn open(url: &str) -> Mirror {
+        Mirror::start(settings(url), None)
+    }
+
+    pub(crate) fn with(settings: Settings) -> Mirror {
+        Mirror::start(settings, None)
+    }
+
+    pub(crate) fn start(settings: Settings, kept: Option<&Kept>) -> Mirror {
+        let clock = Arc::new(Clock::default());
+        let board = Arc::new(Board::default());
+        let (letters_in, letters) = sync_channel(100);
+        let (url, window_ms) = (settings.url.clone(), settings.window_ms);
+        let source = match kept {
+            None => Source::new(settings, clock.clone(), &board, letters_in),
+            Some(kept) => Source::resuming(settings, clock.clone(), &board, letters_in, kept.resumed()),
+        };
+        let source = Arc::new(source.unwrap());
+        let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
+        let opened = source.clone();
+        let engine = Engine::start(dataflow::engine::Settings {
+            workers: 1,
+            rules: Rules { window_ms, ..Rules::default() },
+            ticks: TickRules::default(),
+            idle_merge_effort: 1000,
+            dictionary: dictionary.clone(),
+            clock: clock.clone(),
+            open_feeds: Arc::new(move |seat| opened.open(&seat).into_iter().collect()),
+            changes: None,
+            restore: kept.map(Kept::restore),
+            journal_max: Some(0),
+            board: board.clone(),
+        });
+        let key = &["order_id", "product_id"];
+        Mirror { engine: Some(engine.unwrap()), clock, letters, source, board, dictionary, url, key }
+    }
+
+    /// The rows that were fed, as of one tick.
+    pub(crate) fn kept(&self) -> Kept {
+        let cuts = self.engine.as_ref().unwrap().cuts().unwrap();
+        let cut = cuts.take(SOON).expect("a cut");
+        let mut rows = Rows::default();
+        for part in &cut.parts {
+            part.base.orders(|row, diff| drop(rows.orders.insert(row, diff)));
+            part.base.lines(|row, diff| drop(rows.lines.insert(row, diff)));
+            part.base.catalogue(|row, diff| drop(rows.catalogue.insert(row, diff)));
+        }
+        let positions = cut.parts.iter().flat_map(|part| part.positions.iter());
+        let position = positions.clone().next().expect("a position").clone();
+        assert_eq!(positions.count(), 1);
+        Kept { tick: cut.tick, rows, position }
+    }
+
+    /// What the tables hold that counts: orders in the window, and lines of theirs or without any order.
+    pub(crate) fn tables(&self, client: &mut Client) -> Rows {
+        let dictionary = &self.dictionary;
+        let mut rows = Rows::default();
+        let mut transaction =
+            client.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).start().unwrap();
+        let orders = "SELECT order_id::text, user_id::text, floor(extract(epoch FROM created_at) * 1000)::bigint FROM \
+                      orders WHERE created_at > now() - interval '30 days'";
+        for row in transaction.query(orders, &[]).unwrap() {
+            let (order, user) = (dictionary.order(row.get(0)), dictionary.user(row.get(1)));
+            *rows.orders.entry(OrderRow { order, user, created_at: row.get::<_, i64>(2) as u64 }).or_default() += 1;
+        }
+        let key: Vec<String> = self.key.iter().map(|column| format!("{column}::text")).collect();
+        let lines = format!(
+            "SELECT order_id::text, product_id::text, ARRAY[{}] FROM order_items AS i WHERE NOT EXISTS (SELECT FROM orders \
+             AS o WHERE o.order_id = i.order_id AND o.created_at <= now() - interval '30 days')",
+            key.join(", ")
+        );
+        for row in transaction.query(&lines, &[]).unwrap() {
+            let (order, product) = (dictionary.order(row.get(0)), dictionary.product(row.get(1)).unwrap());
+            let key: Vec<String> = row.get(2);
+            let row = dictionary.row(key.iter().map(String::as_bytes));
+            *rows.lines.entry(LineRow { order, product, row }).or_default() += 1;
+        }
+        let catalogue = "SELECT product_id::text, category_id::text FROM products WHERE category_id IS NOT NULL";
+        for row in transaction.query(catalogue, &[]).unwrap() {
+            let (product, category) =
+                (dictionary.product(row.get(0)).unwrap(), dictionary.category(row.get(1)).unwrap());
+            *rows.catalogue.entry(CatalogueRow { product, category }).or_default() += 1;
+        }
+        rows
+    }
+
+    /// Waits until the rows that were fed are those of the tables.
+    #[track_caller]
+    pub(crate) fn agrees(&self) {
+        let mut client = connect(&self.url);
+        let mut last = None;
+        harness::wait_until(SOON, "the rows are those of the tables", || {
+            let (kept, tables) = (self.kept(), self.tables(&mut client));
+            let agree = kept.rows == tables;
+            let shown = (differences(&kept.rows, &tables), self.view().state);
+            if !agree && last.as_ref() != Some(&shown) {
+                println!("{shown:?}");
+                last = Some(shown);
+            }
+            agree
+        });
+    }
+
+    /// Runs SQL and waits until the rows are those of the tables again.
+    #[track_caller]
+    pub(crate) fn follows(&self, sql: &str) {
+        execute(&self.url, sql);
+        self.agrees();
+    }
+
+    pub(crate) fn view(&self) -> SourceView {
+        self.board.snapshot().pop().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn live(&self) {
+        harness::wait_until(SOON, "the source is live", || self.view().state == State::Live);
+    }
+
+    /// Waits until the source says what is wrong in words that hold all of these.
+    #[track_caller]
+    pub(crate) fn complains(&self, words: &[&str]) {
+        let mut last = None;
+        harness::wait_until(SOON, &format!("the source complains of {words:?}"), || {
+            let state = self.view().state;
+            let found = match &state {
+                State::Retrying(reason) | State::Stopped(reason) => words.iter().all(|word| reason.contains(word)),
+                State::CatchingUp | State::Live => false,
+            };
+            if last.as_ref() != Some(&state) {
+                println!("{state:?}");
+                last = Some(state);
+            }
+            found
+        });
+    }
+
+    /// The rows that are in the graph at the end.
+    pub(crate) fn stop(mut self) -> Kept {
+        let kept = self.kept();
+        self.engine.take().unwrap().stop().unwrap();
+        kept
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take()
+            && !std::thread::panicking()
+        {
+            engine.stop().unwrap();
+        }
+    }
+}
+
+/// How many rows of each table are here and not there, and the other way round.
+fn differences(here: &Rows, there: &Rows) -> [(usize, usize); 3] {
+    fn count<R: Ord>(here: &BTreeMap<R, Diff>, there: &BTreeMap<R, Diff>) -> (usize, usize) {
+        let lacks =
+            |a: &BTreeMap<R, Diff>, b: &BTreeMap<R, Diff>| a.iter().filter(|(row, n)| b.get(row) != Some(n)).count();
+        (lacks(here, there), lacks(there, here))
+    }
+    [count(&here.orders, &there.orders), count(&here.lines, &there.lines), count(&here.catalogue, &there.catalogue)]
+}
+
+/// Where the server would let a reader of the slot go on.
+pub(crate) fn confirmed(client: &mut Client, slot: &str) -> i64 {
+    let sql = "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name::text = $1";
+    client.query_one(sql, &[&slot]).unwrap().get(0)
+}
+
+/// Where the server's log ends.
+pub(crate) fn end(client: &mut Client) -> i64 {
+    client.query_one("SELECT (pg_current_wal_lsn() - '0/0')::bigint", &[]).unwrap().get(0)
+}

@@ -1,0 +1,159 @@
+//! A later process goes on where an earlier one was: exactly once, or by the difference to everything.
+
+use dataflow::board::State;
+use dataflow::feed::Proof;
+use harness::postgres::{connect, execute};
+use sources::postgres::{Acknowledge, Mode, Settings};
+
+use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, settings};
+use crate::running::SOON;
+
+/// Settings of a process whose rows are kept.
+fn keeping(url: &str) -> Settings {
+    Settings { acknowledge: Acknowledge::AfterCheckpoint, ..settings(url) }
+}
+
+/// A process that has followed the log for a while and is gone.
+fn earlier(url: &str) -> Kept {
+    let mirror = Mirror::with(keeping(url));
+    mirror.agrees();
+    mirror.live();
+    mirror.follows(
+        "INSERT INTO orders VALUES ('3', NULL, 'eve', now()); INSERT INTO order_items VALUES (1, '3', 'lamp')",
+    );
+    let kept = mirror.kept();
+    mirror.source.acknowledge(kept.position.next);
+    mirror.stop()
+}
+
+const MEANWHILE: &str = "
+    INSERT INTO orders VALUES ('4', NULL, 'eve', now()); INSERT INTO order_items VALUES (1, '4', 'lamp');
+    UPDATE orders SET order_id = '33' WHERE order_id = '3'; DELETE FROM order_items WHERE order_id = '1';
+    UPDATE products SET category_id = 'house' WHERE product_id = 'lamp'";
+
+#[test]
+fn what_happened_meanwhile_comes_once() {
+    let url = database("resume_once", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    // One row for each of the first two statements, two for each of the others: nothing was read anew.
+    assert_eq!(mirror.view().accepted, 1 + 1 + 2 + 2 + 2);
+    assert!(mirror.kept().position.next > kept.position.next);
+    assert_eq!(mirror.kept().position.proof, kept.position.proof);
+}
+
+#[test]
+fn rows_of_an_older_moment_are_gone_on_from_too() {
+    let url = database("resume_older", &[TABLES, ROWS].concat());
+    let mirror = Mirror::with(keeping(&url));
+    mirror.agrees();
+    let kept = mirror.kept();
+    mirror.follows(MEANWHILE);
+    drop(mirror);
+    // What was fed after the rows were kept is fed again: the server was not told to forget it.
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+}
+
+#[test]
+fn a_slot_that_was_moved_on_is_no_loss() {
+    let url = database("resume_moved", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    execute(&url, "SELECT pg_replication_slot_advance('resume_moved', pg_current_wal_lsn())");
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    // A difference, not all of it again: six rows went or came, and the order's new key.
+    assert_eq!(mirror.view().accepted, 1 + 1 + 2 + 2 + 2);
+    mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+}
+
+#[test]
+fn a_slot_that_is_gone_is_no_loss() {
+    let url = database("resume_gone", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    execute(&url, "SELECT pg_drop_replication_slot('resume_gone')");
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    let mut client = connect(&url);
+    let made = confirmed(&mut client, "resume_gone");
+    // An old checkpoint's place does not move the new slot back.
+    mirror.source.acknowledge(kept.position.next);
+    mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+    assert_eq!(confirmed(&mut client, "resume_gone"), made);
+}
+
+#[test]
+fn rows_of_no_place_are_read_anew() {
+    let url = database("resume_anew", &[TABLES, ROWS].concat());
+    let mut kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    kept.position.next = 0;
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+}
+
+#[test]
+fn another_server_is_refused() {
+    let url = database("resume_elsewhere", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    let Proof { at, hash } = kept.position.proof.unwrap();
+    for proof in [Proof { at, hash: hash + 1 }, Proof { at: at + 1, hash }] {
+        let mut kept = kept.clone();
+        kept.position.proof = Some(proof);
+        execute(&url, "UPDATE orders SET user_id = user_id || 'x'");
+        let mirror = Mirror::start(keeping(&url), Some(&kept));
+        mirror.complains(&[
+            "another server than the rows came from",
+            &format!("system {hash}, timeline {at} here"),
+            &format!("system {}, timeline {} there", proof.hash, proof.at),
+            "[checkpoint] dir",
+        ]);
+        assert!(matches!(mirror.view().state, State::Stopped(_)));
+        assert_eq!(mirror.kept().rows, kept.rows, "the rows stay as they were");
+        assert_eq!(mirror.kept().position, kept.position);
+    }
+}
+
+#[test]
+fn the_way_of_finding_changes_may_change() {
+    let url = database("resume_mode", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    let readings = || Settings { mode: Mode::Refresh, ..keeping(&url) };
+    let mirror = Mirror::start(readings(), Some(&kept));
+    let counts = |rows: &crate::mirror::Rows| {
+        let pairs = |(line, diff): (&dataflow::rows::LineRow, &i64)| (line.order, line.product, *diff);
+        (
+            rows.orders.clone(),
+            rows.lines.iter().map(|(line, diff)| pairs((line, &(*diff as i64)))).collect::<Vec<_>>(),
+            rows.catalogue.clone(),
+        )
+    };
+    harness::wait_until(SOON, "the tables are read", || {
+        let kept = mirror.kept();
+        kept.position.proof.is_none() && counts(&kept.rows) == counts(&mirror.tables(&mut connect(&url)))
+    });
+    let read = mirror.stop();
+    assert!(read.position.next > 0);
+    execute(&url, "DELETE FROM order_items WHERE order_id = '4'");
+    // Again by reading: a difference to what is held.
+    let mirror = Mirror::start(readings(), Some(&read));
+    harness::wait_until(SOON, "the tables are read", || mirror.kept().position.next > read.position.next);
+    assert_eq!(mirror.view().accepted, 1);
+    let read = mirror.stop();
+    execute(&url, "DELETE FROM orders WHERE order_id = '4'");
+    let mirror = Mirror::start(keeping(&url), Some(&read));
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("UPDATE order_items SET product_id = 'sofa'");
+}
