@@ -28,7 +28,14 @@ impl WallClock {
     /// A clock that starts at the wall clock's time and refuses forward jumps beyond `forward_jump_max`.
     #[must_use]
     pub fn new(forward_jump_max: Duration) -> Self {
-        let state = State { service_us: wall_us(), read_at: Instant::now(), refusing: false };
+        WallClock::from(0, forward_jump_max)
+    }
+
+    /// A clock that starts at the wall clock's time, or at `start`, whichever is later.
+    #[must_use]
+    pub fn from(start: Time, forward_jump_max: Duration) -> Self {
+        let state =
+            State { service_us: wall_us().max(start.saturating_mul(1000)), read_at: Instant::now(), refusing: false };
         WallClock { forward_jump_max_us: micros(forward_jump_max), state: Mutex::new(state) }
     }
 }

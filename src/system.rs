@@ -5,9 +5,10 @@
 //! stop:  server answers what is in flight ─▶ engine ─▶ sources ─▶ what is left is written
 //! ```
 
+mod checkpoints;
 mod log;
-mod settings;
-mod sources;
+pub(crate) mod settings;
+pub(crate) mod sources;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -25,12 +26,16 @@ use query_server::{App, Intake, Running, Shutdown};
 use sinks::changes::{Changes, ROWS_MAX};
 use sinks::dead_letters::DeadLetters;
 
+use self::checkpoints::{Keeper, Keeping, Restored, Served};
 use crate::clock::WallClock;
 use crate::config::Config;
 use crate::intake::LogIntake;
 
 /// Dead letters that may wait for the log; when they are as many, sources pause.
 const LETTERS_MAX: usize = 10_000;
+
+/// Of the time that is left when the last answer has been given, the share that a last checkpoint may take.
+const CHECKPOINT_SHARE: u32 = 2;
 
 /// A running Vitrine.
 pub struct System {
@@ -40,6 +45,9 @@ pub struct System {
     intake: Arc<dyn Intake>,
     letters: DeadLetters,
     changes: Option<Changes>,
+    keeper: Option<Keeper>,
+    // Until the last answer has been given.
+    _served: Option<Served>,
 }
 
 impl System {
@@ -51,9 +59,14 @@ impl System {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let board = Arc::new(Board::default());
-        let clock: Arc<dyn ServiceClock> =
-            Arc::new(WallClock::new(Duration::from_millis(config.dataflow.forward_jump_max_ms)));
+        let (served, clock) = clock(config)?;
         let dictionary = Arc::new(dictionary(config));
+        // Files are read anew at every start, from which the same follows.
+        let found = match config.checkpoint.as_ref().filter(|_| config.files.is_none()) {
+            Some(settings) => Some(checkpoints::open(settings, config, &dictionary)?),
+            None => None,
+        };
+        let restored = found.as_ref().and_then(|found| found.restored.clone());
         let log = log::open(config, &board)?;
         let (outlet, letters) = sync_channel(LETTERS_MAX);
         let letters =
@@ -66,23 +79,35 @@ impl System {
             None => None,
         };
         let (changes, changes_outlet) = changes.unzip();
+        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref())?;
         let engine = Engine::start(Settings {
             workers: config.dataflow.workers,
             rules: settings::rules(config),
             ticks: settings::ticks(config),
             idle_merge_effort: config.dataflow.idle_merge_effort.cast_signed(),
-            dictionary,
+            dictionary: dictionary.clone(),
             clock: clock.clone(),
-            open_feeds: sources::open(config, &clock, &board, &outlet)?,
+            open_feeds: sources.open_feeds,
             changes: changes_outlet,
+            restore: restored.as_ref().map(Restored::restore),
+            journal_max: found.as_ref().map(|found| found.journal_max),
             board: board.clone(),
         })?;
+        let keeper = match (found, engine.cuts()) {
+            (Some(found), Some(cuts)) => {
+                let keeping = Keeping { cuts: cuts.clone(), dictionary, acknowledge: sources.acknowledge };
+                Some(Keeper::start(found, keeping)?)
+            }
+            _ => None,
+        };
         let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, clock.clone()));
         let app = App {
             shelf: engine.shelf().clone(),
             board,
             ticks: engine.tick_counter(),
             clock,
+            floor: served.as_ref().map_or(0, Served::floor),
+            checkpoints: keeper.as_ref().map(Keeper::last),
             intake: intake.clone(),
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
@@ -90,7 +115,7 @@ impl System {
         };
         let shutdown = Shutdown::new();
         let server = query_server::serve(listener, settings::server(config), app, shutdown.clone())?;
-        Ok(System { server, shutdown, engine, intake, letters, changes })
+        Ok(System { server, shutdown, engine, intake, letters, changes, keeper, _served: served })
     }
 
     /// The address the server listens on.
@@ -123,6 +148,9 @@ impl System {
         if let Some(changes) = &self.changes {
             changes.stop_by(deadline);
         }
+        if let Some(keeper) = self.keeper {
+            keeper.finish(Instant::now() + left() / CHECKPOINT_SHARE);
+        }
         // The sources go with the workers, and with them every sender of dead letters.
         let stopped = self.engine.stop();
         let lettered = self.letters.finish(left());
@@ -134,8 +162,18 @@ impl System {
     }
 }
 
+/// The service clock; where checkpoints are kept it never runs ahead of what is noted there.
+fn clock(config: &Config) -> anyhow::Result<(Option<Served>, Arc<dyn ServiceClock>)> {
+    if let Some(settings) = &config.checkpoint {
+        let (served, clock) = Served::start(config, settings)?;
+        return Ok((Some(served), clock));
+    }
+    Ok((None, Arc::new(WallClock::new(Duration::from_millis(config.dataflow.forward_jump_max_ms)))))
+}
+
 fn dictionary(config: &Config) -> Dictionary {
     let dictionary = Dictionary::new(Ids::new(config.dataflow.id_key));
+    let dictionary = if config.checkpoint.is_some() { dictionary.saving() } else { dictionary };
     if config.sinks.changes.is_some() { dictionary.remembering_users() } else { dictionary }
 }
 

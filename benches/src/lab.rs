@@ -67,6 +67,8 @@ impl Lab {
             clock: hands.clone(),
             open_feeds: Arc::new(open_feeds),
             changes: None,
+            restore: None,
+            journal_max: None,
             board: Arc::new(Board::default()),
         });
         let mut doors: Vec<(usize, Door)> = announced.iter().take(workers).collect();
@@ -163,6 +165,7 @@ impl Lab {
             stream: stream.clone(),
             partition: worker as i32,
             next: door.given,
+            proof: None,
         };
         let mut doors = self.doors.iter().enumerate().filter(|(_, door)| door.given > 0);
         doors.all(|door| self.shelf().slots().covers(&given(door)))

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{ProductKey, UserKey};
+use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 use vitrine::generate::{Rng, Shop};
@@ -98,7 +98,7 @@ impl Orders {
         rows.push_back(Row::Order(OrderRow { order, user: self.users[user as usize], created_at: at }));
         for _ in 0..lines {
             let product = self.product(at);
-            rows.push_back(Row::Line(LineRow { order, product: self.products[product as usize] }));
+            rows.push_back(Row::Line(LineRow { order, product: self.products[product as usize], row: RowKey::NONE }));
         }
     }
 

@@ -6,15 +6,17 @@ use std::sync::atomic::AtomicU64;
 use timely::worker::Worker;
 
 use crate::board::Board;
+use crate::cut::Cuts;
 use crate::dictionary::Dictionary;
-use crate::feed::{Feed, OpenFeeds, Seat, Waker};
+use crate::feed::{Fed, Feed, OpenFeeds, Seat, Waker};
 use crate::graph::{ChangeOutlet, Plan};
+use crate::inputs::Inputs;
 use crate::pace::{Pace, TickRules};
 use crate::publish::Slots;
 use crate::rules::Rules;
 use crate::shelf::Shelf;
 use crate::station::Station;
-use crate::time::ServiceClock;
+use crate::time::{ServiceClock, Time};
 
 /// Records moved between two steps of a worker.
 const FEED_MAX: usize = 16_384;
@@ -37,9 +39,26 @@ pub struct Settings {
     pub open_feeds: OpenFeeds,
     /// Where every list's changes go, if anywhere.
     pub changes: Option<ChangeOutlet>,
+    /// What to start from, if not from nothing.
+    pub restore: Option<Restore>,
+    /// Updates a worker may hold between two cuts, where cuts are to be taken.
+    pub journal_max: Option<usize>,
     /// What sources say about themselves.
     pub board: Arc<Board>,
 }
+
+/// Rows to start from: the state as of a tick.
+#[derive(Clone)]
+pub struct Restore {
+    /// The tick. The first answers are as of it.
+    pub tick: Time,
+    /// Gives a worker its share of the rows, a part with each call, until it returns false.
+    pub give: GiveRows,
+}
+
+/// See [`Restore::give`]. Called with the worker's number, the number of workers in all processes, how often it has been
+/// called before, and the worker's inputs.
+pub type GiveRows = Arc<dyn Fn(usize, usize, usize, &mut Inputs) -> bool + Send + Sync>;
 
 /// The engine could not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +74,7 @@ pub struct WorkerError(String);
 pub struct Engine {
     shelf: Shelf,
     board: Arc<Board>,
+    cuts: Option<Arc<Cuts>>,
     // Declared, and so dropped, before the guards, which wait for the workers.
     pace: StopOnDrop,
     guards: timely::communication::WorkerGuards<()>,
@@ -76,12 +96,15 @@ impl Engine {
     /// When threads cannot be started.
     pub fn start(settings: Settings) -> Result<Engine, StartError> {
         let slots = Arc::new(Slots::new(settings.workers));
-        let pace = Arc::new(Pace::new(settings.ticks, settings.workers));
+        let start = settings.restore.as_ref().map_or(0, |restore| restore.tick + 1);
+        let pace = Arc::new(Pace::new(settings.ticks, settings.workers, start));
+        let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,
             dictionary: settings.dictionary.clone(),
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: settings.changes.clone(),
+            cuts: cuts.clone(),
         };
         let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
         let mut config = match settings.workers {
@@ -91,8 +114,15 @@ impl Engine {
         let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
         differential_dataflow::configure(&mut config.worker, &merging);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
+        let restore = settings.restore;
         let guards = timely::execute(config, move |worker| {
-            let station = Station::new(worker, &plan, &slots);
+            let mut station = Station::new(worker, &plan, &slots);
+            if let Some(restore) = &restore {
+                start_from(restore, &mut station, worker);
+            }
+            if let Some(cuts) = &plan.cuts {
+                station.keep_journal(cuts.journal_max());
+            }
             let seat = Seat {
                 index: worker.index(),
                 peers: worker.peers(),
@@ -104,11 +134,15 @@ impl Engine {
                 std::thread::yield_now();
             }
             shared.join(seat.waker.clone());
+            if let Some(cuts) = plan.cuts.as_ref().filter(|_| seat.index == 0) {
+                cuts.lead(seat.waker.clone());
+            }
             let feeds = open_feeds(seat);
-            Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots }.run(worker);
+            let cuts = plan.cuts.as_ref();
+            Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots, cuts, cut: 0 }.run(worker);
         })
         .map_err(StartError)?;
-        Ok(Engine { shelf, board: settings.board, pace: StopOnDrop(pace), guards })
+        Ok(Engine { shelf, board: settings.board, cuts, pace: StopOnDrop(pace), guards })
     }
 
     /// The read side.
@@ -121,6 +155,12 @@ impl Engine {
     #[must_use]
     pub fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// Where cuts are asked for, if they are taken.
+    #[must_use]
+    pub fn cuts(&self) -> Option<&Arc<Cuts>> {
+        self.cuts.as_ref()
     }
 
     /// How many ticks have been closed since the start.
@@ -151,6 +191,18 @@ impl TickCounter {
     }
 }
 
+/// Gives a worker its share of the rows to start from, and closes their tick.
+fn start_from(restore: &Restore, station: &mut Station, worker: &mut Worker) {
+    station.advance_to(restore.tick);
+    let mut calls = 0;
+    while (restore.give)(worker.index(), worker.peers(), calls, station.inputs()) {
+        station.inputs().flush();
+        worker.step();
+        calls += 1;
+    }
+    station.advance_to(restore.tick + 1);
+}
+
 /// One worker's loop.
 struct Loop<'a> {
     station: Station,
@@ -158,6 +210,9 @@ struct Loop<'a> {
     pace: &'a Pace,
     clock: &'a dyn ServiceClock,
     slots: &'a Slots,
+    cuts: Option<&'a Arc<Cuts>>,
+    /// The last tick that was cut at.
+    cut: Time,
 }
 
 impl Loop<'_> {
@@ -180,39 +235,55 @@ impl Loop<'_> {
 
     /// Lets every source give what has arrived, within what the open tick still takes.
     fn feed(&mut self, index: usize) -> usize {
-        let (mut records, mut waiting) = (0, 0);
+        let mut all = Fed::default();
         for feed in &mut self.feeds {
-            let budget = self.pace.budget().min(FEED_MAX).saturating_sub(records);
+            let budget = self.pace.budget().min(FEED_MAX).saturating_sub(all.records);
             let fed = feed.feed(self.station.inputs(), budget);
-            records += fed.records;
-            waiting += fed.waiting;
+            all.records += fed.records;
+            all.waiting += fed.waiting;
+            all.reached =
+                fed.reached.map_or(all.reached, |time| Some(all.reached.map_or(time, |least| least.min(time))));
         }
-        self.pace.fed(index, records, waiting);
-        records
+        self.pace.fed(index, all);
+        all.records
     }
 
     /// Closes the open tick if it is time: the leader by the rules, the others when the leader has.
     fn tick(&mut self, index: usize, unnoted: &mut bool) {
-        let next = if index == 0 {
-            let now = self.clock.now();
-            if !self.pace.is_due(now, self.slots.closed()) {
-                return;
+        if index > 0 {
+            let next = self.pace.tick();
+            if next > self.station.tick() {
+                self.close_tick(next, unnoted);
+                self.cut_at(self.pace.cut());
             }
-            now
-        } else {
-            self.pace.tick()
-        };
-        if next <= self.station.tick() {
             return;
         }
+        let now = self.clock.now();
+        let Some(next) = self.pace.due(now, self.slots.closed()) else { return };
+        if next > self.station.tick() {
+            let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
+            self.close_tick(next, unnoted);
+            if cut {
+                self.cut_at(next - 1);
+            }
+            self.pace.open(next, now, cut);
+        }
+    }
+
+    fn close_tick(&mut self, next: Time, unnoted: &mut bool) {
         if std::mem::take(unnoted) {
             let mut positions = Vec::new();
             self.feeds.iter().for_each(|feed| feed.positions(&mut positions));
             self.station.note(positions);
         }
         self.station.advance_to(next);
-        if index == 0 {
-            self.pace.open(next);
+    }
+
+    /// Nothing has been given since the open tick was opened, and that is after `tick`.
+    fn cut_at(&mut self, tick: Time) {
+        if let Some(cuts) = self.cuts.filter(|_| tick > self.cut) {
+            self.cut = tick;
+            self.station.cut(cuts, tick);
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::thread::Thread;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dictionary::Dictionary;
 use crate::inputs::Inputs;
+use crate::time::Time;
 
 /// Where a reader of a stream would go on: everything before `next` has been fed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// The stream's name: a topic, a file, a database.
     pub stream: Arc<str>,
@@ -15,6 +18,26 @@ pub struct Position {
     pub partition: i32,
     /// The offset that is read next.
     pub next: i64,
+    /// What a later reader can know the stream again by.
+    pub proof: Option<Proof>,
+}
+
+impl Position {
+    /// A position in a stream that is never read again by another process, or needs no proof.
+    #[must_use]
+    pub fn new(stream: impl Into<Arc<str>>, partition: i32, next: i64) -> Self {
+        Position { stream: stream.into(), partition, next, proof: None }
+    }
+}
+
+/// A trait of a stream before a position: another stream of the same name, or one that was cut short and written anew,
+/// has another one there. What it stands for is the source's own affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Proof {
+    /// Where it was taken.
+    pub at: i64,
+    /// What was found there.
+    pub hash: u64,
 }
 
 /// What one call of [`Feed::feed`] moved.
@@ -24,6 +47,9 @@ pub struct Fed {
     pub records: usize,
     /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::pace`]).
     pub waiting: usize,
+    /// While the source catches up: the time its records have come to, by the clock of whoever wrote them. Ticks do not
+    /// run ahead of it, so that what is answered meanwhile is dated honestly. None when it is live.
+    pub reached: Option<Time>,
 }
 
 /// A source as the worker loop sees it. It lives in one worker's thread.

@@ -21,6 +21,8 @@ use std::sync::atomic::AtomicU64;
 
 use timely::dataflow::Scope;
 
+use crate::cut::Cuts;
+use crate::cut::base::BaseTraces;
 use crate::dictionary::Dictionary;
 use crate::inputs::Inputs;
 use crate::publish::Traces;
@@ -40,6 +42,8 @@ pub struct Plan {
     pub late_lines: Arc<AtomicU64>,
     /// Where every list's changes go, if anywhere.
     pub changes: Option<ChangeOutlet>,
+    /// Where cuts are handed in, if they are taken.
+    pub cuts: Option<Arc<Cuts>>,
 }
 
 /// Builds the graph in one worker: its inputs, and the traces to publish.
@@ -47,17 +51,24 @@ pub fn build(scope: Scope<'_, Time>, plan: &Plan) -> (Inputs, Traces) {
     let (inputs, given) = Inputs::new(scope, plan.dictionary.clone());
     names::learn(given.names, plan.dictionary.clone());
     let history = history::lists(given.stamps, plan.rules.list_size);
-    let buyers = buyers::per_product(given.orders, given.lines, given.now, plan);
-    let best_sellers = bestsellers::lists(buyers, given.catalogue.clone(), plan.rules.list_size);
+    let buyers = buyers::count(given.orders, given.lines, given.now, plan);
+    let best_sellers = bestsellers::lists(buyers.per_product, given.catalogue.clone(), plan.rules.list_size);
     let catalogue = catalogue::replicate(given.catalogue);
     if let Some(outlet) = &plan.changes {
-        changes::collect(history.clone(), best_sellers.changes, outlet.clone());
+        changes::collect(history.lists.clone(), best_sellers.changes, outlet.clone());
     }
+    let base = BaseTraces {
+        stamps: history.stamps,
+        orders: buyers.orders,
+        lines: buyers.lines,
+        catalogue: best_sellers.categories,
+    };
     let traces = Traces {
-        history: history.trace,
+        history: history.lists.trace,
         best_sellers: best_sellers.lists.trace,
         catalogue: catalogue.by_product.trace,
         categories: catalogue.categories.trace,
+        base: plan.cuts.is_some().then_some(base),
     };
     (inputs, traces)
 }

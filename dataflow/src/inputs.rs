@@ -6,6 +6,8 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
 use timely::dataflow::Scope;
 
+use crate::cut::Journal;
+use crate::cut::journal::Journaling;
 use crate::dictionary::{Dictionary, Name};
 use crate::ids::{ProductKey, UserKey};
 use crate::rows::{CatalogueRow, LineRow, OrderRow};
@@ -21,6 +23,7 @@ pub struct Inputs {
     catalogue: InputSession<Time, CatalogueRow, Diff>,
     names: InputSession<Time, Name, Diff>,
     now: InputSession<Time, Time, Diff>,
+    journaling: Option<Journaling>,
 }
 
 /// The collections the inputs feed.
@@ -49,6 +52,7 @@ impl Inputs {
             catalogue: catalogue_in,
             names: names_in,
             now: now_in,
+            journaling: None,
         };
         (inputs, Collections { stamps, orders, lines, catalogue, names, now })
     }
@@ -67,27 +71,59 @@ impl Inputs {
 
     /// A user viewed a product at `at`.
     pub fn view(&mut self, user: UserKey, product: ProductKey, at: Millis) {
-        self.stamps.update((user, product), Stamp::view(at));
+        self.stamp(user, product, Stamp::view(at));
     }
 
     /// A user's views of a product up to `at` are to be forgotten.
     pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
-        self.stamps.update((user, product), Stamp::removal(at));
+        self.stamp(user, product, Stamp::removal(at));
+    }
+
+    /// What is known about a user and a product: views and removals by themselves, or all of them together.
+    pub fn stamp(&mut self, user: UserKey, product: ProductKey, stamp: Stamp) {
+        if let Some((journal, tick)) = self.journal() {
+            journal.stamps.push(((user, product), tick, stamp));
+        }
+        self.stamps.update((user, product), stamp);
     }
 
     /// An order appears (+) or disappears (-).
     pub fn order(&mut self, row: OrderRow, diff: Diff) {
+        if let Some((journal, tick)) = self.journal() {
+            journal.orders.push((row, tick, diff));
+        }
         self.orders.update(row, diff);
     }
 
     /// A line of an order appears (+) or disappears (-).
     pub fn line(&mut self, row: LineRow, diff: Diff) {
+        if let Some((journal, tick)) = self.journal() {
+            journal.lines.push((row, tick, diff));
+        }
         self.lines.update(row, diff);
     }
 
     /// A product enters (+) or leaves (-) a category.
     pub fn catalogue(&mut self, row: CatalogueRow, diff: Diff) {
+        if let Some((journal, tick)) = self.journal() {
+            journal.catalogue.push((row, tick, diff));
+        }
         self.catalogue.update(row, diff);
+    }
+
+    fn journal(&mut self) -> Option<(&mut Journal, Time)> {
+        let tick = *self.stamps.time();
+        Some((self.journaling.as_mut()?.open()?, tick))
+    }
+
+    /// From now on what is given is noted for the next cut, up to so many updates.
+    pub(crate) fn keep_journal(&mut self, max: usize) {
+        self.journaling = Some(Journaling::new(max, self.tick() - 1));
+    }
+
+    /// Everything given up to `tick` since the cut before; none if that was too much to hold.
+    pub(crate) fn cut(&mut self, tick: Time) -> Option<Journal> {
+        self.journaling.as_mut()?.cut(tick)
     }
 
     /// Moves the window's edge to `now` when the open tick closes. One worker of the cluster says so.

@@ -9,6 +9,7 @@
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
 pub mod board;
+pub mod cut;
 pub mod dictionary;
 pub mod engine;
 pub mod feed;
@@ -18,6 +19,7 @@ pub mod inputs;
 pub mod ops;
 pub mod pace;
 pub mod publish;
+pub mod replay;
 pub mod rows;
 pub mod rules;
 pub mod shelf;

@@ -3,6 +3,9 @@
 //! One worker leads: it closes ticks, the others follow what it announced. So every frontier any reader can see is one
 //! the leader has passed, and the window's edge, moved by the leader at each closing, stands exactly there.
 //!
+//! While a source catches up, ticks do not run ahead of the time its records have come to: what is answered meanwhile is
+//! dated by the data, not by the wall.
+//!
 //! While sources are far behind, everything queued joins one large tick, because the cost of an update falls with the
 //! size of its tick; when they have caught up, ticks shrink by themselves.
 
@@ -10,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::feed::Waker;
+use crate::feed::{Fed, Waker};
 use crate::time::{Millis, Time};
 
 /// The bounds within which ticks adapt.
@@ -38,6 +41,12 @@ impl Default for TickRules {
 pub(crate) struct Pace {
     rules: TickRules,
     tick: AtomicU64,
+    /// When that tick was opened, by the service clock.
+    opened_at: AtomicU64,
+    /// How far each worker's sources have come while they catch up; `LIVE` when they have.
+    reached: Vec<AtomicU64>,
+    /// The last tick that was closed for a cut.
+    cut: AtomicU64,
     fed: AtomicUsize,
     waiting: Vec<AtomicUsize>,
     wakers: Mutex<Vec<Waker>>,
@@ -45,11 +54,19 @@ pub(crate) struct Pace {
     ticks: AtomicU64,
 }
 
+/// Of a worker whose sources have caught up.
+const LIVE: Time = Time::MAX;
+
 impl Pace {
-    pub(crate) fn new(rules: TickRules, workers: usize) -> Self {
+    /// The pace of so many workers, the first tick of which is opened after `start`.
+    pub(crate) fn new(rules: TickRules, workers: usize, start: Time) -> Self {
         Pace {
             rules,
-            tick: AtomicU64::new(0),
+            tick: AtomicU64::new(start),
+            opened_at: AtomicU64::new(0),
+            // Until it has been asked, a source may have anything to catch up with.
+            reached: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            cut: AtomicU64::new(0),
             fed: AtomicUsize::new(0),
             waiting: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             wakers: Mutex::default(),
@@ -77,9 +94,11 @@ impl Pace {
         self.rules.batch_max.saturating_sub(self.fed.load(Ordering::Relaxed))
     }
 
-    /// Notes what a worker fed, and how much it knows to be waiting upstream.
-    pub(crate) fn fed(&self, worker: usize, records: usize, waiting: usize) {
+    /// Notes what a worker fed, how much it knows to be waiting upstream, and how far it has come while it catches up.
+    pub(crate) fn fed(&self, worker: usize, fed: Fed) {
+        let Fed { records, waiting, reached } = fed;
         self.waiting[worker].store(waiting, Ordering::Relaxed);
+        self.reached[worker].store(reached.unwrap_or(LIVE), Ordering::Relaxed);
         if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 {
             // The leader sleeps through silence; it is to close this tick.
             if let Some(leader) = self.wakers().first() {
@@ -98,31 +117,46 @@ impl Pace {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// For the leader: whether the open tick is to be closed at `now`, when times before `shown` are published.
-    pub(crate) fn is_due(&self, now: Time, shown: Time) -> bool {
+    /// For the leader: the tick to open instead of the one that is open, if that is to be closed at `now`, when times
+    /// before `shown` are published.
+    pub(crate) fn due(&self, now: Time, shown: Time) -> Option<Time> {
         let open = self.tick();
         if now <= open || shown < open {
-            return false;
+            return None;
         }
-        let (age, fed) = (now - open, self.fed.load(Ordering::Relaxed));
+        let reached = self.reached.iter().map(|reached| reached.load(Ordering::Relaxed)).min().unwrap_or(LIVE);
+        let next = now.min(reached.max(open + 1));
+        let age = now.saturating_sub(self.opened_at.load(Ordering::Relaxed));
+        let fed = self.fed.load(Ordering::Relaxed);
         if fed == 0 {
-            return age >= self.rules.idle_tick_ms;
+            return (age >= self.rules.idle_tick_ms).then_some(next);
         }
         let waiting: usize = self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum();
-        if waiting < self.rules.behind_min {
-            return age >= self.rules.tick_ms;
-        }
-        fed >= self.rules.batch_max || age >= self.rules.tick_ms_max
+        let is_due = if waiting < self.rules.behind_min {
+            age >= self.rules.tick_ms
+        } else {
+            fed >= self.rules.batch_max || age >= self.rules.tick_ms_max
+        };
+        is_due.then_some(next)
     }
 
-    /// For the leader: announces the tick it has opened.
-    pub(crate) fn open(&self, tick: Time) {
+    /// For the leader: announces the tick it has opened at `now`, and whether the one before was closed for a cut.
+    pub(crate) fn open(&self, tick: Time, now: Time, cut: bool) {
         self.fed.store(0, Ordering::Relaxed);
         self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.opened_at.store(now, Ordering::Relaxed);
+        if cut {
+            self.cut.store(tick - 1, Ordering::Relaxed);
+        }
         self.tick.store(tick, Ordering::Release);
         for follower in self.wakers().iter().skip(1) {
             follower.wake();
         }
+    }
+
+    /// The last tick that was closed for a cut; read it after [`Pace::tick`].
+    pub(crate) fn cut(&self) -> Time {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// How long a worker without work may sleep; what arrives ends the sleep.
@@ -145,35 +179,58 @@ mod tests {
     use super::*;
 
     fn pace() -> Pace {
-        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, 1);
-        pace.open(1000);
+        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, 1, 0);
+        pace.fed(0, Fed::default());
+        pace.open(1000, 1000, false);
         pace
+    }
+
+    fn fed(records: usize, waiting: usize) -> Fed {
+        Fed { records, waiting, reached: None }
     }
 
     #[test]
     fn a_tick_closes_when_there_is_something_to_show_and_the_last_one_is_shown() {
         let pace = pace();
-        assert!(!pace.is_due(1001, 1000), "nothing was fed");
-        pace.fed(0, 1, 0);
-        assert!(pace.is_due(1001, 1000));
-        assert!(!pace.is_due(1001, 999), "the tick before is not shown yet");
-        assert!(!pace.is_due(1000, 1000), "time has not moved");
+        assert_eq!(pace.due(1001, 1000), None, "nothing was fed");
+        pace.fed(0, fed(1, 0));
+        assert_eq!(pace.due(1001, 1000), Some(1001));
+        assert_eq!(pace.due(1001, 999), None, "the tick before is not shown yet");
+        assert_eq!(pace.due(1000, 1000), None, "time has not moved");
     }
 
     #[test]
     fn silence_closes_a_tick_too() {
-        assert!(!pace().is_due(1099, 1000));
-        assert!(pace().is_due(1100, 1000));
+        assert_eq!(pace().due(1099, 1000), None);
+        assert_eq!(pace().due(1100, 1000), Some(1100));
     }
 
     #[test]
     fn far_behind_ticks_grow_up_to_their_bounds() {
         let pace = pace();
-        pace.fed(0, 10, 50);
-        assert!(!pace.is_due(1500, 1000));
-        assert!(pace.is_due(2000, 1000), "the longest tick");
-        pace.fed(0, 90, 50);
-        assert!(pace.is_due(1001, 1000), "the largest tick");
+        pace.fed(0, fed(10, 50));
+        assert_eq!(pace.due(1500, 1000), None);
+        assert_eq!(pace.due(2000, 1000), Some(2000), "the longest tick");
+        pace.fed(0, fed(90, 50));
+        assert_eq!(pace.due(1001, 1000), Some(1001), "the largest tick");
         assert_eq!(pace.budget(), 0);
+    }
+
+    #[test]
+    fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
+        let pace = Pace::new(TickRules::default(), 2, 0);
+        pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(500) });
+        assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
+        pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(700) });
+        assert_eq!(pace.due(9000, 0), Some(500));
+        pace.open(500, 9000, false);
+        pace.fed(0, fed(1, 0));
+        assert_eq!(pace.due(9000, 500), None, "not twice at one moment");
+        assert_eq!(pace.due(9001, 500), Some(700));
+        pace.open(700, 9001, false);
+        pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(600) });
+        assert_eq!(pace.due(9002, 700), Some(701), "time goes on, though one record be older than another");
+        pace.fed(1, fed(1, 0));
+        assert_eq!(pace.due(9002, 700), Some(9002));
     }
 }

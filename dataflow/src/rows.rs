@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use crate::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use crate::time::Millis;
 
 /// One order: who ordered, and when.
@@ -23,6 +23,8 @@ pub struct LineRow {
     pub order: OrderKey,
     /// The product ordered.
     pub product: ProductKey,
+    /// Which row of its table it is; equal rows without a key are told by their number alone.
+    pub row: RowKey,
 }
 
 /// One product of a known category.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use timely::worker::Worker;
 
+use crate::cut::Cuts;
 use crate::feed::Position;
 use crate::graph::{self, Plan};
 use crate::inputs::Inputs;
@@ -55,6 +56,18 @@ impl Station {
     /// Notes where this worker's sources would go on after everything given in the open tick.
     pub fn note(&mut self, positions: Vec<Position>) {
         self.publisher.note(self.inputs.tick(), positions);
+    }
+
+    /// From now on what is given is noted for cuts, up to so many updates between two.
+    pub fn keep_journal(&mut self, max: usize) {
+        self.inputs.keep_journal(max);
+    }
+
+    /// Hands in this worker's part of the cut at `tick` once that is published. The tick must be closed, and nothing
+    /// given since.
+    pub fn cut(&mut self, cuts: &Arc<Cuts>, tick: Time) {
+        let journal = self.inputs.cut(tick);
+        self.publisher.cut(cuts.clone(), tick, journal);
     }
 
     /// Publishes if a tick has closed; returns whether one had.

@@ -12,7 +12,7 @@ use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Fed, Feed, Position, Seat};
-use dataflow::ids::Ids;
+use dataflow::ids::{Ids, RowKey};
 use dataflow::inputs::Inputs;
 use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
@@ -98,7 +98,7 @@ impl Churn {
             let user = ids.user(&format!("user {}", self.turn % USERS));
             let product =
                 ids.product(&format!("product {}", self.turn / 3 % PRODUCTS)).expect("few ids do not collide");
-            let rows = (OrderRow { order, user, created_at: tick }, LineRow { order, product });
+            let rows = (OrderRow { order, user, created_at: tick }, LineRow { order, product, row: RowKey::NONE });
             inputs.order(rows.0, 1);
             inputs.line(rows.1, 1);
             self.orders[place] = Some(rows);
@@ -129,11 +129,16 @@ impl Feed for Churn {
             records += self.turn(inputs);
         }
         self.fed.fetch_add(records, Ordering::Relaxed);
-        Fed { records, waiting: 0 }
+        Fed { records, ..Fed::default() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: "churn".into(), partition: self.seat.index as i32, next: self.turn as i64 });
+        out.push(Position {
+            stream: "churn".into(),
+            partition: self.seat.index as i32,
+            next: self.turn as i64,
+            proof: None,
+        });
     }
 }
 
@@ -151,6 +156,8 @@ fn start(fed: &Arc<AtomicUsize>) -> Engine {
             vec![Box::new(Churn { seat, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
         }),
         changes: None,
+        restore: None,
+        journal_max: None,
         board: Arc::new(Board::default()),
     })
     .expect("threads can be started")

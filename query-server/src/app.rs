@@ -5,7 +5,8 @@ use std::sync::Arc;
 use dataflow::board::Board;
 use dataflow::engine::TickCounter;
 use dataflow::shelf::Shelf;
-use dataflow::time::ServiceClock;
+use dataflow::time::{ServiceClock, Time};
+use serde::Serialize;
 
 use crate::intake::Intake;
 
@@ -20,6 +21,10 @@ pub struct App {
     pub ticks: TickCounter,
     /// The clock that stamps removals and tells how old the state is: the one the engine runs on.
     pub clock: Arc<dyn ServiceClock>,
+    /// The newest state that may have been answered with before the last start: no older one is answered with.
+    pub floor: Time,
+    /// What is told of checkpoints, where they are taken.
+    pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Where events and removals go.
     pub intake: Arc<dyn Intake>,
     /// Worker threads of the engine.
@@ -28,4 +33,25 @@ pub struct App {
     pub version: &'static str,
     /// The parts that run inside this process instead of a service of their own, for the page.
     pub embedded: Vec<String>,
+}
+
+/// What is told of the checkpoints that were taken since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LastCheckpoint {
+    /// The tick of the newest durable one, or of the one restored; 0 where there is none.
+    pub as_of_ms: Time,
+    /// Whether it holds all rows or what came since the one before.
+    pub full: bool,
+    /// Rows in it.
+    pub rows: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How many were taken.
+    pub taken: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// Why the last attempt failed, if it did.
+    pub failure: Option<String>,
 }

@@ -29,7 +29,7 @@ mod shared;
 mod token;
 mod waits;
 
-pub use app::App;
+pub use app::{App, LastCheckpoint};
 pub use intake::{BoxFuture, Intake, Refused, Unavailable};
 pub use server::shutdown::Shutdown;
 pub use server::{Running, StartError, ThreadPanicked, serve};

@@ -13,7 +13,7 @@ use crate::token;
 /// Which parameters a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// A list: `limit`, `after`, `wait_ms`, `explain`.
+    /// A list: `limit`, `after`, `wait_ms`, `explain`, `max_staleness_ms`.
     List,
     /// A write to one list: `after`, `wait_ms`.
     Wait,
@@ -41,6 +41,8 @@ pub(crate) struct Parameters {
     pub(crate) wait: Duration,
     /// Whether to say which rows put the products there.
     pub(crate) explain: bool,
+    /// How old the state may be that is answered from.
+    pub(crate) staleness_ms_max: Option<u64>,
 }
 
 impl Parameters {
@@ -54,6 +56,7 @@ impl Parameters {
             after: None,
             wait: Duration::from_millis(bounds.wait_ms_max),
             explain: false,
+            staleness_ms_max: None,
         };
         if let Some(query) = query {
             parameters.read_pairs(query, takes, bounds)?;
@@ -62,7 +65,7 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, takes: Takes, bounds: Bounds) -> Result<(), Problem> {
-        let mut seen = Vec::with_capacity(4);
+        let mut seen = Vec::with_capacity(5);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = takes.known(&decode(name)?).ok_or(Problem::UnknownParameter(takes.names()))?;
@@ -94,6 +97,9 @@ impl Parameters {
                 let wait_ms = wait_ms.ok_or_else(|| bad(format!("a whole number from 0 to {most}")))?;
                 self.wait = Duration::from_millis(wait_ms);
             }
+            "max_staleness_ms" => {
+                self.staleness_ms_max = Some(number(value).ok_or_else(|| bad("a whole number".into()))?);
+            }
             "after" => {
                 self.after =
                     Some(token::decode(value).ok_or_else(|| bad("a token that a write answered with".into()))?);
@@ -110,7 +116,7 @@ impl Parameters {
 impl Takes {
     fn known(self, name: &str) -> Option<&'static str> {
         let known: &[&'static str] = match self {
-            Takes::List => &["limit", "after", "wait_ms", "explain"],
+            Takes::List => &["limit", "after", "wait_ms", "explain", "max_staleness_ms"],
             Takes::Wait => &["after", "wait_ms"],
             Takes::Nothing => &[],
         };
@@ -119,7 +125,7 @@ impl Takes {
 
     fn names(self) -> &'static str {
         match self {
-            Takes::List => "limit, after, wait_ms and explain",
+            Takes::List => "limit, after, wait_ms, explain and max_staleness_ms",
             Takes::Wait => "after and wait_ms",
             Takes::Nothing => "none",
         }
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn known_parameters_are_read() {
-        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5 }]);
+        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, proof: None }]);
         let read = read(&format!("limit=3&explain=true&after={token}&wait%5Fms=0"), Takes::List).unwrap();
         assert_eq!((read.limit, read.explain, read.wait), (3, true, Duration::ZERO));
         assert_eq!(read.after.unwrap()[0].next, 5);
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn waits_are_bounded() {
-        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5 }]);
+        let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, proof: None }]);
         assert!(read(&format!("after={token}&wait_ms=5000"), Takes::Wait).is_ok());
         assert!(read(&format!("after={token}&wait_ms=5001"), Takes::Wait).is_err());
     }

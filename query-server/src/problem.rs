@@ -51,6 +51,10 @@ pub(crate) enum Problem {
     NotVisible,
     #[error("the removal is durable and will be seen, but is not visible yet")]
     RemovalNotVisible,
+    #[error("the state is {age_ms} ms old, and at most {most_ms} ms are asked for")]
+    TooOld { age_ms: u64, most_ms: u64 },
+    #[error("the state is older than what was answered before the last start; it is being caught up with")]
+    BeforeTheLast,
     #[error("too many {0} at a time")]
     Busy(&'static str),
     #[error("{0}")]
@@ -93,6 +97,8 @@ impl Problem {
             Problem::IntakeTimeout => (503, "intake-timeout", "Not acknowledged in time"),
             Problem::NotVisible => (503, "not-visible-yet", "Not visible yet"),
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
+            Problem::TooOld { .. } => (503, "too-old", "Too old"),
+            Problem::BeforeTheLast => (503, "catching-up", "Catching up"),
             Problem::Busy(_) => (503, "busy", "Too busy"),
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
         };

@@ -4,11 +4,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use dataflow::time::Time;
+
 use crate::app::App;
 use crate::endpoints::status::Categories;
 use crate::limits::Places;
 use crate::metrics::counters::Counters;
-use crate::parameters::Bounds;
+use crate::parameters::{Bounds, Parameters};
+use crate::problem::Problem;
 use crate::server::shutdown::Shutdown;
 use crate::settings::Settings;
 use crate::waits::Waits;
@@ -49,6 +52,16 @@ impl Shared {
             settings,
             shutdown,
         }
+    }
+
+    /// Whether a state may be answered from: not one before what was answered before, nor an older one than is asked for.
+    pub(crate) fn admit(&self, as_of: Time, parameters: &Parameters) -> Result<(), Problem> {
+        if as_of < self.app.floor {
+            return Err(Problem::BeforeTheLast);
+        }
+        let Some(most_ms) = parameters.staleness_ms_max else { return Ok(()) };
+        let age_ms = self.app.clock.now().saturating_sub(as_of);
+        if age_ms <= most_ms { Ok(()) } else { Err(Problem::TooOld { age_ms, most_ms }) }
     }
 
     /// The bounds of query parameters.

@@ -47,7 +47,9 @@ pub(crate) fn decode(token: &str) -> Option<Vec<Position>> {
         return None;
     }
     Some(
-        rows.into_iter().map(|(stream, partition, next)| Position { stream: stream.into(), partition, next }).collect(),
+        rows.into_iter()
+            .map(|(stream, partition, next)| Position { stream: stream.into(), partition, next, proof: None })
+            .collect(),
     )
 }
 
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     fn at(stream: &str, partition: i32, next: i64) -> Position {
-        Position { stream: stream.into(), partition, next }
+        Position { stream: stream.into(), partition, next, proof: None }
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod lines;
 mod orders;
 mod place;
 mod products;
+pub mod range;
 mod reader;
 mod records;
 mod rows;

@@ -45,6 +45,7 @@ mod desk;
 mod feed;
 mod fingerprint;
 mod intake;
+pub mod range;
 mod reader;
 mod watch;
 
@@ -53,7 +54,8 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::board::Board;
-use dataflow::feed::{Feed, Seat};
+use dataflow::feed::{Feed, Position, Seat};
+use dataflow::time::ServiceClock;
 use rdkafka::ClientConfig;
 
 use crate::dead_letter::DeadLetters;
@@ -69,8 +71,9 @@ pub use config::{Settings, SettingsError};
 /// The source's name on the board.
 pub const NAME: &str = "kafka";
 
-/// The position kept for a topic's partition, from which it is read on; none: it is read from its first record.
-pub type Resume = Arc<dyn Fn(&str, i32) -> Option<i64> + Send + Sync>;
+/// The position kept for a topic's partition, from which it is read on if its proof is found there; none: it is read
+/// from its first record.
+pub type Resume = Arc<dyn Fn(&str, i32) -> Option<Position> + Send + Sync>;
 
 /// A running source: its watcher, and what its feeds are made from. Dropping it stops the watcher.
 pub struct Source {
@@ -85,8 +88,13 @@ impl Source {
     ///
     /// # Errors
     /// When the settings cannot work. Brokers that are away are no error.
-    pub fn new(settings: Settings, board: &Board, dead_letters: DeadLetters) -> Result<Self, SettingsError> {
-        Source::resuming(settings, board, dead_letters, Arc::new(|_, _| None))
+    pub fn new(
+        settings: Settings,
+        clock: Arc<dyn ServiceClock>,
+        board: &Board,
+        dead_letters: DeadLetters,
+    ) -> Result<Self, SettingsError> {
+        Source::resuming(settings, clock, board, dead_letters, Arc::new(|_, _| None))
     }
 
     /// Starts watching topics that are read from kept positions on.
@@ -95,6 +103,7 @@ impl Source {
     /// When the settings cannot work. Brokers that are away are no error.
     pub fn resuming(
         settings: Settings,
+        clock: Arc<dyn ServiceClock>,
         board: &Board,
         dead_letters: DeadLetters,
         resume: Resume,
@@ -119,7 +128,7 @@ impl Source {
             .spawn(move || watch.run())
             .map_err(|error| SettingsError::Refused(format!("no thread to watch topics: {error}")))?;
         let Settings { future_max_ms, past_max_ms, .. } = settings;
-        let common = Common { board, dead_letters, bell, future_max_ms, past_max_ms };
+        let common = Common { clock, board, dead_letters, bell, future_max_ms, past_max_ms };
         Ok(Source { config, common, desks, watcher: Some(watcher) })
     }
 

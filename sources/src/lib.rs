@@ -13,6 +13,7 @@ pub mod decode;
 mod fault;
 pub mod files;
 pub mod kafka;
+pub mod past;
 pub mod postgres;
 mod refusals;
 pub mod row_store;

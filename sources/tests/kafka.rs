@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dataflow::board::State;
+use dataflow::feed::Position;
 use harness::kafka::Broker;
 use harness::{wait_for, wait_until};
 use rdkafka::producer::{BaseRecord, Producer};
@@ -171,7 +172,7 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     }
     BROKER.truncate(topic, 1, 8);
     // One within the ends, one before the first record, one beyond the end.
-    let resume = Arc::new(|_: &str, partition: i32| Some([7, 2, 50][partition as usize]));
+    let resume = Arc::new(|topic: &str, partition: i32| Some(Position::new(topic, partition, [7, 2, 50][partition as usize])));
     let shop = Shop::resume(&BROKER, &[topic], 100, resume);
     let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));
     shop.wait_viewed("ann", expected);

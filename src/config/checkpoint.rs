@@ -31,6 +31,13 @@ pub(super) const SECTION: Section = Section {
             "2",
             "Checkpoints that stay; from 2 on also one with other files than those, should these be damaged.",
         ),
+        Setting::new(
+            "checkpoint.journal_max",
+            Kind::Integer { min: 1000, max: 1_000_000_000 },
+            "updates",
+            "2000000",
+            "Updates a worker notes between two checkpoints, about 50 bytes each; beyond, the next one holds everything.",
+        ),
     ],
 };
 
@@ -41,6 +48,7 @@ pub struct Checkpoint {
     pub dir: PathBuf,
     pub every_s: u64,
     pub keep: usize,
+    pub journal_max: usize,
 }
 
 impl Checkpoint {
@@ -49,6 +57,7 @@ impl Checkpoint {
             dir: values.path("checkpoint.dir").expect("the kind does not allow an empty path"),
             every_s: values.integer("checkpoint.every_s"),
             keep: values.size("checkpoint.keep"),
+            journal_max: values.size("checkpoint.journal_max"),
         }
     }
 }

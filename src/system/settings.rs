@@ -8,7 +8,7 @@ use crate::config::Config;
 /// Of the time between SIGTERM and the end, the share that requests in flight may take.
 const SERVER_SHARE: u64 = 2;
 
-pub(super) fn rules(config: &Config) -> Rules {
+pub(crate) fn rules(config: &Config) -> Rules {
     Rules {
         list_size: config.rules.list_size,
         window_ms: config.rules.window_days * DAY_MS,

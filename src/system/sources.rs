@@ -5,42 +5,87 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use dataflow::board::Board;
-use dataflow::feed::{Feed, OpenFeeds, Seat};
+use dataflow::feed::{Feed, OpenFeeds, Position, Seat};
 use dataflow::time::ServiceClock;
 use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
 
+use super::checkpoints::{Acknowledge, Restored, SourceRows};
 use super::settings;
 use crate::config::{self, Config};
 
-/// Makes the sources; each worker opens its feeds from them.
-pub(super) fn open(
+/// Sources that are ready to be opened.
+pub(super) struct Sources {
+    /// Opens a worker's share of each.
+    pub(super) open_feeds: OpenFeeds,
+    /// To be told what has become durable.
+    pub(super) acknowledge: Acknowledge,
+}
+
+/// Makes the sources; what was restored is gone on from.
+pub(super) fn make(
     config: &Config,
     clock: &Arc<dyn ServiceClock>,
     board: &Arc<Board>,
     letters: &SyncSender<DeadLetter>,
-) -> anyhow::Result<OpenFeeds> {
-    let kafka = config.kafka.as_ref().map(|settings| kafka::Source::new(of_kafka(settings), board, letters.clone()));
-    let postgres = config
-        .postgres
-        .as_ref()
-        .map(|settings| postgres::Source::new(of_postgres(settings, config), clock.clone(), board, letters.clone()));
+    restored: Option<&Arc<Restored>>,
+) -> anyhow::Result<Sources> {
+    let kafka = config.kafka.as_ref().map(|settings| {
+        let restored = restored.cloned();
+        let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
+        kafka::Source::resuming(of_kafka(settings), clock.clone(), board, letters.clone(), resume)
+    });
+    let postgres = match &config.postgres {
+        Some(settings) => Some(Arc::new(of_restored(settings, config, clock, board, letters, restored)?)),
+        None => None,
+    };
     let files = config.files.as_ref().map(|files| {
         let settings =
             files::Settings { window_ms: settings::rules(config).window_ms, ..files::Settings::new(&files.dir) };
         files::Source::new(settings, clock.clone(), board, letters.clone())
     });
-    let (kafka, postgres) = (kafka.transpose()?, postgres.transpose()?);
-    Ok(Arc::new(move |seat: Seat| {
+    let (kafka, database) = (kafka.transpose()?, postgres.clone());
+    let open_feeds: OpenFeeds = Arc::new(move |seat: Seat| {
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
         feeds.extend(kafka.as_ref().map(|source| source.open(&seat)));
-        feeds.extend(postgres.as_ref().and_then(|source| source.open(&seat)));
+        feeds.extend(database.as_ref().and_then(|source| source.open(&seat)));
         feeds.extend(files.as_ref().and_then(|source| source.open(&seat)));
         feeds
-    }))
+    });
+    let acknowledge = Arc::new(move |positions: &[Position]| {
+        let database = positions.iter().find(|position| &*position.stream == postgres::NAME);
+        if let (Some(postgres), Some(position)) = (&postgres, database) {
+            postgres.acknowledge(position.next);
+        }
+    });
+    Ok(Sources { open_feeds, acknowledge })
 }
 
-fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
+fn of_restored(
+    settings: &config::Postgres,
+    config: &Config,
+    clock: &Arc<dyn ServiceClock>,
+    board: &Arc<Board>,
+    letters: &SyncSender<DeadLetter>,
+    restored: Option<&Arc<Restored>>,
+) -> anyhow::Result<postgres::Source> {
+    let settings = of_postgres(settings, config);
+    let Some(restored) = restored else {
+        return Ok(postgres::Source::new(settings, clock.clone(), board, letters.clone())?);
+    };
+    let SourceRows { orders, lines, catalogue } = restored.source_rows()?;
+    let position = restored.position(postgres::NAME, 0);
+    let resumed = postgres::Resumed {
+        lsn: position.map_or(0, |position| position.next),
+        proof: position.and_then(|position| position.proof),
+        orders,
+        lines,
+        catalogue,
+    };
+    Ok(postgres::Source::resuming(settings, clock.clone(), board, letters.clone(), resumed)?)
+}
+
+pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
     let topics = settings.views.iter().chain([&settings.removals]);
     kafka::Settings {
         client: settings.client.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())).collect(),
@@ -49,11 +94,18 @@ fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
     }
 }
 
-fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
+pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
     postgres::Settings {
         tables: postgres.source_tables(),
+        mode: postgres.source_mode(),
+        slot: postgres.slot.clone(),
+        publication: postgres.publication.clone(),
         refresh: Duration::from_secs(postgres.refresh_s),
         window_ms: settings::rules(config).window_ms,
+        acknowledge: match config.checkpoint {
+            Some(_) => postgres::Acknowledge::AfterCheckpoint,
+            None => postgres::Acknowledge::WhenFed,
+        },
         ..postgres::Settings::new(postgres.url.expose())
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
 
 /// A worker's share of the position after each tick.
 fn position(worker: usize, ticks: usize) -> Position {
-    Position { stream: format!("worker {worker}").into(), partition: 0, next: ticks as i64 }
+    Position::new(format!("worker {worker}"), 0, ticks as i64)
 }
 
 /// Runs `history` on so many workers.
@@ -50,6 +50,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         dictionary: world.dictionary.clone(),
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: Some(Arc::new(Mutex::new(outlet))),
+        cuts: None,
     };
     let slots = Arc::new(Slots::new(workers));
     let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
@@ -208,7 +209,8 @@ impl Member<'_> {
 /// The histories that show while one of two workers has shown its first tick and the other has not.
 pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
     let slots = Arc::new(Slots::new(2));
-    let plan = Plan { rules, dictionary: world.dictionary.clone(), late_lines: Arc::default(), changes: None };
+    let plan =
+        Plan { rules, dictionary: world.dictionary.clone(), late_lines: Arc::default(), changes: None, cuts: None };
     let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
     let shared = Arc::new((world.clone(), shelf, plan, Meeting::new(2)));
     let guards = timely::execute(timely::Config::process(2), move |worker| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, UserKey};
+use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
@@ -51,7 +51,10 @@ impl World {
                 inputs.order(row, diff);
             }
             Update::Line { order, product, diff } => {
-                inputs.line(LineRow { order: self.orders[order], product: self.products[product] }, diff);
+                inputs.line(
+                    LineRow { order: self.orders[order], product: self.products[product], row: RowKey::NONE },
+                    diff,
+                );
             }
             Update::Catalogue { product, category, diff } => {
                 let row = CatalogueRow { product: self.products[product], category: self.categories[category] };

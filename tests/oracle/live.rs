@@ -129,7 +129,7 @@ impl Feed for Shop {
         }
         self.fed += records;
         let far_behind = self.fed % 400 > 200 && self.fed < UPDATES_PER_WORKER;
-        Fed { records, waiting: if far_behind { 10_000 } else { 0 } }
+        Fed { records, waiting: if far_behind { 10_000 } else { 0 }, reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
@@ -138,7 +138,7 @@ impl Feed for Shop {
 }
 
 fn position(worker: usize, fed: usize) -> Position {
-    Position { stream: format!("worker {worker}").into(), partition: 0, next: fed as i64 }
+    Position::new(format!("worker {worker}"), 0, fed as i64)
 }
 
 /// What a reader saw: samples; and what it was told is covered (worker, how many updates) by a time.
@@ -188,6 +188,8 @@ fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engi
         clock: Arc::new(Countdown(AtomicU64::new(1_000_000))),
         open_feeds: Arc::new(move |seat| vec![Box::new(Shop::new(feeds_of.clone(), seat, seed)) as Box<dyn Feed>]),
         changes: None,
+        restore: None,
+        journal_max: None,
         board: Arc::new(Board::default()),
     };
     Engine::start(settings).expect("threads can be started")

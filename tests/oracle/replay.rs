@@ -89,7 +89,8 @@ impl Story {
                 continue;
             }
             service = at.max(service);
-            self.updates.push((service, self.event(file, user, product, at)));
+            let update = self.event(file, user, product, at);
+            self.updates.push((service, update));
         }
     }
 

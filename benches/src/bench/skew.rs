@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use dataflow::ids::ProductKey;
+use dataflow::ids::{ProductKey, RowKey};
 use dataflow::rows::LineRow;
 use dataflow::time::ServiceClock as _;
 
@@ -62,7 +62,7 @@ fn watch(lines: usize, figures: &mut Figures) {
         orders.one(now, 0, &mut rows);
         let Some(row @ Row::Order(order)) = rows.pop_front() else { unreachable!("an order begins with its row") };
         lab.sight(row);
-        1e3 * ms(lab.sight(Row::Line(LineRow { order: order.order, product })))
+        1e3 * ms(lab.sight(Row::Line(LineRow { order: order.order, product, row: RowKey::NONE })))
     };
     let (mut cold_us, mut hot_us) = (Vec::new(), Vec::new());
     for _ in 0..ORDERS_WATCHED {

@@ -55,11 +55,11 @@ impl Feed for Stall {
                 self.done += 1;
             }
         }
-        Fed { records, waiting: self.at_hand.as_ref().map_or(0, ExactSizeIterator::len) }
+        Fed { records, waiting: self.at_hand.as_ref().map_or(0, ExactSizeIterator::len), reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: self.index as i32, next: self.done });
+        out.push(Position { stream: STREAM.into(), partition: self.index as i32, next: self.done, proof: None });
     }
 }
 

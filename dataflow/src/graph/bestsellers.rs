@@ -4,11 +4,11 @@ use differential_dataflow::AsCollection;
 use differential_dataflow::VecCollection;
 use timely::dataflow::operators::vec::Broadcast;
 
-use crate::ids::ProductKey;
+use crate::ids::{CategoryKey, ProductKey};
 use crate::ops::first::first;
 use crate::rows::{CatalogueRow, Ranking, Seller};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, by_key, by_key_in_place};
+use crate::trace::arranged::{ByKey, ValTrace, by_key, by_key_in_place};
 
 /// The lists, and their changes before they are replicated.
 pub struct BestSellers<'s> {
@@ -17,6 +17,8 @@ pub struct BestSellers<'s> {
     pub lists: ByKey<'s, Ranking, Seller, Diff>,
     /// The same changes, each once in the cluster.
     pub changes: VecCollection<'s, Time, (Ranking, Seller), Diff>,
+    /// Key: product, with the worker it routes to. Value: a category it is in. Difference: how many rows say so.
+    pub categories: ValTrace<ProductKey, CategoryKey, Diff>,
 }
 
 /// The first `size` products of every category and of all, by buyers.
@@ -28,6 +30,7 @@ pub fn lists<'s>(
     size: usize,
 ) -> BestSellers<'s> {
     let categories = by_key(catalogue.map(|row| (row.product, row.category)), "CategoryByProduct", |id| id.route());
+    let categories_trace = categories.trace.clone();
     let in_category = by_key_in_place(buyers.clone(), "BuyersCounted")
         .join_core(categories, |product, &buyers, &category| {
             Some((Ranking::Category(category), seller(*product, buyers)))
@@ -38,7 +41,7 @@ pub fn lists<'s>(
     let ranked = by_key(in_category.concat(winners), "SellersByRanking", Ranking::route);
     let changes = first(ranked, size, "FirstOfRanking").as_collection(|ranking, seller| (*ranking, *seller));
     let everywhere = changes.clone().inner.broadcast().as_collection();
-    BestSellers { lists: by_key_in_place(everywhere, "BestSellers"), changes }
+    BestSellers { lists: by_key_in_place(everywhere, "BestSellers"), changes, categories: categories_trace }
 }
 
 fn seller(product: ProductKey, buyers: Diff) -> Seller {

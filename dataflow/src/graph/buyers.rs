@@ -5,24 +5,37 @@ use differential_dataflow::operators::CountTotal;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
 use super::Plan;
-use crate::ids::ProductKey;
+use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
 use crate::ops::window::buyers_in_window;
 use crate::rows::{LineRow, OrderRow, Purchase};
-use crate::time::{Diff, Time};
-use crate::trace::arranged::{by_key, by_self};
+use crate::time::{Diff, Millis, Time};
+use crate::trace::arranged::{ValTrace, by_key, by_self};
 
-/// (product, distinct buyers in the window), with the worker the product routes to; products without buyers are absent.
-pub fn per_product<'s>(
+/// Buyers, and what they follow from.
+pub struct Buyers<'s> {
+    /// (product, distinct buyers in the window), with the worker the product routes to; products without buyers are
+    /// absent.
+    pub per_product: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
+    /// Key: order, with the worker it routes to. Value: who ordered, and when. Difference: how many rows say so.
+    pub orders: ValTrace<OrderKey, (UserKey, Millis), Diff>,
+    /// Key: order, with the same worker. Value: a product in it, and by which row. Difference: how many rows say so.
+    pub lines: ValTrace<OrderKey, (ProductKey, RowKey), Diff>,
+}
+
+/// Counts every product's distinct buyers.
+pub fn count<'s>(
     orders: VecCollection<'s, Time, OrderRow, Diff>,
     lines: VecCollection<'s, Time, LineRow, Diff>,
     now: VecCollection<'s, Time, Time, Diff>,
     plan: &Plan,
-) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
+) -> Buyers<'s> {
     let orders = by_key(orders.map(|row| (row.order, (row.user, row.created_at))), "OrdersById", |id| id.route());
-    let lines = by_key(lines.map(|row| (row.order, row.product)), "LinesByOrder", |id| id.route());
+    let lines = by_key(lines.map(|row| (row.order, (row.product, row.row))), "LinesByOrder", |id| id.route());
+    let traces = (orders.trace.clone(), lines.trace.clone());
     let purchases =
-        orders.join_core(lines, |_, &(user, created_at), &product| Some(Purchase { product, user, created_at }));
+        orders.join_core(lines, |_, &(user, created_at), &(product, _)| Some(Purchase { product, user, created_at }));
     let now = now.inner.map(|(now, _, _)| now).broadcast();
     let gained = buyers_in_window(purchases, now, plan.rules.window_ms, plan.late_lines.clone());
-    by_self(gained, "BuyersByProduct", |product| product.route()).count_total()
+    let per_product = by_self(gained, "BuyersByProduct", |product| product.route()).count_total();
+    Buyers { per_product, orders: traces.0, lines: traces.1 }
 }

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use differential_dataflow::trace::{BatchReader, TraceReader};
 use timely::progress::Antichain;
 
 use super::{Slots, Snapshot};
+use crate::cut::base::{BaseTraces, batches, compact, upper};
+use crate::cut::{Cuts, Journal, Part};
 use crate::feed::Position;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::rows::{Ranking, Seller, Viewed};
@@ -23,6 +24,15 @@ pub struct Traces {
     pub catalogue: ValTrace<ProductKey, CategoryKey, Diff>,
     /// See [`crate::graph::catalogue::Catalogue::categories`].
     pub categories: KeyTrace<CategoryKey, Diff>,
+    /// What the indexes follow from, where cuts are taken.
+    pub base: Option<BaseTraces>,
+}
+
+/// A cut that is asked for and whose tick this worker has not published yet.
+struct Cutting {
+    cuts: Arc<Cuts>,
+    tick: Time,
+    journal: Option<Journal>,
 }
 
 /// Publishes one worker's snapshots.
@@ -34,6 +44,7 @@ pub struct Publisher {
     /// Positions by the tick they were fed in, not yet published.
     fed: VecDeque<(Time, Arc<[Position]>)>,
     positions: Arc<[Position]>,
+    cutting: Option<Cutting>,
     /// Snapshots some reader may still hold: freed here, so that no reader ever frees a large batch.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -42,12 +53,27 @@ impl Publisher {
     /// A publisher of `traces` into slot number `slot`.
     #[must_use]
     pub fn new(traces: Traces, slots: Arc<Slots>, slot: usize) -> Self {
-        Publisher { traces, slots, slot, upper: 0, fed: VecDeque::new(), positions: Arc::new([]), retired: Vec::new() }
+        Publisher {
+            traces,
+            slots,
+            slot,
+            upper: 0,
+            fed: VecDeque::new(),
+            positions: Arc::new([]),
+            cutting: None,
+            retired: Vec::new(),
+        }
     }
 
     /// Notes the positions after everything that was fed in `tick`.
     pub fn note(&mut self, tick: Time, positions: Vec<Position>) {
         self.fed.push_back((tick, positions.into()));
+    }
+
+    /// This worker's part of the cut at `tick` is to be handed in when the tick is complete.
+    pub(crate) fn cut(&mut self, cuts: Arc<Cuts>, tick: Time, journal: Option<Journal>) {
+        // One that was not complete before the next was asked for is given up.
+        self.cutting = Some(Cutting { cuts, tick, journal });
     }
 
     /// Times before this one are published by this worker.
@@ -63,9 +89,14 @@ impl Publisher {
             return false;
         }
         self.upper = upper;
-        while self.fed.front().is_some_and(|(tick, _)| *tick < upper) {
-            self.positions = self.fed.pop_front().expect("looked at just now").1;
+        // Nothing past the cut's tick has been compacted yet: this worker has not published past it.
+        if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
+            self.show_positions(cutting.tick + 1);
+            let base = self.traces.base.as_ref().map(|base| base.base(cutting.tick)).unwrap_or_default();
+            let part = Part { base, journal: cutting.journal, positions: self.positions.clone() };
+            cutting.cuts.hand_in(cutting.tick, part);
         }
+        self.show_positions(upper);
         let since = self.slots.closed().saturating_sub(1);
         self.traces.compact(since, upper);
         let snapshot = self.traces.snapshot(upper, since, self.positions.clone());
@@ -74,35 +105,31 @@ impl Publisher {
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         true
     }
+
+    /// Moves on to the positions after the ticks before `upper`.
+    fn show_positions(&mut self, upper: Time) {
+        while let Some((_, positions)) = self.fed.pop_front_if(|(tick, _)| *tick < upper) {
+            self.positions = positions;
+        }
+    }
 }
 
 impl Traces {
-    /// The least upper of all indexes. The empty frontier of a finished graph counts as no progress.
+    /// The least upper of all indexes.
     fn upper(&mut self) -> Time {
-        let mut upper = Antichain::new();
-        let mut least = Time::MAX;
-        self.history.read_upper(&mut upper);
-        least = least.min(upper.as_option().copied().unwrap_or(0));
-        self.best_sellers.read_upper(&mut upper);
-        least = least.min(upper.as_option().copied().unwrap_or(0));
-        self.catalogue.read_upper(&mut upper);
-        least = least.min(upper.as_option().copied().unwrap_or(0));
-        self.categories.read_upper(&mut upper);
-        least.min(upper.as_option().copied().unwrap_or(0))
+        let lists = upper(&mut self.history).min(upper(&mut self.best_sellers));
+        lists.min(upper(&mut self.catalogue)).min(upper(&mut self.categories))
     }
 
-    /// Lets times before `since` become one, and batches before `upper` merge. A handle that did not say so would keep
-    /// every batch since the start.
     fn compact(&mut self, since: Time, upper: Time) {
-        let (since, upper) = (Antichain::from_elem(since), Antichain::from_elem(upper));
-        self.history.set_logical_compaction(since.borrow());
-        self.history.set_physical_compaction(upper.borrow());
-        self.best_sellers.set_logical_compaction(since.borrow());
-        self.best_sellers.set_physical_compaction(upper.borrow());
-        self.catalogue.set_logical_compaction(since.borrow());
-        self.catalogue.set_physical_compaction(upper.borrow());
-        self.categories.set_logical_compaction(since.borrow());
-        self.categories.set_physical_compaction(upper.borrow());
+        let (since, upper) = (&Antichain::from_elem(since), &Antichain::from_elem(upper));
+        compact(&mut self.history, since, upper);
+        compact(&mut self.best_sellers, since, upper);
+        compact(&mut self.catalogue, since, upper);
+        compact(&mut self.categories, since, upper);
+        if let Some(base) = &mut self.base {
+            base.compact(since, upper);
+        }
     }
 
     fn snapshot(&self, upper: Time, since: Time, positions: Arc<[Position]>) -> Snapshot {
@@ -116,14 +143,4 @@ impl Traces {
             positions,
         }
     }
-}
-
-fn batches<Tr: TraceReader>(trace: &Tr) -> Vec<Tr::Batch> {
-    let mut batches = Vec::with_capacity(16);
-    trace.map_batches(|batch| {
-        if !batch.is_empty() {
-            batches.push(batch.clone());
-        }
-    });
-    batches
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use dataflow::board::{SourceView, State};
 use serde::Serialize;
 
+use crate::app::LastCheckpoint;
+
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status<'a> {
@@ -21,6 +23,7 @@ pub(crate) struct Status<'a> {
     pub(crate) categories: &'a [String],
     pub(crate) events_total: u64,
     pub(crate) dead_letters: BTreeMap<&'static str, u64>,
+    pub(crate) checkpoint: Option<LastCheckpoint>,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,
     pub(crate) requests_total: u64,

@@ -50,6 +50,7 @@ fn read(
     let shelf = &shared.app.shelf;
     scratch::with(|Scratch { out, sellers, as_of, names, .. }| {
         let glance = shelf.glance_any();
+        shared.admit(glance.as_of(), parameters)?;
         let ranking = match category {
             None => Ranking::General,
             Some(category) => {

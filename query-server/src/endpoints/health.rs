@@ -30,6 +30,9 @@ pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) 
     if sources.is_empty() {
         reasons.push("no source has started yet".into());
     }
+    if as_of < shared.app.floor {
+        reasons.push("what was answered before the last start has not been reached again".into());
+    }
     let age_ms = shared.app.clock.now().saturating_sub(as_of);
     if shared.app.shelf.slots().closed() == 0 {
         reasons.push("nothing is shown yet".into());

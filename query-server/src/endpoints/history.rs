@@ -23,11 +23,11 @@ pub(crate) fn answer(
     mut parameters: Parameters,
 ) -> Result<Reply, Problem> {
     let Some(positions) = parameters.after.take() else {
-        return Ok(Reply::Now(read(shared, headers, &user, &parameters, false)));
+        return read(shared, headers, &user, &parameters, false).map(Reply::Now);
     };
     let user = user.into_owned();
     let wait = parameters.wait;
-    Ok(Reply::after(shared, positions, wait, move |shared| Ok(read(shared, headers, &user, &parameters, false))))
+    Ok(Reply::after(shared, positions, wait, move |shared| read(shared, headers, &user, &parameters, false)))
 }
 
 /// The history as it is now.
@@ -37,11 +37,12 @@ pub(crate) fn read(
     user: &str,
     parameters: &Parameters,
     legacy: bool,
-) -> Response<Body> {
+) -> Result<Response<Body>, Problem> {
     let shelf = &shared.app.shelf;
     scratch::with(|Scratch { out, viewed, as_of, names, .. }| {
         let key = shelf.dictionary().find_user(user);
         let glance = shelf.glance(key);
+        shared.admit(glance.as_of(), parameters)?;
         glance.history(key, viewed);
         if viewed.len() < shelf.rules().items_min {
             viewed.clear();
@@ -53,6 +54,6 @@ pub(crate) fn read(
             (false, true) => Shape::Explained(as_of.text(glance.as_of())),
         };
         user_shelf::history(out, user, viewed, (names, shelf.dictionary()), shape);
-        answer::json(headers, out)
+        Ok(answer::json(headers, out))
     })
 }

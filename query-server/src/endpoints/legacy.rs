@@ -16,7 +16,7 @@ const PRODUCT: HeaderName = HeaderName::from_static("product-id");
 /// `GET /api/v1/user_nav_history_latest_products/`
 pub(crate) fn history(shared: &Arc<Shared>, headers: HeaderMap, parameters: Parameters) -> Result<Reply, Problem> {
     let user = id(&headers, &USER, "user-id")?;
-    Ok(Reply::Now(history::read(shared, HeaderMap::new(), user, &parameters, true)))
+    history::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
 }
 
 /// `DELETE /api/v1/user_nav_history_latest_products/`
@@ -33,7 +33,7 @@ pub(crate) fn recommendations(
     parameters: Parameters,
 ) -> Result<Reply, Problem> {
     let user = id(&headers, &USER, "user-id")?;
-    Ok(Reply::Now(recommendations::read(shared, HeaderMap::new(), user, &parameters, true)))
+    recommendations::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
 }
 
 /// The id in the header field `name`, which must be there once.

@@ -62,6 +62,7 @@ pub(crate) async fn text(shared: &Arc<Shared>) -> Bytes {
         categories: &categories,
         events_total,
         dead_letters,
+        checkpoint: app.checkpoints.as_ref().map(|last| last()),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: sums(shared).requests(),

@@ -116,6 +116,19 @@ fn engine(shared: &Shared, figured: &mut Figured) {
     figured.gauge("vitrine_index_updates", "Updates held by a published index", updates);
     let batches = sizes.iter().map(|(name, size)| (index(name), size.batches as f64));
     figured.gauge("vitrine_index_batches", "Batches a published index is in", batches);
+    if let Some(last) = app.checkpoints.as_ref().map(|last| last()) {
+        let age_s = app.clock.now().saturating_sub(last.as_of_ms) as f64 / 1e3;
+        let age = (last.as_of_ms > 0).then_some((vec![], age_s));
+        figured.gauge("vitrine_checkpoint_age_seconds", "Age of the newest durable checkpoint", age);
+        figured.gauge(
+            "vitrine_checkpoint_seconds",
+            "Time the last checkpoint took",
+            [(vec![], last.took_ms as f64 / 1e3)],
+        );
+        figured.gauge("vitrine_checkpoint_bytes", "Size of the last checkpoint", [(vec![], last.bytes as f64)]);
+        figured.counter("vitrine_checkpoints", "Checkpoints taken", [(vec![], last.taken)]);
+        figured.counter("vitrine_checkpoint_failures", "Checkpoints that failed", [(vec![], last.failed)]);
+    }
     let products = app.shelf.dictionary().products_len() as f64;
     figured.gauge("vitrine_product_ids", "Product ids known", [(vec![], products)]);
 }

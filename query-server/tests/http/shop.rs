@@ -10,7 +10,7 @@ use dataflow::board::{Board, Progress, SourceBoard, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{self, Engine};
 use dataflow::feed::{Fed, Feed, Position, Seat, Waker};
-use dataflow::ids::Ids;
+use dataflow::ids::{Ids, RowKey};
 use dataflow::inputs::Inputs;
 use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
@@ -46,7 +46,7 @@ impl Log {
         if let Some(waker) = &*self.waker.lock().unwrap() {
             waker.wake();
         }
-        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap() }
+        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap(), proof: None }
     }
 }
 
@@ -67,11 +67,11 @@ impl Feed for LogFeed {
         self.next = end;
         self.board.accepted(records as u64);
         self.board.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
-        Fed { records, waiting: log.len() - end }
+        Fed { records, waiting: log.len() - end, reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64 });
+        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, proof: None });
     }
 }
 
@@ -83,7 +83,7 @@ fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());
             inputs.order(OrderRow { order, user: ids.user(user), created_at: *at }, 1);
-            inputs.line(LineRow { order, product }, 1);
+            inputs.line(LineRow { order, product, row: RowKey::NONE }, 1);
         }
         Record::Product { product, category } => {
             let row =
@@ -123,7 +123,7 @@ impl Desk {
                 0 => Ok(self.log.append(records)),
                 1 => Err(Unavailable("the broker does not answer".into())),
                 2 => std::future::pending().await,
-                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1 }),
+                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, proof: None }),
             }
         })
     }
@@ -202,6 +202,8 @@ impl Shop {
         source.state(0, State::Live);
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
+            floor: 0,
+            checkpoints: None,
             shelf: engine.shelf().clone(),
             board,
             ticks: engine.tick_counter(),
@@ -290,6 +292,8 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, board: Arc<Board>) -> Eng
         clock: Arc::new(WallClock),
         open_feeds: Arc::new(open_feeds),
         changes: None,
+        restore: None,
+        journal_max: None,
         board,
     };
     Engine::start(settings).unwrap()

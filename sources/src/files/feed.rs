@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use dataflow::board::{Progress, SourceBoard, State};
 use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
 use dataflow::rows::LineRow;
 
@@ -89,7 +90,7 @@ impl FilesFeed {
             }),
             Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.order(sale.order, diff);
-                inputs.line(LineRow { order: sale.order.order, product: sale.product }, diff);
+                inputs.line(LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE }, diff);
             }),
             Some(Changes::Products(rows)) => rows.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff)),
         }
@@ -118,18 +119,18 @@ impl Feed for FilesFeed {
                         tracing::error!(source = NAME, reason, "files are not read any more");
                         self.board.state(0, State::Stopped(reason));
                         self.batches.remove(thread);
-                        return Fed { records, waiting: 0 };
+                        return Fed { records, ..Fed::default() };
                     }
                 }
             }
         }
         let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();
-        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX) }
+        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
         for (stream, progress) in self.streams.iter().zip(&self.progress) {
-            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next });
+            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next, proof: None });
         }
     }
 }

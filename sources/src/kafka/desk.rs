@@ -95,6 +95,8 @@ pub(super) enum Order {
 pub(super) struct Orders {
     /// At most one a partition: a later order makes an earlier one void.
     pub(super) by_partition: BTreeMap<PartitionId, Order>,
+    /// The brokers have been asked what there is, whatever they said.
+    pub(super) looked: bool,
     /// Every topic has been found and everything of it that was there has been ordered.
     pub(super) complete: bool,
 }
@@ -123,6 +125,13 @@ impl Desk {
         self.tell();
     }
 
+    /// For the watcher: it has asked what there is, and ordered what it heard of.
+    pub(super) fn looked(&self) {
+        if !std::mem::replace(&mut lock(&self.orders).looked, true) {
+            self.tell();
+        }
+    }
+
     /// For the watcher: all that was there has been ordered.
     pub(super) fn complete(&self) {
         if !std::mem::replace(&mut lock(&self.orders).complete, true) {
@@ -136,8 +145,8 @@ impl Desk {
             return None;
         }
         let mut orders = lock(&self.orders);
-        let complete = orders.complete;
-        Some(Orders { by_partition: std::mem::take(&mut orders.by_partition), complete })
+        let Orders { looked, complete, .. } = *orders;
+        Some(Orders { by_partition: std::mem::take(&mut orders.by_partition), looked, complete })
     }
 
     fn tell(&self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dataflow::board::{SourceBoard, State};
 use dataflow::feed::{Fed, Feed, Position, Waker};
 use dataflow::inputs::Inputs;
-use dataflow::time::Millis;
+use dataflow::time::{Millis, ServiceClock, Time};
 use rdkafka::consumer::Consumer as _;
 
 use crate::dead_letter::DeadLetters;
@@ -27,6 +27,7 @@ const NOTICES_MAX: usize = 64;
 /// What all feeds of a source share.
 #[derive(Clone)]
 pub(super) struct Common {
+    pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) board: Arc<SourceBoard>,
     pub(super) dead_letters: DeadLetters,
     pub(super) bell: Arc<Bell>,
@@ -44,6 +45,8 @@ pub(super) struct KafkaFeed {
     common: Common,
     /// The reader whose turn it is.
     turn: usize,
+    /// Whether the watcher has tried to see what there is.
+    looked: bool,
     /// Whether everything there was at the start has been ordered.
     complete: bool,
     caught_up: bool,
@@ -59,6 +62,7 @@ impl KafkaFeed {
             waker,
             common,
             turn: 0,
+            looked: false,
             complete: false,
             caught_up: false,
         }
@@ -66,6 +70,7 @@ impl KafkaFeed {
 
     fn obey(&mut self) {
         let Some(orders) = self.desk.take() else { return };
+        self.looked = orders.looked;
         self.complete = orders.complete;
         for (id, order) in orders.by_partition {
             self.stop(&id);
@@ -100,13 +105,9 @@ impl KafkaFeed {
 
     /// Goes round the partitions until the budget is spent or nothing more has arrived.
     fn read(&mut self, inputs: &mut Inputs, budget: usize) -> usize {
-        let now = inputs.tick();
-        if now == 0 {
-            // No tick has been opened yet: there is no present to judge an event's time by.
-            return 0;
-        }
-        let Common { board, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
-        let bounds = TimeBounds { now, future_max: *future_max_ms, past_max: *past_max_ms };
+        let Common { clock, board, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
+        // Not the open tick: while catching up that lies in the past.
+        let bounds = TimeBounds { now: clock.now(), future_max: *future_max_ms, past_max: *past_max_ms };
         let mut intake = Intake::new(inputs, bounds, board);
         let (mut left, mut dry) = (budget, 0);
         while left > 0 && dry < self.readers.len() {
@@ -117,6 +118,17 @@ impl KafkaFeed {
             left -= records;
         }
         budget - left
+    }
+
+    /// The time that all partitions have come to which still have something to catch up with.
+    fn reached(&self) -> Option<Time> {
+        if self.caught_up {
+            return None;
+        }
+        if !self.looked {
+            return Some(0);
+        }
+        self.readers.iter().filter(|reader| !reader.reached()).map(Reader::time).min()
     }
 
     fn report(&mut self) {
@@ -133,7 +145,7 @@ impl Feed for KafkaFeed {
         self.serve();
         let records = self.read(inputs, budget);
         self.report();
-        Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum() }
+        Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {

@@ -1,9 +1,11 @@
 //! Is this partition still the one we read? What the last record looked like, and what follows when it looks different.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::Hasher;
 use std::ops::Range;
 
+use dataflow::feed::Proof;
 use rdkafka::Message;
+use siphasher::sip::SipHasher13;
 
 /// One record as it was read: enough to know it again.
 ///
@@ -11,19 +13,31 @@ use rdkafka::Message;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     pub(super) offset: i64,
-    timestamp: Option<i64>,
-    /// Of key and payload. Compared within this process only.
+    /// Of key, payload and timestamp; the same in every process and release, because it is kept.
     hash: u64,
+}
+
+impl From<Fingerprint> for Proof {
+    fn from(record: Fingerprint) -> Proof {
+        Proof { at: record.offset, hash: record.hash }
+    }
+}
+
+impl From<Proof> for Fingerprint {
+    fn from(proof: Proof) -> Fingerprint {
+        Fingerprint { offset: proof.at, hash: proof.hash }
+    }
 }
 
 impl Fingerprint {
     pub(super) fn of(message: &impl Message) -> Self {
-        let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+        let mut hasher = SipHasher13::new();
         for part in [message.key(), message.payload()] {
-            hasher.write_usize(part.map_or(usize::MAX, <[u8]>::len));
+            hasher.write(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
             hasher.write(part.unwrap_or_default());
         }
-        Fingerprint { offset: message.offset(), timestamp: message.timestamp().to_millis(), hash: hasher.finish() }
+        hasher.write(&message.timestamp().to_millis().unwrap_or(-1).to_le_bytes());
+        Fingerprint { offset: message.offset(), hash: hasher.finish() }
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
-use dataflow::feed::{Position, Waker};
+use dataflow::feed::{Position, Proof, Waker};
+use dataflow::time::Time;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -30,6 +31,10 @@ pub(super) struct Reader {
     goal: i64,
     /// Whether the goal, or the end of the partition, has been reached.
     reached: bool,
+    /// The record read last, by this reader or whoever read before it.
+    last: Option<Fingerprint>,
+    /// The latest time of a record read.
+    time: Time,
     /// A refused record that could not be handed over yet. Until it is, the position stays before it.
     held: Option<Box<DeadLetter>>,
 }
@@ -52,7 +57,7 @@ impl Reader {
         queue.set_nonempty_callback(move || waker.wake());
         consumer.incremental_assign(&list(&id, Offset::Offset(next))?)?;
         let reached = next >= goal;
-        Ok(Reader { id, queue, consumer: consumer.clone(), place, next, goal, reached, held: None })
+        Ok(Reader { id, queue, consumer: consumer.clone(), place, next, goal, reached, last: None, time: 0, held: None })
     }
 
     pub(super) fn id(&self) -> &PartitionId {
@@ -64,13 +69,19 @@ impl Reader {
         self.reached
     }
 
+    /// The time its records have come to.
+    pub(super) fn time(&self) -> Time {
+        self.time
+    }
+
     /// Records known to be unread.
     pub(super) fn waiting(&self) -> usize {
         usize::try_from(self.place.end() - self.next).unwrap_or(0)
     }
 
     pub(super) fn position(&self) -> Position {
-        Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next }
+        let proof = self.last.or_else(|| self.place.remembered()).map(Proof::from);
+        Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, proof }
     }
 
     /// Reads up to `limit` records that have arrived. Fewer: there are no more, or one waits for the dead letters.
@@ -107,7 +118,12 @@ impl Reader {
         }
         self.reached |= self.next >= self.goal;
         if self.next != before {
-            self.place.note(self.next, last.as_ref().map(Fingerprint::of));
+            if let Some(last) = &last {
+                let time = last.timestamp().to_millis().and_then(|time| Time::try_from(time).ok());
+                self.time = self.time.max(time.unwrap_or(0));
+                self.last = Some(Fingerprint::of(last));
+            }
+            self.place.note(self.next, self.last);
         }
         records
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataflow::board::{Progress, SourceBoard, State};
+use dataflow::feed::Position;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
@@ -78,6 +79,14 @@ impl Tracked {
     }
 }
 
+/// What is known of partitions that are to be read on.
+struct Kept {
+    positions: BTreeMap<PartitionId, Position>,
+    rereads: BTreeMap<PartitionId, Reread>,
+    /// Their proofs could not be read again in time.
+    unanswered: BTreeSet<PartitionId>,
+}
+
 /// The watcher's memory between two looks.
 pub(super) struct Watch {
     charge: Charge,
@@ -119,10 +128,12 @@ impl Watch {
             if deep {
                 looked = Instant::now();
             }
+            let desks = self.charge.desks.all().0;
             if let Err(error) = self.look(deep) {
                 let brokers = &self.charge.brokers;
                 self.troubles.push(format!("no answer from the brokers at {brokers}: {}", reason(&error)));
             }
+            desks.iter().for_each(|desk| desk.looked());
             let rest = REST[usize::from(self.say())];
             let rung = self.charge.bell.wait(rest, PULSE);
             if self.charge.bell.is_stopped() {
@@ -155,14 +166,15 @@ impl Watch {
         let samples = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.remembered())).collect();
         let ends = ends::ends(&self.charge.consumer, ours.keys(), ANSWER_MAX)?;
         let rereads = if deep { self.reread(&ends, &samples)? } else { BTreeMap::new() };
+        let kept = self.look_up_kept(&ends)?;
 
         for (id, ends) in &ends {
             match nexts.get(id) {
                 Some(next) => self.judge(id, *next, *ends, rereads.get(id).copied(), changes.returned.contains(id)),
-                None => self.begin(id.clone(), &ours[id], *ends),
+                None => self.begin(id.clone(), &ours[id], *ends, &kept),
             }
         }
-        if self.topic_troubles.is_empty() && ends.len() == ours.len() {
+        if self.topic_troubles.is_empty() && ends.len() == ours.len() && kept.unanswered.is_empty() {
             desks.iter().for_each(|desk| desk.complete());
         }
         Ok(())
@@ -230,7 +242,9 @@ impl Watch {
             tracked.place.set_end(ends.high);
         } else {
             let next = sight.start(&finding);
+            let remembered = tracked.place.remembered().filter(|_| finding == Finding::Interrupted);
             tracked.place = Arc::new(Place::new(next, ends.high));
+            tracked.place.note(next, remembered);
             tracked.absent = false;
             tracked.moved = (next, Instant::now());
             tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
@@ -243,16 +257,38 @@ impl Watch {
         self.tell(id, &sight, &finding);
     }
 
+    /// Of the partitions that are not read yet: the positions kept for them, and what is found where their proofs were
+    /// taken. Nothing is found where that record has been deleted since.
+    fn look_up_kept(&self, ends: &BTreeMap<PartitionId, Ends>) -> Result<Kept, KafkaError> {
+        let new = ends.keys().filter(|id| !self.tracked.contains_key(id));
+        let positions: BTreeMap<PartitionId, Position> =
+            new.filter_map(|id| Some((id.clone(), (self.charge.resume)(&id.topic, id.partition)?))).collect();
+        let proofs = positions.iter().filter_map(|(id, kept)| Some((id.clone(), Fingerprint::from(kept.proof?))));
+        let proofs = proofs.filter(|(id, proof)| (ends[id].low..ends[id].high).contains(&proof.offset)).collect();
+        let rereads = reread::reread(&self.charge.consumer, &proofs, ANSWER_MAX, &self.charge.bell)?;
+        Ok(Kept { unanswered: proofs.into_keys().filter(|id| !rereads.contains_key(id)).collect(), positions, rereads })
+    }
+
     /// Has a partition read that was never read before, from the position kept for it or else from its first record.
-    fn begin(&mut self, id: PartitionId, desk: &Arc<Desk>, ends: Ends) {
-        let next = (self.charge.resume)(&id.topic, id.partition).unwrap_or(ends.low);
-        let sight = Sight { next, ends, reread: Reread::Unknown, failed: false, returned: false };
+    fn begin(&mut self, id: PartitionId, desk: &Arc<Desk>, ends: Ends, kept: &Kept) {
+        if kept.unanswered.contains(&id) {
+            // Whether it is still the topic it was decides where it is read from.
+            self.troubles.push(format!("partition {id} does not give the record that was read last"));
+            return;
+        }
+        let next = kept.positions.get(&id).map_or(ends.low, |kept| kept.next);
+        let reread = kept.rereads.get(&id).copied().unwrap_or(Reread::Unknown);
+        let sight = Sight { next, ends, reread, failed: false, returned: false };
         let finding = sight.judge();
         let next = sight.start(&finding);
         self.tell(&id, &sight, &finding);
         tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = desk.index(), "reading");
         self.charge.board.partition(&id.topic, id.partition, Progress { next, end: ends.high });
         let place = Arc::new(Place::new(next, ends.high));
+        if finding == Finding::Sound {
+            // Until another record is read this one is what the partition is known by.
+            place.note(next, kept.positions.get(&id).and_then(|kept| kept.proof).map(Fingerprint::from));
+        }
         desk.order(id.clone(), Order::Start { place: place.clone(), next, goal: ends.high });
         let moved = (next, Instant::now());
         self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false, moved });

@@ -51,7 +51,7 @@ impl Shop {
         settings.discovery = Duration::from_millis(200);
         let board = Arc::new(Board::default());
         let (outlet, dead_letters) = sync_channel(dead_letters_max);
-        let source = Source::resuming(settings, &board, outlet, resume).unwrap();
+        let source = Source::resuming(settings, Arc::new(Clock::default()), &board, outlet, resume).unwrap();
         let engine = Engine::start(Settings {
             workers: WORKERS,
             rules: Rules { list_size: 1000, ..Rules::default() },
@@ -61,6 +61,8 @@ impl Shop {
             clock: Arc::new(Clock::default()),
             open_feeds: Arc::new(move |seat| vec![source.open(&seat)]),
             changes: None,
+            restore: None,
+            journal_max: None,
             board,
         });
         Shop { engine: engine.unwrap(), dead_letters }
@@ -104,7 +106,7 @@ impl Shop {
     /// Waits until the published position of a partition is exactly `next`.
     #[track_caller]
     pub(crate) fn wait_position(&self, topic: &str, partition: i32, next: i64) {
-        let at = |next| Position { stream: topic.into(), partition, next };
+        let at = |next| Position { stream: topic.into(), partition, next, proof: None };
         let covers = |next| self.engine.shelf().slots().covers(&at(next));
         let what = format!("{topic}/{partition} is published up to {next}");
         wait_until(SOON, &what, || covers(next) && !covers(next + 1));

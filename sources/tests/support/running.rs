@@ -72,6 +72,8 @@ impl Running {
             clock: clock.clone(),
             open_feeds: Arc::new(move |seat| open(&seat).into_iter().collect()),
             changes: None,
+            restore: None,
+            journal_max: None,
             board: board.clone(),
         });
         Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, board }

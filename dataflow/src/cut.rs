@@ -1,0 +1,144 @@
+//! Cuts: the base collections as of one tick, for checkpoints, taken without a pause.
+//!
+//! ```text
+//! leader closes tick T "for a cut" ─▶ every worker: journal up to T ─┐
+//!                    its first publish past T: base batches, positions ┴▶ Part ─▶ Cuts ─(all parts)─▶ Cut, on any thread
+//! ```
+//! A cut is the same in every worker: all that was given up to its tick and nothing given later. The base batches are
+//! shared and immutable, so the workers go on at once; whoever asked reads them in its own time. The [`journal`] holds
+//! what was given since the cut before, so that writing it down costs what has changed, not what is held.
+
+pub mod base;
+pub mod journal;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::feed::{Position, Waker};
+use crate::time::Time;
+
+pub use base::Base;
+pub use journal::Journal;
+
+/// One worker's share of a cut.
+pub struct Part {
+    /// The worker's rows as of the tick.
+    pub base: Base,
+    /// What was given to the worker after the cut before, up to the tick; none if that was too much to hold.
+    pub journal: Option<Journal>,
+    /// Where the worker's sources would go on after the tick.
+    pub positions: Arc<[Position]>,
+}
+
+/// The base collections of this process as of one tick.
+pub struct Cut {
+    /// The tick: all updates up to it are in the cut.
+    pub tick: Time,
+    /// One part a worker of this process.
+    pub parts: Vec<Part>,
+}
+
+/// Where cuts are asked for, and where workers hand their parts in.
+pub struct Cuts {
+    /// Updates a worker's journal may hold.
+    journal_max: usize,
+    workers: usize,
+    wanted: AtomicBool,
+    leader: Mutex<Option<Waker>>,
+    open: Mutex<Option<Cut>>,
+    handed_in: Condvar,
+}
+
+impl Cuts {
+    /// For `workers` workers of this process, whose journals hold at most `journal_max` updates each.
+    #[must_use]
+    pub fn new(workers: usize, journal_max: usize) -> Self {
+        Cuts {
+            journal_max,
+            workers,
+            wanted: AtomicBool::new(false),
+            leader: Mutex::default(),
+            open: Mutex::default(),
+            handed_in: Condvar::new(),
+        }
+    }
+
+    /// Asks for a cut and waits until every worker has handed its part in; none when time is up.
+    pub fn take(&self, timeout: Duration) -> Option<Cut> {
+        *lock(&self.open) = None;
+        self.wanted.store(true, Ordering::Release);
+        if let Some(leader) = &*lock(&self.leader) {
+            leader.wake();
+        }
+        self.wait(timeout)
+    }
+
+    /// Waits for a cut that another process asked for; none when time is up.
+    pub fn wait(&self, timeout: Duration) -> Option<Cut> {
+        let deadline = Instant::now() + timeout;
+        let mut open = lock(&self.open);
+        loop {
+            if open.as_ref().is_some_and(|cut| cut.parts.len() == self.workers) {
+                return open.take();
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            open = self.handed_in.wait_timeout(open, left).expect("no holder of this lock can panic").0;
+        }
+    }
+
+    pub(crate) fn journal_max(&self) -> usize {
+        self.journal_max
+    }
+
+    /// The leader is to be woken when a cut is asked for.
+    pub(crate) fn lead(&self, leader: Waker) {
+        *lock(&self.leader) = Some(leader);
+    }
+
+    /// For the leader: whether somebody waits for a cut. It is then to close a tick for one.
+    pub(crate) fn take_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Acquire)
+    }
+
+    /// Takes a worker's part of the cut at `tick`.
+    pub(crate) fn hand_in(&self, tick: Time, part: Part) {
+        let mut open = lock(&self.open);
+        match &mut *open {
+            Some(cut) if cut.tick == tick => cut.parts.push(part),
+            // An older one was given up by whoever asked.
+            Some(cut) if cut.tick > tick => return,
+            open => *open = Some(Cut { tick, parts: vec![part] }),
+        }
+        if open.as_ref().is_some_and(|cut| cut.parts.len() == self.workers) {
+            self.handed_in.notify_all();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of these locks can panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part() -> Part {
+        Part { base: Base::default(), journal: None, positions: Arc::new([]) }
+    }
+
+    #[test]
+    fn a_cut_is_whole_when_every_worker_has_handed_in_its_part_of_the_same_tick() {
+        let cuts = Cuts::new(2, 10);
+        cuts.hand_in(7, part());
+        assert!(cuts.wait(Duration::ZERO).is_none());
+        // The first worker had been waited for in vain: the next cut is another one.
+        cuts.hand_in(9, part());
+        cuts.hand_in(7, part());
+        assert!(cuts.wait(Duration::ZERO).is_none(), "parts of two ticks are no cut");
+        cuts.hand_in(9, part());
+        assert_eq!(cuts.wait(Duration::ZERO).unwrap().tick, 9);
+        assert!(cuts.wait(Duration::ZERO).is_none(), "each cut is taken once");
+    }
+}

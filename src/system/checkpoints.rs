@@ -1,0 +1,73 @@
+//! Checkpoints: what a start goes on from, and the thread that takes them while everything runs.
+//!
+//! ```text
+//! start:  store ─▶ newest that verifies ─▶ names, rows, positions ─▶ sources and workers go on from its tick
+//! then:   every so often: cut ─▶ rows of the journals, or all of them ─▶ store (durable) ─▶ sources may forget
+//! ```
+//! A checkpoint holds what came since the one before, as long as the workers could note it and all that is to be read
+//! at a start stays within twice what is held; otherwise it holds everything. So its cost follows what has changed.
+
+mod contents;
+mod keeper;
+mod restored;
+mod served;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use checkpoints::{Fingerprint, Place, RealDisk, Store};
+use dataflow::dictionary::Dictionary;
+use dataflow::feed::Position;
+
+use crate::config::{self, Config};
+
+pub(super) use keeper::{Keeper, Keeping};
+pub(super) use restored::{Restored, SourceRows};
+pub(super) use served::Served;
+
+/// Told the positions of a checkpoint once it is durable: sources may forget what lies before.
+pub(super) type Acknowledge = Arc<dyn Fn(&[Position]) + Send + Sync>;
+
+/// A directory of checkpoints that this process writes to, and what was found there.
+pub(super) struct Found {
+    pub(super) store: Store,
+    pub(super) every: Duration,
+    pub(super) restored: Option<Arc<Restored>>,
+    pub(super) id_key: Fingerprint,
+    /// Updates each worker may note between two checkpoints.
+    pub(super) journal_max: usize,
+}
+
+/// Opens the directory and reads the names of what is there into the dictionary.
+///
+/// # Errors
+/// When the directory cannot be used, or holds what must not be overwritten.
+pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &Dictionary) -> anyhow::Result<Found> {
+    let place = Place { dir: settings.dir.clone(), part: 0, parts: 1, keep: settings.keep };
+    let id_key = Fingerprint::of(&config.dataflow.id_key);
+    let dir = settings.dir.display();
+    let mut store =
+        Store::open(place, Arc::new(RealDisk)).with_context(|| format!("cannot use the checkpoints in {dir}"))?;
+    let latest = store.restore(id_key).with_context(|| format!("cannot go on from the checkpoints in {dir}"))?;
+    for finding in &latest.findings {
+        tracing::error!(%finding, "a checkpoint is damaged; the one before it is gone on from, and what came since is read again");
+    }
+    let restored = match latest.checkpoint {
+        Some(checkpoint) => Some(Arc::new(Restored::read(checkpoint, dictionary)?)),
+        None => None,
+    };
+    match &restored {
+        Some(restored) => {
+            tracing::info!(as_of_ms = restored.tick(), rows = restored.rows(), "going on from a checkpoint")
+        }
+        None => tracing::info!(%dir, "there is no checkpoint yet: everything is read from its beginning"),
+    }
+    Ok(Found {
+        store,
+        every: Duration::from_secs(settings.every_s),
+        restored,
+        id_key,
+        journal_max: settings.journal_max,
+    })
+}
