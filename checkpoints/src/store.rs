@@ -145,11 +145,12 @@ impl Store {
         // Where this fails the manifest may be there or not, so its data stays until a manifest or a start tells.
         sealed::put(&*self.disk, &self.place.dir, &names::temporary(&name), &name, text.as_bytes())?;
         self.condemned.remove(&draft.tick);
-        let (removed, not_removed) = match self.prune() {
+        let after = self.read();
+        let whole = after.as_ref().is_ok_and(|now| now.checkpoint(draft.tick).is_some_and(|it| it.is_whole()));
+        let (removed, not_removed) = match after.and_then(|now| self.prune(&now)) {
             Ok(removed) => (removed, None),
             Err(error) => (0, Some(error)),
         };
-        let whole = self.read().is_ok_and(|now| now.checkpoint(draft.tick).is_some_and(|it| it.is_whole()));
         let (rows, bytes) = (manifest.rows(), manifest.bytes());
         Ok(Written { tick: draft.tick, rows, bytes, whole, removed, not_removed })
     }
@@ -249,9 +250,9 @@ impl Store {
         placed
     }
 
-    fn prune(&self) -> Result<usize, Error> {
+    fn prune(&self, directory: &Directory) -> Result<usize, Error> {
         let condemned: BTreeSet<Time> = self.condemned.keys().copied().collect();
-        let plan = prune::after_checkpoint(&self.read()?, self.owner(), self.place.keep, &condemned);
+        let plan = prune::after_checkpoint(directory, self.owner(), self.place.keep, &condemned);
         self.remove(&plan)
     }
 

@@ -22,7 +22,9 @@ struct Content {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    contents: Vec<Content>,
+    contents: BTreeMap<Inode, Content>,
+    /// The next file's.
+    next: Inode,
     names: BTreeMap<PathBuf, Inode>,
     durable: BTreeMap<PathBuf, Inode>,
     /// Changes of names since the last synchronisation of their directory.
@@ -86,8 +88,7 @@ impl State {
     pub(super) fn create(&mut self, path: &Path) -> io::Result<(Inode, u64)> {
         self.operate()?;
         // A file that is emptied is another one from here on: the old content stays until the change is durable.
-        let inode = self.contents.len();
-        self.contents.push(Content::default());
+        let inode = self.add(Content::default());
         self.change(vec![(path.to_owned(), Some(inode))]);
         Ok((inode, self.life))
     }
@@ -117,7 +118,7 @@ impl State {
         let wanted = if torn { Dice::new(number).up_to(bytes.len()) } else { bytes.len() };
         let room = self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()));
         let fits = wanted.min(usize::try_from(room).unwrap_or(usize::MAX));
-        self.contents[inode].bytes.extend_from_slice(&bytes[..fits]);
+        self.contents.entry(inode).or_default().bytes.extend_from_slice(&bytes[..fits]);
         begun?;
         if fits == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
     }
@@ -126,7 +127,7 @@ impl State {
         self.open(life)?;
         self.operate()?;
         if !self.sync_ignored {
-            let content = &mut self.contents[inode];
+            let content = self.contents.entry(inode).or_default();
             content.synced = content.bytes.len();
         }
         Ok(())
@@ -139,6 +140,7 @@ impl State {
         self.pending = later;
         let now: Vec<Change> = now;
         now.into_iter().for_each(|change| apply(&mut self.durable, change));
+        self.forget();
         Ok(())
     }
 
@@ -147,13 +149,13 @@ impl State {
         let inside = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
         let entry = |(path, inode): (&PathBuf, &Inode)| {
             let name = path.file_name()?.to_str()?.to_owned();
-            Some(Entry { name, length: self.contents[*inode].bytes.len() as u64 })
+            Some(Entry { name, length: self.contents[inode].bytes.len() as u64 })
         };
         Ok(inside.filter_map(entry).collect())
     }
 
     pub(super) fn content(&self, path: &Path) -> io::Result<&[u8]> {
-        Ok(&self.contents[self.inode(path)?].bytes)
+        Ok(&self.contents[&self.inode(path)?].bytes)
     }
 
     pub(super) fn lock(&mut self, path: &Path) -> io::Result<Option<u64>> {
@@ -168,12 +170,11 @@ impl State {
     }
 
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        self.names.iter().map(|(path, inode)| (path.clone(), self.contents[*inode].bytes.clone())).collect()
+        self.names.iter().map(|(path, inode)| (path.clone(), self.contents[inode].bytes.clone())).collect()
     }
 
     pub(super) fn put(&mut self, path: &Path, content: &[u8]) {
-        let inode = self.contents.len();
-        self.contents.push(Content { bytes: content.to_vec(), synced: content.len() });
+        let inode = self.add(Content { bytes: content.to_vec(), synced: content.len() });
         self.names.insert(path.to_owned(), inode);
         self.durable.insert(path.to_owned(), inode);
     }
@@ -189,7 +190,8 @@ impl State {
             }
         }
         self.names = self.durable.clone();
-        for content in &mut self.contents {
+        self.forget();
+        for content in self.contents.values_mut() {
             let unsynced = content.bytes.len() - content.synced;
             match &mut dice {
                 None if loss == Loss::Nothing => {}
@@ -209,13 +211,28 @@ impl State {
         self.life += 1;
     }
 
+    fn add(&mut self, content: Content) -> Inode {
+        let inode = self.next;
+        self.next += 1;
+        self.contents.insert(inode, content);
+        inode
+    }
+
+    /// Forgets what no name leads to, whatever a crash may do.
+    fn forget(&mut self) {
+        let pending = self.pending.iter().flatten().filter_map(|(_, inode)| *inode);
+        let reachable = self.names.values().chain(self.durable.values()).copied().chain(pending);
+        let reachable: BTreeSet<Inode> = reachable.collect();
+        self.contents.retain(|inode, _| reachable.contains(inode));
+    }
+
     fn change(&mut self, change: Change) {
         apply(&mut self.names, change.clone());
         self.pending.push(change);
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|inode| self.contents[*inode].bytes.len() as u64).sum()
+        self.names.values().map(|inode| self.contents[inode].bytes.len() as u64).sum()
     }
 }
 
