@@ -7,12 +7,16 @@
 //! ```
 //! What each part would catch: `properties` wrong lists and orders under every split of the input; `edges` the cases
 //! that were once wrong or are easily made wrong, each by name; `live` what a reader on another thread could see of the
-//! real engine, and that a position it waits for covers what it wrote.
+//! real engine, and that a position it waits for covers what it wrote;
+//! `cuts` a checkpoint that holds another state than that of its tick, or a restart from it that shows another; `replay` a step that holds too much or too little,
+//! or hangs on anything but the records.
 //!
 //! `PROPTEST_CASES` sets how many histories each property tries.
 
 #[path = "oracle/cluster.rs"]
 mod cluster;
+#[path = "oracle/cuts.rs"]
+mod cuts;
 #[path = "oracle/edges.rs"]
 mod edges;
 #[path = "oracle/given.rs"]
@@ -27,5 +31,7 @@ mod meeting;
 mod plain;
 #[path = "oracle/properties.rs"]
 mod properties;
+#[path = "oracle/replay.rs"]
+mod replay;
 #[path = "oracle/seen.rs"]
 mod seen;

@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) users: Vec<UserKey>,
     pub(crate) products: Vec<ProductKey>,
     pub(crate) categories: Vec<CategoryKey>,
-    orders: Vec<OrderKey>,
+    pub(crate) orders: Vec<OrderKey>,
 }
 
 impl World {

@@ -18,9 +18,9 @@ use dataflow::time::{ServiceClock, Time};
 use crate::given::{Domain, Handed, History, Tick, Update, World};
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_user};
 
-const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
-const WINDOW_MS: u64 = 50;
-const UPDATES_PER_WORKER: usize = 800;
+pub(crate) const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
+pub(crate) const WINDOW_MS: u64 = 50;
+pub(crate) const UPDATES_PER_WORKER: usize = 800;
 const READERS: usize = 2;
 
 /// Moves on by one millisecond whenever it is asked.
@@ -34,20 +34,25 @@ impl ServiceClock for Countdown {
 
 /// What was given at which tick, and which ticks there were.
 #[derive(Default)]
-struct Log {
+pub(crate) struct Log {
     opened: BTreeSet<Time>,
-    given: Vec<(Time, Update)>,
+    pub(crate) given: Vec<(Time, Update)>,
     /// For each worker, the ticks of its updates.
     fed: Vec<Vec<Time>>,
 }
 
-struct Shared {
-    world: World,
+pub(crate) struct Shared {
+    pub(crate) world: World,
     log: Mutex<Log>,
 }
 
 impl Shared {
-    fn log(&self) -> MutexGuard<'_, Log> {
+    pub(crate) fn new(workers: usize) -> Arc<Shared> {
+        let log = Mutex::new(Log { fed: vec![Vec::new(); workers], ..Log::default() });
+        Arc::new(Shared { world: World::new(DOMAIN), log })
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().expect("nobody panics with this lock")
     }
 }
@@ -177,9 +182,9 @@ fn watch(shelf: &Shelf, world: &World, workers: usize, failed: &AtomicBool) -> W
     watched
 }
 
-fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engine {
+pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Settings {
     let feeds_of = shared.clone();
-    let settings = Settings {
+    Settings {
         workers,
         rules,
         ticks: TickRules { tick_ms: 1, idle_tick_ms: 20, tick_ms_max: 60, batch_max: 100, behind_min: 1000 },
@@ -191,14 +196,16 @@ fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engi
         restore: None,
         journal_max: None,
         board: Arc::new(Board::default()),
-    };
-    Engine::start(settings).expect("threads can be started")
+    }
+}
+
+fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engine {
+    Engine::start(settings(shared, rules, workers, seed)).expect("threads can be started")
 }
 
 fn readers_see_only_closed_ticks(workers: usize, seed: u64) {
     let rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() };
-    let log = Mutex::new(Log { fed: vec![Vec::new(); workers], ..Log::default() });
-    let shared = Arc::new(Shared { world: World::new(DOMAIN), log });
+    let shared = Shared::new(workers);
     let engine = engine(&shared, rules, workers, seed);
     let (shelf, late) = (engine.shelf().clone(), AtomicBool::new(false));
     let watched: Vec<std::thread::Result<Watched>> = std::thread::scope(|scope| {
@@ -260,8 +267,7 @@ fn readers_of_four_workers_see_only_closed_ticks() {
 
 #[test]
 fn a_dropped_engine_ends_its_workers() {
-    let log = Mutex::new(Log { fed: vec![Vec::new(); 2], ..Log::default() });
-    let shared = Arc::new(Shared { world: World::new(DOMAIN), log });
+    let shared = Shared::new(2);
     let (ended, end) = std::sync::mpsc::channel();
     let engine = engine(&shared, Rules::default(), 2, 4);
     std::thread::spawn(move || {

@@ -1,0 +1,204 @@
+//! Cuts of the real engine while it is fed: each holds exactly what was given up to its tick, by its base and by its
+//! journals, and an engine of any number of workers that starts from it shows the oracle's lists as of that tick.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::cut::{Cut, Journal};
+use dataflow::engine::{Engine, Restore, Settings};
+use dataflow::ids::{ProductKey, RowKey, UserKey};
+use dataflow::inputs::Inputs;
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rules::Rules;
+use dataflow::stamp::Stamp;
+use dataflow::time::{Diff, ServiceClock, Time};
+
+use crate::given::{Handed, History, Tick, Update, World};
+use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, settings};
+use crate::seen::{Oracle, look};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The base collections, row by row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rows {
+    stamps: BTreeMap<(UserKey, ProductKey), Stamp>,
+    orders: BTreeMap<OrderRow, Diff>,
+    lines: BTreeMap<LineRow, Diff>,
+    catalogue: BTreeMap<CatalogueRow, Diff>,
+}
+
+impl Rows {
+    fn stamp(&mut self, pair: (UserKey, ProductKey), stamp: Stamp) {
+        let held = self.stamps.entry(pair).or_insert(stamp);
+        *held = stamp.max(*held);
+    }
+
+    fn give(&mut self, world: &World, update: Update) {
+        match update {
+            Update::View { user, product, at } => {
+                self.stamp((world.users[user], world.products[product]), Stamp::view(at));
+            }
+            Update::Removal { user, product, at } => {
+                self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
+            }
+            Update::Order { order, user, created_at, diff } => {
+                add(&mut self.orders, OrderRow { order: world.orders[order], user: world.users[user], created_at }, diff);
+            }
+            Update::Line { order, product, diff } => {
+                let (order, product) = (world.orders[order], world.products[product]);
+                add(&mut self.lines, LineRow { order, product, row: RowKey::NONE }, diff);
+            }
+            Update::Catalogue { product, category, diff } => {
+                let (product, category) = (world.products[product], world.categories[category]);
+                add(&mut self.catalogue, CatalogueRow { product, category }, diff);
+            }
+        }
+    }
+
+    fn of_base(cut: &Cut) -> Rows {
+        let mut rows = Rows::default();
+        for part in &cut.parts {
+            part.base.stamps(|pair, stamp| rows.stamp(pair, stamp));
+            part.base.orders(|row, diff| add(&mut rows.orders, row, diff));
+            part.base.lines(|row, diff| add(&mut rows.lines, row, diff));
+            part.base.catalogue(|row, diff| add(&mut rows.catalogue, row, diff));
+        }
+        rows
+    }
+
+    fn take(&mut self, journal: &Journal) {
+        journal.stamps.iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
+        journal.orders.iter().for_each(|(row, _, diff)| add(&mut self.orders, *row, *diff));
+        journal.lines.iter().for_each(|(row, _, diff)| add(&mut self.lines, *row, *diff));
+        journal.catalogue.iter().for_each(|(row, _, diff)| add(&mut self.catalogue, *row, *diff));
+    }
+
+    /// Gives every `peers`-th row, from the `worker`-th on.
+    fn restore(&self, worker: usize, peers: usize, inputs: &mut Inputs) {
+        let share = move |nth: usize| nth % peers == worker;
+        let stamps = self.stamps.iter().enumerate().filter(|(nth, _)| share(*nth));
+        stamps.for_each(|(_, (&(user, product), &stamp))| inputs.stamp(user, product, stamp));
+        let orders = self.orders.iter().enumerate().filter(|(nth, _)| share(*nth));
+        orders.for_each(|(_, (row, diff))| inputs.order(*row, *diff));
+        let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));
+        lines.for_each(|(_, (row, diff))| inputs.line(*row, *diff));
+        let catalogue = self.catalogue.iter().enumerate().filter(|(nth, _)| share(*nth));
+        catalogue.for_each(|(_, (row, diff))| inputs.catalogue(*row, *diff));
+    }
+}
+
+fn add<T: Ord>(rows: &mut BTreeMap<T, Diff>, row: T, diff: Diff) {
+    let copies = rows.entry(row).or_default();
+    *copies += diff;
+    if *copies == 0 {
+        rows.retain(|_, copies| *copies != 0);
+    }
+}
+
+/// A clock that stands still, so that no tick closes after the one that was restored.
+struct Still(Time);
+
+impl ServiceClock for Still {
+    fn now(&self) -> Time {
+        self.0
+    }
+}
+
+fn rules() -> Rules {
+    Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() }
+}
+
+/// Cuts until all has been given and cut; each is compared with what had been given.
+fn cut_under_way(workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) {
+    let shared = Shared::new(workers);
+    let settings = Settings { journal_max: Some(usize::MAX), ..settings(&shared, rules(), workers, seed) };
+    let engine = Engine::start(settings).expect("threads can be started");
+    let cuts = engine.cuts().expect("cuts are wanted").clone();
+    let mut taken = Vec::new();
+    let mut noted = Rows::default();
+    let mut before = 0;
+    loop {
+        let all_given = shared.log().given.len() == workers * UPDATES_PER_WORKER;
+        let cut = cuts.take(PATIENCE).expect("ticks close");
+        assert!(cut.tick > before, "a cut is of a later tick than the one before");
+        assert_eq!(cut.parts.len(), workers);
+        for part in &cut.parts {
+            let journal = part.journal.as_ref().expect("there is room for everything");
+            assert_eq!(journal.after, before, "a journal begins where the one before ended");
+            noted.take(journal);
+        }
+        before = cut.tick;
+        taken.push((cut.tick, Rows::of_base(&cut), noted.clone()));
+        if all_given {
+            break;
+        }
+    }
+    engine.stop().expect("no worker panicked");
+    let log = shared.log();
+    let judged = taken.into_iter().map(|(tick, base, noted)| {
+        let mut given = Rows::default();
+        log.given.iter().filter(|given| given.0 <= tick).for_each(|(_, update)| given.give(&shared.world, *update));
+        assert_eq!(base, given, "what the cut at {tick} holds");
+        assert_eq!(noted, given, "what the journals up to {tick} come to");
+        (tick, base)
+    });
+    let judged = judged.collect();
+    drop(log);
+    (shared, judged)
+}
+
+/// Starts from a cut, and compares everything that shows with the oracle.
+fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), workers: usize) {
+    let (share, empty) = (Arc::new(rows.clone()), Shared::new(workers));
+    let give = Arc::new(move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
+        if calls == 0 {
+            share.restore(worker, peers, inputs);
+        }
+        calls == 0
+    });
+    let settings = Settings {
+        restore: Some(Restore { tick: *tick, give }),
+        clock: Arc::new(Still(*tick)),
+        open_feeds: Arc::new(|_| Vec::new()),
+        ..settings(&empty, rules(), workers, 0)
+    };
+    let engine = Engine::start(settings).expect("threads can be started");
+    let slots = engine.shelf().slots().clone();
+    assert!(slots.wait_until(PATIENCE, || slots.closed() > *tick), "what was restored shows");
+    let samples = look(engine.shelf(), &shared.world);
+    engine.stop().expect("no worker panicked");
+    let log = shared.log();
+    let given = log.given.iter().filter(|given| given.0 <= *tick).map(|given| Handed { hand: 0, update: given.1 });
+    let ticks = vec![Tick { given: given.collect(), next: tick + 1 }];
+    let history = History { domain: DOMAIN, rules: rules(), ticks };
+    let mut oracle = Oracle::new(&shared.world, &history);
+    for sample in &samples {
+        assert_eq!(sample.as_of, *tick);
+        oracle.judge(sample).unwrap_or_else(|wrong| panic!("restored on {workers} workers: {wrong}"));
+    }
+}
+
+fn cuts_hold_their_tick_and_can_be_gone_on_from(workers: usize, seed: u64) {
+    let (shared, cuts) = cut_under_way(workers, seed);
+    assert!(cuts.len() > 2, "there were cuts while the engine was fed");
+    for (nth, cut) in cuts.iter().enumerate() {
+        go_on_from(&shared, cut, [1, 2, 4][nth % 3]);
+    }
+}
+
+#[test]
+fn cuts_of_one_worker() {
+    cuts_hold_their_tick_and_can_be_gone_on_from(1, 5);
+}
+
+#[test]
+fn cuts_of_two_workers() {
+    cuts_hold_their_tick_and_can_be_gone_on_from(2, 6);
+}
+
+#[test]
+fn cuts_of_four_workers() {
+    cuts_hold_their_tick_and_can_be_gone_on_from(4, 7);
+}
