@@ -5,6 +5,7 @@ mod bot;
 mod freshness;
 mod lookups;
 mod memory;
+mod restart;
 mod scale;
 mod skew;
 mod slide;
@@ -35,6 +36,8 @@ pub(crate) enum Name {
     Bot,
     /// Half of all orders on one product
     Skew,
+    /// From a checkpoint to answers beside reading the topic again; look-ups while checkpoints are taken
+    Restart,
 }
 
 /// Runs one benchmark.
@@ -48,5 +51,6 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Slide => slide::run(context, figures),
         Name::Bot => bot::run(context, figures),
         Name::Skew => skew::run(context, figures),
+        Name::Restart => restart::run(context, figures),
     }
 }

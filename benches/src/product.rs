@@ -41,6 +41,16 @@ impl Product {
 
     /// Starts it on a topic of views.
     pub(crate) fn on_topic(context: &Context, workers: usize, topic: &str) -> anyhow::Result<Product> {
+        Product::on_topic_with(context, workers, topic, "")
+    }
+
+    /// Starts it on a topic of views, with further sections of the configuration.
+    pub(crate) fn on_topic_with(
+        context: &Context,
+        workers: usize,
+        topic: &str,
+        sections: &str,
+    ) -> anyhow::Result<Product> {
         let broker = context.broker();
         let (removals, dead_letters) = (format!("{topic}-removals"), format!("{topic}-dead"));
         for topic in [&removals, &dead_letters] {
@@ -51,7 +61,7 @@ impl Product {
         let brokers = broker.bootstrap();
         let config = format!(
             "[kafka]\nbrokers = \"{brokers}\"\nviews = [\"{topic}\"]\nremovals = \"{removals}\"\n\
-             dead_letters = \"{dead_letters}\"\n\n[log]\nlevel = \"warn\"\n"
+             dead_letters = \"{dead_letters}\"\n\n[log]\nlevel = \"warn\"\n\n{sections}"
         );
         Product::start(context, workers, &config)
     }

@@ -22,10 +22,10 @@ use crate::shop::{USERS, shop};
 const CONNECTIONS: usize = 32;
 /// The product's default.
 const SERVING_THREADS: &str = "2";
-const BUSY_EVENTS_PER_S: &str = "50000";
+pub(super) const BUSY_EVENTS_PER_S: &str = "50000";
 /// A rate well below what saturates the machine: latencies are the server's then, not those of a queue.
-const PACED_PER_S: f64 = 2000.0;
-const PACED_CONNECTIONS: usize = 8;
+pub(super) const PACED_PER_S: f64 = 2000.0;
+pub(super) const PACED_CONNECTIONS: usize = 8;
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One server under load.
@@ -117,7 +117,7 @@ fn measure(
 }
 
 /// Histories of random users, all alike: most have few views.
-fn requests() -> Requests {
+pub(super) fn requests() -> Requests {
     let shop = shop(0);
     let mut rng = shop.rng("look-ups");
     Requests::gets((0..100_000).map(move |_| format!("/v1/users/{}/history", shop.user_id(rng.below(USERS)))))
@@ -135,6 +135,6 @@ fn answer_bytes(product: &Product) -> anyhow::Result<usize> {
     Ok(median(&sizes) as usize)
 }
 
-fn stop(mut process: Process) {
+pub(super) fn stop(mut process: Process) {
     process.kill9();
 }

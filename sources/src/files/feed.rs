@@ -32,6 +32,8 @@ pub(super) struct FilesFeed {
     board: Arc<SourceBoard>,
     streams: [Arc<str>; FILES.len()],
     progress: [Progress; FILES.len()],
+    /// Of each file, whether it has been read to its end, or could not be.
+    tried: [bool; FILES.len()],
 }
 
 impl FilesFeed {
@@ -43,6 +45,7 @@ impl FilesFeed {
             board: source.board.clone(),
             streams: FILES.map(Arc::from),
             progress: [Progress { next: 0, end: 0 }; FILES.len()],
+            tried: [false; FILES.len()],
         };
         let dir = source.settings.dir.clone();
         feed.spawn("files-events", source, seat, {
@@ -99,6 +102,7 @@ impl FilesFeed {
         self.board.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
         self.board.accepted(records as u64);
         if let Some(state) = batch.state {
+            self.tried[batch.part] = true;
             self.board.state(batch.part, state);
         }
         // A batch without changes may have moved the position all the same.
@@ -125,7 +129,9 @@ impl Feed for FilesFeed {
             }
         }
         let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();
-        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached: None }
+        // Files do not tell how far they have come in time: it starts when they have been read.
+        let reached = self.tried.contains(&false).then_some(0);
+        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
