@@ -16,6 +16,7 @@
 //! removed before the checkpoint that makes it needless is durable. [`simulation`] holds the disk that shows it.
 
 mod columns;
+mod contents;
 mod data_file;
 mod directory;
 mod disk;
@@ -27,7 +28,9 @@ mod mark;
 mod names;
 mod prune;
 mod restorable;
+mod restored;
 mod sealed;
+mod series;
 pub mod simulation;
 mod store;
 mod table;
@@ -41,5 +44,7 @@ pub use self::frame::FRAME_ROWS_MAX;
 pub use self::manifest::{DataFile, FORMAT, Kind, Manifest, Summary};
 pub use self::mark::Mark;
 pub use self::restorable::{FrameRef, Restorable};
+pub use self::restored::{RestoreError, Restored, SourceRows};
+pub use self::series::{Bounds, Series, Taken};
 pub use self::store::{Draft, Latest, Place, Store, Written};
 pub use self::table::{Rows, Table};

@@ -56,6 +56,20 @@ pub struct Restore {
     pub give: GiveRows,
 }
 
+impl Restore {
+    /// Gives a worker its share of the rows, and closes their tick.
+    pub fn start(&self, station: &mut Station, worker: &mut Worker) {
+        station.advance_to(self.tick);
+        let mut calls = 0;
+        while (self.give)(worker.index(), worker.peers(), calls, station.inputs()) {
+            station.inputs().flush();
+            worker.step();
+            calls += 1;
+        }
+        station.advance_to(self.tick + 1);
+    }
+}
+
 /// See [`Restore::give`]. Called with the worker's number, the number of workers in all processes, how often it has been
 /// called before, and the worker's inputs.
 pub type GiveRows = Arc<dyn Fn(usize, usize, usize, &mut Inputs) -> bool + Send + Sync>;
@@ -118,7 +132,7 @@ impl Engine {
         let guards = timely::execute(config, move |worker| {
             let mut station = Station::new(worker, &plan, &slots);
             if let Some(restore) = &restore {
-                start_from(restore, &mut station, worker);
+                restore.start(&mut station, worker);
             }
             if let Some(cuts) = &plan.cuts {
                 station.keep_journal(cuts.journal_max());
@@ -189,18 +203,6 @@ impl TickCounter {
     pub fn ticks(&self) -> u64 {
         self.0.ticks()
     }
-}
-
-/// Gives a worker its share of the rows to start from, and closes their tick.
-fn start_from(restore: &Restore, station: &mut Station, worker: &mut Worker) {
-    station.advance_to(restore.tick);
-    let mut calls = 0;
-    while (restore.give)(worker.index(), worker.peers(), calls, station.inputs()) {
-        station.inputs().flush();
-        worker.step();
-        calls += 1;
-    }
-    station.advance_to(restore.tick + 1);
 }
 
 /// One worker's loop.

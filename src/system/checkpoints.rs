@@ -7,9 +7,7 @@
 //! A checkpoint holds what came since the one before, as long as the workers could note it and all that is to be read
 //! at a start stays within twice what is held; otherwise it holds everything. So its cost follows what has changed.
 
-mod contents;
 mod keeper;
-mod restored;
 mod served;
 
 use std::sync::Arc;
@@ -22,8 +20,8 @@ use dataflow::feed::Position;
 
 use crate::config::{self, Config};
 
+pub(super) use ::checkpoints::{Restored, SourceRows};
 pub(super) use keeper::{Keeper, Keeping};
-pub(super) use restored::{Restored, SourceRows};
 pub(super) use served::Served;
 
 /// Told the positions of a checkpoint once it is durable: sources may forget what lies before.

@@ -1,17 +1,19 @@
 //! The rows of a cut, as a checkpoint takes them: all, or what came since the cut before.
 
-use checkpoints::{Error, RowWriter};
 use dataflow::cut::{Cut, Journal};
 use dataflow::dictionary::Name;
 use dataflow::time::{Diff, Time};
 use differential_dataflow::consolidation::consolidate;
 
+use crate::data_file::RowWriter;
+use crate::error::Error;
+
 /// What came since the cut before, in all workers of this process, each row once.
-pub(super) struct Changes(Journal);
+pub(crate) struct Changes(Journal);
 
 impl Changes {
     /// The changes since the cut at `last`; none where a worker could not note them all.
-    pub(super) fn since(last: Time, cut: &mut Cut) -> Option<Changes> {
+    pub(crate) fn since(last: Time, cut: &mut Cut) -> Option<Changes> {
         if cut.parts.iter().any(|part| part.journal.as_ref().is_none_or(|journal| journal.after != last)) {
             return None;
         }
@@ -33,12 +35,12 @@ impl Changes {
     }
 
     /// How many rows they are.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.0.len()
     }
 
     /// Writes them, with the names that are new.
-    pub(super) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
+    pub(crate) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
         let Journal { stamps, orders, lines, catalogue, .. } = &self.0;
         stamps.iter().try_for_each(|((user, product), _, stamp)| to.stamp(*user, *product, *stamp))?;
         orders.iter().try_for_each(|(row, _, diff)| to.order(row, *diff as i64))?;
@@ -55,7 +57,7 @@ fn sum_up<T: Ord + Clone>(rows: &mut Vec<(T, Time, Diff)>) {
 }
 
 /// Writes everything that is held as of the cut.
-pub(super) fn write_all(cut: &Cut, names: impl FnOnce(&mut dyn FnMut(Name)), to: &mut RowWriter) -> Result<(), Error> {
+pub(crate) fn write_all(cut: &Cut, names: impl FnOnce(&mut dyn FnMut(Name)), to: &mut RowWriter) -> Result<(), Error> {
     for part in &cut.parts {
         let mut written = Ok(());
         // The walks cannot be broken off: after a failure the rest of them does nothing.

@@ -4,64 +4,88 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use checkpoints::{FrameRef, Restorable, Rows, Table};
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::{Collision, Dictionary};
 use dataflow::engine::Restore;
 use dataflow::feed::Position;
 use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::{Diff, Time};
 
+use crate::error::Error;
+use crate::restorable::{FrameRef, Restorable};
+use crate::table::{Rows, Table};
+
 /// What was restored, but for the rows themselves, which are read when they are asked for.
-pub(crate) struct Restored {
+pub struct Restored {
     checkpoint: Restorable,
     frames: Vec<FrameRef>,
 }
 
 /// Rows that sources remember, each once a copy.
 #[derive(Default)]
-pub(crate) struct SourceRows {
-    pub(crate) orders: Vec<OrderRow>,
-    pub(crate) lines: Vec<LineRow>,
-    pub(crate) catalogue: Vec<CatalogueRow>,
+pub struct SourceRows {
+    /// Orders.
+    pub orders: Vec<OrderRow>,
+    /// Lines of orders.
+    pub lines: Vec<LineRow>,
+    /// Which category each product is in.
+    pub catalogue: Vec<CatalogueRow>,
+}
+
+/// A checkpoint cannot be gone on from.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Error),
+    /// Its names are not those of this process.
+    #[error("a checkpoint's names: {0}")]
+    Names(#[from] Collision),
 }
 
 impl Restored {
     /// Reads the names into the dictionary; the other rows stay where they are for now.
-    pub(super) fn read(checkpoint: Restorable, dictionary: &Dictionary) -> anyhow::Result<Restored> {
+    ///
+    /// # Errors
+    /// The disk's refusal, damage since the checkpoint was verified, or names that the dictionary has for other keys.
+    pub fn read(checkpoint: Restorable, dictionary: &Dictionary) -> Result<Restored, RestoreError> {
         let (names, frames): (Vec<_>, Vec<_>) =
             checkpoint.frames().into_iter().partition(|frame| frame.table() == Table::Names);
         for frame in names {
             if let Rows::Names(names) = frame.read()? {
-                names.iter().try_for_each(|name| dictionary.learn(name)).context("a checkpoint's names")?;
+                names.iter().try_for_each(|name| dictionary.learn(name))?;
             }
         }
         Ok(Restored { checkpoint, frames })
     }
 
     /// The tick whose rows these are.
-    pub(crate) fn tick(&self) -> Time {
+    #[must_use]
+    pub fn tick(&self) -> Time {
         self.checkpoint.tick
     }
 
     /// How many rows are to be read.
-    pub(crate) fn rows(&self) -> usize {
+    #[must_use]
+    pub fn rows(&self) -> usize {
         self.frames.iter().map(FrameRef::len).sum()
     }
 
     /// How many checkpoints it is made of.
-    pub(crate) fn chain_len(&self) -> usize {
+    #[must_use]
+    pub fn chain_len(&self) -> usize {
         self.checkpoint.chain.len()
     }
 
     /// Where all sources had been.
-    pub(crate) fn positions(&self) -> &[Position] {
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
         &self.checkpoint.positions
     }
 
     /// Where a stream's partition had been.
-    pub(crate) fn position(&self, stream: &str, partition: i32) -> Option<&Position> {
+    #[must_use]
+    pub fn position(&self, stream: &str, partition: i32) -> Option<&Position> {
         self.positions().iter().find(|position| &*position.stream == stream && position.partition == partition)
     }
 
@@ -69,7 +93,7 @@ impl Restored {
     ///
     /// # Errors
     /// The disk's refusal, or damage since the checkpoint was verified.
-    pub(crate) fn source_rows(&self) -> anyhow::Result<SourceRows> {
+    pub fn source_rows(&self) -> Result<SourceRows, Error> {
         let (mut orders, mut lines, mut catalogue) = (HashMap::new(), HashMap::new(), HashMap::new());
         for frame in self.frames.iter().filter(|frame| frame.table() != Table::Stamps) {
             match frame.read()? {
@@ -83,7 +107,8 @@ impl Restored {
     }
 
     /// The rows for the workers.
-    pub(crate) fn restore(self: &Arc<Self>) -> Restore {
+    #[must_use]
+    pub fn restore(self: &Arc<Self>) -> Restore {
         let restored = self.clone();
         let give = move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
             let Some(frame) = restored.frames.get(worker + calls * peers) else { return false };
