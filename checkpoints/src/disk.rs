@@ -126,7 +126,7 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Box::new(RealLock(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -139,4 +139,15 @@ impl DiskFile for File {
     }
 }
 
-impl Lock for File {}
+/// A locked file.
+#[derive(Debug)]
+struct RealLock(File);
+
+impl Lock for RealLock {}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child process that is being started holds the same open file for a moment.
+        let _ = self.0.unlock();
+    }
+}
