@@ -39,14 +39,17 @@
 
 mod assignment;
 mod bell;
+pub mod by_hand;
 mod client;
 mod config;
 mod desk;
 mod feed;
+mod fetch;
 mod fingerprint;
 mod intake;
 pub mod range;
 mod reader;
+pub mod upstream;
 mod watch;
 
 use std::sync::Arc;
@@ -64,7 +67,8 @@ use bell::Bell;
 use client::{Consumer, Context};
 use desk::{Desk, Desks};
 use feed::{Common, KafkaFeed};
-use watch::{Charge, Watch};
+use fetch::Fetching;
+use watch::{Brokers, Charge, Watch};
 
 pub use config::{Settings, SettingsError};
 
@@ -112,10 +116,11 @@ impl Source {
         let bell = Arc::new(Bell::default());
         let desks = Arc::new(Desks::default());
         let board = board.source(NAME);
+        let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(bell.clone()))?);
+        let upstream = Brokers { consumer, addresses: settings.brokers, bell: bell.clone() };
         let charge = Charge {
-            consumer: Arc::new(config::watcher(&config).create_with_context(Context::new(bell.clone()))?),
+            upstream,
             topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
-            brokers: settings.brokers,
             discovery: settings.discovery,
             resume,
             desks: desks.clone(),
@@ -140,7 +145,7 @@ impl Source {
             self.config.create_with_context(context).expect("the watcher's consumer was made from the same settings");
         let desk = Arc::new(Desk::new(seat.index, seat.waker.clone()));
         self.desks.add(desk.clone(), seat.peers);
-        let feed = KafkaFeed::new(consumer, desk, seat.waker.clone(), self.common.clone());
+        let feed = KafkaFeed::new(Fetching::new(consumer), desk, seat.waker.clone(), self.common.clone());
         self.common.bell.ring();
         Box::new(feed)
     }

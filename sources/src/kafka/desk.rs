@@ -11,9 +11,11 @@ use super::fingerprint::Fingerprint;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PartitionId {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
+pub struct PartitionId {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// Its number in the topic.
+    pub partition: i32,
 }
 
 impl fmt::Display for PartitionId {

@@ -1,28 +1,23 @@
 //! One worker's share of the topics: the partitions it owns, polled between two steps of the graph.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dataflow::board::{SourceBoard, State};
 use dataflow::feed::{Fed, Feed, Position, Waker};
 use dataflow::inputs::Inputs;
 use dataflow::time::{Millis, ServiceClock, Time};
-use rdkafka::consumer::Consumer as _;
 
 use crate::dead_letter::DeadLetters;
 use crate::decode::TimeBounds;
 
 use super::bell::Bell;
-use super::client::Consumer;
 use super::desk::{Desk, Order, PartitionId};
 use super::intake::Intake;
 use super::reader::Reader;
+use super::upstream::Fetch;
 
 /// Records read from one partition before the next has its turn.
 const TURN_MAX: usize = 1024;
-
-/// Log lines and errors taken from librdkafka in one call.
-const NOTICES_MAX: usize = 64;
 
 /// What all feeds of a source share.
 #[derive(Clone)]
@@ -36,10 +31,10 @@ pub(super) struct Common {
 }
 
 /// Reads the partitions that its desk orders, and says how far it has come.
-pub(super) struct KafkaFeed {
-    readers: Vec<Reader>,
-    // After the readers, whose queues are parts of it.
-    consumer: Arc<Consumer>,
+pub(super) struct KafkaFeed<F: Fetch> {
+    readers: Vec<Reader<F::Tail>>,
+    // After the readers, whose tails are parts of it.
+    fetch: F,
     desk: Arc<Desk>,
     waker: Waker,
     common: Common,
@@ -52,12 +47,12 @@ pub(super) struct KafkaFeed {
     caught_up: bool,
 }
 
-impl KafkaFeed {
-    pub(super) fn new(consumer: Consumer, desk: Arc<Desk>, waker: Waker, common: Common) -> Self {
+impl<F: Fetch> KafkaFeed<F> {
+    pub(super) fn new(fetch: F, desk: Arc<Desk>, waker: Waker, common: Common) -> Self {
         common.board.state(desk.index(), State::CatchingUp);
         KafkaFeed {
             readers: Vec::new(),
-            consumer: Arc::new(consumer),
+            fetch,
             desk,
             waker,
             common,
@@ -75,8 +70,8 @@ impl KafkaFeed {
         for (id, order) in orders.by_partition {
             self.stop(&id);
             if let Order::Start { place, next, goal } = order {
-                match Reader::start(&self.consumer, &self.waker, id.clone(), place.clone(), next, goal) {
-                    Ok(reader) => self.readers.push(reader),
+                match self.fetch.start(&id, next, &self.waker) {
+                    Ok(tail) => self.readers.push(Reader::new(tail, id, place, next, goal)),
                     Err(error) => {
                         // Ordered again, and then complete again.
                         self.complete = false;
@@ -91,15 +86,6 @@ impl KafkaFeed {
     fn stop(&mut self, id: &PartitionId) {
         if let Some(at) = self.readers.iter().position(|reader| reader.id() == id) {
             self.readers.swap_remove(at).stop();
-        }
-    }
-
-    /// Lets librdkafka call back. Records never come this way: each partition has a queue of its own.
-    fn serve(&self) {
-        for _ in 0..NOTICES_MAX {
-            if self.consumer.poll(Duration::ZERO).is_none() && !self.consumer.context().take_spent() {
-                return;
-            }
         }
     }
 
@@ -139,10 +125,10 @@ impl KafkaFeed {
     }
 }
 
-impl Feed for KafkaFeed {
+impl<F: Fetch> Feed for KafkaFeed<F> {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
         self.obey();
-        self.serve();
+        self.fetch.serve();
         let records = self.read(inputs, budget);
         self.report();
         Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }

@@ -11,8 +11,9 @@ use siphasher::sip::SipHasher13;
 ///
 /// Topic ids would tell a topic from a later one of the same name, but the binding does not show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    pub(super) offset: i64,
+pub struct Fingerprint {
+    /// Where it was.
+    pub offset: i64,
     /// Of key, payload and timestamp; the same in every process and release, because it is kept.
     hash: u64,
 }
@@ -30,7 +31,8 @@ impl From<Proof> for Fingerprint {
 }
 
 impl Fingerprint {
-    pub(super) fn of(message: &impl Message) -> Self {
+    /// Of a record.
+    pub fn of(message: &impl Message) -> Self {
         let mut hasher = SipHasher13::new();
         for part in [message.key(), message.payload()] {
             hasher.write(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
@@ -43,7 +45,7 @@ impl Fingerprint {
 
 /// What was found at the offset of a remembered record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reread {
+pub enum Reread {
     /// Nothing was remembered, or the broker did not answer in time.
     Unknown,
     /// The record, unchanged.
@@ -56,7 +58,8 @@ pub(super) enum Reread {
 
 impl Reread {
     /// Compares what was remembered with the first record at its offset or after.
-    pub(super) fn compare(remembered: &Fingerprint, found: &Fingerprint) -> Self {
+    #[must_use]
+    pub fn compare(remembered: &Fingerprint, found: &Fingerprint) -> Self {
         match found {
             found if found == remembered => Reread::Same,
             found if found.offset > remembered.offset => Reread::Gone,
@@ -67,9 +70,11 @@ impl Reread {
 
 /// A partition's ends upstream: its first offset, and the one after its last committed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) low: i64,
-    pub(super) high: i64,
+pub struct Ends {
+    /// The first offset.
+    pub low: i64,
+    /// The one after the last committed record.
+    pub high: i64,
 }
 
 /// What is known about a partition when it is judged.

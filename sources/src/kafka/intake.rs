@@ -3,7 +3,6 @@
 use dataflow::board::SourceBoard;
 use dataflow::inputs::Inputs;
 use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
 
 use crate::decode::{self, DeadLetter, Kind, TimeBounds};
 
@@ -26,7 +25,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Feeds a record, or refuses it for good.
-    pub(super) fn take(&mut self, id: &PartitionId, message: &BorrowedMessage<'_>) -> Result<(), Box<DeadLetter>> {
+    pub(super) fn take(&mut self, id: &PartitionId, message: &impl Message) -> Result<(), Box<DeadLetter>> {
         let payload = message.payload().unwrap_or_default();
         let record_time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok());
         let refused = |letter: DeadLetter| {

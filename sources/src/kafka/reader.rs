@@ -2,30 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::TrySendError;
-use std::time::Duration;
 
-use dataflow::feed::{Position, Proof, Waker};
+use dataflow::feed::{Position, Proof};
 use dataflow::time::Time;
-use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::Message;
 
 use crate::dead_letter::DeadLetters;
 use crate::decode::DeadLetter;
 
-use super::client::{Consumer, Context};
 use super::desk::{PartitionId, Place};
 use super::fingerprint::Fingerprint;
 use super::intake::Intake;
+use super::upstream::{Polled, Tail};
 
-/// Reads one partition through a queue of its own: what arrives needs no look-up of its topic, and a partition that is
-/// held up holds up no other.
-pub(super) struct Reader {
+/// Reads one partition: a partition that is held up holds up no other.
+pub(super) struct Reader<T> {
     id: PartitionId,
-    // Before the consumer, which the queue is a part of.
-    queue: PartitionQueue<Context>,
-    consumer: Arc<Consumer>,
+    tail: T,
     place: Arc<Place>,
     next: i64,
     goal: i64,
@@ -39,25 +32,11 @@ pub(super) struct Reader {
     held: Option<Box<DeadLetter>>,
 }
 
-impl Reader {
-    /// Starts reading at `next`.
-    pub(super) fn start(
-        consumer: &Arc<Consumer>,
-        waker: &Waker,
-        id: PartitionId,
-        place: Arc<Place>,
-        next: i64,
-        goal: i64,
-    ) -> KafkaResult<Self> {
-        // Split before it is assigned: from its first record on everything comes through the queue.
-        let mut queue = consumer
-            .split_partition_queue(&id.topic, id.partition)
-            .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
-        let waker = waker.clone();
-        queue.set_nonempty_callback(move || waker.wake());
-        consumer.incremental_assign(&list(&id, Offset::Offset(next))?)?;
+impl<T: Tail> Reader<T> {
+    /// Goes on with a partition that is read from `next` on.
+    pub(super) fn new(tail: T, id: PartitionId, place: Arc<Place>, next: i64, goal: i64) -> Self {
         let reached = next >= goal;
-        Ok(Reader { id, queue, consumer: consumer.clone(), place, next, goal, reached, last: None, time: 0, held: None })
+        Reader { id, tail, place, next, goal, reached, last: None, time: 0, held: None }
     }
 
     pub(super) fn id(&self) -> &PartitionId {
@@ -92,9 +71,9 @@ impl Reader {
         let before = self.next;
         let (mut records, mut last) = (0, None);
         while records < limit {
-            match self.queue.poll(Duration::ZERO) {
+            match self.tail.poll() {
                 None => break,
-                Some(Ok(message)) => {
+                Some(Polled::Record(message)) => {
                     records += 1;
                     self.next = message.offset() + 1;
                     if let Err(letter) = intake.take(&self.id, &message) {
@@ -106,13 +85,13 @@ impl Reader {
                     }
                     last = Some(message);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.next = self.next.max(self.consumer.context().take_end().unwrap_or(0));
+                Some(Polled::End(end)) => {
+                    self.next = self.next.max(end.unwrap_or(0));
                     self.reached = true;
                 }
-                Some(Err(error)) => {
-                    tracing::debug!(partition = %self.id, %error, "reading fails");
-                    self.place.fail(error.to_string());
+                Some(Polled::Failed(reason)) => {
+                    tracing::debug!(partition = %self.id, reason, "reading fails");
+                    self.place.fail(reason);
                 }
             }
         }
@@ -152,15 +131,6 @@ impl Reader {
 
     /// Stops reading. What has been fetched and not been read is dropped.
     pub(super) fn stop(self) {
-        let stopped = list(&self.id, Offset::Invalid).and_then(|list| self.consumer.incremental_unassign(&list));
-        if let Err(error) = stopped {
-            tracing::debug!(partition = %self.id, %error, "the partition was not assigned any more");
-        }
+        self.tail.stop();
     }
-}
-
-fn list(id: &PartitionId, offset: Offset) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&id.topic, id.partition, offset)?;
-    Ok(list)
 }

@@ -8,6 +8,7 @@
 //! Its calls block, with time-outs. It is the one that says whether Kafka can be reached: a feed hears of trouble only
 //! as silence, and rings.
 
+mod brokers;
 mod ends;
 mod reread;
 mod topics;
@@ -18,25 +19,21 @@ use std::time::{Duration, Instant};
 
 use dataflow::board::{Progress, SourceBoard, State};
 use dataflow::feed::Position;
-use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
 
 use super::Resume;
 use super::assignment::{changes, owner};
 use super::bell::Bell;
-use super::client::Consumer;
 use super::desk::{Desk, Desks, Order, PartitionId, Place};
 use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
-use topics::Found;
+use super::upstream::{Found, Unanswered, Upstream};
+
+pub(super) use brokers::Brokers;
 
 /// The part of the board that the watcher writes to; workers have their own numbers.
 const PART: usize = usize::MAX;
 
 /// How often the ends of partitions are asked for.
 const PULSE: Duration = Duration::from_secs(1);
-
-/// The longest wait for one answer.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// A partition that gives nothing for this long, though there are records to give, is started again.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -45,10 +42,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 const REST: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
 /// What the watcher is started with.
-pub(super) struct Charge {
-    pub(super) consumer: Arc<Consumer>,
+pub(super) struct Charge<U> {
+    pub(super) upstream: U,
     pub(super) topics: Vec<Arc<str>>,
-    pub(super) brokers: String,
     pub(super) discovery: Duration,
     pub(super) resume: Resume,
     pub(super) desks: Arc<Desks>,
@@ -88,8 +84,8 @@ struct Kept {
 }
 
 /// The watcher's memory between two looks.
-pub(super) struct Watch {
-    charge: Charge,
+pub(super) struct Watch<U: Upstream> {
+    charge: Charge<U>,
     tracked: BTreeMap<PartitionId, Tracked>,
     present: BTreeSet<PartitionId>,
     /// What is wrong, as found by the look at hand.
@@ -99,7 +95,7 @@ pub(super) struct Watch {
     said: State,
 }
 
-impl Drop for Watch {
+impl<U: Upstream> Drop for Watch<U> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let reason = "the thread that watches Kafka's topics ended in a panic: restart the program";
@@ -108,8 +104,8 @@ impl Drop for Watch {
     }
 }
 
-impl Watch {
-    pub(super) fn new(charge: Charge) -> Self {
+impl<U: Upstream> Watch<U> {
+    pub(super) fn new(charge: Charge<U>) -> Self {
         charge.board.state(PART, State::CatchingUp);
         Watch {
             charge,
@@ -128,13 +124,7 @@ impl Watch {
             if deep {
                 looked = Instant::now();
             }
-            let desks = self.charge.desks.all().0;
-            if let Err(error) = self.look(deep) {
-                let brokers = &self.charge.brokers;
-                self.troubles.push(format!("no answer from the brokers at {brokers}: {}", reason(&error)));
-            }
-            desks.iter().for_each(|desk| desk.looked());
-            let rest = REST[usize::from(self.say())];
+            let rest = REST[usize::from(self.turn(deep))];
             let rung = self.charge.bell.wait(rest, PULSE);
             if self.charge.bell.is_stopped() {
                 return;
@@ -143,10 +133,20 @@ impl Watch {
         }
     }
 
+    /// One look, told to the feeds and on the board; says whether anything is wrong.
+    pub(super) fn turn(&mut self, deep: bool) -> bool {
+        let desks = self.charge.desks.all().0;
+        if let Err(Unanswered(reason)) = self.look(deep) {
+            self.troubles.push(reason);
+        }
+        desks.iter().for_each(|desk| desk.looked());
+        self.say()
+    }
+
     /// One look at everything; a `deep` one looks topics up and reads remembered records again.
-    fn look(&mut self, deep: bool) -> Result<(), KafkaError> {
+    fn look(&mut self, deep: bool) -> Result<(), Unanswered> {
         self.troubles.clear();
-        self.drain();
+        self.charge.upstream.serve();
         if deep {
             self.look_up_topics()?;
         }
@@ -164,7 +164,7 @@ impl Watch {
         let nexts: BTreeMap<PartitionId, i64> =
             self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.next())).collect();
         let samples = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.remembered())).collect();
-        let ends = ends::ends(&self.charge.consumer, ours.keys(), ANSWER_MAX)?;
+        let ends = self.charge.upstream.ends(&ours.keys().cloned().collect::<Vec<_>>())?;
         let rereads = if deep { self.reread(&ends, &samples)? } else { BTreeMap::new() };
         let kept = self.look_up_kept(&ends)?;
 
@@ -180,16 +180,10 @@ impl Watch {
         Ok(())
     }
 
-    /// Lets librdkafka call back, so that its log does not pile up.
-    fn drain(&self) {
-        let consumer = &self.charge.consumer;
-        while consumer.poll(Duration::ZERO).is_some() || consumer.context().take_spent() {}
-    }
-
-    fn look_up_topics(&mut self) -> Result<(), KafkaError> {
+    fn look_up_topics(&mut self) -> Result<(), Unanswered> {
         let (mut present, mut troubles) = (BTreeSet::new(), Vec::new());
         for topic in &self.charge.topics {
-            match topics::look_up(&self.charge.consumer, topic, ANSWER_MAX)? {
+            match self.charge.upstream.look_up(topic)? {
                 Found::Partitions(partitions) => {
                     present.extend(partitions.into_iter().map(|partition| PartitionId { topic: topic.clone(), partition }));
                 }
@@ -212,13 +206,13 @@ impl Watch {
         &mut self,
         ends: &BTreeMap<PartitionId, Ends>,
         samples: &BTreeMap<PartitionId, Option<Fingerprint>>,
-    ) -> Result<BTreeMap<PartitionId, Reread>, KafkaError> {
+    ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
         let kept = |id: &PartitionId, sample: &Fingerprint| {
             ends.get(id).is_some_and(|ends| (ends.low..ends.high).contains(&sample.offset))
         };
         let remembered = self.tracked.iter().filter_map(|(id, tracked)| Some((id.clone(), tracked.sample?)));
         let remembered = remembered.filter(|(id, sample)| kept(id, sample)).collect();
-        let rereads = reread::reread(&self.charge.consumer, &remembered, ANSWER_MAX, &self.charge.bell)?;
+        let rereads = self.charge.upstream.reread(&remembered)?;
         for (id, tracked) in &mut self.tracked {
             let unanswered = remembered.contains_key(id) && !rereads.contains_key(id);
             if !unanswered && let Some(Some(sample)) = samples.get(id) {
@@ -259,13 +253,13 @@ impl Watch {
 
     /// Of the partitions that are not read yet: the positions kept for them, and what is found where their proofs were
     /// taken. Nothing is found where that record has been deleted since.
-    fn look_up_kept(&self, ends: &BTreeMap<PartitionId, Ends>) -> Result<Kept, KafkaError> {
+    fn look_up_kept(&self, ends: &BTreeMap<PartitionId, Ends>) -> Result<Kept, Unanswered> {
         let new = ends.keys().filter(|id| !self.tracked.contains_key(id));
         let positions: BTreeMap<PartitionId, Position> =
             new.filter_map(|id| Some((id.clone(), (self.charge.resume)(&id.topic, id.partition)?))).collect();
         let proofs = positions.iter().filter_map(|(id, kept)| Some((id.clone(), Fingerprint::from(kept.proof?))));
         let proofs = proofs.filter(|(id, proof)| (ends[id].low..ends[id].high).contains(&proof.offset)).collect();
-        let rereads = reread::reread(&self.charge.consumer, &proofs, ANSWER_MAX, &self.charge.bell)?;
+        let rereads = self.charge.upstream.reread(&proofs)?;
         Ok(Kept { unanswered: proofs.into_keys().filter(|id| !rereads.contains_key(id)).collect(), positions, rereads })
     }
 
@@ -345,8 +339,4 @@ impl Watch {
         }
         self.said != State::Live
     }
-}
-
-fn reason(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }

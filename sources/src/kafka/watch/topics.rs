@@ -7,17 +7,7 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::client::Consumer;
-
-/// What a topic looks like to us.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It is there, with these partitions.
-    Partitions(Vec<i32>),
-    /// There is no such topic.
-    Missing,
-    /// It cannot be read, for now at least. Holds the reason.
-    Refused(String),
-}
+use crate::kafka::upstream::Found;
 
 /// Asks a broker for a topic.
 pub(super) fn look_up(consumer: &Consumer, topic: &str, timeout: Duration) -> KafkaResult<Found> {

@@ -1,0 +1,61 @@
+//! The source's parts on the calling thread, moved step by step: for the simulation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::board::Board;
+use dataflow::feed::{Feed, Waker};
+use dataflow::time::{Millis, ServiceClock};
+
+use super::bell::Bell;
+use super::desk::{Desk, Desks};
+use super::feed::{Common, KafkaFeed};
+use super::upstream::{Fetch, Upstream};
+use super::watch::{Charge, Watch};
+use super::{NAME, Resume};
+use crate::dead_letter::DeadLetters;
+
+/// What a source of one worker is made from.
+pub struct Parts<U, F> {
+    /// What its watcher asks.
+    pub upstream: U,
+    /// What its feed asks.
+    pub fetch: F,
+    /// The topics that are read.
+    pub topics: Vec<Arc<str>>,
+    /// The kept positions.
+    pub resume: Resume,
+    /// Says what time it is.
+    pub clock: Arc<dyn ServiceClock>,
+    /// What the source says about itself.
+    pub board: Arc<Board>,
+    /// Where refused records go.
+    pub dead_letters: DeadLetters,
+    /// How far ahead of the clock a time may be.
+    pub future_max_ms: Millis,
+    /// How old a time may be.
+    pub past_max_ms: Millis,
+}
+
+/// The watcher, which looks when it is told to.
+pub struct Watching<U: Upstream>(Watch<U>);
+
+impl<U: Upstream> Watching<U> {
+    /// One look at everything; a `deep` one looks topics up and reads remembered records again.
+    pub fn look(&mut self, deep: bool) {
+        self.0.turn(deep);
+    }
+}
+
+/// A source that no thread moves: its watcher and its feed.
+pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>, Box<dyn Feed>) {
+    let Parts { upstream, fetch, topics, resume, clock, board, dead_letters, future_max_ms, past_max_ms } = parts;
+    let (board, bell, desks) = (board.source(NAME), Arc::new(Bell::default()), Arc::new(Desks::default()));
+    let waker = Waker::of_this_thread();
+    let desk = Arc::new(Desk::new(0, waker.clone()));
+    desks.add(desk.clone(), 1);
+    let discovery = Duration::MAX;
+    let charge = Charge { upstream, topics, discovery, resume, desks, bell: bell.clone(), board: board.clone() };
+    let common = Common { clock, board, dead_letters, bell, future_max_ms, past_max_ms };
+    (Watching(Watch::new(charge)), Box::new(KafkaFeed::new(fetch, desk, waker, common)))
+}

@@ -1,0 +1,89 @@
+//! Reading partitions from brokers: each through a queue of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::feed::Waker;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Consumer, Context};
+use super::desk::PartitionId;
+use super::upstream::{Fetch, Polled, Tail, Unanswered};
+
+/// Log lines and errors taken from librdkafka in one call.
+const NOTICES_MAX: usize = 64;
+
+/// A worker's consumer.
+pub(super) struct Fetching(Arc<Consumer>);
+
+impl Fetching {
+    pub(super) fn new(consumer: Consumer) -> Self {
+        Fetching(Arc::new(consumer))
+    }
+}
+
+impl Fetch for Fetching {
+    type Tail = Queue;
+
+    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> Result<Queue, Unanswered> {
+        Queue::start(&self.0, id, next, waker).map_err(|error| Unanswered(error.to_string()))
+    }
+
+    fn serve(&self) {
+        for _ in 0..NOTICES_MAX {
+            if self.0.poll(Duration::ZERO).is_none() && !self.0.context().take_spent() {
+                return;
+            }
+        }
+    }
+}
+
+/// What arrives here needs no look-up of its topic, and a partition that is held up holds up no other.
+pub(super) struct Queue {
+    // Before the consumer, which the queue is a part of.
+    queue: PartitionQueue<Context>,
+    consumer: Arc<Consumer>,
+    id: PartitionId,
+}
+
+impl Queue {
+    fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
+        // Split before it is assigned: from its first record on everything comes through the queue.
+        let mut queue = consumer
+            .split_partition_queue(&id.topic, id.partition)
+            .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
+        let waker = waker.clone();
+        queue.set_nonempty_callback(move || waker.wake());
+        consumer.incremental_assign(&list(id, Offset::Offset(next))?)?;
+        Ok(Queue { queue, consumer: consumer.clone(), id: id.clone() })
+    }
+}
+
+impl Tail for Queue {
+    type Record<'a> = BorrowedMessage<'a>;
+
+    fn poll(&self) -> Option<Polled<BorrowedMessage<'_>>> {
+        Some(match self.queue.poll(Duration::ZERO)? {
+            Ok(message) => Polled::Record(message),
+            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.consumer.context().take_end()),
+            Err(error) => Polled::Failed(error.to_string()),
+        })
+    }
+
+    fn stop(self) {
+        let stopped = list(&self.id, Offset::Invalid).and_then(|list| self.consumer.incremental_unassign(&list));
+        if let Err(error) = stopped {
+            tracing::debug!(partition = %self.id, %error, "the partition was not assigned any more");
+        }
+    }
+}
+
+fn list(id: &PartitionId, offset: Offset) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&id.topic, id.partition, offset)?;
+    Ok(list)
+}

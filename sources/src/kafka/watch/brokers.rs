@@ -1,0 +1,53 @@
+//! What the watcher asks, asked of brokers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+
+use super::{ends, reread, topics};
+use crate::kafka::bell::Bell;
+use crate::kafka::client::Consumer;
+use crate::kafka::desk::PartitionId;
+use crate::kafka::fingerprint::{Ends, Fingerprint, Reread};
+use crate::kafka::upstream::{Found, Unanswered, Upstream};
+
+/// The longest wait for one answer.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
+/// The brokers, through a consumer of the watcher's own.
+pub(in crate::kafka) struct Brokers {
+    pub(in crate::kafka) consumer: Arc<Consumer>,
+    pub(in crate::kafka) addresses: String,
+    pub(in crate::kafka) bell: Arc<Bell>,
+}
+
+impl Brokers {
+    fn unanswered(&self, error: &KafkaError) -> Unanswered {
+        let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+        Unanswered(format!("no answer from the brokers at {}: {reason}", self.addresses))
+    }
+}
+
+impl Upstream for Brokers {
+    fn serve(&self) {
+        while self.consumer.poll(Duration::ZERO).is_some() || self.consumer.context().take_spent() {}
+    }
+
+    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
+        topics::look_up(&self.consumer, topic, ANSWER_MAX).map_err(|error| self.unanswered(&error))
+    }
+
+    fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered> {
+        ends::ends(&self.consumer, ids.iter(), ANSWER_MAX).map_err(|error| self.unanswered(&error))
+    }
+
+    fn reread(
+        &self,
+        remembered: &BTreeMap<PartitionId, Fingerprint>,
+    ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
+        reread::reread(&self.consumer, remembered, ANSWER_MAX, &self.bell).map_err(|error| self.unanswered(&error))
+    }
+}
