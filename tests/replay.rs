@@ -9,6 +9,8 @@ mod past;
 mod refusals;
 #[path = "replay/services.rs"]
 mod services;
+#[path = "replay/silence.rs"]
+mod silence;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,6 +12,11 @@ pub(super) fn items(name: &'static str, count: u64) -> ProgressBar {
     bar(name, count, "{prefix:>10} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
 }
 
+/// A bar over what is all of one thing, whatever its unit, with a message.
+pub(super) fn share(name: &'static str, all: u64) -> ProgressBar {
+    bar(name, all, "{prefix:>10} {wide_bar} {percent:>3}% {eta} {msg}")
+}
+
 /// A bar over the bytes of a file; a spinner if their number is not known.
 pub(super) fn bytes(name: &'static str, count: Option<u64>) -> ProgressBar {
     match count {

@@ -114,7 +114,7 @@ fn summary(board: &Board, job: &Job, rows: u64, refused: u64) -> String {
     let mut lines = Vec::new();
     for source in board.snapshot() {
         let ignored: u64 = source.ignored.values().sum();
-        lines.push(format!("{}: {} records count, {ignored} change no list", source.name, source.accepted));
+        lines.push(format!("{}: {} records used, {ignored} more change no list", source.name, source.accepted));
         let reasons = source.rejected.iter().map(|(reason, count)| format!("  refused: {count} {reason}"));
         lines.extend(reasons);
     }

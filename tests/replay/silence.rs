@@ -1,0 +1,79 @@
+//! A broker that falls silent, or has lost what was promised, ends a replay instead of holding it for ever.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dataflow::board::Board;
+use dataflow::dictionary::Dictionary;
+use dataflow::feed::Seat;
+use dataflow::ids::Ids;
+use dataflow::replay::{self, Failure, Observer, Settings};
+use dataflow::rules::Rules;
+use dataflow::shelf::Shelf;
+use dataflow::time::Time;
+use harness::kafka::Broker;
+use sources::kafka;
+use sources::kafka::range::{Patience, Range};
+use sources::past::Asked;
+
+const STEP: Time = 1_793_491_200_000;
+
+/// Looks at nothing.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn step(&mut self, _: &Shelf, _: Time) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn waiting(&mut self) {}
+}
+
+fn pin(broker: &Broker) -> Range {
+    let patience = Patience { answer: Duration::from_secs(30), record: Duration::from_secs(1) };
+    Range::pin(kafka::Settings::new(broker.bootstrap(), ["views"]), &[], patience).expect("the topic is there")
+}
+
+/// Replays one step; returns what keeps it from its end.
+fn run(range: Range) -> Result<(), String> {
+    let asked = Asked { from: STEP, until: STEP, window_ms: 1 };
+    let board = Board::default();
+    let open = move |seat: Seat| {
+        let past = range.open(&seat, asked, &board, &(Arc::new(|_| {}) as sources::past::Refused))?;
+        Ok(vec![past])
+    };
+    let settings = Settings {
+        workers: 2,
+        rules: Rules::default(),
+        idle_merge_effort: 1000,
+        dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
+        steps: [STEP].into(),
+        batch: 100,
+        open: Arc::new(open),
+    };
+    replay::run(settings, &mut Nobody).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_replay_does_not_wait_for_ever() {
+    let mut broker = Broker::start();
+    broker.create_topic_with("views", 2, &[("retention.ms", "-1")]);
+    let event = |nth| format!("{{\"user_id\":1,\"product_id\":{nth},\"event_type\":\"view\"}}");
+    broker.produce_at("views", Some(1), STEP.cast_signed(), (0..20).map(event));
+    assert_eq!(run(pin(&broker)), Ok(()));
+
+    let range = pin(&broker);
+    broker.freeze();
+    let start = Instant::now();
+    let silent = run(range).expect_err("nothing can come");
+    assert!(silent.contains("nothing has come from views/1 for 1 s, at offset 0 of 20"), "{silent}");
+    assert!(start.elapsed() < Duration::from_secs(30));
+    broker.thaw();
+
+    let range = pin(&broker);
+    broker.truncate("views", 1, 5);
+    let lost = run(range).expect_err("the first records are gone");
+    assert!(lost.contains("views/1 cannot be read"), "{lost}");
+    // What is there now is what a new replay reads.
+    assert_eq!(run(pin(&broker)), Ok(()));
+}
