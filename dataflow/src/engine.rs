@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
 use crate::board::Board;
+use crate::cluster::{Cluster, Place, Reporter, Talk};
 use crate::cut::Cuts;
 use crate::dictionary::Dictionary;
 use crate::feed::{Fed, Feed, OpenFeeds, Seat, Waker};
@@ -20,6 +22,9 @@ use crate::time::{ServiceClock, Time};
 
 /// Records moved between two steps of a worker.
 const FEED_MAX: usize = 16_384;
+
+/// At the end of a cluster, how long a worker waits for what is still on its way for a cut.
+const LAST_CUT_MAX: Duration = Duration::from_secs(2);
 
 /// Everything an engine is started with.
 pub struct Settings {
@@ -109,9 +114,19 @@ impl Engine {
     /// # Errors
     /// When threads cannot be started.
     pub fn start(settings: Settings) -> Result<Engine, StartError> {
+        Engine::start_in(settings, None)
+    }
+
+    /// Starts this process's workers, as a part of `cluster` if there is one. All its processes must have equal settings,
+    /// as far as they say what is computed, and as many workers.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn start_in(settings: Settings, cluster: Option<Cluster>) -> Result<Engine, StartError> {
+        let place = cluster.as_ref().map_or(Place::alone(settings.workers), |cluster| cluster.place(settings.workers));
         let slots = Arc::new(Slots::new(settings.workers));
         let start = settings.restore.as_ref().map_or(0, |restore| restore.tick + 1);
-        let pace = Arc::new(Pace::new(settings.ticks, settings.workers, start));
+        let pace = Arc::new(Pace::new(settings.ticks, place, start));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,
@@ -120,7 +135,8 @@ impl Engine {
             changes: settings.changes.clone(),
             cuts: cuts.clone(),
         };
-        let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
+        let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
+            .in_cluster(place.process, place.processes);
         let mut config = match settings.workers {
             1 => timely::Config::thread(),
             workers => timely::Config::process(workers),
@@ -128,9 +144,14 @@ impl Engine {
         let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
         differential_dataflow::configure(&mut config.worker, &merging);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
-        let restore = settings.restore;
-        let guards = timely::execute(config, move |worker| {
-            let mut station = Station::new(worker, &plan, &slots);
+        let (restore, behind_min) = (settings.restore, settings.ticks.behind_min);
+        let (builders, threads) = match cluster {
+            Some(cluster) => cluster.connect(settings.workers).map_err(|error| StartError(error.to_string()))?,
+            None => config.communication.try_build().map_err(StartError)?,
+        };
+        let guards = timely::execute::execute_from(builders, threads, config.worker, move |worker| {
+            let talk = (place.processes > 1).then(|| Talk::new(shared.clone(), place));
+            let mut station = Station::talking(worker, &plan, &slots, talk);
             if let Some(restore) = &restore {
                 restore.start(&mut station, worker);
             }
@@ -144,16 +165,17 @@ impl Engine {
                 dictionary: plan.dictionary.clone(),
             };
             // The leader joins first, whichever thread is quicker: the others wait for its first tick.
-            while seat.index != shared.joined() {
+            while seat.index % place.workers != shared.joined() {
                 std::thread::yield_now();
             }
             shared.join(seat.waker.clone());
             if let Some(cuts) = plan.cuts.as_ref().filter(|_| seat.index == 0) {
                 cuts.lead(seat.waker.clone());
             }
+            let reporter = (!place.leads()).then(|| Reporter::new(seat.index, seat.peers, behind_min));
             let feeds = open_feeds(seat);
             let cuts = plan.cuts.as_ref();
-            Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots, cuts, cut: 0 }.run(worker);
+            Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots, cuts, cut: 0, reporter }.run(worker);
         })
         .map_err(StartError)?;
         Ok(Engine { shelf, board: settings.board, cuts, pace: StopOnDrop(pace), guards })
@@ -183,7 +205,13 @@ impl Engine {
         TickCounter(self.pace.0.clone())
     }
 
-    /// Ends the workers and waits for them. What was fed and not shown is fed again at the next start.
+    /// Waits until the workers are to end; false when time is up. In a cluster those of process 0 end all others.
+    #[must_use]
+    pub fn wait_for_the_end(&self, timeout: Duration) -> bool {
+        self.pace.0.wait_stopped(timeout)
+    }
+
+    /// Ends the workers and waits for them: those of all processes, if this is process 0 of a cluster. What was fed and not shown is fed again at the next start.
     ///
     /// # Errors
     /// When a worker had panicked.
@@ -215,6 +243,8 @@ struct Loop<'a> {
     cuts: Option<&'a Arc<Cuts>>,
     /// The last tick that was cut at.
     cut: Time,
+    /// In processes other than the leader's.
+    reporter: Option<Reporter>,
 }
 
 impl Loop<'_> {
@@ -232,6 +262,13 @@ impl Loop<'_> {
             self.station.publish();
         }
         drop(self.feeds);
+        // Other processes are still to get what this one told them last, and it what they did.
+        let deadline = Instant::now() + LAST_CUT_MAX;
+        worker.step();
+        while self.station.is_cutting() && Instant::now() < deadline {
+            worker.step_or_park(Some(self.pace.patience()));
+            self.station.publish();
+        }
         self.station.close(worker);
     }
 
@@ -247,6 +284,12 @@ impl Loop<'_> {
                 fed.reached.map_or(all.reached, |time| Some(all.reached.map_or(time, |least| least.min(time))));
         }
         self.pace.fed(index, all);
+        if let Some(reporter) = &mut self.reporter {
+            let (fed, is_full) = (self.pace.fed_here(), self.pace.budget() == 0);
+            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full) {
+                self.station.report(report);
+            }
+        }
         all.records
     }
 
@@ -255,16 +298,19 @@ impl Loop<'_> {
         if index > 0 {
             let next = self.pace.tick();
             if next > self.station.tick() {
-                self.close_tick(next, unnoted);
+                self.close_tick(next, unnoted, false);
                 self.cut_at(self.pace.cut());
             }
             return;
+        }
+        if self.pace.take_ending() {
+            self.station.end_all();
         }
         let now = self.clock.now();
         let Some(next) = self.pace.due(now, self.slots.closed()) else { return };
         if next > self.station.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            self.close_tick(next, unnoted);
+            self.close_tick(next, unnoted, cut);
             if cut {
                 self.cut_at(next - 1);
             }
@@ -272,13 +318,13 @@ impl Loop<'_> {
         }
     }
 
-    fn close_tick(&mut self, next: Time, unnoted: &mut bool) {
+    fn close_tick(&mut self, next: Time, unnoted: &mut bool, cut: bool) {
         if std::mem::take(unnoted) {
             let mut positions = Vec::new();
             self.feeds.iter().for_each(|feed| feed.positions(&mut positions));
             self.station.note(positions);
         }
-        self.station.advance_to(next);
+        self.station.close_tick(next, cut);
     }
 
     /// Nothing has been given since the open tick was opened, and that is after `tick`.

@@ -4,7 +4,7 @@
 //! stamps ────────────────▶ history ──────────────────────────────▶ history index (with the owner of the user)
 //! orders ─┐
 //! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
-//! now ─────────────────────▲                │
+//! marks ───────────────────▲                │
 //! catalogue ────────────────────────────────┴────────────────────▶ catalogue, categories (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
 //! ```
@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use timely::dataflow::Scope;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 
+use crate::cluster::Talk;
 use crate::cut::Cuts;
 use crate::cut::base::BaseTraces;
 use crate::dictionary::Dictionary;
@@ -46,12 +48,20 @@ pub struct Plan {
     pub cuts: Option<Arc<Cuts>>,
 }
 
-/// Builds the graph in one worker: its inputs, and the traces to publish.
-pub fn build(scope: Scope<'_, Time>, plan: &Plan) -> (Inputs, Traces) {
-    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone());
-    names::learn(given.names, plan.dictionary.clone());
+/// Builds the graph in one worker: its inputs, and the traces to publish. `talk` is with other processes, if there are any.
+pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, talk: Option<&Talk>) -> (Inputs, Traces) {
+    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), talk.is_some());
+    let names = names::learn(given.names, plan.dictionary.clone());
+    let mut marks = given.marks.inner.map(|(mark, _, _)| mark).broadcast();
+    if let (Some(talk), Some(told)) = (talk, given.told) {
+        marks = talk.follow(marks);
+        talk.hear_reports(told.reports);
+        talk.hear_noted(told.noted);
+        talk.hear_names(names);
+    }
+    let now = marks.map(|mark| mark.now);
     let history = history::lists(given.stamps, plan.rules.list_size);
-    let buyers = buyers::count(given.orders, given.lines, given.now, plan);
+    let buyers = buyers::count(given.orders, given.lines, now, plan);
     let best_sellers = bestsellers::lists(buyers.per_product, given.catalogue.clone(), plan.rules.list_size);
     let catalogue = catalogue::replicate(given.catalogue);
     if let Some(outlet) = &plan.changes {

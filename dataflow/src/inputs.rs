@@ -6,9 +6,11 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
 use timely::dataflow::Scope;
 
+use crate::cluster::talk::{Mark, Noted, Report};
 use crate::cut::Journal;
 use crate::cut::journal::Journaling;
 use crate::dictionary::{Dictionary, Name};
+use crate::feed::Position;
 use crate::ids::{ProductKey, UserKey};
 use crate::rows::{CatalogueRow, LineRow, OrderRow};
 use crate::stamp::Stamp;
@@ -22,8 +24,16 @@ pub struct Inputs {
     lines: InputSession<Time, LineRow, Diff>,
     catalogue: InputSession<Time, CatalogueRow, Diff>,
     names: InputSession<Time, Name, Diff>,
-    now: InputSession<Time, Time, Diff>,
+    marks: InputSession<Time, Mark, Diff>,
+    told: Option<Told>,
     journaling: Option<Journaling>,
+}
+
+/// What is told to other processes only.
+struct Told {
+    worker: usize,
+    reports: InputSession<Time, Report, Diff>,
+    noted: InputSession<Time, Noted, Diff>,
 }
 
 /// The collections the inputs feed.
@@ -33,17 +43,31 @@ pub(crate) struct Collections<'s> {
     pub(crate) lines: VecCollection<'s, Time, LineRow, Diff>,
     pub(crate) catalogue: VecCollection<'s, Time, CatalogueRow, Diff>,
     pub(crate) names: VecCollection<'s, Time, Name, Diff>,
-    pub(crate) now: VecCollection<'s, Time, Time, Diff>,
+    pub(crate) marks: VecCollection<'s, Time, Mark, Diff>,
+    /// Only where there are other processes.
+    pub(crate) told: Option<Tales<'s>>,
+}
+
+/// See [`crate::cluster`].
+pub(crate) struct Tales<'s> {
+    pub(crate) reports: VecCollection<'s, Time, Report, Diff>,
+    pub(crate) noted: VecCollection<'s, Time, Noted, Diff>,
 }
 
 impl Inputs {
-    pub(crate) fn new<'s>(scope: Scope<'s, Time>, dictionary: Arc<Dictionary>) -> (Inputs, Collections<'s>) {
+    /// `in_cluster`: whether there are other processes, to be told more than rows.
+    pub(crate) fn new<'s>(
+        scope: Scope<'s, Time>,
+        dictionary: Arc<Dictionary>,
+        in_cluster: bool,
+    ) -> (Inputs, Collections<'s>) {
         let (stamps_in, stamps) = scope.new_collection();
         let (orders_in, orders) = scope.new_collection();
         let (lines_in, lines) = scope.new_collection();
         let (catalogue_in, catalogue) = scope.new_collection();
         let (names_in, names) = scope.new_collection();
-        let (now_in, now) = scope.new_collection();
+        let (marks_in, marks) = scope.new_collection();
+        let (told_in, told) = in_cluster.then(|| told(scope)).unzip();
         let inputs = Inputs {
             dictionary,
             stamps: stamps_in,
@@ -51,10 +75,11 @@ impl Inputs {
             lines: lines_in,
             catalogue: catalogue_in,
             names: names_in,
-            now: now_in,
+            marks: marks_in,
+            told: told_in,
             journaling: None,
         };
-        (inputs, Collections { stamps, orders, lines, catalogue, names, now })
+        (inputs, Collections { stamps, orders, lines, catalogue, names, marks, told })
     }
 
     /// From ids to keys.
@@ -126,12 +151,29 @@ impl Inputs {
         self.journaling.as_mut()?.cut(tick)
     }
 
-    /// Moves the window's edge to `now` when the open tick closes. One worker of the cluster says so.
-    pub(crate) fn mark(&mut self, now: Time) {
-        self.now.update(now, 1);
+    /// Moves the window's edge to `mark.now` when the open tick closes, which tells other processes to close theirs.
+    /// One worker of the cluster says so.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.marks.update(mark, 1);
     }
 
-    /// Tells the other processes the names this one saw first.
+    /// Tells the leader, which is in another process, how this worker's sources are doing.
+    pub(crate) fn report(&mut self, report: Report) {
+        if let Some(told) = &mut self.told {
+            told.reports.update(report, 1);
+            told.reports.flush();
+        }
+    }
+
+    /// Tells the other processes where this worker's sources would go on after the open tick.
+    pub(crate) fn tell_positions(&mut self, positions: &[Position]) {
+        if let Some(told) = &mut self.told {
+            told.noted.update((told.worker, positions.to_vec()), 1);
+        }
+    }
+
+    /// Tells the other processes the names this one saw first. Every worker does so when it closes a tick: then no row
+    /// of the tick is without its name there.
     pub(crate) fn announce_names(&mut self) {
         for name in self.dictionary.take_fresh() {
             self.names.update(name, 1);
@@ -145,7 +187,11 @@ impl Inputs {
         self.lines.advance_to(tick);
         self.catalogue.advance_to(tick);
         self.names.advance_to(tick);
-        self.now.advance_to(tick);
+        self.marks.advance_to(tick);
+        if let Some(told) = &mut self.told {
+            told.reports.advance_to(tick);
+            told.noted.advance_to(tick);
+        }
         self.flush();
     }
 
@@ -156,6 +202,16 @@ impl Inputs {
         self.lines.flush();
         self.catalogue.flush();
         self.names.flush();
-        self.now.flush();
+        self.marks.flush();
+        if let Some(told) = &mut self.told {
+            told.reports.flush();
+            told.noted.flush();
+        }
     }
+}
+
+fn told(scope: Scope<'_, Time>) -> (Told, Tales<'_>) {
+    let (reports_in, reports) = scope.new_collection();
+    let (noted_in, noted) = scope.new_collection();
+    (Told { worker: scope.index(), reports: reports_in, noted: noted_in }, Tales { reports, noted })
 }

@@ -9,6 +9,7 @@
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
 pub mod board;
+pub mod cluster;
 pub mod cut;
 pub mod dictionary;
 pub mod engine;

@@ -6,13 +6,18 @@
 //! While a source catches up, ticks do not run ahead of the time its records have come to: what is answered meanwhile is
 //! dated by the data, not by the wall.
 //!
+//! In a cluster the leader is a worker of process 0. Its marks come to the other processes through the graph, and their
+//! paces follow; what their sources do comes back to it as reports (see [`crate::cluster`]).
+//!
 //! While sources are far behind, everything queued joins one large tick, because the cost of an update falls with the
 //! size of its tick; when they have caught up, ticks shrink by themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::cluster::Place;
+use crate::cluster::talk::{Mark, Report};
 use crate::feed::{Fed, Waker};
 use crate::time::{Millis, Time};
 
@@ -40,6 +45,11 @@ impl Default for TickRules {
 /// What the workers of one process share to keep pace.
 pub(crate) struct Pace {
     rules: TickRules,
+    /// Whether the leader is a worker of this process, and whether there are other processes.
+    leads: bool,
+    in_cluster: bool,
+    /// Records this process may feed into one tick.
+    share: usize,
     tick: AtomicU64,
     /// When that tick was opened, by the service clock.
     opened_at: AtomicU64,
@@ -48,9 +58,14 @@ pub(crate) struct Pace {
     /// The last tick that was closed for a cut.
     cut: AtomicU64,
     fed: AtomicUsize,
+    /// For the leader: the most that another process is known to have fed into the open tick.
+    fed_elsewhere: AtomicUsize,
     waiting: Vec<AtomicUsize>,
     wakers: Mutex<Vec<Waker>>,
+    /// The leader is to tell all processes to end.
+    ending: AtomicBool,
     stopped: AtomicBool,
+    end: (Mutex<()>, Condvar),
     ticks: AtomicU64,
 }
 
@@ -58,19 +73,26 @@ pub(crate) struct Pace {
 const LIVE: Time = Time::MAX;
 
 impl Pace {
-    /// The pace of so many workers, the first tick of which is opened after `start`.
-    pub(crate) fn new(rules: TickRules, workers: usize, start: Time) -> Self {
+    /// The pace of the workers of a process, the first tick of which is opened after `start`.
+    pub(crate) fn new(rules: TickRules, place: Place, start: Time) -> Self {
+        let peers = place.peers();
         Pace {
             rules,
+            leads: place.leads(),
+            in_cluster: place.processes > 1,
+            share: (rules.batch_max / place.processes).max(1),
             tick: AtomicU64::new(start),
             opened_at: AtomicU64::new(0),
             // Until it has been asked, a source may have anything to catch up with.
-            reached: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            reached: (0..peers).map(|_| AtomicU64::new(0)).collect(),
             cut: AtomicU64::new(0),
             fed: AtomicUsize::new(0),
-            waiting: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            fed_elsewhere: AtomicUsize::new(0),
+            waiting: (0..peers).map(|_| AtomicUsize::new(0)).collect(),
             wakers: Mutex::default(),
+            ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            end: (Mutex::new(()), Condvar::new()),
             ticks: AtomicU64::new(0),
         }
     }
@@ -79,7 +101,7 @@ impl Pace {
         self.wakers.lock().expect("no holder of this lock can panic")
     }
 
-    /// Adds a worker that follows.
+    /// Adds a worker of this process; the leader, where it is one of them, comes first.
     pub(crate) fn join(&self, waker: Waker) {
         self.wakers().push(waker);
     }
@@ -89,9 +111,14 @@ impl Pace {
         self.wakers().len()
     }
 
-    /// How many more records may be fed into the open tick.
+    /// How many more records this process may feed into the open tick.
     pub(crate) fn budget(&self) -> usize {
-        self.rules.batch_max.saturating_sub(self.fed.load(Ordering::Relaxed))
+        self.share.saturating_sub(self.fed_here())
+    }
+
+    /// How many records this process has fed into the open tick.
+    pub(crate) fn fed_here(&self) -> usize {
+        self.fed.load(Ordering::Relaxed)
     }
 
     /// Notes what a worker fed, how much it knows to be waiting upstream, and how far it has come while it catches up.
@@ -99,11 +126,40 @@ impl Pace {
         let Fed { records, waiting, reached } = fed;
         self.waiting[worker].store(waiting, Ordering::Relaxed);
         self.reached[worker].store(reached.unwrap_or(LIVE), Ordering::Relaxed);
-        if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 {
+        if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 && self.leads {
             // The leader sleeps through silence; it is to close this tick.
             if let Some(leader) = self.wakers().first() {
                 leader.wake();
             }
+        }
+    }
+
+    /// For the leader: a worker of another process told this of a tick.
+    pub(crate) fn reported(&self, report: Report, tick: Time) {
+        self.waiting[report.worker].store(report.waiting, Ordering::Relaxed);
+        self.reached[report.worker].store(report.reached.unwrap_or(LIVE), Ordering::Relaxed);
+        // What belongs to the tick before shows without another one being closed for it.
+        if tick >= self.tick() {
+            self.fed_elsewhere.fetch_max(report.fed, Ordering::Relaxed);
+        }
+    }
+
+    /// For the workers of other processes than the leader's: the leader has closed a tick. For all: it is the end.
+    pub(crate) fn marked(&self, mark: Mark) {
+        if mark.end {
+            return self.stop_here();
+        }
+        if self.leads {
+            return;
+        }
+        if mark.cut {
+            self.cut.fetch_max(mark.now, Ordering::Relaxed);
+        }
+        // Each worker of the process hears of it; the first one tells.
+        if self.tick.fetch_max(mark.now + 1, Ordering::AcqRel) <= mark.now {
+            self.fed.store(0, Ordering::Relaxed);
+            self.ticks.fetch_add(1, Ordering::Relaxed);
+            self.wakers().iter().for_each(Waker::wake);
         }
     }
 
@@ -127,7 +183,7 @@ impl Pace {
         let reached = self.reached.iter().map(|reached| reached.load(Ordering::Relaxed)).min().unwrap_or(LIVE);
         let next = now.min(reached.max(open + 1));
         let age = now.saturating_sub(self.opened_at.load(Ordering::Relaxed));
-        let fed = self.fed.load(Ordering::Relaxed);
+        let fed = self.fed_here().max(self.fed_elsewhere.load(Ordering::Relaxed));
         if fed == 0 {
             return (age >= self.rules.idle_tick_ms).then_some(next);
         }
@@ -135,7 +191,7 @@ impl Pace {
         let is_due = if waiting < self.rules.behind_min {
             age >= self.rules.tick_ms
         } else {
-            fed >= self.rules.batch_max || age >= self.rules.tick_ms_max
+            fed >= self.share || age >= self.rules.tick_ms_max
         };
         is_due.then_some(next)
     }
@@ -143,6 +199,7 @@ impl Pace {
     /// For the leader: announces the tick it has opened at `now`, and whether the one before was closed for a cut.
     pub(crate) fn open(&self, tick: Time, now: Time, cut: bool) {
         self.fed.store(0, Ordering::Relaxed);
+        self.fed_elsewhere.store(0, Ordering::Relaxed);
         self.ticks.fetch_add(1, Ordering::Relaxed);
         self.opened_at.store(now, Ordering::Relaxed);
         if cut {
@@ -164,9 +221,34 @@ impl Pace {
         if self.fed.load(Ordering::Relaxed) > 0 { Duration::from_micros(200) } else { Duration::from_millis(5) }
     }
 
+    /// Ends the workers: of all processes, if the leader is one of this one, otherwise of this process only.
     pub(crate) fn stop(&self) {
+        if self.in_cluster && self.leads {
+            self.ending.store(true, Ordering::Release);
+            self.wakers().iter().for_each(Waker::wake);
+        } else {
+            self.stop_here();
+        }
+    }
+
+    fn stop_here(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wakers().iter().for_each(Waker::wake);
+        drop(self.end.0.lock().expect("no holder of this lock can panic"));
+        self.end.1.notify_all();
+    }
+
+    /// For the leader: whether it is to tell all processes to end; true once.
+    pub(crate) fn take_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed) && self.ending.swap(false, Ordering::Acquire)
+    }
+
+    /// Waits until the workers are to end; false when time is up.
+    pub(crate) fn wait_stopped(&self, timeout: Duration) -> bool {
+        let guard = self.end.0.lock().expect("no holder of this lock can panic");
+        let waited = self.end.1.wait_timeout_while(guard, timeout, |()| !self.is_stopped());
+        drop(waited.expect("no holder of this lock can panic"));
+        self.is_stopped()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -179,7 +261,7 @@ mod tests {
     use super::*;
 
     fn pace() -> Pace {
-        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, 1, 0);
+        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, Place::alone(1), 0);
         pace.fed(0, Fed::default());
         pace.open(1000, 1000, false);
         pace
@@ -218,7 +300,7 @@ mod tests {
 
     #[test]
     fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
-        let pace = Pace::new(TickRules::default(), 2, 0);
+        let pace = Pace::new(TickRules::default(), Place::alone(2), 0);
         pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(500) });
         assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
         pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(700) });
@@ -232,5 +314,33 @@ mod tests {
         assert_eq!(pace.due(9002, 700), Some(701), "time goes on, though one record be older than another");
         pace.fed(1, fed(1, 0));
         assert_eq!(pace.due(9002, 700), Some(9002));
+    }
+
+    #[test]
+    fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_marks() {
+        let place = |process| Place { workers: 1, process, processes: 2 };
+        let rules = TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() };
+        let (leading, following) = (Pace::new(rules, place(0), 0), Pace::new(rules, place(1), 0));
+        leading.fed(0, fed(0, 0));
+        assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
+        leading.open(1000, 1000, false);
+        let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None };
+        leading.reported(report(3, 0), 999);
+        assert_eq!(leading.due(1001, 1000), None, "that shows with the tick before");
+        leading.reported(report(3, 0), 1000);
+        assert_eq!(leading.due(1001, 1000), Some(1001));
+        leading.reported(report(50, 70), 1000);
+        assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
+        following.fed(1, fed(50, 70));
+        assert_eq!(following.budget(), 0);
+        following.marked(Mark { now: 1000, cut: true, end: false });
+        following.marked(Mark { now: 1000, cut: true, end: false });
+        assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
+        leading.stop();
+        assert!(leading.take_ending() && !leading.is_stopped(), "all processes are told first");
+        let end = Mark { now: 0, cut: false, end: true };
+        leading.marked(end);
+        following.marked(end);
+        assert!(leading.is_stopped() && following.wait_stopped(Duration::ZERO));
     }
 }

@@ -24,13 +24,34 @@ pub struct Shelf {
     dictionary: Arc<Dictionary>,
     rules: Rules,
     late_lines: Arc<AtomicU64>,
+    process: usize,
+    processes: usize,
 }
 
 impl Shelf {
     /// The read side of `slots`. All four must be those the workers were built with.
     #[must_use]
     pub fn new(slots: Arc<Slots>, dictionary: Arc<Dictionary>, rules: Rules, late_lines: Arc<AtomicU64>) -> Self {
-        Shelf { slots, dictionary, rules, late_lines }
+        Shelf { slots, dictionary, rules, late_lines, process: 0, processes: 1 }
+    }
+
+    /// The same, of one process of a cluster, all of which have as many workers.
+    #[must_use]
+    pub fn in_cluster(self, process: usize, processes: usize) -> Self {
+        Shelf { process, processes, ..self }
+    }
+
+    /// The other process that holds this user's rows, if it is not this one.
+    #[must_use]
+    pub fn owner_elsewhere(&self, user: UserKey) -> Option<usize> {
+        let owner = self.worker_of(user) / self.slots.len();
+        (owner != self.process).then_some(owner)
+    }
+
+    /// The worker that holds this user's rows, of those of all processes.
+    fn worker_of(&self, user: UserKey) -> usize {
+        let peers = (self.slots.len() * self.processes) as u64;
+        usize::try_from(user.route() % peers).expect("a worker's number is small")
     }
 
     /// Where workers publish: frontiers, positions, and waiting for them.
@@ -57,11 +78,10 @@ impl Shelf {
         self.late_lines.load(Ordering::Relaxed)
     }
 
-    /// The state as of the last closed tick, seen from the worker that owns `user`.
+    /// The state as of the last closed tick, seen from the worker that owns `user`, which must be one of this process.
     #[must_use]
     pub fn glance(&self, user: UserKey) -> Glance<'_> {
-        let workers = self.slots.len() as u64;
-        self.glance_at(usize::try_from(user.route() % workers).expect("a worker's number is small"))
+        self.glance_at(self.worker_of(user) % self.slots.len())
     }
 
     /// The state as of the last closed tick, for what every worker holds.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use timely::worker::Worker;
 
+use crate::cluster::Talk;
+use crate::cluster::talk::{Mark, Report};
 use crate::cut::Cuts;
 use crate::feed::Position;
 use crate::graph::{self, Plan};
@@ -23,9 +25,14 @@ pub struct Station {
 impl Station {
     /// Builds the graph in this worker; it publishes into slot `index modulo slots`.
     pub fn new(worker: &mut Worker, plan: &Plan, slots: &Arc<Slots>) -> Self {
+        Station::talking(worker, plan, slots, None)
+    }
+
+    /// The same in a cluster; `talk` is with the other processes.
+    pub(crate) fn talking(worker: &mut Worker, plan: &Plan, slots: &Arc<Slots>, talk: Option<Talk>) -> Self {
         let dataflow = worker.next_dataflow_index();
-        let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan));
-        let publisher = Publisher::new(traces, slots.clone(), worker.index() % slots.len());
+        let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan, talk.as_ref()));
+        let publisher = Publisher::new(traces, slots.clone(), worker.index() % slots.len(), talk);
         let mut station = Station { inputs, publisher, leads: worker.index() == 0, dataflow };
         // Time 0 stays empty: readers are told 0 until the first tick has closed in every worker.
         station.advance_to(1);
@@ -46,15 +53,32 @@ impl Station {
     /// Closes the open tick and opens `tick`. Everything given so far is visible as of `tick - 1`, and the window's
     /// edge stands exactly there.
     pub fn advance_to(&mut self, tick: Time) {
+        self.close_tick(tick, false);
+    }
+
+    /// The same; `cut` tells other processes that the tick is closed for a cut.
+    pub(crate) fn close_tick(&mut self, tick: Time, cut: bool) {
         if self.leads {
-            self.inputs.mark(tick - 1);
-            self.inputs.announce_names();
+            self.inputs.mark(Mark { now: tick - 1, cut, end: false });
         }
+        self.inputs.announce_names();
         self.inputs.advance_to(tick);
+    }
+
+    /// For the leader: tells all workers of the cluster, itself included, to end.
+    pub(crate) fn end_all(&mut self) {
+        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true });
+        self.inputs.flush();
+    }
+
+    /// Tells the leader, which is in another process, how this worker's sources are doing.
+    pub(crate) fn report(&mut self, report: Report) {
+        self.inputs.report(report);
     }
 
     /// Notes where this worker's sources would go on after everything given in the open tick.
     pub fn note(&mut self, positions: Vec<Position>) {
+        self.inputs.tell_positions(&positions);
         self.publisher.note(self.inputs.tick(), positions);
     }
 
@@ -68,6 +92,11 @@ impl Station {
     pub fn cut(&mut self, cuts: &Arc<Cuts>, tick: Time) {
         let journal = self.inputs.cut(tick);
         self.publisher.cut(cuts.clone(), tick, journal);
+    }
+
+    /// Whether a cut is to be handed in whose tick is not published yet.
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.publisher.is_cutting()
     }
 
     /// Publishes if a tick has closed; returns whether one had.

@@ -2,7 +2,7 @@
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::StreamVec;
 
 use super::Plan;
 use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
@@ -22,11 +22,11 @@ pub struct Buyers<'s> {
     pub lines: ValTrace<OrderKey, (ProductKey, RowKey), Diff>,
 }
 
-/// Counts every product's distinct buyers.
+/// Counts every product's distinct buyers; the window's edge follows `now`, which comes to every worker.
 pub fn count<'s>(
     orders: VecCollection<'s, Time, OrderRow, Diff>,
     lines: VecCollection<'s, Time, LineRow, Diff>,
-    now: VecCollection<'s, Time, Time, Diff>,
+    now: StreamVec<'s, Time, Time>,
     plan: &Plan,
 ) -> Buyers<'s> {
     let orders = by_key(orders.map(|row| (row.order, (row.user, row.created_at))), "OrdersById", |id| id.route());
@@ -34,7 +34,6 @@ pub fn count<'s>(
     let traces = (orders.trace.clone(), lines.trace.clone());
     let purchases =
         orders.join_core(lines, |_, &(user, created_at), &(product, _)| Some(Purchase { product, user, created_at }));
-    let now = now.inner.map(|(now, _, _)| now).broadcast();
     let gained = buyers_in_window(purchases, now, plan.rules.window_ms, plan.late_lines.clone());
     let per_product = by_self(gained, "BuyersByProduct", |product| product.route()).count_total();
     Buyers { per_product, orders: traces.0, lines: traces.1 }

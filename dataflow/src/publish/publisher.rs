@@ -1,11 +1,12 @@
 //! The worker's side of publishing: what to show, what to let compact, and what to free.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use timely::progress::Antichain;
 
 use super::{Slots, Snapshot};
+use crate::cluster::Talk;
 use crate::cut::base::{BaseTraces, batches, compact, upper};
 use crate::cut::{Cuts, Journal, Part};
 use crate::feed::Position;
@@ -43,6 +44,10 @@ pub struct Publisher {
     upper: Time,
     /// Positions by the tick they were fed in, not yet published.
     fed: VecDeque<(Time, Arc<[Position]>)>,
+    own: Arc<[Position]>,
+    /// Those of other processes' workers, heard by one worker of this one and published beside its own.
+    elsewhere: BTreeMap<usize, Vec<Position>>,
+    talk: Option<Talk>,
     positions: Arc<[Position]>,
     cutting: Option<Cutting>,
     /// Snapshots some reader may still hold: freed here, so that no reader ever frees a large batch.
@@ -51,14 +56,16 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of `traces` into slot number `slot`.
-    #[must_use]
-    pub fn new(traces: Traces, slots: Arc<Slots>, slot: usize) -> Self {
+    pub(crate) fn new(traces: Traces, slots: Arc<Slots>, slot: usize, talk: Option<Talk>) -> Self {
         Publisher {
             traces,
             slots,
             slot,
             upper: 0,
             fed: VecDeque::new(),
+            own: Arc::new([]),
+            elsewhere: BTreeMap::new(),
+            talk,
             positions: Arc::new([]),
             cutting: None,
             retired: Vec::new(),
@@ -76,6 +83,10 @@ impl Publisher {
         self.cutting = Some(Cutting { cuts, tick, journal });
     }
 
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.cutting.is_some()
+    }
+
     /// Times before this one are published by this worker.
     #[must_use]
     pub fn upper(&self) -> Time {
@@ -85,6 +96,7 @@ impl Publisher {
     /// Publishes if the frontier of all indexes has moved; returns whether it had.
     pub fn publish(&mut self) -> bool {
         let upper = self.traces.upper();
+        let upper = self.talk.as_ref().map_or(upper, |talk| upper.min(talk.heard()));
         if upper <= self.upper {
             return false;
         }
@@ -108,8 +120,18 @@ impl Publisher {
 
     /// Moves on to the positions after the ticks before `upper`.
     fn show_positions(&mut self, upper: Time) {
-        while let Some((_, positions)) = self.fed.pop_front_if(|(tick, _)| *tick < upper) {
-            self.positions = positions;
+        let mut is_news = false;
+        while let Some((_, own)) = self.fed.pop_front_if(|(tick, _)| *tick < upper) {
+            self.own = own;
+            is_news = true;
+        }
+        let told = self.talk.as_ref().map(|talk| talk.take_noted(upper)).unwrap_or_default();
+        is_news |= !told.is_empty();
+        self.elsewhere.extend(told);
+        if is_news && self.elsewhere.is_empty() {
+            self.positions = self.own.clone();
+        } else if is_news {
+            self.positions = self.own.iter().chain(self.elsewhere.values().flatten()).cloned().collect();
         }
     }
 }

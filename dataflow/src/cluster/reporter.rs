@@ -1,0 +1,68 @@
+//! When a worker of another process than the leader's reports: only when the leader would do something else for it.
+
+use super::talk::Report;
+use crate::feed::Fed;
+use crate::time::Time;
+
+/// What a worker has reported.
+pub(crate) struct Reporter {
+    worker: usize,
+    /// Differences in what is waiting that are worth a report.
+    step: usize,
+    /// The last tick in which something was reported to be fed, and the last that was reported full.
+    fed: Time,
+    full: Time,
+    last: Option<(usize, Option<Time>)>,
+}
+
+impl Reporter {
+    /// Of worker `worker` among `peers`, whose sources are far behind together with `behind_min` records.
+    pub(crate) fn new(worker: usize, peers: usize, behind_min: usize) -> Self {
+        Reporter { worker, step: (behind_min / peers).max(1), fed: 0, full: 0, last: None }
+    }
+
+    /// What there is to report after `fed` was fed in `tick`; `all` was fed by the whole process, and whether that is as
+    /// much as it may.
+    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool) -> Option<Report> {
+        let state = (fed.waiting / self.step, fed.reached);
+        let first = fed.records > 0 && tick > self.fed;
+        let full = is_full && tick > self.full;
+        if !first && !full && self.last == Some(state) {
+            return None;
+        }
+        self.last = Some(state);
+        self.fed = if first { tick } else { self.fed };
+        self.full = if full { tick } else { self.full };
+        // What another worker of this process fed is told by that one.
+        let told = if fed.records > 0 || full { all.max(fed.records) } else { 0 };
+        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(records: usize, waiting: usize, reached: Option<Time>) -> Fed {
+        Fed { records, waiting, reached }
+    }
+
+    #[test]
+    fn only_what_changes_the_leaders_mind_is_reported() {
+        let mut reporter = Reporter::new(3, 4, 400);
+        let first = reporter.after(fed(0, 0, None), 1, 0, false).expect("the leader has not heard of this worker yet");
+        assert_eq!((first.worker, first.fed, first.reached), (3, 0, None));
+        assert_eq!(reporter.after(fed(0, 0, None), 1, 0, false), None);
+        assert_eq!(reporter.after(fed(2, 0, None), 1, 5, false).map(|report| report.fed), Some(5));
+        assert_eq!(reporter.after(fed(2, 50, None), 1, 7, false), None, "that something was fed is known");
+        assert_eq!(reporter.after(fed(1, 0, None), 2, 1, false).map(|report| report.fed), Some(1), "another tick");
+        assert_eq!(reporter.after(fed(0, 130, None), 2, 1, false).map(|report| report.waiting), Some(130));
+        assert_eq!(reporter.after(fed(0, 130, Some(9)), 2, 1, false).map(|report| report.reached), Some(Some(9)));
+        assert_eq!(
+            reporter.after(fed(0, 130, Some(9)), 2, 80, true).map(|report| report.fed),
+            Some(80),
+            "no more fits"
+        );
+        assert_eq!(reporter.after(fed(0, 130, Some(9)), 2, 80, true), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! What workers tell each other beside rows, as streams of the graph, so that it keeps its place among the ticks.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Exchange, Inspect, Probe};
+
+use super::Place;
+use crate::dictionary::Name;
+use crate::feed::Position;
+use crate::pace::Pace;
+use crate::time::{Diff, Time};
+
+/// The leader closes a tick. All other workers close theirs when they hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// The tick that is closed: the window's edge stands there.
+    pub(crate) now: Time,
+    /// Whether it is closed for a cut.
+    pub(crate) cut: bool,
+    /// Whether this is the end of all workers; then no tick is closed.
+    pub(crate) end: bool,
+}
+
+/// A worker of another process tells the leader how its sources are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) worker: usize,
+    /// Records that the worker's process has fed in the tick that the report is of.
+    pub(crate) fed: usize,
+    /// See [`crate::feed::Fed::waiting`].
+    pub(crate) waiting: usize,
+    /// See [`crate::feed::Fed::reached`].
+    pub(crate) reached: Option<Time>,
+}
+
+/// Where a worker's sources would go on after a tick.
+pub(crate) type Noted = (usize, Vec<Position>);
+
+/// One worker's ears.
+#[derive(Clone)]
+pub(crate) struct Talk {
+    pace: Arc<Pace>,
+    place: Place,
+    /// How far everything has been heard.
+    probe: Handle<Time>,
+    /// Positions of the other processes' workers, with their ticks.
+    noted: Rc<RefCell<Vec<(Time, Noted)>>>,
+}
+
+impl Talk {
+    pub(crate) fn new(pace: Arc<Pace>, place: Place) -> Self {
+        Talk { pace, place, probe: Handle::new(), noted: Rc::default() }
+    }
+
+    /// Lets this process's pace follow the leader's marks, as they come.
+    pub(crate) fn follow<'s>(&self, marks: StreamVec<'s, Time, Mark>) -> StreamVec<'s, Time, Mark> {
+        let pace = self.pace.clone();
+        marks.inspect(move |mark| pace.marked(*mark))
+    }
+
+    /// Lets the leader hear all reports, as they come.
+    pub(crate) fn hear_reports(&self, reports: VecCollection<'_, Time, Report, Diff>) {
+        let pace = self.pace.clone();
+        reports.inner.exchange(|_| 0).inspect(move |(report, tick, _)| pace.reported(*report, *tick));
+    }
+
+    /// Lets one worker of every other process hear where sources are.
+    pub(crate) fn hear_noted(&self, noted: VecCollection<'_, Time, Noted, Diff>) {
+        let (Place { workers, process, processes }, heard) = (self.place, self.noted.clone());
+        let others = move |(noted, tick, _): (Noted, Time, Diff)| {
+            let others = (0..processes).filter(move |other| *other != process);
+            others.map(move |other| ((other * workers) as u64, tick, noted.clone()))
+        };
+        noted
+            .inner
+            .flat_map(others)
+            .exchange(|(worker, _, _)| *worker)
+            .map(|(_, tick, noted)| (tick, noted))
+            .inspect(move |noted| heard.borrow_mut().push(noted.clone()))
+            .probe_with(&self.probe);
+    }
+
+    /// Counts names as heard only when they have come.
+    pub(crate) fn hear_names(&self, names: StreamVec<'_, Time, (Name, Time, Diff)>) {
+        names.probe_with(&self.probe);
+    }
+
+    /// Everything told before this time has been heard.
+    pub(crate) fn heard(&self) -> Time {
+        self.probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(0))
+    }
+
+    /// Takes the positions told before `upper`, those of one worker in the order of their ticks.
+    pub(crate) fn take_noted(&self, upper: Time) -> Vec<Noted> {
+        let mut noted = self.noted.borrow_mut();
+        noted.extract_if(.., |(tick, _)| *tick < upper).map(|(_, noted)| noted).collect()
+    }
+}
