@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dataflow::board::{Progress, SourceBoard, State};
 use dataflow::feed::{Fed, Feed, Position, Proof, Seat};
@@ -17,6 +17,9 @@ use crate::side_thread::SideThread;
 /// Changes that wait for the feed.
 const STEPS_MAX: usize = 256;
 
+/// Time between two positions made known while nothing is fed.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
 pub(super) struct TablesFeed {
     // Before the thread: it is dropped first, and that ends what the thread waits for.
     link: Option<FeedLink>,
@@ -29,6 +32,13 @@ pub(super) struct TablesFeed {
     place: String,
     stream: Arc<str>,
     proof: Option<Proof>,
+    noted: Noted,
+}
+
+/// The position that was last made known.
+struct Noted {
+    next: Option<i64>,
+    at: Instant,
 }
 
 /// The feed's ends of what leads to the reader.
@@ -71,6 +81,7 @@ impl TablesFeed {
             place: source.target.place().to_owned(),
             stream: STREAM.into(),
             proof,
+            noted: Noted { next: None, at: Instant::now() },
         }
     }
 
@@ -102,6 +113,19 @@ impl TablesFeed {
         rows
     }
 
+    /// Whether the position is to be made known though nothing was fed: at the start, when the rows are those of no place
+    /// any more, and now and then while the log moves on without anything of ours.
+    fn is_elsewhere(&mut self) -> bool {
+        let next = Some(self.flow.next());
+        let moved = self.noted.next != next;
+        let soon = self.noted.next.is_none() || next == Some(0);
+        let elsewhere = moved && (soon || self.noted.at.elapsed() >= NOTE_EVERY);
+        if elsewhere {
+            self.noted = Noted { next, at: Instant::now() };
+        }
+        elsewhere
+    }
+
     fn lost(&mut self) {
         self.link = None;
         let reason = "the reader ended unexpectedly, please restart".to_owned();
@@ -112,7 +136,7 @@ impl TablesFeed {
 
 impl Feed for TablesFeed {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
-        let (mut records, mut steps) = (0, 0);
+        let (mut records, mut steps) = (0usize, 0usize);
         while let Some(link) = &self.link {
             match link.steps.try_recv() {
                 Ok(step) => {
@@ -132,7 +156,8 @@ impl Feed for TablesFeed {
             }
         }
         // A reading that changes nothing has moved the position all the same.
-        Fed { records: records.max(steps), waiting: self.flow.rows(), reached: self.flow.reached() }
+        let moved = steps > 0 || self.is_elsewhere();
+        Fed { records: records.max(usize::from(moved)), waiting: self.flow.rows(), reached: self.flow.reached() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {

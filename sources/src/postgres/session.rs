@@ -83,11 +83,11 @@ impl Session {
     /// Which server answers. The first question: it waits for the connection too.
     pub(super) fn identify(&mut self, stop: &Stop) -> Result<Server, Error> {
         let limit = self.answer_max;
-        let asked = timeout(limit, self.client.identify_system());
+        let asked = self.client.identify_system();
         let answer: IdentifySystem = self
             .runtime
             .block_on(async {
-                tokio::select! { answer = asked => Ok(answer), end = ended(stop) => Err(end) }
+                tokio::select! { answer = timeout(limit, asked) => Ok(answer), end = ended(stop) => Err(end) }
             })?
             .map_err(|_| Error::NoAnswer(limit))??;
         let system =

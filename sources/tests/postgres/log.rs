@@ -102,8 +102,8 @@ fn an_identity_by_index_is_followed() {
 #[test]
 fn values_stored_apart_and_not_sent_are_kept() {
     let url = database("log_toast", TABLES);
-    // Values are moved out of a row from about 2 kB on; ids of this size get there among many long columns.
-    let wide: Vec<String> = (0..60).map(|n| format!("ADD COLUMN wide_{n} text DEFAULT repeat('w', 120)")).collect();
+    // Values are moved out of a row from 2 kB on; ids of this size get there among many columns that cannot be moved.
+    let wide: Vec<String> = (0..150).map(|n| format!("ADD COLUMN wide_{n} uuid DEFAULT gen_random_uuid()")).collect();
     let apart = |table: &str, column: &str| format!("ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL;");
     execute(
         &url,

@@ -146,7 +146,7 @@ fn a_used_column_that_is_gone_stops_its_table_alone() {
     mirror.complains(&["table products has no column category_id", "the other tables are followed"]);
     let catalogue = mirror.kept().rows.catalogue;
     assert_eq!(catalogue.len(), 3, "the catalogue stays as it was");
-    assert_eq!(mirror.kept().position.next, 0, "a restart would read everything anew");
+    harness::wait_until(SOON, "a restart would read everything anew", || mirror.kept().position.next == 0);
     execute(
         &url,
         "INSERT INTO orders VALUES ('3', NULL, 'eve', now()); UPDATE order_items SET product_id = 'sofa' WHERE product_id = 'chair'",
@@ -162,7 +162,7 @@ fn a_used_column_that_is_gone_stops_its_table_alone() {
     execute(&url, "ALTER TABLE products ADD COLUMN category_id text; UPDATE products SET category_id = 'new'");
     mirror.agrees();
     mirror.live();
-    assert!(mirror.kept().position.next > 0);
+    harness::wait_until(SOON, "a restart would go on", || mirror.kept().position.next > 0);
     mirror.follows("UPDATE products SET category_id = 'newer' WHERE product_id = 'lamp'");
 }
 
@@ -192,12 +192,11 @@ fn a_renamed_column_stops_its_table_and_a_renamed_table_too() {
 }
 
 #[test]
-fn another_key_or_another_type_reads_everything_anew() {
+fn another_key_reads_everything_anew() {
     let url = database("log_another_key", &[TABLES, ROWS].concat());
     let mut mirror = Mirror::open(&url);
     mirror.agrees();
     mirror.live();
-    mirror.follows("ALTER TABLE products ALTER COLUMN category_id TYPE varchar(20) USING upper(category_id); UPDATE products SET description = 'x'");
     execute(
         &url,
         "ALTER PUBLICATION vitrine DROP TABLE order_items; ALTER TABLE order_items DROP CONSTRAINT order_items_pkey, ADD COLUMN id serial PRIMARY KEY",

@@ -154,18 +154,21 @@ impl Mirror {
 
     /// The rows that were fed, as of one tick.
     pub(crate) fn kept(&self) -> Kept {
+        harness::wait_for(SOON, "a cut with a position", || self.cut())
+    }
+
+    /// None before the first tick that has positions.
+    fn cut(&self) -> Option<Kept> {
         let cuts = self.engine.as_ref().unwrap().cuts().unwrap();
         let cut = cuts.take(SOON).expect("a cut");
         let mut rows = Rows::default();
         for part in &cut.parts {
-            part.base.orders(|row, diff| drop(rows.orders.insert(row, diff)));
-            part.base.lines(|row, diff| drop(rows.lines.insert(row, diff)));
-            part.base.catalogue(|row, diff| drop(rows.catalogue.insert(row, diff)));
+            part.base.orders(|row, diff| rows.orders.extend([(row, diff)]));
+            part.base.lines(|row, diff| rows.lines.extend([(row, diff)]));
+            part.base.catalogue(|row, diff| rows.catalogue.extend([(row, diff)]));
         }
-        let positions = cut.parts.iter().flat_map(|part| part.positions.iter());
-        let position = positions.clone().next().expect("a position").clone();
-        assert_eq!(positions.count(), 1);
-        Kept { tick: cut.tick, rows, position }
+        let position = cut.parts.iter().flat_map(|part| part.positions.iter()).next()?.clone();
+        Some(Kept { tick: cut.tick, rows, position })
     }
 
     /// What the tables hold that counts: orders in the window, and lines of theirs or without any order.
