@@ -1,0 +1,131 @@
+//! The directory of checkpoints damaged, and its disk full.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::wait_until;
+
+use crate::report::Report;
+use crate::scene::{Scene, seconds};
+use crate::services::{SOON, Services};
+
+/// Room for some checkpoints of a scene.
+const DISK: &str = "size=8m";
+
+/// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
+pub(crate) fn corrupted(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "corrupt-checkpoint");
+    for _ in 0..times {
+        scene.let_run(seconds(3));
+        let dir = scene.checkpoints();
+        wait_until(SOON, "two checkpoints are there", || files(&dir, ".manifest").len() >= 2);
+        scene.kill();
+        let newest = files(&dir, ".rows").pop().expect("a checkpoint has rows");
+        let mut bytes = fs::read(&newest).expect("the file is there");
+        let at = scene.dice.roll(bytes.len());
+        bytes[at] ^= 1 << scene.dice.roll(8);
+        fs::write(&newest, &bytes).expect("the file can be written");
+        scene.start_again();
+        let (said, mut differences) = scene.settle(services);
+        let told = scene.vitrine.process.stderr();
+        if !told.contains("a checkpoint is damaged") {
+            differences.push(format!("the damage of {} at byte {at} is not told: {told}", newest.display()));
+        }
+        if told.contains("there is no checkpoint yet") {
+            differences.push(format!("no other checkpoint was left to go on from: {told}"));
+        }
+        report.fault(&format!("a bit turned at {at} of {} bytes, {said}", bytes.len()), differences);
+    }
+}
+
+/// No byte can be written any more: answers go on; once there is room again, so do checkpoints. Every other time the
+/// program is killed meanwhile.
+pub(crate) fn disk_full(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "disk-full");
+    let dir = scene.checkpoints();
+    scene.kill();
+    let disk = match SmallDisk::mount(&dir) {
+        Ok(disk) => disk,
+        Err(why) => return report.skip(&why),
+    };
+    scene.start_again();
+    for number in 0..times {
+        scene.let_run(seconds(3));
+        let failed =
+            |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["failed"].as_u64()).unwrap_or(0);
+        let taken = |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["taken"].as_u64()).unwrap_or(0);
+        let before = failed(&scene);
+        disk.fill();
+        let mut differences = Vec::new();
+        wait_until(SOON, "a checkpoint fails", || {
+            disk.fill();
+            failed(&scene) > before
+        });
+        match scene.start.get("/v1/bestsellers") {
+            Ok(answer) if answer.status == 200 => {}
+            other => differences.push(format!("no answer while the disk is full: {other:?}")),
+        }
+        let killed = number % 2 == 1;
+        if killed {
+            scene.kill();
+        }
+        disk.free();
+        if killed {
+            scene.start_again();
+        }
+        let (said, after) = scene.settle(services);
+        differences.extend(after);
+        let before = taken(&scene);
+        wait_until(SOON, "checkpoints are taken again", || taken(&scene) > before);
+        let kind = if killed { "full, and the program killed" } else { "full for a while" };
+        report.fault(&format!("{kind}, {said}"), differences);
+    }
+}
+
+/// Files of the directory whose names end so, by name, which is by tick.
+fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    found.sort();
+    found
+}
+
+/// A small file system in memory, unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts it over the directory, or says why that cannot be done.
+    fn mount(dir: &Path) -> Result<SmallDisk, String> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "vitrine-faults"]).arg(dir).output();
+        match mounted {
+            Ok(output) if output.status.success() => Ok(SmallDisk(dir.to_owned())),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(format!("mount: {error}")),
+        }
+    }
+
+    /// Writes until there is no room.
+    fn fill(&self) {
+        let mut file = File::options().create(true).append(true).open(self.filler()).expect("a file can be opened");
+        let block = [0_u8; 4096];
+        while file.write_all(&block).is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.filler()).expect("the file is there");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: whoever still writes there does so until it ends.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}

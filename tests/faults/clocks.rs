@@ -1,0 +1,72 @@
+//! The wall clock set an hour and a day ahead and back under the running program.
+//!
+//! Only the program's clock is set: a small library that is loaded before the C library adds an offset, read from a file,
+//! to whatever the system's clock says. The monotonic clock goes on, as it does when a real clock is set.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::report::Report;
+use crate::scene::{Scene, seconds};
+use crate::services::Services;
+
+const HOUR_S: i64 = 3600;
+const DAY_S: i64 = 24 * HOUR_S;
+/// In this order, each from where the one before has left it. An hour ahead is believed, a day is not.
+const JUMPS: [(&str, i64); 4] =
+    [("a day ahead", DAY_S), ("a day back", -DAY_S), ("an hour ahead", HOUR_S - 60), ("an hour back", -HOUR_S + 60)];
+
+const LIBRARY: &str = include_str!("clock.c");
+
+/// Each jump while it runs; from the fifth on the program is killed right afterwards.
+pub(crate) fn jumped(services: &mut Services, report: &mut Report, times: usize) {
+    let scratch = TempDir::with_prefix("vitrine-clock-").expect("a temporary directory");
+    let library = match build(scratch.path()) {
+        Ok(library) => library,
+        Err(why) => return report.skip(&why),
+    };
+    let offset = scratch.path().join("offset");
+    set(&offset, 0);
+    let environment = vec![
+        ("LD_PRELOAD".to_owned(), library.display().to_string()),
+        ("CLOCK_OFFSET_FILE".to_owned(), offset.display().to_string()),
+    ];
+    let mut scene = Scene::open_with(services, "clock-jumps", environment);
+    let mut ahead_s = 0;
+    for number in 0..times {
+        let (jump, by_s) = JUMPS[number % JUMPS.len()];
+        scene.let_run(seconds(2));
+        ahead_s += by_s;
+        set(&offset, ahead_s);
+        scene.let_run(seconds(2));
+        let killed = number >= JUMPS.len();
+        if killed {
+            scene.start_again();
+        }
+        let (said, differences) = scene.settle(services);
+        let kind = if killed { ", and the program killed" } else { "" };
+        report.fault(&format!("{jump}{kind}, {said}"), differences);
+    }
+}
+
+/// Compiles the library; says why that cannot be done.
+fn build(dir: &Path) -> Result<PathBuf, String> {
+    let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
+    fs::write(&source, LIBRARY).expect("the test's own file can be written");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).output();
+    match built {
+        Ok(output) if output.status.success() => Ok(library),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("cc: {error}")),
+    }
+}
+
+/// The program has the file in its memory: eight bytes are replaced at once.
+fn set(file: &Path, offset_s: i64) {
+    let file = File::options().write(true).create(true).truncate(false).open(file).expect("the test's own file");
+    file.write_all_at(&offset_s.to_le_bytes(), 0).expect("the test's own file can be written");
+}

@@ -1,0 +1,61 @@
+//! The database server killed under load, and its replication slot dropped.
+
+use std::time::Duration;
+
+use harness::postgres::connect;
+use harness::wait_until;
+
+use crate::report::Report;
+use crate::scene::{Scene, seconds};
+use crate::services::{SOON, Services};
+
+pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "kill-database");
+    for number in 0..times {
+        scene.let_run(seconds(3));
+        services.postgres.kill9();
+        scene.let_run(seconds(1));
+        // Every other time the program goes down in between too, and comes back before the server does.
+        let both = number % 2 == 1;
+        if both {
+            scene.start_again();
+        }
+        services.postgres.restart();
+        let (said, differences) = scene.settle(services);
+        let kind = if both { "killed, and the program too" } else { "killed" };
+        report.fault(&format!("{kind}, {said}"), differences);
+    }
+}
+
+/// The slot is gone while the program runs, or when it comes back: what was written meanwhile is in no log any more.
+pub(crate) fn slot_dropped(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "slot-dropped");
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        let stopped = number % 2 == 1;
+        if stopped {
+            scene.kill();
+        }
+        drop_slot(&scene);
+        if stopped {
+            // The load goes on: rows come and go that only the tables tell of.
+            crate::load::pause(Duration::from_secs(1));
+            scene.start_again();
+        }
+        let (said, differences) = scene.settle(services);
+        let kind = if stopped { "dropped while the program was down" } else { "dropped while in use" };
+        report.fault(&format!("{kind}, {said}"), differences);
+    }
+}
+
+/// Whoever uses it is disconnected until it can be dropped.
+fn drop_slot(scene: &Scene) {
+    let mut client = connect(&scene.database);
+    let slots = "slot_name = 'slot_dropped'";
+    let free = format!("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE {slots} AND active");
+    let gone = format!("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE {slots}");
+    wait_until(SOON, "the slot is dropped", || {
+        client.batch_execute(&free).expect("the test is a superuser");
+        client.batch_execute(&gone).is_ok()
+    });
+}

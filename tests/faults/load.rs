@@ -1,0 +1,138 @@
+//! What goes on all the time while faults are injected: events, transactions of orders, and clients over HTTP.
+
+#[path = "load/clients.rs"]
+mod clients;
+#[path = "load/events.rs"]
+mod events;
+#[path = "load/orders.rs"]
+mod orders;
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::dice::Dice;
+use crate::vitrine::Start;
+
+const USERS: usize = 40;
+const PRODUCTS: usize = 60;
+const CATEGORIES: usize = 6;
+const CLIENTS: usize = 2;
+
+pub(crate) fn user(number: usize) -> String {
+    format!("u-{}", number % USERS)
+}
+
+pub(crate) fn users() -> Vec<String> {
+    (0..USERS).map(user).collect()
+}
+
+pub(crate) fn product(number: usize) -> String {
+    format!("p-{}", number % PRODUCTS)
+}
+
+/// The tables, with all products in them.
+pub(crate) fn schema() -> String {
+    format!(
+        "CREATE TABLE products (product_id text PRIMARY KEY, category_id text NOT NULL, description text);
+         CREATE TABLE orders (order_id text PRIMARY KEY, user_id text NOT NULL, created_at timestamptz NOT NULL);
+         CREATE TABLE order_items (order_id text NOT NULL, product_id text NOT NULL, quantity int NOT NULL DEFAULT 1,
+             PRIMARY KEY (order_id, product_id));
+         INSERT INTO products SELECT 'p-' || n, 'c-' || n % {CATEGORIES}, repeat('x', 100)
+             FROM generate_series(0, {}) AS n",
+        PRODUCTS - 1
+    )
+}
+
+/// Waits that long, and for nothing: a moment that is part of what is injected, or the pace of a load.
+pub(crate) fn pause(duration: Duration) {
+    let (_kept, never) = channel::<()>();
+    assert_eq!(never.recv_timeout(duration), Err(RecvTimeoutError::Timeout));
+}
+
+/// What was acknowledged, and what should not have been answered.
+#[derive(Default)]
+pub(crate) struct Acknowledged {
+    /// Ids of the messages of events that were answered with 202.
+    pub(crate) posts: Vec<String>,
+    /// By user and product: removals that were answered with 204.
+    pub(crate) removals: HashMap<(String, String), usize>,
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Where the load goes.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) kafka: rdkafka::ClientConfig,
+    pub(crate) topic: String,
+    pub(crate) database: String,
+    pub(crate) start: Start,
+}
+
+/// The load at work; ended when dropped.
+pub(crate) struct Load {
+    gate: Arc<RwLock<()>>,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+    stops: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Something that is done again and again, with a pause in between. Outcomes that a fault explains are no failures.
+trait Work: Send + 'static {
+    fn once(&mut self);
+}
+
+impl Load {
+    pub(crate) fn start(target: &Target, seed: u64) -> Load {
+        let mut load =
+            Load { gate: Arc::default(), acknowledged: Arc::default(), stops: Vec::new(), threads: Vec::new() };
+        load.add(events::Events::new(target.clone(), Dice(seed)), Duration::from_millis(30));
+        load.add(orders::Orders::new(target.clone(), Dice(seed + 1)), Duration::from_millis(20));
+        for number in 0..CLIENTS {
+            let (dice, acknowledged) = (Dice(seed + 2 + number as u64), load.acknowledged.clone());
+            let client = clients::Client::new(target.start.clone(), dice, acknowledged, format!("m-{number}"));
+            load.add(client, Duration::from_millis(15));
+        }
+        load
+    }
+
+    /// Lets nothing begin any more, waits for what has begun, and keeps it so until the guard is dropped.
+    pub(crate) fn quiet(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().expect("no holder of this lock panics")
+    }
+
+    pub(crate) fn acknowledged(&self) -> &Mutex<Acknowledged> {
+        &self.acknowledged
+    }
+
+    fn add(&mut self, mut work: impl Work, every: Duration) {
+        let (stop, stopped): (Sender<()>, Receiver<()>) = channel();
+        let gate = self.gate.clone();
+        self.stops.push(stop);
+        self.threads.push(std::thread::spawn(move || {
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let _open = gate.read().expect("no holder of this lock panics");
+                work.once();
+            }
+        }));
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stops.clear();
+        for thread in self.threads.drain(..) {
+            // What it panicked with has been told.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The body of a view without a time of its own.
+pub(crate) fn view(user: &str, product: &str, message: &str) -> serde_json::Value {
+    serde_json::json!({
+        "event": "ProductView", "messageid": message, "userid": user, "properties": {"productid": product}
+    })
+}

@@ -1,0 +1,172 @@
+//! One kind of fault at work: topics, a database and a directory of checkpoints of its own, the program, the load on it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use harness::postgres::{connect, execute};
+use tempfile::TempDir;
+
+use crate::dice::Dice;
+use crate::load::{self, Load, Target, pause};
+use crate::mirror::Mirror;
+use crate::plain::Plain;
+use crate::services::{SOON, Services};
+use crate::vitrine::{Start, Vitrine};
+use crate::watch::Watch;
+
+/// The lists must be what they should be this soon after the last change.
+const SETTLED_MAX: Duration = Duration::from_secs(20);
+/// When it takes longer until the program is ready, it is told what it waited for.
+const SLOW: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_millis(50);
+/// The program is started with each of these in turn.
+const WORKERS: [usize; 3] = [1, 2, 4];
+const PARTITIONS: i32 = 3;
+const MILLIS: usize = 1000;
+
+/// Everything about one kind of fault.
+pub(crate) struct Scene {
+    pub(crate) start: Start,
+    pub(crate) vitrine: Vitrine,
+    pub(crate) mirror: Mirror,
+    pub(crate) load: Load,
+    pub(crate) dice: Dice,
+    /// Topics of views and of removals.
+    pub(crate) topics: [String; 2],
+    pub(crate) database: String,
+    watch: Watch,
+    starts: usize,
+    dir: TempDir,
+}
+
+impl Scene {
+    /// Makes all that, and waits until the program is ready. `name` is part of the topics' and the database's names.
+    pub(crate) fn open(services: &Services, name: &str) -> Scene {
+        Scene::open_with(services, name, Vec::new())
+    }
+
+    /// As [`Scene::open`], with variables for the program's environment.
+    pub(crate) fn open_with(services: &Services, name: &str, environment: Vec<(String, String)>) -> Scene {
+        let dir = TempDir::with_prefix("vitrine-faults-").expect("a temporary directory");
+        let topics = [format!("views-{name}"), format!("removals-{name}")];
+        let letters = format!("letters-{name}");
+        for topic in topics.iter().chain([&letters]) {
+            services.kafka.create_topic(topic, PARTITIONS);
+        }
+        let database = services.postgres.create_database(name);
+        execute(&database, &load::schema());
+        let (brokers, [views, removals]) = (services.kafka.bootstrap(), &topics);
+        let slot = name.replace('-', "_");
+        let checkpoints = dir.path().join("checkpoints");
+        std::fs::create_dir(&checkpoints).expect("a directory is made");
+        let settings = format!(
+            "[kafka]\nbrokers = \"{brokers}\"\nviews = [\"{views}\"]\nremovals = \"{removals}\"\n\
+             dead_letters = \"{letters}\"\ndiscovery_s = 1\n\
+             [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
+             [postgres]\nurl = \"{database}\"\nmode = \"replication\"\nslot = \"{slot}\"\npublication = \"{slot}\"\n\
+             refresh_s = 1\n\
+             [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n"
+        );
+        let mut start = Start::new(dir.path(), &settings);
+        start.environment = environment;
+        let mut vitrine = start.start(WORKERS[0]);
+        vitrine.wait_ready(&start, SOON).unwrap_or_else(|reason| panic!("{reason}"));
+        let target = Target {
+            kafka: services.kafka.client_config(),
+            topic: topics[0].clone(),
+            database: database.clone(),
+            start: start.clone(),
+        };
+        // The same at every run, and another one for every kind.
+        let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        let load = Load::start(&target, seed);
+        let watch = Watch::start(&start);
+        let (mirror, dice) = (Mirror::default(), Dice(seed));
+        Scene { start, vitrine, mirror, load, dice, topics, database, watch, starts: 1, dir }
+    }
+
+    /// The directory of the checkpoints.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.dir.path().join("checkpoints")
+    }
+
+    /// Lets it run for a random while.
+    pub(crate) fn let_run(&mut self, ms_max: usize) {
+        pause(Duration::from_millis(self.dice.roll(ms_max) as u64));
+    }
+
+    /// Kills the program at once.
+    pub(crate) fn kill(&mut self) {
+        self.vitrine.process.kill9();
+    }
+
+    /// Starts the program again, after killing it if it still runs, with another number of workers.
+    pub(crate) fn start_again(&mut self) {
+        self.kill();
+        self.vitrine = self.start.start(WORKERS[self.starts % WORKERS.len()]);
+        self.starts += 1;
+    }
+
+    /// Waits until nothing moves any more; says in how long, and what differs then.
+    pub(crate) fn settle(&mut self, services: &Services) -> (String, Vec<String>) {
+        self.settle_with(services, &[])
+    }
+
+    /// As [`Scene::settle`], with the histories of further users.
+    pub(crate) fn settle_with(&mut self, services: &Services, further: &[String]) -> (String, Vec<String>) {
+        let begun = Instant::now();
+        let waited = match self.vitrine.wait_ready(&self.start, SOON) {
+            Ok(waited) => waited,
+            Err(reason) => return ("never ready".to_owned(), vec![reason]),
+        };
+        let ready = begun.elapsed();
+        let slowly = if ready > SLOW { format!(" ({waited})") } else { String::new() };
+        let _quiet = self.load.quiet();
+        let quiet = Instant::now();
+        let users: Vec<String> = load::users().into_iter().chain(further.iter().cloned()).collect();
+        let mut client = connect(&self.database);
+        let mut differences = loop {
+            self.mirror.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
+            let as_of = self.start.status().and_then(|status| status["as_of_ms"].as_u64()).unwrap_or(0);
+            let plain = Plain::work_out(&mut client, as_of).expect("the test's queries are valid");
+            let differences = plain.differences(&self.mirror, &users, &self.start);
+            if differences.is_empty() || quiet.elapsed() > SETTLED_MAX {
+                break differences;
+            }
+            pause(AGAIN);
+        };
+        let settled = quiet.elapsed();
+        differences.extend(self.lost());
+        let (wrong, answers) = self.watch.take_wrong();
+        differences.extend(wrong);
+        if !differences.is_empty() {
+            differences.push(format!("the log ends: {}", self.vitrine.last_lines()));
+        }
+        let (workers, records) = (self.vitrine.workers, self.mirror.records());
+        let (ready, settled) = (ready.as_millis(), settled.as_millis());
+        let said = format!(
+            "{workers} workers ready after {ready} ms{slowly}, settled after {settled} ms, {records} records, {answers} answers watched"
+        );
+        (said, differences)
+    }
+
+    /// What was acknowledged and is not in the topics, and what should not have been answered.
+    fn lost(&self) -> Vec<String> {
+        let mut acknowledged = self.load.acknowledged().lock().expect("no holder of this lock panics");
+        let mut lost = std::mem::take(&mut acknowledged.wrong);
+        let posts = acknowledged.posts.iter().filter(|message| !self.mirror.has(message));
+        lost.extend(posts.map(|message| format!("the event {message} was acknowledged and is lost")));
+        for ((user, product), times) in &acknowledged.removals {
+            let found = self.mirror.removals(user, product);
+            if found < *times {
+                lost.push(format!("{times} removals of {product} by {user} were acknowledged, {found} are there"));
+            }
+        }
+        lost
+    }
+}
+
+/// A number of milliseconds as a random wait may last.
+pub(crate) fn seconds(seconds: usize) -> usize {
+    seconds * MILLIS
+}

@@ -1,0 +1,41 @@
+//! The broker and the database server that all faults share. Each kind of fault has topics and a database of its own.
+
+use std::process::Command;
+use std::time::Duration;
+
+use harness::kafka::Broker;
+use harness::postgres::Server;
+
+/// More than anything here takes on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// A broker and a database server.
+pub(crate) struct Services {
+    pub(crate) kafka: Broker,
+    pub(crate) postgres: Server,
+}
+
+impl Services {
+    pub(crate) fn start() -> Services {
+        std::thread::scope(|scope| {
+            let kafka = scope.spawn(Broker::start);
+            let postgres = Server::start();
+            Services { kafka: kafka.join().expect("Kafka starts"), postgres }
+        })
+    }
+
+    /// Has both run again, whatever was done to them.
+    pub(crate) fn mend(&mut self) {
+        self.kafka.restart();
+        self.postgres.restart();
+    }
+}
+
+/// A command without anything of ours in its environment.
+pub(crate) fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VITRINE")) {
+        command.env_remove(name);
+    }
+    command
+}

@@ -1,0 +1,113 @@
+//! Topics made anew, cut off and grown under load.
+
+use std::time::Duration;
+
+use crate::load::{pause, product, user, view};
+use crate::report::Report;
+use crate::scene::{Scene, seconds};
+use crate::services::Services;
+
+const PARTITIONS: i32 = 3;
+/// Records that are lost with a topic's beginning, and further ones that are not.
+const LOST: i64 = 50;
+
+/// The topic is deleted and made again under its name, with other records: they are read from the first one on, and
+/// what was read of the old one stays.
+pub(crate) fn recreated(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "topic-recreated");
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        // Everything of the old topic is known on both sides.
+        let (_, mut before) = scene.settle(services);
+        let stopped = number % 2 == 1;
+        let views = scene.topics[0].clone();
+        {
+            let _quiet = scene.load.quiet();
+            scene.mirror.catch_up(&services.kafka, &scene.topics.each_ref().map(String::as_str));
+            if stopped {
+                scene.vitrine.process.kill9();
+            }
+            services.kafka.delete_topic(&views);
+            services.kafka.create_topic(&views, PARTITIONS);
+            scene.mirror.begin_anew(&views);
+        }
+        pause(Duration::from_secs(1));
+        if stopped {
+            scene.start_again();
+        }
+        let (said, differences) = scene.settle(services);
+        before.extend(differences);
+        let kind = if stopped { "made anew while the program was down" } else { "made anew while it was read" };
+        report.fault(&format!("{kind}, {said}"), before);
+    }
+}
+
+/// Records are deleted before they are read: the range is told, and everything else is there.
+pub(crate) fn truncated(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "topic-truncated");
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        let (_, mut differences) = scene.settle(services);
+        let views = scene.topics[0].clone();
+        let stopped = number % 2 == 0;
+        let (mut from, mut first_kept) = (0, 0);
+        {
+            let _quiet = scene.load.quiet();
+            scene.mirror.catch_up(&services.kafka, &scene.topics.each_ref().map(String::as_str));
+            if stopped {
+                scene.vitrine.process.kill9();
+                from = services.kafka.watermarks(&views, 0).1;
+                let events = (0..2 * LOST).map(|at| {
+                    let at = at as usize;
+                    let mut event = view(&user(at), &product(at / 3), &format!("t-{number}-{at}"));
+                    event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
+                    event.to_string()
+                });
+                services.kafka.produce(&views, Some(0), events);
+            }
+            // While it runs, everything has been read.
+            first_kept = if stopped { from + LOST } else { services.kafka.watermarks(&views, 0).1.max(first_kept) };
+            services.kafka.truncate(&views, 0, first_kept);
+        }
+        if stopped {
+            scene.start_again();
+        }
+        let (said, after) = scene.settle(services);
+        differences.extend(after);
+        let told = scene.vitrine.process.stderr();
+        if stopped && !(told.contains("lost_from") && told.contains(&first_kept.to_string())) {
+            differences.push(format!("the loss of {from} to {first_kept} is not told: {told}"));
+        }
+        let kind = if stopped { "cut off behind what was read" } else { "cut off before what is read" };
+        report.fault(&format!("{kind}, {said}"), differences);
+    }
+}
+
+/// New partitions appear and are written to at once.
+pub(crate) fn partitions_added(services: &mut Services, report: &mut Report, times: usize) {
+    let mut scene = Scene::open(services, "partitions-added");
+    let mut partitions = [PARTITIONS; 2];
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        // Of the views while the program runs, of the removals while it is down, and so on.
+        let which = number % 2;
+        if which == 1 {
+            scene.kill();
+        }
+        partitions[which] += 1 + (number % 3) as i32;
+        services.kafka.grow_topic(&scene.topics[which], partitions[which]);
+        if which == 1 {
+            pause(Duration::from_secs(1));
+            scene.start_again();
+        } else {
+            // Clients learn of them within some time only: these are there at once.
+            let last = partitions[which] - 1;
+            let mut event = view(&user(number), &product(number), &format!("new-{number}"));
+            event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
+            services.kafka.produce(&scene.topics[which], Some(last), [event.to_string()]);
+        }
+        let (said, differences) = scene.settle(services);
+        let kind = if which == 1 { "removals grown while the program was down" } else { "views grown" };
+        report.fault(&format!("{kind}, {said}"), differences);
+    }
+}
