@@ -85,7 +85,7 @@ impl Story {
             if dice.below(20) == 0 {
                 self.file(file, "{\"event\":\"ProductView\",\"userid\":\"user 1\"}");
                 // What comes after the last step is not looked at any more.
-                self.refused += usize::from(service <= *steps().last().unwrap());
+                self.refused += usize::from(service <= *steps().last().expect("a last step"));
                 continue;
             }
             service = at.max(service);
@@ -157,12 +157,10 @@ impl Story {
         let shown = self.updates.iter().filter(|(time, _)| *time <= step).map(|(_, update)| *update);
         let shelves = Shelves::new(world, shown, step, &RULES);
         let product = |key| world.dictionary.product_name(key).expect("a known product").to_string();
+        let category = |key| world.dictionary.category_name(key).expect("a known category").to_string();
         let mut rows = Vec::new();
-        let sellers: BTreeMap<Option<String>, _> = shelves
-            .best_sellers
-            .iter()
-            .map(|(which, list)| (which.map(|key| world.dictionary.category_name(key).unwrap().to_string()), list))
-            .collect();
+        let sellers: BTreeMap<Option<String>, _> =
+            shelves.best_sellers.iter().map(|(which, list)| (which.map(|key| category(key)), list)).collect();
         for (id, list) in sellers {
             for (rank, (key, buyers)) in (1..).zip(list) {
                 let list = if id.is_some() { "category" } else { "bestsellers" };
