@@ -108,8 +108,12 @@ fn wrong_values_name_key_finding_and_what_is_allowed() {
         ),
         ("[log]\nformat = \"xml\"", "line 2: `log.format` is \"xml\"; allowed is one of \"text\", \"json\""),
         (
-            "[postgres]\nmode = \"replication\"",
-            "line 2: `postgres.mode` is \"replication\"; allowed is one of \"refresh\" (\"replication\" is not available in this version)",
+            "[postgres]\nmode = \"sometimes\"",
+            "line 2: `postgres.mode` is \"sometimes\"; allowed is one of \"auto\", \"replication\", \"refresh\"",
+        ),
+        (
+            "[postgres]\nslot = \"My-Slot\"",
+            "line 2: `postgres.slot` is \"My-Slot\"; allowed is a name: 1 to 63 of a to z, 0 to 9 and `_`",
         ),
         (
             "[server]\nlisten = \"localhost\"",

@@ -23,6 +23,9 @@
 //! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
 //!   count. An order dated in the future is left out until its time has come. A used column that is gone stops its
 //!   table alone, until it is back and everything has been read again.
+//! - **What following costs the shop**: the server keeps its log while nobody confirms it, lets no column that is
+//!   published change its type, and takes a table out of the publication with a column that is dropped. Everything else
+//!   may be done to the tables freely.
 //! - **Another server** than the rows held came from (system identifier, timeline) needs a person: the source stops.
 //! - **Everything else** is tried again: a lost connection with growing pauses, a missing table or column every few
 //!   seconds, with the SQL or the setting that mends it in the source's state. Answers stay as they are meanwhile.
@@ -33,6 +36,7 @@
 
 mod apply;
 mod backoff;
+pub mod by_hand;
 mod connection;
 mod error;
 mod expiry;

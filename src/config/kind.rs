@@ -45,6 +45,8 @@ pub enum Kind {
     Column,
     /// The name of a table, with or without its schema.
     Table,
+    /// A name that PostgreSQL takes without quotes, of a replication slot or a publication.
+    Slot,
     /// A path; empty where it may be.
     Path {
         /// Whether an empty path is allowed and means "none".
@@ -93,6 +95,7 @@ impl Kind {
                 )
             }
             Kind::Table => "a table's name, with or without its schema, such as orders or shop.orders".into(),
+            Kind::Slot => format!("a name: 1 to {IDENTIFIER_BYTES_MAX} of a to z, 0 to 9 and `_`"),
             Kind::Path { empty: false } => "a path".into(),
             Kind::Path { empty: true } => "a path, or \"\" for none".into(),
             Kind::Key => "32 hexadecimal digits".into(),
@@ -134,6 +137,7 @@ impl Kind {
                 Some((schema, table)) => is_identifier(schema) && is_identifier(table),
                 None => is_identifier(text),
             }),
+            Kind::Slot => text_if(raw, is_slot),
             Kind::Path { empty } => {
                 let text = raw.text()?;
                 (*empty || !text.is_empty()).then(|| Value::Path(PathBuf::from(text)))
@@ -167,6 +171,11 @@ fn is_topic(text: &str) -> bool {
         && text != "."
         && text != ".."
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+fn is_slot(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=IDENTIFIER_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// Identifiers are quoted wherever they enter SQL; this keeps quotes and blanks out of them as well.

@@ -22,17 +22,34 @@ pub(super) const SECTION: Section = Section {
         .secret(),
         Setting::new(
             "postgres.mode",
-            Kind::Choice { allowed: &["refresh"], planned: &["replication"] },
+            Kind::Choice { allowed: &["auto", "replication", "refresh"], planned: &[] },
             "word",
-            "\"refresh\"",
-            "How changes are found: \"refresh\" reads the tables again and applies the difference in one tick.",
+            "\"auto\"",
+            "How changes are found: \"replication\" follows the server's log, each transaction at once and whole; \"refresh\" \
+             reads the tables again and applies the difference in one tick; \"auto\" does the first where server, user and \
+             tables allow it, and says why where not.",
+        ),
+        Setting::new(
+            "postgres.slot",
+            Kind::Slot,
+            "name",
+            "\"vitrine\"",
+            "Replication slot, made if it is missing. Each instance of a server needs its own; the server keeps its log for \
+             it, so drop it (pg_drop_replication_slot) when Vitrine is gone for good, and set max_slot_wal_keep_size.",
+        ),
+        Setting::new(
+            "postgres.publication",
+            Kind::Slot,
+            "name",
+            "\"vitrine\"",
+            "Publication of the used columns, made or extended if need be.",
         ),
         Setting::new(
             "postgres.refresh_s",
             Kind::Integer { min: 1, max: 86_400 },
             "s",
             "30",
-            "Time from the end of one refresh to the beginning of the next.",
+            "Time from the end of one refresh to the beginning of the next, where tables are read again.",
         ),
         Setting::new(
             "postgres.order_time",
@@ -134,6 +151,8 @@ pub(super) const ORDER_ITEMS: Section = Section {
 pub struct Postgres {
     pub url: Secret,
     pub mode: Mode,
+    pub slot: String,
+    pub publication: String,
     pub refresh_s: u64,
     pub order_time: OrderTime,
     pub tables: Tables,
@@ -142,6 +161,10 @@ pub struct Postgres {
 /// How changes of the tables are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// The server's log where it can be followed, else by reading again.
+    Auto,
+    /// Follow the server's log.
+    Replication,
     /// Read again now and then, apply the difference in one tick.
     Refresh,
 }
@@ -198,7 +221,13 @@ impl Postgres {
         let order_time = values.text("postgres.order_time");
         Postgres {
             url: Secret::new(values.text("postgres.url")),
-            mode: Mode::Refresh,
+            mode: match values.text("postgres.mode").as_str() {
+                "replication" => Mode::Replication,
+                "refresh" => Mode::Refresh,
+                _ => Mode::Auto,
+            },
+            slot: values.text("postgres.slot"),
+            publication: values.text("postgres.publication"),
             refresh_s: values.integer("postgres.refresh_s"),
             order_time: if order_time == FIRST_SEEN { OrderTime::FirstSeen } else { OrderTime::Column(order_time) },
             tables: Tables {
@@ -218,6 +247,15 @@ impl Postgres {
                     product_id: values.text("postgres.tables.order_items.product_id"),
                 },
             },
+        }
+    }
+
+    /// The mode as the source takes it.
+    pub fn source_mode(&self) -> sources::postgres::Mode {
+        match self.mode {
+            Mode::Auto => sources::postgres::Mode::Auto,
+            Mode::Replication => sources::postgres::Mode::Replication,
+            Mode::Refresh => sources::postgres::Mode::Refresh,
         }
     }
 

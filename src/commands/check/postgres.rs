@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use ::postgres::Client;
+use sources::postgres::Finding;
 
 use super::Report;
 use crate::commands::database::{connect, place, quoted, settings, words};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
-use crate::config::Postgres;
+use crate::config::{Mode, Postgres};
 
 /// No statement of a check needs longer.
 const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
@@ -32,15 +33,17 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
         Err(error) => return report.bad(&format!("postgres: {}", words(&error)), &[]),
     }
     let tables = shop_tables(postgres);
-    if tables_exist(&mut client, &tables, report)? {
-        tables_fit(&mut client, postgres, report)?;
-    }
+    let fit = tables_exist(&mut client, &tables, report)? && tables_fit(&mut client, postgres, report)?;
     if postgres.order_time_column().is_none() {
         report.note(
             "postgres: orders have no time column (order_time = \"first_seen\"): an order counts from when it is first read",
         )?;
     }
-    wal_level(&mut client, report)
+    if fit && postgres.mode != Mode::Refresh {
+        follows(&mut client, postgres, report)
+    } else {
+        wal_level(&mut client, report)
+    }
 }
 
 fn version(client: &mut Client) -> Result<String, ::postgres::Error> {
@@ -86,14 +89,57 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
 }
 
 /// The source's own look at the tables: columns, their types, the right to read them.
-fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
-    match sources::postgres::inspect(client, &postgres.source_tables()) {
-        Err(error) => report.bad(&format!("postgres: the tables cannot be looked at: {}", words(&error)), &[]),
-        Ok(findings) if findings.is_empty() => report.good("postgres: all tables have their columns and may be read"),
-        Ok(findings) => findings
-            .into_iter()
-            .try_for_each(|finding| report.bad(&format!("postgres: {}", finding.problem), &[finding.mend])),
+fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
+    let findings = match sources::postgres::inspect(client, &postgres.source_tables()) {
+        Err(error) => {
+            report.bad(&format!("postgres: the tables cannot be looked at: {}", words(&error)), &[])?;
+            return Ok(false);
+        }
+        Ok(findings) => findings,
+    };
+    if findings.is_empty() {
+        report.good("postgres: all tables have their columns and may be read")?;
+        return Ok(true);
     }
+    for Finding { problem, mend } in findings {
+        report.bad(&format!("postgres: {problem}"), &[mend])?;
+    }
+    Ok(false)
+}
+
+/// Whether the server's log can be followed, and what will be made for it.
+fn follows(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
+    let source = sources::postgres::Settings {
+        tables: postgres.source_tables(),
+        slot: postgres.slot.clone(),
+        publication: postgres.publication.clone(),
+        ..sources::postgres::Settings::new(postgres.url.expose())
+    };
+    let found = match sources::postgres::look(client, &source) {
+        Ok(found) => found,
+        Err(error) => {
+            return report.bad(&format!("postgres: the server's log cannot be looked at: {}", words(&error)), &[]);
+        }
+    };
+    if found.obstacles.is_empty() {
+        let publication = match found.publication {
+            Some(sql) => format!("the publication will be made: {sql}"),
+            None => format!("the publication {} has all that is needed", postgres.publication),
+        };
+        report.good(&format!("postgres: wal_level is logical, the server's log can be followed; {publication}"))?;
+        return report.good(&format!("postgres: replication slot {}: {}", postgres.slot, found.slot));
+    }
+    for Finding { problem, mend } in found.obstacles {
+        if postgres.mode == Mode::Replication {
+            report.bad(&format!("postgres: {problem}"), &[mend])?;
+        } else {
+            report.note(&format!(
+                "postgres: {problem}; the tables are read again every {} s instead. To follow the server's log: {mend}",
+                postgres.refresh_s
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// Only of interest for later: re-reading the tables works at any level.
