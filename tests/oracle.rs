@@ -29,6 +29,8 @@ mod live;
 mod meeting;
 #[path = "oracle/plain.rs"]
 mod plain;
+#[path = "oracle/processes.rs"]
+mod processes;
 #[path = "oracle/properties.rs"]
 mod properties;
 #[path = "oracle/replay.rs"]

@@ -16,6 +16,7 @@ use dataflow::shelf::Shelf;
 use dataflow::time::{ServiceClock, Time};
 
 use crate::given::{Domain, Handed, History, Tick, Update, World};
+use crate::processes;
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_user};
 
 pub(crate) const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
@@ -153,14 +154,16 @@ struct Watched {
     covered: Vec<(usize, usize, Time)>,
 }
 
-/// Reads until all is shown, or `failed`.
+/// Reads what one process shows until all is shown, or `failed`.
 fn watch(shelf: &Shelf, world: &World, workers: usize, failed: &AtomicBool) -> Watched {
     let (mut watched, mut latest) = (Watched::default(), 0);
+    let users: Vec<_> = world.users.iter().filter(|user| shelf.owner_elsewhere(**user).is_none()).collect();
+    assert!(!users.is_empty(), "every process holds some users");
     let mut fed = vec![0; workers];
     let mut turn = 0;
     while fed.iter().any(|fed| *fed < UPDATES_PER_WORKER) && !failed.load(Ordering::SeqCst) {
         turn += 1;
-        let (user, worker) = (world.users[turn % world.users.len()], turn % workers);
+        let (user, worker) = (*users[turn % users.len()], turn % workers);
         while fed[worker] < UPDATES_PER_WORKER && shelf.slots().covers(&position(worker, fed[worker] + 1)) {
             fed[worker] += 1;
         }
@@ -203,14 +206,20 @@ fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engi
     Engine::start(settings(shared, rules, workers, seed)).expect("threads can be started")
 }
 
-fn readers_see_only_closed_ticks(workers: usize, seed: u64) {
+fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
     let rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() };
-    let shared = Shared::new(workers);
-    let engine = engine(&shared, rules, workers, seed);
-    let (shelf, late) = (engine.shelf().clone(), AtomicBool::new(false));
+    let peers = processes * workers;
+    let shared = Shared::new(peers);
+    let engines = match processes {
+        1 => vec![engine(&shared, rules, workers, seed)],
+        _ => processes::start(processes, |_| settings(&shared, rules, workers, seed)),
+    };
+    let (shelf, late) = (engines[0].shelf().clone(), AtomicBool::new(false));
+    let shelves: Vec<Shelf> = engines.iter().map(|engine| engine.shelf().clone()).collect();
     let watched: Vec<std::thread::Result<Watched>> = std::thread::scope(|scope| {
-        let watch = || watch(&shelf, &shared.world, workers, &late);
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(watch)).collect();
+        let watch = |shelf| watch(shelf, &shared.world, peers, &late);
+        let readers = (0..READERS.max(processes)).map(|reader| &shelves[reader % processes]);
+        let readers: Vec<_> = readers.map(|shelf| scope.spawn(move || watch(shelf))).collect();
         let deadline = Instant::now() + Duration::from_secs(60);
         while !readers.iter().all(|reader| reader.is_finished()) {
             std::thread::park_timeout(Duration::from_millis(1));
@@ -222,7 +231,7 @@ fn readers_see_only_closed_ticks(workers: usize, seed: u64) {
     let next_is_open = || shared.log().opened.last().is_some_and(|tick| *tick >= shelf.slots().closed());
     let ticking = shelf.slots().wait_until(Duration::from_secs(60), next_is_open);
     // Workers are stopped before anything is judged: a test that fails must end, too.
-    engine.stop().expect("no worker panicked");
+    processes::stop(engines);
     assert!(ticking, "silence closes ticks too");
     assert!(!late.load(Ordering::SeqCst), "not all that was fed has come to show");
     let watched: Vec<Watched> =
@@ -252,17 +261,27 @@ fn judge(shared: &Shared, rules: Rules, watched: &[Watched]) {
 
 #[test]
 fn readers_of_one_worker_see_only_closed_ticks() {
-    readers_see_only_closed_ticks(1, 1);
+    readers_see_only_closed_ticks(1, 1, 1);
 }
 
 #[test]
 fn readers_of_two_workers_see_only_closed_ticks() {
-    readers_see_only_closed_ticks(2, 2);
+    readers_see_only_closed_ticks(1, 2, 2);
 }
 
 #[test]
 fn readers_of_four_workers_see_only_closed_ticks() {
-    readers_see_only_closed_ticks(4, 3);
+    readers_see_only_closed_ticks(1, 4, 3);
+}
+
+#[test]
+fn readers_of_two_processes_see_only_closed_ticks() {
+    readers_see_only_closed_ticks(2, 1, 8);
+}
+
+#[test]
+fn readers_of_three_processes_of_two_workers_see_only_closed_ticks() {
+    readers_see_only_closed_ticks(3, 2, 9);
 }
 
 #[test]

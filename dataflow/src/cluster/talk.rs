@@ -68,7 +68,9 @@ impl Talk {
     /// Lets the leader hear all reports, as they come.
     pub(crate) fn hear_reports(&self, reports: VecCollection<'_, Time, Report, Diff>) {
         let pace = self.pace.clone();
-        reports.inner.exchange(|_| 0).inspect(move |(report, tick, _)| pace.reported(*report, *tick));
+        // An exchange that stands at an input holds data back until the input's time moves: reports are not to wait.
+        let reports = reports.inner.map(|(report, tick, _)| (report, tick));
+        reports.exchange(|_| 0).inspect(move |(report, tick)| pace.reported(*report, *tick));
     }
 
     /// Lets one worker of every other process hear where sources are.

@@ -1,0 +1,50 @@
+//! Several engines in this process, linked over loopback as the processes of a cluster are.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use dataflow::cluster::Cluster;
+use dataflow::engine::{Engine, Settings};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The clusters of so many processes, each linked with each.
+fn link(processes: usize) -> Vec<Cluster> {
+    let links = || (0..processes).map(|_| None).collect();
+    let mut clusters: Vec<Cluster> = (0..processes).map(|process| Cluster { process, links: links() }).collect();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback is there");
+    let address = listener.local_addr().expect("it is bound");
+    for one in 0..processes {
+        for other in 0..one {
+            let link = TcpStream::connect(address).expect("it listens");
+            let (end, _) = listener.accept().expect("somebody connects");
+            for end in [&link, &end] {
+                end.set_nodelay(true).expect("it is a TCP connection");
+            }
+            clusters[one].links[other] = Some(link);
+            clusters[other].links[one] = Some(end);
+        }
+    }
+    clusters
+}
+
+/// Starts the engines of all processes.
+pub(crate) fn start(processes: usize, mut settings: impl FnMut(usize) -> Settings) -> Vec<Engine> {
+    let start = |cluster: Cluster| Engine::start_in(settings(cluster.process), Some(cluster));
+    link(processes).into_iter().map(start).collect::<Result<_, _>>().expect("threads can be started")
+}
+
+/// Ends them as their processes would: the first one tells the others.
+pub(crate) fn stop(engines: Vec<Engine>) {
+    std::thread::scope(|scope| {
+        let mut engines = engines.into_iter();
+        let first = engines.next().map(|engine| scope.spawn(|| engine.stop()));
+        for engine in engines {
+            assert!(engine.wait_for_the_end(PATIENCE), "the first process tells the others");
+            engine.stop().expect("no worker panicked");
+        }
+        if let Some(first) = first {
+            first.join().expect("it ends").expect("no worker panicked");
+        }
+    });
+}
