@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("", &["checkpoints", "dataflow", "query-server", "sinks", "sources"]),
     ("checkpoints", &["dataflow"]),
     ("query-server", &["dataflow"]),
@@ -18,6 +18,7 @@ const EDGES: [(&str, &[&str]); 8] = [
     ("dataflow", &[]),
     ("harness", &[]),
     ("benches", &["dataflow", "harness", "vitrine"]),
+    ("simulation", &["checkpoints", "dataflow", "sources"]),
 ];
 
 /// The package that only tests and benchmarks may use.

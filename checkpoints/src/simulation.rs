@@ -60,6 +60,11 @@ impl FakeDisk {
         self.state().capacity = bytes;
     }
 
+    /// From now on nothing fails, crashes or is full.
+    pub fn heal(&self) {
+        self.state().heal();
+    }
+
     /// Whether synchronising a file only looks as if it did: what "rename before fsync" does to the data.
     pub fn set_sync_ignored(&self, ignored: bool) {
         self.state().sync_ignored = ignored;

@@ -52,6 +52,11 @@ impl State {
         self.failures.insert(operation, with);
     }
 
+    pub(super) fn heal(&mut self) {
+        self.failures.clear();
+        (self.crash_at, self.capacity) = (None, None);
+    }
+
     /// Begins an operation that changes something.
     fn operate(&mut self) -> io::Result<()> {
         self.alive()?;

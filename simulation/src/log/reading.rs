@@ -1,0 +1,135 @@
+//! The log as the Kafka source sees it: what its watcher asks, and partitions that are read. As with a real client no
+//! call tells that a topic is another one than it was.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use dataflow::feed::Waker;
+use rdkafka::message::OwnedMessage;
+use sources::kafka::upstream::{
+    Ends, Fetch, Fingerprint, Found, PartitionId, Polled, Reread, Tail, Unanswered, Upstream,
+};
+
+use super::SharedLog;
+use crate::plant::Plant;
+
+/// What the watcher asks.
+pub(crate) struct Broker {
+    log: SharedLog,
+    plant: Option<Plant>,
+    /// For planted bugs: what this process has seen of topics and partitions.
+    partitions: RefCell<BTreeMap<String, usize>>,
+    asked: RefCell<BTreeSet<PartitionId>>,
+}
+
+impl Broker {
+    pub(crate) fn new(log: SharedLog, plant: Option<Plant>) -> Self {
+        Broker { log, plant, partitions: RefCell::default(), asked: RefCell::default() }
+    }
+}
+
+impl Upstream for Broker {
+    fn serve(&self) {}
+
+    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
+        let log = self.log.borrow();
+        let Some(found) = log.topics.get(topic) else { return Ok(Found::Missing) };
+        let mut count = found.partitions.len();
+        if self.plant == Some(Plant::IgnoredNewPartition) {
+            count = count.min(*self.partitions.borrow_mut().entry(topic.to_owned()).or_insert(count));
+        }
+        Ok(Found::Partitions((0..count as i32).collect()))
+    }
+
+    fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered> {
+        let log = self.log.borrow();
+        let ends = |id: &PartitionId| {
+            let partition = log.topics.get(&*id.topic).and_then(|topic| topic.partitions.get(id.partition as usize));
+            let partition = partition.ok_or_else(|| Unanswered(format!("partition {id} is not known")))?;
+            let (mut low, high) = (partition.low, partition.high());
+            if self.plant == Some(Plant::ResetToLatest) && self.asked.borrow_mut().insert(id.clone()) {
+                low = high;
+            }
+            Ok((id.clone(), Ends { low, high }))
+        };
+        ids.iter().map(ends).collect()
+    }
+
+    fn reread(
+        &self,
+        remembered: &BTreeMap<PartitionId, Fingerprint>,
+    ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
+        let log = self.log.borrow();
+        let reread = |(id, record): (&PartitionId, &Fingerprint)| {
+            let partition = log.topics.get(&*id.topic)?.partitions.get(id.partition as usize)?;
+            let from = record.offset.max(partition.low);
+            let offset = (from..partition.high()).find(|offset| partition.get(*offset).is_some())?;
+            let found = log.message(&id.topic, id.partition, offset, partition.get(offset)?);
+            let reread = match self.plant {
+                Some(Plant::IgnoredTopicId) => Reread::Same,
+                _ => Reread::compare(record, &Fingerprint::of(&found)),
+            };
+            Some((id.clone(), reread))
+        };
+        Ok(remembered.iter().filter_map(reread).collect())
+    }
+}
+
+/// The client of a worker's feed.
+pub(crate) struct Client {
+    log: SharedLog,
+    plant: Option<Plant>,
+}
+
+impl Client {
+    pub(crate) fn new(log: SharedLog, plant: Option<Plant>) -> Self {
+        Client { log, plant }
+    }
+}
+
+impl Fetch for Client {
+    type Tail = Reading;
+
+    fn start(&self, id: &PartitionId, next: i64, _waker: &Waker) -> Result<Reading, Unanswered> {
+        let skips = self.plant == Some(Plant::ResumeBehind) && next > 0;
+        let next = Cell::new(if skips { next + 1 } else { next });
+        Ok(Reading { log: self.log.clone(), id: id.clone(), next, ended: Cell::new(-1), failed: Cell::new(false) })
+    }
+
+    fn serve(&self) {}
+}
+
+/// One partition that is read. A topic of the same name is read on at the old offset, and nothing is said.
+pub(crate) struct Reading {
+    log: SharedLog,
+    id: PartitionId,
+    next: Cell<i64>,
+    /// The end that was told last.
+    ended: Cell<i64>,
+    /// Whether it was told that the offset is out of range.
+    failed: Cell<bool>,
+}
+
+impl Tail for Reading {
+    type Record<'a> = OwnedMessage;
+
+    fn poll(&self) -> Option<Polled<OwnedMessage>> {
+        let mut log = self.log.borrow_mut();
+        let partition = log.topics.get(&*self.id.topic)?.partitions.get(self.id.partition as usize)?;
+        let (low, high, next) = (partition.low, partition.high(), self.next.get());
+        if !(low..=high).contains(&next) {
+            return (!self.failed.replace(true)).then(|| Polled::Failed("the offset is out of range".to_owned()));
+        }
+        self.failed.set(false);
+        let Some(offset) = (next..high).find(|offset| partition.get(*offset).is_some()) else {
+            self.next.set(high);
+            return (self.ended.replace(high) != high).then_some(Polled::End(Some(high)));
+        };
+        let record = partition.get(offset)?;
+        self.next.set(offset + 1);
+        log.delivered.insert(record.uid);
+        Some(Polled::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
+    }
+
+    fn stop(self) {}
+}

@@ -1,0 +1,160 @@
+//! The definitions, recomputed plainly: every list at one time, from the events that were given and the tables as of a
+//! place in the log. Shares no code with the graph but ids and numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::rows::Ranking;
+use dataflow::shelf::{Kind, Shelf};
+use dataflow::time::{Millis, Time};
+
+use crate::log::{Event, Log};
+use crate::server::Tables;
+use crate::world::{RULES, World};
+
+/// Products with how many bought them, best first.
+type Sellers = Vec<(ProductKey, u64)>;
+
+/// Every list at one time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shelves {
+    histories: BTreeMap<UserKey, Vec<(ProductKey, Millis)>>,
+    /// By category; without one: the general list. Empty ones are left out.
+    best_sellers: BTreeMap<Option<CategoryKey>, Sellers>,
+    categories_of: BTreeMap<ProductKey, Vec<CategoryKey>>,
+    /// Whether it is personal, and its products.
+    recommended: BTreeMap<UserKey, (bool, Sellers)>,
+}
+
+impl Shelves {
+    /// As they should be.
+    pub(crate) fn right(world: &World, log: &Log, tables: &Tables, as_of: Time) -> Shelves {
+        let mut shelves = Shelves::default();
+        for (number, &user) in world.users.iter().enumerate() {
+            let seen = log.delivered.iter().map(|uid| log.events[*uid]).filter(|event| event.user == number);
+            shelves.histories.insert(user, history(world, seen));
+        }
+        for (product, category) in &tables.products {
+            let category = category.map(|category| world.categories[category]);
+            shelves.categories_of.entry(world.products[*product]).or_default().extend(category);
+        }
+        shelves.categories_of.retain(|_, categories| !categories.is_empty());
+        shelves.rank(world, tables, as_of);
+        for &user in &world.users {
+            let recommended = shelves.recommend(user);
+            shelves.recommended.insert(user, recommended);
+        }
+        shelves
+    }
+
+    fn rank(&mut self, world: &World, tables: &Tables, as_of: Time) {
+        let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
+        for (order, product) in tables.lines.values() {
+            if let Some((user, created_at)) = tables.orders.get(order)
+                && created_at + RULES.window_ms > as_of
+            {
+                buyers.entry(world.products[*product]).or_default().insert(world.users[*user]);
+            }
+        }
+        for (product, users) in buyers {
+            let sold = (product, users.len() as u64);
+            self.best_sellers.entry(None).or_default().push(sold);
+            for category in self.categories_of.get(&product).into_iter().flatten() {
+                self.best_sellers.entry(Some(*category)).or_default().push(sold);
+            }
+        }
+        self.best_sellers.values_mut().for_each(by_buyers);
+    }
+
+    fn recommend(&self, user: UserKey) -> (bool, Sellers) {
+        let mut seen: BTreeMap<CategoryKey, Vec<Millis>> = BTreeMap::new();
+        for (product, at) in &self.histories[&user] {
+            for category in self.categories_of.get(product).into_iter().flatten() {
+                seen.entry(*category).or_default().push(*at);
+            }
+        }
+        let mut ranked: Vec<CategoryKey> = seen.keys().copied().collect();
+        let most_recent = |category: &CategoryKey| seen[category].iter().copied().max();
+        ranked.sort_by(|a, b| {
+            let by_products = seen[b].len().cmp(&seen[a].len());
+            by_products.then(most_recent(b).cmp(&most_recent(a))).then(a.cmp(b))
+        });
+        ranked.truncate(RULES.categories_max);
+        let lists = ranked.into_iter().filter_map(|category| self.best_sellers.get(&Some(category)));
+        let merged: BTreeSet<(ProductKey, u64)> = lists.flatten().copied().collect();
+        let mut products: Sellers = merged.into_iter().collect();
+        by_buyers(&mut products);
+        if products.is_empty() {
+            return (false, self.best_sellers.get(&None).cloned().unwrap_or_default());
+        }
+        (true, products)
+    }
+
+    /// As they are shown.
+    pub(crate) fn shown(world: &World, shelf: &Shelf) -> Shelves {
+        let mut shelves = Shelves::default();
+        for &user in &world.users {
+            let (glance, mut rows) = (shelf.glance(user), Vec::new());
+            glance.history(user, &mut rows);
+            shelves.histories.insert(user, rows.iter().map(|(viewed, _)| (viewed.product, viewed.at())).collect());
+            let recommended = glance.recommendations(user);
+            let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers())).collect();
+            shelves.recommended.insert(user, (recommended.kind == Kind::Personalized, picks));
+        }
+        let glance = shelf.glance_any();
+        let lists = std::iter::once(None).chain(world.categories.iter().copied().map(Some));
+        for list in lists {
+            let mut rows = Vec::new();
+            glance.best_sellers(list.map_or(Ranking::General, Ranking::Category), &mut rows);
+            if !rows.is_empty() {
+                let sold = rows.iter().map(|(seller, _)| (seller.product, seller.buyers())).collect();
+                shelves.best_sellers.insert(list, sold);
+            }
+        }
+        for &product in &world.products {
+            let mut rows = Vec::new();
+            glance.categories_of(product, &mut rows);
+            if !rows.is_empty() {
+                shelves.categories_of.insert(product, rows.iter().map(|(category, _)| *category).collect());
+            }
+        }
+        shelves
+    }
+
+    /// The first thing in which what is shown differs from what is right.
+    pub(crate) fn difference(right: &Shelves, shown: &Shelves) -> Option<String> {
+        if right == shown {
+            return None;
+        }
+        let told = |what: &str, right: String, shown: String| {
+            (right != shown).then(|| format!("{what}: shown {shown}, right is {right}"))
+        };
+        told("histories", format!("{:?}", right.histories), format!("{:?}", shown.histories))
+            .or_else(|| told("catalogue", format!("{:?}", right.categories_of), format!("{:?}", shown.categories_of)))
+            .or_else(|| told("best sellers", format!("{:?}", right.best_sellers), format!("{:?}", shown.best_sellers)))
+            .or_else(|| told("recommended", format!("{:?}", right.recommended), format!("{:?}", shown.recommended)))
+    }
+}
+
+/// A user's products viewed last, from all that was seen of the user.
+fn history(world: &World, seen: impl Iterator<Item = Event>) -> Vec<(ProductKey, Millis)> {
+    let mut of_product: BTreeMap<usize, (Option<Millis>, Option<Millis>)> = BTreeMap::new();
+    for event in seen {
+        let (viewed, removed) = of_product.entry(event.product).or_default();
+        let latest = if event.removal { removed } else { viewed };
+        *latest = (*latest).max(Some(event.at));
+    }
+    let mut list: Vec<(ProductKey, Millis)> = (of_product.into_iter())
+        .filter_map(|(product, (viewed, removed))| Some((world.products[product], viewed?, removed)))
+        .filter(|(_, viewed, removed)| removed.is_none_or(|removed| *viewed > removed))
+        .map(|(product, viewed, _)| (product, viewed))
+        .collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    list.truncate(RULES.list_size);
+    list
+}
+
+fn by_buyers(list: &mut Sellers) {
+    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    list.truncate(RULES.list_size);
+}

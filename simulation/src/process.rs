@@ -1,0 +1,348 @@
+//! One life of Vitrine: the real graph on one thread, the real checkpoints on the simulated disk, the real sources on the
+//! simulated log and database. Dropped, it has been killed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use checkpoints::simulation::FakeDisk;
+use checkpoints::{Bounds, Fingerprint, Mark, Place, Restored, Series, SourceRows, Store, Taken};
+use dataflow::board::Board;
+use dataflow::cut::{Cut, Cuts};
+use dataflow::dictionary::Dictionary;
+use dataflow::feed::{Feed, Position};
+use dataflow::graph::Plan;
+use dataflow::publish::Slots;
+use dataflow::shelf::Shelf;
+use dataflow::station::Station;
+use dataflow::time::{Millis, ServiceClock, Time};
+use sources::decode::DeadLetter;
+use sources::kafka::by_hand::{Parts, Watching};
+use sources::postgres::by_hand::{Counting, Following};
+use sources::{kafka, postgres};
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
+use crate::clock::Clock;
+use crate::log::reading::{Broker, Client};
+use crate::log::{SharedLog, TOPICS};
+use crate::plant::Plant;
+use crate::server::{IDENTITY, SharedServer};
+use crate::world::{self, ID_KEY, RULES, WINDOW_MS};
+
+/// Where checkpoints and the mark are.
+const DIR: &str = "/checkpoints";
+
+/// The mark's file.
+const MARK: &str = "served";
+
+/// How far ahead of the clock the mark is raised.
+const AHEAD_MS: Millis = 2_000;
+
+/// Updates a journal may hold: few, so that it spills now and then.
+const JOURNAL_MAX: usize = 60;
+
+/// Few, so that both kinds of checkpoints are taken.
+const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 25 };
+
+/// A day: no time of the simulation is beyond it.
+const DAY_MS: Millis = 24 * 3600 * 1000;
+
+/// Steps in which a closed tick must have come to be shown.
+const STEPS_MAX: usize = 10_000;
+
+/// What outlives the process.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    pub(crate) log: SharedLog,
+    pub(crate) server: SharedServer,
+    pub(crate) disk: FakeDisk,
+    pub(crate) plant: Option<Plant>,
+}
+
+/// A running process.
+pub(crate) struct Process {
+    outside: Outside,
+    // Before the worker, whose dataflows they are parts of.
+    station: Station,
+    feed: Box<dyn Feed>,
+    watching: Watching<Broker>,
+    following: Following,
+    /// The number of the transaction that the connection gives next; none while there is no connection.
+    connected: Option<usize>,
+    dictionary: Arc<Dictionary>,
+    shelf: Shelf,
+    cuts: Arc<Cuts>,
+    /// Taken and not written.
+    cut: Option<Cut>,
+    series: Series,
+    mark: Mark,
+    until: Time,
+    /// Nothing older may be answered with.
+    pub(crate) floor: Time,
+    /// The tick that it started from.
+    pub(crate) restored: Option<Time>,
+    clock: Clock,
+    unnoted: bool,
+    letters: Receiver<DeadLetter>,
+    worker: Worker,
+}
+
+impl Process {
+    /// Starts from what is on the disk.
+    pub(crate) fn start(outside: &Outside, wall: Millis) -> Result<Process, String> {
+        let (disk, dir) = (Arc::new(outside.disk.clone()), Path::new(DIR));
+        let dictionary = world::dictionary();
+        let place = Place { dir: dir.to_owned(), part: 0, parts: 1, keep: 2 };
+        let id_key = Fingerprint::of(&ID_KEY);
+        let mut store = Store::open(place, disk.clone()).map_err(|error| error.to_string())?;
+        let latest = store.restore(id_key).map_err(|error| error.to_string())?;
+        if let Some(finding) = latest.findings.first() {
+            return Err(format!("a checkpoint that was written whole is damaged: {finding}"));
+        }
+        let restored = latest.checkpoint.map(|checkpoint| Restored::read(checkpoint, &dictionary)).transpose();
+        let restored = restored.map_err(|error| error.to_string())?.map(Arc::new);
+
+        let mut mark = Mark::open(dir, MARK, disk).map_err(|error| error.to_string())?;
+        let floor = mark.read().unwrap_or(0);
+        let clock = Clock::new(floor.max(wall));
+        let until = clock.now() + AHEAD_MS;
+        mark.raise(until).map_err(|error| error.to_string())?;
+
+        let cuts = Arc::new(Cuts::new(1, JOURNAL_MAX));
+        let plan = Plan {
+            rules: RULES,
+            dictionary: dictionary.clone(),
+            late_lines: Arc::new(AtomicU64::new(0)),
+            changes: None,
+            cuts: Some(cuts.clone()),
+        };
+        let slots = Arc::new(Slots::new(1));
+        let shelf = Shelf::new(slots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
+        let mut config = timely::WorkerConfig::default();
+        let merging = differential_dataflow::Config::default().idle_merge_effort(Some(300));
+        differential_dataflow::configure(&mut config, &merging);
+        let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
+        let mut station = Station::new(&mut worker, &plan, &slots);
+        if let Some(restored) = &restored {
+            restored.restore().start(&mut station, &mut worker);
+        }
+        station.keep_journal(JOURNAL_MAX);
+
+        let (letters_in, letters) = sync_channel(100);
+        let resume = restored.clone();
+        let (watching, feed) = kafka::by_hand::open(Parts {
+            upstream: Broker::new(outside.log.clone(), outside.plant),
+            fetch: Client::new(outside.log.clone(), outside.plant),
+            topics: TOPICS.into_iter().map(Into::into).collect(),
+            resume: Arc::new(move |topic, partition| resume.as_ref()?.position(topic, partition).cloned()),
+            clock: Arc::new(clock.clone()),
+            board: Arc::new(Board::default()),
+            dead_letters: letters_in,
+            future_max_ms: DAY_MS,
+            past_max_ms: DAY_MS,
+        });
+        let resumed = restored.as_deref().map(resumed).transpose()?;
+        let counting = Counting { window_ms: WINDOW_MS, future_ms_max: 30_000 };
+        let following = Following::new(dictionary.clone(), counting, IDENTITY, resumed);
+        let series = Series::new(store, id_key, dictionary.clone(), restored.as_deref(), BOUNDS);
+        let restored = restored.map(|restored| restored.tick());
+        let mut process = Process {
+            outside: outside.clone(),
+            station,
+            feed,
+            watching,
+            following,
+            connected: None,
+            dictionary,
+            shelf,
+            cuts,
+            cut: None,
+            series,
+            mark,
+            until,
+            floor,
+            restored,
+            clock,
+            unnoted: false,
+            letters,
+            worker,
+        };
+        process.show()?;
+        Ok(process)
+    }
+
+    /// The machine's clock says so.
+    pub(crate) fn pass(&mut self, wall: Millis) {
+        let until = self.clock.now().max(wall) + AHEAD_MS;
+        // Where the mark cannot be raised time stands still.
+        if until > self.until + AHEAD_MS / 2 && self.mark.raise(until).is_ok() {
+            self.until = until;
+        }
+        self.clock.advance(wall, self.until);
+    }
+
+    /// The watcher of the topics looks.
+    pub(crate) fn look(&mut self, deep: bool) {
+        self.watching.look(deep);
+    }
+
+    /// The database gives so many transactions, at most; connects first where there is no connection. Whether it gave any.
+    pub(crate) fn follow(&mut self, transactions: usize) -> Result<bool, String> {
+        let server = self.outside.server.clone();
+        let Some(from) = self.connected else {
+            self.connected = Some(self.connect()?);
+            return Ok(true);
+        };
+        let now = self.clock.now();
+        let mut next = from;
+        while next < from + transactions
+            && let Some(transaction) = server.borrow().transaction(next)
+        {
+            self.following.begin();
+            for message in &transaction.messages {
+                self.following.message(message).map_err(|error| error.to_string())?;
+            }
+            next += 1;
+            // As long as there is more the tables' own time counts.
+            let behind = server.borrow().transaction(next).is_some();
+            self.following.commit(transaction.end, if behind { transaction.time.min(now) } else { now });
+        }
+        self.connected = Some(next);
+        if server.borrow().transaction(next).is_none() {
+            let end = server.borrow().end();
+            self.following.heard(end);
+        }
+        server.borrow_mut().confirm(self.following.confirmed());
+        Ok(next > from)
+    }
+
+    /// The connection breaks, in the middle of the next transaction if there is one.
+    pub(crate) fn disconnect(&mut self) -> Result<(), String> {
+        let Some(next) = self.connected.take() else { return Ok(()) };
+        if let Some(transaction) = self.outside.server.borrow().transaction(next) {
+            self.following.begin();
+            for message in &transaction.messages[..transaction.messages.len() / 2] {
+                self.following.message(message).map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<usize, String> {
+        let mut server = self.outside.server.borrow_mut();
+        let slot = server.look();
+        if let Some(place) = self.following.settle(slot) {
+            return Ok(server.start(place));
+        }
+        if let Some(place) = self.place()
+            && server.keeps(place)
+        {
+            return Err(format!("the slot is at {slot:?}, beyond what is durable: {place}"));
+        }
+        let (place, snapshot) = server.make_slot(&self.dictionary);
+        self.following.read(place, &snapshot, self.clock.now());
+        Ok(server.start(place))
+    }
+
+    /// Everything before this place in the database's log is fed.
+    pub(crate) fn place(&self) -> Option<i64> {
+        self.following.position().map(|position| position.next)
+    }
+
+    /// Feeds what has arrived; whether anything had.
+    pub(crate) fn feed(&mut self, budget: usize) -> Result<bool, String> {
+        let now = self.clock.now();
+        let reached = match self.connected {
+            None => None,
+            Some(next) => match self.outside.server.borrow().transaction(next) {
+                None => Some(now),
+                Some(waiting) => Some(waiting.time.min(now)),
+            },
+        };
+        if let Some(reached) = reached {
+            self.following.pass_time(reached);
+        }
+        let fed = self.feed.feed(self.station.inputs(), budget).records + self.following.feed(self.station.inputs());
+        self.unnoted |= fed > 0;
+        match self.letters.try_recv() {
+            Ok(letter) => Err(format!("a good record was refused: {}", letter.detail)),
+            Err(_) => Ok(fed > 0),
+        }
+    }
+
+    /// Closes the open tick, if time has gone on, perhaps for a cut; returns it.
+    pub(crate) fn close(&mut self, cut: bool) -> Option<Time> {
+        let next = self.clock.now();
+        if next <= self.station.tick() {
+            return None;
+        }
+        if std::mem::take(&mut self.unnoted) {
+            let mut positions: Vec<Position> = Vec::new();
+            self.feed.positions(&mut positions);
+            positions.extend(self.following.position());
+            self.station.note(positions);
+        }
+        self.station.advance_to(next);
+        if cut {
+            self.station.cut(&self.cuts, next - 1);
+        }
+        Some(next - 1)
+    }
+
+    /// Lets the graph work until everything closed is shown.
+    pub(crate) fn show(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS_MAX {
+            if self.shelf.slots().closed() == self.station.tick() {
+                if let Some(cut) = self.cuts.wait(Duration::ZERO) {
+                    self.cut = Some(cut);
+                }
+                return Ok(());
+            }
+            self.worker.step();
+            self.station.publish();
+        }
+        Err("a closed tick is never shown".to_owned())
+    }
+
+    /// What is answered from.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then.
+    pub(crate) fn write(&mut self) -> Result<Option<Taken>, checkpoints::Error> {
+        let Some(cut) = self.cut.take() else { return Ok(None) };
+        if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
+            let positions: Vec<Position> = cut.parts.iter().flat_map(|part| part.positions.iter()).cloned().collect();
+            self.acknowledge(&positions);
+        }
+        let taken = self.series.take(cut, || true)?;
+        if let Some(taken) = &taken {
+            self.acknowledge(&taken.positions);
+        }
+        Ok(taken)
+    }
+
+    fn acknowledge(&self, positions: &[Position]) {
+        if let Some(position) = positions.iter().find(|position| &*position.stream == postgres::NAME) {
+            self.following.acknowledge(position.next);
+        }
+    }
+}
+
+/// What the database source goes on from.
+fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
+    let SourceRows { orders, lines, catalogue } = restored.source_rows().map_err(|error| error.to_string())?;
+    let position = restored.position(postgres::NAME, 0);
+    Ok(postgres::Resumed {
+        lsn: position.map_or(0, |position| position.next),
+        proof: position.and_then(|position| position.proof),
+        orders,
+        lines,
+        catalogue,
+    })
+}

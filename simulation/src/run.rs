@@ -1,0 +1,348 @@
+//! One run: what happens, one thing after the other, and after each closed tick whether what is shown is what is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use checkpoints::simulation::{FakeDisk, Loss};
+use dataflow::time::{Millis, Time};
+
+use crate::clock::BEGINNING;
+use crate::log::{Event, Log, Uid};
+use crate::operation::{Fault, Operation};
+use crate::oracle::Shelves;
+use crate::plant::Plant;
+use crate::process::{Outside, Process};
+use crate::server::Server;
+use crate::world::World;
+
+/// Rounds after which everything must have come through.
+const ROUNDS_MAX: usize = 60;
+
+/// What was wrong, and after how many operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Operations until then.
+    pub after: usize,
+    /// What was seen, and what is right.
+    pub what: String,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Ticks that were compared.
+    pub ticks: usize,
+    /// Starts of the process.
+    pub starts: usize,
+    /// Starts that went on from a checkpoint.
+    pub restores: usize,
+    /// Checkpoints of everything, and of changes.
+    pub checkpoints: [usize; 2],
+    /// Checkpoints that failed.
+    pub failed: usize,
+}
+
+/// What a checkpoint is to bring back.
+#[derive(Clone)]
+struct Kept {
+    delivered: BTreeSet<Uid>,
+    place: i64,
+}
+
+struct Run {
+    world: World,
+    outside: Outside,
+    process: Option<Process>,
+    now: Millis,
+    skew_ms: i64,
+    /// By the tick of the cut.
+    kept: BTreeMap<Time, Kept>,
+    /// Everything before this place in the database's log should be shown.
+    place: i64,
+    /// The latest state that was answered with.
+    served: Time,
+    /// With a planted bug: answered, and not in the log.
+    unwritten: Vec<(Uid, usize)>,
+    outcome: Outcome,
+}
+
+/// Runs operations, and comes to rest at the end.
+///
+/// # Errors
+/// The first thing that was wrong.
+pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Failure> {
+    let disk = FakeDisk::new();
+    disk.set_sync_ignored(plant == Some(Plant::RenameBeforeFsync));
+    let outside = Outside { log: Log::new(), server: Server::new(plant), disk, plant };
+    let mut run = Run {
+        world: World::new(),
+        outside,
+        process: None,
+        now: BEGINNING,
+        skew_ms: 0,
+        kept: BTreeMap::new(),
+        place: 0,
+        served: 0,
+        unwritten: Vec::new(),
+        outcome: Outcome::default(),
+    };
+    let last = [Operation::Rest, Operation::Kill, Operation::Rest];
+    for (at, operation) in operations.iter().chain(&last).enumerate() {
+        run.apply(*operation).map_err(|what| Failure { after: at + 1, what })?;
+    }
+    Ok(run.outcome)
+}
+
+impl Run {
+    fn apply(&mut self, operation: Operation) -> Result<(), String> {
+        match operation {
+            Operation::View { user, product, partition, ago_ms } => {
+                let event = Event { user, product, at: self.now - ago_ms, removal: false };
+                let mut log = self.outside.log.borrow_mut();
+                let uid = log.happen(event);
+                if log.append(uid, partition, self.now) {
+                    log.acknowledge(uid);
+                }
+            }
+            Operation::Removal { user, product, partition } => self.remove(user, product, partition),
+            Operation::Abort { topic, partition, records } => {
+                self.outside.log.borrow_mut().abort(topic, partition, records);
+            }
+            Operation::DeleteTopic { topic, anew } => {
+                self.look_first();
+                let mut log = self.outside.log.borrow_mut();
+                log.delete(topic);
+                if let Some(partitions) = anew {
+                    log.create(topic, partitions);
+                }
+            }
+            Operation::CreateTopic { topic, partitions } => self.outside.log.borrow_mut().create(topic, partitions),
+            Operation::AddPartition { topic } => self.outside.log.borrow_mut().add_partition(topic),
+            Operation::Truncate { topic, partition, records } => {
+                self.look_first();
+                self.outside.log.borrow_mut().truncate(topic, partition, records);
+            }
+            Operation::Expire { topic, partition, records } => {
+                self.outside.log.borrow_mut().expire(topic, partition, records);
+            }
+            Operation::Transact { seed } => self.outside.server.borrow_mut().transact(seed, self.now),
+            Operation::Grow { bytes } => self.outside.server.borrow_mut().grow(bytes),
+            Operation::DropSlot | Operation::AdvanceSlot | Operation::LoseSlot => return self.slot(operation),
+            Operation::Pass { ms } => self.pass(ms),
+            Operation::SetClock { skew_ms } => self.skew_ms = skew_ms,
+            Operation::Kill => self.process = None,
+            Operation::Crash { loss } => self.crash(loss),
+            Operation::Start => return self.start(),
+            Operation::Rest => return self.rest(),
+            Operation::Disconnect
+            | Operation::Look { .. }
+            | Operation::Follow { .. }
+            | Operation::Tick { .. }
+            | Operation::Write { .. } => return self.work(operation),
+        }
+        Ok(())
+    }
+
+    /// What the process does by itself, if it runs.
+    fn work(&mut self, operation: Operation) -> Result<(), String> {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        match operation {
+            Operation::Disconnect => process.disconnect(),
+            Operation::Follow { transactions } => process.follow(transactions).map(drop),
+            Operation::Tick { budget, cut, unseen } => self.tick(budget, cut, unseen).map(drop),
+            Operation::Write { fault } => self.write(fault),
+            Operation::Look { deep } => {
+                process.look(deep);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A topic's records are remembered some seconds after they were read; what befalls it before is not found out.
+    fn look_first(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.look(true);
+        }
+    }
+
+    /// Somebody meddles with the slot, which can be done while nobody is connected.
+    fn slot(&mut self, operation: Operation) -> Result<(), String> {
+        if let Some(process) = &mut self.process {
+            process.disconnect()?;
+        }
+        let mut server = self.outside.server.borrow_mut();
+        match operation {
+            Operation::DropSlot => server.drop_slot(),
+            Operation::AdvanceSlot => server.advance_slot(),
+            _ => server.lose_slot(),
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, user: usize, product: usize, partition: usize) {
+        // It is asked of the process, which appends it to the log and answers.
+        if self.process.is_none() {
+            return;
+        }
+        let event = Event { user, product, at: self.now, removal: true };
+        let mut log = self.outside.log.borrow_mut();
+        let uid = log.happen(event);
+        if self.outside.plant == Some(Plant::DeleteBeforeDurable) {
+            log.acknowledge(uid);
+            self.unwritten.push((uid, partition));
+        } else if log.append(uid, partition, self.now) {
+            log.acknowledge(uid);
+        }
+    }
+
+    fn wall(&self) -> Millis {
+        self.now.saturating_add_signed(self.skew_ms)
+    }
+
+    fn pass(&mut self, ms: Millis) {
+        self.now += ms;
+        let wall = self.wall();
+        if let Some(process) = &mut self.process {
+            process.pass(wall);
+        }
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        let process = Process::start(&self.outside, self.wall())?;
+        self.outcome.starts += 1;
+        if process.floor < self.served {
+            return Err(format!(
+                "as of {} was answered, and later only as of {} is promised",
+                self.served, process.floor
+            ));
+        }
+        let kept = match process.restored {
+            None => Kept { delivered: BTreeSet::new(), place: 0 },
+            Some(tick) => {
+                self.outcome.restores += 1;
+                self.kept
+                    .get(&tick)
+                    .cloned()
+                    .ok_or_else(|| format!("a checkpoint as of {tick}, of which no cut was"))?
+            }
+        };
+        self.outside.log.borrow_mut().delivered = kept.delivered;
+        self.place = kept.place;
+        self.unwritten.clear();
+        let restored = process.restored;
+        self.process = Some(process);
+        restored.map_or(Ok(()), |tick| self.compare(tick))
+    }
+
+    fn crash(&mut self, loss: u64) {
+        self.process = None;
+        self.outside.disk.crash(match loss % 4 {
+            0 => Loss::Everything,
+            1 => Loss::Nothing,
+            _ => Loss::Some(loss),
+        });
+    }
+
+    /// Feeds, and closes a tick; whether anything was fed.
+    fn tick(&mut self, budget: usize, cut: bool, unseen: bool) -> Result<bool, String> {
+        let Some(process) = &mut self.process else { return Ok(false) };
+        for (uid, partition) in self.unwritten.drain(..) {
+            self.outside.log.borrow_mut().append(uid, partition, self.now);
+        }
+        let fed = process.feed(budget)?;
+        if let Some(tick) = process.close(cut) {
+            self.place = process.place().unwrap_or(0);
+            if cut {
+                let delivered = self.outside.log.borrow().delivered.clone();
+                self.kept.insert(tick, Kept { delivered, place: self.place });
+            }
+            if !unseen {
+                process.show()?;
+                self.compare(tick)?;
+            }
+        }
+        Ok(fed)
+    }
+
+    fn compare(&mut self, tick: Time) -> Result<(), String> {
+        let Some(process) = &self.process else { return Ok(()) };
+        let as_of = process.shelf().glance_any().as_of();
+        if as_of != tick {
+            return Err(format!("{tick} was closed, and {as_of} is shown"));
+        }
+        if as_of >= process.floor {
+            self.served = self.served.max(as_of);
+        }
+        let tables = self.outside.server.borrow().tables_at(self.place);
+        let right = Shelves::right(&self.world, &self.outside.log.borrow(), &tables, as_of);
+        self.outcome.ticks += 1;
+        match Shelves::difference(&right, &Shelves::shown(&self.world, process.shelf())) {
+            None => Ok(()),
+            Some(difference) => Err(format!("as of {} ms, {difference}", as_of - BEGINNING)),
+        }
+    }
+
+    fn write(&mut self, fault: Option<Fault>) -> Result<(), String> {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        let disk = &self.outside.disk;
+        let crash = match fault {
+            Some(Fault::Crash(operation, loss)) => Some((disk.operations() + operation, loss)),
+            _ => None,
+        };
+        match fault {
+            None => {}
+            Some(Fault::Crash(operation, _)) => disk.crash_at(disk.operations() + operation),
+            Some(Fault::Fail(operation)) => disk.fail_at(disk.operations() + operation, std::io::ErrorKind::Other),
+            Some(Fault::Full(bytes)) => {
+                let used: usize = disk.files().iter().map(|(_, content)| content.len()).sum();
+                disk.set_capacity(Some(used as u64 + bytes));
+            }
+        }
+        match process.write() {
+            Ok(None) => {}
+            Ok(Some(taken)) => self.outcome.checkpoints[usize::from(!taken.full)] += 1,
+            Err(error) if fault.is_none() => return Err(format!("a checkpoint failed on a sound disk: {error}")),
+            Err(_) => self.outcome.failed += 1,
+        }
+        disk.heal();
+        if let Some((at, loss)) = crash
+            && disk.operations() > at
+        {
+            self.crash(loss);
+        }
+        Ok(())
+    }
+
+    /// Lets everything come through, and looks whether it has.
+    fn rest(&mut self) -> Result<(), String> {
+        self.start()?;
+        let mut quiet = 0;
+        for _ in 0..ROUNDS_MAX {
+            self.pass(700);
+            let Some(process) = &mut self.process else { return Ok(()) };
+            process.look(true);
+            let followed = process.follow(100)?;
+            let fed = self.tick(1000, false, false)?;
+            quiet = if fed || followed { 0 } else { quiet + 1 };
+            if quiet == 3 {
+                break;
+            }
+        }
+        if quiet < 3 {
+            return Err("it does not come to rest".to_owned());
+        }
+        if let Some(uid) = self.outside.log.borrow().missed() {
+            let event = self.outside.log.borrow().events[uid];
+            return Err(format!("event {uid} was acknowledged and is still in the log, and was never read: {event:?}"));
+        }
+        let server = self.outside.server.borrow();
+        let (all, fed) = (server.tables_at(server.end()), server.tables_at(self.place));
+        if all != fed {
+            return Err(format!("the database is at {}, and only {} was read", server.end(), self.place));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The ids of the simulated shop, few enough that everything meets everything, and its numbers.
+
+use std::sync::Arc;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
+use dataflow::rules::Rules;
+use dataflow::time::Millis;
+
+/// How many of each there are.
+pub(crate) const USERS: usize = 4;
+pub(crate) const PRODUCTS: usize = 8;
+pub(crate) const CATEGORIES: usize = 3;
+pub(crate) const ORDERS: usize = 10;
+pub(crate) const LINES: usize = 24;
+
+/// How long an order counts.
+pub(crate) const WINDOW_MS: Millis = 60_000;
+
+/// The key that ids are hashed with.
+pub(crate) const ID_KEY: [u8; 16] = [7; 16];
+
+/// Numbers that make every list overflow.
+pub(crate) const RULES: Rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, items_min: 0 };
+
+/// The keys behind the shop's numbers.
+pub(crate) struct World {
+    pub(crate) users: Vec<UserKey>,
+    pub(crate) products: Vec<ProductKey>,
+    pub(crate) categories: Vec<CategoryKey>,
+}
+
+/// A process's dictionary.
+pub(crate) fn dictionary() -> Arc<Dictionary> {
+    Arc::new(Dictionary::new(Ids::new(ID_KEY)).saving())
+}
+
+pub(crate) fn user(number: usize) -> String {
+    format!("user {number}")
+}
+
+pub(crate) fn product(number: usize) -> String {
+    format!("product {number}")
+}
+
+pub(crate) fn category(number: usize) -> String {
+    format!("category {number}")
+}
+
+pub(crate) fn order(number: usize) -> String {
+    format!("order {number}")
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dictionary = dictionary();
+        let few = "few ids do not collide";
+        World {
+            users: (0..USERS).map(|n| dictionary.user(&user(n))).collect(),
+            products: (0..PRODUCTS).map(|n| dictionary.product(&product(n)).expect(few)).collect(),
+            categories: (0..CATEGORIES).map(|n| dictionary.category(&category(n)).expect(few)).collect(),
+        }
+    }
+}
