@@ -37,6 +37,14 @@ pub(super) struct Log {
     pub(super) live: bool,
 }
 
+/// A server that answers, and what was found there.
+struct Reached {
+    client: Client,
+    session: Session,
+    server: Server,
+    survey: Survey,
+}
+
 /// Rows of one place in one server's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
@@ -96,91 +104,75 @@ impl Log {
         let mut client = reader.target.connect()?;
         stop.check()?;
         client.batch_execute(&sql::session(settings.statement_timeout))?;
-        let who = Target::who(&mut client)?;
         let findings = survey::server(&mut client, settings)?;
         if !findings.is_empty() {
             return Err(Error::Layout(findings));
         }
         let survey = Survey::read(&mut client, &settings.tables)?;
+        if self.held.is_none() && !survey.findings.is_empty() {
+            return Err(Error::Layout(survey.all()));
+        }
+        let slot = slot::look(&mut client, &settings.slot)?;
         let place = self.held.map_or(Lsn(0), |held| held.place);
-        let mut session = Session::open(settings, &reader.target, &who, place, place)?;
-        let server = session.identify(stop)?;
-        self.known(reader, &server)?;
-        let mut floor = place;
-        let (anew, slot) = self.settle(reader, &survey, &mut client)?;
-        if let Some(reason) = anew {
-            if !survey.findings.is_empty() {
-                return Err(Error::Layout(survey.all()));
+        // Older servers would go back with the slot if they were told less than they know.
+        let kept = Lsn(reader.kept());
+        let mut floor = if let Slot::At(confirmed) = slot { kept.max(confirmed) } else { kept };
+        let who = Target::who(&mut client)?;
+        let (session, server) = self.open(reader, &who, place, floor, stop)?;
+        let mut reached = Reached { client, session, server, survey };
+        if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
+            if !reached.survey.findings.is_empty() {
+                return Err(Error::Layout(reached.survey.all()));
             }
             if slot != Slot::Missing {
-                slot::remove(&mut client, &settings.slot)?;
+                slot::remove(&mut reached.client, &settings.slot)?;
             }
-            floor = self.read(reader, &reason, &survey, &server, &mut client, &mut session, stop)?;
-            session = self.reopen(reader, &who, floor, stop)?;
-        } else if let Slot::At(confirmed) = slot {
-            // Older servers would go back with the slot if they were told less.
-            floor = confirmed.max(Lsn(reader.flow.acknowledged()).min(place));
+            floor = self.read(reader, &mut reached, &reason, stop)?;
+            (reached.session, reached.server) = self.open(reader, &who, floor, floor, stop)?;
         }
-        let target = session.identify(stop)?.end;
+        let Reached { client, mut session, server, survey } = reached;
         session.start(stop)?;
         reader.pulse.rest();
-        Stream::new(reader, self, survey, client, session, stream::Ends { floor, target }).run(health, stop)
+        Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
     }
 
-    /// Why everything has to be read anew, if it has to, and what has become of the slot.
-    fn settle(
-        &mut self,
-        reader: &Reader,
-        survey: &Survey,
-        client: &mut Client,
-    ) -> Result<(Option<String>, Slot), Error> {
+    /// Why everything has to be read anew, if it has to.
+    fn settle(&self, reader: &Reader, reached: &mut Reached, slot: &Slot) -> Result<Option<String>, Error> {
         let settings = &reader.settings;
-        let mut reason = None;
-        // The publication first: a slot does not tell of changes made before there was one.
-        if let Some(sql) = survey.needed(client, settings)? {
-            if let Err(finding) = publication::make(client, &sql)? {
-                return Err(Error::Layout(vec![finding]));
-            }
-            reason = Some(format!("the publication {} did not have all tables", settings.publication));
-        }
         let name = &settings.slot;
-        let slot = slot::look(client, name)?;
-        match (&slot, self.held) {
-            (Slot::Refused(finding) | Slot::Busy(finding), _) => return Err(Error::Layout(vec![finding.clone()])),
-            (_, None) => reason = Some("nothing was kept".to_owned()),
-            (Slot::Missing, Some(_)) => reason = Some(format!("the replication slot {name} is gone")),
-            (Slot::Lost, Some(_)) => {
-                reason = Some(format!("the server has not kept its log for the replication slot {name}"));
-            }
-            (Slot::At(place), Some(held)) if *place > held.place => {
-                reason = Some(format!("the replication slot {name} was moved on to {place}"));
-            }
-            (Slot::At(_), Some(_)) => {}
+        if let Slot::Refused(finding) | Slot::Busy(finding) = slot {
+            return Err(Error::Layout(vec![finding.clone()]));
         }
-        // While a table cannot be read, the others are gone on with.
-        let stale = self.stale.clone().filter(|_| survey.findings.is_empty());
-        Ok((reason.or(stale), slot))
+        // Before a slot is made: it does not tell of changes from before there was a publication.
+        let needed = reached.survey.needed(&mut reached.client, settings)?;
+        if let Some(sql) = &needed
+            && let Err(finding) = publication::make(&mut reached.client, sql)?
+        {
+            return Err(Error::Layout(vec![finding]));
+        }
+        Ok(match (slot, self.held) {
+            (_, None) => Some("nothing was kept".to_owned()),
+            (Slot::Missing, _) => Some(format!("the replication slot {name} is gone")),
+            (Slot::Lost, _) => Some(format!("the server has not kept its log for the replication slot {name}")),
+            (Slot::At(place), Some(held)) if *place > held.place && self.stale.is_none() => {
+                Some(format!("the replication slot {name} was moved on to {place}"))
+            }
+            (Slot::At(place), Some(held)) if *place > held.place => self.stale.clone(),
+            _ if needed.is_some() => Some(format!("the publication {} did not have all tables", settings.publication)),
+            // While a table cannot be read, the others are gone on with.
+            _ => self.stale.clone().filter(|_| reached.survey.findings.is_empty()),
+        })
     }
 
     /// Reads all tables as of a new slot's place, which is returned.
-    #[allow(clippy::too_many_arguments, reason = "it is one step of its only caller, with a name of its own")]
-    fn read(
-        &mut self,
-        reader: &Reader,
-        reason: &str,
-        survey: &Survey,
-        server: &Server,
-        client: &mut Client,
-        session: &mut Session,
-        stop: &Stop,
-    ) -> Result<Lsn, Error> {
-        let settings = &reader.settings;
-        let (place, snapshot) = session.make_slot(&settings.slot, stop)?;
+    fn read(&mut self, reader: &Reader, reached: &mut Reached, reason: &str, stop: &Stop) -> Result<Lsn, Error> {
+        let Reached { client, session, server, survey } = reached;
+        let (place, snapshot) = session.make_slot(&reader.settings.slot, stop)?;
         let key = survey.identity(Which::OrderItems).map(|identity| &*identity.key).unwrap_or_default();
         let how = How::Log { snapshot: &snapshot, key };
         let scan = &mut reader.scan(place.0, stop);
         let now = reader.clock.now();
-        let change = self.memory.read(client, settings, &reader.dictionary, now, &how, scan)?;
+        let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
         reader.pulse.rest();
         if let Some(held) = self.held {
             let (from, to) = (held.place, place);
@@ -198,12 +190,12 @@ impl Log {
         Ok(place)
     }
 
-    /// A session that goes on at `place`, on the same server.
-    fn reopen(&self, reader: &Reader, who: &Who, place: Lsn, stop: &Stop) -> Result<Session, Error> {
-        let mut session = Session::open(&reader.settings, &reader.target, who, place, place)?;
+    /// A session that goes on at `place` with everything before `kept` confirmed, on the server the rows came from.
+    fn open(&self, reader: &Reader, who: &Who, place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
+        let mut session = Session::open(&reader.settings, &reader.target, who, place, kept)?;
         let server = session.identify(stop)?;
         self.known(reader, &server)?;
-        Ok(session)
+        Ok((session, server))
     }
 
     /// Whether it is the server that the rows came from.

@@ -21,7 +21,7 @@ use super::readings::Readings;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
-use super::{Mode, NAME, Resumed, Settings, publication};
+use super::{Acknowledge, Mode, NAME, Resumed, Settings, publication};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
 
@@ -187,6 +187,14 @@ impl Reader {
             obstacles.extend(publication::make(&mut client, &sql)?.err());
         }
         Ok(obstacles)
+    }
+
+    /// Up to where no reader will ever ask for the log again.
+    pub(super) fn kept(&self) -> i64 {
+        match self.settings.acknowledge {
+            Acknowledge::WhenFed => self.flow.fed_place(),
+            Acknowledge::AfterCheckpoint => self.flow.acknowledged(),
+        }
     }
 
     /// For the rows that cannot be taken, of the reading or the transaction with this number.

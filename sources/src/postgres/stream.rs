@@ -26,7 +26,7 @@ use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
 use super::survey::Survey;
 use super::table::{FUTURE, Skip};
-use super::{Acknowledge, NAME, STREAM};
+use super::{NAME, STREAM};
 use crate::side_thread::{Stop, Stopped};
 
 /// The longest wait before the other duties are seen to.
@@ -267,13 +267,8 @@ impl<'a> Stream<'a> {
     fn tick(&mut self, health: &mut Health, stop: &Stop) -> Result<(), Error> {
         stop.check()?;
         self.ticked = Instant::now();
-        let flow = &self.reader.flow;
-        flow.quiet(self.place().0);
-        let kept = match self.reader.settings.acknowledge {
-            Acknowledge::WhenFed => flow.fed_place(),
-            Acknowledge::AfterCheckpoint => flow.acknowledged(),
-        };
-        self.session.confirm(Lsn(kept).max(self.ends.floor));
+        self.reader.flow.quiet(self.place().0);
+        self.session.confirm(Lsn(self.reader.kept()).max(self.ends.floor));
         if self.timed.elapsed() >= Duration::from_secs(1) {
             self.timed = Instant::now();
             self.pass_time(stop)?;

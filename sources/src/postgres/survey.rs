@@ -70,6 +70,9 @@ impl Survey {
         let tables = &settings.tables;
         let wanted = |which| self.identity(which).map(|identity| Wanted::new(tables, which, identity));
         let wanted: Vec<Wanted> = Which::ALL.into_iter().filter_map(wanted).collect();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
         publication::needed(client, &settings.publication, tables, &wanted)
     }
 
