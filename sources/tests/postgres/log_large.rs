@@ -11,7 +11,7 @@ use crate::running::SOON;
 fn mib(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
 }
 
 #[test]
