@@ -11,6 +11,7 @@
 mod check;
 mod checkpoint;
 mod client;
+mod cluster;
 mod dataflow;
 mod environment;
 mod expand;
@@ -35,6 +36,7 @@ mod values;
 use std::path::PathBuf;
 
 pub use self::checkpoint::Checkpoint;
+pub use self::cluster::Cluster;
 pub use self::dataflow::Dataflow;
 pub use self::files::Files;
 pub use self::kafka::Kafka;
@@ -88,6 +90,8 @@ pub struct Config {
     pub files: Option<Files>,
     /// `[checkpoint]`, where checkpoints are wanted.
     pub checkpoint: Option<Checkpoint>,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// `[rules]`
     pub rules: Rules,
     /// `[sinks]`
@@ -121,6 +125,7 @@ impl Config {
             postgres: values.has_section("postgres").then(|| Postgres::read(values)),
             files: values.has_section("files").then(|| Files::read(values)),
             checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(values)),
+            cluster: Cluster::read(values),
             rules: Rules::read(values),
             sinks: Sinks::read(values),
             log: Log::read(values),

@@ -1,11 +1,12 @@
 //! The whole system, started and stopped: what `vitrine serve` runs, and what tests run in their own process.
 //!
 //! ```text
-//! start: log ─▶ dead letters ─▶ sources ─▶ engine ─▶ server
+//! start: (checkpoint ─▶ the other processes) ─▶ log ─▶ dead letters ─▶ sources ─▶ engine ─▶ server
 //! stop:  server answers what is in flight ─▶ engine ─▶ sources ─▶ what is left is written
 //! ```
 
 mod checkpoints;
+mod cluster;
 mod log;
 pub(crate) mod settings;
 pub(crate) mod sources;
@@ -15,18 +16,20 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
+use dataflow::graph::{ChangeOutlet, Changed};
 use dataflow::ids::Ids;
 use dataflow::shelf::Shelf;
-use dataflow::time::ServiceClock;
+use dataflow::time::{ServiceClock, Time};
 use query_server::{App, Intake, Running, Shutdown};
 use sinks::changes::{Changes, ROWS_MAX};
 use sinks::dead_letters::DeadLetters;
 
 use self::checkpoints::{Keeper, Keeping, Restored, Served};
+use self::cluster::{Member, Start, Watchdog};
 use crate::clock::WallClock;
 use crate::config::Config;
 use crate::intake::LogIntake;
@@ -46,6 +49,10 @@ pub struct System {
     letters: DeadLetters,
     changes: Option<Changes>,
     keeper: Option<Keeper>,
+    /// Whether another process says when the workers end.
+    follows: bool,
+    // Until the workers have ended.
+    _watchdog: Option<Watchdog>,
     // Until the last answer has been given.
     _served: Option<Served>,
 }
@@ -59,28 +66,32 @@ impl System {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let board = Arc::new(Board::default());
-        let (served, clock) = clock(config)?;
         let dictionary = Arc::new(dictionary(config));
         // Files are read anew at every start, from which the same follows.
-        let found = match config.checkpoint.as_ref().filter(|_| config.files.is_none()) {
+        let mut found = match config.checkpoint.as_ref().filter(|_| config.files.is_none()) {
             Some(settings) => Some(checkpoints::open(settings, config, &dictionary)?),
             None => None,
         };
+        let (timing, member) = together(config, &mut found, &dictionary)?;
+        let Timing { served, clock, floor } = timing;
         let restored = found.as_ref().and_then(|found| found.restored.clone());
         let log = log::open(config, &board)?;
         let (outlet, letters) = sync_channel(LETTERS_MAX);
         let letters =
             DeadLetters::start(log.clone(), letters, log::letter_record, log::report(&board, "dead-letters"))?;
         let changes = match &config.sinks.changes {
-            Some(file) => {
+            // All changes come to process 0.
+            Some(file) if config.cluster.leads() => {
                 let report = log::report(&board, "changes");
                 Some(Changes::start(file.clone(), dictionary.clone(), ROWS_MAX, report)?)
             }
-            None => None,
+            _ => None,
         };
         let (changes, changes_outlet) = changes.unzip();
+        let changes_outlet = changes_outlet.or_else(|| nowhere(config));
         let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref())?;
-        let engine = Engine::start(Settings {
+        let (cluster, peers) = member.map(|Member { cluster, peers, .. }| (cluster, peers)).unzip();
+        let settings = Settings {
             workers: config.dataflow.workers,
             rules: settings::rules(config),
             ticks: settings::ticks(config),
@@ -92,10 +103,13 @@ impl System {
             restore: restored.as_ref().map(Restored::restore),
             journal_max: found.as_ref().map(|found| found.journal_max),
             board: board.clone(),
-        })?;
+        };
+        let engine = Engine::start_in(settings, cluster)?;
+        let watchdog = watchdog(config, &engine, &clock)?;
         let keeper = match (found, engine.cuts()) {
             (Some(found), Some(cuts)) => {
-                let keeping = Keeping { cuts: cuts.clone(), dictionary, acknowledge: sources.acknowledge };
+                let (cuts, leads) = (cuts.clone(), config.cluster.leads());
+                let keeping = Keeping { cuts, dictionary, acknowledge: sources.acknowledge, leads };
                 Some(Keeper::start(found, keeping)?)
             }
             _ => None,
@@ -106,16 +120,29 @@ impl System {
             board,
             ticks: engine.tick_counter(),
             clock,
-            floor: served.as_ref().map_or(0, Served::floor),
+            floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
             intake: intake.clone(),
+            peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
             embedded: embedded(config),
         };
         let shutdown = Shutdown::new();
         let server = query_server::serve(listener, settings::server(config), app, shutdown.clone())?;
-        Ok(System { server, shutdown, engine, intake, letters, changes, keeper, _served: served })
+        let follows = !config.cluster.leads();
+        Ok(System {
+            server,
+            shutdown,
+            engine,
+            intake,
+            letters,
+            changes,
+            keeper,
+            follows,
+            _watchdog: watchdog,
+            _served: served,
+        })
     }
 
     /// The address the server listens on.
@@ -136,6 +163,12 @@ impl System {
         &self.intake
     }
 
+    /// Whether the workers have ended, because process 0 of the cluster has ended all.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.engine.wait_for_the_end(Duration::ZERO)
+    }
+
     /// Stops accepting, answers what is in flight, and writes what is left, within `patience`.
     ///
     /// # Errors
@@ -145,6 +178,10 @@ impl System {
         let left = || deadline.saturating_duration_since(Instant::now());
         self.shutdown.begin();
         let served = self.server.join();
+        // The others may need this process's workers to the last. To leave them without a word is to be killed.
+        if self.follows && !self.engine.wait_for_the_end(left()) {
+            bail!("process 0 of the cluster did not end in time");
+        }
         if let Some(changes) = &self.changes {
             changes.stop_by(deadline);
         }
@@ -162,18 +199,66 @@ impl System {
     }
 }
 
+/// The service clock, and what may be answered by it.
+struct Timing {
+    served: Option<Served>,
+    clock: Arc<dyn ServiceClock>,
+    /// No older state may be answered with.
+    floor: Time,
+}
+
+/// Joins the other processes, if there are any, and goes on from what process 0 goes on from.
+fn together(
+    config: &Config,
+    found: &mut Option<checkpoints::Found>,
+    dictionary: &Dictionary,
+) -> anyhow::Result<(Timing, Option<Member>)> {
+    let own = found.as_ref().and_then(|found| found.restored.as_ref()).map(|restored| restored.tick());
+    if config.cluster.leads() {
+        let timing = timing(config)?;
+        let start = config.cluster.is_shared().then(|| Start::new(own, timing.floor)).transpose()?;
+        let member = start.map(|start| cluster::join(config, Some(start))).transpose()?;
+        return Ok((timing, member));
+    }
+    let member = cluster::join(config, None)?;
+    if let Some(tick) = cluster::agree(own, &member.start)? {
+        found.as_mut().context("process 0 goes on from a checkpoint")?.go_on_from(tick, dictionary)?;
+    }
+    // Ticks and their times come from process 0, which keeps the mark of how far answers may go.
+    let floor = member.start.floor;
+    let clock = Arc::new(WallClock::from(floor, forward_jump_max(config)));
+    Ok((Timing { served: None, clock, floor }, Some(member)))
+}
+
 /// The service clock; where checkpoints are kept it never runs ahead of what is noted there.
-fn clock(config: &Config) -> anyhow::Result<(Option<Served>, Arc<dyn ServiceClock>)> {
+fn timing(config: &Config) -> anyhow::Result<Timing> {
     if let Some(settings) = &config.checkpoint {
         let (served, clock) = Served::start(config, settings)?;
-        return Ok((Some(served), clock));
+        let floor = served.floor();
+        return Ok(Timing { served: Some(served), clock, floor });
     }
-    Ok((None, Arc::new(WallClock::new(Duration::from_millis(config.dataflow.forward_jump_max_ms)))))
+    Ok(Timing { served: None, clock: Arc::new(WallClock::new(forward_jump_max(config))), floor: 0 })
+}
+
+fn forward_jump_max(config: &Config) -> Duration {
+    Duration::from_millis(config.dataflow.forward_jump_max_ms)
+}
+
+/// Where changes go in a process that gets none: the graph is the same in all of them.
+fn nowhere(config: &Config) -> Option<ChangeOutlet> {
+    config.sinks.changes.as_ref().map(|_| Arc::new(std::sync::Mutex::new(|_: Changed| {})) as ChangeOutlet)
+}
+
+fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {
+    let stall = Duration::from_secs(config.cluster.stall_s);
+    let start = || Watchdog::start(engine.shelf().slots().clone(), clock.clone(), stall);
+    config.cluster.is_shared().then(start).transpose()
 }
 
 fn dictionary(config: &Config) -> Dictionary {
     let dictionary = Dictionary::new(Ids::new(config.dataflow.id_key));
     let dictionary = if config.checkpoint.is_some() { dictionary.saving() } else { dictionary };
+    let dictionary = if config.cluster.is_shared() { dictionary.announcing() } else { dictionary };
     if config.sinks.changes.is_some() { dictionary.remembering_users() } else { dictionary }
 }
 

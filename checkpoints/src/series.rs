@@ -2,7 +2,8 @@
 //!
 //! One holds what came since the one before as long as the workers could note it, and as long as what a start has to read
 //! stays within about twice what is held. So its cost follows what has changed. After a failure the next one holds
-//! everything. Nothing here waits or knows a thread: whoever has a cut hands it over, and is told what has become durable.
+//! everything. Of a cluster's parts all must be of one kind: there it is decided by what every process finds in the
+//! directory, which is the same for all. Nothing here waits or knows a thread: whoever has a cut hands it over, and is told what has become durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,17 +108,27 @@ impl Series {
         }
         // Taken before anything is read: whatever a row needs a name for had it before the cut.
         let names = self.dictionary.take_unsaved();
-        let changes = self.on.and_then(|on| Changes::since(on, &mut cut)).filter(|changes| self.is_worth(changes));
+        let (on, is_one_of_many) = (self.stand()?, self.store.parts() > 1);
+        let changes = on.and_then(|on| Changes::since(on, &mut cut));
+        let changes = match changes {
+            // The other parts hold changes. This one cannot, and one of everything would not go with them.
+            None if is_one_of_many && on.is_some() => return Err(Error::Abandoned),
+            changes => changes.filter(|changes| is_one_of_many || self.is_worth(changes)),
+        };
         let kind = match (&changes, self.on) {
             (Some(_), Some(on)) => Kind::Delta { on },
             _ => Kind::Full,
         };
         let positions: Vec<Position> = self.positions.values().cloned().collect();
         let draft = Draft { tick: cut.tick, kind, id_key: self.id_key, positions: positions.clone() };
-        let dictionary = &self.dictionary;
+        let (dictionary, is_later_part) = (&self.dictionary, self.store.part() > 0);
         let written = self.store.write(draft, |to| {
             match &changes {
                 Some(changes) => changes.write(&names, to)?,
+                // What the other parts need names for has come to the first one's process by now.
+                None if is_later_part => {
+                    contents::write_all(&cut, |take| names.into_iter().for_each(take), to)?;
+                }
                 None => contents::write_all(&cut, |take| dictionary.names(take), to)?,
             }
             if go_on() { Ok(()) } else { Err(Error::Abandoned) }
@@ -133,6 +144,27 @@ impl Series {
             }
         }
         Ok(Taken { written, full: changes.is_none(), positions })
+    }
+
+    /// The tick of the newest checkpoint of which all parts are there.
+    ///
+    /// # Errors
+    /// The disk's refusal.
+    pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
+        self.store.newest_whole()
+    }
+
+    /// The checkpoint that the next one may stand on.
+    fn stand(&self) -> Result<Option<Time>, Error> {
+        let Some(on) = self.on.filter(|_| self.store.parts() > 1) else { return Ok(self.on) };
+        if self.store.newest_whole()? != Some(on) {
+            return Ok(None);
+        }
+        let chain = self.store.chain(on)?;
+        let few = chain.changes < self.bounds.changes_max;
+        let rows = chain.changed_rows;
+        let is_worth = few && (rows < self.bounds.changed_rows_min as u64 || rows < chain.base_rows);
+        Ok(is_worth.then_some(on))
     }
 
     /// Whether a checkpoint of these changes is better than one of everything.

@@ -76,6 +76,17 @@ pub struct Latest {
     pub findings: Vec<Finding>,
 }
 
+/// The checkpoints that one is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// How many hold changes only.
+    pub changes: usize,
+    /// Rows of all parts in the one that holds everything.
+    pub base_rows: u64,
+    /// Rows of all parts in the others.
+    pub changed_rows: u64,
+}
+
 /// A directory of checkpoints, held for writing.
 #[derive(Debug)]
 pub struct Store {
@@ -189,6 +200,37 @@ impl Store {
         let directory = self.read()?;
         let mut whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
         Ok(whole.next().map(|checkpoint| checkpoint.tick))
+    }
+
+    /// What the checkpoint of a tick is made of.
+    ///
+    /// # Errors
+    /// See [`Store::latest`].
+    pub fn chain(&self, tick: Time) -> Result<Chain, Error> {
+        let directory = self.read()?;
+        let mut chain = Chain::default();
+        for checkpoint in directory.chain(tick) {
+            let rows: u64 = checkpoint.manifests.iter().map(Manifest::rows).sum();
+            if let Some(Kind::Delta { .. }) = checkpoint.kind() {
+                chain.changes += 1;
+                chain.changed_rows += rows;
+            } else {
+                chain.base_rows += rows;
+            }
+        }
+        Ok(chain)
+    }
+
+    /// Which part of each checkpoint is written here.
+    #[must_use]
+    pub fn part(&self) -> u32 {
+        self.place.part
+    }
+
+    /// In how many parts checkpoints are written.
+    #[must_use]
+    pub fn parts(&self) -> u32 {
+        self.place.parts
     }
 
     fn newest(

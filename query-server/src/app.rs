@@ -27,12 +27,21 @@ pub struct App {
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Where events and removals go.
     pub intake: Arc<dyn Intake>,
+    /// Where the other processes of the cluster are, if there are any.
+    pub peers: Option<Peers>,
     /// Worker threads of the engine.
     pub workers: usize,
     /// The product's version.
     pub version: &'static str,
     /// The parts that run inside this process instead of a service of their own, for the page.
     pub embedded: Vec<String>,
+}
+
+/// The processes of a cluster, each of which holds the rows of some users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// `HOST:PORT` of each process's server, this one's too, in the order of their numbers.
+    pub addresses: Vec<String>,
 }
 
 /// What is told of the checkpoints that were taken since the start.

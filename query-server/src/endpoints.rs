@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::dispatch::Asked;
+use crate::forward;
 use crate::intake::BoxFuture;
 use crate::parameters::{Parameters, Takes};
 use crate::path;
@@ -36,6 +37,10 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
+    pub(crate) fn failed(problem: Problem) -> Reply {
+        Reply::Later(Box::pin(std::future::ready(Err(problem))))
+    }
+
     /// Whatever `answer` says, once `positions` are visible.
     fn after(
         shared: &Arc<Shared>,
@@ -59,7 +64,7 @@ async fn wait_for(shared: &Shared, positions: &[Position], wait: Duration) -> Re
     }
 }
 
-/// Answers a request to `route`.
+/// Answers a request to `route`, here or where its user is held.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
@@ -67,6 +72,30 @@ pub(crate) fn answer(
     asked: Asked<'_>,
     body: Incoming,
 ) -> Result<Reply, Problem> {
+    let Some(forward) = &shared.forward else { return answer_here(shared, slot, route, asked, body) };
+    let shelf = &shared.app.shelf;
+    let key = |user: &str| shelf.dictionary().find_user(user);
+    let key = match route {
+        Route::History { user } | Route::HistoryProduct { user, .. } | Route::Recommendations { user } => {
+            key(&path::id(user)?)
+        }
+        Route::LegacyHistory | Route::LegacyRecommendations => key(legacy::user(&asked.headers)?),
+        _ => return answer_here(shared, slot, route, asked, body),
+    };
+    let owner = shelf.owner_elsewhere(key);
+    match (owner, forward::asked_after(&asked.headers)) {
+        (None, None) => answer_here(shared, slot, route, asked, body),
+        (None, Some(after)) => Ok(forward::answer_for_another(shared, slot, asked, body, after)),
+        (Some(_), Some(_)) => Err(Problem::Misrouted),
+        (Some(owner), None) => {
+            // What is wrong with a request is told here: the same as anywhere.
+            parameters(shared, route, &asked)?;
+            Ok(forward.send(shared, owner, &asked))
+        }
+    }
+}
+
+fn parameters(shared: &Shared, route: Route<'_>, asked: &Asked<'_>) -> Result<(Verb, Parameters), Problem> {
     let verb = route.verb(asked.method)?;
     let takes = match (route, verb) {
         (Route::History { .. } | Route::Recommendations { .. }, _) => Takes::List,
@@ -74,7 +103,18 @@ pub(crate) fn answer(
         (Route::HistoryProduct { .. }, _) => Takes::Wait,
         _ => Takes::Nothing,
     };
-    let parameters = Parameters::read(asked.uri.query(), takes, shared.bounds())?;
+    Ok((verb, Parameters::read(asked.uri.query(), takes, shared.bounds())?))
+}
+
+/// Answers a request that can be answered here.
+pub(crate) fn answer_here(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    route: Route<'_>,
+    asked: Asked<'_>,
+    body: Incoming,
+) -> Result<Reply, Problem> {
+    let (verb, parameters) = parameters(shared, route, &asked)?;
     match route {
         Route::History { user } => history::answer(shared, asked.headers, path::id(user)?, parameters),
         Route::HistoryProduct { user, product } => {

@@ -4,6 +4,7 @@
 //! accept ─▶ serving threads ─▶ hyper ─▶ dispatch ─▶ route ─▶ endpoints ─▶ answer ─▶ the shop
 //!           (one runtime each)                               ├─▶ Shelf: a glance, no waiting
 //!                                                            ├─▶ Waits: until a position is visible
+//!                                                            ├─▶ Forward: the process that holds the user
 //!                                                            └─▶ Intake: events and removals, durable
 //! ```
 //! [`serve`] starts it, [`Settings`] bounds it, [`App`] is what it answers from. Only `answer` knows wire shapes; what
@@ -14,6 +15,7 @@ mod app;
 mod body;
 mod dispatch;
 mod endpoints;
+mod forward;
 mod incoming;
 mod intake;
 mod limits;
@@ -29,7 +31,7 @@ mod shared;
 mod token;
 mod waits;
 
-pub use app::{App, LastCheckpoint};
+pub use app::{App, LastCheckpoint, Peers};
 pub use intake::{BoxFuture, Intake, Refused, Unavailable};
 pub use server::shutdown::Shutdown;
 pub use server::{Running, StartError, ThreadPanicked, serve};

@@ -55,6 +55,12 @@ pub(crate) enum Problem {
     TooOld { age_ms: u64, most_ms: u64 },
     #[error("the state is older than what was answered before the last start; it is being caught up with")]
     BeforeTheLast,
+    #[error("the process that holds this user {0}")]
+    OwnerAway(&'static str),
+    #[error("the processes of the cluster do not agree on who holds this user: their hosts files differ")]
+    Misrouted,
+    #[error("this process is behind the one that answered; it is catching up")]
+    Behind,
     #[error("too many {0} at a time")]
     Busy(&'static str),
     #[error("{0}")]
@@ -99,6 +105,9 @@ impl Problem {
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
             Problem::TooOld { .. } => (503, "too-old", "Too old"),
             Problem::BeforeTheLast => (503, "catching-up", "Catching up"),
+            Problem::OwnerAway(_) => (503, "owner-away", "The user's process is away"),
+            Problem::Misrouted => (502, "misrouted", "Misrouted"),
+            Problem::Behind => (503, "behind", "Behind"),
             Problem::Busy(_) => (503, "busy", "Too busy"),
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
         };

@@ -8,6 +8,7 @@ use dataflow::time::Time;
 
 use crate::app::App;
 use crate::endpoints::status::Categories;
+use crate::forward::Forward;
 use crate::limits::Places;
 use crate::metrics::counters::Counters;
 use crate::parameters::{Bounds, Parameters};
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) shutdown: Shutdown,
     pub(crate) started: Instant,
     pub(crate) waits: Waits,
+    /// Look-ups of users that other processes hold, where there are any.
+    pub(crate) forward: Option<Forward>,
     /// Bytes of request bodies that are held.
     pub(crate) bodies: Places,
     /// Open status streams.
@@ -41,6 +44,7 @@ impl Shared {
     pub(crate) fn new(app: App, settings: Settings, shutdown: Shutdown) -> Self {
         Shared {
             waits: Waits::new(app.shelf.slots().clone(), settings.waits_max),
+            forward: app.peers.as_ref().map(|peers| Forward::new(peers, &settings)),
             bodies: Places::new(settings.bodies_bytes_max),
             streams: Places::new(settings.streams_max),
             connections: Places::new(settings.connections_max),

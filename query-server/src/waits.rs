@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::feed::Position;
 use dataflow::publish::Slots;
+use dataflow::time::Time;
 use tokio::sync::Notify;
 
 use crate::limits::Places;
@@ -35,7 +36,18 @@ impl Waits {
     /// # Errors
     /// When too many wait already.
     pub(crate) async fn visible(&self, positions: &[Position], within: Duration) -> Result<bool, Problem> {
-        let visible = || positions.iter().all(|position| self.slots.covers(position));
+        self.until(|| positions.iter().all(|position| self.slots.covers(position)), within).await
+    }
+
+    /// Whether the state of `time` is shown, now or after at most `within`.
+    ///
+    /// # Errors
+    /// When too many wait already.
+    pub(crate) async fn shown(&self, time: Time, within: Duration) -> Result<bool, Problem> {
+        self.until(|| self.slots.closed() > time, within).await
+    }
+
+    async fn until(&self, visible: impl Fn() -> bool, within: Duration) -> Result<bool, Problem> {
         if visible() {
             return Ok(true);
         }

@@ -1,6 +1,7 @@
 //! `vitrine serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -12,6 +13,10 @@ Examples:
   vitrine serve --config vitrine.toml --workers 2      Kafka and PostgreSQL, as the file names them
   vitrine serve --set files.dir=data                   files only, no service needed
   VITRINE__KAFKA__BROKERS=kafka:9092 vitrine serve     settings from the environment
+
+Several processes on one machine: scripts/cluster starts them, and starts all again when one ends. By hand:
+  vitrine serve --config vitrine.toml --processes 2 --process 0 --hosts hosts --listen 127.0.0.1:8101
+  vitrine serve --config vitrine.toml --processes 2 --process 1 --hosts hosts --listen 127.0.0.1:8102
 
 While it runs:
   curl http://127.0.0.1:8080/v1/users/user-120/history
@@ -31,6 +36,15 @@ pub struct ServeArgs {
     /// Address and port to listen on; port 0 picks a free one and says which
     #[arg(short, long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Processes that share the work; each is started with the same number of workers
+    #[arg(long, value_name = "P")]
+    pub processes: Option<u32>,
+    /// Which of the processes this one is, from 0
+    #[arg(long, value_name = "I")]
+    pub process: Option<u32>,
+    /// File with a line for each process: its address for peers, and its HTTP address for them
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
     /// Where settings come from.
     #[command(flatten)]
     pub settings: ConfigArgs,
@@ -42,6 +56,9 @@ impl ServeArgs {
         self.settings.request(&[
             ("--workers", "dataflow.workers", self.workers.map(|workers| workers.to_string())),
             ("--listen", "server.listen", self.listen.map(|listen| listen.to_string())),
+            ("--processes", "cluster.processes", self.processes.map(|processes| processes.to_string())),
+            ("--process", "cluster.process", self.process.map(|process| process.to_string())),
+            ("--hosts", "cluster.hosts", self.hosts.as_ref().map(|hosts| hosts.display().to_string())),
         ])
     }
 }

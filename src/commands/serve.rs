@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
@@ -18,9 +18,21 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     end_with_any_thread();
     let system = System::start(&config)?;
     info!(address = %system.address(), workers = config.dataflow.workers, "serving");
-    work_until_the_end(std::future::pending())?;
+    let ended = work_until_the_end(the_end_of_others(&system));
     info!("stopping");
-    system.stop(patience(&config))
+    system.stop(patience(&config)).and(ended)
+}
+
+/// How often it is looked whether process 0 of the cluster has ended all.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Fails once process 0 of the cluster has ended all, which nobody asked of this process.
+async fn the_end_of_others(system: &System) -> anyhow::Result<Infallible> {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        ensure!(!system.has_ended(), "process 0 of the cluster has ended");
+    }
 }
 
 /// How long the end may take.
@@ -44,6 +56,7 @@ pub(super) fn work_until_the_end(work: impl Future<Output = anyhow::Result<Infal
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
         tokio::select! {
+            biased;
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             failed = work => failed.map(|never| match never {}),

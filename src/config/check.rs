@@ -21,6 +21,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`server.staleness_max_ms` is not above `dataflow.idle_tick_ms`, so a quiet shop would never be ready";
         add("server.staleness_max_ms", reason.into());
     }
+    cluster(config, &mut add);
     if let Some(kafka) = &config.kafka {
         topics(kafka, &mut add);
         for (key, value) in &kafka.client {
@@ -37,6 +38,26 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                 problems.push(Problem::Together { origin: layers.origin_of_section("files"), reason });
             }
         }
+    }
+}
+
+fn cluster(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let cluster = &config.cluster;
+    if cluster.process >= cluster.processes {
+        let reason = format!(
+            "`cluster.process` is {}, but there are {} processes, counted from 0",
+            cluster.process, cluster.processes
+        );
+        add("cluster.process", reason);
+    }
+    if cluster.is_shared() && cluster.hosts.is_none() {
+        add(
+            "cluster.processes",
+            "there are several processes, but `cluster.hosts` names no file with their addresses".into(),
+        );
+    }
+    if cluster.is_shared() && config.files.is_some() {
+        add("cluster.processes", "[files] is read by one process only; several need [kafka]".into());
     }
 }
 

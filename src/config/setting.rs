@@ -90,6 +90,7 @@ pub fn sections() -> impl Iterator<Item = &'static Section> {
         &super::postgres::ORDER_ITEMS,
         &super::files::SECTION,
         &super::checkpoint::SECTION,
+        &super::cluster::SECTION,
         &super::sinks::SECTION,
         &super::log::SECTION,
     ]

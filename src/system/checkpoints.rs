@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use checkpoints::{Fingerprint, Place, RealDisk, Store};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
+use dataflow::time::Time;
 
 use crate::config::{self, Config};
 
@@ -42,7 +43,8 @@ pub(super) struct Found {
 /// # Errors
 /// When the directory cannot be used, or holds what must not be overwritten.
 pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &Dictionary) -> anyhow::Result<Found> {
-    let place = Place { dir: settings.dir.clone(), part: 0, parts: 1, keep: settings.keep };
+    let (part, parts) = (u32::try_from(config.cluster.process)?, u32::try_from(config.cluster.processes)?);
+    let place = Place { dir: settings.dir.clone(), part, parts, keep: settings.keep };
     let id_key = Fingerprint::of(&config.dataflow.id_key);
     let dir = settings.dir.display();
     let mut store =
@@ -68,4 +70,19 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
         id_key,
         journal_max: settings.journal_max,
     })
+}
+
+impl Found {
+    /// Goes on from the checkpoint of another tick than the newest: process 0 of the cluster has chosen it.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub(super) fn go_on_from(&mut self, tick: Time, dictionary: &Dictionary) -> anyhow::Result<()> {
+        let what =
+            || format!("cannot go on from the checkpoint of {tick}, as process 0 does: is the directory shared?");
+        let checkpoint = self.store.at(tick, self.id_key).with_context(what)?;
+        checkpoint.verify_all().with_context(what)?;
+        self.restored = Some(Arc::new(Restored::read(checkpoint, dictionary)?));
+        Ok(())
+    }
 }

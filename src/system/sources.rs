@@ -35,7 +35,8 @@ pub(super) fn make(
         let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
         kafka::Source::resuming(of_kafka(settings), clock.clone(), board, letters.clone(), resume)
     });
-    let postgres = match &config.postgres {
+    // One worker reads the database: it is one of process 0.
+    let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {
         Some(settings) => Some(Arc::new(of_restored(settings, config, clock, board, letters, restored)?)),
         None => None,
     };

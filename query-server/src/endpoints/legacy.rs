@@ -15,13 +15,13 @@ const PRODUCT: HeaderName = HeaderName::from_static("product-id");
 
 /// `GET /api/v1/user_nav_history_latest_products/`
 pub(crate) fn history(shared: &Arc<Shared>, headers: HeaderMap, parameters: Parameters) -> Result<Reply, Problem> {
-    let user = id(&headers, &USER, "user-id")?;
+    let user = user(&headers)?;
     history::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
 }
 
 /// `DELETE /api/v1/user_nav_history_latest_products/`
 pub(crate) fn removal(shared: &Arc<Shared>, headers: &HeaderMap, parameters: Parameters) -> Result<Reply, Problem> {
-    let user = id(headers, &USER, "user-id")?;
+    let user = user(headers)?;
     let product = id(headers, &PRODUCT, "product-id")?;
     Ok(removal::answer(shared, user.into(), product.into(), parameters))
 }
@@ -32,8 +32,13 @@ pub(crate) fn recommendations(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Reply, Problem> {
-    let user = id(&headers, &USER, "user-id")?;
+    let user = user(&headers)?;
     recommendations::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
+}
+
+/// The user that a request names.
+pub(crate) fn user(headers: &HeaderMap) -> Result<&str, Problem> {
+    id(headers, &USER, "user-id")
 }
 
 /// The id in the header field `name`, which must be there once.

@@ -203,6 +203,7 @@ impl Shop {
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
             floor: 0,
+            peers: None,
             checkpoints: None,
             shelf: engine.shelf().clone(),
             board,

@@ -6,8 +6,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use checkpoints::{Bounds, Series, Taken, Written};
-use dataflow::cut::Cuts;
+use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
+use dataflow::feed::Position;
+use dataflow::time::Time;
 use query_server::LastCheckpoint;
 
 use super::{Acknowledge, Found, Restored};
@@ -15,11 +17,20 @@ use super::{Acknowledge, Found, Restored};
 /// How long the workers may take to hand in a cut.
 const CUT_MAX: Duration = Duration::from_secs(60);
 
+/// How long the other processes of a cluster may take to write their parts, and how often it is looked whether they have.
+const PARTS_MAX: Duration = Duration::from_secs(60);
+const PARTS_LOOK: Duration = Duration::from_millis(50);
+
+/// How often a process that does not lead looks whether it is to end.
+const FOLLOWER_LOOK: Duration = Duration::from_millis(200);
+
 /// What a keeper works with.
 pub(crate) struct Keeping {
     pub(crate) cuts: Arc<Cuts>,
     pub(crate) dictionary: Arc<Dictionary>,
     pub(crate) acknowledge: Acknowledge,
+    /// Whether this process asks for cuts; otherwise another process of the cluster does.
+    pub(crate) leads: bool,
 }
 
 /// The running thread.
@@ -37,6 +48,14 @@ struct Writing {
     last: Arc<Mutex<LastCheckpoint>>,
 }
 
+/// What is durable once all parts of a checkpoint are there.
+struct Unacknowledged {
+    tick: Time,
+    is_whole: bool,
+    positions: Vec<Position>,
+    start: Instant,
+}
+
 impl Keeper {
     /// Starts to take checkpoints.
     ///
@@ -47,12 +66,12 @@ impl Keeper {
         let restored: Option<&Restored> = restored.as_deref();
         let as_of_ms = restored.map_or(0, Restored::tick);
         let last = Arc::new(Mutex::new(LastCheckpoint { as_of_ms, ..LastCheckpoint::default() }));
-        let Keeping { cuts, dictionary, acknowledge } = keeping;
+        let Keeping { cuts, dictionary, acknowledge, leads } = keeping;
         let series = Series::new(store, id_key, dictionary, restored, Bounds::default());
         let writing = Writing { series, cuts, acknowledge, last: last.clone() };
         let (stop, stopped) = channel();
-        let thread =
-            std::thread::Builder::new().name("checkpoints".into()).spawn(move || writing.run(every, &stopped))?;
+        let run = move || if leads { writing.run(every, &stopped) } else { writing.follow(&stopped) };
+        let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(run)?;
         Ok(Keeper { stop, thread, last })
     }
 
@@ -72,42 +91,92 @@ impl Keeper {
 
 impl Writing {
     fn run(mut self, every: Duration, stopped: &Receiver<Instant>) {
+        let mut unacknowledged = None;
         loop {
-            match stopped.recv_timeout(every) {
-                Err(RecvTimeoutError::Timeout) => self.take(CUT_MAX, None),
+            // What the other processes of a cluster write is waited for between two checkpoints.
+            let wait = if unacknowledged.is_some() { PARTS_LOOK } else { every };
+            match stopped.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => match unacknowledged.take() {
+                    Some(parts) => unacknowledged = self.acknowledge_whole(parts),
+                    None => unacknowledged = self.take(CUT_MAX, None),
+                },
                 Ok(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    return self.take(left, Some(deadline));
+                    self.take(left, Some(deadline));
+                    return;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// Takes a checkpoint; after a failure the next one holds everything.
-    fn take(&mut self, patience: Duration, deadline: Option<Instant>) {
+    /// Writes this process's part of the checkpoints that process 0 of the cluster asks for.
+    fn follow(mut self, stopped: &Receiver<Instant>) {
+        loop {
+            let end = match stopped.recv_timeout(Duration::ZERO) {
+                Ok(deadline) => Some(deadline),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // At the end all parts of the last cut have been handed in.
+            let patience = if end.is_some() { Duration::ZERO } else { FOLLOWER_LOOK };
+            if let Some(cut) = self.cuts.wait(patience) {
+                self.write(cut, Instant::now(), end);
+            }
+            if end.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a checkpoint; after a failure the next one holds everything. Returns what other processes are to write
+    /// before anything can be acknowledged.
+    fn take(&mut self, patience: Duration, deadline: Option<Instant>) -> Option<Unacknowledged> {
         let start = Instant::now();
         let Some(cut) = self.cuts.take(patience) else {
             self.failed("the workers did not come to a common tick in time".into());
-            return;
+            return None;
         };
+        let written = self.write(cut, start, deadline)?;
+        self.acknowledge_whole(written)
+    }
+
+    /// Tells the sources what is durable, if all processes have written their parts by now.
+    fn acknowledge_whole(&self, written: Unacknowledged) -> Option<Unacknowledged> {
+        let newest = || self.series.newest_whole().ok().flatten();
+        if written.is_whole || newest().is_some_and(|tick| tick >= written.tick) {
+            (self.acknowledge)(&written.positions);
+            return None;
+        }
+        if written.start.elapsed() < PARTS_MAX {
+            return Some(written);
+        }
+        self.failed("other processes have not written their parts in time".into());
+        None
+    }
+
+    /// Writes a cut down; returns what it makes durable together with the parts of other processes.
+    fn write(&mut self, cut: Cut, start: Instant, deadline: Option<Instant>) -> Option<Unacknowledged> {
         let tick = cut.tick;
         let in_time = || deadline.is_none_or(|deadline| Instant::now() <= deadline);
         match self.series.take(cut, in_time) {
-            Ok(None) => {}
+            Ok(None) => None,
             Ok(Some(Taken { written, full, positions })) => {
                 if let Some(error) = &written.not_removed {
                     tracing::warn!(%error, "checkpoints that are not needed any more could not be removed");
                 }
                 let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
                 tracing::debug!(tick, rows = written.rows, bytes = written.bytes, full, took_ms, "checkpoint");
-                (self.acknowledge)(&positions);
                 let mut last = self.last.lock().expect("no holder of this lock can panic");
-                let Written { rows, bytes, .. } = written;
+                let Written { rows, bytes, whole: is_whole, .. } = written;
                 let (taken, failed) = (last.taken + 1, last.failed);
                 *last = LastCheckpoint { as_of_ms: tick, full, rows, bytes, took_ms, taken, failed, failure: None };
+                Some(Unacknowledged { tick, is_whole, positions, start })
             }
-            Err(error) => self.failed(error.to_string()),
+            Err(error) => {
+                self.failed(error.to_string());
+                None
+            }
         }
     }
 

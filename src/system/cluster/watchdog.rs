@@ -1,0 +1,85 @@
+//! Notices that no tick closes any more: a peer that is frozen, or cut off, raises no error by itself.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use dataflow::publish::Slots;
+use dataflow::time::{ServiceClock, Time};
+
+/// The time without a tick is counted in so many looks: while this process is frozen itself, nothing is counted.
+const LOOKS: u32 = 20;
+
+/// The first tick may take so many times as long: everything is loaded before it.
+const START: u32 = 10;
+
+/// The exit status of a process that ends because of its peers.
+const STATUS: i32 = 1;
+
+/// A thread that watches; dropped, it ends.
+pub(crate) struct Watchdog {
+    _stop: Sender<()>,
+}
+
+impl Watchdog {
+    /// Ends the process when no tick has closed for `stall` while the clock went on.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub(crate) fn start(slots: Arc<Slots>, clock: Arc<dyn ServiceClock>, stall: Duration) -> std::io::Result<Watchdog> {
+        let (stop, stopped) = channel::<()>();
+        let mut watch = Watch::new();
+        std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            while stopped.recv_timeout(stall / LOOKS) == Err(RecvTimeoutError::Timeout) {
+                if watch.look(slots.closed(), clock.now()) {
+                    tracing::error!(
+                        stall_s = stall.as_secs(),
+                        "no tick has closed for so long: a process of the cluster is frozen or cut off; ending"
+                    );
+                    std::process::exit(STATUS);
+                }
+            }
+        })?;
+        Ok(Watchdog { _stop: stop })
+    }
+}
+
+/// What was seen.
+struct Watch {
+    closed: Time,
+    now: Time,
+    looks: u32,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Watch { closed: 0, now: 0, looks: 0 }
+    }
+
+    /// Whether it has taken too long.
+    fn look(&mut self, closed: Time, now: Time) -> bool {
+        if closed > self.closed {
+            self.looks = 0;
+        } else if now > self.now {
+            self.looks += 1;
+        }
+        (self.closed, self.now) = (closed, now);
+        self.looks > if closed <= 1 { LOOKS * START } else { LOOKS }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_standstill_that_lasts_while_the_clock_goes_on_is_one() {
+        let mut watch = Watch::new();
+        assert!((1..100).all(|now| !watch.look(1, now)), "the first tick takes longer");
+        assert!((100..200).all(|now| !watch.look(now, now)));
+        assert!((0..100).all(|_| !watch.look(199, 199)), "the clock stands as well");
+        assert!((0..20).all(|more| !watch.look(199, 200 + more)));
+        assert!(watch.look(199, 220));
+        assert!(!watch.look(221, 221), "it went on");
+    }
+}
