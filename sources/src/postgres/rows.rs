@@ -196,3 +196,74 @@ impl<'r, 't> Row<'r, 't> {
         Json::Object(self.route.columns.iter().map(value).collect::<Map<_, _>>()).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::keys::Identity;
+    use crate::postgres::names::Tables;
+    use crate::postgres::pgoutput::{Column, Relation, Value};
+    use dataflow::ids::Ids;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn route(which: Which) -> Route {
+        let tables = Tables::default();
+        let names = tables.columns(which);
+        let key = if which == Which::OrderItems { names.clone() } else { vec![names[0]] };
+        let kind = |name: &str| if name == "created_at" { 1184 } else { 25 };
+        let columns = names.iter().map(|name| Column { name, key: key.contains(name), kind: kind(name) }).collect();
+        let relation = Relation { id: 1, schema: "public", name: "t", full: false, columns };
+        let identity = Identity { relation: 1, key: key.into_iter().map(str::to_owned).collect(), full: false };
+        Route::new(&relation, which, &tables, &identity, None).unwrap()
+    }
+
+    fn text(value: &str) -> Value<'_> {
+        Value::Text(value.as_bytes())
+    }
+
+    fn edits(which: Which, old: Option<&[Value<'_>]>, new: Option<&[Value<'_>]>) -> (Vec<Edit>, Option<&'static str>) {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let route = route(which);
+        let (old, new) = (old.map(|row| Tuple(row.to_vec())), new.map(|row| Tuple(row.to_vec())));
+        let mut edits = Vec::new();
+        let row = Row { route: &route, old: old.as_ref(), new: new.as_ref() };
+        let fault = row.edits(&dictionary, &mut edits).err().map(|fault| fault.reason());
+        (edits, fault)
+    }
+
+    #[test]
+    fn a_row_that_is_wrong_is_gone_under_both_its_keys() {
+        let ids = Ids::new([7; 16]);
+        let old = [text("1"), Value::Null, Value::Null];
+        let new = [text("2"), Value::Null, text("2024-01-01 00:00:00+00")];
+        let gone = vec![Edit::OrderGone(ids.order("1")), Edit::OrderGone(ids.order("2"))];
+        assert_eq!(edits(Which::Orders, Some(&old), Some(&new)), (gone, Some("missing_field")));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_taken_from_the_key_before() {
+        let ids = Ids::new([7; 16]);
+        let (order, from) = (ids.order("2"), ids.order("1"));
+        let old = [text("1"), Value::Null, Value::Null];
+        let new = [text("2"), Value::Kept, text("1970-01-01 00:00:01+00")];
+        let partly = Edit::Partly(Box::new(Partly::Order { from, order, user: None, at: Some(1000) }));
+        assert_eq!(edits(Which::Orders, Some(&old), Some(&new)), (vec![partly], None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_values_are_edits_or_a_fault(
+            old in proptest::option::of(vec(0..5usize, 0..4)), new in proptest::option::of(vec(0..5usize, 0..4))
+        ) {
+            let values = [Value::Null, Value::Kept, text("a"), text(""), Value::Text(b"\xff")];
+            let row = |row: Option<Vec<usize>>| row.map(|row| row.into_iter().map(|at| values[at]).collect::<Vec<_>>());
+            let (old, new) = (row(old), row(new));
+            for which in Which::ALL {
+                let (edits, fault) = edits(which, old.as_deref(), new.as_deref());
+                prop_assert!(edits.len() <= 2);
+                prop_assert!(new.is_some() || fault.is_none());
+            }
+        }
+    }
+}
