@@ -44,7 +44,11 @@ impl Rows {
                 self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
             }
             Update::Order { order, user, created_at, diff } => {
-                add(&mut self.orders, OrderRow { order: world.orders[order], user: world.users[user], created_at }, diff);
+                add(
+                    &mut self.orders,
+                    OrderRow { order: world.orders[order], user: world.users[user], created_at },
+                    diff,
+                );
             }
             Update::Line { order, product, diff } => {
                 let (order, product) = (world.orders[order], world.products[product]);
@@ -166,7 +170,8 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), workers: usize) {
     };
     let engine = Engine::start(settings).expect("threads can be started");
     let slots = engine.shelf().slots().clone();
-    assert!(slots.wait_until(PATIENCE, || slots.closed() > *tick), "what was restored shows");
+    let shows = slots.wait_until(PATIENCE, || slots.closed() > *tick);
+    assert!(shows, "what was restored as of {tick} shows; {} is closed on {workers} workers", slots.closed());
     let samples = look(engine.shelf(), &shared.world);
     engine.stop().expect("no worker panicked");
     let log = shared.log();
