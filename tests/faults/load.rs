@@ -9,7 +9,7 @@ mod orders;
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -98,9 +98,9 @@ impl Load {
         load
     }
 
-    /// Lets nothing begin any more, waits for what has begun, and keeps it so until the guard is dropped.
-    pub(crate) fn quiet(&self) -> RwLockWriteGuard<'_, ()> {
-        self.gate.write().expect("no holder of this lock panics")
+    /// While it is locked for writing nothing begins; once it can be locked, what had begun has ended.
+    pub(crate) fn gate(&self) -> Arc<RwLock<()>> {
+        self.gate.clone()
     }
 
     pub(crate) fn acknowledged(&self) -> &Mutex<Acknowledged> {

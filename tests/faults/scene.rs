@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harness::postgres::{connect, execute};
+use harness::{wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::dice::Dice;
@@ -90,6 +91,18 @@ impl Scene {
         self.dir.path().join("checkpoints")
     }
 
+    /// Waits until a checkpoint holds what is shown by now. Meanwhile nothing may be written, or there is no end to it.
+    pub(crate) fn wait_checkpoint(&self) {
+        let at = |key: &[&str]| {
+            let status = self.start.status()?;
+            key.iter().try_fold(&status, |value, key| value.get(key))?.as_u64()
+        };
+        let shown = wait_for(SOON, "there is a status", || at(&["as_of_ms"]));
+        wait_until(SOON, "a checkpoint is taken", || {
+            at(&["checkpoint", "as_of_ms"]).is_some_and(|taken| taken >= shown)
+        });
+    }
+
     /// Lets it run for a random while.
     pub(crate) fn let_run(&mut self, ms_max: usize) {
         pause(Duration::from_millis(self.dice.roll(ms_max) as u64));
@@ -121,7 +134,15 @@ impl Scene {
         };
         let ready = begun.elapsed();
         let slowly = if ready > SLOW { format!(" ({waited})") } else { String::new() };
-        let _quiet = self.load.quiet();
+        let gate = self.load.gate();
+        let _quiet = gate.write().expect("no holder of this lock panics");
+        let (said, differences) = self.compare(services, further);
+        let (workers, ready) = (self.vitrine.workers, ready.as_millis());
+        (format!("{workers} workers ready after {ready} ms{slowly}, {said}"), differences)
+    }
+
+    /// Waits until all lists are what they should be, while nothing is written; says in how long, and what differs.
+    pub(crate) fn compare(&mut self, services: &Services, further: &[String]) -> (String, Vec<String>) {
         let quiet = Instant::now();
         let users: Vec<String> = load::users().into_iter().chain(further.iter().cloned()).collect();
         let mut client = connect(&self.database);
@@ -135,19 +156,16 @@ impl Scene {
             }
             pause(AGAIN);
         };
-        let settled = quiet.elapsed();
+        let settled = quiet.elapsed().as_millis();
         differences.extend(self.lost());
         let (wrong, answers) = self.watch.take_wrong();
         differences.extend(wrong);
         if !differences.is_empty() {
-            differences.push(format!("the log ends: {}", self.vitrine.last_lines()));
+            differences
+                .insert(0, format!("{} differences; the log ends: {}", differences.len(), self.vitrine.last_lines()));
         }
-        let (workers, records) = (self.vitrine.workers, self.mirror.records());
-        let (ready, settled) = (ready.as_millis(), settled.as_millis());
-        let said = format!(
-            "{workers} workers ready after {ready} ms{slowly}, settled after {settled} ms, {records} records, {answers} answers watched"
-        );
-        (said, differences)
+        let records = self.mirror.records();
+        (format!("settled after {settled} ms, {records} records, {answers} answers watched"), differences)
     }
 
     /// What was acknowledged and is not in the topics, and what should not have been answered.

@@ -8,7 +8,7 @@ use crate::scene::{Scene, seconds};
 use crate::services::Services;
 
 const PARTITIONS: i32 = 3;
-/// Records that are lost with a topic's beginning, and further ones that are not.
+/// Records that are lost with a topic's beginning; as many further ones are not.
 const LOST: i64 = 50;
 
 /// The topic is deleted and made again under its name, with other records: they are read from the first one on, and
@@ -17,20 +17,22 @@ pub(crate) fn recreated(services: &mut Services, report: &mut Report, times: usi
     let mut scene = Scene::open(services, "topic-recreated");
     for number in 0..times {
         scene.let_run(seconds(2));
-        // Everything of the old topic is known on both sides.
-        let (_, mut before) = scene.settle(services);
-        let stopped = number % 2 == 1;
-        let views = scene.topics[0].clone();
-        {
-            let _quiet = scene.load.quiet();
-            scene.mirror.catch_up(&services.kafka, &scene.topics.each_ref().map(String::as_str));
+        let (stopped, views) = (number % 2 == 1, scene.topics[0].clone());
+        let gate = scene.load.gate();
+        let mut before = {
+            let _quiet = gate.write().expect("no holder of this lock panics");
+            // Everything of the old topic is known on both sides.
+            let (_, before) = scene.compare(services, &[]);
             if stopped {
-                scene.vitrine.process.kill9();
+                // What is in no checkpoint goes with the topic.
+                scene.wait_checkpoint();
+                scene.kill();
             }
             services.kafka.delete_topic(&views);
             services.kafka.create_topic(&views, PARTITIONS);
             scene.mirror.begin_anew(&views);
-        }
+            before
+        };
         pause(Duration::from_secs(1));
         if stopped {
             scene.start_again();
@@ -47,28 +49,26 @@ pub(crate) fn truncated(services: &mut Services, report: &mut Report, times: usi
     let mut scene = Scene::open(services, "topic-truncated");
     for number in 0..times {
         scene.let_run(seconds(2));
-        let (_, mut differences) = scene.settle(services);
-        let views = scene.topics[0].clone();
-        let stopped = number % 2 == 0;
-        let (mut from, mut first_kept) = (0, 0);
-        {
-            let _quiet = scene.load.quiet();
-            scene.mirror.catch_up(&services.kafka, &scene.topics.each_ref().map(String::as_str));
-            if stopped {
-                scene.vitrine.process.kill9();
-                from = services.kafka.watermarks(&views, 0).1;
-                let events = (0..2 * LOST).map(|at| {
-                    let at = at as usize;
-                    let mut event = view(&user(at), &product(at / 3), &format!("t-{number}-{at}"));
-                    event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
-                    event.to_string()
-                });
-                services.kafka.produce(&views, Some(0), events);
-            }
-            // While it runs, everything has been read.
-            first_kept = if stopped { from + LOST } else { services.kafka.watermarks(&views, 0).1.max(first_kept) };
-            services.kafka.truncate(&views, 0, first_kept);
+        let (stopped, views) = (number % 2 == 0, scene.topics[0].clone());
+        let gate = scene.load.gate();
+        let quiet = gate.write().expect("no holder of this lock panics");
+        let (_, mut differences) = scene.compare(services, &[]);
+        let from = services.kafka.watermarks(&views, 0).1;
+        // While it runs, everything has been read.
+        let first_kept = if stopped { from + LOST } else { from };
+        if stopped {
+            scene.wait_checkpoint();
+            scene.kill();
+            let events = (0..2 * LOST).map(|at| {
+                let at = at as usize;
+                let mut event = view(&user(at), &product(at / 3), &format!("t-{number}-{at}"));
+                event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
+                event.to_string()
+            });
+            services.kafka.produce(&views, Some(0), events);
         }
+        services.kafka.truncate(&views, 0, first_kept);
+        drop(quiet);
         if stopped {
             scene.start_again();
         }
