@@ -298,6 +298,9 @@ impl Process {
         for _ in 0..STEPS_MAX {
             if self.shelf.slots().closed() == self.station.tick() {
                 if let Some(cut) = self.cuts.wait(Duration::ZERO) {
+                    if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
+                        self.acknowledge(cut.parts.iter().flat_map(|part| part.positions.iter()));
+                    }
                     self.cut = Some(cut);
                 }
                 return Ok(());
@@ -316,19 +319,15 @@ impl Process {
     /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then.
     pub(crate) fn write(&mut self) -> Result<Option<Taken>, checkpoints::Error> {
         let Some(cut) = self.cut.take() else { return Ok(None) };
-        if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
-            let positions: Vec<Position> = cut.parts.iter().flat_map(|part| part.positions.iter()).cloned().collect();
-            self.acknowledge(&positions);
-        }
         let taken = self.series.take(cut, || true)?;
         if let Some(taken) = &taken {
-            self.acknowledge(&taken.positions);
+            self.acknowledge(taken.positions.iter());
         }
         Ok(taken)
     }
 
-    fn acknowledge(&self, positions: &[Position]) {
-        if let Some(position) = positions.iter().find(|position| &*position.stream == postgres::NAME) {
+    fn acknowledge<'a>(&self, mut positions: impl Iterator<Item = &'a Position>) {
+        if let Some(position) = positions.find(|position| &*position.stream == postgres::NAME) {
             self.following.acknowledge(position.next);
         }
     }

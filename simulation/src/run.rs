@@ -246,14 +246,16 @@ impl Run {
         });
     }
 
-    /// Feeds, and closes a tick; whether anything was fed.
+    /// Feeds, and closes a tick if time has gone on; whether anything was fed, or was still to be shown.
     fn tick(&mut self, budget: usize, cut: bool, unseen: bool) -> Result<bool, String> {
         let Some(process) = &mut self.process else { return Ok(false) };
         for (uid, partition) in self.unwritten.drain(..) {
             self.outside.log.borrow_mut().append(uid, partition, self.now);
         }
-        let fed = process.feed(budget)?;
-        if let Some(tick) = process.close(cut) {
+        let mut fed = process.feed(budget)?;
+        let closed = process.close(cut);
+        fed |= closed.is_none();
+        if let Some(tick) = closed {
             self.place = process.place().unwrap_or(0);
             if cut {
                 let delivered = self.outside.log.borrow().delivered.clone();

@@ -34,7 +34,10 @@
 //!   that shows them. Instead a record that was read some seconds ago is read again at every look; when another one
 //!   is in its place, or the partition ends before the position, it is read again from its first record. That is
 //!   harmless, since repeated records change nothing. A compacted record proves nothing either way; and in the first
-//!   moments, before a record is remembered, only a shorter topic is found out.
+//!   moments, before a record is remembered, only a shorter topic is found out, and one that begins earlier.
+//!   A position is kept with a record that was vouched for in this way, and another process goes on behind that record,
+//!   not at the position: what was read since may be of a topic that nobody had found out yet. Without such a record,
+//!   in the first moments of reading, it begins anew.
 //! - *Records were deleted before they were read*: named in the log with their offsets; reading goes on behind them.
 
 mod assignment;

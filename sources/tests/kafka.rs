@@ -9,10 +9,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dataflow::board::State;
-use dataflow::feed::Position;
+use dataflow::feed::{Position, Proof};
 use harness::kafka::Broker;
 use harness::{wait_for, wait_until};
+use rdkafka::Timestamp;
+use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, Producer};
+use sources::kafka::upstream::Fingerprint;
 
 use shop::{SOON, Shop, products, view};
 
@@ -167,12 +170,19 @@ fn a_shorter_topic_made_anew_is_read_from_its_first_record() {
 fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     let topic = "resumed";
     BROKER.create_topic(topic, 3);
-    for partition in 0..3 {
-        BROKER.produce(topic, Some(partition), views("ann", products(&format!("p{partition}"), 9)));
-    }
+    let appended_at = 1_750_000_000_000;
+    let payloads = |partition| views("ann", products(&format!("p{partition}"), 9));
+    let known = payloads(0);
+    BROKER.produce_at(topic, Some(0), appended_at, &known);
+    (1..3).for_each(|partition| BROKER.produce(topic, Some(partition), payloads(partition)));
     BROKER.truncate(topic, 1, 8);
+    let (payload, time) = (Some(known[6].clone().into_bytes()), Timestamp::CreateTime(appended_at));
+    let proof = Fingerprint::of(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
     // One within the ends, one before the first record, one beyond the end.
-    let resume = Arc::new(|topic: &str, partition: i32| Some(Position::new(topic, partition, [7, 2, 50][partition as usize])));
+    let resume = Arc::new(move |topic: &str, partition: i32| {
+        let position = Position::new(topic, partition, [7, 2, 50][partition as usize]);
+        Some(Position { proof: (partition == 0).then(|| Proof::from(proof)), ..position })
+    });
     let shop = Shop::resume(&BROKER, &[topic], 100, resume);
     let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));
     shop.wait_viewed("ann", expected);

@@ -31,11 +31,13 @@ pub(super) struct Place {
     end: AtomicI64,
     failed: Mutex<Option<String>>,
     last: Mutex<Option<Fingerprint>>,
+    proven: Mutex<Option<Fingerprint>>,
 }
 
 impl Place {
     pub(super) fn new(next: i64, end: i64) -> Self {
-        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed: Mutex::new(None), last: Mutex::new(None) }
+        let (failed, last, proven) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed, last, proven }
     }
 
     /// The offset that is read next, as last noted.
@@ -54,6 +56,17 @@ impl Place {
     /// The record that was read last.
     pub(super) fn remembered(&self) -> Option<Fingerprint> {
         *lock(&self.last)
+    }
+
+    /// For the watcher: this record was read before the partition was last seen to be the one it was.
+    pub(super) fn prove(&self, record: Fingerprint) {
+        *lock(&self.proven) = Some(record);
+    }
+
+    /// A record that the partition as it was read is known by. Records that were read later may be those of another topic,
+    /// which the watcher has not found out yet.
+    pub(super) fn proven(&self) -> Option<Fingerprint> {
+        *lock(&self.proven)
     }
 
     /// The offset after the last record known upstream.

@@ -83,6 +83,8 @@ pub(super) struct Sight {
     /// The offset that is read next, known before the ends were asked for.
     pub(super) next: i64,
     pub(super) ends: Ends,
+    /// The first offset as it was seen before: in one topic it never goes back.
+    pub(super) low_before: i64,
     pub(super) reread: Reread,
     /// Reading it has failed since it was last judged.
     pub(super) failed: bool,
@@ -111,7 +113,7 @@ impl Sight {
     /// identity is in doubt the partition is read again: that is harmless, repeated records change nothing.
     pub(super) fn judge(&self) -> Finding {
         let Sight { next, ends, .. } = *self;
-        if ends.high < next || self.reread == Reread::Different {
+        if ends.high < next || ends.low < self.low_before || self.reread == Reread::Different {
             return Finding::Replaced;
         }
         if ends.low > next {
@@ -130,6 +132,14 @@ impl Sight {
             Finding::Sound | Finding::Interrupted => self.next,
             Finding::Replaced | Finding::Expired { .. } => self.ends.low,
         }
+    }
+
+    /// Where another process goes on. A proof vouches for what lies before it; behind it another topic may have been read
+    /// that nobody had found out yet, or the end may have been cut off and written anew. So that part is read again, and
+    /// everything where nothing is vouched for.
+    pub(super) fn resume(&self, finding: &Finding, proof: Option<Fingerprint>) -> i64 {
+        let vouched_for = proof.map_or(self.ends.low, |proof| self.ends.low.max(proof.offset + 1));
+        self.start(finding).min(vouched_for)
     }
 }
 
@@ -162,7 +172,8 @@ mod tests {
     }
 
     fn sight(next: i64, low: i64, high: i64) -> Sight {
-        Sight { next, ends: Ends { low, high }, reread: Reread::Unknown, failed: false, returned: false }
+        let ends = Ends { low, high };
+        Sight { next, ends, low_before: 0, reread: Reread::Unknown, failed: false, returned: false }
     }
 
     fn judged(sight: Sight) -> (Finding, i64) {
@@ -192,6 +203,13 @@ mod tests {
     }
 
     #[test]
+    fn records_that_are_there_again_mean_another_topic() {
+        let before = sight(5, 3, 9);
+        assert_eq!(judged(Sight { low_before: 3, ..before }), (Finding::Sound, 5));
+        assert_eq!(judged(Sight { low_before: 4, ..before }), (Finding::Replaced, 3));
+    }
+
+    #[test]
     fn expired_records_are_named() {
         assert_eq!(judged(sight(5, 8, 9)), (Finding::Expired { lost: 5..8 }, 8));
     }
@@ -200,6 +218,17 @@ mod tests {
     fn a_failure_within_the_ends_starts_again_where_it_was() {
         assert_eq!(judged(Sight { failed: true, ..sight(5, 0, 9) }), (Finding::Interrupted, 5));
         assert_eq!(judged(Sight { failed: true, ..sight(5, 8, 9) }), (Finding::Expired { lost: 5..8 }, 8));
+    }
+
+    #[test]
+    fn what_nothing_vouches_for_is_read_again() {
+        let proof = |at| Some(print(None, b"a", 1, at));
+        let resumed = |sight: Sight, proof| sight.resume(&sight.judge(), proof);
+        let same = Sight { reread: Reread::Same, ..sight(7, 2, 9) };
+        assert_eq!((resumed(same, proof(6)), resumed(same, proof(3)), resumed(same, None)), (7, 4, 2));
+        let expired = Sight { reread: Reread::Unknown, ..sight(7, 5, 9) };
+        assert_eq!(resumed(expired, proof(3)), 5);
+        assert_eq!(resumed(Sight { reread: Reread::Different, ..same }, proof(3)), 2);
     }
 
     #[test]

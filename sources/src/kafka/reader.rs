@@ -59,7 +59,9 @@ impl<T: Tail> Reader<T> {
     }
 
     pub(super) fn position(&self) -> Position {
-        let proof = self.last.or_else(|| self.place.remembered()).map(Proof::from);
+        // Not the record read last: where a topic was made anew and read on at the old offset, that one is of the new
+        // topic, and would prove that nothing was missed.
+        let proof = self.place.proven().map(Proof::from);
         Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, proof }
     }
 

@@ -59,6 +59,8 @@ struct Tracked {
     /// A record read some time ago, to be compared at the next look.
     sample: Option<Fingerprint>,
     absent: bool,
+    /// Its first offset, as it was seen last.
+    low: i64,
     /// Where it was, and when it was last seen to move or to have nothing to give.
     moved: (i64, Instant),
 }
@@ -217,6 +219,10 @@ impl<U: Upstream> Watch<U> {
             let unanswered = remembered.contains_key(id) && !rereads.contains_key(id);
             if !unanswered && let Some(Some(sample)) = samples.get(id) {
                 tracked.sample = Some(*sample);
+                // The record before it is still there, so that it is of the same topic.
+                if rereads.get(id) == Some(&Reread::Same) {
+                    tracked.place.prove(*sample);
+                }
             }
         }
         Ok(rereads)
@@ -230,15 +236,18 @@ impl<U: Upstream> Watch<U> {
         if let Some(failure) = failure {
             self.troubles.push(format!("partition {id} cannot be read: {failure}"));
         }
-        let sight = Sight { next, ends, reread: reread.unwrap_or(Reread::Unknown), failed, returned };
+        let low_before = std::mem::replace(&mut tracked.low, ends.low);
+        let sight = Sight { next, ends, low_before, reread: reread.unwrap_or(Reread::Unknown), failed, returned };
         let finding = sight.judge();
         if finding == Finding::Sound {
             tracked.place.set_end(ends.high);
         } else {
             let next = sight.start(&finding);
-            let remembered = tracked.place.remembered().filter(|_| finding == Finding::Interrupted);
-            tracked.place = Arc::new(Place::new(next, ends.high));
-            tracked.place.note(next, remembered);
+            let before = std::mem::replace(&mut tracked.place, Arc::new(Place::new(next, ends.high)));
+            if finding == Finding::Interrupted {
+                tracked.place.note(next, before.remembered());
+                before.proven().into_iter().for_each(|record| tracked.place.prove(record));
+            }
             tracked.absent = false;
             tracked.moved = (next, Instant::now());
             tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
@@ -271,21 +280,24 @@ impl<U: Upstream> Watch<U> {
             return;
         }
         let next = kept.positions.get(&id).map_or(ends.low, |kept| kept.next);
+        let proof = kept.positions.get(&id).and_then(|kept| kept.proof).map(Fingerprint::from);
         let reread = kept.rereads.get(&id).copied().unwrap_or(Reread::Unknown);
-        let sight = Sight { next, ends, reread, failed: false, returned: false };
+        let sight = Sight { next, ends, low_before: 0, reread, failed: false, returned: false };
         let finding = sight.judge();
-        let next = sight.start(&finding);
+        let next = sight.resume(&finding, proof);
         self.tell(&id, &sight, &finding);
         tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = desk.index(), "reading");
         self.charge.board.partition(&id.topic, id.partition, Progress { next, end: ends.high });
         let place = Arc::new(Place::new(next, ends.high));
         if finding == Finding::Sound {
             // Until another record is read this one is what the partition is known by.
-            place.note(next, kept.positions.get(&id).and_then(|kept| kept.proof).map(Fingerprint::from));
+            place.note(next, proof);
+            proof.filter(|_| reread == Reread::Same).into_iter().for_each(|record| place.prove(record));
         }
         desk.order(id.clone(), Order::Start { place: place.clone(), next, goal: ends.high });
         let moved = (next, Instant::now());
-        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false, moved });
+        let low = ends.low;
+        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false, low, moved });
     }
 
     /// Has a partition dropped that is not there any more. It is remembered, in case it comes back.

@@ -1,0 +1,100 @@
+//! The simulation as a test: no seed differs, the seeds come to what there is to come to, and every planted bug is found.
+//!
+//! `scripts/simulate` runs more seeds, and makes one that differs smaller.
+
+use simulation::{Failure, Operation, Outcome, Plant, run};
+
+/// Operations of a seed.
+const OPERATIONS: usize = 2000;
+
+/// Seeds of the whole test, a part of them in each thread.
+const SEEDS: u64 = 300;
+
+/// Seeds within which a planted bug must be found.
+const PLANT_SEEDS: u64 = 40;
+
+/// Threads of the whole test.
+const THREADS: u64 = 2;
+
+fn seeds(seeds: impl Iterator<Item = u64>) -> Vec<(u64, Result<Outcome, Failure>)> {
+    seeds.map(|seed| (seed, run(&Operation::many(seed, OPERATIONS), None))).collect()
+}
+
+#[test]
+fn no_seed_differs() {
+    let outcomes: Vec<(u64, Result<Outcome, Failure>)> = std::thread::scope(|scope| {
+        let shares = (0..THREADS).map(|thread| (1..=SEEDS).filter(move |seed| seed % THREADS == thread));
+        let threads: Vec<_> = shares.map(|share| scope.spawn(move || seeds(share))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.len() as u64, SEEDS);
+    let differ: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).collect();
+    assert!(differ.is_empty(), "run scripts/simulate --seeds 1 --ops {OPERATIONS} --seed S for each of {differ:#?}");
+    // A simulation in which nothing happens finds nothing.
+    let outcomes: Vec<Outcome> = outcomes.into_iter().filter_map(|(_, outcome)| outcome.ok()).collect();
+    let sum = |count: fn(&Outcome) -> usize| outcomes.iter().map(count).sum::<usize>() as u64 / SEEDS;
+    assert!(sum(|outcome| outcome.ticks) > 150, "ticks are compared");
+    assert!(sum(|outcome| outcome.restores) > 5, "processes go on from checkpoints");
+    assert!(sum(|outcome| outcome.checkpoints[0]) > 3, "checkpoints of everything are taken");
+    assert!(sum(|outcome| outcome.checkpoints[1]) > 3, "checkpoints of changes are taken");
+    assert!(sum(|outcome| outcome.failed) > 0, "checkpoints fail");
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    let operations = Operation::many(7, OPERATIONS);
+    assert_eq!(operations, Operation::many(7, OPERATIONS));
+    assert_eq!(run(&operations, None), run(&operations, None));
+    assert_ne!(operations, Operation::many(8, OPERATIONS));
+}
+
+/// Two bugs that the simulation found, as the fewest operations that showed them.
+#[test]
+fn a_lost_end_that_was_written_anew_is_found_out_after_a_restart() {
+    let view = |product| Operation::View { user: 2, product, partition: 0, ago_ms: 200 };
+    let tick = |cut| Operation::Tick { budget: 100, cut, unseen: false };
+    let start = [Operation::Start, Operation::Look { deep: true }, view(3), tick(false)];
+    let lost = Operation::Truncate { topic: 0, partition: 0, records: 2 };
+    let (pass, write) = (Operation::Pass { ms: 100 }, Operation::Write { fault: None });
+    // The end is lost and written anew; what is read on behind it comes into a checkpoint before it was found out.
+    let before = [&start[..], &[lost, view(2), pass, view(6), tick(true), write, Operation::Kill]].concat();
+    assert_eq!(run(&before, None).map(|_| ()), Ok(()));
+    // The checkpoint comes first, and nobody reads on until the restart.
+    let more = [view(4), pass, tick(true), write, Operation::Kill, lost, view(5)];
+    assert_eq!(run(&[&start[..], &more].concat(), None).map(|_| ()), Ok(()));
+}
+
+/// Runs seeds until one differs.
+fn find(plant: Plant) {
+    let mut seeds = 1..=PLANT_SEEDS;
+    let found = seeds.any(|seed| run(&Operation::many(seed, OPERATIONS), Some(plant)).is_err());
+    assert!(found, "{plant} was not found within {PLANT_SEEDS} seeds");
+}
+
+macro_rules! planted {
+    ($($name:ident: $plant:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            find(Plant::$plant);
+        })*
+
+        #[test]
+        fn every_plant_has_a_test() {
+            assert_eq!([$(Plant::$plant),*], Plant::ALL);
+        }
+    };
+}
+
+planted! {
+    acknowledging_before_the_checkpoint_is_found: AcknowledgeBeforeCheckpoint,
+    going_on_behind_the_position_is_found: ResumeBehind,
+    taking_the_restart_lsn_is_found: RestartLsn,
+    starting_at_the_end_is_found: ResetToLatest,
+    ignoring_the_topics_identity_is_found: IgnoredTopicId,
+    ignoring_new_partitions_is_found: IgnoredNewPartition,
+    a_snapshot_of_another_place_is_found: SnapshotBeforeSlot,
+    a_rename_before_the_fsync_is_found: RenameBeforeFsync,
+    a_changed_key_that_leaves_its_row_is_found: KeyUpdateWithoutRetraction,
+    a_dropped_truncate_is_found: TruncateDropped,
+    answering_a_delete_too_early_is_found: DeleteBeforeDurable,
+}
