@@ -157,6 +157,11 @@ impl Inputs {
         self.marks.update(mark, 1);
     }
 
+    /// Passes marks on before the open tick closes.
+    pub(crate) fn flush_marks(&mut self) {
+        self.marks.flush();
+    }
+
     /// Tells the leader, which is in another process, how this worker's sources are doing.
     pub(crate) fn report(&mut self, report: Report) {
         if let Some(told) = &mut self.told {

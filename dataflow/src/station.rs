@@ -68,7 +68,7 @@ impl Station {
     /// For the leader: tells all workers of the cluster, itself included, to end.
     pub(crate) fn end_all(&mut self) {
         self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true });
-        self.inputs.flush();
+        self.inputs.flush_marks();
     }
 
     /// Tells the leader, which is in another process, how this worker's sources are doing.

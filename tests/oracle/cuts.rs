@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::cut::{Cut, Journal};
-use dataflow::engine::{Engine, Restore, Settings};
+use dataflow::cut::{Cut, Cuts, Journal};
+use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
@@ -16,6 +16,7 @@ use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World};
 use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, settings};
+use crate::processes;
 use crate::seen::{Oracle, look};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -115,19 +116,25 @@ fn rules() -> Rules {
 }
 
 /// Cuts until all has been given and cut; each is compared with what had been given.
-fn cut_under_way(workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) {
-    let shared = Shared::new(workers);
-    let settings = Settings { journal_max: Some(usize::MAX), ..settings(&shared, rules(), workers, seed) };
-    let engine = Engine::start(settings).expect("threads can be started");
-    let cuts = engine.cuts().expect("cuts are wanted").clone();
+fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) {
+    let peers = processes * workers;
+    let shared = Shared::new(peers);
+    let settings = || Settings { journal_max: Some(usize::MAX), ..settings(&shared, rules(), workers, seed) };
+    let engines = processes::start_or_alone(processes, |_| settings());
+    let cuts: Vec<Arc<Cuts>> = engines.iter().map(|engine| engine.cuts().expect("cuts are wanted").clone()).collect();
     let mut taken = Vec::new();
     let mut noted = Rows::default();
     let mut before = 0;
     loop {
-        let all_given = shared.log().given.len() == workers * UPDATES_PER_WORKER;
-        let cut = cuts.take(PATIENCE).expect("ticks close");
+        let all_given = shared.log().given.len() == peers * UPDATES_PER_WORKER;
+        let mut cut = cuts[0].take(PATIENCE).expect("ticks close");
+        for other in &cuts[1..] {
+            let other = other.wait(PATIENCE).expect("the other processes cut where the first one does");
+            assert_eq!(other.tick, cut.tick);
+            cut.parts.extend(other.parts);
+        }
         assert!(cut.tick > before, "a cut is of a later tick than the one before");
-        assert_eq!(cut.parts.len(), workers);
+        assert_eq!(cut.parts.len(), peers);
         for part in &cut.parts {
             let journal = part.journal.as_ref().expect("there is room for everything");
             assert_eq!(journal.after, before, "a journal begins where the one before ended");
@@ -139,7 +146,7 @@ fn cut_under_way(workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) 
             break;
         }
     }
-    engine.stop().expect("no worker panicked");
+    processes::stop(engines);
     let log = shared.log();
     let judged = taken.into_iter().map(|(tick, base, noted)| {
         let mut given = Rows::default();
@@ -154,26 +161,33 @@ fn cut_under_way(workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) 
 }
 
 /// Starts from a cut, and compares everything that shows with the oracle.
-fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), workers: usize) {
-    let (share, empty) = (Arc::new(rows.clone()), Shared::new(workers));
-    let give = Arc::new(move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
+fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), processes: usize, workers: usize) {
+    let (share, empty) = (Arc::new(rows.clone()), Shared::new(processes * workers));
+    let give: GiveRows = Arc::new(move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
         if calls == 0 {
             share.restore(worker, peers, inputs);
         }
         calls == 0
     });
-    let settings = Settings {
-        restore: Some(Restore { tick: *tick, give }),
+    let settings = || Settings {
+        restore: Some(Restore { tick: *tick, give: give.clone() }),
         clock: Arc::new(Still(*tick)),
         open_feeds: Arc::new(|_| Vec::new()),
         ..settings(&empty, rules(), workers, 0)
     };
-    let engine = Engine::start(settings).expect("threads can be started");
-    let slots = engine.shelf().slots().clone();
-    let shows = slots.wait_until(PATIENCE, || slots.closed() > *tick);
-    assert!(shows, "what was restored as of {tick} shows; {} is closed on {workers} workers", slots.closed());
-    let samples = look(engine.shelf(), &shared.world);
-    engine.stop().expect("no worker panicked");
+    let engines = processes::start_or_alone(processes, |_| settings());
+    let mut samples = Vec::new();
+    for engine in &engines {
+        let slots = engine.shelf().slots().clone();
+        let shows = slots.wait_until(PATIENCE, || slots.closed() > *tick);
+        assert!(
+            shows,
+            "what was restored as of {tick} shows; {} is closed on {processes} times {workers} workers",
+            slots.closed()
+        );
+        samples.extend(look(engine.shelf(), &shared.world));
+    }
+    processes::stop(engines);
     let log = shared.log();
     let given = log.given.iter().filter(|given| given.0 <= *tick).map(|given| Handed { hand: 0, update: given.1 });
     let ticks = vec![Tick { given: given.collect(), next: tick + 1 }];
@@ -181,29 +195,35 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), workers: usize) {
     let mut oracle = Oracle::new(&shared.world, &history);
     for sample in &samples {
         assert_eq!(sample.as_of, *tick);
-        oracle.judge(sample).unwrap_or_else(|wrong| panic!("restored on {workers} workers: {wrong}"));
+        oracle.judge(sample).unwrap_or_else(|wrong| panic!("restored on {processes} times {workers} workers: {wrong}"));
     }
 }
 
-fn cuts_hold_their_tick_and_can_be_gone_on_from(workers: usize, seed: u64) {
-    let (shared, cuts) = cut_under_way(workers, seed);
+fn cuts_hold_their_tick_and_can_be_gone_on_from(processes: usize, workers: usize, seed: u64) {
+    let (shared, cuts) = cut_under_way(processes, workers, seed);
     assert!(cuts.len() > 2, "there were cuts while the engine was fed");
     for (nth, cut) in cuts.iter().enumerate() {
-        go_on_from(&shared, cut, [1, 2, 4][nth % 3]);
+        let (processes, workers) = [(1, 1), (2, 1), (1, 4), (1, 2), (2, 2), (3, 1)][nth % 6];
+        go_on_from(&shared, cut, processes, workers);
     }
 }
 
 #[test]
 fn cuts_of_one_worker() {
-    cuts_hold_their_tick_and_can_be_gone_on_from(1, 5);
+    cuts_hold_their_tick_and_can_be_gone_on_from(1, 1, 5);
 }
 
 #[test]
 fn cuts_of_two_workers() {
-    cuts_hold_their_tick_and_can_be_gone_on_from(2, 6);
+    cuts_hold_their_tick_and_can_be_gone_on_from(1, 2, 6);
 }
 
 #[test]
 fn cuts_of_four_workers() {
-    cuts_hold_their_tick_and_can_be_gone_on_from(4, 7);
+    cuts_hold_their_tick_and_can_be_gone_on_from(1, 4, 7);
+}
+
+#[test]
+fn cuts_of_two_processes_of_two_workers() {
+    cuts_hold_their_tick_and_can_be_gone_on_from(2, 2, 10);
 }

@@ -210,10 +210,7 @@ fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
     let rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() };
     let peers = processes * workers;
     let shared = Shared::new(peers);
-    let engines = match processes {
-        1 => vec![engine(&shared, rules, workers, seed)],
-        _ => processes::start(processes, |_| settings(&shared, rules, workers, seed)),
-    };
+    let engines = processes::start_or_alone(processes, |_| settings(&shared, rules, workers, seed));
     let (shelf, late) = (engines[0].shelf().clone(), AtomicBool::new(false));
     let shelves: Vec<Shelf> = engines.iter().map(|engine| engine.shelf().clone()).collect();
     let watched: Vec<std::thread::Result<Watched>> = std::thread::scope(|scope| {

@@ -29,9 +29,17 @@ fn link(processes: usize) -> Vec<Cluster> {
 }
 
 /// Starts the engines of all processes.
-pub(crate) fn start(processes: usize, mut settings: impl FnMut(usize) -> Settings) -> Vec<Engine> {
+fn start(processes: usize, mut settings: impl FnMut(usize) -> Settings) -> Vec<Engine> {
     let start = |cluster: Cluster| Engine::start_in(settings(cluster.process), Some(cluster));
     link(processes).into_iter().map(start).collect::<Result<_, _>>().expect("threads can be started")
+}
+
+/// The same, or a single engine that is linked with nothing.
+pub(crate) fn start_or_alone(processes: usize, mut settings: impl FnMut(usize) -> Settings) -> Vec<Engine> {
+    match processes {
+        1 => vec![Engine::start(settings(0)).expect("threads can be started")],
+        _ => start(processes, settings),
+    }
 }
 
 /// Ends them as their processes would: the first one tells the others.

@@ -33,7 +33,7 @@ pub(crate) enum Seen {
 /// Everything there is to see, known and unknown.
 pub(crate) fn look(shelf: &Shelf, world: &World) -> Vec<Sample> {
     let mut samples = Vec::new();
-    for &user in &world.users {
+    for &user in world.users.iter().filter(|user| shelf.owner_elsewhere(**user).is_none()) {
         look_at_user(shelf, user, &mut samples);
     }
     look_at_lists(&shelf.glance_any(), world, &mut samples);

@@ -1,0 +1,140 @@
+//! Two real processes as one, on a real broker and a real database: any of them answers for any user, a token of one is
+//! good for the other, and when one is killed or frozen both come back from the last checkpoint with the same answers.
+
+#[path = "end_to_end/plain.rs"]
+mod plain;
+#[path = "cluster/program.rs"]
+mod program;
+
+use std::path::Path;
+use std::time::Duration;
+
+use harness::postgres::connect;
+use harness::{Process, http, wait_until};
+
+use crate::plain::Plain;
+use crate::program::{Cluster, SOON, Services, Serving, clean, process_alone};
+
+const VIEWS: usize = 2000;
+
+/// The time SIGTERM may take to be obeyed.
+const END_MAX: Duration = Duration::from_secs(30);
+
+#[test]
+fn two_processes_are_one_through_a_kill_and_a_freeze() {
+    let services = Services::start();
+    let config = services.config();
+    generate(&config);
+    let records = services.kafka.consume("views", VIEWS, SOON);
+    let mut plain = Plain::work_out(&records, &mut connect(&services.database()));
+    assert!(plain.histories.len() > 10 && plain.buyers.len() > 20, "there is something to compare");
+
+    let (hosts, urls) = services.hosts(2);
+    let mut cluster = Cluster::start(&config, &hosts, &urls);
+    cluster.wait_ready();
+    cluster.processes.iter().for_each(|process| plain.compare(process));
+    tokens_are_good_anywhere(&cluster.processes);
+    a_removal_through_any_process_shows_in_all(&mut plain, &cluster.processes);
+    the_addresses_of_other_shops_are_passed_on_too(&plain, &cluster.processes);
+    as_of_does_not_go_back(&plain, &cluster.processes);
+
+    cluster.wait_checkpoint();
+    cluster.hit(1, "KILL");
+    cluster.processes.iter().for_each(|process| plain.compare(process));
+    assert!(cluster.supervisor.stderr().contains("going on from a checkpoint"), "nothing was restored");
+    cluster.hit(0, "KILL");
+    cluster.processes.iter().for_each(|process| plain.compare(process));
+    tokens_are_good_anywhere(&cluster.processes);
+
+    cluster.hit(1, "STOP");
+    assert!(cluster.supervisor.stderr().contains("frozen or cut off"), "nobody noticed");
+    cluster.processes.iter().for_each(|process| plain.compare(process));
+
+    cluster.supervisor.terminate();
+    let status = cluster.supervisor.wait_exit(END_MAX);
+    assert_eq!(status.code(), Some(0), "{}", cluster.supervisor.stderr());
+    a_killed_peer_ends_the_other_at_once(&config, &hosts, cluster);
+}
+
+fn a_killed_peer_ends_the_other_at_once(config: &Path, hosts: &Path, cluster: Cluster) {
+    let urls = cluster.processes.iter().map(|process| process.url(""));
+    let mut processes: Vec<Process> =
+        urls.enumerate().map(|(number, url)| process_alone(config, hosts, number, &url)).collect();
+    for (process, serving) in processes.iter_mut().zip(&cluster.processes) {
+        wait_until(SOON, "it is ready", || {
+            assert!(process.is_running(), "{}", process.stderr());
+            serving.is_ready(0)
+        });
+    }
+    processes[1].kill9();
+    let status = processes[0].wait_exit(END_MAX);
+    assert_eq!(status.code(), Some(101), "{}", processes[0].stderr());
+}
+
+fn generate(config: &Path) {
+    let config = config.to_str().expect("a temporary file has a plain name");
+    let views = VIEWS.to_string();
+    let sizes = ["--users", "40", "--products", "60", "--categories", "6", "--orders", "400", "--seed", "5"];
+    let mut command = clean(env!("CARGO_BIN_EXE_vitrine"), &["generate", "--to", "services", "--config", config]);
+    let output = command.args(["--views", &views]).args(sizes).output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn tokens_are_good_anywhere(processes: &[Serving]) {
+    for number in 0..20 {
+        let (user, product) = (format!("poster-{number}"), format!("posted-{number}"));
+        let properties = serde_json::json!({ "productid": product });
+        let event = serde_json::json!({"event": "ProductView", "userid": user, "properties": properties});
+        for (writer, reader) in [(0, 1), (1, 0)] {
+            let url = processes[writer].url("/v1/events");
+            let answer = http::post(&url, "application/json", event.to_string());
+            assert_eq!(answer.status, 202, "{}", answer.text());
+            let token = answer.json()["token"].as_str().expect("a token").to_owned();
+            let path = format!("/v1/users/{user}/history?after={token}");
+            assert_eq!(processes[reader].products(&path), [product.as_str()]);
+        }
+    }
+}
+
+fn a_removal_through_any_process_shows_in_all(plain: &mut Plain, processes: &[Serving]) {
+    let several = plain.histories.iter_mut().filter(|(_, history)| history.len() >= 3).take(6);
+    let mut removed = 0;
+    for (number, (user, history)) in several.enumerate() {
+        let (product, _) = history.remove(1);
+        let path = format!("/v1/users/{user}/history/{product}");
+        let (asked, other) = (&processes[number % 2], &processes[(number + 1) % 2]);
+        let answer = http::delete(&asked.url(&path));
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        let path = format!("/v1/users/{user}/history");
+        assert!(!asked.products(&path).contains(&product), "{product} is still there");
+        assert!(!other.products(&path).contains(&product), "{product} is still there in the other process");
+        removed += 1;
+    }
+    assert!(removed >= 4, "both processes removed something of their own users and of the other's");
+}
+
+fn the_addresses_of_other_shops_are_passed_on_too(plain: &Plain, processes: &[Serving]) {
+    for (user, _) in plain.histories.iter().take(10) {
+        let expected = processes[0].products(&format!("/v1/users/{user}/history"));
+        for process in processes {
+            let url = process.url("/api/v1/user_nav_history_latest_products/");
+            let answer = http::request("GET", &url, &[("user-id", user)], b"").json();
+            assert_eq!(answer["products"], serde_json::json!(expected), "{user}");
+        }
+    }
+}
+
+/// Each process's answers, its own and those it asked for, are of one timeline.
+fn as_of_does_not_go_back(plain: &Plain, processes: &[Serving]) {
+    for process in processes {
+        let mut latest = String::new();
+        for (user, _) in plain.histories.iter().cycle().take(200) {
+            for path in [format!("/v1/users/{user}/history"), "/v1/bestsellers".to_owned()] {
+                let answer = process.get(&path).json();
+                let as_of = answer["as_of"].as_str().expect("an instant").to_owned();
+                assert!(as_of >= latest, "time went back from {latest} to {as_of}");
+                latest = as_of;
+            }
+        }
+    }
+}
