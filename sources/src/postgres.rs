@@ -62,6 +62,8 @@ mod rows;
 mod session;
 mod slot;
 mod snapshot;
+#[cfg(test)]
+mod soak;
 mod sql;
 mod stream;
 mod survey;
