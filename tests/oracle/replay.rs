@@ -160,7 +160,7 @@ impl Story {
         let category = |key| world.dictionary.category_name(key).expect("a known category").to_string();
         let mut rows = Vec::new();
         let sellers: BTreeMap<Option<String>, _> =
-            shelves.best_sellers.iter().map(|(which, list)| (which.map(|key| category(key)), list)).collect();
+            shelves.best_sellers.iter().map(|(which, list)| (which.map(&category), list)).collect();
         for (id, list) in sellers {
             for (rank, (key, buyers)) in (1..).zip(list) {
                 let list = if id.is_some() { "category" } else { "bestsellers" };
