@@ -15,7 +15,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && cp target/release/vitrine /vitrine
 
 FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin vitrine
+# A volume for checkpoints, mounted there, belongs to that user.
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin vitrine \
+ && install --directory --owner vitrine /var/lib/vitrine
 COPY --from=build /vitrine /usr/local/bin/vitrine
 COPY LICENSE /usr/share/doc/vitrine/LICENSE
 USER 10001
