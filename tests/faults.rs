@@ -68,7 +68,7 @@ const FAULTS: &[Fault] = &[
     Fault { name: "partitions-added", run: topics::partitions_added, times: [2, 6] },
     Fault { name: "corrupt-checkpoint", run: checkpoints::corrupted, times: [2, 20] },
     Fault { name: "disk-full", run: checkpoints::disk_full, times: [2, 10] },
-    Fault { name: "clock-jumps", run: clocks::jumped, times: [4, 8] },
+    Fault { name: "clock-jumps", run: clocks::jumped, times: [4, 10] },
 ];
 
 /// Exit status where arguments make no sense.

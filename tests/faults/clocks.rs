@@ -16,13 +16,21 @@ use crate::services::Services;
 
 const HOUR_S: i64 = 3600;
 const DAY_S: i64 = 24 * HOUR_S;
-/// In this order, each from where the one before has left it. An hour ahead is believed, a day is not.
-const JUMPS: [(&str, i64); 4] =
-    [("a day ahead", DAY_S), ("a day back", -DAY_S), ("an hour ahead", HOUR_S - 60), ("an hour back", -HOUR_S + 60)];
+/// Less than the jump ahead that is believed.
+const BELIEVED_S: i64 = HOUR_S - 60;
+/// In this order, each from where the one before has left it.
+const JUMPS: [(&str, i64); 6] = [
+    ("an hour ahead, which is refused", HOUR_S + 60),
+    ("as much back", -HOUR_S - 60),
+    ("nearly an hour ahead, which is believed", BELIEVED_S),
+    ("as much back", -BELIEVED_S),
+    ("a day ahead, which is refused", DAY_S),
+    ("as much back", -DAY_S),
+];
 
 const LIBRARY: &str = include_str!("clock.c");
 
-/// Each jump while it runs; from the fifth on the program is killed right afterwards.
+/// Each jump while it runs; from the seventh on the program is killed right afterwards, and starts at that time.
 pub(crate) fn jumped(services: &mut Services, report: &mut Report, times: usize) {
     let scratch = TempDir::with_prefix("vitrine-clock-").expect("a temporary directory");
     let library = match build(scratch.path()) {
