@@ -92,7 +92,12 @@ impl State {
         for request in group {
             upto += request.lines.len();
             let answer = if upto <= whole {
-                Ok(Position { stream: self.stream.clone(), partition: 0, next: end as i64 - (whole - upto) as i64, proof: None })
+                Ok(Position {
+                    stream: self.stream.clone(),
+                    partition: 0,
+                    next: end as i64 - (whole - upto) as i64,
+                    proof: None,
+                })
             } else {
                 Err(Unavailable::Disk { file: self.stream.to_string(), reason: reason.clone() })
             };

@@ -172,8 +172,7 @@ impl Range {
         refused: &Refused,
     ) -> Result<Box<dyn Past>, RangeError> {
         let context = Context::new(Arc::new(Bell::default()));
-        let consumer: Arc<Consumer> =
-            Arc::new(self.config.create_with_context(context).map_err(SettingsError::from)?);
+        let consumer: Arc<Consumer> = Arc::new(self.config.create_with_context(context).map_err(SettingsError::from)?);
         let board = board.source(NAME);
         let mine = self.spans.iter().filter(|span| assignment::owner(span.id.partition, seat.peers) == seat.index);
         let stretches = mine
