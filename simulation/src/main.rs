@@ -1,9 +1,10 @@
 //! Runs the simulation over many seeds: `vitrine-simulation --seeds N --ops M [--seed S] [--plant BUG]`.
 
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 
 use clap::Parser;
-use simulation::{Operation, Plant, run, shrink};
+use simulation::{Operation, Outcome, Plant, run, shrink};
 
 /// Runs of a failing seed that are spent on making it smaller.
 const SHRINKING: usize = 300;
@@ -36,16 +37,26 @@ fn main() -> ExitCode {
     let Arguments { seeds, ops, seed, plant, told, threads } = arguments;
     let share = |thread: u64| {
         let mine = (seed..seed + seeds).filter(|one| one % threads.max(1) == thread);
-        mine.filter_map(|one| Some((one, run(&Operation::many(one, ops), plant).err()?))).collect::<Vec<_>>()
+        mine.map(|one| (one, run(&Operation::many(one, ops), plant))).collect::<Vec<_>>()
     };
-    let mut failures: Vec<_> = std::thread::scope(|scope| {
+    let runs: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads.max(1)).map(|thread| scope.spawn(move || share(thread))).collect();
-        running
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let joined = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
     });
+    let (mut sum, mut failures) = (Outcome::default(), Vec::new());
+    for (seed, outcome) in runs {
+        match outcome {
+            Ok(outcome) => sum += outcome,
+            Err(failure) => failures.push((seed, failure)),
+        }
+    }
     failures.sort_by_key(|(seed, _)| *seed);
+    let Outcome { ticks, starts, restores, checkpoints: [full, changes], failed } = sum;
+    println!(
+        "compared {ticks} ticks, {starts} starts ({restores} from a checkpoint), {full} checkpoints of everything and \
+         {changes} of changes, {failed} that failed"
+    );
     let differ = failures.len();
     for (seed, failure) in failures.into_iter().take(told) {
         let (operations, failure) = shrink(&Operation::many(seed, ops), failure, plant, SHRINKING);

@@ -161,26 +161,26 @@ impl Operation {
         let (user, product) = (dice.one_of(crate::world::USERS), dice.one_of(crate::world::PRODUCTS));
         let (topic, partition, records) = (usize::from(dice.once_in(3)), dice.one_of(4), 1 + dice.one_of(4));
         match dice.below(1000) {
-            0..330 => {
+            0..290 => {
                 let ago_ms = if dice.once_in(5) { dice.below(20_000) } else { dice.below(300) };
                 Operation::View { user, product, partition, ago_ms }
             }
-            330..390 => Operation::Removal { user, product, partition },
-            390..405 => Operation::Abort { topic, partition, records },
-            405..530 => Operation::Transact { seed: dice.next() },
-            530..540 => Operation::Grow { bytes: 1 + dice.below(100) as i64 },
-            540..650 => Operation::Pass { ms: dice.below(500) },
-            650..655 => Operation::SetClock { skew_ms: dice.below(9000) as i64 - 3000 },
-            655..700 => Operation::Look { deep: !dice.once_in(3) },
-            700..775 => Operation::Follow { transactions: 1 + dice.one_of(6) },
-            775..910 => {
+            290..340 => Operation::Removal { user, product, partition },
+            340..355 => Operation::Abort { topic, partition, records },
+            355..465 => Operation::Transact { seed: dice.next() },
+            465..475 => Operation::Grow { bytes: 1 + dice.below(100) as i64 },
+            475..630 => Operation::Pass { ms: dice.below(400) },
+            630..635 => Operation::SetClock { skew_ms: dice.below(9000) as i64 - 3000 },
+            635..680 => Operation::Look { deep: !dice.once_in(3) },
+            680..750 => Operation::Follow { transactions: 1 + dice.one_of(6) },
+            750..890 => {
                 let budget = if dice.once_in(3) { 1 + dice.one_of(5) } else { 100 };
                 Operation::Tick { budget, cut: dice.once_in(5), unseen: dice.once_in(10) }
             }
-            910..946 => Operation::Write { fault: dice.once_in(6).then(|| Fault::one(dice)) },
-            946..951 => Operation::Kill,
-            951..955 => Operation::Crash { loss: dice.next() },
-            955..970 => Operation::Start,
+            890..926 => Operation::Write { fault: dice.once_in(6).then(|| Fault::one(dice)) },
+            926..930 => Operation::Kill,
+            930..933 => Operation::Crash { loss: dice.next() },
+            933..970 => Operation::Start,
             970..974 => {
                 let anew = dice.one_of(4);
                 Operation::DeleteTopic { topic, anew: (!dice.once_in(3)).then_some(anew) }

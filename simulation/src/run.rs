@@ -1,6 +1,7 @@
 //! One run: what happens, one thing after the other, and after each closed tick whether what is shown is what is right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
 
 use checkpoints::simulation::{FakeDisk, Loss};
 use dataflow::time::{Millis, Time};
@@ -39,6 +40,17 @@ pub struct Outcome {
     pub checkpoints: [usize; 2],
     /// Checkpoints that failed.
     pub failed: usize,
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Outcome) {
+        let Outcome { ticks, starts, restores, checkpoints: [full, changes], failed } = other;
+        self.ticks += ticks;
+        self.starts += starts;
+        self.restores += restores;
+        self.checkpoints = [self.checkpoints[0] + full, self.checkpoints[1] + changes];
+        self.failed += failed;
+    }
 }
 
 /// What a checkpoint is to bring back.

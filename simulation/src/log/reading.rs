@@ -2,7 +2,7 @@
 //! call tells that a topic is another one than it was.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dataflow::feed::Waker;
 use rdkafka::message::OwnedMessage;
@@ -19,12 +19,12 @@ pub(crate) struct Broker {
     plant: Option<Plant>,
     /// For planted bugs: what this process has seen of topics and partitions.
     partitions: RefCell<BTreeMap<String, usize>>,
-    asked: RefCell<BTreeSet<PartitionId>>,
+    ends: RefCell<BTreeMap<PartitionId, i64>>,
 }
 
 impl Broker {
     pub(crate) fn new(log: SharedLog, plant: Option<Plant>) -> Self {
-        Broker { log, plant, partitions: RefCell::default(), asked: RefCell::default() }
+        Broker { log, plant, partitions: RefCell::default(), ends: RefCell::default() }
     }
 }
 
@@ -47,8 +47,9 @@ impl Upstream for Broker {
             let partition = log.topics.get(&*id.topic).and_then(|topic| topic.partitions.get(id.partition as usize));
             let partition = partition.ok_or_else(|| Unanswered(format!("partition {id} is not known")))?;
             let (mut low, high) = (partition.low, partition.high());
-            if self.plant == Some(Plant::ResetToLatest) && self.asked.borrow_mut().insert(id.clone()) {
-                low = high;
+            if self.plant == Some(Plant::ResetToLatest) {
+                let first = *self.ends.borrow_mut().entry(id.clone()).or_insert(high);
+                low = low.max(first).min(high);
             }
             Ok((id.clone(), Ends { low, high }))
         };
