@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use harness::postgres::connect;
 use harness::{Process, http, wait_until};
+use vitrine::clock::wall_ms;
 
 use crate::plain::Plain;
-use crate::program::{Cluster, SOON, Services, Serving, clean, process_alone};
+use crate::program::{Cluster, SOON, Services, Serving, clean, unsupervised};
 
 const VIEWS: usize = 2000;
 
@@ -53,22 +54,39 @@ fn two_processes_are_one_through_a_kill_and_a_freeze() {
     cluster.supervisor.terminate();
     let status = cluster.supervisor.wait_exit(END_MAX);
     assert_eq!(status.code(), Some(0), "{}", cluster.supervisor.stderr());
-    a_killed_peer_ends_the_other_at_once(&config, &hosts, cluster);
+    one_process_goes_on_alone(&config, &plain, &cluster.processes[0]);
+    a_killed_peer_ends_the_other_at_once(&config, &hosts, &plain, &cluster.processes);
 }
 
-fn a_killed_peer_ends_the_other_at_once(config: &Path, hosts: &Path, cluster: Cluster) {
-    let urls = cluster.processes.iter().map(|process| process.url(""));
-    let mut processes: Vec<Process> =
-        urls.enumerate().map(|(number, url)| process_alone(config, hosts, number, &url)).collect();
-    for (process, serving) in processes.iter_mut().zip(&cluster.processes) {
-        wait_until(SOON, "it is ready", || {
-            assert!(process.is_running(), "{}", process.stderr());
-            serving.is_ready(0)
-        });
+/// A checkpoint of two processes of one worker is gone on from by one of three.
+fn one_process_goes_on_alone(config: &Path, plain: &Plain, serving: &Serving) {
+    let mut process = unsupervised(config, None, serving);
+    wait_ready(&mut process, serving);
+    assert!(process.stderr().contains("going on from a checkpoint"), "nothing was restored");
+    plain.compare(serving);
+    process.terminate();
+    assert_eq!(process.wait_exit(END_MAX).code(), Some(0), "{}", process.stderr());
+}
+
+fn a_killed_peer_ends_the_other_at_once(config: &Path, hosts: &Path, plain: &Plain, servings: &[Serving]) {
+    let start = |(number, serving)| unsupervised(config, Some((number, hosts)), serving);
+    let mut processes: Vec<Process> = servings.iter().enumerate().map(start).collect();
+    for (process, serving) in processes.iter_mut().zip(servings) {
+        wait_ready(process, serving);
+        assert!(process.stderr().contains("going on from a checkpoint"), "nothing was restored");
     }
+    servings.iter().for_each(|serving| plain.compare(serving));
     processes[1].kill9();
     let status = processes[0].wait_exit(END_MAX);
     assert_eq!(status.code(), Some(101), "{}", processes[0].stderr());
+}
+
+fn wait_ready(process: &mut Process, serving: &Serving) {
+    let now = wall_ms();
+    wait_until(SOON, "it is ready", || {
+        assert!(process.is_running(), "{}", process.stderr());
+        serving.is_ready(now)
+    });
 }
 
 fn generate(config: &Path) {

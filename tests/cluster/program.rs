@@ -119,14 +119,17 @@ impl Serving {
     }
 }
 
-/// A process without a supervisor.
-pub(crate) fn process_alone(config: &Path, hosts: &Path, number: usize, url: &str) -> Process {
-    let (config, hosts) = (config.to_str().expect("a plain name"), hosts.to_str().expect("a plain name"));
-    let (number, listen) = (number.to_string(), url.trim_start_matches("http://"));
-    let args = ["serve", "--config", config, "--workers", "1", "--processes", "2", "--process", &number];
-    let mut command = clean(env!("CARGO_BIN_EXE_vitrine"), &args);
-    command.args(["--hosts", hosts, "--listen", listen]);
-    Process::spawn(&format!("process-{number}"), command)
+/// A process without a supervisor: one of two, if `place` says which, and where the hosts file is.
+pub(crate) fn unsupervised(config: &Path, place: Option<(usize, &Path)>, serving: &Serving) -> Process {
+    let config = config.to_str().expect("a plain name");
+    let listen = serving.url.trim_start_matches("http://");
+    let mut command = clean(env!("CARGO_BIN_EXE_vitrine"), &["serve", "--config", config, "--listen", listen]);
+    if let Some((number, hosts)) = place {
+        command.args(["--workers", "1", "--processes", "2", "--process", &number.to_string(), "--hosts"]).arg(hosts);
+    } else {
+        command.args(["--workers", "3"]);
+    }
+    Process::spawn("vitrine", command)
 }
 
 /// The cluster under its supervisor.

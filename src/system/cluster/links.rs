@@ -1,6 +1,6 @@
 //! Brings the processes together: each calls those before it, and is called by those after it.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -29,7 +29,7 @@ pub(super) fn join(
 ) -> anyhow::Result<(Links, Option<Start>)> {
     let mut own = End { process: settings.process, key: &settings.key, facts: &facts, start };
     let mut links: Links = hosts.iter().map(|_| None).collect();
-    let address = hosts::resolve(&hosts[own.process].peer, reach)?;
+    let address = own_address(&hosts[own.process].peer, reach, own.process)?;
     // Listening before calling: those who come later find somebody, and wait for the answer.
     let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address} for peers"))?;
     listener.set_nonblocking(true)?;
@@ -54,6 +54,20 @@ pub(super) fn join(
         }
     }
     Ok((links, own.start))
+}
+
+/// The address to listen on. Where names are given to machines as they start, this one's may come late.
+fn own_address(name: &str, reach: Reach, process: usize) -> anyhow::Result<SocketAddr> {
+    let mut patience = Patience::new();
+    loop {
+        match hosts::resolve(name, reach) {
+            Err(error) if !hosts::is_refused(&error) => {
+                tracing::debug!(reason = %format!("{error:#}"), "this process's own address is not known yet");
+                patience.wait(process);
+            }
+            resolved => return resolved,
+        }
+    }
 }
 
 /// Calls a process until it answers.
@@ -90,7 +104,7 @@ impl Patience {
 
     fn wait(&mut self, missing: usize) {
         if self.0.elapsed() >= SAY_EVERY {
-            tracing::info!(process = missing, "waiting for another process of the cluster");
+            tracing::info!(process = missing, "waiting for a process of the cluster");
             self.0 = Instant::now();
         }
         // Nobody unparks this thread; should somebody, the next attempt is made sooner.
