@@ -111,7 +111,7 @@ impl Server {
             if !process.is_running() {
                 let words = process.last_words();
                 // Sessions of a killed server take a moment to let go of its memory; then it starts.
-                assert!(words.contains("shared memory block is still in use"), "PostgreSQL has exited. {words}");
+                assert!(words.contains("pre-existing shared memory block"), "PostgreSQL has exited. {words}");
                 self.process = None;
                 return false;
             }
