@@ -38,11 +38,13 @@ impl Services {
     /// A configuration on these services, with these topics of views.
     pub(crate) fn config(&self, name: &str, views: &[&str], port: u16) -> PathBuf {
         let (brokers, database) = (self.kafka.bootstrap(), self.database());
+        // Programs that run at the same time follow the database's log each for itself.
+        let slot = name.trim_end_matches(".toml").replace('-', "_");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [kafka]\nbrokers = \"{brokers}\"\nviews = {views:?}\ndiscovery_s = 1\n\
              [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
-             [postgres]\nurl = \"{database}\"\nrefresh_s = 1\n"
+             [postgres]\nurl = \"{database}\"\nrefresh_s = 1\nslot = \"{slot}\"\n"
         );
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).expect("the test's own file can be written");
