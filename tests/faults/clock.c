@@ -1,13 +1,16 @@
 /* Loaded before the C library, it adds an offset to the wall clock of one process: the seconds in the first eight bytes
- * of the file that CLOCK_OFFSET_FILE names, which may change at any time. Other clocks are left as they are. */
+ * of the file that CLOCK_OFFSET_FILE names, which may change at any time. Other clocks are left as they are.
+ * Waits until a time by the wall clock are until a time by the shifted one, as the kernel knows nothing of it. */
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +36,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   int failed = (int)syscall(SYS_gettimeofday, now, zone);
-  if (!failed && now) {
+  if (!failed) {
     now->tv_sec += offset_s();
   }
   return failed;
@@ -46,4 +49,15 @@ time_t time(time_t *now) {
     *now = read.tv_sec;
   }
   return read.tv_sec;
+}
+
+/* Conditions of C11 are waited for by the wall clock. Those of Rust are not, and no others are used. */
+int cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *until) {
+  static int (*volatile real)(cnd_t *, mtx_t *, const struct timespec *);
+  if (!real) {
+    real = (int (*)(cnd_t *, mtx_t *, const struct timespec *))dlsym(RTLD_NEXT, "cnd_timedwait");
+  }
+  struct timespec shifted = *until;
+  shifted.tv_sec -= offset_s();
+  return real(condition, mutex, &shifted);
 }

@@ -65,7 +65,8 @@ pub(crate) fn jumped(services: &mut Services, report: &mut Report, times: usize)
 fn build(dir: &Path) -> Result<PathBuf, String> {
     let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
     fs::write(&source, LIBRARY).expect("the test's own file can be written");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).output();
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).arg("-ldl").output();
     match built {
         Ok(output) if output.status.success() => Ok(library),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
