@@ -120,7 +120,8 @@ impl System {
             board,
             ticks: engine.tick_counter(),
             clock,
-            floor,
+            // Also where the mark is gone: nothing was shown yet that is older than what was restored.
+            floor: floor.max(restored.as_ref().map_or(0, |restored| restored.tick())),
             checkpoints: keeper.as_ref().map(Keeper::last),
             intake: intake.clone(),
             peers,
