@@ -9,10 +9,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use crate::wait_for;
 use crate::watchdog::Watchdog;
+use crate::{wait_for, wait_until};
 
 const LINES_SHOWN: usize = 40;
+
+/// Far more than it takes until every thread has stopped.
+const FREEZE_MAX: Duration = Duration::from_secs(20);
 
 /// A running program in a process group of its own, its stdout and stderr appended to `NAME.out` and `NAME.err`.
 #[derive(Debug)]
@@ -93,8 +96,11 @@ impl Process {
     }
 
     /// Stops it from running (SIGSTOP) without ending it: connections stay open, nothing answers.
+    #[track_caller]
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
+        // On a busy machine its threads run on for a moment, and could still answer.
+        wait_until(FREEZE_MAX, "all threads have stopped", || threads_are_stopped(self.pid()));
     }
 
     /// Lets a frozen process go on.
@@ -146,6 +152,14 @@ impl Drop for Process {
 
 fn pid_of(child: &Child) -> Pid {
     Pid::from_child(child)
+}
+
+/// Whether every thread of a process is stopped by a signal; those that end meanwhile do not count.
+fn threads_are_stopped(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    let state = |stat: String| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter_map(state).all(|state| matches!(state, 'T' | 'Z' | 'X'))
 }
 
 #[cfg(test)]
