@@ -12,12 +12,14 @@ pub(crate) mod removal;
 pub(crate) mod status;
 pub(crate) mod stream;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dataflow::feed::Position;
 use hyper::Response;
 use hyper::body::Incoming;
+use hyper::header::HeaderMap;
 
 use crate::body::Body;
 use crate::dispatch::Asked;
@@ -54,6 +56,24 @@ impl Reply {
             answer(&shared)
         }))
     }
+}
+
+/// Reads a list as it is now, of the user or category named.
+type ReadList = fn(&Shared, HeaderMap, &str, &Parameters) -> Result<Response<Body>, Problem>;
+
+/// Answers with a list at once, unless asked to wait.
+fn list(
+    shared: &Arc<Shared>,
+    headers: HeaderMap,
+    of: Cow<'_, str>,
+    mut parameters: Parameters,
+    read: ReadList,
+) -> Result<Reply, Problem> {
+    let Some(positions) = parameters.after.take() else {
+        return read(shared, headers, &of, &parameters).map(Reply::Now);
+    };
+    let (of, wait) = (of.into_owned(), parameters.wait);
+    Ok(Reply::after(shared, positions, wait, move |shared| read(shared, headers, &of, &parameters)))
 }
 
 /// Resolves once `positions` are visible.
@@ -116,14 +136,27 @@ pub(crate) fn answer_here(
 ) -> Result<Reply, Problem> {
     let (verb, parameters) = parameters(shared, route, &asked)?;
     match route {
-        Route::History { user } => history::answer(shared, asked.headers, path::id(user)?, parameters),
+        Route::History { user } => {
+            let read: ReadList =
+                |shared, headers, user, parameters| history::read(shared, headers, user, parameters, false);
+            list(shared, asked.headers, path::id(user)?, parameters, read)
+        }
         Route::HistoryProduct { user, product } => {
             Ok(removal::answer(shared, path::id(user)?, path::id(product)?, parameters))
         }
-        Route::Recommendations { user } => recommendations::answer(shared, asked.headers, path::id(user)?, parameters),
-        Route::BestSellers => best_sellers::general(shared, asked.headers, parameters),
+        Route::Recommendations { user } => {
+            let read: ReadList =
+                |shared, headers, user, parameters| recommendations::read(shared, headers, user, parameters, false);
+            list(shared, asked.headers, path::id(user)?, parameters, read)
+        }
+        Route::BestSellers => {
+            let read: ReadList = |shared, headers, _, parameters| best_sellers::read(shared, headers, None, parameters);
+            list(shared, asked.headers, "".into(), parameters, read)
+        }
         Route::CategoryBestSellers { category } => {
-            best_sellers::of_category(shared, asked.headers, path::id(category)?, parameters)
+            let read: ReadList =
+                |shared, headers, category, parameters| best_sellers::read(shared, headers, Some(category), parameters);
+            list(shared, asked.headers, path::id(category)?, parameters, read)
         }
         Route::LegacyHistory if verb == Verb::Delete => legacy::removal(shared, &asked.headers, parameters),
         Route::LegacyHistory => legacy::history(shared, asked.headers, parameters),

@@ -1,13 +1,9 @@
 //! `GET /v1/bestsellers` and `GET /v1/categories/{category}/bestsellers`: the products with the most buyers.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use dataflow::rows::Ranking;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
-use super::Reply;
 use crate::answer;
 use crate::body::Body;
 use crate::parameters::Parameters;
@@ -15,33 +11,8 @@ use crate::problem::Problem;
 use crate::scratch::{self, Scratch};
 use crate::shared::Shared;
 
-/// The list over all products.
-pub(crate) fn general(shared: &Arc<Shared>, headers: HeaderMap, mut parameters: Parameters) -> Result<Reply, Problem> {
-    match parameters.after.take() {
-        None => read(shared, headers, None, &parameters).map(Reply::Now),
-        Some(positions) => {
-            let wait = parameters.wait;
-            Ok(Reply::after(shared, positions, wait, move |shared| read(shared, headers, None, &parameters)))
-        }
-    }
-}
-
-/// The list of one category.
-pub(crate) fn of_category(
-    shared: &Arc<Shared>,
-    headers: HeaderMap,
-    category: Cow<'_, str>,
-    mut parameters: Parameters,
-) -> Result<Reply, Problem> {
-    let Some(positions) = parameters.after.take() else {
-        return read(shared, headers, Some(&category), &parameters).map(Reply::Now);
-    };
-    let category = category.into_owned();
-    let wait = parameters.wait;
-    Ok(Reply::after(shared, positions, wait, move |shared| read(shared, headers, Some(&category), &parameters)))
-}
-
-fn read(
+/// The list of one category, or over all products, as it is now.
+pub(crate) fn read(
     shared: &Shared,
     headers: HeaderMap,
     category: Option<&str>,

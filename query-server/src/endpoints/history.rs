@@ -1,12 +1,8 @@
 //! `GET /v1/users/{user}/history`: the products a user viewed last, newest first.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use hyper::Response;
 use hyper::header::HeaderMap;
 
-use super::Reply;
 use crate::answer;
 use crate::answer::user_shelf::{self, Shape};
 use crate::body::Body;
@@ -14,21 +10,6 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::scratch::{self, Scratch};
 use crate::shared::Shared;
-
-/// Answers at once, unless asked to wait.
-pub(crate) fn answer(
-    shared: &Arc<Shared>,
-    headers: HeaderMap,
-    user: Cow<'_, str>,
-    mut parameters: Parameters,
-) -> Result<Reply, Problem> {
-    let Some(positions) = parameters.after.take() else {
-        return read(shared, headers, &user, &parameters, false).map(Reply::Now);
-    };
-    let user = user.into_owned();
-    let wait = parameters.wait;
-    Ok(Reply::after(shared, positions, wait, move |shared| read(shared, headers, &user, &parameters, false)))
-}
 
 /// The history as it is now.
 pub(crate) fn read(
