@@ -18,11 +18,8 @@ struct Services {
 
 impl Services {
     fn start() -> Services {
-        std::thread::scope(|scope| {
-            let kafka = scope.spawn(Broker::start);
-            let postgres = Server::start();
-            Services { kafka: kafka.join().expect("Kafka starts"), postgres }
-        })
+        let (kafka, postgres) = harness::start_services();
+        Services { kafka, postgres }
     }
 
     /// Runs the program on both services, the database being one that nobody made.

@@ -23,3 +23,13 @@ mod watchdog;
 pub use port::free_port;
 pub use process::Process;
 pub use wait::{wait_for, wait_until};
+
+/// Starts a broker and a database server at the same time; each takes some seconds.
+#[track_caller]
+pub fn start_services() -> (kafka::Broker, postgres::Server) {
+    std::thread::scope(|scope| {
+        let kafka = scope.spawn(kafka::Broker::start);
+        let postgres = postgres::Server::start();
+        (kafka.join().expect("Kafka starts"), postgres)
+    })
+}

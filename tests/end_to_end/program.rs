@@ -22,12 +22,9 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn start() -> Services {
-        std::thread::scope(|scope| {
-            let kafka = scope.spawn(Broker::start);
-            let postgres = Server::start();
-            let dir = TempDir::with_prefix("vitrine-config-").expect("a temporary directory");
-            Services { kafka: kafka.join().expect("Kafka starts"), postgres, dir }
-        })
+        let (kafka, postgres) = harness::start_services();
+        let dir = TempDir::with_prefix("vitrine-config-").expect("a temporary directory");
+        Services { kafka, postgres, dir }
     }
 
     /// The URL of the database that `generate` makes.

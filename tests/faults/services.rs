@@ -17,11 +17,8 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn start() -> Services {
-        std::thread::scope(|scope| {
-            let kafka = scope.spawn(Broker::start);
-            let postgres = Server::start();
-            Services { kafka: kafka.join().expect("Kafka starts"), postgres }
-        })
+        let (kafka, postgres) = harness::start_services();
+        Services { kafka, postgres }
     }
 
     /// Has both run again, whatever was done to them.

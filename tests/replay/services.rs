@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::kafka::Broker;
-use harness::postgres::{Server, execute};
+use harness::postgres::execute;
 use rdkafka::producer::{BaseRecord, Producer as _};
 use tempfile::TempDir;
 
@@ -23,12 +23,7 @@ fn replay(out: &Path, source: &[&str], more: &[&str]) -> std::process::Output {
 
 #[test]
 fn topics_and_tables_give_what_files_give() {
-    let services = std::thread::scope(|scope| {
-        let kafka = scope.spawn(Broker::start);
-        let postgres = Server::start();
-        (kafka.join().expect("Kafka starts"), postgres)
-    });
-    let (kafka, postgres) = services;
+    let (kafka, postgres) = harness::start_services();
     let url = postgres.create_database("shop");
     write_tables(&url);
     let dir = TempDir::new().expect("a temporary directory");
