@@ -13,6 +13,10 @@ use super::place::{Place, read_at};
 /// Bytes before the place that are remembered: a file rewritten in place has others there.
 const MARK_BYTES: u64 = 256;
 
+/// How long a file of the same length must have had a new time to count as written anew. A file being appended to has its
+/// new time a moment before its new length.
+const SETTLES: Duration = Duration::from_millis(200);
+
 /// A file, and how much of it has been read.
 pub(super) struct Tail {
     path: PathBuf,
@@ -82,6 +86,9 @@ impl Tail {
         }
         let span = self.open()?;
         let (stamp, Some(known)) = (span.stamp, self.known) else { return Ok(Look::Grown(span)) };
+        if (known.id, known.len) == (stamp.id, stamp.len) && self.rests_for() < SETTLES {
+            return Ok(Look::Same);
+        }
         let same = known.id == stamp.id && known.len != stamp.len && stamp.len >= self.place.offset;
         if same && self.mark == mark(&span.file, self.place)? {
             return Ok(Look::Grown(span));
@@ -142,4 +149,35 @@ fn mark(file: &File, place: Place) -> io::Result<Vec<u8>> {
     let filled = read_at(file, start, &mut mark)?;
     mark.truncate(filled);
     Ok(mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_new_time_before_a_new_length_is_an_append() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("views.jsonl");
+        fs::write(&path, "one\n").unwrap();
+        let mut tail = Tail::new(path.clone());
+        let Look::Grown(span) = tail.look().unwrap() else { panic!("a first look") };
+        tail.read(&span, Place { offset: span.to(), skipping: false }, true).unwrap();
+
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(matches!(tail.look().unwrap(), Look::Same), "it may be being written");
+        file.write_all(b"two\n").unwrap();
+        let Look::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
+        tail.read(&span, Place { offset: span.to(), skipping: false }, true).unwrap();
+
+        // Written anew with the same length: seen once it rests.
+        fs::write(&path, "six\nten\n").unwrap();
+        harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
+            matches!(tail.look().unwrap(), Look::Replaced(_))
+        });
+    }
 }
