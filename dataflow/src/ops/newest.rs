@@ -125,32 +125,43 @@ impl State {
 
     /// Takes the stamps from `start` on into the list; those before it were taken at earlier ticks of this batch.
     fn apply(&mut self, arrived: &[(Time, ProductKey, Stamp)], start: usize) {
-        // What ranks below the last of a full list cannot enter it, unless a removal makes room.
-        let bar = self.list.get(self.size.wrapping_sub(1)).copied();
+        // What does not rank above the last of a full list cannot enter or move in it, unless a removal makes room.
+        let mut bar = self.list.get(self.size.wrapping_sub(1)).copied();
         let mut hidden = false;
         for &(_, product, stamp) in &arrived[start..] {
+            let viewed = stamp.viewed_at().map(|at| Viewed::new(at, product));
+            if bar.zip(viewed).is_some_and(|(bar, viewed)| viewed >= bar) {
+                continue;
+            }
             let listed = self.list.iter().position(|viewed| viewed.product == product);
-            match (listed, stamp.viewed_at()) {
-                (Some(place), Some(at)) if at > self.list[place].at() => {
-                    self.list[place] = Viewed::new(at, product);
-                }
+            match (listed, viewed) {
+                (Some(place), Some(viewed)) if viewed < self.list[place] => self.list[place] = viewed,
                 (Some(place), None) if stamp > Stamp::view(self.list[place].at()) => {
                     self.list.remove(place);
                     hidden = true;
                 }
-                (None, Some(at)) if bar.is_none_or(|bar| Viewed::new(at, product) < bar) => {
+                (None, Some(viewed)) => {
                     let mut latest = stamp;
                     self.stamp_before(product, &mut latest, &arrived[..start]);
-                    if latest.viewed_at() == Some(at) {
-                        self.list.push(Viewed::new(at, product));
+                    if latest == stamp {
+                        self.list.push(viewed);
                     }
                 }
                 _ => {}
+            }
+            // A tick may bring a million products of one user, as a restart does: the list does not grow with them.
+            if self.list.len() > 2 * self.size {
+                self.keep_best();
+                bar = self.list.last().copied();
             }
         }
         if bar.is_some() && hidden {
             self.read_all(arrived);
         }
+        self.keep_best();
+    }
+
+    fn keep_best(&mut self) {
         self.list.sort_unstable();
         self.list.truncate(self.size);
     }

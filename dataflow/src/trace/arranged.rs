@@ -3,14 +3,14 @@
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::ord_neu::{
-    OrdKeyBatch, OrdKeyBatcher, OrdKeyBuilder, OrdValBatch, OrdValBatcher, OrdValBuilder,
-};
+use differential_dataflow::trace::implementations::merge_batcher::MergeBatcher;
+use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatch, OrdKeyBuilder, OrdValBatch, OrdValBuilder};
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::trace::implementations::{ContainerChunker, Vector};
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 
+use super::appending::Appending;
 use super::shared::{Shared, SharedBuilder};
 use crate::time::Time;
 
@@ -31,6 +31,7 @@ pub type KeyTrace<K, R> = TraceAgent<Spine<KeyBatch<K, R>>>;
 pub type BySelf<'s, K, R> = Arranged<'s, KeyTrace<K, R>>;
 
 type KeyBuilder<K, R> = SharedBuilder<OrdKeyBuilder<Vector<((K, ()), Time, R)>, Vec<((K, ()), Time, R)>>>;
+type Batcher<D, R> = MergeBatcher<Appending<D, Time, R>>;
 type Rows<'s, K, V, R> = VecCollection<'s, Time, (K, V), R>;
 
 /// Arranges rows by key in the worker where they are.
@@ -44,7 +45,7 @@ where
         _,
         _,
         ContainerChunker<Vec<((K, V), Time, R)>>,
-        OrdValBatcher<K, V, Time, R>,
+        Batcher<(K, V), R>,
         ValBuilder<K, V, R>,
         Spine<ValBatch<K, V, R>>,
     >(rows.inner, Pipeline, name)
@@ -66,7 +67,7 @@ where
         _,
         _,
         ContainerChunker<Vec<((K, V), Time, R)>>,
-        OrdValBatcher<K, V, Time, R>,
+        Batcher<(K, V), R>,
         ValBuilder<K, V, R>,
         Spine<ValBatch<K, V, R>>,
     >(rows.inner, route, name)
@@ -82,7 +83,7 @@ where
         _,
         _,
         ContainerChunker<Vec<((K, ()), Time, R)>>,
-        OrdKeyBatcher<K, Time, R>,
+        Batcher<(K, ()), R>,
         KeyBuilder<K, R>,
         Spine<KeyBatch<K, R>>,
     >(rows.map(|key| (key, ())).inner, Pipeline, name)
@@ -103,7 +104,7 @@ where
         _,
         _,
         ContainerChunker<Vec<((K, ()), Time, R)>>,
-        OrdKeyBatcher<K, Time, R>,
+        Batcher<(K, ()), R>,
         KeyBuilder<K, R>,
         Spine<KeyBatch<K, R>>,
     >(rows.map(|key| (key, ())).inner, route, name)
