@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
-/// Refused rows that are remembered, at 8 bytes each. Past them a refused row is skipped and only warned of.
+/// Refused rows that are remembered, at 8 bytes each. Past them a refused row is reported at every reading.
 const REMEMBERED_MAX: usize = 1 << 20;
 
 /// Hashes of the refused rows of one table.
@@ -29,7 +29,7 @@ impl Refusals {
         let known = self.before.remove(&hash);
         if !known && self.before.len() + self.now.len() >= REMEMBERED_MAX {
             self.warn();
-            return false;
+            return true;
         }
         self.now.insert(hash);
         !known
@@ -43,7 +43,10 @@ impl Refusals {
 
     fn warn(&mut self) {
         if !std::mem::replace(&mut self.too_many, true) {
-            tracing::warn!(remembered = REMEMBERED_MAX, "too many rows are refused, further ones are skipped");
+            tracing::warn!(
+                remembered = REMEMBERED_MAX,
+                "too many rows are refused, further ones are reported at every reading"
+            );
         }
     }
 }
@@ -66,6 +69,11 @@ mod tests {
     #[test]
     fn memory_has_an_end() {
         let mut refusals = Refusals::default();
-        assert_eq!((0..=REMEMBERED_MAX).filter(|row| refusals.is_new(row)).count(), REMEMBERED_MAX);
+        assert!((0..=REMEMBERED_MAX).all(|row| refusals.is_new(&row)));
+        assert_eq!(refusals.now.len(), REMEMBERED_MAX);
+        assert!(
+            !refusals.is_new(&0) && refusals.is_new(&REMEMBERED_MAX),
+            "what is not remembered is told again, not left out"
+        );
     }
 }

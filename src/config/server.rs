@@ -31,14 +31,14 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 1, max: 1_000_000 },
             "connections",
             "10000",
-            "Connections open at the same time; further ones wait in the system's queue.",
+            "Connections open at the same time; one more is answered 503 and closed.",
         ),
         Setting::new(
             "server.header_bytes_max",
             Kind::Integer { min: 8192, max: 1 << 20 },
             "bytes",
             "16384",
-            "Largest request line and headers together; more is answered with 431.",
+            "Largest header fields of a request together; more is answered with 431.",
         ),
         Setting::new(
             "server.uri_bytes_max",
@@ -129,7 +129,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 0, max: 600_000 },
             "ms",
             "10000",
-            "Time for answering what is in flight after SIGTERM before the process exits all the same.",
+            "Time between SIGTERM and the exit: half of it for answering what is in flight, the rest for the last checkpoint.",
         ),
         Setting::new(
             "server.staleness_max_ms",
