@@ -1,6 +1,9 @@
 //! Two real processes as one, on a real broker and a real database: any of them answers for any user, a token of one is
-//! good for the other, and when one is killed or frozen both come back from the last checkpoint with the same answers.
+//! good for the other, and one process alone goes on from their checkpoint. What comes of a killed or a frozen one is
+//! tried in `faults.rs`.
 
+#[path = "support/cluster.rs"]
+mod cluster;
 #[path = "end_to_end/plain.rs"]
 mod plain;
 #[path = "cluster/program.rs"]
@@ -10,11 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::postgres::connect;
-use harness::{Process, http, wait_until};
+use harness::{http, wait_until};
 use vitrine::clock::wall_ms;
 
 use crate::plain::Plain;
-use crate::program::{Cluster, SOON, Services, Serving, clean, unsupervised};
+use crate::program::{Cluster, SOON, Services, Serving, alone};
 
 const VIEWS: usize = 2000;
 
@@ -22,7 +25,7 @@ const VIEWS: usize = 2000;
 const END_MAX: Duration = Duration::from_secs(30);
 
 #[test]
-fn two_processes_are_one_through_a_kill_and_a_freeze() {
+fn two_processes_are_one() {
     let services = Services::start();
     let config = services.config();
     generate(&config);
@@ -40,60 +43,31 @@ fn two_processes_are_one_through_a_kill_and_a_freeze() {
     as_of_does_not_go_back(&plain, &cluster.processes);
 
     cluster.wait_checkpoint();
-    cluster.hit(1, "KILL");
-    cluster.processes.iter().for_each(|process| plain.compare(process));
-    assert!(cluster.supervisor.stderr().contains("going on from a checkpoint"), "nothing was restored");
-    cluster.hit(0, "KILL");
-    cluster.processes.iter().for_each(|process| plain.compare(process));
-    tokens_are_good_anywhere(&cluster.processes);
-
-    cluster.hit(1, "STOP");
-    assert!(cluster.supervisor.stderr().contains("frozen or cut off"), "nobody noticed");
-    cluster.processes.iter().for_each(|process| plain.compare(process));
-
     cluster.supervisor.terminate();
     let status = cluster.supervisor.wait_exit(END_MAX);
     assert_eq!(status.code(), Some(0), "{}", cluster.supervisor.stderr());
     one_process_goes_on_alone(&config, &plain, &cluster.processes[0]);
-    a_killed_peer_ends_the_other_at_once(&config, &hosts, &plain, &cluster.processes);
 }
 
 /// A checkpoint of two processes of one worker is gone on from by one of three.
 fn one_process_goes_on_alone(config: &Path, plain: &Plain, serving: &Serving) {
-    let mut process = unsupervised(config, None, serving);
-    wait_ready(&mut process, serving);
+    let mut process = alone(config, serving);
+    let now = wall_ms();
+    wait_until(SOON, "it is ready", || {
+        assert!(process.is_running(), "{}", process.stderr());
+        serving.is_ready(now)
+    });
     assert!(process.stderr().contains("going on from a checkpoint"), "nothing was restored");
     plain.compare(serving);
     process.terminate();
     assert_eq!(process.wait_exit(END_MAX).code(), Some(0), "{}", process.stderr());
 }
 
-fn a_killed_peer_ends_the_other_at_once(config: &Path, hosts: &Path, plain: &Plain, servings: &[Serving]) {
-    let start = |(number, serving)| unsupervised(config, Some((number, hosts)), serving);
-    let mut processes: Vec<Process> = servings.iter().enumerate().map(start).collect();
-    for (process, serving) in processes.iter_mut().zip(servings) {
-        wait_ready(process, serving);
-        assert!(process.stderr().contains("going on from a checkpoint"), "nothing was restored");
-    }
-    servings.iter().for_each(|serving| plain.compare(serving));
-    processes[1].kill9();
-    let status = processes[0].wait_exit(END_MAX);
-    assert_eq!(status.code(), Some(101), "{}", processes[0].stderr());
-}
-
-fn wait_ready(process: &mut Process, serving: &Serving) {
-    let now = wall_ms();
-    wait_until(SOON, "it is ready", || {
-        assert!(process.is_running(), "{}", process.stderr());
-        serving.is_ready(now)
-    });
-}
-
 fn generate(config: &Path) {
-    let config = config.to_str().expect("a temporary file has a plain name");
     let views = VIEWS.to_string();
     let sizes = ["--users", "40", "--products", "60", "--categories", "6", "--orders", "400", "--seed", "5"];
-    let mut command = clean(env!("CARGO_BIN_EXE_vitrine"), &["generate", "--to", "services", "--config", config]);
+    let mut command = cluster::clean(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(["generate", "--to", "services", "--config"]).arg(config);
     let output = command.args(["--views", &views]).args(sizes).output().expect("the program starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

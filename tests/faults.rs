@@ -14,6 +14,8 @@ mod broker;
 mod checkpoints;
 #[path = "faults/clocks.rs"]
 mod clocks;
+#[path = "support/cluster.rs"]
+mod cluster;
 #[path = "faults/database.rs"]
 mod database;
 #[path = "hostile/dice.rs"]
@@ -26,6 +28,8 @@ mod load;
 mod mirror;
 #[path = "faults/plain.rs"]
 mod plain;
+#[path = "faults/processes.rs"]
+mod processes;
 #[path = "faults/report.rs"]
 mod report;
 #[path = "faults/scene.rs"]
@@ -41,12 +45,21 @@ mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
-use report::Report;
+use report::{Report, Tally};
 use services::Services;
 
 /// Injects a fault as often as it is told, and reports each.
-type Run = fn(&mut Services, &mut Report, usize);
+#[derive(Clone, Copy)]
+enum Run {
+    /// Takes the services away, so nothing else is tried meanwhile.
+    Alone(fn(&mut Services, &mut Report, usize)),
+    /// Leaves the services alone, so others can be tried beside it.
+    Beside(fn(&Services, &mut Report, usize)),
+}
+
+use Run::{Alone, Beside};
 
 /// A kind of fault.
 struct Fault {
@@ -56,19 +69,24 @@ struct Fault {
     times: [usize; 2],
 }
 
+/// How many kinds are tried at the same time: they mostly wait.
+const LANES: usize = 2;
+
 const FAULTS: &[Fault] = &[
-    Fault { name: "kill-vitrine", run: kills::vitrine, times: [6, 200] },
-    Fault { name: "delete-kill", run: kills::after_deletes, times: [10, 1000] },
-    Fault { name: "sigterm-under-load", run: kills::terminated, times: [1, 20] },
-    Fault { name: "kill-database", run: database::killed, times: [2, 50] },
-    Fault { name: "slot-dropped", run: database::slot_dropped, times: [2, 10] },
-    Fault { name: "kill-broker", run: broker::killed, times: [2, 50] },
-    Fault { name: "topic-recreated", run: topics::recreated, times: [2, 6] },
-    Fault { name: "topic-truncated", run: topics::truncated, times: [2, 6] },
-    Fault { name: "partitions-added", run: topics::partitions_added, times: [2, 6] },
-    Fault { name: "corrupt-checkpoint", run: checkpoints::corrupted, times: [2, 20] },
-    Fault { name: "disk-full", run: checkpoints::disk_full, times: [2, 10] },
-    Fault { name: "clock-jumps", run: clocks::jumped, times: [4, 10] },
+    Fault { name: "kill-database", run: Alone(database::killed), times: [2, 50] },
+    Fault { name: "kill-broker", run: Alone(broker::killed), times: [2, 50] },
+    Fault { name: "kill-vitrine", run: Beside(kills::vitrine), times: [4, 200] },
+    Fault { name: "delete-kill", run: Beside(kills::after_deletes), times: [10, 1000] },
+    Fault { name: "kill-process", run: Beside(processes::killed), times: [2, 20] },
+    Fault { name: "freeze-process", run: Beside(processes::frozen), times: [2, 10] },
+    Fault { name: "clock-jumps", run: Beside(clocks::jumped), times: [4, 10] },
+    Fault { name: "slot-dropped", run: Beside(database::slot_dropped), times: [2, 10] },
+    Fault { name: "topic-recreated", run: Beside(topics::recreated), times: [2, 6] },
+    Fault { name: "topic-truncated", run: Beside(topics::truncated), times: [2, 6] },
+    Fault { name: "partitions-added", run: Beside(topics::partitions_added), times: [2, 6] },
+    Fault { name: "corrupt-checkpoint", run: Beside(checkpoints::corrupted), times: [1, 20] },
+    Fault { name: "disk-full", run: Beside(checkpoints::disk_full), times: [2, 10] },
+    Fault { name: "sigterm-under-load", run: Beside(kills::terminated), times: [1, 20] },
 ];
 
 /// Exit status where arguments make no sense.
@@ -93,20 +111,45 @@ fn main() -> ExitCode {
         names.is_empty() || names.iter().any(|name| if full { fault.name == *name } else { fault.name.contains(name) })
     };
     let chosen: Vec<&Fault> = FAULTS.iter().filter(named).collect();
-    let mut report = Report::default();
+    let tally = Tally::start();
     if !chosen.is_empty() {
-        let mut services = Services::start();
-        for fault in chosen {
-            let times = fault.times[usize::from(full)];
-            report.begin(fault.name);
-            let run = || (fault.run)(&mut services, &mut report, times);
-            // What panics is a wait that was in vain: told as a difference, and the others go on.
-            if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                report.fault("it was not seen to its end", vec!["what panicked is told above".to_owned()]);
+        run(&chosen, usize::from(full), &tally);
+    }
+    println!("{tally}");
+    if tally.differing() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the faults at one of the two sizes: one after the other those that need the services for themselves, then the
+/// others, several at a time.
+fn run(chosen: &[&Fault], size: usize, tally: &Arc<Tally>) {
+    let mut services = Services::start();
+    for fault in chosen {
+        if let Alone(run) = fault.run {
+            let seen = see(fault, tally, |report| run(&mut services, report, fault.times[size]));
+            if !seen {
                 services.mend();
             }
         }
     }
-    println!("{report}");
-    if report.differing() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let left = Mutex::new(chosen.iter());
+    let next = || left.lock().expect("no holder of this lock panics").next();
+    let lane = || {
+        while let Some(fault) = next() {
+            if let Beside(run) = fault.run {
+                see(fault, tally, |report| run(&services, report, fault.times[size]));
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..LANES).for_each(|_| drop(scope.spawn(lane))));
+}
+
+/// Runs one kind of fault, and says whether it was seen to its end. What panics is a wait that was in vain: told as a
+/// difference, and the others go on.
+fn see(fault: &Fault, tally: &Arc<Tally>, run: impl FnOnce(&mut Report)) -> bool {
+    let mut report = Report::new(fault.name, tally.clone());
+    let seen = catch_unwind(AssertUnwindSafe(|| run(&mut report))).is_ok();
+    if !seen {
+        report.fault("it was not seen to its end", vec!["what panicked is told above".to_owned()]);
+    }
+    seen
 }

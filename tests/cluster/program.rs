@@ -1,7 +1,6 @@
 //! The services, and a cluster on this machine under its supervisor, `scripts/cluster`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use harness::http::{self, Answer};
@@ -11,11 +10,10 @@ use harness::{Process, free_port, wait_for};
 use tempfile::TempDir;
 use vitrine::clock::wall_ms;
 
+use crate::cluster;
+
 /// More than anything here takes on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
-
-/// After so long without a tick a process gives its peers up.
-const STALL_S: u64 = 10;
 
 /// A broker, a database server and a directory.
 pub(crate) struct Services {
@@ -46,17 +44,17 @@ impl Services {
                 "[kafka]\nbrokers = \"{brokers}\"\ndiscovery_s = 1\n\
                  [postgres]\nurl = \"{database}\"\n\
                  [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n\
-                 [cluster]\nkey = \"00112233445566778899aabbccddeeff\"\nstall_s = {STALL_S}\n"
+                 {}",
+                cluster::SETTINGS
             ),
         )
     }
 
     /// A hosts file for so many processes, and the URLs of their servers.
     pub(crate) fn hosts(&self, processes: usize) -> (PathBuf, Vec<String>) {
-        let ports: Vec<(u16, u16)> = (0..processes).map(|_| (free_port(), free_port())).collect();
-        let line = |(peer, http): &(u16, u16)| format!("127.0.0.1:{peer} 127.0.0.1:{http}\n");
-        let path = self.write("hosts", &ports.iter().map(line).collect::<String>());
-        (path, ports.iter().map(|(_, http)| format!("http://127.0.0.1:{http}")).collect())
+        let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
+        let urls = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        (cluster::write_hosts(self.dir.path(), &ports), urls)
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -64,16 +62,6 @@ impl Services {
         std::fs::write(&path, text).expect("the test's own file can be written");
         path
     }
-}
-
-/// A command with nothing of ours in its environment but where the program is.
-pub(crate) fn clean(program: impl AsRef<Path>, args: &[&str]) -> Command {
-    let mut command = Command::new(program.as_ref());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VITRINE")) {
-        command.env_remove(name);
-    }
-    command.env("VITRINE", env!("CARGO_BIN_EXE_vitrine")).args(args);
-    command
 }
 
 /// One process of the cluster, as its clients see it.
@@ -116,16 +104,11 @@ impl Serving {
     }
 }
 
-/// A process without a supervisor: one of two, if `place` says which, and where the hosts file is.
-pub(crate) fn unsupervised(config: &Path, place: Option<(usize, &Path)>, serving: &Serving) -> Process {
-    let config = config.to_str().expect("a plain name");
+/// A program that is no cluster, in the place of one of its processes.
+pub(crate) fn alone(config: &Path, serving: &Serving) -> Process {
     let listen = serving.url.trim_start_matches("http://");
-    let mut command = clean(env!("CARGO_BIN_EXE_vitrine"), &["serve", "--config", config, "--listen", listen]);
-    if let Some((number, hosts)) = place {
-        command.args(["--workers", "1", "--processes", "2", "--process", &number.to_string(), "--hosts"]).arg(hosts);
-    } else {
-        command.args(["--workers", "3"]);
-    }
+    let mut command = cluster::clean(env!("CARGO_BIN_EXE_vitrine"));
+    command.arg("serve").arg("--config").arg(config).args(["--workers", "3", "--listen", listen]);
     Process::spawn("vitrine", command)
 }
 
@@ -137,10 +120,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(config: &Path, hosts: &Path, urls: &[String]) -> Cluster {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cluster");
-        let (config, hosts) = (config.to_str().expect("a plain name"), hosts.to_str().expect("a plain name"));
-        let args = [hosts, "--config", config, "--workers", "1"];
-        let supervisor = Process::spawn("cluster", clean(script, &args));
+        let supervisor = cluster::supervise(config, hosts, 1);
         let processes = urls.iter().map(|url| Serving { url: url.clone() }).collect();
         Cluster { supervisor, processes }
     }
@@ -165,24 +145,5 @@ impl Cluster {
         for process in &self.processes {
             wait_for(SOON, "a checkpoint", || process.checkpoint_ms().filter(|as_of_ms| *as_of_ms > now));
         }
-    }
-
-    /// The ids of the running processes, as the supervisor said when it started them last, and how often it has.
-    pub(crate) fn pids(&self) -> (usize, Vec<i32>) {
-        let said = self.supervisor.stderr();
-        let starts: Vec<&str> = said.lines().filter(|line| line.starts_with("cluster: started ")).collect();
-        let last = starts.last().and_then(|line| line.split_once(": started ")).map_or("", |(_, rest)| rest);
-        let pids = last.split_once(": ").map_or("", |(_, pids)| pids);
-        (starts.len(), pids.split_whitespace().map(|pid| pid.parse().expect("a number")).collect())
-    }
-
-    /// Sends a signal to one of the processes, and waits until all are started again.
-    #[track_caller]
-    pub(crate) fn hit(&mut self, process: usize, signal: &str) {
-        let (starts, pids) = self.pids();
-        let sent = Command::new("kill").args(["-s", signal, &pids[process].to_string()]).status();
-        assert!(sent.expect("kill is there").success(), "the process is there");
-        wait_for(SOON, "all are started again", || (self.pids().0 > starts).then_some(()));
-        self.wait_ready();
     }
 }

@@ -15,7 +15,7 @@ use crate::services::{SOON, Services};
 const DISK: &str = "size=8m";
 
 /// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
-pub(crate) fn corrupted(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "corrupt-checkpoint");
     for _ in 0..times {
         scene.let_run(seconds(3));
@@ -29,7 +29,7 @@ pub(crate) fn corrupted(services: &mut Services, report: &mut Report, times: usi
         fs::write(&newest, &bytes).expect("the file can be written");
         scene.start_again();
         let (said, mut differences) = scene.settle(services);
-        let told = scene.vitrine.process.stderr();
+        let told = scene.vitrine.stderr();
         if !told.contains("a checkpoint is damaged") {
             differences.push(format!("the damage of {} at byte {at} is not told: {told}", newest.display()));
         }
@@ -42,7 +42,7 @@ pub(crate) fn corrupted(services: &mut Services, report: &mut Report, times: usi
 
 /// No byte can be written any more: answers go on; once there is room again, so do checkpoints. Every other time the
 /// program is killed meanwhile.
-pub(crate) fn disk_full(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "disk-full");
     let dir = scene.checkpoints();
     scene.kill();

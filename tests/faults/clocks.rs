@@ -20,18 +20,18 @@ const DAY_S: i64 = 24 * HOUR_S;
 const BELIEVED_S: i64 = HOUR_S - 60;
 /// In this order, each from where the one before has left it.
 const JUMPS: [(&str, i64); 6] = [
-    ("an hour ahead, which is refused", HOUR_S + 60),
-    ("as much back", -HOUR_S - 60),
-    ("nearly an hour ahead, which is believed", BELIEVED_S),
-    ("as much back", -BELIEVED_S),
     ("a day ahead, which is refused", DAY_S),
     ("as much back", -DAY_S),
+    ("nearly an hour ahead, which is believed", BELIEVED_S),
+    ("as much back", -BELIEVED_S),
+    ("an hour ahead, which is refused", HOUR_S + 60),
+    ("as much back", -HOUR_S - 60),
 ];
 
 const LIBRARY: &str = include_str!("clock.c");
 
 /// Each jump while it runs; from the seventh on the program is killed right afterwards, and starts at that time.
-pub(crate) fn jumped(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn jumped(services: &Services, report: &mut Report, times: usize) {
     let scratch = TempDir::with_prefix("vitrine-clock-").expect("a temporary directory");
     let library = match build(scratch.path()) {
         Ok(library) => library,

@@ -28,7 +28,7 @@ pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize)
 }
 
 /// The slot is gone while the program runs, or when it comes back: what was written meanwhile is in no log any more.
-pub(crate) fn slot_dropped(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn slot_dropped(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "slot-dropped");
     for number in 0..times {
         scene.let_run(seconds(2));

@@ -19,7 +19,7 @@ const KILLED_MAX: Duration = Duration::from_millis(50);
 const END_MAX: Duration = Duration::from_secs(10);
 
 /// Killed under load, some of the times while it is still starting.
-pub(crate) fn vitrine(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn vitrine(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "kill-vitrine");
     for number in 0..times {
         let while_starting = number % 4 == 3;
@@ -38,7 +38,7 @@ pub(crate) fn vitrine(services: &mut Services, report: &mut Report, times: usize
 }
 
 /// Killed within 50 ms after deletes were acknowledged: none of them may be undone.
-pub(crate) fn after_deletes(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "delete-kill");
     let mut deleted = 0;
     let mut round = 0;
@@ -102,13 +102,13 @@ fn delete_and_kill(scene: &mut Scene, users: &[String], product: &str) -> (Vec<S
 }
 
 /// Asked to end in order under load.
-pub(crate) fn terminated(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn terminated(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "sigterm");
     for _ in 0..times {
         scene.let_run(seconds(3));
         let asked = Instant::now();
-        scene.vitrine.process.terminate();
-        let status = scene.vitrine.process.wait_exit(SOON);
+        scene.vitrine.processes[0].terminate();
+        let status = scene.vitrine.processes[0].wait_exit(SOON);
         let took = asked.elapsed();
         let mut ended = Vec::new();
         if status.code() != Some(0) || took > END_MAX {

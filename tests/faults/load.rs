@@ -92,7 +92,7 @@ impl Load {
         load.add(orders::Orders::new(target.clone(), Dice(seed + 1)), Duration::from_millis(20));
         for number in 0..CLIENTS {
             let (dice, acknowledged) = (Dice(seed + 2 + number as u64), load.acknowledged.clone());
-            let client = clients::Client::new(target.start.clone(), dice, acknowledged, format!("m-{number}"));
+            let client = clients::Client::new(target.start.through(number), dice, acknowledged, format!("m-{number}"));
             load.add(client, Duration::from_millis(15));
         }
         load

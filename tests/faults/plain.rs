@@ -75,6 +75,7 @@ impl Plain {
                 Err(error) => Value::from(error.to_string()),
             };
             if answered["products"].as_array() != Some(&expected) {
+                let path = start.url(&path);
                 differences.push(format!("{path} should be {} and is {answered}", Value::from(expected)));
             }
         };

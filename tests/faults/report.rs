@@ -1,61 +1,72 @@
 //! What was injected, and what differed afterwards: a line a fault, and one at the end.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Differences told of one fault.
 const TOLD_MAX: usize = 12;
 
-/// Counts faults, and those after which something differed.
-pub(crate) struct Report {
-    name: &'static str,
-    of_name: usize,
-    faults: usize,
-    differing: usize,
+/// Counts faults of all kinds, and those after which something differed.
+pub(crate) struct Tally {
+    faults: AtomicUsize,
+    differing: AtomicUsize,
     start: Instant,
 }
 
-impl Default for Report {
-    fn default() -> Report {
-        Report { name: "", of_name: 0, faults: 0, differing: 0, start: Instant::now() }
+/// Tells the faults of one kind, beside others.
+pub(crate) struct Report {
+    name: &'static str,
+    of_name: usize,
+    tally: Arc<Tally>,
+}
+
+impl Tally {
+    pub(crate) fn start() -> Arc<Tally> {
+        Arc::new(Tally { faults: AtomicUsize::new(0), differing: AtomicUsize::new(0), start: Instant::now() })
+    }
+
+    /// Faults after which something differed.
+    pub(crate) fn differing(&self) -> usize {
+        self.differing.load(Ordering::Relaxed)
     }
 }
 
 impl Report {
-    /// From now on faults are of this name.
-    pub(crate) fn begin(&mut self, name: &'static str) {
-        (self.name, self.of_name) = (name, 0);
+    pub(crate) fn new(name: &'static str, tally: Arc<Tally>) -> Report {
+        Report { name, of_name: 0, tally }
     }
 
     /// Tells one fault with what was done and seen.
     pub(crate) fn fault(&mut self, what: &str, differences: Vec<String>) {
         self.of_name += 1;
-        self.faults += 1;
-        let (name, number, at_s) = (self.name, self.of_name, self.start.elapsed().as_secs());
+        self.tally.faults.fetch_add(1, Ordering::Relaxed);
         let found = if differences.is_empty() { "as it should be" } else { "DIFFERS" };
-        println!("{at_s:5} s  {name} {number}: {what}: {found}");
+        let mut told = format!("{what}: {found}");
         if !differences.is_empty() {
-            self.differing += 1;
-            differences.iter().take(TOLD_MAX).for_each(|difference| println!("         - {difference}"));
+            self.tally.differing.fetch_add(1, Ordering::Relaxed);
+            differences.iter().take(TOLD_MAX).for_each(|difference| told += &format!("\n         - {difference}"));
             if differences.len() > TOLD_MAX {
-                println!("         - and {} more", differences.len() - TOLD_MAX);
+                told += &format!("\n         - and {} more", differences.len() - TOLD_MAX);
             }
         }
+        self.tell(&format!("{} {}: {told}", self.name, self.of_name));
     }
 
     /// Tells why a fault cannot be injected here. It is not counted.
     pub(crate) fn skip(&self, why: &str) {
-        println!("{:5} s  {}: left out: {why}", self.start.elapsed().as_secs(), self.name);
+        self.tell(&format!("{}: left out: {why}", self.name));
     }
 
-    /// Faults after which something differed.
-    pub(crate) fn differing(&self) -> usize {
-        self.differing
+    /// In one piece, as other kinds tell theirs at the same time.
+    fn tell(&self, what: &str) {
+        println!("{:5} s  {what}", self.tally.start.elapsed().as_secs());
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} faults, {} differ", self.faults, self.differing)
+        write!(f, "{} faults, {} differ", self.faults.load(Ordering::Relaxed), self.differing())
     }
 }

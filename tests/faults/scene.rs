@@ -22,6 +22,9 @@ const SLOW: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(50);
 /// The program is started with each of these in turn.
 const WORKERS: [usize; 3] = [1, 2, 4];
+/// Of a cluster, and the workers of each.
+const PROCESSES: usize = 2;
+const CLUSTER_WORKERS: usize = 2;
 const PARTITIONS: i32 = 3;
 const MILLIS: usize = 1000;
 
@@ -35,7 +38,8 @@ pub(crate) struct Scene {
     /// Topics of views and of removals.
     pub(crate) topics: [String; 2],
     pub(crate) database: String,
-    watch: Watch,
+    /// One for each process.
+    watches: Vec<Watch>,
     starts: usize,
     dir: TempDir,
 }
@@ -43,11 +47,20 @@ pub(crate) struct Scene {
 impl Scene {
     /// Makes all that, and waits until the program is ready. `name` is part of the topics' and the database's names.
     pub(crate) fn open(services: &Services, name: &str) -> Scene {
-        Scene::open_with(services, name, Vec::new())
+        Scene::open_as(services, name, 1, Vec::new())
     }
 
     /// As [`Scene::open`], with variables for the program's environment.
     pub(crate) fn open_with(services: &Services, name: &str, environment: Vec<(String, String)>) -> Scene {
+        Scene::open_as(services, name, 1, environment)
+    }
+
+    /// As [`Scene::open`], with a cluster under its supervisor.
+    pub(crate) fn open_cluster(services: &Services, name: &str) -> Scene {
+        Scene::open_as(services, name, PROCESSES, Vec::new())
+    }
+
+    fn open_as(services: &Services, name: &str, processes: usize, environment: Vec<(String, String)>) -> Scene {
         let dir = TempDir::with_prefix("vitrine-faults-").expect("a temporary directory");
         let topics = [format!("views-{name}"), format!("removals-{name}")];
         let letters = format!("letters-{name}");
@@ -68,9 +81,9 @@ impl Scene {
              refresh_s = 1\n\
              [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n"
         );
-        let mut start = Start::new(dir.path(), &settings);
+        let mut start = Start::new(dir.path(), &settings, processes);
         start.environment = environment;
-        let mut vitrine = start.start(WORKERS[0]);
+        let mut vitrine = start.start(if processes > 1 { CLUSTER_WORKERS } else { WORKERS[0] });
         vitrine.wait_ready(&start, SOON).unwrap_or_else(|reason| panic!("{reason}"));
         let target = Target {
             kafka: services.kafka.client_config(),
@@ -81,9 +94,9 @@ impl Scene {
         // The same at every run, and another one for every kind.
         let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         let load = Load::start(&target, seed);
-        let watch = Watch::start(&start);
+        let watches = start.each().map(|process| Watch::start(&process)).collect();
         let (mirror, dice) = (Mirror::default(), Dice(seed));
-        Scene { start, vitrine, mirror, load, dice, topics, database, watch, starts: 1, dir }
+        Scene { start, vitrine, mirror, load, dice, topics, database, watches, starts: 1, dir }
     }
 
     /// The directory of the checkpoints.
@@ -110,7 +123,7 @@ impl Scene {
 
     /// Kills the program at once.
     pub(crate) fn kill(&mut self) {
-        self.vitrine.process.kill9();
+        self.vitrine.kill9();
     }
 
     /// Starts the program again, after killing it if it still runs, with another number of workers.
@@ -137,8 +150,9 @@ impl Scene {
         let gate = self.load.gate();
         let _quiet = gate.write().expect("no holder of this lock panics");
         let (said, differences) = self.compare(services, further);
-        let (workers, ready) = (self.vitrine.workers, ready.as_millis());
-        (format!("{workers} workers ready after {ready} ms{slowly}, {said}"), differences)
+        let (processes, ready) = (self.start.each().count(), ready.as_millis());
+        let processes = if processes > 1 { format!("{processes} processes of ") } else { String::new() };
+        (format!("{processes}{} workers ready after {ready} ms{slowly}, {said}", self.vitrine.workers), differences)
     }
 
     /// Waits until all lists are what they should be, while nothing is written; says in how long, and what differs.
@@ -150,7 +164,8 @@ impl Scene {
             self.mirror.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
             let as_of = self.start.status().and_then(|status| status["as_of_ms"].as_u64()).unwrap_or(0);
             let plain = Plain::work_out(&mut client, as_of).expect("the test's queries are valid");
-            let differences = plain.differences(&self.mirror, &users, &self.start);
+            let compared = self.start.each().map(|process| plain.differences(&self.mirror, &users, &process));
+            let differences: Vec<String> = compared.flatten().collect();
             if differences.is_empty() || quiet.elapsed() > SETTLED_MAX {
                 break differences;
             }
@@ -158,8 +173,12 @@ impl Scene {
         };
         let settled = quiet.elapsed().as_millis();
         differences.extend(self.lost());
-        let (wrong, answers) = self.watch.take_wrong();
-        differences.extend(wrong);
+        let mut answers = 0;
+        for watch in &self.watches {
+            let (wrong, watched) = watch.take_wrong();
+            differences.extend(wrong);
+            answers += watched;
+        }
         if !differences.is_empty() {
             differences
                 .insert(0, format!("{} differences; the log ends: {}", differences.len(), self.vitrine.last_lines()));

@@ -1,6 +1,5 @@
 //! The broker and the database server that all faults share. Each kind of fault has topics and a database of its own.
 
-use std::process::Command;
 use std::time::Duration;
 
 use harness::kafka::Broker;
@@ -26,13 +25,4 @@ impl Services {
         self.kafka.restart();
         self.postgres.restart();
     }
-}
-
-/// A command without anything of ours in its environment.
-pub(crate) fn clean(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VITRINE")) {
-        command.env_remove(name);
-    }
-    command
 }

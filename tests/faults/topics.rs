@@ -13,7 +13,7 @@ const LOST: i64 = 50;
 
 /// The topic is deleted and made again under its name, with other records: they are read from the first one on, and
 /// what was read of the old one stays.
-pub(crate) fn recreated(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn recreated(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "topic-recreated");
     for number in 0..times {
         scene.let_run(seconds(2));
@@ -45,7 +45,7 @@ pub(crate) fn recreated(services: &mut Services, report: &mut Report, times: usi
 }
 
 /// Records are deleted before they are read: the range is told, and everything else is there.
-pub(crate) fn truncated(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn truncated(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "topic-truncated");
     for number in 0..times {
         scene.let_run(seconds(2));
@@ -74,7 +74,7 @@ pub(crate) fn truncated(services: &mut Services, report: &mut Report, times: usi
         }
         let (said, after) = scene.settle(services);
         differences.extend(after);
-        let told = scene.vitrine.process.stderr();
+        let told = scene.vitrine.stderr();
         if stopped && !(told.contains("lost_from") && told.contains(&first_kept.to_string())) {
             differences.push(format!("the loss of {from} to {first_kept} is not told: {told}"));
         }
@@ -84,7 +84,7 @@ pub(crate) fn truncated(services: &mut Services, report: &mut Report, times: usi
 }
 
 /// New partitions appear and are written to at once.
-pub(crate) fn partitions_added(services: &mut Services, report: &mut Report, times: usize) {
+pub(crate) fn partitions_added(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "partitions-added");
     let mut partitions = [PARTITIONS; 2];
     for number in 0..times {

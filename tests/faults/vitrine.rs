@@ -1,4 +1,4 @@
-//! `vitrine serve` as a process of its own, to be killed and started again at the same address.
+//! `vitrine serve`, as one process or as a cluster of several, to be killed and started again at the same addresses.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,44 +8,93 @@ use harness::http::{self, Answer};
 use harness::{Process, free_port};
 use serde_json::Value;
 
-use crate::services::clean;
+use crate::cluster;
 
-/// How the program is started.
+/// Lines of a log in a difference's text.
+const LINES: usize = 10;
+
+/// How the program is started, and where it is asked.
 #[derive(Clone)]
 pub(crate) struct Start {
     config: PathBuf,
-    port: u16,
-    /// Variables of its environment.
+    /// Of each process's server.
+    ports: Vec<u16>,
+    /// The process that is asked.
+    asked: usize,
+    /// The hosts file, where there are several processes.
+    hosts: Option<PathBuf>,
+    /// Variables of the program's environment.
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// A running `vitrine serve`.
+/// What runs.
 pub(crate) struct Vitrine {
-    pub(crate) process: Process,
+    /// Each process, or the supervisor of all.
+    pub(crate) processes: Vec<Process>,
     pub(crate) workers: usize,
 }
 
 impl Start {
     /// Writes the configuration into the directory; `settings` are its sections but for the server's.
-    pub(crate) fn new(dir: &Path, settings: &str) -> Start {
-        let (port, config) = (free_port(), dir.join("vitrine.toml"));
-        let text = format!("[server]\nlisten = \"127.0.0.1:{port}\"\n{settings}");
-        std::fs::write(&config, text).expect("the test's own file can be written");
-        Start { config, port, environment: Vec::new() }
+    pub(crate) fn new(dir: &Path, settings: &str, processes: usize) -> Start {
+        let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
+        let hosts = (processes > 1).then(|| cluster::write_hosts(dir, &ports));
+        let section = if hosts.is_some() { cluster::SETTINGS } else { "" };
+        let config = dir.join("vitrine.toml");
+        std::fs::write(&config, format!("{settings}{section}")).expect("the test's own file can be written");
+        Start { config, ports, asked: 0, hosts, environment: Vec::new() }
     }
 
-    /// Starts the program, which takes a while until it answers.
+    /// Starts the program, which takes a while until it answers: a cluster under its supervisor.
     pub(crate) fn start(&self, workers: usize) -> Vitrine {
-        let config = self.config.to_str().expect("a temporary file has a plain name");
-        let mut command = clean(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(["serve", "--workers", &workers.to_string(), "--config", config]);
+        let process = match &self.hosts {
+            Some(hosts) => cluster::supervise(&self.config, hosts, workers),
+            None => self.start_process(0, workers),
+        };
+        Vitrine { processes: vec![process], workers }
+    }
+
+    /// Starts every process of a cluster by itself.
+    pub(crate) fn start_apart(&self, workers: usize) -> Vitrine {
+        let processes = (0..self.ports.len()).map(|number| self.start_process(number, workers)).collect();
+        Vitrine { processes, workers }
+    }
+
+    /// Starts one process by itself.
+    pub(crate) fn start_process(&self, number: usize, workers: usize) -> Process {
+        self.start_at(self.ports[number], number, workers)
+    }
+
+    /// Starts another process in the place of one that may still be there, with an address of its own for clients.
+    pub(crate) fn start_second(&self, number: usize, workers: usize) -> Process {
+        self.start_at(0, number, workers)
+    }
+
+    fn start_at(&self, port: u16, number: usize, workers: usize) -> Process {
+        let mut command = cluster::clean(env!("CARGO_BIN_EXE_vitrine"));
+        command.arg("serve").arg("--config").arg(&self.config);
+        command.args(["--workers", &workers.to_string(), "--listen", &format!("127.0.0.1:{port}")]);
+        if let Some(hosts) = &self.hosts {
+            let (processes, number) = (self.ports.len().to_string(), number.to_string());
+            command.args(["--processes", &processes, "--process", &number]).arg("--hosts").arg(hosts);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Vitrine { process: Process::spawn("vitrine", command), workers }
+        Process::spawn("vitrine", command)
+    }
+
+    /// Each process, to be asked.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Start> {
+        (0..self.ports.len()).map(|number| self.through(number))
+    }
+
+    /// One of the processes, to be asked; `number` may be any.
+    pub(crate) fn through(&self, number: usize) -> Start {
+        Start { asked: number % self.ports.len(), ..self.clone() }
     }
 
     /// The URL of a path, whichever process answers there.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://127.0.0.1:{}{path}", self.ports[self.asked])
     }
 
     /// Asks whoever answers there.
@@ -57,21 +106,29 @@ impl Start {
     pub(crate) fn status(&self) -> Option<Value> {
         serde_json::from_slice(&self.get("/v1/status").ok()?.body).ok()
     }
+
+    /// Why a process is not ready, if one is not.
+    pub(crate) fn unready(&self) -> Option<String> {
+        self.each().find_map(|process| match process.get("/readyz") {
+            Ok(answer) if answer.status == 200 => None,
+            Ok(answer) => Some(reason(&answer)),
+            Err(_) => Some("no answer".to_owned()),
+        })
+    }
 }
 
 impl Vitrine {
-    /// Waits until `/readyz` says 200, and returns what it said last before that; else why it did not.
+    /// Waits until `/readyz` says 200 in all processes, and returns what was said last before that; else why it does not.
     pub(crate) fn wait_ready(&mut self, start: &Start, deadline: Duration) -> Result<String, String> {
         let begun = Instant::now();
-        let mut said = String::from("no answer");
+        let mut said = String::from("nothing");
         loop {
-            if let Some(status) = self.process.exit_status() {
+            if let Some(status) = self.processes.iter_mut().find_map(Process::exit_status) {
                 return Err(format!("vitrine has exited by itself: {status}; {}", self.last_lines()));
             }
-            match start.get("/readyz") {
-                Ok(answer) if answer.status == 200 => return Ok(said),
-                Ok(answer) => said = reason(&answer),
-                Err(_) => {}
+            match start.unready() {
+                None => return Ok(said),
+                Some(reason) => said = reason,
             }
             if begun.elapsed() > deadline {
                 return Err(format!("not ready within {deadline:?}: {said}; {}", self.last_lines()));
@@ -80,11 +137,24 @@ impl Vitrine {
         }
     }
 
-    /// What it logged last, for a difference's text.
+    /// Kills everything at once.
+    pub(crate) fn kill9(&mut self) {
+        self.processes.iter_mut().for_each(Process::kill9);
+    }
+
+    /// What was logged.
+    pub(crate) fn stderr(&self) -> String {
+        self.processes.iter().map(Process::stderr).collect()
+    }
+
+    /// What each process logged last, for a difference's text.
     pub(crate) fn last_lines(&self) -> String {
-        let log = self.process.stderr();
-        let lines: Vec<&str> = log.lines().rev().take(6).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        let last = |process: &Process| {
+            let log = process.stderr();
+            let lines: Vec<&str> = log.lines().rev().take(LINES).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        };
+        self.processes.iter().map(last).collect::<Vec<_>>().join(" || ")
     }
 }
 

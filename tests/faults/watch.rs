@@ -1,4 +1,4 @@
-//! A client that asks all the time: `as_of` must never go back, also from one process to the next.
+//! A client that asks all the time: `as_of` must never go back, also from what was killed to what came after it.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
