@@ -2,6 +2,8 @@
 
 mod backfill;
 mod bot;
+mod churn;
+mod commit;
 mod freshness;
 mod lookups;
 mod memory;
@@ -28,6 +30,8 @@ pub(crate) enum Name {
     Lookups,
     /// From a view's acknowledgement to the answer that shows it
     Freshness,
+    /// From a PostgreSQL commit to the answer that shows it
+    Commit,
     /// Bytes per (user, product) and per order line
     Memory,
     /// The window moves by a second, and by a day
@@ -38,6 +42,15 @@ pub(crate) enum Name {
     Skew,
     /// From a checkpoint to answers beside reading the topic again; look-ups while checkpoints are taken
     Restart,
+    /// Memory while the same rows change for half an hour; runs only where it is named
+    Churn,
+}
+
+impl Name {
+    /// What runs where nothing is named.
+    pub(crate) fn usual() -> Vec<Name> {
+        Name::value_variants().iter().copied().filter(|name| *name != Name::Churn).collect()
+    }
 }
 
 /// Runs one benchmark.
@@ -47,10 +60,12 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Scale => scale::run(context, figures),
         Name::Lookups => lookups::run(context, figures),
         Name::Freshness => freshness::run(context, figures),
+        Name::Commit => commit::run(context, figures),
         Name::Memory => memory::run(context, figures),
         Name::Slide => slide::run(context, figures),
         Name::Bot => bot::run(context, figures),
         Name::Skew => skew::run(context, figures),
         Name::Restart => restart::run(context, figures),
+        Name::Churn => churn::run(context, figures),
     }
 }

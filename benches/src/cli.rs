@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
@@ -41,9 +42,12 @@ pub(crate) struct RunArgs {
     /// Smaller sizes and fewer repeats
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only this benchmark; may be repeated
+    /// Only this benchmark; may be repeated. Without it all of them but `churn`
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<Name>,
+    /// How long `churn` takes; by default 30, with --quick 2
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: Option<u32>,
     /// Where the figures go, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) json: PathBuf,
@@ -53,6 +57,12 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// How long the churn takes.
+    pub(crate) fn churn(&self) -> Duration {
+        let minutes = self.minutes.unwrap_or(if self.quick { 2 } else { 30 });
+        Duration::from_secs(60) * minutes
+    }
+
     /// The program to measure.
     pub(crate) fn vitrine_or_sibling(&self) -> anyhow::Result<PathBuf> {
         let path = match &self.vitrine {

@@ -3,7 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use harness::kafka::Broker;
 
@@ -16,13 +16,15 @@ pub(crate) struct Context {
     pub(crate) quick: bool,
     /// The product.
     pub(crate) vitrine: PathBuf,
+    /// How long the churn takes.
+    pub(crate) churn: Duration,
     broker: OnceCell<Broker>,
     filled: RefCell<BTreeSet<String>>,
 }
 
 impl Context {
-    pub(crate) fn new(quick: bool, vitrine: PathBuf) -> Context {
-        Context { quick, vitrine, broker: OnceCell::new(), filled: RefCell::default() }
+    pub(crate) fn new(quick: bool, vitrine: PathBuf, churn: Duration) -> Context {
+        Context { quick, vitrine, churn, broker: OnceCell::new(), filled: RefCell::default() }
     }
 
     /// The broker, started when it is first needed.

@@ -43,7 +43,8 @@ impl Figures {
         line(["to reach", "measured", "at least", "aim"]);
         for Target { name, least, aim } in &TARGETS {
             if let Some(value) = self.0.get(*name) {
-                line([name, &shown(*value), &least.to_string(), &aim.to_string()]);
+                let aim = aim.map(|aim| aim.to_string()).unwrap_or_default();
+                line([name, &shown(*value), &least.to_string(), &aim]);
             }
         }
         line(["", "", "", ""]);

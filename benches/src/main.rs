@@ -8,12 +8,15 @@ mod context;
 mod figures;
 mod floor;
 mod lab;
+mod latencies;
 mod load;
 mod machine;
 mod numbers;
 mod orders;
 mod product;
 mod shop;
+mod steady;
+mod tables;
 mod targets;
 mod topic;
 mod traffic;
@@ -21,7 +24,7 @@ mod traffic;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use clap::{Parser as _, ValueEnum as _};
+use clap::Parser as _;
 
 use cli::{Cli, Command, RunArgs};
 use context::Context;
@@ -43,18 +46,17 @@ fn main() -> anyhow::Result<()> {
 
 fn run(args: RunArgs) -> anyhow::Result<()> {
     let vitrine = args.vitrine_or_sibling()?;
-    let context = Context::new(args.quick, vitrine);
+    let context = Context::new(args.quick, vitrine, args.churn());
     let mut figures = Figures::default();
-    let all = bench::Name::value_variants();
-    let chosen = if args.only.is_empty() { all } else { &args.only };
+    let chosen = if args.only.is_empty() { bench::Name::usual() } else { args.only };
     let start = Instant::now();
     let mut failed = Vec::new();
     for name in chosen {
         eprintln!("bench: {name:?} ({:.0} s since the start)", start.elapsed().as_secs_f64());
         // One that fails does not take the figures of the others with it.
-        if let Err(error) = bench::run(*name, &context, &mut figures) {
+        if let Err(error) = bench::run(name, &context, &mut figures) {
             eprintln!("bench: {name:?} failed: {error:#}");
-            failed.push(*name);
+            failed.push(name);
         }
     }
     figures.put("bench_wall_s", start.elapsed().as_secs_f64());

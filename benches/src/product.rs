@@ -14,7 +14,8 @@ use crate::machine::rest;
 
 /// Longer than any backfill here takes.
 const READY_MAX: Duration = Duration::from_secs(300);
-const STOP_MAX: Duration = Duration::from_secs(30);
+/// Longer than a last checkpoint of everything takes.
+const STOP_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running `vitrine serve`; killed on drop.
@@ -51,7 +52,18 @@ impl Product {
         topic: &str,
         sections: &str,
     ) -> anyhow::Result<Product> {
-        let broker = context.broker();
+        Product::on_topics(context, workers, &[topic], sections)
+    }
+
+    /// Starts it on several topics of views, with further sections of the configuration. The first one gives the topics of
+    /// removals and dead letters their names.
+    pub(crate) fn on_topics(
+        context: &Context,
+        workers: usize,
+        topics: &[&str],
+        sections: &str,
+    ) -> anyhow::Result<Product> {
+        let (broker, topic) = (context.broker(), topics[0]);
         let (removals, dead_letters) = (format!("{topic}-removals"), format!("{topic}-dead"));
         for topic in [&removals, &dead_letters] {
             if broker.partitions(topic) == 0 {
@@ -60,7 +72,7 @@ impl Product {
         }
         let brokers = broker.bootstrap();
         let config = format!(
-            "[kafka]\nbrokers = \"{brokers}\"\nviews = [\"{topic}\"]\nremovals = \"{removals}\"\n\
+            "[kafka]\nbrokers = \"{brokers}\"\nviews = {topics:?}\nremovals = \"{removals}\"\n\
              dead_letters = \"{dead_letters}\"\n\n[log]\nlevel = \"warn\"\n\n{sections}"
         );
         Product::start(context, workers, &config)
@@ -118,6 +130,11 @@ impl Product {
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// What it has said.
+    pub(crate) fn words(&self) -> String {
+        self.process.stderr()
     }
 
     /// Stops it in order.

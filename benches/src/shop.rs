@@ -10,6 +10,15 @@ pub(crate) const PRODUCTS: u32 = 50_000;
 /// Categories of the shop.
 pub(crate) const CATEGORIES: u32 = 500;
 
+/// How many (user, product) there are among so many views.
+pub(crate) fn pairs(views: u64) -> usize {
+    let mut pairs: Vec<_> =
+        shop(views).views().map(|view| u64::from(view.user) << 32 | u64::from(view.product)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.len()
+}
+
 /// The shop with this many views, the newest of them made now.
 pub(crate) fn shop(views: u64) -> Shop {
     Shop::new(Plan {

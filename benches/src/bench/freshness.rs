@@ -12,9 +12,9 @@ use anyhow::ensure;
 use crate::child;
 use crate::context::Context;
 use crate::figures::Figures;
+use crate::latencies::{Latencies, contains};
 use crate::load::Connection;
 use crate::machine::rest;
-use crate::numbers::{ms, percentile};
 use crate::product::Product;
 use crate::shop::shop;
 use crate::topic::PARTITIONS;
@@ -61,30 +61,4 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     echoed.report("kafka_echo", figures);
     product.stop();
     Ok(())
-}
-
-/// What one way of showing took, in milliseconds.
-#[derive(Default)]
-struct Latencies {
-    since_sent: Vec<f64>,
-    since_acknowledged: Vec<f64>,
-}
-
-impl Latencies {
-    fn note(&mut self, [sent, acknowledged]: [Instant; 2], at: Instant) {
-        self.since_sent.push(ms(at.duration_since(sent)));
-        // A record may be seen before its producer hears of it.
-        self.since_acknowledged.push(ms(at.saturating_duration_since(acknowledged)));
-    }
-
-    fn report(&self, name: &str, figures: &mut Figures) {
-        for (rank, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
-            figures.put(&format!("{name}_{rank}_ms"), percentile(&self.since_acknowledged, percent));
-            figures.put(&format!("{name}_from_send_{rank}_ms"), percentile(&self.since_sent, percent));
-        }
-    }
-}
-
-fn contains(answer: &[u8], needle: &[u8]) -> bool {
-    answer.windows(needle.len()).any(|window| window == needle)
 }

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::{Message as _, Offset};
 
-use super::{SHOWN_MAX, contains};
+use super::SHOWN_MAX;
 use crate::floor;
+use crate::latencies::contains;
 
 /// What only probes have in their payload.
 const MARK: &[u8] = b"\"probe-";

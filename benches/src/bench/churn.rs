@@ -1,0 +1,139 @@
+//! Memory while the same rows change for half an hour: it is to follow what is held, and not how often that has changed.
+//!
+//! ```text
+//! phase 1   one crowd                                              ┐ warm-up: all pairs once │ first quarter … last quarter
+//! phase 2   the same and another one: twice the rows               ┘ resident memory, once a second
+//! ```
+//! A *crowd* is 1 M (user, product) pairs that are viewed again and again, removals from its histories over HTTP, and 200 k
+//! orders with 500 k lines of which some leave the window each second and as many are made anew, while others change their
+//! user or a product, or give way to another order; products change their category. So the rows that are held stay the same
+//! in number. Checkpoints are taken. `churn_rss_growth` is the last quarter's median to the first one's, of the phase
+//! where it is larger. The two phases give a line through rows and memory, `churn_base_mib` + `churn_bytes_per_row` × rows;
+//! `churn_rss_to_line_max` is the largest sample to that line.
+//!
+//! Rows are pairs, orders and lines in the window, and products. A removed pair counts: its removal is kept. Lines that
+//! have left the window are held by the source for up to a 200th of it, which is in the samples and not in the rows.
+
+mod crowd;
+mod orders;
+mod samples;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use harness::postgres::{Server, connect, execute};
+use tempfile::TempDir;
+
+use crate::context::Context;
+use crate::figures::Figures;
+use crate::machine::{resident_bytes_peak, rest};
+use crate::product::Product;
+use crate::tables;
+use crate::topic::PARTITIONS;
+
+use crowd::{Crowd, Size};
+use samples::{Phase, Sample};
+
+/// Both crowds together, so that the second phase has more rows and not more views.
+const VIEWS_PER_S: f64 = 20_000.0;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CROWDS: u32 = 2;
+const TOPIC: &str = "churn";
+const MIB: f64 = (1 << 20) as f64;
+
+/// How long orders count here: a day, the least there is, so that many leave within the time.
+pub(super) const WINDOW: &str = "interval '1 day'";
+
+pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
+    let size = if context.quick {
+        Size { pairs: 200_000, orders: 20_000 }
+    } else {
+        Size { pairs: 1_000_000, orders: 200_000 }
+    };
+    let server = Server::start();
+    let url = server.create_database(TOPIC);
+    execute(&url, &tables::create());
+    context.broker().create_topic(TOPIC, PARTITIONS);
+    let dir = TempDir::with_prefix("vitrine-bench-checkpoints-")?;
+    orders::fill(&url, 0, size.orders);
+    let mut product = Product::on_topic_with(context, 1, TOPIC, &sections(&url, &dir, context.quick))?;
+    product.wait_ready()?;
+
+    let (start, mut crowds, mut phases) = (Instant::now(), Vec::new(), Vec::new());
+    for number in 0..CROWDS {
+        if number > 0 {
+            orders::fill(&url, number, size.orders);
+        }
+        crowds.push(Crowd::start(context, &product, &url, number, size)?);
+        // The views of a second are shared by those that are there.
+        crowds.iter().for_each(|crowd: &Crowd| crowd.views_per_s(VIEWS_PER_S / f64::from(number + 1)));
+        let end = start + context.churn * (number + 1) / CROWDS;
+        let phase = phase(&product, &crowds, end, || rows(&url, size, number + 1))?;
+        phase.report(number + 1, figures);
+        phases.push(phase);
+    }
+    figures.put("churn_minutes", start.elapsed().as_secs_f64() / 60.0);
+    figures.put("churn_rss_mib_peak", resident_bytes_peak(product.pid()) / MIB);
+    figures.put("churn_updates", updates(&product)?);
+    let removals: Vec<u64> = crowds.into_iter().map(Crowd::stop).collect::<anyhow::Result<_>>()?;
+    figures.put("churn_removals", removals.iter().sum::<u64>() as f64);
+    samples::line(&phases, figures);
+    product.stop();
+    Ok(())
+}
+
+fn sections(url: &str, dir: &TempDir, quick: bool) -> String {
+    // The usual time between two, but where it would be the whole run.
+    let every_s = if quick { 10 } else { 60 };
+    let dir = dir.path().display().to_string();
+    format!(
+        "[rules]\nwindow_days = 1\n\n[postgres]\nurl = \"{url}\"\nmode = \"replication\"\n\n\
+         [checkpoint]\ndir = {dir:?}\nevery_s = {every_s}\n"
+    )
+}
+
+/// Waits until the newest crowd has viewed everything once, and takes samples until the end.
+fn phase(
+    product: &Product,
+    crowds: &[Crowd],
+    end: Instant,
+    rows: impl Fn() -> anyhow::Result<f64>,
+) -> anyhow::Result<Phase> {
+    let begin = Instant::now();
+    while !crowds.iter().all(Crowd::is_warm) {
+        look(product, crowds)?;
+        ensure!(Instant::now() < end, "too few minutes: not everything was viewed once in half of them");
+    }
+    let (warm_up, first_rows, mut samples) = (begin.elapsed(), rows()?, Vec::new());
+    while Instant::now() < end {
+        samples.push(look(product, crowds)?);
+    }
+    Ok(Phase { warm_up, rows: [first_rows, rows()?], samples })
+}
+
+/// One sample, after a while.
+fn look(product: &Product, crowds: &[Crowd]) -> anyhow::Result<Sample> {
+    rest(LOOK_EVERY);
+    if crowds.iter().any(|crowd| !crowd.goes_on()) {
+        bail!("a crowd has ended; vitrine says: {}", product.words());
+    }
+    Sample::of(product)
+}
+
+/// What all sources have given to the graph so far.
+fn updates(product: &Product) -> anyhow::Result<f64> {
+    let status = product.status()?;
+    let sources = status["sources"].as_array().context("the status names the sources")?;
+    Ok(sources.iter().filter_map(|source| source["accepted"].as_f64()).sum())
+}
+
+/// The rows there are now, as PostgreSQL counts them.
+fn rows(url: &str, size: Size, crowds: u32) -> anyhow::Result<f64> {
+    let live = format!("orders WHERE created_at > now() - {WINDOW}");
+    let counts = format!(
+        "SELECT (SELECT count(*) FROM products) + (SELECT count(*) FROM {live})
+             + (SELECT count(*) FROM order_items WHERE order_id IN (SELECT order_id FROM {live}))"
+    );
+    let counted: i64 = connect(url).query_one(&counts, &[])?.get(0);
+    Ok(counted as f64 + (size.pairs * u64::from(crowds)) as f64)
+}
