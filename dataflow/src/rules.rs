@@ -5,6 +5,10 @@ use crate::time::Millis;
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 
+/// How far ahead of the clock an order's `created_at` may be and the order count at once, in milliseconds: clocks differ.
+/// One further ahead counts from when it is no more than that.
+pub const AHEAD_MS: Millis = 5 * 60 * 1000;
+
 /// The numbers that decide what a shelf shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {

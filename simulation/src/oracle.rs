@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::rows::Ranking;
+use dataflow::rules::AHEAD_MS;
 use dataflow::shelf::{Kind, Shelf};
 use dataflow::time::{Millis, Time};
 
@@ -52,6 +53,7 @@ impl Shelves {
         for (order, product) in tables.lines.values() {
             if let Some((user, created_at)) = tables.orders.get(order)
                 && created_at + RULES.window_ms > as_of
+                && *created_at <= as_of + AHEAD_MS
             {
                 buyers.entry(world.products[*product]).or_default().insert(world.users[*user]);
             }

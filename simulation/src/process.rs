@@ -20,7 +20,7 @@ use dataflow::station::Station;
 use dataflow::time::{Millis, ServiceClock, Time};
 use sources::decode::DeadLetter;
 use sources::kafka::by_hand::{Parts, Watching};
-use sources::postgres::by_hand::{Counting, Following};
+use sources::postgres::by_hand::Following;
 use sources::{kafka, postgres};
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
@@ -146,8 +146,7 @@ impl Process {
             past_max_ms: DAY_MS,
         });
         let resumed = restored.as_deref().map(resumed).transpose()?;
-        let counting = Counting { window_ms: WINDOW_MS, future_ms_max: 30_000 };
-        let following = Following::new(dictionary.clone(), counting, IDENTITY, resumed);
+        let following = Following::new(dictionary.clone(), WINDOW_MS, IDENTITY, resumed);
         let series = Series::new(store, id_key, dictionary.clone(), restored.as_deref(), BOUNDS);
         let restored = restored.map(|restored| restored.tick());
         let mut process = Process {

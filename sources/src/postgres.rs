@@ -21,7 +21,7 @@
 //!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line
 //!   without an order is held for one window. A transaction is held as keys, 48 bytes a row, until it is committed.
 //! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
-//!   count. An order dated in the future is left out until its time has come. A used column that is gone stops its
+//!   count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is gone stops its
 //!   table alone, until it is back and everything has been read again.
 //! - **What following costs the shop**: the server keeps its log while nobody confirms it, lets no column that is
 //!   published change its type, and takes a table out of the publication with a column that is dropped. Everything else
@@ -150,8 +150,6 @@ pub struct Settings {
     pub refresh: Duration,
     /// How long an order counts, in milliseconds: older ones are not read.
     pub window_ms: Millis,
-    /// How far in the future an order's time may be, in milliseconds; an order beyond is left out until then.
-    pub future_ms_max: Millis,
     /// The longest wait for a connection, where the connection string names no `connect_timeout`.
     pub connect_timeout: Duration,
     /// The longest time one statement may take; the server ends it.
@@ -175,7 +173,6 @@ impl Settings {
             acknowledge: Acknowledge::WhenFed,
             refresh: Duration::from_secs(30),
             window_ms: Rules::default().window_ms,
-            future_ms_max: 5 * 60 * 1000,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(600),
             silence_max: Duration::from_secs(60),
@@ -185,7 +182,7 @@ impl Settings {
 
     /// Which times count at `now`.
     fn span(&self, now: Millis) -> Span {
-        Span { now, window_ms: self.window_ms, future_ms_max: self.future_ms_max }
+        Span { now, window_ms: self.window_ms }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::Rules;
+use dataflow::rules::{AHEAD_MS, Rules};
 use dataflow::time::{Diff, Time};
 
 use crate::cluster::{Pacing, half_published};
@@ -111,10 +111,21 @@ fn an_order_that_arrives_on_the_edge_is_judged_by_the_end_of_its_tick() {
 }
 
 #[test]
-fn an_order_of_the_future_counts_from_its_arrival() {
+fn an_order_a_little_ahead_counts_from_its_arrival() {
     assert_eq!(end_of(&[(&[order(0, 0, 5000, 1), line(0, 1, 1)], 1000)]).general(), [(1, 1)]);
     assert_eq!(end_of(&[(&[order(0, 0, 5000, 1), line(0, 1, 1)], 1000), (&[], 5049)]).general(), [(1, 1)]);
     assert_eq!(end_of(&[(&[order(0, 0, 5000, 1), line(0, 1, 1)], 1000), (&[], 5050)]).general(), []);
+}
+
+#[test]
+fn an_order_far_ahead_counts_from_when_its_time_has_come() {
+    let at = AHEAD_MS + 1010;
+    let given: (&[Update], Time) = (&[order(0, 0, at, 1), line(0, 1, 1)], 1000);
+    assert_eq!(end_of(&[given, (&[], 1009)]).general(), []);
+    assert_eq!(end_of(&[given, (&[], 1009), (&[], 1010)]).general(), [(1, 1)]);
+    assert_eq!(end_of(&[given, (&[], at + 49)]).general(), [(1, 1)]);
+    assert_eq!(end_of(&[given, (&[], at + 50)]).general(), []);
+    assert_eq!(end_of(&[given, (&[order(0, 0, at, -1)], 1009), (&[], 1010)]).general(), []);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rules::Rules;
+use dataflow::rules::{AHEAD_MS, Rules};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{Update, World};
@@ -168,7 +168,8 @@ impl Tables {
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
         for ((order, product), _) in self.lines.iter().filter(|(_, copies)| **copies > 0) {
             for ((of, user, created_at), copies) in &self.orders {
-                if of == order && *copies > 0 && created_at + window_ms > as_of {
+                let live = created_at + window_ms > as_of && *created_at <= as_of + AHEAD_MS;
+                if of == order && *copies > 0 && live {
                     buyers.entry(*product).or_default().insert(*user);
                 }
             }

@@ -5,11 +5,11 @@
 //! "now" marks ──────────────────────broadcast─────────▶ │ window │ ──▶ product, ±buyers
 //!                                                       └────────┘
 //! ```
-//! A line counts while `created_at + window > now`; the edge moves only by marks, so the same inputs give the same
-//! output whatever the worker count and however the frontier moves. The state is an ordered set of live lines by expiry
-//! and, for every (product, user), how many live lines it has: a retraction takes its line out at once, and state
-//! never outlives the window. Future-dated retractions would instead sit in an arrangement's batcher, which walks all
-//! of them at every tick.
+//! A line counts while `created_at + window > now`: from when it comes or, if it is dated ahead by more than clocks
+//! differ, from when its time has come. The edge moves only by marks, so the same inputs give the same output whatever
+//! the worker count and however the frontier moves. The state is an ordered set of lines by expiry and, for every
+//! (product, user), how many live lines it has: a retraction takes its line out at once, and state never outlives the
+//! window. Future-dated retractions would instead sit in an arrangement's batcher, which walks all of them at every tick.
 //!
 //! Lines are spread by (product, user), so half of all orders on one product are still shared by all workers, and each
 //! worker sends one number a product and tick.
@@ -29,6 +29,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::ids::{ProductKey, UserKey};
 use crate::rows::Purchase;
+use crate::rules::AHEAD_MS;
 use crate::time::{Diff, Millis, Time};
 
 /// What one tick brings.
@@ -88,11 +89,11 @@ pub fn buyers_in_window<'s>(
         .as_collection()
 }
 
-/// The live lines of one worker.
+/// The lines of one worker that are live or will be.
 struct Window {
     window_ms: Millis,
     now: Time,
-    /// Live lines by expiry, with the number of equal ones.
+    /// Lines by expiry, with the number of equal ones. Those behind the horizon are of the future.
     lines: BTreeMap<(Time, ProductKey, UserKey), u32>,
     /// Live lines of every (product, user) that has any.
     pairs: std::collections::HashMap<(ProductKey, UserKey), u32, RandomState>,
@@ -108,7 +109,9 @@ impl Window {
     fn turn(&mut self, round: Round) -> Vec<(ProductKey, Diff)> {
         let Round { mut lines, now } = round;
         let mut changes = Vec::new();
+        let before = self.horizon();
         self.now = self.now.max(now.unwrap_or(0));
+        self.come(before, &mut changes);
         consolidate(&mut lines);
         for (line, diff) in lines {
             self.line(line, diff, &mut changes);
@@ -119,6 +122,21 @@ impl Window {
         }
         consolidate(&mut changes);
         changes
+    }
+
+    /// The expiry of the lines that are the furthest ahead of those that count.
+    fn horizon(&self) -> Time {
+        self.now.saturating_add(AHEAD_MS).saturating_add(self.window_ms)
+    }
+
+    /// Lets the lines count whose time has come since the horizon stood at `before`.
+    fn come(&mut self, before: Time, changes: &mut Vec<(ProductKey, Diff)>) {
+        let behind = |expiry: Time| (expiry.saturating_add(1), ProductKey::default(), UserKey::default());
+        let due = self.lines.range(behind(before)..behind(self.horizon()));
+        let due: Vec<_> = due.map(|(&(_, product, user), &copies)| (product, user, copies)).collect();
+        for (product, user, copies) in due {
+            self.pair(product, user, i64::from(copies), changes);
+        }
     }
 
     fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
@@ -136,7 +154,9 @@ impl Window {
         } else {
             self.lines.insert(key, after);
         }
-        self.pair(line.product, line.user, i64::from(after) - i64::from(before), changes);
+        if expiry <= self.horizon() {
+            self.pair(line.product, line.user, i64::from(after) - i64::from(before), changes);
+        }
     }
 
     /// Adds to the number of live lines of a pair; a pair that appears or disappears is a buyer won or lost.
@@ -191,6 +211,23 @@ mod tests {
         assert_eq!(turn(&mut window, &[(later, 1)], 132), []);
         assert_eq!(turn(&mut window, &[], 150), []);
         assert_eq!(turn(&mut window, &[], 170), [-1]);
+        assert!(window.pairs.is_empty() && window.lines.is_empty());
+    }
+
+    #[test]
+    fn a_line_of_the_future_counts_from_when_its_time_has_come() {
+        let (mut window, line) = window();
+        let [ahead, later] = [AHEAD_MS + 10, AHEAD_MS + 20].map(|created_at| Purchase { created_at, ..line });
+        assert_eq!(turn(&mut window, &[(ahead, 1), (ahead, 1), (later, 1)], 9), []);
+        assert_eq!(turn(&mut window, &[(later, -1)], 10), [1]);
+        assert_eq!(turn(&mut window, &[], 20), [], "it was taken back before its time");
+        assert_eq!(turn(&mut window, &[(ahead, -1)], 21), []);
+        assert_eq!(turn(&mut window, &[], AHEAD_MS + 59), []);
+        assert_eq!(turn(&mut window, &[], AHEAD_MS + 60), [-1]);
+        assert!(window.pairs.is_empty() && window.lines.is_empty());
+        // Its whole time may pass between two ticks.
+        assert_eq!(turn(&mut window, &[(Purchase { created_at: 3 * AHEAD_MS, ..line }, 1)], AHEAD_MS + 61), []);
+        assert_eq!(turn(&mut window, &[], 4 * AHEAD_MS), []);
         assert!(window.pairs.is_empty() && window.lines.is_empty());
     }
 

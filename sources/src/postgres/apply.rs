@@ -30,7 +30,7 @@ pub(super) enum Partly {
 }
 
 impl Memory {
-    /// Applies one change; whether it made an order wait for its time.
+    /// Applies one change; whether it dated an order ahead, so that it does not count yet.
     pub(super) fn apply(&mut self, edit: Edit, span: Span, change: &mut Change) -> bool {
         match edit {
             Edit::Order(row) => return self.put_order(row, span, change),
@@ -47,20 +47,15 @@ impl Memory {
 
     fn put_order(&mut self, row: OrderRow, span: Span, change: &mut Change) -> bool {
         let OrderRow { order, user, created_at } = row;
-        if created_at > span.latest() {
-            self.orders.remove(&order, &mut orders(change));
-            return self.waiting.insert(order, (user, created_at)).is_none();
-        }
-        self.waiting.remove(&order);
+        let held = self.orders.get(&order);
         // One that is too old and is held stays until it is swept, together with its lines.
-        if created_at > span.cutoff() || self.orders.get(&order).is_some() {
+        if created_at > span.cutoff() || held.is_some() {
             self.orders.put(order, (user, created_at), &mut orders(change));
         }
-        false
+        created_at > span.latest() && held.is_none_or(|(_, before)| before <= span.latest())
     }
 
     fn remove_order(&mut self, order: OrderKey, change: &mut Change) {
-        self.waiting.remove(&order);
         self.orders.remove(&order, &mut orders(change));
     }
 
@@ -68,8 +63,7 @@ impl Memory {
     fn complete(&mut self, partly: Partly, span: Span, change: &mut Change) -> bool {
         match partly {
             Partly::Order { from, order, user, at } => {
-                let held = |order| self.orders.get(&order).or_else(|| self.waiting.get(&order).copied());
-                let before = held(from).or_else(|| held(order));
+                let before = self.orders.get(&from).or_else(|| self.orders.get(&order));
                 if from != order {
                     self.remove_order(from, change);
                 }
@@ -103,10 +97,7 @@ impl Memory {
     fn truncate(&mut self, which: Which, change: &mut Change) {
         match which {
             Which::Products => self.catalogue.clear(&mut products(change)),
-            Which::Orders => {
-                self.waiting.clear();
-                self.orders.clear(&mut orders(change));
-            }
+            Which::Orders => self.orders.clear(&mut orders(change)),
             Which::OrderItems => self.lines.keep(|_| false, &mut change.lines),
         }
     }

@@ -67,19 +67,10 @@ struct Step {
     whole: bool,
 }
 
-/// Which orders count.
-#[derive(Clone, Copy, Debug)]
-pub struct Counting {
-    /// How long an order counts.
-    pub window_ms: Millis,
-    /// How far in the future an order's time may be.
-    pub future_ms_max: Millis,
-}
-
 /// One source that follows one server's log.
 pub struct Following {
     dictionary: Arc<Dictionary>,
-    counting: Counting,
+    window_ms: Millis,
     tables: Tables,
     proof: Proof,
     memory: Memory,
@@ -94,14 +85,14 @@ pub struct Following {
 }
 
 impl Following {
-    /// A source of the server of that proof, which goes on from `resumed`.
+    /// A source of the server of that proof, which goes on from `resumed`; orders count for so long.
     #[must_use]
-    pub fn new(dictionary: Arc<Dictionary>, counting: Counting, proof: Proof, resumed: Option<Resumed>) -> Self {
+    pub fn new(dictionary: Arc<Dictionary>, window_ms: Millis, proof: Proof, resumed: Option<Resumed>) -> Self {
         let flow = resumed.as_ref().map_or_else(Flow::default, |rows| Flow::resuming(rows.lsn));
         let held = resumed.as_ref().filter(|rows| rows.proof == Some(proof)).map(|rows| rows.lsn);
         Following {
             dictionary,
-            counting,
+            window_ms,
             tables: Tables::default(),
             proof,
             memory: Memory::of_log(resumed.as_ref()),
@@ -130,15 +121,12 @@ impl Following {
     /// The tables were read as of the place of a new slot.
     pub fn read(&mut self, place: i64, rows: &Snapshot, now: Millis) {
         let span = self.span(now);
-        let (cutoff, latest) = (span.cutoff(), span.latest());
+        let cutoff = span.cutoff();
         let mut catalogue = self.memory.catalogue.begin();
         rows.catalogue.iter().for_each(|row| catalogue.seen(row.product, row.category));
         let mut orders = self.memory.orders.begin();
-        let mut waiting = HashMap::default();
         for OrderRow { order, user, created_at } in rows.orders.iter().copied() {
-            if created_at > latest {
-                waiting.insert(order, (user, created_at));
-            } else if created_at > cutoff {
+            if created_at > cutoff {
                 orders.seen(order, (user, created_at));
             }
         }
@@ -158,7 +146,6 @@ impl Following {
         change.orders.extend(strays.orders);
         change.lines.extend(strays.lines);
         change.catalogue.extend(strays.catalogue);
-        self.memory.waiting = waiting;
         (self.held, self.floor, self.swept) = (Some(place), place, now);
         self.flow.hand(change.len());
         self.steps.push_back(Step { change, next: place, whole: true });
@@ -240,7 +227,6 @@ impl Following {
     /// What time alone changes.
     pub fn pass_time(&mut self, now: Millis) {
         let (span, mut change) = (self.span(now), Change::default());
-        self.memory.due(span, &mut change);
         if now >= self.swept.saturating_add(sweep_every(span.window_ms)) {
             self.swept = now;
             self.memory.sweep(span, &mut change);
@@ -256,8 +242,7 @@ impl Following {
     }
 
     fn span(&self, now: Millis) -> Span {
-        let Counting { window_ms, future_ms_max } = self.counting;
-        Span { now, window_ms, future_ms_max }
+        Span { now, window_ms: self.window_ms }
     }
 
     /// Feeds everything that waits; returns how many changes there were.

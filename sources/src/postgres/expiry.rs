@@ -1,10 +1,9 @@
-//! What time alone changes: orders leave with their lines when they leave the window, orders of the future come, and
-//! lines wait for their order no longer than a window.
+//! What time alone changes: orders leave with their lines when they leave the window, and lines wait for their order no
+//! longer than a window.
 
 use std::collections::{HashMap, HashSet};
 
 use dataflow::ids::OrderKey;
-use dataflow::rows::OrderRow;
 use dataflow::time::Millis;
 use foldhash::fast::RandomState;
 
@@ -37,15 +36,14 @@ impl Memory {
             },
             &mut orders(change),
         );
-        let (held, waiting) = (&self.orders, &self.waiting);
-        let before = std::mem::take(&mut self.orphans);
+        let (held, before) = (&self.orders, std::mem::take(&mut self.orphans));
         let mut orphans: HashMap<OrderKey, Millis, RandomState> = HashMap::default();
         self.lines.keep(
             |order| {
                 if expired.contains(&order) {
                     return false;
                 }
-                if held.get(&order).is_some() || waiting.contains_key(&order) {
+                if held.get(&order).is_some() {
                     return true;
                 }
                 let since = before.get(&order).copied().unwrap_or(span.now);
@@ -61,21 +59,6 @@ impl Memory {
         // What was refused long ago and comes again is worth another letter.
         self.refusals.end_reading();
     }
-
-    /// Takes in the orders whose time has come.
-    pub(super) fn due(&mut self, span: Span, change: &mut Change) {
-        let latest = span.latest();
-        let held = &mut self.orders;
-        self.waiting.retain(|order, (user, created_at)| {
-            let waits = *created_at > latest;
-            if !waits {
-                held.put(*order, (*user, *created_at), &mut |order, (user, created_at), diff| {
-                    change.orders.push((OrderRow { order, user, created_at }, diff));
-                });
-            }
-            waits
-        });
-    }
 }
 
 #[cfg(test)]
@@ -84,7 +67,8 @@ mod tests {
     use crate::postgres::apply::Edit;
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::{Ids, RowKey};
-    use dataflow::rows::LineRow;
+    use dataflow::rows::{LineRow, OrderRow};
+    use dataflow::rules::AHEAD_MS;
 
     const WINDOW: Millis = 1000;
 
@@ -95,7 +79,7 @@ mod tests {
     }
 
     fn span(now: Millis) -> Span {
-        Span { now, window_ms: WINDOW, future_ms_max: 10 }
+        Span { now, window_ms: WINDOW }
     }
 
     impl Tables {
@@ -159,19 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn an_order_of_the_future_comes_in_its_time() {
+    fn an_order_of_the_future_is_fed_and_told_once() {
         let mut tables = Tables::new();
-        assert!(tables.order("1", 5011, 5000), "it waits");
-        assert!(!tables.order("1", 5012, 5000), "it was told once");
+        let ahead = 5000 + AHEAD_MS + 1;
+        assert!(!tables.order("0", ahead - 1, 5000) && tables.order("1", ahead, 5000));
+        assert!(!tables.order("1", ahead + 1, 5000), "it was told");
         tables.line("a", "1", 5000);
-        tables.memory.due(span(5001), &mut tables.change);
         tables.memory.sweep(span(7000), &mut tables.change);
-        assert_eq!(tables.fed(), (0, 1));
-        tables.memory.due(span(5002), &mut tables.change);
-        assert_eq!((tables.fed(), tables.memory.waiting.len()), ((1, 1), 0));
-        // Put off again.
-        assert!(tables.order("1", 9000, 5002));
-        assert_eq!(tables.fed(), (0, 1));
+        assert_eq!(tables.fed(), (2, 1));
+        assert!(tables.order("1", ahead + 9000, 7000), "it was due, and is put off");
+        assert!(tables.order("0", ahead + 9000, 7000));
+        assert_eq!(tables.fed(), (2, 1));
     }
 
     #[test]

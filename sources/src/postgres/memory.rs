@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
 
@@ -36,7 +37,6 @@ impl Change {
 pub(super) struct Span {
     pub(super) now: Millis,
     pub(super) window_ms: Millis,
-    pub(super) future_ms_max: Millis,
 }
 
 impl Span {
@@ -45,9 +45,9 @@ impl Span {
         self.now.saturating_sub(self.window_ms)
     }
 
-    /// Orders wait that are later than this.
+    /// Orders that are later than this do not count yet.
     pub(super) fn latest(self) -> Millis {
-        self.now.saturating_add(self.future_ms_max)
+        self.now.saturating_add(AHEAD_MS)
     }
 }
 
@@ -58,8 +58,6 @@ pub(super) struct Memory {
     pub(super) catalogue: RowStore<ProductKey, CategoryKey>,
     pub(super) first_seen: FirstSeen,
     pub(super) refusals: Refusals,
-    /// Orders of the future, which were not fed.
-    pub(super) waiting: HashMap<OrderKey, (UserKey, Millis), RandomState>,
     /// Orders that lines were seen of and that are not there themselves, and since when.
     pub(super) orphans: HashMap<OrderKey, Millis, RandomState>,
     /// Rows of an earlier process that this one cannot know again: they go with the first reading.
@@ -74,7 +72,6 @@ impl Memory {
             catalogue: RowStore::by_key(),
             first_seen: FirstSeen::default(),
             refusals: Refusals::default(),
-            waiting: HashMap::default(),
             orphans: HashMap::default(),
             strays: Change::default(),
         }

@@ -1,8 +1,6 @@
 //! One reading of all three tables, in one transaction: rows become keys as they stream, and what differs from the
 //! reading before is the change. A reading that fails changes nothing.
 
-use std::collections::HashMap;
-
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
@@ -75,7 +73,6 @@ impl Memory {
         })?;
 
         let mut orders = self.orders.begin();
-        let mut waiting = HashMap::default();
         let first_seen = &mut self.first_seen;
         first_seen.begin();
         let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
@@ -91,14 +88,10 @@ impl Memory {
                 OrderTime::Column(time) => created_at(row, time)?,
                 OrderTime::FirstSeen => first_seen.seen(order, now),
             };
-            if at > latest {
-                waiting.insert(order, (user, at));
-                return Err(Skip::Future);
-            }
             if at > cutoff {
                 orders.seen(order, (user, at));
             }
-            Ok(())
+            if at > latest { Err(Skip::Future) } else { Ok(()) }
         })?;
 
         let mut lines = self.lines.begin();
@@ -129,7 +122,6 @@ impl Memory {
         change.catalogue.append(&mut self.strays.catalogue);
         self.first_seen.finish();
         self.refusals.end_reading();
-        self.waiting = waiting;
         Ok(change)
     }
 }

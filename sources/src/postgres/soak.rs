@@ -78,7 +78,7 @@ impl Shop {
 
     fn hour(&mut self, hour: u64) -> Change {
         let now = START + hour * HOUR_MS;
-        let span = Span { now, window_ms: Rules::default().window_ms, future_ms_max: 300_000 };
+        let span = Span { now, window_ms: Rules::default().window_ms };
         let mut change = Change::default();
         let mut edits = Vec::new();
         for number in hour * ORDERS_AN_HOUR..(hour + 1) * ORDERS_AN_HOUR {

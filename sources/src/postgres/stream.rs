@@ -285,7 +285,6 @@ impl<'a> Stream<'a> {
     fn pass_time(&mut self, stop: &Stop) -> Result<(), Error> {
         let Some(span) = self.span() else { return Ok(()) };
         let mut change = Change::default();
-        self.log.memory.due(span, &mut change);
         if span.now >= self.log.swept.saturating_add(sweep_every(span.window_ms)) {
             self.log.swept = span.now;
             self.log.memory.sweep(span, &mut change);

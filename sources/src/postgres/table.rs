@@ -19,7 +19,7 @@ use crate::side_thread::Stop;
 /// Rows between two looks at the stop signal.
 const LOOK_EVERY: usize = 1024;
 
-/// An order that is left out until its time has come, on the board.
+/// An order that does not count until its time has come, on the board.
 pub(super) const FUTURE: &str = "future_order";
 
 /// A column that is read.
@@ -40,11 +40,11 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Why a row is not taken.
+/// What is to be told of a row.
 pub(super) enum Skip<'c> {
     /// It is wrong.
     Refused(Fault<'c>),
-    /// It is right, and not yet due.
+    /// It is taken, and does not count yet.
     Future,
 }
 
@@ -95,7 +95,7 @@ impl<'r, 'c> Row<'r, 'c> {
     }
 }
 
-/// What a reading needs for the rows it cannot take.
+/// What a reading needs for the rows of which something is to be told.
 pub(super) struct Scan<'a> {
     pub(super) board: &'a SourceBoard,
     pub(super) letters: &'a DeadLetters,
@@ -135,7 +135,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// A row that is not taken: the first time it is seen, it is counted, and one that is wrong goes to the dead letters.
+    /// The first time such a row is seen it is counted, and one that is wrong goes to the dead letters.
     pub(super) fn skip(
         &self,
         table: &str,

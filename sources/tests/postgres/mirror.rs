@@ -11,7 +11,7 @@ use dataflow::engine::{Engine, Restore};
 use dataflow::feed::Position;
 use dataflow::ids::Ids;
 use dataflow::pace::TickRules;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Ranking};
 use dataflow::rules::Rules;
 use dataflow::time::{Diff, Time};
 use harness::postgres::{Server, connect, execute};
@@ -171,7 +171,14 @@ impl Mirror {
         Some(Kept { tick: cut.tick, rows, position })
     }
 
-    /// What the tables hold that counts: orders in the window, and lines of theirs or without any order.
+    /// Distinct buyers of all products, as shown.
+    pub(crate) fn buyers(&self) -> u64 {
+        let mut sellers = Vec::new();
+        self.engine.as_ref().unwrap().shelf().glance_any().best_sellers(Ranking::General, &mut sellers);
+        sellers.iter().map(|(seller, _)| seller.buyers()).sum()
+    }
+
+    /// What the tables hold that counts or will: orders in the window or ahead of it, and lines of theirs or without any order.
     pub(crate) fn tables(&self, client: &mut Client) -> Rows {
         let dictionary = &self.dictionary;
         let mut rows = Rows::default();

@@ -8,6 +8,9 @@ use sources::postgres::{Acknowledge, Mode, Settings};
 use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, settings};
 use crate::running::SOON;
 
+const MINUTE_MS: u64 = 60 * 1000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
 /// Settings of a process whose rows are kept.
 fn keeping(url: &str) -> Settings {
     Settings { acknowledge: Acknowledge::AfterCheckpoint, ..settings(url) }
@@ -58,6 +61,33 @@ fn rows_of_an_older_moment_are_gone_on_from_too() {
     mirror.agrees();
     mirror.live();
     mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+}
+
+#[test]
+fn an_order_of_the_future_is_not_forgotten() {
+    let url = database("resume_future", &[TABLES, ROWS].concat());
+    execute(
+        &url,
+        "INSERT INTO orders VALUES ('read', NULL, 'eve', now() + interval '1 hour');
+         INSERT INTO order_items VALUES (1, 'read', 'lamp')",
+    );
+    let mirror = Mirror::with(keeping(&url));
+    mirror.live();
+    mirror.follows(
+        "INSERT INTO orders VALUES ('followed', NULL, 'eve', now() + interval '2 hours');
+         INSERT INTO order_items VALUES (1, 'followed', 'chair')",
+    );
+    let kept = mirror.kept();
+    mirror.source.acknowledge(kept.position.next);
+    drop(mirror);
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.live();
+    assert_eq!(mirror.buyers(), 3, "those of the first rows");
+    mirror.clock.forward(56 * MINUTE_MS);
+    harness::wait_until(SOON, "the order that was read counts", || mirror.buyers() == 4);
+    mirror.clock.forward(HOUR_MS);
+    harness::wait_until(SOON, "the order that was followed counts", || mirror.buyers() == 5);
+    assert_eq!(mirror.view().accepted, 0, "nothing was read anew");
 }
 
 #[test]
