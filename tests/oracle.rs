@@ -9,7 +9,7 @@
 //! that were once wrong or are easily made wrong, each by name; `live` what a reader on another thread could see of the
 //! real engine, and that a position it waits for covers what it wrote;
 //! `cuts` a checkpoint that holds another state than that of its tick, or a restart from it that shows another; `replay` a step that holds too much or too little,
-//! or hangs on anything but the records.
+//! or hangs on anything but the records; `readiness` a process that does not know that another one is not live.
 //!
 //! `PROPTEST_CASES` sets how many histories each property tries.
 
@@ -33,6 +33,8 @@ mod plain;
 mod processes;
 #[path = "oracle/properties.rs"]
 mod properties;
+#[path = "oracle/readiness.rs"]
+mod readiness;
 #[path = "oracle/replay.rs"]
 mod replay;
 #[path = "oracle/seen.rs"]

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// The name under which a board tells of the other processes of a cluster.
+pub const CLUSTER: &str = "cluster";
+
 /// How a source is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -103,6 +106,11 @@ impl SourceBoard {
         self.said().partitions.remove(&(stream.clone(), partition));
     }
 
+    fn is_live(&self) -> bool {
+        let said = self.said();
+        !said.states.is_empty() && said.states.values().all(|state| *state == State::Live)
+    }
+
     fn view(&self) -> SourceView {
         let said = self.said();
         let state = said.states.values().max_by_key(|state| gravity(state)).cloned().unwrap_or(State::CatchingUp);
@@ -147,6 +155,12 @@ impl Board {
             }),
         };
         sources.entry(name).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// Whether everything that this process says of itself is live.
+    pub(crate) fn is_live(&self) -> bool {
+        let sources = self.sources.lock().expect("no holder of this lock can panic");
+        sources.values().filter(|source| source.name != CLUSTER).all(|source| source.is_live())
     }
 
     /// What every source says now, by name.

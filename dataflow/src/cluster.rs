@@ -1,8 +1,8 @@
 //! Several processes, one graph: what connects them, and what they tell each other beside rows.
 //!
 //! ```text
-//! process 0: the leader ──marks (tick, cut, end)──▶ every worker ─▶ its process's pace
-//!            the leader ◀──reports (fed, waiting)── workers of the other processes
+//! process 0: the leader ──marks (tick, cut, end, who is not live)──▶ every worker ─▶ its process's pace and board
+//!            the leader ◀──reports (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```
 //! Rows, marks and the rest travel on the links as timely's own messages, unencrypted. Who may join, and whether all

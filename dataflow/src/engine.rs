@@ -145,13 +145,13 @@ impl Engine {
         let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
         differential_dataflow::configure(&mut config.worker, &merging);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
-        let (restore, behind_min) = (settings.restore, settings.ticks.behind_min);
+        let (restore, behind_min, board) = (settings.restore, settings.ticks.behind_min, settings.board.clone());
         let (builders, threads) = match cluster {
             Some(cluster) => cluster.connect(settings.workers).map_err(|error| StartError(error.to_string()))?,
             None => config.communication.try_build().map_err(StartError)?,
         };
         let guards = timely::execute::execute_from(builders, threads, config.worker, move |worker| {
-            let talk = (place.processes > 1).then(|| Talk::new(shared.clone(), place));
+            let talk = (place.processes > 1).then(|| Talk::new(shared.clone(), place, &board));
             let mut station = Station::talking(worker, &plan, &slots, talk);
             if let Some(restore) = &restore {
                 restore.start(&mut station, worker);
@@ -176,7 +176,18 @@ impl Engine {
             let reporter = (!place.leads()).then(|| Reporter::new(seat.index, seat.peers, behind_min));
             let feeds = open_feeds(seat);
             let cuts = plan.cuts.as_ref();
-            Loop { station, feeds, pace: &shared, clock: &*clock, slots: &slots, cuts, cut: 0, reporter }.run(worker);
+            Loop {
+                station,
+                feeds,
+                pace: &shared,
+                clock: &*clock,
+                slots: &slots,
+                cuts,
+                cut: 0,
+                reporter,
+                board: &board,
+            }
+            .run(worker);
         })
         .map_err(StartError)?;
         Ok(Engine { shelf, board: settings.board, cuts, pace: StopOnDrop(pace), guards })
@@ -246,6 +257,7 @@ struct Loop<'a> {
     cut: Time,
     /// In processes other than the leader's.
     reporter: Option<Reporter>,
+    board: &'a Board,
 }
 
 impl Loop<'_> {
@@ -287,7 +299,8 @@ impl Loop<'_> {
         self.pace.fed(index, all);
         if let Some(reporter) = &mut self.reporter {
             let (fed, is_full) = (self.pace.fed_here(), self.pace.budget() == 0);
-            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full) {
+            let live = self.board.is_live();
+            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full, live) {
                 self.station.report(report);
             }
         }
@@ -299,7 +312,7 @@ impl Loop<'_> {
         if index > 0 {
             let next = self.pace.tick();
             if next > self.station.tick() {
-                self.close_tick(next, unnoted, false);
+                self.close_tick(next, unnoted, false, None);
                 self.cut_at(self.pace.cut());
             }
             return;
@@ -311,7 +324,8 @@ impl Loop<'_> {
         let Some(next) = self.pace.due(now, self.slots.closed()) else { return };
         if next > self.station.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            self.close_tick(next, unnoted, cut);
+            let waits_for = self.pace.waits_for(self.board);
+            self.close_tick(next, unnoted, cut, waits_for);
             if cut {
                 self.cut_at(next - 1);
             }
@@ -319,13 +333,13 @@ impl Loop<'_> {
         }
     }
 
-    fn close_tick(&mut self, next: Time, unnoted: &mut bool, cut: bool) {
+    fn close_tick(&mut self, next: Time, unnoted: &mut bool, cut: bool, waits_for: Option<usize>) {
         if std::mem::take(unnoted) {
             let mut positions = Vec::new();
             self.feeds.iter().for_each(|feed| feed.positions(&mut positions));
             self.station.note(positions);
         }
-        self.station.close_tick(next, cut);
+        self.station.close_tick(next, cut, waits_for);
     }
 
     /// Nothing has been given since the open tick was opened, and that is after `tick`.

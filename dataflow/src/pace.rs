@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::board::Board;
 use crate::cluster::Place;
 use crate::cluster::talk::{Mark, Report};
 use crate::feed::{Fed, Waker};
@@ -45,9 +46,7 @@ impl Default for TickRules {
 /// What the workers of one process share to keep pace.
 pub(crate) struct Pace {
     rules: TickRules,
-    /// Whether the leader is a worker of this process, and whether there are other processes.
-    leads: bool,
-    in_cluster: bool,
+    place: Place,
     /// Records this process may feed into one tick.
     share: usize,
     tick: AtomicU64,
@@ -61,6 +60,8 @@ pub(crate) struct Pace {
     /// For the leader: the most that another process is known to have fed into the open tick.
     fed_elsewhere: AtomicUsize,
     waiting: Vec<AtomicUsize>,
+    /// For the leader: whether the sources of each worker's process are live, where that is another one.
+    live: Vec<AtomicBool>,
     wakers: Mutex<Vec<Waker>>,
     /// The leader is to tell all processes to end.
     ending: AtomicBool,
@@ -78,8 +79,7 @@ impl Pace {
         let peers = place.peers();
         Pace {
             rules,
-            leads: place.leads(),
-            in_cluster: place.processes > 1,
+            place,
             share: (rules.batch_max / place.processes).max(1),
             tick: AtomicU64::new(start),
             opened_at: AtomicU64::new(0),
@@ -89,6 +89,7 @@ impl Pace {
             fed: AtomicUsize::new(0),
             fed_elsewhere: AtomicUsize::new(0),
             waiting: (0..peers).map(|_| AtomicUsize::new(0)).collect(),
+            live: (0..peers).map(|_| AtomicBool::new(false)).collect(),
             wakers: Mutex::default(),
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -126,7 +127,7 @@ impl Pace {
         let Fed { records, waiting, reached } = fed;
         self.waiting[worker].store(waiting, Ordering::Relaxed);
         self.reached[worker].store(reached.unwrap_or(LIVE), Ordering::Relaxed);
-        if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 && self.leads {
+        if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 && self.place.leads() {
             // The leader sleeps through silence; it is to close this tick.
             if let Some(leader) = self.wakers().first() {
                 leader.wake();
@@ -138,6 +139,7 @@ impl Pace {
     pub(crate) fn reported(&self, report: Report, tick: Time) {
         self.waiting[report.worker].store(report.waiting, Ordering::Relaxed);
         self.reached[report.worker].store(report.reached.unwrap_or(LIVE), Ordering::Relaxed);
+        self.live[report.worker].store(report.live, Ordering::Relaxed);
         // What belongs to the tick before shows without another one being closed for it.
         if tick >= self.tick() {
             self.fed_elsewhere.fetch_max(report.fed, Ordering::Relaxed);
@@ -149,7 +151,7 @@ impl Pace {
         if mark.end {
             return self.stop_here();
         }
-        if self.leads {
+        if self.place.leads() {
             return;
         }
         if mark.cut {
@@ -196,6 +198,17 @@ impl Pace {
         is_due.then_some(next)
     }
 
+    /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` tells of this one's.
+    pub(crate) fn waits_for(&self, own: &Board) -> Option<usize> {
+        let Place { workers, processes, .. } = self.place;
+        let is_live = |process: usize| {
+            let mut live = self.live[process * workers..][..workers].iter();
+            if process == 0 { own.is_live() } else { live.all(|live| live.load(Ordering::Relaxed)) }
+        };
+        // Alone a process knows by itself.
+        if processes > 1 { (0..processes).find(|process| !is_live(*process)) } else { None }
+    }
+
     /// For the leader: announces the tick it has opened at `now`, and whether the one before was closed for a cut.
     pub(crate) fn open(&self, tick: Time, now: Time, cut: bool) {
         self.fed.store(0, Ordering::Relaxed);
@@ -223,7 +236,7 @@ impl Pace {
 
     /// Ends the workers: of all processes, if the leader is one of this one, otherwise of this process only.
     pub(crate) fn stop(&self) {
-        if self.in_cluster && self.leads {
+        if self.place.processes > 1 && self.place.leads() {
             self.ending.store(true, Ordering::Release);
             self.wakers().iter().for_each(Waker::wake);
         } else {
@@ -259,6 +272,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::State;
 
     fn pace() -> Pace {
         let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, Place::alone(1), 0);
@@ -324,21 +338,29 @@ mod tests {
         leading.fed(0, fed(0, 0));
         assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
         leading.open(1000, 1000, false);
-        let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None };
+        let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None, live: waiting == 0 };
+        let board = Board::default();
+        board.source("database");
+        assert_eq!(leading.waits_for(&board), Some(0));
+        board.source("database").state(0, State::Live);
+        assert_eq!(leading.waits_for(&board), Some(1), "it has not been heard of yet");
         leading.reported(report(3, 0), 999);
+        assert_eq!(leading.waits_for(&board), None);
         assert_eq!(leading.due(1001, 1000), None, "that shows with the tick before");
         leading.reported(report(3, 0), 1000);
         assert_eq!(leading.due(1001, 1000), Some(1001));
         leading.reported(report(50, 70), 1000);
+        assert_eq!(leading.waits_for(&board), Some(1));
         assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
         following.fed(1, fed(50, 70));
         assert_eq!(following.budget(), 0);
-        following.marked(Mark { now: 1000, cut: true, end: false });
-        following.marked(Mark { now: 1000, cut: true, end: false });
+        let mark = Mark { now: 1000, cut: true, end: false, waits_for: None };
+        following.marked(mark);
+        following.marked(mark);
         assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
         leading.stop();
         assert!(leading.take_ending() && !leading.is_stopped(), "all processes are told first");
-        let end = Mark { now: 0, cut: false, end: true };
+        let end = Mark { end: true, ..mark };
         leading.marked(end);
         following.marked(end);
         assert!(leading.is_stopped() && following.wait_stopped(Duration::ZERO));

@@ -53,13 +53,13 @@ impl Station {
     /// Closes the open tick and opens `tick`. Everything given so far is visible as of `tick - 1`, and the window's
     /// edge stands exactly there.
     pub fn advance_to(&mut self, tick: Time) {
-        self.close_tick(tick, false);
+        self.close_tick(tick, false, None);
     }
 
-    /// The same; `cut` tells other processes that the tick is closed for a cut.
-    pub(crate) fn close_tick(&mut self, tick: Time, cut: bool) {
+    /// The same; other processes are told whether the tick is closed for a cut, and which process is not live.
+    pub(crate) fn close_tick(&mut self, tick: Time, cut: bool, waits_for: Option<usize>) {
         if self.leads {
-            self.inputs.mark(Mark { now: tick - 1, cut, end: false });
+            self.inputs.mark(Mark { now: tick - 1, cut, end: false, waits_for });
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
@@ -67,7 +67,7 @@ impl Station {
 
     /// For the leader: tells all workers of the cluster, itself included, to end.
     pub(crate) fn end_all(&mut self) {
-        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true });
+        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true, waits_for: None });
         self.inputs.flush_marks();
     }
 

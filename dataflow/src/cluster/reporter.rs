@@ -12,7 +12,7 @@ pub(crate) struct Reporter {
     /// The last tick in which something was reported to be fed, and the last that was reported full.
     fed: Time,
     full: Time,
-    last: Option<(usize, Option<Time>)>,
+    last: Option<(usize, Option<Time>, bool)>,
 }
 
 impl Reporter {
@@ -22,9 +22,9 @@ impl Reporter {
     }
 
     /// What there is to report after `fed` was fed in `tick`; `all` was fed by the whole process, and whether that is as
-    /// much as it may.
-    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool) -> Option<Report> {
-        let state = (fed.waiting / self.step, fed.reached);
+    /// much as it may, and whether its sources are live.
+    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool, live: bool) -> Option<Report> {
+        let state = (fed.waiting / self.step, fed.reached, live);
         let first = fed.records > 0 && tick > self.fed;
         let full = is_full && tick > self.full;
         if !first && !full && self.last == Some(state) {
@@ -35,7 +35,7 @@ impl Reporter {
         self.full = if full { tick } else { self.full };
         // What another worker of this process fed is told by that one.
         let told = if fed.records > 0 || full { all.max(fed.records) } else { 0 };
-        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached })
+        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached, live })
     }
 }
 
@@ -50,19 +50,18 @@ mod tests {
     #[test]
     fn only_what_changes_the_leaders_mind_is_reported() {
         let mut reporter = Reporter::new(3, 4, 400);
-        let first = reporter.after(fed(0, 0, None), 1, 0, false).expect("the leader has not heard of this worker yet");
+        let mut after = |fed, tick, all, is_full| reporter.after(fed, tick, all, is_full, true);
+        let first = after(fed(0, 0, None), 1, 0, false).expect("the leader has not heard of this worker yet");
         assert_eq!((first.worker, first.fed, first.reached), (3, 0, None));
-        assert_eq!(reporter.after(fed(0, 0, None), 1, 0, false), None);
-        assert_eq!(reporter.after(fed(2, 0, None), 1, 5, false).map(|report| report.fed), Some(5));
-        assert_eq!(reporter.after(fed(2, 50, None), 1, 7, false), None, "that something was fed is known");
-        assert_eq!(reporter.after(fed(1, 0, None), 2, 1, false).map(|report| report.fed), Some(1), "another tick");
-        assert_eq!(reporter.after(fed(0, 130, None), 2, 1, false).map(|report| report.waiting), Some(130));
-        assert_eq!(reporter.after(fed(0, 130, Some(9)), 2, 1, false).map(|report| report.reached), Some(Some(9)));
-        assert_eq!(
-            reporter.after(fed(0, 130, Some(9)), 2, 80, true).map(|report| report.fed),
-            Some(80),
-            "no more fits"
-        );
-        assert_eq!(reporter.after(fed(0, 130, Some(9)), 2, 80, true), None);
+        assert_eq!(after(fed(0, 0, None), 1, 0, false), None);
+        assert_eq!(after(fed(2, 0, None), 1, 5, false).map(|report| report.fed), Some(5));
+        assert_eq!(after(fed(2, 50, None), 1, 7, false), None, "that something was fed is known");
+        assert_eq!(after(fed(1, 0, None), 2, 1, false).map(|report| report.fed), Some(1), "another tick");
+        assert_eq!(after(fed(0, 130, None), 2, 1, false).map(|report| report.waiting), Some(130));
+        assert_eq!(after(fed(0, 130, Some(9)), 2, 1, false).map(|report| report.reached), Some(Some(9)));
+        assert_eq!(after(fed(0, 130, Some(9)), 2, 80, true).map(|report| report.fed), Some(80), "no more fits");
+        assert_eq!(after(fed(0, 130, Some(9)), 2, 80, true), None);
+        let away = reporter.after(fed(0, 130, Some(9)), 2, 80, false, false);
+        assert_eq!(away.map(|report| report.live), Some(false), "something here is not live any more");
     }
 }

@@ -12,6 +12,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Exchange, Inspect, Probe};
 
 use super::Place;
+use crate::board::{Board, CLUSTER, SourceBoard, State};
 use crate::dictionary::Name;
 use crate::feed::Position;
 use crate::pace::Pace;
@@ -26,6 +27,8 @@ pub(crate) struct Mark {
     pub(crate) cut: bool,
     /// Whether this is the end of all workers; then no tick is closed.
     pub(crate) end: bool,
+    /// A process whose sources are not live, if there is one.
+    pub(crate) waits_for: Option<usize>,
 }
 
 /// A worker of another process tells the leader how its sources are doing.
@@ -38,16 +41,24 @@ pub(crate) struct Report {
     pub(crate) waiting: usize,
     /// See [`crate::feed::Fed::reached`].
     pub(crate) reached: Option<Time>,
+    /// Whether the sources of the worker's process are live.
+    pub(crate) live: bool,
 }
 
 /// Where a worker's sources would go on after a tick.
 pub(crate) type Noted = (usize, Vec<Position>);
+
+fn away(process: usize) -> State {
+    State::Retrying(format!("process {process} is not live, its /readyz says why"))
+}
 
 /// One worker's ears.
 #[derive(Clone)]
 pub(crate) struct Talk {
     pace: Arc<Pace>,
     place: Place,
+    /// Where this process says how the others are doing.
+    others: Arc<SourceBoard>,
     /// How far everything has been heard.
     probe: Handle<Time>,
     /// Positions of the other processes' workers, with their ticks.
@@ -55,14 +66,23 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    pub(crate) fn new(pace: Arc<Pace>, place: Place) -> Self {
-        Talk { pace, place, probe: Handle::new(), noted: Rc::default() }
+    pub(crate) fn new(pace: Arc<Pace>, place: Place, board: &Board) -> Self {
+        Talk { pace, place, others: board.source(CLUSTER), probe: Handle::new(), noted: Rc::default() }
     }
 
-    /// Lets this process's pace follow the leader's marks, as they come.
+    /// Lets this process's pace follow the leader's marks, as they come, and its board tell what they say of the others.
     pub(crate) fn follow<'s>(&self, marks: StreamVec<'s, Time, Mark>) -> StreamVec<'s, Time, Mark> {
-        let pace = self.pace.clone();
-        marks.inspect(move |mark| pace.marked(*mark))
+        let (pace, others, own) = (self.pace.clone(), self.others.clone(), self.place.process);
+        let mut told = None;
+        marks.inspect(move |mark| {
+            pace.marked(*mark);
+            // What is the matter here, this process says itself.
+            let waits_for = mark.waits_for.filter(|process| *process != own);
+            if told != Some(waits_for) && !mark.end {
+                told = Some(waits_for);
+                others.state(0, waits_for.map_or(State::Live, away));
+            }
+        })
     }
 
     /// Lets the leader hear all reports, as they come.

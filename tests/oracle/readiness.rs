@@ -1,0 +1,53 @@
+//! What each process of a cluster says of the others: that one of them is not live, and which.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::board::{Board, CLUSTER, State};
+use dataflow::engine::Settings;
+use dataflow::rules::Rules;
+
+use crate::live::{Shared, settings};
+use crate::processes;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// What a process says of the others.
+fn of_others(board: &Board) -> State {
+    board.snapshot().into_iter().find(|said| said.name == CLUSTER).map_or(State::CatchingUp, |said| said.state)
+}
+
+/// Waits until each process says this of the others: that all are live, or which is not.
+#[track_caller]
+fn expect(boards: &[Arc<Board>], waits_for: [Option<usize>; 3]) {
+    let says = |board: &Arc<Board>, process: &Option<usize>| match (of_others(board), process) {
+        (State::Live, None) => true,
+        (State::Retrying(reason), Some(process)) => reason.contains(&format!("process {process} ")),
+        _ => false,
+    };
+    let all = || boards.iter().zip(&waits_for).all(|(board, process)| says(board, process));
+    harness::wait_until(SOON, &format!("they say that they wait for {waits_for:?}"), all);
+}
+
+#[test]
+fn a_process_says_so_while_another_one_is_not_live() {
+    let boards: Vec<Arc<Board>> = (0..3).map(|_| Arc::default()).collect();
+    let database = |process: usize, state| boards[process].source("database").state(0, state);
+    (0..3).for_each(|process| database(process, State::Live));
+    database(2, State::CatchingUp);
+    let shared = Shared::new(6);
+    let engines = processes::start_or_alone(3, |process| Settings {
+        open_feeds: Arc::new(|_| Vec::new()),
+        board: boards[process].clone(),
+        ..settings(&shared, Rules::default(), 2, 1)
+    });
+    expect(&boards, [Some(2), Some(2), None]);
+    database(2, State::Live);
+    expect(&boards, [None, None, None]);
+    database(0, State::Retrying("away".into()));
+    expect(&boards, [None, Some(0), Some(0)]);
+    database(1, State::Stopped("gone".into()));
+    database(0, State::Live);
+    expect(&boards, [Some(1), None, Some(1)]);
+    processes::stop(engines);
+}
