@@ -6,7 +6,7 @@
 //! ```
 
 mod checkpoints;
-mod cluster;
+pub(crate) mod cluster;
 mod log;
 pub(crate) mod settings;
 pub(crate) mod sources;

@@ -1,5 +1,6 @@
 //! `vitrine check`: reaches every configured service once and says how to mend what is wrong. Changes nothing.
 
+mod cluster;
 mod files;
 mod kafka;
 mod postgres;
@@ -26,6 +27,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(settings) = &config.files {
         files::check(settings, &mut report)?;
     }
+    cluster::check(&config.cluster, config.server.listen, &mut report)?;
     match (&config.kafka, &config.postgres) {
         (Some(_), None) => {
             report.note("no [postgres]: there will be histories, but neither orders nor best sellers")?

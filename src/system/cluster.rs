@@ -8,7 +8,7 @@
 //! start together and end together: a process that finds another generation on a link ends.
 
 mod handshake;
-mod hosts;
+pub(crate) mod hosts;
 mod links;
 mod watchdog;
 
@@ -20,6 +20,7 @@ use dataflow::time::Time;
 use query_server::Peers;
 
 use self::handshake::Facts;
+use self::hosts::Reach;
 use crate::config::Config;
 
 pub(super) use watchdog::Watchdog;
@@ -57,14 +58,8 @@ pub(super) struct Member {
 /// When the hosts file or an address in it cannot be used, or another process is not one of ours.
 pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Member> {
     let settings = &config.cluster;
-    let path = settings.hosts.as_ref().context("`cluster.hosts` names no file")?;
-    let hosts = hosts::read(path, settings.processes)?;
-    let reach = match (settings.public, settings.has_key()) {
-        (true, true) => hosts::Reach::Anywhere,
-        (false, true) => hosts::Reach::Private,
-        (_, false) => hosts::Reach::Loopback,
-    };
-    let (links, start) = links::join(&hosts, reach, settings, facts(config), start)?;
+    let hosts = hosts::of(settings)?;
+    let (links, start) = links::join(&hosts, Reach::of(settings), settings, facts(config), start)?;
     let start = start.context("process 0 has said nothing")?;
     let cluster = dataflow::cluster::Cluster { process: settings.process, links };
     let addresses = hosts.into_iter().map(|host| host.http).collect();

@@ -1,32 +1,45 @@
 //! The hosts file: a line for each process in order, `PEER_ADDRESS HTTP_ADDRESS`, each `HOST:PORT`; `#` begins a comment.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
+
+use crate::config;
 
 /// Lines are few and short.
 const BYTES_MAX: usize = 64 << 10;
 
 /// Where a process is found by the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Host {
+pub(crate) struct Host {
     /// For rows.
-    pub(super) peer: String,
+    pub(crate) peer: String,
     /// For look-ups of users it holds.
-    pub(super) http: String,
+    pub(crate) http: String,
 }
 
 /// Which addresses peers may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     Loopback,
     Private,
     Anywhere,
 }
 
-/// Reads the file; it must name exactly so many processes.
-pub(super) fn read(path: &Path, processes: usize) -> anyhow::Result<Vec<Host>> {
+impl Reach {
+    /// Rows cross the links unencrypted, so who may be reached must be asked for.
+    pub(crate) fn of(cluster: &config::Cluster) -> Reach {
+        match (cluster.public, cluster.has_key()) {
+            (true, true) => Reach::Anywhere,
+            (false, true) => Reach::Private,
+            (_, false) => Reach::Loopback,
+        }
+    }
+}
+
+/// Reads the hosts file, which must name exactly as many processes as there are to be.
+pub(crate) fn of(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
+    let (path, processes) = (cluster.hosts.as_ref().context("`cluster.hosts` names no file")?, cluster.processes);
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(text.len() <= BYTES_MAX, "{} is no list of addresses", path.display());
     let hosts = parse(&text).with_context(|| path.display().to_string())?;
@@ -63,7 +76,7 @@ fn is_address(text: &str) -> bool {
 ///
 /// # Errors
 /// When it cannot be found, or peers must not have such addresses.
-pub(super) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr> {
+pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr> {
     let found = address.to_socket_addrs().with_context(|| format!("{address} cannot be looked up"))?;
     let mut found: Vec<SocketAddr> = found.collect();
     // Both ends of a link must mean the same address where a name has several.
@@ -75,7 +88,7 @@ pub(super) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr>
 }
 
 /// Whether a look-up has failed that may succeed later, and not because of the address found.
-pub(super) fn is_refused(error: &anyhow::Error) -> bool {
+pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some()
 }
 

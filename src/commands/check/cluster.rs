@@ -1,0 +1,164 @@
+//! The cluster: the hosts file, the address this process listens on for its peers, and where the peers are.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+
+use super::Report;
+use crate::config::Cluster;
+use crate::system::cluster::hosts::{self, Host, Reach};
+
+pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut Report<impl Write>) -> io::Result<()> {
+    if !cluster.is_shared() {
+        return match &cluster.hosts {
+            Some(_) => {
+                report.note("cluster: `cluster.processes` is 1, so this process is alone and reads no hosts file")
+            }
+            None => Ok(()),
+        };
+    }
+    let hosts = match hosts::of(cluster) {
+        Ok(hosts) => hosts,
+        Err(error) => return report.bad(&format!("cluster: {error:#}"), &ways(cluster)),
+    };
+    report.good(&format!("cluster: the hosts file names {} processes", hosts.len()))?;
+    let reach = Reach::of(cluster);
+    for (number, host) in hosts.iter().enumerate() {
+        if number == cluster.process {
+            own(host, reach, listen, report)?;
+        } else {
+            peer(number, host, reach, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn ways(cluster: &Cluster) -> [String; 2] {
+    let file = cluster.hosts.as_ref().map_or("the file".into(), |path| path.display().to_string());
+    [
+        format!(
+            "{file} needs {} lines, one for each process in order: PEER_ADDRESS HTTP_ADDRESS, such as 10.0.0.1:2101 \
+             10.0.0.1:8080",
+            cluster.processes
+        ),
+        "or set `cluster.hosts` (--hosts) to the file that has them, and `cluster.processes` to how many there are"
+            .into(),
+    ]
+}
+
+/// Whether this process could listen where its peers look for it.
+fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut Report<impl Write>) -> io::Result<()> {
+    let Host { peer, http } = host;
+    let address = match hosts::resolve(peer, reach) {
+        Ok(address) => address,
+        Err(error) => return report.bad(&format!("cluster: this process's own line: {error:#}"), &[mend(&error)]),
+    };
+    match TcpListener::bind(address) {
+        Ok(_) => report.good(&format!("cluster: {address} is free for the peers of this process"))?,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => report.note(&format!(
+            "cluster: something listens on {address}: fine if this process is running, otherwise give it another port"
+        ))?,
+        Err(error) => {
+            let way = "line and process must belong together: `cluster.process` (--process) counts the lines from 0, and \
+                       the address must be one of this machine's";
+            report.bad(&format!("cluster: cannot listen on {address} for peers: {error}"), &[way.into()])?;
+        }
+    }
+    match http.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(port)) if port != listen.port() => report.note(&format!(
+            "cluster: peers look for this process's server at {http}, and it listens on {listen} (`server.listen`)"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a peer's address could be used. Its name may be known only when it runs.
+fn peer(number: usize, host: &Host, reach: Reach, report: &mut Report<impl Write>) -> io::Result<()> {
+    match hosts::resolve(&host.peer, reach) {
+        Ok(_) => Ok(()),
+        Err(error) if hosts::is_refused(&error) => {
+            report.bad(&format!("cluster: process {number}: {error:#}"), &[mend(&error)])
+        }
+        Err(error) => report.note(&format!("cluster: process {number}: {error:#}; it is waited for")),
+    }
+}
+
+fn mend(error: &anyhow::Error) -> String {
+    let way = match hosts::is_refused(error) {
+        true => "give all processes one `cluster.key` (openssl rand -hex 16), and let them meet on a private network",
+        false => "the name must be known to this machine, or write the address itself into the hosts file",
+    };
+    way.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+    /// Two processes, of which this is the first.
+    fn two(hosts: &Path) -> Cluster {
+        Cluster { processes: 2, process: 0, hosts: Some(hosts.to_owned()), key: [0; 16], public: false, stall_s: 1 }
+    }
+
+    fn hosts(lines: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), lines).expect("it can be written");
+        file
+    }
+
+    /// What is said, and whether all is well.
+    fn of(cluster: &Cluster) -> (String, bool) {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        check(cluster, LISTEN, &mut report).expect("memory can be written");
+        let good = report.all_good();
+        (String::from_utf8(out).expect("UTF-8"), good)
+    }
+
+    fn free() -> u16 {
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback is there").port()
+    }
+
+    #[test]
+    fn a_hosts_file_that_can_be_used_is_good() {
+        let file = hosts(&format!("127.0.0.1:{} 127.0.0.1:8080\n127.0.0.1:1 127.0.0.1:2\n", free()));
+        let (said, good) = of(&two(file.path()));
+        assert!(good && said.contains("names 2 processes") && said.contains("is free"), "{said}");
+        assert!(!said.contains('•'), "{said}");
+        let (said, good) = of(&Cluster { processes: 1, ..two(file.path()) });
+        assert!(good && said.contains("alone"), "{said}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_said_with_a_way_out() {
+        let (short, shapeless) = (hosts("127.0.0.1:1 127.0.0.1:2\n"), hosts("127.0.0.1\n"));
+        for path in [Path::new("/nowhere/hosts"), short.path(), shapeless.path()] {
+            let (said, good) = of(&two(path));
+            assert!(!good && said.contains("✖ cluster") && said.contains("needs 2 lines"), "{said}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_used_are_told() {
+        // Of a network for documentation, which no machine is in.
+        let file = hosts("192.0.2.1:2101 192.0.2.1:8080\n127.0.0.1:1 127.0.0.1:2\n");
+        let (said, good) = of(&two(file.path()));
+        assert!(!good && said.contains("own line") && said.contains("cluster.key"), "{said}");
+        let (said, good) = of(&Cluster { process: 1, ..two(file.path()) });
+        assert!(!good && said.contains("process 0") && said.contains("cluster.key"), "{said}");
+        let (said, good) = of(&Cluster { key: [1; 16], public: true, ..two(file.path()) });
+        assert!(!good && said.contains("cannot listen on 192.0.2.1:2101"), "{said}");
+    }
+
+    #[test]
+    fn a_taken_port_and_another_server_address_are_worth_knowing() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let address = taken.local_addr().expect("it is bound");
+        let file = hosts(&format!("{address} 127.0.0.1:8081\n127.0.0.1:1 127.0.0.1:2\n"));
+        let (said, good) = of(&two(file.path()));
+        assert!(good && said.contains("something listens") && said.contains("`server.listen`"), "{said}");
+    }
+}
