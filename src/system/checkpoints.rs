@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use checkpoints::{Fingerprint, Place, RealDisk, Store};
+use checkpoints::{Damage, Finding, Fingerprint, Place, RealDisk, Store};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
 use dataflow::time::Time;
@@ -50,8 +50,11 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
     let mut store =
         Store::open(place, Arc::new(RealDisk)).with_context(|| format!("cannot use the checkpoints in {dir}"))?;
     let latest = store.restore(id_key).with_context(|| format!("cannot go on from the checkpoints in {dir}"))?;
-    for finding in &latest.findings {
-        tracing::error!(%finding, "a checkpoint is damaged; the one before it is gone on from, and what came since is read again");
+    for (finding, matter) in matters(&latest.findings, latest.checkpoint.is_some()) {
+        match matter {
+            Matter::Unfinished(text) => tracing::info!(%finding, "{text}"),
+            Matter::Damaged(text) => tracing::error!(%finding, "{text}"),
+        }
     }
     let restored = match latest.checkpoint {
         Some(checkpoint) => Some(Arc::new(Restored::read(checkpoint, dictionary)?)),
@@ -61,7 +64,9 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
         Some(restored) => {
             tracing::info!(as_of_ms = restored.tick(), rows = restored.rows(), "going on from a checkpoint")
         }
-        None => tracing::info!(%dir, "there is no checkpoint yet: everything is read from its beginning"),
+        None => {
+            tracing::info!(%dir, "there is no checkpoint yet that could be gone on from: everything is read from its beginning")
+        }
     }
     Ok(Found {
         store,
@@ -69,6 +74,34 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
         restored,
         id_key,
         journal_max: settings.journal_max,
+    })
+}
+
+/// What a finding means for whoever runs this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matter {
+    /// Nothing is wrong.
+    Unfinished(&'static str),
+    /// Somebody should look at the disk.
+    Damaged(&'static str),
+}
+
+/// What is to be said of checkpoints that are not gone on from, each; `goes_on` where an older one is.
+fn matters(findings: &[Finding], goes_on: bool) -> impl Iterator<Item = (&Finding, Matter)> {
+    findings.iter().map(move |finding| {
+        let matter = match (&finding.damage, goes_on) {
+            (Damage::Parts { .. }, _) => Matter::Unfinished(
+                "a checkpoint is passed over: the processes of the cluster ended before all had written their parts",
+            ),
+            (_, true) => Matter::Damaged(
+                "a checkpoint is damaged: an older one is gone on from, and what came since is read again",
+            ),
+            (_, false) => Matter::Damaged(
+                "a checkpoint is damaged, and no older one is left: everything is read again from its beginning, and what \
+                 the topics do not hold any more is lost",
+            ),
+        };
+        (finding, matter)
     })
 }
 
@@ -84,5 +117,24 @@ impl Found {
         checkpoint.verify_all().with_context(what)?;
         self.restored = Some(Arc::new(Restored::read(checkpoint, dictionary)?));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(damage: Damage) -> Finding {
+        Finding { tick: Some(7), path: "checkpoints".into(), bytes: None, damage }
+    }
+
+    #[test]
+    fn a_part_that_was_not_written_is_no_damage_and_what_is_lost_is_said() {
+        let findings = [finding(Damage::Parts { present: 1, parts: 2 }), finding(Damage::Missing)];
+        for (goes_on, said) in [(true, "an older one is gone on from"), (false, "is lost")] {
+            let matters: Vec<Matter> = matters(&findings, goes_on).map(|(_, matter)| matter).collect();
+            let [Matter::Unfinished(_), Matter::Damaged(text)] = matters[..] else { panic!("{matters:?}") };
+            assert!(text.contains(said), "{text}");
+        }
     }
 }
