@@ -7,6 +7,8 @@
 //! So `as_of` does not go back for a client that asks one process, whoever holds the users. A request is passed on once:
 //! the field that says how far also says that it was passed on.
 
+mod counts;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,11 +27,13 @@ use crate::body::Body;
 use crate::dispatch::Asked;
 use crate::endpoints::{self, Reply};
 use crate::limits::Places;
-use crate::problem::Problem;
+use crate::problem::{Away, Problem};
 use crate::route::Route;
 use crate::server::slot::Slot;
 use crate::settings::Settings;
 use crate::shared::Shared;
+
+use counts::Counts;
 
 /// In a request: passed on by a process that has shown the state of this time. In its answer: the same of the owner.
 const SHOWN: HeaderName = HeaderName::from_static("vitrine-shown-ms");
@@ -53,6 +57,7 @@ pub(crate) struct Forward {
     owners: Vec<Arc<Owner>>,
     places: Places,
     timeout: Duration,
+    counts: Arc<Counts>,
 }
 
 /// Another process.
@@ -74,28 +79,44 @@ impl Forward {
             owners: peers.addresses.iter().map(owner).collect(),
             places: Places::new(settings.waits_max),
             timeout: Duration::from_millis(timeout_ms),
+            counts: Arc::default(),
         }
+    }
+
+    /// What became of the requests so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Passes a request on to the process that holds its user.
     pub(crate) fn send(&self, shared: &Arc<Shared>, owner: usize, asked: &Asked<'_>) -> Reply {
-        let Some(owner) = self.owners.get(owner).cloned() else { return Reply::failed(Problem::Misrouted) };
-        let Some(place) = self.places.take() else {
-            return Reply::failed(Problem::Busy("look-ups in other processes"));
+        self.counts.ask();
+        let failed = |problem| {
+            self.counts.fail(&problem);
+            Reply::failed(problem)
         };
-        let (shared, timeout) = (shared.clone(), self.timeout);
+        let Some(owner) = self.owners.get(owner).cloned() else { return failed(Problem::Misrouted) };
+        let Some(place) = self.places.take() else { return failed(Problem::Busy("look-ups in other processes")) };
+        let (shared, timeout, counts) = (shared.clone(), self.timeout, self.counts.clone());
         let passing = Passing::new(asked, shared.app.shelf.slots().closed().saturating_sub(1), &owner);
         Reply::Later(Box::pin(async move {
             let answered = tokio::time::timeout(timeout, owner.ask(&passing)).await;
             drop(place);
-            let response = answered.map_err(|_| Problem::OwnerAway("did not answer in time"))??;
-            let shown = shown(response.headers());
-            let within = Duration::from_millis(shared.settings.wait_ms_max);
-            match shown {
-                Some(shown) if !shared.waits.shown(shown, within).await? => Err(Problem::Behind),
-                _ => Ok(of_owner(response)),
-            }
+            let answered = match answered.unwrap_or(Err(Problem::OwnerAway(Away::Late))) {
+                Ok(response) => caught_up(&shared, response).await,
+                Err(problem) => Err(problem),
+            };
+            answered.inspect_err(|problem| counts.fail(problem))
         }))
+    }
+}
+
+/// The owner's answer, once this process shows as much as the owner did.
+async fn caught_up(shared: &Shared, response: Response<Bytes>) -> Result<Response<Body>, Problem> {
+    let within = Duration::from_millis(shared.settings.wait_ms_max);
+    match shown(response.headers()) {
+        Some(shown) if !shared.waits.shown(shown, within).await? => Err(Problem::Behind),
+        _ => Ok(of_owner(response)),
     }
 }
 
@@ -154,7 +175,7 @@ impl Owner {
 
     async fn connect(&self) -> Result<Sender, Problem> {
         let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(&self.address)).await;
-        let stream = connecting.ok().and_then(Result::ok).ok_or(Problem::OwnerAway("cannot be reached"))?;
+        let stream = connecting.ok().and_then(Result::ok).ok_or(Problem::OwnerAway(Away::Unreachable))?;
         // A connection without it is slower, and as good otherwise.
         let _ = stream.set_nodelay(true);
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| BROKEN)?;
@@ -174,7 +195,7 @@ impl Owner {
     }
 }
 
-const BROKEN: Problem = Problem::OwnerAway("went away while it was asked");
+const BROKEN: Problem = Problem::OwnerAway(Away::Broken);
 
 /// The owner's answer as the client gets it.
 fn of_owner(response: Response<Bytes>) -> Response<Body> {

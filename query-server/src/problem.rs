@@ -56,7 +56,7 @@ pub(crate) enum Problem {
     #[error("the state is older than what was answered before the last start; it is being caught up with")]
     BeforeTheLast,
     #[error("the process that holds this user {0}")]
-    OwnerAway(&'static str),
+    OwnerAway(Away),
     #[error("the processes of the cluster do not agree on who holds this user: their hosts files differ")]
     Misrouted,
     #[error("this process is behind the one that answered; it is catching up")]
@@ -65,6 +65,28 @@ pub(crate) enum Problem {
     Busy(&'static str),
     #[error("{0}")]
     NotReady(String),
+}
+
+/// What became of the process that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Away {
+    #[error("cannot be reached")]
+    Unreachable,
+    #[error("went away while it was asked")]
+    Broken,
+    #[error("did not answer in time")]
+    Late,
+}
+
+impl Away {
+    /// A stable name, fit for a metric label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Away::Unreachable => "unreachable",
+            Away::Broken => "broken",
+            Away::Late => "late",
+        }
+    }
 }
 
 /// A problem as the outside sees it.

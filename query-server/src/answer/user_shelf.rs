@@ -24,6 +24,17 @@ pub(crate) enum Shape<'a> {
     Explained(&'a str),
 }
 
+impl<'a> Shape<'a> {
+    /// The shape that is asked for, of an answer as of that time.
+    pub(crate) fn asked(legacy: bool, explain: bool, as_of: &'a str) -> Self {
+        match (legacy, explain) {
+            (true, _) => Shape::Legacy,
+            (false, false) => Shape::Plain(as_of),
+            (false, true) => Shape::Explained(as_of),
+        }
+    }
+}
+
 /// Writes a history.
 pub(crate) fn history(
     out: &mut Vec<u8>,

@@ -29,11 +29,7 @@ pub(crate) fn read(
             made.picks.clear();
         }
         made.picks.truncate(parameters.limit);
-        let shape = match (legacy, parameters.explain) {
-            (true, _) => Shape::Legacy,
-            (false, false) => Shape::Plain(as_of.text(glance.as_of())),
-            (false, true) => Shape::Explained(as_of.text(glance.as_of())),
-        };
+        let shape = Shape::asked(legacy, parameters.explain, as_of.text(glance.as_of()));
         user_shelf::recommendations(out, user, &made, (names, shelf.dictionary()), shape);
         Ok(answer::json(headers, out))
     })

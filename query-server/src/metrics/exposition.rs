@@ -14,6 +14,7 @@ use super::counters::{BUCKETS_US, RouteSums, STATUSES};
 use super::memory;
 use crate::endpoints::health::unreadiness;
 use crate::endpoints::status::sums;
+use crate::forward::Forward;
 use crate::route::NAMES;
 use crate::shared::Shared;
 
@@ -53,6 +54,7 @@ pub(crate) fn text(shared: &Shared) -> String {
     let mut figured = Figured::default();
     requests(shared, &mut figured);
     server(shared, &mut figured);
+    forwarding(shared, &mut figured);
     engine(shared, &mut figured);
     sources(shared, &mut figured);
     let mut registry = Registry::default();
@@ -94,6 +96,15 @@ fn server(shared: &Shared, figured: &mut Figured) {
     figured.counter("vitrine_http_connections_refused", help, [(vec![], refused)]);
     let memory = memory::resident_bytes() as f64;
     figured.gauge("vitrine_resident_memory_bytes", "Memory held by this process", [(vec![], memory)]);
+}
+
+fn forwarding(shared: &Shared, figured: &mut Figured) {
+    let Some(counts) = shared.forward.as_ref().map(Forward::counts) else { return };
+    let help = "Requests for users that another process of the cluster holds, which were passed on to it";
+    figured.counter("vitrine_forwarded_requests", help, [(vec![], counts.asked())]);
+    let failures = counts.failed().map(|(reason, count)| (vec![("reason", reason.to_owned())], count));
+    let help = "Requests that came to nothing as they were passed on, by reason";
+    figured.counter("vitrine_forwarding_failures", help, failures);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]

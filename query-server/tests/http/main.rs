@@ -5,6 +5,7 @@
 mod client;
 mod connections;
 mod events;
+mod forwarding;
 mod hostile;
 mod legacy;
 mod limits;

@@ -18,7 +18,7 @@ use dataflow::rules::Rules;
 use dataflow::shelf::Shelf;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
-use vitrine_query_server::{App, BoxFuture, Intake, Refused, Running, Settings, Shutdown, Unavailable, serve};
+use vitrine_query_server::{App, BoxFuture, Intake, Peers, Refused, Running, Settings, Shutdown, Unavailable, serve};
 
 use crate::client::{Answer, Connection, PATIENCE};
 
@@ -174,6 +174,13 @@ impl ServiceClock for WallClock {
     }
 }
 
+/// Where a shop listens, and its place in a cluster of two.
+type Place = (TcpListener, Option<(usize, [SocketAddr; 2])>);
+
+pub(crate) fn loopback() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
 /// A shop that is served.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
@@ -196,16 +203,27 @@ impl Shop {
     }
 
     pub(crate) fn with_rules(settings: Settings, rules: Rules, workers: usize) -> Shop {
+        Shop::start(settings, rules, workers, (loopback(), None))
+    }
+
+    /// One of two processes; the addresses are those of both.
+    pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
+        Shop::start(Settings::default(), Rules::default(), 1, (listener, Some((process, addresses))))
+    }
+
+    fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place) -> Shop {
         let board = Arc::new(Board::default());
         let (log, source) = (Arc::new(Log::default()), board.source("events"));
         let engine = engine(rules, workers, log.clone(), board.clone());
         source.state(0, State::Live);
+        let shelf = engine.shelf().clone();
+        let shelf = if let Some((process, _)) = place { shelf.in_cluster(process, 2) } else { shelf };
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
             floor: 0,
-            peers: None,
+            peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             checkpoints: None,
-            shelf: engine.shelf().clone(),
+            shelf: shelf.clone(),
             board,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),
@@ -215,11 +233,10 @@ impl Shop {
             embedded: vec!["log".into()],
         };
         let shutdown = Shutdown::new();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let running = serve(listener, settings, app, shutdown.clone()).unwrap();
         let shop = Shop {
             address: running.address(),
-            shelf: engine.shelf().clone(),
+            shelf,
             engine: Some(engine),
             source,
             desk,
@@ -230,6 +247,12 @@ impl Shop {
         // The first tick has closed: answers have a time.
         assert!(shop.shelf.slots().wait_until(PATIENCE, || shop.shelf.slots().closed() > 0));
         shop
+    }
+
+    /// A user whom another process holds.
+    pub(crate) fn stranger(&self) -> String {
+        let of_another = |user: &String| self.shelf.owner_elsewhere(self.shelf.dictionary().find_user(user)).is_some();
+        (0..).map(|number| format!("user-{number}")).find(of_another).unwrap()
     }
 
     pub(crate) fn connect(&self) -> Connection {
