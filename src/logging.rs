@@ -6,9 +6,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// What a library tells of its own affairs, and our log tells better: that a session with PostgreSQL has ended is an error
+/// to it, also where it is tried again, or was meant to end. A filter that names it again has it back.
+const QUIET: &str = "pgwire_replication=off";
+
 /// Sets up logging for the process. A second call changes nothing.
 pub fn init(log: &Log) {
-    let filter = EnvFilter::try_new(&log.level).expect("the configuration checked the filter");
+    let filter = filter(&log.level);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Tests and embedding programs may have set up a subscriber of their own; theirs stays.
     let already_set = match log.format {
@@ -16,4 +20,52 @@ pub fn init(log: &Log) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     drop(already_set);
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(format!("{QUIET},{level}")).expect("the configuration checked the filter")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Result, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            self.0.lock().expect("no writer panics").write(bytes)
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of an error of the library and one of ours.
+    fn logged(level: &str) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            tracing::error!(target: "pgwire_replication::client", "theirs");
+            tracing::error!("ours");
+        });
+        let lines = lines.0.lock().expect("no writer panics");
+        String::from_utf8(lines.clone()).expect("lines are UTF-8")
+    }
+
+    #[test]
+    fn a_library_that_calls_every_end_an_error_is_silent_until_it_is_named() {
+        for level in ["info", "trace", "warn,sources=debug"] {
+            let said = logged(level);
+            assert!(said.contains("ours") && !said.contains("theirs"), "{level}: {said}");
+        }
+        assert!(logged("info,pgwire_replication=warn").contains("theirs"));
+        assert!(logged("off").is_empty());
+    }
 }

@@ -20,7 +20,8 @@ pub(super) const SECTION: Section = Section {
             Kind::Filter,
             "filter",
             "\"info\"",
-            "error, warn, info, debug, trace or off, or a filter such as info,sources=debug; VITRINE_LOG is a short form of it.",
+            "A level, or a filter such as info,sources=debug; VITRINE_LOG is a short form of it. The library of PostgreSQL's \
+             replication is silent unless named: its ends of sessions are told by us (info,pgwire_replication=info).",
         ),
     ],
 };
