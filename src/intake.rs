@@ -28,8 +28,7 @@ impl LogIntake {
         LogIntake { log, clock, started, removals: AtomicU64::new(0) }
     }
 
-    fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
-        let now = self.clock.now();
+    fn decode(event: &[u8], now: Millis) -> Result<Event<'_>, Malformed> {
         decode::decode(event, Some(now), &TimeBounds::around(now))
     }
 
@@ -37,12 +36,12 @@ impl LogIntake {
     /// depend on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), Malformed> {
         let now = self.clock.now();
-        let decoded = self.decode(event)?;
+        let decoded = Self::decode(event, now)?;
         let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
-        let payload = match decode::decode(event, None, &TimeBounds::around(now)) {
-            Ok(_) => event.to_vec(),
-            Err(_) => decode::restamp(&String::from_utf8_lossy(event), now)?.into_bytes(),
+        let payload = match decoded.dated {
+            true => event.to_vec(),
+            false => decode::restamp(&String::from_utf8_lossy(event), now)?.into_bytes(),
         };
         Ok((stream, Record { key, payload }))
     }
@@ -67,7 +66,7 @@ impl LogIntake {
 impl Intake for LogIntake {
     fn check(&self, event: &[u8]) -> Result<(), Refused> {
         let refused = |error: Malformed| Refused { field: error.field().map(str::to_owned), reason: error.to_string() };
-        self.decode(event).map(drop).map_err(refused)
+        Self::decode(event, self.clock.now()).map(drop).map_err(refused)
     }
 
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, Unavailable>> {
@@ -88,4 +87,41 @@ impl Intake for LogIntake {
 
 fn unavailable(error: sinks::log::AppendError) -> Unavailable {
     Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::time::Time;
+    use sinks::log::Appending;
+
+    use super::*;
+
+    const NOW: Time = 1_795_169_700_120;
+
+    /// A log that nothing is written to, and a clock that stands.
+    struct Still;
+
+    impl EventLog for Still {
+        fn append(&self, _: Stream, _: Vec<Record>) -> Appending {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+    }
+
+    impl ServiceClock for Still {
+        fn now(&self) -> Time {
+            NOW
+        }
+    }
+
+    #[test]
+    fn an_event_is_written_as_it_came_and_one_without_a_time_is_given_the_present() {
+        let intake = LogIntake::new(Arc::new(Still), Arc::new(Still));
+        let dated = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","timestamp":1795169700}"#;
+        let undated = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
+        let stamped = undated.replace("}}", r#"},"timestamp":1795169700.12}"#);
+        for (event, stream, written) in [(dated, Stream::Views, dated), (undated, Stream::Removals, &*stamped)] {
+            let (to, record) = intake.record(&Bytes::from(event)).expect("it is an event");
+            assert_eq!((to, &*record.key, &*record.payload), (stream, b"ada".as_slice(), written.as_bytes()));
+        }
+    }
 }

@@ -60,5 +60,6 @@ pub fn decode<'a>(payload: &'a [u8], record_time: Option<Millis>, bounds: &TimeB
         user: id::read(user, shape.user_field())?,
         product: id::read(product, shape.product_field())?,
         at,
+        dated: stated.is_some(),
     })
 }

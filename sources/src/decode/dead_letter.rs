@@ -2,9 +2,11 @@
 
 use std::str;
 
+use dataflow::dictionary::Collision;
 use serde::Serialize;
 
 use super::Malformed;
+use crate::fault::Fault;
 
 /// The most of a payload that is kept, in bytes.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
@@ -27,14 +29,31 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Copies of the payload no more than can be kept, and one byte as the mark that there was more.
+    /// Of a record that is no event.
     pub fn new(stream: &str, partition: i32, offset: i64, malformed: &Malformed, payload: &[u8]) -> Self {
+        DeadLetter::because(stream, partition, offset, (malformed.reason(), malformed.to_string()), payload)
+    }
+
+    /// Of an event whose product cannot be told from another one.
+    pub(crate) fn colliding(stream: &str, partition: i32, offset: i64, collision: Collision, payload: &[u8]) -> Self {
+        let fault = Fault::from(collision);
+        DeadLetter::because(stream, partition, offset, (fault.reason(), fault.to_string()), payload)
+    }
+
+    /// Copies of the payload no more than can be kept, and one byte as the mark that there was more.
+    fn because(
+        stream: &str,
+        partition: i32,
+        offset: i64,
+        (reason, detail): (&'static str, String),
+        payload: &[u8],
+    ) -> Self {
         DeadLetter {
             stream: stream.to_owned(),
             partition,
             offset,
-            reason: malformed.reason(),
-            detail: malformed.to_string(),
+            reason,
+            detail,
             payload: payload[..payload.len().min(KEPT_BYTES_MAX + 1)].to_vec(),
         }
     }

@@ -43,4 +43,6 @@ pub struct Event<'a> {
     pub product: Cow<'a, str>,
     /// When, in milliseconds since the epoch: within the bounds, and unless it is a removal not after its record.
     pub at: Millis,
+    /// Whether it states a time. If not, `at` is its record's.
+    pub dated: bool,
 }

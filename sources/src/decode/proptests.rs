@@ -180,7 +180,8 @@ proptest! {
         product in "\\PC{1,60}|[\\x00-\\x7f]{1,200}",
         at in NOW - TimeBounds::PAST_MAX_DEFAULT..=NOW,
     ) {
-        let expected = Event { kind: Kind::View, user: Cow::Borrowed(&*user), product: Cow::Borrowed(&*product), at };
+        let (named, bought) = (Cow::Borrowed(&*user), Cow::Borrowed(&*product));
+        let expected = Event { kind: Kind::View, user: named, product: bought, at, dated: true };
         let view = view_json(&user, &product, at, "m", "web");
         prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
         let removal = removal_json(&user, &product, at, "m");
@@ -209,7 +210,7 @@ proptest! {
         let line = SEEDS[seed];
         let restamped = restamp(line, at).expect("the seeds are well formed");
         let (before, after) = (decoded(line.as_bytes()), decoded(restamped.as_bytes()));
-        prop_assert_eq!(before.map(|event| Event { at, ..event }), after);
+        prop_assert_eq!(before.map(|event| Event { at, dated: true, ..event }), after);
         let [mut before, mut after] =
             [line, &restamped].map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         before["timestamp"] = Value::Null;

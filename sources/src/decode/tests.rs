@@ -22,9 +22,8 @@ fn product_view_is_read_as_documented() {
     let event = accepted(
         r#"{"event":"ProductView","messageid":"5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
     );
-    let expected =
-        Event { kind: Kind::View, user: "user-120".into(), product: "product-393".into(), at: 1_731_000_000_123 };
-    assert_eq!(event, expected);
+    let (user, product) = ("user-120".into(), "product-393".into());
+    assert_eq!(event, Event { kind: Kind::View, user, product, at: 1_731_000_000_123, dated: true });
 }
 
 #[test]
@@ -32,8 +31,16 @@ fn clickstream_event_is_read_as_documented() {
     let event = accepted(
         r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","session_id":"s-77","metadata":{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}}"#,
     );
-    let expected = Event { kind: Kind::View, user: "120".into(), product: "393".into(), at: 1_795_169_700_000 };
-    assert_eq!(event, expected);
+    let (user, product) = ("120".into(), "393".into());
+    assert_eq!(event, Event { kind: Kind::View, user, product, at: 1_795_169_700_000, dated: true });
+}
+
+#[test]
+fn an_event_without_a_time_says_so() {
+    for (time, dated) in [(",\"timestamp\":1731000000", true), ("", false), (",\"timestamp\":null", false)] {
+        let text = format!(r#"{{"event_type":"view","user_id":1,"product_id":2{time}}}"#);
+        assert_eq!(accepted(&text).dated, dated, "{text}");
+    }
 }
 
 #[test]

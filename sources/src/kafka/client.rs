@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::bell::Bell;
@@ -14,6 +15,18 @@ use super::bell::Bell;
 pub(super) type Consumer = BaseConsumer<Context>;
 
 const NONE: i64 = -1;
+
+/// Log lines and errors taken from librdkafka in one call.
+const NOTICES_MAX: usize = 64;
+
+/// Lets librdkafka call back. Records never come this way: each partition has a queue of its own.
+pub(super) fn serve(consumer: &Consumer) {
+    for _ in 0..NOTICES_MAX {
+        if consumer.poll(Duration::ZERO).is_none() && !consumer.context().take_spent() {
+            return;
+        }
+    }
+}
 
 /// Receives what is not a record. All calls come from the thread that polls, during the poll.
 pub(super) struct Context {

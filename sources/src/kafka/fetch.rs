@@ -10,12 +10,9 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Consumer, Context};
+use super::client::{self, Consumer, Context};
 use super::desk::PartitionId;
 use super::upstream::{Fetch, Polled, Tail, Unanswered};
-
-/// Log lines and errors taken from librdkafka in one call.
-const NOTICES_MAX: usize = 64;
 
 /// A worker's consumer.
 pub(super) struct Fetching(Arc<Consumer>);
@@ -34,11 +31,7 @@ impl Fetch for Fetching {
     }
 
     fn serve(&self) {
-        for _ in 0..NOTICES_MAX {
-            if self.0.poll(Duration::ZERO).is_none() && !self.0.context().take_spent() {
-                return;
-            }
-        }
+        client::serve(&self.0);
     }
 }
 
@@ -51,7 +44,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
+    /// Starts to fetch from `next` on.
+    pub(super) fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
         // Split before it is assigned: from its first record on everything comes through the queue.
         let mut queue = consumer
             .split_partition_queue(&id.topic, id.partition)
@@ -61,13 +55,18 @@ impl Queue {
         consumer.incremental_assign(&list(id, Offset::Offset(next))?)?;
         Ok(Queue { queue, consumer: consumer.clone(), id: id.clone() })
     }
+
+    /// What has arrived, as librdkafka gives it.
+    pub(super) fn next(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        self.queue.poll(Duration::ZERO)
+    }
 }
 
 impl Tail for Queue {
     type Record<'a> = BorrowedMessage<'a>;
 
     fn poll(&self) -> Option<Polled<BorrowedMessage<'_>>> {
-        Some(match self.queue.poll(Duration::ZERO)? {
+        Some(match self.next()? {
             Ok(message) => Polled::Record(message),
             Err(KafkaError::PartitionEOF(_)) => Polled::End(self.consumer.context().take_end()),
             Err(error) => Polled::Failed(error.to_string()),

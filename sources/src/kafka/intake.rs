@@ -8,9 +8,6 @@ use crate::decode::{self, DeadLetter, Kind, TimeBounds};
 
 use super::desk::PartitionId;
 
-/// The most of a payload that goes with a letter about an id, in bytes.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
-
 /// Everything a record meets on its way in, for the length of one call of the feed.
 pub(super) struct Intake<'a> {
     inputs: &'a mut Inputs,
@@ -42,14 +39,7 @@ impl<'a> Intake<'a> {
         let dictionary = self.inputs.dictionary();
         let user = dictionary.user(&event.user);
         let product = dictionary.product(&event.product).map_err(|collision| {
-            refused(DeadLetter {
-                stream: id.topic.to_string(),
-                partition: id.partition,
-                offset: message.offset(),
-                reason: "id_collision",
-                detail: collision.to_string(),
-                payload: payload[..payload.len().min(KEPT_BYTES_MAX)].to_vec(),
-            })
+            refused(DeadLetter::colliding(&id.topic, id.partition, message.offset(), collision, payload))
         })?;
         match event.kind {
             Kind::Removal => self.inputs.removal(user, product, event.at),

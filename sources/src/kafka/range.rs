@@ -21,15 +21,12 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
 use super::bell::Bell;
-use super::client::{Consumer, Context};
+use super::client::{self, Consumer, Context};
 use super::config::{self, Settings, SettingsError};
 use super::desk::PartitionId;
 use super::{NAME, assignment, group};
 use crate::past::{Asked, Lane, Progress, Refused};
 use stretch::{Bounds, Stretch};
-
-/// Events served in one call besides records.
-const NOTICES_MAX: usize = 100;
 
 /// Why topics cannot be replayed, or not to their end.
 #[derive(Debug, thiserror::Error)]
@@ -202,15 +199,6 @@ struct KafkaPast {
 }
 
 impl KafkaPast {
-    /// Lets librdkafka call back. Records never come this way: each partition has a queue of its own.
-    fn serve(&self) {
-        for _ in 0..NOTICES_MAX {
-            if self.consumer.poll(Duration::ZERO).is_none() && !self.consumer.context().take_spent() {
-                return;
-            }
-        }
-    }
-
     /// An error if nothing has come for too long.
     fn judge_silence(&mut self, moved: bool) -> Result<(), RangeError> {
         let Some(waits) = self.stretches.iter().find(|stretch| stretch.waits()).filter(|_| !moved) else {
@@ -227,12 +215,12 @@ impl KafkaPast {
 
 impl Past for KafkaPast {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
-        self.serve();
+        client::serve(&self.consumer);
         let (mut all, mut moved) = (Went { records: 0, reached: true }, false);
         for stretch in &mut self.stretches {
             let before = stretch.next();
             let left = budget.saturating_sub(all.records);
-            let went = stretch.feed(&self.consumer, inputs, step, left, &self.bounds, self.until)?;
+            let went = stretch.feed(inputs, step, left, &self.bounds, self.until)?;
             // Aborted records and what lies beyond the last step count as read: the bar is to come to its end.
             self.progress.went(u64::try_from(stretch.next() - before).unwrap_or(0));
             moved |= stretch.next() > before || left == 0;

@@ -10,9 +10,6 @@ use dataflow::time::{Millis, Time};
 use super::{Asked, Refused};
 use crate::decode::{DeadLetter, Event, Kind, Malformed};
 
-/// The most of a payload that goes with a letter about an id, in bytes.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
-
 /// What a stream holds at one place.
 pub(crate) struct Found<'a> {
     pub(crate) offset: i64,
@@ -87,14 +84,8 @@ impl Lane {
         let product = match dictionary.product(&event.product) {
             Ok(product) => product,
             Err(collision) => {
-                return self.post(DeadLetter {
-                    stream: self.stream.to_string(),
-                    partition: self.partition,
-                    offset: found.offset,
-                    reason: "id_collision",
-                    detail: collision.to_string(),
-                    payload: found.payload[..found.payload.len().min(KEPT_BYTES_MAX)].to_vec(),
-                });
+                let (offset, payload) = (found.offset, found.payload);
+                return self.post(DeadLetter::colliding(&self.stream, self.partition, offset, collision, payload));
             }
         };
         let deed = Deed { kind: event.kind, user: dictionary.user(&event.user), product, at: event.at };

@@ -7,16 +7,16 @@ use dataflow::feed::Waker;
 use dataflow::inputs::Inputs;
 use dataflow::replay::Went;
 use dataflow::time::{Millis, Time};
-use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::Message;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::{RangeError, unreadable, words};
 use crate::decode::{self, TimeBounds};
-use crate::kafka::client::{Consumer, Context};
+use crate::kafka::client::Consumer;
 use crate::kafka::desk::PartitionId;
+use crate::kafka::fetch::Queue;
+use crate::kafka::upstream::Tail;
 use crate::past::{Found, Lane};
 
 /// How far from its record an event's time may be, in milliseconds.
@@ -29,13 +29,11 @@ pub(super) struct Bounds {
 /// Reads one partition through a queue of its own, so that a partition that is ahead of the step holds up no other.
 pub(super) struct Stretch {
     id: PartitionId,
-    // Before the consumer, which the queue is a part of.
-    queue: PartitionQueue<Context>,
+    /// None: nothing more of it is read.
+    queue: Option<Queue>,
     lane: Lane,
     next: i64,
     end: i64,
-    /// Nothing more of it is read.
-    over: bool,
     /// Whether the last look found nothing though something is to come.
     waits: bool,
     /// What was last reported instead of a record.
@@ -51,17 +49,8 @@ impl Stretch {
         (first, end): (i64, i64),
         lane: Lane,
     ) -> KafkaResult<Self> {
-        // Split before it is assigned: from its first record on everything comes through the queue.
-        let mut queue = consumer
-            .split_partition_queue(&id.topic, id.partition)
-            .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
-        let waker = waker.clone();
-        queue.set_nonempty_callback(move || waker.wake());
-        let over = first >= end;
-        if !over {
-            consumer.incremental_assign(&list(&id, Offset::Offset(first))?)?;
-        }
-        Ok(Stretch { id, queue, lane, next: first, end, over, waits: false, trouble: None })
+        let queue = (first < end).then(|| Queue::start(consumer, &id, first, waker)).transpose()?;
+        Ok(Stretch { id, queue, lane, next: first, end, waits: false, trouble: None })
     }
 
     /// The offset that is read next.
@@ -86,7 +75,6 @@ impl Stretch {
     /// Gives what counts at the step, at most `budget` records of it.
     pub(super) fn feed(
         &mut self,
-        consumer: &Consumer,
         inputs: &mut Inputs,
         step: Time,
         budget: usize,
@@ -96,13 +84,14 @@ impl Stretch {
         self.waits = false;
         let mut records = 0;
         loop {
-            if !self.lane.is_open(inputs, step) || self.over {
+            let is_open = self.lane.is_open(inputs, step);
+            let Some(queue) = self.queue.as_ref().filter(|_| is_open) else {
                 return Ok(Went { records, reached: true });
-            }
+            };
             if records >= budget {
                 return Ok(Went { records, reached: false });
             }
-            let ended = match self.queue.poll(Duration::ZERO) {
+            let ended = match queue.next() {
                 None => {
                     self.waits = true;
                     return Ok(Went { records, reached: false });
@@ -125,19 +114,15 @@ impl Stretch {
                 }
             };
             if ended {
-                self.finish(consumer);
+                self.finish();
             }
         }
     }
 
     /// Stops fetching; what has been fetched is dropped.
-    fn finish(&mut self, consumer: &Consumer) {
-        self.over = true;
+    fn finish(&mut self) {
         self.next = self.end;
-        let stopped = list(&self.id, Offset::Invalid).and_then(|list| consumer.incremental_unassign(&list));
-        if let Err(error) = stopped {
-            tracing::debug!(partition = %self.id, %error, "the partition was not assigned any more");
-        }
+        self.queue.take().into_iter().for_each(Tail::stop);
     }
 }
 
@@ -163,10 +148,4 @@ fn is_definite(error: &KafkaError) -> bool {
         Code::SaslAuthenticationFailed,
     ];
     error.rdkafka_error_code().is_some_and(|code| definite.contains(&code))
-}
-
-fn list(id: &PartitionId, offset: Offset) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&id.topic, id.partition, offset)?;
-    Ok(list)
 }
