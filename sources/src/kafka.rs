@@ -36,8 +36,8 @@
 //!   harmless, since repeated records change nothing. A compacted record proves nothing either way; and in the first
 //!   moments, before a record is remembered, only a shorter topic is found out, and one that begins earlier.
 //!   A position is kept with a record that was vouched for in this way, and another process goes on behind that record,
-//!   not at the position: what was read since may be of a topic that nobody had found out yet. Without such a record,
-//!   in the first moments of reading, it begins anew.
+//!   not at the position: what was read since may be of a topic that nobody had found out yet. The first look at what
+//!   was read comes within a second or so. Before it there is no such record, and another process begins anew.
 //! - *Records were deleted before they were read*: named in the log with their offsets; reading goes on behind them.
 
 mod assignment;

@@ -15,6 +15,7 @@ use harness::{wait_for, wait_until};
 use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, Producer};
+use sources::kafka;
 use sources::kafka::upstream::Fingerprint;
 
 use shop::{SOON, Shop, products, view};
@@ -188,6 +189,31 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     shop.wait_viewed("ann", expected);
     shop.wait_live();
     assert_eq!(shop.said().ignored["partition_restarted"], 2);
+    shop.engine.stop().unwrap();
+}
+
+#[test]
+fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
+    let topic = "proven-soon";
+    BROKER.create_topic(topic, 2);
+    (0..2).for_each(|partition| BROKER.produce(topic, Some(partition), views("ann", products("p", 5))));
+    // Nobody would look at the topic again during this test.
+    let settings = || kafka::Settings {
+        discovery: Duration::from_secs(3600),
+        ..kafka::Settings::new(BROKER.bootstrap(), [topic])
+    };
+    let shop = Shop::start(settings(), 100, Arc::new(|_, _| None));
+    shop.wait_viewed("ann", products("p", 5));
+    let proven = |position: &Position| position.proof.is_some_and(|proof| proof.at == position.next - 1);
+    let positions = wait_for(SOON, "both positions are proven", || {
+        let positions = shop.positions();
+        (positions.len() == 2 && positions.iter().all(proven)).then_some(positions)
+    });
+    shop.engine.stop().unwrap();
+    let kept = move |_: &str, partition| positions.iter().find(|position| position.partition == partition).cloned();
+    let shop = Shop::start(settings(), 100, Arc::new(kept));
+    shop.wait_live();
+    assert_eq!(shop.said().accepted, 0, "nothing is read again");
     shop.engine.stop().unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dataflow::feed::Waker;
@@ -30,14 +30,27 @@ pub(super) struct Place {
     next: AtomicI64,
     end: AtomicI64,
     failed: Mutex<Option<String>>,
-    last: Mutex<Option<Fingerprint>>,
-    proven: Mutex<Option<Fingerprint>>,
+    known: Mutex<Known>,
+    /// How often a record was proven.
+    proofs: AtomicU64,
+}
+
+/// Records that a partition is known by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The last one of the first turn: until a look has taken another one, this is the one that is read again.
+    pub(super) first: Option<Fingerprint>,
+    /// The one that was read last.
+    pub(super) last: Option<Fingerprint>,
+    /// One that was read before the partition was last seen to be the one it was. Records that were read later may be
+    /// those of another topic, which the watcher has not found out yet.
+    pub(super) proven: Option<Fingerprint>,
 }
 
 impl Place {
     pub(super) fn new(next: i64, end: i64) -> Self {
-        let (failed, last, proven) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed, last, proven }
+        let (failed, known) = (Mutex::default(), Mutex::default());
+        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed, known, proofs: AtomicU64::new(0) }
     }
 
     /// The offset that is read next, as last noted.
@@ -48,25 +61,27 @@ impl Place {
     /// For the feed, once a turn: where it is, and the record it read last in this turn.
     pub(super) fn note(&self, next: i64, last: Option<Fingerprint>) {
         if last.is_some() {
-            *lock(&self.last) = last;
+            let mut known = lock(&self.known);
+            known.first = known.first.or(last);
+            known.last = last;
         }
         self.next.store(next, Ordering::Release);
     }
 
-    /// The record that was read last.
-    pub(super) fn remembered(&self) -> Option<Fingerprint> {
-        *lock(&self.last)
+    /// The records it is known by.
+    pub(super) fn known(&self) -> Known {
+        *lock(&self.known)
     }
 
-    /// For the watcher: this record was read before the partition was last seen to be the one it was.
+    /// For the watcher: see [`Known::proven`].
     pub(super) fn prove(&self, record: Fingerprint) {
-        *lock(&self.proven) = Some(record);
+        lock(&self.known).proven = Some(record);
+        self.proofs.fetch_add(1, Ordering::Release);
     }
 
-    /// A record that the partition as it was read is known by. Records that were read later may be those of another topic,
-    /// which the watcher has not found out yet.
-    pub(super) fn proven(&self) -> Option<Fingerprint> {
-        *lock(&self.proven)
+    /// How often a record was proven.
+    pub(super) fn proofs(&self) -> u64 {
+        self.proofs.load(Ordering::Acquire)
     }
 
     /// The offset after the last record known upstream.
@@ -193,6 +208,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use dataflow::feed::Proof;
+
     use super::*;
 
     #[test]
@@ -214,9 +231,14 @@ mod tests {
     #[test]
     fn a_place_remembers_the_last_record_while_its_position_moves_on() {
         let place = Place::new(3, 9);
-        assert_eq!((place.next(), place.end(), place.remembered()), (3, 9, None));
+        assert_eq!((place.next(), place.end(), place.known()), (3, 9, Known::default()));
         place.note(5, None);
-        assert_eq!((place.next(), place.remembered()), (5, None));
+        assert_eq!((place.next(), place.known()), (5, Known::default()));
+        let [one, other] = [4, 6].map(|at| Some(Fingerprint::from(Proof { at, hash: 7 })));
+        place.note(5, one);
+        place.note(7, other);
+        place.note(9, None);
+        assert_eq!(place.known(), Known { first: one, last: other, proven: None });
         place.fail("broken".into());
         assert_eq!((place.take_failure(), place.take_failure()), (Some("broken".into()), None));
     }

@@ -131,6 +131,9 @@ impl<F: Fetch> Feed for KafkaFeed<F> {
         self.fetch.serve();
         let records = self.read(inputs, budget);
         self.report();
+        // A position that can be gone on from is worth to be made known, though nothing more may come for long.
+        let proven = self.readers.iter_mut().filter_map(|reader| reader.is_proven_anew().then_some(())).count();
+        let records = records.max(usize::from(proven > 0));
         Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }
     }
 

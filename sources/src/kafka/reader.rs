@@ -24,6 +24,8 @@ pub(super) struct Reader<T> {
     goal: i64,
     /// Whether the goal, or the end of the partition, has been reached.
     reached: bool,
+    /// Proofs of the place that were seen.
+    proofs: u64,
     /// The record read last, by this reader or whoever read before it.
     last: Option<Fingerprint>,
     /// The latest time of a record read.
@@ -36,7 +38,7 @@ impl<T: Tail> Reader<T> {
     /// Goes on with a partition that is read from `next` on.
     pub(super) fn new(tail: T, id: PartitionId, place: Arc<Place>, next: i64, goal: i64) -> Self {
         let reached = next >= goal;
-        Reader { id, tail, place, next, goal, reached, last: None, time: 0, held: None }
+        Reader { id, tail, place, next, goal, reached, proofs: 0, last: None, time: 0, held: None }
     }
 
     pub(super) fn id(&self) -> &PartitionId {
@@ -61,8 +63,14 @@ impl<T: Tail> Reader<T> {
     pub(super) fn position(&self) -> Position {
         // Not the record read last: where a topic was made anew and read on at the old offset, that one is of the new
         // topic, and would prove that nothing was missed.
-        let proof = self.place.proven().map(Proof::from);
+        let proof = self.place.known().proven.map(Proof::from);
         Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, proof }
+    }
+
+    /// Whether the proof of its position is another one than when this was last asked.
+    pub(super) fn is_proven_anew(&mut self) -> bool {
+        let proofs = self.place.proofs();
+        std::mem::replace(&mut self.proofs, proofs) != proofs
     }
 
     /// Reads up to `limit` records that have arrived. Fewer: there are no more, or one waits for the dead letters.

@@ -23,7 +23,7 @@ use dataflow::feed::Position;
 use super::Resume;
 use super::assignment::{changes, owner};
 use super::bell::Bell;
-use super::desk::{Desk, Desks, Order, PartitionId, Place};
+use super::desk::{Desk, Desks, Known, Order, PartitionId, Place};
 use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
 use super::upstream::{Found, Unanswered, Upstream};
 
@@ -56,7 +56,7 @@ pub(super) struct Charge<U> {
 struct Tracked {
     desk: Arc<Desk>,
     place: Arc<Place>,
-    /// A record read some time ago, to be compared at the next look.
+    /// A record read some time ago, to be compared at the next look. None before the first look at what was read.
     sample: Option<Fingerprint>,
     absent: bool,
     /// Its first offset, as it was seen last.
@@ -131,8 +131,15 @@ impl<U: Upstream> Watch<U> {
             if self.charge.bell.is_stopped() {
                 return;
             }
-            deep = rung || self.said != State::Live || looked.elapsed() >= self.charge.discovery;
+            deep = rung || self.said != State::Live || self.is_unproven() || looked.elapsed() >= self.charge.discovery;
         }
+    }
+
+    /// Whether a partition is being read that no look has found to be the one it was yet: a position kept now would be of
+    /// no use.
+    fn is_unproven(&self) -> bool {
+        let mut present = self.tracked.values().filter(|tracked| !tracked.absent);
+        present.any(|tracked| tracked.sample.is_none() && tracked.place.known().first.is_some())
     }
 
     /// One look, told to the feeds and on the board; says whether anything is wrong.
@@ -157,17 +164,17 @@ impl<U: Upstream> Watch<U> {
         let desk_of = |id: &PartitionId| desks.iter().find(|desk| desk.index() == owner(id.partition, peers));
         let ours: BTreeMap<PartitionId, Arc<Desk>> =
             self.present.iter().filter_map(|id| Some((id.clone(), desk_of(id)?.clone()))).collect();
-        let known = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.absent)).collect();
-        let changes = changes(&known, &ours.keys().cloned().collect());
+        let read = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.absent)).collect();
+        let changes = changes(&read, &ours.keys().cloned().collect());
         changes.gone.iter().for_each(|id| self.dismiss(id));
 
         // Positions and samples are taken before the ends and the records are asked for: what is read meanwhile can
         // then neither lie beyond an end nor come from another topic than what it is compared with.
         let nexts: BTreeMap<PartitionId, i64> =
             self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.next())).collect();
-        let samples = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.remembered())).collect();
+        let known = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.place.known())).collect();
         let ends = self.charge.upstream.ends(&ours.keys().cloned().collect::<Vec<_>>())?;
-        let rereads = if deep { self.reread(&ends, &samples)? } else { BTreeMap::new() };
+        let rereads = if deep { self.reread(&ends, &known)? } else { BTreeMap::new() };
         let kept = self.look_up_kept(&ends)?;
 
         for (id, ends) in &ends {
@@ -207,22 +214,19 @@ impl<U: Upstream> Watch<U> {
     fn reread(
         &mut self,
         ends: &BTreeMap<PartitionId, Ends>,
-        samples: &BTreeMap<PartitionId, Option<Fingerprint>>,
+        known: &BTreeMap<PartitionId, Known>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
         let kept = |id: &PartitionId, sample: &Fingerprint| {
             ends.get(id).is_some_and(|ends| (ends.low..ends.high).contains(&sample.offset))
         };
-        let remembered = self.tracked.iter().filter_map(|(id, tracked)| Some((id.clone(), tracked.sample?)));
+        let sample = |id, tracked: &Tracked| tracked.sample.or(known.get(id)?.first);
+        let remembered = self.tracked.iter().filter_map(|(id, tracked)| Some((id.clone(), sample(id, tracked)?)));
         let remembered = remembered.filter(|(id, sample)| kept(id, sample)).collect();
         let rereads = self.charge.upstream.reread(&remembered)?;
         for (id, tracked) in &mut self.tracked {
             let unanswered = remembered.contains_key(id) && !rereads.contains_key(id);
-            if !unanswered && let Some(Some(sample)) = samples.get(id) {
-                tracked.sample = Some(*sample);
-                // The record before it is still there, so that it is of the same topic.
-                if rereads.get(id) == Some(&Reread::Same) {
-                    tracked.place.prove(*sample);
-                }
+            if !unanswered && let Some(last) = known.get(id).and_then(|known| known.last) {
+                tracked.sample = Some(last);
             }
         }
         Ok(rereads)
@@ -245,15 +249,21 @@ impl<U: Upstream> Watch<U> {
             let next = sight.start(&finding);
             let before = std::mem::replace(&mut tracked.place, Arc::new(Place::new(next, ends.high)));
             if finding == Finding::Interrupted {
-                tracked.place.note(next, before.remembered());
-                before.proven().into_iter().for_each(|record| tracked.place.prove(record));
+                let Known { last, proven, .. } = before.known();
+                tracked.place.note(next, last);
+                proven.into_iter().for_each(|record| tracked.place.prove(record));
             }
             tracked.absent = false;
             tracked.moved = (next, Instant::now());
             tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
         }
-        if matches!(finding, Finding::Replaced | Finding::Expired { .. }) {
-            tracked.sample = None;
+        match finding {
+            Finding::Replaced | Finding::Expired { .. } => tracked.sample = None,
+            // A record before the sample is still there, so that the sample is of the same topic.
+            Finding::Sound | Finding::Interrupted if sight.reread == Reread::Same => {
+                tracked.sample.into_iter().for_each(|sample| tracked.place.prove(sample));
+            }
+            Finding::Sound | Finding::Interrupted => {}
         }
         let progress = Progress { next: tracked.place.next(), end: ends.high.max(tracked.place.next()) };
         self.charge.board.partition(&id.topic, id.partition, progress);

@@ -47,8 +47,12 @@ impl Shop {
     }
 
     pub(crate) fn resume(broker: &Broker, topics: &[&str], dead_letters_max: usize, resume: Resume) -> Shop {
-        let mut settings = kafka::Settings::new(broker.bootstrap(), topics.iter().copied());
-        settings.discovery = Duration::from_millis(200);
+        let settings = kafka::Settings::new(broker.bootstrap(), topics.iter().copied());
+        let settings = kafka::Settings { discovery: Duration::from_millis(200), ..settings };
+        Shop::start(settings, dead_letters_max, resume)
+    }
+
+    pub(crate) fn start(settings: kafka::Settings, dead_letters_max: usize, resume: Resume) -> Shop {
         let board = Arc::new(Board::default());
         let (outlet, dead_letters) = sync_channel(dead_letters_max);
         let source = Source::resuming(settings, Arc::new(Clock::default()), &board, outlet, resume).unwrap();
@@ -62,7 +66,7 @@ impl Shop {
             open_feeds: Arc::new(move |seat| vec![source.open(&seat)]),
             changes: None,
             restore: None,
-            journal_max: None,
+            journal_max: Some(0),
             board,
         });
         Shop { engine: engine.unwrap(), dead_letters }
@@ -101,6 +105,12 @@ impl Shop {
             State::Retrying(reason) => reason.contains(what),
             _ => false,
         });
+    }
+
+    /// The positions after everything fed by now.
+    pub(crate) fn positions(&self) -> Vec<Position> {
+        let cut = self.engine.cuts().unwrap().take(SOON).expect("ticks close");
+        cut.parts.iter().flat_map(|part| part.positions.iter().cloned()).collect()
     }
 
     /// Waits until the published position of a partition is exactly `next`.
