@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use rdkafka::producer::{BaseRecord, Producer as _};
+use serde_json::Value;
+
 use crate::load::{pause, product, user, view};
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
-use crate::services::Services;
+use crate::services::{SOON, Services};
 
 const PARTITIONS: i32 = 3;
 /// Records that are lost with a topic's beginning; as many further ones are not.
@@ -28,9 +31,13 @@ pub(crate) fn recreated(services: &Services, report: &mut Report, times: usize) 
                 scene.wait_checkpoint();
                 scene.kill();
             }
+            let ends = (0..PARTITIONS).map(|partition| services.kafka.watermarks(&views, partition).1);
+            let ends: Vec<i64> = ends.collect();
             services.kafka.delete_topic(&views);
             services.kafka.create_topic(&views, PARTITIONS);
             scene.mirror.begin_anew(&views);
+            // In one partition other records come to stand where the old ones were, in the others none that are shown.
+            (1..PARTITIONS).for_each(|partition| abort(services, &views, partition, ends[partition as usize]));
             before
         };
         pause(Duration::from_secs(1));
@@ -42,6 +49,34 @@ pub(crate) fn recreated(services: &Services, report: &mut Report, times: usize) 
         let kind = if stopped { "made anew while the program was down" } else { "made anew while it was read" };
         report.fault(&format!("{kind}, {said}"), before);
     }
+}
+
+/// Writes so many records in a transaction that is aborted: nobody is shown them. One that is shown stands before them,
+/// and one behind them.
+fn abort(services: &Services, topic: &str, partition: i32, records: i64) {
+    let show = |number: usize| {
+        let (user, product) = (user(records as usize), product(partition as usize + number));
+        let event = stamped(view(&user, &product, &format!("shown-{topic}-{partition}-{records}-{number}")));
+        services.kafka.produce(topic, Some(partition), [event]);
+    };
+    show(0);
+    let producer = services.kafka.producer(&[("transactional.id", "aborted")]);
+    let unseen = view("u-unseen", &product(0), "unseen").to_string();
+    producer.init_transactions(SOON).expect("the broker is there");
+    producer.begin_transaction().expect("transactions are ready");
+    for _ in 0..records {
+        let record = BaseRecord::<(), _>::to(topic).partition(partition).payload(&unseen);
+        producer.send(record).map_err(|(error, _)| error).expect("the queue has room");
+    }
+    producer.flush(SOON).expect("the records are written");
+    producer.abort_transaction(SOON).expect("the transaction is open");
+    show(1);
+}
+
+/// The event as a tracker sends it now.
+fn stamped(mut event: Value) -> String {
+    event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
+    event.to_string()
 }
 
 /// Records are deleted before they are read: the range is told, and everything else is there.
@@ -61,9 +96,7 @@ pub(crate) fn truncated(services: &Services, report: &mut Report, times: usize) 
             scene.kill();
             let events = (0..2 * LOST).map(|at| {
                 let at = at as usize;
-                let mut event = view(&user(at), &product(at / 3), &format!("t-{number}-{at}"));
-                event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
-                event.to_string()
+                stamped(view(&user(at), &product(at / 3), &format!("t-{number}-{at}")))
             });
             services.kafka.produce(&views, Some(0), events);
         }
@@ -102,9 +135,8 @@ pub(crate) fn partitions_added(services: &Services, report: &mut Report, times: 
         } else {
             // Clients learn of them within some time only: these are there at once.
             let last = partitions[which] - 1;
-            let mut event = view(&user(number), &product(number), &format!("new-{number}"));
-            event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
-            services.kafka.produce(&scene.topics[which], Some(last), [event.to_string()]);
+            let event = stamped(view(&user(number), &product(number), &format!("new-{number}")));
+            services.kafka.produce(&scene.topics[which], Some(last), [event]);
         }
         let (said, differences) = scene.settle(services);
         let kind = if which == 1 { "removals grown while the program was down" } else { "views grown" };
