@@ -141,6 +141,7 @@ fn properties(dir: &Path) -> std::path::PathBuf {
 
 fn write_properties(dir: &Path, port: u16, controller_port: u16) {
     let data = dir.join("data");
+    // A killed broker is let in again only when the session it had is over, so that is short.
     let text = format!(
         "process.roles=broker,controller
 node.id=1
@@ -157,6 +158,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 ",
         data.display()
     );
