@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataflow::feed::Position;
 use dataflow::time::{Millis, ServiceClock};
-use query_server::{BoxFuture, Intake, Refused, Unavailable};
-use sinks::log::{EventLog, Record, Stream};
-use sources::decode::{self, Event, Kind, Malformed, TimeBounds};
+use query_server::{BoxFuture, Intake, NotTaken, Refused};
+use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream};
+use sources::decode::{self, Event, Kind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
 
 use bytes::Bytes;
 
@@ -32,80 +32,139 @@ impl LogIntake {
         decode::decode(event, Some(now), &TimeBounds::around(now))
     }
 
-    /// The stream and the record of a checked event. One without a time is given the present: what is durable must not
-    /// depend on when it is read.
-    fn record(&self, event: &Bytes) -> Result<(Stream, Record), Malformed> {
+    /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
+    /// on when it is read.
+    fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
         let now = self.clock.now();
-        let decoded = Self::decode(event, now)?;
+        let decoded = Self::decode(event, now).map_err(refused)?;
         let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
         let payload = match decoded.dated {
             true => event.to_vec(),
-            false => decode::restamp(&String::from_utf8_lossy(event), now)?.into_bytes(),
+            false => decode::restamp(&String::from_utf8_lossy(event), now).map_err(refused)?.into_bytes(),
         };
-        Ok((stream, Record { key, payload }))
+        let record = Record { key, payload };
+        self.check_size(&record)?;
+        Ok((stream, record))
     }
 
-    async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, Unavailable> {
-        let (mut views, mut removals) = (Vec::new(), Vec::new());
-        for event in &events {
-            // It was checked; what makes it wrong since can only be the time that has passed.
-            let (stream, record) = self.record(event).map_err(|error| Unavailable(error.to_string()))?;
-            if stream == Stream::Removals { removals.push(record) } else { views.push(record) }
+    /// What is too long to be read or written once it is a record is found before anything is written.
+    fn check_size(&self, record: &Record) -> Result<(), Refused> {
+        let (payload, record) = (record.payload.len(), record.key.len() + record.payload.len());
+        let too_long = |what: &str, bytes, most| {
+            let reason = format!("{what} has {bytes} bytes, and {most} is the most");
+            Err(Refused { field: None, reason })
+        };
+        match self.log.record_bytes_max() {
+            _ if payload > PAYLOAD_BYTES_MAX => too_long("with the time it is given, it", payload, PAYLOAD_BYTES_MAX),
+            most if record > most => too_long("with its key, it", record, most),
+            _ => Ok(()),
+        }
+    }
+
+    async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, NotTaken> {
+        let (mut views, mut removals) = (Batch::default(), Batch::default());
+        for (index, event) in events.iter().enumerate() {
+            // It was checked; what makes it wrong since is the time that has passed, or what a record adds to it.
+            let (stream, record) = self.record(event).map_err(|refused| NotTaken::Malformed { index, refused })?;
+            let batch = if stream == Stream::Removals { &mut removals } else { &mut views };
+            batch.records.push(record);
+            batch.places.push(index);
         }
         let mut positions = Vec::new();
-        for (stream, records) in [(Stream::Views, views), (Stream::Removals, removals)] {
+        for (stream, Batch { records, places }) in [(Stream::Views, views), (Stream::Removals, removals)] {
             if !records.is_empty() {
-                positions.extend(self.log.append(stream, records).await.map_err(unavailable)?);
+                let wrote_before = !positions.is_empty();
+                let appended = self.log.append(stream, records).await;
+                positions.extend(appended.map_err(|error| not_taken(error, &places, wrote_before))?);
             }
         }
         Ok(positions)
     }
 }
 
+/// One stream's records, and the place of each event in its request.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    places: Vec<usize>,
+}
+
 impl Intake for LogIntake {
     fn check(&self, event: &[u8]) -> Result<(), Refused> {
-        let refused = |error: Malformed| Refused { field: error.field().map(str::to_owned), reason: error.to_string() };
         Self::decode(event, self.clock.now()).map(drop).map_err(refused)
     }
 
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, Unavailable>> {
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
         Box::pin(self.append_all(events))
     }
 
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, Unavailable>> {
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
         let id = format!("{:x}-{:x}", self.started, self.removals.fetch_add(1, Ordering::Relaxed));
         let payload = decode::removal_json(user, product, at, &id).into_bytes();
         let record = Record { key: user.as_bytes().to_vec(), payload };
         let appended = self.log.append(Stream::Removals, vec![record]);
         Box::pin(async move {
-            let position = appended.await.map_err(unavailable)?.pop();
-            position.ok_or_else(|| Unavailable("the log gave no position".to_owned()))
+            let position = appended.await.map_err(|error| not_taken(error, &[0], false))?.pop();
+            position.ok_or_else(|| NotTaken::Unsure("the log gave no position".to_owned()))
         })
     }
 }
 
-fn unavailable(error: sinks::log::AppendError) -> Unavailable {
-    Unavailable(error.to_string())
+fn refused(error: Malformed) -> Refused {
+    Refused { field: error.field().map(str::to_owned), reason: error.to_string() }
+}
+
+/// Why events at these places of a request were not taken; `wrote_before`: whether others of it were.
+fn not_taken(error: AppendError, places: &[usize], wrote_before: bool) -> NotTaken {
+    let reason = error.to_string();
+    match error {
+        AppendError::Refused(NeverWritten::TooLarge { index, .. }) => {
+            NotTaken::RefusedByLog { index: places.get(index).copied(), reason }
+        }
+        AppendError::Refused(NeverWritten::ByBroker { index, .. }) => {
+            NotTaken::RefusedByLog { index: index.and_then(|index| places.get(index).copied()), reason }
+        }
+        AppendError::Unavailable(why) if why.wrote_nothing() && !wrote_before => NotTaken::Unavailable(reason),
+        AppendError::Unavailable(_) => NotTaken::Unsure(reason),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use dataflow::time::Time;
-    use sinks::log::Appending;
+    use sinks::log::{Appending, Unavailable};
 
     use super::*;
 
     const NOW: Time = 1_795_169_700_120;
+    const VIEW: &str = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","timestamp":1795169700}"#;
+    const REMOVAL: &str = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
 
-    /// A log that nothing is written to, and a clock that stands.
-    struct Still;
+    /// A log that takes records up to a size, until it fails to take those of a stream.
+    struct Fragile {
+        bytes_max: usize,
+        fails: Option<(Stream, AppendError)>,
+        given: Mutex<Vec<(Stream, usize)>>,
+    }
 
-    impl EventLog for Still {
-        fn append(&self, _: Stream, _: Vec<Record>) -> Appending {
-            Box::pin(async { Ok(Vec::new()) })
+    impl EventLog for Fragile {
+        fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
+            self.given.lock().expect("nobody panics with it").push((stream, records.len()));
+            let position = Position { stream: "log".into(), partition: 0, next: 1, proof: None };
+            let failure = self.fails.as_ref().filter(|(failing, _)| *failing == stream).map(|(_, error)| error.clone());
+            Box::pin(async { failure.map_or(Ok(vec![position]), Err) })
+        }
+
+        fn record_bytes_max(&self) -> usize {
+            self.bytes_max
         }
     }
+
+    /// A clock that stands.
+    struct Still;
 
     impl ServiceClock for Still {
         fn now(&self) -> Time {
@@ -113,15 +172,78 @@ mod tests {
         }
     }
 
+    fn intake(log: &Arc<Fragile>) -> LogIntake {
+        LogIntake::new(log.clone(), Arc::new(Still))
+    }
+
+    fn log(bytes_max: usize, fails: Option<(Stream, AppendError)>) -> Arc<Fragile> {
+        Arc::new(Fragile { bytes_max, fails, given: Mutex::default() })
+    }
+
+    /// What becomes of the events, and how many appends there were.
+    fn given(log: &Arc<Fragile>, events: &[&str]) -> (Result<Vec<Position>, NotTaken>, usize) {
+        let events = events.iter().map(|event| Bytes::copy_from_slice(event.as_bytes())).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let result = runtime.block_on(intake(log).append(events));
+        (result, log.given.lock().expect("nobody panics with it").len())
+    }
+
     #[test]
     fn an_event_is_written_as_it_came_and_one_without_a_time_is_given_the_present() {
-        let intake = LogIntake::new(Arc::new(Still), Arc::new(Still));
-        let dated = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","timestamp":1795169700}"#;
-        let undated = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
-        let stamped = undated.replace("}}", r#"},"timestamp":1795169700.12}"#);
-        for (event, stream, written) in [(dated, Stream::Views, dated), (undated, Stream::Removals, &*stamped)] {
+        let intake = intake(&log(usize::MAX, None));
+        let stamped = REMOVAL.replace("}}", r#"},"timestamp":1795169700.12}"#);
+        for (event, stream, written) in [(VIEW, Stream::Views, VIEW), (REMOVAL, Stream::Removals, &*stamped)] {
             let (to, record) = intake.record(&Bytes::from(event)).expect("it is an event");
             assert_eq!((to, &*record.key, &*record.payload), (stream, b"ada".as_slice(), written.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn an_event_that_can_never_be_written_or_read_stops_all_of_its_request_before_anything_is_written() {
+        let long = |event: &str, bytes: usize| event.replace('}', &format!("}}{}", " ".repeat(bytes - event.len())));
+        let at_the_limit = VIEW.replace(r#","timestamp":1795169700"#, "");
+        let at_the_limit = long(&at_the_limit, PAYLOAD_BYTES_MAX);
+        assert_eq!(
+            intake(&log(usize::MAX, None)).check(at_the_limit.as_bytes()),
+            Ok(()),
+            "as it came it is not too long"
+        );
+        for (bytes_max, event, words) in
+            [(usize::MAX, &*at_the_limit, "time it is given"), (200, &*format!("{REMOVAL:200}"), "key")]
+        {
+            let log = log(bytes_max, None);
+            let (result, appends) = given(&log, &[VIEW, VIEW, event, VIEW]);
+            let Err(NotTaken::Malformed { index: 2, refused }) = &result else { panic!("{result:?}") };
+            assert!(refused.reason.contains(words), "{refused}");
+            assert_eq!(appends, 0);
+        }
+        assert!(given(&log(usize::MAX, None), &[&long(VIEW, PAYLOAD_BYTES_MAX)]).0.is_ok(), "it states its time");
+    }
+
+    #[test]
+    fn nothing_was_accepted_is_said_only_where_it_is_known() {
+        let (busy, disk) = (
+            AppendError::from(Unavailable::Busy),
+            AppendError::from(Unavailable::Disk { file: "views.jsonl".into(), reason: "full".into() }),
+        );
+        for (stream, error, known) in
+            [(Stream::Views, &busy, true), (Stream::Removals, &busy, false), (Stream::Views, &disk, false)]
+        {
+            let (result, _) = given(&log(usize::MAX, Some((stream, error.clone()))), &[VIEW, REMOVAL]);
+            let said = result.expect_err("the log fails");
+            let expected = if known { NotTaken::Unavailable } else { NotTaken::Unsure };
+            assert_eq!(said, expected(error.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_the_broker_refuses_is_named_by_its_place_in_the_request() {
+        let refused =
+            |index| AppendError::from(NeverWritten::ByBroker { topic: "r".into(), reason: "too large".into(), index });
+        for (index, place) in [(Some(1), Some(3)), (None, None)] {
+            let log = log(usize::MAX, Some((Stream::Removals, refused(index))));
+            let (result, _) = given(&log, &[VIEW, REMOVAL, VIEW, REMOVAL]);
+            assert!(matches!(&result, Err(NotTaken::RefusedByLog { index, .. }) if *index == place), "{result:?}");
         }
     }
 }

@@ -16,14 +16,36 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Refused {
     /// The field at fault; `None` when it is the event as a whole.
     pub field: Option<String>,
-    /// What is wrong with it, without its value.
+    /// What is wrong with it, the field's name included, without its value.
     pub reason: String,
 }
 
-/// Nothing was accepted, and a later attempt may succeed. The reason is shown to the caller and holds no ids.
+/// Why a write is not known to be durable. Reasons are shown to the caller and hold no ids.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
+pub enum NotTaken {
+    /// The event at `index` of those given is wrong and would stay wrong; none of them was written.
+    #[error("event {index}: {refused}")]
+    Malformed {
+        /// The event's place among those given, from 0.
+        index: usize,
+        /// What is wrong with it.
+        refused: Refused,
+    },
+    /// The log refuses an event, and would at every attempt; others may have been written.
+    #[error("{reason}")]
+    RefusedByLog {
+        /// The event's place among those given, from 0, where it is known.
+        index: Option<usize>,
+        /// The log's reason.
+        reason: String,
+    },
+    /// Nothing was accepted, and a later attempt may succeed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Not acknowledged: all, some or nothing may have been accepted, and a later attempt may succeed.
+    #[error("{0}")]
+    Unsure(String),
+}
 
 /// Where events and removals go: a log that outlives this process.
 ///
@@ -37,9 +59,10 @@ pub trait Intake: Send + Sync {
 
     /// Makes checked events durable. None of them holds a line break.
     ///
-    /// Resolves once they are acknowledged, to the positions that cover them; one a partition is enough.
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, Unavailable>>;
+    /// Resolves once they are acknowledged, to the positions that cover them; one a partition is enough. An event that
+    /// can never be written is found before the first is.
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>>;
 
     /// Makes the removal of `product` from the history of `user`, as of `at`, durable; resolves like `append`.
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, Unavailable>>;
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>>;
 }

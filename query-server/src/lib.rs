@@ -32,7 +32,7 @@ mod token;
 mod waits;
 
 pub use app::{App, LastCheckpoint, Peers};
-pub use intake::{BoxFuture, Intake, Refused, Unavailable};
+pub use intake::{BoxFuture, Intake, NotTaken, Refused};
 pub use server::shutdown::Shutdown;
 pub use server::{Running, StartError, ThreadPanicked, serve};
 pub use settings::Settings;

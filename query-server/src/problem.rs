@@ -2,6 +2,8 @@
 
 use hyper::StatusCode;
 
+use crate::intake::{NotTaken, Refused};
+
 /// Why a request was not answered as asked. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
@@ -41,10 +43,14 @@ pub(crate) enum Problem {
     Expectation,
     #[error("the body holds no event")]
     NoEvents,
-    #[error("event {index}: {}{reason}", field.as_deref().map(|field| format!("{field}: ")).unwrap_or_default())]
+    #[error("event {index}: {reason}")]
     Malformed { index: usize, field: Option<String>, reason: String },
+    #[error("{reason}; other events of this request may have been accepted")]
+    RefusedByLog { index: Option<usize>, reason: String },
     #[error("nothing was accepted: {0}")]
     IntakeUnavailable(String),
+    #[error("the write was not acknowledged and may or may not have been accepted: {0}")]
+    IntakeUnsure(String),
     #[error("the write was not acknowledged in time and may or may not have been accepted")]
     IntakeTimeout,
     #[error("the write that the token stands for is not visible yet")]
@@ -98,6 +104,19 @@ pub(crate) struct Row {
     pub(crate) title: &'static str,
 }
 
+impl From<NotTaken> for Problem {
+    fn from(not_taken: NotTaken) -> Self {
+        match not_taken {
+            NotTaken::Malformed { index, refused: Refused { field, reason } } => {
+                Problem::Malformed { index, field, reason }
+            }
+            NotTaken::RefusedByLog { index, reason } => Problem::RefusedByLog { index, reason },
+            NotTaken::Unavailable(reason) => Problem::IntakeUnavailable(reason),
+            NotTaken::Unsure(reason) => Problem::IntakeUnsure(reason),
+        }
+    }
+}
+
 impl Problem {
     /// The table: each problem's status, type and title.
     pub(crate) fn row(&self) -> Row {
@@ -120,8 +139,11 @@ impl Problem {
             Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
             Problem::NoEvents => (422, "no-events", "No events"),
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
+            Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),
             Problem::HeaderTooLarge(_) => (431, "header-too-large", "Header fields too large"),
-            Problem::IntakeUnavailable(_) => (503, "intake-unavailable", "Events cannot be taken now"),
+            Problem::IntakeUnavailable(_) | Problem::IntakeUnsure(_) => {
+                (503, "intake-unavailable", "Events cannot be taken now")
+            }
             Problem::IntakeTimeout => (503, "intake-timeout", "Not acknowledged in time"),
             Problem::NotVisible => (503, "not-visible-yet", "Not visible yet"),
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
@@ -151,10 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_malformed_event_is_named_by_index_and_field() {
+    fn a_malformed_event_is_named_by_index_and_its_field_once() {
         let whole = Problem::Malformed { index: 2, field: None, reason: "not JSON".into() };
         assert_eq!(whole.to_string(), "event 2: not JSON");
-        let field = Problem::Malformed { index: 0, field: Some("userid".into()), reason: "missing".into() };
-        assert_eq!(field.to_string(), "event 0: userid: missing");
+        let field = Problem::Malformed { index: 0, field: Some("userid".into()), reason: "`userid` is missing".into() };
+        assert_eq!(field.to_string(), "event 0: `userid` is missing");
     }
 }

@@ -12,8 +12,10 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
-use self::delivery::{Append, Deliveries};
+use self::delivery::{Append, Deliveries, Sent};
+pub use self::settings::MESSAGE_BYTES_MAX;
 use self::topics::TopicKeeper;
+pub use self::topics::{REMOVALS_SETTINGS, TOPIC_SETTINGS};
 use crate::Report;
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
 
@@ -119,9 +121,10 @@ impl KafkaLog {
         let producer = self.producer();
         let (append, reply) = Append::new(records.len(), permit);
         for (index, record) in records.iter().enumerate() {
-            let message = BaseRecord::with_opaque_to(topic, append.clone()).key(&record.key).payload(&record.payload);
+            let sent = Box::new(Sent { append: append.clone(), index });
+            let message = BaseRecord::with_opaque_to(topic, sent).key(&record.key).payload(&record.payload);
             if let Err((error, _)) = producer.send(message) {
-                append.failed(records.len() - index, &error);
+                append.failed(index..records.len(), &error);
                 break;
             }
         }
@@ -139,14 +142,18 @@ impl EventLog for KafkaLog {
         let poke = self.keeper.poke();
         Box::pin(async move {
             let delivered = sent?.await.map_err(|_| Unavailable::Closed)?;
-            delivered.map(|delivered| delivered.positions(&topic)).map_err(|error| {
-                let error = delivery::classify(&topic, &error);
+            delivered.map(|delivered| delivered.positions(&topic)).map_err(|failure| {
+                let error = failure.classify(&topic);
                 if stream != Stream::Views && matches!(error, AppendError::Unavailable(Unavailable::NoTopic { .. })) {
                     poke.now();
                 }
                 error
             })
         })
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        self.record_bytes_max
     }
 }
 

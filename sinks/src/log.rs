@@ -58,12 +58,17 @@ pub trait EventLog: Send + Sync {
     /// The call itself does not block; the future needs no reactor. The records of one append are accepted together
     /// or, where something is known to be wrong beforehand, not at all. A failure in the middle (a broker that dies
     /// between two partitions, a disk that fills up) is answered as [`Unavailable`] although some of the records may
-    /// have become durable, so whoever appends again must append records that may be there twice. Events are such
-    /// records: only the latest time of a (user, product) counts.
+    /// have become durable ([`Unavailable::wrote_nothing`] tells where none was), so whoever appends again must append
+    /// records that may be there twice. Events are such records: only the latest time of a (user, product) counts.
     ///
     /// # Errors
-    /// [`Refused`]: a record can never be written, and none was. [`Unavailable`]: not now.
+    /// [`Refused`]: a record can never be written. [`Unavailable`]: not now.
     fn append(&self, stream: Stream, records: Vec<Record>) -> Appending;
+
+    /// The most that a record's key and payload may have together, in bytes; a longer one is refused whenever it comes.
+    fn record_bytes_max(&self) -> usize {
+        usize::MAX
+    }
 }
 
 #[cfg(test)]

@@ -130,12 +130,27 @@ fn our_topics_are_made_and_made_again_and_the_shops_are_not() {
 fn a_record_that_is_too_large_is_refused_for_good_with_all_of_its_append() {
     let (log, _) = log_on(BROKER.bootstrap(), "large");
     BROKER.create_topic_with("large-views", 1, &[("max.message.bytes", "2000")]);
-    let records = vec![record("u", "small"), record("u", &"x".repeat(1_000_000))];
+    let (bytes, bytes_max) = (log.record_bytes_max() + 1, log.record_bytes_max());
+    let records = vec![record("u", "small"), record("u", &"x".repeat(bytes_max))];
     let refused = append(&log, Stream::Views, records);
-    assert_eq!(refused, Err(Refused::TooLarge { index: 1, bytes: 1_000_001, bytes_max: 1_000_000 }.into()));
+    assert_eq!(refused, Err(Refused::TooLarge { index: 1, bytes, bytes_max }.into()));
     let refused = append(&log, Stream::Views, vec![record("u", &"x".repeat(3000))]);
     assert!(matches!(&refused, Err(AppendError::Refused(Refused::ByBroker { .. }))), "{refused:?}");
     assert_eq!(append_at_last(&log, Stream::Views, "small")[0].next, 1, "nothing of it was written");
+}
+
+#[test]
+fn the_longest_event_is_written_where_the_topic_takes_it_and_refused_by_its_place_where_not() {
+    let (log, reports) = log_on(BROKER.bootstrap(), "longest");
+    wait_live(&reports);
+    let longest = record(&"u".repeat(256), &"x".repeat(1 << 20));
+    let positions = append(&log, Stream::Removals, vec![record("u", "small"), longest.clone()]).unwrap();
+    assert_eq!(positions.iter().map(|position| position.next).sum::<i64>(), 2);
+    // Brokers take a little less unless they are told otherwise.
+    BROKER.create_topic("longest-views", 1);
+    let refused = append(&log, Stream::Views, vec![record("u", "small"), longest]);
+    assert!(matches!(refused, Err(AppendError::Refused(Refused::ByBroker { index: Some(1), .. }))), "{refused:?}");
+    assert_eq!(append_at_last(&log, Stream::Views, "small")[0].next, 2, "what was not at fault was written");
 }
 
 #[test]

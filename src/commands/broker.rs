@@ -12,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use sinks::kafka_log::{MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS};
 
 use crate::config::Kafka;
 
@@ -27,6 +28,7 @@ const DRAIN: Duration = Duration::from_millis(50);
 /// A connection to a broker that has answered once.
 pub(super) struct Broker {
     brokers: String,
+    removals: String,
     config: ClientConfig,
     producer: BaseProducer<Reports>,
 }
@@ -38,7 +40,12 @@ impl Broker {
         config.set("acks", "all");
         // A user's own values stay; without one, a batch fills for a few milliseconds and failures show in half a minute.
         // The partitioner is the one of Java's client, so that a user has one partition whoever writes.
-        let defaults = [("linger.ms", "5"), ("message.timeout.ms", DELIVERY_MS_MAX), ("partitioner", "murmur2_random")];
+        let defaults = [
+            ("linger.ms", "5"),
+            ("message.timeout.ms", DELIVERY_MS_MAX),
+            ("partitioner", "murmur2_random"),
+            ("message.max.bytes", MESSAGE_BYTES_MAX),
+        ];
         for (key, value) in defaults {
             if config.get(key).is_none() {
                 config.set(key, value);
@@ -47,7 +54,7 @@ impl Broker {
         let reports = Reports::default();
         let producer: BaseProducer<Reports> =
             config.create_with_context(reports).context("the Kafka client refuses its settings")?;
-        let broker = Broker { brokers: kafka.brokers.clone(), config, producer };
+        let broker = Broker { brokers: kafka.brokers.clone(), removals: kafka.removals.clone(), config, producer };
         let metadata = broker.metadata()?;
         Ok((broker, metadata))
     }
@@ -61,6 +68,8 @@ impl Broker {
             self.config.create_with_context(Reports::default()).context("the Kafka client refuses its settings")?;
         // -1 leaves the replication to the broker's own default.
         let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let settings = if topic == self.removals { REMOVALS_SETTINGS } else { TOPIC_SETTINGS };
+        let wanted = settings.iter().fold(wanted, |wanted, (key, value)| wanted.set(key, value));
         let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX));
         let runtime =
             tokio::runtime::Builder::new_current_thread().build().context("no runtime for the admin client")?;

@@ -46,6 +46,7 @@ pub(crate) fn problem(problem: &Problem, closing: bool) -> Response<Body> {
 fn text(row: Row, problem: &Problem) -> Bytes {
     let (index, field) = match problem {
         Problem::Malformed { index, field, .. } => (Some(*index), field.as_deref()),
+        Problem::RefusedByLog { index, .. } => (*index, None),
         _ => (None, None),
     };
     bare(row, &problem.to_string(), index, field)

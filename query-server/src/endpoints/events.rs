@@ -71,9 +71,7 @@ async fn append(shared: &Shared, events: Vec<Bytes>) -> Result<Response<Body>, P
     let count = events.len();
     let timeout = Duration::from_millis(shared.settings.intake_timeout_ms);
     let appended = tokio::time::timeout(timeout, shared.app.intake.append(events)).await;
-    let positions = appended
-        .map_err(|_| Problem::IntakeTimeout)?
-        .map_err(|unavailable| Problem::IntakeUnavailable(unavailable.to_string()))?;
+    let positions = appended.map_err(|_| Problem::IntakeTimeout)??;
     Ok(answer::simple::accepted(count, &token::encode(positions)))
 }
 

@@ -33,9 +33,7 @@ async fn remove(shared: &Shared, user: &str, product: &str, at: Millis) -> Resul
     let settings = &shared.settings;
     let removing = shared.app.intake.remove(user, product, at);
     let removed = tokio::time::timeout(Duration::from_millis(settings.intake_timeout_ms), removing).await;
-    let position = removed
-        .map_err(|_| Problem::IntakeTimeout)?
-        .map_err(|unavailable| Problem::IntakeUnavailable(unavailable.to_string()))?;
+    let position = removed.map_err(|_| Problem::IntakeTimeout)??;
     match shared.waits.visible(&[position], Duration::from_millis(settings.wait_ms_max)).await {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Problem::RemovalNotVisible),

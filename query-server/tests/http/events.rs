@@ -102,7 +102,14 @@ fn no_acknowledgement_no_promise() {
     shop.desk.set(Mood::Down);
     let answer = post(&mut connection, &[JSON], &event(1));
     answer.assert_problem(503, "intake-unavailable");
-    assert!(answer.text().contains("the broker does not answer"));
+    assert!(answer.text().contains("nothing was accepted: the broker does not answer"));
+    shop.desk.set(Mood::Unsure);
+    let answer = post(&mut connection, &[JSON], &event(1));
+    answer.assert_problem(503, "intake-unavailable");
+    assert!(answer.text().contains("may or may not have been accepted: the broker went away"));
+    shop.desk.set(Mood::Strict);
+    let answer = post(&mut connection, &[JSON], &event(1));
+    assert_eq!(answer.assert_problem(422, "refused-event").json()["index"], 7);
     shop.desk.set(Mood::Silent);
     post(&mut connection, &[JSON], &event(1)).assert_problem(503, "intake-timeout");
     shop.desk.set(Mood::Well);

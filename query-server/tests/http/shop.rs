@@ -18,7 +18,7 @@ use dataflow::rules::Rules;
 use dataflow::shelf::Shelf;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
-use vitrine_query_server::{App, BoxFuture, Intake, Peers, Refused, Running, Settings, Shutdown, Unavailable, serve};
+use vitrine_query_server::{App, BoxFuture, Intake, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve};
 
 use crate::client::{Answer, Connection, PATIENCE};
 
@@ -102,6 +102,10 @@ pub(crate) enum Mood {
     Down,
     /// Nothing is acknowledged.
     Silent,
+    /// Whether something was accepted is not known.
+    Unsure,
+    /// The log refuses one of the events for good.
+    Strict,
     /// Acknowledged, and never seen again.
     Lost,
 }
@@ -116,13 +120,15 @@ impl Desk {
         self.mood.store(mood as u8, Ordering::SeqCst);
     }
 
-    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, Unavailable>> {
+    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, NotTaken>> {
         let mood = self.mood.load(Ordering::SeqCst);
         Box::pin(async move {
             match mood {
                 0 => Ok(self.log.append(records)),
-                1 => Err(Unavailable("the broker does not answer".into())),
+                1 => Err(NotTaken::Unavailable("the broker does not answer".into())),
                 2 => std::future::pending().await,
+                3 => Err(NotTaken::Unsure("the broker went away".into())),
+                4 => Err(NotTaken::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
                 _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, proof: None }),
             }
         })
@@ -152,12 +158,12 @@ impl Intake for Desk {
         view(event).map(drop)
     }
 
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, Unavailable>> {
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
         let writing = self.write(events.iter().map(|event| view(event).unwrap()).collect());
         Box::pin(async move { Ok(vec![writing.await?]) })
     }
 
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, Unavailable>> {
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
     }
 }

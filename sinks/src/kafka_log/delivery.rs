@@ -1,6 +1,7 @@
 //! One append's way through the producer: its records' acknowledgements, gathered into one answer.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataflow::feed::Position;
@@ -15,7 +16,7 @@ use super::client;
 use crate::log::{AppendError, Permit, Refused, Unavailable};
 
 /// The answer to one append, as soon as nothing of it is under way.
-pub(super) type Reply = oneshot::Receiver<Result<Delivered, KafkaError>>;
+pub(super) type Reply = oneshot::Receiver<Result<Delivered, Failure>>;
 
 /// Where an append's records are: the offset after the last one, by partition.
 #[derive(Debug)]
@@ -28,6 +29,16 @@ impl Delivered {
     }
 }
 
+/// Why an append failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    error: KafkaError,
+    /// The records that failed like this, from the first to the last of them.
+    records: Range<usize>,
+    /// Whether other records were written, or failed in another way.
+    mixed: bool,
+}
+
 /// An append whose records the producer holds. It keeps its room until the last one has left the producer, even when
 /// the caller has gone.
 pub(super) struct Append {
@@ -38,8 +49,14 @@ pub(super) struct Append {
 struct Open {
     under_way: usize,
     next: BTreeMap<i32, i64>,
-    failure: Option<KafkaError>,
-    reply: Option<oneshot::Sender<Result<Delivered, KafkaError>>>,
+    failure: Option<Failure>,
+    reply: Option<oneshot::Sender<Result<Delivered, Failure>>>,
+}
+
+/// A record on its way, and its place in its append.
+pub(super) struct Sent {
+    pub(super) append: Arc<Append>,
+    pub(super) index: usize,
 }
 
 impl Append {
@@ -50,16 +67,18 @@ impl Append {
     }
 
     /// Some of the records did not go, and will not.
-    pub(super) fn failed(&self, records: usize, error: &KafkaError) {
+    pub(super) fn failed(&self, records: Range<usize>, error: &KafkaError) {
         let mut open = self.open();
-        open.failure.get_or_insert_with(|| error.clone());
-        open.settle(records);
+        let count = records.len();
+        open.fail(records, error);
+        open.settle(count);
     }
 
-    fn acknowledged(&self, partition: i32, offset: i64) {
+    fn acknowledged(&self, index: usize, partition: i32, offset: i64) {
         if offset < 0 {
             // A repeated request that the broker knew already: written, but it does not tell where.
-            return self.failed(1, &KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber));
+            let error = KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber);
+            return self.failed(index..index + 1, &error);
         }
         let mut open = self.open();
         let next = open.next.entry(partition).or_default();
@@ -73,14 +92,28 @@ impl Append {
 }
 
 impl Open {
+    /// The first failure is told; one that can never pass before one that can.
+    fn fail(&mut self, records: Range<usize>, error: &KafkaError) {
+        match &mut self.failure {
+            Some(failure) if failure.error == *error => {
+                failure.records.start = failure.records.start.min(records.start);
+                failure.records.end = failure.records.end.max(records.end);
+            }
+            Some(failure) if is_of_the_record(&failure.error) || !is_of_the_record(error) => failure.mixed = true,
+            known => *known = Some(Failure { error: error.clone(), records, mixed: known.is_some() }),
+        }
+    }
+
     fn settle(&mut self, records: usize) {
         self.under_way -= records;
         if self.under_way == 0
             && let Some(reply) = self.reply.take()
         {
             let delivered = Delivered(std::mem::take(&mut self.next));
+            let failure = self.failure.take();
+            let failure = failure.map(|failure| Failure { mixed: failure.mixed || !delivered.0.is_empty(), ..failure });
             // The caller may have gone.
-            let _ = reply.send(self.failure.take().map_or(Ok(delivered), Err));
+            let _ = reply.send(failure.map_or(Ok(delivered), Err));
         }
     }
 }
@@ -99,33 +132,48 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Arc<Append>;
+    type DeliveryOpaque = Box<Sent>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, append: Arc<Append>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
         match result {
-            Ok(message) => append.acknowledged(message.partition(), message.offset()),
-            Err((error, _)) => append.failed(1, error),
+            Ok(message) => sent.append.acknowledged(sent.index, message.partition(), message.offset()),
+            Err((error, _)) => sent.append.failed(sent.index..sent.index + 1, error),
         }
     }
 }
 
-/// Whether a failure is the record's or passes.
-pub(super) fn classify(topic: &str, error: &KafkaError) -> AppendError {
+/// Whether trying again cannot help.
+fn is_of_the_record(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
-    let topic = topic.to_owned();
-    let Some(code) = error.rdkafka_error_code() else {
-        return Unavailable::Broker { topic, reason: error.to_string() }.into();
-    };
-    let reason = code.to_string();
-    match code {
-        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessage | Code::InvalidRecord => {
-            Refused::ByBroker { topic, reason }.into()
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessage | Code::InvalidRecord)
+    )
+}
+
+impl Failure {
+    /// Whether the failure is the record's or passes.
+    pub(super) fn classify(self, topic: &str) -> AppendError {
+        use RDKafkaErrorCode as Code;
+        let topic = topic.to_owned();
+        let Some(code) = self.error.rdkafka_error_code() else {
+            return Unavailable::Broker { topic, reason: self.error.to_string() }.into();
+        };
+        let reason = code.to_string();
+        if is_of_the_record(&self.error) {
+            // A batch is refused as a whole, so of several it is not known which one is at fault.
+            let index = (self.records.len() == 1).then_some(self.records.start);
+            return Refused::ByBroker { topic, reason, index }.into();
         }
-        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            Unavailable::NoTopic { topic }.into()
+        match code {
+            // These say that nothing was written, which must hold for all of the append.
+            _ if self.mixed => Unavailable::Broker { topic, reason }.into(),
+            Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
+                Unavailable::NoTopic { topic }.into()
+            }
+            Code::QueueFull => Unavailable::Busy.into(),
+            _ => Unavailable::Broker { topic, reason }.into(),
         }
-        Code::QueueFull => Unavailable::Busy.into(),
-        _ => Unavailable::Broker { topic, reason }.into(),
     }
 }
 
@@ -145,32 +193,69 @@ mod tests {
     #[test]
     fn an_answer_waits_for_all_records_and_holds_the_last_offset_of_each_partition() {
         let (append, mut reply) = append(3);
-        append.acknowledged(1, 7);
-        append.acknowledged(0, 3);
+        append.acknowledged(0, 1, 7);
+        append.acknowledged(1, 0, 3);
         assert!(reply.try_recv().is_err());
-        append.acknowledged(1, 6);
+        append.acknowledged(2, 1, 6);
         assert_eq!(reply.try_recv().unwrap().unwrap().0, BTreeMap::from([(0, 4), (1, 8)]));
     }
 
     #[test]
     fn one_failed_record_fails_the_append_and_the_first_failure_is_told() {
         let (append, mut reply) = append(4);
-        append.acknowledged(0, 0);
-        append.failed(2, &failure(RDKafkaErrorCode::MessageTimedOut));
-        append.failed(1, &failure(RDKafkaErrorCode::QueueFull));
-        assert_eq!(reply.try_recv().unwrap().unwrap_err(), failure(RDKafkaErrorCode::MessageTimedOut));
+        append.acknowledged(0, 0, 0);
+        append.failed(1..3, &failure(RDKafkaErrorCode::MessageTimedOut));
+        append.failed(3..4, &failure(RDKafkaErrorCode::QueueFull));
+        assert_eq!(reply.try_recv().unwrap().unwrap_err().error, failure(RDKafkaErrorCode::MessageTimedOut));
+    }
+
+    /// What becomes of an append of three whose first record was acknowledged or not, and the others failed.
+    fn of_three(first: Option<RDKafkaErrorCode>, second: RDKafkaErrorCode, third: RDKafkaErrorCode) -> AppendError {
+        let (append, mut reply) = append(3);
+        match first {
+            Some(code) => append.failed(0..1, &failure(code)),
+            None => append.acknowledged(0, 0, 0),
+        }
+        append.failed(1..2, &failure(second));
+        append.failed(2..3, &failure(third));
+        reply.try_recv().unwrap().unwrap_err().classify("views")
+    }
+
+    #[test]
+    fn nothing_was_written_is_said_only_where_it_is_known() {
+        use RDKafkaErrorCode::{MessageTimedOut, QueueFull, UnknownTopic};
+        assert_eq!(of_three(Some(QueueFull), QueueFull, QueueFull), Unavailable::Busy.into());
+        for unsure in
+            [of_three(None, QueueFull, QueueFull), of_three(Some(UnknownTopic), UnknownTopic, MessageTimedOut)]
+        {
+            assert!(matches!(&unsure, AppendError::Unavailable(why) if !why.wrote_nothing()), "{unsure:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_refused_is_told_by_its_place_before_what_passes() {
+        use RDKafkaErrorCode::{MessageSizeTooLarge, MessageTimedOut};
+        for (second, third, place) in [
+            (MessageTimedOut, MessageSizeTooLarge, Some(2)),
+            (MessageSizeTooLarge, MessageTimedOut, Some(1)),
+            (MessageSizeTooLarge, MessageSizeTooLarge, None),
+        ] {
+            let refused = of_three(None, second, third);
+            let AppendError::Refused(Refused::ByBroker { index, .. }) = refused else { panic!("{refused:?}") };
+            assert_eq!(index, place);
+        }
     }
 
     #[test]
     fn an_acknowledgement_without_offset_is_no_position() {
         let (append, mut reply) = append(1);
-        append.acknowledged(0, -1001);
+        append.acknowledged(0, 0, -1001);
         assert!(reply.try_recv().unwrap().is_err());
     }
 
     #[test]
     fn failures_of_the_record_and_failures_that_pass() {
-        let of = |code| classify("views", &failure(code));
+        let of = |code| Failure { error: failure(code), records: 0..1, mixed: false }.classify("views");
         assert!(matches!(of(RDKafkaErrorCode::MessageSizeTooLarge), AppendError::Refused(Refused::ByBroker { .. })));
         assert_eq!(of(RDKafkaErrorCode::UnknownTopic), Unavailable::NoTopic { topic: "views".into() }.into());
         assert_eq!(of(RDKafkaErrorCode::QueueFull), Unavailable::Busy.into());

@@ -15,6 +15,12 @@ const OWNED: &[(&str, &str)] = &[
 /// A wrong name in the configuration is told by that name; librdkafka, asked carelessly, would make the topic.
 const MAKE_NO_TOPIC: (&str, &str) = ("allow.auto.create.topics", "false");
 
+/// The most bytes a batch may have, and a batch may be one record: room for the longest event, its key and their framing.
+pub const MESSAGE_BYTES_MAX: &str = "1052672";
+
+/// What librdkafka counts for the framing of a record without headers, in bytes.
+const FRAMING_BYTES: usize = 36;
+
 /// Settings that apply unless the operator sets the first name of the list or one of its aliases.
 const DEFAULTS: &[(&[&str], &str)] = &[
     // Sent at once: a request waits for its acknowledgement, and batches form by themselves while others are under way.
@@ -25,6 +31,7 @@ const DEFAULTS: &[(&[&str], &str)] = &[
     (&["topic.metadata.propagation.max.ms"], "2000"),
     // A broker that is back is found again within a second or so.
     (&["reconnect.backoff.max.ms"], "1000"),
+    (&["message.max.bytes"], MESSAGE_BYTES_MAX),
     // As Java's producers do: a user's events meet in one partition, whoever wrote them.
     (&["partitioner"], "murmur2_random"),
     // Above what the log itself lets wait, which is counted for an append as a whole.
@@ -56,7 +63,8 @@ pub(super) fn of_admin(base: &ClientConfig) -> ClientConfig {
 /// The most that a record's key and payload may have together, in bytes.
 pub(super) fn record_bytes_max(config: &ClientConfig) -> Result<usize, KafkaError> {
     let value = config.create_native_config()?.get("message.max.bytes")?;
-    Ok(value.parse().expect("librdkafka's sizes are numbers"))
+    let bytes: usize = value.parse().expect("librdkafka's sizes are numbers");
+    Ok(bytes.saturating_sub(FRAMING_BYTES))
 }
 
 #[cfg(test)]
@@ -73,7 +81,8 @@ mod tests {
             .map(|key| config.get(key))
             .collect();
         assert_eq!(set, [Some("900"), None, Some("7"), Some("all")]);
-        assert_eq!(record_bytes_max(&config).unwrap(), 2000);
-        assert_eq!(record_bytes_max(&of_producer(&ClientConfig::new())).unwrap(), 1_000_000);
+        assert_eq!(record_bytes_max(&config).unwrap(), 2000 - FRAMING_BYTES);
+        let longest_event = (1 << 20) + dataflow::ids::ID_BYTES_MAX;
+        assert!(record_bytes_max(&of_producer(&ClientConfig::new())).unwrap() >= longest_event);
     }
 }

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::Quiet;
+use super::settings::MESSAGE_BYTES_MAX;
 use super::{OpenError, Topics};
 use crate::Report;
 use crate::backoff::Backoff;
@@ -19,6 +20,16 @@ use crate::block_on::block_on;
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The broker's own default, whatever it is.
 const BROKERS_DEFAULT: TopicReplication<'static> = TopicReplication::Fixed(-1);
+
+/// A topic's settings: it takes whatever our producer sends.
+const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
+
+/// The settings of any topic that is made by us.
+pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
+
+/// The settings of a topic of removals. A removal that expired before the views it hides would bring them back at the
+/// next start.
+pub const REMOVALS_SETTINGS: &[(&str, &str)] = &[LARGE, ("retention.ms", "-1"), ("retention.bytes", "-1")];
 
 /// A topic of ours.
 pub(super) struct Ours {
@@ -30,11 +41,9 @@ pub(super) struct Ours {
 /// The topics that are made if they are missing.
 pub(super) fn ours(topics: &Topics) -> Vec<Ours> {
     let partitions = topics.partitions;
-    // A removal that expired before the views it hides would bring them back at the next start.
-    let kept: &[_] = &[("retention.ms", "-1"), ("retention.bytes", "-1")];
     vec![
-        Ours { name: topics.removals.clone(), partitions, settings: kept },
-        Ours { name: topics.dead_letters.clone(), partitions, settings: &[] },
+        Ours { name: topics.removals.clone(), partitions, settings: REMOVALS_SETTINGS },
+        Ours { name: topics.dead_letters.clone(), partitions, settings: TOPIC_SETTINGS },
     ]
 }
 

@@ -24,13 +24,15 @@ pub enum Refused {
         /// The most that key and payload may have together.
         bytes_max: usize,
     },
-    /// The broker refused a record for what it is, by the rules of the topic.
+    /// The broker refused a record for what it is, by the rules of the topic. Others of the append may be durable.
     #[error("topic {topic} refuses a record: {reason}")]
     ByBroker {
         /// The topic.
         topic: String,
         /// The broker's reason.
         reason: String,
+        /// The record's place in the append, from 0, where it is known: brokers refuse batches.
+        index: Option<usize>,
     },
 }
 
@@ -68,4 +70,15 @@ pub enum Unavailable {
     /// The log is being closed.
     #[error("the log is closed")]
     Closed,
+}
+
+impl Unavailable {
+    /// Whether it is certain that no record of the append was written, nor will be.
+    #[must_use]
+    pub fn wrote_nothing(&self) -> bool {
+        match self {
+            Unavailable::Busy | Unavailable::NoTopic { .. } | Unavailable::Unconfigured => true,
+            Unavailable::Broker { .. } | Unavailable::Disk { .. } | Unavailable::Closed => false,
+        }
+    }
 }
