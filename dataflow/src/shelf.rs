@@ -95,24 +95,22 @@ impl Shelf {
         Glance { snapshot, as_of, rules: &self.rules }
     }
 
-    /// The sizes of all indexes in this process, by name. Replicated ones count once a worker.
+    /// The sizes of all indexes in this process, by name. Those that every worker holds count once.
     #[must_use]
     pub fn index_sizes(&self) -> Vec<(&'static str, IndexSize)> {
-        let mut sums = [IndexSize::default(); 4];
+        let mut history = IndexSize::default();
         for slot in 0..self.slots.len() {
-            let (snapshot, _) = self.slots.read(slot);
-            let sizes = [
-                size(&snapshot.history),
-                size(&snapshot.best_sellers),
-                size(&snapshot.catalogue),
-                size(&snapshot.categories),
-            ];
-            for (sum, size) in sums.iter_mut().zip(sizes) {
-                sum.updates += size.updates;
-                sum.batches += size.batches;
-            }
+            let size = size(&self.slots.read(slot).0.history);
+            history.updates += size.updates;
+            history.batches += size.batches;
         }
-        ["history", "best_sellers", "catalogue", "categories"].into_iter().zip(sums).collect()
+        let (any, _) = self.slots.read(0);
+        vec![
+            ("history", history),
+            ("best_sellers", size(&any.best_sellers)),
+            ("catalogue", size(&any.catalogue)),
+            ("categories", size(&any.categories)),
+        ]
     }
 }
 

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::HeaderMap;
-use hyper::{Method, Request, Response, Uri};
+use hyper::header::{HOST, HeaderMap};
+use hyper::{Method, Request, Response, Uri, Version};
 
 use crate::answer;
 use crate::body::Body;
@@ -19,6 +19,7 @@ use crate::metrics::counters::Counters;
 use crate::problem::Problem;
 use crate::route::{NO_ROUTE, Route};
 use crate::server::slot::Slot;
+use crate::settings::Settings;
 use crate::shared::Shared;
 
 /// What a serving thread answers with.
@@ -62,10 +63,12 @@ pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<Slot>, request: Request<
     slot.serving();
     slot.set_unread(!request.body().is_end_stream());
     let (parts, body) = request.into_parts();
+    let needs_host = parts.version == Version::HTTP_11;
     let asked = Asked { method: &parts.method, uri: &parts.uri, headers: parts.headers };
     let route = Route::find(asked.uri.path());
     let index = route.map_or(NO_ROUTE, |route| route.index());
-    let result = match reply(thread, slot, route, asked, body) {
+    let bounded = within_bounds(&thread.shared.settings, &asked, needs_host);
+    let result = match bounded.and_then(|()| reply(thread, slot, route, asked, body)) {
         Ok(Reply::Later(later)) => {
             let (thread, slot) = (thread.clone(), slot.clone());
             return Answering::Later(Box::pin(async move {
@@ -79,7 +82,7 @@ pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<Slot>, request: Request<
     Answering::Ready(Some(finish(&thread.counters, slot, index, started, result)))
 }
 
-/// Holds the request against the bounds that every request has, then asks its endpoint.
+/// Asks the request's endpoint.
 fn reply(
     thread: &Thread,
     slot: &Arc<Slot>,
@@ -87,20 +90,29 @@ fn reply(
     asked: Asked<'_>,
     body: Incoming,
 ) -> Result<Reply, Problem> {
-    let settings = &thread.shared.settings;
+    endpoints::answer(&thread.shared, slot, route.ok_or(Problem::UnknownPath)?, asked, body)
+}
+
+/// Holds the request against the bounds that every request has. A request of HTTP/1.1 names its host, once.
+fn within_bounds(settings: &Settings, asked: &Asked<'_>, needs_host: bool) -> Result<(), Problem> {
     let target_bytes = asked.uri.path().len() + asked.uri.query().map_or(0, |query| query.len() + 1);
     if target_bytes > settings.uri_bytes_max {
         return Err(Problem::UriTooLong(settings.uri_bytes_max));
     }
-    if header_bytes(&asked.headers) > settings.header_bytes_max {
+    let (mut header_bytes, mut hosts) = (0, 0);
+    for (name, value) in &asked.headers {
+        // As it was sent: name, colon, blank, value, end of line.
+        header_bytes += name.as_str().len() + value.len() + 4;
+        hosts += usize::from(name == HOST);
+    }
+    if header_bytes > settings.header_bytes_max {
         return Err(Problem::HeaderTooLarge(settings.header_bytes_max));
     }
-    endpoints::answer(&thread.shared, slot, route.ok_or(Problem::UnknownPath)?, asked, body)
-}
-
-/// The bytes of all header fields as they were sent: name, colon, blank, value, end of line.
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    match hosts {
+        0 if needs_host => Err(Problem::MissingHeader("host")),
+        0 | 1 => Ok(()),
+        _ => Err(Problem::BadHeader { name: "host", fault: "is given more than once" }),
+    }
 }
 
 /// Turns a problem into its answer, and counts.

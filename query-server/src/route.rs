@@ -90,7 +90,8 @@ impl<'p> Route<'p> {
             "recommendations" => Some(Route::Recommendations { user }),
             _ => {
                 let product = rest.strip_prefix("history/")?;
-                (!product.contains('/')).then_some(Route::HistoryProduct { user, product })
+                let is_one = !product.is_empty() && !product.contains('/');
+                is_one.then_some(Route::HistoryProduct { user, product })
             }
         }
     }
@@ -172,6 +173,7 @@ mod tests {
             "/v1/users/u",
             "/v1/users/u/",
             "/v1/users/u/History",
+            "/v1/users/u/history/",
             "/v1/users/u/history/p/q",
             "/v1/users/u/recommendations/",
             "/v1/categories/c",

@@ -166,7 +166,8 @@ fn sources(shared: &Shared, figured: &mut Figured) {
             (labels, progress.lag() as f64)
         })
     });
-    figured.gauge("vitrine_lag_records", "Records known upstream and not read", lags);
+    let help = "What is known upstream and not read: records of Kafka, bytes of files and of PostgreSQL's log";
+    figured.gauge("vitrine_lag_records", help, lags);
 }
 
 impl Collector for Figured {

@@ -55,6 +55,8 @@ pub(crate) struct Slot {
     clock: Arc<Clock>,
     phase: AtomicU8,
     since_ms: AtomicU64,
+    /// Whether the first line of a request has not ended.
+    in_target: AtomicBool,
     /// Whether the request was answered with its body unread.
     unread: AtomicBool,
     /// Whether the answer is a stream, which is silent for as long as it likes.
@@ -71,6 +73,7 @@ impl Slot {
             since_ms: AtomicU64::new(clock.now()),
             clock,
             phase: AtomicU8::new(Phase::Header as u8),
+            in_target: AtomicBool::new(true),
             unread: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
             verdict: AtomicU8::new(Verdict::Go as u8),
@@ -89,10 +92,19 @@ impl Slot {
     }
 
     /// Bytes have arrived.
-    pub(crate) fn read(&self) {
+    pub(crate) fn read(&self, bytes: &[u8]) {
         if self.is(Phase::Idle) {
             self.enter(Phase::Header);
+            self.in_target.store(true, Ordering::Relaxed);
         }
+        if self.is_in_target() && bytes.contains(&b'\n') {
+            self.in_target.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the first line of the request that arrives has not ended.
+    pub(crate) fn is_in_target(&self) -> bool {
+        self.in_target.load(Ordering::Relaxed)
     }
 
     /// A request's header is complete.
@@ -222,7 +234,7 @@ mod tests {
         assert!(!overdue_after(|_| {}, 10));
         assert!(overdue_after(|_| {}, 11), "nothing was sent");
         let answer = |slot: &Slot, streaming| {
-            slot.read();
+            slot.read(b"GET");
             slot.serving();
             slot.answered(streaming);
             slot.written();
@@ -232,7 +244,7 @@ mod tests {
         assert!(!overdue_after(|slot| answer(slot, true), 1_000_000), "a stream");
         let second = |slot: &Slot| {
             answer(slot, false);
-            slot.read();
+            slot.read(b"GET");
         };
         assert!(overdue_after(second, 11), "the second header");
         let blocked = |slot: &Slot| {

@@ -67,7 +67,7 @@ impl AsyncRead for Wire {
         if buffer.filled().len() == before {
             wire.saw_end = true;
         } else {
-            wire.slot.read();
+            wire.slot.read(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }
@@ -78,6 +78,8 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         let bytes = match bare_refusal(bytes) {
             Some((0, status)) => {
+                // hyper gives up at the same number of bytes wherever it stands.
+                let status = if status == 431 && wire.slot.is_in_target() { 414 } else { status };
                 wire.problem = unparsed(status);
                 wire.slot.set_unread(true);
                 wire.counters.unparsed(status);

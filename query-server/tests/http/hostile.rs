@@ -45,6 +45,8 @@ fn what_is_not_http_is_refused_with_a_reason() {
         ("POST /v1/events HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n", 400),
         ("CONNECT shop:80 HTTP/1.1\r\nhost: a\r\n\r\n", 404),
         ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+        ("GET /livez HTTP/1.1\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400),
         ("GET http://elsewhere/nothing HTTP/1.1\r\nhost: a\r\n\r\n", 404),
     ] {
         let mut connection = shop.connect();

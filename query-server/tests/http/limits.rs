@@ -40,6 +40,10 @@ fn a_target_too_long() {
     }
     shop.get(&format!("/livez?{}", "x".repeat(9 << 10))).assert_problem(414, "uri-too-long");
     shop.get(&format!("/{}", "x".repeat(66_000))).assert_problem(414, "uri-too-long");
+    // Longer than what is read before the line must end, on a connection that was used before too.
+    let mut connection = shop.connect();
+    assert_eq!(connection.get("/livez").status, 200);
+    connection.get(&format!("/{}", "x".repeat(200_000))).assert_problem(414, "uri-too-long");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Operations: probes, metrics, status, the stream and the page.
 
 use dataflow::board::State;
+use dataflow::rules::Rules;
 use serde_json::Value;
 
 use crate::shop::{Shop, bought, eventually, now_ms, product, short, viewed};
@@ -74,6 +75,21 @@ fn the_status_has_its_shape() {
     }
     assert!(status["uptime_s"].is_u64() && status["as_of"].is_string());
     assert!(!status.to_string().contains("secret"));
+}
+
+#[test]
+fn rows_that_every_worker_holds_count_once() {
+    let shop = Shop::with_rules(short(|_| {}), Rules::default(), 3);
+    shop.happened([product("tea", "drinks"), product("mug", "things"), product("pot", "things")]);
+    shop.happened([viewed("ada", "tea", now_ms()), viewed("bea", "tea", now_ms()), viewed("cleo", "mug", now_ms())]);
+    let mut connection = shop.connect();
+    let mut rows = Vec::new();
+    // Updates of one row are merged in a while.
+    eventually(|| {
+        let indexes = connection.get("/v1/status").json()["indexes"].clone();
+        rows = ["history", "catalogue", "categories"].map(|index| indexes[index]["rows"].clone()).to_vec();
+        rows == [3, 3, 2]
+    });
 }
 
 #[test]
