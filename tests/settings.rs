@@ -144,7 +144,7 @@ fn all_problems_are_reported_together() {
 #[test]
 fn text_that_is_no_toml_is_shown_with_its_line() {
     let message = file("[server]\nlisten = \n").message();
-    assert!(message.contains("is not TOML") && message.contains("line 2"), "{message}");
+    assert!(message.starts_with("vitrine.toml line 2 is not TOML: "), "{message}");
     let missing = Request { file: Some("/nowhere/vitrine.toml".into()), ..Request::default() };
     let errors = Config::load(&missing).expect_err("there is no file").to_string();
     assert!(errors.contains("/nowhere/vitrine.toml: cannot be read"), "{errors}");
@@ -181,6 +181,16 @@ fn secrets_come_from_files_and_stay_out_of_messages() {
     assert!(!format!("{postgres:?}").contains("hush"));
     let message = file("[postgres]\nurl = \"mysql://me:hush@db/shop\"").message();
     assert!(message.contains("`postgres.url`") && !message.contains("hush"), "{message}");
+    for broken in [
+        "[postgres]\nurl = \"postgresql://me:hush@db/x",
+        "[postgres]\nurl = \"postgresql://me:hush@db/x\"\nurl = \"postgresql://me:hush2@db/x\"",
+        "[kafka.client]\n\"sasl.password\"=\"hush\" x",
+        "[postgres]\nurl = \"postgresql://me:${hush@db}/x\"",
+        "[postgres]\nurl = postgresql://me:hush@db/x",
+    ] {
+        let message = file(broken).message();
+        assert!(message.contains("line") && !message.contains("hush"), "{message}");
+    }
     let message = file("[postgres]\nurl_file = \"/nowhere/url\"").message();
     assert!(message.starts_with("vitrine.toml line 2: `postgres.url_file` names the file /nowhere/url"), "{message}");
     let message = file("[postgres]\nurl = \"postgresql://db\"\nurl_file = \"x\"").message();

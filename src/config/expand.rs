@@ -37,10 +37,18 @@ fn variable(body: &str, environment: &[(String, String)]) -> Result<String, Stri
         (Some(value), None) => Ok(value.clone()),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value.clone()),
         (_, Some(default)) => Ok(default.to_owned()),
+        // What is no name may be a part of a secret that holds a dollar sign.
+        (None, None) if !is_name(name) => {
+            Err("has `${` before what is no variable's name; write `$$` for a dollar sign".to_owned())
+        }
         (None, None) => Err(format!(
             "needs the environment variable {name}, which is not set; set it, or write ${{{name}:-default}}"
         )),
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -60,5 +68,6 @@ mod tests {
         assert_eq!(expanded("${EMPTY}").as_deref(), Ok(""));
         assert!(expanded("${PORT}").is_err_and(|reason| reason.contains("PORT")));
         assert!(expanded("${HOST").is_err());
+        assert!(expanded("u:pa${ss@db:1}/x").is_err_and(|reason| !reason.contains("ss@db")));
     }
 }

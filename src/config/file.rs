@@ -35,7 +35,9 @@ pub(super) fn read(
             walk.given
         }
         Err(error) => {
-            problems.push(Problem::Syntax { path: path.to_owned(), reason: error.to_string().trim_end().to_owned() });
+            // The error's own text shows the line, which may hold a password.
+            let line = line(&text, error.span().map_or(0, |span| span.start));
+            problems.push(Problem::Syntax { path: path.to_owned(), line, reason: error.message().to_owned() });
             Vec::new()
         }
     }
@@ -118,7 +120,11 @@ impl Walk<'_> {
     }
 
     fn origin(&self, offset: usize) -> Origin {
-        let line = 1 + self.text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
-        Origin::File { path: self.path.to_owned(), line }
+        Origin::File { path: self.path.to_owned(), line: line(self.text, offset) }
     }
+}
+
+/// The line a byte of the text stands on, counted from 1.
+fn line(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::raw::Raw;
@@ -143,7 +144,7 @@ impl Kind {
                 (*empty || !text.is_empty()).then(|| Value::Path(PathBuf::from(text)))
             }
             Kind::Key => key(raw.text()?).map(Value::Key),
-            Kind::Filter => text_if(raw, |text| !text.is_empty() && EnvFilter::try_new(text).is_ok()),
+            Kind::Filter => text_if(raw, is_filter),
             Kind::Client => raw.scalar().map(Value::Text),
         }
     }
@@ -164,6 +165,13 @@ fn is_brokers(text: &str) -> bool {
             !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
         })
     })
+}
+
+/// A word alone would name a target, and a misspelt level would be silence.
+fn is_filter(text: &str) -> bool {
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let is_clear = |part: &str| part.contains(['=', '[']) || is_level(part.trim());
+    text.split(',').all(is_clear) && EnvFilter::try_new(text).is_ok()
 }
 
 fn is_topic(text: &str) -> bool {
@@ -240,7 +248,12 @@ mod tests {
         );
         assert!(takes(Kind::Brokers, "a:9092,b:9092") && !takes(Kind::Brokers, "a") && !takes(Kind::Brokers, "a:0"));
         assert!(takes(Kind::Key, "00112233445566778899aabbccddeeff") && !takes(Kind::Key, "0011"));
-        assert!(takes(Kind::Filter, "info,sources=debug") && !takes(Kind::Filter, "sources=loud"));
+        for filter in ["info", "OFF", "warn,sources=debug", "sources=debug, info", "info,[step]=debug"] {
+            assert!(takes(Kind::Filter, filter), "{filter}");
+        }
+        for wrong in ["", "loud", "wran", "info,sources", "sources=loud", "info,"] {
+            assert!(!takes(Kind::Filter, wrong), "{wrong}");
+        }
         assert!(takes(Kind::PostgresUrl, "postgresql://a@b/c") && !takes(Kind::PostgresUrl, "mysql://a@b/c"));
     }
 }

@@ -56,7 +56,8 @@ pub(super) const SECTION: Section = Section {
             Kind::Column,
             "column",
             "\"created_at\"",
-            "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read.",
+            "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read; at a \
+             restart it is known only of the orders in a checkpoint's window, and all others in the table are new.",
         ),
     ],
 };

@@ -44,11 +44,13 @@ pub enum Problem {
         reason: String,
     },
     /// The file is not TOML.
-    #[error("{} is not TOML: {reason}", path.display())]
+    #[error("{} line {line} is not TOML: {reason}", path.display())]
     Syntax {
         /// The file as it was named.
         path: PathBuf,
-        /// The parser's words, with line and column.
+        /// The line, counted from 1.
+        line: usize,
+        /// The parser's words, without any of the file's.
         reason: String,
     },
     /// No setting or section has this name.
