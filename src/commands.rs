@@ -14,20 +14,23 @@ mod lines;
 mod progress;
 mod shop_tables;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config, Request};
 use crate::logging;
+use crate::system::cluster::hosts;
 
 /// Runs the command; errors go to stderr.
 pub fn run(cli: Cli) -> ExitCode {
     match execute(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            // The alternate form is one line with all causes and no backtrace.
-            eprintln!("vitrine: {error:#}");
-            let configuration = error.downcast_ref::<config::Errors>().is_some();
+            // The alternate form is one line with all causes and no backtrace. Where nobody reads stderr, the exit code
+            // says it alone.
+            let _ = writeln!(std::io::stderr(), "vitrine: {error:#}");
+            let configuration = error.is::<config::Errors>() || hosts::is_misconfigured(&error);
             ExitCode::from(if configuration { config::EXIT_CODE } else { 1 })
         }
     }

@@ -13,7 +13,9 @@ const QUIET: &str = "pgwire_replication=off";
 /// Sets up logging for the process. A second call changes nothing.
 pub fn init(log: &Log) {
     let filter = filter(&log.level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where nobody reads stderr any more, a line is lost; told about it, the library would panic on the same stderr.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // Tests and embedding programs may have set up a subscriber of their own; theirs stays.
     let already_set = match log.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),

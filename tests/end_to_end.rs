@@ -4,7 +4,7 @@
 //! vitrine generate --to services ─▶ Kafka, PostgreSQL ─▶ vitrine serve --workers 2 ─▶ HTTP answers ─┐
 //!                                          └─────────▶ plain recomputation ─────────────────────────┴▶ equal?
 //! ```
-//! `story` is one test, as the services take longest to start; `refusals` needs none.
+//! `story` is one test, as the services take longest to start; `refusals` and `unheard` need none.
 
 #[path = "end_to_end/failures.rs"]
 mod failures;
@@ -18,3 +18,5 @@ mod program;
 mod refusals;
 #[path = "end_to_end/story.rs"]
 mod story;
+#[path = "end_to_end/unheard.rs"]
+mod unheard;

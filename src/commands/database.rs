@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
 use crate::config::Postgres;
@@ -18,14 +19,29 @@ pub(super) fn settings(postgres: &Postgres) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("vitrine");
     }
+    // The server's small talk, such as what IF EXISTS did not find. The driver would call it news.
+    config
+        .notice_callback(|notice| tracing::debug!(severity = notice.severity(), said = notice.message(), "PostgreSQL"));
     config
 }
 
-/// Connects, or says why not without the connection string's password.
-pub(super) fn connect(config: &Config) -> anyhow::Result<Client> {
-    config
-        .connect(NoTls)
-        .map_err(|error| anyhow::anyhow!("no connection to PostgreSQL at {}: {}", place(config), words(&error)))
+/// There is no connection. The text is without the connection string's password.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to PostgreSQL at {place}: {reason}")]
+pub(super) struct NoConnection {
+    place: String,
+    reason: String,
+    /// Whether the server is there, and only the database is not.
+    pub(super) no_database: bool,
+}
+
+/// Connects, or says why not.
+pub(super) fn connect(config: &Config) -> Result<Client, NoConnection> {
+    config.connect(NoTls).map_err(|error| NoConnection {
+        place: place(config),
+        reason: words(&error),
+        no_database: error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
+    })
 }
 
 /// Host, port and database of a connection string.
@@ -56,7 +72,12 @@ pub(super) fn words(error: &postgres::Error) -> String {
 
 /// A name as SQL takes it exactly: quoted, each part of `schema.table` on its own.
 pub(super) fn quoted(name: &str) -> String {
-    name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect::<Vec<_>>().join(".")
+    name.split('.').map(quoted_whole).collect::<Vec<_>>().join(".")
+}
+
+/// A name without a schema, as SQL takes it exactly.
+pub(super) fn quoted_whole(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

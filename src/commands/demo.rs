@@ -1,6 +1,7 @@
 //! `vitrine demo`: the main job on an invented shop, with visitors and orders that never end.
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     }
     let config = Config { kafka: None, postgres: None, files: Some(Files { dir: dir.clone() }), ..config };
     let system = System::start(&config)?;
-    println!("{}", introduction(&system, &config, &shop));
+    // It is shown on the page as well: where nobody reads stdout, the demo goes on.
+    let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
     let visitors = Visitors { shop, dir, intake: system.intake().clone(), rate: args.rate, views: 0.0 };
     let worked = serve::work_until_the_end(visitors.visit());
     system.stop(serve::patience(&config)).and(worked)

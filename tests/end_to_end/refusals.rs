@@ -30,3 +30,26 @@ fn an_address_that_is_taken_is_named() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("cannot listen on {address}")) && said.contains("in use"), "{said}");
 }
+
+#[test]
+fn a_hosts_file_that_cannot_be_used_is_a_wrong_configuration() {
+    let dir = TempDir::with_prefix("vitrine-hosts-").expect("a temporary directory");
+    let path = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("the file is written");
+        path.display().to_string()
+    };
+    for (hosts, words) in [
+        (dir.path().join("nowhere").display().to_string(), "cannot read"),
+        (path("short", "127.0.0.1:1 127.0.0.1:2\n"), "names 1 processes"),
+        (path("shapeless", "127.0.0.1\n127.0.0.1\n"), "line 1"),
+        // Of a network for documentation, which no machine is in.
+        (path("public", "192.0.2.1:1 192.0.2.1:2\n127.0.0.1:1 127.0.0.1:2\n"), "cannot be a peer's"),
+    ] {
+        let args = ["serve", "--set", "kafka.brokers=127.0.0.1:1", "--listen", "127.0.0.1:0", "--processes", "2"];
+        let output = vitrine(&args).args(["--hosts", &hosts]).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}

@@ -341,7 +341,10 @@ impl<'a> Stream<'a> {
         let reasons: Vec<&str> = self.broken.iter().flatten().map(String::as_str).collect();
         if !reasons.is_empty() {
             let place = reader.target.place();
-            let text = format!("PostgreSQL at {place}: {}; the other tables are followed", reasons.join(" | "));
+            // A reason that ends in SQL ends in its semicolon.
+            let reasons = reasons.join(" | ");
+            let reasons = reasons.trim_end_matches(';');
+            let text = format!("PostgreSQL at {place}: {reasons}; the other tables are followed");
             health.bad(reader, text);
         } else if self.caught_up {
             health.good(reader);

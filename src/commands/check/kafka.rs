@@ -31,7 +31,12 @@ pub(super) fn check(kafka: &Kafka, report: &mut Report<impl Write>) -> io::Resul
             Some(partitions) => {
                 report.good(&format!("kafka: topic {topic} ({setting}) has {partitions} partitions"))?
             }
-            None => report.bad(&format!("kafka: topic {topic} ({setting}) is missing"), &ways(kafka, topic))?,
+            None if topic != kafka.removals && topic != kafka.dead_letters => {
+                report.bad(&format!("kafka: topic {topic} ({setting}) is missing"), &ways(kafka, topic))?
+            }
+            None => report.note(&format!(
+                "kafka: topic {topic} ({setting}) is missing; `vitrine serve` makes it when it starts"
+            ))?,
         }
     }
     Ok(())

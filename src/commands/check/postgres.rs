@@ -6,7 +6,7 @@ use ::postgres::Client;
 use sources::postgres::Finding;
 
 use super::Report;
-use crate::commands::database::{connect, place, quoted, settings, words};
+use crate::commands::database::{connect, database, place, quoted, quoted_whole, settings, words};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::{Mode, Postgres};
 
@@ -19,13 +19,17 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
     let config = settings(postgres);
     let mut client = match connect(&config) {
         Ok(client) => client,
-        Err(error) => {
+        Err(error) if error.no_database => {
             let ways = [
-                "start PostgreSQL, or set `postgres.url` or `postgres.url_file` (VITRINE__POSTGRES__URL) to where it runs"
-                    .to_owned(),
-                format!("if only the database is missing: {MAKE}"),
+                format!("CREATE DATABASE {};", quoted_whole(database(&config))),
+                format!("or let Vitrine make all that is missing: {MAKE}"),
             ];
-            return report.bad(&format!("postgres: {error:#}"), &ways);
+            return report.bad(&format!("postgres: {error}"), &ways);
+        }
+        Err(error) => {
+            let way = "start PostgreSQL, or set `postgres.url` or `postgres.url_file` (VITRINE__POSTGRES__URL) to where it \
+                       runs";
+            return report.bad(&format!("postgres: {error}"), &[way.to_owned()]);
         }
     };
     match version(&mut client) {

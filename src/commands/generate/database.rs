@@ -9,10 +9,9 @@ use std::io::{BufWriter, Write};
 
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat};
-use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls, Transaction};
+use postgres::{Client, Config, Transaction};
 
-use crate::commands::database::{connect, database, quoted, settings, words};
+use crate::commands::database::{connect, database, quoted, quoted_whole, settings, words};
 use crate::commands::progress;
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
@@ -46,19 +45,18 @@ pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
 
 /// Connects; if the server says that the database is missing, it is created through the `postgres` database.
 fn connect_or_create(config: &Config) -> anyhow::Result<Client> {
-    match config.connect(NoTls) {
-        Err(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME) => {
+    match connect(config) {
+        Err(error) if error.no_database => {
             let mut maintenance = connect(config.clone().dbname("postgres"))?;
             let name = database(config);
-            let create = format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""));
+            let create = format!("CREATE DATABASE {}", quoted_whole(name));
             maintenance.batch_execute(&create).map_err(|error| {
                 anyhow::anyhow!("database {name} is missing and cannot be created: {}", words(&error))
             })?;
             println!("database {name}: created");
-            connect(config)
+            Ok(connect(config)?)
         }
-        Err(_) => connect(config),
-        Ok(client) => Ok(client),
+        connected => Ok(connected?),
     }
 }
 

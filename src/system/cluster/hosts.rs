@@ -39,6 +39,10 @@ impl Reach {
 
 /// Reads the hosts file, which must name exactly as many processes as there are to be.
 pub(crate) fn of(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
+    read(cluster).context(Unusable)
+}
+
+fn read(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
     let (path, processes) = (cluster.hosts.as_ref().context("`cluster.hosts` names no file")?, cluster.processes);
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(text.len() <= BYTES_MAX, "{} is no list of addresses", path.display());
@@ -91,6 +95,16 @@ pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr>
 pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some()
 }
+
+/// Whether a start would fail again however often it is tried: the hosts file or an address in it is wrong.
+pub(crate) fn is_misconfigured(error: &anyhow::Error) -> bool {
+    error.is::<Unusable>() || is_refused(error)
+}
+
+/// What the hosts file says, or that there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the hosts file cannot be used")]
+struct Unusable;
 
 /// Peers must not have such an address.
 #[derive(Debug, thiserror::Error)]
