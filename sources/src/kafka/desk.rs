@@ -31,7 +31,7 @@ pub(super) struct Place {
     end: AtomicI64,
     failed: Mutex<Option<String>>,
     known: Mutex<Known>,
-    /// How often a record was proven.
+    /// How often another record was proven.
     proofs: AtomicU64,
 }
 
@@ -75,11 +75,12 @@ impl Place {
 
     /// For the watcher: see [`Known::proven`].
     pub(super) fn prove(&self, record: Fingerprint) {
-        lock(&self.known).proven = Some(record);
-        self.proofs.fetch_add(1, Ordering::Release);
+        if lock(&self.known).proven.replace(record) != Some(record) {
+            self.proofs.fetch_add(1, Ordering::Release);
+        }
     }
 
-    /// How often a record was proven.
+    /// How often another record was proven.
     pub(super) fn proofs(&self) -> u64 {
         self.proofs.load(Ordering::Acquire)
     }
@@ -239,6 +240,8 @@ mod tests {
         place.note(7, other);
         place.note(9, None);
         assert_eq!(place.known(), Known { first: one, last: other, proven: None });
+        (0..2).for_each(|_| place.prove(other.unwrap()));
+        assert_eq!((place.known().proven, place.proofs()), (other, 1), "nothing new was proven");
         place.fail("broken".into());
         assert_eq!((place.take_failure(), place.take_failure()), (Some("broken".into()), None));
     }
