@@ -14,7 +14,7 @@
 //! Lines are spread by (product, user), so half of all orders on one product are still shared by all workers, and each
 //! worker sends one number a product and tick.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -95,14 +95,17 @@ struct Window {
     now: Time,
     /// Lines by expiry, with the number of equal ones. Those behind the horizon are of the future.
     lines: BTreeMap<(Time, ProductKey, UserKey), u32>,
-    /// Live lines of every (product, user) that has any.
-    pairs: std::collections::HashMap<(ProductKey, UserKey), u32, RandomState>,
+    pairs: Pairs,
     late: Arc<AtomicU64>,
 }
 
+/// How many live lines every (product, user) has that has any.
+#[derive(Default)]
+struct Pairs(HashMap<(ProductKey, UserKey), u32, RandomState>);
+
 impl Window {
     fn new(window_ms: Millis, late: Arc<AtomicU64>) -> Self {
-        Window { window_ms, now: 0, lines: BTreeMap::new(), pairs: Default::default(), late }
+        Window { window_ms, now: 0, lines: BTreeMap::new(), pairs: Pairs::default(), late }
     }
 
     /// Takes one tick's lines, then moves the edge; returns the changes of distinct buyers by product.
@@ -118,7 +121,7 @@ impl Window {
         }
         while let Some(first) = self.lines.first_entry().filter(|line| line.key().0 <= self.now) {
             let ((_, product, user), copies) = first.remove_entry();
-            self.pair(product, user, -i64::from(copies), &mut changes);
+            self.pairs.add(product, user, -i64::from(copies), &mut changes);
         }
         consolidate(&mut changes);
         changes
@@ -132,10 +135,8 @@ impl Window {
     /// Lets the lines count whose time has come since the horizon stood at `before`.
     fn come(&mut self, before: Time, changes: &mut Vec<(ProductKey, Diff)>) {
         let behind = |expiry: Time| (expiry.saturating_add(1), ProductKey::default(), UserKey::default());
-        let due = self.lines.range(behind(before)..behind(self.horizon()));
-        let due: Vec<_> = due.map(|(&(_, product, user), &copies)| (product, user, copies)).collect();
-        for (product, user, copies) in due {
-            self.pair(product, user, i64::from(copies), changes);
+        for (&(_, product, user), copies) in self.lines.range(behind(before)..behind(self.horizon())) {
+            self.pairs.add(product, user, i64::from(*copies), changes);
         }
     }
 
@@ -155,22 +156,24 @@ impl Window {
             self.lines.insert(key, after);
         }
         if expiry <= self.horizon() {
-            self.pair(line.product, line.user, i64::from(after) - i64::from(before), changes);
+            self.pairs.add(line.product, line.user, i64::from(after) - i64::from(before), changes);
         }
     }
+}
 
+impl Pairs {
     /// Adds to the number of live lines of a pair; a pair that appears or disappears is a buyer won or lost.
-    fn pair(&mut self, product: ProductKey, user: UserKey, lines: i64, changes: &mut Vec<(ProductKey, Diff)>) {
+    fn add(&mut self, product: ProductKey, user: UserKey, lines: i64, changes: &mut Vec<(ProductKey, Diff)>) {
         if lines == 0 {
             return;
         }
-        let live = self.pairs.entry((product, user)).or_insert_with(|| {
+        let live = self.0.entry((product, user)).or_insert_with(|| {
             changes.push((product, 1));
             0
         });
         *live = u32::try_from(i64::from(*live) + lines).expect("a pair's count is the sum of its lines' counts");
         if *live == 0 {
-            self.pairs.remove(&(product, user));
+            self.0.remove(&(product, user));
             changes.push((product, -1));
         }
     }
@@ -211,7 +214,7 @@ mod tests {
         assert_eq!(turn(&mut window, &[(later, 1)], 132), []);
         assert_eq!(turn(&mut window, &[], 150), []);
         assert_eq!(turn(&mut window, &[], 170), [-1]);
-        assert!(window.pairs.is_empty() && window.lines.is_empty());
+        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
     }
 
     #[test]
@@ -224,11 +227,11 @@ mod tests {
         assert_eq!(turn(&mut window, &[(ahead, -1)], 21), []);
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 59), []);
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 60), [-1]);
-        assert!(window.pairs.is_empty() && window.lines.is_empty());
+        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
         // Its whole time may pass between two ticks.
         assert_eq!(turn(&mut window, &[(Purchase { created_at: 3 * AHEAD_MS, ..line }, 1)], AHEAD_MS + 61), []);
         assert_eq!(turn(&mut window, &[], 4 * AHEAD_MS), []);
-        assert!(window.pairs.is_empty() && window.lines.is_empty());
+        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which time of an event counts, and how far from the present it may be.
 
+use dataflow::rules::AHEAD_MS;
 use dataflow::time::Millis;
 
 use super::time::FIELD;
@@ -18,7 +19,7 @@ pub struct TimeBounds {
 
 impl TimeBounds {
     /// Five minutes.
-    pub const FUTURE_MAX_DEFAULT: Millis = 5 * 60 * 1000;
+    pub const FUTURE_MAX_DEFAULT: Millis = AHEAD_MS;
     /// Ten years of 365.25 days.
     pub const PAST_MAX_DEFAULT: Millis = 3_652 * 86_400_000 + 43_200_000;
 
