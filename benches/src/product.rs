@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::machine::rest;
 
 /// Longer than any backfill here takes.
-const READY_MAX: Duration = Duration::from_secs(300);
+const READY_MAX: Duration = Duration::from_secs(600);
 /// Longer than a last checkpoint of everything takes.
 const STOP_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::machine::rest;
 
@@ -44,17 +44,22 @@ impl Steady {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Whether it still goes on; [`Steady::stop`] says why not.
-    pub(crate) fn goes_on(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    /// Says why it has ended, if it has.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        let has_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        if has_ended { self.join().and_then(|()| bail!("it has ended")) } else { Ok(()) }
     }
 
     /// Ends it, or says why it has ended; returns how many times it was done.
     pub(crate) fn stop(mut self) -> anyhow::Result<u64> {
         self.stopped.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("it is stopped once")?;
-        thread.join().map_err(|_| anyhow::anyhow!("the thread has panicked"))??;
+        self.join()?;
         Ok(self.done())
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        let thread = self.thread.take().context("it was told before why it has ended")?;
+        thread.join().map_err(|_| anyhow!("the thread has panicked"))?
     }
 }
 
@@ -74,11 +79,12 @@ mod tests {
 
     #[test]
     fn it_goes_on_until_it_is_stopped_or_fails() {
-        let steady = Steady::start(1e6, |_| Ok(()));
+        let mut steady = Steady::start(1e6, |_| Ok(()));
         harness::wait_until(Duration::from_secs(20), "some of it is done", || steady.done() > 100);
-        assert!(steady.goes_on() && steady.stop().unwrap() > 100);
-        let failing = Steady::start(1e6, |number| if number < 3 { Ok(()) } else { anyhow::bail!("enough") });
-        harness::wait_until(Duration::from_secs(20), "it fails", || !failing.goes_on());
-        assert_eq!((failing.done(), failing.stop().unwrap_err().to_string()), (3, "enough".to_owned()));
+        assert!(steady.check().is_ok() && steady.stop().unwrap() > 100);
+        let mut failing = Steady::start(1e6, |number| if number < 3 { Ok(()) } else { anyhow::bail!("enough") });
+        let failure = harness::wait_for(Duration::from_secs(20), "it fails", || failing.check().err());
+        assert_eq!((failing.done(), failure.to_string()), (3, "enough".to_owned()));
+        assert!(failing.stop().is_err());
     }
 }

@@ -49,6 +49,16 @@ pub(crate) fn producer(brokers: &str, settings: &[(&str, &str)]) -> anyhow::Resu
     config.create_with_context(EveryDelivery).context("the producer's settings")
 }
 
+/// A producer that delivers what it was given before it goes.
+pub(crate) struct Thorough(pub(crate) BaseProducer<EveryDelivery>);
+
+impl Drop for Thorough {
+    fn drop(&mut self) {
+        // What cannot be delivered ends the run where it is told.
+        let _ = self.0.flush(FLUSH_MAX);
+    }
+}
+
 /// Sends one payload, waiting while the client's queue is full.
 pub(crate) fn send(
     producer: &BaseProducer<EveryDelivery>,

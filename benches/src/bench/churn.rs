@@ -20,7 +20,7 @@ mod samples;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use harness::postgres::{Server, connect, execute};
 use tempfile::TempDir;
 
@@ -68,16 +68,17 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
         // The views of a second are shared by those that are there.
         crowds.iter().for_each(|crowd: &Crowd| crowd.views_per_s(VIEWS_PER_S / f64::from(number + 1)));
         let end = start + context.churn * (number + 1) / CROWDS;
-        let phase = phase(&product, &crowds, end, || rows(&url, size, number + 1))?;
+        let phase = phase(&product, &mut crowds, end, || rows(&url, size, number + 1))?;
         phase.report(number + 1, figures);
         phases.push(phase);
     }
     figures.put("churn_minutes", start.elapsed().as_secs_f64() / 60.0);
     figures.put("churn_rss_mib_peak", resident_bytes_peak(product.pid()) / MIB);
     figures.put("churn_updates", updates(&product)?);
-    let removals: Vec<u64> = crowds.into_iter().map(Crowd::stop).collect::<anyhow::Result<_>>()?;
-    figures.put("churn_removals", removals.iter().sum::<u64>() as f64);
     samples::line(&phases, figures);
+    for crowd in crowds {
+        crowd.stop()?;
+    }
     product.stop();
     Ok(())
 }
@@ -95,7 +96,7 @@ fn sections(url: &str, dir: &TempDir, quick: bool) -> String {
 /// Waits until the newest crowd has viewed everything once, and takes samples until the end.
 fn phase(
     product: &Product,
-    crowds: &[Crowd],
+    crowds: &mut [Crowd],
     end: Instant,
     rows: impl Fn() -> anyhow::Result<f64>,
 ) -> anyhow::Result<Phase> {
@@ -112,10 +113,10 @@ fn phase(
 }
 
 /// One sample, after a while.
-fn look(product: &Product, crowds: &[Crowd]) -> anyhow::Result<Sample> {
+fn look(product: &Product, crowds: &mut [Crowd]) -> anyhow::Result<Sample> {
     rest(LOOK_EVERY);
-    if crowds.iter().any(|crowd| !crowd.goes_on()) {
-        bail!("a crowd has ended; vitrine says: {}", product.words());
+    for crowd in crowds {
+        crowd.check().with_context(|| format!("vitrine says: {:?}", product.words()))?;
     }
     Sample::of(product)
 }

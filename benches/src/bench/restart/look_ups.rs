@@ -4,7 +4,7 @@
 //! none has more to hold than another. A round is one of each, and the next round has them the other way round: what else
 //! the machine does falls on both, and who comes second is not always the same. `checkpoint_p99_ratio` is the median of the
 //! rounds' own ratios, with the least and the largest beside it: a single round says little where cores are few. The
-//! 99th percentile of all rounds together is `…_p99_ms_…_together`.
+//! ratio of all rounds' look-ups together is `checkpoint_p99_ratio_together`.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::figures::Figures;
 use crate::load::{Requests, pace};
 use crate::machine::rest;
-use crate::numbers::percentile;
+use crate::numbers::{median, percentile};
 use crate::product::Product;
 use crate::topic::PARTITIONS;
 
@@ -31,17 +31,19 @@ struct Side {
 }
 
 pub(super) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
-    let (views, rounds) = if context.quick { (200_000, 2) } else { (1_000_000, 8) };
+    let (views, rounds) = if context.quick { (200_000, 3) } else { (1_000_000, 9) };
     let topic = context.topic("checkpointed", views, figures)?;
     let requests = requests();
     // Without, with.
     let mut sides = [Side::default(), Side::default()];
+    let mut taken = Vec::new();
     for round in 0..rounds {
         for turn in 0..2 {
             let with = (round + turn) % 2;
             let traffic = format!("{topic}-{round}-{turn}");
             context.broker().create_topic(&traffic, PARTITIONS);
-            let latencies = one(context, [&topic, &traffic], views, with == 1, &requests)?;
+            let (latencies, checkpoints) = one(context, [&topic, &traffic], views, with == 1, &requests)?;
+            taken.extend(checkpoints);
             sides[with].p99_ms.push(percentile(&latencies, 99.0));
             sides[with].latencies_ms.extend(latencies);
         }
@@ -49,15 +51,24 @@ pub(super) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let [without, with] = &sides;
     for (side, name) in [(without, "without"), (with, "with")] {
         figures.spread(&format!("lookup_p99_ms_{name}_checkpoints"), &side.p99_ms);
-        figures.put(&format!("lookup_p99_ms_{name}_checkpoints_together"), percentile(&side.latencies_ms, 99.0));
     }
+    let together = sides.each_ref().map(|side| percentile(&side.latencies_ms, 99.0));
+    figures.put("checkpoint_p99_ratio_together", together[1] / together[0]);
+    figures.put("checkpoints_per_round", median(&taken));
     let ratios: Vec<f64> = with.p99_ms.iter().zip(&without.p99_ms).map(|(with, without)| with / without).collect();
     figures.spread("checkpoint_p99_ratio", &ratios);
     Ok(())
 }
 
-/// Look-ups of a fresh process that takes in a topic's views, and then those of visitors.
-fn one(context: &Context, topics: [&str; 2], views: u64, with: bool, requests: &Requests) -> anyhow::Result<Vec<f64>> {
+/// Look-ups of a fresh process that takes in a topic's views, and then those of visitors; and how many checkpoints it
+/// took meanwhile, if it takes any.
+fn one(
+    context: &Context,
+    topics: [&str; 2],
+    views: u64,
+    with: bool,
+    requests: &Requests,
+) -> anyhow::Result<(Vec<f64>, Option<f64>)> {
     let dir = TempDir::with_prefix("vitrine-bench-checkpoints-")?;
     let sections = if with { checkpoint(dir.path(), 1) } else { String::new() };
     let mut product = Product::on_topics(context, 1, &topics, &sections)?;
@@ -65,8 +76,15 @@ fn one(context: &Context, topics: [&str; 2], views: u64, with: bool, requests: &
     let visitors = child::spawn(&["traffic", context.broker().bootstrap(), topics[1], BUSY_EVENTS_PER_S])?;
     rest(WARM_UP);
     let duration = Duration::from_secs(if context.quick { 3 } else { 10 });
+    let before = taken(&product)?;
     let latencies = pace(product.address(), requests, PACED_CONNECTIONS, PACED_PER_S, duration)?;
+    let checkpoints = taken(&product)?.zip(before).map(|(after, before)| after - before);
     stop(visitors);
     product.stop();
-    Ok(latencies)
+    Ok((latencies, checkpoints))
+}
+
+/// How many checkpoints a process has taken, if it takes any.
+fn taken(product: &Product) -> anyhow::Result<Option<f64>> {
+    Ok(product.status()?["checkpoint"]["taken"].as_f64())
 }
