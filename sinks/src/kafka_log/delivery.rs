@@ -142,12 +142,13 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Whether trying again cannot help.
+/// Whether trying again cannot help. A record that a broker calls invalid is none of these: all of ours have a key, so it
+/// is for their time, which is this machine's, and is right again when its clock is.
 fn is_of_the_record(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),
-        Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessage | Code::InvalidRecord)
+        Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessage)
     )
 }
 
@@ -259,6 +260,7 @@ mod tests {
         assert!(matches!(of(RDKafkaErrorCode::MessageSizeTooLarge), AppendError::Refused(Refused::ByBroker { .. })));
         assert_eq!(of(RDKafkaErrorCode::UnknownTopic), Unavailable::NoTopic { topic: "views".into() }.into());
         assert_eq!(of(RDKafkaErrorCode::QueueFull), Unavailable::Busy.into());
+        assert!(matches!(of(RDKafkaErrorCode::InvalidRecord), AppendError::Unavailable(Unavailable::Broker { .. })));
         let timed_out = of(RDKafkaErrorCode::MessageTimedOut).to_string();
         assert!(timed_out.contains("views") && timed_out.contains("timed out"), "{timed_out}");
     }
