@@ -78,7 +78,7 @@ impl System {
         let log = log::open(config, &board)?;
         let (outlet, letters) = sync_channel(LETTERS_MAX);
         let letters =
-            DeadLetters::start(log.clone(), letters, log::letter_record, log::report(&board, "dead-letters"))?;
+            DeadLetters::start(log.clone(), letters, LETTERS_MAX, log::letter_record, log::report(&board, "dead-letters"))?;
         let changes = match &config.sinks.changes {
             // All changes come to process 0.
             Some(file) if config.cluster.leads() => {
@@ -109,7 +109,8 @@ impl System {
         let keeper = match (found, engine.cuts()) {
             (Some(found), Some(cuts)) => {
                 let (cuts, leads) = (cuts.clone(), config.cluster.leads());
-                let keeping = Keeping { cuts, dictionary, acknowledge: sources.acknowledge, leads };
+                let settle = Box::new(letters.settling());
+                let keeping = Keeping { cuts, dictionary, settle, acknowledge: sources.acknowledge, leads };
                 Some(Keeper::start(found, keeping)?)
             }
             _ => None,

@@ -102,6 +102,11 @@ impl Series {
         taken.map(Some)
     }
 
+    /// A cut was not taken: the next checkpoint holds everything.
+    pub fn passed_over(&mut self) {
+        self.on = None;
+    }
+
     fn write(&mut self, mut cut: Cut, go_on: impl FnOnce() -> bool) -> Result<Taken, Error> {
         for at in cut.parts.iter().flat_map(|part| part.positions.iter()) {
             self.positions.insert((at.stream.clone(), at.partition), at.clone());

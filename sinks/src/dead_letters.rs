@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use dataflow::board::State;
@@ -14,6 +14,9 @@ use crate::log::{AppendError, EventLog, Record, Stream, Unavailable};
 
 /// How many letters are appended at once at most.
 const BATCH: usize = 500;
+
+/// How often it is looked whether somebody waits for what was given, while nothing is given.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Dead letters were given and are not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,29 +30,43 @@ pub struct Unwritten;
 /// written in an attempt that failed as a whole may be in the log twice, under one key.
 pub struct DeadLetters {
     deadline: Sender<Instant>,
+    asked: Sender<SyncSender<()>>,
     done: Receiver<Result<(), Unwritten>>,
 }
 
 impl DeadLetters {
-    /// Starts to append what comes through `letters`, each made a record by `to_record`. `report` is told when the log
-    /// becomes unavailable, and when it is back.
+    /// Starts to append what comes through `letters`, which holds at most `room` of them, each made a record by
+    /// `to_record`. `report` is told when the log becomes unavailable, and when it is back.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start<L: Send + 'static>(
         log: Arc<dyn EventLog>,
         letters: Receiver<L>,
+        room: usize,
         to_record: impl Fn(L) -> Record + Send + 'static,
         report: Report,
     ) -> io::Result<DeadLetters> {
         let (deadline, deadlines) = channel();
+        let (asked, asking) = channel();
         let (result, done) = channel();
-        let mut office = Office { log, report, deadlines, give_up_at: None };
+        let mut office = Office { log, report, deadlines, give_up_at: None, asking, waiting: Vec::new(), room };
         std::thread::Builder::new().name("dead-letters".into()).spawn(move || {
             // Whoever does not finish does not wait for the result either.
             let _ = result.send(office.run(&letters, to_record));
         })?;
-        Ok(DeadLetters { deadline, done })
+        Ok(DeadLetters { deadline, asked, done })
+    }
+
+    /// Waits until all letters that were given before are in the log; to be called from any thread. It fails when that
+    /// takes longer than it is given.
+    pub fn settling(&self) -> impl Fn(Duration) -> Result<(), Unwritten> + Send + Sync + use<> {
+        let asked = self.asked.clone();
+        move |within| {
+            let (done, settled) = sync_channel(1);
+            asked.send(done).map_err(|_| Unwritten)?;
+            settled.recv_timeout(within).map_err(|_| Unwritten)
+        }
     }
 
     /// Waits until all letters are in the log. Every sender of the channel must be gone, or soon be: the last letter is
@@ -70,16 +87,47 @@ struct Office {
     report: Report,
     deadlines: Receiver<Instant>,
     give_up_at: Option<Instant>,
+    asking: Receiver<SyncSender<()>>,
+    /// Who waits for letters to be in the log, and how many may have been given before they asked.
+    waiting: Vec<(SyncSender<()>, usize)>,
+    room: usize,
 }
 
 impl Office {
     fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), Unwritten> {
         (self.report)(State::Live);
-        while let Ok(first) = letters.recv() {
-            let batch = std::iter::once(first).chain(letters.try_iter()).take(BATCH);
-            self.write(batch.map(&to_record).collect())?;
+        loop {
+            let asked = self.asking.try_iter().map(|asked| (asked, self.room));
+            self.waiting.extend(asked);
+            let written = match letters.recv_timeout(LOOK) {
+                Ok(first) => {
+                    let batch = std::iter::once(first).chain(letters.try_iter()).take(BATCH);
+                    let records: Vec<_> = batch.map(&to_record).collect();
+                    let count = records.len();
+                    self.write(records)?;
+                    count
+                }
+                // There are none, so all that were given are written.
+                Err(RecvTimeoutError::Timeout) => self.room,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.settle(self.room);
+                    return Ok(());
+                }
+            };
+            self.settle(written);
         }
-        Ok(())
+    }
+
+    /// So many letters more are in the log.
+    fn settle(&mut self, written: usize) {
+        self.waiting.retain_mut(|(asked, before)| {
+            *before = before.saturating_sub(written);
+            if *before == 0 {
+                // Whoever has given up does not hear it.
+                let _ = asked.try_send(());
+            }
+            *before > 0
+        });
     }
 
     /// Appends the records; where the log refuses one of them, each by itself, so that it cannot hold up the others.
@@ -198,7 +246,7 @@ mod tests {
         };
         letters.iter().for_each(|letter| sender.send((*letter).to_owned()).unwrap());
         drop(sender);
-        let office = DeadLetters::start(log.clone(), receiver, to_record, report).unwrap();
+        let office = DeadLetters::start(log.clone(), receiver, letters.len(), to_record, report).unwrap();
         let finished = office.finish(within);
         (
             finished,
@@ -224,6 +272,30 @@ mod tests {
         let log = Flaky::failing(usize::MAX);
         let (finished, _) = write(&log, &["a"], Duration::from_millis(250));
         assert_eq!(finished, Err(Unwritten));
+    }
+
+    #[test]
+    fn what_was_given_before_is_in_the_log_once_it_has_settled() {
+        let log = Flaky::failing(1);
+        let (sender, receiver) = sync_channel(3 * BATCH);
+        let office = DeadLetters::start(log.clone(), receiver, 3 * BATCH, to_record, Arc::new(|_| ())).unwrap();
+        let settle = office.settling();
+        for round in 1..=3 {
+            (0..BATCH + 7).for_each(|letter| sender.send(letter.to_string()).unwrap());
+            assert_eq!(settle(SOON), Ok(()));
+            assert_eq!(log.kept().len(), round * (BATCH + 7));
+        }
+        drop(sender);
+        assert_eq!(office.finish(SOON), Ok(()));
+    }
+
+    #[test]
+    fn nothing_has_settled_while_the_log_is_unavailable() {
+        let log = Flaky::failing(usize::MAX);
+        let (sender, receiver) = sync_channel(1);
+        let office = DeadLetters::start(log, receiver, 1, to_record, Arc::new(|_| ())).unwrap();
+        sender.send("a".to_owned()).unwrap();
+        assert_eq!(office.settling()(Duration::from_millis(250)), Err(Unwritten));
     }
 
     #[test]

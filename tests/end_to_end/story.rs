@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use harness::{free_port, http, postgres::connect, wait_until};
 use serde_json::Value;
+use vitrine::clock::wall_ms;
 
 use crate::failures;
 use crate::load::Load;
 use crate::plain::Plain;
-use crate::program::{SOON, Services, Serving, vitrine};
+use crate::program::{SOON, Services, Serving, view, vitrine};
 
 const VIEWS: usize = 3000;
 /// The time SIGTERM may take to be obeyed.
@@ -31,9 +32,11 @@ fn from_kafka_and_postgres_to_answers_through_every_failure() {
     serving = a_removal_outlives_a_kill(&mut plain, serving, || Serving::again(&path, &url));
     plain.compare(&serving);
     a_posted_view_is_shown_after_its_token(&serving);
+    the_longest_event_is_shown_and_a_longer_one_stops_its_request(&serving);
     a_malformed_record_becomes_a_letter(&services, &serving);
     an_order_comes_and_goes(&services, &serving);
     failures::a_missing_topic_is_named_and_picked_up(&services);
+    failures::what_a_letter_is_owed_for_is_read_again(&services);
     failures::a_killed_broker_is_said_and_waited_for(&mut services, &mut serving);
     failures::a_killed_database_is_said_and_waited_for(&mut services, &mut serving);
     it_ends_in_order_under_load(serving);
@@ -92,6 +95,21 @@ fn a_malformed_record_becomes_a_letter(services: &Services, serving: &Serving) {
     assert_eq!((&letter["offset"], &letter["reason"]), (&Value::from(offset), &Value::from("not_utf8")));
     let status = serving.get("/v1/status").json();
     assert_eq!(status["dead_letters"], serde_json::json!({"not_utf8": 1}));
+}
+
+fn the_longest_event_is_shown_and_a_longer_one_stops_its_request(serving: &Serving) {
+    let post = |body: &str| http::post(&serving.url("/v1/events"), "application/x-ndjson", body);
+    let longest = 1 << 20;
+    let history = "/v1/users/long-winded/history";
+    // Without a time, which is added to it.
+    let too_long = format!("{:longest$}", view("long-winded", "never"));
+    let refused = post(&format!("{}\n{too_long}", view("long-winded", "mug")));
+    assert_eq!((refused.status, &refused.json()["index"]), (422, &Value::from(1)), "{}", refused.text());
+    let dated = view("long-winded", "tray").replacen('{', &format!("{{\"timestamp\":{},", wall_ms()), 1);
+    let taken = post(&format!("{dated:longest$}"));
+    assert_eq!(taken.status, 202, "{}", taken.text());
+    let token = taken.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(serving.products(&format!("{history}?after={token}")), ["tray"]);
 }
 
 fn an_order_comes_and_goes(services: &Services, serving: &Serving) {

@@ -11,6 +11,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
 use dataflow::time::Time;
 use query_server::LastCheckpoint;
+use sinks::dead_letters::Unwritten;
 
 use super::{Acknowledge, Found, Restored};
 
@@ -21,6 +22,9 @@ const CUT_MAX: Duration = Duration::from_secs(60);
 const PARTS_MAX: Duration = Duration::from_secs(60);
 const PARTS_LOOK: Duration = Duration::from_millis(50);
 
+/// How long dead letters may take to be in the log before a checkpoint is put off.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+
 /// How often a process that does not lead looks whether it is to end.
 const FOLLOWER_LOOK: Duration = Duration::from_millis(200);
 
@@ -28,10 +32,15 @@ const FOLLOWER_LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Keeping {
     pub(crate) cuts: Arc<Cuts>,
     pub(crate) dictionary: Arc<Dictionary>,
+    /// Waits until the dead letters of all that has been read are in the log: their records are not read again.
+    pub(crate) settle: Settle,
     pub(crate) acknowledge: Acknowledge,
     /// Whether this process asks for cuts; otherwise another process of the cluster does.
     pub(crate) leads: bool,
 }
+
+/// See [`Keeping::settle`].
+pub(crate) type Settle = Box<dyn Fn(Duration) -> Result<(), Unwritten> + Send>;
 
 /// The running thread.
 pub(crate) struct Keeper {
@@ -44,6 +53,7 @@ pub(crate) struct Keeper {
 struct Writing {
     series: Series,
     cuts: Arc<Cuts>,
+    settle: Settle,
     acknowledge: Acknowledge,
     last: Arc<Mutex<LastCheckpoint>>,
 }
@@ -66,9 +76,9 @@ impl Keeper {
         let restored: Option<&Restored> = restored.as_deref();
         let as_of_ms = restored.map_or(0, Restored::tick);
         let last = Arc::new(Mutex::new(LastCheckpoint { as_of_ms, ..LastCheckpoint::default() }));
-        let Keeping { cuts, dictionary, acknowledge, leads } = keeping;
+        let Keeping { cuts, dictionary, settle, acknowledge, leads } = keeping;
         let series = Series::new(store, id_key, dictionary, restored, Bounds::default());
-        let writing = Writing { series, cuts, acknowledge, last: last.clone() };
+        let writing = Writing { series, cuts, settle, acknowledge, last: last.clone() };
         let (stop, stopped) = channel();
         let run = move || if leads { writing.run(every, &stopped) } else { writing.follow(&stopped) };
         let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(run)?;
@@ -158,6 +168,13 @@ impl Writing {
     /// Writes a cut down; returns what it makes durable together with the parts of other processes.
     fn write(&mut self, cut: Cut, start: Instant, deadline: Option<Instant>) -> Option<Unacknowledged> {
         let tick = cut.tick;
+        let settle_max =
+            deadline.map_or(SETTLE_MAX, |end| end.saturating_duration_since(Instant::now()).min(SETTLE_MAX));
+        if (self.settle)(settle_max).is_err() {
+            self.series.passed_over();
+            self.failed("the dead letters of what was read could not be written yet".into());
+            return None;
+        }
         let in_time = || deadline.is_none_or(|deadline| Instant::now() <= deadline);
         match self.series.take(cut, in_time) {
             Ok(None) => None,
