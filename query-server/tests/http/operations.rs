@@ -124,6 +124,8 @@ fn metrics_count_without_ids() {
     {
         assert!(text.contains(name), "{name}");
     }
+    let lag = text.lines().find(|line| line.starts_with("# HELP vitrine_lag_records ")).unwrap();
+    assert!(lag.contains("records of Kafka") && lag.contains("bytes of files"), "{lag}");
     assert!(text.ends_with("# EOF\n") && !text.contains("secret"));
 }
 

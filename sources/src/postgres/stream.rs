@@ -338,13 +338,11 @@ impl<'a> Stream<'a> {
         }
         let next = flow.fed_place();
         reader.board.partition(&STREAM.into(), 0, Progress { next, end: flow.end().max(next) });
-        let reasons: Vec<&str> = self.broken.iter().flatten().map(String::as_str).collect();
+        // A reason that ends in SQL ends in its semicolon.
+        let reasons: Vec<&str> = self.broken.iter().flatten().map(|reason| reason.trim_end_matches(';')).collect();
         if !reasons.is_empty() {
             let place = reader.target.place();
-            // A reason that ends in SQL ends in its semicolon.
-            let reasons = reasons.join(" | ");
-            let reasons = reasons.trim_end_matches(';');
-            let text = format!("PostgreSQL at {place}: {reasons}; the other tables are followed");
+            let text = format!("PostgreSQL at {place}: {}; the other tables are followed", reasons.join(" | "));
             health.bad(reader, text);
         } else if self.caught_up {
             health.good(reader);

@@ -136,6 +136,16 @@ fn a_publication_that_is_removed_is_made_again() {
 }
 
 #[test]
+fn a_time_that_is_gone_is_told_with_ways_out() {
+    let url = database("log_time", &[TABLES, ROWS].concat());
+    let mirror = Mirror::open(&url);
+    mirror.agrees();
+    mirror.live();
+    execute(&url, "ALTER TABLE orders DROP COLUMN created_at CASCADE");
+    mirror.complains(&["DEFAULT now(); the other tables are followed"]);
+}
+
+#[test]
 fn a_used_column_that_is_gone_stops_its_table_alone() {
     let url = database("log_column", &[TABLES, ROWS].concat());
     let mirror = Mirror::open(&url);
