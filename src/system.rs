@@ -77,8 +77,13 @@ impl System {
         let restored = found.as_ref().and_then(|found| found.restored.clone());
         let log = log::open(config, &board)?;
         let (outlet, letters) = sync_channel(LETTERS_MAX);
-        let letters =
-            DeadLetters::start(log.clone(), letters, LETTERS_MAX, log::letter_record, log::report(&board, "dead-letters"))?;
+        let letters = DeadLetters::start(
+            log.clone(),
+            letters,
+            LETTERS_MAX,
+            log::letter_record,
+            log::report(&board, "dead-letters"),
+        )?;
         let changes = match &config.sinks.changes {
             // All changes come to process 0.
             Some(file) if config.cluster.leads() => {
