@@ -66,7 +66,7 @@ fn every_wrong_request_has_its_status() {
         (get("/v1/users/ada/history?limit=%31%zz"), 400),
         (get("/v1/users/ada/history?after=%00"), 400),
         (get("/../../etc/passwd"), 404),
-        (get("/v1/users/ada/history/"), 405),
+        (get("/v1/users/ada/history/"), 404),
         ("PUT /v1/bestsellers HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 405),
         ("BREW /v1/users/ada/history HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 405),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
