@@ -35,7 +35,7 @@ fn what_is_not_in_the_history_is_not_found() {
     connection.ask("DELETE", TEA, &[], b"").assert_problem(404, "not-in-history");
     assert_eq!(shop.records().len(), 3, "only the one removal was written");
     connection.ask("DELETE", &format!("{TEA}?limit=1"), &[], b"").assert_problem(400, "unknown-parameter");
-    connection.ask("DELETE", "/v1/users/user-1/history/", &[], b"").assert_problem(400, "bad-path");
+    connection.ask("DELETE", "/v1/users/user-1/history/", &[], b"").assert_problem(404, "unknown-path");
 }
 
 #[test]
