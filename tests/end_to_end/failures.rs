@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{free_port, http, wait_until};
-use serde_json::Value;
+use harness::{http, wait_until};
 
 use crate::program::{SOON, Services, Serving, view};
 
@@ -53,33 +52,4 @@ pub(crate) fn a_killed_database_is_said_and_waited_for(services: &mut Services, 
     services.postgres.restart();
     serving.wait_ready();
     assert_eq!(sellers(serving), before);
-}
-
-pub(crate) fn what_a_letter_is_owed_for_is_read_again(services: &Services) {
-    // Nothing can be acknowledged by two replicas where there is one.
-    services.kafka.create_topic_with("late-letters", 1, &[("min.insync.replicas", "2")]);
-    services.kafka.create_topic("lettered", 1);
-    let (port, kept) = (free_port(), tempfile::tempdir().expect("a temporary directory"));
-    let config = services.config("lettered.toml", &["lettered"], port);
-    let text = std::fs::read_to_string(&config).expect("it was just written");
-    let text = text.replace("discovery_s = 1", "discovery_s = 1\ndead_letters = \"late-letters\"");
-    let text = format!("{text}[checkpoint]\ndir = {:?}\nevery_s = 1\n", kept.path().join("checkpoints"));
-    std::fs::write(&config, text).expect("the test's own file can be written");
-    let url = format!("http://127.0.0.1:{port}");
-    let mut serving = Serving::again(&config, &url);
-    serving.wait_readyz(SOON, 200, "");
-    services.kafka.produce("lettered", Some(0), [b"no event".to_vec(), view("lettered", "mug").into()]);
-    wait_until(SOON, "the stream goes on", || serving.products("/v1/users/lettered/history") == ["mug"]);
-    wait_until(SOON, "checkpoints wait for the letter", || {
-        let failure = serving.get("/v1/status").json()["checkpoint"]["failure"].clone();
-        failure.as_str().is_some_and(|failure| failure.contains("dead letters"))
-    });
-    serving.process.kill9();
-
-    services.kafka.delete_topic("late-letters");
-    services.kafka.create_topic("late-letters", 1);
-    let _serving = Serving::again(&config, &url);
-    let letters = services.kafka.consume("late-letters", 1, SOON);
-    let letter: Value = serde_json::from_slice(&letters[0].payload).expect("a letter is JSON");
-    assert_eq!((&letter["stream"], &letter["offset"]), (&Value::from("lettered"), &Value::from(0)));
 }

@@ -36,7 +36,6 @@ fn from_kafka_and_postgres_to_answers_through_every_failure() {
     a_malformed_record_becomes_a_letter(&services, &serving);
     an_order_comes_and_goes(&services, &serving);
     failures::a_missing_topic_is_named_and_picked_up(&services);
-    failures::what_a_letter_is_owed_for_is_read_again(&services);
     failures::a_killed_broker_is_said_and_waited_for(&mut services, &mut serving);
     failures::a_killed_database_is_said_and_waited_for(&mut services, &mut serving);
     it_ends_in_order_under_load(serving);

@@ -204,3 +204,47 @@ impl Writing {
         last.failure = Some(failure);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use checkpoints::{Fingerprint, Place, RealDisk, Store};
+    use dataflow::cut::{Base, Part};
+    use dataflow::ids::Ids;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_what_a_dead_letter_is_owed_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place { dir: dir.path().to_owned(), part: 0, parts: 1, keep: 1 };
+        let store = Store::open(place, Arc::new(RealDisk)).unwrap();
+        let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])).saving());
+        let (written, heard) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+        let (settled, acknowledged) = (written.clone(), heard.clone());
+        let mut writing = Writing {
+            series: Series::new(store, Fingerprint::of(&[0; 16]), dictionary, None, Bounds::default()),
+            cuts: Arc::new(Cuts::new(1, 10)),
+            settle: Box::new(move |_| if settled.load(Ordering::Relaxed) { Ok(()) } else { Err(Unwritten) }),
+            acknowledge: Arc::new(move |at| acknowledged.lock().unwrap().extend_from_slice(at)),
+            last: Arc::default(),
+        };
+        let mut write = |tick: Time, is_written: bool| {
+            written.store(is_written, Ordering::Relaxed);
+            let next = i64::try_from(tick).unwrap();
+            let position = Position { stream: "views".into(), partition: 0, next, proof: None };
+            let part = Part { base: Base::default(), journal: None, positions: Arc::new([position]) };
+            if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now(), None) {
+                writing.acknowledge_whole(written);
+            }
+            let last = writing.last.lock().unwrap().clone();
+            (writing.series.newest_whole().unwrap(), last.full, last.failure.is_some())
+        };
+        assert_eq!(write(5, true), (Some(5), true, false));
+        assert_eq!(write(6, false), (Some(5), true, true));
+        // What came with the cut that was not taken is in no journal any more.
+        assert_eq!(write(7, true), (Some(7), true, false));
+        assert_eq!(heard.lock().unwrap().iter().map(|at| at.next).collect::<Vec<_>>(), [5, 7]);
+    }
+}
