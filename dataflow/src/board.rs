@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::time::Time;
+
 /// The name under which a board tells of the other processes of a cluster.
 pub const CLUSTER: &str = "cluster";
 
@@ -44,6 +46,9 @@ pub struct SourceView {
     pub name: &'static str,
     /// How it is doing.
     pub state: State,
+    /// The tick that was open when it became live: what it had read by then shows in states as of this tick and later
+    /// ones. Says nothing in other states.
+    pub live_since: Time,
     /// Records that entered the graph.
     pub accepted: u64,
     /// Records that are right but change no shelf, by kind.
@@ -56,7 +61,8 @@ pub struct SourceView {
 
 #[derive(Debug)]
 struct Said {
-    states: BTreeMap<usize, State>,
+    /// By part, each with the tick that was open when it came to be so.
+    states: BTreeMap<usize, (State, Time)>,
     ignored: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
     partitions: BTreeMap<(Arc<str>, i32), Progress>,
@@ -68,6 +74,7 @@ struct Said {
 pub struct SourceBoard {
     name: &'static str,
     accepted: AtomicU64,
+    open: Arc<AtomicU64>,
     said: Mutex<Said>,
 }
 
@@ -78,7 +85,12 @@ impl SourceBoard {
 
     /// Says how `part` of this source is doing.
     pub fn state(&self, part: usize, state: State) {
-        self.said().states.insert(part, state);
+        let mut said = self.said();
+        let since = match said.states.get(&part) {
+            Some((before, since)) if *before == state => *since,
+            _ => self.open.load(Ordering::Acquire),
+        };
+        said.states.insert(part, (state, since));
     }
 
     /// Counts records that entered the graph.
@@ -108,15 +120,16 @@ impl SourceBoard {
 
     fn is_live(&self) -> bool {
         let said = self.said();
-        !said.states.is_empty() && said.states.values().all(|state| *state == State::Live)
+        !said.states.is_empty() && said.states.values().all(|(state, _)| *state == State::Live)
     }
 
     fn view(&self) -> SourceView {
         let said = self.said();
-        let state = said.states.values().max_by_key(|state| gravity(state)).cloned().unwrap_or(State::CatchingUp);
+        let worst = said.states.values().map(|(state, _)| state).max_by_key(|state| gravity(state));
         SourceView {
             name: self.name,
-            state,
+            state: worst.cloned().unwrap_or(State::CatchingUp),
+            live_since: said.states.values().map(|(_, since)| *since).max().unwrap_or(0),
             accepted: self.accepted.load(Ordering::Relaxed),
             ignored: said.ignored.clone(),
             rejected: said.rejected.clone(),
@@ -138,6 +151,7 @@ fn gravity(state: &State) -> u8 {
 #[derive(Debug, Default)]
 pub struct Board {
     sources: Mutex<BTreeMap<&'static str, Arc<SourceBoard>>>,
+    open: Arc<AtomicU64>,
 }
 
 impl Board {
@@ -147,6 +161,7 @@ impl Board {
         let fresh = || SourceBoard {
             name,
             accepted: AtomicU64::new(0),
+            open: self.open.clone(),
             said: Mutex::new(Said {
                 states: BTreeMap::new(),
                 ignored: BTreeMap::new(),
@@ -155,6 +170,11 @@ impl Board {
             }),
         };
         sources.entry(name).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// The tick that is open, for who keeps the pace of the ticks.
+    pub(crate) fn open(&self) -> Arc<AtomicU64> {
+        self.open.clone()
     }
 
     /// Whether everything that this process says of itself is live.
@@ -184,5 +204,20 @@ mod tests {
         assert_eq!(board.snapshot()[0].state, State::Retrying("broker gone".into()));
         source.state(1, State::Live);
         assert_eq!(board.snapshot()[0].state, State::Live);
+    }
+
+    #[test]
+    fn a_source_is_live_since_the_tick_that_was_open_then() {
+        let board = Board::default();
+        let source = board.source("kafka");
+        let (open, since) = (board.open(), || board.snapshot()[0].live_since);
+        source.state(0, State::CatchingUp);
+        open.store(5, Ordering::Release);
+        source.state(0, State::Live);
+        open.store(7, Ordering::Release);
+        source.state(0, State::Live);
+        assert_eq!(since(), 5, "it was live before");
+        source.state(1, State::Live);
+        assert_eq!(since(), 7, "the last part decides");
     }
 }

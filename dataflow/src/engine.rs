@@ -127,7 +127,7 @@ impl Engine {
         let place = cluster.as_ref().map_or(Place::alone(settings.workers), |cluster| cluster.place(settings.workers));
         let slots = Arc::new(Slots::new(settings.workers));
         let start = settings.restore.as_ref().map_or(0, |restore| restore.tick + 1);
-        let pace = Arc::new(Pace::new(settings.ticks, place, start));
+        let pace = Arc::new(Pace::new(settings.ticks, place, start, &settings.board));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,

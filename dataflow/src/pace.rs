@@ -13,7 +13,7 @@
 //! size of its tick; when they have caught up, ticks shrink by themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::board::Board;
@@ -49,7 +49,8 @@ pub(crate) struct Pace {
     place: Place,
     /// Records this process may feed into one tick.
     share: usize,
-    tick: AtomicU64,
+    /// The tick that is open; the board dates by it what sources say.
+    tick: Arc<AtomicU64>,
     /// When that tick was opened, by the service clock.
     opened_at: AtomicU64,
     /// How far each worker's sources have come while they catch up; `LIVE` when they have.
@@ -75,13 +76,14 @@ const LIVE: Time = Time::MAX;
 
 impl Pace {
     /// The pace of the workers of a process, the first tick of which is opened after `start`.
-    pub(crate) fn new(rules: TickRules, place: Place, start: Time) -> Self {
-        let peers = place.peers();
+    pub(crate) fn new(rules: TickRules, place: Place, start: Time, board: &Board) -> Self {
+        let (peers, tick) = (place.peers(), board.open());
+        tick.store(start, Ordering::Release);
         Pace {
             rules,
             place,
             share: (rules.batch_max / place.processes).max(1),
-            tick: AtomicU64::new(start),
+            tick,
             opened_at: AtomicU64::new(0),
             // Until it has been asked, a source may have anything to catch up with.
             reached: (0..peers).map(|_| AtomicU64::new(0)).collect(),
@@ -275,7 +277,12 @@ mod tests {
     use crate::board::State;
 
     fn pace() -> Pace {
-        let pace = Pace::new(TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() }, Place::alone(1), 0);
+        let pace = Pace::new(
+            TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() },
+            Place::alone(1),
+            0,
+            &Board::default(),
+        );
         pace.fed(0, Fed::default());
         pace.open(1000, 1000, false);
         pace
@@ -314,7 +321,7 @@ mod tests {
 
     #[test]
     fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
-        let pace = Pace::new(TickRules::default(), Place::alone(2), 0);
+        let pace = Pace::new(TickRules::default(), Place::alone(2), 0, &Board::default());
         pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(500) });
         assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
         pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(700) });
@@ -334,7 +341,7 @@ mod tests {
     fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_marks() {
         let place = |process| Place { workers: 1, process, processes: 2 };
         let rules = TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() };
-        let (leading, following) = (Pace::new(rules, place(0), 0), Pace::new(rules, place(1), 0));
+        let [leading, following] = [0, 1].map(|process| Pace::new(rules, place(process), 0, &Board::default()));
         leading.fed(0, fed(0, 0));
         assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
         leading.open(1000, 1000, false);

@@ -56,8 +56,9 @@ pub(super) const SECTION: Section = Section {
             Kind::Column,
             "column",
             "\"created_at\"",
-            "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read; at a \
-             restart it is known only of the orders in a checkpoint's window, and all others in the table are new.",
+            "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read, which \
+             only memory and checkpoints know: orders then stay there as long as they are in the table, and without a \
+             checkpoint all are new at a restart.",
         ),
     ],
 };

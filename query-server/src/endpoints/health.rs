@@ -26,7 +26,7 @@ pub(crate) fn ready(shared: &Shared) -> Result<Response<Body>, Problem> {
 
 /// Why answers are not complete and fresh, if they are not.
 pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) -> Option<String> {
-    let mut reasons: Vec<String> = sources.iter().filter_map(of_source).collect();
+    let mut reasons: Vec<String> = sources.iter().filter_map(|source| of_source(source, as_of)).collect();
     if sources.is_empty() {
         reasons.push("no source has started yet".into());
     }
@@ -42,9 +42,10 @@ pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) 
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
-fn of_source(source: &SourceView) -> Option<String> {
+fn of_source(source: &SourceView, as_of: Time) -> Option<String> {
     let name = source.name;
     match &source.state {
+        State::Live if as_of < source.live_since => Some(format!("{name} has caught up, and it does not show yet")),
         State::Live => None,
         State::CatchingUp => Some(format!("{name} is catching up")),
         State::Retrying(reason) => Some(format!("{name} is retrying: {reason}")),

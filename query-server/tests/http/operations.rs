@@ -11,7 +11,7 @@ fn readiness_tells_why_not() {
     let shop = Shop::with(short(|settings| settings.staleness_max_ms = 60_000));
     let mut connection = shop.connect();
     assert_eq!(connection.get("/livez").status, 200);
-    assert_eq!(connection.get("/readyz").status, 200);
+    eventually(|| connection.get("/readyz").status == 200);
     for (state, reason) in [
         (State::CatchingUp, "catching up"),
         (State::Retrying("broker gone".into()), "broker gone"),
@@ -28,7 +28,22 @@ fn readiness_tells_why_not() {
         assert_eq!(connection.get("/v1/bestsellers").status, 200, "answers go on from what there is");
     }
     shop.source.state(0, State::Live);
-    assert_eq!(connection.get("/readyz").json()["ready"], true);
+    eventually(|| connection.get("/readyz").json()["ready"] == true);
+}
+
+#[test]
+fn readiness_waits_until_what_was_read_shows() {
+    const READ: u64 = 50_000;
+    let shop = Shop::open();
+    let mut connection = shop.connect();
+    shop.source.state(0, State::CatchingUp);
+    let before = now_ms() - READ;
+    shop.happens((1..=READ).map(|number| viewed("ada", &number.to_string(), before + number)));
+    eventually(|| connection.get("/v1/status").json()["events_total"] == READ);
+    shop.source.state(0, State::Live);
+    eventually(|| connection.get("/readyz").status == 200);
+    let history = connection.get("/v1/users/ada/history").json();
+    assert_eq!(history["products"][0], READ.to_string(), "{history}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub enum OrderTime {
     /// by size). Timestamps without a zone are taken as UTC.
     Column(String),
     /// The service time at which this source read the order first. The whole table is read at every refresh, and every
-    /// order in it is remembered, at about 32 bytes each; after a restart those that no checkpoint holds are new.
+    /// order in it stays remembered, in checkpoints too, as long as it is there; after a restart those that no checkpoint
+    /// holds are new.
     FirstSeen,
 }
 

@@ -72,6 +72,7 @@ impl Memory {
             Ok(())
         })?;
 
+        let timeless = tables.orders.time == OrderTime::FirstSeen;
         let mut orders = self.orders.begin();
         let first_seen = &mut self.first_seen;
         first_seen.begin();
@@ -88,14 +89,14 @@ impl Memory {
                 OrderTime::Column(time) => created_at(row, time)?,
                 OrderTime::FirstSeen => first_seen.seen(order, now),
             };
-            if at > cutoff {
+            // An order whose time is known from here alone is held as long as the table has it, for the next process too.
+            if timeless || at > cutoff {
                 orders.seen(order, (user, at));
             }
             if at > latest { Err(Skip::Future) } else { Ok(()) }
         })?;
 
         let mut lines = self.lines.begin();
-        let timeless = tables.orders.time == OrderTime::FirstSeen;
         let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
         let mut columns = vec![Column::text(order), Column::text(product)];
         columns.extend(key.unwrap_or_default().iter().map(|column| Column::text(column)));

@@ -13,6 +13,7 @@ use dataflow::ids::Ids;
 use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Ranking};
 use dataflow::rules::Rules;
+use dataflow::time::ServiceClock as _;
 use dataflow::time::{Diff, Time};
 use harness::postgres::{Server, connect, execute};
 use postgres::Client;
@@ -125,6 +126,8 @@ impl Mirror {
 
     pub(crate) fn start(settings: Settings, kept: Option<&Kept>) -> Mirror {
         let clock = Arc::new(Clock::default());
+        // A later process does not live before an earlier one.
+        kept.iter().for_each(|kept| clock.forward(kept.tick.saturating_sub(clock.now())));
         let board = Arc::new(Board::default());
         let (letters_in, letters) = sync_channel(100);
         let (url, window_ms) = (settings.url.clone(), settings.window_ms);

@@ -3,7 +3,7 @@
 use dataflow::board::State;
 use dataflow::feed::Proof;
 use harness::postgres::{connect, execute};
-use sources::postgres::{Acknowledge, Mode, Settings};
+use sources::postgres::{Acknowledge, Mode, OrderTime, Settings};
 
 use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, settings};
 use crate::running::SOON;
@@ -187,4 +187,33 @@ fn the_way_of_finding_changes_may_change() {
     mirror.agrees();
     mirror.live();
     mirror.follows("UPDATE order_items SET product_id = 'sofa'");
+}
+
+#[test]
+fn orders_without_a_time_are_known_again() {
+    let url = database("resume_timeless", &[TABLES, ROWS].concat());
+    let timeless = || {
+        let mut settings = Settings { mode: Mode::Refresh, ..keeping(&url) };
+        settings.tables.orders.time = OrderTime::FirstSeen;
+        settings
+    };
+    let mirror = Mirror::with(timeless());
+    harness::wait_until(SOON, "the orders count", || mirror.buyers() > 0);
+    let first = mirror.buyers();
+    mirror.clock.forward(20 * 24 * HOUR_MS);
+    execute(
+        &url,
+        "INSERT INTO orders VALUES ('late', NULL, 'zoe', now()); INSERT INTO order_items VALUES (1, 'late', 'lamp')",
+    );
+    harness::wait_until(SOON, "one more counts", || mirror.buyers() == first + 1);
+    mirror.clock.forward(20 * 24 * HOUR_MS);
+    harness::wait_until(SOON, "the first ones are old", || mirror.buyers() == 1);
+    let mut kept = mirror.stop();
+    for generation in 1..=2 {
+        let mirror = Mirror::start(timeless(), Some(&kept));
+        harness::wait_until(SOON, "the tables are read", || mirror.view().state == State::Live);
+        harness::wait_until(SOON, "and again", || mirror.kept().position.next >= kept.position.next + 2);
+        assert_eq!(mirror.buyers(), 1, "process {generation} knows the old orders");
+        kept = mirror.stop();
+    }
 }
