@@ -100,7 +100,7 @@ impl System {
             workers: config.dataflow.workers,
             rules: settings::rules(config),
             ticks: settings::ticks(config),
-            idle_merge_effort: config.dataflow.idle_merge_effort.cast_signed(),
+            idle_merge_effort: config.dataflow.idle_merge_effort,
             dictionary: dictionary.clone(),
             clock: clock.clone(),
             open_feeds: sources.open_feeds,

@@ -25,7 +25,7 @@ pub(crate) use stall::Row;
 use stall::{Rows, STREAM, Stall};
 
 /// The merging the product does by default.
-const IDLE_MERGE_EFFORT: isize = 1000;
+const IDLE_MERGE_EFFORT: usize = 1000;
 
 /// Longer than any load takes; a benchmark that hangs must end.
 const SETTLE_MAX: Duration = Duration::from_secs(300);

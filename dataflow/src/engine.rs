@@ -19,6 +19,7 @@ use crate::rules::Rules;
 use crate::shelf::Shelf;
 use crate::station::Station;
 use crate::time::{ServiceClock, Time};
+use crate::trace::merging;
 
 /// Records moved between two steps of a worker.
 const FEED_MAX: usize = 16_384;
@@ -34,8 +35,8 @@ pub struct Settings {
     pub rules: Rules,
     /// When ticks close.
     pub ticks: TickRules,
-    /// Effort spent on merging while idle: 300 to 3000 keeps lookups quick, much more starves ingest.
-    pub idle_merge_effort: isize,
+    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`].
+    pub idle_merge_effort: usize,
     /// From ids to keys; shared with whoever looks up.
     pub dictionary: Arc<Dictionary>,
     /// Where "now" comes from.
@@ -142,8 +143,7 @@ impl Engine {
             1 => timely::Config::thread(),
             workers => timely::Config::process(workers),
         };
-        let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
-        differential_dataflow::configure(&mut config.worker, &merging);
+        merging::configure(&mut config.worker, settings.idle_merge_effort);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
         let (restore, behind_min, board) = (settings.restore, settings.ticks.behind_min, settings.board.clone());
         let (builders, threads) = match cluster {

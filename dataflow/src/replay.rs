@@ -26,6 +26,7 @@ use crate::rules::Rules;
 use crate::shelf::Shelf;
 use crate::station::Station;
 use crate::time::Time;
+use crate::trace::merging;
 
 /// How long a worker waits before it looks at what the others did; what arrives ends the wait.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -76,7 +77,7 @@ pub struct Settings {
     /// The business numbers.
     pub rules: Rules,
     /// See [`crate::engine::Settings::idle_merge_effort`].
-    pub idle_merge_effort: isize,
+    pub idle_merge_effort: usize,
     /// From ids to keys.
     pub dictionary: Arc<Dictionary>,
     /// The times that are shown, rising, from 1 on.
@@ -119,8 +120,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         1 => timely::Config::thread(),
         workers => timely::Config::process(workers),
     };
-    let merging = differential_dataflow::Config::default().idle_merge_effort(Some(settings.idle_merge_effort));
-    differential_dataflow::configure(&mut config.worker, &merging);
+    merging::configure(&mut config.worker, settings.idle_merge_effort);
     let shared = Arc::new(Shared::default());
     let Settings { steps, batch, open, .. } = settings;
     let theirs = (shared.clone(), steps.clone());

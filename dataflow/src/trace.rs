@@ -2,9 +2,10 @@
 //!
 //! differential-dataflow shares batches through `Rc`, but only its type aliases say so: a spine is generic over its
 //! batch. [`shared`] puts `Arc` where the aliases put `Rc`; [`appending`] lets rows that come in order stay as they came;
-//! [`arranged`] names the arrangements this graph uses.
+//! [`arranged`] names the arrangements this graph uses; [`merging`] says when they merge beside.
 
 pub mod appending;
 pub mod arranged;
 pub mod cursor;
+pub mod merging;
 pub mod shared;

@@ -123,8 +123,7 @@ impl Process {
         let slots = Arc::new(Slots::new(1));
         let shelf = Shelf::new(slots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
         let mut config = timely::WorkerConfig::default();
-        let merging = differential_dataflow::Config::default().idle_merge_effort(Some(300));
-        differential_dataflow::configure(&mut config, &merging);
+        dataflow::trace::merging::configure(&mut config, 300);
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let mut station = Station::new(&mut worker, &plan, &slots);
         if let Some(restored) = &restored {

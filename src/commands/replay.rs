@@ -95,7 +95,7 @@ impl Job {
         let settings = Settings {
             workers: self.workers,
             rules,
-            idle_merge_effort: config.dataflow.idle_merge_effort.cast_signed(),
+            idle_merge_effort: config.dataflow.idle_merge_effort,
             dictionary,
             steps: self.steps.as_slice().into(),
             batch: self.batch,

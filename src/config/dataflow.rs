@@ -55,7 +55,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 0, max: 100_000 },
             "updates",
             "1000",
-            "Merging a worker does in an idle step: more makes look-ups faster and ingest slower.",
+            "Merging a worker does in an idle step while much is to be merged: more makes look-ups faster and ingest slower; 0 leaves it to new updates.",
         ),
         Setting::new(
             "dataflow.id_key",

@@ -63,8 +63,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         1 => timely::Config::thread(),
         several => timely::Config::process(several),
     };
-    let merging = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
-    differential_dataflow::configure(&mut config.worker, &merging);
+    dataflow::trace::merging::configure(&mut config.worker, 1000);
     let shared = Arc::new((world.clone(), history.clone(), shelf, plan, Meeting::new(workers)));
     let guards = timely::execute(config, move |worker| {
         let (world, history, shelf, plan, meeting) = &*shared;
