@@ -32,7 +32,8 @@ const EVENTS_PER_S: &str = "5000";
 const ORDERS_PER_S: f64 = 300.0;
 const PROBES_APART_MS: f64 = 40.0;
 const SHOWN_MAX: Duration = Duration::from_secs(10);
-const WARM_UP: Duration = Duration::from_secs(3);
+/// The broker and the database compile and tidy up for a while after they were filled, on the same processors.
+const WARM_UP: Duration = Duration::from_secs(20);
 
 /// Products that only probes order; the category is theirs alone, so that each order's buyer can be counted on.
 const PROBED: u64 = 4;
