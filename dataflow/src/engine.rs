@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
+use crate::airing::Airing;
 use crate::board::Board;
 use crate::cluster::{Cluster, Place, Reporter, Talk};
 use crate::cut::Cuts;
@@ -17,7 +18,7 @@ use crate::pace::{Pace, TickRules};
 use crate::publish::Slots;
 use crate::rules::Rules;
 use crate::shelf::Shelf;
-use crate::station::Station;
+use crate::station::{FIRST_TICK, Station};
 use crate::time::{ServiceClock, Time};
 use crate::trace::merging;
 
@@ -127,7 +128,7 @@ impl Engine {
     pub fn start_in(settings: Settings, cluster: Option<Cluster>) -> Result<Engine, StartError> {
         let place = cluster.as_ref().map_or(Place::alone(settings.workers), |cluster| cluster.place(settings.workers));
         let slots = Arc::new(Slots::new(settings.workers));
-        let start = settings.restore.as_ref().map_or(0, |restore| restore.tick + 1);
+        let start = settings.restore.as_ref().map_or(FIRST_TICK, |restore| restore.tick + 1);
         let pace = Arc::new(Pace::new(settings.ticks, place, start, &settings.board));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
@@ -262,7 +263,7 @@ struct Loop<'a> {
 
 impl Loop<'_> {
     fn run(mut self, worker: &mut Worker) {
-        let mut unnoted = false;
+        let (mut unnoted, mut airing) = (false, Airing::new());
         while !self.pace.is_stopped() {
             let fed = self.feed(worker.index());
             unnoted |= fed > 0;
@@ -270,6 +271,7 @@ impl Loop<'_> {
             if fed > 0 {
                 worker.step();
             } else {
+                airing.rest();
                 worker.step_or_park(Some(self.pace.patience()));
             }
             self.station.publish();

@@ -8,6 +8,7 @@
 //!
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
+mod airing;
 pub mod board;
 pub mod cluster;
 pub mod cut;

@@ -75,7 +75,7 @@ pub(crate) struct Pace {
 const LIVE: Time = Time::MAX;
 
 impl Pace {
-    /// The pace of the workers of a process, the first tick of which is opened after `start`.
+    /// The pace of the workers of a process, whose first tick, open from the start, is `start`.
     pub(crate) fn new(rules: TickRules, place: Place, start: Time, board: &Board) -> Self {
         let (peers, tick) = (place.peers(), board.open());
         tick.store(start, Ordering::Release);

@@ -13,6 +13,9 @@ use crate::inputs::Inputs;
 use crate::publish::{Publisher, Slots};
 use crate::time::Time;
 
+/// The tick that is open at the start of an empty graph.
+pub(crate) const FIRST_TICK: Time = 1;
+
 /// A worker's inputs and publisher around the graph.
 pub struct Station {
     inputs: Inputs,
@@ -35,7 +38,7 @@ impl Station {
         let publisher = Publisher::new(traces, slots.clone(), worker.index() % slots.len(), talk);
         let mut station = Station { inputs, publisher, leads: worker.index() == 0, dataflow };
         // Time 0 stays empty: readers are told 0 until the first tick has closed in every worker.
-        station.advance_to(1);
+        station.advance_to(FIRST_TICK);
         station
     }
 
