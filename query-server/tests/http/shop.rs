@@ -222,6 +222,7 @@ impl Shop {
         let (log, source) = (Arc::new(Log::default()), board.source("events"));
         let engine = engine(rules, workers, log.clone(), board.clone());
         source.state(0, State::Live);
+        let live_since = board.snapshot()[0].live_since;
         let shelf = engine.shelf().clone();
         let shelf = if let Some((process, _)) = place { shelf.in_cluster(process, 2) } else { shelf };
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
@@ -250,8 +251,8 @@ impl Shop {
             log,
             running: Some(running),
         };
-        // The first tick has closed: answers have a time.
-        assert!(shop.shelf.slots().wait_until(PATIENCE, || shop.shelf.slots().closed() > 0));
+        // Answers have a time, and the shop is ready.
+        assert!(shop.shelf.slots().wait_until(PATIENCE, || shop.shelf.slots().closed() > live_since));
         shop
     }
 
