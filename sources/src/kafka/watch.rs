@@ -249,7 +249,9 @@ impl<U: Upstream> Watch<U> {
             let next = sight.start(&finding);
             let before = std::mem::replace(&mut tracked.place, Arc::new(Place::new(next, ends.high)));
             if finding == Finding::Interrupted {
-                let Known { last, proven, .. } = before.known();
+                let Known { first, last, proven } = before.known();
+                // What no look has compared yet stays what is compared: the last one may be of another topic already.
+                tracked.place.note(next, first);
                 tracked.place.note(next, last);
                 proven.into_iter().for_each(|record| tracked.place.prove(record));
             }
