@@ -20,7 +20,7 @@ use crate::rules::Rules;
 use crate::shelf::Shelf;
 use crate::station::{FIRST_TICK, Station};
 use crate::time::{ServiceClock, Time};
-use crate::trace::merging;
+use crate::workers;
 
 /// Records moved between two steps of a worker.
 const FEED_MAX: usize = 16_384;
@@ -36,7 +36,7 @@ pub struct Settings {
     pub rules: Rules,
     /// When ticks close.
     pub ticks: TickRules,
-    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`].
+    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`](crate::trace::merging).
     pub idle_merge_effort: usize,
     /// From ids to keys; shared with whoever looks up.
     pub dictionary: Arc<Dictionary>,
@@ -140,11 +140,7 @@ impl Engine {
         };
         let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
             .in_cluster(place.process, place.processes);
-        let mut config = match settings.workers {
-            1 => timely::Config::thread(),
-            workers => timely::Config::process(workers),
-        };
-        merging::configure(&mut config.worker, settings.idle_merge_effort);
+        let config = workers::config(settings.workers, settings.idle_merge_effort);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
         let (restore, behind_min, board) = (settings.restore, settings.ticks.behind_min, settings.board.clone());
         let (builders, threads) = match cluster {

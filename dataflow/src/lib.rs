@@ -29,3 +29,4 @@ pub mod stamp;
 pub mod station;
 pub mod time;
 pub mod trace;
+pub mod workers;

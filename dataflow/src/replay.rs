@@ -26,7 +26,7 @@ use crate::rules::Rules;
 use crate::shelf::Shelf;
 use crate::station::Station;
 use crate::time::Time;
-use crate::trace::merging;
+use crate::workers;
 
 /// How long a worker waits before it looks at what the others did; what arrives ends the wait.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -116,11 +116,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         cuts: None,
     };
     let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
-    let mut config = match settings.workers {
-        1 => timely::Config::thread(),
-        workers => timely::Config::process(workers),
-    };
-    merging::configure(&mut config.worker, settings.idle_merge_effort);
+    let config = workers::config(settings.workers, settings.idle_merge_effort);
     let shared = Arc::new(Shared::default());
     let Settings { steps, batch, open, .. } = settings;
     let theirs = (shared.clone(), steps.clone());

@@ -122,8 +122,7 @@ impl Process {
         };
         let slots = Arc::new(Slots::new(1));
         let shelf = Shelf::new(slots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
-        let mut config = timely::WorkerConfig::default();
-        dataflow::trace::merging::configure(&mut config, 300);
+        let config = dataflow::workers::config(1, 300).worker;
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let mut station = Station::new(&mut worker, &plan, &slots);
         if let Some(restored) = &restored {

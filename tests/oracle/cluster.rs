@@ -59,11 +59,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         let (shelf, world, over, history) = (shelf.clone(), world.clone(), over.clone(), history.clone());
         move || watch(&shelf, &world, &history, workers, &over)
     });
-    let mut config = match workers {
-        1 => timely::Config::thread(),
-        several => timely::Config::process(several),
-    };
-    dataflow::trace::merging::configure(&mut config.worker, 1000);
+    let config = dataflow::workers::config(workers, 1000);
     let shared = Arc::new((world.clone(), history.clone(), shelf, plan, Meeting::new(workers)));
     let guards = timely::execute(config, move |worker| {
         let (world, history, shelf, plan, meeting) = &*shared;

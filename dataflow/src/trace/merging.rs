@@ -28,7 +28,7 @@ const SHARE: usize = 16;
 const KEY: &str = "differential/default_exert_logic";
 
 /// Has a worker's arrangements merge in idle steps of `effort` updates; not at all where that is 0.
-pub fn configure(config: &mut WorkerConfig, effort: usize) {
+pub(crate) fn configure(config: &mut WorkerConfig, effort: usize) {
     if effort > 0 {
         let logic: ExertionLogic = Arc::new(move |layers| is_worthwhile(layers).then_some(effort));
         config.set(KEY.to_owned(), logic);

@@ -14,9 +14,7 @@ use crate::running::SOON;
 #[test]
 fn every_kind_of_change_is_followed() {
     let url = database("log_changes", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     mirror.follows(
         "INSERT INTO orders VALUES ('3', 'note', 'eve', now()); INSERT INTO order_items VALUES (1, '3', 'chair')",
     );
@@ -72,8 +70,7 @@ fn whole_old_rows_are_followed_too() {
     for table in ["products", "orders", "order_items"] {
         execute(&url, &format!("ALTER TABLE {table} REPLICA IDENTITY FULL"));
     }
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     mirror.follows("UPDATE orders SET user_id = 'eve', note = 'z'; UPDATE order_items SET quantity = 2");
     mirror
         .follows("UPDATE orders SET order_id = order_id || 'b'; UPDATE order_items SET product_id = product_id || 'b'");
@@ -118,8 +115,7 @@ fn values_stored_apart_and_not_sent_are_kept() {
          INSERT INTO products (product_id, category_id) VALUES ('lamp', repeat('c', 250));
          INSERT INTO order_items (order_id, product_id) VALUES ('1', repeat('p', 250))",
     );
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     mirror.follows(
         "UPDATE orders SET note = 'a'; UPDATE products SET description = 'a'; UPDATE order_items SET quantity = 3",
     );
@@ -173,8 +169,7 @@ fn a_transaction_shows_whole() {
         "INSERT INTO orders (order_id, user_id, created_at) SELECT n, n, now() FROM generate_series(1, 500) n;
          INSERT INTO order_items (order_id, product_id) SELECT n, 'lamp' FROM generate_series(1, 500) n;",
     );
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -248,8 +243,7 @@ fn no_change_falls_between_snapshot_and_log() {
 #[test]
 fn a_row_without_ids_or_time_is_refused_once() {
     let url = database("log_nulls", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     execute(
         &url,
         "INSERT INTO orders VALUES ('3', NULL, NULL, now()); INSERT INTO orders VALUES ('4', NULL, repeat('x', 257), now())",
@@ -277,8 +271,7 @@ fn a_row_without_ids_or_time_is_refused_once() {
 #[test]
 fn the_server_may_forget_what_was_fed_and_what_is_not_ours() {
     let url = database("log_idle", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     let mut client = connect(&url);
     // Our tables are idle, the server is busy.
     for _ in 0..3 {

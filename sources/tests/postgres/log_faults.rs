@@ -20,8 +20,7 @@ fn cut_off(client: &mut Client, slot: &str) {
 #[test]
 fn a_lost_connection_loses_nothing() {
     let url = database("log_cut_off", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     let mut client = connect(&url);
     for turn in 0..4 {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'log_cut_off' AND pid <> pg_backend_pid()";
@@ -36,8 +35,7 @@ fn a_server_that_is_killed_again_and_again_loses_nothing() {
     let mut server = Server::start();
     let url = server.create_database("log_killed");
     execute(&url, &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -83,8 +81,7 @@ fn a_slot_that_is_gone_is_made_again_and_the_difference_is_one_tick() {
         "INSERT INTO orders (order_id, user_id, created_at) SELECT n, n, now() FROM generate_series(1, 300) n;
          INSERT INTO order_items (order_id, product_id) SELECT n, 'lamp' FROM generate_series(1, 300) n;",
     );
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     // The source is kept away by a lock on the door, until the slot is gone and the tables have changed.
     let mut client = connect(&url.replace("/log_slot_gone", "/postgres"));
     client.batch_execute("ALTER DATABASE log_slot_gone ALLOW_CONNECTIONS false").unwrap();
@@ -124,9 +121,7 @@ fn connect_through(client: &mut Client, url: &str) -> Client {
 #[test]
 fn a_publication_that_is_removed_is_made_again() {
     let url = database("log_publication", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     execute(&url, "DROP PUBLICATION vitrine; INSERT INTO orders VALUES ('3', NULL, 'eve', now())");
     mirror.follows("UPDATE orders SET user_id = 'bob'");
     execute(&url, "ALTER PUBLICATION vitrine DROP TABLE order_items; DELETE FROM order_items WHERE order_id = '2'");
@@ -138,9 +133,7 @@ fn a_publication_that_is_removed_is_made_again() {
 #[test]
 fn a_time_that_is_gone_is_told_with_ways_out() {
     let url = database("log_time", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     execute(&url, "ALTER TABLE orders DROP COLUMN created_at CASCADE");
     mirror.complains(&["DEFAULT now(); the other tables are followed"]);
 }
@@ -148,9 +141,7 @@ fn a_time_that_is_gone_is_told_with_ways_out() {
 #[test]
 fn a_used_column_that_is_gone_stops_its_table_alone() {
     let url = database("log_column", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     // A column that others depend on can only be removed with what depends on it: our publication of that table.
     execute(&url, "ALTER TABLE products DROP COLUMN category_id CASCADE");
     mirror.complains(&["table products has no column category_id", "the other tables are followed"]);
@@ -179,9 +170,7 @@ fn a_used_column_that_is_gone_stops_its_table_alone() {
 #[test]
 fn a_renamed_column_stops_its_table_and_a_renamed_table_too() {
     let url = database("log_renamed", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     execute(
         &url,
         "ALTER TABLE orders RENAME COLUMN user_id TO customer; INSERT INTO orders VALUES ('3', NULL, 'eve', now())",
@@ -204,9 +193,7 @@ fn a_renamed_column_stops_its_table_and_a_renamed_table_too() {
 #[test]
 fn another_key_reads_everything_anew() {
     let url = database("log_another_key", &[TABLES, ROWS].concat());
-    let mut mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mut mirror = Mirror::following(&url);
     execute(
         &url,
         "ALTER PUBLICATION vitrine DROP TABLE order_items; ALTER TABLE order_items DROP CONSTRAINT order_items_pkey, ADD COLUMN id serial PRIMARY KEY",
@@ -220,8 +207,7 @@ fn another_key_reads_everything_anew() {
 #[test]
 fn a_slot_of_another_database_is_not_touched() {
     let other = database("log_other", &[TABLES, ROWS].concat());
-    let first = Mirror::open(&other);
-    first.agrees();
+    let first = Mirror::following(&other);
     let url = database("log_taken", &[TABLES, ROWS].concat());
     let mut settings = settings(&url);
     settings.slot = "log_other".to_owned();

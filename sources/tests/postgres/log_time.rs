@@ -10,9 +10,7 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 #[test]
 fn orders_leave_with_their_lines_and_stay_away() {
     let url = database("log_window", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
-    mirror.live();
+    let mirror = Mirror::following(&url);
     // The second order is three days older than the first.
     mirror.clock.forward(28 * DAY_MS);
     harness::wait_until(SOON, "the older order leaves", || mirror.kept().rows.orders.len() == 1);
@@ -40,8 +38,7 @@ fn lines_may_come_before_their_order() {
     let url = database("log_early_lines", TABLES);
     // One is there before the source is, one comes while it follows.
     execute(&url, "INSERT INTO order_items VALUES (1, 'a', 'lamp')");
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     mirror.follows(
         "INSERT INTO order_items VALUES (1, 'b', 'chair'), (1, 'never', 'lamp');
          INSERT INTO orders VALUES ('gone', NULL, 'ada', now() - interval '29 days 12 hours')",
@@ -85,8 +82,7 @@ fn an_order_of_the_future_counts_in_its_time() {
 #[test]
 fn an_order_that_is_put_off_leaves_and_one_that_is_put_back_comes() {
     let url = database("log_put_off", &[TABLES, ROWS].concat());
-    let mirror = Mirror::open(&url);
-    mirror.agrees();
+    let mirror = Mirror::following(&url);
     mirror.follows("UPDATE orders SET created_at = now() + interval '10 days' WHERE order_id = '1'");
     harness::wait_until(SOON, "the order does not count any more", || mirror.buyers() == 1);
     mirror.follows("UPDATE orders SET created_at = now() - interval '1 day' WHERE order_id = '1'");

@@ -13,8 +13,7 @@ use dataflow::ids::Ids;
 use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Ranking};
 use dataflow::rules::Rules;
-use dataflow::time::ServiceClock as _;
-use dataflow::time::{Diff, Time};
+use dataflow::time::{Diff, ServiceClock as _, Time};
 use harness::postgres::{Server, connect, execute};
 use postgres::Client;
 use sources::decode::DeadLetter;
@@ -118,6 +117,15 @@ pub(crate) struct Mirror {
 impl Mirror {
     pub(crate) fn open(url: &str) -> Mirror {
         Mirror::start(settings(url), None)
+    }
+
+    /// Has taken the tables over, and follows their log.
+    #[track_caller]
+    pub(crate) fn following(url: &str) -> Mirror {
+        let mirror = Mirror::open(url);
+        mirror.agrees();
+        mirror.live();
+        mirror
     }
 
     pub(crate) fn with(settings: Settings) -> Mirror {
