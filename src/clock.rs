@@ -5,7 +5,8 @@
 //! thirty days of orders out of the window. The clock then runs on at the speed of the monotonic clock, says so once,
 //! and takes the wall clock's word again when that is back within the bound, or at the next start.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dataflow::time::{Millis, ServiceClock, Time};
@@ -58,7 +59,7 @@ impl State {
         if refuses && !self.refusing {
             warn!(
                 ahead_ms = (wall_us - steady) / 1000,
-                "wall clock jumped ahead beyond the bound; running on without it"
+                "wall clock jumped ahead beyond the bound; running on without it: if it is right, start again"
             );
         }
         self.refusing = refuses;
@@ -69,6 +70,28 @@ impl State {
         } else {
             self.service_us + elapsed_us / 2
         };
+    }
+}
+
+/// The later of a service clock's time and the wall clock's: what the times that others state are held against. Where a
+/// forward jump was refused one of both is wrong, and whoever is right must not be turned away.
+pub struct LaterClock {
+    service: Arc<dyn ServiceClock>,
+    latest: AtomicU64,
+}
+
+impl LaterClock {
+    /// Beside this clock.
+    #[must_use]
+    pub fn new(service: Arc<dyn ServiceClock>) -> Self {
+        LaterClock { service, latest: AtomicU64::new(0) }
+    }
+}
+
+impl ServiceClock for LaterClock {
+    fn now(&self) -> Time {
+        let now = self.service.now().max(wall_ms());
+        self.latest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 
@@ -108,6 +131,20 @@ mod tests {
         assert_eq!(state.service_us, 1_000_500);
         state.advance(200_000, 1_100_000, 10_000);
         assert_eq!(state.service_us, 1_100_500 - 500, "the wall clock is ahead again");
+    }
+
+    #[test]
+    fn what_others_state_is_held_against_the_later_clock() {
+        struct At(u64);
+
+        impl ServiceClock for At {
+            fn now(&self) -> Time {
+                self.0
+            }
+        }
+
+        assert!(LaterClock::new(Arc::new(At(5))).now() > 1_700_000_000_000, "the wall clock is ahead");
+        assert_eq!(LaterClock::new(Arc::new(At(u64::MAX))).now(), u64::MAX);
     }
 
     #[test]

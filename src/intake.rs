@@ -11,10 +11,14 @@ use sources::decode::{self, Event, Kind, Malformed, PAYLOAD_BYTES_MAX, TimeBound
 
 use bytes::Bytes;
 
+use crate::clock::LaterClock;
+
 /// Writes what the server takes in to a log that the sources read.
 pub struct LogIntake {
     log: Arc<dyn EventLog>,
     clock: Arc<dyn ServiceClock>,
+    /// What stated times are held against.
+    bounds: LaterClock,
     /// Makes ids of removals unique: the time of the start, and how many there were since.
     started: Millis,
     removals: AtomicU64,
@@ -25,18 +29,18 @@ impl LogIntake {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn ServiceClock>) -> Self {
         let started = clock.now();
-        LogIntake { log, clock, started, removals: AtomicU64::new(0) }
+        LogIntake { log, bounds: LaterClock::new(clock.clone()), clock, started, removals: AtomicU64::new(0) }
     }
 
-    fn decode(event: &[u8], now: Millis) -> Result<Event<'_>, Malformed> {
-        decode::decode(event, Some(now), &TimeBounds::around(now))
+    fn decode<'a>(&self, event: &'a [u8], now: Millis) -> Result<Event<'a>, Malformed> {
+        decode::decode(event, Some(now), &TimeBounds::around(self.bounds.now()))
     }
 
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
     /// on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
         let now = self.clock.now();
-        let decoded = Self::decode(event, now).map_err(refused)?;
+        let decoded = self.decode(event, now).map_err(refused)?;
         let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
         let payload = match decoded.dated {
@@ -92,7 +96,7 @@ struct Batch {
 
 impl Intake for LogIntake {
     fn check(&self, event: &[u8]) -> Result<(), Refused> {
-        Self::decode(event, self.clock.now()).map(drop).map_err(refused)
+        self.decode(event, self.clock.now()).map(drop).map_err(refused)
     }
 
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {

@@ -16,22 +16,24 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
+use ::checkpoints::Reached;
 use anyhow::{Context as _, bail};
 use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::graph::{ChangeOutlet, Changed};
 use dataflow::ids::Ids;
+use dataflow::lease::Lease;
 use dataflow::shelf::Shelf;
-use dataflow::time::{ServiceClock, Time};
-use query_server::{App, Intake, Running, Shutdown};
+use dataflow::time::ServiceClock;
+use query_server::{App, Floor, Intake, Running, Shutdown};
 use sinks::changes::{Changes, ROWS_MAX};
 use sinks::dead_letters::DeadLetters;
 
 use self::checkpoints::{Keeper, Keeping, Restored, Served};
 use self::cluster::{Member, Start, Watchdog};
 use crate::clock::WallClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::intake::LogIntake;
 
 /// Dead letters that may wait for the log; when they are as many, sources pause.
@@ -72,7 +74,7 @@ impl System {
             Some(settings) => Some(checkpoints::open(settings, config, &dictionary)?),
             None => None,
         };
-        let (timing, member) = together(config, &mut found, &dictionary)?;
+        let (timing, member) = together(config, &mut found, &dictionary, &board)?;
         let Timing { served, clock, floor } = timing;
         let restored = found.as_ref().and_then(|found| found.restored.clone());
         let log = log::open(config, &board)?;
@@ -108,6 +110,7 @@ impl System {
             restore: restored.as_ref().map(Restored::restore),
             journal_max: found.as_ref().map(|found| found.journal_max),
             board: board.clone(),
+            lease: served.as_ref().map(|served| served.lease() as Arc<dyn Lease>),
         };
         let engine = Engine::start_in(settings, cluster)?;
         let watchdog = watchdog(config, &engine, &clock)?;
@@ -126,8 +129,7 @@ impl System {
             board,
             ticks: engine.tick_counter(),
             clock,
-            // Also where the mark is gone: nothing was shown yet that is older than what was restored.
-            floor: floor.max(restored.as_ref().map_or(0, |restored| restored.tick())),
+            floor: floor_of(floor, restored.as_deref()),
             checkpoints: keeper.as_ref().map(Keeper::last),
             intake: intake.clone(),
             peers,
@@ -210,8 +212,8 @@ impl System {
 struct Timing {
     served: Option<Served>,
     clock: Arc<dyn ServiceClock>,
-    /// No older state may be answered with.
-    floor: Time,
+    /// What was answered with before, if anything was.
+    floor: Option<Reached>,
 }
 
 /// Joins the other processes, if there are any, and goes on from what process 0 goes on from.
@@ -219,10 +221,11 @@ fn together(
     config: &Config,
     found: &mut Option<checkpoints::Found>,
     dictionary: &Dictionary,
+    board: &Board,
 ) -> anyhow::Result<(Timing, Option<Member>)> {
     let own = found.as_ref().and_then(|found| found.restored.as_ref()).map(|restored| restored.tick());
     if config.cluster.leads() {
-        let timing = timing(config)?;
+        let timing = timing(config, board)?;
         let start = config.cluster.is_shared().then(|| Start::new(own, timing.floor)).transpose()?;
         let member = start.map(|start| cluster::join(config, Some(start))).transpose()?;
         return Ok((timing, member));
@@ -233,22 +236,30 @@ fn together(
     }
     // Ticks and their times come from process 0, which keeps the mark of how far answers may go.
     let floor = member.start.floor;
-    let clock = Arc::new(WallClock::from(floor, forward_jump_max(config)));
+    let clock = clock_after(config, floor);
     Ok((Timing { served: None, clock, floor }, Some(member)))
 }
 
-/// The service clock; where checkpoints are kept it never runs ahead of what is noted there.
-fn timing(config: &Config) -> anyhow::Result<Timing> {
-    if let Some(settings) = &config.checkpoint {
-        let (served, clock) = Served::start(config, settings)?;
-        let floor = served.floor();
-        return Ok(Timing { served: Some(served), clock, floor });
-    }
-    Ok(Timing { served: None, clock: Arc::new(WallClock::new(forward_jump_max(config))), floor: 0 })
+/// The service clock; where checkpoints are kept, what was answered with is noted beside them.
+fn timing(config: &Config, board: &Board) -> anyhow::Result<Timing> {
+    let start = |settings: &config::Checkpoint| Served::start(&settings.dir, board.source("answers"));
+    let served = config.checkpoint.as_ref().map(start).transpose()?;
+    let floor = served.as_ref().and_then(Served::floor);
+    Ok(Timing { served, clock: clock_after(config, floor), floor })
 }
 
-fn forward_jump_max(config: &Config) -> Duration {
-    Duration::from_millis(config.dataflow.forward_jump_max_ms)
+/// A clock that does not begin before what was answered with.
+fn clock_after(config: &Config, floor: Option<Reached>) -> Arc<WallClock> {
+    let forward_jump_max = Duration::from_millis(config.dataflow.forward_jump_max_ms);
+    Arc::new(WallClock::from(floor.map_or(0, |floor| floor.tick), forward_jump_max))
+}
+
+/// What the server may answer with. Nothing was shown that is older than what was restored, also where the mark is gone;
+/// then it is not known whether more was.
+fn floor_of(noted: Option<Reached>, restored: Option<&Restored>) -> Floor {
+    let restored = restored.map(|restored| Reached { tick: restored.tick(), caught_up: noted.is_none() });
+    let Reached { tick, caught_up } = noted.unwrap_or_default().and(restored.unwrap_or_default());
+    Floor { as_of: tick, caught_up }
 }
 
 /// Where changes go in a process that gets none: the graph is the same in all of them.

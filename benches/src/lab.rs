@@ -69,6 +69,7 @@ impl Lab {
             changes: None,
             restore: None,
             journal_max: None,
+            lease: None,
             board: Arc::new(Board::default()),
         });
         let mut doors: Vec<(usize, Door)> = announced.iter().take(workers).collect();

@@ -42,7 +42,7 @@ pub use self::error::{Damage, Doing, Error, Finding};
 pub use self::fingerprint::Fingerprint;
 pub use self::frame::FRAME_ROWS_MAX;
 pub use self::manifest::{DataFile, FORMAT, Kind, Manifest, Summary};
-pub use self::mark::Mark;
+pub use self::mark::{Mark, Reached};
 pub use self::restorable::{FrameRef, Restorable};
 pub use self::restored::{RestoreError, Restored, SourceRows};
 pub use self::series::{Bounds, Series, Taken};

@@ -101,6 +101,10 @@ impl Disk for FakeDisk {
         Ok(Box::new(FakeFile { disk: self.clone(), inode, life }))
     }
 
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.state().overwrite(path, offset, bytes)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.state().rename(from, to)
     }

@@ -11,7 +11,7 @@
 pub mod base;
 pub mod journal;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use crate::feed::{Position, Waker};
 use crate::time::Time;
 
 pub use base::Base;
+pub(crate) use journal::Filling;
 pub use journal::Journal;
 
 /// One worker's share of a cut.
@@ -45,6 +46,8 @@ pub struct Cuts {
     journal_max: usize,
     workers: usize,
     wanted: AtomicBool,
+    /// The fullest worker's [`Filling`].
+    filling: AtomicU8,
     leader: Mutex<Option<Waker>>,
     open: Mutex<Option<Cut>>,
     handed_in: Condvar,
@@ -58,6 +61,7 @@ impl Cuts {
             journal_max,
             workers,
             wanted: AtomicBool::new(false),
+            filling: AtomicU8::new(Filling::Little as u8),
             leader: Mutex::default(),
             open: Mutex::default(),
             handed_in: Condvar::new(),
@@ -66,15 +70,21 @@ impl Cuts {
 
     /// Asks for a cut and waits until every worker has handed its part in; none when time is up.
     pub fn take(&self, timeout: Duration) -> Option<Cut> {
+        self.ask();
+        self.wait(timeout)
+    }
+
+    /// Asks for a cut.
+    pub fn ask(&self) {
         *lock(&self.open) = None;
         self.wanted.store(true, Ordering::Release);
         if let Some(leader) = &*lock(&self.leader) {
             leader.wake();
         }
-        self.wait(timeout)
     }
 
-    /// Waits for a cut that another process asked for; none when time is up.
+    /// Waits until every worker has handed in its part of a cut that was asked for, here or in another process; none
+    /// when time is up.
     pub fn wait(&self, timeout: Duration) -> Option<Cut> {
         let deadline = Instant::now() + timeout;
         let mut open = lock(&self.open);
@@ -85,6 +95,17 @@ impl Cuts {
             let left = deadline.checked_duration_since(Instant::now())?;
             open = self.handed_in.wait_timeout(open, left).expect("no holder of this lock can panic").0;
         }
+    }
+
+    /// Whether a worker has noted half of what it may between two cuts, and none has had to give up noting.
+    #[must_use]
+    pub fn are_filling(&self) -> bool {
+        self.filling.load(Ordering::Relaxed) == Filling::Half as u8
+    }
+
+    /// A worker says how much it has noted since the last cut.
+    pub(crate) fn note(&self, filling: Filling) {
+        self.filling.fetch_max(filling as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn journal_max(&self) -> usize {
@@ -111,6 +132,7 @@ impl Cuts {
             open => *open = Some(Cut { tick, parts: vec![part] }),
         }
         if open.as_ref().is_some_and(|cut| cut.parts.len() == self.workers) {
+            self.filling.store(Filling::Little as u8, Ordering::Relaxed);
             self.handed_in.notify_all();
         }
     }

@@ -14,11 +14,12 @@ use crate::dictionary::Dictionary;
 use crate::feed::{Fed, Feed, OpenFeeds, Seat, Waker};
 use crate::graph::{ChangeOutlet, Plan};
 use crate::inputs::Inputs;
+use crate::lease::Lease;
 use crate::pace::{Pace, TickRules};
 use crate::publish::Slots;
 use crate::rules::Rules;
 use crate::shelf::Shelf;
-use crate::station::{FIRST_TICK, Station};
+use crate::station::{Closing, FIRST_TICK, Station};
 use crate::time::{ServiceClock, Time};
 use crate::workers;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub journal_max: Option<usize>,
     /// What sources say about themselves.
     pub board: Arc<Board>,
+    /// What may show, if not everything; asked in the process that leads.
+    pub lease: Option<Arc<dyn Lease>>,
 }
 
 /// Rows to start from: the state as of a tick.
@@ -129,7 +132,7 @@ impl Engine {
         let place = cluster.as_ref().map_or(Place::alone(settings.workers), |cluster| cluster.place(settings.workers));
         let slots = Arc::new(Slots::new(settings.workers));
         let start = settings.restore.as_ref().map_or(FIRST_TICK, |restore| restore.tick + 1);
-        let pace = Arc::new(Pace::new(settings.ticks, place, start, &settings.board));
+        let pace = Arc::new(Pace::new(settings.ticks, place, start, &settings.board, settings.lease));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,
@@ -230,7 +233,7 @@ impl Engine {
     }
 }
 
-/// Counts closed ticks.
+/// Counts closed ticks, and knows which show all there was.
 #[derive(Clone)]
 pub struct TickCounter(Arc<Pace>);
 
@@ -239,6 +242,12 @@ impl TickCounter {
     #[must_use]
     pub fn ticks(&self) -> u64 {
         self.0.ticks()
+    }
+
+    /// Whether a state as of `as_of` holds everything that there was in the sources at the start.
+    #[must_use]
+    pub fn has_caught_up(&self, as_of: Time) -> bool {
+        self.0.has_caught_up(as_of)
     }
 }
 
@@ -310,7 +319,7 @@ impl Loop<'_> {
         if index > 0 {
             let next = self.pace.tick();
             if next > self.station.tick() {
-                self.close_tick(next, unnoted, false, None);
+                self.close_tick(next, unnoted, Closing::default());
                 self.cut_at(self.pace.cut());
             }
             return;
@@ -322,8 +331,12 @@ impl Loop<'_> {
         let Some(next) = self.pace.due(now, self.slots.closed()) else { return };
         if next > self.station.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            let waits_for = self.pace.waits_for(self.board);
-            self.close_tick(next, unnoted, cut, waits_for);
+            let closing = Closing {
+                cut,
+                waits_for: self.pace.waits_for(self.board),
+                caught_up: self.pace.has_caught_up(next - 1),
+            };
+            self.close_tick(next, unnoted, closing);
             if cut {
                 self.cut_at(next - 1);
             }
@@ -331,13 +344,16 @@ impl Loop<'_> {
         }
     }
 
-    fn close_tick(&mut self, next: Time, unnoted: &mut bool, cut: bool, waits_for: Option<usize>) {
+    fn close_tick(&mut self, next: Time, unnoted: &mut bool, closing: Closing) {
         if std::mem::take(unnoted) {
             let mut positions = Vec::new();
             self.feeds.iter().for_each(|feed| feed.positions(&mut positions));
             self.station.note(positions);
         }
-        self.station.close_tick(next, cut, waits_for);
+        self.station.close_tick(next, closing);
+        if let Some(cuts) = self.cuts {
+            cuts.note(self.station.filling());
+        }
     }
 
     /// Nothing has been given since the open tick was opened, and that is after `tick`.

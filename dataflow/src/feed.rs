@@ -52,6 +52,11 @@ pub struct Fed {
     pub reached: Option<Time>,
 }
 
+impl Fed {
+    /// What a source has reached that catches up with something that has no dates: it does not hold ticks back.
+    pub const UNDATED: Time = Time::MAX - 1;
+}
+
 /// A source as the worker loop sees it. It lives in one worker's thread.
 pub trait Feed {
     /// Moves at most about `budget` records that have arrived into the inputs, and never blocks.

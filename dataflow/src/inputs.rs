@@ -7,8 +7,8 @@ use differential_dataflow::input::{Input, InputSession};
 use timely::dataflow::Scope;
 
 use crate::cluster::talk::{Mark, Noted, Report};
-use crate::cut::Journal;
 use crate::cut::journal::Journaling;
+use crate::cut::{Filling, Journal};
 use crate::dictionary::{Dictionary, Name};
 use crate::feed::Position;
 use crate::ids::{ProductKey, UserKey};
@@ -144,6 +144,11 @@ impl Inputs {
     /// From now on what is given is noted for the next cut, up to so many updates.
     pub(crate) fn keep_journal(&mut self, max: usize) {
         self.journaling = Some(Journaling::new(max, self.tick() - 1));
+    }
+
+    /// How full the journal is.
+    pub(crate) fn filling(&self) -> Filling {
+        self.journaling.as_ref().map_or(Filling::Little, Journaling::filling)
     }
 
     /// Everything given up to `tick` since the cut before; none if that was too much to hold.

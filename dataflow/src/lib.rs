@@ -18,6 +18,7 @@ pub mod feed;
 pub mod graph;
 pub mod ids;
 pub mod inputs;
+pub mod lease;
 pub mod ops;
 pub mod pace;
 pub mod publish;

@@ -9,6 +9,8 @@
 //! In a cluster the leader is a worker of process 0. Its marks come to the other processes through the graph, and their
 //! paces follow; what their sources do comes back to it as reports (see [`crate::cluster`]).
 //!
+//! Before a tick shows, whoever holds the [`Lease`] has noted it where a crash does not reach.
+//!
 //! While sources are far behind, everything queued joins one large tick, because the cost of an update falls with the
 //! size of its tick; when they have caught up, ticks shrink by themselves.
 
@@ -20,6 +22,7 @@ use crate::board::Board;
 use crate::cluster::Place;
 use crate::cluster::talk::{Mark, Report};
 use crate::feed::{Fed, Waker};
+use crate::lease::Lease;
 use crate::time::{Millis, Time};
 
 /// The bounds within which ticks adapt.
@@ -69,14 +72,27 @@ pub(crate) struct Pace {
     stopped: AtomicBool,
     end: (Mutex<()>, Condvar),
     ticks: AtomicU64,
+    /// The tick that was open when all sources had caught up for the first time; `NEVER` before.
+    caught_up: AtomicU64,
+    lease: Option<Arc<dyn Lease>>,
 }
+
+/// Of something that has not happened.
+const NEVER: Time = Time::MAX;
 
 /// Of a worker whose sources have caught up.
 const LIVE: Time = Time::MAX;
 
 impl Pace {
-    /// The pace of the workers of a process, whose first tick, open from the start, is `start`.
-    pub(crate) fn new(rules: TickRules, place: Place, start: Time, board: &Board) -> Self {
+    /// The pace of the workers of a process, whose first tick, open from the start, is `start`. Where there is a lease,
+    /// nothing shows that it does not cover.
+    pub(crate) fn new(
+        rules: TickRules,
+        place: Place,
+        start: Time,
+        board: &Board,
+        lease: Option<Arc<dyn Lease>>,
+    ) -> Self {
         let (peers, tick) = (place.peers(), board.open());
         tick.store(start, Ordering::Release);
         Pace {
@@ -97,6 +113,8 @@ impl Pace {
             stopped: AtomicBool::new(false),
             end: (Mutex::new(()), Condvar::new()),
             ticks: AtomicU64::new(0),
+            caught_up: AtomicU64::new(NEVER),
+            lease,
         }
     }
 
@@ -156,6 +174,9 @@ impl Pace {
         if self.place.leads() {
             return;
         }
+        if mark.caught_up {
+            self.caught_up.fetch_min(mark.now, Ordering::AcqRel);
+        }
         if mark.cut {
             self.cut.fetch_max(mark.now, Ordering::Relaxed);
         }
@@ -185,11 +206,14 @@ impl Pace {
             return None;
         }
         let reached = self.reached.iter().map(|reached| reached.load(Ordering::Relaxed)).min().unwrap_or(LIVE);
+        if reached == LIVE {
+            self.caught_up.fetch_min(open, Ordering::AcqRel);
+        }
         let next = now.min(reached.max(open + 1));
         let age = now.saturating_sub(self.opened_at.load(Ordering::Relaxed));
         let fed = self.fed_here().max(self.fed_elsewhere.load(Ordering::Relaxed));
         if fed == 0 {
-            return (age >= self.rules.idle_tick_ms).then_some(next);
+            return (age >= self.rules.idle_tick_ms && self.may_show(next)).then_some(next);
         }
         let waiting: usize = self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum();
         let is_due = if waiting < self.rules.behind_min {
@@ -197,7 +221,16 @@ impl Pace {
         } else {
             fed >= self.share || age >= self.rules.tick_ms_max
         };
-        is_due.then_some(next)
+        (is_due && self.may_show(next)).then_some(next)
+    }
+
+    fn may_show(&self, tick: Time) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.covers(tick, self.has_caught_up(tick)))
+    }
+
+    /// Whether a state as of `as_of` holds everything that there was in the sources at the start.
+    pub(crate) fn has_caught_up(&self, as_of: Time) -> bool {
+        self.caught_up.load(Ordering::Acquire) <= as_of
     }
 
     /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` tells of this one's.
@@ -282,6 +315,7 @@ mod tests {
             Place::alone(1),
             0,
             &Board::default(),
+            None,
         );
         pace.fed(0, Fed::default());
         pace.open(1000, 1000, false);
@@ -321,7 +355,7 @@ mod tests {
 
     #[test]
     fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
-        let pace = Pace::new(TickRules::default(), Place::alone(2), 0, &Board::default());
+        let pace = Pace::new(TickRules::default(), Place::alone(2), 0, &Board::default(), None);
         pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(500) });
         assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
         pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(700) });
@@ -333,15 +367,42 @@ mod tests {
         pace.open(700, 9001, false);
         pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(600) });
         assert_eq!(pace.due(9002, 700), Some(701), "time goes on, though one record be older than another");
+        assert!(!pace.has_caught_up(9002));
         pace.fed(1, fed(1, 0));
         assert_eq!(pace.due(9002, 700), Some(9002));
+        pace.fed(1, Fed { records: 0, waiting: 0, reached: Some(Fed::UNDATED) });
+        assert_eq!(pace.due(9003, 700), Some(9003));
+        assert!(pace.has_caught_up(700) && !pace.has_caught_up(699), "what is fed into the open tick belongs to it");
+    }
+
+    #[test]
+    fn nothing_shows_that_the_lease_does_not_cover() {
+        struct Until(AtomicU64, AtomicBool);
+
+        impl Lease for Until {
+            fn covers(&self, tick: Time, caught_up: bool) -> bool {
+                self.1.store(caught_up, Ordering::Relaxed);
+                tick <= self.0.load(Ordering::Relaxed)
+            }
+        }
+
+        let lease = Arc::new(Until(AtomicU64::new(500), AtomicBool::new(true)));
+        let pace = Pace::new(TickRules::default(), Place::alone(1), 0, &Board::default(), Some(lease.clone()));
+        pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(400) });
+        assert_eq!(pace.due(9000, 0), Some(400));
+        assert!(!lease.1.load(Ordering::Relaxed), "the source is catching up");
+        pace.fed(0, fed(1, 0));
+        assert_eq!(pace.due(9000, 0), None);
+        lease.0.store(9000, Ordering::Relaxed);
+        assert_eq!(pace.due(9000, 0), Some(9000));
+        assert!(lease.1.load(Ordering::Relaxed));
     }
 
     #[test]
     fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_marks() {
         let place = |process| Place { workers: 1, process, processes: 2 };
         let rules = TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() };
-        let [leading, following] = [0, 1].map(|process| Pace::new(rules, place(process), 0, &Board::default()));
+        let [leading, following] = [0, 1].map(|process| Pace::new(rules, place(process), 0, &Board::default(), None));
         leading.fed(0, fed(0, 0));
         assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
         leading.open(1000, 1000, false);
@@ -361,8 +422,9 @@ mod tests {
         assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
         following.fed(1, fed(50, 70));
         assert_eq!(following.budget(), 0);
-        let mark = Mark { now: 1000, cut: true, end: false, waits_for: None };
+        let mark = Mark { now: 1000, cut: true, end: false, waits_for: None, caught_up: false };
         following.marked(mark);
+        assert!(!following.has_caught_up(1000));
         following.marked(mark);
         assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
         leading.stop();

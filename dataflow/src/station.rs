@@ -6,7 +6,7 @@ use timely::worker::Worker;
 
 use crate::cluster::Talk;
 use crate::cluster::talk::{Mark, Report};
-use crate::cut::Cuts;
+use crate::cut::{Cuts, Filling};
 use crate::feed::Position;
 use crate::graph::{self, Plan};
 use crate::inputs::Inputs;
@@ -15,6 +15,17 @@ use crate::time::Time;
 
 /// The tick that is open at the start of an empty graph.
 pub(crate) const FIRST_TICK: Time = 1;
+
+/// How the leader closes a tick; other processes are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Closing {
+    /// For a cut.
+    pub(crate) cut: bool,
+    /// A process whose sources are not live, if there is one.
+    pub(crate) waits_for: Option<usize>,
+    /// Whether all sources had caught up by then.
+    pub(crate) caught_up: bool,
+}
 
 /// A worker's inputs and publisher around the graph.
 pub struct Station {
@@ -56,13 +67,14 @@ impl Station {
     /// Closes the open tick and opens `tick`. Everything given so far is visible as of `tick - 1`, and the window's
     /// edge stands exactly there.
     pub fn advance_to(&mut self, tick: Time) {
-        self.close_tick(tick, false, None);
+        self.close_tick(tick, Closing::default());
     }
 
-    /// The same; other processes are told whether the tick is closed for a cut, and which process is not live.
-    pub(crate) fn close_tick(&mut self, tick: Time, cut: bool, waits_for: Option<usize>) {
+    /// The same, closed like that.
+    pub(crate) fn close_tick(&mut self, tick: Time, closing: Closing) {
         if self.leads {
-            self.inputs.mark(Mark { now: tick - 1, cut, end: false, waits_for });
+            let Closing { cut, waits_for, caught_up } = closing;
+            self.inputs.mark(Mark { now: tick - 1, cut, end: false, waits_for, caught_up });
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
@@ -70,7 +82,7 @@ impl Station {
 
     /// For the leader: tells all workers of the cluster, itself included, to end.
     pub(crate) fn end_all(&mut self) {
-        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true, waits_for: None });
+        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true, waits_for: None, caught_up: false });
         self.inputs.flush_marks();
     }
 
@@ -88,6 +100,11 @@ impl Station {
     /// From now on what is given is noted for cuts, up to so many updates between two.
     pub fn keep_journal(&mut self, max: usize) {
         self.inputs.keep_journal(max);
+    }
+
+    /// How much of what may be noted between two cuts has been.
+    pub(crate) fn filling(&self) -> Filling {
+        self.inputs.filling()
     }
 
     /// Hands in this worker's part of the cut at `tick` once that is published. The tick must be closed, and nothing

@@ -74,6 +74,7 @@ fn a_worker_that_comes_late_has_its_turn() {
             changes: None,
             restore: None,
             journal_max: None,
+            lease: None,
             board: Arc::new(Board::default()),
         })
         .expect("threads can be started");

@@ -158,6 +158,7 @@ fn start(fed: &Arc<AtomicUsize>) -> Engine {
         changes: None,
         restore: None,
         journal_max: None,
+        lease: None,
         board: Arc::new(Board::default()),
     })
     .expect("threads can be started")

@@ -17,12 +17,12 @@ pub struct App {
     pub shelf: Shelf,
     /// What the sources say about themselves.
     pub board: Arc<Board>,
-    /// Counts closed ticks.
+    /// Counts closed ticks, and knows which show all there was.
     pub ticks: TickCounter,
     /// The clock that stamps removals and tells how old the state is: the one the engine runs on.
     pub clock: Arc<dyn ServiceClock>,
-    /// The newest state that may have been answered with before the last start: no older one is answered with.
-    pub floor: Time,
+    /// What may have been answered with before the last start: nothing older is answered with.
+    pub floor: Floor,
     /// What is told of checkpoints, where they are taken.
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Where events and removals go.
@@ -35,6 +35,15 @@ pub struct App {
     pub version: &'static str,
     /// The parts that run inside this process instead of a service of their own, for the page.
     pub embedded: Vec<String>,
+}
+
+/// The least that is answered with after a start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Floor {
+    /// States of this tick or later ones.
+    pub as_of: Time,
+    /// States that hold everything the sources had at the start: what was answered with before did so too.
+    pub caught_up: bool,
 }
 
 /// The processes of a cluster, each of which holds the rows of some users.

@@ -31,7 +31,7 @@ mod shared;
 mod token;
 mod waits;
 
-pub use app::{App, LastCheckpoint, Peers};
+pub use app::{App, Floor, LastCheckpoint, Peers};
 pub use intake::{BoxFuture, Intake, NotTaken, Refused};
 pub use server::shutdown::Shutdown;
 pub use server::{Running, StartError, ThreadPanicked, serve};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use dataflow::time::Time;
 
-use crate::app::App;
+use crate::app::{App, Floor};
 use crate::endpoints::status::Categories;
 use crate::forward::Forward;
 use crate::limits::Places;
@@ -60,12 +60,18 @@ impl Shared {
 
     /// Whether a state may be answered from: not one before what was answered before, nor an older one than is asked for.
     pub(crate) fn admit(&self, as_of: Time, parameters: &Parameters) -> Result<(), Problem> {
-        if as_of < self.app.floor {
+        if !self.is_reached_again(as_of) {
             return Err(Problem::BeforeTheLast);
         }
         let Some(most_ms) = parameters.staleness_ms_max else { return Ok(()) };
         let age_ms = self.app.clock.now().saturating_sub(as_of);
         if age_ms <= most_ms { Ok(()) } else { Err(Problem::TooOld { age_ms, most_ms }) }
+    }
+
+    /// Whether a state is no older than those that were answered with before the last start.
+    pub(crate) fn is_reached_again(&self, as_of: Time) -> bool {
+        let Floor { as_of: least, caught_up } = self.app.floor;
+        as_of >= least && (!caught_up || self.app.ticks.has_caught_up(as_of))
     }
 
     /// The bounds of query parameters.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{Bounds, Fingerprint, Mark, Place, Restored, Series, SourceRows, Store, Taken};
+use checkpoints::{Bounds, Fingerprint, Mark, Place, Reached, Restored, Series, SourceRows, Store, Taken};
 use dataflow::board::Board;
 use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
@@ -107,10 +107,10 @@ impl Process {
         let restored = restored.map_err(|error| error.to_string())?.map(Arc::new);
 
         let mut mark = Mark::open(dir, MARK, disk).map_err(|error| error.to_string())?;
-        let floor = mark.read().unwrap_or(0);
+        let floor = mark.read().unwrap_or_default().tick;
         let clock = Clock::new(floor.max(wall));
         let until = clock.now() + AHEAD_MS;
-        mark.raise(until).map_err(|error| error.to_string())?;
+        mark.raise(noted(until)).map_err(|error| error.to_string())?;
 
         let cuts = Arc::new(Cuts::new(1, JOURNAL_MAX));
         let plan = Plan {
@@ -176,7 +176,7 @@ impl Process {
     pub(crate) fn pass(&mut self, wall: Millis) {
         let until = self.clock.now().max(wall) + AHEAD_MS;
         // Where the mark cannot be raised time stands still.
-        if until > self.until + AHEAD_MS / 2 && self.mark.raise(until).is_ok() {
+        if until > self.until + AHEAD_MS / 2 && self.mark.raise(noted(until)).is_ok() {
             self.until = until;
         }
         self.clock.advance(wall, self.until);
@@ -341,4 +341,9 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
         lines,
         catalogue,
     })
+}
+
+/// Every source here has caught up once a process shows anything.
+fn noted(tick: Time) -> Reached {
+    Reached { tick, caught_up: true }
 }

@@ -50,7 +50,7 @@ impl DeadLetters {
         let (deadline, deadlines) = channel();
         let (asked, asking) = channel();
         let (result, done) = channel();
-        let mut office = Office { log, report, deadlines, give_up_at: None, asking, waiting: Vec::new(), room };
+        let mut office = Office { log, report, deadlines, give_up_at: None, asking, room };
         std::thread::Builder::new().name("dead-letters".into()).spawn(move || {
             // Whoever does not finish does not wait for the result either.
             let _ = result.send(office.run(&letters, to_record));
@@ -87,9 +87,9 @@ struct Office {
     report: Report,
     deadlines: Receiver<Instant>,
     give_up_at: Option<Instant>,
+    /// Whoever waits for all letters given so far to be in the log.
     asking: Receiver<SyncSender<()>>,
-    /// Who waits for letters to be in the log, and how many may have been given before they asked.
-    waiting: Vec<(SyncSender<()>, usize)>,
+    /// How many letters may be given and not taken yet.
     room: usize,
 }
 
@@ -97,37 +97,26 @@ impl Office {
     fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), Unwritten> {
         (self.report)(State::Live);
         loop {
-            let asked = self.asking.try_iter().map(|asked| (asked, self.room));
-            self.waiting.extend(asked);
-            let written = match letters.recv_timeout(LOOK) {
-                Ok(first) => {
-                    let batch = std::iter::once(first).chain(letters.try_iter()).take(BATCH);
-                    let records: Vec<_> = batch.map(&to_record).collect();
-                    let count = records.len();
-                    self.write(records)?;
-                    count
+            let mut asked: Vec<_> = self.asking.try_iter().collect();
+            // What was given before somebody asked is waiting by now, and comes before what is given meanwhile.
+            let most = if asked.is_empty() { BATCH } else { self.room };
+            let mut waiting: Vec<L> = letters.try_iter().take(most).collect();
+            if waiting.is_empty() && asked.is_empty() {
+                match letters.recv_timeout(LOOK) {
+                    Ok(letter) => waiting.push(letter),
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
-                // There are none, so all that were given are written.
-                Err(RecvTimeoutError::Timeout) => self.room,
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.settle(self.room);
-                    return Ok(());
-                }
-            };
-            self.settle(written);
-        }
-    }
-
-    /// So many letters more are in the log.
-    fn settle(&mut self, written: usize) {
-        self.waiting.retain_mut(|(asked, before)| {
-            *before = before.saturating_sub(written);
-            if *before == 0 {
-                // Whoever has given up does not hear it.
+            }
+            let mut waiting = waiting.into_iter().map(&to_record).peekable();
+            while waiting.peek().is_some() {
+                self.write(waiting.by_ref().take(BATCH).collect())?;
+            }
+            // Whoever has given up does not hear it.
+            for asked in asked.drain(..) {
                 let _ = asked.try_send(());
             }
-            *before > 0
-        });
+        }
     }
 
     /// Appends the records; where the log refuses one of them, each by itself, so that it cannot hold up the others.
@@ -286,6 +275,24 @@ mod tests {
             assert_eq!(log.kept().len(), round * (BATCH + 7));
         }
         drop(sender);
+        assert_eq!(office.finish(SOON), Ok(()));
+    }
+
+    #[test]
+    fn letters_that_go_on_coming_keep_nobody_waiting() {
+        let log = Flaky::failing(0);
+        let (sender, receiver) = sync_channel(10_000);
+        let office = DeadLetters::start(log, receiver, 10_000, to_record, Arc::new(|_| ())).unwrap();
+        let settle = office.settling();
+        let (settled, done) = sync_channel::<()>(0);
+        let trickle = std::thread::spawn(move || {
+            while done.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+                sender.send("a".to_owned()).unwrap();
+            }
+        });
+        assert_eq!((settle(SOON), settle(SOON)), (Ok(()), Ok(())));
+        drop(settled);
+        trickle.join().unwrap();
         assert_eq!(office.finish(SOON), Ok(()));
     }
 

@@ -250,7 +250,7 @@ impl Source {
         let target = Target::new(&settings)?;
         let board = board.source(NAME);
         board.state(0, State::CatchingUp);
-        let flow = Arc::new(resumed.as_ref().map_or_else(Flow::default, |rows| Flow::resuming(rows.lsn)));
+        let flow = Arc::new(resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn)));
         Ok(Source { settings, target, clock, board, letters, flow, resumed: Mutex::new(resumed) })
     }
 

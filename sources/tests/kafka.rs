@@ -321,7 +321,15 @@ fn brokers_that_are_not_there_at_the_start_are_waited_for() {
     broker.kill9();
     let shop = Shop::open(&broker, &["patient"]);
     shop.wait_retrying(Duration::from_secs(10), "no answer from the brokers");
+    // What there is to catch up with is not known: answers do not claim to be of the present.
+    let as_of = || shop.engine.shelf().glance_any().as_of();
+    let is_complete = || shop.engine.tick_counter().has_caught_up(as_of());
+    let first = as_of();
+    wait_until(SOON, "ticks close", || as_of() > first);
+    assert!(as_of() < 1_000_000 && !is_complete(), "{}", as_of());
     broker.restart();
+    wait_until(SOON, "answers are complete", is_complete);
+    assert!(as_of() > 1_000_000_000_000);
     shop.wait_viewed("ann", products("p", 1));
     wait_until(SOON, "the source is live", || shop.said().state == State::Live);
     shop.engine.stop().unwrap();

@@ -15,7 +15,7 @@ mod watchdog;
 use std::net::TcpStream;
 
 use anyhow::{Context as _, anyhow, bail};
-use checkpoints::Fingerprint;
+use checkpoints::{Fingerprint, Reached};
 use dataflow::time::Time;
 use query_server::Peers;
 
@@ -30,15 +30,15 @@ pub(super) use watchdog::Watchdog;
 pub(super) struct Start {
     /// The checkpoint that all go on from, if there is one.
     pub(super) checkpoint: Option<Time>,
-    /// No older state may be answered with.
-    pub(super) floor: Time,
+    /// What was answered with before, if anything was.
+    pub(super) floor: Option<Reached>,
     /// Tells this start from all others.
     generation: u64,
 }
 
 impl Start {
     /// Of process 0.
-    pub(super) fn new(checkpoint: Option<Time>, floor: Time) -> anyhow::Result<Start> {
+    pub(super) fn new(checkpoint: Option<Time>, floor: Option<Reached>) -> anyhow::Result<Start> {
         let generation = getrandom::u64().map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
         Ok(Start { checkpoint, floor, generation })
     }

@@ -12,6 +12,7 @@ use sources::{files, kafka, postgres};
 
 use super::checkpoints::{Acknowledge, Restored, SourceRows};
 use super::settings;
+use crate::clock::LaterClock;
 use crate::config::{self, Config};
 
 /// Sources that are ready to be opened.
@@ -33,7 +34,8 @@ pub(super) fn make(
     let kafka = config.kafka.as_ref().map(|settings| {
         let restored = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
-        kafka::Source::resuming(of_kafka(settings), clock.clone(), board, letters.clone(), resume)
+        let clock = Arc::new(LaterClock::new(clock.clone()));
+        kafka::Source::resuming(of_kafka(settings), clock, board, letters.clone(), resume)
     });
     // One worker reads the database: it is one of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {

@@ -198,6 +198,7 @@ pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed:
         changes: None,
         restore: None,
         journal_max: None,
+        lease: None,
         board: Arc::new(Board::default()),
     }
 }

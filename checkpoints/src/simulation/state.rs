@@ -16,7 +16,7 @@ type Change = Vec<(PathBuf, Option<Inode>)>;
 #[derive(Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// So many of the bytes are durable; files only grow.
+    /// So many of the bytes are durable; files grow, and what is written over is durable at once.
     synced: usize,
 }
 
@@ -126,6 +126,23 @@ impl State {
         self.contents.entry(inode).or_default().bytes.extend_from_slice(&bytes[..fits]);
         begun?;
         if fits == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
+    }
+
+    /// What was written by the time of a crash stays: that a part of it is lost as well tells nothing more.
+    pub(super) fn overwrite(&mut self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let number = self.operations;
+        let inode = self.inode(path)?;
+        let begun = self.operate();
+        let torn = begun.is_err() && self.crash_at == Some(number);
+        let written = match (&begun, torn) {
+            (Ok(()), _) => bytes.len(),
+            (Err(_), true) => Dice::new(number).up_to(bytes.len()),
+            (Err(_), false) => 0,
+        };
+        let content = &mut self.contents.get_mut(&inode).ok_or(io::ErrorKind::NotFound)?.bytes;
+        let place = usize::try_from(offset).ok().and_then(|start| content.get_mut(start..start + bytes.len()));
+        place.ok_or(io::ErrorKind::UnexpectedEof)?[..written].copy_from_slice(&bytes[..written]);
+        begun
     }
 
     pub(super) fn sync(&mut self, inode: Inode, life: u64) -> io::Result<()> {

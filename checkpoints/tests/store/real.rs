@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use checkpoints::{Disk, Error, FRAME_ROWS_MAX, Kind, Mark, Place, RealDisk, Rows, Store, Table};
+use checkpoints::{Disk, Error, FRAME_ROWS_MAX, Kind, Mark, Place, Reached, RealDisk, Rows, Store, Table};
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::ids::Ids;
 use dataflow::stamp::Stamp;
@@ -88,7 +88,9 @@ fn a_mark_is_read_back() {
     let open = || Mark::open(&dir.path().join("marks"), "served", Arc::clone(&disk)).unwrap();
     let mut mark = open();
     assert_eq!(mark.read(), None);
-    mark.raise(7).unwrap();
-    mark.raise(5).unwrap();
-    assert_eq!((mark.read(), open().read()), (Some(7), Some(7)));
+    for (tick, caught_up, then) in [(7, false, 7), (5, true, 7), (9, false, 9), (10, false, 10)] {
+        mark.raise(Reached { tick, caught_up }).unwrap();
+        let then = Some(Reached { tick: then, caught_up: tick != 7 });
+        assert_eq!((mark.read(), open().read()), (then, then));
+    }
 }

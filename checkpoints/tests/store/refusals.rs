@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use checkpoints::simulation::{FakeDisk, Loss};
-use checkpoints::{Error, Fingerprint, Kind, Mark};
+use checkpoints::{Error, Fingerprint, Kind, Mark, Reached};
 
 use super::shop::{DIR, Held, changes, draft, key, open, place, restorable, restored, story, write};
 
@@ -155,20 +155,35 @@ fn files_of_others_are_never_touched() {
 }
 
 #[test]
-fn a_mark_tells_damage_from_a_later_format() {
+fn a_mark_needs_no_room_and_only_one_of_its_blocks() {
     let (disk, dir) = (FakeDisk::new(), Path::new(DIR));
-    let mut mark = Mark::open(dir, "served", Arc::new(disk.clone())).expect("there is none yet");
+    let open = || Mark::open(dir, "served", Arc::new(disk.clone()));
+    let noted = |tick| Reached { tick, caught_up: true };
+    let mut mark = open().expect("there is none yet");
     assert_eq!(mark.read(), None);
-    mark.raise(7).expect("the disk works");
+    mark.raise(noted(7)).expect("the disk works");
+    disk.set_capacity(Some(0));
+    mark.raise(noted(8)).expect("there are two blocks already");
+    mark.raise(noted(9)).expect("there are two blocks already");
     let (path, content) = disk.files().remove(0);
-    for at in 0..content.len() {
+    let newest = content.windows(8).position(|text| text == b"\"tick\":9").expect("it is there");
+    for at in (0..content.len()).filter(|at| content[*at] != b' ') {
         let mut other = content.clone();
         other[at] ^= 4;
         disk.put(&path, &other);
-        assert!(matches!(Mark::open(dir, "served", Arc::new(disk.clone())), Err(Error::Corrupt(_))), "byte {at}");
+        let left = if at / 4096 == newest / 4096 { 8 } else { 9 };
+        assert_eq!(open().expect("one is whole").read(), Some(noted(left)), "byte {at}");
+        other[(at + 4096) % 8192] ^= 4;
+        disk.put(&path, &other);
+        assert!(matches!(open(), Err(Error::Corrupt(_))), "byte {at}");
     }
-    let body = "{\"format\":2}\n";
+}
+
+#[test]
+fn a_mark_of_a_later_format_is_told_from_damage() {
+    let (disk, dir) = (FakeDisk::new(), Path::new(DIR));
+    let body = format!("{:96}\n", "{\"format\":2}");
     let text = format!("{body}crc32c {:08x}\n", crc32c::crc32c(body.as_bytes()));
-    disk.put(&path, text.as_bytes());
+    disk.put(&dir.join("served"), text.as_bytes());
     assert!(matches!(Mark::open(dir, "served", Arc::new(disk)), Err(Error::Newer { found: 2, .. })));
 }

@@ -29,6 +29,8 @@ pub(crate) struct Mark {
     pub(crate) end: bool,
     /// A process whose sources are not live, if there is one.
     pub(crate) waits_for: Option<usize>,
+    /// Whether the sources of all processes had caught up by then.
+    pub(crate) caught_up: bool,
 }
 
 /// A worker of another process tells the leader how its sources are doing.

@@ -54,6 +54,18 @@ fn split<T, R>(updates: &mut Vec<(T, Time, R)>, tick: Time) -> Vec<(T, Time, R)>
     std::mem::replace(updates, later)
 }
 
+/// How much a worker has noted since the last cut, of what it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Filling {
+    /// Less than half.
+    Little,
+    /// Half or more.
+    Half,
+    /// More than it may: it has given up noting until the next cut.
+    Spilt,
+}
+
 /// Writes a worker's journal; bounded, and given up when there is more than it may hold.
 pub(crate) struct Journaling {
     journal: Journal,
@@ -78,6 +90,14 @@ impl Journaling {
             return None;
         }
         Some(&mut self.journal)
+    }
+
+    pub(crate) fn filling(&self) -> Filling {
+        match self.journal.len() {
+            _ if self.spilt => Filling::Spilt,
+            noted if noted > 0 && noted >= self.max / 2 => Filling::Half,
+            _ => Filling::Little,
+        }
     }
 
     /// Everything given up to `tick` since the cut before; none if that was too much. Begins anew after `tick`.
@@ -113,8 +133,13 @@ mod tests {
     #[test]
     fn too_much_is_given_up_until_the_next_cut() {
         let mut journaling = Journaling::new(2, 0);
-        [1, 2, 3].into_iter().for_each(|tick| give(&mut journaling, tick));
+        assert_eq!(journaling.filling(), Filling::Little);
+        give(&mut journaling, 1);
+        assert_eq!(journaling.filling(), Filling::Half);
+        [2, 3].into_iter().for_each(|tick| give(&mut journaling, tick));
+        assert_eq!(journaling.filling(), Filling::Spilt);
         assert!(journaling.cut(3).is_none());
+        assert_eq!(journaling.filling(), Filling::Little);
         give(&mut journaling, 4);
         assert_eq!(journaling.cut(4).unwrap().len(), 1);
     }

@@ -30,7 +30,7 @@ pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) 
     if sources.is_empty() {
         reasons.push("no source has started yet".into());
     }
-    if as_of < shared.app.floor {
+    if !shared.is_reached_again(as_of) {
         reasons.push("what was answered before the last start has not been reached again".into());
     }
     let age_ms = shared.app.clock.now().saturating_sub(as_of);

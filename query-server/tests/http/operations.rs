@@ -2,9 +2,11 @@
 
 use dataflow::board::State;
 use dataflow::rules::Rules;
+use dataflow::time::Time;
 use serde_json::Value;
+use vitrine_query_server::Floor;
 
-use crate::shop::{Shop, bought, eventually, now_ms, product, short, viewed};
+use crate::shop::{Shop, Start, bought, eventually, now_ms, product, short, viewed};
 
 #[test]
 fn readiness_tells_why_not() {
@@ -44,6 +46,63 @@ fn readiness_waits_until_what_was_read_shows() {
     eventually(|| connection.get("/readyz").status == 200);
     let history = connection.get("/v1/users/ada/history").json();
     assert_eq!(history["products"][0], READ.to_string(), "{history}");
+}
+
+/// What asks for states, each in its own way.
+const SHELVES: [&str; 3] = ["/v1/users/ada/history", "/v1/users/ada/recommendations", "/v1/bestsellers"];
+
+fn answers_nothing_until_it_catches_up(floor: Floor, reached: Time) {
+    let shop = Shop::again(Start { floor, reached: Some(reached) });
+    shop.source.state(0, State::Live);
+    let mut connection = shop.connect();
+    for target in SHELVES {
+        connection.get(target).assert_problem(503, "catching-up");
+    }
+    let ready = connection.get("/readyz");
+    ready.assert_problem(503, "not-ready");
+    assert!(ready.text().contains("before the last start"), "{}", ready.text());
+    shop.catches_up();
+    for target in SHELVES {
+        eventually(|| connection.get(target).status == 200);
+    }
+    eventually(|| connection.get("/readyz").status == 200);
+}
+
+#[test]
+fn nothing_older_is_answered_than_before_the_last_start() {
+    let now = now_ms();
+    answers_nothing_until_it_catches_up(Floor { as_of: now - 500, caught_up: false }, now - 1000);
+}
+
+#[test]
+fn what_was_complete_before_the_last_start_is_answered_when_it_is_again() {
+    let now = now_ms();
+    answers_nothing_until_it_catches_up(Floor { as_of: now - 2000, caught_up: true }, now - 1000);
+}
+
+#[test]
+fn a_start_that_catches_up_answers_from_where_it_was() {
+    let now = now_ms();
+    let floor = Floor { as_of: now - 2000, caught_up: false };
+    let shop = Shop::again(Start { floor, reached: Some(now - 1000) });
+    let mut connection = shop.connect();
+    for target in SHELVES {
+        eventually(|| connection.get(target).status == 200);
+    }
+}
+
+#[test]
+fn an_older_state_than_is_asked_for_is_not_answered_with() {
+    let shop = Shop::again(Start { floor: Floor::default(), reached: Some(now_ms() - 60_000) });
+    let mut connection = shop.connect();
+    for target in SHELVES {
+        let with =
+            |most: &str| format!("{target}{}max_staleness_ms={most}", if target.contains('?') { '&' } else { '?' });
+        connection.get(&with("59000")).assert_problem(503, "too-old");
+        assert_eq!(connection.get(&with("3600000")).status, 200);
+    }
+    shop.catches_up();
+    eventually(|| connection.get("/v1/bestsellers?max_staleness_ms=59000").status == 200);
 }
 
 #[test]

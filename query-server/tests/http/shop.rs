@@ -18,7 +18,9 @@ use dataflow::rules::Rules;
 use dataflow::shelf::Shelf;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
-use vitrine_query_server::{App, BoxFuture, Intake, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve};
+use vitrine_query_server::{
+    App, BoxFuture, Floor, Intake, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve,
+};
 
 use crate::client::{Answer, Connection, PATIENCE};
 
@@ -35,6 +37,8 @@ pub(crate) enum Record {
 
 #[derive(Default)]
 struct Log {
+    /// See [`Fed::reached`].
+    reached: Mutex<Option<Time>>,
     records: Mutex<Vec<Record>>,
     waker: Mutex<Option<Waker>>,
 }
@@ -67,7 +71,8 @@ impl Feed for LogFeed {
         self.next = end;
         self.board.accepted(records as u64);
         self.board.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
-        Fed { records, waiting: log.len() - end, reached: None }
+        let reached = *self.log.reached.lock().unwrap();
+        Fed { records, waiting: log.len() - end, reached }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
@@ -187,6 +192,14 @@ pub(crate) fn loopback() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
+/// How a shop begins.
+#[derive(Default)]
+pub(crate) struct Start {
+    pub(crate) floor: Floor,
+    /// The time that its source has come to; none if it has caught up.
+    pub(crate) reached: Option<Time>,
+}
+
 /// A shop that is served.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
@@ -209,17 +222,23 @@ impl Shop {
     }
 
     pub(crate) fn with_rules(settings: Settings, rules: Rules, workers: usize) -> Shop {
-        Shop::start(settings, rules, workers, (loopback(), None))
+        Shop::start(settings, rules, workers, (loopback(), None), Start::default())
+    }
+
+    /// A shop that was there before, and may be catching up.
+    pub(crate) fn again(start: Start) -> Shop {
+        Shop::start(Settings::default(), Rules::default(), 1, (loopback(), None), start)
     }
 
     /// One of two processes; the addresses are those of both.
     pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
-        Shop::start(Settings::default(), Rules::default(), 1, (listener, Some((process, addresses))))
+        Shop::start(Settings::default(), Rules::default(), 1, (listener, Some((process, addresses))), Start::default())
     }
 
-    fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place) -> Shop {
+    fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
         let board = Arc::new(Board::default());
         let (log, source) = (Arc::new(Log::default()), board.source("events"));
+        *log.reached.lock().unwrap() = start.reached;
         let engine = engine(rules, workers, log.clone(), board.clone());
         source.state(0, State::Live);
         let live_since = board.snapshot()[0].live_since;
@@ -227,7 +246,7 @@ impl Shop {
         let shelf = if let Some((process, _)) = place { shelf.in_cluster(process, 2) } else { shelf };
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
-            floor: 0,
+            floor: start.floor,
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             checkpoints: None,
             shelf: shelf.clone(),
@@ -268,6 +287,11 @@ impl Shop {
 
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.connect().get(target)
+    }
+
+    /// The source has caught up.
+    pub(crate) fn catches_up(&self) {
+        *self.log.reached.lock().unwrap() = None;
     }
 
     /// Writes to the log and waits until it shows.
@@ -325,6 +349,7 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, board: Arc<Board>) -> Eng
         changes: None,
         restore: None,
         journal_max: None,
+        lease: None,
         board,
     };
     Engine::start(settings).unwrap()

@@ -126,7 +126,8 @@ pub(super) enum Order {
 pub(super) struct Orders {
     /// At most one a partition: a later order makes an earlier one void.
     pub(super) by_partition: BTreeMap<PartitionId, Order>,
-    /// The brokers have been asked what there is, whatever they said.
+    /// The brokers have said what there is, and everything that is to be read on has been ordered. Until then nothing is
+    /// known of the time that was reached.
     pub(super) looked: bool,
     /// Every topic has been found and everything of it that was there has been ordered.
     pub(super) complete: bool,
@@ -156,7 +157,7 @@ impl Desk {
         self.tell();
     }
 
-    /// For the watcher: it has asked what there is, and ordered what it heard of.
+    /// For the watcher: it knows what there is, and has ordered what was read before.
     pub(super) fn looked(&self) {
         if !std::mem::replace(&mut lock(&self.orders).looked, true) {
             self.tell();

@@ -94,6 +94,8 @@ pub(super) struct Watch<U: Upstream> {
     troubles: Vec<String>,
     /// What is wrong with topics, as found when they were last looked up.
     topic_troubles: Vec<String>,
+    /// Topics that are there and were not shown then.
+    refused: Vec<Arc<str>>,
     said: State,
 }
 
@@ -115,6 +117,7 @@ impl<U: Upstream> Watch<U> {
             present: BTreeSet::new(),
             troubles: Vec::new(),
             topic_troubles: Vec::new(),
+            refused: Vec::new(),
             said: State::CatchingUp,
         }
     }
@@ -144,11 +147,9 @@ impl<U: Upstream> Watch<U> {
 
     /// One look, told to the feeds and on the board; says whether anything is wrong.
     pub(super) fn turn(&mut self, deep: bool) -> bool {
-        let desks = self.charge.desks.all().0;
         if let Err(Unanswered(reason)) = self.look(deep) {
             self.troubles.push(reason);
         }
-        desks.iter().for_each(|desk| desk.looked());
         self.say()
     }
 
@@ -183,14 +184,25 @@ impl<U: Upstream> Watch<U> {
                 None => self.begin(id.clone(), &ours[id], *ends, &kept),
             }
         }
+        if ours.keys().all(|id| self.tracked.contains_key(id)) && !self.is_kept_from_us() {
+            desks.iter().for_each(|desk| desk.looked());
+        }
         if self.topic_troubles.is_empty() && ends.len() == ours.len() && kept.unanswered.is_empty() {
             desks.iter().for_each(|desk| desk.complete());
         }
         Ok(())
     }
 
+    /// Whether there is a topic that was read before, and of which nothing can be read yet.
+    fn is_kept_from_us(&self) -> bool {
+        let is_read = |topic: &str| self.tracked.keys().any(|id| *id.topic == *topic);
+        // Any topic has a first partition.
+        let was_read = |topic: &str| (self.charge.resume)(topic, 0).is_some();
+        self.refused.iter().any(|topic| !is_read(topic) && was_read(topic))
+    }
+
     fn look_up_topics(&mut self) -> Result<(), Unanswered> {
-        let (mut present, mut troubles) = (BTreeSet::new(), Vec::new());
+        let (mut present, mut troubles, mut refused) = (BTreeSet::new(), Vec::new(), Vec::new());
         for topic in &self.charge.topics {
             match self.charge.upstream.look_up(topic)? {
                 Found::Partitions(partitions) => {
@@ -202,11 +214,12 @@ impl<U: Upstream> Watch<U> {
                 Found::Refused(reason) => {
                     // It is there all the same: what is read of it is not dropped.
                     present.extend(self.present.iter().filter(|id| id.topic == *topic).cloned());
+                    refused.push(topic.clone());
                     troubles.push(reason);
                 }
             }
         }
-        (self.present, self.topic_troubles) = (present, troubles);
+        (self.present, self.topic_troubles, self.refused) = (present, troubles, refused);
         Ok(())
     }
 

@@ -88,7 +88,7 @@ impl Following {
     /// A source of the server of that proof, which goes on from `resumed`; orders count for so long.
     #[must_use]
     pub fn new(dictionary: Arc<Dictionary>, window_ms: Millis, proof: Proof, resumed: Option<Resumed>) -> Self {
-        let flow = resumed.as_ref().map_or_else(Flow::default, |rows| Flow::resuming(rows.lsn));
+        let flow = resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn));
         let held = resumed.as_ref().filter(|rows| rows.proof == Some(proof)).map(|rows| rows.lsn);
         Following {
             dictionary,

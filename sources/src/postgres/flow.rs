@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
+use dataflow::feed::Fed;
 use dataflow::time::Time;
 
 /// Stands for no time.
@@ -30,9 +31,18 @@ pub(super) struct Flow {
     stale: AtomicBool,
     /// The time the changes fed have reached, while catching up.
     reached: AtomicU64,
+    /// The source was live once.
+    caught_up: AtomicBool,
 }
 
 impl Flow {
+    /// For a source that begins with all rows.
+    pub(super) fn fresh() -> Flow {
+        let flow = Flow::default();
+        flow.reached.store(Fed::UNDATED, Ordering::Relaxed);
+        flow
+    }
+
     /// For a source that goes on at `place`.
     pub(super) fn resuming(place: i64) -> Flow {
         let flow = Flow::default();
@@ -115,7 +125,17 @@ impl Flow {
 
     /// The changes fed have come to this time, and there are more; none: the source is live.
     pub(super) fn reach(&self, time: Option<Time>) {
+        if time.is_none() {
+            self.caught_up.store(true, Ordering::Relaxed);
+        }
         self.reached.store(time.map_or(NONE, |time| time.max(UNKNOWN)), Ordering::Relaxed);
+    }
+
+    /// The tables cannot be followed now, or, where that `lasts`, before somebody has mended something.
+    pub(super) fn lose(&self, lasts: bool) {
+        if lasts || self.caught_up.load(Ordering::Relaxed) {
+            self.reached.store(NONE, Ordering::Relaxed);
+        }
     }
 
     /// The time the changes fed have come to, while catching up.
@@ -138,6 +158,19 @@ mod tests {
         assert_eq!((flow.next(), flow.rows()), (10, 0));
         flow.quiet(20);
         assert_eq!(flow.next(), 20);
+    }
+
+    #[test]
+    fn time_waits_for_a_source_that_goes_on_and_was_not_reached_yet() {
+        let [fresh, resumed] = [Flow::fresh(), Flow::resuming(5)];
+        [&fresh, &resumed].iter().for_each(|flow| flow.lose(false));
+        assert_eq!((fresh.reached(), resumed.reached()), (Some(Fed::UNDATED), Some(UNKNOWN)));
+        resumed.reach(None);
+        resumed.reach(Some(9));
+        resumed.lose(false);
+        assert_eq!(resumed.reached(), None, "it was live before");
+        fresh.lose(true);
+        assert_eq!(fresh.reached(), None, "somebody has to mend it");
     }
 
     #[test]

@@ -113,8 +113,8 @@ impl Reader {
                 Ok(()) => Duration::ZERO,
                 Err(Error::Stopped(_)) => return,
                 Err(error) => {
-                    // While the server is away time goes on, for the other sources too.
-                    self.flow.reach(None);
+                    // Time goes on, for the other sources too, unless it is not known yet how far it had come.
+                    self.flow.lose(matches!(error, Error::OtherServer(_) | Error::Layout(_)));
                     let text = format!("PostgreSQL at {}: {error}", self.target.place());
                     match error {
                         Error::OtherServer(_) => return self.refuse(text, stop),

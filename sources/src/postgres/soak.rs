@@ -156,6 +156,7 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         changes: None,
         restore: None,
         journal_max: Some(0),
+        lease: None,
         board: Arc::new(Board::default()),
     })
     .unwrap();

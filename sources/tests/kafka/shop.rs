@@ -67,6 +67,7 @@ impl Shop {
             changes: None,
             restore: None,
             journal_max: Some(0),
+            lease: None,
             board,
         });
         Shop { engine: engine.unwrap(), dead_letters }

@@ -157,6 +157,7 @@ impl Mirror {
             changes: None,
             restore: kept.map(Kept::restore),
             journal_max: Some(0),
+            lease: None,
             board: board.clone(),
         });
         let key = &["order_id", "product_id"];

@@ -74,6 +74,7 @@ impl Running {
             changes: None,
             restore: None,
             journal_max: None,
+            lease: None,
             board: board.clone(),
         });
         Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, board }

@@ -1,7 +1,7 @@
 //! The thread that takes checkpoints, and tells the sources what has become durable.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,11 @@ const PARTS_LOOK: Duration = Duration::from_millis(50);
 /// How long dead letters may take to be in the log before a checkpoint is put off.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 
-/// How often a process that does not lead looks whether it is to end.
-const FOLLOWER_LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked whether a checkpoint is due, or the end has come.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// An early checkpoint comes after this share of the time between two at the soonest.
+const EARLY_SHARE: u32 = 4;
 
 /// What a keeper works with.
 pub(crate) struct Keeping {
@@ -44,7 +47,9 @@ pub(crate) type Settle = Box<dyn Fn(Duration) -> Result<(), Unwritten> + Send>;
 
 /// The running thread.
 pub(crate) struct Keeper {
-    stop: Sender<Instant>,
+    stop: Sender<()>,
+    /// When the last checkpoint must be there, once it is known.
+    end: Arc<OnceLock<Instant>>,
     thread: JoinHandle<()>,
     last: Arc<Mutex<LastCheckpoint>>,
 }
@@ -56,6 +61,7 @@ struct Writing {
     settle: Settle,
     acknowledge: Acknowledge,
     last: Arc<Mutex<LastCheckpoint>>,
+    end: Arc<OnceLock<Instant>>,
 }
 
 /// What is durable once all parts of a checkpoint are there.
@@ -78,11 +84,12 @@ impl Keeper {
         let last = Arc::new(Mutex::new(LastCheckpoint { as_of_ms, ..LastCheckpoint::default() }));
         let Keeping { cuts, dictionary, settle, acknowledge, leads } = keeping;
         let series = Series::new(store, id_key, dictionary, restored, Bounds::default());
-        let writing = Writing { series, cuts, settle, acknowledge, last: last.clone() };
+        let end: Arc<OnceLock<Instant>> = Arc::default();
+        let writing = Writing { series, cuts, settle, acknowledge, last: last.clone(), end: end.clone() };
         let (stop, stopped) = channel();
         let run = move || if leads { writing.run(every, &stopped) } else { writing.follow(&stopped) };
         let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(run)?;
-        Ok(Keeper { stop, thread, last })
+        Ok(Keeper { stop, end, thread, last })
     }
 
     /// What is told of checkpoints.
@@ -93,26 +100,31 @@ impl Keeper {
 
     /// Takes a last checkpoint, if that can be done by `deadline`, and ends. The workers must still run.
     pub(crate) fn finish(self, deadline: Instant) {
+        // It is set here only.
+        let _ = self.end.set(deadline);
         // It has ended only if it panicked, and then the process has.
-        let _ = self.stop.send(deadline);
+        let _ = self.stop.send(());
         let _ = self.thread.join();
     }
 }
 
 impl Writing {
-    fn run(mut self, every: Duration, stopped: &Receiver<Instant>) {
-        let mut unacknowledged = None;
+    fn run(mut self, every: Duration, stopped: &Receiver<()>) {
+        let (mut unacknowledged, mut rested_from) = (None, Instant::now());
         loop {
             // What the other processes of a cluster write is waited for between two checkpoints.
-            let wait = if unacknowledged.is_some() { PARTS_LOOK } else { every };
+            let wait = if unacknowledged.is_some() { PARTS_LOOK } else { LOOK.min(every) };
             match stopped.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => match unacknowledged.take() {
                     Some(parts) => unacknowledged = self.acknowledge_whole(parts),
-                    None => unacknowledged = self.take(CUT_MAX, None),
+                    None if self.is_due(rested_from.elapsed(), every) => {
+                        unacknowledged = self.take();
+                        rested_from = Instant::now();
+                    }
+                    None => {}
                 },
-                Ok(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    self.take(left, Some(deadline));
+                Ok(()) => {
+                    self.take();
                     return;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -120,34 +132,52 @@ impl Writing {
         }
     }
 
+    /// A checkpoint is early where a worker will soon not be able to note any more what came since the last: the next
+    /// one would hold everything.
+    fn is_due(&self, rested: Duration, every: Duration) -> bool {
+        rested >= every || (rested >= every / EARLY_SHARE && self.cuts.are_filling())
+    }
+
     /// Writes this process's part of the checkpoints that process 0 of the cluster asks for.
-    fn follow(mut self, stopped: &Receiver<Instant>) {
+    fn follow(mut self, stopped: &Receiver<()>) {
         loop {
-            let end = match stopped.recv_timeout(Duration::ZERO) {
-                Ok(deadline) => Some(deadline),
-                Err(RecvTimeoutError::Timeout) => None,
+            let ends = match stopped.recv_timeout(Duration::ZERO) {
+                Ok(()) => true,
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             // At the end all parts of the last cut have been handed in.
-            let patience = if end.is_some() { Duration::ZERO } else { FOLLOWER_LOOK };
+            let patience = if ends { Duration::ZERO } else { LOOK };
             if let Some(cut) = self.cuts.wait(patience) {
-                self.write(cut, Instant::now(), end);
+                self.write(cut, Instant::now());
             }
-            if end.is_some() {
+            if ends {
                 return;
             }
         }
     }
 
+    /// Whether there is no time left. A process that is to end waits for nothing longer than it may.
+    fn is_over(&self, patience: Duration, start: Instant) -> bool {
+        start.elapsed() >= patience || self.end.get().is_some_and(|end| Instant::now() >= *end)
+    }
+
     /// Takes a checkpoint; after a failure the next one holds everything. Returns what other processes are to write
     /// before anything can be acknowledged.
-    fn take(&mut self, patience: Duration, deadline: Option<Instant>) -> Option<Unacknowledged> {
+    fn take(&mut self) -> Option<Unacknowledged> {
         let start = Instant::now();
-        let Some(cut) = self.cuts.take(patience) else {
-            self.failed("the workers did not come to a common tick in time".into());
-            return None;
+        self.cuts.ask();
+        let cut = loop {
+            match self.cuts.wait(LOOK) {
+                Some(cut) => break cut,
+                None if self.is_over(CUT_MAX, start) => {
+                    self.failed("the workers did not come to a common tick in time".into());
+                    return None;
+                }
+                None => {}
+            }
         };
-        let written = self.write(cut, start, deadline)?;
+        let written = self.write(cut, start)?;
         self.acknowledge_whole(written)
     }
 
@@ -166,16 +196,17 @@ impl Writing {
     }
 
     /// Writes a cut down; returns what it makes durable together with the parts of other processes.
-    fn write(&mut self, cut: Cut, start: Instant, deadline: Option<Instant>) -> Option<Unacknowledged> {
+    fn write(&mut self, cut: Cut, start: Instant) -> Option<Unacknowledged> {
         let tick = cut.tick;
-        let settle_max =
-            deadline.map_or(SETTLE_MAX, |end| end.saturating_duration_since(Instant::now()).min(SETTLE_MAX));
+        let left = self.end.get().map_or(SETTLE_MAX, |end| end.saturating_duration_since(Instant::now()));
+        let settle_max = left.min(SETTLE_MAX);
         if (self.settle)(settle_max).is_err() {
             self.series.passed_over();
             self.failed("the dead letters of what was read could not be written yet".into());
             return None;
         }
-        let in_time = || deadline.is_none_or(|deadline| Instant::now() <= deadline);
+        let end = self.end.clone();
+        let in_time = || end.get().is_none_or(|end| Instant::now() <= *end);
         match self.series.take(cut, in_time) {
             Ok(None) => None,
             Ok(Some(Taken { written, full, positions })) => {
@@ -229,13 +260,14 @@ mod tests {
             settle: Box::new(move |_| if settled.load(Ordering::Relaxed) { Ok(()) } else { Err(Unwritten) }),
             acknowledge: Arc::new(move |at| acknowledged.lock().unwrap().extend_from_slice(at)),
             last: Arc::default(),
+            end: Arc::default(),
         };
         let mut write = |tick: Time, is_written: bool| {
             written.store(is_written, Ordering::Relaxed);
             let next = i64::try_from(tick).unwrap();
             let position = Position { stream: "views".into(), partition: 0, next, proof: None };
             let part = Part { base: Base::default(), journal: None, positions: Arc::new([position]) };
-            if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now(), None) {
+            if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now()) {
                 writing.acknowledge_whole(written);
             }
             let last = writing.last.lock().unwrap().clone();

@@ -1,100 +1,220 @@
 //! How far answers may have gone: a durable mark ahead of `as_of`, so that no start answers with an older state.
 //!
-//! The mark is raised ahead of time, beside everything else, and the clock stops at it: what was answered with is
-//! always below a mark that is durable. After a start nothing older than the mark is answered with.
+//! ```text
+//! the leader of the workers ──may this tick show?──▶ Lease ──▶ a thread raises the mark, ahead of what was asked
+//!                                                    yes, once the mark is durable
+//! ```
+//! In the quiet the mark is raised a second before it is needed, so that no tick waits for it. While sources catch up,
+//! ticks may lie far apart: then each waits for its mark, and the mark stays close to what was shown.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use checkpoints::{Mark, RealDisk};
-use dataflow::time::{Millis, ServiceClock, Time};
+use checkpoints::{Mark, Reached, RealDisk};
+use dataflow::board::{SourceBoard, State};
+use dataflow::time::{Millis, Time};
 
-use crate::clock::WallClock;
-use crate::config::Config;
-
-/// How far ahead of the clock the mark is raised.
+/// How far ahead of what is asked for the mark is raised.
 const AHEAD_MS: Millis = 2_000;
 
-/// How often it is raised.
-const EVERY: Duration = Duration::from_millis(500);
+/// After a failure, how long until it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The mark's file, beside the checkpoints.
 const FILE: &str = "served";
 
-/// A clock that stops where the mark stands.
-pub(crate) struct LeasedClock {
-    wall: WallClock,
-    until: AtomicU64,
+/// What may show.
+pub(crate) struct Lease {
+    /// Ticks up to this one may show: those before the sources have caught up, and those after.
+    until: [AtomicU64; 2],
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
 }
 
-impl ServiceClock for LeasedClock {
-    fn now(&self) -> Time {
-        self.wall.now().min(self.until.load(Ordering::Acquire))
+#[derive(Default)]
+struct Wanted {
+    mark: Reached,
+    stopped: bool,
+}
+
+impl Lease {
+    /// What the mark says already may show.
+    fn new(noted: Reached) -> Lease {
+        let lease = Lease { until: Default::default(), wanted: Mutex::default(), changed: Condvar::new() };
+        lease.allow(noted);
+        lease
+    }
+
+    fn allow(&self, noted: Reached) {
+        self.until[0].store(noted.tick, Ordering::Release);
+        if noted.caught_up {
+            self.until[1].store(noted.tick, Ordering::Release);
+        }
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Waits for something that the mark does not say yet; `None` at the end.
+    fn next(&self, noted: Reached) -> Option<Reached> {
+        let wanted =
+            self.changed.wait_while(self.wanted(), |wanted| !wanted.stopped && noted.and(wanted.mark) == noted);
+        let wanted = wanted.expect("no holder of this lock can panic");
+        (!wanted.stopped).then_some(wanted.mark)
+    }
+
+    /// Waits before the next try; false at the end.
+    fn rest(&self) -> bool {
+        let rested = self.changed.wait_timeout_while(self.wanted(), RETRY, |wanted| !wanted.stopped);
+        !rested.expect("no holder of this lock can panic").0.stopped
+    }
+
+    fn stop(&self) {
+        self.wanted().stopped = true;
+        self.changed.notify_all();
+    }
+}
+
+impl dataflow::lease::Lease for Lease {
+    fn covers(&self, tick: Time, caught_up: bool) -> bool {
+        let until = self.until[usize::from(caught_up)].load(Ordering::Acquire);
+        if tick + AHEAD_MS / 2 > until {
+            let mut wanted = self.wanted();
+            let mark = Reached { tick: tick + AHEAD_MS, caught_up };
+            // Asked for again and again until it is there: that is no news.
+            if wanted.mark.tick < tick + AHEAD_MS / 2 || wanted.mark.and(mark).caught_up != wanted.mark.caught_up {
+                wanted.mark = wanted.mark.and(mark);
+                self.changed.notify_all();
+            }
+        }
+        tick <= until
     }
 }
 
 /// The thread that raises the mark. Dropped, it ends.
 pub(crate) struct Served {
-    stop: Option<Sender<()>>,
+    lease: Arc<Lease>,
     thread: Option<JoinHandle<()>>,
-    floor: Time,
+    floor: Option<Reached>,
 }
 
 impl Served {
-    /// Reads the mark, and starts a clock at it or at the wall clock's time, whichever is later.
+    /// Reads the mark in `dir`, and raises it from now on when that is asked for; `board` is told where it cannot be.
     ///
     /// # Errors
-    /// When the mark cannot be read or raised.
-    pub(crate) fn start(
-        config: &Config,
-        settings: &crate::config::Checkpoint,
-    ) -> anyhow::Result<(Served, Arc<LeasedClock>)> {
-        let forward_jump_max = Duration::from_millis(config.dataflow.forward_jump_max_ms);
-        let place = || format!("cannot keep {FILE} in {}", settings.dir.display());
-        let mut mark = Mark::open(&settings.dir, FILE, Arc::new(RealDisk)).with_context(place)?;
-        let floor = mark.read().unwrap_or(0);
-        let wall = WallClock::from(floor, forward_jump_max);
-        let until = wall.now() + AHEAD_MS;
-        mark.raise(until).with_context(place)?;
-        let clock = Arc::new(LeasedClock { wall, until: AtomicU64::new(until) });
-        let (stop, stopped) = channel();
-        let leased = clock.clone();
+    /// When the mark cannot be read.
+    pub(crate) fn start(dir: &std::path::Path, board: Arc<SourceBoard>) -> anyhow::Result<Served> {
+        let mut mark = Mark::open(dir, FILE, Arc::new(RealDisk)).with_context(|| {
+            let path = dir.join(FILE);
+            format!("what was answered is noted in {}; without that file a start may answer with less", path.display())
+        })?;
+        let floor = mark.read();
+        let lease = Arc::new(Lease::new(floor.unwrap_or_default()));
+        board.state(0, State::Live);
+        let leased = lease.clone();
         let thread = std::thread::Builder::new().name("served-mark".into()).spawn(move || {
-            let mut failing = false;
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                let until = leased.wall.now() + AHEAD_MS;
-                match mark.raise(until) {
+            while let Some(wanted) = leased.next(mark.read().unwrap_or_default()) {
+                match mark.raise(wanted) {
                     Ok(()) => {
-                        leased.until.store(until, Ordering::Release);
-                        failing = false;
+                        leased.allow(mark.read().unwrap_or_default());
+                        board.state(0, State::Live);
                     }
-                    Err(error) if !failing => {
-                        tracing::error!(%error, "what was answered cannot be noted: time stands still until it can");
-                        failing = true;
+                    Err(error) => {
+                        let reason =
+                            format!("what was answered cannot be noted, answers stand still until it can: {error}");
+                        tracing::error!(reason, "the state shown stands still");
+                        board.state(0, State::Retrying(reason));
+                        if !leased.rest() {
+                            break;
+                        }
                     }
-                    Err(_) => {}
                 }
             }
         })?;
-        Ok((Served { stop: Some(stop), thread: Some(thread), floor }, clock))
+        Ok(Served { lease, thread: Some(thread), floor })
     }
 
-    /// No older state may be answered with.
-    pub(crate) fn floor(&self) -> Time {
+    /// What was answered with before; none where nothing was.
+    pub(crate) fn floor(&self) -> Option<Reached> {
         self.floor
+    }
+
+    /// For the workers.
+    pub(crate) fn lease(&self) -> Arc<Lease> {
+        self.lease.clone()
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.stop = None;
+        self.lease.stop();
         if let Some(thread) = self.thread.take() {
             // It ends at once; if it had panicked the process would have ended.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::board::Board;
+    use dataflow::lease::Lease as _;
+
+    use super::*;
+
+    fn served(dir: &std::path::Path) -> (Served, Arc<Board>) {
+        let board = Arc::new(Board::default());
+        (Served::start(dir, board.source("mark")).unwrap(), board)
+    }
+
+    /// Asks as the workers do.
+    fn wait_covered(served: &Served, tick: Time, caught_up: bool) {
+        while !served.lease().covers(tick, caught_up) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_may_show_is_noted_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = served(dir.path());
+        assert_eq!(first.floor(), None);
+        assert!(!first.lease().covers(100_000, false), "nothing is noted yet");
+        wait_covered(&first, 100_000, false);
+        assert_eq!(served(dir.path()).0.floor(), Some(Reached { tick: 100_000 + AHEAD_MS, caught_up: false }));
+        assert!(first.lease().covers(100_001, false) && !first.lease().covers(100_001, true));
+        wait_covered(&first, 100_001, true);
+        drop(first);
+        let (second, _) = served(dir.path());
+        let floor = second.floor().unwrap();
+        assert!(floor.caught_up && floor.tick >= 100_001, "{floor:?}");
+        assert!(second.lease().covers(floor.tick, true), "it says so already");
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_raised_is_told_and_nothing_shows_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (served, board) = served(dir.path());
+        wait_covered(&served, 5000, true);
+        // Not a file any more.
+        std::fs::remove_file(dir.path().join(FILE)).unwrap();
+        std::fs::create_dir(dir.path().join(FILE)).unwrap();
+        assert!(!served.lease().covers(50_000, true));
+        while board.snapshot()[0].state == State::Live {
+            std::thread::yield_now();
+        }
+        assert!(!served.lease().covers(50_000, true));
+    }
+
+    #[test]
+    fn a_damaged_mark_is_named_with_what_it_is_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), "?").unwrap();
+        let error = Served::start(dir.path(), Board::default().source("mark")).map(|_| ()).unwrap_err();
+        assert!(format!("{error:#}").contains("without that file a start may answer with less"), "{error:#}");
     }
 }

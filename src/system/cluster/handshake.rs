@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn start(generation: u64) -> Start {
-        Start { checkpoint: Some(7), floor: 5, generation }
+        Start { checkpoint: Some(7), floor: Some(checkpoints::Reached { tick: 5, caught_up: true }), generation }
     }
 
     type Met = (Result<Option<Start>, Refusal>, Result<usize, Refusal>);
