@@ -1,0 +1,130 @@
+//! When ticks close, and by what they are dated.
+
+use super::*;
+use crate::board::State;
+
+fn pace() -> Pace {
+    let pace = Pace::new(
+        TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() },
+        Place::alone(1),
+        0,
+        &Board::default(),
+        None,
+    );
+    pace.fed(0, Fed::default());
+    pace.open(1000, 1000, false);
+    pace
+}
+
+fn fed(records: usize, waiting: usize) -> Fed {
+    Fed { records, waiting, reached: None }
+}
+
+#[test]
+fn a_tick_closes_when_there_is_something_to_show_and_the_last_one_is_shown() {
+    let pace = pace();
+    assert_eq!(pace.due(1001, 1000), None, "nothing was fed");
+    pace.fed(0, fed(1, 0));
+    assert_eq!(pace.due(1001, 1000), Some(1001));
+    assert_eq!(pace.due(1001, 999), None, "the tick before is not shown yet");
+    assert_eq!(pace.due(1000, 1000), None, "time has not moved");
+}
+
+#[test]
+fn silence_closes_a_tick_too() {
+    assert_eq!(pace().due(1099, 1000), None);
+    assert_eq!(pace().due(1100, 1000), Some(1100));
+}
+
+#[test]
+fn far_behind_ticks_grow_up_to_their_bounds() {
+    let pace = pace();
+    pace.fed(0, fed(10, 50));
+    assert_eq!(pace.due(1500, 1000), None);
+    assert_eq!(pace.due(2000, 1000), Some(2000), "the longest tick");
+    pace.fed(0, fed(90, 50));
+    assert_eq!(pace.due(1001, 1000), Some(1001), "the largest tick");
+    assert_eq!(pace.budget(), 0);
+}
+
+#[test]
+fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
+    let pace = Pace::new(TickRules::default(), Place::alone(2), 0, &Board::default(), None);
+    pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(500) });
+    assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
+    pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(700) });
+    assert_eq!(pace.due(9000, 0), Some(500));
+    pace.open(500, 9000, false);
+    pace.fed(0, fed(1, 0));
+    assert_eq!(pace.due(9000, 500), None, "not twice at one moment");
+    assert_eq!(pace.due(9001, 500), Some(700));
+    pace.open(700, 9001, false);
+    pace.fed(1, Fed { records: 1, waiting: 0, reached: Some(600) });
+    assert_eq!(pace.due(9002, 700), Some(701), "time goes on, though one record be older than another");
+    assert!(!pace.has_caught_up(9002));
+    pace.fed(1, fed(1, 0));
+    assert_eq!(pace.due(9002, 700), Some(9002));
+    pace.fed(1, Fed { records: 0, waiting: 0, reached: Some(Fed::UNDATED) });
+    assert_eq!(pace.due(9003, 700), Some(9003));
+    assert!(pace.has_caught_up(700) && !pace.has_caught_up(699), "what is fed into the open tick belongs to it");
+}
+
+#[test]
+fn nothing_shows_that_the_lease_does_not_cover() {
+    struct Until(AtomicU64, AtomicBool);
+
+    impl Lease for Until {
+        fn covers(&self, tick: Time, caught_up: bool) -> bool {
+            self.1.store(caught_up, Ordering::Relaxed);
+            tick <= self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    let lease = Arc::new(Until(AtomicU64::new(500), AtomicBool::new(true)));
+    let pace = Pace::new(TickRules::default(), Place::alone(1), 0, &Board::default(), Some(lease.clone()));
+    pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(400) });
+    assert_eq!(pace.due(9000, 0), Some(400));
+    assert!(!lease.1.load(Ordering::Relaxed), "the source is catching up");
+    pace.fed(0, fed(1, 0));
+    assert_eq!(pace.due(9000, 0), None);
+    lease.0.store(9000, Ordering::Relaxed);
+    assert_eq!(pace.due(9000, 0), Some(9000));
+    assert!(lease.1.load(Ordering::Relaxed));
+}
+
+#[test]
+fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_marks() {
+    let place = |process| Place { workers: 1, process, processes: 2 };
+    let rules = TickRules { batch_max: 100, behind_min: 50, ..TickRules::default() };
+    let [leading, following] = [0, 1].map(|process| Pace::new(rules, place(process), 0, &Board::default(), None));
+    leading.fed(0, fed(0, 0));
+    assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
+    leading.open(1000, 1000, false);
+    let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None, live: waiting == 0 };
+    let board = Board::default();
+    board.source("database");
+    assert_eq!(leading.waits_for(&board), Some(0));
+    board.source("database").state(0, State::Live);
+    assert_eq!(leading.waits_for(&board), Some(1), "it has not been heard of yet");
+    leading.reported(report(3, 0), 999);
+    assert_eq!(leading.waits_for(&board), None);
+    assert_eq!(leading.due(1001, 1000), None, "that shows with the tick before");
+    leading.reported(report(3, 0), 1000);
+    assert_eq!(leading.due(1001, 1000), Some(1001));
+    leading.reported(report(50, 70), 1000);
+    assert_eq!(leading.waits_for(&board), Some(1));
+    assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
+    following.fed(1, fed(50, 70));
+    assert_eq!(following.budget(), 0);
+    let mark = Mark { now: 1000, cut: true, end: false, waits_for: None, caught_up: false };
+    following.marked(mark);
+    assert!(!following.has_caught_up(1000));
+    following.marked(mark);
+    assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
+    leading.stop();
+    assert!(leading.take_ending() && !leading.is_stopped(), "all processes are told first");
+    let end = Mark { end: true, ..mark };
+    leading.marked(end);
+    following.marked(end);
+    assert!(leading.is_stopped() && following.wait_stopped(Duration::ZERO));
+}
