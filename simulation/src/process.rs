@@ -231,11 +231,12 @@ impl Process {
 
     fn connect(&mut self) -> Result<usize, String> {
         let mut server = self.outside.server.borrow_mut();
-        let slot = server.look();
-        if let Some(place) = self.following.settle(slot) {
+        let (slot, place) = (server.look(), self.place());
+        let end = server.end();
+        if let Some(place) = self.following.settle(slot, end).map_err(|error| error.to_string())? {
             return Ok(server.start(place));
         }
-        if let Some(place) = self.place()
+        if let Some(place) = place
             && server.keeps(place)
         {
             return Err(format!("the slot is at {slot:?}, beyond what is durable: {place}"));

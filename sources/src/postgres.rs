@@ -58,6 +58,7 @@ pub mod range;
 mod reader;
 mod readings;
 mod relation;
+mod resume;
 mod rows;
 mod session;
 mod slot;

@@ -1,8 +1,16 @@
 //! Following a server's log on the calling thread, moved step by step and without a server: for the simulation.
 //!
-//! Messages, rows, edits, what is remembered of the tables and the places in the log are those of the source. In the place
-//! of the connection stands whoever calls: it says what has become of the slot, reads the tables, and hands over what
-//! the log has.
+//! The source's own are: whether the log is gone on from, what of it is new and what is confirmed (`resume`), what is
+//! acknowledged (`flow`), messages, rows, edits, what is remembered of the tables, what a reading comes to, and how a
+//! change is fed.
+//!
+//! Copied here, in fewer words, are: how messages become a transaction, from which point time passes, which rows a
+//! snapshot takes (the source's queries choose them), and that what waits is fed in order. Not here at all are the
+//! session, looks at the tables while following, tables that break and publications that change: tests on a real server
+//! are what tries those.
+//!
+//! In the place of the connection stands whoever calls: it says what has become of the slot, reads the tables, and hands
+//! over what the log has.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,8 +29,11 @@ use super::memory::{Change, Memory, Span};
 use super::names::{Tables, Which};
 use super::pgoutput::{self, Message, Relation, Tuple};
 use super::relation::Route;
+use super::resume::{Decision, Found, Standing};
 use super::rows::Row;
-use super::{Resumed, STREAM};
+use super::session::Server;
+use super::slot::{self, Lsn};
+use super::{NAME_OF_BOTH, Resumed, STREAM};
 
 /// The number of the table `orders` in the log; its key is `order_id`.
 pub const ORDERS: u32 = 1;
@@ -60,11 +71,16 @@ pub struct Snapshot {
 #[error("{0}")]
 pub struct Unreadable(String);
 
+/// The rows came from another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is another server than the rows came from")]
+pub struct OtherServer;
+
 /// A change that waits for the feed.
 struct Step {
     change: Change,
-    next: i64,
-    whole: bool,
+    next: Lsn,
+    reading: Option<u64>,
 }
 
 /// One source that follows one server's log.
@@ -72,16 +88,16 @@ pub struct Following {
     dictionary: Arc<Dictionary>,
     window_ms: Millis,
     tables: Tables,
-    proof: Proof,
+    server: Server,
     memory: Memory,
     flow: Flow,
-    held: Option<i64>,
+    standing: Standing,
     routes: HashMap<u32, Route>,
     transaction: Option<Vec<Edit>>,
     steps: VecDeque<Step>,
     swept: Millis,
     /// The least place the server is told.
-    floor: i64,
+    floor: Lsn,
 }
 
 impl Following {
@@ -89,33 +105,44 @@ impl Following {
     #[must_use]
     pub fn new(dictionary: Arc<Dictionary>, window_ms: Millis, proof: Proof, resumed: Option<Resumed>) -> Self {
         let flow = resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn));
-        let held = resumed.as_ref().filter(|rows| rows.proof == Some(proof)).map(|rows| rows.lsn);
         Following {
             dictionary,
             window_ms,
             tables: Tables::default(),
-            proof,
+            server: Server { system: proof.hash, timeline: proof.at, end: Lsn(0) },
             memory: Memory::of_log(resumed.as_ref()),
             flow,
-            held,
+            standing: Standing::of(resumed.as_ref()),
             routes: HashMap::new(),
             transaction: None,
             steps: VecDeque::new(),
             swept: 0,
-            floor: held.unwrap_or(0),
+            floor: Lsn(0),
         }
     }
 
-    /// Connected: where to go on from, or none if the tables are to be read as of a new slot.
-    pub fn settle(&mut self, slot: Slot) -> Option<i64> {
+    /// Connected to a server whose log ends at `end`: where to go on from, or none if the slot is to be made anew and the
+    /// tables are to be read as of it.
+    ///
+    /// # Errors
+    /// The rows are another server's.
+    pub fn settle(&mut self, slot: Slot, end: i64) -> Result<Option<i64>, OtherServer> {
         self.transaction = None;
-        match (slot, self.held) {
-            (Slot::At(confirmed), Some(held)) if confirmed <= held => {
-                self.floor = confirmed.max(self.flow.acknowledged().min(held));
-                Some(held)
-            }
-            _ => None,
+        if self.standing.held.is_some_and(|held| !held.is_of(&self.server)) {
+            return Err(OtherServer);
         }
+        let (slot, known) = match slot {
+            Slot::Missing => (slot::Slot::Missing, Lsn(0)),
+            Slot::Lost => (slot::Slot::Lost, Lsn(0)),
+            Slot::At(place) => (slot::Slot::At(Lsn(place)), Lsn(place)),
+        };
+        let found = Found { slot: (&slot, NAME_OF_BOTH), end: Lsn(end), altered: false, broken: false };
+        if self.standing.decide(&found) == Decision::GoOn {
+            self.floor = self.standing.confirmed(Lsn(self.flow.kept()), known);
+            return Ok(Some(self.standing.place().0));
+        }
+        self.flow.stale();
+        Ok(None)
     }
 
     /// The tables were read as of the place of a new slot.
@@ -133,22 +160,13 @@ impl Following {
         let young = |line: &&LineRow| rows.orders.iter().any(|row| row.order == line.order && row.created_at > cutoff);
         let mut lines = self.memory.lines.begin();
         rows.lines.iter().filter(young).for_each(|line| lines.seen(*line));
-        let mut change = Change {
-            orders: (orders.finish().into_iter())
-                .map(|((order, (user, created_at)), diff)| (OrderRow { order, user, created_at }, diff))
-                .collect(),
-            lines: lines.finish(),
-            catalogue: (catalogue.finish().into_iter())
-                .map(|((product, category), diff)| (CatalogueRow { product, category }, diff))
-                .collect(),
-        };
-        let strays = std::mem::take(&mut self.memory.strays);
-        change.orders.extend(strays.orders);
-        change.lines.extend(strays.lines);
-        change.catalogue.extend(strays.catalogue);
-        (self.held, self.floor, self.swept) = (Some(place), place, now);
+        let (orders, lines, catalogue) = (orders.finish(), lines.finish(), catalogue.finish());
+        let change = self.memory.difference(orders, lines, catalogue);
+        let next = Lsn(place);
+        self.standing.read(next, &self.server, true);
+        (self.floor, self.swept) = (next, now);
         self.flow.hand(change.len());
-        self.steps.push_back(Step { change, next: place, whole: true });
+        self.steps.push_back(Step { change, next, reading: Some(self.flow.spoils()) });
     }
 
     /// A transaction begins in the log.
@@ -199,29 +217,22 @@ impl Following {
     /// The transaction is whole, and ends at `end`.
     pub fn commit(&mut self, end: i64, now: Millis) {
         let edits = self.transaction.take().unwrap_or_default();
-        if self.held.is_none_or(|held| end <= held) {
+        if !self.standing.take(Lsn(end)) {
             return;
         }
         let (span, mut change) = (self.span(now), Change::default());
         for edit in edits {
             self.memory.apply(edit, span, &mut change);
         }
-        self.move_to(end);
         self.hand(change);
     }
 
     /// Everything committed before `place` has been sent.
     pub fn heard(&mut self, place: i64) {
         if self.transaction.is_none() {
-            self.move_to(place);
-            if let Some(held) = self.held {
-                self.flow.quiet(held);
-            }
+            self.standing.hear(Lsn(place));
+            self.flow.quiet(self.standing.place().0);
         }
-    }
-
-    fn move_to(&mut self, place: i64) {
-        self.held = self.held.map(|held| held.max(place));
     }
 
     /// What time alone changes.
@@ -235,9 +246,9 @@ impl Following {
     }
 
     fn hand(&mut self, change: Change) {
-        if let (Some(next), false) = (self.held, change.is_empty()) {
+        if let (Some(held), false) = (self.standing.held, change.is_empty()) {
             self.flow.hand(change.len());
-            self.steps.push_back(Step { change, next, whole: false });
+            self.steps.push_back(Step { change, next: held.place, reading: None });
         }
     }
 
@@ -248,12 +259,10 @@ impl Following {
     /// Feeds everything that waits; returns how many changes there were.
     pub fn feed(&mut self, inputs: &mut Inputs) -> usize {
         let fed = self.steps.len();
-        for Step { change, next, whole } in self.steps.drain(..) {
+        for Step { change, next, reading } in self.steps.drain(..) {
             let rows = change.len();
-            change.catalogue.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff));
-            change.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
-            change.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
-            self.flow.feed(rows, next, whole);
+            change.give(inputs);
+            self.flow.feed(rows, next.0, reading);
         }
         fed
     }
@@ -261,8 +270,8 @@ impl Following {
     /// Where a later reader would go on; none before the tables were read.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.held?;
-        Some(Position { stream: STREAM.into(), partition: 0, next: self.flow.next(), proof: Some(self.proof) })
+        let proof = self.standing.held?.proof();
+        Some(Position { stream: STREAM.into(), partition: 0, next: self.flow.next(), proof: Some(proof) })
     }
 
     /// Everything before `place` is durable.
@@ -273,7 +282,7 @@ impl Following {
     /// What the server is told to have been taken.
     #[must_use]
     pub fn confirmed(&self) -> i64 {
-        self.flow.acknowledged().max(self.floor)
+        self.standing.confirmed(Lsn(self.flow.kept()), self.floor).0
     }
 }
 

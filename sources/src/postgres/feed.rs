@@ -100,16 +100,14 @@ impl TablesFeed {
     /// Feeds one change; returns its rows.
     fn take(&mut self, step: Step, inputs: &mut Inputs) -> usize {
         let rows = step.change.len();
-        step.change.catalogue.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff));
-        step.change.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
-        step.change.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
+        step.change.give(inputs);
         self.proof = step.proof;
         // A number of readings has no end to lag behind.
         let end = step.proof.map_or(step.next, |_| self.flow.end().max(step.next));
         self.board.accepted(rows as u64);
         self.board.partition(&self.stream, 0, Progress { next: step.next, end });
         self.flow.reach(step.reached);
-        self.flow.feed(rows, step.next, step.whole);
+        self.flow.feed(rows, step.next, step.reading);
         rows
     }
 

@@ -25,10 +25,13 @@ pub(super) struct Flow {
     quiet: AtomicI64,
     /// The owner has made this durable.
     acknowledged: AtomicI64,
+    /// What the owner has made durable last are rows of no place: a later process reads everything anew.
+    placeless: AtomicBool,
     /// Where the server's log ends.
     end: AtomicI64,
-    /// The rows are those of no place in the log.
-    stale: AtomicBool,
+    /// How often the rows have become those of no place in the log, and up to which of these times they were made good.
+    spoilt: AtomicU64,
+    mended: AtomicU64,
     /// The time the changes fed have reached, while catching up.
     reached: AtomicU64,
     /// The source was live once.
@@ -48,6 +51,7 @@ impl Flow {
         let flow = Flow::default();
         flow.place.store(place, Ordering::Relaxed);
         flow.acknowledged.store(place, Ordering::Relaxed);
+        flow.placeless.store(place == 0, Ordering::Relaxed);
         flow.end.store(place, Ordering::Relaxed);
         flow.reached.store(UNKNOWN, Ordering::Relaxed);
         flow
@@ -59,14 +63,17 @@ impl Flow {
         self.handed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The change was fed, and with it everything before `place`.
-    pub(super) fn feed(&self, rows: usize, place: i64, whole: bool) {
+    /// The change was fed, and with it everything before `place`. Where the tables were read for it, `reading` says up to
+    /// which [spoils](Flow::spoils) the rows are good again.
+    pub(super) fn feed(&self, rows: usize, place: i64, reading: Option<u64>) {
         self.rows.fetch_sub(rows, Ordering::Relaxed);
         self.place.store(place, Ordering::Relaxed);
-        if whole {
-            self.stale.store(false, Ordering::Relaxed);
-            // What was said of another slot's log.
+        if let Some(mended) = reading {
+            self.mended.fetch_max(mended, Ordering::Relaxed);
+            // What was said of another slot's log, perhaps before the server was put back.
             self.quiet.store(place, Ordering::Relaxed);
+            self.acknowledged.fetch_min(place, Ordering::Relaxed);
+            self.end.store(place, Ordering::Relaxed);
         }
         self.fed.fetch_add(1, Ordering::Release);
     }
@@ -90,7 +97,7 @@ impl Flow {
 
     /// Where a later reader would go on; 0 if it has to read everything anew.
     pub(super) fn next(&self) -> i64 {
-        if self.stale.load(Ordering::Relaxed) { 0 } else { self.fed_place() }
+        if self.is_stale() { 0 } else { self.fed_place() }
     }
 
     /// The place in the log after everything fed.
@@ -100,17 +107,32 @@ impl Flow {
 
     /// From now on the rows are those of no place in the log, until all tables have been read again.
     pub(super) fn stale(&self) {
-        self.stale.store(true, Ordering::Relaxed);
+        self.spoilt.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The owner keeps everything before `place`.
+    /// How often that was said.
+    pub(super) fn spoils(&self) -> u64 {
+        self.spoilt.load(Ordering::Relaxed)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.spoils() > self.mended.load(Ordering::Relaxed)
+    }
+
+    /// The owner keeps everything before `place`; 0: it keeps rows of no place. A place that has not been fed is one of the
+    /// log before the server was put back.
     pub(super) fn acknowledge(&self, place: i64) {
-        self.acknowledged.fetch_max(place, Ordering::Relaxed);
+        self.placeless.store(place == 0, Ordering::Relaxed);
+        if place <= self.fed_place() {
+            self.acknowledged.fetch_max(place, Ordering::Relaxed);
+        }
     }
 
-    /// How far the owner keeps everything.
-    pub(super) fn acknowledged(&self) -> i64 {
-        self.acknowledged.load(Ordering::Relaxed)
+    /// Up to where no later process will ask for the log. While the rows are those of no place, and what the owner keeps
+    /// too, that is everything: a broken table must not have the server keep its log for as long as it is broken.
+    pub(super) fn kept(&self) -> i64 {
+        let nothing_is_asked_for = self.is_stale() && self.placeless.load(Ordering::Relaxed);
+        if nothing_is_asked_for { self.fed_place() } else { self.acknowledged.load(Ordering::Relaxed) }
     }
 
     /// The server's log goes to there at least.
@@ -154,7 +176,7 @@ mod tests {
         flow.hand(3);
         flow.quiet(20);
         assert_eq!((flow.next(), flow.rows()), (5, 3));
-        flow.feed(3, 10, false);
+        flow.feed(3, 10, None);
         assert_eq!((flow.next(), flow.rows()), (10, 0));
         flow.quiet(20);
         assert_eq!(flow.next(), 20);
@@ -180,7 +202,48 @@ mod tests {
         flow.stale();
         assert_eq!((flow.next(), flow.fed_place()), (0, 9));
         flow.hand(1);
-        flow.feed(1, 7, true);
-        assert_eq!(flow.next(), 7);
+        // What is said while the reading is on its way is not made good by it.
+        let reading = flow.spoils();
+        flow.stale();
+        flow.feed(1, 10, Some(reading));
+        assert_eq!((flow.next(), flow.fed_place()), (0, 10));
+        flow.hand(1);
+        flow.feed(1, 11, Some(flow.spoils()));
+        assert_eq!(flow.next(), 11);
+    }
+
+    #[test]
+    fn a_table_that_stays_broken_holds_no_log_once_that_is_kept() {
+        let flow = Flow::resuming(5);
+        flow.hand(1);
+        flow.feed(1, 10, None);
+        flow.stale();
+        assert_eq!(flow.kept(), 5, "a later process would go on from there");
+        flow.acknowledge(0);
+        assert_eq!(flow.kept(), 10);
+        flow.hand(1);
+        flow.feed(1, 20, None);
+        assert_eq!(flow.kept(), 20);
+        flow.hand(1);
+        flow.feed(1, 30, Some(flow.spoils()));
+        flow.hand(1);
+        flow.feed(1, 40, None);
+        assert_eq!(flow.kept(), 5, "the next checkpoint has a place again");
+        flow.acknowledge(30);
+        flow.stale();
+        assert_eq!(flow.kept(), 30);
+        assert_eq!(Flow::resuming(0).kept(), 0);
+    }
+
+    #[test]
+    fn places_of_a_log_that_was_put_back_count_no_more() {
+        let flow = Flow::resuming(500);
+        flow.ends(600);
+        flow.hand(1);
+        flow.feed(1, 100, Some(flow.spoils()));
+        assert_eq!((flow.kept(), flow.next(), flow.end()), (100, 100, 100));
+        // A checkpoint from before, durable only now.
+        flow.acknowledge(500);
+        assert_eq!(flow.kept(), 100);
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 
 use postgres::GenericClient;
 
+use super::Settings;
 use super::layout;
 use super::names::Tables;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
-use super::{Settings, publication};
 
 /// Something about the tables that keeps them from being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +65,8 @@ pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look
         }
     };
     let publication = if obstacles.is_empty() { survey.needed(client, settings)? } else { None };
-    if let Some(sql) = &publication
-        && let Some(words) = publication::forbidden(client, &settings.tables, &settings.publication)?
-    {
-        obstacles.push(publication::refused(sql, &words));
+    if publication.is_some() {
+        obstacles.extend(survey.refused(client, settings)?);
     }
     Ok(Look { obstacles, publication, slot })
 }

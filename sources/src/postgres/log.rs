@@ -8,7 +8,6 @@
 //!                                                                                    stream
 //! ```
 
-use dataflow::feed::Proof;
 use postgres::Client;
 
 use super::connection::{Target, Who};
@@ -16,6 +15,7 @@ use super::error::Error;
 use super::memory::Memory;
 use super::names::Which;
 use super::reader::{Health, Reader, Step};
+use super::resume::{Decision, Found, Standing};
 use super::session::{Server, Session};
 use super::slot::{self, Lsn, Slot};
 use super::snapshot::How;
@@ -27,10 +27,7 @@ use crate::side_thread::Stop;
 /// What is known from following the log so far.
 pub(super) struct Log {
     pub(super) memory: Memory,
-    /// Where the rows held stand; none before the first reading.
-    pub(super) held: Option<Held>,
-    /// Why the rows held cannot be gone on from, if so.
-    stale: Option<String>,
+    pub(super) standing: Standing,
     /// When the window was swept last.
     pub(super) swept: u64,
     /// Everything there was at the start has come.
@@ -45,37 +42,10 @@ struct Reached {
     survey: Survey,
 }
 
-/// Rows of one place in one server's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    /// Everything before is among the rows.
-    pub(super) place: Lsn,
-    system: u64,
-    timeline: i64,
-}
-
-impl Held {
-    fn new(place: Lsn, server: &Server) -> Held {
-        Held { place, system: server.system, timeline: server.timeline }
-    }
-
-    /// What the rows can be known to belong to.
-    pub(super) fn proof(&self) -> Proof {
-        Proof { at: self.timeline, hash: self.system }
-    }
-}
-
 impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
-        let memory = Memory::of_log(resumed.as_ref());
-        let held = resumed.and_then(|rows| {
-            let Proof { at, hash } = rows.proof?;
-            Some(Held { place: Lsn(rows.lsn), system: hash, timeline: at })
-        });
-        let stale = held
-            .filter(|held| held.place == Lsn(0))
-            .map(|_| "a table could not be followed when the rows were kept".to_owned());
-        Log { memory, held, stale, swept: 0, live: false }
+        let resumed = resumed.as_ref();
+        Log { memory: Memory::of_log(resumed), standing: Standing::of(resumed), swept: 0, live: false }
     }
 
     /// Connects and follows, until something fails.
@@ -94,7 +64,7 @@ impl Log {
 
     /// From here on the log does not tell what becomes of the rows held.
     pub(super) fn spoil(&mut self, reader: &Reader, reason: String) {
-        self.stale.get_or_insert(reason);
+        self.standing.spoil(reason);
         reader.flow.stale();
     }
 
@@ -109,23 +79,18 @@ impl Log {
             return Err(Error::Layout(findings));
         }
         let survey = Survey::read(&mut client, &settings.tables)?;
-        if self.held.is_none() && !survey.findings.is_empty() {
+        if self.standing.held.is_none() && !survey.findings.is_empty() {
             return Err(Error::Layout(survey.all()));
         }
         let slot = slot::look(&mut client, &settings.slot)?;
-        let place = self.held.map_or(Lsn(0), |held| held.place);
-        // Older servers would go back with the slot if they were told less than they know.
-        let kept = Lsn(reader.kept());
-        let mut floor = if let Slot::At(confirmed) = slot { kept.max(confirmed) } else { kept };
+        let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
+        let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
         let who = Target::who(&mut client)?;
-        let (session, server) = self.open(reader, &who, place, floor, stop)?;
+        let (session, server) = self.open(reader, &who, self.standing.place(), floor, stop)?;
         let mut reached = Reached { client, session, server, survey };
         if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
             if !reached.survey.findings.is_empty() {
                 return Err(Error::Layout(reached.survey.all()));
-            }
-            if slot != Slot::Missing {
-                slot::remove(&mut reached.client, &settings.slot)?;
             }
             floor = self.read(reader, &mut reached, &reason, stop)?;
             (reached.session, reached.server) = self.open(reader, &who, floor, floor, stop)?;
@@ -136,32 +101,25 @@ impl Log {
         Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
     }
 
-    /// Why everything has to be read anew, if it has to.
-    fn settle(&self, reader: &Reader, reached: &mut Reached, slot: &Slot) -> Result<Option<String>, Error> {
-        let settings = &reader.settings;
-        let name = &settings.slot;
-        if let Slot::Refused(finding) | Slot::Busy(finding) = slot {
-            return Err(Error::Layout(vec![finding.clone()]));
-        }
-        // Before a slot is made: it does not tell of changes from before there was a publication.
-        let needed = reached.survey.needed(&mut reached.client, settings)?;
-        if let Some(sql) = &needed
-            && let Err(finding) = publication::make(&mut reached.client, sql)?
-        {
-            return Err(Error::Layout(vec![finding]));
-        }
-        Ok(match (slot, self.held) {
-            (_, None) => Some("nothing was kept".to_owned()),
-            (Slot::Missing, _) => Some(format!("the replication slot {name} is gone")),
-            (Slot::Lost, _) => Some(format!("the server has not kept its log for the replication slot {name}")),
-            (Slot::At(place), Some(held)) if *place > held.place && self.stale.is_none() => {
-                Some(format!("the replication slot {name} was moved on to {place}"))
-            }
-            (Slot::At(place), Some(held)) if *place > held.place => self.stale.clone(),
-            _ if needed.is_some() => Some(format!("the publication {} did not have all tables", settings.publication)),
-            // While a table cannot be read, the others are gone on with.
-            _ => self.stale.clone().filter(|_| reached.survey.findings.is_empty()),
-        })
+    /// Why everything has to be read anew, if it has to: then the slot is gone and the publication is what it should be.
+    fn settle(&mut self, reader: &Reader, reached: &mut Reached, slot: &Slot) -> Result<Option<String>, Error> {
+        let (settings, Reached { client, server, survey, .. }) = (&reader.settings, reached);
+        let needed = survey.needed(client, settings)?;
+        let decision = self.standing.decide(&Found {
+            slot: (slot, &settings.slot),
+            end: server.end,
+            altered: needed.is_some(),
+            broken: !survey.findings.is_empty(),
+        });
+        let reason = match decision {
+            Decision::GoOn => return Ok(None),
+            Decision::Wait(finding) => return Err(Error::Layout(vec![finding])),
+            Decision::Anew(reason) => reason,
+        };
+        self.spoil(reader, reason.clone());
+        publication::renew(client, settings, slot, needed.as_deref())?
+            .map_err(|finding| Error::Layout(vec![finding]))?;
+        Ok(Some(reason))
     }
 
     /// Reads all tables as of a new slot's place, which is returned.
@@ -174,18 +132,18 @@ impl Log {
         let now = reader.clock.now();
         let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
         reader.pulse.rest();
-        if let Some(held) = self.held {
+        if let Some(held) = self.standing.held {
             let (from, to) = (held.place, place);
             tracing::warn!(
                 source = super::NAME, %from, %to, reason,
                 "the log does not tell the changes in this range: all tables were read, what differs shows in one tick"
             );
         }
-        let held = Held::new(place, server);
-        self.held = Some(held);
-        self.stale = None;
+        self.standing.read(place, server, true);
         self.swept = now;
-        let step = Step { change, next: place.0, proof: Some(held.proof()), reached: None, whole: true };
+        let proof = self.standing.held.map(|held| held.proof());
+        let reading = Some(reader.flow.spoils());
+        let step = Step { change, next: place.0, proof, reached: None, reading };
         stream::hand(reader, session, step, stop)?;
         Ok(place)
     }
@@ -200,19 +158,17 @@ impl Log {
 
     /// Whether it is the server that the rows came from.
     fn known(&self, reader: &Reader, server: &Server) -> Result<(), Error> {
-        match self.held {
-            Some(held) if (held.system, held.timeline) != (server.system, server.timeline) => {
-                Err(Error::OtherServer(format!(
-                    "this is another server than the rows came from: system {}, timeline {} here, system {}, timeline {} \
+        match self.standing.held {
+            Some(held) if !held.is_of(server) => Err(Error::OtherServer(format!(
+                "this is another server than the rows came from: system {}, timeline {} here, system {}, timeline {} \
                      there; set [postgres] url to that server ({} is not), or let everything be read anew: start with an \
                      empty [checkpoint] dir",
-                    server.system,
-                    server.timeline,
-                    held.system,
-                    held.timeline,
-                    reader.target.place()
-                )))
-            }
+                server.system,
+                server.timeline,
+                held.system,
+                held.timeline,
+                reader.target.place()
+            ))),
             _ => Ok(()),
         }
     }

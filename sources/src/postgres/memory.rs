@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Diff, Millis};
@@ -29,6 +30,13 @@ impl Change {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Gives it to the graph.
+    pub(super) fn give(self, inputs: &mut Inputs) {
+        self.catalogue.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff));
+        self.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
+        self.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
     }
 }
 

@@ -6,10 +6,12 @@ use postgres::GenericClient;
 use postgres::error::SqlState;
 use postgres::types::Type;
 
+use super::Settings;
 use super::connection::words;
 use super::inspect::Finding;
 use super::keys::Identity;
 use super::names::{self, Tables, Which};
+use super::slot::{self, Slot};
 
 /// One row, if there is such a publication: whether it publishes every kind of change.
 const PUBLICATION: &str =
@@ -96,8 +98,20 @@ fn fits(row: &postgres::Row, wanted: &Wanted) -> bool {
     all && !filtered && !(listed && wanted.identity.full)
 }
 
-/// Makes the publication what it should be.
-pub(super) fn make(client: &mut postgres::Client, sql: &str) -> Result<Result<(), Finding>, postgres::Error> {
+/// Prepares that everything is read anew: removes the slot and makes the publication what it should be, if SQL is needed.
+///
+/// The slot goes first. Its absence outlives this process: without it a crash between the two would leave a slot behind
+/// that leads on from the rows that are kept, and a log in which the changes are missing that nobody published.
+pub(super) fn renew(
+    client: &mut postgres::Client,
+    settings: &Settings,
+    slot: &Slot,
+    needed: Option<&str>,
+) -> Result<Result<(), Finding>, postgres::Error> {
+    if matches!(slot, Slot::Lost | Slot::At(_)) {
+        slot::remove(client, &settings.slot)?;
+    }
+    let Some(sql) = needed else { return Ok(Ok(())) };
     match client.batch_execute(sql) {
         Ok(()) => Ok(Ok(())),
         Err(error) => match error.code() {
@@ -108,7 +122,10 @@ pub(super) fn make(client: &mut postgres::Client, sql: &str) -> Result<Result<()
 }
 
 fn is_refusal(code: &SqlState) -> bool {
-    [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code)
+    // The last one: of a column that no publication can list.
+    let refusals =
+        [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::INVALID_COLUMN_REFERENCE];
+    refusals.contains(code)
 }
 
 /// The publication is not what it should be and may not be made so.
@@ -130,13 +147,17 @@ pub(super) fn forbidden(
                         has_database_privilege(current_database(), 'CREATE')),
                (SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
                 WHERE oid IN (to_regclass($2), to_regclass($3), to_regclass($4))),
-               quote_ident(current_user)";
+               quote_ident(current_user),
+               pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool";
     let [products, orders, items] = Which::ALL.map(|which| names::table(tables.name(which)));
     let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 4] =
         [(&name, Type::TEXT), (&products, Type::TEXT), (&orders, Type::TEXT), (&items, Type::TEXT)];
     let rows = client.query_typed(SQL, &parameters)?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (may, owns, user): (bool, Option<bool>, String) = (row.get(0), row.get(1), row.get(2));
+    if row.get(3) {
+        return Ok(Some("this is a standby, or its transactions are read-only".to_owned()));
+    }
     Ok(match (may, owns) {
         (true, Some(true)) => None,
         (false, _) => Some(format!("{user} may not make publications in this database or does not own this one")),

@@ -8,9 +8,10 @@ use dataflow::board::{SourceBoard, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Proof, Waker};
 use dataflow::time::{ServiceClock, Time};
+use postgres::Client;
 
 use super::backoff::Backoff;
-use super::connection::Target;
+use super::connection::{Target, words};
 use super::error::Error;
 use super::flow::Flow;
 use super::inspect::Finding;
@@ -21,7 +22,7 @@ use super::readings::Readings;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
-use super::{Acknowledge, Mode, NAME, Resumed, Settings, publication};
+use super::{Acknowledge, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
 
@@ -59,8 +60,8 @@ pub(super) struct Step {
     pub(super) proof: Option<Proof>,
     /// The time the tables have come to, while there is more to catch up on.
     pub(super) reached: Option<Time>,
-    /// The tables were read whole.
-    pub(super) whole: bool,
+    /// The tables were read; up to which of the times that rows were spoilt this makes them good.
+    pub(super) reading: Option<u64>,
 }
 
 /// How changes are found.
@@ -155,45 +156,68 @@ impl Reader {
         if self.settings.mode != Mode::Auto {
             return Ok(self.settings.mode);
         }
-        let obstacles = self.obstacles()?;
+        self.pulse.ask();
+        let mut client = self.target.connect()?;
+        let slot = slot::look(&mut client, &self.settings.slot)?;
+        let obstacles = self.obstacles(&mut client, &slot)?;
         if obstacles.is_empty() {
             return Ok(Mode::Replication);
         }
         let reason = Error::Layout(obstacles).to_string();
         let every_s = self.settings.refresh.as_secs();
         tracing::warn!(source = NAME, reason, every_s, "the log cannot be followed: the tables are read again instead");
+        self.abandon(&mut client, &slot);
         Ok(Mode::Refresh)
     }
 
-    /// What keeps the log from being followed.
-    fn obstacles(&self) -> Result<Vec<Finding>, Error> {
-        self.pulse.ask();
-        let mut client = self.target.connect()?;
-        let survey = Survey::read(&mut client, &self.settings.tables)?;
+    /// What keeps the log from being followed. Changes nothing: what there is to be made or mended tells what was missed.
+    fn obstacles(&self, client: &mut Client, slot: &Slot) -> Result<Vec<Finding>, Error> {
+        let survey = Survey::read(client, &self.settings.tables)?;
         if survey.layout.is_none() {
             return Err(Error::Layout(survey.all()));
         }
-        let mut obstacles = survey::server(&mut client, &self.settings)?;
+        let mut obstacles = survey::server(client, &self.settings)?;
         obstacles.extend(survey.all());
-        match slot::look(&mut client, &self.settings.slot)? {
-            Slot::Refused(finding) => obstacles.push(finding),
+        match slot {
+            Slot::Refused(finding) => obstacles.push(finding.clone()),
             // Very likely by the process before this one: it takes the server a moment to notice that it has gone.
-            Slot::Busy(finding) => return Err(Error::Layout(vec![finding])),
+            Slot::Busy(finding) => return Err(Error::Layout(vec![finding.clone()])),
             Slot::Missing | Slot::Lost | Slot::At(_) => {}
         }
-        if obstacles.is_empty()
-            && let Some(sql) = survey.needed(&mut client, &self.settings)?
-        {
-            obstacles.extend(publication::make(&mut client, &sql)?.err());
+        if obstacles.is_empty() {
+            obstacles.extend(survey.refused(client, &self.settings)?);
         }
         Ok(obstacles)
+    }
+
+    /// Nobody will follow the log: the server need not keep it for us.
+    fn abandon(&self, client: &mut Client, slot: &Slot) {
+        if !matches!(slot, Slot::Lost | Slot::At(_)) {
+            return;
+        }
+        let name = &self.settings.slot;
+        match slot::remove(client, name) {
+            Ok(()) => {
+                tracing::info!(source = NAME, slot = name, "the replication slot was removed: it is of no use now")
+            }
+            Err(error) => {
+                let reason = words(&error);
+                let mend = format!("SELECT pg_drop_replication_slot('{name}');");
+                tracing::warn!(
+                    source = NAME,
+                    reason,
+                    mend,
+                    "the server keeps its log for a replication slot that nobody follows, and it cannot be removed"
+                );
+            }
+        }
     }
 
     /// Up to where no reader will ever ask for the log again.
     pub(super) fn kept(&self) -> i64 {
         match self.settings.acknowledge {
             Acknowledge::WhenFed => self.flow.fed_place(),
-            Acknowledge::AfterCheckpoint => self.flow.acknowledged(),
+            Acknowledge::AfterCheckpoint => self.flow.kept(),
         }
     }
 

@@ -59,7 +59,7 @@ impl Readings {
         reader.pulse.rest();
         self.count += 1;
         reader.flow.hand(change.len());
-        let step = Step { change, next: self.count, proof: None, reached: None, whole: true };
+        let step = Step { change, next: self.count, proof: None, reached: None, reading: Some(reader.flow.spoils()) };
         reader.link.steps.send(step).map_err(|_| Stopped)?;
         reader.link.waker.wake();
         reader.link.fed.recv().map_err(|_| Stopped)?;

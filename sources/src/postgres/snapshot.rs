@@ -113,17 +113,25 @@ impl Memory {
         })?;
 
         transaction.commit()?;
-        let mut change = Change {
-            orders: orders.finish().into_iter().map(order_row).collect(),
-            lines: lines.finish(),
-            catalogue: catalogue.finish().into_iter().map(catalogue_row).collect(),
-        };
-        change.orders.append(&mut self.strays.orders);
-        change.lines.append(&mut self.strays.lines);
-        change.catalogue.append(&mut self.strays.catalogue);
+        let (orders, lines, catalogue) = (orders.finish(), lines.finish(), catalogue.finish());
+        let change = self.difference(orders, lines, catalogue);
         self.first_seen.finish();
         self.refusals.end_reading();
         Ok(change)
+    }
+
+    /// What a reading comes to, with what an earlier process has left.
+    pub(super) fn difference(
+        &mut self,
+        orders: Vec<Difference<OrderKey, (UserKey, Millis)>>,
+        lines: Vec<(LineRow, Diff)>,
+        catalogue: Vec<Difference<ProductKey, CategoryKey>>,
+    ) -> Change {
+        let mut change = std::mem::take(&mut self.strays);
+        change.orders.extend(orders.into_iter().map(order_row));
+        change.lines.extend(lines);
+        change.catalogue.extend(catalogue.into_iter().map(catalogue_row));
+        change
     }
 }
 

@@ -139,7 +139,7 @@ impl<'a> Stream<'a> {
                 self.reader.flow.ends(from_wire(wal_end).0);
                 // Everything committed before has been sent, so that nothing of ours is left there.
                 if self.transaction.is_none() {
-                    self.move_to(from_wire(wal_end));
+                    self.log.standing.hear(from_wire(wal_end));
                 }
             }
             ReplicationEvent::Message { .. } | ReplicationEvent::StoppedAt { .. } => {}
@@ -147,15 +147,8 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Everything before `place` has been handed over.
-    fn move_to(&mut self, place: Lsn) {
-        if let Some(held) = &mut self.log.held {
-            held.place = held.place.max(place);
-        }
-    }
-
     fn place(&self) -> Lsn {
-        self.log.held.map_or(Lsn(0), |held| held.place)
+        self.log.standing.place()
     }
 
     fn change(&mut self, data: &[u8], stop: &Stop) -> Result<(), Error> {
@@ -229,7 +222,7 @@ impl<'a> Stream<'a> {
         let Some(transaction) = self.transaction.take() else {
             return Err(Error::Protocol("the end of a transaction that has not begun".to_owned()));
         };
-        if end <= self.place() {
+        if !self.log.standing.take(end) {
             return Ok(());
         }
         if !self.caught_up {
@@ -242,7 +235,6 @@ impl<'a> Stream<'a> {
                 self.reader.board.ignored(FUTURE);
             }
         }
-        self.move_to(end);
         self.hand(change, stop)
     }
 
@@ -256,10 +248,10 @@ impl<'a> Stream<'a> {
         if change.is_empty() {
             return Ok(());
         }
-        let Some(held) = self.log.held else { return Ok(()) };
+        let Some(held) = self.log.standing.held else { return Ok(()) };
         let behind = !self.log.live && held.place < self.ends.target;
         let reached = self.reached.filter(|_| behind);
-        let step = Step { change, next: held.place.0, proof: Some(held.proof()), reached, whole: false };
+        let step = Step { change, next: held.place.0, proof: Some(held.proof()), reached, reading: None };
         hand(self.reader, &mut self.session, step, stop)
     }
 
@@ -268,7 +260,7 @@ impl<'a> Stream<'a> {
         stop.check()?;
         self.ticked = Instant::now();
         self.reader.flow.quiet(self.place().0);
-        self.session.confirm(Lsn(self.reader.kept()).max(self.ends.floor));
+        self.session.confirm(self.log.standing.confirmed(Lsn(self.reader.kept()), self.ends.floor));
         if self.timed.elapsed() >= Duration::from_secs(1) {
             self.timed = Instant::now();
             self.pass_time(stop)?;

@@ -76,6 +76,17 @@ impl Survey {
         publication::needed(client, &settings.publication, tables, &wanted)
     }
 
+    /// Why the publication may not be made what it should be, as far as that can be known beforehand.
+    pub(super) fn refused(
+        &self,
+        client: &mut impl GenericClient,
+        settings: &Settings,
+    ) -> Result<Option<Finding>, postgres::Error> {
+        let Some(sql) = self.needed(client, settings)? else { return Ok(None) };
+        let forbidden = publication::forbidden(client, &settings.tables, &settings.publication)?;
+        Ok(forbidden.map(|words| publication::refused(&sql, &words)))
+    }
+
     /// All that was found, whichever table it is about.
     pub(super) fn all(&self) -> Vec<Finding> {
         self.findings.iter().map(|(_, finding)| finding.clone()).collect()

@@ -1,0 +1,261 @@
+//! Whether the server's log is gone on from, what of it is new, and what the server may forget: decided without a server,
+//! so that the source and the simulation decide by the same lines.
+//!
+//! ```text
+//!  rows held? ─ no ──────────────────────────────────────────────────────────────┐
+//!      │                                                                         │
+//!  does the log end behind them? ─ no: the server was put back ──────────────────┤
+//!      │                                                                         ├─▶ everything anew
+//!  does the slot keep the log from there on? ─ no: gone, lost, moved on ─────────┤
+//!      │                                                                         │
+//!  did the publication have all tables? ─ no ────────────────────────────────────┤
+//!      │                                                                         │
+//!  were all tables followed? ─ no, and now they can be ──────────────────────────┘
+//!      ▼
+//!  on from where the rows stand
+//! ```
+//! To read anew begins with the removal of the slot: its absence outlives the process, and tells whoever comes next that
+//! the log does not lead on from the rows that are kept. Only then is a publication mended, which would leave no trace.
+
+use dataflow::feed::Proof;
+
+use super::Resumed;
+use super::inspect::Finding;
+use super::session::Server;
+use super::slot::{Lsn, Slot};
+
+/// Rows of one place in one server's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Everything before is among the rows.
+    pub(super) place: Lsn,
+    pub(super) system: u64,
+    pub(super) timeline: i64,
+}
+
+impl Held {
+    /// What the rows can be known to belong to.
+    pub(super) fn proof(&self) -> Proof {
+        Proof { at: self.timeline, hash: self.system }
+    }
+
+    /// Whether they came from that server.
+    pub(super) fn is_of(&self, server: &Server) -> bool {
+        (self.system, self.timeline) == (server.system, server.timeline)
+    }
+}
+
+/// Where the rows held stand, and whether the log tells what becomes of them.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    /// None before the first reading.
+    pub(super) held: Option<Held>,
+    /// Why the rows held cannot be gone on from, if so.
+    stale: Option<String>,
+}
+
+/// What was found on the server that the rows came from.
+pub(super) struct Found<'a> {
+    /// The slot, and its name.
+    pub(super) slot: (&'a Slot, &'a str),
+    /// Where the server's log ends.
+    pub(super) end: Lsn,
+    /// The publication does not send all that it should.
+    pub(super) altered: bool,
+    /// A table cannot be followed.
+    pub(super) broken: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The log is gone on from where the rows stand.
+    GoOn,
+    /// Everything is read as of a new slot. Holds the reason.
+    Anew(String),
+    /// Nothing, until somebody has mended that.
+    Wait(Finding),
+}
+
+impl Standing {
+    /// Of the rows of an earlier process.
+    pub(super) fn of(resumed: Option<&Resumed>) -> Standing {
+        let held = resumed.and_then(|rows| {
+            let Proof { at, hash } = rows.proof?;
+            Some(Held { place: Lsn(rows.lsn), system: hash, timeline: at })
+        });
+        let nowhere = held.is_some_and(|held| held.place == Lsn(0));
+        let stale = nowhere.then(|| "a table could not be followed when the rows were kept".to_owned());
+        Standing { held, stale }
+    }
+
+    /// Everything before is among the rows.
+    pub(super) fn place(&self) -> Lsn {
+        self.held.map_or(Lsn(0), |held| held.place)
+    }
+
+    /// What is to be done on connecting.
+    pub(super) fn decide(&self, found: &Found<'_>) -> Decision {
+        let (slot, name) = found.slot;
+        let stale = |other: String| Decision::Anew(self.stale.clone().unwrap_or(other));
+        let place = match (slot, self.held) {
+            (Slot::Refused(finding) | Slot::Busy(finding), _) => return Decision::Wait(finding.clone()),
+            (_, None) => return Decision::Anew("nothing was kept".to_owned()),
+            (_, Some(held)) if held.place > found.end => {
+                let (end, place) = (found.end, held.place);
+                return Decision::Anew(format!(
+                    "the server's log ends at {end}, before the rows held, which are of {place}: it was put back"
+                ));
+            }
+            (Slot::Missing, _) => return stale(format!("the replication slot {name} is gone")),
+            (Slot::Lost, _) => {
+                return stale(format!("the server has not kept its log for the replication slot {name}"));
+            }
+            (Slot::At(place), Some(held)) if *place > held.place => {
+                return stale(format!("the replication slot {name} was moved on to {place}"));
+            }
+            (Slot::At(place), Some(_)) => *place,
+        };
+        if found.altered {
+            return stale(format!("the publication did not have all tables from {place} on"));
+        }
+        // While a table cannot be read, the others are gone on with.
+        self.stale.clone().filter(|_| !found.broken).map_or(Decision::GoOn, Decision::Anew)
+    }
+
+    /// From here on the log does not tell what becomes of the rows held.
+    pub(super) fn spoil(&mut self, reason: String) {
+        self.stale.get_or_insert(reason);
+    }
+
+    /// The tables were read as of that place of that server's log: all of them, or all that could be.
+    pub(super) fn read(&mut self, place: Lsn, server: &Server, all: bool) {
+        self.held = Some(Held { place, system: server.system, timeline: server.timeline });
+        if all {
+            self.stale = None;
+        }
+    }
+
+    /// A transaction that ends at `end` is whole. Whether it is among the rows only from now on: what was there already
+    /// may be sent again.
+    pub(super) fn take(&mut self, end: Lsn) -> bool {
+        let is_new = self.held.is_some_and(|held| end > held.place);
+        self.hear(end);
+        is_new
+    }
+
+    /// Everything that was committed before `place` has been sent.
+    pub(super) fn hear(&mut self, place: Lsn) {
+        if let Some(held) = &mut self.held {
+            held.place = held.place.max(place);
+        }
+    }
+
+    /// What the server is told to be durable, when everything before `kept` is. Never beyond the rows: a place of the log
+    /// as it was before a server was put back would have it pass over what comes. Never less than it knows already, the
+    /// `floor`: older servers would go back with the slot.
+    pub(super) fn confirmed(&self, kept: Lsn, floor: Lsn) -> Lsn {
+        kept.min(self.place()).max(floor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: Server = Server { system: 7, timeline: 1, end: Lsn(900) };
+
+    fn at(lsn: i64) -> Standing {
+        Standing::of(Some(&Resumed { lsn, proof: Some(Proof { at: 1, hash: 7 }), ..Resumed::default() }))
+    }
+
+    fn found(slot: &Slot) -> Found<'_> {
+        Found { slot: (slot, "vitrine"), end: SERVER.end, altered: false, broken: false }
+    }
+
+    /// Why everything is read anew; none if it is not.
+    fn anew(standing: &Standing, found: &Found<'_>) -> Option<String> {
+        match standing.decide(found) {
+            Decision::GoOn => None,
+            Decision::Anew(reason) => Some(reason),
+            Decision::Wait(finding) => panic!("{finding}"),
+        }
+    }
+
+    #[test]
+    fn a_slot_that_keeps_the_log_from_the_rows_on_is_gone_on_from() {
+        for confirmed in [1, 499, 500] {
+            assert_eq!(anew(&at(500), &found(&Slot::At(Lsn(confirmed)))), None, "{confirmed}");
+        }
+        assert_eq!(anew(&at(900), &found(&Slot::At(Lsn(500)))), None, "all of the log is among the rows");
+    }
+
+    #[test]
+    fn a_log_that_does_not_lead_on_is_not_gone_on_from() {
+        let reason = |slot: Slot| anew(&at(500), &found(&slot)).expect("it is read anew");
+        assert_eq!(reason(Slot::Missing), "the replication slot vitrine is gone");
+        assert_eq!(reason(Slot::Lost), "the server has not kept its log for the replication slot vitrine");
+        assert_eq!(reason(Slot::At(Lsn(501))), "the replication slot vitrine was moved on to 0/1F5");
+        let altered = Found { altered: true, ..found(&Slot::At(Lsn(500))) };
+        assert!(anew(&at(500), &altered).unwrap().contains("publication"));
+        for slot in [Slot::Missing, Slot::Lost, Slot::At(Lsn(1))] {
+            assert_eq!(anew(&Standing::of(None), &found(&slot)).as_deref(), Some("nothing was kept"));
+        }
+    }
+
+    #[test]
+    fn a_server_that_was_put_back_is_not_gone_on_from() {
+        for slot in [Slot::Missing, Slot::Lost, Slot::At(Lsn(500)), Slot::At(Lsn(950))] {
+            let reason = anew(&at(901), &found(&slot)).unwrap();
+            assert_eq!(
+                reason,
+                "the server's log ends at 0/384, before the rows held, which are of 0/385: it was put back"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_of_no_place_wait_until_all_tables_can_be_read() {
+        let slot = Slot::At(Lsn(500));
+        let mut standing = at(500);
+        standing.spoil("a table could not be followed".to_owned());
+        standing.spoil("another reason".to_owned());
+        assert_eq!(anew(&standing, &found(&slot)).as_deref(), Some("a table could not be followed"));
+        let broken = Found { broken: true, ..found(&slot) };
+        assert_eq!(anew(&standing, &broken), None, "the others are gone on with");
+        // But for what the log does not tell of them either.
+        assert!(anew(&standing, &Found { altered: true, ..broken }).is_some());
+        assert!(anew(&at(0), &Found { broken: true, ..found(&slot) }).is_some(), "an earlier process passed it over");
+        standing.read(Lsn(600), &SERVER, false);
+        assert!(anew(&standing, &found(&slot)).is_some(), "one table was not read");
+        standing.read(Lsn(600), &SERVER, true);
+        assert_eq!((anew(&standing, &found(&slot)), standing.place()), (None, Lsn(600)));
+    }
+
+    #[test]
+    fn a_slot_of_others_is_waited_for() {
+        let finding = Finding { problem: "in use".to_owned(), mend: "stop it".to_owned() };
+        for slot in [Slot::Busy(finding.clone()), Slot::Refused(finding.clone())] {
+            assert_eq!(at(500).decide(&found(&slot)), Decision::Wait(finding.clone()));
+        }
+    }
+
+    #[test]
+    fn what_is_sent_again_is_not_new() {
+        let mut standing = at(500);
+        assert!(!standing.take(Lsn(400)) && !standing.take(Lsn(500)));
+        assert!(standing.take(Lsn(501)) && !standing.take(Lsn(501)));
+        standing.hear(Lsn(450));
+        assert_eq!(standing.place(), Lsn(501));
+        standing.hear(Lsn(700));
+        assert!(!standing.take(Lsn(650)) && standing.take(Lsn(701)));
+    }
+
+    #[test]
+    fn no_more_is_confirmed_than_was_kept_and_taken_and_no_less_than_before() {
+        let standing = at(500);
+        let told = |kept, floor| standing.confirmed(Lsn(kept), Lsn(floor));
+        assert_eq!((told(400, 300), told(300, 400), told(0, 0)), (Lsn(400), Lsn(400), Lsn(0)));
+        assert_eq!(told(600, 400), Lsn(500), "of the log before the server was put back");
+    }
+}
