@@ -33,7 +33,7 @@ pub(super) struct Wanted {
     which: Which,
     identity: Identity,
     /// The columns, those that tell the row first.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
 }
 
 impl Wanted {

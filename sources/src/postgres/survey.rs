@@ -1,12 +1,13 @@
 //! Whether the server, the tables and the user allow the log to be followed.
 
 use postgres::GenericClient;
+use postgres::types::Type;
 
 use super::Settings;
 use super::inspect::Finding;
 use super::keys::{self, Identity};
 use super::layout::{self, Findings, Layout};
-use super::names::{OrderTime, Tables, Which};
+use super::names::{self, OrderTime, Tables, Which};
 use super::publication::{self, Wanted};
 
 /// Column lists in publications are as old as that.
@@ -19,6 +20,15 @@ const SERVER: &str = "
                WHERE g.rolname IN ('rds_replication', 'cloudsqlsuperuser', 'azure_pg_admin')
                  AND pg_has_role(current_user, g.oid, 'MEMBER'))
     FROM pg_roles WHERE rolname = current_user";
+
+/// The generated ones among a table's columns, and whether the server can publish each if it is listed.
+const GENERATED: &str = "
+    SELECT a.attname::text,
+           to_jsonb(a) ->> 'attgenerated' = 's' AND current_setting('server_version_num')::int >= 180000,
+           split_part(current_setting('server_version'), ' ', 1)
+    FROM pg_attribute a
+    WHERE a.attrelid = $1 AND a.attname::text = ANY($2) AND to_jsonb(a) ->> 'attgenerated' IN ('s', 'v')
+    ORDER BY a.attnum";
 
 /// The tables as the log will speak of them.
 pub(super) struct Survey {
@@ -43,7 +53,10 @@ impl Survey {
                 continue;
             }
             match keys::read(client, tables, which)? {
-                Some(Ok(identity)) => identities[which as usize] = Some(identity),
+                Some(Ok(identity)) => match generated(client, tables, which, &identity)? {
+                    None => identities[which as usize] = Some(identity),
+                    Some(finding) => findings.push((which, finding)),
+                },
                 Some(Err(finding)) => findings.push((which, finding)),
                 None => {}
             }
@@ -91,6 +104,30 @@ impl Survey {
     pub(super) fn all(&self) -> Vec<Finding> {
         self.findings.iter().map(|(_, finding)| finding.clone()).collect()
     }
+}
+
+/// A used column whose values the server computes itself and does not tell in its log, if there is one.
+fn generated(
+    client: &mut impl GenericClient,
+    tables: &Tables,
+    which: Which,
+    identity: &Identity,
+) -> Result<Option<Finding>, postgres::Error> {
+    let columns = Wanted::new(tables, which, identity).columns;
+    let rows = client.query_typed(GENERATED, &[(&identity.relation, Type::OID), (&columns, Type::TEXT_ARRAY)])?;
+    // Where old rows come whole no columns are listed.
+    let Some(row) = rows.iter().find(|row| identity.full || !row.get::<_, bool>(1)) else { return Ok(None) };
+    let (column, version): (String, String) = (row.get(0), row.get(2));
+    let table = tables.name(which);
+    Ok(Some(Finding {
+        problem: format!("column {column} of table {table} is generated: PostgreSQL {version} does not publish it"),
+        mend: format!(
+            "ALTER TABLE {} ALTER COLUMN {} DROP EXPRESSION; (from then on it is the shop that writes it) or set \
+             [postgres] mode = \"refresh\"",
+            names::table(table),
+            names::column(&column)
+        ),
+    }))
 }
 
 /// What keeps any log of this server from being followed, whatever the tables are.

@@ -320,8 +320,12 @@ fn the_mode_follows_the_tables_where_it_may() {
     let proof = mirror.stop().position.proof;
     assert!(proof.is_some(), "the log was followed");
     execute(&url, "ALTER TABLE order_items DROP CONSTRAINT order_items_pkey");
+    let slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'log_auto'";
+    let slots = || connect(&url).query_one(slots, &[]).unwrap().get::<_, i64>(0);
+    assert_eq!(slots(), 1);
     let mirror = Mirror::with(auto());
     mirror.live();
+    assert_eq!(slots(), 0, "the server keeps its log for nobody");
     execute(&url, "UPDATE orders SET user_id = 'eve'");
     harness::wait_until(SOON, "the tables are read again", || {
         let kept = mirror.kept();
@@ -341,6 +345,28 @@ fn the_mode_follows_the_tables_where_it_may() {
     let mut mirror = mirror;
     mirror.key = &["product_id", "order_id"];
     mirror.agrees();
+}
+
+#[test]
+fn a_generated_column_is_told_and_read_otherwise() {
+    let tables =
+        TABLES.replace("category_id text", "shelf text, category_id text GENERATED ALWAYS AS (upper(shelf)) STORED");
+    let url = database("log_generated", &tables);
+    execute(&url, "INSERT INTO products (product_id, shelf) VALUES ('lamp', 'light'), ('chair', 'seat')");
+    let words = "column category_id of table products is generated";
+    let found = look(&mut connect(&url), &settings(&url)).unwrap();
+    assert!(found.obstacles.iter().any(|finding| finding.problem.contains(words)), "{found:?}");
+    let mirror = Mirror::open(&url);
+    mirror.complains(&[words, "ALTER COLUMN \"category_id\" DROP EXPRESSION", "mode = \"refresh\""]);
+    drop(mirror);
+    let mirror = Mirror::with(Settings { mode: Mode::Auto, ..settings(&url) });
+    mirror.agrees();
+    assert!(mirror.kept().position.proof.is_none(), "the tables are read again and again");
+    mirror.follows("UPDATE products SET shelf = 'house'");
+    drop(mirror);
+    execute(&url, "ALTER TABLE products ALTER COLUMN category_id DROP EXPRESSION");
+    let mirror = Mirror::following(&url);
+    mirror.follows("UPDATE products SET category_id = 'own'");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::thread;
 use dataflow::board::State;
 use harness::postgres::{Server, connect, execute};
 use postgres::{Client, NoTls};
+use sources::postgres::{Acknowledge, Settings};
 
-use crate::mirror::{Mirror, ROWS, TABLES, database, end, settings};
+use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, settings};
 use crate::running::SOON;
 
 /// Ends all replication sessions of this slot and waits until nobody follows it.
@@ -165,6 +166,33 @@ fn a_used_column_that_is_gone_stops_its_table_alone() {
     mirror.live();
     harness::wait_until(SOON, "a restart would go on", || mirror.kept().position.next > 0);
     mirror.follows("UPDATE products SET category_id = 'newer' WHERE product_id = 'lamp'");
+}
+
+#[test]
+fn a_table_that_stays_broken_holds_no_log() {
+    let url = database("log_broken", &[TABLES, ROWS].concat());
+    let mirror = Mirror::with(Settings { acknowledge: Acknowledge::AfterCheckpoint, ..settings(&url) });
+    mirror.agrees();
+    mirror.source.acknowledge(mirror.kept().position.next);
+    execute(&url, "ALTER TABLE products RENAME COLUMN category_id TO shelf");
+    mirror.complains(&["table products has no column category_id", "the other tables are followed"]);
+    harness::wait_until(SOON, "a checkpoint has no place", || mirror.kept().position.next == 0);
+    let mut client = connect(&url);
+    let held = confirmed(&mut client, "log_broken");
+    execute(&url, "INSERT INTO visits (page) SELECT 'x' FROM generate_series(1, 1000)");
+    let busy = end(&mut client);
+    let fed = || mirror.view().partitions.values().next().unwrap().next;
+    harness::wait_until(SOON, "all of it has been fed", || fed() >= busy);
+    assert_eq!(confirmed(&mut client, "log_broken"), held, "a checkpoint of before may still be gone on from");
+    // The checkpoint is durable: a later process reads everything anew.
+    mirror.source.acknowledge(0);
+    harness::wait_until(SOON, "the slot moves on", || confirmed(&mut client, "log_broken") >= busy);
+    execute(&url, "ALTER TABLE products RENAME COLUMN shelf TO category_id");
+    mirror.agrees();
+    mirror.live();
+    let (place, known) = (mirror.kept().position.next, confirmed(&mut client, "log_broken"));
+    mirror.follows("INSERT INTO orders VALUES ('9', NULL, 'eve', now())");
+    assert!(place > 0 && confirmed(&mut client, "log_broken") == known, "what is followed is kept again");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use dataflow::feed::Proof;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Acknowledge, Mode, OrderTime, Settings};
 
-use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, settings};
+use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, end, settings};
 use crate::running::SOON;
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -33,6 +33,11 @@ const MEANWHILE: &str = "
     INSERT INTO orders VALUES ('4', NULL, 'eve', now()); INSERT INTO order_items VALUES (1, '4', 'lamp');
     UPDATE orders SET order_id = '33' WHERE order_id = '3'; DELETE FROM order_items WHERE order_id = '1';
     UPDATE products SET category_id = 'house' WHERE product_id = 'lamp'";
+
+/// Changes of one table alone.
+const MEANWHILE_ORDERS: &str = "
+    INSERT INTO orders (order_id, user_id, created_at) VALUES ('4', 'eve', now());
+    UPDATE orders SET user_id = 'zoe' WHERE order_id <> '3'; DELETE FROM orders WHERE order_id = '3'";
 
 #[test]
 fn what_happened_meanwhile_comes_once() {
@@ -119,6 +124,78 @@ fn a_slot_that_is_gone_is_no_loss() {
     mirror.source.acknowledge(kept.position.next);
     mirror.follows("DELETE FROM orders WHERE order_id = '4'");
     assert_eq!(confirmed(&mut client, "resume_gone"), made);
+}
+
+/// What the server was not to publish is in no log, however the publication is now.
+#[test]
+fn a_publication_that_was_altered_is_no_loss() {
+    let alterations = [
+        ("table", "ALTER PUBLICATION vitrine DROP TABLE orders"),
+        ("column", "ALTER TABLE orders DROP COLUMN user_id CASCADE; ALTER TABLE orders ADD COLUMN user_id text"),
+    ];
+    for mode in [Mode::Auto, Mode::Replication] {
+        for (what, sql) in alterations {
+            let url = database(&format!("resume_altered_{what}_{mode:?}").to_lowercase(), &[TABLES, ROWS].concat());
+            let kept = earlier(&url);
+            execute(&url, sql);
+            execute(&url, MEANWHILE_ORDERS);
+            let mirror = Mirror::start(Settings { mode, ..keeping(&url) }, Some(&kept));
+            mirror.agrees();
+            mirror.live();
+            mirror.follows("UPDATE orders SET user_id = 'zoe'");
+            assert!(mirror.kept().position.proof.is_some(), "the log is followed");
+        }
+    }
+}
+
+/// Its owner mends the publication while the program is away, or between two tries: what was missed is in no log then.
+#[test]
+fn a_publication_that_others_mend_is_no_loss() {
+    let url = database("resume_mended", &[TABLES, ROWS].concat());
+    execute(
+        &url,
+        "CREATE ROLE resume_follower LOGIN REPLICATION; GRANT SELECT ON products, orders, order_items TO resume_follower",
+    );
+    let kept = earlier(&url);
+    let followed = url.replace("postgres@", "resume_follower@");
+    execute(&url, "ALTER PUBLICATION vitrine DROP TABLE orders");
+    execute(&url, MEANWHILE_ORDERS);
+    let mirror = Mirror::start(keeping(&followed), Some(&kept));
+    mirror.complains(&["let the tables' owner run: ALTER PUBLICATION \"vitrine\" ADD TABLE \"orders\""]);
+    let State::Retrying(reason) = mirror.view().state else { panic!("{:?}", mirror.view().state) };
+    mirror.stop();
+    execute(&url, reason.split_once("owner run: ").unwrap().1);
+    // As after a kill: from the rows that were kept before.
+    let mirror = Mirror::start(keeping(&followed), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    execute(&url, "UPDATE orders SET user_id = 'zoe'");
+    mirror.agrees();
+}
+
+/// The same server, as it was: its log is shorter than the rows held are old, and grows anew.
+#[test]
+fn a_server_that_was_put_back_is_read_anew() {
+    let url = database("resume_put_back", &[TABLES, ROWS].concat());
+    let mut kept = earlier(&url);
+    kept.position.next += 1 << 40;
+    execute(&url, MEANWHILE);
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    // A checkpoint of the time before becomes durable only now.
+    mirror.source.acknowledge(kept.position.next);
+    mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+    let mut client = connect(&url);
+    let place = mirror.kept().position.next;
+    mirror.source.acknowledge(place);
+    harness::wait_until(SOON, "the slot moves on", || confirmed(&mut client, "resume_put_back") >= place);
+    assert!(confirmed(&mut client, "resume_put_back") <= end(&mut client));
+    let kept = mirror.stop();
+    assert!(kept.position.next <= end(&mut client));
+    execute(&url, "INSERT INTO orders VALUES ('5', NULL, 'eve', now())");
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
 }
 
 #[test]
