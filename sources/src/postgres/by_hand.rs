@@ -136,7 +136,7 @@ impl Following {
             Slot::Lost => (slot::Slot::Lost, Lsn(0)),
             Slot::At(place) => (slot::Slot::At(Lsn(place)), Lsn(place)),
         };
-        let found = Found { slot: (&slot, NAME_OF_BOTH), end: Lsn(end), altered: false, broken: false };
+        let found = Found { slot: (&slot, NAME_OF_BOTH), end: Lsn(end), altered: false, broken: [false; 3] };
         if self.standing.decide(&found) == Decision::GoOn {
             self.floor = self.standing.confirmed(Lsn(self.flow.kept()), known);
             return Ok(Some(self.standing.place().0));
@@ -163,7 +163,7 @@ impl Following {
         let (orders, lines, catalogue) = (orders.finish(), lines.finish(), catalogue.finish());
         let change = self.memory.difference(orders, lines, catalogue);
         let next = Lsn(place);
-        self.standing.read(next, &self.server, true);
+        self.standing.read(next, &self.server);
         (self.floor, self.swept) = (next, now);
         self.flow.hand(change.len());
         self.steps.push_back(Step { change, next, reading: Some(self.flow.spoils()) });

@@ -66,6 +66,12 @@ pub(super) fn read(
     client: &mut impl GenericClient,
     tables: &Tables,
 ) -> Result<Result<Layout, Findings>, postgres::Error> {
+    let (layout, findings) = found(client, tables)?;
+    Ok(if findings.is_empty() { Ok(layout) } else { Err(findings) })
+}
+
+/// The layout of the tables that can be read, and what keeps the others from it: of those the layout says nothing.
+pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<(Layout, Findings), postgres::Error> {
     let mut survey = Survey { client, findings: Vec::new() };
     let Tables { products, orders, order_items } = tables;
     let product_table = survey.table(Which::Products, &products.name)?;
@@ -84,17 +90,14 @@ pub(super) fn read(
     let line_order = survey.id(&item_table, "order_id", &order_items.order_id);
     survey.id(&item_table, "product_id", &order_items.product_id);
 
-    let findings = survey.findings;
-    Ok(match (product, order, line_order) {
-        (Some(product), Some(order), Some(line_order)) if findings.is_empty() => Ok(Layout {
-            time,
-            orders_keyed: order.unique,
-            products_keyed: product.unique,
-            line_order_nullable: !line_order.not_null,
-            order_ids_alike: order.kind == line_order.kind,
-        }),
-        _ => Err(findings),
-    })
+    let layout = Layout {
+        time,
+        orders_keyed: order.as_ref().is_some_and(|order| order.unique),
+        products_keyed: product.is_some_and(|product| product.unique),
+        line_order_nullable: line_order.as_ref().is_some_and(|column| !column.not_null),
+        order_ids_alike: order.zip(line_order).is_some_and(|(order, line_order)| order.kind == line_order.kind),
+    };
+    Ok((layout, survey.findings))
 }
 
 /// A column as the catalogue of the database describes it.

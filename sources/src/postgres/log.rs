@@ -13,7 +13,7 @@ use postgres::Client;
 use super::connection::{Target, Who};
 use super::error::Error;
 use super::memory::Memory;
-use super::names::Which;
+use super::names::{Tables, Which};
 use super::reader::{Health, Reader, Step};
 use super::resume::{Decision, Found, Standing};
 use super::session::{Server, Session};
@@ -68,6 +68,22 @@ impl Log {
         reader.flow.stale();
     }
 
+    /// From here on changes of this table are passed over.
+    pub(super) fn miss(&mut self, reader: &Reader, which: Which) {
+        let table = reader.settings.tables.name(which);
+        self.standing.miss(which, format!("table {table} could not be followed"));
+        reader.flow.stale();
+    }
+
+    /// Looks at the tables.
+    pub(super) fn survey(&self, client: &mut Client, tables: &Tables) -> Result<Survey, Error> {
+        let mut survey = Survey::read(client, tables)?;
+        if self.standing.has_missed(Which::OrderItems) {
+            survey.leave_out_lines(tables);
+        }
+        Ok(survey)
+    }
+
     fn follow(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
         let settings = &reader.settings;
         reader.pulse.ask();
@@ -78,7 +94,7 @@ impl Log {
         if !findings.is_empty() {
             return Err(Error::Layout(findings));
         }
-        let survey = Survey::read(&mut client, &settings.tables)?;
+        let survey = self.survey(&mut client, &settings.tables)?;
         if self.standing.held.is_none() && !survey.findings.is_empty() {
             return Err(Error::Layout(survey.all()));
         }
@@ -89,7 +105,8 @@ impl Log {
         let (session, server) = self.open(reader, &who, self.standing.place(), floor, stop)?;
         let mut reached = Reached { client, session, server, survey };
         if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
-            if !reached.survey.findings.is_empty() {
+            reached.survey.leave_out_lines(&settings.tables);
+            if reached.survey.all_broken() == [true; 3] {
                 return Err(Error::Layout(reached.survey.all()));
             }
             floor = self.read(reader, &mut reached, &reason, stop)?;
@@ -109,7 +126,7 @@ impl Log {
             slot: (slot, &settings.slot),
             end: server.end,
             altered: needed.is_some(),
-            broken: !survey.findings.is_empty(),
+            broken: survey.all_broken(),
         });
         let reason = match decision {
             Decision::GoOn => return Ok(None),
@@ -122,12 +139,12 @@ impl Log {
         Ok(Some(reason))
     }
 
-    /// Reads all tables as of a new slot's place, which is returned.
+    /// Reads all tables that can be read as of a new slot's place, which is returned.
     fn read(&mut self, reader: &Reader, reached: &mut Reached, reason: &str, stop: &Stop) -> Result<Lsn, Error> {
         let Reached { client, session, server, survey } = reached;
         let (place, snapshot) = session.make_slot(&reader.settings.slot, stop)?;
         let key = survey.identity(Which::OrderItems).map(|identity| &*identity.key).unwrap_or_default();
-        let how = How::Log { snapshot: &snapshot, key };
+        let how = How::Log { snapshot: &snapshot, key, without: survey.all_broken() };
         let scan = &mut reader.scan(place.0, stop);
         let now = reader.clock.now();
         let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
@@ -136,13 +153,16 @@ impl Log {
             let (from, to) = (held.place, place);
             tracing::warn!(
                 source = super::NAME, %from, %to, reason,
-                "the log does not tell the changes in this range: all tables were read, what differs shows in one tick"
+                "the log does not tell the changes in this range: the tables were read, what differs shows in one tick"
             );
         }
-        self.standing.read(place, server, true);
+        self.standing.read(place, server);
         self.swept = now;
         let proof = self.standing.held.map(|held| held.proof());
         let reading = Some(reader.flow.spoils());
+        for which in Which::ALL.into_iter().filter(|which| survey.broken(*which).is_some()) {
+            self.miss(reader, which);
+        }
         let step = Step { change, next: place.0, proof, reached: None, reading };
         stream::hand(reader, session, step, stop)?;
         Ok(place)

@@ -173,7 +173,7 @@ impl Reader {
     /// What keeps the log from being followed. Changes nothing: what there is to be made or mended tells what was missed.
     fn obstacles(&self, client: &mut Client, slot: &Slot) -> Result<Vec<Finding>, Error> {
         let survey = Survey::read(client, &self.settings.tables)?;
-        if survey.layout.is_none() {
+        if !survey.readable {
             return Err(Error::Layout(survey.all()));
         }
         let mut obstacles = survey::server(client, &self.settings)?;

@@ -10,7 +10,7 @@
 //!      │                                                                         │
 //!  did the publication have all tables? ─ no ────────────────────────────────────┤
 //!      │                                                                         │
-//!  were all tables followed? ─ no, and now they can be ──────────────────────────┘
+//!  was every table followed? ─ no, and one that was not can be read now ─────────┘
 //!      ▼
 //!  on from where the rows stand
 //! ```
@@ -21,6 +21,7 @@ use dataflow::feed::Proof;
 
 use super::Resumed;
 use super::inspect::Finding;
+use super::names::Which;
 use super::session::Server;
 use super::slot::{Lsn, Slot};
 
@@ -50,8 +51,10 @@ impl Held {
 pub(super) struct Standing {
     /// None before the first reading.
     pub(super) held: Option<Held>,
-    /// Why the rows held cannot be gone on from, if so.
+    /// Why none of the rows held can be gone on from, if so.
     stale: Option<String>,
+    /// Why those of one table cannot be, by table: changes of it were passed over since it was read.
+    missed: [Option<String>; 3],
 }
 
 /// What was found on the server that the rows came from.
@@ -62,8 +65,8 @@ pub(super) struct Found<'a> {
     pub(super) end: Lsn,
     /// The publication does not send all that it should.
     pub(super) altered: bool,
-    /// A table cannot be followed.
-    pub(super) broken: bool,
+    /// Which tables cannot be read or followed.
+    pub(super) broken: [bool; 3],
 }
 
 /// What is to be done.
@@ -71,7 +74,7 @@ pub(super) struct Found<'a> {
 pub(super) enum Decision {
     /// The log is gone on from where the rows stand.
     GoOn,
-    /// Everything is read as of a new slot. Holds the reason.
+    /// Everything that can be is read as of a new slot. Holds the reason.
     Anew(String),
     /// Nothing, until somebody has mended that.
     Wait(Finding),
@@ -86,7 +89,7 @@ impl Standing {
         });
         let nowhere = held.is_some_and(|held| held.place == Lsn(0));
         let stale = nowhere.then(|| "a table could not be followed when the rows were kept".to_owned());
-        Standing { held, stale }
+        Standing { held, stale, missed: [None, None, None] }
     }
 
     /// Everything before is among the rows.
@@ -120,7 +123,9 @@ impl Standing {
             return stale(format!("the publication did not have all tables from {place} on"));
         }
         // While a table cannot be read, the others are gone on with.
-        self.stale.clone().filter(|_| !found.broken).map_or(Decision::GoOn, Decision::Anew)
+        let missed =
+            self.missed.iter().zip(found.broken).find_map(|(missed, broken)| missed.as_ref().filter(|_| !broken));
+        self.stale.as_ref().or(missed).map_or(Decision::GoOn, |reason| Decision::Anew(reason.clone()))
     }
 
     /// From here on the log does not tell what becomes of the rows held.
@@ -128,12 +133,20 @@ impl Standing {
         self.stale.get_or_insert(reason);
     }
 
-    /// The tables were read as of that place of that server's log: all of them, or all that could be.
-    pub(super) fn read(&mut self, place: Lsn, server: &Server, all: bool) {
+    /// From here on changes of that table are passed over.
+    pub(super) fn miss(&mut self, which: Which, reason: String) {
+        self.missed[which as usize].get_or_insert(reason);
+    }
+
+    /// Whether changes of that table were passed over since it was read.
+    pub(super) fn has_missed(&self, which: Which) -> bool {
+        self.missed[which as usize].is_some()
+    }
+
+    /// The tables were read as of that place of that server's log. Those that could not be are missed from then on.
+    pub(super) fn read(&mut self, place: Lsn, server: &Server) {
         self.held = Some(Held { place, system: server.system, timeline: server.timeline });
-        if all {
-            self.stale = None;
-        }
+        (self.stale, self.missed) = (None, [None, None, None]);
     }
 
     /// A transaction that ends at `end` is whole. Whether it is among the rows only from now on: what was there already
@@ -170,7 +183,7 @@ mod tests {
     }
 
     fn found(slot: &Slot) -> Found<'_> {
-        Found { slot: (slot, "vitrine"), end: SERVER.end, altered: false, broken: false }
+        Found { slot: (slot, "vitrine"), end: SERVER.end, altered: false, broken: [false; 3] }
     }
 
     /// Why everything is read anew; none if it is not.
@@ -215,20 +228,26 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_no_place_wait_until_all_tables_can_be_read() {
+    fn what_was_passed_over_is_read_as_soon_as_it_can_be() {
         let slot = Slot::At(Lsn(500));
         let mut standing = at(500);
-        standing.spoil("a table could not be followed".to_owned());
-        standing.spoil("another reason".to_owned());
-        assert_eq!(anew(&standing, &found(&slot)).as_deref(), Some("a table could not be followed"));
-        let broken = Found { broken: true, ..found(&slot) };
-        assert_eq!(anew(&standing, &broken), None, "the others are gone on with");
-        // But for what the log does not tell of them either.
-        assert!(anew(&standing, &Found { altered: true, ..broken }).is_some());
-        assert!(anew(&at(0), &Found { broken: true, ..found(&slot) }).is_some(), "an earlier process passed it over");
-        standing.read(Lsn(600), &SERVER, false);
-        assert!(anew(&standing, &found(&slot)).is_some(), "one table was not read");
-        standing.read(Lsn(600), &SERVER, true);
+        standing.miss(Which::Products, "products could not be followed".to_owned());
+        standing.miss(Which::Products, "another reason".to_owned());
+        let reason = Some("products could not be followed");
+        assert_eq!(anew(&standing, &found(&slot)).as_deref(), reason);
+        let with = |which: &[Which]| Found { broken: Which::ALL.map(|table| which.contains(&table)), ..found(&slot) };
+        assert_eq!(anew(&standing, &with(&[Which::Products])), None, "the others are gone on with");
+        standing.miss(Which::Orders, "orders could not be followed".to_owned());
+        assert_eq!(anew(&standing, &with(&[Which::Products, Which::Orders])), None);
+        assert_eq!(anew(&standing, &with(&[Which::Orders])).as_deref(), reason, "one of the two can be");
+        // What the log does not tell of the others either does not wait for it.
+        let altered = Found { altered: true, ..with(&[Which::Products, Which::Orders]) };
+        assert!(anew(&standing, &altered).is_some());
+        let mut spoilt = standing.clone();
+        spoilt.spoil("the publication was changed".to_owned());
+        assert!(anew(&spoilt, &with(&[Which::Products, Which::Orders])).is_some());
+        assert!(anew(&at(0), &with(&[Which::Products])).is_some(), "an earlier process passed it over");
+        standing.read(Lsn(600), &SERVER);
         assert_eq!((anew(&standing, &found(&slot)), standing.place()), (None, Lsn(600)));
     }
 

@@ -9,8 +9,9 @@ use postgres::{Client, IsolationLevel};
 
 use super::Settings;
 use super::error::Error;
+use super::inspect::Finding;
 use super::memory::{Change, Memory};
-use super::names::OrderTime;
+use super::names::{OrderTime, Which};
 use super::table::{Column, Row, Scan, Skip};
 use super::{layout, sql};
 use crate::fault::{Fault, id};
@@ -26,7 +27,18 @@ pub(super) enum How<'a> {
         snapshot: &'a str,
         /// The columns whose values tell a line.
         key: &'a [String],
+        /// The tables that are left out, because they cannot be read: their rows stay as they are.
+        without: [bool; 3],
     },
+}
+
+impl How<'_> {
+    fn reads(&self, which: Which) -> bool {
+        match self {
+            How::Again => true,
+            How::Log { without, .. } => !without[which as usize],
+        }
+    }
 }
 
 impl Memory {
@@ -51,12 +63,17 @@ impl Memory {
             transaction.batch_execute(&sql::join(snapshot))?;
         }
         transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
-        let layout = layout::read(&mut transaction, tables)?
-            .map_err(|findings| Error::Layout(findings.into_iter().map(|(_, finding)| finding).collect()))?;
-        if !layout.orders_keyed {
+        let (layout, findings) = layout::found(&mut transaction, tables)?;
+        let findings: Vec<Finding> =
+            findings.into_iter().filter(|(which, _)| how.reads(*which)).map(|(_, finding)| finding).collect();
+        if !findings.is_empty() {
+            return Err(Error::Layout(findings));
+        }
+        let [reads_products, reads_orders, reads_lines] = Which::ALL.map(|which| how.reads(which));
+        if reads_orders && !layout.orders_keyed {
             self.orders.keep_by_row();
         }
-        if !layout.products_keyed {
+        if reads_products && !layout.products_keyed {
             self.catalogue.keep_by_row();
         }
         let span = settings.span(now);
@@ -66,11 +83,13 @@ impl Memory {
         let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
         let columns = [Column::text(product), Column::text(category)];
         let query = sql::products(tables);
-        scan.table(&mut transaction, &tables.products.name, &query, &columns, &mut self.refusals, |row| {
-            let product = dictionary.product(id(row.text(0)?, product)?)?;
-            catalogue.seen(product, dictionary.category(id(row.text(1)?, category)?)?);
-            Ok(())
-        })?;
+        if reads_products {
+            scan.table(&mut transaction, &tables.products.name, &query, &columns, &mut self.refusals, |row| {
+                let product = dictionary.product(id(row.text(0)?, product)?)?;
+                catalogue.seen(product, dictionary.category(id(row.text(1)?, category)?)?);
+                Ok(())
+            })?;
+        }
 
         let timeless = tables.orders.time == OrderTime::FirstSeen;
         let mut orders = self.orders.begin();
@@ -82,38 +101,44 @@ impl Memory {
             columns.push(Column::millis(time));
         }
         let query = sql::orders(tables, &layout, cutoff);
-        scan.table(&mut transaction, &tables.orders.name, &query, &columns, &mut self.refusals, |row| {
-            let order = dictionary.order(id(row.text(0)?, order)?);
-            let user = dictionary.user(id(row.text(1)?, user)?);
-            let at = match &tables.orders.time {
-                OrderTime::Column(time) => created_at(row, time)?,
-                OrderTime::FirstSeen => first_seen.seen(order, now),
-            };
-            // An order whose time is known from here alone is held as long as the table has it, for the next process too.
-            if timeless || at > cutoff {
-                orders.seen(order, (user, at));
-            }
-            if at > latest { Err(Skip::Future) } else { Ok(()) }
-        })?;
+        if reads_orders {
+            scan.table(&mut transaction, &tables.orders.name, &query, &columns, &mut self.refusals, |row| {
+                let order = dictionary.order(id(row.text(0)?, order)?);
+                let user = dictionary.user(id(row.text(1)?, user)?);
+                let at = match &tables.orders.time {
+                    OrderTime::Column(time) => created_at(row, time)?,
+                    OrderTime::FirstSeen => first_seen.seen(order, now),
+                };
+                // An order whose time is known from here alone is held as long as the table has it, for the next process too.
+                if timeless || at > cutoff {
+                    orders.seen(order, (user, at));
+                }
+                if at > latest { Err(Skip::Future) } else { Ok(()) }
+            })?;
+        }
 
         let mut lines = self.lines.begin();
         let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
         let mut columns = vec![Column::text(order), Column::text(product)];
         columns.extend(key.unwrap_or_default().iter().map(|column| Column::text(column)));
         let query = sql::lines(tables, &layout, cutoff, key);
-        scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut self.refusals, |row| {
-            let order = dictionary.order(id(row.text(0)?, order)?);
-            let product = dictionary.product(id(row.text(1)?, product)?)?;
-            let row = if key.is_some() { row_key(row, columns.len(), dictionary)? } else { RowKey::NONE };
-            // Where orders have a time the query has left the other lines out.
-            if !timeless || first_seen.of(order).is_some_and(|at| at > cutoff) {
-                lines.seen(LineRow { order, product, row });
-            }
-            Ok(())
-        })?;
+        if reads_lines {
+            scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut self.refusals, |row| {
+                let order = dictionary.order(id(row.text(0)?, order)?);
+                let product = dictionary.product(id(row.text(1)?, product)?)?;
+                let row = if key.is_some() { row_key(row, columns.len(), dictionary)? } else { RowKey::NONE };
+                // Where orders have a time the query has left the other lines out.
+                if !timeless || first_seen.of(order).is_some_and(|at| at > cutoff) {
+                    lines.seen(LineRow { order, product, row });
+                }
+                Ok(())
+            })?;
+        }
 
         transaction.commit()?;
-        let (orders, lines, catalogue) = (orders.finish(), lines.finish(), catalogue.finish());
+        let orders = if reads_orders { orders.finish() } else { Vec::new() };
+        let lines = if reads_lines { lines.finish() } else { Vec::new() };
+        let catalogue = if reads_products { catalogue.finish() } else { Vec::new() };
         let change = self.difference(orders, lines, catalogue);
         self.first_seen.finish();
         self.refusals.end_reading();

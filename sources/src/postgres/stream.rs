@@ -177,7 +177,7 @@ impl<'a> Stream<'a> {
         let known = |which: &Which| self.survey.identity(*which).is_some_and(|found| found.relation == relation.id);
         let Some(which) = Which::ALL.into_iter().find(known) else { return Ok(()) };
         let Some(identity) = self.survey.identity(which) else { return Ok(()) };
-        let time = self.survey.layout.and_then(|layout| layout.time);
+        let time = self.survey.layout.time;
         match Route::new(relation, which, tables, identity, time) {
             Ok(route) => match self.routes.insert(relation.id, route) {
                 Some(before) if !before.alike(&self.routes[&relation.id]) => {
@@ -289,7 +289,7 @@ impl<'a> Stream<'a> {
         let (reader, client) = (self.reader, &mut self.client);
         let tables = &reader.settings.tables;
         reader.pulse.ask();
-        let now = Survey::read(client, tables)?;
+        let now = self.log.survey(client, tables)?;
         let needed = now.needed(client, &reader.settings)?;
         reader.flow.ends(slot::end(client)?);
         reader.pulse.rest();
@@ -312,7 +312,7 @@ impl<'a> Stream<'a> {
 
     /// From here on this table's changes are passed over, until it has been mended and everything is read anew.
     fn break_off(&mut self, which: Which, reason: String) {
-        self.log.spoil(self.reader, format!("table {} could not be followed", self.reader.settings.tables.name(which)));
+        self.log.miss(self.reader, which);
         if let Some(identity) = self.survey.identity(which) {
             self.routes.remove(&identity.relation);
         }

@@ -32,8 +32,10 @@ const GENERATED: &str = "
 
 /// The tables as the log will speak of them.
 pub(super) struct Survey {
-    /// None while a table cannot be read.
-    pub(super) layout: Option<Layout>,
+    /// Of the tables that can be read.
+    pub(super) layout: Layout,
+    /// All of them can be.
+    pub(super) readable: bool,
     /// By table; none where its changes cannot be followed.
     identities: [Option<Identity>; 3],
     /// What keeps tables from being followed.
@@ -42,10 +44,8 @@ pub(super) struct Survey {
 
 impl Survey {
     pub(super) fn read(client: &mut impl GenericClient, tables: &Tables) -> Result<Survey, postgres::Error> {
-        let (layout, mut findings) = match layout::read(client, tables)? {
-            Ok(layout) => (Some(layout), Vec::new()),
-            Err(findings) => (None, findings),
-        };
+        let (layout, mut findings) = layout::found(client, tables)?;
+        let readable = findings.is_empty();
         let mut identities = [None, None, None];
         for which in Which::ALL {
             // One thing at a time: a table that cannot be read is not asked for a key.
@@ -61,7 +61,7 @@ impl Survey {
                 None => {}
             }
         }
-        Ok(Survey { layout, identities, findings })
+        Ok(Survey { layout, readable, identities, findings })
     }
 
     /// How the table's rows are known again; none if its changes cannot be followed.
@@ -72,6 +72,20 @@ impl Survey {
     /// Why the table cannot be followed, if it cannot.
     pub(super) fn broken(&self, which: Which) -> Option<&Finding> {
         self.findings.iter().find(|(table, _)| *table == which).map(|(_, finding)| finding)
+    }
+
+    /// Which tables cannot be read or followed.
+    pub(super) fn all_broken(&self) -> [bool; 3] {
+        Which::ALL.map(|which| self.broken(which).is_some())
+    }
+
+    /// The lines are to be read, which takes the orders they belong to: while those cannot be read, they cannot either.
+    pub(super) fn leave_out_lines(&mut self, tables: &Tables) {
+        if self.broken(Which::Orders).is_some() && self.broken(Which::OrderItems).is_none() {
+            let (lines, orders) = (tables.name(Which::OrderItems), tables.name(Which::Orders));
+            let problem = format!("table {lines} is read with the orders it belongs to");
+            self.findings.push((Which::OrderItems, Finding { problem, mend: format!("mend table {orders}") }));
+        }
     }
 
     /// The SQL that makes the publication fit the tables that can be followed; none if it does.
