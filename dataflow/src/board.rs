@@ -93,6 +93,12 @@ impl SourceBoard {
         said.states.insert(part, (state, since));
     }
 
+    /// The tick that is open: what is shown is older.
+    #[must_use]
+    pub fn open_tick(&self) -> Time {
+        self.open.load(Ordering::Acquire)
+    }
+
     /// Counts records that entered the graph.
     pub fn accepted(&self, records: u64) {
         self.accepted.fetch_add(records, Ordering::Relaxed);

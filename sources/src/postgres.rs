@@ -15,17 +15,19 @@
 //!   transaction, each fed in one call and so visible in one tick. Rows are held by key: the log gives no old rows.
 //! - **Readings** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
 //! - **Where the log cannot be gone on from** (the slot is gone, lost or was moved on, the publication was changed, a
-//!   table has another key) everything is read as of a new slot, and the difference to what is held is one tick. The
-//!   range of the log that is not known change by change is warned of.
+//!   table has another key, the server was put back) everything is read as of a new slot, and the difference to what is
+//!   held is one tick. The range of the log that is not known change by change is warned of. The old slot goes first, so
+//!   that a crash on the way is not forgotten.
 //! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
 //!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line
 //!   without an order is held for one window. A transaction is held as keys, 48 bytes a row, until it is committed.
 //! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
-//!   count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is gone stops its
-//!   table alone, until it is back and everything has been read again.
-//! - **What following costs the shop**: the server keeps its log while nobody confirms it, lets no column that is
-//!   published change its type, and takes a table out of the publication with a column that is dropped. Everything else
-//!   may be done to the tables freely.
+//!   count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
+//!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the
+//!   other tables are read as of a new slot. Lines are read with their orders; without rows to go on from all three are needed.
+//! - **What following costs the shop**: the server keeps its log while nobody confirms it (not for a table that stays
+//!   broken, nor for readings), lets no column that is published change its type, and takes a table out of the publication
+//!   with a column that is dropped. Everything else may be done to the tables freely.
 //! - **Another server** than the rows held came from (system identifier, timeline) needs a person: the source stops.
 //! - **Everything else** is tried again: a lost connection with growing pauses, a missing table or column every few
 //!   seconds, with the SQL or the setting that mends it in the source's state. Answers stay as they are meanwhile.

@@ -34,15 +34,17 @@ pub(super) const SECTION: Section = Section {
             Kind::Slot,
             "name",
             "\"vitrine\"",
-            "Replication slot, made if it is missing. Each instance of a server needs its own; the server keeps its log for \
-             it, so drop it (pg_drop_replication_slot) when Vitrine is gone for good, and set max_slot_wal_keep_size.",
+            "Replication slot, made if it is missing, removed where \"auto\" reads the tables again instead. Each instance of a \
+             server needs its own; the server keeps its log for it, so drop it (pg_drop_replication_slot) when Vitrine is gone \
+             for good or mode is \"refresh\" from now on, and set max_slot_wal_keep_size.",
         ),
         Setting::new(
             "postgres.publication",
             Kind::Slot,
             "name",
             "\"vitrine\"",
-            "Publication of the used columns, made or extended if need be.",
+            "Publication of the used columns, made or extended if need be. After changing it by hand while Vitrine is away, \
+             drop the slot: everything is read anew.",
         ),
         Setting::new(
             "postgres.refresh_s",

@@ -275,7 +275,9 @@ impl<'a> Stream<'a> {
 
     /// What the time alone changes.
     fn pass_time(&mut self, stop: &Stop) -> Result<(), Error> {
-        let Some(span) = self.span() else { return Ok(()) };
+        let Some(mut span) = self.span() else { return Ok(()) };
+        // While another source catches up, what is shown is as of an earlier time: orders of its window stay.
+        span.now = span.now.min(self.reader.board.open_tick());
         let mut change = Change::default();
         if span.now >= self.log.swept.saturating_add(sweep_every(span.window_ms)) {
             self.log.swept = span.now;

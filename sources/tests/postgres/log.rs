@@ -8,7 +8,7 @@ use dataflow::time::Diff;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Acknowledge, Mode, Settings, look};
 
-use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, settings};
+use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, hears, settings};
 use crate::running::SOON;
 
 #[test]
@@ -279,6 +279,8 @@ fn the_server_may_forget_what_was_fed_and_what_is_not_ours() {
         let busy = end(&mut client);
         harness::wait_until(SOON, "the slot moves on", || confirmed(&mut client, "log_idle") >= busy);
     }
+    // Also while nothing happens.
+    hears(&mut client, "log_idle", 4);
     let moved = end(&mut client);
     harness::wait_until(SOON, "so does the position", || mirror.kept().position.next >= moved);
     let progress = *mirror.view().partitions.values().next().unwrap();
@@ -345,28 +347,6 @@ fn the_mode_follows_the_tables_where_it_may() {
     let mut mirror = mirror;
     mirror.key = &["product_id", "order_id"];
     mirror.agrees();
-}
-
-#[test]
-fn a_generated_column_is_told_and_read_otherwise() {
-    let tables =
-        TABLES.replace("category_id text", "shelf text, category_id text GENERATED ALWAYS AS (upper(shelf)) STORED");
-    let url = database("log_generated", &tables);
-    execute(&url, "INSERT INTO products (product_id, shelf) VALUES ('lamp', 'light'), ('chair', 'seat')");
-    let words = "column category_id of table products is generated";
-    let found = look(&mut connect(&url), &settings(&url)).unwrap();
-    assert!(found.obstacles.iter().any(|finding| finding.problem.contains(words)), "{found:?}");
-    let mirror = Mirror::open(&url);
-    mirror.complains(&[words, "ALTER COLUMN \"category_id\" DROP EXPRESSION", "mode = \"refresh\""]);
-    drop(mirror);
-    let mirror = Mirror::with(Settings { mode: Mode::Auto, ..settings(&url) });
-    mirror.agrees();
-    assert!(mirror.kept().position.proof.is_none(), "the tables are read again and again");
-    mirror.follows("UPDATE products SET shelf = 'house'");
-    drop(mirror);
-    execute(&url, "ALTER TABLE products ALTER COLUMN category_id DROP EXPRESSION");
-    let mirror = Mirror::following(&url);
-    mirror.follows("UPDATE products SET category_id = 'own'");
 }
 
 #[test]

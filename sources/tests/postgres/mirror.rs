@@ -1,6 +1,7 @@
 //! A running engine that follows the log of one database, compared with the tables row by row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use dataflow::board::{Board, SourceView, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Restore};
-use dataflow::feed::Position;
+use dataflow::feed::{Fed, Feed, Position};
 use dataflow::ids::Ids;
+use dataflow::inputs::Inputs;
 use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Ranking};
 use dataflow::rules::Rules;
@@ -102,6 +104,18 @@ impl Kept {
     }
 }
 
+/// A source that catches up, and has come to a time; 0: it has caught up.
+struct Behind(Arc<AtomicU64>);
+
+impl Feed for Behind {
+    fn feed(&mut self, _: &mut Inputs, _: usize) -> Fed {
+        let reached = Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0);
+        Fed { records: 0, waiting: 0, reached }
+    }
+
+    fn positions(&self, _: &mut Vec<Position>) {}
+}
+
 pub(crate) struct Mirror {
     engine: Option<Engine>,
     pub(crate) clock: Arc<Clock>,
@@ -133,6 +147,11 @@ impl Mirror {
     }
 
     pub(crate) fn start(settings: Settings, kept: Option<&Kept>) -> Mirror {
+        Mirror::beside(settings, kept, None)
+    }
+
+    /// Beside another source that has come to that time, if any.
+    pub(crate) fn beside(settings: Settings, kept: Option<&Kept>, other: Option<Arc<AtomicU64>>) -> Mirror {
         let clock = Arc::new(Clock::default());
         // A later process does not live before an earlier one.
         kept.iter().for_each(|kept| clock.forward(kept.tick.saturating_sub(clock.now())));
@@ -153,7 +172,10 @@ impl Mirror {
             idle_merge_effort: 1000,
             dictionary: dictionary.clone(),
             clock: clock.clone(),
-            open_feeds: Arc::new(move |seat| opened.open(&seat).into_iter().collect()),
+            open_feeds: Arc::new(move |seat| {
+                let other = other.clone().map(|reached| Box::new(Behind(reached)) as Box<dyn Feed>);
+                opened.open(&seat).into_iter().chain(other).collect()
+            }),
             changes: None,
             restore: kept.map(Kept::restore),
             journal_max: Some(0),
@@ -221,6 +243,15 @@ impl Mirror {
             *rows.catalogue.entry(CatalogueRow { product, category }).or_default() += 1;
         }
         rows
+    }
+
+    /// What the tables hold while the one of the products cannot be read: of the products nothing.
+    pub(crate) fn tables_but_products(&self) -> Rows {
+        let mut client = connect(&self.url);
+        let sql = "CREATE SCHEMA IF NOT EXISTS whole; SET search_path = whole, public;
+                   CREATE OR REPLACE VIEW whole.products AS SELECT ''::text AS product_id, NULL::text AS category_id";
+        client.batch_execute(sql).unwrap();
+        self.tables(&mut client)
     }
 
     /// Waits until the rows that were fed are those of the tables.
@@ -300,6 +331,18 @@ fn differences(here: &Rows, there: &Rows) -> [(usize, usize); 3] {
         (lacks(here, there), lacks(there, here))
     }
     [count(&here.orders, &there.orders), count(&here.lines, &there.lines), count(&here.catalogue, &there.catalogue)]
+}
+
+/// Waits until the server has been told so often how far the reader of the slot is. By itself it asks after 30 seconds.
+#[track_caller]
+pub(crate) fn hears(client: &mut Client, slot: &str, times: usize) {
+    let sql = "SELECT reply_time::text FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid
+               WHERE slot_name::text = $1 AND reply_time IS NOT NULL";
+    let mut heard = BTreeSet::new();
+    harness::wait_until(Duration::from_secs(25), "the server hears of us", || {
+        heard.extend(client.query_opt(sql, &[&slot]).unwrap().map(|row| row.get::<_, String>(0)));
+        heard.len() > times
+    });
 }
 
 /// Where the server would let a reader of the slot go on.

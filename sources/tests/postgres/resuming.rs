@@ -1,11 +1,14 @@
 //! A later process goes on where an earlier one was: exactly once, or by the difference to everything.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dataflow::board::State;
 use dataflow::feed::Proof;
-use harness::postgres::{connect, execute};
+use harness::postgres::{Server, connect, execute};
 use sources::postgres::{Acknowledge, Mode, OrderTime, Settings};
 
-use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, end, settings};
+use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, end, hears, settings};
 use crate::running::SOON;
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -146,6 +149,99 @@ fn a_publication_that_was_altered_is_no_loss() {
             assert!(mirror.kept().position.proof.is_some(), "the log is followed");
         }
     }
+}
+
+/// Whatever else keeps the log from being gone on from: what can be read is read, and followed.
+#[test]
+fn a_table_that_is_broken_at_the_start_stops_alone() {
+    let url = database("resume_broken", &[TABLES, ROWS].concat());
+    let mut kept = earlier(&url);
+    execute(&url, "ALTER TABLE products DROP COLUMN category_id CASCADE; ALTER PUBLICATION vitrine DROP TABLE orders");
+    execute(&url, MEANWHILE_ORDERS);
+    // From a place, and as after a checkpoint that was taken while the table was broken.
+    for (process, place) in [(5, kept.position.next), (6, 0)] {
+        kept.position.next = place;
+        let mirror = Mirror::start(keeping(&url), Some(&kept));
+        mirror.complains(&["table products has no column category_id", "the other tables are followed"]);
+        execute(
+            &url,
+            &format!("INSERT INTO orders (order_id, user_id, created_at) VALUES ('{process}', 'eve', now())"),
+        );
+        harness::wait_until(SOON, "the others are followed", || {
+            let (kept, tables) = (mirror.kept(), mirror.tables_but_products());
+            kept.rows.orders == tables.orders && kept.rows.lines == tables.lines && kept.rows.catalogue.len() == 3
+        });
+        assert_eq!(mirror.kept().position.next, 0, "a restart reads everything anew");
+        drop(mirror);
+    }
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.complains(&["the other tables are followed"]);
+    execute(&url, "ALTER TABLE products ADD COLUMN category_id text; UPDATE products SET category_id = 'new'");
+    mirror.agrees();
+    mirror.live();
+    harness::wait_until(SOON, "a restart would go on", || mirror.kept().position.next > 0);
+    mirror.follows("UPDATE products SET category_id = 'newer' WHERE product_id = 'lamp'");
+}
+
+/// Lines are read with the orders they belong to.
+#[test]
+fn orders_that_are_broken_at_the_start_stop_their_lines_too() {
+    let url = database("resume_orders", &[TABLES, ROWS].concat());
+    let mut kept = earlier(&url);
+    kept.position.next = 0;
+    execute(&url, "ALTER TABLE orders RENAME COLUMN user_id TO customer; DELETE FROM order_items WHERE order_id = '1'");
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.complains(&["table orders has no column user_id", "table order_items is read with the orders"]);
+    execute(&url, "UPDATE products SET category_id = 'house'");
+    harness::wait_until(SOON, "the catalogue is followed", || {
+        let rows = mirror.kept().rows;
+        assert_eq!((rows.orders, rows.lines), (kept.rows.orders.clone(), kept.rows.lines.clone()));
+        let categories: std::collections::BTreeSet<_> = rows.catalogue.keys().map(|row| row.category).collect();
+        rows.catalogue.len() == 4 && categories.len() == 1
+    });
+    execute(&url, "ALTER TABLE orders RENAME COLUMN customer TO user_id");
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("DELETE FROM order_items WHERE order_id = '2'");
+}
+
+#[test]
+fn a_slot_that_the_server_has_given_up_is_no_loss() {
+    let server = Server::start();
+    let url = server.create_database("resume_lost");
+    execute(&url, &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    execute(&url, MEANWHILE);
+    execute(&url, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
+    execute(&url, "SELECT pg_reload_conf()");
+    let mut client = connect(&url);
+    harness::wait_until(SOON, "the slot is lost", || {
+        client.batch_execute("INSERT INTO visits (page) VALUES ('x')").unwrap();
+        client.batch_execute("SELECT pg_switch_wal()").unwrap();
+        client.batch_execute("CHECKPOINT").unwrap();
+        let status = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'resume_lost'";
+        client.query_one(status, &[]).unwrap().get::<_, &str>(0) == "lost"
+    });
+    let mirror = Mirror::start(keeping(&url), Some(&kept));
+    mirror.agrees();
+    mirror.live();
+    mirror.follows("DELETE FROM orders WHERE order_id = '4'");
+}
+
+/// What is shown while another source catches up is as of an earlier time.
+#[test]
+fn orders_stay_in_the_window_that_is_shown() {
+    let url = database("resume_behind", &[TABLES, ROWS].concat());
+    let kept = earlier(&url);
+    let reached = Arc::new(AtomicU64::new(kept.tick + 1));
+    let mirror = Mirror::beside(keeping(&url), Some(&kept), Some(reached.clone()));
+    mirror.live();
+    mirror.clock.forward(28 * 24 * HOUR_MS);
+    // Seconds pass, in which an order of three days ago would leave.
+    hears(&mut connect(&url), "resume_behind", 4);
+    assert_eq!(mirror.kept().rows, kept.rows);
+    reached.store(0, Ordering::Relaxed);
+    harness::wait_until(SOON, "it leaves", || mirror.kept().rows.orders.len() == kept.rows.orders.len() - 1);
 }
 
 /// Its owner mends the publication while the program is away, or between two tries: what was missed is in no log then.

@@ -1,8 +1,9 @@
 //! Tables as they are found in the wild: other types, other names, no keys, no time.
 
-use harness::postgres::execute;
-use sources::postgres::{OrderItems, OrderTime, Orders, Products, Settings, Tables};
+use harness::postgres::{connect, execute};
+use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Tables, look};
 
+use crate::mirror::{self, Mirror};
 use crate::shop::{Shop, TABLES, database, settings};
 
 #[test]
@@ -150,4 +151,26 @@ fn without_a_time_column_an_order_counts_from_when_it_was_seen() {
     shop.reads_again();
     shop.clock.forward(11 * 24 * 3600 * 1000);
     shop.expect(None, &[]);
+}
+
+#[test]
+fn a_generated_column_is_told_and_read_otherwise() {
+    let tables = mirror::TABLES
+        .replace("category_id text", "shelf text, category_id text GENERATED ALWAYS AS (upper(shelf)) STORED");
+    let url = mirror::database("log_generated", &tables);
+    execute(&url, "INSERT INTO products (product_id, shelf) VALUES ('lamp', 'light'), ('chair', 'seat')");
+    let words = "column category_id of table products is generated";
+    let found = look(&mut connect(&url), &mirror::settings(&url)).unwrap();
+    assert!(found.obstacles.iter().any(|finding| finding.problem.contains(words)), "{found:?}");
+    let mirror = Mirror::open(&url);
+    mirror.complains(&[words, "ALTER COLUMN \"category_id\" DROP EXPRESSION", "mode = \"refresh\""]);
+    drop(mirror);
+    let mirror = Mirror::with(Settings { mode: Mode::Auto, ..mirror::settings(&url) });
+    mirror.agrees();
+    assert!(mirror.kept().position.proof.is_none(), "the tables are read again and again");
+    mirror.follows("UPDATE products SET shelf = 'house'");
+    drop(mirror);
+    execute(&url, "ALTER TABLE products ALTER COLUMN category_id DROP EXPRESSION");
+    let mirror = Mirror::following(&url);
+    mirror.follows("UPDATE products SET category_id = 'own'");
 }
