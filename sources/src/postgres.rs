@@ -19,8 +19,10 @@
 //!   held is one tick. The range of the log that is not known change by change is warned of. The old slot goes first, so
 //!   that a crash on the way is not forgotten.
 //! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
-//!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line
-//!   without an order is held for one window. A transaction is held as keys, 48 bytes a row, until it is committed.
+//!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line that
+//!   is inserted, or moves away from its order, waits for the order one window. A line that is not held (it has left, or
+//!   was refused) and is updated comes only to an order that is held when that transaction ends, and waits for none.
+//!   A transaction is held as keys, 48 bytes a row, until it is committed.
 //! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
 //!   count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
 //!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the

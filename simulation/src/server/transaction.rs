@@ -1,7 +1,7 @@
 //! A transaction of the shop: a few statements, as a seed decides.
 //!
 //! What the shop may do is bounded by what the source promises: an order that is about to leave the window is not put
-//! back into it, and lines are put only to orders that are young.
+//! back into it, and lines are put only to orders that are young. Lines of any order are changed.
 
 use dataflow::time::Millis;
 use sources::postgres::by_hand::{ORDER_ITEMS, ORDERS, PRODUCTS};
@@ -35,7 +35,8 @@ impl Shop<'_> {
     fn statement(&mut self) {
         match self.dice.below(100) {
             0..26 => self.put_order(),
-            26..50 => self.put_line(),
+            26..46 => self.put_line(),
+            46..50 => self.touch_line(),
             50..58 => self.delete_order(),
             58..66 => self.delete_line(),
             66..72 => self.rename_order(),
@@ -101,6 +102,16 @@ impl Shop<'_> {
             }
         }
         self.tables.lines.insert(line, (order, product));
+    }
+
+    /// A line of any order is written again, also of one that has left the window: as it is, or with another product.
+    fn touch_line(&mut self) {
+        let line = self.dice.one_of(LINES);
+        let other = self.dice.once_in(2).then(|| self.dice.one_of(PRODUCTS_MAX));
+        if let Some((order, product)) = self.tables.lines.get_mut(&line) {
+            *product = other.unwrap_or(*product);
+            self.said.push(wire::update(ORDER_ITEMS, None, &line_row(line, *order, *product), self.plants));
+        }
     }
 
     fn delete_order(&mut self) {

@@ -13,6 +13,11 @@ pub(super) enum Edit {
     Order(OrderRow),
     OrderGone(OrderKey),
     Line(LineRow),
+    /// A line that was there before, under the key `from`.
+    LineChanged {
+        from: RowKey,
+        line: LineRow,
+    },
     LineGone(RowKey),
     Product(CatalogueRow),
     ProductGone(ProductKey),
@@ -22,25 +27,54 @@ pub(super) enum Edit {
 }
 
 /// A row of which some values are what they were under the key `from`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Partly {
     Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis> },
     Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
     Product { from: ProductKey, product: ProductKey },
 }
 
+impl Edit {
+    fn is_of_line(&self) -> bool {
+        match self {
+            Edit::Line(_) | Edit::LineChanged { .. } | Edit::LineGone(_) | Edit::Truncate(Which::OrderItems) => true,
+            Edit::Partly(partly) => matches!(**partly, Partly::Line { .. }),
+            _ => false,
+        }
+    }
+}
+
 impl Memory {
-    /// Applies one change; whether it dated an order ahead, so that it does not count yet.
-    pub(super) fn apply(&mut self, edit: Edit, span: Span, change: &mut Change) -> bool {
+    /// Applies a whole transaction; returns how many orders it dated ahead, so that they do not count yet.
+    pub(super) fn transact(&mut self, mut edits: Vec<Edit>, span: Span, change: &mut Change) -> usize {
+        let mut ahead = 0;
+        // Lines are last: which of them count hangs on the orders that are there when the transaction is whole.
+        edits.retain(|edit| {
+            let of_line = edit.is_of_line();
+            ahead += usize::from(!of_line && self.apply(edit, span, change));
+            of_line
+        });
+        for edit in &edits {
+            self.apply(edit, span, change);
+        }
+        ahead
+    }
+
+    /// Applies one change; whether it dated an order ahead.
+    fn apply(&mut self, edit: &Edit, span: Span, change: &mut Change) -> bool {
         match edit {
-            Edit::Order(row) => return self.put_order(row, span, change),
-            Edit::OrderGone(order) => self.remove_order(order, change),
-            Edit::Line(line) => self.lines.put(line, &mut change.lines),
-            Edit::LineGone(row) => self.lines.remove(row, &mut change.lines),
+            Edit::Order(row) => return self.put_order(*row, span, change),
+            Edit::OrderGone(order) => self.remove_order(*order, change),
+            Edit::Line(line) => self.lines.put(*line, &mut change.lines),
+            Edit::LineChanged { from, line } => {
+                let before = self.take_line(*from, line.row, change);
+                self.change_line(before.is_some(), *line, change);
+            }
+            Edit::LineGone(row) => self.lines.remove(*row, &mut change.lines),
             Edit::Product(row) => self.catalogue.put(row.product, row.category, &mut products(change)),
-            Edit::ProductGone(product) => self.catalogue.remove(&product, &mut products(change)),
-            Edit::Partly(partly) => return self.complete(*partly, span, change),
-            Edit::Truncate(which) => self.truncate(which, change),
+            Edit::ProductGone(product) => self.catalogue.remove(product, &mut products(change)),
+            Edit::Partly(partly) => return self.complete(**partly, span, change),
+            Edit::Truncate(which) => self.truncate(*which, change),
         }
         false
     }
@@ -59,6 +93,23 @@ impl Memory {
         self.orders.remove(&order, &mut orders(change));
     }
 
+    /// What is held of a line that is about to be put as `row`, and was `from` before.
+    fn take_line(&mut self, from: RowKey, row: RowKey, change: &mut Change) -> Option<(OrderKey, ProductKey)> {
+        let before = self.lines.get(from).or_else(|| self.lines.get(row));
+        if from != row {
+            self.lines.remove(from, &mut change.lines);
+        }
+        before
+    }
+
+    /// A line that is not held has most likely left with its order: its changes do nothing, unless its order is held now.
+    /// Only a line that is new waits for an order.
+    fn change_line(&mut self, is_held: bool, line: LineRow, change: &mut Change) {
+        if is_held || self.orders.get(&line.order).is_some() {
+            self.lines.put(line, &mut change.lines);
+        }
+    }
+
     /// Fills in what was not sent. Where it is not known either, the row was not there before and is not now.
     fn complete(&mut self, partly: Partly, span: Span, change: &mut Change) -> bool {
         match partly {
@@ -72,13 +123,10 @@ impl Memory {
                 return self.put_order(OrderRow { order, user, created_at }, span, change);
             }
             Partly::Line { from, row, order, product } => {
-                let before = self.lines.get(from).or_else(|| self.lines.get(row));
-                if from != row {
-                    self.lines.remove(from, &mut change.lines);
-                }
+                let before = self.take_line(from, row, change);
                 let order = order.or(before.map(|(order, _)| order));
                 if let (Some(order), Some(product)) = (order, product.or(before.map(|(_, product)| product))) {
-                    self.lines.put(LineRow { order, product, row }, &mut change.lines);
+                    self.change_line(before.is_some(), LineRow { order, product, row }, change);
                 }
             }
             Partly::Product { from, product } => {

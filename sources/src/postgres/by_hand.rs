@@ -27,10 +27,10 @@ use super::flow::Flow;
 use super::keys::Identity;
 use super::memory::{Change, Memory, Span};
 use super::names::{Tables, Which};
-use super::pgoutput::{self, Message, Relation, Tuple};
+use super::pgoutput::{self, Message, Relation};
 use super::relation::Route;
 use super::resume::{Decision, Found, Standing};
-use super::rows::Row;
+use super::rows::{Row, Told};
 use super::session::Server;
 use super::slot::{self, Lsn};
 use super::{NAME_OF_BOTH, Resumed, STREAM};
@@ -181,9 +181,9 @@ impl Following {
     pub fn message(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
         match pgoutput::decode(bytes).map_err(|error| Unreadable(error.to_string()))? {
             Message::Relation(relation) => self.describe(&relation),
-            Message::Insert { relation, new } => self.row(relation, None, Some(&new)),
-            Message::Update { relation, old, new } => self.row(relation, old.as_ref(), Some(&new)),
-            Message::Delete { relation, old } => self.row(relation, Some(&old), None),
+            Message::Insert { relation, new } => self.row(relation, Told::Came(&new)),
+            Message::Update { relation, old, new } => self.row(relation, Told::Changed(old.as_ref(), &new)),
+            Message::Delete { relation, old } => self.row(relation, Told::Gone(&old)),
             Message::Truncate { relations } => {
                 let tables = relations.iter().filter_map(|relation| self.routes.get(relation)).map(|route| route.which);
                 let edits: Vec<Edit> = tables.map(Edit::Truncate).collect();
@@ -207,10 +207,10 @@ impl Following {
         Ok(())
     }
 
-    fn row(&mut self, relation: u32, old: Option<&Tuple<'_>>, new: Option<&Tuple<'_>>) -> Result<(), Unreadable> {
+    fn row(&mut self, relation: u32, told: Told<'_, '_>) -> Result<(), Unreadable> {
         let Some(route) = self.routes.get(&relation) else { return Ok(()) };
         let edits = self.transaction.as_mut().ok_or_else(unbegun)?;
-        let row = Row { route, old, new };
+        let row = Row { route, told };
         row.edits(&self.dictionary, edits).map_err(|fault| Unreadable(fault.to_string()))
     }
 
@@ -221,9 +221,7 @@ impl Following {
             return;
         }
         let (span, mut change) = (self.span(now), Change::default());
-        for edit in edits {
-            self.memory.apply(edit, span, &mut change);
-        }
+        self.memory.transact(edits, span, &mut change);
         self.hand(change);
     }
 

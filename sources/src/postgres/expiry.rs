@@ -64,7 +64,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::apply::Edit;
+    use crate::postgres::apply::{Edit, Partly};
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::{Ids, RowKey};
     use dataflow::rows::{LineRow, OrderRow};
@@ -88,16 +88,34 @@ mod tests {
             Tables { memory: Memory::of_log(None), dictionary, change: Change::default() }
         }
 
-        fn order(&mut self, id: &str, created_at: Millis, now: Millis) -> bool {
+        fn transact(&mut self, edits: Vec<Edit>, now: Millis) -> usize {
+            self.memory.transact(edits, span(now), &mut self.change)
+        }
+
+        fn dated(&self, id: &str, created_at: Millis) -> Edit {
             let (order, user) = (self.dictionary.order(id), self.dictionary.user("ada"));
-            self.memory.apply(Edit::Order(OrderRow { order, user, created_at }), span(now), &mut self.change)
+            Edit::Order(OrderRow { order, user, created_at })
+        }
+
+        fn order(&mut self, id: &str, created_at: Millis, now: Millis) -> bool {
+            self.transact(vec![self.dated(id, created_at)], now) == 1
+        }
+
+        fn row(&self, row: &str) -> RowKey {
+            self.dictionary.row([row.as_bytes()])
+        }
+
+        fn line_of(&self, row: &str, order: &str) -> LineRow {
+            let product = self.dictionary.product("lamp").unwrap();
+            LineRow { order: self.dictionary.order(order), product, row: self.row(row) }
         }
 
         fn line(&mut self, row: &str, order: &str, now: Millis) {
-            let row: RowKey = self.dictionary.row([row.as_bytes()]);
-            let line =
-                LineRow { order: self.dictionary.order(order), product: self.dictionary.product("lamp").unwrap(), row };
-            self.memory.apply(Edit::Line(line), span(now), &mut self.change);
+            self.transact(vec![Edit::Line(self.line_of(row, order))], now);
+        }
+
+        fn changed(&self, from: &str, row: &str, order: &str) -> Edit {
+            Edit::LineChanged { from: self.row(from), line: self.line_of(row, order) }
         }
 
         /// Orders and lines that are fed.
@@ -124,7 +142,7 @@ mod tests {
         // What comes later about the order does nothing.
         tables.order("1", 5001, 6002);
         assert_eq!(tables.fed(), (1, 1));
-        tables.memory.apply(Edit::LineGone(tables.dictionary.row([b"a".as_slice()])), span(6000), &mut tables.change);
+        tables.transact(vec![Edit::LineGone(tables.row("a"))], 6000);
         assert_eq!(tables.fed(), (1, 1));
     }
 
@@ -140,6 +158,47 @@ mod tests {
         tables.memory.sweep(span(6000), &mut tables.change);
         assert_eq!(tables.fed(), (1, 1));
         assert!(tables.memory.orphans.is_empty());
+    }
+
+    #[test]
+    fn a_change_brings_no_line_back_to_an_order_that_has_left() {
+        let mut tables = Tables::new();
+        tables.order("old", 5000, 5000);
+        tables.order("new", 5500, 5500);
+        ["a", "b", "c"].into_iter().for_each(|row| tables.line(row, "old", 5000));
+        tables.memory.sweep(span(6000), &mut tables.change);
+        assert_eq!(tables.fed(), (1, 0));
+        // Neither a whole row nor a part of one, under its own key nor another, for the order that was or one not seen.
+        let (from, row, order) = (tables.row("c"), tables.row("c"), Some(tables.dictionary.order("old")));
+        let product = Some(tables.dictionary.product("lamp").unwrap());
+        let partly = Edit::Partly(Box::new(Partly::Line { from, row, order, product }));
+        let edits = vec![
+            tables.changed("a", "a", "old"),
+            tables.changed("b", "d", "old"),
+            tables.changed("b", "b", "?"),
+            partly,
+        ];
+        tables.transact(edits, 6001);
+        assert_eq!((tables.fed(), tables.memory.lines.len()), ((1, 0), 0));
+        // One that moves into an order that is held, or comes with it in the same transaction, counts.
+        tables.transact(vec![tables.changed("a", "a", "new")], 6001);
+        tables.transact(vec![tables.changed("b", "d", "late"), tables.dated("late", 6000)], 6001);
+        assert_eq!(tables.fed(), (2, 2));
+        tables.memory.sweep(span(6002), &mut tables.change);
+        assert!(tables.memory.orphans.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_held_may_move_to_an_order_that_is_to_come() {
+        let mut tables = Tables::new();
+        tables.order("1", 5000, 5000);
+        tables.line("a", "1", 5000);
+        tables.transact(vec![tables.changed("a", "b", "2")], 5000);
+        tables.memory.sweep(span(5001), &mut tables.change);
+        assert_eq!((tables.fed(), tables.memory.orphans.len()), ((1, 1), 1));
+        tables.order("2", 5500, 5500);
+        tables.memory.sweep(span(6499), &mut tables.change);
+        assert_eq!(tables.fed(), (1, 1));
     }
 
     #[test]

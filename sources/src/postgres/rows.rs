@@ -14,23 +14,49 @@ use super::pgoutput::Tuple;
 use super::relation::{Field, Place, Route};
 use crate::fault::{Fault, id};
 
+/// What the log tells of one row.
+#[derive(Clone, Copy)]
+pub(super) enum Told<'r, 't> {
+    Came(&'r Tuple<'t>),
+    /// First the row as it was, its key or all of it, where that was told.
+    Changed(Option<&'r Tuple<'t>>, &'r Tuple<'t>),
+    Gone(&'r Tuple<'t>),
+}
+
 /// A row that changed, of a table whose columns are known.
 pub(super) struct Row<'r, 't> {
     pub(super) route: &'r Route,
+    pub(super) told: Told<'r, 't>,
+}
+
+impl<'r, 't> Told<'r, 't> {
     /// The row as it was: its key, or all of it.
-    pub(super) old: Option<&'r Tuple<'t>>,
+    fn before(self) -> Option<&'r Tuple<'t>> {
+        match self {
+            Told::Came(_) => None,
+            Told::Changed(old, _) => old,
+            Told::Gone(old) => Some(old),
+        }
+    }
+
     /// The row as it is; none if it is gone.
-    pub(super) new: Option<&'r Tuple<'t>>,
+    fn now(self) -> Option<&'r Tuple<'t>> {
+        match self {
+            Told::Came(new) | Told::Changed(_, new) => Some(new),
+            Told::Gone(_) => None,
+        }
+    }
 }
 
 impl<'r, 't> Row<'r, 't> {
     /// Adds what the row's change means to `edits`. A row that is wrong is as good as gone, and its fault is returned.
     pub(super) fn edits(&self, dictionary: &Dictionary, edits: &mut Vec<Edit>) -> Result<(), Fault<'r>> {
+        let (old, new) = (self.told.before(), self.told.now());
         match self.route.which {
             Which::Orders => {
                 let key = |tuple| self.order(tuple, dictionary).ok().flatten();
-                let before = self.old.and_then(key);
-                let Some(new) = self.new else {
+                let before = old.and_then(key);
+                let Some(new) = new else {
                     edits.extend(before.map(Edit::OrderGone));
                     return Ok(());
                 };
@@ -38,8 +64,8 @@ impl<'r, 't> Row<'r, 't> {
                 self.settle(read, before, key(new), Edit::OrderGone, edits)
             }
             Which::OrderItems => {
-                let before = self.old.and_then(|old| self.row(old, dictionary).ok());
-                let Some(new) = self.new else {
+                let before = old.and_then(|old| self.row(old, dictionary).ok());
+                let Some(new) = new else {
                     edits.extend(before.map(Edit::LineGone));
                     return Ok(());
                 };
@@ -47,8 +73,8 @@ impl<'r, 't> Row<'r, 't> {
                 self.settle(read, before, self.row(new, dictionary).ok(), Edit::LineGone, edits)
             }
             Which::Products => {
-                let before = self.old.and_then(|old| self.known_product(old, dictionary));
-                let Some(new) = self.new else {
+                let before = old.and_then(|old| self.known_product(old, dictionary));
+                let Some(new) = new else {
                     edits.extend(before.map(Edit::ProductGone));
                     return Ok(());
                 };
@@ -69,8 +95,8 @@ impl<'r, 't> Row<'r, 't> {
     ) -> Result<(), Fault<'r>> {
         let moved = before.filter(|before| now != Some(*before));
         match read {
-            // It takes what was not sent from the row before, and removes that by itself.
-            Ok(edit @ Edit::Partly(_)) => edits.push(edit),
+            // It looks at the row before, and removes that by itself.
+            Ok(edit @ (Edit::Partly(_) | Edit::LineChanged { .. })) => edits.push(edit),
             Ok(edit) => {
                 edits.extend(moved.map(gone));
                 edits.push(edit);
@@ -104,7 +130,13 @@ impl<'r, 't> Row<'r, 't> {
         let order = self.id(new, 0)?.map(|order| dictionary.order(&order));
         let product = self.id(new, 1)?.map(|product| dictionary.product(&product)).transpose()?;
         Ok(match (order, product) {
-            (Some(order), Some(product)) => Edit::Line(LineRow { order, product, row }),
+            (Some(order), Some(product)) => {
+                let line = LineRow { order, product, row };
+                match self.told {
+                    Told::Came(_) | Told::Gone(_) => Edit::Line(line),
+                    Told::Changed(..) => Edit::LineChanged { from: before.unwrap_or(row), line },
+                }
+            }
             _ => Edit::Partly(Box::new(Partly::Line { from: before.unwrap_or(row), row, order, product })),
         })
     }
@@ -153,7 +185,7 @@ impl<'r, 't> Row<'r, 't> {
     fn row(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<RowKey, Fault<'r>> {
         let value = |place: &'r Place| {
             let mut field = place.read(tuple)?;
-            if let (Field::Kept, Some(old)) = (&field, self.old) {
+            if let (Field::Kept, Some(old)) = (&field, self.told.before()) {
                 field = place.read(old)?;
             }
             match field {
@@ -185,7 +217,7 @@ impl<'r, 't> Row<'r, 't> {
 
     /// The used values as one JSON object; text that is not UTF-8 is left out.
     pub(super) fn to_json(&self) -> String {
-        let Some(tuple) = self.new.or(self.old) else { return String::new() };
+        let Some(tuple) = self.told.now().or(self.told.before()) else { return String::new() };
         let value = |place: &Place| {
             let value = match place.read(tuple) {
                 Ok(Field::Text(text)) => Json::from(text),
@@ -214,7 +246,8 @@ mod tests {
         let kind = |name: &str| if name == "created_at" { 1184 } else { 25 };
         let columns = names.iter().map(|name| Column { name, key: key.contains(name), kind: kind(name) }).collect();
         let relation = Relation { id: 1, schema: "public", name: "t", full: false, columns };
-        let identity = Identity { relation: 1, key: key.into_iter().map(str::to_owned).collect(), full: false };
+        let key = key.into_iter().map(str::to_owned).collect();
+        let identity = Identity { relation: 1, key, full: false };
         Route::new(&relation, which, &tables, &identity, None).unwrap()
     }
 
@@ -227,7 +260,12 @@ mod tests {
         let route = route(which);
         let (old, new) = (old.map(|row| Tuple(row.to_vec())), new.map(|row| Tuple(row.to_vec())));
         let mut edits = Vec::new();
-        let row = Row { route: &route, old: old.as_ref(), new: new.as_ref() };
+        let told = match (old.as_ref(), new.as_ref()) {
+            (old, Some(new)) => Told::Changed(old, new),
+            (Some(old), None) => Told::Gone(old),
+            (None, None) => return (edits, None),
+        };
+        let row = Row { route: &route, told };
         let fault = row.edits(&dictionary, &mut edits).err().map(|fault| fault.reason());
         (edits, fault)
     }
@@ -239,6 +277,25 @@ mod tests {
         let new = [text("2"), Value::Null, text("2024-01-01 00:00:00+00")];
         let gone = vec![Edit::OrderGone(ids.order("1")), Edit::OrderGone(ids.order("2"))];
         assert_eq!(edits(Which::Orders, Some(&old), Some(&new)), (gone, Some("missing_field")));
+    }
+
+    #[test]
+    fn a_line_that_is_changed_is_told_from_one_that_is_new() {
+        let ids = Ids::new([7; 16]);
+        let (dictionary, route) = (Dictionary::new(Ids::new([7; 16])), route(Which::OrderItems));
+        let line = |order: &'static str| Tuple(vec![text(order), text("lamp")]);
+        let (old, new) = (line("1"), line("2"));
+        let row = |order: &str| ids.row([order.as_bytes(), b"lamp"]);
+        let line = LineRow { order: ids.order("2"), product: dictionary.product("lamp").unwrap(), row: row("2") };
+        for (told, edit) in [
+            (Told::Came(&new), Edit::Line(line)),
+            (Told::Changed(None, &new), Edit::LineChanged { from: row("2"), line }),
+            (Told::Changed(Some(&old), &new), Edit::LineChanged { from: row("1"), line }),
+        ] {
+            let mut edits = Vec::new();
+            Row { route: &route, told }.edits(&dictionary, &mut edits).unwrap();
+            assert_eq!(edits, [edit]);
+        }
     }
 
     #[test]

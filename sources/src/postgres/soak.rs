@@ -85,7 +85,7 @@ impl Shop {
             edits.push(Edit::Order(self.order(number, now)));
             edits.extend((0..LINES_AN_ORDER).map(|line| Edit::Line(self.line(number, line))));
         }
-        // Orders of 45 days ago are changed, those of 50 days ago deleted: both have left the window.
+        // Orders of 45 days ago are changed with their lines, those of 50 days ago deleted: all have left the window.
         for (days, gone) in [(45, false), (50, true)] {
             let Some(then) = hour.checked_sub(days * 24) else { continue };
             let number = then * ORDERS_AN_HOUR;
@@ -94,11 +94,13 @@ impl Shop {
                 edits.push(Edit::OrderGone(self.order(number, 0).order));
             } else {
                 edits.push(Edit::Order(self.order(number, START + then * HOUR_MS)));
+                for number in number..number + ORDERS_AN_HOUR {
+                    let lines = (0..LINES_AN_ORDER).map(|line| self.line(number, line));
+                    edits.extend(lines.map(|line| Edit::LineChanged { from: line.row, line }));
+                }
             }
         }
-        for edit in edits {
-            self.memory.apply(edit, span, &mut change);
-        }
+        self.memory.transact(edits, span, &mut change);
         self.memory.sweep(span, &mut change);
         *self.held.lock().unwrap() = Held { orders: self.memory.orders.len(), lines: self.memory.lines.len() };
         change

@@ -18,10 +18,10 @@ use super::expiry::sweep_every;
 use super::log::Log;
 use super::memory::{Change, Span};
 use super::names::Which;
-use super::pgoutput::{self, Message, Relation, Tuple};
+use super::pgoutput::{self, Message, Relation};
 use super::reader::{Health, LOOK_AGAIN, Reader, Step};
 use super::relation::{Lost, Route};
-use super::rows::Row;
+use super::rows::{Row, Told};
 use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
 use super::survey::Survey;
@@ -154,9 +154,9 @@ impl<'a> Stream<'a> {
     fn change(&mut self, data: &[u8], stop: &Stop) -> Result<(), Error> {
         match pgoutput::decode(data)? {
             Message::Relation(relation) => self.describe(&relation),
-            Message::Insert { relation, new } => self.row(relation, None, Some(&new), stop),
-            Message::Update { relation, old, new } => self.row(relation, old.as_ref(), Some(&new), stop),
-            Message::Delete { relation, old } => self.row(relation, Some(&old), None, stop),
+            Message::Insert { relation, new } => self.row(relation, Told::Came(&new), stop),
+            Message::Update { relation, old, new } => self.row(relation, Told::Changed(old.as_ref(), &new), stop),
+            Message::Delete { relation, old } => self.row(relation, Told::Gone(&old), stop),
             Message::Truncate { relations } => {
                 let tables = relations.iter().filter_map(|relation| self.routes.get(relation)).map(|route| route.which);
                 let edits: Vec<Edit> = tables.map(Edit::Truncate).collect();
@@ -196,19 +196,13 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn row(
-        &mut self,
-        relation: u32,
-        old: Option<&Tuple<'_>>,
-        new: Option<&Tuple<'_>>,
-        stop: &Stop,
-    ) -> Result<(), Error> {
+    fn row(&mut self, relation: u32, told: Told<'_, '_>, stop: &Stop) -> Result<(), Error> {
         // Of a table that is not ours, or whose changes are passed over.
         let Some(route) = self.routes.get(&relation) else { return Ok(()) };
         let Some(transaction) = self.transaction.as_mut() else {
             return Err(Error::Protocol("a row outside of any transaction".to_owned()));
         };
-        let row = Row { route, old, new };
+        let row = Row { route, told };
         if let Err(fault) = row.edits(&self.reader.dictionary, &mut transaction.edits) {
             let table = self.reader.settings.tables.name(route.which);
             let scan = self.reader.scan(transaction.place.0, stop);
@@ -230,10 +224,8 @@ impl<'a> Stream<'a> {
         }
         let span = self.span().unwrap_or_else(|| self.reader.settings.span(self.reader.clock.now()));
         let mut change = Change::default();
-        for edit in transaction.edits {
-            if self.log.memory.apply(edit, span, &mut change) {
-                self.reader.board.ignored(FUTURE);
-            }
+        for _ in 0..self.log.memory.transact(transaction.edits, span, &mut change) {
+            self.reader.board.ignored(FUTURE);
         }
         self.hand(change, stop)
     }

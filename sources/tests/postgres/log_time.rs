@@ -20,10 +20,19 @@ fn orders_leave_with_their_lines_and_stay_away() {
     execute(
         &url,
         "UPDATE orders SET user_id = 'eve' WHERE order_id = '2'; UPDATE order_items SET quantity = 3 WHERE order_id = '1';
-         DELETE FROM order_items WHERE order_id = '2'; DELETE FROM orders WHERE order_id = '2';
+         UPDATE order_items SET quantity = 4 WHERE order_id = '2';
+         UPDATE order_items SET product_id = 'chair' WHERE order_id = '2';
          UPDATE products SET category_id = 'house'",
     );
     harness::wait_until(SOON, "the products move", || mirror.kept().rows.catalogue.len() == 4);
+    let now = mirror.kept().rows;
+    assert_eq!((&now.orders, &now.lines), (&rows.orders, &rows.lines));
+    execute(
+        &url,
+        "DELETE FROM order_items WHERE order_id = '2'; DELETE FROM orders WHERE order_id = '2';
+         UPDATE products SET category_id = 'shelf' WHERE product_id = 'thing'",
+    );
+    harness::wait_until(SOON, "a product moves", || mirror.kept().rows.catalogue != now.catalogue);
     let now = mirror.kept().rows;
     assert_eq!((now.orders, now.lines), (rows.orders, rows.lines));
     mirror.clock.forward(3 * DAY_MS);
@@ -31,6 +40,26 @@ fn orders_leave_with_their_lines_and_stay_away() {
         let rows = mirror.kept().rows;
         rows.orders.is_empty() && rows.lines.is_empty()
     });
+}
+
+#[test]
+fn a_line_of_an_order_that_has_left_counts_once_it_is_in_another_one() {
+    let url = database("log_moved_line", &[TABLES, ROWS].concat());
+    let mirror = Mirror::following(&url);
+    mirror.clock.forward(28 * DAY_MS);
+    harness::wait_until(SOON, "the older order leaves", || mirror.kept().rows.orders.len() == 1);
+    // Into an order that is held, and with an order that comes later in the same transaction.
+    execute(
+        &url,
+        "INSERT INTO order_items VALUES (1, '2', 'stool'); UPDATE order_items SET order_id = '1' WHERE product_id = 'stool'",
+    );
+    execute(
+        &url,
+        "BEGIN; UPDATE order_items SET order_id = '3' WHERE order_id = '2';
+         INSERT INTO orders VALUES ('3', NULL, 'eve', now()); COMMIT",
+    );
+    harness::wait_until(SOON, "the order comes", || mirror.kept().rows.orders.len() == 2);
+    assert_eq!(mirror.kept().rows.lines.len(), 4);
 }
 
 #[test]
