@@ -26,6 +26,19 @@ pub enum Loss {
     Some(u64),
 }
 
+/// When what is asked to be synchronised is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Syncing {
+    /// As it should be.
+    #[default]
+    AtOnce,
+    /// After the name that the file gets next was made durable: as if the rename came before the fsync. A crash in
+    /// between leaves the name and not the content.
+    AfterNaming,
+    /// Never: it only looks as if it were.
+    Never,
+}
+
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Debug, Default)]
 pub struct FakeDisk(Arc<Mutex<State>>);
@@ -65,9 +78,9 @@ impl FakeDisk {
         self.state().heal();
     }
 
-    /// Whether synchronising a file only looks as if it did: what "rename before fsync" does to the data.
-    pub fn set_sync_ignored(&self, ignored: bool) {
-        self.state().sync_ignored = ignored;
+    /// What becomes of synchronising files from now on.
+    pub fn set_syncing(&self, syncing: Syncing) {
+        self.state().syncing = syncing;
     }
 
     /// Crashes now, if it did not yet, and starts anew with what the loss leaves. Open files and locks are gone.

@@ -15,7 +15,7 @@
 //! - **Compared**: every list at every closed tick, with what the events given to the process and the tables as of its
 //!   place in the log come to. At rest: everything that was acknowledged and is still to be had has been read. Always: a
 //!   slot is never confirmed beyond what is durable, no checkpoint that was written whole is damaged, no answer is older
-//!   than one before.
+//!   than one before. Nothing panics.
 //!
 //! [`Plant`] puts bugs in, to see that they are found.
 
@@ -24,6 +24,7 @@ mod dice;
 mod log;
 mod operation;
 mod oracle;
+mod panics;
 mod plant;
 mod process;
 mod run;

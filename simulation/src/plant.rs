@@ -22,17 +22,21 @@ pub enum Plant {
     SnapshotBeforeSlot,
     /// Files get their names before their content is synchronised.
     RenameBeforeFsync,
+    /// The content of files is never synchronised.
+    FsyncIgnored,
     /// An UPDATE of a key does not take the row under the old key away.
     KeyUpdateWithoutRetraction,
     /// TRUNCATE is passed over.
     TruncateDropped,
     /// A DELETE is answered before its removal is in the log.
     DeleteBeforeDurable,
+    /// The process panics when the server has thrown away the log it needs.
+    Panic,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 11] = [
+    pub const ALL: [Plant; 13] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,
         Plant::RestartLsn,
@@ -41,9 +45,11 @@ impl Plant {
         Plant::IgnoredNewPartition,
         Plant::SnapshotBeforeSlot,
         Plant::RenameBeforeFsync,
+        Plant::FsyncIgnored,
         Plant::KeyUpdateWithoutRetraction,
         Plant::TruncateDropped,
         Plant::DeleteBeforeDurable,
+        Plant::Panic,
     ];
 }
 

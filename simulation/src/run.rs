@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
-use checkpoints::simulation::{FakeDisk, Loss};
+use checkpoints::simulation::{FakeDisk, Loss, Syncing};
 use dataflow::time::{Millis, Time};
 
 use crate::clock::BEGINNING;
 use crate::log::{Event, Log, Uid};
 use crate::operation::{Fault, Operation};
 use crate::oracle::Shelves;
+use crate::panics::caught;
 use crate::plant::Plant;
 use crate::process::{Outside, Process};
 use crate::server::Server;
@@ -80,10 +81,14 @@ struct Run {
 /// Runs operations, and comes to rest at the end.
 ///
 /// # Errors
-/// The first thing that was wrong.
+/// The first thing that was wrong; a panic is one.
 pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Failure> {
     let disk = FakeDisk::new();
-    disk.set_sync_ignored(plant == Some(Plant::RenameBeforeFsync));
+    disk.set_syncing(match plant {
+        Some(Plant::RenameBeforeFsync) => Syncing::AfterNaming,
+        Some(Plant::FsyncIgnored) => Syncing::Never,
+        _ => Syncing::AtOnce,
+    });
     let outside = Outside { log: Log::new(), server: Server::new(plant), disk, plant };
     let mut run = Run {
         world: World::new(),
@@ -98,10 +103,20 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
         outcome: Outcome::default(),
     };
     let last = [Operation::Rest, Operation::Kill, Operation::Rest];
-    for (at, operation) in operations.iter().chain(&last).enumerate() {
-        run.apply(*operation).map_err(|what| Failure { after: at + 1, what })?;
-    }
-    Ok(run.outcome)
+    let mut after = 0;
+    let went = caught(|| {
+        operations.iter().chain(&last).try_for_each(|operation| {
+            after += 1;
+            run.apply(*operation)
+        })
+    });
+    let outcome = run.outcome;
+    // What a panic has left behind may not be fit to be dropped either.
+    let ended = caught(|| {
+        drop(run);
+        Ok(())
+    });
+    went.and(ended).map(|()| outcome).map_err(|what| Failure { after, what })
 }
 
 impl Run {

@@ -105,7 +105,10 @@ impl Server {
     pub(crate) fn look(&self) -> Slot {
         match self.slot {
             None => Slot::Missing,
-            Some(SlotState { lost: true, .. }) => Slot::Lost,
+            Some(SlotState { lost: true, .. }) => {
+                assert!(self.plant != Some(Plant::Panic), "planted: nobody has thought of a slot that is lost");
+                Slot::Lost
+            }
             Some(slot) if self.plant == Some(Plant::RestartLsn) => Slot::At(slot.restart),
             Some(slot) => Slot::At(slot.confirmed),
         }

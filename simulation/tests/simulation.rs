@@ -2,7 +2,7 @@
 //!
 //! `scripts/simulate` runs more seeds, and makes one that differs smaller.
 
-use simulation::{Failure, Operation, Outcome, Plant, run};
+use simulation::{Failure, Operation, Outcome, Plant, run, shrink};
 
 /// Operations of a seed.
 const OPERATIONS: usize = 2000;
@@ -72,10 +72,24 @@ fn a_lost_end_that_was_written_anew_is_found_out_after_a_restart() {
 }
 
 /// Runs seeds until one differs.
-fn find(plant: Plant) {
-    let mut seeds = 1..=PLANT_SEEDS;
-    let found = seeds.any(|seed| run(&Operation::many(seed, OPERATIONS), Some(plant)).is_err());
-    assert!(found, "{plant} was not found within {PLANT_SEEDS} seeds");
+fn find(plant: Plant) -> (Vec<Operation>, Failure) {
+    let differing = (1..=PLANT_SEEDS).find_map(|seed| {
+        let operations = Operation::many(seed, OPERATIONS);
+        let failure = run(&operations, Some(plant)).err()?;
+        Some((operations, failure))
+    });
+    differing.unwrap_or_else(|| panic!("{plant} was not found within {PLANT_SEEDS} seeds"))
+}
+
+#[test]
+fn a_panic_is_told_and_made_smaller_as_any_failure() {
+    let plant = Some(Plant::Panic);
+    let (operations, failure) = find(Plant::Panic);
+    let told = |failure: &Failure| failure.what.contains("server.rs") && failure.what.contains("planted");
+    assert!(told(&failure), "{failure:?}");
+    let (fewest, failure) = shrink(&operations, failure, plant, 300);
+    assert!(fewest.len() < 20 && told(&failure), "{fewest:?}: {failure:?}");
+    assert_eq!(run(&fewest, plant).err(), Some(failure));
 }
 
 macro_rules! planted {
@@ -101,7 +115,9 @@ planted! {
     ignoring_new_partitions_is_found: IgnoredNewPartition,
     a_snapshot_of_another_place_is_found: SnapshotBeforeSlot,
     a_rename_before_the_fsync_is_found: RenameBeforeFsync,
+    an_fsync_that_does_nothing_is_found: FsyncIgnored,
     a_changed_key_that_leaves_its_row_is_found: KeyUpdateWithoutRetraction,
     a_dropped_truncate_is_found: TruncateDropped,
     answering_a_delete_too_early_is_found: DeleteBeforeDurable,
+    a_panic_is_found: Panic,
 }

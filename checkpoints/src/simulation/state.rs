@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Loss;
 use super::dice::Dice;
+use super::{Loss, Syncing};
 use crate::disk::Entry;
 
 type Inode = usize;
@@ -36,7 +36,9 @@ pub(super) struct State {
     crashed: bool,
     life: u64,
     pub(super) capacity: Option<u64>,
-    pub(super) sync_ignored: bool,
+    pub(super) syncing: Syncing,
+    /// Files that are synchronised once their directory has been.
+    late: Vec<Inode>,
 }
 
 impl State {
@@ -147,12 +149,21 @@ impl State {
 
     pub(super) fn sync(&mut self, inode: Inode, life: u64) -> io::Result<()> {
         self.open(life)?;
+        if self.syncing == Syncing::AfterNaming {
+            self.late.push(inode);
+            return self.alive();
+        }
         self.operate()?;
-        if !self.sync_ignored {
-            let content = self.contents.entry(inode).or_default();
-            content.synced = content.bytes.len();
+        if self.syncing == Syncing::AtOnce {
+            self.keep(inode);
         }
         Ok(())
+    }
+
+    fn keep(&mut self, inode: Inode) {
+        if let Some(content) = self.contents.get_mut(&inode) {
+            content.synced = content.bytes.len();
+        }
     }
 
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
@@ -163,6 +174,10 @@ impl State {
         let now: Vec<Change> = now;
         now.into_iter().for_each(|change| apply(&mut self.durable, change));
         self.forget();
+        for inode in std::mem::take(&mut self.late) {
+            self.operate()?;
+            self.keep(inode);
+        }
         Ok(())
     }
 
@@ -228,6 +243,7 @@ impl State {
             content.synced = content.bytes.len();
         }
         self.locks.clear();
+        self.late.clear();
         self.crash_at = None;
         self.crashed = false;
         self.life += 1;

@@ -1,6 +1,6 @@
 //! A crash in the middle of every operation of the disk, with every kind of loss, and again while coming back.
 
-use checkpoints::simulation::{FakeDisk, Loss};
+use checkpoints::simulation::{FakeDisk, Loss, Syncing};
 use checkpoints::{Kind, Store};
 use dataflow::time::Time;
 
@@ -87,7 +87,7 @@ fn a_crash_at_any_operation_leaves_what_was_acknowledged() {
 
 #[test]
 fn a_disk_that_does_not_synchronise_is_found_out_by_these_crashes() {
-    assert!(!crashes(|disk| disk.set_sync_ignored(true)).is_empty(), "the crashes bite nothing");
+    assert!(!crashes(|disk| disk.set_syncing(Syncing::Never)).is_empty(), "the crashes bite nothing");
 }
 
 #[test]
