@@ -129,7 +129,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 0, max: 600_000 },
             "ms",
             "10000",
-            "Time between SIGTERM and the exit: half of it for answering what is in flight, the rest for the last checkpoint.",
+            "Time between SIGTERM and the exit: half of it for answering what is in flight, half of what is left then for a last checkpoint, the rest for what is still to be written.",
         ),
         Setting::new(
             "server.staleness_max_ms",
