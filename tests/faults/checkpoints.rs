@@ -4,19 +4,27 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use harness::wait_until;
+use harness::{http, wait_until};
+use serde_json::Value;
 
+use crate::load::{pause, product, view};
 use crate::report::Report;
+use crate::resumed::Kept;
 use crate::scene::{Scene, seconds};
 use crate::services::{SOON, Services};
 
 /// Room for some checkpoints of a scene.
 const DISK: &str = "size=8m";
+/// Checkpoints that fail before there is room again.
+const FAILED: u64 = 4;
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
 pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "corrupt-checkpoint");
+    scene.kept = Kept::Older;
     for _ in 0..times {
         scene.let_run(seconds(3));
         let dir = scene.checkpoints();
@@ -40,8 +48,8 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
     }
 }
 
-/// No byte can be written any more: answers go on; once there is room again, so do checkpoints. Every other time the
-/// program is killed meanwhile.
+/// No byte can be written any more while several checkpoints are due: what is posted meanwhile shows, or it is said that
+/// answers are old; once there is room again, everything is there. Every other time the program is killed meanwhile.
 pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "disk-full");
     let dir = scene.checkpoints();
@@ -57,12 +65,12 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
             |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["failed"].as_u64()).unwrap_or(0);
         let taken = |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["taken"].as_u64()).unwrap_or(0);
         let before = failed(&scene);
-        disk.fill();
-        let mut differences = Vec::new();
-        wait_until(SOON, "a checkpoint fails", || {
+        wait_until(SOON, "several checkpoints fail", || {
             disk.fill();
-            failed(&scene) > before
+            failed(&scene) >= before + FAILED
         });
+        let user = format!("f-{number}");
+        let (seen, mut differences) = goes_on_or_says_so(&scene, &user);
         match scene.start.get("/v1/bestsellers") {
             Ok(answer) if answer.status == 200 => {}
             other => differences.push(format!("no answer while the disk is full: {other:?}")),
@@ -75,13 +83,37 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
         if killed {
             scene.start_again();
         }
-        let (said, after) = scene.settle(services);
+        let (said, after) = scene.settle_with(services, &[user]);
         differences.extend(after);
         let before = taken(&scene);
         wait_until(SOON, "checkpoints are taken again", || taken(&scene) > before);
         let kind = if killed { "full, and the program killed" } else { "full for a while" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {seen}, {said}"), differences);
     }
+}
+
+/// A view of that user is posted: it is shown, or the program says that it is not ready. What stands still in silence
+/// would be taken for a quiet shop.
+fn goes_on_or_says_so(scene: &Scene, user: &str) -> (&'static str, Vec<String>) {
+    let events = Value::from(vec![view(user, &product(0), user)]);
+    let posted = http::post(&scene.start.url("/v1/events"), "application/json", events.to_string());
+    if posted.status != 202 {
+        return ("refusing events", vec![format!("a view was answered {}: {}", posted.status, posted.text())]);
+    }
+    let path = format!("/v1/users/{user}/history");
+    let shown =
+        || scene.start.get(&path).is_ok_and(|answer| answer.status == 200 && answer.text().contains(&product(0)));
+    let begun = Instant::now();
+    while begun.elapsed() < SOON {
+        if shown() {
+            return ("going on meanwhile", Vec::new());
+        }
+        if scene.start.unready().is_some() {
+            return ("saying meanwhile that it is old", Vec::new());
+        }
+        pause(AGAIN);
+    }
+    ("standing still meanwhile", vec![format!("{path} does not show what was posted, and /readyz says 200")])
 }
 
 /// Files of the directory whose names end so, by name, which is by tick.

@@ -6,6 +6,7 @@ use harness::postgres::connect;
 use harness::wait_until;
 
 use crate::report::Report;
+use crate::resumed::{Kept, tables_read};
 use crate::scene::{Scene, seconds};
 use crate::services::{SOON, Services};
 
@@ -27,21 +28,27 @@ pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize)
     }
 }
 
-/// The slot is gone while the program runs, or when it comes back: what was written meanwhile is in no log any more.
+/// The slot is gone while the program runs, or when it comes back: what was written meanwhile is in no log any more, and
+/// the range is told.
 pub(crate) fn slot_dropped(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "slot-dropped");
+    scene.kept = Kept::NoSlot;
     for number in 0..times {
         scene.let_run(seconds(2));
         let stopped = number % 2 == 1;
         if stopped {
             scene.kill();
         }
+        let told = tables_read(&scene.vitrine.stderr());
         drop_slot(&scene);
         if stopped {
             // The load goes on: rows come and go that only the tables tell of.
             crate::load::pause(Duration::from_secs(1));
             scene.start_again();
         }
+        // Of what was started since, everything is new.
+        let told = if stopped { 0 } else { told };
+        wait_until(SOON, "the range that is lost is told", || tables_read(&scene.vitrine.stderr()) > told);
         let (said, differences) = scene.settle(services);
         let kind = if stopped { "dropped while the program was down" } else { "dropped while in use" };
         report.fault(&format!("{kind}, {said}"), differences);

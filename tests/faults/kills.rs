@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::load::{pause, product, view};
 use crate::report::Report;
+use crate::resumed::newest;
 use crate::scene::{Scene, seconds};
 use crate::services::{SOON, Services};
 
@@ -106,6 +107,7 @@ pub(crate) fn terminated(services: &Services, report: &mut Report, times: usize)
     let mut scene = Scene::open(services, "sigterm");
     for _ in 0..times {
         scene.let_run(seconds(3));
+        let shown = scene.start.status().and_then(|status| status["as_of_ms"].as_u64());
         let asked = Instant::now();
         scene.vitrine.processes[0].terminate();
         let status = scene.vitrine.processes[0].wait_exit(SOON);
@@ -113,6 +115,11 @@ pub(crate) fn terminated(services: &Services, report: &mut Report, times: usize)
         let mut ended = Vec::new();
         if status.code() != Some(0) || took > END_MAX {
             ended.push(format!("it ended with {status} after {took:?}: {}", scene.vitrine.last_lines()));
+        }
+        // The next start goes on from there, which is looked at with everything else.
+        let last = newest(&scene.checkpoints());
+        if shown.is_none() || last < shown {
+            ended.push(format!("{shown:?} was shown before, and the last checkpoint is of {last:?}"));
         }
         scene.start_again();
         let (said, differences) = scene.settle(services);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use harness::wait_until;
 
 use crate::report::Report;
+use crate::resumed::RESTORED;
 use crate::scene::{Scene, seconds};
 use crate::services::{SOON, Services};
 
@@ -21,7 +22,6 @@ const STARTING_MS: usize = 400;
 
 /// What is logged.
 const STARTED: &str = "cluster: started ";
-const RESTORED: &str = "going on from a checkpoint";
 const NOTICED: &str = "frozen or cut off";
 const SHUT_OUT: &str = "another process writes here";
 

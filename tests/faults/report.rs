@@ -1,8 +1,9 @@
 //! What was injected, and what differed afterwards: a line a fault, and one at the end.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Differences told of one fault.
@@ -12,6 +13,8 @@ const TOLD_MAX: usize = 12;
 pub(crate) struct Tally {
     faults: AtomicUsize,
     differing: AtomicUsize,
+    /// Kinds that could not be tried.
+    left_out: Mutex<BTreeSet<&'static str>>,
     start: Instant,
 }
 
@@ -24,12 +27,22 @@ pub(crate) struct Report {
 
 impl Tally {
     pub(crate) fn start() -> Arc<Tally> {
-        Arc::new(Tally { faults: AtomicUsize::new(0), differing: AtomicUsize::new(0), start: Instant::now() })
+        Arc::new(Tally {
+            faults: AtomicUsize::new(0),
+            differing: AtomicUsize::new(0),
+            left_out: Mutex::default(),
+            start: Instant::now(),
+        })
     }
 
     /// Faults after which something differed.
     pub(crate) fn differing(&self) -> usize {
         self.differing.load(Ordering::Relaxed)
+    }
+
+    /// Kinds that could not be tried here.
+    pub(crate) fn left_out(&self) -> Vec<&'static str> {
+        self.left_out.lock().expect("no holder of this lock panics").iter().copied().collect()
     }
 }
 
@@ -56,6 +69,7 @@ impl Report {
 
     /// Tells why a fault cannot be injected here. It is not counted.
     pub(crate) fn skip(&self, why: &str) {
+        self.tally.left_out.lock().expect("no holder of this lock panics").insert(self.name);
         self.tell(&format!("{}: left out: {why}", self.name));
     }
 

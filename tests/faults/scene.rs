@@ -11,6 +11,7 @@ use crate::dice::Dice;
 use crate::load::{self, Load, Target, pause};
 use crate::mirror::Mirror;
 use crate::plain::Plain;
+use crate::resumed::{self, Kept};
 use crate::services::{SOON, Services};
 use crate::vitrine::{Start, Vitrine};
 use crate::watch::Watch;
@@ -38,6 +39,11 @@ pub(crate) struct Scene {
     /// Topics of views and of removals.
     pub(crate) topics: [String; 2],
     pub(crate) database: String,
+    /// What the faults leave of checkpoints and slot.
+    pub(crate) kept: Kept,
+    /// The newest checkpoint that was there when what runs was started.
+    newest: Option<u64>,
+    letters: String,
     /// One for each process.
     watches: Vec<Watch>,
     starts: usize,
@@ -96,7 +102,8 @@ impl Scene {
         let load = Load::start(&target, seed);
         let watches = start.each().map(|process| Watch::start(&process)).collect();
         let (mirror, dice) = (Mirror::default(), Dice(seed));
-        Scene { start, vitrine, mirror, load, dice, topics, database, watches, starts: 1, dir }
+        let (kept, newest) = (Kept::Everything, None);
+        Scene { start, vitrine, mirror, load, dice, topics, database, kept, newest, letters, watches, starts: 1, dir }
     }
 
     /// The directory of the checkpoints.
@@ -129,6 +136,7 @@ impl Scene {
     /// Starts the program again, after killing it if it still runs, with another number of workers.
     pub(crate) fn start_again(&mut self) {
         self.kill();
+        self.newest = resumed::newest(&self.checkpoints());
         self.vitrine = self.start.start(WORKERS[self.starts % WORKERS.len()]);
         self.starts += 1;
     }
@@ -149,7 +157,9 @@ impl Scene {
         let slowly = if ready > SLOW { format!(" ({waited})") } else { String::new() };
         let gate = self.load.gate();
         let _quiet = gate.write().expect("no holder of this lock panics");
-        let (said, differences) = self.compare(services, further);
+        let (said, mut differences) = self.compare(services, further);
+        differences.extend(resumed::differences(&self.vitrine.stderr(), self.newest, self.kept));
+        differences.extend(self.refused(services));
         let (processes, ready) = (self.start.each().count(), ready.as_millis());
         let processes = if processes > 1 { format!("{processes} processes of ") } else { String::new() };
         (format!("{processes}{} workers ready after {ready} ms{slowly}, {said}", self.vitrine.workers), differences)
@@ -185,6 +195,13 @@ impl Scene {
         }
         let records = self.mirror.records();
         (format!("settled after {settled} ms, {records} records, {answers} answers watched"), differences)
+    }
+
+    /// What was taken for an event that cannot be used.
+    fn refused(&self, services: &Services) -> Option<String> {
+        let letters = |partition| services.kafka.watermarks(&self.letters, partition).1;
+        let count: i64 = (0..PARTITIONS).map(letters).sum();
+        (count > 0).then(|| format!("{count} offsets of {} are taken: good events became dead letters", self.letters))
     }
 
     /// What was acknowledged and is not in the topics, and what should not have been answered.
