@@ -1,8 +1,8 @@
 //! A series of checkpoints, one a cut: of everything, or of what came since the one before.
 //!
 //! One holds what came since the one before as long as the workers could note it, and as long as what a start has to read
-//! stays within about twice what is held. So its cost follows what has changed. After a failure the next one holds
-//! everything. Of a cluster's parts all must be of one kind: there it is decided by what every process finds in the
+//! stays within about twice what is held and a hundred files. So its cost follows what has changed. After a failure the
+//! next one holds everything. Of a cluster's parts all must be of one kind: there it is decided by what every process finds in the
 //! directory, which is the same for all. Nothing here waits or knows a thread: whoever has a cut hands it over, and is told what has become durable.
 
 use std::collections::BTreeMap;

@@ -36,7 +36,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 1000, max: 1_000_000_000 },
             "updates",
             "2000000",
-            "Updates a worker notes between two checkpoints, about 50 bytes each; beyond, the next one holds everything.",
+            "Updates a worker notes between two checkpoints, about 50 bytes each; half of them bring the next one early, more than all make it hold everything.",
         ),
     ],
 };
