@@ -15,9 +15,9 @@
 //!   transaction, each fed in one call and so visible in one tick. Rows are held by key: the log gives no old rows.
 //! - **Readings** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
 //! - **Where the log cannot be gone on from** (the slot is gone, lost or was moved on, the publication was changed, a
-//!   table has another key, the server was put back) everything is read as of a new slot, and the difference to what is
-//!   held is one tick. The range of the log that is not known change by change is warned of. The old slot goes first, so
-//!   that a crash on the way is not forgotten.
+//!   table has another key, another column has a used column's name or type, the server was put back) everything is read
+//!   as of a new slot, and the difference to what is held is one tick. The range of the log that is not known change by
+//!   change is warned of. The old slot goes first, so that a crash on the way is not forgotten.
 //! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
 //!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line that
 //!   is inserted, or moves away from its order, waits for the order one window. A line that is not held (it has left, or
@@ -28,8 +28,14 @@
 //!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the
 //!   other tables are read as of a new slot. Lines are read with their orders; without rows to go on from all three are needed.
 //! - **What following costs the shop**: the server keeps its log while nobody confirms it (not for a table that stays
-//!   broken, nor for readings), lets no column that is published change its type, and takes a table out of the publication
-//!   with a column that is dropped. Everything else may be done to the tables freely.
+//!   broken, nor for readings), lets no column of a publication's list change its type, takes a table out of the
+//!   publication with a column that is dropped, and refuses UPDATE and DELETE of a published table once its key is dropped
+//!   or it has a REPLICA IDENTITY that the list does not cover. The source takes such a table out of the publication,
+//!   within seconds or when it starts next; who cannot wait runs `ALTER PUBLICATION … DROP TABLE …` before. Keys that are
+//!   deferrable tell no rows and are refused from the start. Everything else may be done freely. Of a table published
+//!   whole (REPLICA IDENTITY FULL) two things are not noticed: values that `ALTER COLUMN … TYPE … USING` writes anew with
+//!   the same type, and a column that takes a used one's name while this process does not run. Dropping the slot lets
+//!   everything be read anew.
 //! - **Another server** than the rows held came from (system identifier, timeline) needs a person: the source stops.
 //! - **Everything else** is tried again: a lost connection with growing pauses, a missing table or column every few
 //!   seconds, with the SQL or the setting that mends it in the source's state. Answers stay as they are meanwhile.
@@ -73,6 +79,7 @@ mod sql;
 mod stream;
 mod survey;
 mod table;
+mod unblock;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

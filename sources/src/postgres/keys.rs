@@ -1,24 +1,25 @@
 //! How the rows of a table are told apart in the server's log, and what keeps its changes from being followed.
 
 use postgres::GenericClient;
-use postgres::types::Type;
+use postgres::types::{ToSql, Type};
 
 use super::inspect::Finding;
 use super::names::{self, Tables, Which};
 
 /// One row, if there is such a table: its number, what it is, what identifies its rows, and what could.
+///
+/// An index that is checked only when a transaction ends identifies no rows: the server does not take it as a replica
+/// identity, and refuses UPDATE and DELETE of a published table without one.
 const IDENTITY: &str = "
     SELECT c.oid, c.relkind::text, c.relpersistence::text, c.relreplident::text,
            EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
            ARRAY(SELECT a.attname::text
-                 FROM pg_index i
-                 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
-                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-                 WHERE i.indrelid = c.oid AND k.place <= i.indnkeyatts
-                   AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END
-                 ORDER BY k.place),
+                 FROM unnest(k.indkey::int2[]) WITH ORDINALITY AS u (attnum, place)
+                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum
+                 WHERE u.place <= k.indnkeyatts
+                 ORDER BY u.place),
            EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-                   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
                      AND i.indnkeyatts = 1 AND a.attname::text = $2),
            (SELECT n.relname::text
             FROM pg_index i
@@ -26,8 +27,22 @@ const IDENTITY: &str = "
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
             WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
               AND i.indnkeyatts = 1 AND a.attnotnull AND a.attname::text = $2
-            LIMIT 1)
-    FROM pg_class c WHERE c.oid = to_regclass($1)";
+            LIMIT 1),
+           d.conname::text,
+           ARRAY(SELECT a.attname::text
+                 FROM unnest(d.conkey) WITH ORDINALITY AS u (attnum, place)
+                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum
+                 ORDER BY u.place),
+           ARRAY(SELECT concat_ws(' ', a.attname, a.attnum, a.atttypid, a.atttypmod)
+                 FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND NOT a.attisdropped
+                   AND (a.attname::text = ANY ($3) OR a.attnum = ANY (k.indkey::int2[]))
+                 ORDER BY a.attnum)
+    FROM pg_class c
+    LEFT JOIN pg_index k ON k.indrelid = c.oid AND k.indisvalid AND k.indimmediate
+         AND CASE WHEN c.relreplident = 'i' THEN k.indisreplident ELSE k.indisprimary END
+    LEFT JOIN pg_constraint d ON d.conrelid = c.oid AND d.contype = 'p' AND d.condeferrable
+    WHERE c.oid = to_regclass($1)";
 
 const REFRESH: &str = "or set [postgres] mode = \"refresh\"";
 
@@ -40,6 +55,9 @@ pub(super) struct Identity {
     pub(super) key: Vec<String>,
     /// Old rows come whole, and a publication must not leave out columns.
     pub(super) full: bool,
+    /// The used columns and those of the key: names, numbers, types. Where one of them is another one now, its values may
+    /// be others without a word in the log.
+    pub(super) columns: Vec<String>,
 }
 
 /// How rows of this table are known again, or what keeps its changes from being followed. None: no such table.
@@ -49,8 +67,11 @@ pub(super) fn read(
     which: Which,
 ) -> Result<Option<Result<Identity, Finding>>, postgres::Error> {
     let name = tables.name(which);
-    let id = tables.columns(which)[0];
-    let rows = client.query_typed(IDENTITY, &[(&names::table(name), Type::TEXT), (&id, Type::TEXT)])?;
+    let used = tables.columns(which);
+    let id = used[0];
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&names::table(name), Type::TEXT), (&id, Type::TEXT), (&used, Type::TEXT_ARRAY)];
+    let rows = client.query_typed(IDENTITY, &parameters)?;
     let Some(row) = rows.first() else { return Ok(None) };
     let found = Found {
         tables,
@@ -61,9 +82,11 @@ pub(super) fn read(
         persistence: row.get(2),
         identity: row.get(3),
         has_children: row.get(4),
-        columns: row.get(5),
+        key: row.get(5),
         id_unique: row.get(6),
         index: row.get(7),
+        deferrable: row.get::<_, Option<String>>(8).map(|name| (name, row.get(9))),
+        columns: row.get(10),
     };
     Ok(Some(found.judge()))
 }
@@ -80,10 +103,14 @@ struct Found<'a> {
     identity: String,
     has_children: bool,
     /// What identifies a row, in the order of the index.
-    columns: Vec<String>,
+    key: Vec<String>,
     id_unique: bool,
     /// An index that could identify rows by `id`.
     index: Option<String>,
+    /// A primary key that identifies none: its name and columns.
+    deferrable: Option<(String, Vec<String>)>,
+    /// The columns that matter, with what they are.
+    columns: Vec<String>,
 }
 
 impl Found<'_> {
@@ -112,49 +139,58 @@ impl Found<'_> {
                 format!("ALTER TABLE {sql} REPLICA IDENTITY DEFAULT;"),
             );
         }
-        let full = self.identity == "f";
-        match self.which {
-            Which::OrderItems if self.columns.is_empty() => {
-                let columns: Vec<String> = self.tables.columns(self.which).into_iter().map(names::column).collect();
-                refuse(
-                    format!("table {name} has no primary key: changed rows cannot be told"),
-                    format!(
-                        "ALTER TABLE {sql} ADD PRIMARY KEY ({}); or, if lines may repeat, ALTER TABLE {sql} ADD COLUMN \
-                         line_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;",
-                        columns.join(", ")
-                    ),
-                )
-            }
-            Which::OrderItems => Ok(Identity { relation: self.relation, key: self.columns, full }),
-            Which::Orders | Which::Products => {
-                let told = full || self.columns.iter().any(|column| column == self.id);
-                if told && self.id_unique {
-                    let key = if full { vec![self.id.to_owned()] } else { self.columns };
-                    return Ok(Identity { relation: self.relation, key, full });
-                }
-                refuse(self.problem(name), self.mend(&sql))
-            }
+        if self.identity == "i" && self.key.is_empty() {
+            return refuse(
+                format!("the index that is the REPLICA IDENTITY of table {name} is gone: changed rows cannot be told"),
+                format!("ALTER TABLE {sql} REPLICA IDENTITY DEFAULT;"),
+            );
         }
+        let full = self.identity == "f";
+        let told = match self.which {
+            Which::OrderItems => !self.key.is_empty(),
+            Which::Orders | Which::Products => self.id_unique && (full || self.key.iter().any(|name| name == self.id)),
+        };
+        if !told {
+            return refuse(self.problem(name), self.mend(&sql));
+        }
+        let key = if full && self.which != Which::OrderItems { vec![self.id.to_owned()] } else { self.key };
+        Ok(Identity { relation: self.relation, key, full, columns: self.columns })
     }
 
     fn problem(&self, name: &str) -> String {
         let id = self.id;
-        if self.columns.is_empty() {
-            format!("table {name} has no primary key: changed rows cannot be told")
-        } else if self.id_unique {
-            let columns = self.columns.join(", ");
-            format!("rows of table {name} are told by {columns} in the server's log, and not by {id}")
-        } else {
-            format!("{id} of table {name} is not unique: changed rows cannot be told")
+        match &self.deferrable {
+            Some(_) if self.key.is_empty() => {
+                format!("the primary key of table {name} is deferrable, and such a key tells no changed rows")
+            }
+            None if self.key.is_empty() => format!("table {name} has no primary key: changed rows cannot be told"),
+            _ if self.id_unique => {
+                let key = self.key.join(", ");
+                format!("rows of table {name} are told by {key} in the server's log, and not by {id}")
+            }
+            _ => format!("{id} of table {name} is not unique at every moment: changed rows cannot be told"),
         }
     }
 
     fn mend(&self, sql: &str) -> String {
         let id = names::column(self.id);
-        match &self.index {
-            Some(index) => format!("ALTER TABLE {sql} REPLICA IDENTITY USING INDEX {};", names::column(index)),
-            None if self.columns.is_empty() => format!("ALTER TABLE {sql} ADD PRIMARY KEY ({id});"),
-            None => {
+        let list = |names: Vec<&str>| names.into_iter().map(names::column).collect::<Vec<_>>().join(", ");
+        match (&self.index, &self.deferrable) {
+            (Some(index), _) if self.which != Which::OrderItems => {
+                format!("ALTER TABLE {sql} REPLICA IDENTITY USING INDEX {};", names::column(index))
+            }
+            (_, Some((name, columns))) if self.key.is_empty() => format!(
+                "ALTER TABLE {sql} DROP CONSTRAINT {}, ADD PRIMARY KEY ({});",
+                names::column(name),
+                list(columns.iter().map(String::as_str).collect())
+            ),
+            _ if self.which == Which::OrderItems => format!(
+                "ALTER TABLE {sql} ADD PRIMARY KEY ({}); or, if lines may repeat, ALTER TABLE {sql} ADD COLUMN line_id \
+                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;",
+                list(self.tables.columns(self.which))
+            ),
+            _ if self.key.is_empty() => format!("ALTER TABLE {sql} ADD PRIMARY KEY ({id});"),
+            _ => {
                 let index = format!("{}_by_id", self.which.section());
                 format!(
                     "ALTER TABLE {sql} ALTER COLUMN {id} SET NOT NULL, ADD CONSTRAINT {index} UNIQUE ({id}); ALTER TABLE \

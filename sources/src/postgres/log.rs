@@ -12,6 +12,7 @@ use postgres::Client;
 
 use super::connection::{Target, Who};
 use super::error::Error;
+use super::keys::Identity;
 use super::memory::Memory;
 use super::names::{Tables, Which};
 use super::reader::{Health, Reader, Step};
@@ -21,6 +22,7 @@ use super::slot::{self, Lsn, Slot};
 use super::snapshot::How;
 use super::stream::{self, Stream};
 use super::survey::{self, Survey};
+use super::unblock::unblock;
 use super::{Resumed, publication, sql};
 use crate::side_thread::Stop;
 
@@ -28,6 +30,8 @@ use crate::side_thread::Stop;
 pub(super) struct Log {
     pub(super) memory: Memory,
     pub(super) standing: Standing,
+    /// What the tables were when they were looked at last, as far as they could be followed.
+    identities: [Option<Identity>; 3],
     /// When the window was swept last.
     pub(super) swept: u64,
     /// Everything there was at the start has come.
@@ -45,7 +49,8 @@ struct Reached {
 impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
-        Log { memory: Memory::of_log(resumed), standing: Standing::of(resumed), swept: 0, live: false }
+        let (memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
+        Log { memory, standing, identities: [None, None, None], swept: 0, live: false }
     }
 
     /// Connects and follows, until something fails.
@@ -95,9 +100,11 @@ impl Log {
             return Err(Error::Layout(findings));
         }
         let survey = self.survey(&mut client, &settings.tables)?;
+        let refused = unblock(&mut client, &settings.publication)?;
         if self.standing.held.is_none() && !survey.findings.is_empty() {
-            return Err(Error::Layout(survey.all()));
+            return Err(Error::Layout(survey.all().into_iter().chain(refused).collect()));
         }
+        self.recognise(reader, &survey);
         let slot = slot::look(&mut client, &settings.slot)?;
         let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
         let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
@@ -116,6 +123,17 @@ impl Log {
         session.start(stop)?;
         reader.pulse.rest();
         Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
+    }
+
+    /// Whether the tables are those that the rows held came from, as far as this process has seen them.
+    fn recognise(&mut self, reader: &Reader, survey: &Survey) {
+        for which in Which::ALL {
+            let Some(now) = survey.identity(which) else { continue };
+            let before = self.identities[which as usize].replace(now.clone());
+            if before.is_some_and(|before| before != *now) {
+                self.spoil(reader, survey::another(reader.settings.tables.name(which)));
+            }
+        }
     }
 
     /// Why everything has to be read anew, if it has to: then the slot is gone and the publication is what it should be.

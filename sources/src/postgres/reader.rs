@@ -22,6 +22,7 @@ use super::readings::Readings;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
+use super::unblock::unblock;
 use super::{Acknowledge, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
@@ -159,10 +160,12 @@ impl Reader {
         self.pulse.ask();
         let mut client = self.target.connect()?;
         let slot = slot::look(&mut client, &self.settings.slot)?;
-        let obstacles = self.obstacles(&mut client, &slot)?;
+        let mut obstacles = self.obstacles(&mut client, &slot)?;
         if obstacles.is_empty() {
             return Ok(Mode::Replication);
         }
+        // Of a publication that was followed before nothing may stay that hinders the shop.
+        obstacles.extend(unblock(&mut client, &self.settings.publication)?);
         let reason = Error::Layout(obstacles).to_string();
         let every_s = self.settings.refresh.as_secs();
         tracing::warn!(source = NAME, reason, every_s, "the log cannot be followed: the tables are read again instead");

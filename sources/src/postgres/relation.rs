@@ -84,15 +84,6 @@ impl Route {
     }
 }
 
-impl Route {
-    /// Whether the used columns have the types they have there, wherever they are.
-    pub(super) fn alike(&self, other: &Route) -> bool {
-        let kinds =
-            |route: &Route| -> Vec<u32> { route.columns.iter().chain(&route.key).map(|place| place.kind).collect() };
-        kinds(self) == kinds(other)
-    }
-}
-
 /// Whether these columns, and no others, tell a row.
 fn tells(columns: &[Column<'_>], key: &[String]) -> bool {
     let told = columns.iter().filter(|column| column.key);
@@ -127,7 +118,7 @@ mod tests {
     }
 
     fn route(columns: &[(&str, bool, u32)]) -> Result<Route, Lost> {
-        let identity = Identity { relation: 1, key: vec!["order_id".to_owned()], full: false };
+        let identity = Identity { relation: 1, key: vec!["order_id".to_owned()], full: false, columns: Vec::new() };
         Route::new(&relation(columns), Which::Orders, &Tables::default(), &identity, None)
     }
 

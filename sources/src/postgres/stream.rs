@@ -24,8 +24,9 @@ use super::relation::{Lost, Route};
 use super::rows::{Row, Told};
 use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
-use super::survey::Survey;
+use super::survey::{self, Survey};
 use super::table::{FUTURE, Skip};
+use super::unblock::unblock;
 use super::{NAME, STREAM};
 use crate::side_thread::{Stop, Stopped};
 
@@ -179,14 +180,19 @@ impl<'a> Stream<'a> {
         let Some(identity) = self.survey.identity(which) else { return Ok(()) };
         let time = self.survey.layout.time;
         match Route::new(relation, which, tables, identity, time) {
-            Ok(route) => match self.routes.insert(relation.id, route) {
-                Some(before) if !before.alike(&self.routes[&relation.id]) => {
-                    // Values may have been written anew without a word in the log.
-                    let table = tables.name(which);
-                    Err(Error::Anew(format!("a used column of table {table} has another type than before")))
+            Ok(route) => {
+                // Columns of another name or type may have other values without a word in the log.
+                match self.routes.get(&relation.id) {
+                    Some(before) if *before == route => {}
+                    // The tables were looked at when they had been changed already.
+                    Some(_) if !self.caught_up => return Err(Error::Anew(survey::another(tables.name(which)))),
+                    _ => self.look()?,
                 }
-                _ => Ok(()),
-            },
+                if self.broken[which as usize].is_none() {
+                    self.routes.insert(relation.id, route);
+                }
+                Ok(())
+            }
             Err(Lost::Key(reason)) => Err(Error::Anew(reason)),
             Err(Lost::Column(reason)) => {
                 self.routes.remove(&relation.id);
@@ -284,16 +290,21 @@ impl<'a> Stream<'a> {
         let tables = &reader.settings.tables;
         reader.pulse.ask();
         let now = self.log.survey(client, tables)?;
+        let refused = unblock(client, &reader.settings.publication)?;
         let needed = now.needed(client, &reader.settings)?;
         reader.flow.ends(slot::end(client)?);
         reader.pulse.rest();
         for which in Which::ALL {
             let table = tables.name(which);
             match (&self.broken[which as usize], now.broken(which)) {
-                (_, Some(finding)) => self.break_off(which, finding.to_string()),
+                (_, Some(finding)) => {
+                    let reasons: Vec<String> =
+                        [Some(finding), refused.as_ref()].into_iter().flatten().map(ToString::to_string).collect();
+                    self.break_off(which, reasons.join(" | "));
+                }
                 (Some(_), None) => return Err(Error::Anew(format!("table {table} can be followed again"))),
                 (None, None) if now.identity(which) != self.survey.identity(which) => {
-                    return Err(Error::Anew(format!("table {table} is not the one it was, or has another key")));
+                    return Err(Error::Anew(survey::another(table)));
                 }
                 (None, None) => {}
             }

@@ -144,6 +144,11 @@ fn generated(
     }))
 }
 
+/// Why the rows held of a table cannot be gone on from.
+pub(super) fn another(table: &str) -> String {
+    format!("table {table} is not the one it was, or its key or a used column is another one")
+}
+
 /// What keeps any log of this server from being followed, whatever the tables are.
 pub(super) fn server(client: &mut impl GenericClient, settings: &Settings) -> Result<Vec<Finding>, postgres::Error> {
     let rows = client.query_typed(SERVER, &[])?;

@@ -13,7 +13,7 @@ use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, settings};
 use crate::running::SOON;
 
 /// Ends all replication sessions of this slot and waits until nobody follows it.
-fn cut_off(client: &mut Client, slot: &str) {
+pub(crate) fn cut_off(client: &mut Client, slot: &str) {
     let sql = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name::text = $1 AND active";
     harness::wait_until(SOON, "the slot is free", || client.query(sql, &[&slot]).unwrap().is_empty());
 }
@@ -107,7 +107,7 @@ fn a_slot_that_is_gone_is_made_again_and_the_difference_is_one_tick() {
 }
 
 /// A connection to a database that takes none, made while its door is open for a moment.
-fn connect_through(client: &mut Client, url: &str) -> Client {
+pub(crate) fn connect_through(client: &mut Client, url: &str) -> Client {
     let name = url.rsplit('/').next().unwrap();
     client.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
     let inside = connect(url);

@@ -6,6 +6,7 @@
 mod faults;
 mod log;
 mod log_faults;
+mod log_keys;
 mod log_large;
 mod log_time;
 mod mirror;
