@@ -114,6 +114,27 @@ fn what_was_done_to_a_key_while_nobody_followed_is_mended_at_the_start() {
     Mirror::start(settings(&url), Some(&kept)).agrees();
 }
 
+#[test]
+fn what_the_owner_of_the_publication_has_to_do_is_named() {
+    let url = database("log_owner", &[TABLES, ROWS].concat());
+    execute(
+        &url,
+        "CREATE ROLE log_reader LOGIN REPLICATION; GRANT SELECT ON products, orders, order_items TO log_reader;
+         CREATE PUBLICATION vitrine FOR TABLE products (product_id, category_id), orders (order_id, user_id, created_at),
+                                              order_items (order_id, product_id)",
+    );
+    let mirror = Mirror::following(&url.replace("postgres@", "log_reader@"));
+    execute(&url, "ALTER TABLE order_items DROP CONSTRAINT order_items_pkey");
+    mirror.complains(&["table order_items has no primary key", "let the publication's owner run: "]);
+    let State::Retrying(reason) = mirror.view().state else { panic!("{:?}", mirror.view().state) };
+    let sql = reason.split_once("owner run: ").unwrap().1.split_once(';').unwrap().0;
+    assert_eq!(sql, "ALTER PUBLICATION \"vitrine\" DROP TABLE ONLY order_items");
+    let change = "UPDATE order_items SET quantity = 1";
+    assert!(connect(&url).batch_execute(change).is_err());
+    execute(&url, sql);
+    execute(&url, change);
+}
+
 /// Tables of which all columns are published.
 fn whole(name: &str) -> String {
     let url = database(name, &[TABLES, ROWS].concat());
