@@ -14,6 +14,7 @@ use dataflow::feed::Position;
 use dataflow::time::Time;
 
 use crate::contents::{self, Changes};
+use crate::durable::{Durable, Pending};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::manifest::Kind;
@@ -35,15 +36,15 @@ impl Default for Bounds {
     }
 }
 
-/// A checkpoint that is durable.
+/// A checkpoint, or this process's part of one, that is durable.
 #[derive(Debug)]
 pub struct Taken {
     /// What was written.
     pub written: Written,
     /// Whether it holds everything.
     pub full: bool,
-    /// Where all sources would go on: they may forget what lies before.
-    pub positions: Vec<Position>,
+    /// For [`Series::durable`].
+    pub pending: Pending,
 }
 
 /// Writes one checkpoint after the other.
@@ -148,7 +149,17 @@ impl Series {
                 (self.changed_rows, self.changed) = (0, 0);
             }
         }
-        Ok(Taken { written, full: changes.is_none(), positions })
+        let pending = Pending { tick: cut.tick, is_whole: written.whole, positions };
+        Ok(Taken { written, full: changes.is_none(), pending })
+    }
+
+    /// What sources may be told of a checkpoint that was taken.
+    ///
+    /// # Errors
+    /// It is given back where other processes have not written their parts yet.
+    pub fn durable(&self, pending: Pending) -> Result<Durable, Pending> {
+        let is_there = || self.newest_whole().ok().flatten().is_some_and(|tick| tick >= pending.tick);
+        if pending.is_whole || is_there() { Ok(pending.all_there()) } else { Err(pending) }
     }
 
     /// The tick of the newest checkpoint of which all parts are there.

@@ -297,7 +297,9 @@ impl Process {
             if self.shelf.slots().closed() == self.station.tick() {
                 if let Some(cut) = self.cuts.wait(Duration::ZERO) {
                     if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
-                        self.acknowledge(cut.parts.iter().flat_map(|part| part.positions.iter()));
+                        let mut positions = cut.parts.iter().flat_map(|part| part.positions.iter());
+                        let database = positions.find(|position| &*position.stream == postgres::NAME);
+                        self.acknowledge(database.map(|position| position.next));
                     }
                     self.cut = Some(cut);
                 }
@@ -314,19 +316,20 @@ impl Process {
         &self.shelf
     }
 
-    /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then.
-    pub(crate) fn write(&mut self) -> Result<Option<Taken>, checkpoints::Error> {
+    /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then. Whether the checkpoint
+    /// holds everything.
+    pub(crate) fn write(&mut self) -> Result<Option<bool>, checkpoints::Error> {
         let Some(cut) = self.cut.take() else { return Ok(None) };
-        let taken = self.series.take(cut, || true)?;
-        if let Some(taken) = &taken {
-            self.acknowledge(taken.positions.iter());
+        let Some(Taken { full, pending, .. }) = self.series.take(cut, || true)? else { return Ok(None) };
+        if let Ok(durable) = self.series.durable(pending) {
+            self.acknowledge(durable.next(postgres::NAME));
         }
-        Ok(taken)
+        Ok(Some(full))
     }
 
-    fn acknowledge<'a>(&self, mut positions: impl Iterator<Item = &'a Position>) {
-        if let Some(position) = positions.find(|position| &*position.stream == postgres::NAME) {
-            self.following.acknowledge(position.next);
+    fn acknowledge(&self, database: Option<i64>) {
+        if let Some(next) = database {
+            self.following.acknowledge(next);
         }
     }
 }

@@ -332,7 +332,7 @@ impl Run {
         }
         match process.write() {
             Ok(None) => {}
-            Ok(Some(taken)) => self.outcome.checkpoints[usize::from(!taken.full)] += 1,
+            Ok(Some(full)) => self.outcome.checkpoints[usize::from(!full)] += 1,
             Err(error) if fault.is_none() => return Err(format!("a checkpoint failed on a sound disk: {error}")),
             Err(_) => self.outcome.failed += 1,
         }

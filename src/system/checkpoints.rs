@@ -14,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use checkpoints::{Damage, Finding, Fingerprint, Place, RealDisk, Store};
+use checkpoints::{Damage, Durable, Finding, Fingerprint, Place, RealDisk, Store};
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Position;
 use dataflow::time::Time;
 
 use crate::config::{self, Config};
@@ -25,8 +24,8 @@ pub(super) use ::checkpoints::{Restored, SourceRows};
 pub(super) use keeper::{Keeper, Keeping};
 pub(super) use served::Served;
 
-/// Told the positions of a checkpoint once it is durable: sources may forget what lies before.
-pub(super) type Acknowledge = Arc<dyn Fn(&[Position]) + Send + Sync>;
+/// Told what a checkpoint has made durable: sources may forget what lies before.
+pub(super) type Acknowledge = Arc<dyn Fn(&Durable) + Send + Sync>;
 
 /// A directory of checkpoints that this process writes to, and what was found there.
 pub(super) struct Found {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use checkpoints::Durable;
 use dataflow::board::Board;
-use dataflow::feed::{Feed, OpenFeeds, Position, Seat};
+use dataflow::feed::{Feed, OpenFeeds, Seat};
 use dataflow::time::ServiceClock;
 use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
@@ -55,10 +56,9 @@ pub(super) fn make(
         feeds.extend(files.as_ref().and_then(|source| source.open(&seat)));
         feeds
     });
-    let acknowledge = Arc::new(move |positions: &[Position]| {
-        let database = positions.iter().find(|position| &*position.stream == postgres::NAME);
-        if let (Some(postgres), Some(position)) = (&postgres, database) {
-            postgres.acknowledge(position.next);
+    let acknowledge = Arc::new(move |durable: &Durable| {
+        if let (Some(postgres), Some(next)) = (&postgres, durable.next(postgres::NAME)) {
+            postgres.acknowledge(next);
         }
     });
     Ok(Sources { open_feeds, acknowledge })

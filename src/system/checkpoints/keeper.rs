@@ -5,11 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use checkpoints::{Bounds, Series, Taken, Written};
+use checkpoints::{Bounds, Pending, Series, Taken, Written};
 use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Position;
-use dataflow::time::Time;
 use query_server::LastCheckpoint;
 use sinks::dead_letters::Unwritten;
 
@@ -66,9 +64,7 @@ struct Writing {
 
 /// What is durable once all parts of a checkpoint are there.
 struct Unacknowledged {
-    tick: Time,
-    is_whole: bool,
-    positions: Vec<Position>,
+    pending: Pending,
     start: Instant,
 }
 
@@ -183,13 +179,16 @@ impl Writing {
 
     /// Tells the sources what is durable, if all processes have written their parts by now.
     fn acknowledge_whole(&self, written: Unacknowledged) -> Option<Unacknowledged> {
-        let newest = || self.series.newest_whole().ok().flatten();
-        if written.is_whole || newest().is_some_and(|tick| tick >= written.tick) {
-            (self.acknowledge)(&written.positions);
-            return None;
-        }
-        if written.start.elapsed() < PARTS_MAX {
-            return Some(written);
+        let Unacknowledged { pending, start } = written;
+        let pending = match self.series.durable(pending) {
+            Ok(durable) => {
+                (self.acknowledge)(&durable);
+                return None;
+            }
+            Err(pending) => pending,
+        };
+        if start.elapsed() < PARTS_MAX {
+            return Some(Unacknowledged { pending, start });
         }
         self.failed("other processes have not written their parts in time".into());
         None
@@ -209,17 +208,17 @@ impl Writing {
         let in_time = || end.get().is_none_or(|end| Instant::now() <= *end);
         match self.series.take(cut, in_time) {
             Ok(None) => None,
-            Ok(Some(Taken { written, full, positions })) => {
+            Ok(Some(Taken { written, full, pending })) => {
                 if let Some(error) = &written.not_removed {
                     tracing::warn!(%error, "checkpoints that are not needed any more could not be removed");
                 }
                 let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
                 tracing::debug!(tick, rows = written.rows, bytes = written.bytes, full, took_ms, "checkpoint");
                 let mut last = self.last.lock().expect("no holder of this lock can panic");
-                let Written { rows, bytes, whole: is_whole, .. } = written;
+                let Written { rows, bytes, .. } = written;
                 let (taken, failed) = (last.taken + 1, last.failed);
                 *last = LastCheckpoint { as_of_ms: tick, full, rows, bytes, took_ms, taken, failed, failure: None };
-                Some(Unacknowledged { tick, is_whole, positions, start })
+                Some(Unacknowledged { pending, start })
             }
             Err(error) => {
                 self.failed(error.to_string());
@@ -242,7 +241,9 @@ mod tests {
 
     use checkpoints::{Fingerprint, Place, RealDisk, Store};
     use dataflow::cut::{Base, Part};
+    use dataflow::feed::Position;
     use dataflow::ids::Ids;
+    use dataflow::time::Time;
 
     use super::*;
 
@@ -258,7 +259,7 @@ mod tests {
             series: Series::new(store, Fingerprint::of(&[0; 16]), dictionary, None, Bounds::default()),
             cuts: Arc::new(Cuts::new(1, 10)),
             settle: Box::new(move |_| if settled.load(Ordering::Relaxed) { Ok(()) } else { Err(Unwritten) }),
-            acknowledge: Arc::new(move |at| acknowledged.lock().unwrap().extend_from_slice(at)),
+            acknowledge: Arc::new(move |at| acknowledged.lock().unwrap().extend_from_slice(at.positions())),
             last: Arc::default(),
             end: Arc::default(),
         };
