@@ -2,19 +2,23 @@
 # Vitrine in a small image that runs as a user without rights.
 
 FROM rust:1.95-slim-bookworm AS build
-# librdkafka is built from source and linked in: it needs a C compiler and make, and nothing at run time.
+# librdkafka is built from source and linked in: it needs a C compiler and make; OpenSSL, for TLS, stays a library.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends build-essential \
+ && apt-get install -y --no-install-recommends build-essential libssl-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 # The toolchain is the image's: rust-toolchain.toml stays outside (see .dockerignore).
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --package vitrine --bin vitrine \
+    cargo build --release --locked --package vitrine --bin vitrine --features kafka-tls \
  && cp target/release/vitrine /vitrine
 
 FROM debian:bookworm-slim
+# For TLS to Kafka: the library, and whom it trusts.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates libssl3 \
+ && rm -rf /var/lib/apt/lists/*
 # A volume for checkpoints, mounted there, belongs to that user.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin vitrine \
  && install --directory --owner vitrine /var/lib/vitrine

@@ -74,6 +74,14 @@ fn packages_use_each_other_only_along_the_allowed_edges() {
 }
 
 #[test]
+fn the_docker_image_is_built_from_all_that_cargo_and_the_dockerfile_need() {
+    let files = files();
+    let manifest: Table = files["Cargo.toml"].parse().expect("cargo has read it before us");
+    let problems = image_problems(&manifest, &files[".dockerignore"], &files["Dockerfile"]);
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
 fn each_rule_catches_its_offender() {
     let header = "//! A file.\n";
     let long = header.to_owned() + &"\n".repeat(LINES_MAX);
@@ -98,6 +106,11 @@ fn each_rule_catches_its_offender() {
     let problems = edge_problems("sources", &["dataflow"], &manifest.parse().expect("this is TOML"));
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert_eq!(lines_with("a.md", MACHINE_PATHS[0], &MACHINE_PATHS).len(), 1);
+
+    let manifest = "[workspace]\nmembers = ['dataflow', 'sinks']\n[features]\ntls = []".parse().expect("this is TOML");
+    let kept = "# all\n*\n!Cargo.toml\n!Cargo.lock\n!src\n!tests\n!sinks\n!gone";
+    let problems = image_problems(&manifest, kept, "COPY . .\n cargo build --features tls,lts\nCOPY LICENSE /a");
+    assert_eq!(problems.len(), 4, "dataflow, gone, lts and LICENSE: {problems:?}");
 }
 
 /// What is wrong with one Rust file.
@@ -159,6 +172,27 @@ fn edge_problems(directory: &str, allowed: &[&str], manifest: &Table) -> Vec<Str
             }
         }
     }
+    problems
+}
+
+/// What the Dockerfile would not find among the files that `.dockerignore` lets through, and what it lets through in vain.
+fn image_problems(manifest: &Table, ignored: &str, dockerfile: &str) -> Vec<String> {
+    let kept: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let members = manifest["workspace"]["members"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    // cargo asks for the tests too, which the manifest names.
+    let mut needed: Vec<&str> = members.chain(["Cargo.toml", "Cargo.lock", "src", "tests"]).collect();
+    let copies = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    needed.extend(
+        copies.filter_map(|copy| copy.split(' ').next()).filter(|from| *from != "." && !from.starts_with("--")),
+    );
+    let missing = needed.iter().filter(|path| !kept.contains(path));
+    let mut problems: Vec<String> = missing.map(|path| format!(".dockerignore keeps {path} out")).collect();
+    let gone = kept.iter().filter(|path| !root().join(path).exists());
+    problems.extend(gone.map(|path| format!(".dockerignore lets {path} through, which is not there")));
+    let mut words = dockerfile.split_whitespace().skip_while(|word| *word != "--features").skip(1);
+    let features = words.next().into_iter().flat_map(|features| features.split(','));
+    let unknown = features.filter(|feature| manifest["features"].get(feature).is_none());
+    problems.extend(unknown.map(|feature| format!("Dockerfile: there is no feature {feature}")));
     problems
 }
 
