@@ -60,6 +60,7 @@ fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     generating_again_adds_no_row(&services);
     check_is_content_or_gives_the_sql(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
+    a_server_that_demands_tls_is_told_apart(&services);
 }
 
 fn nothing_is_there_and_check_says_so(services: &Services) {
@@ -192,4 +193,18 @@ fn produce_stamps_sends_and_names_malformed_lines(services: &Services) {
         .collect();
     users.sort_unstable();
     assert_eq!(users, ["7", "user-1"]);
+}
+
+/// The last one: nobody can connect afterwards.
+fn a_server_that_demands_tls_is_told_apart(services: &Services) {
+    let mut client = services.client();
+    let path: String = client.query_one("SHOW hba_file", &[]).expect("a superuser may see it").get(0);
+    std::fs::write(path, "hostssl all all 127.0.0.1/32 trust\n").expect("the server's own file can be written");
+    client.batch_execute("SELECT pg_reload_conf()").expect("a superuser may");
+    let refused = || stdout(&services.vitrine(&["check"])).contains("connections of Vitrine's are not encrypted");
+    harness::wait_until(READ_MAX, "the refusal says why", refused);
+    let url = format!("postgres.url={}?sslmode=require", services.postgres.url_of("data-db"));
+    let output = services.vitrine(&["check", "--set", &url]);
+    assert_eq!(output.status.code(), Some(78), "{}", stdout(&output));
+    assert!(stderr(&output).contains("demands TLS (sslmode=require)"), "{}", stderr(&output));
 }

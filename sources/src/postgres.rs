@@ -95,7 +95,7 @@ use connection::Target;
 use flow::Flow;
 use memory::Span;
 
-pub use connection::BadUrl;
+pub use connection::{BadUrl, words};
 pub use inspect::{Finding, Look, inspect, look};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
+pub(super) use sources::postgres::words;
 
 use crate::config::Postgres;
 
@@ -58,16 +59,6 @@ pub(super) fn place(config: &Config) -> String {
 /// The database's name; like PostgreSQL's own tools, the user's name if none is given.
 pub(super) fn database(config: &Config) -> &str {
     config.get_dbname().or(config.get_user()).unwrap_or("postgres")
-}
-
-/// The server's own words where it sent some: the driver's are "db error" only.
-pub(super) fn words(error: &postgres::Error) -> String {
-    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let server = error.as_db_error().map(|error| match error.hint() {
-        Some(hint) => format!("{} ({hint})", error.message()),
-        None => error.message().to_owned(),
-    });
-    server.unwrap_or_else(|| chain.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// A name as SQL takes it exactly: quoted, each part of `schema.table` on its own.

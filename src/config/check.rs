@@ -30,6 +30,11 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             }
         }
     }
+    if config.postgres.as_ref().is_some_and(|postgres| demands_tls(postgres.url.expose())) {
+        let reason = "`postgres.url` demands TLS (sslmode=require): connections to PostgreSQL are not encrypted; take the \
+                      demand out, and a private network or a tunnel";
+        add("postgres.url", reason.into());
+    }
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {
@@ -39,6 +44,10 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             }
         }
     }
+}
+
+fn demands_tls(url: &str) -> bool {
+    url.parse::<postgres::Config>().is_ok_and(|url| url.get_ssl_mode() == postgres::config::SslMode::Require)
 }
 
 fn cluster(config: &Config, add: &mut impl FnMut(&str, String)) {

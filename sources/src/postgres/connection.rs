@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use postgres::config::Host;
+use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 use thiserror::Error;
 
@@ -14,6 +15,9 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// How long what was sent may stay unacknowledged.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+
+/// How the server says, from 14 on and before, that it found no line in pg_hba.conf for a connection without TLS.
+const UNENCRYPTED: [&str; 2] = ["no encryption", "SSL off"];
 
 /// The connection string cannot be read. It is not repeated here: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -102,11 +106,18 @@ fn place(config: &Config) -> String {
 }
 
 /// The server's own words where it sent some (the driver says "db error" only), else the whole chain of causes. Neither
-/// repeats the connection string.
-pub(super) fn words(error: &postgres::Error) -> String {
+/// repeats the connection string. A server that demands TLS is told apart: nobody would find out from its words why.
+pub fn words(error: &postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
         let hint = server.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        return format!("{}{hint}", server.message());
+        let demands_tls = *server.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            && UNENCRYPTED.iter().any(|word| server.message().contains(word));
+        let limit = if demands_tls {
+            "; connections of Vitrine's are not encrypted: pg_hba.conf must take them so"
+        } else {
+            ""
+        };
+        return format!("{}{hint}{limit}", server.message());
     }
     let mut chain: Vec<String> = vec![error.to_string()];
     let mut cause = error.source();
