@@ -19,10 +19,16 @@ pub(crate) fn write_hosts(dir: &Path, ports: &[u16]) -> PathBuf {
 
 /// Starts the supervisor, which starts the processes.
 pub(crate) fn supervise(config: &Path, hosts: &Path, workers: usize) -> Process {
-    let mut command = clean(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cluster"));
-    command.env("VITRINE", env!("CARGO_BIN_EXE_vitrine")).env("BACKOFF_MAX", "1");
-    command.arg(hosts).arg("--config").arg(config).args(["--workers", &workers.to_string()]);
+    let mut command = supervisor(Path::new(env!("CARGO_BIN_EXE_vitrine")), hosts);
+    command.env("BACKOFF_MAX", "1").arg("--config").arg(config).args(["--workers", &workers.to_string()]);
     Process::spawn("cluster", command)
+}
+
+/// The supervisor's command, for any program in the place of Vitrine.
+pub(crate) fn supervisor(program: &Path, hosts: &Path) -> Command {
+    let mut command = clean(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cluster"));
+    command.env("VITRINE", program).arg(hosts);
+    command
 }
 
 /// A command without anything of ours in its environment.
