@@ -13,6 +13,7 @@ mod database;
 mod lines;
 mod progress;
 mod shop_tables;
+mod signals;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config, Request};
 use crate::logging;
-use crate::system::cluster::hosts;
+use crate::system::cluster;
 
 /// Runs the command; errors go to stderr.
 pub fn run(cli: Cli) -> ExitCode {
@@ -30,7 +31,7 @@ pub fn run(cli: Cli) -> ExitCode {
             // The alternate form is one line with all causes and no backtrace. Where nobody reads stderr, the exit code
             // says it alone.
             let _ = writeln!(std::io::stderr(), "vitrine: {error:#}");
-            let configuration = error.is::<config::Errors>() || hosts::is_misconfigured(&error);
+            let configuration = error.is::<config::Errors>() || cluster::is_misconfigured(&error);
             ExitCode::from(if configuration { config::EXIT_CODE } else { 1 })
         }
     }

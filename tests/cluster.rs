@@ -1,5 +1,5 @@
 //! Two real processes as one, on a real broker and a real database: any of them answers for any user, a token of one is
-//! good for the other, and one process alone goes on from their checkpoint. What comes of a killed or a frozen one is
+//! good for the other, one process alone goes on from their checkpoint, and two go on from that one's. What comes of a killed or a frozen one is
 //! tried in `faults.rs`.
 
 #[path = "support/cluster.rs"]
@@ -47,6 +47,7 @@ fn two_processes_are_one() {
     let status = cluster.supervisor.wait_exit(END_MAX);
     assert_eq!(status.code(), Some(0), "{}", cluster.supervisor.stderr());
     one_process_goes_on_alone(&config, &plain, &cluster.processes[0]);
+    two_processes_go_on_from_one(&config, &hosts, &urls, &plain);
 }
 
 /// A checkpoint of two processes of one worker is gone on from by one of three.
@@ -61,6 +62,15 @@ fn one_process_goes_on_alone(config: &Path, plain: &Plain, serving: &Serving) {
     plain.compare(serving);
     process.terminate();
     assert_eq!(process.wait_exit(END_MAX).code(), Some(0), "{}", process.stderr());
+}
+
+/// The last checkpoint of a process of three workers, which it takes as it ends, is gone on from by two of one.
+fn two_processes_go_on_from_one(config: &Path, hosts: &Path, urls: &[String], plain: &Plain) {
+    let mut cluster = Cluster::start(config, hosts, urls);
+    cluster.wait_ready();
+    let said = cluster.supervisor.stderr();
+    assert!(said.matches("going on from a checkpoint").count() >= 2, "not both have restored: {said}");
+    cluster.processes.iter().for_each(|process| plain.compare(process));
 }
 
 fn generate(config: &Path) {

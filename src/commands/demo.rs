@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::generate::files;
 use super::serve;
+use super::signals::Signals;
 use crate::cli::DemoArgs;
 use crate::clock::wall_ms;
 use crate::config::{Config, Files};
@@ -28,6 +29,8 @@ const ORDER_ONE_IN: u32 = 20;
 /// # Errors
 /// When it cannot start, or the disk refuses.
 pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
+    // Heard once all has started, which waits for nobody: the temporary directory is removed whenever they come.
+    let mut signals = Signals::listen()?;
     serve::end_with_any_thread();
     let temporary = tempfile::Builder::new().prefix("vitrine-demo-").tempdir().context("no temporary directory")?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
@@ -40,7 +43,7 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     // It is shown on the page as well: where nobody reads stdout, the demo goes on.
     let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
     let visitors = Visitors { shop, dir, intake: system.intake().clone(), rate: args.rate, views: 0.0 };
-    let worked = serve::work_until_the_end(visitors.visit());
+    let worked = signals.or_fail(visitors.visit());
     system.stop(serve::patience(&config)).and(worked)
 }
 

@@ -3,22 +3,23 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::ensure;
 use tracing::info;
 
+use super::signals::Signals;
 use crate::config::Config;
 use crate::system::System;
 
-/// Runs until SIGTERM or Ctrl-C, then stops in order.
+/// Runs until SIGTERM or Ctrl-C, then stops in order; before everything has started, at once.
 ///
 /// # Errors
 /// When it cannot start, or something given could not be written at the end.
 pub fn run(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
     end_with_any_thread();
-    let system = System::start(&config)?;
+    let system = signals.or_end(|| System::start(&config))?;
     info!(address = %system.address(), workers = config.dataflow.workers, "serving");
-    let ended = work_until_the_end(the_end_of_others(&system));
+    let ended = signals.or_fail(the_end_of_others(&system));
     info!("stopping");
     system.stop(patience(&config)).and(ended)
 }
@@ -47,19 +48,4 @@ pub(super) fn end_with_any_thread() {
         report(panic);
         std::process::exit(101);
     }));
-}
-
-/// Blocks until SIGTERM or Ctrl-C, or until `work`, which goes on meanwhile, fails.
-pub(super) fn work_until_the_end(work: impl Future<Output = anyhow::Result<Infallible>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
-        tokio::select! {
-            biased;
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-            failed = work => failed.map(|never| match never {}),
-        }
-    })
 }

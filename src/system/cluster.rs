@@ -5,11 +5,16 @@
 //!                 └▶ on each link: who are you? ─▶ proof of the key, and how we are set up ─▶ the same? ─▶ to the engine
 //! ```
 //! Process 0 decides from which checkpoint all go on, and how far answers may have gone before. All of a generation
-//! start together and end together: a process that finds another generation on a link ends.
+//! start together and end together: a process that finds another generation on a link ends. One that is set up otherwise
+//! than another, or writes its checkpoints to another directory, ends as with any wrong configuration, and so does the other.
 
+mod alike;
+mod calls;
 mod handshake;
 pub(crate) mod hosts;
 mod links;
+mod patience;
+mod token;
 mod watchdog;
 
 use std::net::TcpStream;
@@ -19,7 +24,8 @@ use checkpoints::{Fingerprint, Reached};
 use dataflow::time::Time;
 use query_server::Peers;
 
-use self::handshake::Facts;
+use self::alike::{Facts, Unlike};
+use self::handshake::End;
 use self::hosts::Reach;
 use crate::config::Config;
 
@@ -59,14 +65,24 @@ pub(super) struct Member {
 pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Member> {
     let settings = &config.cluster;
     let hosts = hosts::of(settings)?;
-    let (links, start) = links::join(&hosts, Reach::of(settings), settings, facts(config), start)?;
+    let dir = config.checkpoint.as_ref().map(|checkpoint| checkpoint.dir.as_path());
+    if let (Some(start), Some(dir)) = (start, dir) {
+        token::leave(dir, start.generation).with_context(|| format!("cannot mark this start in {}", dir.display()))?;
+    }
+    let own = End { process: settings.process, key: &settings.key, facts: &facts(config), start, dir };
+    let (links, start) = links::join(&hosts, Reach::of(settings), own)?;
     let start = start.context("process 0 has said nothing")?;
     let cluster = dataflow::cluster::Cluster { process: settings.process, links };
     let addresses = hosts.into_iter().map(|host| host.http).collect();
     Ok(Member { cluster, peers: Peers { addresses }, start })
 }
 
-/// What all processes must have in common.
+/// Whether a start would fail again however often it is tried, until somebody changes what is configured.
+pub(crate) fn is_misconfigured(error: &anyhow::Error) -> bool {
+    hosts::is_misconfigured(error) || error.downcast_ref::<Unlike>().is_some_and(|unlike| unlike.lasts)
+}
+
+/// How this process is set up.
 fn facts(config: &Config) -> Facts {
     Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,6 +91,7 @@ fn facts(config: &Config) -> Facts {
         id_key: Fingerprint::of(&config.dataflow.id_key).to_string(),
         rules: format!("{:?}", config.rules),
         views: config.kafka.as_ref().map(|kafka| format!("{:?} {}", kafka.views, kafka.removals)),
+        brokers: config.kafka.as_ref().map(|kafka| kafka.brokers.clone()),
         checkpoints: config.checkpoint.is_some(),
         changes: config.sinks.changes.is_some(),
     }

@@ -2,46 +2,36 @@
 //!
 //! ```text
 //! caller ─▶ hello (who, a number never used before)           ─▶ called
-//! caller ◀─ hello, facts and their seal                       ◀─ called
-//! caller ─▶ facts and their seal                              ─▶ called
-//! caller ◀─ verdict                                           ◀─ called
+//! caller ◀─ hello; sealed: facts                              ◀─ called
+//! caller ─▶ sealed: facts, what it objects to                 ─▶ called
+//! caller ◀─ sealed: what either objects to                    ◀─ called
 //! ```
-//! A seal is an HMAC-SHA256 under the key over both hellos, the end that speaks and the facts: it cannot be used again on
-//! another link, nor sent back. What follows on the link is neither sealed nor encrypted.
+//! A seal is an HMAC-SHA256 under the key over both hellos, who speaks and what is said: it cannot be used again on
+//! another link, nor sent back. An objection that a process gives up for has been heard by the other, so both know why.
+//! What follows on the link is neither sealed nor encrypted.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::Start;
+use super::alike::{Facts, Unlike};
+use super::{Start, token};
 
 /// Changes with anything that is said here, or that workers say to each other.
-const PROTOCOL: &str = "vitrine cluster 1";
+const PROTOCOL: &str = "vitrine cluster 2";
 
 /// Far more than any of the messages takes.
 const MESSAGE_MAX: usize = 64 << 10;
 
 /// How long one end waits for the other's next word.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How a process is set up, as far as all must be alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Facts {
-    pub(super) version: String,
-    pub(super) processes: usize,
-    pub(super) workers: usize,
-    pub(super) id_key: String,
-    pub(super) rules: String,
-    pub(super) views: Option<String>,
-    pub(super) checkpoints: bool,
-    pub(super) changes: bool,
-}
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// This end of a link.
 pub(super) struct End<'a> {
@@ -50,6 +40,8 @@ pub(super) struct End<'a> {
     pub(super) facts: &'a Facts,
     /// Known to process 0, and to those it has told.
     pub(super) start: Option<Start>,
+    /// The directory of checkpoints, if they are kept.
+    pub(super) dir: Option<&'a Path>,
 }
 
 /// Why a link was not made.
@@ -58,8 +50,13 @@ pub(super) enum Refusal {
     /// Whoever is at the other end is none of ours, or went away: another may call.
     Stranger(anyhow::Error),
     /// It is one of ours, and set up otherwise: nothing can come of this start.
-    Unlike(String),
+    Unlike(Unlike),
 }
+
+/// Whoever is at the other end cannot seal as we do.
+#[derive(Debug, thiserror::Error)]
+#[error("it does not have the key (`cluster.key`)")]
+pub(super) struct Keyless;
 
 impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Self {
@@ -84,17 +81,21 @@ struct Hello {
 struct Said {
     facts: Facts,
     start: Option<Start>,
+    objection: Option<Unlike>,
+}
+
+/// Whose words a seal is for.
+#[derive(Clone, Copy)]
+enum Words {
+    Called,
+    Caller,
+    Verdict,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     said: String,
     seal: [u64; 4],
-}
-
-#[derive(Serialize, Deserialize)]
-struct Verdict {
-    refused: Option<String>,
 }
 
 /// Calls process `other`; returns what it knows of this start.
@@ -104,15 +105,21 @@ pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<
     send(link, &ours)?;
     let theirs: Hello = receive(link)?;
     ensure_hello(&theirs, |process| process == other)?;
-    let said = open(own, &ours, &theirs, "called", receive(link)?)?;
-    compare(own, &said)?;
+    let hellos = [&ours, &theirs];
+    let said: Said = match open(own, hellos, Words::Called, receive(link)?) {
+        Ok(said) => said,
+        Err(error) => {
+            // Nothing is said to a stranger but that the keys differ, so that one of ours finds out too.
+            send(link, &seal(own, hellos, Words::Caller, &())?)?;
+            return Err(error.into());
+        }
+    };
     let start = own.start.or(said.start);
-    send(link, &seal(own, &ours, &theirs, "caller", start)?)?;
-    let verdict: Verdict = receive(link)?;
-    match verdict.refused {
-        Some(reason) => Err(Refusal::Unlike(reason)),
-        None => Ok(start),
-    }
+    let objection = objection(own, other, &said).or_else(|| misses_token(own, start.as_ref()?));
+    let answer = Said { facts: own.facts.clone(), start, objection: objection.clone() };
+    send(link, &seal(own, hellos, Words::Caller, &answer)?)?;
+    let verdict: Option<Unlike> = open(own, hellos, Words::Verdict, receive(link)?)?;
+    objection.or(verdict).map_or(Ok(start), |unlike| Err(Refusal::Unlike(unlike)))
 }
 
 /// Answers a call of a process after this one; returns which it is.
@@ -122,15 +129,28 @@ pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refus
     ensure_hello(&theirs, |process| (own.process + 1..own.facts.processes).contains(&process))?;
     let ours = hello(own)?;
     send(link, &ours)?;
-    send(link, &seal(own, &theirs, &ours, "called", own.start)?)?;
-    let said = open(own, &theirs, &ours, "caller", receive(link)?)?;
-    let refusal = compare(own, &said);
-    let refused = match &refusal {
-        Err(Refusal::Unlike(reason)) => Some(reason.clone()),
+    let hellos = [&theirs, &ours];
+    let words = Said { facts: own.facts.clone(), start: own.start, objection: None };
+    send(link, &seal(own, hellos, Words::Called, &words)?)?;
+    let said: Said = open(own, hellos, Words::Caller, receive(link)?)?;
+    let found = objection(own, theirs.process, &said);
+    let objection = said.objection.or(found);
+    send(link, &seal(own, hellos, Words::Verdict, &objection)?)?;
+    objection.map_or(Ok(theirs.process), |unlike| Err(Refusal::Unlike(unlike)))
+}
+
+/// What speaks against the other end, which has the key: it is set up otherwise, or of another start.
+fn objection(own: &End<'_>, other: usize, said: &Said) -> Option<Unlike> {
+    own.facts.unlike(&said.facts, [own.process, other]).or_else(|| match (own.start, said.start) {
+        (Some(ours), Some(theirs)) if ours != theirs => Some(Unlike::of_other_start([own.process, other])),
         _ => None,
-    };
-    send(link, &Verdict { refused })?;
-    refusal.map(|()| theirs.process)
+    })
+}
+
+/// What speaks against going on from what process 0 goes on from: the directory is not the one it wrote to.
+fn misses_token(own: &End<'_>, start: &Start) -> Option<Unlike> {
+    let dir = own.dir.filter(|dir| !token::is_there(dir, start.generation))?;
+    Some(Unlike::of_other_directory(own.process, dir))
 }
 
 fn prepare(link: &TcpStream) -> std::io::Result<()> {
@@ -154,19 +174,26 @@ fn ensure_hello(hello: &Hello, is_expected: impl Fn(usize) -> bool) -> anyhow::R
     Ok(())
 }
 
-fn mac(own: &End<'_>, caller: &Hello, called: &Hello, end: &str, said: &str) -> anyhow::Result<Hmac<Sha256>> {
+/// `hellos` are the caller's and the called one's.
+fn mac(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &str) -> anyhow::Result<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(own.key).context("the key is of a wrong length")?;
+    let [caller, called] = hellos;
+    let words: &[u8] = match words {
+        Words::Called => b"called",
+        Words::Caller => b"caller",
+        Words::Verdict => b"verdict",
+    };
     // JSON lines: no two different lists of these have the same bytes.
-    for part in [serde_json::to_vec(caller)?, serde_json::to_vec(called)?, end.into(), said.into()] {
+    for part in [&serde_json::to_vec(caller)?, &serde_json::to_vec(called)?, words, said.as_bytes()] {
         mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(&part);
+        mac.update(part);
     }
     Ok(mac)
 }
 
-fn seal(own: &End<'_>, caller: &Hello, called: &Hello, end: &str, start: Option<Start>) -> anyhow::Result<Sealed> {
-    let said = serde_json::to_string(&Said { facts: own.facts.clone(), start })?;
-    let bytes = mac(own, caller, called, end, &said)?.finalize().into_bytes();
+fn seal(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &impl Serialize) -> anyhow::Result<Sealed> {
+    let said = serde_json::to_string(said)?;
+    let bytes = mac(own, hellos, words, &said)?.finalize().into_bytes();
     let mut seal = [0; 4];
     for (word, bytes) in seal.iter_mut().zip(bytes.chunks_exact(8)) {
         *word = u64::from_be_bytes(bytes.try_into().context("eight bytes are a word")?);
@@ -174,37 +201,11 @@ fn seal(own: &End<'_>, caller: &Hello, called: &Hello, end: &str, start: Option<
     Ok(Sealed { said, seal })
 }
 
-fn open(own: &End<'_>, caller: &Hello, called: &Hello, end: &str, sealed: Sealed) -> anyhow::Result<Said> {
-    let mac = mac(own, caller, called, end, &sealed.said)?;
+fn open<T: DeserializeOwned>(own: &End<'_>, hellos: [&Hello; 2], words: Words, sealed: Sealed) -> anyhow::Result<T> {
+    let mac = mac(own, hellos, words, &sealed.said)?;
     let seal: Vec<u8> = sealed.seal.iter().flat_map(|word| word.to_be_bytes()).collect();
-    if mac.verify_slice(&seal).is_err() {
-        bail!("it does not have the key (`cluster.key`)");
-    }
+    mac.verify_slice(&seal).map_err(|_| Keyless)?;
     Ok(serde_json::from_str(&sealed.said)?)
-}
-
-/// Whether the other end is set up alike, and of the same start.
-fn compare(own: &End<'_>, said: &Said) -> Result<(), Refusal> {
-    let (ours, theirs) = (own.facts, &said.facts);
-    let unlike = [
-        (ours.version != theirs.version, "versions"),
-        (ours.processes != theirs.processes, "numbers of processes"),
-        (ours.workers != theirs.workers, "numbers of workers"),
-        (ours.id_key != theirs.id_key, "values of `dataflow.id_key`"),
-        (ours.rules != theirs.rules, "values in [rules]"),
-        (ours.views != theirs.views, "topics"),
-        (ours.checkpoints != theirs.checkpoints, "settings of whether checkpoints are kept"),
-        (ours.changes != theirs.changes, "settings of whether changes are written"),
-    ];
-    if let Some((_, what)) = unlike.iter().find(|(is_unlike, _)| *is_unlike) {
-        return Err(Refusal::Unlike(format!("two processes of the cluster have different {what}")));
-    }
-    match (own.start, said.start) {
-        (Some(ours), Some(theirs)) if ours != theirs => {
-            Err(Refusal::Unlike("two processes of the cluster are of different starts".into()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn send(link: &mut TcpStream, message: &impl Serialize) -> anyhow::Result<()> {
@@ -234,57 +235,86 @@ mod tests {
 
     use super::*;
 
-    fn facts() -> Facts {
-        Facts {
-            version: "1".into(),
-            processes: 2,
-            workers: 1,
-            id_key: "k".into(),
-            rules: "r".into(),
-            views: None,
-            checkpoints: true,
-            changes: false,
-        }
-    }
-
     fn start(generation: u64) -> Start {
         Start { checkpoint: Some(7), floor: Some(checkpoints::Reached { tick: 5, caught_up: true }), generation }
     }
 
-    type Met = (Result<Option<Start>, Refusal>, Result<usize, Refusal>);
+    /// One end, as a test sets it up.
+    #[derive(Clone)]
+    struct Set {
+        key: [u8; 16],
+        facts: Facts,
+        start: Option<Start>,
+        dir: Option<std::path::PathBuf>,
+    }
+
+    fn set(generation: Option<u64>) -> Set {
+        Set { key: [1; 16], facts: Facts::of_two(), start: generation.map(start), dir: None }
+    }
+
+    impl Set {
+        fn end(&self, process: usize) -> End<'_> {
+            End { process, key: &self.key, facts: &self.facts, start: self.start, dir: self.dir.as_deref() }
+        }
+    }
 
     /// Process 1 calls process 0.
-    fn meet(caller: ([u8; 16], Facts, Option<Start>), called: ([u8; 16], Facts, Option<Start>)) -> Met {
+    fn meet(caller: &Set, called: &Set) -> (Result<Option<Start>, Refusal>, Result<usize, Refusal>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut link = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut other, _) = listener.accept().unwrap();
-        let answering = std::thread::spawn(move || {
-            answer(&mut other, &End { process: 0, key: &called.0, facts: &called.1, start: called.2 })
-        });
-        let call = call(&mut link, &End { process: 1, key: &caller.0, facts: &caller.1, start: caller.2 }, 0);
+        let called = called.clone();
+        let answering = std::thread::spawn(move || answer(&mut other, &called.end(0)));
+        let call = call(&mut link, &caller.end(1), 0);
         drop(link);
         (call, answering.join().unwrap())
     }
 
     #[test]
-    fn those_who_are_alike_link_up_and_learn_of_the_start() {
-        let (call, answer) = meet(([1; 16], facts(), None), ([1; 16], facts(), Some(start(9))));
+    fn those_with_the_key_and_alike_learn_who_the_other_is_and_where_to_start() {
+        let (call, answer) = meet(&set(None), &set(Some(9)));
+        assert_eq!((call.unwrap(), answer.unwrap()), (Some(start(9)), 1));
+        let (call, answer) = meet(&set(Some(9)), &set(Some(9)));
         assert_eq!((call.unwrap(), answer.unwrap()), (Some(start(9)), 1));
     }
 
     #[test]
-    fn a_stranger_without_the_key_learns_and_says_nothing() {
-        let (call, answer) = meet(([2; 16], facts(), None), ([1; 16], facts(), Some(start(9))));
-        assert!(matches!(call, Err(Refusal::Stranger(why)) if why.to_string().contains("key")));
-        assert!(matches!(answer, Err(Refusal::Stranger(_))));
+    fn both_ends_say_that_the_keys_differ_and_neither_gives_up() {
+        let other = Set { key: [2; 16], ..set(None) };
+        let (call, answer) = meet(&other, &set(Some(9)));
+        assert!(matches!(call, Err(Refusal::Stranger(why)) if why.is::<Keyless>()));
+        assert!(matches!(answer, Err(Refusal::Stranger(why)) if why.is::<Keyless>()));
+    }
+
+    /// What both ends have given up for: its text, and whether it lasts.
+    fn unlike(caller: &Set, called: &Set) -> (String, bool) {
+        match meet(caller, called) {
+            (Err(Refusal::Unlike(call)), Err(Refusal::Unlike(answer))) => {
+                assert_eq!(call, answer, "both are told the same");
+                (call.to_string(), call.lasts)
+            }
+            met => panic!("both ends must give up: {met:?}"),
+        }
     }
 
     #[test]
-    fn a_process_set_up_otherwise_or_of_another_start_is_refused_by_name() {
-        let more = Facts { workers: 2, ..facts() };
-        let (call, _) = meet(([1; 16], more, None), ([1; 16], facts(), Some(start(9))));
-        assert!(matches!(call, Err(Refusal::Unlike(why)) if why.contains("workers")));
-        let (call, _) = meet(([1; 16], facts(), Some(start(8))), ([1; 16], facts(), Some(start(9))));
-        assert!(matches!(call, Err(Refusal::Unlike(why)) if why.contains("starts")));
+    fn a_process_set_up_otherwise_or_of_another_start_is_refused_by_name_at_both_ends() {
+        let more = Set { facts: Facts { workers: 2, ..Facts::of_two() }, ..set(None) };
+        let (why, lasts) = unlike(&more, &set(Some(9)));
+        assert!(lasts && why.contains("numbers of workers: 2 and 1"), "{why}");
+        let (why, lasts) = unlike(&set(Some(8)), &set(Some(9)));
+        assert!(!lasts && why.contains("different starts"), "{why}");
+    }
+
+    #[test]
+    fn a_process_that_does_not_share_the_directory_is_refused_at_both_ends() {
+        let [ours, theirs] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        token::leave(theirs.path(), 9).unwrap();
+        let (zero, mut one) = (set(Some(9)), set(None));
+        one.dir = Some(ours.path().to_owned());
+        let (why, lasts) = unlike(&one, &zero);
+        assert!(lasts && why.contains("`checkpoint.dir`"), "{why}");
+        one.dir = Some(theirs.path().to_owned());
+        assert_eq!(meet(&one, &zero).0.unwrap(), Some(start(9)));
     }
 }

@@ -1,0 +1,155 @@
+//! Answers those who call, all at the same time: whoever calls and says nothing keeps nobody else waiting.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, Scope};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Links;
+use super::handshake::{self, End, Refusal};
+use super::patience::{AGAIN, Patience, Repeated};
+
+/// Calls that are answered at the same time. One more, and the oldest is hung up on: a process of ours is done long before.
+const CALLS_MAX: usize = 64;
+
+/// A call that has come to its end.
+struct Ended {
+    number: u64,
+    link: TcpStream,
+    answer: Result<usize, Refusal>,
+}
+
+/// Answers calls until all processes after this one are linked.
+///
+/// # Errors
+/// When one of them cannot work together with this one, or nobody can be answered any more.
+pub(super) fn answer(listener: &TcpListener, own: &End<'_>, links: &mut Links) -> anyhow::Result<()> {
+    std::thread::scope(|threads| {
+        let mut calls = Calls::default();
+        let answered = answer_in(threads, listener, own, links, &mut calls);
+        // Their threads are waited for.
+        calls.under_way.iter().for_each(|(_, link)| hang_up(link));
+        answered
+    })
+}
+
+fn answer_in<'scope>(
+    threads: &'scope Scope<'scope, '_>,
+    listener: &TcpListener,
+    own: &'scope End<'_>,
+    links: &mut Links,
+    calls: &mut Calls,
+) -> anyhow::Result<()> {
+    let (ended, endings) = channel();
+    let (mut patience, mut refused) = (Patience::new(), Repeated::default());
+    // Of two calls of one process the later one counts: it had given up the first.
+    let mut linked_by = vec![0; links.len()];
+    while let Some(missing) = (own.process + 1..links.len()).find(|other| links[*other].is_none()) {
+        let pause = match listener.accept() {
+            Ok((link, _)) => {
+                calls.begin(threads, link, own, &ended)?;
+                Duration::ZERO
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => AGAIN,
+            // It was gone before it was answered.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
+            Err(error) => return Err(error).context("cannot be called by peers"),
+        };
+        patience.say(missing);
+        let Ok(Ended { number, link, answer }) = endings.recv_timeout(pause) else { continue };
+        match answer {
+            Ok(_) if !calls.end(number) => {}
+            Ok(other) => {
+                handshake::hand_over(&link)?;
+                if number > linked_by[other] {
+                    (linked_by[other], links[other]) = (number, Some(link));
+                }
+            }
+            Err(refusal) => {
+                calls.end(number);
+                match refusal {
+                    Refusal::Unlike(unlike) => return Err(unlike.into()),
+                    Refusal::Stranger(error) => refused.warn(&error),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calls that are being answered, the oldest first.
+#[derive(Default)]
+struct Calls {
+    begun: u64,
+    under_way: VecDeque<(u64, TcpStream)>,
+}
+
+impl Calls {
+    fn begin<'scope>(
+        &mut self,
+        threads: &'scope Scope<'scope, '_>,
+        mut link: TcpStream,
+        own: &'scope End<'_>,
+        ended: &Sender<Ended>,
+    ) -> std::io::Result<()> {
+        if self.under_way.len() == CALLS_MAX
+            && let Some((_, oldest)) = self.under_way.pop_front()
+        {
+            hang_up(&oldest);
+        }
+        self.begun += 1;
+        let (number, ended) = (self.begun, ended.clone());
+        self.under_way.push_back((number, link.try_clone()?));
+        Builder::new().name("peer-call".into()).spawn_scoped(threads, move || {
+            let answer = handshake::answer(&mut link, own);
+            // Nobody hears it once all are linked.
+            let _ = ended.send(Ended { number, link, answer });
+        })?;
+        Ok(())
+    }
+
+    /// Whether it had not been hung up on.
+    fn end(&mut self, number: u64) -> bool {
+        let at = self.under_way.iter().position(|(begun, _)| *begun == number);
+        at.and_then(|at| self.under_way.remove(at)).is_some()
+    }
+}
+
+fn hang_up(link: &TcpStream) {
+    // It may have gone by itself.
+    let _ = link.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::alike::Facts;
+    use super::*;
+
+    #[test]
+    fn whoever_says_nothing_keeps_nobody_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let answering = std::thread::spawn(move || {
+            let facts = Facts::of_two();
+            let own = End { process: 0, key: &[1; 16], facts: &facts, start: None, dir: None };
+            let mut links: Links = vec![None, None];
+            answer(&listener, &own, &mut links).map(|()| links[1].is_some())
+        });
+        let begun = Instant::now();
+        let silent: Vec<_> = (0..CALLS_MAX + 9).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let facts = Facts::of_two();
+        let own = End { process: 1, key: &[1; 16], facts: &facts, start: None, dir: None };
+        let mut link = TcpStream::connect(address).unwrap();
+        assert_eq!(handshake::call(&mut link, &own, 0).unwrap(), None);
+        assert!(answering.join().unwrap().unwrap(), "process 1 is linked");
+        assert!(begun.elapsed() < handshake::PATIENCE, "nobody was waited for: {:?}", begun.elapsed());
+        drop(silent);
+    }
+}
