@@ -19,28 +19,33 @@ pub struct LogIntake {
     clock: Arc<dyn ServiceClock>,
     /// What stated times are held against.
     bounds: LaterClock,
+    /// The wall clock, which dates records.
+    wall: fn() -> Millis,
     /// Makes ids of removals unique: the time of the start, and how many there were since.
     started: Millis,
     removals: AtomicU64,
 }
 
 impl LogIntake {
-    /// An intake into `log`; `clock` dates events that carry no time of their own.
+    /// An intake into `log`; `clock` dates events that carry no time of their own, though not ahead of `wall`, the
+    /// clock that dates the records and by which those are judged that do: whoever reads them would refuse what was taken.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn ServiceClock>) -> Self {
+    pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn ServiceClock>, wall: fn() -> Millis) -> Self {
         let started = clock.now();
-        LogIntake { log, bounds: LaterClock::new(clock.clone()), clock, started, removals: AtomicU64::new(0) }
+        LogIntake { log, bounds: LaterClock::new(clock.clone()), wall, clock, started, removals: AtomicU64::new(0) }
     }
 
-    fn decode<'a>(&self, event: &'a [u8], now: Millis) -> Result<Event<'a>, Malformed> {
-        decode::decode(event, Some(now), &TimeBounds::around(self.bounds.now()))
+    /// As its record will be read.
+    fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
+        decode::decode(event, Some((self.wall)()), &TimeBounds::around(self.bounds.now()))
     }
 
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
     /// on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
-        let now = self.clock.now();
-        let decoded = self.decode(event, now).map_err(refused)?;
+        // Where the wall clock was set back the service clock is ahead of it, and of the record.
+        let now = self.clock.now().min((self.wall)());
+        let decoded = self.decode(event).map_err(refused)?;
         let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
         let payload = match decoded.dated {
@@ -96,7 +101,7 @@ struct Batch {
 
 impl Intake for LogIntake {
     fn check(&self, event: &[u8]) -> Result<(), Refused> {
-        self.decode(event, self.clock.now()).map(drop).map_err(refused)
+        self.decode(event).map(drop).map_err(refused)
     }
 
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
@@ -177,7 +182,7 @@ mod tests {
     }
 
     fn intake(log: &Arc<Fragile>) -> LogIntake {
-        LogIntake::new(log.clone(), Arc::new(Still))
+        LogIntake::new(log.clone(), Arc::new(Still), || NOW)
     }
 
     fn log(bytes_max: usize, fails: Option<(Stream, AppendError)>) -> Arc<Fragile> {
@@ -200,6 +205,22 @@ mod tests {
             let (to, record) = intake.record(&Bytes::from(event)).expect("it is an event");
             assert_eq!((to, &*record.key, &*record.payload), (stream, b"ada".as_slice(), written.as_bytes()));
         }
+    }
+
+    #[test]
+    fn what_is_taken_is_not_refused_when_its_record_is_read() {
+        const HOUR_MS: Millis = 3_600_000;
+        // The wall clock was set back by an hour; the service clock never is.
+        let intake = LogIntake::new(log(usize::MAX, None), Arc::new(Still), || NOW - HOUR_MS);
+        let read = |payload: &[u8]| {
+            let bounds = TimeBounds::around(NOW);
+            decode::decode(payload, Some(NOW - HOUR_MS), &bounds).map(|event| event.at)
+        };
+        let undated = VIEW.replace(r#","timestamp":1795169700"#, "");
+        let (_, record) = intake.record(&Bytes::from(undated)).expect("it is an event");
+        assert_eq!(read(&record.payload), Ok(NOW - HOUR_MS));
+        // By the clock that dates its record it is an hour ahead.
+        assert!(intake.check(VIEW.as_bytes()).is_err() && read(VIEW.as_bytes()).is_err());
     }
 
     #[test]

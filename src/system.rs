@@ -32,7 +32,7 @@ use sinks::dead_letters::DeadLetters;
 
 use self::checkpoints::{Keeper, Keeping, Restored, Served};
 use self::cluster::{Member, Start, Watchdog};
-use crate::clock::WallClock;
+use crate::clock::{WallClock, wall_ms};
 use crate::config::{self, Config};
 use crate::intake::LogIntake;
 
@@ -123,7 +123,7 @@ impl System {
             }
             _ => None,
         };
-        let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, clock.clone()));
+        let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, clock.clone(), wall_ms));
         let app = App {
             shelf: engine.shelf().clone(),
             board,

@@ -7,13 +7,17 @@ use super::time::FIELD;
 use super::{Kind, Malformed};
 
 /// How far from the present an event's time may be. All in milliseconds.
+///
+/// The present of an event is the time of its record: a record must be refused or taken alike whenever it is read, by a
+/// second instance or after a restart too. `now`, the reader's own present, stands in where a record has no time, or
+/// one further ahead of the reader than is forgiven: the clock that set that one is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeBounds {
-    /// The present, since the epoch.
+    /// The reader's present, since the epoch.
     pub now: Millis,
-    /// How far after `now` a time may be: the client clocks' error that is forgiven.
+    /// How far after the present a time may be: the client clocks' error that is forgiven.
     pub future_max: Millis,
-    /// How far before `now` a time may be.
+    /// How far before the present a time may be.
     pub past_max: Millis,
 }
 
@@ -30,7 +34,9 @@ impl TimeBounds {
 
     /// The time that counts, from the one the event states and the one of its record.
     ///
-    /// The stated time is judged before it is clamped: a time from the far future is wrong, and not the record's.
+    /// The stated time is judged before it is clamped: a time from the far future is wrong, and not the record's. That of
+    /// a removal may follow the reader's present as well: it covers views, and was set by a service clock that never goes
+    /// back, though the wall clock, which dates records, may have been set back since.
     pub(super) fn settle(
         &self,
         kind: Kind,
@@ -38,11 +44,13 @@ impl TimeBounds {
         record_time: Option<Millis>,
     ) -> Result<Millis, Malformed> {
         let time = stated.or(record_time).ok_or(Malformed::MissingField { field: FIELD })?;
-        let at = match record_time {
-            Some(record_time) if kind != Kind::Removal => time.min(record_time),
-            _ => time,
+        let ahead_of = |present: Millis| present.saturating_add(self.future_max);
+        let present = record_time.filter(|time| *time <= ahead_of(self.now)).unwrap_or(self.now);
+        let (at, latest) = match record_time {
+            Some(record_time) if kind != Kind::Removal => (time.min(record_time), ahead_of(present)),
+            _ => (time, ahead_of(present.max(self.now))),
         };
-        if time > self.now.saturating_add(self.future_max) || at < self.now.saturating_sub(self.past_max) {
+        if time > latest || at < present.saturating_sub(self.past_max) {
             return Err(Malformed::TimeOutOfBounds { field: FIELD });
         }
         Ok(at)
@@ -85,13 +93,47 @@ mod tests {
             assert_eq!(bounds.settle(kind, Some(NOW + 1001), Some(NOW)), Err(OUT_OF_BOUNDS));
             assert_eq!(bounds.settle(kind, Some(NOW - 5000), Some(NOW)), Ok(NOW - 5000));
             assert_eq!(bounds.settle(kind, Some(NOW - 5001), Some(NOW)), Err(OUT_OF_BOUNDS));
-            assert_eq!(bounds.settle(kind, None, Some(NOW - 5001)), Err(OUT_OF_BOUNDS));
             assert_eq!(bounds.settle(kind, None, Some(NOW + 1001)), Err(OUT_OF_BOUNDS));
         }
+        assert_eq!(
+            bounds.settle(Kind::View, Some(NOW - 6000), Some(NOW - 999)),
+            Err(OUT_OF_BOUNDS),
+            "its record's past"
+        );
         assert_eq!(bounds.settle(Kind::View, Some(NOW), Some(NOW - 5001)), Err(OUT_OF_BOUNDS));
         let unbounded = TimeBounds { now: 5, future_max: u64::MAX, past_max: u64::MAX };
         assert_eq!(unbounded.settle(Kind::View, Some(u64::MAX), None), Ok(u64::MAX));
         assert_eq!(unbounded.settle(Kind::View, Some(0), None), Ok(0));
+    }
+
+    #[test]
+    fn a_record_is_judged_alike_whenever_it_is_read() {
+        let (minute, hour) = (60_000, 3_600_000);
+        let read = |kind, stated, record_time, later| TimeBounds::around(NOW + later).settle(kind, stated, record_time);
+        for (stated, record_time, expected) in [
+            // A phone that is an hour fast, one that is forgiven, one that was offline.
+            (Some(NOW + hour), NOW, Err(OUT_OF_BOUNDS)),
+            (Some(NOW + 4 * minute), NOW, Ok(NOW)),
+            (Some(NOW - 9 * hour), NOW, Ok(NOW - 9 * hour)),
+            // A producer whose clock is a little fast, and so is the phone.
+            (Some(NOW + 8 * minute), NOW + 4 * minute, Ok(NOW + 4 * minute)),
+            (Some(NOW + 10 * minute), NOW + 4 * minute, Err(OUT_OF_BOUNDS)),
+            // Clocks of 1970, at the producer and at the phone.
+            (Some(NOW), 0, Err(OUT_OF_BOUNDS)),
+            (Some(0), NOW, Err(OUT_OF_BOUNDS)),
+            (None, NOW, Ok(NOW)),
+        ] {
+            for later in [0, 2 * hour, 20 * TimeBounds::PAST_MAX_DEFAULT] {
+                assert_eq!(read(Kind::View, stated, Some(record_time), later), expected, "{stated:?}, {record_time}");
+            }
+        }
+        // A removal by a service clock that is ahead of the wall clock, read by that same clock or later.
+        for later in [hour, 2 * hour, 20 * TimeBounds::PAST_MAX_DEFAULT] {
+            assert_eq!(read(Kind::Removal, Some(NOW + hour), Some(NOW), later), Ok(NOW + hour));
+        }
+        // What is refused for its record's time, and not for what it states, is told by the reader's clock alone.
+        assert_eq!(read(Kind::View, None, Some(NOW + hour), 0), Err(OUT_OF_BOUNDS));
+        assert_eq!(read(Kind::View, Some(NOW - hour), Some(NOW + hour), 0), Ok(NOW - hour));
     }
 
     #[test]
