@@ -11,6 +11,8 @@ mod refusals;
 mod services;
 #[path = "replay/silence.rs"]
 mod silence;
+#[path = "replay/topics.rs"]
+mod topics;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -11,10 +11,11 @@
 //! when it came, as it did live, and the lists of a step hang on the records of the partitions alone: neither on the
 //! number of workers, nor on how many records are read together, nor on the machine.
 //!
-//! Service times never fall within a partition. The first record beyond the last step ends its partition: whatever comes
-//! after it counts later still, and is not read.
+//! Service times never fall within a partition. A record beyond the last step counts at none, and holds up nothing: one
+//! wrong clock does not end a partition. After it a record counts if its own record was dated by the last step; the
+//! others came later, or nobody can say when, and are passed over unread. How many that were is told.
 //!
-//! A refused record has no time. It is told if it comes before the end of its partition. The bounds of a time (see
+//! A refused record has no time. It is told unless it is passed over. The bounds of a time (see
 //! [`TimeBounds`](crate::decode::TimeBounds)) are taken around the record's own time: in its day it was the present.
 //!
 //! # The time of an order
@@ -25,8 +26,8 @@
 mod lane;
 mod tables;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dataflow::time::{Millis, Time};
 
@@ -61,6 +62,7 @@ impl Asked {
 pub struct Progress {
     done: AtomicU64,
     all: AtomicU64,
+    passed_over: Mutex<Vec<String>>,
 }
 
 impl Progress {
@@ -74,6 +76,21 @@ impl Progress {
     #[must_use]
     pub fn all(&self) -> u64 {
         self.all.load(Ordering::Relaxed)
+    }
+
+    /// What was passed over as it lies after the last step, in words: a line for each partition that has such records.
+    ///
+    /// # Panics
+    /// Never: no holder of the lock can.
+    #[must_use]
+    pub fn passed_over(&self) -> Vec<String> {
+        let mut lines = self.passed_over.lock().expect("no holder of this lock can panic").clone();
+        lines.sort_unstable();
+        lines
+    }
+
+    pub(crate) fn passes_over(&self, line: String) {
+        self.passed_over.lock().expect("no holder of this lock can panic").push(line);
     }
 
     pub(crate) fn more(&self, units: u64) {

@@ -91,7 +91,8 @@ impl Job {
         let board = Arc::new(Board::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
         let pasts = Pasts::open(config, asked, &dictionary, &board, &letters)?;
-        let mut watch = Watch::new(&out, pasts.progress(), self.steps.len());
+        let progress = pasts.progress();
+        let mut watch = Watch::new(&out, progress.clone(), self.steps.len());
         let settings = Settings {
             workers: self.workers,
             rules,
@@ -105,12 +106,13 @@ impl Job {
         let rows = watch.finish();
         done?;
         let refused = letters.write(&out)?;
-        Ok(summary(&board, self, rows, refused))
+        let passed_over = progress.map_or_else(Vec::new, |progress| progress.passed_over());
+        Ok(summary(&board, self, rows, refused, &passed_over))
     }
 }
 
-/// What was read by each source, what was refused and why, and what was written.
-fn summary(board: &Board, job: &Job, rows: u64, refused: u64) -> String {
+/// What was read by each source, what was refused and why, what was passed over, and what was written.
+fn summary(board: &Board, job: &Job, rows: u64, refused: u64, passed_over: &[String]) -> String {
     let mut lines = Vec::new();
     for source in board.snapshot() {
         let ignored: u64 = source.ignored.values().sum();
@@ -118,6 +120,7 @@ fn summary(board: &Board, job: &Job, rows: u64, refused: u64) -> String {
         let reasons = source.rejected.iter().map(|(reason, count)| format!("  refused: {count} {reason}"));
         lines.extend(reasons);
     }
+    lines.extend_from_slice(passed_over);
     let out = job.out.display();
     if refused > 0 {
         lines.push(format!("{refused} refused records are in {}", job.out.join(dir::LETTERS).display()));

@@ -29,14 +29,21 @@ impl Observer for Nobody {
     fn waiting(&mut self) {}
 }
 
-fn pin(broker: &Broker) -> Range {
+/// Pins the ends of a topic.
+pub(crate) fn pin(broker: &Broker, topic: &str) -> Range {
     let patience = Patience { answer: Duration::from_secs(30), record: Duration::from_secs(1) };
-    Range::pin(kafka::Settings::new(broker.bootstrap(), ["views"]), &[], patience).expect("the topic is there")
+    Range::pin(kafka::Settings::new(broker.bootstrap(), [topic]), &[], patience).expect("the topic is there")
 }
 
 /// Replays one step; returns what keeps it from its end.
 fn run(range: Range) -> Result<(), String> {
-    let asked = Asked { from: STEP, until: STEP, window_ms: 1 };
+    run_steps(range, &[STEP], 100, &mut Nobody)
+}
+
+/// Replays steps, so many records at a time.
+pub(crate) fn run_steps(range: Range, steps: &[Time], batch: usize, observer: &mut dyn Observer) -> Result<(), String> {
+    let (from, until) = (steps[0], steps[steps.len() - 1]);
+    let asked = Asked { from, until, window_ms: 1 };
     let board = Board::default();
     let open = move |seat: Seat| {
         let past = range.open(&seat, asked, &board, &(Arc::new(|_| {}) as sources::past::Refused))?;
@@ -47,11 +54,11 @@ fn run(range: Range) -> Result<(), String> {
         rules: Rules::default(),
         idle_merge_effort: 1000,
         dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
-        steps: [STEP].into(),
-        batch: 100,
+        steps: steps.into(),
+        batch,
         open: Arc::new(open),
     };
-    replay::run(settings, &mut Nobody).map_err(|error| error.to_string())
+    replay::run(settings, observer).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -60,9 +67,9 @@ fn a_replay_does_not_wait_for_ever() {
     broker.create_topic_with("views", 2, &[("retention.ms", "-1")]);
     let event = |nth| format!("{{\"user_id\":1,\"product_id\":{nth},\"event_type\":\"view\"}}");
     broker.produce_at("views", Some(1), STEP.cast_signed(), (0..20).map(event));
-    assert_eq!(run(pin(&broker)), Ok(()));
+    assert_eq!(run(pin(&broker, "views")), Ok(()));
 
-    let range = pin(&broker);
+    let range = pin(&broker, "views");
     broker.freeze();
     let start = Instant::now();
     let silent = run(range).expect_err("nothing can come");
@@ -70,10 +77,10 @@ fn a_replay_does_not_wait_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(30));
     broker.thaw();
 
-    let range = pin(&broker);
+    let range = pin(&broker, "views");
     broker.truncate("views", 1, 5);
     let lost = run(range).expect_err("the first records are gone");
     assert!(lost.contains("views/1 cannot be read"), "{lost}");
     // What is there now is what a new replay reads.
-    assert_eq!(run(pin(&broker)), Ok(()));
+    assert_eq!(run(pin(&broker, "views")), Ok(()));
 }

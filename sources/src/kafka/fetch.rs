@@ -60,6 +60,11 @@ impl Queue {
     pub(super) fn next(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
         self.queue.poll(Duration::ZERO)
     }
+
+    /// Where the partition ended, if that is what came last, and if it is known.
+    pub(super) fn ended_at(&self) -> Option<i64> {
+        self.consumer.context().take_end()
+    }
 }
 
 impl Tail for Queue {
@@ -68,7 +73,7 @@ impl Tail for Queue {
     fn poll(&self) -> Option<Polled<BorrowedMessage<'_>>> {
         Some(match self.next()? {
             Ok(message) => Polled::Record(message),
-            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.consumer.context().take_end()),
+            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.ended_at()),
             Err(error) => Polled::Failed(error.to_string()),
         })
     }

@@ -55,6 +55,19 @@ pub enum RangeError {
         /// What the client or the broker says.
         reason: String,
     },
+    /// Records that were there are gone: the topic is another one, or has lost its end.
+    #[error(
+        "{partition} ends at offset {at}, and ended at {end} when the replay began: the topic was made anew, or its end \
+         was cut off"
+    )]
+    Shorter {
+        /// The topic and the partition.
+        partition: String,
+        /// Where it ends.
+        at: i64,
+        /// The end that was pinned.
+        end: i64,
+    },
     /// Nothing has come for too long.
     #[error("nothing has come from {partition} for {seconds} s, at offset {next} of {end}{reason}")]
     Silent {
@@ -176,7 +189,7 @@ impl Range {
             .map(|span| {
                 let Span { id, first, end } = span.clone();
                 let lane = Lane::new(id.topic.clone(), id.partition, asked, board.clone(), refused.clone());
-                Stretch::start(&consumer, &seat.waker, id.clone(), (first, end), lane)
+                Stretch::start(&consumer, &seat.waker, id.clone(), (first, end), lane, self.progress.clone())
                     .map_err(|error| unreadable(&id, &error))
             })
             .collect::<Result<_, _>>()?;

@@ -34,8 +34,10 @@ pub(crate) struct Lane {
     until: Time,
     board: Arc<SourceBoard>,
     refused: Refused,
-    /// The service time of the record taken last.
+    /// The service time of the record that counted last.
     reached: Time,
+    /// The place of the first record beyond the last step, and how many were passed over.
+    beyond: Option<(i64, u64)>,
     /// That record's deed, if it is beyond the step.
     held: Option<Deed>,
     accepted: u64,
@@ -49,7 +51,8 @@ impl Lane {
         board: Arc<SourceBoard>,
         refused: Refused,
     ) -> Self {
-        Lane { stream, partition, until: asked.until, board, refused, reached: 0, held: None, accepted: 0 }
+        let until = asked.until;
+        Lane { stream, partition, until, board, refused, reached: 0, beyond: None, held: None, accepted: 0 }
     }
 
     /// Gives what was held, if its time has come; whether the next record can be taken.
@@ -62,9 +65,19 @@ impl Lane {
         self.reached <= step
     }
 
-    /// Whether nothing that comes can count at any step.
-    pub(crate) fn is_over(&self) -> bool {
-        self.reached > self.until
+    /// Where the first record beyond the last step was, if there was one, and how many were passed over.
+    pub(crate) fn beyond(&self) -> Option<(i64, u64)> {
+        self.beyond
+    }
+
+    /// Whether a record of this time cannot count, as it follows one beyond the last step and is no witness against it.
+    pub(crate) fn is_over(&self, record_time: Option<Millis>) -> bool {
+        self.beyond.is_some() && record_time.is_none_or(|time| time > self.until)
+    }
+
+    /// Passes a record over that counts at no step.
+    pub(crate) fn pass(&mut self, offset: i64) {
+        self.beyond.get_or_insert((offset, 0)).1 += 1;
     }
 
     /// Takes the next record, which counts now, or later and is then held.
@@ -73,10 +86,11 @@ impl Lane {
             Ok(event) => event,
             Err(malformed) => return self.refuse(found.offset, malformed, found.payload),
         };
-        self.reached = self.reached.max(found.record_time.map_or(event.at, |time| time.min(event.at)));
-        if self.is_over() {
-            return;
+        let own = found.record_time.map_or(event.at, |time| time.min(event.at));
+        if own > self.until {
+            return self.pass(found.offset);
         }
+        self.reached = self.reached.max(own);
         if !matches!(event.kind, Kind::View | Kind::Removal) {
             return self.board.ignored(event.kind.name());
         }

@@ -103,7 +103,7 @@ impl EventsPast {
             );
             // The line's end is after it, and before the next line.
             self.at = begin + at + line.len();
-            self.over = self.lane.is_over();
+            self.over = self.lane.is_over(Some(latest));
         }
         if !self.over && records < budget && self.lane.is_open(inputs, step) {
             self.at = stretch.len();
@@ -142,6 +142,12 @@ impl Past for EventsPast {
             records += went.map_err(|error| RangeError::Io { path: self.path.clone(), error })?;
         }
         let come = if self.over { self.to } else { self.place.offset };
+        if self.over && self.told < self.to {
+            self.lane.beyond().into_iter().for_each(|(from, _)| {
+                let (path, bytes) = (self.path.display(), self.to.saturating_sub(from.unsigned_abs()));
+                self.progress.passes_over(format!("{path}: {bytes} bytes from byte {from} on are after the last step"));
+            });
+        }
         self.progress.went(come.saturating_sub(self.told));
         self.told = come;
         let reached = !self.lane.is_open(inputs, step) || self.over;

@@ -7,9 +7,9 @@ use dataflow::feed::Waker;
 use dataflow::inputs::Inputs;
 use dataflow::replay::Went;
 use dataflow::time::{Millis, Time};
-use rdkafka::Message;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Timestamp};
 
 use super::{RangeError, unreadable, words};
 use crate::decode::{self, TimeBounds};
@@ -17,7 +17,7 @@ use crate::kafka::client::Consumer;
 use crate::kafka::desk::PartitionId;
 use crate::kafka::fetch::Queue;
 use crate::kafka::upstream::Tail;
-use crate::past::{Found, Lane};
+use crate::past::{Found, Lane, Progress};
 
 /// How far from its record an event's time may be, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,7 @@ pub(super) struct Stretch {
     /// None: nothing more of it is read.
     queue: Option<Queue>,
     lane: Lane,
+    progress: Arc<Progress>,
     next: i64,
     end: i64,
     /// Whether the last look found nothing though something is to come.
@@ -48,9 +49,10 @@ impl Stretch {
         id: PartitionId,
         (first, end): (i64, i64),
         lane: Lane,
+        progress: Arc<Progress>,
     ) -> KafkaResult<Self> {
         let queue = (first < end).then(|| Queue::start(consumer, &id, first, waker)).transpose()?;
-        Ok(Stretch { id, queue, lane, next: first, end, waits: false, trouble: None })
+        Ok(Stretch { id, queue, lane, progress, next: first, end, waits: false, trouble: None })
     }
 
     /// The offset that is read next.
@@ -100,12 +102,15 @@ impl Stretch {
                     records += 1;
                     self.next = message.offset() + 1;
                     take(&mut self.lane, &message, inputs, step, bounds, until);
-                    self.lane.is_over() || self.next == self.end
+                    self.next == self.end || comes_later(&self.lane, &message)
                 }
                 // Records that came after the end was pinned.
                 Some(Ok(_)) => true,
-                // What is left before the pinned end is not for us: aborted records, marks of transactions, open ones.
-                Some(Err(KafkaError::PartitionEOF(_))) => true,
+                // What is left before the pinned end is not for us: aborted records, marks of transactions.
+                Some(Err(KafkaError::PartitionEOF(_))) => match queue.ended_at() {
+                    Some(at) if at < self.end => return Err(self.shorter(at)),
+                    _ => true,
+                },
                 Some(Err(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
                 Some(Err(error)) => {
                     tracing::debug!(partition = %self.id, %error, "reading fails");
@@ -119,8 +124,16 @@ impl Stretch {
         }
     }
 
+    fn shorter(&self, at: i64) -> RangeError {
+        RangeError::Shorter { partition: self.id.to_string(), at, end: self.end }
+    }
+
     /// Stops fetching; what has been fetched is dropped.
     fn finish(&mut self) {
+        if let Some((first, passed)) = self.lane.beyond() {
+            let (id, passed) = (&self.id, passed + u64::try_from(self.end - self.next).unwrap_or(0));
+            self.progress.passes_over(format!("{id}: {passed} records from offset {first} on are after the last step"));
+        }
         self.next = self.end;
         self.queue.take().into_iter().for_each(Tail::stop);
     }
@@ -128,11 +141,25 @@ impl Stretch {
 
 fn take(lane: &mut Lane, message: &BorrowedMessage<'_>, inputs: &mut Inputs, step: Time, bounds: &Bounds, until: Time) {
     let payload = message.payload().unwrap_or_default();
-    let record_time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok());
-    let now = record_time.unwrap_or(until);
+    let record_time = record_time(message);
+    if lane.is_over(record_time) {
+        return lane.pass(message.offset());
+    }
+    // Never before the record: in its day it was the present, whatever the steps are.
+    let now = record_time.map_or(until, |time| time.max(until));
     let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
     let event = decode::decode(payload, record_time, &bounds);
     lane.take(&Found { offset: message.offset(), payload, event, record_time }, inputs, step);
+}
+
+fn record_time(message: &BorrowedMessage<'_>) -> Option<Millis> {
+    message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok())
+}
+
+/// Whether all that follows this record came after the last step too: the broker has dated it, one after the other.
+/// Where producers date records, nothing is known of the next one.
+fn comes_later(lane: &Lane, message: &BorrowedMessage<'_>) -> bool {
+    matches!(message.timestamp(), Timestamp::LogAppendTime(_)) && lane.is_over(record_time(message))
 }
 
 /// Errors that waiting does not mend: the records are gone, or not for us.
