@@ -1,11 +1,13 @@
 //! The directory that a replay writes into: which files are its own, and each of them whole or not there.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use checkpoints::{Disk, DiskFile, RealDisk};
 use chrono::DateTime;
 use dataflow::time::Time;
 
@@ -31,9 +33,13 @@ impl Form {
     }
 }
 
+/// A file that is being written.
+pub(super) type OutFile = BufWriter<Box<dyn DiskFile>>;
+
 /// A directory that holds nothing but the files of one replay.
 pub(super) struct OutDir {
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
     /// Whether names show milliseconds: if one of the steps has some, all do, so that names sort by time.
     millis: bool,
 }
@@ -41,8 +47,8 @@ pub(super) struct OutDir {
 impl OutDir {
     /// Makes the directory; refuses one with any file that this replay would not write.
     pub(super) fn open(dir: &Path, steps: &[Time]) -> anyhow::Result<OutDir> {
-        let out = OutDir { dir: dir.to_owned(), millis: steps.iter().any(|step| step % 1000 != 0) };
-        fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        let out = OutDir::on(Arc::new(RealDisk), dir, steps);
+        out.disk.make_dir(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         let forms = [Form::Parquet, Form::Jsonl];
         let mut own: BTreeSet<String> = steps.iter().flat_map(|step| forms.map(|form| out.name(*step, form))).collect();
         own.insert(LETTERS.to_owned());
@@ -60,6 +66,10 @@ impl OutDir {
         Ok(out)
     }
 
+    fn on(disk: Arc<dyn Disk>, dir: &Path, steps: &[Time]) -> OutDir {
+        OutDir { dir: dir.to_owned(), disk, millis: steps.iter().any(|step| step % 1000 != 0) }
+    }
+
     fn name(&self, step: Time, form: Form) -> String {
         let time = i64::try_from(step).ok().and_then(DateTime::from_timestamp_millis);
         let time = time.expect("the command line takes no time beyond the year 9999");
@@ -73,32 +83,34 @@ impl OutDir {
         &self,
         step: Time,
         form: Form,
-        write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>,
+        write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         self.file(&self.name(step, form), write)
     }
 
     /// Writes the refused records.
-    pub(super) fn letters(&self, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn letters(&self, write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.file(LETTERS, write)
     }
 
     /// Takes the refused records of an earlier run away, where this one has none.
     pub(super) fn no_letters(&self) -> io::Result<()> {
-        match fs::remove_file(self.dir.join(LETTERS)) {
+        match self.disk.remove(&self.dir.join(LETTERS)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Under another name until it is whole.
-    fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    /// Under another name until it is whole, and durable: after a power cut too a name leads to a whole file.
+    fn file(&self, name: &str, write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let (path, partial) = (self.dir.join(name), self.dir.join(format!("{name}{PARTIAL}")));
         let written = || -> anyhow::Result<()> {
-            let mut file = BufWriter::new(File::create(&partial)?);
+            let mut file = BufWriter::new(self.disk.create(&partial)?);
             write(&mut file)?;
             file.flush()?;
-            Ok(fs::rename(&partial, &path)?)
+            file.get_mut().sync()?;
+            self.disk.rename(&partial, &path)?;
+            Ok(self.disk.sync_dir(&self.dir)?)
         };
         written().with_context(|| format!("{} cannot be written", path.display()))
     }
@@ -106,6 +118,8 @@ impl OutDir {
 
 #[cfg(test)]
 mod tests {
+    use checkpoints::simulation::{FakeDisk, Loss};
+
     use super::*;
 
     const STEP: Time = 1_795_132_800_000;
@@ -142,6 +156,30 @@ mod tests {
         fs::write(dir.path().join("mine.txt"), b"").unwrap();
         let refused = OutDir::open(dir.path(), &[STEP]).err().unwrap().to_string();
         assert!(refused.contains("mine.txt"), "{refused}");
+    }
+
+    #[test]
+    fn after_a_power_cut_a_file_is_whole_or_not_there() {
+        let (dir, content) = (Path::new("/out"), vec![7; 100_000]);
+        let write = |disk: &FakeDisk| {
+            let out = OutDir::on(Arc::new(disk.clone()), dir, &[STEP]);
+            out.disk.make_dir(dir).unwrap();
+            out.lists(STEP, Form::Jsonl, |file| Ok(file.write_all(&content)?))
+        };
+        let disk = FakeDisk::new();
+        write(&disk).unwrap();
+        let operations = disk.operations();
+        for (at, seed) in (0..=operations).flat_map(|at| (0..20).map(move |seed| (at, seed))) {
+            let disk = FakeDisk::new();
+            disk.crash_at(at);
+            let written = write(&disk);
+            disk.crash(Loss::Some(seed));
+            // What is not whole yet has another ending.
+            let files = disk.files().into_iter().filter(|(path, _)| path.extension() == Some("jsonl".as_ref()));
+            let whole: Vec<_> = files.collect();
+            assert!(whole.iter().all(|(_, bytes)| *bytes == content), "crashed at {at}, loss {seed}");
+            assert!(written.is_err() || whole.len() == 1, "what was written is there: {at}, {seed}");
+        }
     }
 
     #[test]
