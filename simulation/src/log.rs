@@ -2,6 +2,8 @@
 //! made anew under the same name leave what they leave on a broker.
 
 pub(crate) mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,8 +62,8 @@ impl Partition {
 #[derive(Debug)]
 struct Topic {
     partitions: Vec<Partition>,
-    /// It lost records, or was made anew: from then on there are no aborted transactions, which could lie where a
-    /// remembered record was, and prove nothing.
+    /// It lost records, or was made anew: from then on its first records do not expire. Where a remembered record was
+    /// nothing would be left, which proves nothing.
     troubled: bool,
 }
 
@@ -118,15 +120,17 @@ impl Log {
 
     /// A transaction of so many records is aborted.
     pub(crate) fn abort(&mut self, topic: usize, partition: usize, records: usize) {
-        let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()]).filter(|topic| !topic.troubled) else {
-            return;
-        };
+        let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()]) else { return };
         let partitions = topic.partitions.len();
-        let partition = &mut topic.partitions[partition % partitions];
-        // Before any committed record there is nothing that a partition could be known by.
-        if partition.records.iter().any(Option::is_some) {
-            partition.records.extend((0..=records).map(|_| None));
-        }
+        topic.partitions[partition % partitions].records.extend((0..=records).map(|_| None));
+    }
+
+    /// Whether a partition of the topic holds aborted records and no other: nothing that it could be known by.
+    pub(crate) fn is_nameless(&self, topic: usize) -> bool {
+        let topic = self.topics.get(TOPICS[topic % TOPICS.len()]);
+        let nameless =
+            |partition: &Partition| !partition.records.is_empty() && partition.records.iter().all(Option::is_none);
+        topic.is_some_and(|topic| topic.partitions.iter().any(nameless))
     }
 
     /// The topic is deleted.

@@ -136,8 +136,13 @@ impl Run {
             }
             Operation::DeleteTopic { topic, anew } => {
                 self.look_first();
+                let nameless = self.outside.log.borrow().is_nameless(topic);
+                self.outside.log.borrow_mut().delete(topic);
+                if nameless {
+                    // Only its absence tells that it is another one when it is back.
+                    self.look_first();
+                }
                 let mut log = self.outside.log.borrow_mut();
-                log.delete(topic);
                 if let Some(partitions) = anew {
                     log.create(topic, partitions);
                 }

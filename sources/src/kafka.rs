@@ -32,9 +32,11 @@
 //! - *A topic was deleted and made anew, or lost its end*: librdkafka 2.12 would go on at the old offset without an
 //!   error and skip what lies before. Topic ids would tell, but the binding has no call
 //!   that shows them. Instead a record that was read some seconds ago is read again at every look; when another one
-//!   is in its place, or the partition ends before the position, it is read again from its first record. That is
-//!   harmless, since repeated records change nothing. A compacted record proves nothing either way; and in the first
-//!   moments, before a record is remembered, only a shorter topic is found out, and one that begins earlier.
+//!   is in its place, or none, or the partition ends before the position, it is read again from its first record. That
+//!   is harmless, since repeated records change nothing, also where compaction has taken the record that was remembered.
+//!   In the first moments, before a record is remembered, only a shorter topic is found out, and one that begins earlier.
+//!   An end that was cut off and written anew within one rest between two looks is found out if the record that is
+//!   compared was in it; else what was written anew up to the old end is not read.
 //!   A position is kept with a record that was vouched for in this way, and another process goes on behind that record,
 //!   not at the position: what was read since may be of a topic that nobody had found out yet. The first look at what
 //!   was read comes within a second or so. Before it there is no such record, and another process begins anew.

@@ -217,6 +217,31 @@ fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
     shop.engine.stop().unwrap();
 }
 
+/// Behind the kept proof nothing may ever be written: an end of the partition is an answer too.
+#[test]
+fn a_topic_made_anew_that_shows_nothing_behind_the_proof_is_read() {
+    let topic = "nothing-behind";
+    BROKER.create_topic(topic, 2);
+    let producer = BROKER.producer(&[("transactional.id", "nothing-behind")]);
+    producer.init_transactions(SOON).unwrap();
+    BROKER.produce(topic, Some(0), views("ann", products("new", 2)));
+    producer.begin_transaction().unwrap();
+    for view in views("ben", products("p", 6)) {
+        producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload(&view)).unwrap();
+    }
+    producer.flush(SOON).unwrap();
+    producer.abort_transaction(SOON).unwrap();
+    let kept = |topic: &str, partition: i32| {
+        let position = Position::new(topic, partition, 5);
+        (partition == 0).then_some(Position { proof: Some(Proof { at: 4, hash: 7 }), ..position })
+    };
+    let shop = Shop::resume(&BROKER, &[topic], 100, Arc::new(kept));
+    shop.wait_viewed("ann", products("new", 2));
+    shop.wait_live();
+    assert_eq!(shop.said().ignored["partition_restarted"], 1);
+    shop.engine.stop().unwrap();
+}
+
 #[test]
 fn records_that_expire_ahead_of_the_reader_do_not_stop_it() {
     let topic = "expiring";

@@ -52,7 +52,7 @@ pub(crate) fn recreated(services: &Services, report: &mut Report, times: usize) 
 }
 
 /// Writes so many records in a transaction that is aborted: nobody is shown them. One that is shown stands before them,
-/// and one behind them.
+/// and in every other partition one behind them; in the rest nothing comes behind them until somebody writes there.
 fn abort(services: &Services, topic: &str, partition: i32, records: i64) {
     let show = |number: usize| {
         let (user, product) = (user(records as usize), product(partition as usize + number));
@@ -70,7 +70,9 @@ fn abort(services: &Services, topic: &str, partition: i32, records: i64) {
     }
     producer.flush(SOON).expect("the records are written");
     producer.abort_transaction(SOON).expect("the transaction is open");
-    show(1);
+    if partition % 2 == 1 {
+        show(1);
+    }
 }
 
 /// The event as a tracker sends it now.

@@ -64,11 +64,12 @@ impl Upstream for Broker {
         let reread = |(id, record): (&PartitionId, &Fingerprint)| {
             let partition = log.topics.get(&*id.topic)?.partitions.get(id.partition as usize)?;
             let from = record.offset.max(partition.low);
-            let offset = (from..partition.high()).find(|offset| partition.get(*offset).is_some())?;
-            let found = log.message(&id.topic, id.partition, offset, partition.get(offset)?);
+            let found = (from..partition.high()).find_map(|offset| Some((offset, partition.get(offset)?)));
+            let found = found.map(|(offset, found)| log.message(&id.topic, id.partition, offset, found));
+            let found = found.map(|found| Fingerprint::of(&found));
             let reread = match self.plant {
                 Some(Plant::IgnoredTopicId) => Reread::Same,
-                _ => Reread::compare(record, &Fingerprint::of(&found)),
+                _ => Reread::compare(record, found.as_ref()),
             };
             Some((id.clone(), reread))
         };

@@ -22,9 +22,9 @@ pub struct Settings {
     pub client: BTreeMap<String, String>,
     /// How often topics are looked up again: new partitions, topics that were made anew.
     pub discovery: Duration,
-    /// How far after the present an event's time may be, in milliseconds.
+    /// How far after its record's time an event's time may be, in milliseconds.
     pub future_max_ms: Millis,
-    /// How far before the present an event's time may be, in milliseconds.
+    /// How far before its record's time an event's time may be, in milliseconds.
     pub past_max_ms: Millis,
 }
 
@@ -114,8 +114,7 @@ const DEFAULTS: [(&str, &str); 9] = [
 ];
 
 /// The watcher fetches single records, and asks for nothing beyond.
-const WATCHER: [(&str, &str); 3] =
-    [("enable.partition.eof", "false"), ("queued.min.messages", "1"), ("fetch.message.max.bytes", "4096")];
+const WATCHER: [(&str, &str); 2] = [("queued.min.messages", "1"), ("fetch.message.max.bytes", "4096")];
 
 /// What librdkafka is told for the consumers that feed.
 pub(super) fn reader(settings: &Settings, group: &str) -> Result<ClientConfig, SettingsError> {

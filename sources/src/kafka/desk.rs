@@ -30,6 +30,8 @@ pub(super) struct Place {
     next: AtomicI64,
     end: AtomicI64,
     failed: Mutex<Option<String>>,
+    /// Whether it waits with a refused record that nobody has taken yet.
+    held: AtomicBool,
     known: Mutex<Known>,
     /// How often another record was proven.
     proofs: AtomicU64,
@@ -49,8 +51,14 @@ pub(super) struct Known {
 
 impl Place {
     pub(super) fn new(next: i64, end: i64) -> Self {
-        let (failed, known) = (Mutex::default(), Mutex::default());
-        Place { next: AtomicI64::new(next), end: AtomicI64::new(end), failed, known, proofs: AtomicU64::new(0) }
+        Place {
+            next: AtomicI64::new(next),
+            end: AtomicI64::new(end),
+            failed: Mutex::default(),
+            held: AtomicBool::new(false),
+            known: Mutex::default(),
+            proofs: AtomicU64::new(0),
+        }
     }
 
     /// The offset that is read next, as last noted.
@@ -92,6 +100,16 @@ impl Place {
 
     pub(super) fn set_end(&self, end: i64) {
         self.end.store(end, Ordering::Relaxed);
+    }
+
+    /// For the feed: whether it waits with a refused record that nobody has taken yet.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Release);
+    }
+
+    /// See [`Place::hold`].
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
     }
 
     /// For the feed: reading the partition fails, the watcher is to judge it.

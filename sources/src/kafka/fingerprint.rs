@@ -55,13 +55,14 @@ pub enum Reread {
 }
 
 impl Reread {
-    /// Compares what was remembered with the first record at its offset or after.
+    /// Compares what was remembered with the first record at its offset or after; none: the partition has ended without.
     ///
-    /// Where that comes after, another topic has a marker or an aborted record in its place: what was committed leaves a
-    /// partition with all before it, or by compaction. What was compacted is read again without need, which is harmless.
+    /// Where that comes after, or none does, another topic has a marker or an aborted record in its place: what was
+    /// committed leaves a partition with all before it, or by compaction. Where that has taken the record the partition is
+    /// read again without need, which is harmless.
     #[must_use]
-    pub fn compare(remembered: &Fingerprint, found: &Fingerprint) -> Self {
-        if found == remembered { Reread::Same } else { Reread::Different }
+    pub fn compare(remembered: &Fingerprint, found: Option<&Fingerprint>) -> Self {
+        if found == Some(remembered) { Reread::Same } else { Reread::Different }
     }
 }
 
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn every_part_of_a_record_is_in_its_fingerprint() {
         let one = print(Some(b"a"), b"bc", 7, 5);
-        assert_eq!(Reread::compare(&one, &print(Some(b"a"), b"bc", 7, 5)), Reread::Same);
+        assert_eq!(Reread::compare(&one, Some(&print(Some(b"a"), b"bc", 7, 5))), Reread::Same);
         for other in [
             print(Some(b"ab"), b"c", 7, 5),
             print(None, b"abc", 7, 5),
@@ -165,8 +166,9 @@ mod tests {
             // A marker stands where it was.
             print(Some(b"a"), b"bc", 7, 6),
         ] {
-            assert_eq!(Reread::compare(&one, &other), Reread::Different);
+            assert_eq!(Reread::compare(&one, Some(&other)), Reread::Different);
         }
+        assert_eq!(Reread::compare(&one, None), Reread::Different);
     }
 
     fn sight(next: i64, low: i64, high: i64) -> Sight {

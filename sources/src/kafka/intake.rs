@@ -2,6 +2,7 @@
 
 use dataflow::board::SourceBoard;
 use dataflow::inputs::Inputs;
+use dataflow::time::{Millis, Time};
 use rdkafka::Message;
 
 use crate::decode::{self, DeadLetter, Kind, TimeBounds};
@@ -21,10 +22,15 @@ impl<'a> Intake<'a> {
         Intake { inputs, bounds, board, accepted: 0 }
     }
 
+    /// The time of a record, if it has one that its writer's clock can have shown by now.
+    pub(super) fn time_of(&self, message: &impl Message) -> Option<Time> {
+        record_time(message).filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
+    }
+
     /// Feeds a record, or refuses it for good.
     pub(super) fn take(&mut self, id: &PartitionId, message: &impl Message) -> Result<(), Box<DeadLetter>> {
         let payload = message.payload().unwrap_or_default();
-        let record_time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok());
+        let record_time = record_time(message);
         let refused = |letter: DeadLetter| {
             self.board.rejected(letter.reason);
             Box::new(letter)
@@ -48,6 +54,10 @@ impl<'a> Intake<'a> {
         self.accepted += 1;
         Ok(())
     }
+}
+
+fn record_time(message: &impl Message) -> Option<Millis> {
+    message.timestamp().to_millis().and_then(|time| Millis::try_from(time).ok())
 }
 
 impl Drop for Intake<'_> {

@@ -28,7 +28,8 @@ pub(super) struct Reader<T> {
     proofs: u64,
     /// The record read last, by this reader or whoever read before it.
     last: Option<Fingerprint>,
-    /// The latest time of a record read.
+    /// The time its records have come to: the latest that all records of one turn were dated at or after. A single record
+    /// dated ahead of its neighbours does not move it.
     time: Time,
     /// A refused record that could not be handed over yet. Until it is, the position stays before it.
     held: Option<Box<DeadLetter>>,
@@ -79,16 +80,18 @@ impl<T: Tail> Reader<T> {
             return 0;
         }
         let before = self.next;
-        let (mut records, mut last) = (0, None);
+        let (mut records, mut last, mut earliest) = (0, None, None);
         while records < limit {
             match self.tail.poll() {
                 None => break,
                 Some(Polled::Record(message)) => {
                     records += 1;
                     self.next = message.offset() + 1;
+                    earliest = earliest.into_iter().chain(intake.time_of(&message)).min();
                     if let Err(letter) = intake.take(&self.id, &message) {
                         self.held = Some(letter);
                         if !Self::hand_over(&mut self.held, dead_letters) {
+                            self.place.hold(true);
                             self.next = message.offset();
                             break;
                         }
@@ -107,9 +110,8 @@ impl<T: Tail> Reader<T> {
         }
         self.reached |= self.next >= self.goal;
         if self.next != before {
+            self.time = self.time.max(earliest.unwrap_or(0));
             if let Some(last) = &last {
-                let time = last.timestamp().to_millis().and_then(|time| Time::try_from(time).ok());
-                self.time = self.time.max(time.unwrap_or(0));
                 self.last = Some(Fingerprint::of(last));
             }
             self.place.note(self.next, self.last);
@@ -123,6 +125,7 @@ impl<T: Tail> Reader<T> {
         let released = Self::hand_over(&mut self.held, dead_letters);
         if released {
             self.next = held + 1;
+            self.place.hold(false);
             self.place.note(self.next, None);
         }
         released

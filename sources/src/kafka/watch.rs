@@ -12,6 +12,7 @@ mod brokers;
 mod ends;
 mod reread;
 mod topics;
+mod tracked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use super::desk::{Desk, Desks, Known, Order, PartitionId, Place};
 use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
 use super::upstream::{Found, Unanswered, Upstream};
 
+use tracked::Tracked;
+
 pub(super) use brokers::Brokers;
 
 /// The part of the board that the watcher writes to; workers have their own numbers.
@@ -34,9 +37,6 @@ const PART: usize = usize::MAX;
 
 /// How often the ends of partitions are asked for.
 const PULSE: Duration = Duration::from_secs(1);
-
-/// A partition that gives nothing for this long, though there are records to give, is started again.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The least rest between two looks: while all is well, and while something is wrong.
 const REST: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
@@ -50,31 +50,6 @@ pub(super) struct Charge<U> {
     pub(super) desks: Arc<Desks>,
     pub(super) bell: Arc<Bell>,
     pub(super) board: Arc<SourceBoard>,
-}
-
-/// A partition that is read, or was.
-struct Tracked {
-    desk: Arc<Desk>,
-    place: Arc<Place>,
-    /// A record read some time ago, to be compared at the next look. None before the first look at what was read.
-    sample: Option<Fingerprint>,
-    absent: bool,
-    /// Its first offset, as it was seen last.
-    low: i64,
-    /// Where it was, and when it was last seen to move or to have nothing to give.
-    moved: (i64, Instant),
-}
-
-impl Tracked {
-    /// Why the partition is to be started again, if it is: an error of its reader, or its silence.
-    fn failure(&mut self, next: i64, ends: Ends) -> Option<String> {
-        if next != self.moved.0 || ends.high <= next {
-            self.moved = (next, Instant::now());
-        }
-        let silent = self.moved.1.elapsed() >= SILENCE_MAX;
-        let silence = || format!("nothing has come for {} s, though there are records", SILENCE_MAX.as_secs());
-        self.place.take_failure().or_else(|| silent.then(silence))
-    }
 }
 
 /// What is known of partitions that are to be read on.
@@ -252,6 +227,9 @@ impl<U: Upstream> Watch<U> {
         let failed = failure.is_some();
         if let Some(failure) = failure {
             self.troubles.push(format!("partition {id} cannot be read: {failure}"));
+        }
+        if tracked.is_held_up() {
+            self.troubles.push(format!("partition {id} waits until a refused record of it has been written away"));
         }
         let low_before = std::mem::replace(&mut tracked.low, ends.low);
         let sight = Sight { next, ends, low_before, reread: reread.unwrap_or(Reread::Unknown), failed, returned };

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaResult;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::bell::Bell;
-use crate::kafka::client::Consumer;
+use crate::kafka::client::{Consumer, Context};
 use crate::kafka::desk::PartitionId;
 use crate::kafka::fingerprint::{Fingerprint, Reread};
 
-/// How often a stop is looked for while a record is awaited.
-const POLL: Duration = Duration::from_millis(100);
+/// How long one partition is waited for before all are asked again.
+const POLL: Duration = Duration::from_millis(10);
 
 /// Fetches the record at each remembered offset and compares. What is not answered in time is left out.
+///
+/// A partition that ends is an answer: nothing may ever be written behind the remembered offset, and whoever waits for a
+/// record there waits for ever.
 pub(super) fn reread(
     consumer: &Arc<Consumer>,
     remembered: &BTreeMap<PartitionId, Fingerprint>,
@@ -29,23 +33,43 @@ pub(super) fn reread(
     }
     // A queue each: of what is fetched only the first record is taken, and the rest, often a whole batch, is left.
     let mut list = TopicPartitionList::with_capacity(remembered.len());
-    let mut queues = Vec::with_capacity(remembered.len());
+    let mut waiting = Vec::with_capacity(remembered.len());
     for (id, record) in remembered {
-        queues.extend(consumer.split_partition_queue(&id.topic, id.partition).map(|queue| (id, record, queue)));
+        waiting.extend(consumer.split_partition_queue(&id.topic, id.partition).map(|queue| (id, record, queue)));
         list.add_partition_offset(&id.topic, id.partition, Offset::Offset(record.offset))?;
     }
     consumer.assign(&list)?;
     let start = Instant::now();
-    for (id, record, queue) in queues {
-        while start.elapsed() < timeout && !bell.is_stopped() {
-            if let Some(Ok(found)) = queue.poll(POLL) {
-                answers.insert(id.clone(), Reread::compare(record, &Fingerprint::of(&found)));
-                break;
+    while !waiting.is_empty() && start.elapsed() < timeout && !bell.is_stopped() {
+        let before = answers.len();
+        waiting.retain(|(id, record, queue)| match answer(queue, record, Duration::ZERO) {
+            Some(reread) => {
+                answers.insert((*id).clone(), reread);
+                false
             }
+            None => true,
+        });
+        // Only while no partition has anything: one that is slow keeps no other waiting.
+        if answers.len() == before
+            && let Some((id, record, queue)) = waiting.first()
+            && let Some(reread) = answer(queue, record, POLL)
+        {
+            answers.insert((*id).clone(), reread);
+            waiting.swap_remove(0);
         }
     }
     consumer.unassign()?;
     Ok(answers)
+}
+
+/// What has come of one partition, if it says anything about the record.
+fn answer(queue: &PartitionQueue<Context>, remembered: &Fingerprint, wait: Duration) -> Option<Reread> {
+    match queue.poll(wait)? {
+        Ok(found) => Some(Reread::compare(remembered, Some(&Fingerprint::of(&found)))),
+        // It was read from the remembered offset on.
+        Err(KafkaError::PartitionEOF(_)) => Some(Reread::compare(remembered, None)),
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -53,12 +77,27 @@ mod tests {
     use harness::kafka::Broker;
     use rdkafka::Timestamp;
     use rdkafka::message::OwnedMessage;
+    use rdkafka::producer::{BaseRecord, Producer as _};
 
     use super::*;
     use crate::kafka::client::Context;
     use crate::kafka::config::{self, Settings};
 
-    /// A record of partition 0 or 1 at offset 1, as it would be remembered.
+    const SOON: Duration = Duration::from_secs(60);
+
+    /// Three records that are taken back: nobody is shown them.
+    fn abort(broker: &Broker, partition: i32) {
+        let producer = broker.producer(&[("transactional.id", "reread")]);
+        producer.init_transactions(SOON).unwrap();
+        producer.begin_transaction().unwrap();
+        for payload in ["a", "b", "c"] {
+            producer.send(BaseRecord::<(), _>::to("views").partition(partition).payload(payload)).unwrap();
+        }
+        producer.flush(SOON).unwrap();
+        producer.abort_transaction(SOON).unwrap();
+    }
+
+    /// A record of any partition at offset 1, as it would be remembered.
     fn record(payload: &str, timestamp: i64) -> Fingerprint {
         let timestamp = Timestamp::CreateTime(timestamp);
         Fingerprint::of(&OwnedMessage::new(Some(payload.into()), None, "views".into(), timestamp, 0, 1, None))
@@ -67,7 +106,10 @@ mod tests {
     #[test]
     fn a_record_is_known_again_and_another_in_its_place_is_not() {
         let broker = Broker::start();
-        broker.create_topic("views", 3);
+        broker.create_topic("views", 5);
+        abort(&broker, 3);
+        abort(&broker, 4);
+        broker.produce_at("views", Some(4), 1_700_000_000_000, ["d"]);
         for partition in 0..3 {
             broker.produce_at("views", Some(partition), 1_700_000_000_000, ["a", "b", "c"]);
         }
@@ -80,11 +122,15 @@ mod tests {
             (id(0), record("b", 1_700_000_000_000)),
             (id(1), record("x", 1_700_000_000_000)),
             (id(2), record("b", 1_700_000_000_001)),
+            // Nothing that is shown is in its place, or behind it; and something is behind it.
+            (id(3), record("b", 1_700_000_000_000)),
+            (id(4), record("b", 1_700_000_000_000)),
         ]);
-        let expected = BTreeMap::from([(id(0), Reread::Same), (id(1), Reread::Different), (id(2), Reread::Different)]);
+        let different = (1..5).map(|partition| (id(partition), Reread::Different));
+        let expected: BTreeMap<_, _> = different.chain([(id(0), Reread::Same)]).collect();
         // Twice: nothing of the first time is in the way of the second.
         for _ in 0..2 {
-            assert_eq!(reread(&consumer, &remembered, Duration::from_secs(60), &bell).unwrap(), expected);
+            assert_eq!(reread(&consumer, &remembered, SOON, &bell).unwrap(), expected);
         }
     }
 }

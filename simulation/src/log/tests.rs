@@ -1,0 +1,124 @@
+//! The Kafka source's feed on the log in memory: what it refuses, and how far it says that it has come.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use dataflow::board::Board;
+use dataflow::feed::Fed;
+use dataflow::graph::Plan;
+use dataflow::publish::Slots;
+use dataflow::station::Station;
+use dataflow::time::{Millis, Time};
+use sources::kafka;
+use sources::kafka::by_hand::{self, Parts};
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
+use super::reading::{Broker, Client};
+use super::{Event, Log, SharedLog, TOPICS};
+use crate::clock::{BEGINNING, Clock};
+use crate::world::{self, RULES};
+
+const MINUTE_MS: Millis = 60_000;
+const HOUR_MS: Millis = 60 * MINUTE_MS;
+const DAY_MS: Millis = 24 * HOUR_MS;
+
+/// A view that states `at`, in a record of the time `appended_at`.
+fn append(log: &SharedLog, at: Millis, appended_at: Millis) {
+    let mut log = log.borrow_mut();
+    let uid = log.happen(Event { user: 0, product: 0, at, removal: false });
+    assert!(log.append(uid, 0, appended_at));
+}
+
+/// What a process that starts at `now` reads, `budget` records at a time, until nothing more comes.
+struct Read {
+    fed: Vec<Fed>,
+    /// Offsets of refused records.
+    refused: Vec<i64>,
+    accepted: u64,
+}
+
+fn read(log: &SharedLog, now: Time, budget: usize) -> Read {
+    let dictionary = world::dictionary();
+    let plan = Plan {
+        rules: RULES,
+        dictionary: dictionary.clone(),
+        late_lines: Arc::new(AtomicU64::new(0)),
+        changes: None,
+        cuts: None,
+    };
+    let config = dataflow::workers::config(1, 300).worker;
+    let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
+    let mut station = Station::new(&mut worker, &plan, &Arc::new(Slots::new(1)));
+    let (board, (letters_in, letters)) = (Arc::new(Board::default()), sync_channel(100));
+    let (mut watching, mut feed) = by_hand::open(Parts {
+        upstream: Broker::new(log.clone(), None),
+        fetch: Client::new(log.clone(), None),
+        topics: TOPICS.into_iter().map(Into::into).collect(),
+        resume: Arc::new(|_, _| None),
+        clock: Arc::new(Clock::new(now)),
+        board: board.clone(),
+        dead_letters: letters_in,
+        future_max_ms: 5 * MINUTE_MS,
+        past_max_ms: 3650 * DAY_MS,
+    });
+    let mut fed = vec![feed.feed(station.inputs(), budget)];
+    watching.look(true);
+    loop {
+        fed.push(feed.feed(station.inputs(), budget));
+        if fed.last().is_some_and(|fed| fed.records == 0) {
+            break;
+        }
+    }
+    let accepted = board.snapshot().into_iter().find(|view| view.name == kafka::NAME).map_or(0, |view| view.accepted);
+    Read { fed, refused: letters.try_iter().map(|letter| letter.offset).collect(), accepted }
+}
+
+#[test]
+fn whoever_reads_a_record_whenever_refuses_or_takes_it_alike() {
+    let log = Log::new();
+    for (at, appended_at) in [
+        (BEGINNING, BEGINNING),
+        // A phone that is an hour fast, and one whose clock has lost its battery.
+        (BEGINNING + HOUR_MS, BEGINNING),
+        (1, BEGINNING),
+        (BEGINNING + 4 * MINUTE_MS, BEGINNING),
+        // A producer that is four minutes fast, with a phone that is faster still.
+        (BEGINNING + 8 * MINUTE_MS, BEGINNING + 4 * MINUTE_MS),
+        (BEGINNING + 10 * MINUTE_MS, BEGINNING + 4 * MINUTE_MS),
+        (BEGINNING - DAY_MS, BEGINNING),
+    ] {
+        append(&log, at, appended_at);
+    }
+    for later in [0, 2 * HOUR_MS, 12 * 365 * DAY_MS] {
+        let read = read(&log, BEGINNING + later, 100);
+        assert_eq!((read.refused, read.accepted), (vec![1, 2, 5], 4), "{later} ms later");
+    }
+}
+
+#[test]
+fn a_backfill_is_dated_by_its_records_and_not_by_one_that_is_dated_ahead() {
+    let (log, records, budget) = (Log::new(), 1000, 100);
+    let now = BEGINNING + 30 * DAY_MS;
+    let due = |nth: u64| BEGINNING + nth * MINUTE_MS;
+    for nth in 0..records {
+        let appended_at = match nth {
+            // Producers whose clocks are wrong: one is ahead of the present, one of its neighbours.
+            210 => now + DAY_MS,
+            450 => now - DAY_MS,
+            _ => due(nth),
+        };
+        append(&log, due(nth), appended_at);
+    }
+    let read = read(&log, now, budget);
+    let reached: Vec<Option<Time>> = read.fed.iter().map(|fed| fed.reached).collect();
+    assert_eq!(reached[0], Some(0), "nobody has looked yet");
+    // After each turn: the time of the earliest record of the turn, and nothing when all has been read.
+    let expected = (0..records / budget as u64 - 1).map(|turn| Some(due(turn * budget as u64)));
+    assert_eq!(reached[1..10], expected.collect::<Vec<_>>());
+    assert!(reached[10..].iter().all(Option::is_none), "{reached:?}");
+    assert_eq!((read.accepted, read.refused), (records, vec![]));
+}
