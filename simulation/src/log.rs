@@ -125,12 +125,12 @@ impl Log {
         topic.partitions[partition % partitions].records.extend((0..=records).map(|_| None));
     }
 
-    /// Whether a partition of the topic holds aborted records and no other: nothing that it could be known by.
+    /// Whether a partition of the topic begins with aborted records: whoever has passed them may have read nothing that the
+    /// partition could be known by.
     pub(crate) fn is_nameless(&self, topic: usize) -> bool {
         let topic = self.topics.get(TOPICS[topic % TOPICS.len()]);
-        let nameless =
-            |partition: &Partition| !partition.records.is_empty() && partition.records.iter().all(Option::is_none);
-        topic.is_some_and(|topic| topic.partitions.iter().any(nameless))
+        let first = |partition: &Partition| partition.records.get(usize::try_from(partition.low).ok()?).copied();
+        topic.is_some_and(|topic| topic.partitions.iter().any(|partition| matches!(first(partition), Some(None))))
     }
 
     /// The topic is deleted.
