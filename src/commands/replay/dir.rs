@@ -163,7 +163,7 @@ mod tests {
         let (dir, content) = (Path::new("/out"), vec![7; 100_000]);
         let write = |disk: &FakeDisk| {
             let out = OutDir::on(Arc::new(disk.clone()), dir, &[STEP]);
-            out.disk.make_dir(dir).unwrap();
+            out.disk.make_dir(dir)?;
             out.lists(STEP, Form::Jsonl, |file| Ok(file.write_all(&content)?))
         };
         let disk = FakeDisk::new();
