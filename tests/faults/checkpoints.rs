@@ -19,6 +19,8 @@ use crate::services::{SOON, Services};
 const DISK: &str = "size=8m";
 /// Checkpoints that fail before there is room again.
 const FAILED: u64 = 4;
+/// Answered from what is restored.
+const ANY_LIST: &str = "/v1/bestsellers";
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
@@ -49,7 +51,8 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
 }
 
 /// No byte can be written any more while several checkpoints are due: what is posted meanwhile shows, or it is said that
-/// answers are old; once there is room again, everything is there. Every other time the program is killed meanwhile.
+/// answers are old; once there is room again, everything is there. Every other time the program is killed meanwhile, and
+/// must come back to answer before there is room.
 pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "disk-full");
     let dir = scene.checkpoints();
@@ -71,23 +74,24 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
         });
         let user = format!("f-{number}");
         let (seen, mut differences) = goes_on_or_says_so(&scene, &user);
-        match scene.start.get("/v1/bestsellers") {
+        match scene.start.get(ANY_LIST) {
             Ok(answer) if answer.status == 200 => {}
             other => differences.push(format!("no answer while the disk is full: {other:?}")),
         }
         let killed = number % 2 == 1;
         if killed {
-            scene.kill();
+            scene.start_again();
+            disk.fill();
+            wait_until(SOON, "a start with a full disk answers", || {
+                scene.start.get(ANY_LIST).is_ok_and(|answer| answer.status == 200)
+            });
         }
         disk.free();
-        if killed {
-            scene.start_again();
-        }
         let (said, after) = scene.settle_with(services, &[user]);
         differences.extend(after);
         let before = taken(&scene);
         wait_until(SOON, "checkpoints are taken again", || taken(&scene) > before);
-        let kind = if killed { "full, and the program killed" } else { "full for a while" };
+        let kind = if killed { "full, and the program killed and started meanwhile" } else { "full for a while" };
         report.fault(&format!("{kind}, {seen}, {said}"), differences);
     }
 }
