@@ -51,6 +51,7 @@ mod connection;
 mod error;
 mod expiry;
 mod feed;
+mod finding;
 mod first_seen;
 mod flow;
 mod inspect;
@@ -96,7 +97,8 @@ use flow::Flow;
 use memory::Span;
 
 pub use connection::{BadUrl, words};
-pub use inspect::{Finding, Look, inspect, look};
+pub use finding::Finding;
+pub use inspect::{Look, inspect, look};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
 
 /// The source's name on the board, and its stream's.

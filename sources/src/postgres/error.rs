@@ -8,7 +8,7 @@ use pgwire_replication::PgWireError;
 use thiserror::Error;
 
 use super::connection::words;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::pgoutput;
 use crate::side_thread::Stopped;
 

@@ -1,29 +1,13 @@
-//! What is wrong with the tables, in words a person can act on.
-
-use std::fmt;
+//! A look at server and tables, as the source would look, for whoever sets it up.
 
 use postgres::GenericClient;
 
 use super::Settings;
+use super::finding::Finding;
 use super::layout;
 use super::names::Tables;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
-
-/// Something about the tables that keeps them from being read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What is wrong.
-    pub problem: String,
-    /// The SQL or the setting that mends it.
-    pub mend: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; to mend it: {}", self.problem, self.mend)
-    }
-}
 
 /// Looks at the tables as the source would, and reads no rows. Nothing found: they can be read.
 ///

@@ -3,7 +3,7 @@
 use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
 
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::names::{self, Tables, Which};
 
 /// One row, if there is such a table: its number, what it is, what identifies its rows, and what could.

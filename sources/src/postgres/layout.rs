@@ -3,7 +3,7 @@
 use postgres::GenericClient;
 use postgres::types::Type;
 
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::names::{self, OrderTime, Tables, Which};
 
 /// One row for each column of a table: none if there is no such table.

@@ -8,7 +8,7 @@ use postgres::types::Type;
 
 use super::Settings;
 use super::connection::words;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::keys::Identity;
 use super::names::{self, Tables, Which};
 use super::slot::{self, Slot};

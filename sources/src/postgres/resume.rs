@@ -20,7 +20,7 @@
 use dataflow::feed::Proof;
 
 use super::Resumed;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::names::Which;
 use super::session::Server;
 use super::slot::{Lsn, Slot};

@@ -5,7 +5,7 @@ use std::fmt;
 use postgres::GenericClient;
 use postgres::types::Type;
 
-use super::inspect::Finding;
+use super::finding::Finding;
 
 const SLOT: &str = "
     SELECT COALESCE(plugin::text, ''), COALESCE(database::text, ''), database::text = current_database(), active_pid,

@@ -9,7 +9,7 @@ use postgres::{Client, IsolationLevel};
 
 use super::Settings;
 use super::error::Error;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::memory::{Change, Memory};
 use super::names::{OrderTime, Which};
 use super::table::{Column, Row, Scan, Skip};

@@ -4,7 +4,7 @@ use postgres::GenericClient;
 use postgres::types::Type;
 
 use super::Settings;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::keys::{self, Identity};
 use super::layout::{self, Findings, Layout};
 use super::names::{self, OrderTime, Tables, Which};

@@ -10,7 +10,7 @@ use postgres::error::SqlState;
 use postgres::types::Type;
 
 use super::connection::words;
-use super::inspect::Finding;
+use super::finding::Finding;
 use super::{NAME, names};
 
 /// The publication's tables whose rows the server cannot tell, as SQL names them.
