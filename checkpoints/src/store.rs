@@ -156,7 +156,7 @@ impl Store {
         // Where this fails the manifest may be there or not, so its data stays until a manifest or a start tells.
         sealed::put(&*self.disk, &self.place.dir, &names::temporary(&name), &name, text.as_bytes())?;
         self.condemned.remove(&draft.tick);
-        let after = self.read();
+        let after = if self.place.parts > 1 { self.read_durable() } else { self.read() };
         let whole = after.as_ref().is_ok_and(|now| now.checkpoint(draft.tick).is_some_and(|it| it.is_whole()));
         let (removed, not_removed) = match after.and_then(|now| self.prune(&now)) {
             Ok(removed) => (removed, None),
@@ -197,7 +197,7 @@ impl Store {
     /// # Errors
     /// See [`Store::latest`].
     pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
-        let directory = self.read()?;
+        let directory = self.read_durable()?;
         let mut whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
         Ok(whole.next().map(|checkpoint| checkpoint.tick))
     }
@@ -238,7 +238,7 @@ impl Store {
         id_key: Fingerprint,
         verify: impl Fn(&Restorable) -> Result<(), Error>,
     ) -> Result<Latest, Error> {
-        let directory = self.read()?;
+        let directory = self.read_durable()?;
         let mut findings = Vec::new();
         for checkpoint in directory.checkpoints().rev() {
             if let State::Broken(found) = &checkpoint.state {
@@ -321,6 +321,14 @@ impl Store {
         let directory = Directory::read(&self.place.dir, Arc::clone(&self.disk))?;
         directory.refuse_newer()?;
         Ok(directory)
+    }
+
+    /// What is there, and is still there after a crash: a name that another process gave, or an earlier one that died, may
+    /// not be durable yet, and sources forget what is held by it.
+    fn read_durable(&self) -> Result<Directory, Error> {
+        let dir = &self.place.dir;
+        self.disk.sync_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Synchronised, source))?;
+        self.read()
     }
 
     fn owner(&self) -> Owner {

@@ -339,6 +339,12 @@ fn a_killed_broker_is_told_and_nothing_is_lost() {
 }
 
 #[test]
+fn librdkafka_is_the_one_whose_faults_are_known() {
+    // Of another one it is to be seen whether the program is still to be linked as src/build/link.rs says.
+    assert_eq!(rdkafka::util::get_rdkafka_version().1, "2.12.1");
+}
+
+#[test]
 fn brokers_that_are_not_there_at_the_start_are_waited_for() {
     let mut broker = Broker::start();
     broker.create_topic("patient", 1);

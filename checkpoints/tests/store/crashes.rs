@@ -139,6 +139,25 @@ fn check_after(store: &mut Store, acknowledged: Option<Time>, at: (u64, u64)) {
 }
 
 #[test]
+fn what_a_start_goes_on_from_is_there_after_a_crash() {
+    let whole = FakeDisk::new();
+    told(&whole);
+    for operation in 0..whole.operations() {
+        for loss in LOSSES {
+            // The process fails and dies, the machine does not; the next process goes on; then the machine crashes.
+            let disk = FakeDisk::new();
+            disk.fail_at(operation, std::io::ErrorKind::Other);
+            told(&disk);
+            let gone_on_from = open(&disk, KEEP).ok().and_then(|mut store| restored(&store.restore(key()).ok()?));
+            disk.crash(loss);
+            let mut store = open(&disk, KEEP).expect("the disk works again");
+            let found = gone_on_from.map(|(tick, _)| tick);
+            assert_eq!(wrong(&mut store, found), None, "{operation}, {loss:?}");
+        }
+    }
+}
+
+#[test]
 fn a_mark_never_goes_back() {
     use checkpoints::{Mark, Reached};
     use std::path::Path;
