@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use rdkafka::producer::{BaseRecord, Producer as _};
-use serde_json::Value;
 
-use crate::load::{pause, product, user, view};
+use crate::load::{pause, product, stamped, user, view};
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
 use crate::services::{SOON, Services};
@@ -73,12 +72,6 @@ fn abort(services: &Services, topic: &str, partition: i32, records: i64) {
     if partition % 2 == 1 {
         show(1);
     }
-}
-
-/// The event as a tracker sends it now.
-fn stamped(mut event: Value) -> String {
-    event["timestamp"] = (::vitrine::clock::wall_ms() as f64 / 1000.0).into();
-    event.to_string()
 }
 
 /// Records are deleted before they are read: the range is told, and everything else is there.
