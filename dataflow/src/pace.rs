@@ -212,11 +212,10 @@ impl Pace {
         let next = now.min(reached.max(open + 1));
         let age = now.saturating_sub(self.opened_at.load(Ordering::Relaxed));
         let fed = self.fed_here().max(self.fed_elsewhere.load(Ordering::Relaxed));
-        if fed == 0 {
-            return (age >= self.rules.idle_tick_ms && self.may_show(next)).then_some(next);
-        }
         let waiting: usize = self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum();
-        let is_due = if waiting < self.rules.behind_min {
+        let is_due = if fed == 0 {
+            age >= self.rules.idle_tick_ms
+        } else if waiting < self.rules.behind_min {
             age >= self.rules.tick_ms
         } else {
             fed >= self.share || age >= self.rules.tick_ms_max

@@ -278,6 +278,16 @@ impl Mirror {
         self.agrees();
     }
 
+    /// Gives the products their column back, and waits until everything was read anew and is followed.
+    #[track_caller]
+    pub(crate) fn follows_products_again(&self) {
+        execute(&self.url, "ALTER TABLE products ADD COLUMN category_id text; UPDATE products SET category_id = 'new'");
+        self.agrees();
+        self.live();
+        harness::wait_until(SOON, "a restart would go on", || self.kept().position.next > 0);
+        self.follows("UPDATE products SET category_id = 'newer' WHERE product_id = 'lamp'");
+    }
+
     pub(crate) fn view(&self) -> SourceView {
         self.board.snapshot().pop().unwrap()
     }
