@@ -56,7 +56,8 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn record_time(message: &impl Message) -> Option<Millis> {
+/// The time of a record, if it has one.
+pub(in crate::kafka) fn record_time(message: &impl Message) -> Option<Millis> {
     message.timestamp().to_millis().and_then(|time| Millis::try_from(time).ok())
 }
 

@@ -16,6 +16,7 @@ use crate::decode::{self, TimeBounds};
 use crate::kafka::client::Consumer;
 use crate::kafka::desk::PartitionId;
 use crate::kafka::fetch::Queue;
+use crate::kafka::intake::record_time;
 use crate::kafka::upstream::Tail;
 use crate::past::{Found, Lane, Progress};
 
@@ -150,10 +151,6 @@ fn take(lane: &mut Lane, message: &BorrowedMessage<'_>, inputs: &mut Inputs, ste
     let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
     let event = decode::decode(payload, record_time, &bounds);
     lane.take(&Found { offset: message.offset(), payload, event, record_time }, inputs, step);
-}
-
-fn record_time(message: &BorrowedMessage<'_>) -> Option<Millis> {
-    message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok())
 }
 
 /// Whether all that follows this record came after the last step too: the broker has dated it, one after the other.
