@@ -77,20 +77,33 @@ impl State {
 /// forward jump was refused one of both is wrong, and whoever is right must not be turned away.
 pub struct LaterClock {
     service: Arc<dyn ServiceClock>,
+    wall: fn() -> Millis,
     latest: AtomicU64,
 }
 
 impl LaterClock {
-    /// Beside this clock.
+    /// Of these two.
     #[must_use]
-    pub fn new(service: Arc<dyn ServiceClock>) -> Self {
-        LaterClock { service, latest: AtomicU64::new(0) }
+    pub fn new(service: Arc<dyn ServiceClock>, wall: fn() -> Millis) -> Self {
+        LaterClock { service, wall, latest: AtomicU64::new(0) }
+    }
+
+    /// The service clock's time.
+    #[must_use]
+    pub fn service(&self) -> Time {
+        self.service.now()
+    }
+
+    /// The wall clock's time.
+    #[must_use]
+    pub fn wall(&self) -> Millis {
+        (self.wall)()
     }
 }
 
 impl ServiceClock for LaterClock {
     fn now(&self) -> Time {
-        let now = self.service.now().max(wall_ms());
+        let now = self.service().max(self.wall());
         self.latest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
@@ -143,8 +156,9 @@ mod tests {
             }
         }
 
-        assert!(LaterClock::new(Arc::new(At(5))).now() > 1_700_000_000_000, "the wall clock is ahead");
-        assert_eq!(LaterClock::new(Arc::new(At(u64::MAX))).now(), u64::MAX);
+        for (service, latest) in [(5, 7), (9, 9)] {
+            assert_eq!(LaterClock::new(Arc::new(At(service)), || 7).now(), latest);
+        }
     }
 
     #[test]

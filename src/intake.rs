@@ -16,35 +16,32 @@ use crate::clock::LaterClock;
 /// Writes what the server takes in to a log that the sources read.
 pub struct LogIntake {
     log: Arc<dyn EventLog>,
-    clock: Arc<dyn ServiceClock>,
-    /// What stated times are held against.
-    bounds: LaterClock,
-    /// The wall clock, which dates records.
-    wall: fn() -> Millis,
+    /// What stated times are held against. Of the two the wall clock dates records.
+    clock: LaterClock,
     /// Makes ids of removals unique: the time of the start, and how many there were since.
     started: Millis,
     removals: AtomicU64,
 }
 
 impl LogIntake {
-    /// An intake into `log`; `clock` dates events that carry no time of their own, though not ahead of `wall`, the
-    /// clock that dates the records and by which those are judged that do: whoever reads them would refuse what was taken.
+    /// An intake into `log`. The service clock dates events that carry no time of their own, though not ahead of the wall
+    /// clock, which dates the records and by which those are judged that do: whoever reads them would refuse what was taken.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn ServiceClock>, wall: fn() -> Millis) -> Self {
-        let started = clock.now();
-        LogIntake { log, bounds: LaterClock::new(clock.clone()), wall, clock, started, removals: AtomicU64::new(0) }
+    pub fn new(log: Arc<dyn EventLog>, clock: LaterClock) -> Self {
+        let started = clock.service();
+        LogIntake { log, clock, started, removals: AtomicU64::new(0) }
     }
 
     /// As its record will be read.
     fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
-        decode::decode(event, Some((self.wall)()), &TimeBounds::around(self.bounds.now()))
+        decode::decode(event, Some(self.clock.wall()), &TimeBounds::around(self.clock.now()))
     }
 
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
     /// on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
         // Where the wall clock was set back the service clock is ahead of it, and of the record.
-        let now = self.clock.now().min((self.wall)());
+        let now = self.clock.service().min(self.clock.wall());
         let decoded = self.decode(event).map_err(refused)?;
         let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
@@ -182,7 +179,7 @@ mod tests {
     }
 
     fn intake(log: &Arc<Fragile>) -> LogIntake {
-        LogIntake::new(log.clone(), Arc::new(Still), || NOW)
+        LogIntake::new(log.clone(), LaterClock::new(Arc::new(Still), || NOW))
     }
 
     fn log(bytes_max: usize, fails: Option<(Stream, AppendError)>) -> Arc<Fragile> {
@@ -211,7 +208,8 @@ mod tests {
     fn what_is_taken_is_not_refused_when_its_record_is_read() {
         const HOUR_MS: Millis = 3_600_000;
         // The wall clock was set back by an hour; the service clock never is.
-        let intake = LogIntake::new(log(usize::MAX, None), Arc::new(Still), || NOW - HOUR_MS);
+        let clock = LaterClock::new(Arc::new(Still), || NOW - HOUR_MS);
+        let intake = LogIntake::new(log(usize::MAX, None), clock);
         let read = |payload: &[u8]| {
             let bounds = TimeBounds::around(NOW);
             decode::decode(payload, Some(NOW - HOUR_MS), &bounds).map(|event| event.at)

@@ -32,7 +32,7 @@ use sinks::dead_letters::DeadLetters;
 
 use self::checkpoints::{Keeper, Keeping, Restored, Served};
 use self::cluster::{Member, Start, Watchdog};
-use crate::clock::{WallClock, wall_ms};
+use crate::clock::{LaterClock, WallClock, wall_ms};
 use crate::config::{self, Config};
 use crate::intake::LogIntake;
 
@@ -96,7 +96,8 @@ impl System {
         };
         let (changes, changes_outlet) = changes.unzip();
         let changes_outlet = changes_outlet.or_else(|| nowhere(config));
-        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref())?;
+        let floor = floor_of(floor, restored.as_deref());
+        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref(), floor.caught_up)?;
         let (cluster, peers) = member.map(|Member { cluster, peers, .. }| (cluster, peers)).unzip();
         let settings = Settings {
             workers: config.dataflow.workers,
@@ -123,13 +124,13 @@ impl System {
             }
             _ => None,
         };
-        let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, clock.clone(), wall_ms));
+        let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, LaterClock::new(clock.clone(), wall_ms)));
         let app = App {
             shelf: engine.shelf().clone(),
             board,
             ticks: engine.tick_counter(),
             clock,
-            floor: floor_of(floor, restored.as_deref()),
+            floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
             intake: intake.clone(),
             peers,

@@ -60,6 +60,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
         }
     }
     figures.put("bench_wall_s", start.elapsed().as_secs_f64());
+    figures.put("bench_sched_autogroup", machine::shares_among_sessions());
     std::fs::write(&args.json, figures.json()).with_context(|| format!("cannot write {}", args.json.display()))?;
     print!("{}", figures.table());
     anyhow::ensure!(failed.is_empty(), "not measured: {failed:?}");

@@ -192,14 +192,20 @@ impl Store {
         if restorable.id_key == id_key { Ok(restorable) } else { Err(Error::OtherKey { tick }) }
     }
 
-    /// The tick of the newest checkpoint of which all parts are there.
+    /// The tick of the newest checkpoint of which all parts are there, and that was not found damaged.
     ///
     /// # Errors
     /// See [`Store::latest`].
     pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
         let directory = self.read_durable()?;
-        let mut whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
-        Ok(whole.next().map(|checkpoint| checkpoint.tick))
+        let whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
+        let mut ticks = whole.map(|checkpoint| checkpoint.tick);
+        Ok(ticks.find(|tick| self.damage(&directory, *tick).is_none()))
+    }
+
+    /// What a checkpoint, or one that it stands on, was found damaged by.
+    fn damage(&self, directory: &Directory, tick: Time) -> Option<&Finding> {
+        directory.chain(tick).find_map(|on| self.condemned.get(&on.tick))
     }
 
     /// What the checkpoint of a tick is made of.
@@ -245,7 +251,7 @@ impl Store {
                 findings.extend(found.iter().cloned());
                 continue;
             }
-            if let Some(found) = directory.chain(checkpoint.tick).find_map(|on| self.condemned.get(&on.tick)) {
+            if let Some(found) = self.damage(&directory, checkpoint.tick) {
                 findings.push(found.clone());
                 continue;
             }

@@ -136,6 +136,7 @@ impl Process {
             upstream: Broker::new(outside.log.clone(), outside.plant),
             fetch: Client::new(outside.log.clone(), outside.plant),
             topics: TOPICS.into_iter().map(Into::into).collect(),
+            answered_before: false,
             resume: Arc::new(move |topic, partition| resume.as_ref()?.position(topic, partition).cloned()),
             clock: Arc::new(clock.clone()),
             board: Arc::new(Board::default()),

@@ -40,6 +40,8 @@
 //!   A position is kept with a record that was vouched for in this way, and another process goes on behind that record,
 //!   not at the position: what was read since may be of a topic that nobody had found out yet. The first look at what
 //!   was read comes within a second or so. Before it there is no such record, and another process begins anew.
+//! - *Records arrive damaged* (`check.crcs`): librdkafka says so and goes on behind them. The reader does not: it ends,
+//!   and the watcher starts another one where it was, for as long as they are damaged.
 //! - *Records were deleted before they were read*: named in the log with their offsets; reading goes on behind them.
 
 mod assignment;
@@ -128,6 +130,7 @@ impl Source {
             topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
             discovery: settings.discovery,
             resume,
+            answered_before: settings.answered_before,
             desks: desks.clone(),
             bell: bell.clone(),
             board: board.clone(),

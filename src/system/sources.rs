@@ -13,7 +13,7 @@ use sources::{files, kafka, postgres};
 
 use super::checkpoints::{Acknowledge, Restored, SourceRows};
 use super::settings;
-use crate::clock::LaterClock;
+use crate::clock::{LaterClock, wall_ms};
 use crate::config::{self, Config};
 
 /// Sources that are ready to be opened.
@@ -24,19 +24,21 @@ pub(super) struct Sources {
     pub(super) acknowledge: Acknowledge,
 }
 
-/// Makes the sources; what was restored is gone on from.
+/// Makes the sources; what was restored is gone on from. `answered_before`: with everything that they had.
 pub(super) fn make(
     config: &Config,
     clock: &Arc<dyn ServiceClock>,
     board: &Arc<Board>,
     letters: &SyncSender<DeadLetter>,
     restored: Option<&Arc<Restored>>,
+    answered_before: bool,
 ) -> anyhow::Result<Sources> {
     let kafka = config.kafka.as_ref().map(|settings| {
         let restored = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
-        let clock = Arc::new(LaterClock::new(clock.clone()));
-        kafka::Source::resuming(of_kafka(settings), clock, board, letters.clone(), resume)
+        let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
+        let settings = kafka::Settings { answered_before, ..of_kafka(settings) };
+        kafka::Source::resuming(settings, clock, board, letters.clone(), resume)
     });
     // One worker reads the database: it is one of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {

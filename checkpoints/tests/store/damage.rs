@@ -105,7 +105,8 @@ fn findings_name_file_and_range_and_a_damaged_one_does_not_count_as_kept() {
     assert_eq!((finding.tick, &finding.path), (Some(400), &path));
     assert!(finding.bytes.as_ref().is_some_and(|range| range.contains(&60)), "{finding}");
     assert!(matches!(finding.damage, Damage::Checksum(_)), "{finding}");
-    // 400 looks whole from outside, but 300 must not be given up for it.
+    // 400 looks whole from outside, but 300 must not be given up for it, nor may anybody be told of what it holds.
+    assert_eq!(store.newest_whole().expect("the disk works"), Some(300));
     write(&mut store, 500, Kind::Delta { on: 300 }, &changes(500, 3)).expect("the disk works");
     let ticks = super::shop::restorable(&disk);
     assert_eq!(ticks, [500, 300, 200, 100]);

@@ -1,23 +1,31 @@
 //! The Kafka source's feed on the log in memory: what it refuses, and how far it says that it has come.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use dataflow::board::Board;
-use dataflow::feed::Fed;
+use dataflow::feed::{Fed, Waker};
 use dataflow::graph::Plan;
 use dataflow::publish::Slots;
 use dataflow::station::Station;
 use dataflow::time::{Millis, Time};
+use rdkafka::Message;
+use rdkafka::message::OwnedMessage;
 use sources::kafka;
 use sources::kafka::by_hand::{self, Parts};
+use sources::kafka::upstream::{
+    Ends, Fetch, Fingerprint, Found, PartitionId, Polled, Reread, Tail, Unanswered, Upstream,
+};
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
-use super::reading::{Broker, Client};
+use super::reading::{Broker, Client, Reading};
 use super::{Event, Log, SharedLog, TOPICS};
 use crate::clock::{BEGINNING, Clock};
 use crate::world::{self, RULES};
@@ -42,6 +50,17 @@ struct Read {
 }
 
 fn read(log: &SharedLog, now: Time, budget: usize) -> Read {
+    let (upstream, fetch) = (Broker::new(log.clone(), None), Client::new(log.clone(), None));
+    read_through(upstream, fetch, false, now, budget)
+}
+
+fn read_through<U: Upstream>(
+    upstream: U,
+    fetch: impl Fetch + 'static,
+    answered_before: bool,
+    now: Time,
+    budget: usize,
+) -> Read {
     let dictionary = world::dictionary();
     let plan = Plan {
         rules: RULES,
@@ -55,10 +74,11 @@ fn read(log: &SharedLog, now: Time, budget: usize) -> Read {
     let mut station = Station::new(&mut worker, &plan, &Arc::new(Slots::new(1)));
     let (board, (letters_in, letters)) = (Arc::new(Board::default()), sync_channel(100));
     let (mut watching, mut feed) = by_hand::open(Parts {
-        upstream: Broker::new(log.clone(), None),
-        fetch: Client::new(log.clone(), None),
+        upstream,
+        fetch,
         topics: TOPICS.into_iter().map(Into::into).collect(),
         resume: Arc::new(|_, _| None),
+        answered_before,
         clock: Arc::new(Clock::new(now)),
         board: board.clone(),
         dead_letters: letters_in,
@@ -66,11 +86,14 @@ fn read(log: &SharedLog, now: Time, budget: usize) -> Read {
         past_max_ms: 3650 * DAY_MS,
     });
     let mut fed = vec![feed.feed(station.inputs(), budget)];
-    watching.look(true);
-    loop {
-        fed.push(feed.feed(station.inputs(), budget));
-        if fed.last().is_some_and(|fed| fed.records == 0) {
-            break;
+    // The second look mends what the first reading ran into.
+    for _ in 0..2 {
+        watching.look(true);
+        loop {
+            fed.push(feed.feed(station.inputs(), budget));
+            if fed.last().is_some_and(|fed| fed.records == 0) {
+                break;
+            }
         }
     }
     let accepted = board.snapshot().into_iter().find(|view| view.name == kafka::NAME).map_or(0, |view| view.accepted);
@@ -121,4 +144,91 @@ fn a_backfill_is_dated_by_its_records_and_not_by_one_that_is_dated_ahead() {
     assert_eq!(reached[1..10], expected.collect::<Vec<_>>());
     assert!(reached[10..].iter().all(Option::is_none), "{reached:?}");
     assert_eq!((read.accepted, read.refused), (records, vec![]));
+}
+
+/// A client to which one record comes damaged, once: it says so, and goes on behind it.
+struct Damaging {
+    client: Client,
+    offset: i64,
+    done: Rc<Cell<bool>>,
+}
+
+struct DamagedTail {
+    reading: Reading,
+    offset: i64,
+    done: Rc<Cell<bool>>,
+}
+
+impl Fetch for Damaging {
+    type Tail = DamagedTail;
+
+    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> Result<DamagedTail, Unanswered> {
+        let reading = self.client.start(id, next, waker)?;
+        Ok(DamagedTail { reading, offset: self.offset, done: self.done.clone() })
+    }
+
+    fn serve(&self) {}
+}
+
+impl Tail for DamagedTail {
+    type Record<'a> = OwnedMessage;
+
+    fn poll(&self) -> Option<Polled<OwnedMessage>> {
+        match self.reading.poll()? {
+            Polled::Record(message) if message.offset() == self.offset && !self.done.replace(true) => {
+                Some(Polled::Failed("its checksum is wrong".to_owned()))
+            }
+            polled => Some(polled),
+        }
+    }
+
+    fn stop(self) {
+        self.reading.stop();
+    }
+}
+
+#[test]
+fn what_comes_behind_damaged_records_is_not_taken_for_what_follows() {
+    for budget in [1, 100] {
+        let (log, done) = (Log::new(), Rc::new(Cell::new(false)));
+        (0..9).for_each(|nth| append(&log, BEGINNING + nth, BEGINNING + nth));
+        let fetch = Damaging { client: Client::new(log.clone(), None), offset: 4, done: done.clone() };
+        let read = read_through(Broker::new(log.clone(), None), fetch, false, BEGINNING + HOUR_MS, budget);
+        assert!(done.get(), "it came");
+        assert_eq!((read.accepted, read.refused), (9, vec![]), "each of them once");
+    }
+}
+
+/// A broker that cannot say where the removals are read.
+struct Leaderless(Broker);
+
+impl Upstream for Leaderless {
+    fn serve(&self) {}
+
+    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
+        if topic == TOPICS[1] { Ok(Found::Refused("it has no leader".to_owned())) } else { self.0.look_up(topic) }
+    }
+
+    fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered> {
+        self.0.ends(ids)
+    }
+
+    fn reread(
+        &self,
+        remembered: &BTreeMap<PartitionId, Fingerprint>,
+    ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
+        self.0.reread(remembered)
+    }
+}
+
+#[test]
+fn a_topic_that_cannot_be_read_yet_is_waited_for_where_it_was_answered_with() {
+    for answered_before in [false, true] {
+        let log = Log::new();
+        append(&log, BEGINNING, BEGINNING);
+        let (upstream, fetch) = (Leaderless(Broker::new(log.clone(), None)), Client::new(log.clone(), None));
+        let read = read_through(upstream, fetch, answered_before, BEGINNING + HOUR_MS, 100);
+        assert_eq!(read.accepted, 1, "the other topic is read");
+        assert_eq!(read.fed.last().and_then(|fed| fed.reached), answered_before.then_some(0));
+    }
 }

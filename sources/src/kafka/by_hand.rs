@@ -25,6 +25,8 @@ pub struct Parts<U, F> {
     pub topics: Vec<Arc<str>>,
     /// The kept positions.
     pub resume: Resume,
+    /// See [`Settings`](super::Settings).
+    pub answered_before: bool,
     /// Says what time it is.
     pub clock: Arc<dyn ServiceClock>,
     /// What the source says about itself.
@@ -49,13 +51,22 @@ impl<U: Upstream> Watching<U> {
 
 /// A source that no thread moves: its watcher and its feed.
 pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>, Box<dyn Feed>) {
-    let Parts { upstream, fetch, topics, resume, clock, board, dead_letters, future_max_ms, past_max_ms } = parts;
+    let Parts { upstream, fetch, topics, resume, answered_before, clock, .. } = parts;
+    let Parts { board, dead_letters, future_max_ms, past_max_ms, .. } = parts;
     let (board, bell, desks) = (board.source(NAME), Arc::new(Bell::default()), Arc::new(Desks::default()));
     let waker = Waker::of_this_thread();
     let desk = Arc::new(Desk::new(0, waker.clone()));
     desks.add(desk.clone(), 1);
-    let discovery = Duration::MAX;
-    let charge = Charge { upstream, topics, discovery, resume, desks, bell: bell.clone(), board: board.clone() };
+    let charge = Charge {
+        upstream,
+        topics,
+        discovery: Duration::MAX,
+        resume,
+        answered_before,
+        desks,
+        bell: bell.clone(),
+        board: board.clone(),
+    };
     let common = Common { clock, board, dead_letters, bell, future_max_ms, past_max_ms };
     (Watching(Watch::new(charge)), Box::new(KafkaFeed::new(fetch, desk, waker, common)))
 }

@@ -26,6 +26,9 @@ pub struct Settings {
     pub future_max_ms: Millis,
     /// How far before its record's time an event's time may be, in milliseconds.
     pub past_max_ms: Millis,
+    /// Whether somebody was answered with all of these topics before: then nothing counts as caught up with while one
+    /// that is there cannot be read.
+    pub answered_before: bool,
 }
 
 impl Settings {
@@ -39,6 +42,7 @@ impl Settings {
             discovery: Duration::from_secs(5),
             future_max_ms: TimeBounds::FUTURE_MAX_DEFAULT,
             past_max_ms: TimeBounds::PAST_MAX_DEFAULT,
+            answered_before: false,
         }
     }
 }

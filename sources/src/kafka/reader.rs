@@ -33,13 +33,16 @@ pub(super) struct Reader<T> {
     time: Time,
     /// A refused record that could not be handed over yet. Until it is, the position stays before it.
     held: Option<Box<DeadLetter>>,
+    /// Reading has failed. What would come next may lie behind records that were left out: another reader begins where
+    /// this one is.
+    failed: bool,
 }
 
 impl<T: Tail> Reader<T> {
     /// Goes on with a partition that is read from `next` on.
     pub(super) fn new(tail: T, id: PartitionId, place: Arc<Place>, next: i64, goal: i64) -> Self {
         let reached = next >= goal;
-        Reader { id, tail, place, next, goal, reached, proofs: 0, last: None, time: 0, held: None }
+        Reader { id, tail, place, next, goal, reached, proofs: 0, last: None, time: 0, held: None, failed: false }
     }
 
     pub(super) fn id(&self) -> &PartitionId {
@@ -74,9 +77,10 @@ impl<T: Tail> Reader<T> {
         std::mem::replace(&mut self.proofs, proofs) != proofs
     }
 
-    /// Reads up to `limit` records that have arrived. Fewer: there are no more, or one waits for the dead letters.
+    /// Reads up to `limit` records that have arrived. Fewer: there are no more, one waits for the dead letters, or reading
+    /// has failed.
     pub(super) fn read(&mut self, limit: usize, intake: &mut Intake<'_>, dead_letters: &DeadLetters) -> usize {
-        if !self.release(dead_letters) {
+        if self.failed || !self.release(dead_letters) {
             return 0;
         }
         let before = self.next;
@@ -105,6 +109,8 @@ impl<T: Tail> Reader<T> {
                 Some(Polled::Failed(reason)) => {
                     tracing::debug!(partition = %self.id, reason, "reading fails");
                     self.place.fail(reason);
+                    self.failed = true;
+                    break;
                 }
             }
         }

@@ -47,6 +47,8 @@ pub(super) struct Charge<U> {
     pub(super) topics: Vec<Arc<str>>,
     pub(super) discovery: Duration,
     pub(super) resume: Resume,
+    /// Somebody was answered with all of the topics before.
+    pub(super) answered_before: bool,
     pub(super) desks: Arc<Desks>,
     pub(super) bell: Arc<Bell>,
     pub(super) board: Arc<SourceBoard>,
@@ -168,11 +170,11 @@ impl<U: Upstream> Watch<U> {
         Ok(())
     }
 
-    /// Whether there is a topic that was read before, and of which nothing can be read yet.
+    /// Whether there is a topic that was read before, or answered with, and of which nothing can be read yet.
     fn is_kept_from_us(&self) -> bool {
         let is_read = |topic: &str| self.tracked.keys().any(|id| *id.topic == *topic);
         // Any topic has a first partition.
-        let was_read = |topic: &str| (self.charge.resume)(topic, 0).is_some();
+        let was_read = |topic: &str| self.charge.answered_before || (self.charge.resume)(topic, 0).is_some();
         self.refused.iter().any(|topic| !is_read(topic) && was_read(topic))
     }
 

@@ -17,6 +17,10 @@ pub(super) enum Error {
     /// Wrong until somebody mends it.
     #[error("{}", listed(.0))]
     Layout(Vec<Finding>),
+    /// Somebody follows the slot, very likely the process before this one: it takes the server a moment, or a minute where
+    /// the host is gone, to notice that it has ended.
+    #[error("{0}")]
+    Busy(Finding),
     /// The connection, or the server.
     #[error("{}", words(.0))]
     Server(#[from] postgres::Error),

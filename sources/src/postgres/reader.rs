@@ -120,7 +120,7 @@ impl Reader {
                     let text = format!("PostgreSQL at {}: {error}", self.target.place());
                     match error {
                         Error::OtherServer(_) => return self.refuse(text, stop),
-                        Error::Layout(_) => {
+                        Error::Layout(_) | Error::Busy(_) => {
                             health.bad(&self, text);
                             LOOK_AGAIN
                         }
@@ -183,8 +183,7 @@ impl Reader {
         obstacles.extend(survey.all());
         match slot {
             Slot::Refused(finding) => obstacles.push(finding.clone()),
-            // Very likely by the process before this one: it takes the server a moment to notice that it has gone.
-            Slot::Busy(finding) => return Err(Error::Layout(vec![finding.clone()])),
+            Slot::Busy(finding) => return Err(Error::Busy(finding.clone())),
             Slot::Missing | Slot::Lost | Slot::At(_) => {}
         }
         if obstacles.is_empty() {

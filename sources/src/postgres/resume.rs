@@ -76,7 +76,7 @@ pub(super) enum Decision {
     GoOn,
     /// Everything that can be is read as of a new slot. Holds the reason.
     Anew(String),
-    /// Nothing, until somebody has mended that.
+    /// Nothing, until somebody has mended that, or until it is over.
     Wait(Finding),
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use dataflow::board::State;
 use harness::postgres::{Server, connect, execute};
 use postgres::{Client, NoTls};
-use sources::postgres::{Acknowledge, Settings};
+use sources::postgres::{Acknowledge, Mode, Settings};
 
 use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, settings};
 use crate::running::SOON;
@@ -222,6 +222,25 @@ fn another_key_reads_everything_anew() {
     mirror.agrees();
     mirror.follows("INSERT INTO order_items (order_id, product_id) VALUES ('1', 'lamp'); UPDATE order_items SET product_id = 'x' WHERE id = 1");
     mirror.live();
+}
+
+#[test]
+fn while_the_server_takes_the_process_before_for_alive_nothing_counts_as_caught_up_with() {
+    for (name, mode) in [("log_busy_auto", Mode::Auto), ("log_busy_log", Mode::Replication)] {
+        let url = database(name, &[TABLES, ROWS].concat());
+        let settings = || Settings { mode, ..settings(&url) };
+        let before = Mirror::with(settings());
+        before.live();
+        let kept = before.kept();
+        let mirror = Mirror::start(settings(), Some(&kept));
+        mirror.complains(&["in use by process"]);
+        let (ticks, has_caught_up) = (mirror.ticks().ticks(), || mirror.ticks().has_caught_up(u64::MAX - 1));
+        harness::wait_until(SOON, "time goes on", || mirror.ticks().ticks() > ticks + 3);
+        assert!(!has_caught_up(), "what was committed meanwhile is not here yet");
+        drop(before);
+        mirror.live();
+        harness::wait_until(SOON, "everything is here", has_caught_up);
+    }
 }
 
 #[test]

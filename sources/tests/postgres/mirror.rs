@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dataflow::board::{Board, SourceView, State};
 use dataflow::dictionary::Dictionary;
-use dataflow::engine::{Engine, Restore};
+use dataflow::engine::{Engine, Restore, TickCounter};
 use dataflow::feed::{Fed, Feed, Position};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
@@ -203,6 +203,11 @@ impl Mirror {
         }
         let position = cut.parts.iter().flat_map(|part| part.positions.iter()).next()?.clone();
         Some(Kept { tick: cut.tick, rows, position })
+    }
+
+    /// How far time has come.
+    pub(crate) fn ticks(&self) -> TickCounter {
+        self.engine.as_ref().unwrap().tick_counter()
     }
 
     /// Distinct buyers of all products, as shown.

@@ -164,6 +164,8 @@ fn is_definite(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     let definite = [
         Code::AutoOffsetReset,
+        // What comes next lies behind the records that are damaged.
+        Code::BadMessage,
         Code::OffsetOutOfRange,
         Code::UnknownTopic,
         Code::UnknownPartition,
