@@ -78,7 +78,9 @@ impl Desk {
         self.board.rejected(reason);
         let (stream, offset) = (file.to_owned(), i64::try_from(offset).unwrap_or(i64::MAX));
         let payload = payload[..payload.len().min(PAYLOAD_BYTES_MAX)].to_vec();
-        post(&self.letters, DeadLetter { stream, partition: 0, offset, reason, detail, payload }, &self.stop)
+        post(&self.letters, DeadLetter { stream, partition: 0, offset, reason, detail, payload }, |wait| {
+            self.stop.wait(wait)
+        })
     }
 }
 

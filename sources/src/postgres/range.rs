@@ -75,7 +75,8 @@ pub fn read(
     let _reader = SideThread::spawn("replay-tables", {
         let (pulse, dictionary) = (pulse.clone(), dictionary.clone());
         move |stop| {
-            let mut scan = Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0 };
+            let mut scan =
+                Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
             pulse.ask();
             let read = target.connect().map_err(Error::from);
             let read = read.and_then(|mut client| scan_tables(&mut client, &settings, asked, &dictionary, &mut scan));

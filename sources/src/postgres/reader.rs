@@ -225,7 +225,7 @@ impl Reader {
 
     /// For the rows that cannot be taken, of the reading or the transaction with this number.
     pub(super) fn scan<'a>(&'a self, reading: i64, stop: &'a Stop) -> Scan<'a> {
-        Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading }
+        Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading, session: None }
     }
 
     /// The rows came from elsewhere: this source does not go on.

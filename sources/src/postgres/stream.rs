@@ -25,7 +25,7 @@ use super::rows::{Row, Told};
 use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
 use super::survey::{self, Survey};
-use super::table::{FUTURE, Skip};
+use super::table::{FUTURE, Scan, Skip};
 use super::unblock::unblock;
 use super::{NAME, STREAM};
 use crate::side_thread::{Stop, Stopped};
@@ -211,7 +211,7 @@ impl<'a> Stream<'a> {
         let row = Row { route, told };
         if let Err(fault) = row.edits(&self.reader.dictionary, &mut transaction.edits) {
             let table = self.reader.settings.tables.name(route.which);
-            let scan = self.reader.scan(transaction.place.0, stop);
+            let scan = Scan { session: Some(&self.session), ..self.reader.scan(transaction.place.0, stop) };
             scan.skip(table, row.to_json(), Skip::Refused(fault), &mut self.log.memory.refusals)?;
         }
         Ok(())

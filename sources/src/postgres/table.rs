@@ -1,5 +1,7 @@
 //! Streams one table: every row is taken, or refused with a dead letter.
 
+use std::time::Duration;
+
 use dataflow::board::SourceBoard;
 use dataflow::dictionary::Collision;
 use postgres::Transaction;
@@ -10,11 +12,12 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::pulse::Pulse;
+use super::session::Session;
 use crate::dead_letter::{DeadLetters, post};
 use crate::decode::DeadLetter;
 use crate::fault::Fault;
 use crate::refusals::Refusals;
-use crate::side_thread::Stop;
+use crate::side_thread::{Stop, Stopped};
 
 /// Rows between two looks at the stop signal.
 const LOOK_EVERY: usize = 1024;
@@ -103,6 +106,8 @@ pub(super) struct Scan<'a> {
     pub(super) stop: &'a Stop,
     /// The number of this reading, or the transaction's place in the log: the offset of its dead letters.
     pub(super) reading: i64,
+    /// The session in which the rows come, if they do: it goes on while something is waited for.
+    pub(super) session: Option<&'a Session>,
 }
 
 impl Scan<'_> {
@@ -164,7 +169,17 @@ impl Scan<'_> {
         };
         // Waiting for room is no silence of the server's.
         self.pulse.rest();
-        post(self.letters, letter, self.stop)?;
+        post(self.letters, letter, |wait| self.wait(wait))?;
         Ok(())
+    }
+
+    fn wait(&self, wait: Duration) -> Result<(), Stopped> {
+        match self.session {
+            Some(session) => {
+                session.rest(wait);
+                self.stop.check()
+            }
+            None => self.stop.wait(wait),
+        }
     }
 }

@@ -9,7 +9,7 @@ use harness::postgres::{Server, connect, execute};
 use postgres::{Client, NoTls};
 use sources::postgres::{Acknowledge, Mode, Settings};
 
-use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, settings};
+use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, hears, settings};
 use crate::running::SOON;
 
 /// Ends all replication sessions of this slot and waits until nobody follows it.
@@ -241,6 +241,20 @@ fn while_the_server_takes_the_process_before_for_alive_nothing_counts_as_caught_
         mirror.live();
         harness::wait_until(SOON, "everything is here", has_caught_up);
     }
+}
+
+#[test]
+fn while_refused_rows_wait_to_be_written_away_the_server_hears_of_us() {
+    let url = database("log_letters", &[TABLES, ROWS].concat());
+    let mirror = Mirror::following(&url);
+    // More than the outlet takes.
+    execute(&url, "INSERT INTO orders SELECT 'guest-' || n, NULL, NULL, now() FROM generate_series(1, 150) n");
+    let rejected = || mirror.view().rejected.values().sum::<u64>();
+    harness::wait_until(SOON, "the outlet is full", || rejected() > 100);
+    hears(&mut connect(&url), "log_letters", 3);
+    assert!((101..150).contains(&rejected()), "it waits");
+    mirror.letters.iter().take(150).for_each(drop);
+    mirror.follows("DELETE FROM orders WHERE user_id IS NULL; UPDATE orders SET user_id = 'eve'");
 }
 
 #[test]
