@@ -270,7 +270,7 @@ fn nowhere(config: &Config) -> Option<ChangeOutlet> {
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {
     let stall = Duration::from_secs(config.cluster.stall_s);
-    let start = || Watchdog::start(engine.shelf().slots().clone(), clock.clone(), stall);
+    let start = || Watchdog::start(engine.shelf().slots().clone(), engine.tick_counter(), clock.clone(), stall);
     config.cluster.is_shared().then(start).transpose()
 }
 

@@ -10,7 +10,7 @@ mod plain;
 mod program;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::postgres::connect;
 use harness::{http, wait_until};
@@ -20,6 +20,9 @@ use crate::plain::Plain;
 use crate::program::{Cluster, SOON, Services, Serving, alone};
 
 const VIEWS: usize = 2000;
+
+/// What `cluster::SETTINGS` say: after so long without a tick a process gives its peers up.
+const STALL: Duration = Duration::from_secs(5);
 
 /// The time SIGTERM may take to be obeyed.
 const END_MAX: Duration = Duration::from_secs(30);
@@ -41,6 +44,7 @@ fn two_processes_are_one() {
     a_removal_through_any_process_shows_in_all(&mut plain, &cluster.processes);
     the_addresses_of_other_shops_are_passed_on_too(&plain, &cluster.processes);
     as_of_does_not_go_back(&plain, &cluster.processes);
+    a_mark_that_cannot_be_raised_ends_nobody(&services.mark(), &mut cluster);
 
     cluster.wait_checkpoint();
     cluster.supervisor.terminate();
@@ -139,4 +143,21 @@ fn as_of_does_not_go_back(plain: &Plain, processes: &[Serving]) {
             }
         }
     }
+}
+
+/// The directory of checkpoints fails: answers stand still, and no process takes the other for frozen.
+fn a_mark_that_cannot_be_raised_ends_nobody(mark: &Path, cluster: &mut Cluster) {
+    let content = std::fs::read(mark).expect("what was answered is noted");
+    std::fs::remove_file(mark).and_then(|()| std::fs::create_dir(mark)).expect("the test's own directory");
+    let first = &cluster.processes[0];
+    wait_until(SOON, "it is told", || first.get("/readyz").text().contains("cannot be noted"));
+    let since = Instant::now();
+    wait_until(SOON, "more than the time of a standstill passes", || {
+        cluster.processes.iter().for_each(|process| assert_eq!(process.get("/livez").status, 200));
+        since.elapsed() > 2 * STALL
+    });
+    std::fs::remove_dir(mark).and_then(|()| std::fs::write(mark, content)).expect("the test's own directory");
+    cluster.wait_ready();
+    let said = cluster.supervisor.stderr();
+    assert!(!said.contains("no tick has closed"), "{said}");
 }

@@ -29,6 +29,9 @@ const FEED_MAX: usize = 16_384;
 /// At the end of a cluster, how long a worker waits for what is still on its way for a cut.
 const LAST_CUT_MAX: Duration = Duration::from_secs(2);
 
+/// How often a leader that waits for its lease says so.
+const HELD_TOLD_EVERY: Duration = Duration::from_millis(250);
+
 /// Everything an engine is started with.
 pub struct Settings {
     /// Worker threads.
@@ -185,6 +188,7 @@ impl Engine {
                 cuts,
                 cut: 0,
                 reporter,
+                held: Instant::now(),
                 board: &board,
             }
             .run(worker);
@@ -244,6 +248,12 @@ impl TickCounter {
         self.0.ticks()
     }
 
+    /// How often the leader of a cluster was heard to close no tick because the lease does not cover it yet.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.0.held()
+    }
+
     /// Whether a state as of `as_of` holds everything that there was in the sources at the start.
     #[must_use]
     pub fn has_caught_up(&self, as_of: Time) -> bool {
@@ -263,6 +273,8 @@ struct Loop<'a> {
     cut: Time,
     /// In processes other than the leader's.
     reporter: Option<Reporter>,
+    /// When the leader last told the others that it waits for the lease.
+    held: Instant,
     board: &'a Board,
 }
 
@@ -328,7 +340,7 @@ impl Loop<'_> {
             self.station.end_all();
         }
         let now = self.clock.now();
-        let Some(next) = self.pace.due(now, self.slots.closed()) else { return };
+        let Some(next) = self.pace.due(now, self.slots.closed()) else { return self.hold() };
         if next > self.station.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
             let closing = Closing {
@@ -341,6 +353,14 @@ impl Loop<'_> {
                 self.cut_at(next - 1);
             }
             self.pace.open(next, now, cut);
+        }
+    }
+
+    /// Where a tick waits for the lease, the others are told so now and then: nobody is frozen.
+    fn hold(&mut self) {
+        if self.pace.is_refused() && self.held.elapsed() >= HELD_TOLD_EVERY {
+            self.held = Instant::now();
+            self.station.hold_all();
         }
     }
 

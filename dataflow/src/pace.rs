@@ -75,6 +75,10 @@ pub(crate) struct Pace {
     /// The tick that was open when all sources had caught up for the first time; `NEVER` before.
     caught_up: AtomicU64,
     lease: Option<Arc<dyn Lease>>,
+    /// For the leader: a tick was due that the lease does not cover.
+    refused: AtomicBool,
+    /// How often the leader was heard to wait for its lease.
+    held: AtomicU64,
 }
 
 /// Of something that has not happened.
@@ -115,6 +119,8 @@ impl Pace {
             ticks: AtomicU64::new(0),
             caught_up: AtomicU64::new(NEVER),
             lease,
+            refused: AtomicBool::new(false),
+            held: AtomicU64::new(0),
         }
     }
 
@@ -171,6 +177,10 @@ impl Pace {
         if mark.end {
             return self.stop_here();
         }
+        if mark.held {
+            self.held.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         if self.place.leads() {
             return;
         }
@@ -220,7 +230,19 @@ impl Pace {
         } else {
             fed >= self.share || age >= self.rules.tick_ms_max
         };
-        (is_due && self.may_show(next)).then_some(next)
+        let is_refused = is_due && !self.may_show(next);
+        self.refused.store(is_refused, Ordering::Relaxed);
+        (is_due && !is_refused).then_some(next)
+    }
+
+    /// For the leader: whether the tick that was last asked for is due and the lease does not cover it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How often the leader was heard to wait for its lease.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     fn may_show(&self, tick: Time) -> bool {

@@ -74,7 +74,7 @@ impl Station {
     pub(crate) fn close_tick(&mut self, tick: Time, closing: Closing) {
         if self.leads {
             let Closing { cut, waits_for, caught_up } = closing;
-            self.inputs.mark(Mark { now: tick - 1, cut, end: false, waits_for, caught_up });
+            self.inputs.mark(Mark { now: tick - 1, cut, end: false, held: false, waits_for, caught_up });
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
@@ -82,7 +82,18 @@ impl Station {
 
     /// For the leader: tells all workers of the cluster, itself included, to end.
     pub(crate) fn end_all(&mut self) {
-        self.inputs.mark(Mark { now: self.tick() - 1, cut: false, end: true, waits_for: None, caught_up: false });
+        self.tell_all(true, false);
+    }
+
+    /// For the leader: tells all workers of the cluster, itself included, that no tick is closed for now.
+    pub(crate) fn hold_all(&mut self) {
+        self.tell_all(false, true);
+    }
+
+    /// A mark that closes nothing.
+    fn tell_all(&mut self, end: bool, held: bool) {
+        let now = self.tick() - 1;
+        self.inputs.mark(Mark { now, cut: false, end, held, waits_for: None, caught_up: false });
         self.inputs.flush_marks();
     }
 

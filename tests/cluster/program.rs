@@ -50,6 +50,11 @@ impl Services {
         )
     }
 
+    /// The file in which the processes note what was answered.
+    pub(crate) fn mark(&self) -> PathBuf {
+        self.dir.path().join("checkpoints/served")
+    }
+
     /// A hosts file for so many processes, and the URLs of their servers.
     pub(crate) fn hosts(&self, processes: usize) -> (PathBuf, Vec<String>) {
         let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();

@@ -27,6 +27,8 @@ pub(crate) struct Mark {
     pub(crate) cut: bool,
     /// Whether this is the end of all workers; then no tick is closed.
     pub(crate) end: bool,
+    /// Whether no tick is closed because the lease does not cover the next one yet. The leader is well.
+    pub(crate) held: bool,
     /// A process whose sources are not live, if there is one.
     pub(crate) waits_for: Option<usize>,
     /// Whether the sources of all processes had caught up by then.

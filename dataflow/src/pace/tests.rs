@@ -116,11 +116,16 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
     assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
     following.fed(1, fed(50, 70));
     assert_eq!(following.budget(), 0);
-    let mark = Mark { now: 1000, cut: true, end: false, waits_for: None, caught_up: false };
+    let mark = Mark { now: 1000, cut: true, end: false, held: false, waits_for: None, caught_up: false };
     following.marked(mark);
     assert!(!following.has_caught_up(1000));
     following.marked(mark);
     assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
+    for process in [&leading, &following] {
+        process.marked(Mark { now: 1000, held: true, ..mark });
+        assert_eq!(process.held(), 1, "the leader waits, and is well");
+    }
+    assert_eq!(following.tick(), 1001);
     leading.stop();
     assert!(leading.take_ending() && !leading.is_stopped(), "all processes are told first");
     let end = Mark { end: true, ..mark };

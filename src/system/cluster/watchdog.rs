@@ -1,9 +1,11 @@
-//! Notices that no tick closes any more: a peer that is frozen, or cut off, raises no error by itself.
+//! Notices that no tick closes any more: a peer that is frozen, or cut off, raises no error by itself. Where the leader waits
+//! until it is noted how far answers may go, it says so: that is no freeze.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use dataflow::engine::TickCounter;
 use dataflow::publish::Slots;
 use dataflow::time::{ServiceClock, Time};
 
@@ -22,16 +24,21 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Ends the process when no tick has closed for `stall` while the clock went on.
+    /// Ends the process when no tick has closed for `stall` while the clock went on, and the leader has said nothing.
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(crate) fn start(slots: Arc<Slots>, clock: Arc<dyn ServiceClock>, stall: Duration) -> std::io::Result<Watchdog> {
+    pub(crate) fn start(
+        slots: Arc<Slots>,
+        ticks: TickCounter,
+        clock: Arc<dyn ServiceClock>,
+        stall: Duration,
+    ) -> std::io::Result<Watchdog> {
         let (stop, stopped) = channel::<()>();
         let mut watch = Watch::new();
         std::thread::Builder::new().name("watchdog".into()).spawn(move || {
             while stopped.recv_timeout(stall / LOOKS) == Err(RecvTimeoutError::Timeout) {
-                if watch.look(slots.closed(), clock.now()) {
+                if watch.look(slots.closed(), ticks.held(), clock.now()) {
                     tracing::error!(
                         stall_s = stall.as_secs(),
                         "no tick has closed for so long: a process of the cluster is frozen or cut off; ending"
@@ -47,23 +54,24 @@ impl Watchdog {
 /// What was seen.
 struct Watch {
     closed: Time,
+    held: u64,
     now: Time,
     looks: u32,
 }
 
 impl Watch {
     fn new() -> Self {
-        Watch { closed: 0, now: 0, looks: 0 }
+        Watch { closed: 0, held: 0, now: 0, looks: 0 }
     }
 
     /// Whether it has taken too long.
-    fn look(&mut self, closed: Time, now: Time) -> bool {
-        if closed > self.closed {
+    fn look(&mut self, closed: Time, held: u64, now: Time) -> bool {
+        if closed > self.closed || held > self.held {
             self.looks = 0;
         } else if now > self.now {
             self.looks += 1;
         }
-        (self.closed, self.now) = (closed, now);
+        (self.closed, self.held, self.now) = (closed, held, now);
         self.looks > if closed <= 1 { LOOKS * START } else { LOOKS }
     }
 }
@@ -75,11 +83,12 @@ mod tests {
     #[test]
     fn only_a_standstill_that_lasts_while_the_clock_goes_on_is_one() {
         let mut watch = Watch::new();
-        assert!((1..100).all(|now| !watch.look(1, now)), "the first tick takes longer");
-        assert!((100..200).all(|now| !watch.look(now, now)));
-        assert!((0..100).all(|_| !watch.look(199, 199)), "the clock stands as well");
-        assert!((0..20).all(|more| !watch.look(199, 200 + more)));
-        assert!(watch.look(199, 220));
-        assert!(!watch.look(221, 221), "it went on");
+        assert!((1..100).all(|now| !watch.look(1, 0, now)), "the first tick takes longer");
+        assert!((100..200).all(|now| !watch.look(now, 0, now)));
+        assert!((0..100).all(|_| !watch.look(199, 0, 199)), "the clock stands as well");
+        assert!((0..20).all(|more| !watch.look(199, 0, 200 + more)));
+        assert!(watch.look(199, 0, 220));
+        assert!((0..100).all(|more| !watch.look(199, 1 + more, 221 + more)), "the leader waits");
+        assert!(!watch.look(321, 100, 321), "it went on");
     }
 }
