@@ -148,8 +148,8 @@ impl Log {
         });
         let reason = match decision {
             Decision::GoOn => return Ok(None),
-            Decision::Wait(finding) if matches!(slot, Slot::Busy(_)) => return Err(Error::Busy(finding)),
-            Decision::Wait(finding) => return Err(Error::Layout(vec![finding])),
+            Decision::Wait(finding) => return Err(Error::Busy(finding)),
+            Decision::Mend(finding) => return Err(Error::Layout(vec![finding])),
             Decision::Anew(reason) => reason,
         };
         self.spoil(reader, reason.clone());

@@ -76,7 +76,9 @@ pub(super) enum Decision {
     GoOn,
     /// Everything that can be is read as of a new slot. Holds the reason.
     Anew(String),
-    /// Nothing, until somebody has mended that, or until it is over.
+    /// Nothing, until somebody has mended that.
+    Mend(Finding),
+    /// Nothing, until that is over.
     Wait(Finding),
 }
 
@@ -102,7 +104,8 @@ impl Standing {
         let (slot, name) = found.slot;
         let stale = |other: String| Decision::Anew(self.stale.clone().unwrap_or(other));
         let place = match (slot, self.held) {
-            (Slot::Refused(finding) | Slot::Busy(finding), _) => return Decision::Wait(finding.clone()),
+            (Slot::Refused(finding), _) => return Decision::Mend(finding.clone()),
+            (Slot::Busy(finding), _) => return Decision::Wait(finding.clone()),
             (_, None) => return Decision::Anew("nothing was kept".to_owned()),
             (_, Some(held)) if held.place > found.end => {
                 let (end, place) = (found.end, held.place);
@@ -191,7 +194,7 @@ mod tests {
         match standing.decide(found) {
             Decision::GoOn => None,
             Decision::Anew(reason) => Some(reason),
-            Decision::Wait(finding) => panic!("{finding}"),
+            Decision::Mend(finding) | Decision::Wait(finding) => panic!("{finding}"),
         }
     }
 
@@ -252,10 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_of_others_is_waited_for() {
+    fn a_slot_of_others_is_waited_for_or_mended() {
         let finding = Finding { problem: "in use".to_owned(), mend: "stop it".to_owned() };
-        for slot in [Slot::Busy(finding.clone()), Slot::Refused(finding.clone())] {
-            assert_eq!(at(500).decide(&found(&slot)), Decision::Wait(finding.clone()));
+        for (slot, decision) in [
+            (Slot::Busy(finding.clone()), Decision::Wait(finding.clone())),
+            (Slot::Refused(finding.clone()), Decision::Mend(finding)),
+        ] {
+            assert_eq!(at(500).decide(&found(&slot)), decision);
         }
     }
 

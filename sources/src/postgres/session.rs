@@ -135,9 +135,11 @@ impl Session {
         }
     }
 
-    /// Waits without taking anything.
-    pub(super) fn rest(&self, wait: Duration) {
+    /// Waits without taking anything; the server hears of us meanwhile.
+    pub(super) fn rest(&self, wait: Duration, stop: &Stop) -> Result<(), Stopped> {
+        stop.check()?;
         self.runtime.block_on(async { sleep(wait).await });
+        Ok(())
     }
 
     /// Everything before `place` is kept: the server may forget it. Told within a second.

@@ -354,8 +354,7 @@ impl<'a> Stream<'a> {
 pub(super) fn hand(reader: &Reader, session: &mut Session, step: Step, stop: &Stop) -> Result<(), Error> {
     let rows = step.change.len();
     while reader.flow.rows() > 0 && reader.flow.rows() + rows > ROWS_MAX {
-        stop.check()?;
-        session.rest(AGAIN);
+        session.rest(AGAIN, stop)?;
     }
     reader.flow.hand(rows);
     let mut held = step;
@@ -365,8 +364,7 @@ pub(super) fn hand(reader: &Reader, session: &mut Session, step: Step, stop: &St
             Err(TrySendError::Disconnected(_)) => return Err(Stopped.into()),
             Err(TrySendError::Full(step)) => held = step,
         }
-        stop.check()?;
-        session.rest(AGAIN);
+        session.rest(AGAIN, stop)?;
     }
     reader.link.waker.wake();
     tracing::trace!(source = NAME, rows, "a change was handed over");

@@ -175,10 +175,7 @@ impl Scan<'_> {
 
     fn wait(&self, wait: Duration) -> Result<(), Stopped> {
         match self.session {
-            Some(session) => {
-                session.rest(wait);
-                self.stop.check()
-            }
+            Some(session) => session.rest(wait, self.stop),
             None => self.stop.wait(wait),
         }
     }
