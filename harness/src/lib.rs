@@ -3,7 +3,10 @@
 //! ```text
 //! kafka::Broker        one Kafka 4.1 node (KRaft)    ┐
 //! postgres::Server     one PostgreSQL, logical WAL   ├─ process::Process ─ a watchdog ends it if the test dies
+//!   and its standbys   each streams from another     │
 //! chromium::Browser    one headless Chromium         ┘
+//! proxy::Proxy         stalls, resets, redirects     ┐
+//! silent::Silent       accepts and never answers     ┴─ loopback::Listener
 //! http                 one blocking request          wait_until, wait_for, free_port
 //! ```
 //!
@@ -14,9 +17,12 @@ pub mod chromium;
 pub mod http;
 mod installed;
 pub mod kafka;
+mod loopback;
 mod port;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
+pub mod silent;
 mod wait;
 mod watchdog;
 

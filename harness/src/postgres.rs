@@ -1,6 +1,10 @@
 //! One real PostgreSQL server on loopback, its cluster in a temporary directory.
 //!
+//! Further servers that stream from it are made in `postgres/standby.rs`.
+//!
 //! The server refuses to run as root: where the tests run as root, it runs as the user `postgres` of the package.
+
+mod standby;
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -32,10 +36,7 @@ impl Server {
     /// Makes a fresh cluster, starts it on a free port and waits until it answers.
     #[track_caller]
     pub fn start() -> Server {
-        let dir = TempDir::with_prefix("vitrine-postgres-").expect("a temporary directory");
-        if let Some((user, group)) = service_user() {
-            chown(dir.path(), Some(user), Some(group)).expect("root may give a directory away");
-        }
+        let dir = own_dir();
         let mut initdb = server_program("initdb", dir.path());
         initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"]);
         initdb.arg(dir.path().join("cluster"));
@@ -143,6 +144,15 @@ pub fn connect(url: &str) -> Client {
 pub fn execute(url: &str, sql: &str) {
     let done = connect(url).batch_execute(sql);
     done.unwrap_or_else(|error| panic!("{error:?} in: {sql}"));
+}
+
+/// A temporary directory that the server may write to.
+fn own_dir() -> TempDir {
+    let dir = TempDir::with_prefix("vitrine-postgres-").expect("a temporary directory");
+    if let Some((user, group)) = service_user() {
+        chown(dir.path(), Some(user), Some(group)).expect("root may give a directory away");
+    }
+    dir
 }
 
 fn spawn(dir: &Path, port: u16) -> Process {

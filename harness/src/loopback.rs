@@ -1,0 +1,81 @@
+//! A listener on loopback with a task for each connection, on a thread of its own: what the proxy and the silent server share.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// The listener at work. When it is dropped, the port is free again and all connections are closed.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    port: u16,
+    accepted: Arc<AtomicUsize>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Listens on that port of 127.0.0.1, or on any free one if it is 0. Each connection is given to `serve`.
+    #[track_caller]
+    pub(crate) fn start<F>(port: u16, serve: impl Fn(TcpStream) -> F + Send + 'static) -> Listener
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let listener = listener.unwrap_or_else(|error| panic!("cannot listen on 127.0.0.1:{port}: {error}"));
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (stop, stopped) = oneshot::channel();
+        let count = accepted.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let accept = accept(listener, count, serve);
+            // Connections end with the runtime.
+            runtime.expect("a runtime starts").block_on(async {
+                tokio::select! {
+                    failed = accept => failed.expect("a listener of our own accepts connections"),
+                    _ = stopped => {}
+                }
+            });
+        });
+        Listener { port, accepted, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections have been accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // What it panicked with has been told.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept<F>(listener: TcpListener, count: Arc<AtomicUsize>, serve: impl Fn(TcpStream) -> F) -> io::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        count.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(serve(stream));
+    }
+}
