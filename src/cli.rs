@@ -5,6 +5,7 @@ mod checkpoint;
 mod common;
 mod demo;
 mod generate;
+mod postgres;
 mod produce;
 mod replay;
 mod serve;
@@ -16,6 +17,7 @@ pub use self::checkpoint::{CheckpointAction, CheckpointArgs, CheckpointPlace};
 pub use self::common::ConfigArgs;
 pub use self::demo::DemoArgs;
 pub use self::generate::{GenerateArgs, Target};
+pub use self::postgres::{PostgresAction, PostgresArgs};
 pub use self::produce::ProduceArgs;
 pub use self::replay::ReplayArgs;
 pub use self::serve::ServeArgs;
@@ -74,6 +76,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List, show and verify checkpoints
     Checkpoint(CheckpointArgs),
+    /// Say how to go on with the database: after a restore or pg_upgrade
+    Postgres(PostgresArgs),
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod demo;
 pub mod generate;
+pub mod postgres;
 pub mod produce;
 pub mod replay;
 pub mod serve;
@@ -18,7 +19,7 @@ mod signals;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PostgresAction};
 use crate::config::{self, Config, Request};
 use crate::logging;
 use crate::system::cluster;
@@ -69,6 +70,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Checkpoint(args) => {
             let config = load(&args.request())?;
             checkpoint::run(&args, &config)
+        }
+        Command::Postgres(args) => {
+            let PostgresAction::Adopt { system, settings } = args.action;
+            postgres::adopt(system, &load(&settings.request(&[]))?)
         }
     }
 }

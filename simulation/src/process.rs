@@ -345,7 +345,6 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
         orders,
         lines,
         catalogue,
-        ..postgres::Resumed::default()
     })
 }
 

@@ -48,6 +48,8 @@ pub enum Kind {
     Table,
     /// A name that PostgreSQL takes without quotes, of a replication slot or a publication.
     Slot,
+    /// The number a PostgreSQL cluster is given when it is made; empty for none.
+    System,
     /// A path; empty where it may be.
     Path {
         /// Whether an empty path is allowed and means "none".
@@ -97,6 +99,7 @@ impl Kind {
             }
             Kind::Table => "a table's name, with or without its schema, such as orders or shop.orders".into(),
             Kind::Slot => format!("a name: 1 to {IDENTIFIER_BYTES_MAX} of a to z, 0 to 9 and `_`"),
+            Kind::System => "a system identifier of PostgreSQL: digits, or \"\" for none".into(),
             Kind::Path { empty: false } => "a path".into(),
             Kind::Path { empty: true } => "a path, or \"\" for none".into(),
             Kind::Key => "32 hexadecimal digits".into(),
@@ -139,6 +142,7 @@ impl Kind {
                 None => is_identifier(text),
             }),
             Kind::Slot => text_if(raw, is_slot),
+            Kind::System => raw.scalar().filter(|text| text.is_empty() || is_system(text)).map(Value::Text),
             Kind::Path { empty } => {
                 let text = raw.text()?;
                 (*empty || !text.is_empty()).then(|| Value::Path(PathBuf::from(text)))
@@ -186,6 +190,10 @@ fn is_slot(text: &str) -> bool {
     (1..=IDENTIFIER_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
+fn is_system(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
+}
+
 /// Identifiers are quoted wherever they enter SQL; this keeps quotes and blanks out of them as well.
 fn is_identifier(text: &str) -> bool {
     (1..=IDENTIFIER_BYTES_MAX).contains(&text.len())
@@ -222,6 +230,16 @@ mod tests {
         {
             assert_eq!(kind.check(&wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_system_identifier_is_a_number_however_it_is_written() {
+        assert!(takes(Kind::System, "7440123456789012345") && takes(Kind::System, "18446744073709551615"));
+        assert!(takes(Kind::System, "") && Kind::System.check(&Raw::Integer(7)).is_some());
+        for wrong in ["18446744073709551616", "-7", "+7", "7a", " "] {
+            assert!(!takes(Kind::System, wrong), "{wrong:?}");
+        }
+        assert!(Kind::System.check(&Raw::Integer(-7)).is_none());
     }
 
     #[test]

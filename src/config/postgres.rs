@@ -43,8 +43,18 @@ pub(super) const SECTION: Section = Section {
             Kind::Slot,
             "name",
             "\"vitrine\"",
-            "Publication of the three tables, made or extended if need be. After changing it by hand while Vitrine is away, \
-             drop the slot: everything is read anew.",
+            "Publication of the used columns, made or extended if need be. After changing it by hand while Vitrine is away, \
+             drop the slot: the tables are then read anew as a difference, histories stay.",
+        ),
+        Setting::new(
+            "postgres.adopt",
+            Kind::System,
+            "name",
+            "\"\"",
+            "System identifier of a server whose tables may take the place of those read before, after a restore or \
+             pg_upgrade: the tables are read anew as a difference, histories and checkpoints stay. It may stay here. \
+             `vitrine postgres adopt` says the same to a running Vitrine that keeps checkpoints. A promoted standby needs \
+             neither.",
         ),
         Setting::new(
             "postgres.refresh_s",
@@ -157,6 +167,7 @@ pub struct Postgres {
     pub mode: Mode,
     pub slot: String,
     pub publication: String,
+    pub adopt: Option<u64>,
     pub refresh_s: u64,
     pub order_time: OrderTime,
     pub tables: Tables,
@@ -232,6 +243,7 @@ impl Postgres {
             },
             slot: values.text("postgres.slot"),
             publication: values.text("postgres.publication"),
+            adopt: values.text("postgres.adopt").parse().ok(),
             refresh_s: values.integer("postgres.refresh_s"),
             order_time: if order_time == FIRST_SEEN { OrderTime::FirstSeen } else { OrderTime::Column(order_time) },
             tables: Tables {

@@ -1,5 +1,6 @@
 //! The sources that the configuration names, opened once in every worker.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -83,7 +84,6 @@ fn of_restored(
     let resumed = postgres::Resumed {
         lsn: position.map_or(0, |position| position.next),
         proof: position.and_then(|position| position.proof),
-        definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders,
         lines,
         catalogue,
@@ -100,12 +100,18 @@ pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
     }
 }
 
+/// Where `vitrine postgres adopt` names a server to whoever runs with that configuration.
+pub(crate) fn adopted_server(config: &Config) -> Option<PathBuf> {
+    config.checkpoint.as_ref().map(|checkpoint| checkpoint.dir.join(postgres::adopt::FILE))
+}
+
 pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
     postgres::Settings {
         tables: postgres.source_tables(),
         mode: postgres.source_mode(),
         slot: postgres.slot.clone(),
         publication: postgres.publication.clone(),
+        adopt: postgres::Adopt { system: postgres.adopt, file: adopted_server(config) },
         refresh: Duration::from_secs(postgres.refresh_s),
         window_ms: settings::rules(config).window_ms,
         acknowledge: match config.checkpoint {

@@ -29,7 +29,7 @@ use super::memory::{Change, Memory, Span};
 use super::names::{Tables, Which};
 use super::pgoutput::{self, Message, Relation};
 use super::relation::Route;
-use super::resume::{Decision, Found, Standing};
+use super::resume::{Decision, Found, Origin, Standing};
 use super::rows::{Row, Told};
 use super::session::Server;
 use super::slot::{self, Lsn};
@@ -128,8 +128,10 @@ impl Following {
     /// The rows are another server's.
     pub fn settle(&mut self, slot: Slot, end: i64) -> Result<Option<i64>, OtherServer> {
         self.transaction = None;
-        if self.standing.held.is_some_and(|held| !held.is_of(&self.server)) {
-            return Err(OtherServer);
+        match self.standing.origin(&self.server, false) {
+            Origin::Same => {}
+            Origin::Successor(reason) => self.standing.spoil(reason),
+            Origin::Stranger(_) => return Err(OtherServer),
         }
         let (slot, known) = match slot {
             Slot::Missing => (slot::Slot::Missing, Lsn(0)),
@@ -201,7 +203,7 @@ impl Following {
             PRODUCTS => (Which::Products, "product_id"),
             _ => return Ok(()),
         };
-        let identity = Identity::by_key(relation.id, vec![key.to_owned()]);
+        let identity = Identity { relation: relation.id, key: vec![key.to_owned()], full: false, columns: Vec::new() };
         let route = Route::new(relation, which, &self.tables, &identity, None);
         self.routes.insert(relation.id, route.map_err(|lost| Unreadable(format!("{lost:?}")))?);
         Ok(())

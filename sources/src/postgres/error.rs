@@ -1,5 +1,4 @@
-//! Why a reading or the following of the log failed. All of it is tried again, but for another server: what is wrong
-//! with one row is not here.
+//! Why a reading or the following of the log failed. All of it is tried again: what is wrong with one row is not here.
 
 use std::io;
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(super) enum Error {
     /// The log does not tell how the tables came to be what they are.
     #[error("all tables are read again: {0}")]
     Anew(String),
-    /// It is not the server that the rows came from. Needs a person.
+    /// It is not the server that the rows came from, and nobody has adopted it. Needs a person.
     #[error("{0}")]
     OtherServer(String),
     #[error("the replication session cannot be started: {0}")]

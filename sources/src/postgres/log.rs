@@ -1,7 +1,7 @@
 //! Following the server's log: where to go on, reading everything when the log does not say, and then change by change.
 //!
 //! ```text
-//! connect ─▶ same server? ─▶ tables, publication, slot ─┬─ the log goes on where we are ──────────────┐
+//! connect ─▶ same server, or one that may take its place? ─▶ tables, publication, slot ─┬─ the log goes on where we are ──────────────┐
 //!                                                       └─ it does not ─▶ new slot, its snapshot read ┤
 //!                                       (the difference to the rows held is one step) ◀───────────────┘
 //!                                                                                       ▼
@@ -12,26 +12,26 @@ use postgres::Client;
 
 use super::connection::{Target, Who};
 use super::error::Error;
+use super::keys::Identity;
 use super::memory::Memory;
 use super::names::{Tables, Which};
-use super::reader::{Health, Reader, Reading, Step};
-use super::resume::{Decision, Found, Standing};
+use super::reader::{Health, LOOK_AGAIN, Reader, Step};
+use super::resume::{Decision, Found, Held, Origin, Standing};
 use super::session::{Server, Session};
 use super::slot::{self, Lsn, Slot};
 use super::snapshot::How;
 use super::stream::{self, Stream};
 use super::survey::{self, Survey};
 use super::unblock::unblock;
-use super::{Definitions, Resumed, publication, sql};
+use super::{Resumed, publication, sql};
 use crate::side_thread::Stop;
 
 /// What is known from following the log so far.
 pub(super) struct Log {
     pub(super) memory: Memory,
     pub(super) standing: Standing,
-    /// What the tables were when they were looked at last, as far as they could be followed: by this process or the one
-    /// before it.
-    definitions: Definitions,
+    /// What the tables were when they were looked at last, as far as they could be followed.
+    identities: [Option<Identity>; 3],
     /// When the window was swept last.
     pub(super) swept: u64,
     /// Everything there was at the start has come.
@@ -50,8 +50,7 @@ impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
         let (memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
-        let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
-        Log { memory, standing, definitions, swept: 0, live: false }
+        Log { memory, standing, identities: [None, None, None], swept: 0, live: false }
     }
 
     /// Connects and follows, until something fails.
@@ -110,7 +109,12 @@ impl Log {
         let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
         let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
         let who = Target::who(&mut client)?;
-        let (session, server) = self.open(reader, &who, self.standing.place(), floor, stop)?;
+        let (session, server) = open(reader, &who, self.standing.place(), floor, stop)?;
+        match self.standing.origin(&server, reader.settings.adopt.names(server.system)) {
+            Origin::Same => {}
+            Origin::Successor(reason) => self.spoil(reader, reason),
+            Origin::Stranger(held) => return Err(stranger(reader, &server, held)),
+        }
         let mut reached = Reached { client, session, server, survey };
         if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
             reached.survey.leave_out_lines(&settings.tables);
@@ -118,7 +122,10 @@ impl Log {
                 return Err(Error::Layout(reached.survey.all()));
             }
             floor = self.read(reader, &mut reached, &reason, stop)?;
-            (reached.session, reached.server) = self.open(reader, &who, floor, floor, stop)?;
+            (reached.session, reached.server) = open(reader, &who, floor, floor, stop)?;
+            if self.standing.origin(&reached.server, false) != Origin::Same {
+                return Err(Error::Anew("another server answers than the one whose tables were read".to_owned()));
+            }
         }
         let Reached { client, mut session, server, survey } = reached;
         session.start(stop)?;
@@ -126,13 +133,12 @@ impl Log {
         Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
     }
 
-    /// Whether the tables are those that the rows held came from.
+    /// Whether the tables are those that the rows held came from, as far as this process has seen them.
     fn recognise(&mut self, reader: &Reader, survey: &Survey) {
         for which in Which::ALL {
-            let Some(identity) = survey.identity(which) else { continue };
-            let now = identity.fingerprint();
-            let before = self.definitions.0[which as usize].replace(now);
-            if before.is_some_and(|before| before != now) {
+            let Some(now) = survey.identity(which) else { continue };
+            let before = self.identities[which as usize].replace(now.clone());
+            if before.is_some_and(|before| before != *now) {
                 self.spoil(reader, survey::another(reader.settings.tables.name(which)));
             }
         }
@@ -180,7 +186,7 @@ impl Log {
         self.standing.read(place, server);
         self.swept = now;
         let proof = self.standing.held.map(|held| held.proof());
-        let reading = Some(Reading { spoils: reader.flow.spoils(), definitions: self.definitions });
+        let reading = Some(reader.flow.spoils());
         for which in Which::ALL.into_iter().filter(|which| survey.broken(*which).is_some()) {
             self.miss(reader, which);
         }
@@ -188,29 +194,27 @@ impl Log {
         stream::hand(reader, session, step, stop)?;
         Ok(place)
     }
+}
 
-    /// A session that goes on at `place` with everything before `kept` confirmed, on the server the rows came from.
-    fn open(&self, reader: &Reader, who: &Who, place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
-        let mut session = Session::open(&reader.settings, &reader.target, who, place, kept)?;
-        let server = session.identify(stop)?;
-        self.known(reader, &server)?;
-        Ok((session, server))
-    }
+/// A session that goes on at `place` with everything before `kept` confirmed.
+fn open(reader: &Reader, who: &Who, place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
+    let mut session = Session::open(&reader.settings, &reader.target, who, place, kept)?;
+    let server = session.identify(stop)?;
+    Ok((session, server))
+}
 
-    /// Whether it is the server that the rows came from.
-    fn known(&self, reader: &Reader, server: &Server) -> Result<(), Error> {
-        match self.standing.held {
-            Some(held) if !held.is_of(server) => Err(Error::OtherServer(format!(
-                "this is another server than the rows came from: system {}, timeline {} here, system {}, timeline {} \
-                     there; set [postgres] url to that server ({} is not), or let everything be read anew: start with an \
-                     empty [checkpoint] dir",
-                server.system,
-                server.timeline,
-                held.system,
-                held.timeline,
-                reader.target.place()
-            ))),
-            _ => Ok(()),
-        }
-    }
+/// Nobody has said that this server's tables may take the place of the rows held.
+fn stranger(reader: &Reader, server: &Server, held: Held) -> Error {
+    let (place, system) = (reader.target.place(), server.system);
+    Error::OtherServer(format!(
+        "this is another server than the rows came from, or an earlier copy of it: system {system}, timeline {} here, \
+         system {}, timeline {} there. If it is to take that server's place (a restore, pg_upgrade), confirm it: run \
+         vitrine postgres adopt, or set [postgres] adopt = \"{system}\"; the tables are then read anew as a difference, \
+         histories and checkpoints stay. If not, set [postgres] url to that server ({place} is not). It is looked at again \
+         every {} s",
+        server.timeline,
+        held.system,
+        held.timeline,
+        LOOK_AGAIN.as_secs()
+    ))
 }

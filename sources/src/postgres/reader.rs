@@ -23,15 +23,12 @@ use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
 use super::unblock::unblock;
-use super::{Acknowledge, Definitions, Mode, NAME, Resumed, Settings};
+use super::{Acknowledge, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
 
 /// What is wrong until somebody mends it is looked at again after this long.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-/// Nothing but the signal to stop is waited for any more.
-const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// Everything the thread works with.
 pub(super) struct Reader {
@@ -61,17 +58,8 @@ pub(super) struct Step {
     pub(super) proof: Option<Proof>,
     /// The time the tables have come to, while there is more to catch up on.
     pub(super) reached: Option<Time>,
-    /// The tables were read for it.
-    pub(super) reading: Option<Reading>,
-}
-
-/// What a reading of all tables says of the rows from then on.
-#[derive(Clone, Copy)]
-pub(super) struct Reading {
-    /// Up to which of the times that rows were spoilt it makes them good.
-    pub(super) spoils: u64,
-    /// What the tables were when they were read.
-    pub(super) definitions: Definitions,
+    /// The tables were read; up to which of the times that rows were spoilt this makes them good.
+    pub(super) reading: Option<u64>,
 }
 
 /// How changes are found.
@@ -109,6 +97,15 @@ impl Health {
         }
         reader.board.state(0, State::Retrying(reason));
     }
+
+    /// A person is to say how it goes on; until then it is looked at again.
+    fn stopped(&mut self, reader: &Reader, reason: String) {
+        if self.reason != reason {
+            tracing::error!(source = NAME, reason, "the tables are not read");
+            self.reason.clone_from(&reason);
+        }
+        reader.board.state(0, State::Stopped(reason));
+    }
 }
 
 impl Reader {
@@ -128,7 +125,11 @@ impl Reader {
                     self.flow.lose(matches!(error, Error::OtherServer(_) | Error::Layout(_)));
                     let text = format!("PostgreSQL at {}: {error}", self.target.place());
                     match error {
-                        Error::OtherServer(_) => return self.refuse(text, stop),
+                        // The server they came from may come back, and a person may adopt this one.
+                        Error::OtherServer(_) => {
+                            health.stopped(&self, text);
+                            LOOK_AGAIN
+                        }
                         Error::Layout(_) | Error::Busy(_) => {
                             health.bad(&self, text);
                             LOOK_AGAIN
@@ -235,12 +236,5 @@ impl Reader {
     /// For the rows that cannot be taken, of the reading or the transaction with this number.
     pub(super) fn scan<'a>(&'a self, reading: i64, stop: &'a Stop) -> Scan<'a> {
         Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading, session: None }
-    }
-
-    /// The rows came from elsewhere: this source does not go on.
-    fn refuse(&self, reason: String, stop: &Stop) {
-        tracing::error!(source = NAME, reason, "the tables are not read");
-        self.board.state(0, State::Stopped(reason));
-        while stop.wait(FOR_EVER).is_ok() {}
     }
 }

@@ -14,6 +14,10 @@
 //!      ▼
 //!  on from where the rows stand
 //! ```
+//! Before that the server itself is recognised: rows of another one are exchanged only where a person has said so. A copy
+//! that has taken over (the same system, a later timeline) needs nobody: the rows differ from its tables by no more than
+//! what it had not been sent, and the difference is one tick.
+//!
 //! To read anew begins with the removal of the slot: its absence outlives the process, and tells whoever comes next that
 //! the log does not lead on from the rows that are kept. Only then is a publication mended, which would leave no trace.
 
@@ -39,11 +43,17 @@ impl Held {
     pub(super) fn proof(&self) -> Proof {
         Proof { at: self.timeline, hash: self.system }
     }
+}
 
-    /// Whether they came from that server.
-    pub(super) fn is_of(&self, server: &Server) -> bool {
-        (self.system, self.timeline) == (server.system, server.timeline)
-    }
+/// What the server that answers is to the rows held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// They came from it, or there are none.
+    Same,
+    /// Its tables may take their place, and its log does not lead on from them. Holds the reason.
+    Successor(String),
+    /// Nobody has said that its tables may take their place. Holds the server they came from.
+    Stranger(Held),
 }
 
 /// Where the rows held stand, and whether the log tells what becomes of them.
@@ -97,6 +107,28 @@ impl Standing {
     /// Everything before is among the rows.
     pub(super) fn place(&self) -> Lsn {
         self.held.map_or(Lsn(0), |held| held.place)
+    }
+
+    /// What that server is to the rows held; `adopted` where a person has named it as the one to go on with.
+    pub(super) fn origin(&self, server: &Server, adopted: bool) -> Origin {
+        let Some(held) = self.held else { return Origin::Same };
+        let (system, timeline) = (server.system, server.timeline);
+        if (held.system, held.timeline) == (system, timeline) {
+            return Origin::Same;
+        }
+        if held.system == system && held.timeline < timeline {
+            let before = held.timeline;
+            return Origin::Successor(format!(
+                "another copy of the server has taken over: timeline {before} became {timeline}"
+            ));
+        }
+        if adopted {
+            return Origin::Successor(format!(
+                "the server of system {system} was adopted, in the place of {}",
+                held.system
+            ));
+        }
+        Origin::Stranger(held)
     }
 
     /// What is to be done on connecting.
@@ -204,6 +236,29 @@ mod tests {
             assert_eq!(anew(&at(500), &found(&Slot::At(Lsn(confirmed)))), None, "{confirmed}");
         }
         assert_eq!(anew(&at(900), &found(&Slot::At(Lsn(500)))), None, "all of the log is among the rows");
+    }
+
+    #[test]
+    fn a_copy_that_took_over_is_gone_on_with_and_any_other_server_when_a_person_says_so() {
+        let server = |system, timeline| Server { system, timeline, end: Lsn(900) };
+        let standing = at(500);
+        let held = standing.held.unwrap();
+        for adopted in [false, true] {
+            assert_eq!(standing.origin(&SERVER, adopted), Origin::Same);
+            assert_eq!(Standing::of(None).origin(&server(8, 3), adopted), Origin::Same, "there are no rows");
+            let Origin::Successor(reason) = standing.origin(&server(7, 3), adopted) else { panic!("it took over") };
+            assert_eq!(reason, "another copy of the server has taken over: timeline 1 became 3");
+        }
+        let mut later = standing.clone();
+        later.read(Lsn(500), &server(7, 3));
+        for (standing, server, held) in [(&standing, server(8, 1), held), (&later, SERVER, later.held.unwrap())] {
+            assert_eq!(
+                standing.origin(&server, false),
+                Origin::Stranger(held),
+                "as it was before it took over, or another"
+            );
+            assert!(matches!(standing.origin(&server, true), Origin::Successor(_)));
+        }
     }
 
     #[test]

@@ -3,15 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+mod another_server;
 mod faults;
 mod log;
 mod log_faults;
 mod log_keys;
 mod log_large;
 mod log_time;
-mod migrations;
 mod mirror;
-mod policies;
 mod resuming;
 #[path = "../support/running.rs"]
 mod running;

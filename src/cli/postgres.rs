@@ -1,0 +1,37 @@
+//! `vitrine postgres`.
+
+use clap::{Args, Subcommand};
+
+use super::ConfigArgs;
+
+const HELP: &str = "\
+Example, after a restore or pg_upgrade:
+  vitrine postgres adopt --config vitrine.toml
+
+A running Vitrine that keeps checkpoints does not take the tables of another server for those it has read before, and says \
+so in /readyz. This command names the server that answers at postgres.url as the one to go on with: the tables are read \
+anew as a difference, histories, checkpoints and positions of Kafka stay. Nothing is changed on the server. A promoted \
+standby needs no command.";
+
+/// Flags of `vitrine postgres`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = HELP, arg_required_else_help = true)]
+pub struct PostgresArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: PostgresAction,
+}
+
+/// What to do with the database.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PostgresAction {
+    /// Go on with the server that answers now, whatever server the rows came from
+    Adopt {
+        /// Only if that server has this system identifier, the one that /readyz names
+        #[arg(long, value_name = "NUMBER")]
+        system: Option<u64>,
+        /// Where settings come from.
+        #[command(flatten)]
+        settings: ConfigArgs,
+    },
+}
