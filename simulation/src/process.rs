@@ -345,6 +345,7 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
         orders,
         lines,
         catalogue,
+        ..postgres::Resumed::default()
     })
 }
 

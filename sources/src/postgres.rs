@@ -10,13 +10,12 @@
 //! │    └── backoff ◀── any failure: nothing has changed      ◀── fed, acknowledged ─┼───│         │
 //! └─────────────────────────────────────────────────────────────────────────────────┘   └─────────┘
 //! ```
-//! - **Log** (`replication`): a publication with the used columns and a replication slot. A slot is made together with a
+//! - **Log** (`replication`): a publication of the three tables and a replication slot. A slot is made together with a
 //!   snapshot of its very place in the log; the tables are read as of it, and the log tells the rest, transaction by
 //!   transaction, each fed in one call and so visible in one tick. Rows are held by key: the log gives no old rows.
 //! - **Readings** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
 //! - **Where the log cannot be gone on from** (the slot is gone, lost or was moved on, the publication was changed, a
-//!   table has another key, another column has a used column's name or type, the server was put back) everything is read
-//!   as of a new slot, and the difference to what is held is one tick. The range of the log that is not known change by
+//!   table's definition changed, the server was put back) everything is read as of a new slot, and the difference to what is held is one tick. The range of the log that is not known change by
 //!   change is warned of. The old slot goes first, so that a crash on the way is not forgotten.
 //! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
 //!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line that
@@ -28,14 +27,17 @@
 //!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the
 //!   other tables are read as of a new slot. Lines are read with their orders; without rows to go on from all three are needed.
 //! - **What following costs the shop**: the server keeps its log while nobody confirms it (not for a table that stays
-//!   broken, nor for readings), lets no column of a publication's list change its type, takes a table out of the
-//!   publication with a column that is dropped, and refuses UPDATE and DELETE of a published table once its key is dropped
-//!   or it has a REPLICA IDENTITY that the list does not cover. The source takes such a table out of the publication,
-//!   within seconds or when it starts next; who cannot wait runs `ALTER PUBLICATION … DROP TABLE …` before. Keys that are
-//!   deferrable tell no rows and are refused from the start. Everything else may be done freely. Of a table published
-//!   whole (REPLICA IDENTITY FULL) two things are not noticed: values that `ALTER COLUMN … TYPE … USING` writes anew with
-//!   the same type, and a column that takes a used one's name while this process does not run. Dropping the slot lets
-//!   everything be read anew.
+//!   broken, nor for readings), and refuses UPDATE and DELETE of a published table once its key is dropped or its REPLICA
+//!   IDENTITY is NOTHING. The source takes such a table out of the publication, within seconds or when it starts next; who
+//!   cannot wait runs `ALTER PUBLICATION … DROP TABLE …` before. Keys that are deferrable tell no rows and are refused from
+//!   the start. Everything else may be done freely: tables are published whole, because the server lets no column of a
+//!   publication's list change its type or go.
+//! - **Values that change without a row in the log** (all rows are written anew by `ALTER COLUMN … TYPE … USING`, a label of
+//!   an enum is renamed, a column takes the name of a used one) show in the table's definition ([`keys`]), which is compared
+//!   every two seconds and, through the checkpoint ([`definitions`]), at a start. Where it differs everything is read anew.
+//! - **Row-level security** hides rows from a query and not from the log. A table of which policies could hide rows from
+//!   this role is not read ([`layout`]), and sessions that read tables have `row_security = off`, so that the server refuses
+//!   what slips through.
 //! - **Another server** than the rows held came from: a copy that has taken over (the same system identifier, a later
 //!   timeline) is read anew by itself, as a difference. Any other one (a restore, `pg_upgrade`) needs a person's word, see
 //!   [`Adopt`]: until then the source stands still and keeps looking, for that word and for the server it knows.
@@ -51,6 +53,7 @@ mod apply;
 mod backoff;
 pub mod by_hand;
 mod connection;
+mod definitions;
 mod error;
 mod expiry;
 mod feed;
@@ -101,6 +104,7 @@ use memory::Span;
 
 pub use adopt::Adopt;
 pub use connection::{BadUrl, words};
+pub use definitions::Definitions;
 pub use finding::Finding;
 pub use inspect::{Look, inspect, look};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
@@ -138,6 +142,8 @@ pub struct Resumed {
     pub lsn: i64,
     /// The position's proof.
     pub proof: Option<Proof>,
+    /// What the tables were when they were read.
+    pub definitions: Definitions,
     /// The orders in the graph.
     pub orders: Vec<OrderRow>,
     /// The lines in the graph.

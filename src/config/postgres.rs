@@ -43,7 +43,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Slot,
             "name",
             "\"vitrine\"",
-            "Publication of the used columns, made or extended if need be. After changing it by hand while Vitrine is away, \
+            "Publication of the three tables, made or extended if need be. After changing it by hand while Vitrine is away, \
              drop the slot: the tables are then read anew as a difference, histories stay.",
         ),
         Setting::new(

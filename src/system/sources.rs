@@ -84,6 +84,7 @@ fn of_restored(
     let resumed = postgres::Resumed {
         lsn: position.map_or(0, |position| position.next),
         proof: position.and_then(|position| position.proof),
+        definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders,
         lines,
         catalogue,

@@ -203,7 +203,7 @@ impl Following {
             PRODUCTS => (Which::Products, "product_id"),
             _ => return Ok(()),
         };
-        let identity = Identity { relation: relation.id, key: vec![key.to_owned()], full: false, columns: Vec::new() };
+        let identity = Identity::by_key(relation.id, vec![key.to_owned()]);
         let route = Route::new(relation, which, &self.tables, &identity, None);
         self.routes.insert(relation.id, route.map_err(|lost| Unreadable(format!("{lost:?}")))?);
         Ok(())

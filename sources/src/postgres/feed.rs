@@ -11,7 +11,7 @@ use dataflow::inputs::Inputs;
 use super::flow::Flow;
 use super::pulse::Pulse;
 use super::reader::{Link, Reader, Step};
-use super::{NAME, STREAM, Source};
+use super::{Definitions, NAME, STREAM, Source};
 use crate::side_thread::SideThread;
 
 /// Changes that wait for the feed.
@@ -32,6 +32,8 @@ pub(super) struct TablesFeed {
     place: String,
     stream: Arc<str>,
     proof: Option<Proof>,
+    /// What the tables were when they were read last.
+    definitions: Definitions,
     noted: Noted,
 }
 
@@ -55,6 +57,7 @@ impl TablesFeed {
         let pulse = Arc::new(Pulse::new());
         let resumed = source.take_resumed();
         let proof = resumed.as_ref().and_then(|rows| rows.proof);
+        let definitions = resumed.as_ref().map(|rows| rows.definitions).unwrap_or_default();
         let reader = Reader {
             settings: source.settings.clone(),
             target: source.target.clone(),
@@ -81,6 +84,7 @@ impl TablesFeed {
             place: source.target.place().to_owned(),
             stream: STREAM.into(),
             proof,
+            definitions,
             noted: Noted { next: None, at: Instant::now() },
         }
     }
@@ -102,12 +106,15 @@ impl TablesFeed {
         let rows = step.change.len();
         step.change.give(inputs);
         self.proof = step.proof;
+        if let Some(reading) = step.reading {
+            self.definitions = reading.definitions;
+        }
         // A number of readings has no end to lag behind.
         let end = step.proof.map_or(step.next, |_| self.flow.end().max(step.next));
         self.board.accepted(rows as u64);
         self.board.partition(&self.stream, 0, Progress { next: step.next, end });
         self.flow.reach(step.reached);
-        self.flow.feed(rows, step.next, step.reading);
+        self.flow.feed(rows, step.next, step.reading.map(|reading| reading.spoils));
         rows
     }
 
@@ -160,5 +167,6 @@ impl Feed for TablesFeed {
 
     fn positions(&self, out: &mut Vec<Position>) {
         out.push(Position { stream: self.stream.clone(), partition: 0, next: self.flow.next(), proof: self.proof });
+        self.definitions.positions(out);
     }
 }

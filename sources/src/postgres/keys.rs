@@ -1,7 +1,10 @@
 //! How the rows of a table are told apart in the server's log, and what keeps its changes from being followed.
 
+use std::hash::Hasher as _;
+
 use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
+use siphasher::sip::SipHasher13;
 
 use super::finding::Finding;
 use super::names::{self, Tables, Which};
@@ -33,7 +36,17 @@ const IDENTITY: &str = "
                  FROM unnest(d.conkey) WITH ORDINALITY AS u (attnum, place)
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum
                  ORDER BY u.place),
-           ARRAY(SELECT concat_ws(' ', a.attname, a.attnum, a.atttypid, a.atttypmod)
+           ARRAY(SELECT concat_ws(' ', a.attname, a.attnum, a.atttypid, a.atttypmod, (
+                     WITH RECURSIVE behind (oid) AS (
+                         SELECT a.atttypid
+                         UNION
+                         SELECT inner_type
+                         FROM behind
+                         JOIN pg_type t ON t.oid = behind.oid
+                         CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS inner_types (inner_type)
+                         WHERE inner_type <> 0)
+                     SELECT string_agg(concat(e.oid, '=', e.enumlabel), ' ' ORDER BY e.oid)
+                     FROM behind JOIN pg_enum e ON e.enumtypid = behind.oid))
                  FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND NOT a.attisdropped
                    AND (a.attname::text = ANY ($3) OR a.attnum = ANY (k.indkey::int2[]))
@@ -46,7 +59,8 @@ const IDENTITY: &str = "
                    AND (a.attname::text = ANY ($3) OR a.attnum = ANY (k.indkey::int2[]))
                    AND (t.oid IN ('inet'::regtype, 'cidr'::regtype)
                         OR b.typtype = 'd' OR b.oid IN ('bpchar'::regtype, 'bool'::regtype, 'inet'::regtype, 'cidr'::regtype))
-                 ORDER BY a.attnum)
+                 ORDER BY a.attnum),
+           c.relfilenode
     FROM pg_class c
     LEFT JOIN pg_index k ON k.indrelid = c.oid AND k.indisvalid AND k.indimmediate
          AND CASE WHEN c.relreplident = 'i' THEN k.indisreplident ELSE k.indisprimary END
@@ -64,9 +78,34 @@ pub(super) struct Identity {
     pub(super) key: Vec<String>,
     /// Old rows come whole, and a publication must not leave out columns.
     pub(super) full: bool,
-    /// The used columns and those of the key: names, numbers, types. Where one of them is another one now, its values may
-    /// be others without a word in the log.
+    /// A used column is generated: it is published only where the publication lists its columns.
+    pub(super) listed: bool,
+    /// The used columns and those of the key: name, number, type, and the labels of the enums behind the type. Where one
+    /// of them differs, values may have changed and the log has no row that says so.
     pub(super) columns: Vec<String>,
+    /// The number of the file with the rows. The server gives the table a new one when a statement writes all rows anew,
+    /// and `ALTER TABLE … ALTER COLUMN … TYPE … USING` may change every value then.
+    pub(super) file: u32,
+}
+
+impl Identity {
+    /// Of a table whose rows are told by these columns, and of which no more is known.
+    pub(super) fn by_key(relation: u32, key: Vec<String>) -> Identity {
+        Identity { relation, key, full: false, listed: false, columns: Vec::new(), file: 0 }
+    }
+
+    /// Differs where a statement may have changed values of the table without a row in the log. Stable across processes.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = SipHasher13::new();
+        hasher.write_u32(self.relation);
+        hasher.write_u32(self.file);
+        hasher.write_u8(u8::from(self.full));
+        for text in self.key.iter().chain(&self.columns) {
+            hasher.write(text.as_bytes());
+            hasher.write_u8(0);
+        }
+        hasher.finish()
+    }
 }
 
 /// How rows of this table are known again, or what keeps its changes from being followed. None: no such table.
@@ -97,6 +136,7 @@ pub(super) fn read(
         deferrable: row.get::<_, Option<String>>(8).map(|name| (name, row.get(9))),
         columns: row.get(10),
         otherwise: row.get(11),
+        file: row.get(12),
     };
     Ok(Some(found.judge()))
 }
@@ -123,6 +163,7 @@ struct Found<'a> {
     columns: Vec<String>,
     /// Those of them whose values the log writes otherwise than SQL turns them to text: an id would be two.
     otherwise: Vec<String>,
+    file: u32,
 }
 
 impl Found<'_> {
@@ -173,7 +214,7 @@ impl Found<'_> {
             return refuse(self.problem(name), self.mend(&sql));
         }
         let key = if full && self.which != Which::OrderItems { vec![self.id.to_owned()] } else { self.key };
-        Ok(Identity { relation: self.relation, key, full, columns: self.columns })
+        Ok(Identity { relation: self.relation, key, full, listed: false, columns: self.columns, file: self.file })
     }
 
     fn problem(&self, name: &str) -> String {

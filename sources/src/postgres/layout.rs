@@ -19,6 +19,30 @@ const COLUMNS: &str = "
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum";
 
+/// The relations whose policies decide which rows a query of the table gives, with the role that they are applied to: the
+/// table, and the tables behind a view. The server applies no policy to superusers, to roles with BYPASSRLS and, unless it
+/// is forced to, to the owner.
+const POLICIES: &str = "
+    WITH RECURSIVE read (relation, role) AS (
+        SELECT to_regclass($1)::oid, (SELECT oid FROM pg_roles WHERE rolname = current_user)
+        UNION
+        SELECT d.refobjid,
+               CASE WHEN v.reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1',
+                                               'security_invoker=yes']
+                    THEN read.role ELSE v.relowner END
+        FROM read
+        JOIN pg_class v ON v.oid = read.relation AND v.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = v.oid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid)
+    SELECT c.oid::regclass::text, quote_ident(r.rolname)
+    FROM read
+    JOIN pg_class c ON c.oid = read.relation
+    JOIN pg_roles r ON r.oid = read.role
+    WHERE c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+      AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+    ORDER BY 1";
+
 /// What the queries need to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -156,7 +180,21 @@ impl<C: GenericClient> Survey<'_, C> {
                 format!("make it, or set [postgres.tables.{}] name to the table that is to be read", which.section()),
             );
         }
+        self.policies(which, name)?;
         Ok(Table { which, name, columns })
+    }
+
+    /// A query gives the rows that policies allow, and the log all of them: the two must not be mixed.
+    fn policies(&mut self, which: Which, name: &str) -> Result<(), postgres::Error> {
+        for row in self.client.query_typed(POLICIES, &[(&names::table(name), Type::TEXT)])? {
+            let (relation, role): (String, String) = (row.get(0), row.get(1));
+            self.find(
+                which,
+                format!("row-level security of {relation} may hide rows of table {name} from {role}"),
+                format!("ALTER ROLE {role} BYPASSRLS; or ALTER TABLE {relation} DISABLE ROW LEVEL SECURITY;"),
+            );
+        }
+        Ok(())
     }
 
     /// The column of an id; ids may be of any type.

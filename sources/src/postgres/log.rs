@@ -12,10 +12,9 @@ use postgres::Client;
 
 use super::connection::{Target, Who};
 use super::error::Error;
-use super::keys::Identity;
 use super::memory::Memory;
 use super::names::{Tables, Which};
-use super::reader::{Health, LOOK_AGAIN, Reader, Step};
+use super::reader::{Health, LOOK_AGAIN, Reader, Reading, Step};
 use super::resume::{Decision, Found, Held, Origin, Standing};
 use super::session::{Server, Session};
 use super::slot::{self, Lsn, Slot};
@@ -23,15 +22,16 @@ use super::snapshot::How;
 use super::stream::{self, Stream};
 use super::survey::{self, Survey};
 use super::unblock::unblock;
-use super::{Resumed, publication, sql};
+use super::{Definitions, Resumed, publication, sql};
 use crate::side_thread::Stop;
 
 /// What is known from following the log so far.
 pub(super) struct Log {
     pub(super) memory: Memory,
     pub(super) standing: Standing,
-    /// What the tables were when they were looked at last, as far as they could be followed.
-    identities: [Option<Identity>; 3],
+    /// What the tables were when they were looked at last, as far as they could be followed: by this process or the one
+    /// before it.
+    definitions: Definitions,
     /// When the window was swept last.
     pub(super) swept: u64,
     /// Everything there was at the start has come.
@@ -50,7 +50,8 @@ impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
         let (memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
-        Log { memory, standing, identities: [None, None, None], swept: 0, live: false }
+        let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
+        Log { memory, standing, definitions, swept: 0, live: false }
     }
 
     /// Connects and follows, until something fails.
@@ -133,12 +134,13 @@ impl Log {
         Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
     }
 
-    /// Whether the tables are those that the rows held came from, as far as this process has seen them.
+    /// Whether the tables are those that the rows held came from.
     fn recognise(&mut self, reader: &Reader, survey: &Survey) {
         for which in Which::ALL {
-            let Some(now) = survey.identity(which) else { continue };
-            let before = self.identities[which as usize].replace(now.clone());
-            if before.is_some_and(|before| before != *now) {
+            let Some(identity) = survey.identity(which) else { continue };
+            let now = identity.fingerprint();
+            let before = self.definitions.0[which as usize].replace(now);
+            if before.is_some_and(|before| before != now) {
                 self.spoil(reader, survey::another(reader.settings.tables.name(which)));
             }
         }
@@ -186,7 +188,7 @@ impl Log {
         self.standing.read(place, server);
         self.swept = now;
         let proof = self.standing.held.map(|held| held.proof());
-        let reading = Some(reader.flow.spoils());
+        let reading = Some(Reading { spoils: reader.flow.spoils(), definitions: self.definitions });
         for which in Which::ALL.into_iter().filter(|which| survey.broken(*which).is_some()) {
             self.miss(reader, which);
         }

@@ -13,9 +13,12 @@ use super::keys::Identity;
 use super::names::{self, Tables, Which};
 use super::slot::{self, Slot};
 
-/// One row, if there is such a publication: whether it publishes every kind of change.
-const PUBLICATION: &str =
-    "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname::text = $1";
+/// One row, if there is such a publication: whether it publishes every kind of change, and whether it publishes rows of
+/// one of these tables, which is a partition, as rows of the partitioned table.
+const PUBLICATION: &str = "
+    SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate,
+           pubviaroot AND EXISTS (SELECT FROM pg_class WHERE oid = ANY ($2) AND relispartition)
+    FROM pg_publication WHERE pubname::text = $1";
 
 /// One row for each of its tables: the table's number, the columns sent, whether rows are left out, whether columns are
 /// listed, whether the table itself (and not all of its schema) is in the publication.
@@ -49,8 +52,9 @@ impl Wanted {
 
     fn sql(&self, tables: &Tables) -> String {
         let table = names::table(tables.name(self.which));
-        if self.identity.full {
-            // Columns left out would make the server refuse the shop's own changes of such a table.
+        if self.identity.full || !self.identity.listed {
+            // The server lets no column of a list change its type or go, so that a list would stand in the way of the
+            // shop's own migrations.
             return table;
         }
         let columns: Vec<String> = self.columns.iter().map(|column| names::column(column)).collect();
@@ -66,7 +70,8 @@ pub(super) fn needed(
     wanted: &[Wanted],
 ) -> Result<Option<String>, postgres::Error> {
     let publication = names::column(name);
-    let found = client.query_typed(PUBLICATION, &[(&name, Type::TEXT)])?;
+    let relations: Vec<u32> = wanted.iter().map(|wanted| wanted.identity.relation).collect();
+    let found = client.query_typed(PUBLICATION, &[(&name, Type::TEXT), (&relations, Type::OID_ARRAY)])?;
     let Some(row) = found.first() else {
         let list: Vec<String> = wanted.iter().map(|wanted| wanted.sql(tables)).collect();
         return Ok(Some(format!("CREATE PUBLICATION {publication} FOR TABLE {};", list.join(", "))));
@@ -75,6 +80,12 @@ pub(super) fn needed(
     if !row.get::<_, bool>(0) {
         write!(sql, "ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate'); ")
             .expect("a string takes all");
+    }
+    if row.get::<_, bool>(1) {
+        write!(sql, "ALTER PUBLICATION {publication} SET (publish_via_partition_root = false); ")
+            .expect("a string takes all");
+        // Which tables it has then is looked at next time.
+        return Ok(Some(sql.trim_end().to_owned()));
     }
     let published = client.query_typed(TABLES, &[(&name, Type::TEXT)])?;
     for wanted in wanted {

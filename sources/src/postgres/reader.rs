@@ -23,7 +23,7 @@ use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
 use super::unblock::unblock;
-use super::{Acknowledge, Mode, NAME, Resumed, Settings};
+use super::{Acknowledge, Definitions, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
 
@@ -58,8 +58,17 @@ pub(super) struct Step {
     pub(super) proof: Option<Proof>,
     /// The time the tables have come to, while there is more to catch up on.
     pub(super) reached: Option<Time>,
-    /// The tables were read; up to which of the times that rows were spoilt this makes them good.
-    pub(super) reading: Option<u64>,
+    /// The tables were read for it.
+    pub(super) reading: Option<Reading>,
+}
+
+/// What a reading of all tables says of the rows from then on.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// Up to which of the times that rows were spoilt it makes them good.
+    pub(super) spoils: u64,
+    /// What the tables were when they were read.
+    pub(super) definitions: Definitions,
 }
 
 /// How changes are found.

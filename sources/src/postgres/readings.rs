@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use dataflow::board::State;
 use postgres::Client;
 
-use super::Resumed;
 use super::error::Error;
 use super::memory::Memory;
-use super::reader::{Health, Reader, Step};
+use super::reader::{Health, Reader, Reading, Step};
 use super::snapshot::How;
+use super::{Definitions, Resumed};
 use crate::side_thread::{Stop, Stopped};
 
 /// Time between two looks at an idle connection.
@@ -59,7 +59,8 @@ impl Readings {
         reader.pulse.rest();
         self.count += 1;
         reader.flow.hand(change.len());
-        let step = Step { change, next: self.count, proof: None, reached: None, reading: Some(reader.flow.spoils()) };
+        let reading = Reading { spoils: reader.flow.spoils(), definitions: Definitions::default() };
+        let step = Step { change, next: self.count, proof: None, reached: None, reading: Some(reading) };
         reader.link.steps.send(step).map_err(|_| Stopped)?;
         reader.link.waker.wake();
         reader.link.fed.recv().map_err(|_| Stopped)?;

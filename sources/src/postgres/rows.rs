@@ -247,7 +247,7 @@ mod tests {
         let columns = names.iter().map(|name| Column { name, key: key.contains(name), kind: kind(name) }).collect();
         let relation = Relation { id: 1, schema: "public", name: "t", full: false, columns };
         let key = key.into_iter().map(str::to_owned).collect();
-        let identity = Identity { relation: 1, key, full: false, columns: Vec::new() };
+        let identity = Identity::by_key(1, key);
         Route::new(&relation, which, &tables, &identity, None).unwrap()
     }
 

@@ -183,7 +183,7 @@ impl<'a> Stream<'a> {
             Ok(route) => {
                 // Columns of another name or type may have other values without a word in the log.
                 match self.routes.get(&relation.id) {
-                    Some(before) if *before == route => {}
+                    Some(before) if before.reads_the_same(&route) => {}
                     // The tables were looked at when they had been changed already.
                     Some(_) if !self.caught_up => return Err(Error::Anew(survey::another(tables.name(which)))),
                     _ => self.look()?,

@@ -10,7 +10,7 @@ use super::layout::{self, Findings, Layout};
 use super::names::{self, OrderTime, Tables, Which};
 use super::publication::{self, Wanted};
 
-/// Column lists in publications are as old as that.
+/// The catalogue of an earlier server does not say which columns and rows a publication has.
 const VERSION_MIN: i32 = 150_000;
 
 const SERVER: &str = "
@@ -53,7 +53,7 @@ impl Survey {
                 continue;
             }
             match keys::read(client, tables, which)? {
-                Some(Ok(identity)) => match generated(client, tables, which, &identity)? {
+                Some(Ok(mut identity)) => match generated(client, tables, which, &mut identity)? {
                     None => identities[which as usize] = Some(identity),
                     Some(finding) => findings.push((which, finding)),
                 },
@@ -120,15 +120,17 @@ impl Survey {
     }
 }
 
-/// A used column whose values the server computes itself and does not tell in its log, if there is one.
+/// A used column whose values the server computes itself and does not tell in its log, if there is one. Where it tells
+/// them to a publication that lists the column, the identity says so afterwards.
 fn generated(
     client: &mut impl GenericClient,
     tables: &Tables,
     which: Which,
-    identity: &Identity,
+    identity: &mut Identity,
 ) -> Result<Option<Finding>, postgres::Error> {
     let columns = Wanted::new(tables, which, identity).columns;
     let rows = client.query_typed(GENERATED, &[(&identity.relation, Type::OID), (&columns, Type::TEXT_ARRAY)])?;
+    identity.listed = !rows.is_empty();
     // Where old rows come whole no columns are listed.
     let Some(row) = rows.iter().find(|row| identity.full || !row.get::<_, bool>(1)) else { return Ok(None) };
     let (column, version): (String, String) = (row.get(0), row.get(2));
@@ -158,7 +160,13 @@ pub(super) fn server(client: &mut impl GenericClient, settings: &Settings) -> Re
     if let Some(row) = rows.first() {
         let (version, wal_level, user): (i32, String, String) = (row.get(0), row.get(1), row.get(2));
         if version < VERSION_MIN {
-            find(format!("PostgreSQL {} cannot publish single columns, 15 can", version / 10_000), refresh);
+            find(
+                format!(
+                    "PostgreSQL {} is too old to be asked which rows and columns a publication has, 15 is not",
+                    version / 10_000
+                ),
+                refresh,
+            );
         }
         if wal_level != "logical" {
             let mend = format!("ALTER SYSTEM SET wal_level = logical; and a restart of the server, or {refresh}");

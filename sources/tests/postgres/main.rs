@@ -10,7 +10,9 @@ mod log_faults;
 mod log_keys;
 mod log_large;
 mod log_time;
+mod migrations;
 mod mirror;
+mod policies;
 mod resuming;
 #[path = "../support/running.rs"]
 mod running;

@@ -19,7 +19,7 @@ use dataflow::time::{Diff, ServiceClock as _, Time};
 use harness::postgres::{Server, connect, execute};
 use postgres::Client;
 use sources::decode::DeadLetter;
-use sources::postgres::{Mode, Resumed, Settings, Source};
+use sources::postgres::{Definitions, Mode, NAME, Resumed, Settings, Source};
 
 use crate::running::{Clock, SOON};
 
@@ -72,6 +72,7 @@ pub(crate) struct Kept {
     pub(crate) tick: Time,
     pub(crate) rows: Rows,
     pub(crate) position: Position,
+    pub(crate) definitions: Definitions,
 }
 
 impl Kept {
@@ -82,6 +83,7 @@ impl Kept {
         Resumed {
             lsn: self.position.next,
             proof: self.position.proof,
+            definitions: self.definitions,
             orders: all(&self.rows.orders),
             lines: all(&self.rows.lines),
             catalogue: all(&self.rows.catalogue),
@@ -123,7 +125,8 @@ pub(crate) struct Mirror {
     pub(crate) source: Arc<Source>,
     board: Arc<Board>,
     dictionary: Arc<Dictionary>,
-    url: String,
+    /// As whom the tables are compared.
+    pub(crate) url: String,
     /// The columns of a line's key.
     pub(crate) key: &'static [&'static str],
 }
@@ -201,8 +204,12 @@ impl Mirror {
             part.base.lines(|row, diff| rows.lines.extend([(row, diff)]));
             part.base.catalogue(|row, diff| rows.catalogue.extend([(row, diff)]));
         }
-        let position = cut.parts.iter().flat_map(|part| part.positions.iter()).next()?.clone();
-        Some(Kept { tick: cut.tick, rows, position })
+        let find = |stream: &str, partition| {
+            let mut positions = cut.parts.iter().flat_map(|part| part.positions.iter());
+            positions.find(|position| &*position.stream == stream && position.partition == partition)
+        };
+        let position = find(NAME, 0)?.clone();
+        Some(Kept { tick: cut.tick, rows, position, definitions: Definitions::restored(find) })
     }
 
     /// How far time has come.

@@ -1,0 +1,49 @@
+//! What the tables were when they were read, in a form that a checkpoint keeps: so that a later process finds out whether a
+//! statement has changed values meanwhile that the server's log does not tell.
+//!
+//! Each table's fingerprint is a position of a stream of its own, `postgres-tables`, with the table as its partition. Its
+//! `next` means nothing.
+
+use dataflow::feed::{Position, Proof};
+
+use super::names::Which;
+
+/// The stream whose positions hold the fingerprints.
+const STREAM: &str = "postgres-tables";
+
+/// A fingerprint for each table, in the order of [`Which`]; none of a table whose log is not followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Definitions(pub(super) [Option<u64>; 3]);
+
+impl Definitions {
+    /// The fingerprints among the positions of a checkpoint, which `find` looks up by stream and partition.
+    pub fn restored<'a>(find: impl Fn(&str, i32) -> Option<&'a Position>) -> Definitions {
+        Definitions(Which::ALL.map(|which| Some(find(STREAM, which as i32)?.proof?.hash)))
+    }
+
+    /// Adds the positions that hold the fingerprints.
+    pub(super) fn positions(&self, out: &mut Vec<Position>) {
+        for which in Which::ALL {
+            if let Some(hash) = self.0[which as usize] {
+                let (stream, partition) = (STREAM.into(), which as i32);
+                out.push(Position { stream, partition, next: 0, proof: Some(Proof { at: 0, hash }) });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_hold_the_fingerprints() {
+        let definitions = Definitions([Some(7), None, Some(u64::MAX)]);
+        let mut positions = Vec::new();
+        definitions.positions(&mut positions);
+        let find = |stream: &str, partition| {
+            positions.iter().find(|position| &*position.stream == stream && position.partition == partition)
+        };
+        assert_eq!((positions.len(), Definitions::restored(find)), (2, definitions));
+    }
+}
