@@ -171,11 +171,18 @@ impl Found<'_> {
         let name = self.tables.name(self.which);
         let sql = names::table(name);
         let refuse = |problem: String, mend: String| Err(Finding { problem, mend: format!("{mend} {REFRESH}") });
-        if self.kind != "r" || self.has_children {
+        let other = match &*self.kind {
+            "r" if self.has_children => Some("has tables that inherit from it"),
+            "r" => None,
+            "p" => Some("is partitioned"),
+            "v" | "m" => Some("is a view"),
+            "f" => Some("is a foreign table"),
+            _ => Some("is no table"),
+        };
+        if let Some(other) = other {
             return Err(Finding {
                 problem: format!(
-                    "table {name} is a view or is made of several tables: the server's log does not tell all that becomes \
-                     of it"
+                    "{name} {other}: the server's log does not have all changes of its rows under its name"
                 ),
                 mend: "set [postgres] mode = \"refresh\"".to_owned(),
             });

@@ -1,8 +1,14 @@
 //! Row-level security: a query gives the rows that policies allow and the log gives all of them. A table of which policies
 //! could hide rows is not read: the source says so, with the mend, and shows no mix of the two.
 
+use std::sync::Arc;
+
+use dataflow::board::Board;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::Ids;
 use harness::postgres::{connect, execute};
-use sources::postgres::{Mode, inspect, look};
+use sources::past::{Asked, Refused};
+use sources::postgres::{Mode, inspect, look, range};
 
 use crate::mirror::{self, Mirror, ROWS, TABLES};
 use crate::running::SOON;
@@ -53,6 +59,12 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
         drop(mirror);
         execute(&url, "ALTER ROLE policies_reader NOBYPASSRLS");
     }
+    let asked = Asked { from: 0, until: i64::MAX.cast_unsigned(), window_ms: 1 };
+    let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
+    let refused: Refused = Arc::new(|letter| panic!("{letter:?}"));
+    let read = range::read(mirror::settings(&reading), asked, &dictionary, &Board::default(), &refused);
+    let said = read.err().unwrap().to_string();
+    assert!(said.contains("row-level security of orders"), "a replay reads {said}");
     assert_eq!(checked(&url), "", "a superuser sees all rows");
 }
 
@@ -126,4 +138,51 @@ fn policies_behind_a_view_are_found_by_the_role_that_they_hide_rows_from() {
     execute(&url, "ALTER ROLE policies_view_reader BYPASSRLS; INSERT INTO real_orders VALUES ('1', 'ada', now())");
     execute(&url, "INSERT INTO order_items VALUES ('1', 'lamp', 1)");
     shop.expect(None, &[("lamp", 1)]);
+}
+
+#[test]
+fn relations_whose_rows_the_log_has_under_other_names_are_read_again_instead() {
+    let parts = "
+        CREATE TABLE orders (order_id int, user_id text, created_at timestamptz, PRIMARY KEY (order_id))
+            PARTITION BY RANGE (order_id);
+        CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (10);
+        CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (10) TO (20)";
+    let parents = "
+        CREATE TABLE orders (order_id int PRIMARY KEY, user_id text, created_at timestamptz);
+        CREATE TABLE orders_2 (PRIMARY KEY (order_id)) INHERITS (orders)";
+    let view = "
+        CREATE TABLE orders_2 (order_id int PRIMARY KEY, user_id text, created_at timestamptz);
+        CREATE VIEW orders AS SELECT * FROM orders_2";
+    let foreign = "
+        CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+        CREATE TABLE orders_2 (order_id int PRIMARY KEY, user_id text, created_at timestamptz);
+        CREATE FOREIGN TABLE orders (order_id int, user_id text, created_at timestamptz) SERVER files
+            OPTIONS (filename '/dev/null')";
+    let unlogged = "
+        CREATE UNLOGGED TABLE orders (order_id int PRIMARY KEY, user_id text, created_at timestamptz)";
+    for (n, (tables, words, into)) in [
+        (parts, "orders is partitioned", Some("orders")),
+        (parents, "orders has tables that inherit from it", Some("orders_2")),
+        (view, "orders is a view", Some("orders_2")),
+        (foreign, "orders is a foreign table", None),
+        (unlogged, "orders is unlogged", Some("orders")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let lines = "
+            ; CREATE TABLE products (product_id text PRIMARY KEY, category_id text);
+            CREATE TABLE order_items (order_id int, product_id text, PRIMARY KEY (order_id, product_id));
+            INSERT INTO order_items VALUES (1, 'lamp'), (11, 'lamp')";
+        let url = mirror::database(&format!("policies_relation_{n}"), &[tables, lines].concat());
+        let found = look(&mut connect(&url), &mirror::settings(&url)).unwrap().obstacles;
+        assert!(found.iter().any(|found| found.problem.contains(words)), "{words}: {found:?}");
+        let shop = Shop::with(sources::postgres::Settings { mode: Mode::Auto, ..mirror::settings(&url) }, 1);
+        shop.live();
+        let Some(into) = into else { continue };
+        execute(&url, &format!("INSERT INTO {into} VALUES (1, 'ada', now()), (11, 'bob', now())"));
+        shop.expect(None, &[("lamp", 2)]);
+        execute(&url, "DELETE FROM orders WHERE order_id = 1");
+        shop.expect(None, &[("lamp", 1)]);
+    }
 }
