@@ -55,6 +55,8 @@ pub struct SourceView {
     pub ignored: BTreeMap<&'static str, u64>,
     /// Records that went to the dead letter, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// What is worth knowing of how it works, though nothing is wrong: how changes are found, and why so.
+    pub note: Option<String>,
     /// Place and end, by stream and partition.
     pub partitions: BTreeMap<(Arc<str>, i32), Progress>,
 }
@@ -65,6 +67,7 @@ struct Said {
     states: BTreeMap<usize, (State, Time)>,
     ignored: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
+    note: Option<String>,
     partitions: BTreeMap<(Arc<str>, i32), Progress>,
 }
 
@@ -114,6 +117,11 @@ impl SourceBoard {
         *self.said().rejected.entry(reason).or_default() += 1;
     }
 
+    /// Says what is worth knowing while nothing is wrong.
+    pub fn note(&self, note: String) {
+        self.said().note = Some(note);
+    }
+
     /// Says where a partition is and where it ends.
     pub fn partition(&self, stream: &Arc<str>, partition: i32, progress: Progress) {
         self.said().partitions.insert((stream.clone(), partition), progress);
@@ -139,6 +147,7 @@ impl SourceBoard {
             accepted: self.accepted.load(Ordering::Relaxed),
             ignored: said.ignored.clone(),
             rejected: said.rejected.clone(),
+            note: said.note.clone(),
             partitions: said.partitions.clone(),
         }
     }
@@ -172,6 +181,7 @@ impl Board {
                 states: BTreeMap::new(),
                 ignored: BTreeMap::new(),
                 rejected: BTreeMap::new(),
+                note: None,
                 partitions: BTreeMap::new(),
             }),
         };

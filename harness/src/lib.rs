@@ -7,6 +7,7 @@
 //! chromium::Browser    one headless Chromium         ┘
 //! proxy::Proxy         stalls, resets, redirects     ┐
 //! silent::Silent       accepts and never answers     ┴─ loopback::Listener
+//! pooler::Pooler       passes sessions on, and refuses those that replicate
 //! http                 one blocking request          wait_until, wait_for, free_port
 //! ```
 //!
@@ -18,6 +19,7 @@ pub mod http;
 mod installed;
 pub mod kafka;
 mod loopback;
+pub mod pooler;
 mod port;
 pub mod postgres;
 pub mod process;

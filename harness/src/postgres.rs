@@ -22,6 +22,9 @@ use crate::{Process, free_port, installed, wait_for, wait_until};
 const BOOT_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// In the server's directory, a setting a line.
+const FURTHER_SETTINGS: &str = "settings";
+
 /// A running server with `wal_level = logical`, any password accepted, and fsync off: for tests only.
 /// Stopped and its cluster removed on drop.
 #[derive(Debug)]
@@ -78,6 +81,12 @@ impl Server {
     #[track_caller]
     pub fn client(&self) -> Client {
         connect(&self.url())
+    }
+
+    /// Settings (`max_wal_senders=0`) over those of every server of the tests, from the next start on.
+    #[track_caller]
+    pub fn set(&self, settings: &[&str]) {
+        fs::write(self.dir.path().join(FURTHER_SETTINGS), settings.join("\n")).expect("our own directory");
     }
 
     /// Kills the server and its sessions at once (SIGKILL). The cluster stays for [`Server::restart`].
@@ -160,7 +169,9 @@ fn spawn(dir: &Path, port: u16) -> Process {
     server.arg("-D").arg(dir.join("cluster")).arg("-k").arg(dir);
     server.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
     let settings = ["wal_level=logical", "max_replication_slots=100", "max_wal_senders=32", "fsync=off"];
-    for setting in settings {
+    let further = fs::read_to_string(dir.join(FURTHER_SETTINGS)).unwrap_or_default();
+    // Of two for the same setting the server takes the later one.
+    for setting in settings.into_iter().chain(further.lines()) {
         server.args(["-c", setting]);
     }
     Process::spawn_in("postgres", server, dir, "QUIT")

@@ -18,6 +18,9 @@ const BATCH: usize = 500;
 /// How often it is looked whether somebody waits for what was given, while nothing is given.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long the end waits for senders that have given nothing more: a source may hang in a call to its service.
+const LAST_LETTER_MAX: Duration = Duration::from_secs(1);
+
 /// Dead letters were given and are not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("dead letters are left that could not be written in time")]
@@ -50,7 +53,7 @@ impl DeadLetters {
         let (deadline, deadlines) = channel();
         let (asked, asking) = channel();
         let (result, done) = channel();
-        let mut office = Office { log, report, deadlines, give_up_at: None, asking, room };
+        let mut office = Office { log, report, deadlines, ending: None, asking, room };
         std::thread::Builder::new().name("dead-letters".into()).spawn(move || {
             // Whoever does not finish does not wait for the result either.
             let _ = result.send(office.run(&letters, to_record));
@@ -70,7 +73,7 @@ impl DeadLetters {
     }
 
     /// Waits until all letters are in the log. Every sender of the channel must be gone, or soon be: the last letter is
-    /// the one after which none can come.
+    /// the one after which none can come. A sender that stays and gives nothing is not waited for.
     ///
     /// # Errors
     /// When that took longer than `within`.
@@ -81,12 +84,25 @@ impl DeadLetters {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Ending {
+    since: Instant,
+    give_up_at: Instant,
+}
+
+impl Ending {
+    fn by(give_up_at: Instant) -> Ending {
+        Ending { since: Instant::now(), give_up_at }
+    }
+}
+
 /// What the thread works with.
 struct Office {
     log: Arc<dyn EventLog>,
     report: Report,
     deadlines: Receiver<Instant>,
-    give_up_at: Option<Instant>,
+    /// Since when the end is waited for, and how long it may take.
+    ending: Option<Ending>,
     /// Whoever waits for all letters given so far to be in the log.
     asking: Receiver<SyncSender<()>>,
     /// How many letters may be given and not taken yet.
@@ -104,6 +120,10 @@ impl Office {
             if waiting.is_empty() && asked.is_empty() {
                 match letters.recv_timeout(LOOK) {
                     Ok(letter) => waiting.push(letter),
+                    Err(RecvTimeoutError::Timeout) if self.is_last() => {
+                        tracing::warn!("a source has not ended: it waits for its service, and is not waited for");
+                        return Ok(());
+                    }
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
@@ -117,6 +137,14 @@ impl Office {
                 let _ = asked.try_send(());
             }
         }
+    }
+
+    /// While nothing waits to be written: whether nothing is going to.
+    fn is_last(&mut self) -> bool {
+        if let Ok(deadline) = self.deadlines.try_recv() {
+            self.ending = Some(Ending::by(deadline));
+        }
+        self.ending.is_some_and(|ending| Instant::now() >= ending.give_up_at.min(ending.since + LAST_LETTER_MAX))
     }
 
     /// Appends the records; where the log refuses one of them, each by itself, so that it cannot hold up the others.
@@ -162,12 +190,13 @@ impl Office {
         (self.report)(State::Retrying(unavailable.to_string()));
         let until = Instant::now() + backoff.next();
         loop {
-            if self.give_up_at.is_some_and(|deadline| deadline <= Instant::now()) {
+            let give_up_at = self.ending.map(|ending| ending.give_up_at);
+            if give_up_at.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Unwritten);
             }
-            let until = self.give_up_at.map_or(until, |deadline| until.min(deadline));
+            let until = give_up_at.map_or(until, |deadline| until.min(deadline));
             match self.deadlines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(deadline) => self.give_up_at = Some(deadline),
+                Ok(deadline) => self.ending = Some(Ending::by(deadline)),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 // Nobody waits any more.
                 Err(RecvTimeoutError::Disconnected) => return Err(Unwritten),
@@ -276,6 +305,19 @@ mod tests {
         }
         drop(sender);
         assert_eq!(office.finish(SOON), Ok(()));
+    }
+
+    #[test]
+    fn a_sender_that_hangs_keeps_no_end_waiting_and_is_no_letter_left() {
+        let log = Flaky::failing(0);
+        let (sender, receiver) = sync_channel(1);
+        let office = DeadLetters::start(log.clone(), receiver, 1, to_record, Arc::new(|_| ())).unwrap();
+        sender.send("a".to_owned()).unwrap();
+        let start = Instant::now();
+        assert_eq!(office.finish(SOON), Ok(()));
+        assert!(start.elapsed() < SOON / 2, "{:?}", start.elapsed());
+        assert_eq!(log.kept(), ["a"]);
+        drop(sender);
     }
 
     #[test]

@@ -38,6 +38,9 @@
 //! - **Row-level security** hides rows from a query and not from the log. A table of which policies could hide rows from
 //!   this role is not read ([`layout`]), and sessions that read tables have `row_security = off`, so that the server refuses
 //!   what slips through.
+//! - **Every wait is bounded** (`guard`): for a connection with all that belongs to it, for an answer, for the next row of a
+//!   table, for what the log should have told by now (`ear`). The session is given up then and made anew. A new slot alone
+//!   may take as long as the transactions that are open: they are named (`making`). Nothing waits when the source is to end.
 //! - **Another server** than the rows held came from: a copy that has taken over (the same system identifier, a later
 //!   timeline) is read anew by itself, as a difference. Any other one (a restore, `pg_upgrade`) needs a person's word, see
 //!   [`Adopt`]: until then the source stands still and keeps looking, for that word and for the server it knows.
@@ -51,24 +54,29 @@
 pub mod adopt;
 mod apply;
 mod backoff;
+mod blockers;
 pub mod by_hand;
 mod connection;
 mod definitions;
+mod ear;
 mod error;
 mod expiry;
 mod feed;
 mod finding;
 mod first_seen;
 mod flow;
+mod guard;
 mod inspect;
 mod keys;
 mod layout;
 mod lines;
 mod log;
+mod making;
 mod memory;
 mod moment;
 mod names;
 mod pgoutput;
+mod places;
 mod publication;
 mod pulse;
 pub mod range;
@@ -86,7 +94,9 @@ mod sql;
 mod stream;
 mod survey;
 mod table;
+mod trial;
 mod unblock;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,15 +108,14 @@ use dataflow::rules::Rules;
 use dataflow::time::{Millis, ServiceClock};
 
 use crate::dead_letter::DeadLetters;
-use connection::Target;
 use flow::Flow;
 use memory::Span;
 
 pub use adopt::Adopt;
-pub use connection::{BadUrl, words};
+pub use connection::{BadUrl, Connection, NoConnection, Target, words};
 pub use definitions::Definitions;
 pub use finding::Finding;
-pub use inspect::{Look, inspect, look};
+pub use inspect::{Look, NoSession, inspect, look, try_session};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
 
 /// The source's name on the board, and its stream's.
@@ -176,7 +185,9 @@ pub struct Settings {
     pub window_ms: Millis,
     /// The longest wait for a connection, where the connection string names no `connect_timeout`.
     pub connect_timeout: Duration,
-    /// The longest time one statement may take; the server ends it.
+    /// The longest silence of a server that is asked something that it answers at once.
+    pub answer_max: Duration,
+    /// The longest time one statement that reads a table may take; the server ends it.
     pub statement_timeout: Duration,
     /// After this long without a sign of the server the state says so.
     pub silence_max: Duration,
@@ -200,6 +211,7 @@ impl Settings {
             refresh: Duration::from_secs(30),
             window_ms: Rules::default().window_ms,
             connect_timeout: Duration::from_secs(5),
+            answer_max: Duration::from_secs(20),
             statement_timeout: Duration::from_secs(600),
             silence_max: Duration::from_secs(60),
             backoff_max: Duration::from_secs(30),

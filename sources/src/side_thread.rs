@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -12,11 +14,25 @@ const END_MAX: Duration = Duration::from_millis(500);
 /// Owns the thread. Dropped, it asks the thread to end and waits a moment for it.
 pub(crate) struct SideThread {
     stop: Option<Sender<Infallible>>,
+    signal: StopSignal,
     ended: Receiver<Infallible>,
 }
 
 /// For the thread: when to end.
-pub(crate) struct Stop(Receiver<Infallible>);
+pub(crate) struct Stop {
+    ended: Receiver<Infallible>,
+    signal: StopSignal,
+}
+
+/// Whether the thread is to end, for what it waits in. By default nobody ever says so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StopSignal(Arc<AtomicBool>);
+
+impl StopSignal {
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
 
 /// The thread is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,17 +44,20 @@ impl SideThread {
     pub(crate) fn spawn(name: &str, body: impl FnOnce(Stop) + Send + 'static) -> io::Result<SideThread> {
         let (stop, stopped) = channel();
         let (end, ended) = channel();
+        let signal = StopSignal::default();
+        let stop_signal = signal.clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Dropped at the thread's end, also when it panics.
             let _end = end;
-            body(Stop(stopped));
+            body(Stop { ended: stopped, signal: stop_signal });
         })?;
-        Ok(SideThread { stop: Some(stop), ended })
+        Ok(SideThread { stop: Some(stop), signal, ended })
     }
 }
 
 impl Drop for SideThread {
     fn drop(&mut self) {
+        self.signal.0.store(true, Ordering::Release);
         self.stop = None;
         // Nothing is ever sent: this returns at the thread's end or when time is up.
         let _ = self.ended.recv_timeout(END_MAX);
@@ -48,10 +67,15 @@ impl Drop for SideThread {
 impl Stop {
     /// Waits; ends early, with an error, when the thread is to end.
     pub(crate) fn wait(&self, time: Duration) -> Result<(), Stopped> {
-        match self.0.recv_timeout(time) {
+        match self.ended.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => Err(Stopped),
         }
+    }
+
+    /// The same for what cannot borrow this.
+    pub(crate) fn signal(&self) -> StopSignal {
+        self.signal.clone()
     }
 
     /// An error when the thread is to end.
@@ -63,8 +87,6 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Instant;
 
     #[test]

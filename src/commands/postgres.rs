@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use sources::postgres::adopt;
 
-use super::database::{connect, place, settings, words};
+use super::database::{connect, target, words};
 use crate::config::Config;
 use crate::system::sources::adopted_server;
 
@@ -21,9 +21,10 @@ const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
 pub fn adopt(meant: Option<u64>, config: &Config) -> anyhow::Result<ExitCode> {
     let postgres =
         config.postgres.as_ref().context("no database is configured: give a --config file with [postgres]")?;
-    let client = settings(postgres);
-    let place = place(&client);
-    let system = connect(&client)?
+    let target = target(postgres);
+    let mut client = connect(&target)?;
+    let place = format!("{}/{}", client.host(), target.database());
+    let system = client
         .query_one(SYSTEM, &[])
         .map_err(|error| anyhow::anyhow!("PostgreSQL at {place} does not say which server it is: {}", words(&error)))?;
     let system: i64 = system.get::<_, &str>(0).parse().context("the system identifier is no number")?;

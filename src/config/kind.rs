@@ -127,7 +127,7 @@ impl Kind {
             }
             Kind::Text => text_if(raw, |text| !text.trim().is_empty()),
             Kind::Brokers => text_if(raw, is_brokers),
-            Kind::PostgresUrl => text_if(raw, |text| !text.is_empty() && text.parse::<postgres::Config>().is_ok()),
+            Kind::PostgresUrl => text_if(raw, |text| !text.is_empty() && sources::postgres::Target::of(text).is_ok()),
             Kind::Address => Some(Value::Address(raw.text()?.trim().parse().ok()?)),
             Kind::Choice { allowed, .. } => text_if(raw, |text| allowed.contains(&text)),
             Kind::Topic => text_if(raw, is_topic),

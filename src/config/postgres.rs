@@ -64,6 +64,15 @@ pub(super) const SECTION: Section = Section {
             "Time from the end of one refresh to the beginning of the next, where tables are read again.",
         ),
         Setting::new(
+            "postgres.answer_timeout_s",
+            Kind::Integer { min: 1, max: 3600 },
+            "s",
+            "20",
+            "Longest silence of a server that was asked something it answers at once: then the connection is given up and made \
+             anew. Tables may take longer to read, and a statement ten minutes until its first row; a statement that waits for \
+             a lock in the way of a question is ended after half of this.",
+        ),
+        Setting::new(
             "postgres.order_time",
             Kind::Column,
             "column",
@@ -169,6 +178,7 @@ pub struct Postgres {
     pub publication: String,
     pub adopt: Option<u64>,
     pub refresh_s: u64,
+    pub answer_timeout_s: u64,
     pub order_time: OrderTime,
     pub tables: Tables,
 }
@@ -245,6 +255,7 @@ impl Postgres {
             publication: values.text("postgres.publication"),
             adopt: values.text("postgres.adopt").parse().ok(),
             refresh_s: values.integer("postgres.refresh_s"),
+            answer_timeout_s: values.integer("postgres.answer_timeout_s"),
             order_time: if order_time == FIRST_SEEN { OrderTime::FirstSeen } else { OrderTime::Column(order_time) },
             tables: Tables {
                 products: ProductsTable {

@@ -114,6 +114,7 @@ pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postg
         publication: postgres.publication.clone(),
         adopt: postgres::Adopt { system: postgres.adopt, file: adopted_server(config) },
         refresh: Duration::from_secs(postgres.refresh_s),
+        answer_max: Duration::from_secs(postgres.answer_timeout_s),
         window_ms: settings::rules(config).window_ms,
         acknowledge: match config.checkpoint {
             Some(_) => postgres::Acknowledge::AfterCheckpoint,

@@ -81,7 +81,7 @@ impl<'a> From<&'a SourceView> for Source<'a> {
         Source {
             name: view.name,
             state,
-            reason,
+            reason: reason.or(view.note.as_deref()),
             accepted: view.accepted,
             ignored: &view.ignored,
             rejected: &view.rejected,

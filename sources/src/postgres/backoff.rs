@@ -25,10 +25,13 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.max);
-        // The standard library's hasher keys are its only source of chance.
-        let chance = RandomState::new().hash_one(()) % 1024;
-        step / 2 + step / 2 * u32::try_from(chance).expect("less than 1024") / 1024
+        step / 2 + step / 2 * u32::try_from(chance() % 1024).expect("less than 1024") / 1024
     }
+}
+
+/// Any number. The standard library's hasher keys are its only source of chance.
+pub(super) fn chance() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]

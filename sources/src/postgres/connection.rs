@@ -1,23 +1,39 @@
-//! Reaching the server: the connection string with limits on every wait, and a name for it without its password.
+//! Reaching the server: the hosts of the connection string in turn, with a limit on every wait.
 
-use std::error::Error as _;
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use postgres::config::Host;
+use postgres::config::{Host, SslMode, SslNegotiation};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 use thiserror::Error;
 
-use super::Settings;
+use super::guard::{Guard, Patience};
+use super::places::{self, Place};
+pub use super::words::words;
+use super::{Settings, sql};
+use crate::side_thread::StopSignal;
 
-/// How long an idle connection waits before it asks whether the other side is there.
+/// How long an idle connection waits before it asks whether the other side is there, and how often it then asks how soon.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+const KEEPALIVES_MAX: u32 = 3;
 
 /// How long what was sent may stay unacknowledged.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 
-/// How the server says, from 14 on and before, that it found no line in pg_hba.conf for a connection without TLS.
-const UNENCRYPTED: [&str; 2] = ["no encryption", "SSL off"];
+/// The longest wait for a connection where nobody names another.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest silence of a server that is asked something where nobody names another.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// The longest wait at the end of a connection.
+const CLOSE_MAX: Duration = Duration::from_millis(200);
+
+/// Of the longest silence, the share after which the server itself ends a statement: its words say more than silence.
+const SERVER_SHARE: u32 = 2;
 
 /// The connection string cannot be read. It is not repeated here: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -33,47 +49,160 @@ pub(super) struct Who {
 
 /// Where to connect to, and how.
 #[derive(Clone)]
-pub(super) struct Target {
+pub struct Target {
+    /// Without hosts.
     config: Config,
-    place: String,
+    places: Vec<Place>,
+    answer_max: Duration,
+}
+
+/// A session with a server: a client whose calls come back, whatever the server does.
+pub struct Connection {
+    client: Client,
+    patience: Arc<Patience>,
+    place: Place,
+    answer_max: Duration,
+}
+
+/// Why a host is not connected to.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error("{}", words(.0))]
+    Driver(#[from] postgres::Error),
+    #[error("{0}")]
+    Name(std::io::Error),
+    #[error("the connection string asks for TLS (sslmode=require), and connections of Vitrine's are not encrypted")]
+    Tls,
+}
+
+/// No host takes a connection. The text has nothing of the connection string but hosts and ports.
+#[derive(Debug, Error)]
+#[error("{}", listed(.0))]
+pub struct NoConnection(Vec<(Place, Failure)>);
+
+impl NoConnection {
+    /// Whether a server is there, and only the database is not.
+    #[must_use]
+    pub fn is_no_database(&self) -> bool {
+        let code = |failure: &Failure| match failure {
+            Failure::Driver(error) => error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
+            Failure::Name(_) | Failure::Tls => false,
+        };
+        self.0.last().is_some_and(|(_, failure)| code(failure))
+    }
+}
+
+fn listed(failures: &[(Place, Failure)]) -> String {
+    match failures {
+        [(_, failure)] => failure.to_string(),
+        _ => failures.iter().map(|(place, failure)| format!("{place}: {failure}")).collect::<Vec<_>>().join(" | "),
+    }
 }
 
 impl Target {
-    pub(super) fn new(settings: &Settings) -> Result<Target, BadUrl> {
-        let mut config: Config = settings.url.parse().map_err(|error| BadUrl(words(&error)))?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(settings.connect_timeout);
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("vitrine");
-        }
-        config.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE));
-        let place = place(&config);
-        Ok(Target { config, place })
+    /// Where a connection string leads, with limits where it has none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(url: &str) -> Result<Target, BadUrl> {
+        let named: Config = url.parse().map_err(|error| BadUrl(words(&error)))?;
+        let places = places::named(&named).map_err(BadUrl)?;
+        Ok(Target { config: without_hosts(&named), places, answer_max: ANSWER_MAX })
     }
 
-    pub(super) fn connect(&self) -> Result<Client, postgres::Error> {
-        self.config.connect(NoTls)
+    pub(super) fn new(settings: &Settings) -> Result<Target, BadUrl> {
+        let mut target = Target::of(&settings.url)?;
+        target.answer_max = settings.answer_max;
+        if target.config.get_connect_timeout().is_none() {
+            target.config.connect_timeout(settings.connect_timeout);
+        }
+        Ok(target)
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(mut self, name: &str) -> Target {
+        self.config.dbname(name);
+        self
+    }
+
+    /// Connects to the first host that can be used.
+    ///
+    /// # Errors
+    /// None can, within the connection string's `connect_timeout` for each (5 s where it has none).
+    pub fn connect(&self) -> Result<Connection, NoConnection> {
+        self.connect_unless(&StopSignal::default())
+    }
+
+    /// The same; ends early, and so do all calls on the connection, when the signal is given.
+    pub(super) fn connect_unless(&self, stop: &StopSignal) -> Result<Connection, NoConnection> {
+        let mut failures = Vec::new();
+        for place in places::in_turn(&self.places, self.config.get_load_balance_hosts()) {
+            match self.reach(&place, stop) {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failures.push((place, failure)),
+            }
+            if stop.is_given() {
+                break;
+            }
+        }
+        Err(NoConnection(failures))
+    }
+
+    /// Connects to one host, whichever of its addresses answers.
+    fn reach(&self, place: &Place, stop: &StopSignal) -> Result<Connection, Failure> {
+        if self.config.get_ssl_mode() == SslMode::Require {
+            return Err(Failure::Tls);
+        }
+        let within = self.connect_max();
+        let mut failed = None;
+        for place in place.addresses(Instant::now() + within, stop).map_err(Failure::Name)? {
+            match self.open(place, Instant::now() + within, stop) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = Some(error),
+            }
+            if stop.is_given() {
+                break;
+            }
+        }
+        Err(failed.map_or_else(|| Failure::Name(std::io::Error::other("the name has no address")), Failure::from))
+    }
+
+    fn open(&self, place: Place, until: Instant, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+        let patience = Arc::new(Patience::new(self.answer_max, stop.clone()));
+        patience.until(Some(until));
+        let mut config = self.config.clone();
+        config.port(place.port);
+        let mut client = match &place.host {
+            Host::Tcp(name) => {
+                config.host(name);
+                if let Some(address) = place.address {
+                    config.hostaddr(address);
+                }
+                // What the driver takes for TLS is the guard; nothing is encrypted, and nothing is asked before.
+                config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+                config.connect(Guard(patience.clone()))?
+            }
+            #[cfg(unix)]
+            Host::Unix(path) => {
+                config.host_path(path);
+                config.connect(NoTls)?
+            }
+        };
+        client.batch_execute(&sql::session(self.answer_max / SERVER_SHARE))?;
+        patience.until(None);
+        Ok(Connection { client, patience, place, answer_max: self.answer_max })
+    }
+
+    /// The longest wait for one host.
+    pub(super) fn connect_max(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_MAX)
     }
 
     /// Who we are on this connection.
     pub(super) fn who(client: &mut Client) -> Result<Who, postgres::Error> {
         let row = client.query_one("SELECT session_user::text, current_database()::text", &[])?;
         Ok(Who { user: row.get(0), database: row.get(1) })
-    }
-
-    /// The first host that is named; the others are for servers that take over, which need a person here.
-    pub(super) fn host(&self) -> Host {
-        let address = self.config.get_hostaddrs().first().map(|address| Host::Tcp(address.to_string()));
-        let host = address.or_else(|| self.config.get_hosts().first().cloned());
-        host.unwrap_or_else(|| Host::Tcp("localhost".to_owned()))
-    }
-
-    pub(super) fn port(&self) -> u16 {
-        self.config.get_ports().first().copied().unwrap_or(5432)
     }
 
     pub(super) fn password(&self) -> String {
@@ -88,48 +217,108 @@ impl Target {
         self.config.get_application_name().unwrap_or_default()
     }
 
-    /// Host, port and database.
-    pub(super) fn place(&self) -> &str {
+    /// Hosts with their ports, and the database.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
+        format!("{}/{}", places.join(","), self.database())
+    }
+
+    /// The database's name; like PostgreSQL's own tools, the user's name if none is given.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres")
+    }
+}
+
+impl Connection {
+    /// The host that was reached, and its port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.place.to_string()
+    }
+
+    /// The same, as a second session has to name it to come to the same server.
+    pub(super) fn reached(&self) -> &Place {
         &self.place
     }
+
+    /// A statement may now take so long, and the server may be silent meanwhile. Its own limit is set in its transaction.
+    pub fn allow(&self, statement_max: Duration) {
+        self.patience.silence_max(statement_max + self.answer_max);
+    }
+
+    /// From now on the server answers questions, which it does soon.
+    pub(super) fn expect_answers(&self) {
+        self.patience.silence_max(self.answer_max);
+    }
+
+    /// A last word, also where the source is to stop: it may take so long.
+    pub(super) fn part(&self, within: Duration) {
+        self.patience.part(Instant::now() + within);
+    }
+
+    /// Everything is over by then, whatever is asked meanwhile.
+    pub fn end_by(&self, until: Instant) {
+        self.patience.until(Some(until));
+    }
 }
 
-fn place(config: &Config) -> String {
-    let host = config.get_hosts().first().map_or("localhost".to_owned(), |host| match host {
-        Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        Host::Unix(path) => path.display().to_string(),
-    });
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    // Like PostgreSQL's own tools: the user's name where no database is named.
-    format!("{host}:{port}/{}", config.get_dbname().or(config.get_user()).unwrap_or("postgres"))
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
-/// The server's own words where it sent some (the driver says "db error" only), else the whole chain of causes. Neither
-/// repeats the connection string. A server that demands TLS is told apart: nobody would find out from its words why.
-pub fn words(error: &postgres::Error) -> String {
-    if let Some(server) = error.as_db_error() {
-        let hint = server.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let demands_tls = *server.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-            && UNENCRYPTED.iter().any(|word| server.message().contains(word));
-        let limit = if demands_tls {
-            "; connections of Vitrine's are not encrypted: pg_hba.conf must take them so"
-        } else {
-            ""
-        };
-        return format!("{}{hint}{limit}", server.message());
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
     }
-    let mut chain: Vec<String> = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors repeat their cause in their own text.
-        if !chain.last().is_some_and(|last| last.contains(&text)) {
-            chain.push(text);
-        }
-        cause = error.source();
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The driver's end waits for the answer to what was asked last: of no use to anybody.
+        self.patience.until(Some(Instant::now() + CLOSE_MAX));
     }
-    chain.join(": ")
+}
+
+/// The same but for the hosts, with limits where it has none.
+fn without_hosts(named: &Config) -> Config {
+    let mut config = Config::new();
+    if let Some(user) = named.get_user() {
+        config.user(user);
+    }
+    if let Some(password) = named.get_password() {
+        config.password(password);
+    }
+    if let Some(database) = named.get_dbname() {
+        config.dbname(database);
+    }
+    if let Some(options) = named.get_options() {
+        config.options(options);
+    }
+    if let Some(timeout) = named.get_connect_timeout() {
+        config.connect_timeout(*timeout);
+    }
+    config
+        .application_name(named.get_application_name().unwrap_or("vitrine"))
+        .ssl_mode(named.get_ssl_mode())
+        .channel_binding(named.get_channel_binding())
+        .target_session_attrs(named.get_target_session_attrs())
+        .load_balance_hosts(named.get_load_balance_hosts())
+        .tcp_user_timeout(named.get_tcp_user_timeout().copied().unwrap_or(UNACKNOWLEDGED_MAX))
+        .keepalives(named.get_keepalives())
+        .keepalives_idle(named.get_keepalives_idle().min(KEEPALIVE))
+        .keepalives_interval(named.get_keepalives_interval().unwrap_or(KEEPALIVE_EVERY))
+        .keepalives_retries(named.get_keepalives_retries().unwrap_or(KEEPALIVES_MAX))
+        // The server's small talk, such as what IF EXISTS did not find. The driver would call it news.
+        .notice_callback(|notice| {
+            tracing::debug!(severity = notice.severity(), said = notice.message(), "PostgreSQL");
+        });
+    config
 }
 
 #[cfg(test)]
@@ -140,6 +329,8 @@ mod tests {
     fn neither_place_nor_error_shows_the_password() {
         let target = Target::new(&Settings::new("postgresql://u:secret@db.example:5433/shop")).unwrap();
         assert_eq!(target.place(), "db.example:5433/shop");
+        let target = Target::of("postgresql://u:secret@a:1,b:2/shop").unwrap();
+        assert_eq!(target.place(), "a:1,b:2/shop");
         for url in ["postgresql://u:secret@db.example:port/shop", "password=secret port=x", "password=secret nonsense"]
         {
             let bad = Target::new(&Settings::new(url)).err().unwrap();
@@ -150,8 +341,16 @@ mod tests {
     #[test]
     fn every_wait_has_a_limit_and_the_urls_own_is_kept() {
         let target = Target::new(&Settings::new("postgresql://u@127.0.0.1/shop?connect_timeout=7")).unwrap();
-        assert_eq!(target.config.get_connect_timeout(), Some(&Duration::from_secs(7)));
+        assert_eq!(target.connect_max(), Duration::from_secs(7));
         assert_eq!(target.config.get_tcp_user_timeout(), Some(&UNACKNOWLEDGED_MAX));
         assert_eq!(target.config.get_keepalives_idle(), KEEPALIVE);
+        assert_eq!(target.config.get_keepalives_interval(), Some(KEEPALIVE_EVERY));
+        assert_eq!(Target::of("host=a").unwrap().connect_max(), CONNECT_MAX);
+    }
+
+    #[test]
+    fn tls_that_is_asked_for_and_cannot_be_given_is_said() {
+        let refused = Target::of("host=127.0.0.1 port=1 sslmode=require").unwrap().connect().err().unwrap();
+        assert!(refused.to_string().contains("sslmode=require"), "{refused}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgwire_replication::PgWireError;
 use thiserror::Error;
 
-use super::connection::words;
+use super::connection::{NoConnection, words};
 use super::finding::Finding;
 use super::pgoutput;
 use crate::side_thread::Stopped;
@@ -20,6 +20,9 @@ pub(super) enum Error {
     /// the host is gone, to notice that it has ended.
     #[error("{0}")]
     Busy(Finding),
+    /// No connection.
+    #[error(transparent)]
+    Connection(#[from] NoConnection),
     /// The connection, or the server.
     #[error("{}", words(.0))]
     Server(#[from] postgres::Error),
@@ -31,6 +34,11 @@ pub(super) enum Error {
     Said(String),
     #[error("the server has not answered for {} s", .0.as_secs())]
     NoAnswer(Duration),
+    #[error("the server's log has not come for {} s, though it has gone on", .0.as_secs())]
+    NoLog(Duration),
+    /// What stands before the servers leads two sessions to two of them.
+    #[error("one session has come to another server than the other: the connection string must lead to one server")]
+    Elsewhere,
     /// The server said what no server says.
     #[error("the server's log cannot be read: {0}")]
     Protocol(String),

@@ -1,13 +1,16 @@
 //! A look at server and tables, as the source would look, for whoever sets it up.
 
 use postgres::GenericClient;
+use thiserror::Error;
 
-use super::Settings;
+use super::connection::{Connection, Target};
 use super::finding::Finding;
 use super::layout;
 use super::names::Tables;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
+use super::{Settings, trial};
+use crate::side_thread::StopSignal;
 
 /// Looks at the tables as the source would, and reads no rows. Nothing found: they can be read.
 ///
@@ -27,6 +30,26 @@ pub struct Look {
     pub publication: Option<String>,
     /// What is known of the slot, in words.
     pub slot: String,
+    /// Somebody follows it now.
+    pub is_followed: bool,
+}
+
+/// No replication session could be tried. Holds the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("no replication session: {0}")]
+pub struct NoSession(String);
+
+/// Opens a replication session as the source would, and ends it again; looks whether a slot is free. Nothing is left behind.
+/// For a server that [`look`] finds no obstacle with, connected to by `connection`.
+///
+/// # Errors
+/// When the server cannot be reached for it, or is silent.
+pub fn try_session(
+    connection: &mut Connection,
+    target: &Target,
+    settings: &Settings,
+) -> Result<Vec<Finding>, NoSession> {
+    trial::obstacles(connection, target, settings, &StopSignal::default()).map_err(|error| NoSession(error.to_string()))
 }
 
 /// Looks at server, tables, publication and slot as the source would, and changes nothing. For tables that can be read.
@@ -37,7 +60,9 @@ pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look
     let survey = Survey::read(client, &settings.tables)?;
     let mut obstacles = survey::server(client, settings)?;
     obstacles.extend(survey.all());
-    let slot = match slot::look(client, &settings.slot)? {
+    let slot = slot::look(client, &settings.slot)?;
+    let is_followed = matches!(slot, Slot::Busy(_));
+    let slot = match slot {
         Slot::Missing => "it is made at the start".to_owned(),
         Slot::Lost => "the server has not kept its log: it is made again at the start".to_owned(),
         Slot::At(place) => format!("it holds the log from {place} on"),
@@ -52,5 +77,5 @@ pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look
     if publication.is_some() {
         obstacles.extend(survey.refused(client, settings)?);
     }
-    Ok(Look { obstacles, publication, slot })
+    Ok(Look { obstacles, publication, slot, is_followed })
 }

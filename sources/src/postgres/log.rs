@@ -8,12 +8,15 @@
 //!                                                                                    stream
 //! ```
 
+use std::time::Duration;
+
 use postgres::Client;
 
-use super::connection::{Target, Who};
+use super::connection::{Connection, Target, Who};
 use super::error::Error;
 use super::memory::Memory;
 use super::names::{Tables, Which};
+use super::places::Place;
 use super::reader::{Health, LOOK_AGAIN, Reader, Reading, Step};
 use super::resume::{Decision, Found, Held, Origin, Standing};
 use super::session::{Server, Session};
@@ -22,8 +25,12 @@ use super::snapshot::How;
 use super::stream::{self, Stream};
 use super::survey::{self, Survey};
 use super::unblock::unblock;
-use super::{Definitions, Resumed, publication, sql};
+use super::{Definitions, Resumed, making, publication, trial};
 use crate::side_thread::Stop;
+
+/// How often it is looked whether the server has let go of the slot, and how many times.
+const RELEASE_LOOK_EVERY: Duration = Duration::from_millis(100);
+const RELEASE_LOOKS_MAX: usize = 20;
 
 /// What is known from following the log so far.
 pub(super) struct Log {
@@ -34,13 +41,17 @@ pub(super) struct Log {
     definitions: Definitions,
     /// When the window was swept last.
     pub(super) swept: u64,
+    /// The server's process that served the last session.
+    sender: Option<i32>,
     /// Everything there was at the start has come.
     pub(super) live: bool,
+    /// Rows of an earlier process are gone on from.
+    resumed: bool,
 }
 
 /// A server that answers, and what was found there.
 struct Reached {
-    client: Client,
+    client: Connection,
     session: Session,
     server: Server,
     survey: Survey,
@@ -49,9 +60,10 @@ struct Reached {
 impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
+        let has_rows = resumed.is_some();
         let (memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
         let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
-        Log { memory, standing, definitions, swept: 0, live: false }
+        Log { memory, standing, definitions, swept: 0, sender: None, live: false, resumed: has_rows }
     }
 
     /// Connects and follows, until something fails.
@@ -93,10 +105,8 @@ impl Log {
     fn follow(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
         let settings = &reader.settings;
         reader.pulse.ask();
-        let mut client = reader.target.connect()?;
-        stop.check()?;
-        client.batch_execute(&sql::session(settings.statement_timeout))?;
-        let findings = survey::server(&mut client, settings)?;
+        let mut client = reader.target.connect_unless(&stop.signal())?;
+        let findings = survey::server(&mut *client, settings)?;
         if !findings.is_empty() {
             return Err(Error::Layout(findings));
         }
@@ -106,11 +116,17 @@ impl Log {
             return Err(Error::Layout(survey.all().into_iter().chain(refused).collect()));
         }
         self.recognise(reader, &survey);
-        let slot = slot::look(&mut client, &settings.slot)?;
+        self.release(&mut client, &settings.slot, stop)?;
+        let slot = slot::look(&mut *client, &settings.slot)?;
         let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
         let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
         let who = Target::who(&mut client)?;
-        let (session, server) = open(reader, &who, self.standing.place(), floor, stop)?;
+        let at = client.reached().clone();
+        let opened = open(reader, (&at, &who), self.standing.place(), floor, stop);
+        let (session, server) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(Error::Busy(trial::refused(&mut client, error)?)),
+        };
         match self.standing.origin(&server, reader.settings.adopt.names(server.system)) {
             Origin::Same => {}
             Origin::Successor(reason) => self.spoil(reader, reason),
@@ -119,19 +135,41 @@ impl Log {
         let mut reached = Reached { client, session, server, survey };
         if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
             reached.survey.leave_out_lines(&settings.tables);
+            if let Some(finding) = trial::slots(&mut *reached.client, &settings.slot)? {
+                return Err(Error::Busy(finding));
+            }
             if reached.survey.all_broken() == [true; 3] {
                 return Err(Error::Layout(reached.survey.all()));
             }
             floor = self.read(reader, &mut reached, &reason, stop)?;
-            (reached.session, reached.server) = open(reader, &who, floor, floor, stop)?;
+            (reached.session, reached.server) = open(reader, (&at, &who), floor, floor, stop)?;
             if self.standing.origin(&reached.server, false) != Origin::Same {
                 return Err(Error::Anew("another server answers than the one whose tables were read".to_owned()));
             }
         }
-        let Reached { client, mut session, server, survey } = reached;
-        session.start(stop)?;
+        let Reached { mut client, mut session, server, survey } = reached;
+        self.sender = Some(session.is_beside(&mut client, &stop.signal())?);
+        session.start(&stop.signal())?;
         reader.pulse.rest();
         Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
+    }
+
+    /// Ends the sender of a session that was given up, where the server still has it: it would keep the slot to itself
+    /// until the server notices too.
+    fn release(&mut self, client: &mut Connection, slot: &str, stop: &Stop) -> Result<(), Error> {
+        let Some(pid) = self.sender.take() else { return Ok(()) };
+        for _ in 0..RELEASE_LOOKS_MAX {
+            if !slot::end_sender(&mut **client, slot, pid)? {
+                break;
+            }
+            stop.wait(RELEASE_LOOK_EVERY)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing was read yet: how changes are found may be decided again.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.standing.held.is_none() && !self.resumed
     }
 
     /// Whether the tables are those that the rows held came from.
@@ -149,7 +187,7 @@ impl Log {
     /// Why everything has to be read anew, if it has to: then the slot is gone and the publication is what it should be.
     fn settle(&mut self, reader: &Reader, reached: &mut Reached, slot: &Slot) -> Result<Option<String>, Error> {
         let (settings, Reached { client, server, survey, .. }) = (&reader.settings, reached);
-        let needed = survey.needed(client, settings)?;
+        let needed = survey.needed(&mut **client, settings)?;
         let decision = self.standing.decide(&Found {
             slot: (slot, &settings.slot),
             end: server.end,
@@ -171,12 +209,14 @@ impl Log {
     /// Reads all tables that can be read as of a new slot's place, which is returned.
     fn read(&mut self, reader: &Reader, reached: &mut Reached, reason: &str, stop: &Stop) -> Result<Lsn, Error> {
         let Reached { client, session, server, survey } = reached;
-        let (place, snapshot) = session.make_slot(&reader.settings.slot, stop)?;
+        let (place, snapshot) = making::make(reader, client, session, stop)?;
         let key = survey.identity(Which::OrderItems).map(|identity| &*identity.key).unwrap_or_default();
         let how = How::Log { snapshot: &snapshot, key, without: survey.all_broken() };
         let scan = &mut reader.scan(place.0, stop);
         let now = reader.clock.now();
+        client.allow(reader.settings.statement_timeout);
         let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
+        client.expect_answers();
         reader.pulse.rest();
         if let Some(held) = self.standing.held {
             let (from, to) = (held.place, place);
@@ -199,9 +239,9 @@ impl Log {
 }
 
 /// A session that goes on at `place` with everything before `kept` confirmed.
-fn open(reader: &Reader, who: &Who, place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
-    let mut session = Session::open(&reader.settings, &reader.target, who, place, kept)?;
-    let server = session.identify(stop)?;
+fn open(reader: &Reader, at: (&Place, &Who), place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
+    let mut session = Session::open(&reader.settings, &reader.target, at, place, kept)?;
+    let server = session.identify(&stop.signal())?;
     Ok((session, server))
 }
 

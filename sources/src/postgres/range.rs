@@ -78,8 +78,11 @@ pub fn read(
             let mut scan =
                 Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
             pulse.ask();
-            let read = target.connect().map_err(Error::from);
-            let read = read.and_then(|mut client| scan_tables(&mut client, &settings, asked, &dictionary, &mut scan));
+            let read = target.connect_unless(&stop.signal()).map_err(Error::from);
+            let read = read.and_then(|mut client| {
+                client.allow(settings.statement_timeout);
+                scan_tables(&mut client, &settings, asked, &dictionary, &mut scan)
+            });
             // Nobody waits any more where the reading was given up.
             let _ = done.send(read);
         }

@@ -8,10 +8,9 @@ use dataflow::board::{SourceBoard, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Proof, Waker};
 use dataflow::time::{ServiceClock, Time};
-use postgres::Client;
 
 use super::backoff::Backoff;
-use super::connection::{Target, words};
+use super::connection::{Connection, Target, words};
 use super::error::Error;
 use super::finding::Finding;
 use super::flow::Flow;
@@ -22,6 +21,7 @@ use super::readings::Readings;
 use super::slot::{self, Slot};
 use super::survey::{self, Survey};
 use super::table::Scan;
+use super::trial;
 use super::unblock::unblock;
 use super::{Acknowledge, Definitions, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
@@ -126,6 +126,10 @@ impl Reader {
         loop {
             let failed = self.turn(&mut work, &mut health, stop);
             self.pulse.rest();
+            // Whatever failed then failed because of it.
+            if stop.check().is_err() {
+                return;
+            }
             let pause = match failed {
                 Ok(()) => Duration::ZERO,
                 Err(Error::Stopped(_)) => return,
@@ -159,7 +163,7 @@ impl Reader {
     fn turn(&self, work: &mut Work, health: &mut Health, stop: &Stop) -> Result<(), Error> {
         match work {
             Work::Undecided(resumed) => {
-                let mode = self.decide()?;
+                let mode = self.decide(stop)?;
                 *work = match mode {
                     Mode::Replication => Work::Log(Box::new(Log::new(resumed.take()))),
                     Mode::Refresh | Mode::Auto => Work::Readings(Box::new(Readings::new(resumed.take()))),
@@ -167,19 +171,26 @@ impl Reader {
                 Ok(())
             }
             Work::Readings(readings) => readings.turn(self, health, stop),
-            Work::Log(log) => log.turn(self, health, stop),
+            Work::Log(log) => {
+                let done = log.turn(self, health, stop);
+                // What keeps the log from being followed may show only now.
+                if done.is_err() && self.settings.mode == Mode::Auto && log.is_fresh() {
+                    *work = Work::Undecided(None);
+                }
+                done
+            }
         }
     }
 
     /// Follows the log where that is asked for, or where it can be done.
-    fn decide(&self) -> Result<Mode, Error> {
+    fn decide(&self, stop: &Stop) -> Result<Mode, Error> {
         if self.settings.mode != Mode::Auto {
             return Ok(self.settings.mode);
         }
         self.pulse.ask();
-        let mut client = self.target.connect()?;
-        let slot = slot::look(&mut client, &self.settings.slot)?;
-        let mut obstacles = self.obstacles(&mut client, &slot)?;
+        let mut client = self.target.connect_unless(&stop.signal())?;
+        let slot = slot::look(&mut *client, &self.settings.slot)?;
+        let mut obstacles = self.obstacles(&mut client, &slot, stop)?;
         if obstacles.is_empty() {
             return Ok(Mode::Replication);
         }
@@ -188,17 +199,20 @@ impl Reader {
         let reason = Error::Layout(obstacles).to_string();
         let every_s = self.settings.refresh.as_secs();
         tracing::warn!(source = NAME, reason, every_s, "the log cannot be followed: the tables are read again instead");
+        self.board.note(format!(
+            "until the next start the tables are read again every {every_s} s, because the log cannot be followed: {reason}"
+        ));
         self.abandon(&mut client, &slot);
         Ok(Mode::Refresh)
     }
 
     /// What keeps the log from being followed. Changes nothing: what there is to be made or mended tells what was missed.
-    fn obstacles(&self, client: &mut Client, slot: &Slot) -> Result<Vec<Finding>, Error> {
-        let survey = Survey::read(client, &self.settings.tables)?;
+    fn obstacles(&self, client: &mut Connection, slot: &Slot, stop: &Stop) -> Result<Vec<Finding>, Error> {
+        let survey = Survey::read(&mut **client, &self.settings.tables)?;
         if !survey.readable {
             return Err(Error::Layout(survey.all()));
         }
-        let mut obstacles = survey::server(client, &self.settings)?;
+        let mut obstacles = survey::server(&mut **client, &self.settings)?;
         obstacles.extend(survey.all());
         match slot {
             Slot::Refused(finding) => obstacles.push(finding.clone()),
@@ -206,18 +220,21 @@ impl Reader {
             Slot::Missing | Slot::Lost | Slot::At(_) => {}
         }
         if obstacles.is_empty() {
-            obstacles.extend(survey.refused(client, &self.settings)?);
+            obstacles.extend(survey.refused(&mut **client, &self.settings)?);
+        }
+        if obstacles.is_empty() {
+            obstacles = trial::obstacles(client, &self.target, &self.settings, &stop.signal())?;
         }
         Ok(obstacles)
     }
 
     /// Nobody will follow the log: the server need not keep it for us.
-    fn abandon(&self, client: &mut Client, slot: &Slot) {
+    fn abandon(&self, client: &mut Connection, slot: &Slot) {
         if !matches!(slot, Slot::Lost | Slot::At(_)) {
             return;
         }
         let name = &self.settings.slot;
-        match slot::remove(client, name) {
+        match slot::remove(&mut **client, name) {
             Ok(()) => {
                 tracing::info!(source = NAME, slot = name, "the replication slot was removed: it is of no use now")
             }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use dataflow::board::State;
-use postgres::Client;
 
+use super::connection::Connection;
 use super::error::Error;
 use super::memory::Memory;
 use super::reader::{Health, Reader, Reading, Step};
@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Readings so far.
 pub(super) struct Readings {
-    client: Option<Client>,
+    client: Option<Connection>,
     memory: Memory,
     /// How many there were, those of an earlier process included.
     count: i64,
@@ -50,12 +50,13 @@ impl Readings {
         reader.pulse.ask();
         let client = match &mut self.client {
             Some(client) => client,
-            None => self.client.insert(reader.target.connect()?),
+            None => self.client.insert(reader.target.connect_unless(&stop.signal())?),
         };
-        stop.check()?;
         let (settings, dictionary, now) = (&reader.settings, &reader.dictionary, reader.clock.now());
         let scan = &mut reader.scan(self.count, stop);
+        client.allow(settings.statement_timeout);
         let change = self.memory.read(client, settings, dictionary, now, &How::Again, scan)?;
+        client.expect_answers();
         reader.pulse.rest();
         self.count += 1;
         reader.flow.hand(change.len());

@@ -1,6 +1,7 @@
 //! One replication session with the server: asked a few questions first, then followed. Calls here wait, and end early
 //! when the source is to end; while one waits, the session tells the server that it is alive.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use pgwire_replication::{
@@ -11,10 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
 use super::Settings;
-use super::connection::{Target, Who};
+use super::connection::{Connection, Target, Who};
 use super::error::Error;
+use super::places::Place;
 use super::slot::Lsn;
-use crate::side_thread::{Stop, Stopped};
+use crate::side_thread::{Stop, StopSignal, Stopped};
 
 /// How often the server is told how far we are.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +30,32 @@ const OPTIONS: &str =
 
 /// How soon a wait notices that the source is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The server, or what stands before it, does not take a replication session. In its words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It has as many senders as it may have.
+    #[error("{0}")]
+    NoSender(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Refusal {
+    /// Where an error is one; else the error.
+    pub(super) fn of(error: Error) -> Result<Refusal, Error> {
+        match error {
+            Error::Said(words) if words.contains("53300") => Ok(Refusal::NoSender(words)),
+            Error::Said(words) | Error::Session(PgWireError::Auth(words)) => Ok(Refusal::Other(words)),
+            Error::Elsewhere => Ok(Refusal::Other(Error::Elsewhere.to_string())),
+            other => Err(other),
+        }
+    }
+}
+
+/// Tells two servers apart, whatever stands before them.
+const STARTED: &str =
+    "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text, pg_backend_pid()::text";
 
 /// Which server this is, and how far its log goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +71,26 @@ pub(super) struct Session {
     // Before the runtime: it ends tasks that live there.
     client: ReplicationClient,
     runtime: Runtime,
+    connect_max: Duration,
     answer_max: Duration,
 }
 
 impl Session {
-    /// Connects, to go on at `from` once started, with everything before `acknowledged` kept.
+    /// Connects to the place where the tables are looked at, to go on at `from` once started, with everything before `acknowledged` kept.
     pub(super) fn open(
         settings: &Settings,
         target: &Target,
-        who: &Who,
+        (at, who): (&Place, &Who),
         from: Lsn,
         acknowledged: Lsn,
     ) -> Result<Session, Error> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
         let (slot, publication) = (&settings.slot, &*settings.publication);
         let (user, password, database) = (&who.user, target.password(), &who.database);
-        let port = target.port();
-        let config = match target.host() {
-            Host::Tcp(host) => {
+        let port = at.port;
+        let config = match &at.host {
+            Host::Tcp(name) => {
+                let host = at.address.map_or_else(|| name.clone(), |address| address.to_string());
                 ReplicationConfig::new(host, user, password, database, slot, publication).with_port(port)
             }
             #[cfg(unix)]
@@ -77,33 +107,56 @@ impl Session {
             .with_options([target.options(), OPTIONS].join(" ").trim())
             .with_application_name(target.application_name());
         let client = runtime.block_on(ReplicationClient::connect_gated(config))?;
-        Ok(Session { client, runtime, answer_max: settings.connect_timeout })
+        Ok(Session { client, runtime, connect_max: target.connect_max(), answer_max: settings.answer_max })
     }
 
     /// Which server answers. The first question: it waits for the connection too.
-    pub(super) fn identify(&mut self, stop: &Stop) -> Result<Server, Error> {
-        let limit = self.answer_max;
+    pub(super) fn identify(&mut self, stop: &StopSignal) -> Result<Server, Error> {
         let asked = self.client.identify_system();
-        let answer: IdentifySystem = self
-            .runtime
-            .block_on(async {
-                tokio::select! { answer = timeout(limit, asked) => Ok(answer), end = ended(stop) => Err(end) }
-            })?
-            .map_err(|_| Error::NoAnswer(limit))??;
+        let answer: IdentifySystem = within(&self.runtime, self.connect_max, asked, stop)?;
         let system =
             answer.system_id.parse().map_err(|_| Error::Protocol("the system identifier is no number".into()))?;
         Ok(Server { system, timeline: i64::from(answer.timeline), end: from_wire(answer.xlogpos) })
     }
 
-    /// Makes the slot. From its place on the log tells what the snapshot does not have; the snapshot's name lives until
+    /// Makes sure that this session and the other one are with the same server. Returns the server's process that serves
+    /// this one.
+    pub(super) fn is_beside(&mut self, beside: &mut Connection, stop: &StopSignal) -> Result<i32, Error> {
+        let asked = self.client.simple_query(STARTED);
+        let rows: Vec<QueryRow> = within(&self.runtime, self.answer_max, asked, stop)?;
+        let text = |at: usize| std::str::from_utf8(rows.first()?.get(at)?.as_ref()?).ok();
+        let (Some(started), Some(Ok(pid))) = (text(0), text(1).map(str::parse)) else {
+            return Err(Error::Protocol("the server does not tell its process".into()));
+        };
+        let known: String = beside.query_typed(STARTED, &[])?.first().map(|row| row.get(0)).unwrap_or_default();
+        if known == started { Ok(pid) } else { Err(Error::Elsewhere) }
+    }
+
+    /// Makes the slot, and calls `look` now and then until it is made. From its place on the log tells what the snapshot does not have; the snapshot's name lives until
     /// this session is asked again or dropped.
-    pub(super) fn make_slot(&mut self, name: &str, stop: &Stop) -> Result<(Lsn, String), Error> {
+    pub(super) fn make_slot(
+        &mut self,
+        name: &str,
+        every: Duration,
+        stop: &StopSignal,
+        mut look: impl FnMut() -> Result<(), Error>,
+    ) -> Result<(Lsn, String), Error> {
         let sql = format!("CREATE_REPLICATION_SLOT {name} LOGICAL pgoutput (SNAPSHOT 'export')");
         // No limit: it waits for the end of all transactions that are open.
-        let asked = self.client.simple_query(&sql);
-        let rows: Vec<QueryRow> = self.runtime.block_on(async {
-            tokio::select! { answer = asked => Ok(answer), end = ended(stop) => Err(end) }
-        })??;
+        let mut asked = pin!(self.client.simple_query(&sql));
+        let rows: Vec<QueryRow> = loop {
+            let answer = self.runtime.block_on(async {
+                tokio::select! {
+                    answer = &mut asked => Ok(Some(answer)),
+                    end = ended(stop) => Err(end),
+                    () = sleep(every) => Ok(None),
+                }
+            })?;
+            match answer {
+                Some(rows) => break rows?,
+                None => look()?,
+            }
+        };
         let text = |at: usize| {
             let value = rows.first().and_then(|row| row.get(at)?.as_ref());
             value.map(|value| String::from_utf8_lossy(value).into_owned())
@@ -116,15 +169,12 @@ impl Session {
     }
 
     /// From now on the log comes.
-    pub(super) fn start(&mut self, stop: &Stop) -> Result<(), Error> {
+    pub(super) fn start(&mut self, stop: &StopSignal) -> Result<(), Error> {
         let started = async {
             self.client.start().await?;
             self.client.wait_started().await
         };
-        let done = self.runtime.block_on(async {
-            tokio::select! { done = started => Ok(done), end = ended(stop) => Err(end) }
-        })?;
-        Ok(done?)
+        within(&self.runtime, self.answer_max, started, stop)
     }
 
     /// What comes next; none if nothing came in that time.
@@ -148,14 +198,25 @@ impl Session {
     }
 }
 
+/// What the server answers, if it does in time.
+fn within<T>(
+    runtime: &Runtime,
+    limit: Duration,
+    asked: impl Future<Output = Result<T, PgWireError>>,
+    stop: &StopSignal,
+) -> Result<T, Error> {
+    let answer = runtime.block_on(async {
+        tokio::select! { answer = timeout(limit, asked) => Ok(answer), end = ended(stop) => Err(end) }
+    })?;
+    Ok(answer.map_err(|_| Error::NoAnswer(limit))??)
+}
+
 /// Waits until the source is to end.
-async fn ended(stop: &Stop) -> Stopped {
-    loop {
+async fn ended(stop: &StopSignal) -> Stopped {
+    while !stop.is_given() {
         sleep(LOOK_EVERY).await;
-        if let Err(stopped) = stop.check() {
-            return stopped;
-        }
     }
+    Stopped
 }
 
 fn wire(place: Lsn) -> pgwire_replication::Lsn {

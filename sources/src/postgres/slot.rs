@@ -67,6 +67,15 @@ pub(super) fn remove(client: &mut impl GenericClient, name: &str) -> Result<(), 
     client.query_typed("SELECT pg_drop_replication_slot($1)::text", &[(&name, Type::NAME)]).map(drop)
 }
 
+/// Ends the sender of that process if it follows the slot; whether it does.
+pub(super) fn end_sender(client: &mut impl GenericClient, name: &str, pid: i32) -> Result<bool, postgres::Error> {
+    const END: &str = "
+        SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
+        WHERE slot_name::text = $1 AND active_pid = $2";
+    let ended = client.query_typed(END, &[(&name, Type::TEXT), (&pid, Type::INT4)])?;
+    Ok(!ended.is_empty())
+}
+
 /// Where the server's log ends.
 pub(super) fn end(client: &mut impl GenericClient) -> Result<i64, postgres::Error> {
     let rows = client.query_typed(END, &[])?;

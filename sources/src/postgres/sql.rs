@@ -24,9 +24,14 @@ pub(super) fn limits(statement_timeout: Duration) -> String {
     )
 }
 
-/// A limit for every statement of a connection.
+/// Limits for every statement of a connection. A server that can (from 14 on) looks whether we are still there while it
+/// is at work, so that nothing goes on waiting for a lock when we have gone.
 pub(super) fn session(statement_timeout: Duration) -> String {
-    format!("SET statement_timeout = {}", statement_timeout.as_millis().min(i32::MAX as u128))
+    format!(
+        "SET statement_timeout = {}; SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = \
+         'client_connection_check_interval'",
+        statement_timeout.as_millis().min(i32::MAX as u128)
+    )
 }
 
 /// Lets the transaction that is open, and has not read yet, see what an exported snapshot shows.

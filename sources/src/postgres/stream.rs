@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use dataflow::board::{Progress, State};
 use dataflow::time::Time;
 use pgwire_replication::ReplicationEvent;
-use postgres::Client;
 
 use super::apply::Edit;
+use super::connection::Connection;
+use super::ear::Ear;
 use super::error::Error;
 use super::expiry::sweep_every;
 use super::log::Log;
@@ -62,9 +63,10 @@ pub(super) struct Stream<'a> {
     reader: &'a Reader,
     log: &'a mut Log,
     survey: Survey,
-    client: Client,
+    client: Connection,
     session: Session,
     ends: Ends,
+    ear: Ear,
     routes: HashMap<u32, Route>,
     /// Why a table's changes are passed over, by table.
     broken: [Option<String>; 3],
@@ -82,12 +84,13 @@ impl<'a> Stream<'a> {
         reader: &'a Reader,
         log: &'a mut Log,
         survey: Survey,
-        client: Client,
+        client: Connection,
         session: Session,
         ends: Ends,
     ) -> Stream<'a> {
         let now = Instant::now();
         reader.flow.ends(ends.target.0);
+        let ear = Ear::new(log.standing.place());
         Stream {
             reader,
             log,
@@ -95,6 +98,7 @@ impl<'a> Stream<'a> {
             client,
             session,
             ends,
+            ear,
             routes: HashMap::new(),
             broken: [None, None, None],
             transaction: None,
@@ -129,14 +133,20 @@ impl<'a> Stream<'a> {
     fn take(&mut self, event: ReplicationEvent, stop: &Stop) -> Result<(), Error> {
         match event {
             ReplicationEvent::Begin { final_lsn, .. } => {
+                self.ear.hear(Lsn(0));
                 self.transaction = Some(Transaction { place: from_wire(final_lsn), edits: Vec::new() });
             }
-            ReplicationEvent::XLogData { data, .. } => self.change(&data, stop)?,
+            ReplicationEvent::XLogData { data, .. } => {
+                self.ear.hear(Lsn(0));
+                self.change(&data, stop)?;
+            }
             ReplicationEvent::Commit { end_lsn, commit_time_micros, .. } => {
                 let time = u64::try_from(commit_time_micros.div_euclid(1000).saturating_add(EPOCH_MS)).unwrap_or(0);
+                self.ear.hear(from_wire(end_lsn));
                 self.commit(from_wire(end_lsn), time, stop)?;
             }
             ReplicationEvent::KeepAlive { wal_end, .. } => {
+                self.ear.hear(from_wire(wal_end));
                 self.reader.flow.ends(from_wire(wal_end).0);
                 // Everything committed before has been sent, so that nothing of ours is left there.
                 if self.transaction.is_none() {
@@ -291,8 +301,10 @@ impl<'a> Stream<'a> {
         reader.pulse.ask();
         let now = self.log.survey(client, tables)?;
         let refused = unblock(client, &reader.settings.publication)?;
-        let needed = now.needed(client, &reader.settings)?;
-        reader.flow.ends(slot::end(client)?);
+        let needed = now.needed(&mut **client, &reader.settings)?;
+        let end = slot::end(&mut **client)?;
+        reader.flow.ends(end);
+        self.ear.listen(&mut **client, &reader.settings.slot, Lsn(end), reader.settings.answer_max)?;
         reader.pulse.rest();
         for which in Which::ALL {
             let table = tables.name(which);

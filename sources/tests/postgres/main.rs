@@ -16,6 +16,7 @@ mod policies;
 mod resuming;
 #[path = "../support/running.rs"]
 mod running;
+mod sessions;
 mod shapes;
 mod shop;
 

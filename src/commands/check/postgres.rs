@@ -1,14 +1,18 @@
 //! The database: connection, tables, what the source itself objects to, keys and the WAL level.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use ::postgres::Client;
-use sources::postgres::Finding;
+use sources::postgres::{Connection, Finding, Target};
 
 use super::Report;
-use crate::commands::database::{connect, database, place, quoted, quoted_whole, settings, words};
+use crate::commands::database::{connect, quoted, quoted_whole, target, words};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::{Mode, Postgres};
+
+/// The longest time of everything that is asked. Servers that are asked say so within it.
+const CHECK_MAX: Duration = Duration::from_secs(30);
 
 /// No statement of a check needs longer.
 const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
@@ -16,12 +20,12 @@ const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 const MAKE: &str = "vitrine generate --to services --empty --config FILE";
 
 pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
-    let config = settings(postgres);
-    let mut client = match connect(&config) {
+    let target = target(postgres);
+    let mut client = match connect(&target) {
         Ok(client) => client,
         Err(error) if error.no_database => {
             let ways = [
-                format!("CREATE DATABASE {};", quoted_whole(database(&config))),
+                format!("CREATE DATABASE {};", quoted_whole(target.database())),
                 format!("or let Vitrine make all that is missing: {MAKE}"),
             ];
             return report.bad(&format!("postgres: {error}"), &ways);
@@ -32,8 +36,11 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
             return report.bad(&format!("postgres: {error}"), &[way.to_owned()]);
         }
     };
+    client.end_by(Instant::now() + CHECK_MAX);
     match version(&mut client) {
-        Ok(version) => report.good(&format!("postgres: version {version} at {}", place(&config)))?,
+        Ok(version) => {
+            report.good(&format!("postgres: version {version} at {}/{}", client.host(), target.database()))?
+        }
         Err(error) => return report.bad(&format!("postgres: {}", words(&error)), &[]),
     }
     let tables = shop_tables(postgres);
@@ -44,7 +51,7 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
         )?;
     }
     if fit && postgres.mode != Mode::Refresh {
-        follows(&mut client, postgres, report)
+        follows(&mut client, &target, postgres, report)
     } else {
         wal_level(&mut client, report)
     }
@@ -112,19 +119,31 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
 }
 
 /// Whether the server's log can be followed, and what will be made for it.
-fn follows(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
+fn follows(
+    client: &mut Connection,
+    target: &Target,
+    postgres: &Postgres,
+    report: &mut Report<impl Write>,
+) -> io::Result<()> {
     let source = sources::postgres::Settings {
         tables: postgres.source_tables(),
         slot: postgres.slot.clone(),
         publication: postgres.publication.clone(),
         ..sources::postgres::Settings::new(postgres.url.expose())
     };
-    let found = match sources::postgres::look(client, &source) {
+    let mut found = match sources::postgres::look(&mut **client, &source) {
         Ok(found) => found,
         Err(error) => {
             return report.bad(&format!("postgres: the server's log cannot be looked at: {}", words(&error)), &[]);
         }
     };
+    // Who follows the slot now has a session, maybe the last one that there is.
+    if found.obstacles.is_empty() && !found.is_followed {
+        match sources::postgres::try_session(client, target, &source) {
+            Ok(obstacles) => found.obstacles = obstacles,
+            Err(error) => return report.bad(&format!("postgres: {error}"), &[]),
+        }
+    }
     if found.obstacles.is_empty() {
         let publication = match found.publication {
             Some(sql) => format!("the publication will be made: {sql}"),

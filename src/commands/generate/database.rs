@@ -6,12 +6,13 @@
 //! ```
 
 use std::io::{BufWriter, Write};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat};
-use postgres::{Client, Config, Transaction};
+use postgres::Transaction;
 
-use crate::commands::database::{connect, database, quoted, quoted_whole, settings, words};
+use crate::commands::database::{Connection, Target, connect, quoted, quoted_whole, target, words};
 use crate::commands::progress;
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
@@ -19,13 +20,17 @@ use crate::generate::Shop;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
+/// The longest time of one statement: the largest inserts all rows of a table.
+const STATEMENT_MAX: Duration = Duration::from_secs(600);
+
 /// Columns of the catalogue that are filled where the table has them.
 const CATALOGUE_FURTHER: &[&str] = &["product_name", "price", "description", "attributes"];
 
 /// Makes the tables and fills them; rows that are there already stay as they are.
 pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
-    let config = settings(postgres);
-    let mut client = connect_or_create(&config)?;
+    let mut client = connect_or_create(&target(postgres))?;
+    client.batch_execute(&format!("SET statement_timeout = '{}s'", STATEMENT_MAX.as_secs()))?;
+    client.allow(STATEMENT_MAX);
     let [products, orders, items] = shop_tables(postgres);
     let mut rows = client.transaction()?;
     for table in [&products, &orders, &items] {
@@ -44,17 +49,17 @@ pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
 }
 
 /// Connects; if the server says that the database is missing, it is created through the `postgres` database.
-fn connect_or_create(config: &Config) -> anyhow::Result<Client> {
-    match connect(config) {
+fn connect_or_create(target: &Target) -> anyhow::Result<Connection> {
+    match connect(target) {
         Err(error) if error.no_database => {
-            let mut maintenance = connect(config.clone().dbname("postgres"))?;
-            let name = database(config);
+            let mut maintenance = connect(&target.clone().with_database("postgres"))?;
+            let name = target.database();
             let create = format!("CREATE DATABASE {}", quoted_whole(name));
             maintenance.batch_execute(&create).map_err(|error| {
                 anyhow::anyhow!("database {name} is missing and cannot be created: {}", words(&error))
             })?;
             println!("database {name}: created");
-            Ok(connect(config)?)
+            Ok(connect(target)?)
         }
         connected => Ok(connected?),
     }

@@ -1,0 +1,87 @@
+//! A new slot. The server makes it when all transactions that are open have ended, which may take as long as it pleases
+//! them: meanwhile the state names those it waits for. A session that is given up is ended on the server too, and with it
+//! goes the slot that is half made.
+
+use std::time::{Duration, Instant};
+
+use dataflow::board::State;
+
+use super::NAME;
+use super::blockers::{self, Activity};
+use super::connection::{Connection, words};
+use super::error::Error;
+use super::finding::Finding;
+use super::reader::Reader;
+use super::session::Session;
+use super::slot::Lsn;
+use crate::side_thread::Stop;
+
+/// How often it is looked whom the server waits for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the end of the session on the server may take.
+const PARTING_MAX: Duration = Duration::from_secs(2);
+
+/// Makes the slot in this session. Returns its place, and the snapshot's name.
+pub(super) fn make(
+    reader: &Reader,
+    client: &mut Connection,
+    session: &mut Session,
+    stop: &Stop,
+) -> Result<(Lsn, String), Error> {
+    let signal = stop.signal();
+    let pid = session.is_beside(client, &signal)?;
+    let mut watch = Watch { reader, pid, named: None, lost_since: None };
+    let made = session.make_slot(&reader.settings.slot, LOOK_EVERY, &signal, || watch.look(client));
+    if made.is_err() {
+        client.part(PARTING_MAX);
+        if let Err(error) = blockers::end(&mut **client, pid) {
+            tracing::debug!(source = NAME, reason = words(&error), "the session is not ended by hand");
+        }
+    } else if watch.named.is_some() {
+        reader.board.state(0, State::CatchingUp);
+    }
+    made
+}
+
+/// Looks at the session from beside it.
+struct Watch<'a> {
+    reader: &'a Reader,
+    pid: i32,
+    /// The last finding that was logged, without what changes every second.
+    named: Option<String>,
+    /// Since when the server has had it as ended or answered.
+    lost_since: Option<Instant>,
+}
+
+impl Watch<'_> {
+    fn look(&mut self, client: &mut Connection) -> Result<(), Error> {
+        // The question that is asked beside the long one proves that the server is there.
+        self.reader.pulse.ask();
+        let doing = format!("the making of the replication slot {}", self.reader.settings.slot);
+        match blockers::of(&mut **client, self.pid, &doing)? {
+            Activity::Busy(found) => {
+                self.lost_since = None;
+                if let Some(finding) = found {
+                    self.name(&finding);
+                }
+                Ok(())
+            }
+            // The answer may be on its way.
+            Activity::Gone | Activity::Idle => {
+                let since = self.lost_since.get_or_insert_with(Instant::now);
+                let limit = self.reader.settings.answer_max;
+                if since.elapsed() >= limit { Err(Error::NoAnswer(limit)) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn name(&mut self, finding: &Finding) {
+        let text = format!("PostgreSQL at {}: {finding}", self.reader.target.place());
+        if self.named.as_ref() != Some(&finding.mend) {
+            tracing::warn!(source = NAME, reason = text, "the server does not make the slot yet");
+            self.named = Some(finding.mend.clone());
+        }
+        self.reader.board.state(0, State::Retrying(text));
+    }
+}

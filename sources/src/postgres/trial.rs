@@ -1,0 +1,88 @@
+//! What keeps the log from being followed and shows only by doing: a replication session is opened, as the source would
+//! open it, and ended again. No slot is made.
+
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use super::Settings;
+use super::connection::{Connection, Target};
+use super::error::Error;
+use super::finding::Finding;
+use super::session::{Refusal, Session};
+use super::slot::Lsn;
+use crate::side_thread::StopSignal;
+
+/// How many slots the server can have, how many it has, and whether ours is one of them.
+const SLOTS: &str = "
+    SELECT current_setting('max_replication_slots')::int, count(*)::int,
+           COALESCE(bool_or(slot_name::text = $1), false)
+    FROM pg_replication_slots";
+
+/// How many senders the server can have.
+const SENDERS: &str = "SELECT current_setting('max_wal_senders')";
+
+/// What keeps the log from being followed here. For a server, tables and a user of which nothing else does.
+pub(super) fn obstacles(
+    client: &mut Connection,
+    target: &Target,
+    settings: &Settings,
+    stop: &StopSignal,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    findings.extend(slots(&mut **client, &settings.slot)?);
+    findings.extend(session(client, target, settings, stop)?);
+    Ok(findings)
+}
+
+/// Why no slot can be made, if none can.
+pub(super) fn slots(client: &mut impl GenericClient, name: &str) -> Result<Option<Finding>, postgres::Error> {
+    let rows = client.query_typed(SLOTS, &[(&name, Type::TEXT)])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (max, used, ours): (i32, i32, bool) = (row.get(0), row.get(1), row.get(2));
+    if ours || used < max {
+        return Ok(None);
+    }
+    Ok(Some(Finding {
+        problem: format!("all replication slots of the server are in use (max_replication_slots is {max})"),
+        mend: "drop a slot that nobody needs (SELECT slot_name, active FROM pg_replication_slots; SELECT \
+               pg_drop_replication_slot('…');) or raise max_replication_slots, which needs a restart of the server, or set \
+               [postgres] mode = \"refresh\""
+            .to_owned(),
+    }))
+}
+
+fn session(
+    client: &mut Connection,
+    target: &Target,
+    settings: &Settings,
+    stop: &StopSignal,
+) -> Result<Option<Finding>, Error> {
+    let who = Target::who(client)?;
+    let at = client.reached().clone();
+    let opened = Session::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
+        session.identify(stop)?;
+        session.is_beside(client, stop)
+    });
+    opened.err().map(|error| refused(client, error)).transpose()
+}
+
+/// What is to be done about a replication session that could not be opened; the error, where nobody has refused it.
+pub(super) fn refused(client: &mut Connection, error: Error) -> Result<Finding, Error> {
+    let refusal = Refusal::of(error)?;
+    let at = client.host();
+    let refresh = "or set [postgres] mode = \"refresh\"";
+    let mend = match &refusal {
+        Refusal::NoSender(_) => {
+            let max: String = client.query_typed(SENDERS, &[])?.first().map(|row| row.get(0)).unwrap_or_default();
+            format!(
+                "end a sender that nobody needs (SELECT pid, application_name FROM pg_stat_replication;) or raise \
+                 max_wal_senders ({max} now), which needs a restart of the server, {refresh}"
+            )
+        }
+        Refusal::Other(_) => format!(
+            "let [postgres] url lead to one server itself, which takes this user's sessions from here (a pooler such as \
+             PgBouncer passes no replication on), {refresh}"
+        ),
+    };
+    Ok(Finding { problem: format!("no replication session is taken at {at}: {refusal}"), mend })
+}

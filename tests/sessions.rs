@@ -1,0 +1,160 @@
+//! Every command against servers that say nothing, refuse to replicate or are one of several: it ends, and says why.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use harness::pooler::Pooler;
+use harness::postgres::{Server, connect, execute, wait_for_row};
+use harness::silent::Silent;
+use harness::{Process, free_port, http, wait_for, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The longest end of a command whose services say nothing.
+const END_MAX: Duration = Duration::from_secs(45);
+
+const TABLES: &str = "
+    CREATE TABLE products (product_id text PRIMARY KEY, category_id text);
+    CREATE TABLE orders (order_id text PRIMARY KEY, user_id text, created_at timestamptz);
+    CREATE TABLE order_items (order_id text, product_id text, PRIMARY KEY (order_id, product_id));
+    INSERT INTO orders VALUES ('1', 'ada', now()); INSERT INTO order_items VALUES ('1', 'lamp');";
+
+/// The program with nothing in its environment but these settings.
+fn vitrine(settings: &[(&str, &str)], args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VITRINE")) {
+        command.env_remove(name);
+    }
+    command.envs(settings.iter().copied()).args(args);
+    command
+}
+
+fn check(url: &str, mode: &str) -> (String, Option<i32>) {
+    let settings = [("VITRINE__POSTGRES__URL", url), ("VITRINE__POSTGRES__MODE", mode)];
+    let Output { status, stdout, .. } = vitrine(&settings, &["check"]).output().unwrap();
+    (String::from_utf8(stdout).unwrap(), status.code())
+}
+
+#[test]
+fn every_command_ends_though_no_service_says_a_word() {
+    let silent = Silent::start();
+    let url = format!("postgres://ada:hush@127.0.0.1:{}/shop", silent.port());
+    let brokers = format!("127.0.0.1:{}", silent.port());
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("lists");
+    let replay = ["replay", "--from", "2026-11-01", "--until", "2026-11-02", "--out", out.to_str().unwrap()];
+    let postgres = ("VITRINE__POSTGRES__URL", &*url);
+    let kafka = ("VITRINE__KAFKA__BROKERS", &*brokers);
+    std::thread::scope(|scope| {
+        for (settings, args, said) in [
+            (postgres, &["check"][..], "has not answered"),
+            (kafka, &["check"], "no Kafka broker"),
+            (postgres, &["generate", "--to", "services", "--orders", "1"], "has not answered"),
+            (kafka, &["generate", "--to", "services", "--views", "1"], "no Kafka broker"),
+            (postgres, &replay, "has not answered"),
+            (kafka, &replay, "Kafka"),
+        ] {
+            scope.spawn(move || {
+                let start = Instant::now();
+                let mut process = Process::spawn("vitrine", vitrine(&[settings], args));
+                let status = process.wait_exit(END_MAX);
+                let words = process.stdout() + &process.stderr();
+                assert_eq!(status.code(), Some(1), "{args:?}: {words}");
+                assert!(words.contains(said) && !words.contains("hush"), "{args:?}: {words}");
+                println!("{args:?} ended after {:?}", start.elapsed());
+            });
+        }
+    });
+}
+
+#[test]
+fn check_names_what_shows_only_by_doing_and_serve_gets_ready_all_the_same() {
+    let mut server = Server::start();
+    server.execute(TABLES);
+    let slots =
+        || server.client().query_one("SELECT count(*) FROM pg_replication_slots", &[]).unwrap().get::<_, i64>(0);
+    let (good, code) = check(&server.url(), "auto");
+    assert!(code == Some(0) && good.contains("the server's log can be followed"), "{good}");
+    assert_eq!(slots(), 0, "a check leaves nothing behind");
+    let pooler = Pooler::start(server.port());
+    let pooled = format!("postgres://postgres@127.0.0.1:{}/postgres", pooler.port());
+    obstacle(&pooled, "unsupported startup parameter: replication", "to one server itself");
+    server.execute("SELECT pg_create_physical_replication_slot('taken' || n) FROM generate_series(1, 100) n");
+    obstacle(&server.url(), "all replication slots of the server are in use", "max_replication_slots");
+    server.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+    server.set(&["max_wal_senders=0"]);
+    server.restart();
+    obstacle(&server.url(), "max_wal_senders", "(0 now)");
+}
+
+/// Both modes say the problem and the mend; with `auto` it is no fault, and the program gets ready.
+fn obstacle(url: &str, problem: &str, mend: &str) {
+    let (said, code) = check(url, "replication");
+    let bad = said.lines().find(|line| line.starts_with("✖")).unwrap_or_else(|| panic!("{said}"));
+    assert!(code == Some(1) && bad.contains(problem) && said.contains(mend), "{said}");
+    let (said, code) = check(url, "auto");
+    let note = said.lines().find(|line| line.contains(problem)).unwrap_or_else(|| panic!("{said}"));
+    assert!(code == Some(0) && note.starts_with("•") && note.contains(mend), "{said}");
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let settings = [("VITRINE__POSTGRES__URL", url), ("VITRINE__SERVER__LISTEN", &listen)];
+    let mut serving = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+    let get = |path: &str| http::try_request("GET", &format!("http://{listen}{path}"), &[], b"").ok();
+    wait_until(SOON, "it is ready", || get("/readyz").is_some_and(|answer| answer.status == 200));
+    let status = get("/v1/status").unwrap().json();
+    let reason = status["sources"].as_array().unwrap().iter().find(|source| source["name"] == "postgres").unwrap();
+    assert!(reason["reason"].as_str().unwrap().contains(problem), "{reason}");
+    serving.terminate();
+    assert_eq!(serving.wait_exit(SOON).code(), Some(0));
+}
+
+#[test]
+fn check_tries_every_host_and_names_the_one_that_answers() {
+    let server = Server::start();
+    server.execute(TABLES);
+    let (dead, live) = (free_port(), server.port());
+    let (said, code) = check(&format!("host=127.0.0.1,127.0.0.1 port={dead},{live} user=postgres"), "auto");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("at 127.0.0.1:{live}/postgres")), "{said}");
+    assert!(!said.contains(&dead.to_string()), "{said}");
+    server.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
+    let attrs = format!("host=127.0.0.1 port={live} user=postgres target_session_attrs=read-write");
+    let (said, code) = check(&attrs, "auto");
+    assert!(code == Some(1) && said.contains("does not allow writes"), "{said}");
+}
+
+#[test]
+fn a_program_that_waits_for_a_lock_ends_at_once_and_well() {
+    let server = Server::start();
+    server.execute(TABLES);
+    let mut owner = connect(&server.url());
+    owner.batch_execute("BEGIN; LOCK TABLE orders").unwrap();
+    for mode in ["replication", "refresh"] {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let url = server.url();
+        let settings = [
+            ("VITRINE__POSTGRES__URL", &*url),
+            ("VITRINE__POSTGRES__MODE", mode),
+            ("VITRINE__SERVER__LISTEN", &listen),
+        ];
+        let mut serving = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+        wait_for_row(&mut connect(&url), SOON, waits);
+        let start = Instant::now();
+        serving.terminate();
+        let status = serving.wait_exit(SOON);
+        let words = serving.stderr();
+        assert_eq!(status.code(), Some(0), "{words}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}: {words}", start.elapsed());
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vitrine'";
+        wait_until(SOON, "nothing of ours waits on", || {
+            connect(&url).query_one(left, &[]).unwrap().get::<_, i64>(0) == 0
+        });
+        execute(&url, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+    }
+    drop(owner);
+    // The configuration is a good one otherwise.
+    wait_for(SOON, "a check is good", || (check(&server.url(), "auto").1 == Some(0)).then_some(()));
+}
