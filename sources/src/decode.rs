@@ -8,14 +8,15 @@
 //! - `{"event":"ProductView"|"ProductRemoved","userid":…,"properties":{"productid":…},"timestamp":…}`
 //! - `{"event_type":"view"|"click"|"add_to_cart"|"purchase","user_id":…,"product_id":…,"timestamp":…}`
 //!
-//! Further fields are ignored, whatever they hold. Of a field given twice the last one counts, and `null` is the same
-//! as not there.
+//! Further fields are ignored, whatever they hold, and so are their names. Of a field given twice the last one counts, and
+//! `null` is the same as not there. A byte order mark before the JSON text is passed over.
 
 mod bounds;
 mod dead_letter;
 mod event;
 mod id;
 mod malformed;
+mod record_time;
 mod restamp;
 mod shape;
 mod slot;
@@ -31,6 +32,7 @@ pub use bounds::TimeBounds;
 pub use dead_letter::DeadLetter;
 pub use event::{Event, Kind};
 pub use malformed::Malformed;
+pub use record_time::RecordTime;
 pub use restamp::restamp;
 pub(crate) use time::from_text as time_from_text;
 pub use write::{removal_json, view_json};
@@ -41,6 +43,9 @@ use shape::Raw;
 /// The largest payload that is looked at, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
+/// The mark that some editors and programs of Windows put before a text: RFC 8259 lets a reader pass over it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Reads one event of either shape. Ids are borrowed from the payload where its text allows it (no escapes, no integer).
 ///
 /// `record_time` is when the record was appended to its stream, in milliseconds since the epoch: it stands in for a
@@ -50,6 +55,18 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// [`Malformed`] says what is wrong and with which field. The record is wrong for good: retrying cannot help.
 pub fn decode<'a>(payload: &'a [u8], record_time: Option<Millis>, bounds: &TimeBounds) -> Result<Event<'a>, Malformed> {
+    decode_record(payload, record_time.map(RecordTime::from), bounds)
+}
+
+/// As [`decode`], for a record whose time may be known to the second only.
+///
+/// # Errors
+/// As those of [`decode`].
+pub fn decode_record<'a>(
+    payload: &'a [u8],
+    record_time: Option<RecordTime>,
+    bounds: &TimeBounds,
+) -> Result<Event<'a>, Malformed> {
     let mut raw = Raw::parse(payload)?;
     let (shape, kind) = raw.kind()?;
     let stated = time::read(&raw.timestamp)?;

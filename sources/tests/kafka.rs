@@ -4,6 +4,8 @@
 
 #[path = "kafka/shop.rs"]
 mod shop;
+#[path = "kafka/unusual.rs"]
+mod unusual;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

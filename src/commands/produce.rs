@@ -81,7 +81,7 @@ impl Job<'_> {
         while let Some(line) = lines.next().context("the file cannot be read on")? {
             number += 1;
             match line {
-                Line::Text(text) if text.trim().is_empty() => {}
+                Line::Text(text) if text.trim_start_matches(decode::BYTE_ORDER_MARK).trim().is_empty() => {}
                 Line::Text(text) => self.send(number, &text)?,
                 Line::NotUtf8 => self.skip(number, "not UTF-8"),
                 Line::TooLong => self.skip(number, &format!("longer than {} bytes", decode::PAYLOAD_BYTES_MAX)),

@@ -50,6 +50,7 @@ fn topics_are_replayed_whole_or_not_at_all() {
     let broker = Broker::start();
     batches_change_nothing(&broker);
     one_wrong_clock_ends_no_partition(&broker);
+    times_in_seconds_and_records_without_payloads_are_read_alike(&broker);
     what_the_broker_dated_after_the_last_step_is_not_read(&broker);
     an_open_transaction_is_not_waited_for(&broker);
     a_topic_that_got_shorter_is_an_error(&broker);
@@ -102,6 +103,29 @@ fn one_wrong_clock_ends_no_partition(broker: &Broker) {
         assert_eq!(progress.passed_over(), ["clocks/0: 3 records from offset 2 on are after the last step"]);
         assert_eq!((progress.done(), progress.all()), (7, 7));
     }
+}
+
+/// As the source that follows reads them (`sources/tests/kafka/unusual.rs`).
+fn times_in_seconds_and_records_without_payloads_are_read_alike(broker: &Broker) {
+    broker.create_topic_with("seconds", 1, &ANY_TIME);
+    let second = (STEP / 1000).cast_signed();
+    let producer: BaseProducer = broker.producer(&[]);
+    for (product, at) in
+        [(Some("before"), second - 2), (None, second - 1), (Some("after"), second + 3), (None, second + 3)]
+    {
+        let payload = product.map(view);
+        let mut record = BaseRecord::<str, str>::to("seconds").partition(0).key("ada").timestamp(at);
+        record.payload = payload.as_deref();
+        producer.send(record).map_err(|(error, _)| error).expect("the queue has room");
+    }
+    producer.flush(SOON).expect("the records are written");
+    broker.produce_at("seconds", Some(0), second + 60, [view("beyond")]);
+    let (range, mut seen) = (pin(broker, "seconds"), Seen::default());
+    let progress = range.progress().clone();
+    assert_eq!(run_steps(range, &[STEP, LAST], 1, &mut seen), Ok(()));
+    assert_eq!(seen.0[&STEP], BTreeSet::from(["before".to_owned()]));
+    assert_eq!(seen.0[&LAST], BTreeSet::from(["before".to_owned(), "after".to_owned()]));
+    assert_eq!(progress.passed_over(), ["seconds/0: 1 records from offset 4 on are after the last step"]);
 }
 
 fn what_the_broker_dated_after_the_last_step_is_not_read(broker: &Broker) {

@@ -4,7 +4,7 @@ use dataflow::rules::AHEAD_MS;
 use dataflow::time::Millis;
 
 use super::time::FIELD;
-use super::{Kind, Malformed};
+use super::{Kind, Malformed, RecordTime};
 
 /// How far from the present an event's time may be. All in milliseconds.
 ///
@@ -41,19 +41,32 @@ impl TimeBounds {
         &self,
         kind: Kind,
         stated: Option<Millis>,
-        record_time: Option<Millis>,
+        record_time: Option<RecordTime>,
     ) -> Result<Millis, Malformed> {
-        let time = stated.or(record_time).ok_or(Malformed::MissingField { field: FIELD })?;
+        let recorded = record_time.map(RecordTime::at);
+        let time = stated.or(recorded).ok_or(Malformed::MissingField { field: FIELD })?;
         let ahead_of = |present: Millis| present.saturating_add(self.future_max);
-        let present = record_time.filter(|time| *time <= ahead_of(self.now)).unwrap_or(self.now);
+        let present = recorded.filter(|time| *time <= ahead_of(self.now)).unwrap_or(self.now);
         let (at, latest) = match record_time {
-            Some(record_time) if kind != Kind::Removal => (time.min(record_time), ahead_of(present)),
+            Some(record_time) if kind != Kind::Removal => (time.min(record_time.latest()), ahead_of(present)),
             _ => (time, ahead_of(present.max(self.now))),
         };
         if time > latest || at < present.saturating_sub(self.past_max) {
-            return Err(Malformed::TimeOutOfBounds { field: FIELD });
+            return Err(self.at_fault(stated, recorded));
         }
         Ok(at)
+    }
+
+    /// Which of the two times is named where they cannot both be right. An event of the reader's past that lies further
+    /// after its record than any time may lie back was dated by a clock that works: that of its record did not.
+    fn at_fault(&self, stated: Option<Millis>, recorded: Option<Millis>) -> Malformed {
+        let plausible = stated.is_some_and(|stated| stated <= self.now.saturating_add(self.future_max));
+        let far_behind = |recorded: Millis| stated > Some(recorded.saturating_add(self.past_max));
+        match recorded {
+            Some(_) if stated.is_none() => Malformed::RecordTimeOutOfBounds,
+            Some(recorded) if plausible && far_behind(recorded) => Malformed::RecordTimeOutOfBounds,
+            _ => Malformed::TimeOutOfBounds { field: FIELD },
+        }
     }
 }
 
@@ -63,24 +76,31 @@ mod tests {
 
     const NOW: Millis = 1_800_000_000_000;
     const OUT_OF_BOUNDS: Malformed = Malformed::TimeOutOfBounds { field: FIELD };
+    const RECORD: Malformed = Malformed::RecordTimeOutOfBounds;
+
+    impl TimeBounds {
+        fn settle_at(&self, kind: Kind, stated: Option<Millis>, record: Option<Millis>) -> Result<Millis, Malformed> {
+            self.settle(kind, stated, record.map(RecordTime::from))
+        }
+    }
 
     #[test]
     fn view_is_not_later_than_its_record_and_removal_may_be() {
         let bounds = TimeBounds::around(NOW);
         for kind in [Kind::View, Kind::Click, Kind::AddToCart, Kind::Purchase] {
-            assert_eq!(bounds.settle(kind, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 4));
-            assert_eq!(bounds.settle(kind, Some(NOW - 9), Some(NOW + 4)), Ok(NOW - 9));
-            assert_eq!(bounds.settle(kind, Some(NOW + 9), None), Ok(NOW + 9));
+            assert_eq!(bounds.settle_at(kind, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 4));
+            assert_eq!(bounds.settle_at(kind, Some(NOW - 9), Some(NOW + 4)), Ok(NOW - 9));
+            assert_eq!(bounds.settle_at(kind, Some(NOW + 9), None), Ok(NOW + 9));
         }
-        assert_eq!(bounds.settle(Kind::Removal, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 9));
+        assert_eq!(bounds.settle_at(Kind::Removal, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 9));
     }
 
     #[test]
     fn missing_time_is_the_records() {
         let bounds = TimeBounds::around(NOW);
         for kind in [Kind::View, Kind::Removal] {
-            assert_eq!(bounds.settle(kind, None, Some(NOW - 3)), Ok(NOW - 3));
-            assert_eq!(bounds.settle(kind, None, None), Err(Malformed::MissingField { field: FIELD }));
+            assert_eq!(bounds.settle_at(kind, None, Some(NOW - 3)), Ok(NOW - 3));
+            assert_eq!(bounds.settle_at(kind, None, None), Err(Malformed::MissingField { field: FIELD }));
         }
     }
 
@@ -88,28 +108,33 @@ mod tests {
     fn bounds_hold_to_the_millisecond() {
         let bounds = TimeBounds { now: NOW, future_max: 1000, past_max: 5000 };
         for kind in [Kind::View, Kind::Removal] {
-            assert_eq!(bounds.settle(kind, Some(NOW + 1000), None), Ok(NOW + 1000));
-            assert_eq!(bounds.settle(kind, Some(NOW + 1001), None), Err(OUT_OF_BOUNDS));
-            assert_eq!(bounds.settle(kind, Some(NOW + 1001), Some(NOW)), Err(OUT_OF_BOUNDS));
-            assert_eq!(bounds.settle(kind, Some(NOW - 5000), Some(NOW)), Ok(NOW - 5000));
-            assert_eq!(bounds.settle(kind, Some(NOW - 5001), Some(NOW)), Err(OUT_OF_BOUNDS));
-            assert_eq!(bounds.settle(kind, None, Some(NOW + 1001)), Err(OUT_OF_BOUNDS));
+            assert_eq!(bounds.settle_at(kind, Some(NOW + 1000), None), Ok(NOW + 1000));
+            assert_eq!(bounds.settle_at(kind, Some(NOW + 1001), None), Err(OUT_OF_BOUNDS));
+            assert_eq!(bounds.settle_at(kind, Some(NOW + 1001), Some(NOW)), Err(OUT_OF_BOUNDS));
+            assert_eq!(bounds.settle_at(kind, Some(NOW - 5000), Some(NOW)), Ok(NOW - 5000));
+            assert_eq!(bounds.settle_at(kind, Some(NOW - 5001), Some(NOW)), Err(OUT_OF_BOUNDS));
+            assert_eq!(bounds.settle_at(kind, None, Some(NOW + 1001)), Err(RECORD));
         }
         assert_eq!(
-            bounds.settle(Kind::View, Some(NOW - 6000), Some(NOW - 999)),
+            bounds.settle_at(Kind::View, Some(NOW - 6000), Some(NOW - 999)),
             Err(OUT_OF_BOUNDS),
             "its record's past"
         );
-        assert_eq!(bounds.settle(Kind::View, Some(NOW), Some(NOW - 5001)), Err(OUT_OF_BOUNDS));
+        assert_eq!(
+            bounds.settle_at(Kind::View, Some(NOW), Some(NOW - 5001)),
+            Err(RECORD),
+            "its record is too old for it"
+        );
         let unbounded = TimeBounds { now: 5, future_max: u64::MAX, past_max: u64::MAX };
-        assert_eq!(unbounded.settle(Kind::View, Some(u64::MAX), None), Ok(u64::MAX));
-        assert_eq!(unbounded.settle(Kind::View, Some(0), None), Ok(0));
+        assert_eq!(unbounded.settle_at(Kind::View, Some(u64::MAX), None), Ok(u64::MAX));
+        assert_eq!(unbounded.settle_at(Kind::View, Some(0), None), Ok(0));
     }
 
     #[test]
     fn a_record_is_judged_alike_whenever_it_is_read() {
         let (minute, hour) = (60_000, 3_600_000);
-        let read = |kind, stated, record_time, later| TimeBounds::around(NOW + later).settle(kind, stated, record_time);
+        let read =
+            |kind, stated, record_time, later| TimeBounds::around(NOW + later).settle_at(kind, stated, record_time);
         for (stated, record_time, expected) in [
             // A phone that is an hour fast, one that is forgiven, one that was offline.
             (Some(NOW + hour), NOW, Err(OUT_OF_BOUNDS)),
@@ -119,7 +144,7 @@ mod tests {
             (Some(NOW + 8 * minute), NOW + 4 * minute, Ok(NOW + 4 * minute)),
             (Some(NOW + 10 * minute), NOW + 4 * minute, Err(OUT_OF_BOUNDS)),
             // Clocks of 1970, at the producer and at the phone.
-            (Some(NOW), 0, Err(OUT_OF_BOUNDS)),
+            (Some(NOW), 9000, Err(RECORD)),
             (Some(0), NOW, Err(OUT_OF_BOUNDS)),
             (None, NOW, Ok(NOW)),
         ] {
@@ -132,8 +157,22 @@ mod tests {
             assert_eq!(read(Kind::Removal, Some(NOW + hour), Some(NOW), later), Ok(NOW + hour));
         }
         // What is refused for its record's time, and not for what it states, is told by the reader's clock alone.
-        assert_eq!(read(Kind::View, None, Some(NOW + hour), 0), Err(OUT_OF_BOUNDS));
+        assert_eq!(read(Kind::View, None, Some(NOW + hour), 0), Err(RECORD));
         assert_eq!(read(Kind::View, Some(NOW - hour), Some(NOW + hour), 0), Ok(NOW - hour));
+    }
+
+    #[test]
+    fn a_record_dated_to_the_second_leaves_its_events_their_milliseconds() {
+        let bounds = TimeBounds::around(NOW);
+        let record = RecordTime::of((NOW / 1000 - 1).cast_signed());
+        let second = NOW - 1000;
+        for (stated, at) in
+            [(second - 1, second - 1), (second, second), (second + 999, second + 999), (NOW, second + 999)]
+        {
+            assert_eq!(bounds.settle(Kind::View, Some(stated), record), Ok(at));
+        }
+        assert_eq!(bounds.settle(Kind::View, None, record), Ok(second));
+        assert_eq!(bounds.settle(Kind::Removal, Some(NOW + 5), record), Ok(NOW + 5));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) fn read<'a>(slot: Slot<'a>, field: &'static str) -> Result<Cow<'a, st
         Slot::Text(id) => Ok(id),
         Slot::Unsigned(id) => Ok(Cow::Owned(id.to_string())),
         Slot::Negative(id) => Ok(Cow::Owned(id.to_string())),
+        Slot::HalfPair => Err(Malformed::HalfPair { field }),
         Slot::Missing => Err(Malformed::MissingField { field }),
         Slot::Float(_) | Slot::Other => Err(Malformed::WrongType { field }),
     }
@@ -61,8 +62,18 @@ mod tests {
     }
 
     #[test]
+    fn half_a_surrogate_pair_is_no_id() {
+        for half in ["\\ud83d", "user-\\ude00", "\\ude00\\ud83d"] {
+            assert_eq!(id(&format!("\"{half}\"")), Err(Malformed::HalfPair { field: "user_id" }), "{half}");
+        }
+        assert_eq!(id(r#""\ud83d\ude00""#).as_deref(), Ok("😀"));
+    }
+
+    #[test]
     fn other_types_are_no_ids() {
-        for json in ["1.0", "1e3", "18446744073709551616", "-9223372036854775809", "-0", "true", "[1]", "{\"id\":1}"] {
+        for json in
+            ["1.0", "1e3", "1e999", "18446744073709551616", "-9223372036854775809", "-0", "true", "[1]", "{\"id\":1}"]
+        {
             assert_eq!(id(json), Err(Malformed::WrongType { field: "user_id" }), "{json}");
         }
     }

@@ -56,6 +56,12 @@ pub enum Malformed {
         /// Path of the field.
         field: &'static str,
     },
+    /// An id holds half of a surrogate pair.
+    #[error("`{field}` holds half of a surrogate pair, which stands for no character")]
+    HalfPair {
+        /// Path of the field.
+        field: &'static str,
+    },
     /// An id is longer than an id may be.
     #[error("`{field}` has {bytes} bytes, an id has at most {max}", max = dataflow::ids::ID_BYTES_MAX)]
     IdTooLong {
@@ -76,6 +82,9 @@ pub enum Malformed {
         /// Path of the field.
         field: &'static str,
     },
+    /// The time of the record is too far from the present, or from what its event states.
+    #[error("the record's own time is out of bounds; no field of the event is at fault")]
+    RecordTimeOutOfBounds,
 }
 
 impl Malformed {
@@ -90,26 +99,31 @@ impl Malformed {
             Malformed::WrongType { .. } => "wrong_type",
             Malformed::UnknownEvent { .. } => "unknown_event",
             Malformed::EmptyId { .. } => "empty_id",
+            Malformed::HalfPair { .. } => "half_surrogate_pair",
             Malformed::IdTooLong { .. } => "id_too_long",
             Malformed::UnreadableTime { .. } => "unreadable_time",
             Malformed::TimeOutOfBounds { .. } => "time_out_of_bounds",
+            Malformed::RecordTimeOutOfBounds => "record_time_out_of_bounds",
         }
     }
 
-    /// Path of the field that is wrong, as the record's own shape writes it; none when it is the payload as a whole.
+    /// Path of the field that is wrong, as the record's own shape writes it; none when it is the payload as a whole
+    /// or the record around it.
     pub fn field(&self) -> Option<&'static str> {
         match *self {
             Malformed::MissingField { field }
             | Malformed::WrongType { field }
             | Malformed::UnknownEvent { field }
             | Malformed::EmptyId { field }
+            | Malformed::HalfPair { field }
             | Malformed::IdTooLong { field, .. }
             | Malformed::UnreadableTime { field }
             | Malformed::TimeOutOfBounds { field } => Some(field),
             Malformed::TooLarge { .. }
             | Malformed::NotUtf8 { .. }
             | Malformed::NotJson { .. }
-            | Malformed::NotAnObject => None,
+            | Malformed::NotAnObject
+            | Malformed::RecordTimeOutOfBounds => None,
         }
     }
 }

@@ -19,7 +19,7 @@ const SEEDS: [&str; 5] = [
 ];
 
 /// Texts that are likely to matter when they land inside an event.
-const SPLICES: [&str; 24] = [
+const SPLICES: [&str; 27] = [
     "\"",
     "\\",
     "{",
@@ -42,6 +42,9 @@ const SPLICES: [&str; 24] = [
     "\"properties\":",
     "\"\"",
     "\\ud800",
+    "\\ude00",
+    "\"\\ud800\":1,",
+    "\u{feff}",
     "\u{0}",
     "é",
 ];

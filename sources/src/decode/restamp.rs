@@ -5,17 +5,20 @@ use std::ops::Range;
 use chrono::{DateTime, SecondsFormat};
 use dataflow::time::Millis;
 use serde::de::{Deserialize, IgnoredAny};
+use serde_json::value::RawValue;
 
-use super::Malformed;
 use super::shape::{Raw, Shape};
+use super::slot::text;
 use super::write::seconds;
+use super::{BYTE_ORDER_MARK, Malformed};
 
 /// Sets `timestamp` to `at` (milliseconds since the epoch) in the form of the line's own shape, and adds it at the end
-/// if it is not there. Ids and the old time are not judged.
+/// if it is not there. Ids and the old time are not judged; a byte order mark is left out.
 ///
 /// # Errors
 /// [`Malformed`] if the line is not an event of a known shape, or `at` is beyond the years that can be written.
 pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     let (shape, _) = Raw::parse(line.as_bytes())?.kind()?;
     let stamp = written(shape, at).ok_or(Malformed::TimeOutOfBounds { field: "timestamp" })?;
     let (stamps, end) = find_stamps(line);
@@ -51,11 +54,11 @@ fn find_stamps(line: &str) -> (Vec<Range<usize>>, usize) {
     let mut stamps = Vec::new();
     let mut place = line.find('{').expect("an object has an opening brace") + 1;
     loop {
-        let (key, key_end) = next::<String>(line, place);
+        let (key, key_end) = next::<&RawValue>(line, place);
         let colon = key_end + line[key_end..].find(':').expect("a key is followed by a colon");
         let start = line.len() - line[colon + 1..].trim_start().len();
         let (_, end) = next::<IgnoredAny>(line, start);
-        if key == "timestamp" {
+        if text(key.get()).as_deref() == Some("timestamp") {
             stamps.push(start..end);
         }
         match line[end..].trim_start().strip_prefix(',') {
@@ -115,6 +118,14 @@ mod tests {
         let line = r#" { "z" : 1.10 , "event" : "ProductView", "n":123456789012345678901234567890, "properties" : {"timestamp":7,"x":"a\"}:{,"}, "time\u0073tamp" : [1, {"timestamp":2}] ,"timestamp":null} "#;
         let stamped = r#" { "z" : 1.10 , "event" : "ProductView", "n":123456789012345678901234567890, "properties" : {"timestamp":7,"x":"a\"}:{,"}, "time\u0073tamp" : 1795169700.12 ,"timestamp":1795169700.12} "#;
         assert_eq!(restamp(line, AT).as_deref(), Ok(stamped));
+    }
+
+    #[test]
+    fn a_mark_before_the_line_is_left_out_and_names_that_are_no_text_stay() {
+        assert_eq!(
+            restamp("\u{feff}{\"event\":\"ProductView\",\"\\ud83d\":\"\\ude00\"}", AT).as_deref(),
+            Ok(r#"{"event":"ProductView","\ud83d":"\ude00","timestamp":1795169700.12}"#)
+        );
     }
 
     #[test]

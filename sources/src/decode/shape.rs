@@ -10,7 +10,7 @@ use serde::de::Deserializer;
 use serde_json::error::Category;
 
 use super::slot::Slot;
-use super::{Kind, Malformed, PAYLOAD_BYTES_MAX};
+use super::{BYTE_ORDER_MARK, Kind, Malformed, PAYLOAD_BYTES_MAX};
 use fields::Fields;
 
 /// Which of the two shapes a record has.
@@ -67,6 +67,8 @@ impl<'a> Raw<'a> {
 
     /// What the text means, whatever it is. The quick pass is a shortcut to the same answer.
     pub(super) fn parse_any(text: &'a str) -> Result<Self, Malformed> {
+        // Looked for only here: no plain line begins with it.
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut raw = Raw::default();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let read = deserializer.deserialize_map(Fields(&mut raw)).and_then(|()| deserializer.end());
@@ -95,6 +97,7 @@ impl<'a> Raw<'a> {
                 _ => return Err(Malformed::UnknownEvent { field: "event_type" }),
             },
             Slot::Missing => return Err(self.no_known_event()),
+            Slot::HalfPair => return Err(Malformed::UnknownEvent { field: "event_type" }),
             _ => return Err(Malformed::WrongType { field: "event_type" }),
         };
         Ok((Shape::Clickstream, kind))
@@ -103,7 +106,7 @@ impl<'a> Raw<'a> {
     fn no_known_event(&self) -> Malformed {
         match self.event {
             Slot::Missing => Malformed::MissingField { field: "event" },
-            Slot::Text(_) => Malformed::UnknownEvent { field: "event" },
+            Slot::Text(_) | Slot::HalfPair => Malformed::UnknownEvent { field: "event" },
             _ => Malformed::WrongType { field: "event" },
         }
     }

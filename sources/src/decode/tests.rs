@@ -107,7 +107,20 @@ fn payload_that_is_no_text_is_refused() {
 #[test]
 fn payload_that_is_no_json_is_refused() {
     let valid = r#"{"event_type":"view","user_id":1,"product_id":2}"#;
-    for text in ["", " ", "{", "view", "{'a':1}", "{\"a\":1,}", "{\"a\":NaN}", "\u{feff}{}", r#"{"x":"\ud800"#] {
+    for text in [
+        "",
+        " ",
+        "{",
+        "view",
+        "{'a':1}",
+        "{\"a\":1,}",
+        "{\"a\":NaN}",
+        "\u{feff}",
+        "\u{feff}\u{feff}{}",
+        " \u{feff}{}",
+        r#"{"x":"\ud800"#,
+        r#"{"x":"\ud8"}"#,
+    ] {
         assert_eq!(refused(text), ("not_json", None), "{text}");
     }
     assert_eq!(refused(&valid[..valid.len() - 1]), ("not_json", None));
@@ -130,6 +143,91 @@ fn nesting_of_any_depth_neither_overflows_nor_matters() {
     }
     let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"timestamp":{open}{close}}}"#);
     assert_eq!(refused(&line), ("wrong_type", Some("timestamp")));
+}
+
+#[test]
+fn a_byte_order_mark_before_the_text_is_passed_over() {
+    for line in [
+        r#"{"event_type":"view","user_id":1,"product_id":2}"#,
+        r#" {"event_type":"view","user_id":"\u0031","product_id":2}"#,
+    ] {
+        let marked = format!("{BYTE_ORDER_MARK}{line}");
+        assert_eq!(accepted(&marked), accepted(line));
+    }
+    assert_eq!(refused("\u{feff}{}"), ("missing_field", Some("event")));
+    assert_eq!(refused("\u{feff}[]"), ("not_an_object", None));
+}
+
+/// Texts with half of a surrogate pair, and numbers beyond all doubles: JSON by its grammar, and no value of any type.
+const UNREADABLE: [&str; 8] = [
+    r#""\ud83d""#,
+    r#""a\ude00b""#,
+    r#""\ude00\ud83d""#,
+    r#"["\ud83d",{"\ude00":"\ud83d"}]"#,
+    r#"{"\ud83d":{"\ude00":["\ud83d"]}}"#,
+    "1e999",
+    "-1e999",
+    r#"{"n":[1e999]}"#,
+];
+
+#[test]
+fn what_a_field_holds_that_is_not_used_does_not_matter_and_neither_does_its_name() {
+    let product = r#""event":"ProductView","userid":"u","properties":{"productid":"p"}"#;
+    let clickstream = r#""event_type":"click","user_id":"u","product_id":"p""#;
+    for value in UNREADABLE {
+        for name in ["extra", "\\ud83d", "user_id", "product_id", "event_type", "\\ude00\\ud83d", "\\u0000"] {
+            for line in [format!(r#"{{"{name}":{value},{product}}}"#), format!(r#"{{{product},"{name}":{value}}}"#)] {
+                let event = accepted(&line);
+                assert_eq!((event.kind, &*event.user, &*event.product), (Kind::View, "u", "p"), "{line}");
+            }
+        }
+        for name in ["userid", "properties", "event", "messageid"] {
+            let line = format!(r#"{{{clickstream},"{name}":{value}}}"#);
+            let event = accepted(&line);
+            assert_eq!((event.kind, &*event.user, &*event.product), (Kind::Click, "u", "p"), "{line}");
+        }
+        let nested = format!(
+            r#"{{"event":"ProductView","userid":"u","properties":{{"x":{value},"\ud83d":{value},"productid":"p","y":{value}}}}}"#
+        );
+        assert_eq!(accepted(&nested).product, "p");
+    }
+    // Of a field given twice the last one counts, whatever the first one is.
+    let twice = r#"{"event_type":"view","user_id":"\ud83d","user_id":"u","product_id":1e999,"product_id":"p"}"#;
+    assert_eq!((&*accepted(twice).user, &*accepted(twice).product), ("u", "p"));
+}
+
+#[test]
+fn half_a_surrogate_pair_is_refused_by_name_where_it_is_used() {
+    let cases = [
+        (
+            r#"{"event":"ProductView","userid":"\ud83d","properties":{"productid":"p"}}"#,
+            "half_surrogate_pair",
+            "userid",
+        ),
+        (
+            r#"{"event":"ProductRemoved","userid":"u","properties":{"productid":"a\ude00"}}"#,
+            "half_surrogate_pair",
+            "properties.productid",
+        ),
+        (r#"{"event_type":"view","user_id":"\ude00\ud83d","product_id":"p"}"#, "half_surrogate_pair", "user_id"),
+        (r#"{"event_type":"view","user_id":"u","product_id":"\ud83d"}"#, "half_surrogate_pair", "product_id"),
+        (r#"{"event_type":"\ud83d","user_id":"u","product_id":"p"}"#, "unknown_event", "event_type"),
+        (r#"{"event":"\ud83d","userid":"u","properties":{"productid":"p"}}"#, "unknown_event", "event"),
+        (
+            r#"{"event_type":"view","user_id":"u","product_id":"p","timestamp":"\ud83d"}"#,
+            "unreadable_time",
+            "timestamp",
+        ),
+        (r#"{"event_type":"view","user_id":1e999,"product_id":"p"}"#, "wrong_type", "user_id"),
+        (
+            r#"{"event_type":"view","user_id":"u","product_id":"p","timestamp":1e999}"#,
+            "time_out_of_bounds",
+            "timestamp",
+        ),
+    ];
+    for (line, reason, field) in cases {
+        assert_eq!(refused(line), (reason, Some(field)), "{line}");
+    }
 }
 
 #[test]

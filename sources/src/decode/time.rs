@@ -21,6 +21,7 @@ pub(super) fn read(slot: &Slot<'_>) -> Result<Option<Millis>, Malformed> {
         Slot::Negative(_) => Err(Malformed::TimeOutOfBounds { field: FIELD }),
         Slot::Float(number) => from_float(*number).map(Some),
         Slot::Text(text) => from_text(text).map(Some),
+        Slot::HalfPair => Err(Malformed::UnreadableTime { field: FIELD }),
         Slot::Other => Err(Malformed::WrongType { field: FIELD }),
     }
 }
@@ -92,6 +93,7 @@ mod tests {
             ("100000000000.0", 100_000_000_000),
             ("18446744073709551615", u64::MAX),
             ("1e300", u64::MAX),
+            ("1e999", u64::MAX),
         ] {
             assert_eq!(time(number), Ok(Some(millis)), "{number}");
             assert_eq!(time(&format!("\"{number}\"")), Ok(Some(millis)), "\"{number}\"");
@@ -150,9 +152,16 @@ mod tests {
 
     #[test]
     fn times_before_the_epoch_are_out_of_bounds() {
-        for json in
-            ["-1", "-0.001", "-1e300", "\"-1\"", "\"-1.5\"", "\"1969-12-31T23:59:59.999Z\"", "\"0000-01-01T00:00:00Z\""]
-        {
+        for json in [
+            "-1",
+            "-0.001",
+            "-1e300",
+            "-1e999",
+            "\"-1\"",
+            "\"-1.5\"",
+            "\"1969-12-31T23:59:59.999Z\"",
+            "\"0000-01-01T00:00:00Z\"",
+        ] {
             assert_eq!(time(json), Err(OUT_OF_BOUNDS), "{json}");
         }
         assert_eq!(from_float(f64::NAN), Err(OUT_OF_BOUNDS));

@@ -9,6 +9,9 @@ use super::place::read_at;
 /// Bytes that are read together, as long as lines are shorter.
 const STRETCH: usize = 256 * 1024;
 
+/// The byte order mark in UTF-8. Before an event it is passed over where events are decoded.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What is at a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stretch {
@@ -40,7 +43,8 @@ pub(super) fn read(file: &File, from: u64, to: u64, buffer: &mut Vec<u8>) -> io:
     Ok(Stretch::Unfinished)
 }
 
-/// The lines of a stretch with the offset of each in the stretch, without their ends; empty ones are left out.
+/// The lines of a stretch with the offset of each in the stretch, without their ends; empty ones are left out, also where
+/// there is nothing but the byte order mark of an empty file.
 pub(super) fn split(stretch: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     let lines = stretch.split_inclusive(|byte| *byte == b'\n').map(move |line| {
@@ -49,7 +53,7 @@ pub(super) fn split(stretch: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         (start, line.strip_suffix(b"\n").unwrap_or(line))
     });
     let lines = lines.map(|(start, line)| (start, line.strip_suffix(b"\r").unwrap_or(line)));
-    lines.filter(|(_, line)| !line.is_empty())
+    lines.filter(|(_, line)| !line.is_empty() && *line != MARK)
 }
 
 #[cfg(test)]
@@ -76,6 +80,8 @@ mod tests {
         assert_eq!(read_all(b"", 0).0, Stretch::Unfinished);
         let stretch = b"one\r\n\n\r\ntwo\n";
         assert_eq!(split(stretch).collect::<Vec<_>>(), [(0, &b"one"[..]), (8, b"two")]);
+        let stretch = "\u{feff}\r\n\u{feff}{}\n".as_bytes();
+        assert_eq!(split(stretch).collect::<Vec<_>>(), [(5, "\u{feff}{}".as_bytes())]);
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use dataflow::board::SourceBoard;
 use dataflow::inputs::Inputs;
-use dataflow::time::{Millis, Time};
-use rdkafka::Message;
+use dataflow::time::Time;
+use rdkafka::{Message, Timestamp};
 
-use crate::decode::{self, DeadLetter, Kind, TimeBounds};
+use crate::decode::{self, DeadLetter, Kind, RecordTime, TimeBounds};
 
 use super::desk::PartitionId;
+
+/// As what records without a payload are counted. They mark the end of a key in topics that are compacted, and some tools
+/// write them elsewhere: they are no events, and nothing is wrong with them.
+pub(in crate::kafka) const TOMBSTONE: &str = "tombstone";
 
 /// Everything a record meets on its way in, for the length of one call of the feed.
 pub(super) struct Intake<'a> {
@@ -24,18 +28,22 @@ impl<'a> Intake<'a> {
 
     /// The time of a record, if it has one that its writer's clock can have shown by now.
     pub(super) fn time_of(&self, message: &impl Message) -> Option<Time> {
-        record_time(message).filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
+        let time = record_time(message).map(RecordTime::at);
+        time.filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
     }
 
     /// Feeds a record, or refuses it for good.
     pub(super) fn take(&mut self, id: &PartitionId, message: &impl Message) -> Result<(), Box<DeadLetter>> {
-        let payload = message.payload().unwrap_or_default();
+        let Some(payload) = message.payload() else {
+            self.board.ignored(TOMBSTONE);
+            return Ok(());
+        };
         let record_time = record_time(message);
         let refused = |letter: DeadLetter| {
             self.board.rejected(letter.reason);
             Box::new(letter)
         };
-        let event = decode::decode(payload, record_time, &self.bounds).map_err(|malformed| {
+        let event = decode::decode_record(payload, record_time, &self.bounds).map_err(|malformed| {
             refused(DeadLetter::new(&id.topic, id.partition, message.offset(), &malformed, payload))
         })?;
         if !matches!(event.kind, Kind::View | Kind::Removal) {
@@ -57,8 +65,11 @@ impl<'a> Intake<'a> {
 }
 
 /// The time of a record, if it has one.
-pub(in crate::kafka) fn record_time(message: &impl Message) -> Option<Millis> {
-    message.timestamp().to_millis().and_then(|time| Millis::try_from(time).ok())
+pub(in crate::kafka) fn record_time(message: &impl Message) -> Option<RecordTime> {
+    match message.timestamp() {
+        Timestamp::NotAvailable => None,
+        Timestamp::CreateTime(number) | Timestamp::LogAppendTime(number) => RecordTime::of(number),
+    }
 }
 
 impl Drop for Intake<'_> {

@@ -15,7 +15,7 @@ pub(crate) struct Found<'a> {
     pub(crate) offset: i64,
     pub(crate) payload: &'a [u8],
     pub(crate) event: Result<Event<'a>, Malformed>,
-    /// The time of the record: the service time is not after it.
+    /// The latest time that the record's own can stand for: the service time is not after it.
     pub(crate) record_time: Option<Millis>,
 }
 
@@ -108,6 +108,11 @@ impl Lane {
         } else {
             self.held = Some(deed);
         }
+    }
+
+    /// Counts a record that is right and no event.
+    pub(crate) fn ignore(&self, kind: &'static str) {
+        self.board.ignored(kind);
     }
 
     fn give(&mut self, inputs: &mut Inputs, deed: &Deed) {

@@ -6,6 +6,7 @@
 mod running;
 mod shop;
 mod tables;
+mod unicode;
 
 use std::fs;
 use std::time::Duration;

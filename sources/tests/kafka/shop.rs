@@ -1,6 +1,6 @@
 //! An engine of two workers that reads topics of a real broker, and what the tests ask it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -13,7 +13,7 @@ use dataflow::feed::Position;
 use dataflow::ids::Ids;
 use dataflow::pace::TickRules;
 use dataflow::rules::Rules;
-use dataflow::time::{ServiceClock, Time};
+use dataflow::time::{Millis, ServiceClock, Time};
 use harness::kafka::Broker;
 use harness::wait_until;
 use sources::decode::DeadLetter;
@@ -81,6 +81,16 @@ impl Shop {
         shelf.glance(user).history(user, &mut rows);
         let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect()
+    }
+
+    /// The products in a user's history, each with when it was viewed.
+    pub(crate) fn viewed_at(&self, user: &str) -> BTreeMap<String, Millis> {
+        let shelf = self.engine.shelf();
+        let user = shelf.dictionary().user(user);
+        let mut rows = Vec::new();
+        shelf.glance(user).history(user, &mut rows);
+        let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+        rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
     }
 
     #[track_caller]

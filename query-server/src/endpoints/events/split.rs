@@ -17,11 +17,15 @@ pub(crate) enum Framing {
     Lines,
 }
 
+/// The byte order mark in UTF-8, which some programs put before a text. What goes to the log has none.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The events of `body`, none of them holding a line break.
 ///
 /// # Errors
 /// When the body is not JSON; the error names the event in which it ceases to be.
 pub(crate) fn events(body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Problem> {
+    let body = &unmarked(body);
     let whole = body.trim_ascii();
     match framing {
         _ if whole.is_empty() => Ok(Vec::new()),
@@ -31,8 +35,13 @@ pub(crate) fn events(body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Probl
     }
 }
 
+fn unmarked(body: &Bytes) -> Bytes {
+    if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body.clone() }
+}
+
 fn lines(body: &Bytes) -> Vec<Bytes> {
-    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    // Files that each begin with a mark may have been put together.
+    let lines = body.split(|byte| *byte == b'\n').map(|line| line.strip_prefix(MARK).unwrap_or(line).trim_ascii());
     lines.filter(|line| !line.is_empty()).map(|line| on_one_line(body.slice_ref(line))).collect()
 }
 
@@ -117,6 +126,27 @@ mod tests {
             assert!(split(empty, Framing::Json).unwrap().is_empty(), "{empty}");
         }
         assert!(split("\n\n", Framing::Lines).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mark_before_the_text_is_left_out() {
+        for (body, framing, expected) in [
+            ("\u{feff}{\"a\":1}", Framing::Json, vec!["{\"a\":1}"]),
+            ("\u{feff} \n{\"a\":1}\n", Framing::Json, vec!["{\"a\":1}"]),
+            ("\u{feff}[{\"a\":1},2]", Framing::Json, vec!["{\"a\":1}", "2"]),
+            ("\u{feff}\r\n[3]", Framing::Json, vec!["3"]),
+            ("\u{feff}{\"a\":1}\n\u{feff}\r\n\u{feff}{\"b\":2}", Framing::Lines, vec!["{\"a\":1}", "{\"b\":2}"]),
+            ("\u{feff}", Framing::Json, vec![]),
+            ("\u{feff}\n", Framing::Lines, vec![]),
+        ] {
+            assert_eq!(split(body, framing).unwrap(), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_for_the_intake_to_judge() {
+        let event = r#"{"\ud83d":"\ude00"}"#;
+        assert_eq!(split(r#"[{"\ud83d":"\ude00"}]"#, Framing::Json).unwrap(), [event]);
     }
 
     #[test]

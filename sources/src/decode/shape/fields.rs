@@ -1,9 +1,14 @@
 //! The pass over the JSON: an object's known fields go into their places, all others are skipped.
+//!
+//! Names and values are first found by JSON's grammar alone, and only those that are used are read: half of a surrogate
+//! pair, or a number beyond all doubles, is no fault in a field that nobody looks at.
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
+use super::super::slot::text;
 use super::{Raw, Slot};
 
 /// Fills the fields from an object.
@@ -23,7 +28,7 @@ impl<'de> Visitor<'de> for Fields<'_, 'de> {
                 Key::EventType => self.0.event_type = map.next_value()?,
                 Key::Userid => self.0.userid = map.next_value()?,
                 Key::UserId => self.0.user_id = map.next_value()?,
-                Key::Properties => self.0.productid = map.next_value_seed(Properties)?,
+                Key::Properties => self.0.productid = map.next_value::<Properties<'_>>()?.0,
                 Key::ProductId => self.0.product_id = map.next_value()?,
                 Key::Timestamp => self.0.timestamp = map.next_value()?,
                 Key::Other => drop(map.next_value::<IgnoredAny>()?),
@@ -31,6 +36,13 @@ impl<'de> Visitor<'de> for Fields<'_, 'de> {
         }
         Ok(())
     }
+}
+
+/// A field's name, its escapes resolved, handed to `found`; one that stands for no characters is the empty one, which is
+/// no name of ours.
+fn name<'de, D: Deserializer<'de>, K>(deserializer: D, found: impl FnOnce(&str) -> K) -> Result<K, D::Error> {
+    let name = <&RawValue>::deserialize(deserializer)?;
+    Ok(found(&text(name.get()).unwrap_or_default()))
 }
 
 /// The outermost fields that are looked at.
@@ -47,21 +59,7 @@ enum Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl Visitor<'_> for KeyVisitor {
-    type Value = Key;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match name {
+        name(deserializer, |name| match name {
             "event" => Key::Event,
             "event_type" => Key::EventType,
             "userid" => Key::Userid,
@@ -74,22 +72,31 @@ impl Visitor<'_> for KeyVisitor {
     }
 }
 
-/// Reads the product out of `properties`. Anything that is no object has a product of the wrong type; null has none.
-struct Properties;
+/// The product out of `properties`. Anything that is no object has a product of the wrong type; null has none.
+struct Properties<'a>(Slot<'a>);
 
-impl<'de> DeserializeSeed<'de> for Properties {
-    type Value = Slot<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot<'de>, D::Error> {
-        deserializer.deserialize_any(self)
+impl<'de> Deserialize<'de> for Properties<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let properties = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Properties(match properties.as_bytes().first() {
+            // Its grammar has been checked.
+            Some(b'{') => {
+                let read = serde_json::Deserializer::from_str(properties).deserialize_map(Product);
+                read.unwrap_or(Slot::Other)
+            }
+            Some(b'n') => Slot::Missing,
+            _ => Slot::Other,
+        }))
     }
 }
 
-impl<'de> Visitor<'de> for Properties {
+struct Product;
+
+impl<'de> Visitor<'de> for Product {
     type Value = Slot<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("any value")
+        formatter.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slot<'de>, A::Error> {
@@ -103,35 +110,6 @@ impl<'de> Visitor<'de> for Properties {
         }
         Ok(product)
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Slot<'de>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Slot::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Slot<'de>, E> {
-        Ok(Slot::Missing)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Slot<'de>, E> {
-        Ok(Slot::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Slot<'de>, E> {
-        Ok(Slot::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Slot<'de>, E> {
-        Ok(Slot::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Slot<'de>, E> {
-        Ok(Slot::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Slot<'de>, E> {
-        Ok(Slot::Other)
-    }
 }
 
 /// Whether a field inside `properties` is the product.
@@ -139,20 +117,6 @@ struct ProductKey(bool);
 
 impl<'de> Deserialize<'de> for ProductKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(ProductKeyVisitor)
-    }
-}
-
-struct ProductKeyVisitor;
-
-impl Visitor<'_> for ProductKeyVisitor {
-    type Value = ProductKey;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<ProductKey, E> {
-        Ok(ProductKey(name == "productid"))
+        name(deserializer, |name| ProductKey(name == "productid"))
     }
 }

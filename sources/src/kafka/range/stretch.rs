@@ -12,11 +12,11 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Timestamp};
 
 use super::{RangeError, unreadable, words};
-use crate::decode::{self, TimeBounds};
+use crate::decode::{self, RecordTime, TimeBounds};
 use crate::kafka::client::Consumer;
 use crate::kafka::desk::PartitionId;
 use crate::kafka::fetch::Queue;
-use crate::kafka::intake::record_time;
+use crate::kafka::intake::{TOMBSTONE, record_time};
 use crate::kafka::upstream::Tail;
 use crate::past::{Found, Lane, Progress};
 
@@ -141,22 +141,23 @@ impl Stretch {
 }
 
 fn take(lane: &mut Lane, message: &BorrowedMessage<'_>, inputs: &mut Inputs, step: Time, bounds: &Bounds, until: Time) {
-    let payload = message.payload().unwrap_or_default();
     let record_time = record_time(message);
-    if lane.is_over(record_time) {
+    if lane.is_over(record_time.map(RecordTime::at)) {
         return lane.pass(message.offset());
     }
+    let Some(payload) = message.payload() else { return lane.ignore(TOMBSTONE) };
     // Never before the record: in its day it was the present, whatever the steps are.
-    let now = record_time.map_or(until, |time| time.max(until));
+    let now = record_time.map_or(until, |time| time.at().max(until));
     let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
-    let event = decode::decode(payload, record_time, &bounds);
+    let event = decode::decode_record(payload, record_time, &bounds);
+    let record_time = record_time.map(RecordTime::latest);
     lane.take(&Found { offset: message.offset(), payload, event, record_time }, inputs, step);
 }
 
 /// Whether all that follows this record came after the last step too: the broker has dated it, one after the other.
 /// Where producers date records, nothing is known of the next one.
 fn comes_later(lane: &Lane, message: &BorrowedMessage<'_>) -> bool {
-    matches!(message.timestamp(), Timestamp::LogAppendTime(_)) && lane.is_over(record_time(message))
+    matches!(message.timestamp(), Timestamp::LogAppendTime(_)) && lane.is_over(record_time(message).map(RecordTime::at))
 }
 
 /// Errors that waiting does not mend: the records are gone, or not for us.
