@@ -75,25 +75,33 @@ async fn append(shared: &Shared, events: Vec<Bytes>) -> Result<Response<Body>, P
     Ok(answer::simple::accepted(count, &token::encode(positions)))
 }
 
-/// How the body holds its events, by its media type; JSON when none is given.
+/// How the body holds its events, by its media type; JSON when none is given. `text/plain` is JSON as well where it says
+/// that it is UTF-8: a page's `navigator.sendBeacon` sends a string as that, and no other type from another origin without
+/// asking first.
 fn framing(headers: &HeaderMap) -> Result<Framing, Problem> {
     if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::MediaType("the body must not be compressed"));
     }
-    let wrong = Problem::MediaType("the body must be application/json or application/x-ndjson, in UTF-8");
+    let wrong =
+        "the body must be application/json, application/x-ndjson or text/plain;charset=UTF-8 with JSON in it, in UTF-8";
+    let wrong = Problem::MediaType(wrong);
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let Some(given) = types.next() else { return Ok(Framing::Json) };
     let (Ok(given), None) = (given.to_str(), types.next()) else { return Err(wrong) };
     let mut parts = given.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
+    let mut says_so = false;
     let in_utf8 = parts.all(|part| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        says_so = true;
         name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
     if in_utf8 && media_type.eq_ignore_ascii_case("application/json") {
         Ok(Framing::Json)
     } else if in_utf8 && media_type.eq_ignore_ascii_case("application/x-ndjson") {
         Ok(Framing::Lines)
+    } else if in_utf8 && says_so && media_type.eq_ignore_ascii_case("text/plain") {
+        Ok(Framing::Json)
     } else {
         Err(wrong)
     }
@@ -116,13 +124,22 @@ mod tests {
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
+            "text/plain;charset=UTF-8",
+            "Text/Plain; charset=\"utf-8\"",
         ] {
             assert_eq!(framing(json), Ok(Framing::Json), "{json}");
         }
         assert_eq!(framing("application/x-ndjson"), Ok(Framing::Lines));
-        for wrong in
-            ["", "text/plain", "application/json; charset=latin1", "application/json; v=1", "application/jsonx"]
-        {
+        for wrong in [
+            "",
+            "text/plain",
+            "text/plain;charset=iso-8859-1",
+            "text/plain;charset=UTF-8;charset=UTF-16",
+            "text/html;charset=UTF-8",
+            "application/json; charset=latin1",
+            "application/json; v=1",
+            "application/jsonx",
+        ] {
             assert!(framing(wrong).is_err(), "{wrong}");
         }
         assert_eq!(super::framing(&HeaderMap::new()), Ok(Framing::Json));

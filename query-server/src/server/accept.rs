@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,12 +14,15 @@ use tokio::sync::mpsc;
 use crate::answer::problem::too_many_connections;
 use crate::limits::{Places, Taken};
 use crate::shared::Shared;
+use trouble::Trouble;
+
+mod trouble;
 
 /// Connections that are being refused at a time; beyond, they are closed without a word.
-const REFUSALS_MAX: usize = 64;
+const REFUSALS: RangeInclusive<usize> = 4..=64;
 
-/// After an error that is not the connection's own, such as no free file descriptor.
-const PAUSE: Duration = Duration::from_millis(20);
+/// As many of the connections that may be open may be refused at a time: one is as much as a file descriptor, too.
+const REFUSALS_SHARE: usize = 4;
 
 /// A connection on its way to a serving thread, with its places among all and among that thread's.
 pub(crate) struct Arrival {
@@ -41,8 +45,9 @@ pub(crate) fn lane(shared: &Shared) -> (Lane, mpsc::Receiver<Arrival>) {
 /// Accepts until the shutdown begins; then the address is free again.
 pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Shared>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime takes a nonblocking listener");
-    let refusals = Places::new(REFUSALS_MAX);
-    let mut turn = 0;
+    let refused_max = shared.settings.connections_max / REFUSALS_SHARE;
+    let refusals = Places::new(refused_max.clamp(*REFUSALS.start(), *REFUSALS.end()));
+    let (mut turn, mut trouble) = (0, Trouble::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -52,14 +57,21 @@ pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Sha
         match accepted {
             Ok((stream, _)) => {
                 turn += 1;
+                if trouble.is_over(Instant::now()) {
+                    tracing::info!("connections are accepted again");
+                }
                 if let Err(error) = hand_over(stream, &lanes, turn, &shared, &refusals) {
                     tracing::debug!(%error, "connection lost before it was served");
                 }
             }
             Err(error) if is_of_connection(&error) => {}
+            // Not the connection's own, such as no free file descriptor.
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections, trying again");
-                tokio::time::sleep(PAUSE).await;
+                let (pause, is_new) = trouble.comes(Instant::now());
+                if is_new {
+                    tracing::warn!(%error, "cannot accept connections, trying again until it works");
+                }
+                tokio::time::sleep(pause).await;
             }
         }
     }

@@ -42,6 +42,51 @@ fn one_an_array_or_one_a_line() {
     assert_eq!(post(&mut connection, &[JSON], &long).assert_problem(422, "malformed-event").json()["index"], 5_000);
 }
 
+/// `navigator.sendBeacon(address, text)` of a page sends the text as this, and whatever the answer is nobody sees it.
+#[test]
+fn what_a_page_sends_as_it_is_left_is_taken() {
+    let shop = Shop::open();
+    let mut connection = shop.connect();
+    for (media_type, body, count) in [
+        ("text/plain;charset=UTF-8", event(1), 1),
+        ("text/plain; charset=\"utf-8\"", format!("[{}, {}]", event(2), event(3)), 2),
+    ] {
+        let answer = post(&mut connection, &[("content-type", media_type), ("origin", "https://shop.example")], &body);
+        assert_eq!(
+            (answer.status, &answer.json()["accepted"]),
+            (202, &json!(count)),
+            "{media_type}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(shop.records().len(), 3);
+    let beacon = ("content-type", "text/plain;charset=UTF-8");
+    post(&mut connection, &[beacon], "hello").assert_problem(422, "malformed-event");
+    let latin = ("content-type", "text/plain;charset=ISO-8859-1");
+    let refused = post(&mut connection, &[latin], &event(4));
+    refused.assert_problem(415, "unsupported-media-type");
+    assert!(refused.text().contains("text/plain;charset=UTF-8"), "{}", refused.text());
+    assert_eq!(shop.records().len(), 3);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_not_passed_on() {
+    let shop = Shop::open();
+    let mut connection = shop.connect();
+    for (headers, body, count) in [
+        (JSON, format!("\u{feff}{}", event(1)), 1),
+        (JSON, format!("\u{feff}[{}, {}]", event(2), event(3)), 2),
+        (LINES, format!("\u{feff}{}\r\n\u{feff}{}\n", event(4), event(5)), 2),
+        (("content-type", "text/plain;charset=UTF-8"), format!("\u{feff}{}", event(6)), 1),
+    ] {
+        let answer = post(&mut connection, &[headers], &body);
+        assert_eq!((answer.status, &answer.json()["accepted"]), (202, &json!(count)), "{body}: {}", answer.text());
+    }
+    post(&mut connection, &[JSON], "\u{feff}").assert_problem(422, "no-events");
+    // The intake of this test reads no mark.
+    assert_eq!(shop.records().len(), 6);
+}
+
 #[test]
 fn one_malformed_event_stops_all_of_its_request() {
     let shop = Shop::open();
