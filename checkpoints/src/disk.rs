@@ -6,6 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use real_held::RealHeld;
+
+mod real_held;
+
 /// A file system, as far as checkpoints need one.
 ///
 /// What was written to a file is durable after [`DiskFile::sync`]; that a name leads to a file, or no longer does, is
@@ -17,8 +21,8 @@ pub trait Disk: Debug + Send + Sync {
     /// Opens a file for writing, empty; one of that name is emptied.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Writes over bytes that a file has, durably. It needs no room; a crash meanwhile may leave any part of it done.
-    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Holds a file that is written over again and again: where it is there it is opened now, and stays open.
+    fn hold(&self, path: &Path) -> Box<dyn Held>;
 
     /// Gives a file another name, in one step; a file of that name is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -47,6 +51,13 @@ pub trait Disk: Debug + Send + Sync {
 pub trait DiskFile: Write + Send {
     /// Makes everything written so far durable.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file that is held for being written over.
+pub trait Held: Debug + Send {
+    /// Writes over bytes that the file has, durably. It needs no room, and while the file is open nothing else either; a
+    /// crash meanwhile may leave any part of it done.
+    fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// Holds a lock while it lives.
@@ -87,10 +98,8 @@ impl Disk for RealDisk {
         Ok(Box::new(OpenOptions::new().write(true).create(true).truncate(true).open(path)?))
     }
 
-    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        file.write_all_at(bytes, offset)?;
-        file.sync_data()
+    fn hold(&self, path: &Path) -> Box<dyn Held> {
+        Box::new(RealHeld::new(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

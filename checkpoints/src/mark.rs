@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::unreadable;
-use crate::disk::Disk;
+use crate::disk::{Disk, Held};
 use crate::error::{Damage, Doing, Error, Finding};
 use crate::names;
 use crate::sealed;
@@ -55,6 +55,8 @@ pub struct Mark {
     dir: PathBuf,
     name: String,
     value: Option<Reached>,
+    /// Its file, once it is there: kept open, so that the mark rises where no file can be opened any more.
+    file: Box<dyn Held>,
     /// The block to write next: the one that does not hold the value.
     next: usize,
 }
@@ -67,8 +69,9 @@ impl Mark {
     pub fn open(dir: &Path, name: &str, disk: Arc<dyn Disk>) -> Result<Mark, Error> {
         disk.make_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Made, source))?;
         let found = read(&dir.join(name), &*disk)?;
-        let (value, held) = found.unzip();
-        Ok(Mark { disk, dir: dir.to_owned(), name: name.to_owned(), value, next: held.map_or(0, |held| 1 - held) })
+        let (value, block) = found.unzip();
+        let (file, next) = (disk.hold(&dir.join(name)), block.map_or(0, |block| 1 - block));
+        Ok(Mark { disk, dir: dir.to_owned(), name: name.to_owned(), value, file, next })
     }
 
     /// How high it stands; `None` if it was never raised.
@@ -86,9 +89,8 @@ impl Mark {
         match self.value {
             Some(value) if value == to => return Ok(()),
             Some(_) => {
-                let path = self.dir.join(&self.name);
-                let written = self.disk.overwrite(&path, (self.next * BLOCK_BYTES) as u64, block(to).as_bytes());
-                written.map_err(|source| Error::of_disk(&path, Doing::Written, source))?;
+                let written = self.file.overwrite((self.next * BLOCK_BYTES) as u64, block(to).as_bytes());
+                written.map_err(|source| Error::of_disk(&self.dir.join(&self.name), Doing::Written, source))?;
                 self.next = 1 - self.next;
             }
             None => {
@@ -96,6 +98,7 @@ impl Mark {
                 let content = format!("{block:BLOCK_BYTES$}{block}");
                 let temporary = names::temporary(&self.name);
                 sealed::put(&*self.disk, &self.dir, &temporary, &self.name, content.as_bytes())?;
+                self.file = self.disk.hold(&self.dir.join(&self.name));
             }
         }
         self.value = Some(to);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use self::state::State;
-use crate::disk::{Disk, DiskFile, Entry, Lock};
+use crate::disk::{Disk, DiskFile, Entry, Held, Lock};
 
 /// What a crash leaves of that which was not made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +114,8 @@ impl Disk for FakeDisk {
         Ok(Box::new(FakeFile { disk: self.clone(), inode, life }))
     }
 
-    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.state().overwrite(path, offset, bytes)
+    fn hold(&self, path: &Path) -> Box<dyn Held> {
+        Box::new(FakeHeld { disk: self.clone(), path: path.to_owned() })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -171,6 +171,18 @@ impl Write for FakeFile {
 impl DiskFile for FakeFile {
     fn sync(&mut self) -> io::Result<()> {
         self.disk.state().sync(self.inode, self.life)
+    }
+}
+
+#[derive(Debug)]
+struct FakeHeld {
+    disk: FakeDisk,
+    path: PathBuf,
+}
+
+impl Held for FakeHeld {
+    fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.state().overwrite(&self.path, offset, bytes)
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use self::report::Report;
 use crate::config::Config;
+use crate::system::descriptors;
 
 /// Prints a line for each thing checked; exit code 1 if one is wrong.
 ///
@@ -26,6 +27,9 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     if let Some(settings) = &config.files {
         files::check(settings, &mut report)?;
+    }
+    if let Some(shortage) = descriptors::shortage(config.server.connections_max, descriptors::raise()) {
+        report.note(&format!("open files: {shortage}"))?;
     }
     cluster::check(&config.cluster, config.server.listen, &mut report)?;
     match (&config.kafka, &config.postgres) {

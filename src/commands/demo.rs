@@ -24,7 +24,7 @@ const BEAT: Duration = Duration::from_millis(100);
 /// One view in this many leads to an order.
 const ORDER_ONE_IN: u32 = 20;
 
-/// Runs until SIGTERM or Ctrl-C.
+/// Runs until SIGTERM, SIGHUP or Ctrl-C.
 ///
 /// # Errors
 /// When it cannot start, or the disk refuses.
@@ -32,6 +32,7 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     // Heard once all has started, which waits for nobody: the temporary directory is removed whenever they come.
     let mut signals = Signals::listen()?;
     serve::end_with_any_thread();
+    serve::open_many_files(&config);
     let temporary = tempfile::Builder::new().prefix("vitrine-demo-").tempdir().context("no temporary directory")?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let shop = Shop::new(plan(args.seed));

@@ -4,19 +4,20 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::ensure;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::signals::Signals;
 use crate::config::Config;
-use crate::system::System;
+use crate::system::{System, descriptors};
 
-/// Runs until SIGTERM or Ctrl-C, then stops in order; before everything has started, at once.
+/// Runs until SIGTERM, SIGHUP or Ctrl-C, then stops in order; before everything has started, at once.
 ///
 /// # Errors
 /// When it cannot start, or something given could not be written at the end.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     end_with_any_thread();
+    open_many_files(&config);
     let system = signals.or_end(|| System::start(&config))?;
     info!(address = %system.address(), workers = config.dataflow.workers, "serving");
     let ended = signals.or_fail(the_end_of_others(&system));
@@ -33,6 +34,13 @@ async fn the_end_of_others(system: &System) -> anyhow::Result<Infallible> {
     loop {
         looks.tick().await;
         ensure!(!system.has_ended(), "process 0 of the cluster has ended");
+    }
+}
+
+/// Lets the process open as many files and connections as the system allows, and says where that is not enough.
+pub(super) fn open_many_files(config: &Config) {
+    if let Some(shortage) = descriptors::shortage(config.server.connections_max, descriptors::raise()) {
+        warn!("{shortage}");
     }
 }
 

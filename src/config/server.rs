@@ -31,7 +31,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Integer { min: 1, max: 1_000_000 },
             "connections",
             "10000",
-            "Connections open at the same time; one more is answered 503 and closed.",
+            "Connections open at the same time; one more is answered 503 and closed. Fewer where the system lets the process open fewer files; the start and `vitrine check` say so.",
         ),
         Setting::new(
             "server.header_bytes_max",

@@ -3,6 +3,7 @@
 use dataflow::pace::TickRules;
 use dataflow::rules::{DAY_MS, Rules};
 
+use super::descriptors;
 use crate::config::Config;
 
 /// Of the time between SIGTERM and the end, the share that requests in flight may take.
@@ -31,7 +32,7 @@ pub(super) fn server(config: &Config) -> query_server::Settings {
     let server = &config.server;
     query_server::Settings {
         threads: server.threads,
-        connections_max: server.connections_max,
+        connections_max: descriptors::connections(server.connections_max, descriptors::limit()),
         header_bytes_max: server.header_bytes_max,
         uri_bytes_max: server.uri_bytes_max,
         body_bytes_max: server.body_bytes_max,

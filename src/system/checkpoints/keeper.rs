@@ -217,6 +217,9 @@ impl Writing {
                 let mut last = self.last.lock().expect("no holder of this lock can panic");
                 let Written { rows, bytes, .. } = written;
                 let (taken, failed) = (last.taken + 1, last.failed);
+                if last.failure.is_some() {
+                    tracing::info!("checkpoints are taken again");
+                }
                 *last = LastCheckpoint { as_of_ms: tick, full, rows, bytes, took_ms, taken, failed, failure: None };
                 Some(Unacknowledged { pending, start })
             }
@@ -228,8 +231,14 @@ impl Writing {
     }
 
     fn failed(&self, failure: String) {
-        tracing::error!(reason = failure, "no checkpoint could be taken; the last one stays, and it is tried again");
         let mut last = self.last.lock().expect("no holder of this lock can panic");
+        // Tried again as often as checkpoints are due: told is only what is new.
+        if last.failure.as_ref() != Some(&failure) {
+            tracing::error!(
+                reason = failure,
+                "no checkpoint could be taken; the last one stays, and it is tried again"
+            );
+        }
         last.failed += 1;
         last.failure = Some(failure);
     }

@@ -117,16 +117,24 @@ impl Served {
         board.state(0, State::Live);
         let leased = lease.clone();
         let thread = std::thread::Builder::new().name("served-mark".into()).spawn(move || {
+            let mut told: Option<String> = None;
             while let Some(wanted) = leased.next(mark.read().unwrap_or_default()) {
                 match mark.raise(wanted) {
                     Ok(()) => {
                         leased.allow(mark.read().unwrap_or_default());
                         board.state(0, State::Live);
+                        if told.take().is_some() {
+                            tracing::info!("what is answered can be noted again, and the state shown moves on");
+                        }
                     }
                     Err(error) => {
                         let reason =
                             format!("what was answered cannot be noted, answers stand still until it can: {error}");
-                        tracing::error!(reason, "the state shown stands still");
+                        // It is tried again and again: told is only what is new.
+                        if told.as_ref() != Some(&reason) {
+                            tracing::error!(reason, "the state shown stands still");
+                            told = Some(reason.clone());
+                        }
                         board.state(0, State::Retrying(reason));
                         if !leased.rest() {
                             break;

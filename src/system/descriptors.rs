@@ -1,0 +1,75 @@
+//! How many files and connections this process may have open at a time.
+//!
+//! The soft limit of the system goes up to the hard one at the start. Of what it is then, clients' connections leave some
+//! to everything else: a checkpoint or a broker that comes back must not wait until a visitor has gone.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Kept for everything but clients' connections: the log, brokers, the database, checkpoints, and what threads wait on.
+const OWN: u64 = 128;
+
+/// Where there are few, connections have this share of all the same.
+const SHARE: u64 = 4;
+
+/// Raises the limit as far as a process may by itself; returns it, unless there is none.
+pub(crate) fn raise() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, ?maximum, "the limit of open files cannot be raised");
+    }
+    limit()
+}
+
+/// The limit as it is; none if there is none.
+pub(crate) fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// For how many connections there is room, of so many that may be open.
+pub(crate) fn connections(connections_max: usize, limit: Option<u64>) -> usize {
+    let Some(limit) = limit else { return connections_max };
+    let room = limit.saturating_sub(OWN).max(limit / SHARE).max(1);
+    connections_max.min(usize::try_from(room).unwrap_or(usize::MAX))
+}
+
+/// Says that there is no room for all connections that may be open, where that is so, and what to do.
+pub(crate) fn shortage(connections_max: usize, limit: Option<u64>) -> Option<String> {
+    let room = connections(connections_max, limit);
+    let limit = limit.filter(|_| room < connections_max)?;
+    Some(format!(
+        "`server.connections_max` is {connections_max}, and the system lets this process open {limit} files: {room} \
+         connections are taken, further ones are answered 503; raise the hard limit (`ulimit -Hn`, LimitNOFILE= of \
+         systemd, --ulimit nofile= of Docker) to {} or more, or lower the setting",
+        u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(OWN)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_the_rest() {
+        for (limit, room) in [
+            (None, 10_000),
+            (Some(1_000_000), 10_000),
+            (Some(10_128), 10_000),
+            (Some(10_127), 9_999),
+            (Some(1024), 896),
+            (Some(160), 40),
+            (Some(64), 16),
+            (Some(3), 1),
+            (Some(0), 1),
+        ] {
+            assert_eq!(connections(10_000, limit), room, "{limit:?}");
+            assert_eq!(shortage(10_000, limit).is_some(), room < 10_000, "{limit:?}");
+        }
+        let said = shortage(10_000, Some(1024)).expect("there is no room for all");
+        assert!(
+            said.contains("is 10000") && said.contains("open 1024 files: 896") && said.contains("to 10128"),
+            "{said}"
+        );
+    }
+}
