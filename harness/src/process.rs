@@ -87,6 +87,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Tells it that its terminal was closed (SIGHUP).
+    pub fn hang_up(&mut self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Sends a signal to the process itself (not to its children), if it still runs.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.is_running() {

@@ -23,8 +23,9 @@ While it runs:
   curl http://127.0.0.1:8080/v1/bestsellers
   curl http://127.0.0.1:8080/readyz                    whether it has caught up
 
-A service that is not there is tried again for ever; answers go on from what is known. SIGTERM or Ctrl-C ends it: no new \
-connections, answers in flight are finished, exit code 0.";
+A service that is not there is tried again for ever; answers go on from what is known. SIGTERM, SIGHUP (a \
+closed terminal) or Ctrl-C ends it: no new connections, answers in flight are finished, a last checkpoint, exit code 0. \
+Settings are read at the start only. Under nohup, SIGHUP is ignored.";
 
 /// Flags of `vitrine serve`.
 #[derive(Debug, Clone, Default, Args)]
