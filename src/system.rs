@@ -7,6 +7,7 @@
 
 mod checkpoints;
 pub(crate) mod cluster;
+pub(crate) mod descriptors;
 mod log;
 pub(crate) mod settings;
 pub(crate) mod sources;

@@ -79,6 +79,7 @@ fn the_page_shows_the_shelves_and_keeps_them_current() {
     assert!(browser.text("source-state").is_some_and(|state| state == "live"), "{:?}", browser.texts("source-state"));
     assert_eq!(browser.text("lag").as_deref(), Some("0"));
     a_posted_event_appears_by_itself(&browser, &shop);
+    a_beacon_of_a_page_appears_as_well(&browser);
     an_appended_order_moves_the_bars(&browser, &shop, &invented);
     browser.screenshot(screenshot("page"));
     a_removed_product_goes(&browser, &shop);
@@ -124,6 +125,15 @@ fn a_posted_event_appears_by_itself(browser: &Browser, shop: &Shop) {
     browser.wait_text(SOON, "history-product", |text| text == "brand-new-teapot");
     assert_eq!(browser.texts("history-product").len(), 6);
     assert_eq!(browser.run("return window.untouched", serde_json::json!([])), true);
+}
+
+/// What a page of the shop sends as it is left: text, of which a browser says that it is UTF-8.
+fn a_beacon_of_a_page_appears_as_well(browser: &Browser) {
+    let event =
+        format!(r#"{{"event":"ProductView","userid":"{USER}","properties":{{"productid":"seen-in-leaving"}}}}"#);
+    let sent = browser.run("return navigator.sendBeacon('/v1/events', arguments[0])", serde_json::json!([event]));
+    assert_eq!(sent, true);
+    browser.wait_text(SOON, "history-product", |text| text == "seen-in-leaving");
 }
 
 fn an_appended_order_moves_the_bars(browser: &Browser, shop: &Shop, invented: &Invented) {

@@ -57,7 +57,7 @@ fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     nothing_is_there_and_check_says_so(&services);
     topics_and_tables_can_be_made_empty(&services);
     generate_fills_everything(&services);
-    generating_again_adds_no_row(&services);
+    generating_again_is_refused_and_adds_no_row_by_force(&services);
     check_is_content_or_gives_the_sql(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
     a_server_that_demands_tls_is_told_apart(&services);
@@ -123,12 +123,32 @@ fn returned(said: &str) -> i64 {
     line.split_whitespace().find_map(|word| word.parse().ok()).expect("their number is said")
 }
 
-fn generating_again_adds_no_row(services: &Services) {
+fn generating_again_is_refused_and_adds_no_row_by_force(services: &Services) {
     let before = services.count("order_items");
     let orders = ORDERS.to_string();
     let args =
         ["generate", "--to", "services", "--views", "0", "--orders", &orders, "--products", "100", "--users", "50"];
-    let output = services.vitrine(&args);
+    let refused = |args: &[&str], named: &[&str], unnamed: &[&str]| {
+        let output = services.vitrine(args);
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{said}");
+        assert!(said.contains("not empty: ") && said.contains("--force adds"), "{said}");
+        let (found, _) = said.split_once(". ").expect("what was found comes first");
+        assert!(named.iter().all(|name| found.contains(name)), "{said}");
+        assert!(!unnamed.iter().any(|name| found.contains(name)), "{said}");
+    };
+    let tables = ["table products of", "table orders of", "table order_items of"];
+    refused(&args, &[&tables[..], &["topic views"]].concat(), &["history-removals", "dead-letters"]);
+    // One service alone, and one table that nobody has: nothing was made for it.
+    let elsewhere = [&args[..], &["--set", "postgres.tables.orders.name=fresh_orders"]].concat();
+    refused(&elsewhere, &["table products of", "topic views"], &["fresh_orders"]);
+    assert_eq!(services.count("pg_class WHERE relname = 'fresh_orders'"), 0);
+    let fresh = [&args[..], &["--set", "kafka.views=[\"fresh-views\"]"]].concat();
+    refused(&fresh, &tables, &["topic"]);
+    assert_eq!(services.kafka.partitions("fresh-views"), 0);
+    assert!(services.vitrine(&["generate", "--to", "services", "--empty"]).status.success(), "it adds nothing");
+
+    let output = services.vitrine(&[&args[..], &["--force"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("table orders: 0 rows added"), "{}", stdout(&output));
     assert_eq!(services.count("order_items"), before);

@@ -20,7 +20,8 @@ Files: views.jsonl, product_catalog.csv and orders.csv, as `vitrine serve --set 
 seed and --until give the same bytes.
 
 Services: whichever of [kafka] and [postgres] is configured. Topics, the database and its tables are made if they are \
-missing; rows that are there already stay.
+missing. Tables and topics that are not empty are refused before anything is written, unless --force is given: then rows \
+that are there already stay, missing ones are added, and views are appended.
 
 Users and products are drawn by Zipf's law, users come back to a few categories, orders have one to five lines over the \
 last --days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left \
@@ -72,7 +73,7 @@ pub struct GenerateArgs {
     /// Directory for the files; files.dir, or data, if not given
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Replace files that exist
+    /// Replace files that exist; add to tables and topics that are not empty
     #[arg(long)]
     pub force: bool,
     /// Partitions of topics that have to be created

@@ -81,6 +81,19 @@ impl Broker {
         }
     }
 
+    /// Whether a partition of the topic has records; one that is missing has none.
+    pub(super) fn has_records(&self, metadata: &Metadata, topic: &str) -> anyhow::Result<bool> {
+        for partition in 0..partitions_of(metadata, topic).unwrap_or(0) {
+            let ends = self.producer.client().fetch_watermarks(topic, i32::try_from(partition)?, ANSWER_MAX);
+            let (first, next) =
+                ends.with_context(|| format!("the ends of topic \"{topic}\", partition {partition}, are not known"))?;
+            if first < next {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Sends one record; waits while the client's queue is full. Fails if any record so far was not delivered.
     pub(super) fn send(&self, topic: &str, key: &str, payload: &str) -> anyhow::Result<()> {
         let mut record = BaseRecord::to(topic).key(key).payload(payload);

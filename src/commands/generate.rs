@@ -1,6 +1,7 @@
 //! `vitrine generate`: deterministic test data, into files or into Kafka and PostgreSQL.
 
 mod database;
+mod empty;
 pub(super) mod files;
 mod topics;
 
@@ -31,6 +32,10 @@ pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
                 bail!(
                     "no service is configured: give a --config file with [kafka], [postgres] or both (vitrine.toml is an example)"
                 );
+            }
+            // Without data nothing is added to what is there.
+            if !args.empty && !args.force {
+                empty::require(config)?;
             }
             if let Some(postgres) = &config.postgres {
                 database::fill(&shop, postgres)?;

@@ -1,0 +1,67 @@
+//! Whether tables and topics are empty: invented rows among real ones could not be told apart again.
+
+use anyhow::bail;
+
+use crate::commands::broker::Broker;
+use crate::commands::database::{Connection, connect, quoted, target, words};
+use crate::commands::shop_tables::shop_tables;
+use crate::config::{Config, Kafka, Postgres};
+
+/// Refuses where a table, or a topic that is read, has anything in it. Changes nothing.
+///
+/// # Errors
+/// The names of what is not empty and the ways out; or a service cannot be asked.
+pub(super) fn require(config: &Config) -> anyhow::Result<()> {
+    let mut found = config.postgres.as_ref().map_or(Ok(Vec::new()), tables)?;
+    found.extend(config.kafka.as_ref().map_or(Ok(Vec::new()), topics)?);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let views = config.kafka.as_ref().and_then(|kafka| kafka.views.first());
+    let appended = views.map_or(String::new(), |topic| format!(", and appends views to topic {topic}"));
+    bail!(
+        "not empty: {}. Nothing was written. --force adds test data to what is there: it adds rows whose key is missing, \
+         deletes its own returned order lines, leaves all other rows as they are{appended}. --empty makes topics and \
+         tables that are missing, and adds nothing",
+        found.join(", ")
+    )
+}
+
+/// The tables that have rows.
+fn tables(postgres: &Postgres) -> anyhow::Result<Vec<String>> {
+    let target = target(postgres);
+    let mut client = match connect(&target) {
+        Ok(client) => client,
+        Err(error) if error.no_database => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = Vec::new();
+    for table in shop_tables(postgres) {
+        if has_rows(&mut client, &table.name)
+            .map_err(|error| anyhow::anyhow!("table {} cannot be read: {}", table.name, words(&error)))?
+        {
+            found.push(format!("table {} of database {}", table.name, target.database()));
+        }
+    }
+    Ok(found)
+}
+
+fn has_rows(client: &mut Connection, table: &str) -> Result<bool, postgres::Error> {
+    let name = quoted(table);
+    if !client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    Ok(client.query_one(&format!("SELECT EXISTS (SELECT FROM {name})"), &[])?.get(0))
+}
+
+/// The topics of views and removals that have records.
+fn topics(kafka: &Kafka) -> anyhow::Result<Vec<String>> {
+    let (broker, metadata) = Broker::connect(kafka)?;
+    let mut found = Vec::new();
+    for topic in kafka.views.iter().chain([&kafka.removals]) {
+        if broker.has_records(&metadata, topic)? {
+            found.push(format!("topic {topic}"));
+        }
+    }
+    Ok(found)
+}
