@@ -143,7 +143,7 @@ fn generating_again_is_refused_and_adds_no_row_by_force(services: &Services) {
     let elsewhere = [&args[..], &["--set", "postgres.tables.orders.name=fresh_orders"]].concat();
     refused(&elsewhere, &["table products of", "topic views"], &["fresh_orders"]);
     assert_eq!(services.count("pg_class WHERE relname = 'fresh_orders'"), 0);
-    let fresh = [&args[..], &["--set", "kafka.views=[\"fresh-views\"]"]].concat();
+    let fresh = [&args[..], &["--set", "kafka.views=fresh-views"]].concat();
     refused(&fresh, &tables, &["topic"]);
     assert_eq!(services.kafka.partitions("fresh-views"), 0);
     assert!(services.vitrine(&["generate", "--to", "services", "--empty"]).status.success(), "it adds nothing");
