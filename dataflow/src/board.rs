@@ -59,6 +59,17 @@ pub struct SourceView {
     pub note: Option<String>,
     /// Place and end, by stream and partition.
     pub partitions: BTreeMap<(Arc<str>, i32), Progress>,
+    /// How many order lines there are, and how many of them have no order with their id; none of a source without lines.
+    pub lines: Option<Lines>,
+}
+
+/// Order lines that are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// All of them.
+    pub held: u64,
+    /// Those whose order is not held: they count in no list.
+    pub without_order: u64,
 }
 
 #[derive(Debug)]
@@ -69,6 +80,7 @@ struct Said {
     rejected: BTreeMap<&'static str, u64>,
     note: Option<String>,
     partitions: BTreeMap<(Arc<str>, i32), Progress>,
+    lines: Option<Lines>,
 }
 
 /// Where one source writes about itself. Several workers may read parts of one source: each has a `part` of its own,
@@ -127,6 +139,11 @@ impl SourceBoard {
         self.said().partitions.insert((stream.clone(), partition), progress);
     }
 
+    /// Says how many order lines there are, and how many of them are without an order.
+    pub fn lines(&self, lines: Lines) {
+        self.said().lines = Some(lines);
+    }
+
     /// Forgets a partition that is gone.
     pub fn forget_partition(&self, stream: &Arc<str>, partition: i32) {
         self.said().partitions.remove(&(stream.clone(), partition));
@@ -149,6 +166,7 @@ impl SourceBoard {
             rejected: said.rejected.clone(),
             note: said.note.clone(),
             partitions: said.partitions.clone(),
+            lines: said.lines,
         }
     }
 }
@@ -183,6 +201,7 @@ impl Board {
                 rejected: BTreeMap::new(),
                 note: None,
                 partitions: BTreeMap::new(),
+                lines: None,
             }),
         };
         sources.entry(name).or_insert_with(|| Arc::new(fresh())).clone()

@@ -23,6 +23,8 @@ pub(crate) enum Fault<'a> {
     TooLarge { bytes_max: usize },
     #[error("a quote is opened and not closed")]
     OpenQuote,
+    #[error("the server cannot read the row: {words}")]
+    Unreadable { words: String },
     #[error("{0}")]
     Collision(Collision),
 }
@@ -39,6 +41,7 @@ impl Fault<'_> {
             Fault::TimeOutOfBounds { .. } => "time_out_of_bounds",
             Fault::TooLarge { .. } => "too_large",
             Fault::OpenQuote => "open_quote",
+            Fault::Unreadable { .. } => "unreadable_row",
             Fault::Collision(_) => "id_collision",
         }
     }

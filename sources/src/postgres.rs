@@ -22,8 +22,11 @@
 //!   is inserted, or moves away from its order, waits for the order one window. A line that is not held (it has left, or
 //!   was refused) and is updated comes only to an order that is held when that transaction ends, and waits for none.
 //!   A transaction is held as keys, 48 bytes a row, until it is committed.
-//! - **Definite errors** of one row (no id, no time) refuse that row: it goes to the dead letters once, and the others
-//!   count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
+//! - **Values** are read in one way, from the text that a type's output function writes: the log and a copy both have it.
+//!   Text comes in the bytes that the database stores, ids are made canonical by their type, local times are those of a
+//!   zone whose rules the server tells. Queries compare stored values with constants and compute nothing from them.
+//! - **Definite errors** of one row (no id, no time, bytes that are no text, a value that the server cannot read) refuse
+//!   that row: it goes to the dead letters once, and the others count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
 //!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the
 //!   other tables are read as of a new slot. Lines are read with their orders; without rows to go on from all three are needed.
 //! - **What following costs the shop**: the server keeps its log while nobody confirms it (not for a table that stays
@@ -56,7 +59,10 @@ mod apply;
 mod backoff;
 mod blockers;
 pub mod by_hand;
+mod charset;
 mod connection;
+mod copied;
+mod damage;
 mod definitions;
 mod ear;
 mod error;
@@ -65,7 +71,9 @@ mod feed;
 mod finding;
 mod first_seen;
 mod flow;
+mod form;
 mod guard;
+mod ids;
 mod inspect;
 mod keys;
 mod layout;
@@ -75,6 +83,7 @@ mod making;
 mod memory;
 mod moment;
 mod names;
+mod opening;
 mod pgoutput;
 mod places;
 mod publication;
@@ -90,13 +99,17 @@ mod slot;
 mod snapshot;
 #[cfg(test)]
 mod soak;
+mod spelling;
 mod sql;
 mod stream;
 mod survey;
 mod table;
 mod trial;
+mod types;
 mod unblock;
+mod unmatched;
 mod words;
+mod zone;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -115,7 +128,7 @@ pub use adopt::Adopt;
 pub use connection::{BadUrl, Connection, NoConnection, Target, words};
 pub use definitions::Definitions;
 pub use finding::Finding;
-pub use inspect::{Look, NoSession, inspect, look, try_session};
+pub use inspect::{Look, NoSession, inspect, look, time_zone, try_session};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
 
 /// The source's name on the board, and its stream's.

@@ -8,6 +8,9 @@ use super::values::Values;
 /// The word that stands for "the time a row was first read" instead of a column.
 const FIRST_SEEN: &str = "first_seen";
 
+/// The word that stands for the server's own zone instead of a zone's name.
+const SERVER_ZONE: &str = "server";
+
 pub(super) const SECTION: Section = Section {
     name: "postgres",
     sentence: "Orders and the catalogue are read from PostgreSQL. Leave the section out to do without.",
@@ -80,6 +83,15 @@ pub(super) const SECTION: Section = Section {
             "Column of the orders with the time of the purchase; \"first_seen\" takes the time an order was first read, which \
              only memory and checkpoints know: orders then stay there as long as they are in the table, and without a \
              checkpoint all are new at a restart.",
+        ),
+        Setting::new(
+            "postgres.time_zone",
+            Kind::Text,
+            "zone",
+            "\"server\"",
+            "Time zone of orders whose time is stored without one, as `timestamp` or `date` (midnight): a name in the view \
+             pg_timezone_names, such as \"Europe/Berlin\"; \"server\" takes the `TimeZone` that the server has for this user and \
+             database, which `vitrine check` shows. Another zone has the tables read anew.",
         ),
     ],
 };
@@ -180,6 +192,7 @@ pub struct Postgres {
     pub refresh_s: u64,
     pub answer_timeout_s: u64,
     pub order_time: OrderTime,
+    pub time_zone: String,
     pub tables: Tables,
 }
 
@@ -257,6 +270,7 @@ impl Postgres {
             refresh_s: values.integer("postgres.refresh_s"),
             answer_timeout_s: values.integer("postgres.answer_timeout_s"),
             order_time: if order_time == FIRST_SEEN { OrderTime::FirstSeen } else { OrderTime::Column(order_time) },
+            time_zone: values.text("postgres.time_zone"),
             tables: Tables {
                 products: ProductsTable {
                     name: values.text("postgres.tables.products.name"),
@@ -297,7 +311,8 @@ impl Postgres {
             OrderTime::FirstSeen => source::OrderTime::FirstSeen,
         };
         let OrdersTable { name, order_id, user_id } = orders;
-        let orders = source::Orders { name, order_id, user_id, time };
+        let time_zone = (self.time_zone != SERVER_ZONE).then(|| self.time_zone.clone());
+        let orders = source::Orders { name, order_id, user_id, time, time_zone };
         let OrderItemsTable { name, order_id, product_id } = order_items;
         let order_items = source::OrderItems { name, order_id, product_id };
         source::Tables { products, orders, order_items }

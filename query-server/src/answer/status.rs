@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::board::{SourceView, State};
+use dataflow::board::{Lines, SourceView, State};
 use serde::Serialize;
 
 use crate::app::LastCheckpoint;
@@ -39,6 +39,12 @@ pub(crate) struct Source<'a> {
     ignored: &'a BTreeMap<&'static str, u64>,
     rejected: &'a BTreeMap<&'static str, u64>,
     partitions: Vec<Partition<'a>>,
+    /// Left out of sources that hold no order lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines_without_order: Option<u64>,
+    /// What a person should look at although the source works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +74,16 @@ pub(crate) fn state(state: &State) -> (&'static str, Option<&str>) {
     }
 }
 
+/// Most lines find no order: very likely lines and orders write their ids differently.
+fn note(Lines { held, without_order }: Lines) -> Option<String> {
+    (without_order > held / 2).then(|| {
+        format!(
+            "{without_order} of {held} order lines have no order with their id and count in no list: compare the ids of \
+             orders with those of their lines"
+        )
+    })
+}
+
 impl<'a> From<&'a SourceView> for Source<'a> {
     fn from(view: &'a SourceView) -> Self {
         let (state, reason) = state(&view.state);
@@ -86,6 +102,8 @@ impl<'a> From<&'a SourceView> for Source<'a> {
             ignored: &view.ignored,
             rejected: &view.rejected,
             partitions: partitions.collect(),
+            lines_without_order: view.lines.map(|lines| lines.without_order),
+            note: view.lines.and_then(note),
         }
     }
 }

@@ -160,6 +160,8 @@ fn sources(shared: &Shared, figured: &mut Figured) {
         view.rejected.iter().map(|(reason, count)| (vec![source(view.name), ("reason", (*reason).to_owned())], *count))
     });
     figured.counter("vitrine_dead_letters", "Records that went to the dead letter", rejected);
+    let without = views.iter().filter_map(|view| Some((vec![source(view.name)], view.lines?.without_order as f64)));
+    figured.gauge("vitrine_lines_without_order", "Order lines held that have no order with their id", without);
     let lags = views.iter().flat_map(|view| {
         view.partitions.iter().map(|((stream, partition), progress)| {
             let labels = vec![source(view.name), ("stream", stream.to_string()), ("partition", partition.to_string())];

@@ -33,6 +33,7 @@ use super::resume::{Decision, Found, Origin, Standing};
 use super::rows::{Row, Told};
 use super::session::Server;
 use super::slot::{self, Lsn};
+use super::spelling::Spelling;
 use super::{NAME_OF_BOTH, Resumed, STREAM};
 
 /// The number of the table `orders` in the log; its key is `order_id`.
@@ -204,7 +205,7 @@ impl Following {
             _ => return Ok(()),
         };
         let identity = Identity::by_key(relation.id, vec![key.to_owned()]);
-        let route = Route::new(relation, which, &self.tables, &identity, None);
+        let route = Route::new(relation, which, &self.tables, &identity, &Spelling::default());
         self.routes.insert(relation.id, route.map_err(|lost| Unreadable(format!("{lost:?}")))?);
         Ok(())
     }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::connection::{NoConnection, words};
 use super::finding::Finding;
+use super::names::Which;
 use super::pgoutput;
 use crate::side_thread::Stopped;
 
@@ -26,6 +27,9 @@ pub(super) enum Error {
     /// The connection, or the server.
     #[error("{}", words(.0))]
     Server(#[from] postgres::Error),
+    /// The server cannot read a row of this table.
+    #[error("the server cannot read a row: {}", words(.error))]
+    Row { which: Which, error: postgres::Error },
     /// The replication session, or its connection.
     #[error("the replication session failed: {0}")]
     Session(PgWireError),
@@ -52,6 +56,16 @@ pub(super) enum Error {
     Runtime(io::Error),
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+impl Error {
+    /// What went wrong while rows of a copy came.
+    pub(super) fn of_copy(error: io::Error) -> Error {
+        match error.downcast::<postgres::Error>() {
+            Ok(error) => Error::Server(error),
+            Err(error) => Error::Protocol(error.to_string()),
+        }
+    }
 }
 
 impl From<pgoutput::Error> for Error {

@@ -37,6 +37,8 @@ impl Memory {
             &mut orders(change),
         );
         let (held, before) = (&self.orders, std::mem::take(&mut self.orphans));
+        let unmatched = &mut self.unmatched;
+        unmatched.clear();
         let mut orphans: HashMap<OrderKey, Millis, RandomState> = HashMap::default();
         self.lines.keep(
             |order| {
@@ -44,12 +46,14 @@ impl Memory {
                     return false;
                 }
                 if held.get(&order).is_some() {
+                    unmatched.hold(order, false);
                     return true;
                 }
                 let since = before.get(&order).copied().unwrap_or(span.now);
                 let keep = since > cutoff;
                 if keep {
                     orphans.insert(order, since);
+                    unmatched.hold(order, true);
                 }
                 keep
             },

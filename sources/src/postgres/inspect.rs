@@ -21,6 +21,14 @@ pub fn inspect(client: &mut impl GenericClient, tables: &Tables) -> Result<Vec<F
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
+/// The zone in which the orders' times are read; none if they are stored with one, or are no times of a clock.
+///
+/// # Errors
+/// When the server does not answer the question.
+pub fn time_zone(client: &mut impl GenericClient, tables: &Tables) -> Result<Option<String>, postgres::Error> {
+    Ok(layout::found(client, tables)?.0.zone)
+}
+
 /// Whether the server's log can be followed, and what will be done to follow it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {

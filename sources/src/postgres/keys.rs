@@ -45,20 +45,11 @@ const IDENTITY: &str = "
                          JOIN pg_type t ON t.oid = behind.oid
                          CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS inner_types (inner_type)
                          WHERE inner_type <> 0)
-                     SELECT string_agg(concat(e.oid, '=', e.enumlabel), ' ' ORDER BY e.oid)
+                     SELECT md5(string_agg(concat(e.oid, '=', e.enumlabel), ' ' ORDER BY e.oid))
                      FROM behind JOIN pg_enum e ON e.enumtypid = behind.oid))
                  FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND NOT a.attisdropped
                    AND (a.attname::text = ANY ($3) OR a.attnum = ANY (k.indkey::int2[]))
-                 ORDER BY a.attnum),
-           ARRAY(SELECT a.attname::text
-                 FROM pg_attribute a
-                 JOIN pg_type t ON t.oid = a.atttypid
-                 LEFT JOIN pg_type b ON b.oid = t.typbasetype
-                 WHERE a.attrelid = c.oid AND NOT a.attisdropped
-                   AND (a.attname::text = ANY ($3) OR a.attnum = ANY (k.indkey::int2[]))
-                   AND (t.oid IN ('inet'::regtype, 'cidr'::regtype)
-                        OR b.typtype = 'd' OR b.oid IN ('bpchar'::regtype, 'bool'::regtype, 'inet'::regtype, 'cidr'::regtype))
                  ORDER BY a.attnum),
            c.relfilenode
     FROM pg_class c
@@ -135,8 +126,7 @@ pub(super) fn read(
         index: row.get(7),
         deferrable: row.get::<_, Option<String>>(8).map(|name| (name, row.get(9))),
         columns: row.get(10),
-        otherwise: row.get(11),
-        file: row.get(12),
+        file: row.get(11),
     };
     Ok(Some(found.judge()))
 }
@@ -161,8 +151,6 @@ struct Found<'a> {
     deferrable: Option<(String, Vec<String>)>,
     /// The columns that matter, with what they are.
     columns: Vec<String>,
-    /// Those of them whose values the log writes otherwise than SQL turns them to text: an id would be two.
-    otherwise: Vec<String>,
     file: u32,
 }
 
@@ -203,13 +191,6 @@ impl Found<'_> {
             return refuse(
                 format!("the index that is the REPLICA IDENTITY of table {name} is gone: changed rows cannot be told"),
                 format!("ALTER TABLE {sql} REPLICA IDENTITY DEFAULT;"),
-            );
-        }
-        if !self.otherwise.is_empty() {
-            let columns = self.otherwise.join(", ");
-            return refuse(
-                format!("the server's log writes {columns} of table {name} otherwise than SQL does, for their type"),
-                "give them a type that is no domain, and none of internet addresses,".to_owned(),
             );
         }
         let full = self.identity == "f";

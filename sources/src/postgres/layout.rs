@@ -3,13 +3,26 @@
 use postgres::GenericClient;
 use postgres::types::Type;
 
+use super::charset::Charset;
 use super::finding::Finding;
+use super::ids::{self, IdColumns};
 use super::names::{self, OrderTime, Tables, Which};
+use super::zone::Zone;
 
-/// One row for each column of a table: none if there is no such table.
+/// In which encoding the database keeps text, and in which zone a session is that asks for none.
+const SESSION: &str = "
+    SELECT current_setting('server_encoding'), (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')";
+
+/// One row for each column of a table: none if there is no such table. Names are given as bytes: where the database has no
+/// encoding, they may be no text.
 const COLUMNS: &str = "
-    SELECT a.attname::text,
-           format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL)::text,
+    SELECT convert_to(a.attname::text,
+                      CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END),
+           (WITH RECURSIVE base (oid) AS (
+                SELECT t.oid
+                UNION ALL
+                SELECT d.typbasetype FROM base JOIN pg_type d ON d.oid = base.oid WHERE d.typtype = 'd')
+            SELECT format_type(b.oid, NULL) FROM base JOIN pg_type b ON b.oid = base.oid WHERE b.typtype <> 'd'),
            a.attnotnull,
            has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
@@ -44,30 +57,46 @@ const POLICIES: &str = "
     ORDER BY 1";
 
 /// What the queries need to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     /// The kind of the orders' time column, if one is used.
     pub(super) time: Option<TimeKind>,
+    /// The zone of its times, where they are stored without one.
+    pub(super) zone: Option<String>,
+    /// The encoding in which text is stored.
+    pub(super) charset: Charset,
+    /// How ids are written and compared.
+    pub(super) ids: IdColumns,
     /// No two orders have the same id.
     pub(super) orders_keyed: bool,
     /// No two products have the same id.
     pub(super) products_keyed: bool,
     /// A line may be without an order.
     pub(super) line_order_nullable: bool,
-    /// Orders and lines keep the order's id in columns of one type.
-    pub(super) order_ids_alike: bool,
+}
+
+impl Layout {
+    /// What the values that are held of a table hang on beside its rows: rows read with another spelling are others. The
+    /// number changes with the ways of [`super::form`].
+    pub(super) fn spelling_of(&self, which: Which) -> String {
+        let zone = self.zone.as_deref().filter(|_| which == Which::Orders);
+        format!("ids 1 {:?} {:?} zone {zone:?}", self.charset, self.ids.forms[which as usize])
+    }
 }
 
 /// The kinds of columns that hold a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeKind {
     Timestamptz,
-    /// Taken as UTC.
+    /// In the zone of [`Layout::zone`].
     Timestamp,
-    /// Midnight, UTC.
+    /// Midnight in that zone.
     Date,
     /// Seconds or milliseconds since the epoch, told apart by size.
     Number,
+    /// Such a number, as a floating-point number of double and of single precision.
+    Double,
+    Single,
 }
 
 impl TimeKind {
@@ -76,9 +105,16 @@ impl TimeKind {
             "timestamp with time zone" => Some(TimeKind::Timestamptz),
             "timestamp without time zone" => Some(TimeKind::Timestamp),
             "date" => Some(TimeKind::Date),
-            "bigint" | "integer" | "numeric" | "double precision" | "real" => Some(TimeKind::Number),
+            "bigint" | "integer" | "numeric" => Some(TimeKind::Number),
+            "double precision" => Some(TimeKind::Double),
+            "real" => Some(TimeKind::Single),
             _ => None,
         }
+    }
+
+    /// Whether the column stores local times.
+    pub(super) fn is_local(self) -> bool {
+        matches!(self, TimeKind::Timestamp | TimeKind::Date)
     }
 }
 
@@ -97,6 +133,9 @@ pub(super) fn read(
 /// The layout of the tables that can be read, and what keeps the others from it: of those the layout says nothing.
 pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<(Layout, Findings), postgres::Error> {
     let mut survey = Survey { client, findings: Vec::new() };
+    let session = survey.client.query_typed(SESSION, &[])?;
+    let (encoding, server_zone): (String, String) =
+        session.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
     let Tables { products, orders, order_items } = tables;
     let product_table = survey.table(Which::Products, &products.name)?;
     let product = survey.id(&product_table, "product_id", &products.product_id);
@@ -114,12 +153,20 @@ pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<
     let line_order = survey.id(&item_table, "order_id", &order_items.order_id);
     survey.id(&item_table, "product_id", &order_items.product_id);
 
+    let zone = time.filter(|time| time.is_local()).map(|_| orders.time_zone.clone().unwrap_or(server_zone));
+    let zone = match zone {
+        Some(zone) => survey.zone(zone)?,
+        None => None,
+    };
+    let ids = ids::look(survey.client, tables, &mut survey.findings)?;
     let layout = Layout {
         time,
+        zone,
+        charset: Charset::of(&encoding),
+        ids,
         orders_keyed: order.as_ref().is_some_and(|order| order.unique),
         products_keyed: product.is_some_and(|product| product.unique),
         line_order_nullable: line_order.as_ref().is_some_and(|column| !column.not_null),
-        order_ids_alike: order.zip(line_order).is_some_and(|(order, line_order)| order.kind == line_order.kind),
     };
     Ok((layout, survey.findings))
 }
@@ -165,7 +212,7 @@ impl<C: GenericClient> Survey<'_, C> {
         let columns: Vec<Column> = rows
             .iter()
             .map(|row| Column {
-                name: row.get(0),
+                name: String::from_utf8_lossy(row.get(0)).into_owned(),
                 kind: row.get(1),
                 not_null: row.get(2),
                 readable: row.get(3),
@@ -249,6 +296,19 @@ impl<C: GenericClient> Survey<'_, C> {
             );
         }
         self.readable(table, column).and(kind)
+    }
+
+    /// The zone of the orders' times.
+    fn zone(&mut self, zone: String) -> Result<Option<String>, postgres::Error> {
+        if Zone::is_known(self.client, &zone)? {
+            return Ok(Some(zone));
+        }
+        self.find(
+            Which::Orders,
+            format!("this server knows no time zone {zone}"),
+            "set [postgres] time_zone to a name in the view pg_timezone_names".to_owned(),
+        );
+        Ok(None)
     }
 
     fn readable(&mut self, table: &Table<'_>, column: &Column) -> Option<Column> {

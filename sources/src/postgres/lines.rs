@@ -65,6 +65,17 @@ impl Lines {
         }
     }
 
+    /// The orders of all lines that are held.
+    pub(super) fn each(&mut self, mut order: impl FnMut(OrderKey)) {
+        self.keep(
+            |of| {
+                order(of);
+                true
+            },
+            &mut Vec::new(),
+        );
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         match self {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use super::charset::Charset;
 use super::connection::{Connection, Target, Who};
 use super::error::Error;
 use super::memory::Memory;
@@ -22,10 +23,11 @@ use super::resume::{Decision, Found, Held, Origin, Standing};
 use super::session::{Server, Session};
 use super::slot::{self, Lsn, Slot};
 use super::snapshot::How;
+use super::spelling::Spelling;
 use super::stream::{self, Stream};
 use super::survey::{self, Survey};
 use super::unblock::unblock;
-use super::{Definitions, Resumed, making, publication, trial};
+use super::{Definitions, Resumed, damage, making, publication, trial};
 use crate::side_thread::Stop;
 
 /// How often it is looked whether the server has let go of the slot, and how many times.
@@ -61,7 +63,8 @@ impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
         let has_rows = resumed.is_some();
-        let (memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
+        let (mut memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
+        memory.count_lines();
         let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
         Log { memory, standing, definitions, swept: 0, sender: None, live: false, resumed: has_rows }
     }
@@ -71,6 +74,10 @@ impl Log {
         let done = self.follow(reader, health, stop);
         match &done {
             Err(Error::Anew(reason)) => self.spoil(reader, reason.clone()),
+            // Read anew, the row is refused alone; the log would end at its change again and again.
+            Err(Error::Said(words)) if damage::is_of_a_row(words) => {
+                self.spoil(reader, format!("the server cannot read a row that changed: {words}"));
+            }
             // The log before us is to be read as of a time when there was no such publication.
             Err(Error::Said(words)) if words.contains("publication") && words.contains("42704") => {
                 self.spoil(reader, "the publication was removed and made again".to_owned());
@@ -122,7 +129,8 @@ impl Log {
         let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
         let who = Target::who(&mut client)?;
         let at = client.reached().clone();
-        let opened = open(reader, (&at, &who), self.standing.place(), floor, stop);
+        let charset = survey.layout.charset;
+        let opened = open(reader, (&at, &who), charset, self.standing.place(), floor, stop);
         let (session, server) = match opened {
             Ok(opened) => opened,
             Err(error) => return Err(Error::Busy(trial::refused(&mut client, error)?)),
@@ -142,16 +150,18 @@ impl Log {
                 return Err(Error::Layout(reached.survey.all()));
             }
             floor = self.read(reader, &mut reached, &reason, stop)?;
-            (reached.session, reached.server) = open(reader, (&at, &who), floor, floor, stop)?;
+            (reached.session, reached.server) = open(reader, (&at, &who), charset, floor, floor, stop)?;
             if self.standing.origin(&reached.server, false) != Origin::Same {
                 return Err(Error::Anew("another server answers than the one whose tables were read".to_owned()));
             }
         }
         let Reached { mut client, mut session, server, survey } = reached;
+        let spelling = Spelling::read(&mut *client, &survey.layout, &mut self.memory.zones)?;
         self.sender = Some(session.is_beside(&mut client, &stop.signal())?);
         session.start(&stop.signal())?;
         reader.pulse.rest();
-        Stream::new(reader, self, survey, client, session, stream::Ends { floor, target: server.end }).run(health, stop)
+        let ends = stream::Ends { floor, target: server.end };
+        Stream::new(reader, self, survey, spelling, client, session, ends).run(health, stop)
     }
 
     /// Ends the sender of a session that was given up, where the server still has it: it would keep the slot to itself
@@ -177,9 +187,15 @@ impl Log {
         for which in Which::ALL {
             let Some(identity) = survey.identity(which) else { continue };
             let now = identity.fingerprint();
-            let before = self.definitions.0[which as usize].replace(now);
-            if before.is_some_and(|before| before != now) {
-                self.spoil(reader, survey::another(reader.settings.tables.name(which)));
+            let table = reader.settings.tables.name(which);
+            match self.definitions.0[which as usize].replace(now) {
+                Some(before) if before == now => {}
+                Some(_) => self.spoil(reader, survey::another(table)),
+                // A checkpoint of a version that wrote ids otherwise has none.
+                None if self.standing.held.is_some() => {
+                    self.spoil(reader, format!("it is not known what table {table} was when it was read"));
+                }
+                None => {}
             }
         }
     }
@@ -239,9 +255,17 @@ impl Log {
 }
 
 /// A session that goes on at `place` with everything before `kept` confirmed.
-fn open(reader: &Reader, at: (&Place, &Who), place: Lsn, kept: Lsn, stop: &Stop) -> Result<(Session, Server), Error> {
+fn open(
+    reader: &Reader,
+    at: (&Place, &Who),
+    charset: Charset,
+    place: Lsn,
+    kept: Lsn,
+    stop: &Stop,
+) -> Result<(Session, Server), Error> {
     let mut session = Session::open(&reader.settings, &reader.target, at, place, kept)?;
     let server = session.identify(&stop.signal())?;
+    session.receive(charset, &stop.signal())?;
     Ok((session, server))
 }
 

@@ -10,8 +10,11 @@ use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
 
 use super::Resumed;
+use super::damage::Damage;
 use super::first_seen::FirstSeen;
 use super::lines::Lines;
+use super::unmatched::Unmatched;
+use super::zone::Zones;
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 
@@ -70,6 +73,12 @@ pub(super) struct Memory {
     pub(super) orphans: HashMap<OrderKey, Millis, RandomState>,
     /// Rows of an earlier process that this one cannot know again: they go with the first reading.
     pub(super) strays: Change,
+    /// The zones of times that are stored without one.
+    pub(super) zones: Zones,
+    /// Lines without an order.
+    pub(super) unmatched: Unmatched,
+    /// Rows that the server could not read.
+    pub(super) damage: Damage,
 }
 
 impl Memory {
@@ -82,6 +91,9 @@ impl Memory {
             refusals: Refusals::default(),
             orphans: HashMap::default(),
             strays: Change::default(),
+            zones: Zones::default(),
+            unmatched: Unmatched::default(),
+            damage: Damage::default(),
         }
     }
 

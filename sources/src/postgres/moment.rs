@@ -1,11 +1,13 @@
-//! A time as the log writes it, in whole milliseconds since the epoch: the same as the queries of a reading give.
+//! A time as the server writes it, in whole milliseconds since the epoch, rounded down.
 //!
-//! The session asks for ISO dates in UTC. Times before the epoch are 0, those beyond all bounds are the largest number:
-//! the first are older than any window, the second wait for ever.
+//! The session asks for ISO dates in UTC; times that are stored without a zone are those of the zone of the settings. Times
+//! before the epoch are 0, those beyond all bounds are the largest number: the first are older than any window, the second
+//! wait for ever.
 
 use chrono::NaiveDate;
 
 use super::layout::TimeKind;
+use super::zone::Zone;
 
 /// Numbers below this are seconds, all others milliseconds: the same bound as for events.
 const LEAST_MILLIS: u64 = 100_000_000_000;
@@ -30,7 +32,10 @@ const OWN_TYPES: u32 = 16384;
 /// How a column writes its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
-    Date,
+    /// A time in UTC.
+    Instant,
+    /// What clocks show: a date, with or without a time of day.
+    Local,
     Number,
     /// A floating-point number of which this many digits count.
     Float(usize),
@@ -40,22 +45,32 @@ impl Writing {
     /// Of a type of that number; for a type of the database's own, of what it is made of.
     pub(super) fn of(kind: u32, base: Option<TimeKind>) -> Option<Writing> {
         match kind {
-            DATE | TIMESTAMP | TIMESTAMPTZ => Some(Writing::Date),
+            TIMESTAMPTZ => Some(Writing::Instant),
+            DATE | TIMESTAMP => Some(Writing::Local),
             INT4 | INT8 | NUMERIC => Some(Writing::Number),
             FLOAT4 => Some(Writing::Float(6)),
             FLOAT8 => Some(Writing::Float(15)),
-            OWN_TYPES.. => base.map(|base| match base {
-                TimeKind::Number => Writing::Number,
-                TimeKind::Timestamptz | TimeKind::Timestamp | TimeKind::Date => Writing::Date,
-            }),
+            OWN_TYPES.. => base.map(Writing::of_column),
             _ => None,
         }
     }
 
-    /// The time that is written there.
-    pub(super) fn millis(self, text: &str) -> Option<u64> {
+    /// Of a column of that kind.
+    pub(super) fn of_column(kind: TimeKind) -> Writing {
+        match kind {
+            TimeKind::Timestamptz => Writing::Instant,
+            TimeKind::Timestamp | TimeKind::Date => Writing::Local,
+            TimeKind::Number => Writing::Number,
+            TimeKind::Double => Writing::Float(15),
+            TimeKind::Single => Writing::Float(6),
+        }
+    }
+
+    /// The time that is written there; local times are those of `zone`.
+    pub(super) fn millis(self, text: &str, zone: &Zone) -> Option<u64> {
         match self {
-            Writing::Date => date(text),
+            Writing::Instant => date(text, &Zone::default()),
+            Writing::Local => date(text, zone),
             Writing::Number => number(text),
             Writing::Float(digits) => {
                 let value: f64 = text.parse().ok()?;
@@ -66,7 +81,7 @@ impl Writing {
 }
 
 /// `2024-11-07 17:20:00.123456+00`, or the beginning of it; the offset is nought.
-fn date(text: &str) -> Option<u64> {
+fn date(text: &str, zone: &Zone) -> Option<u64> {
     match text {
         "infinity" => return Some(FAR),
         "-infinity" => return Some(0),
@@ -82,7 +97,9 @@ fn date(text: &str) -> Option<u64> {
     };
     let days = date.signed_duration_since(NaiveDate::default()).num_days();
     let time = time.split_once('+').map_or(time, |(time, _)| time);
-    u64::try_from(days * DAY_MS + time_of_day(time)?).ok().or(Some(0))
+    let local = days * DAY_MS + time_of_day(time)?;
+    let utc = zone.to_utc(local.div_euclid(1000)) * 1000 + local.rem_euclid(1000);
+    u64::try_from(utc).ok().or(Some(0))
 }
 
 /// `17:20:00.123456`, in milliseconds rounded down.
@@ -156,7 +173,7 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let millis = |text| Writing::Date.millis(text);
+        let millis = |text| Writing::Instant.millis(text, &Zone::default());
         assert_eq!(millis("1970-01-02 00:00:01.5+00"), Some(86_401_500));
         assert_eq!(millis("1970-01-02"), Some(86_400_000));
         assert_eq!(millis("2024-11-07 17:20:00.123999"), Some(1_731_000_000_123));
@@ -170,7 +187,7 @@ mod tests {
 
     #[test]
     fn numbers_are_seconds_or_milliseconds_by_size() {
-        let millis = |text| Writing::Number.millis(text);
+        let millis = |text| Writing::Number.millis(text, &Zone::default());
         assert_eq!(
             (millis("1731000000"), millis("1731000000.1239")),
             (Some(1_731_000_000_000), Some(1_731_000_000_123))
@@ -182,23 +199,23 @@ mod tests {
         assert_eq!((millis("-5"), millis("0"), millis("0.0019")), (Some(0), Some(0), Some(1)));
         assert_eq!((millis("NaN"), millis("99999999999999999999999")), (Some(FAR), Some(FAR)));
         assert_eq!((millis("x"), millis(""), millis("1.x")), (None, None, None));
-        let float = |text| Writing::Float(15).millis(text);
+        let float = |text| Writing::Float(15).millis(text, &Zone::default());
         assert_eq!((float("1731000000.123"), float("1.731e+12")), (Some(1_731_000_000_123), Some(1_731_000_000_000)));
         assert_eq!((float("1e300"), float("-Infinity"), float("1e-300")), (Some(FAR), Some(0), Some(0)));
-        assert_eq!(Writing::Float(6).millis("1.73e+09"), Some(1_730_000_000_000));
+        assert_eq!(Writing::Float(6).millis("1.73e+09", &Zone::default()), Some(1_730_000_000_000));
     }
 
     proptest! {
         #[test]
         fn any_time_is_read_back(micros in 0i64..253_402_300_800_000_000) {
             let text = DateTime::from_timestamp_micros(micros).unwrap().format("%Y-%m-%d %H:%M:%S%.6f+00").to_string();
-            prop_assert_eq!(Writing::Date.millis(&text), Some(micros as u64 / 1000));
+            prop_assert_eq!(Writing::Instant.millis(&text, &Zone::default()), Some(micros as u64 / 1000));
         }
 
         #[test]
         fn any_text_is_a_time_or_none(text in "[-+0-9.eE: ]{0,30}|\\PC{0,12}") {
-            for writing in [Writing::Date, Writing::Number, Writing::Float(15)] {
-                let _ = writing.millis(&text);
+            for writing in [Writing::Instant, Writing::Local, Writing::Number, Writing::Float(15)] {
+                let _ = writing.millis(&text, &Zone::default());
             }
         }
     }

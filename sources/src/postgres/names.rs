@@ -38,6 +38,8 @@ pub struct Orders {
     pub user_id: String,
     /// Where the order's time comes from.
     pub time: OrderTime,
+    /// The zone of times that are stored without one; none: that of the server's `TimeZone`.
+    pub time_zone: Option<String>,
 }
 
 /// The table of order lines.
@@ -55,7 +57,7 @@ pub struct OrderItems {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderTime {
     /// A column of the orders: a timestamp, a date, or a number of seconds or milliseconds since the epoch (told apart
-    /// by size). Timestamps without a zone are taken as UTC.
+    /// by size). Timestamps without a zone, and dates, are taken to be in [`Orders::time_zone`].
     Column(String),
     /// The service time at which this source read the order first. The whole table is read at every refresh, and every
     /// order in it stays remembered, in checkpoints too, as long as it is there; after a restart those that no checkpoint
@@ -72,7 +74,7 @@ impl Default for Products {
 impl Default for Orders {
     fn default() -> Self {
         let time = OrderTime::Column("created_at".into());
-        Orders { name: "orders".into(), order_id: "order_id".into(), user_id: "user_id".into(), time }
+        Orders { name: "orders".into(), order_id: "order_id".into(), user_id: "user_id".into(), time, time_zone: None }
     }
 }
 

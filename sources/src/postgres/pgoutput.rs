@@ -4,8 +4,6 @@
 //! Begin, Commit and messages of the application are taken out before by the client library. Any bytes give a message or
 //! an [`Error`], never a panic, and never more memory than a small multiple of their length.
 
-use std::str;
-
 use thiserror::Error;
 
 #[cfg(test)]
@@ -32,8 +30,9 @@ pub(super) enum Message<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Relation<'a> {
     pub(super) id: u32,
-    pub(super) schema: &'a str,
-    pub(super) name: &'a str,
+    /// Names are as the database keeps them, in its encoding.
+    pub(super) schema: &'a [u8],
+    pub(super) name: &'a [u8],
     /// Old rows come whole.
     pub(super) full: bool,
     pub(super) columns: Vec<Column<'a>>,
@@ -42,7 +41,7 @@ pub(super) struct Relation<'a> {
 /// A column that is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Column<'a> {
-    pub(super) name: &'a str,
+    pub(super) name: &'a [u8],
     /// Part of what identifies a row.
     pub(super) key: bool,
     /// The type's number.
@@ -71,8 +70,6 @@ pub(super) enum Error {
     Long(usize),
     #[error("unknown tag {0:#04x}")]
     Tag(u8),
-    #[error("a name is not UTF-8")]
-    Name,
 }
 
 /// Reads one message.
@@ -161,11 +158,11 @@ impl<'a> Bytes<'a> {
         Ok(u32::from_be_bytes(self.take(4)?.try_into().expect("four bytes were taken")))
     }
 
-    fn name(&mut self) -> Result<&'a str, Error> {
+    fn name(&mut self) -> Result<&'a [u8], Error> {
         let end = self.0.iter().position(|byte| *byte == 0).ok_or(Error::Short)?;
         let name = self.take(end)?;
         self.byte()?;
-        str::from_utf8(name).map_err(|_| Error::Name)
+        Ok(name)
     }
 
     fn tuple(&mut self) -> Result<Tuple<'a>, Error> {

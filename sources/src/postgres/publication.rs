@@ -20,10 +20,11 @@ const PUBLICATION: &str = "
            pubviaroot AND EXISTS (SELECT FROM pg_class WHERE oid = ANY ($2) AND relispartition)
     FROM pg_publication WHERE pubname::text = $1";
 
-/// One row for each of its tables: the table's number, the columns sent, whether rows are left out, whether columns are
-/// listed, whether the table itself (and not all of its schema) is in the publication.
+/// One row for each of its tables: the table's number, those of these columns that are sent, whether rows are left out,
+/// whether columns are listed, whether the table itself (and not all of its schema) is in the publication.
 const TABLES: &str = "
-    SELECT c.oid, t.attnames::text[], t.rowfilter IS NOT NULL, COALESCE(r.prattrs IS NOT NULL, false), r.oid IS NOT NULL
+    SELECT c.oid, ARRAY(SELECT name FROM unnest(t.attnames::text[]) AS sent (name) WHERE name = ANY ($2)),
+           t.rowfilter IS NOT NULL, COALESCE(r.prattrs IS NOT NULL, false), r.oid IS NOT NULL
     FROM pg_publication p
     JOIN pg_publication_tables t ON t.pubname = p.pubname
     JOIN pg_namespace n ON n.nspname = t.schemaname
@@ -87,7 +88,8 @@ pub(super) fn needed(
         // Which tables it has then is looked at next time.
         return Ok(Some(sql.trim_end().to_owned()));
     }
-    let published = client.query_typed(TABLES, &[(&name, Type::TEXT)])?;
+    let columns: Vec<&String> = wanted.iter().flat_map(|wanted| &wanted.columns).collect();
+    let published = client.query_typed(TABLES, &[(&name, Type::TEXT), (&columns, Type::TEXT_ARRAY)])?;
     for wanted in wanted {
         let row = published.iter().find(|row| row.get::<_, u32>(0) == wanted.identity.relation);
         if row.is_some_and(|row| fits(row, wanted)) {

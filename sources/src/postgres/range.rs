@@ -8,16 +8,19 @@ use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
-use dataflow::time::Millis;
-use postgres::{Client, IsolationLevel};
+use postgres::{Client, Transaction};
 
 use super::connection::Target;
+use super::damage::Damage;
 use super::error::Error;
-use super::names::OrderTime;
+use super::moment::Writing;
+use super::names::{OrderTime, Which};
+use super::opening::{Opened, Opening};
 use super::pulse::Pulse;
-use super::table::{Column, Row, Scan, Skip};
-use super::{NAME, Settings, SettingsError, layout, sql};
-use crate::fault::{Fault, id};
+use super::table::Scan;
+use super::zone::Zones;
+use super::{NAME, Settings, SettingsError};
+use crate::fault::id;
 use crate::past::{Asked, Refused, Tables};
 use crate::refusals::Refusals;
 use crate::side_thread::SideThread;
@@ -109,34 +112,50 @@ fn scan_tables(
     dictionary: &Dictionary,
     scan: &mut Scan<'_>,
 ) -> Result<Tables, Error> {
-    let tables = &settings.tables;
-    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let mut transaction = transaction.start()?;
-    transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
-    let layout = layout::read(&mut transaction, tables)?;
-    let layout = layout.map_err(|found| Error::Layout(found.into_iter().map(|(_, finding)| finding).collect()))?;
     let cutoff = asked.from.saturating_sub(asked.window_ms);
-    let (mut found, mut refusals, mut accepted) = (Tables::default(), Refusals::default(), 0);
+    let opening = Opening { settings, snapshot: None, without: [false; 3], cutoff, key: None };
+    let (mut zones, mut damage, mut refusals) = (Zones::default(), Damage::default(), Refusals::default());
+    opening.attempts(client, &mut zones, &mut damage, scan, |opened, damage, scan| {
+        scan_once(&opening, opened, damage, asked, dictionary, &mut refusals, scan)
+    })
+}
+
+fn scan_once(
+    opening: &Opening<'_>,
+    opened: Opened<'_>,
+    damage: &mut Damage,
+    asked: Asked,
+    dictionary: &Dictionary,
+    refusals: &mut Refusals,
+    scan: &mut Scan<'_>,
+) -> Result<Tables, Error> {
+    let Opened { mut transaction, layout, spelling } = opened;
+    let tables = &opening.settings.tables;
+    let (mut found, mut accepted) = (Tables::default(), 0);
+    let mut source = |which, transaction: &mut Transaction<'_>, scan: &Scan<'_>, refusals: &mut Refusals| {
+        let mut source = opening.source(which, &layout, &spelling);
+        scan.without_damage(transaction, damage, &mut source, refusals)?;
+        Ok::<_, Error>(source)
+    };
 
     let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
-    let columns = [Column::text(product), Column::text(category)];
-    scan.table(&mut transaction, &tables.products.name, &sql::products(tables), &columns, &mut refusals, |row| {
-        let product = dictionary.product(id(row.text(0)?, product)?)?;
-        let category = dictionary.category(id(row.text(1)?, category)?)?;
+    let products = source(Which::Products, &mut transaction, scan, refusals)?;
+    scan.table(&mut transaction, &products, refusals, |row| {
+        let product = dictionary.product(id(row.text(0)?.as_deref(), product)?)?;
+        let category = dictionary.category(id(row.text(1)?.as_deref(), category)?)?;
         found.catalogue.push(CatalogueRow { product, category });
         accepted += 1;
         Ok(())
     })?;
 
-    let OrderTime::Column(time) = &tables.orders.time else { return Ok(found) };
+    let Some(writing) = layout.time.map(Writing::of_column) else { return Ok(found) };
     let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
-    let columns = [Column::text(order), Column::text(user), Column::millis(time)];
-    let query = sql::orders(tables, &layout, cutoff);
-    scan.table(&mut transaction, &tables.orders.name, &query, &columns, &mut refusals, |row| {
-        let created_at = created_at(row, time)?;
+    let orders = source(Which::Orders, &mut transaction, scan, refusals)?;
+    scan.table(&mut transaction, &orders, refusals, |row| {
+        let created_at = row.millis(2, writing, &spelling.zone)?;
         if asked.counts(created_at) {
-            let order = dictionary.order(id(row.text(0)?, order)?);
-            let user = dictionary.user(id(row.text(1)?, user)?);
+            let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
+            let user = dictionary.user(id(row.text(1)?.as_deref(), user)?);
             found.orders.push(OrderRow { order, user, created_at });
             accepted += 1;
         }
@@ -144,11 +163,10 @@ fn scan_tables(
     })?;
 
     let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
-    let columns = [Column::text(order), Column::text(product)];
-    let query = sql::lines(tables, &layout, cutoff, None);
-    scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut refusals, |row| {
-        let order = dictionary.order(id(row.text(0)?, order)?);
-        let product = dictionary.product(id(row.text(1)?, product)?)?;
+    let lines = source(Which::OrderItems, &mut transaction, scan, refusals)?;
+    scan.table(&mut transaction, &lines, refusals, |row| {
+        let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
+        let product = dictionary.product(id(row.text(1)?.as_deref(), product)?)?;
         found.lines.push(LineRow { order, product, row: RowKey::NONE });
         accepted += 1;
         Ok(())
@@ -157,9 +175,4 @@ fn scan_tables(
     transaction.commit()?;
     scan.board.accepted(accepted);
     Ok(found)
-}
-
-fn created_at<'c>(row: &Row<'_, '_>, column: &'c str) -> Result<Millis, Skip<'c>> {
-    let at = row.number(2).ok_or(Fault::Missing { column })?;
-    Millis::try_from(at).map_err(|_| Fault::TimeOutOfBounds { column }.into())
 }

@@ -1,17 +1,17 @@
 //! From a table as the log describes it to the columns that are used.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use super::charset::{Charset, escaped};
+use super::form::Form;
 use super::keys::Identity;
-use super::layout::TimeKind;
 use super::moment::Writing;
 use super::names::{OrderTime, Tables, Which};
 use super::pgoutput::{Column, Relation, Tuple, Value};
+use super::spelling::Spelling;
+use super::zone::Zone;
 use crate::fault::Fault;
-
-/// Types whose values the log writes otherwise than a cast to text does.
-const BOOL: u32 = 16;
-const BPCHAR: u32 = 1042;
 
 /// Where the used columns of a table are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Route {
     pub(super) key: Vec<Place>,
     /// How orders write their time.
     pub(super) time: Option<Writing>,
+    /// The zone of their local times.
+    pub(super) zone: Arc<Zone>,
 }
 
 /// One used column.
@@ -30,7 +32,10 @@ pub(super) struct Route {
 pub(super) struct Place {
     pub(super) name: String,
     at: usize,
+    /// The number of the column's type in the log.
     kind: u32,
+    form: Form,
+    charset: Charset,
 }
 
 /// Why the rows of a table cannot be read from here on.
@@ -58,29 +63,33 @@ impl Route {
         which: Which,
         tables: &Tables,
         identity: &Identity,
-        time: Option<TimeKind>,
+        spelling: &Spelling,
     ) -> Result<Route, Lost> {
-        let table = tables.name(which);
-        let place = |name: &str| {
-            let at = relation.columns.iter().position(|column| column.name == name);
+        let (table, charset) = (tables.name(which), spelling.charset);
+        let place = |name: &str, form: Form| {
+            let at = relation.columns.iter().position(|column| column.is_named(name, charset));
             let at = at.ok_or_else(|| Lost::Column(format!("table {table} has no column {name} any more")))?;
-            Ok(Place { name: name.to_owned(), at, kind: relation.columns[at].kind })
+            let kind = relation.columns[at].kind;
+            Ok(Place { kind, ..Place::new(name, at, form, charset) })
         };
-        let columns: Vec<Place> = tables.columns(which).into_iter().map(place).collect::<Result<_, Lost>>()?;
-        let key: Vec<Place> = identity.key.iter().map(|name| place(name)).collect::<Result<_, Lost>>()?;
-        if relation.full != identity.full || !relation.full && !tells(&relation.columns, &identity.key) {
+        let forms = &spelling.forms[which as usize];
+        let used = |(at, name): (usize, &str)| place(name, forms.get(at).copied().flatten().unwrap_or(Form::Plain));
+        let columns: Vec<Place> =
+            tables.columns(which).into_iter().enumerate().map(used).collect::<Result<_, Lost>>()?;
+        let key: Vec<Place> = identity.key.iter().map(|name| place(name, Form::Plain)).collect::<Result<_, Lost>>()?;
+        if relation.full != identity.full || !relation.full && !tells(&relation.columns, &identity.key, charset) {
             return Err(Lost::Key(format!("rows of table {table} are told by other columns than before")));
         }
         let time = match (which, &tables.orders.time) {
             (Which::Orders, OrderTime::Column(name)) => {
-                let writing = columns.last().and_then(|place| Writing::of(place.kind, time));
+                let writing = columns.last().and_then(|place| Writing::of(place.kind, spelling.time));
                 Some(writing.ok_or_else(|| {
                     Lost::Column(format!("column {name} of table {table} is of a type that is no time any more"))
                 })?)
             }
             _ => None,
         };
-        Ok(Route { which, columns, key, time })
+        Ok(Route { which, columns, key, time, zone: spelling.zone.clone() })
     }
 
     /// Whether both read the same columns, which may stand in other places: unused columns come and go.
@@ -94,26 +103,47 @@ impl Route {
 }
 
 /// Whether these columns, and no others, tell a row.
-fn tells(columns: &[Column<'_>], key: &[String]) -> bool {
+fn tells(columns: &[Column<'_>], key: &[String], charset: Charset) -> bool {
     let told = columns.iter().filter(|column| column.key);
-    told.clone().count() == key.len() && told.into_iter().all(|column| key.iter().any(|name| name == column.name))
+    told.clone().count() == key.len()
+        && told.into_iter().all(|column| key.iter().any(|name| column.is_named(name, charset)))
+}
+
+impl Column<'_> {
+    fn is_named(&self, name: &str, charset: Charset) -> bool {
+        charset.decode(self.name).is_some_and(|own| own == name)
+    }
 }
 
 impl Place {
-    /// The value in that row.
+    /// The value at that place of each row.
+    pub(super) fn new(name: &str, at: usize, form: Form, charset: Charset) -> Place {
+        Place { name: name.to_owned(), at, kind: 0, form, charset }
+    }
+
+    /// The value in that row, as an id or a time is written.
     pub(super) fn read<'a>(&self, tuple: &Tuple<'a>) -> Result<Field<'a>, Fault<'_>> {
-        let bytes = match tuple.0.get(self.at) {
-            None | Some(Value::Null) => return Ok(Field::Null),
-            Some(Value::Kept) => return Ok(Field::Kept),
-            Some(Value::Text(bytes)) => *bytes,
+        let bytes = match self.value(tuple) {
+            Value::Null => return Ok(Field::Null),
+            Value::Kept => return Ok(Field::Kept),
+            Value::Text(bytes) => bytes,
         };
-        let text = str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column: &self.name })?;
-        Ok(Field::Text(match (self.kind, text) {
-            (BPCHAR, padded) => Cow::Borrowed(padded.trim_end_matches(' ')),
-            (BOOL, "t") => Cow::Borrowed("true"),
-            (BOOL, "f") => Cow::Borrowed("false"),
-            (_, text) => Cow::Borrowed(text),
-        }))
+        let text = self.charset.decode(bytes).ok_or(Fault::NotUtf8 { column: &self.name })?;
+        Ok(Field::Text(self.form.id(text)))
+    }
+
+    /// The value in that row, as it was sent.
+    pub(super) fn value<'a>(&self, tuple: &Tuple<'a>) -> Value<'a> {
+        tuple.0.get(self.at).copied().unwrap_or(Value::Null)
+    }
+
+    /// The value for a person, who can find the row by it.
+    pub(super) fn shown(&self, tuple: &Tuple<'_>) -> Option<String> {
+        match (self.read(tuple), self.value(tuple)) {
+            (Ok(Field::Text(text)), _) => Some(text.into_owned()),
+            (Err(_), Value::Text(bytes)) => Some(escaped(bytes)),
+            _ => None,
+        }
     }
 }
 
@@ -122,19 +152,25 @@ mod tests {
     use super::*;
 
     fn relation<'a>(columns: &[(&'a str, bool, u32)]) -> Relation<'a> {
-        let columns = columns.iter().map(|&(name, key, kind)| Column { name, key, kind }).collect();
-        Relation { id: 1, schema: "public", name: "orders", full: false, columns }
+        let columns = columns.iter().map(|&(name, key, kind)| Column { name: name.as_bytes(), key, kind }).collect();
+        Relation { id: 1, schema: b"public", name: b"orders", full: false, columns }
     }
 
     fn route(columns: &[(&str, bool, u32)]) -> Result<Route, Lost> {
         let identity = Identity::by_key(1, vec!["order_id".to_owned()]);
-        Route::new(&relation(columns), Which::Orders, &Tables::default(), &identity, None)
+        Route::new(&relation(columns), Which::Orders, &Tables::default(), &identity, &spelling())
+    }
+
+    fn spelling() -> Spelling {
+        let mut spelling = Spelling::default();
+        spelling.forms[Which::Orders as usize] = [Some(Form::Padded), Some(Form::Plain)];
+        spelling
     }
 
     #[test]
     fn columns_are_found_wherever_they_are() {
         let found = route(&[("created_at", false, 1184), ("user_id", false, 25), ("order_id", true, 1042)]).unwrap();
-        assert_eq!(found.time, Some(Writing::Date));
+        assert_eq!(found.time, Some(Writing::Instant));
         let row = Tuple(vec![Value::Text(b"2024-01-01"), Value::Kept, Value::Text(b"ab  ")]);
         let values: Vec<Field<'_>> = found.columns.iter().map(|place| place.read(&row).unwrap()).collect();
         assert_eq!(values, [Field::Text("ab".into()), Field::Kept, Field::Text("2024-01-01".into())]);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::apply::{Edit, Partly};
 use super::names::Which;
-use super::pgoutput::Tuple;
+use super::pgoutput::{Tuple, Value};
 use super::relation::{Field, Place, Route};
 use crate::fault::{Fault, id};
 
@@ -184,17 +184,17 @@ impl<'r, 't> Row<'r, 't> {
     /// The key of a line. What is stored apart and was not sent is in the old row.
     fn row(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<RowKey, Fault<'r>> {
         let value = |place: &'r Place| {
-            let mut field = place.read(tuple)?;
-            if let (Field::Kept, Some(old)) = (&field, self.told.before()) {
-                field = place.read(old)?;
+            let mut value = place.value(tuple);
+            if let (Value::Kept, Some(old)) = (value, self.told.before()) {
+                value = place.value(old);
             }
-            match field {
-                Field::Text(text) => Ok(text),
-                Field::Null | Field::Kept => Err(Fault::Missing { column: &place.name }),
+            match value {
+                Value::Text(bytes) => Ok(bytes),
+                Value::Null | Value::Kept => Err(Fault::Missing { column: &place.name }),
             }
         };
-        let values: Vec<Cow<'_, str>> = self.route.key.iter().map(value).collect::<Result<_, _>>()?;
-        Ok(dictionary.row(values.iter().map(|value| value.as_bytes())))
+        let values: Vec<&[u8]> = self.route.key.iter().map(value).collect::<Result<_, _>>()?;
+        Ok(dictionary.row(values))
     }
 
     /// When the order was created; none if that is what it was.
@@ -203,7 +203,10 @@ impl<'r, 't> Row<'r, 't> {
         match self.route.columns[2].read(tuple)? {
             Field::Null => Err(self.missing(2)),
             Field::Kept => Ok(None),
-            Field::Text(text) => Ok(Some(writing.millis(&text).ok_or(Fault::UnreadableTime { column: self.name(2) })?)),
+            Field::Text(text) => {
+                let at = writing.millis(&text, &self.route.zone);
+                Ok(Some(at.ok_or(Fault::UnreadableTime { column: self.name(2) })?))
+            }
         }
     }
 
@@ -215,18 +218,17 @@ impl<'r, 't> Row<'r, 't> {
         Fault::Missing { column: self.name(at) }
     }
 
-    /// The used values as one JSON object; text that is not UTF-8 is left out.
+    /// The used values as one JSON object.
     pub(super) fn to_json(&self) -> String {
-        let Some(tuple) = self.told.now().or(self.told.before()) else { return String::new() };
-        let value = |place: &Place| {
-            let value = match place.read(tuple) {
-                Ok(Field::Text(text)) => Json::from(text),
-                Ok(Field::Null | Field::Kept) | Err(_) => Json::Null,
-            };
-            (place.name.clone(), value)
-        };
-        Json::Object(self.route.columns.iter().map(value).collect::<Map<_, _>>()).to_string()
+        let tuple = self.told.now().or(self.told.before());
+        tuple.map(|tuple| to_json(&self.route.columns, tuple)).unwrap_or_default()
     }
+}
+
+/// These values of a row as one JSON object.
+pub(super) fn to_json(places: &[Place], tuple: &Tuple<'_>) -> String {
+    let value = |place: &Place| (place.name.clone(), place.shown(tuple).map_or(Json::Null, Json::from));
+    Json::Object(places.iter().map(value).collect::<Map<_, _>>()).to_string()
 }
 
 #[cfg(test)]
@@ -234,7 +236,8 @@ mod tests {
     use super::*;
     use crate::postgres::keys::Identity;
     use crate::postgres::names::Tables;
-    use crate::postgres::pgoutput::{Column, Relation, Value};
+    use crate::postgres::pgoutput::{Column, Relation};
+    use crate::postgres::spelling::Spelling;
     use dataflow::ids::Ids;
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -244,11 +247,14 @@ mod tests {
         let names = tables.columns(which);
         let key = if which == Which::OrderItems { names.clone() } else { vec![names[0]] };
         let kind = |name: &str| if name == "created_at" { 1184 } else { 25 };
-        let columns = names.iter().map(|name| Column { name, key: key.contains(name), kind: kind(name) }).collect();
-        let relation = Relation { id: 1, schema: "public", name: "t", full: false, columns };
+        let columns = names
+            .iter()
+            .map(|name| Column { name: name.as_bytes(), key: key.contains(name), kind: kind(name) })
+            .collect();
+        let relation = Relation { id: 1, schema: b"public", name: b"t", full: false, columns };
         let key = key.into_iter().map(str::to_owned).collect();
         let identity = Identity::by_key(1, key);
-        Route::new(&relation, which, &tables, &identity, None).unwrap()
+        Route::new(&relation, which, &tables, &identity, &Spelling::default()).unwrap()
     }
 
     fn text(value: &str) -> Value<'_> {

@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
 use super::Settings;
+use super::charset::Charset;
 use super::connection::{Connection, Target, Who};
 use super::error::Error;
 use super::places::Place;
@@ -25,8 +26,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const MESSAGES_MAX: usize = 1024;
 
 /// Values as the queries of a reading give them.
-const OPTIONS: &str =
-    "-c datestyle=ISO -c timezone=UTC -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex";
+const OPTIONS: &str = "-c datestyle=ISO -c timezone=UTC -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c \
+     lc_monetary=C";
 
 /// How soon a wait notices that the source is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -117,6 +118,15 @@ impl Session {
         let system =
             answer.system_id.parse().map_err(|_| Error::Protocol("the system identifier is no number".into()))?;
         Ok(Server { system, timeline: i64::from(answer.timeline), end: from_wire(answer.xlogpos) })
+    }
+
+    /// From now on text comes as the database keeps it, if it can be converted here. Before a slot is made: its snapshot
+    /// lives until the next question.
+    pub(super) fn receive(&mut self, charset: Charset, stop: &StopSignal) -> Result<(), Error> {
+        let Some(encoding) = charset.client_encoding() else { return Ok(()) };
+        let sql = format!("SET client_encoding = '{encoding}'");
+        within(&self.runtime, self.answer_max, self.client.simple_query(&sql), stop)?;
+        Ok(())
     }
 
     /// Makes sure that this session and the other one are with the same server. Returns the server's process that serves

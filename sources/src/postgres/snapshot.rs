@@ -5,16 +5,18 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::{Diff, Millis};
-use postgres::{Client, IsolationLevel};
+use postgres::{Client, Transaction};
 
 use super::Settings;
+use super::damage::Damage;
 use super::error::Error;
-use super::finding::Finding;
 use super::memory::{Change, Memory};
+use super::moment::Writing;
 use super::names::{OrderTime, Which};
-use super::table::{Column, Row, Scan, Skip};
-use super::{layout, sql};
-use crate::fault::{Fault, id};
+use super::opening::{Opened, Opening};
+use super::table::{Scan, Skip};
+use crate::fault::id;
+use crate::refusals::Refusals;
 use crate::row_store::Difference;
 
 /// How a reading is done.
@@ -52,23 +54,33 @@ impl Memory {
         how: &How<'_>,
         scan: &mut Scan<'_>,
     ) -> Result<Change, Error> {
-        let tables = &settings.tables;
-        let key = match how {
-            How::Again => None,
-            How::Log { key, .. } => Some(*key),
+        let (snapshot, key, without) = match how {
+            How::Again => (None, None, [false; 3]),
+            How::Log { snapshot, key, without } => (Some(*snapshot), Some(*key), *without),
         };
-        let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let mut transaction = transaction.start()?;
-        if let How::Log { snapshot, .. } = how {
-            transaction.batch_execute(&sql::join(snapshot))?;
-        }
-        transaction.batch_execute(&sql::limits(settings.statement_timeout))?;
-        let (layout, findings) = layout::found(&mut transaction, tables)?;
-        let findings: Vec<Finding> =
-            findings.into_iter().filter(|(which, _)| how.reads(*which)).map(|(_, finding)| finding).collect();
-        if !findings.is_empty() {
-            return Err(Error::Layout(findings));
-        }
+        let cutoff = settings.span(now).cutoff();
+        let opening = Opening { settings, snapshot, without, cutoff, key };
+        let (mut zones, mut damage) = (std::mem::take(&mut self.zones), std::mem::take(&mut self.damage));
+        let read = opening.attempts(client, &mut zones, &mut damage, scan, |opened, damage, scan| {
+            self.read_once(&opening, opened, damage, dictionary, now, how, scan)
+        });
+        (self.zones, self.damage) = (zones, damage);
+        read
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that a reading is made from")]
+    fn read_once(
+        &mut self,
+        opening: &Opening<'_>,
+        opened: Opened<'_>,
+        damage: &mut Damage,
+        dictionary: &Dictionary,
+        now: Millis,
+        how: &How<'_>,
+        scan: &mut Scan<'_>,
+    ) -> Result<Change, Error> {
+        let Opened { mut transaction, layout, spelling } = opened;
+        let tables = &opening.settings.tables;
         let [reads_products, reads_orders, reads_lines] = Which::ALL.map(|which| how.reads(which));
         if reads_orders && !layout.orders_keyed {
             self.orders.keep_by_row();
@@ -76,17 +88,22 @@ impl Memory {
         if reads_products && !layout.products_keyed {
             self.catalogue.keep_by_row();
         }
-        let span = settings.span(now);
+        let span = opening.settings.span(now);
         let (cutoff, latest) = (span.cutoff(), span.latest());
+        let refusals = &mut self.refusals;
+        let mut source = |which, transaction: &mut Transaction<'_>, scan: &Scan<'_>, refusals: &mut Refusals| {
+            let mut source = opening.source(which, &layout, &spelling);
+            scan.without_damage(transaction, damage, &mut source, refusals)?;
+            Ok::<_, Error>(source)
+        };
 
         let mut catalogue = self.catalogue.begin();
         let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
-        let columns = [Column::text(product), Column::text(category)];
-        let query = sql::products(tables);
         if reads_products {
-            scan.table(&mut transaction, &tables.products.name, &query, &columns, &mut self.refusals, |row| {
-                let product = dictionary.product(id(row.text(0)?, product)?)?;
-                catalogue.seen(product, dictionary.category(id(row.text(1)?, category)?)?);
+            let source = source(Which::Products, &mut transaction, scan, refusals)?;
+            scan.table(&mut transaction, &source, refusals, |row| {
+                let product = dictionary.product(id(row.text(0)?.as_deref(), product)?)?;
+                catalogue.seen(product, dictionary.category(id(row.text(1)?.as_deref(), category)?)?);
                 Ok(())
             })?;
         }
@@ -96,18 +113,14 @@ impl Memory {
         let first_seen = &mut self.first_seen;
         first_seen.begin();
         let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
-        let mut columns = vec![Column::text(order), Column::text(user)];
-        if let OrderTime::Column(time) = &tables.orders.time {
-            columns.push(Column::millis(time));
-        }
-        let query = sql::orders(tables, &layout, cutoff);
         if reads_orders {
-            scan.table(&mut transaction, &tables.orders.name, &query, &columns, &mut self.refusals, |row| {
-                let order = dictionary.order(id(row.text(0)?, order)?);
-                let user = dictionary.user(id(row.text(1)?, user)?);
-                let at = match &tables.orders.time {
-                    OrderTime::Column(time) => created_at(row, time)?,
-                    OrderTime::FirstSeen => first_seen.seen(order, now),
+            let source = source(Which::Orders, &mut transaction, scan, refusals)?;
+            scan.table(&mut transaction, &source, refusals, |row| {
+                let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
+                let user = dictionary.user(id(row.text(1)?.as_deref(), user)?);
+                let at = match layout.time {
+                    Some(kind) => row.millis(2, Writing::of_column(kind), &spelling.zone)?,
+                    None => first_seen.seen(order, now),
                 };
                 // An order whose time is known from here alone is held as long as the table has it, for the next process too.
                 if timeless || at > cutoff {
@@ -119,20 +132,26 @@ impl Memory {
 
         let mut lines = self.lines.begin();
         let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
-        let mut columns = vec![Column::text(order), Column::text(product)];
-        columns.extend(key.unwrap_or_default().iter().map(|column| Column::text(column)));
-        let query = sql::lines(tables, &layout, cutoff, key);
+        let (mut held, mut alone) = (0, 0);
         if reads_lines {
-            scan.table(&mut transaction, &tables.order_items.name, &query, &columns, &mut self.refusals, |row| {
-                let order = dictionary.order(id(row.text(0)?, order)?);
-                let product = dictionary.product(id(row.text(1)?, product)?)?;
-                let row = if key.is_some() { row_key(row, columns.len(), dictionary)? } else { RowKey::NONE };
+            let source = source(Which::OrderItems, &mut transaction, scan, refusals)?;
+            scan.table(&mut transaction, &source, refusals, |row| {
+                let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
+                let product = dictionary.product(id(row.text(1)?.as_deref(), product)?)?;
+                let row = if opening.key.is_none() { RowKey::NONE } else { dictionary.row(row.behind(2)?) };
+                held += 1;
                 // Where orders have a time the query has left the other lines out.
-                if !timeless || first_seen.of(order).is_some_and(|at| at > cutoff) {
+                let seen = if timeless { first_seen.of(order) } else { Some(Millis::MAX) };
+                alone += u64::from(seen.is_none());
+                if seen.is_some_and(|at| at > cutoff) {
                     lines.seen(LineRow { order, product, row });
                 }
                 Ok(())
             })?;
+            if !timeless && opening.key.is_none() {
+                let query = opening.queries(&layout, &spelling).lines_without_order();
+                self.unmatched.ask(&mut transaction, &query)?;
+            }
         }
 
         transaction.commit()?;
@@ -142,6 +161,12 @@ impl Memory {
         let change = self.difference(orders, lines, catalogue);
         self.first_seen.finish();
         self.refusals.end_reading();
+        if opening.key.is_some() {
+            self.count_lines();
+        } else {
+            self.unmatched.read(held, alone);
+        }
+        scan.board.lines(self.unmatched.counts());
         Ok(change)
     }
 
@@ -158,21 +183,6 @@ impl Memory {
         change.catalogue.extend(catalogue.into_iter().map(catalogue_row));
         change
     }
-}
-
-/// The time column of an order.
-fn created_at<'c>(row: &Row<'_, '_>, column: &'c str) -> Result<Millis, Skip<'c>> {
-    let at = row.number(2).ok_or(Fault::Missing { column })?;
-    Ok(Millis::try_from(at).map_err(|_| Fault::TimeOutOfBounds { column })?)
-}
-
-/// The key of a line, from its columns behind order and product.
-fn row_key<'c>(row: &Row<'_, 'c>, columns: usize, dictionary: &Dictionary) -> Result<RowKey, Fault<'c>> {
-    let value = |at| -> Result<&[u8], Fault<'c>> {
-        Ok(row.text(at)?.ok_or_else(|| Fault::Missing { column: row.name(at) })?.as_bytes())
-    };
-    let values: Vec<&[u8]> = (2..columns).map(value).collect::<Result<_, _>>()?;
-    Ok(dictionary.row(values))
 }
 
 fn order_row(((order, (user, created_at)), diff): Difference<OrderKey, (UserKey, Millis)>) -> (OrderRow, Diff) {

@@ -1,25 +1,26 @@
-//! The queries. Every id is read as text and every time as whole milliseconds since the epoch, rounded down.
+//! The queries. They give values as the log writes them, so that both are read in one way: nothing is computed from a value
+//! here, where one that is out of range would end the whole query.
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use dataflow::time::Millis;
 
+use super::charset::Charset;
 use super::layout::{Layout, TimeKind};
 use super::names::{OrderTime, Tables, column, table};
+use super::zone::Zone;
 
 /// Numbers below this are seconds, all others milliseconds: the same bound as for events.
 const LEAST_MILLIS: u64 = 100_000_000_000;
-
-/// Stands for a time beyond all bounds, such as `infinity`.
-const FAR: i64 = i64::MAX;
 
 /// Limits for the transaction that is open, and values written as the log writes them. The server refuses a query whose
 /// rows a policy would choose from.
 pub(super) fn limits(statement_timeout: Duration) -> String {
     format!(
         "SET LOCAL statement_timeout = {}; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; SET LOCAL \
-         intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
-         SET LOCAL row_security = off",
+         intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL \
+         lc_monetary = 'C'; SET LOCAL row_security = off",
         statement_timeout.as_millis().min(i32::MAX as u128)
     )
 }
@@ -39,134 +40,167 @@ pub(super) fn join(snapshot: &str) -> String {
     format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"))
 }
 
-/// Product, category. Products without a category are in no shelf of their own.
-pub(super) fn products(tables: &Tables) -> String {
-    let products = &tables.products;
-    let (product, category) = (column(&products.product_id), column(&products.category_id));
-    copy(&format!(
-        "SELECT {product}::text, {category}::text FROM {} WHERE {category} IS NOT NULL",
-        table(&products.name)
-    ))
+/// What the queries are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Queries<'a> {
+    pub(super) tables: &'a Tables,
+    pub(super) layout: &'a Layout,
+    /// The zone of the orders' times, where they are stored without one.
+    pub(super) zone: &'a Zone,
+    /// Orders count that are later than this.
+    pub(super) cutoff: Millis,
 }
 
-/// Order, user and, where orders have a time, the time: orders created after `cutoff` or without a time.
-pub(super) fn orders(tables: &Tables, layout: &Layout, cutoff: Millis) -> String {
-    let orders = &tables.orders;
-    let (order, user, name) = (column(&orders.order_id), column(&orders.user_id), table(&orders.name));
-    let keys = format!("{order}::text, {user}::text");
-    copy(&match time(tables, layout) {
-        Some((at, kind)) => {
-            let recent = recent(&at, kind, cutoff);
-            format!("SELECT {keys}, {} FROM {name} AS o WHERE {recent} OR {at} IS NULL", millis(&at, kind))
-        }
-        None => format!("SELECT {keys} FROM {name}"),
-    })
-}
-
-/// Order, product and, where the log is to be followed, the values of the row's `key`: the lines of the orders that are
-/// read. The log will not repeat a line, so that there those without an order are read too: it may come.
-pub(super) fn lines(tables: &Tables, layout: &Layout, cutoff: Millis, key: Option<&[String]>) -> String {
-    let (orders, items) = (&tables.orders, &tables.order_items);
-    let (of_line, of_order) = (column(&items.order_id), column(&orders.order_id));
-    let values = key.unwrap_or_default().iter().map(|name| format!(", i.{}::text", column(name)));
-    let lines = format!(
-        "SELECT i.{of_line}::text, i.{}::text{} FROM {} AS i",
-        column(&items.product_id),
-        values.collect::<String>(),
-        table(&items.name)
-    );
-    let Some((at, kind)) = time(tables, layout) else { return copy(&lines) };
-    // Compared as they are where that works, so that an index can serve.
-    let cast = if layout.order_ids_alike { "" } else { "::text" };
-    if key.is_some() {
-        return copy(&format!(
-            "{lines} WHERE NOT EXISTS (SELECT FROM {} AS o WHERE o.{of_order}{cast} = i.{of_line}{cast} AND NOT ({}))",
-            table(&orders.name),
-            recent(&at, kind, cutoff)
-        ));
+impl Queries<'_> {
+    /// Product, category. Products without a category are in no shelf of their own.
+    pub(super) fn products(&self) -> String {
+        let products = &self.tables.products;
+        let (product, category) = (column(&products.product_id), column(&products.category_id));
+        format!("SELECT {product}, {category} FROM {} AS t WHERE {category} IS NOT NULL", table(&products.name))
     }
-    let mut query = format!(
-        "{lines} WHERE EXISTS (SELECT FROM {} AS o WHERE o.{of_order}{cast} = i.{of_line}{cast} AND {})",
-        table(&orders.name),
-        recent(&at, kind, cutoff)
-    );
-    if layout.line_order_nullable {
-        // Refused by name instead of passed over in silence.
-        query += &format!(" UNION ALL {lines} WHERE i.{of_line} IS NULL");
-    }
-    copy(&query)
-}
 
-fn copy(query: &str) -> String {
-    format!("COPY ({query}) TO STDOUT (FORMAT binary)")
-}
-
-/// The time column of the orders, which the queries call `o`.
-fn time(tables: &Tables, layout: &Layout) -> Option<(String, TimeKind)> {
-    match (&tables.orders.time, layout.time) {
-        (OrderTime::Column(name), Some(kind)) => Some((format!("o.{}", column(name)), kind)),
-        _ => None,
-    }
-}
-
-/// Whether a time is after `cutoff`, such that an index on the column can serve.
-fn recent(at: &str, kind: TimeKind, cutoff: Millis) -> String {
-    let edge = format!("to_timestamp({}.{:03})", cutoff / 1000, cutoff % 1000);
-    match kind {
-        TimeKind::Timestamptz => format!("{at} > {edge}"),
-        TimeKind::Timestamp => format!("{at} > {edge} AT TIME ZONE 'UTC'"),
-        TimeKind::Date => format!("{at} >= ({edge} AT TIME ZONE 'UTC')::date"),
-        // A number after the cutoff is greater than its seconds, whether it is seconds or milliseconds.
-        TimeKind::Number => format!("{at} >= {} AND {} > {cutoff}", cutoff / 1000, millis(at, kind)),
-    }
-}
-
-/// A time in milliseconds; null stays null.
-fn millis(at: &str, kind: TimeKind) -> String {
-    match kind {
-        // Rounded to the microsecond first: before PostgreSQL 14 seconds are floating-point numbers.
-        TimeKind::Timestamptz | TimeKind::Timestamp => format!(
-            "CASE WHEN isfinite({at}) THEN floor(round((extract(epoch FROM {at}) * 1000000)::numeric) / 1000)::bigint \
-             WHEN {at} > 'epoch' THEN {FAR} WHEN {at} < 'epoch' THEN 0 END"
-        ),
-        TimeKind::Date => millis(&format!("{at}::timestamp"), TimeKind::Timestamp),
-        TimeKind::Number => {
-            let number = format!("{at}::numeric");
-            format!(
-                "floor(least(greatest(CASE WHEN {number} < {LEAST_MILLIS} THEN {number} * 1000 ELSE {number} END, -1), \
-                 {FAR}))::bigint"
-            )
+    /// Order, user and, where orders have a time, the time: orders created after `cutoff` or without a time.
+    pub(super) fn orders(&self) -> String {
+        let orders = &self.tables.orders;
+        let (order, user, name) = (column(&orders.order_id), column(&orders.user_id), table(&orders.name));
+        match self.time("t") {
+            Some((at, kind)) => {
+                let recent = self.recent(&at, kind);
+                format!("SELECT {order}, {user}, {at} FROM {name} AS t WHERE ({recent} OR {at} IS NULL)")
+            }
+            None => format!("SELECT {order}, {user} FROM {name} AS t WHERE true"),
         }
     }
+
+    /// Order, product and, where the log is to be followed, the values of the row's `key`: the lines of the orders that are
+    /// read. The log will not repeat a line, so that there those without an order are read too: it may come.
+    pub(super) fn lines(&self, key: Option<&[String]>) -> String {
+        let items = &self.tables.order_items;
+        let of_line = column(&items.order_id);
+        let values = key.unwrap_or_default().iter().map(|name| format!(", t.{}", column(name)));
+        let lines = format!(
+            "SELECT t.{of_line}, t.{}{} FROM {} AS t WHERE",
+            column(&items.product_id),
+            values.collect::<String>(),
+            table(&items.name)
+        );
+        let Some((at, kind)) = self.time("o") else { return format!("{lines} true") };
+        let (of_line, recent) = (format!("t.{of_line}"), self.recent(&at, kind));
+        if key.is_some() {
+            return format!("{lines} NOT EXISTS ({} AND NOT ({recent}))", self.orders_of(&of_line));
+        }
+        // A line whose order is null is refused by name instead of passed over in silence.
+        let nameless = if self.layout.line_order_nullable { format!(" OR {of_line} IS NULL") } else { String::new() };
+        format!("{lines} (EXISTS ({} AND ({recent})){nameless})", self.orders_of(&of_line))
+    }
+
+    /// The number of lines that have no order.
+    pub(super) fn lines_without_order(&self) -> String {
+        let items = &self.tables.order_items;
+        let of_line = format!("t.{}", column(&items.order_id));
+        format!(
+            "SELECT count(*) FROM {} AS t WHERE {of_line} IS NOT NULL AND NOT EXISTS ({})",
+            table(&items.name),
+            self.orders_of(&of_line)
+        )
+    }
+
+    /// The orders with that id.
+    fn orders_of(&self, of_line: &str) -> String {
+        let orders = &self.tables.orders;
+        let order = format!("o.{}", column(&orders.order_id));
+        format!("SELECT FROM {} AS o WHERE {}", table(&orders.name), self.layout.ids.order_ids.sql(&order, of_line))
+    }
+
+    /// The time column of the orders, which a query calls `alias`.
+    fn time(&self, alias: &str) -> Option<(String, TimeKind)> {
+        match (&self.tables.orders.time, self.layout.time) {
+            (OrderTime::Column(name), Some(kind)) => Some((format!("{alias}.{}", column(name)), kind)),
+            _ => None,
+        }
+    }
+
+    /// Whether a time is after the cutoff. Values are compared with constants alone: an index on the column can serve, and
+    /// no value is out of range.
+    fn recent(&self, at: &str, kind: TimeKind) -> String {
+        let (after, seconds) = (self.cutoff.saturating_add(1), |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000));
+        match kind {
+            TimeKind::Timestamptz => format!("{at} >= to_timestamp({})", seconds(after)),
+            TimeKind::Timestamp => {
+                let (ranges, rest) = self.zone.after(self.cutoff.cast_signed());
+                let ranges = ranges.iter().map(|(first, last)| {
+                    format!("{at} >= timestamp '{}' AND {at} < timestamp '{}' OR ", local(*first), local(last + 1))
+                });
+                format!("{}{at} >= timestamp '{}'", ranges.collect::<String>(), local(rest))
+            }
+            TimeKind::Date => format!("{at} >= date '{}'", day(self.zone.first_day_after(self.cutoff.cast_signed()))),
+            // A number is seconds or milliseconds, by its size.
+            TimeKind::Number | TimeKind::Double | TimeKind::Single => {
+                format!("{at} >= {} AND ({at} < {LEAST_MILLIS} OR {at} >= {after})", seconds(after))
+            }
+        }
+    }
+}
+
+/// The query as a copy of its rows, in bytes as they are stored if they can be converted here.
+pub(super) fn copy(query: &str, charset: Charset) -> String {
+    let encoding = charset.client_encoding().map(|name| format!(", ENCODING '{name}'")).unwrap_or_default();
+    format!("COPY ({query}) TO STDOUT (FORMAT text{encoding})")
+}
+
+/// What clocks show, in milliseconds, as SQL writes it.
+fn local(ms: i64) -> String {
+    let at = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+fn day(ms: i64) -> String {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().format("%Y-%m-%d").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::types::Join;
 
-    const LAYOUT: Layout = Layout {
-        time: Some(TimeKind::Timestamptz),
-        orders_keyed: true,
-        products_keyed: true,
-        line_order_nullable: false,
-        order_ids_alike: true,
-    };
+    fn layout(time: TimeKind) -> Layout {
+        Layout { time: Some(time), orders_keyed: true, products_keyed: true, ..Layout::default() }
+    }
+
+    fn queries<'a>(tables: &'a Tables, layout: &'a Layout, zone: &'a Zone) -> Queries<'a> {
+        Queries { tables, layout, zone, cutoff: 1_731_000_000_007 }
+    }
 
     #[test]
     fn lines_are_those_of_recent_orders() {
+        let (tables, zone, mut layout) = (Tables::default(), Zone::default(), layout(TimeKind::Timestamptz));
         assert_eq!(
-            lines(&Tables::default(), &LAYOUT, 1_731_000_000_007, None),
-            "COPY (SELECT i.\"order_id\"::text, i.\"product_id\"::text FROM \"order_items\" AS i WHERE EXISTS (SELECT FROM \
-             \"orders\" AS o WHERE o.\"order_id\" = i.\"order_id\" AND o.\"created_at\" > to_timestamp(1731000000.007))) TO \
-             STDOUT (FORMAT binary)"
+            queries(&tables, &layout, &zone).lines(None),
+            "SELECT t.\"order_id\", t.\"product_id\" FROM \"order_items\" AS t WHERE (EXISTS (SELECT FROM \"orders\" AS o \
+             WHERE o.\"order_id\" = t.\"order_id\" AND (o.\"created_at\" >= to_timestamp(1731000000.008))))"
         );
-        let other = Layout { order_ids_alike: false, line_order_nullable: true, ..LAYOUT };
-        let query = lines(&Tables::default(), &other, 0, None);
-        assert!(query.contains("o.\"order_id\"::text = i.\"order_id\"::text"), "{query}");
-        assert!(query.ends_with("WHERE i.\"order_id\" IS NULL) TO STDOUT (FORMAT binary)"), "{query}");
-        let query = lines(&Tables::default(), &LAYOUT, 1_731_000_000_007, Some(&["id".to_owned()]));
-        assert!(query.contains("i.\"product_id\"::text, i.\"id\"::text FROM"), "{query}");
+        let query = queries(&tables, &layout, &zone).lines(Some(&["id".to_owned()]));
+        assert!(query.contains("t.\"product_id\", t.\"id\" FROM"), "{query}");
         assert!(query.contains("WHERE NOT EXISTS (SELECT FROM \"orders\" AS o WHERE"), "{query}");
-        assert!(query.contains("AND NOT (o.\"created_at\" > to_timestamp(1731000000.007))"), "{query}");
+        assert!(query.contains("AND NOT (o.\"created_at\" >= to_timestamp(1731000000.008))"), "{query}");
+        (layout.ids.order_ids, layout.line_order_nullable) = (Join::Text, true);
+        let query = queries(&tables, &layout, &zone).lines(None);
+        assert!(query.contains("o.\"order_id\"::text = t.\"order_id\"::text"), "{query}");
+        assert!(query.ends_with("OR t.\"order_id\" IS NULL)"), "{query}");
+        let copied = copy("SELECT 1", Charset::Utf8);
+        assert_eq!(copied, "COPY (SELECT 1) TO STDOUT (FORMAT text, ENCODING 'SQL_ASCII')");
+    }
+
+    #[test]
+    fn times_are_compared_with_constants() {
+        let (tables, zone) = (Tables::default(), Zone::default());
+        let orders = |time| queries(&tables, &layout(time), &zone).orders();
+        let query = orders(TimeKind::Timestamp);
+        assert!(query.contains("(t.\"created_at\" >= timestamp '2024-11-07 17:20:00.008' OR"), "{query}");
+        assert!(orders(TimeKind::Date).contains("t.\"created_at\" >= date '2024-11-08'"));
+        let query = orders(TimeKind::Number);
+        let number = "t.\"created_at\" >= 1731000000.008 AND (t.\"created_at\" < 100000000000 OR t.\"created_at\" >= \
+                      1731000000008)";
+        assert!(query.contains(number), "{query}");
     }
 }

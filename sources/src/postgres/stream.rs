@@ -25,6 +25,7 @@ use super::relation::{Lost, Route};
 use super::rows::{Row, Told};
 use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
+use super::spelling::Spelling;
 use super::survey::{self, Survey};
 use super::table::{FUTURE, Scan, Skip};
 use super::unblock::unblock;
@@ -63,6 +64,7 @@ pub(super) struct Stream<'a> {
     reader: &'a Reader,
     log: &'a mut Log,
     survey: Survey,
+    spelling: Spelling,
     client: Connection,
     session: Session,
     ends: Ends,
@@ -84,6 +86,7 @@ impl<'a> Stream<'a> {
         reader: &'a Reader,
         log: &'a mut Log,
         survey: Survey,
+        spelling: Spelling,
         client: Connection,
         session: Session,
         ends: Ends,
@@ -95,6 +98,7 @@ impl<'a> Stream<'a> {
             reader,
             log,
             survey,
+            spelling,
             client,
             session,
             ends,
@@ -188,8 +192,7 @@ impl<'a> Stream<'a> {
         let known = |which: &Which| self.survey.identity(*which).is_some_and(|found| found.relation == relation.id);
         let Some(which) = Which::ALL.into_iter().find(known) else { return Ok(()) };
         let Some(identity) = self.survey.identity(which) else { return Ok(()) };
-        let time = self.survey.layout.time;
-        match Route::new(relation, which, tables, identity, time) {
+        match Route::new(relation, which, tables, identity, &self.spelling) {
             Ok(route) => {
                 // Columns of another name or type may have other values without a word in the log.
                 match self.routes.get(&relation.id) {
@@ -243,6 +246,7 @@ impl<'a> Stream<'a> {
         for _ in 0..self.log.memory.transact(transaction.edits, span, &mut change) {
             self.reader.board.ignored(FUTURE);
         }
+        self.log.memory.count_change(&change);
         self.hand(change, stop)
     }
 
@@ -339,6 +343,7 @@ impl<'a> Stream<'a> {
     /// Says how the source is doing.
     fn say(&mut self, health: &mut Health) {
         let (reader, flow) = (self.reader, &self.reader.flow);
+        reader.board.lines(self.log.memory.unmatched.counts());
         if !self.caught_up && self.place() >= self.ends.target && flow.is_empty() {
             self.caught_up = true;
             self.log.live = true;

@@ -54,7 +54,10 @@ impl Survey {
             }
             match keys::read(client, tables, which)? {
                 Some(Ok(mut identity)) => match generated(client, tables, which, &mut identity)? {
-                    None => identities[which as usize] = Some(identity),
+                    None => {
+                        identity.columns.push(layout.spelling_of(which));
+                        identities[which as usize] = Some(identity);
+                    }
                     Some(finding) => findings.push((which, finding)),
                 },
                 Some(Err(finding)) => findings.push((which, finding)),

@@ -1,18 +1,28 @@
 //! Streams one table: every row is taken, or refused with a dead letter.
 
+use std::borrow::Cow;
+use std::io::BufRead as _;
 use std::time::Duration;
 
 use dataflow::board::SourceBoard;
 use dataflow::dictionary::Collision;
+use dataflow::time::Millis;
 use postgres::Transaction;
-use postgres::binary_copy::{BinaryCopyOutIter, BinaryCopyOutRow};
-use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::Type;
-use serde_json::{Map, Value};
 
+use super::charset::Charset;
+use super::copied::Fields;
 use super::error::Error;
+use super::form::Form;
+use super::moment::Writing;
+use super::names::{Tables, Which};
+use super::pgoutput::{Tuple, Value};
 use super::pulse::Pulse;
+use super::relation::{Field, Place};
+use super::rows::to_json;
 use super::session::Session;
+use super::spelling::Spelling;
+use super::zone::Zone;
+use super::{damage, sql};
 use crate::dead_letter::{DeadLetters, post};
 use crate::decode::DeadLetter;
 use crate::fault::Fault;
@@ -24,24 +34,6 @@ const LOOK_EVERY: usize = 1024;
 
 /// An order that does not count until its time has come, on the board.
 pub(super) const FUTURE: &str = "future_order";
-
-/// A column that is read.
-pub(super) struct Column<'a> {
-    name: &'a str,
-    kind: Type,
-}
-
-impl<'a> Column<'a> {
-    /// An id, cast to text.
-    pub(super) fn text(name: &'a str) -> Self {
-        Column { name, kind: Type::TEXT }
-    }
-
-    /// A time, turned into milliseconds.
-    pub(super) fn millis(name: &'a str) -> Self {
-        Column { name, kind: Type::INT8 }
-    }
-}
 
 /// What is to be told of a row.
 pub(super) enum Skip<'c> {
@@ -65,36 +57,67 @@ impl From<Collision> for Skip<'_> {
 
 /// A row as it streams by.
 pub(super) struct Row<'r, 'c> {
-    row: &'r BinaryCopyOutRow,
-    columns: &'c [Column<'c>],
+    tuple: &'r Tuple<'r>,
+    columns: &'c [Place],
 }
 
 impl<'r, 'c> Row<'r, 'c> {
     /// A column of text; none where it is null.
-    pub(super) fn text(&self, index: usize) -> Result<Option<&'r str>, Fault<'c>> {
-        self.row.try_get(index).map_err(|_| Fault::NotUtf8 { column: self.columns[index].name })
+    pub(super) fn text(&self, index: usize) -> Result<Option<Cow<'r, str>>, Fault<'c>> {
+        Ok(match self.columns[index].read(self.tuple)? {
+            Field::Text(text) => Some(text),
+            Field::Null | Field::Kept => None,
+        })
+    }
+
+    /// A column of times.
+    pub(super) fn millis(&self, index: usize, writing: Writing, zone: &Zone) -> Result<Millis, Fault<'c>> {
+        let column = self.name(index);
+        let text = self.text(index)?.ok_or(Fault::Missing { column })?;
+        writing.millis(&text, zone).ok_or(Fault::UnreadableTime { column })
+    }
+
+    /// The columns behind `index`, as they were sent. None of them is null.
+    pub(super) fn behind(&self, index: usize) -> Result<Vec<&'r [u8]>, Fault<'c>> {
+        let value = |place: &'c Place| match place.value(self.tuple) {
+            Value::Text(bytes) => Ok(bytes),
+            Value::Null | Value::Kept => Err(Fault::Missing { column: &place.name }),
+        };
+        self.columns[index..].iter().map(value).collect()
     }
 
     /// The column's name.
     pub(super) fn name(&self, index: usize) -> &'c str {
-        self.columns[index].name
+        &self.columns[index].name
     }
+}
 
-    /// A column of whole numbers; none where it is null.
-    pub(super) fn number(&self, index: usize) -> Option<i64> {
-        self.row.get(index)
-    }
+/// What is read of a table.
+pub(super) struct Source<'a> {
+    pub(super) which: Which,
+    pub(super) table: &'a str,
+    /// It calls the table `t` and ends in a condition, to which others can be added.
+    pub(super) query: String,
+    pub(super) columns: Vec<Place>,
+    pub(super) charset: Charset,
+    /// The columns with which a row can be named, and no person.
+    pub(super) ids: Vec<String>,
+}
 
-    /// The row as one JSON object; text that is not UTF-8 is left out.
-    fn to_json(&self) -> String {
-        let value = |(index, column): (usize, &Column<'_>)| {
-            let value = match column.kind {
-                Type::TEXT => self.text(index).ok().flatten().map(Value::from),
-                _ => self.number(index).map(Value::from),
-            };
-            (column.name.to_owned(), value.unwrap_or(Value::Null))
+impl<'a> Source<'a> {
+    /// The rows of a query whose first columns are those that are used of that table, the others as they were sent.
+    pub(super) fn new(tables: &'a Tables, which: Which, query: String, spelling: &Spelling, others: &[String]) -> Self {
+        let form = |at: usize| spelling.forms[which as usize].get(at).copied().flatten().unwrap_or(Form::Plain);
+        let used = tables.columns(which).into_iter().enumerate().map(|(at, name)| (name, form(at)));
+        let others = others.iter().map(|name| (name.as_str(), Form::Plain));
+        let place = |(at, (name, form)): (usize, (&str, Form))| Place::new(name, at, form, spelling.charset);
+        let columns = used.chain(others).enumerate().map(place).collect();
+        let ids = match which {
+            Which::Products => vec![tables.products.product_id.clone()],
+            Which::Orders => vec![tables.orders.order_id.clone()],
+            Which::OrderItems => vec![tables.order_items.order_id.clone(), tables.order_items.product_id.clone()],
         };
-        Value::Object(self.columns.iter().enumerate().map(value).collect::<Map<_, _>>()).to_string()
+        Source { which, table: tables.name(which), query, columns, charset: spelling.charset, ids }
     }
 }
 
@@ -111,33 +134,46 @@ pub(super) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Calls `take` with every row the query gives.
+    /// Calls `take` with every row of the source.
     pub(super) fn table<'c>(
         &mut self,
         transaction: &mut Transaction<'_>,
-        table: &str,
-        query: &str,
-        columns: &'c [Column<'c>],
+        source: &'c Source<'_>,
+        refusals: &mut Refusals,
+        take: impl FnMut(&Row<'_, 'c>) -> Result<(), Skip<'c>>,
+    ) -> Result<(), Error> {
+        self.pulse.ask();
+        let copied = self.rows(transaction, source, refusals, take);
+        copied.map_err(|error| damage::of_rows(source.which, error))
+    }
+
+    fn rows<'c>(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        source: &'c Source<'_>,
         refusals: &mut Refusals,
         mut take: impl FnMut(&Row<'_, 'c>) -> Result<(), Skip<'c>>,
     ) -> Result<(), Error> {
-        self.pulse.ask();
-        let kinds: Vec<Type> = columns.iter().map(|column| column.kind.clone()).collect();
-        let mut rows = BinaryCopyOutIter::new(transaction.copy_out(query)?, &kinds);
+        let mut rows = transaction.copy_out(&sql::copy(&source.query, source.charset))?;
+        let (mut line, mut fields) = (Vec::new(), Fields::default());
         let mut count: usize = 0;
-        while let Some(row) = rows.next()? {
+        loop {
+            line.clear();
+            if rows.read_until(b'\n', &mut line).map_err(Error::of_copy)? == 0 {
+                return Ok(());
+            }
             count += 1;
             if count.is_multiple_of(LOOK_EVERY) {
                 self.stop.check()?;
                 self.pulse.ask();
             }
-            let row = Row { row: &row, columns };
-            if let Err(skip) = take(&row) {
-                self.skip(table, row.to_json(), skip, refusals)?;
+            fields.find(&mut line);
+            let tuple = fields.tuple(&line);
+            if let Err(skip) = take(&Row { tuple: &tuple, columns: &source.columns }) {
+                self.skip(source.table, to_json(&source.columns, &tuple), skip, refusals)?;
                 self.pulse.ask();
             }
         }
-        Ok(())
     }
 
     /// The first time such a row is seen it is counted, and one that is wrong goes to the dead letters.

@@ -147,9 +147,9 @@ fn columns_of_other_types_and_unused_ones_are_of_no_matter() {
     let mut mirror = Mirror::open(&url);
     // As the source reads them, whatever the database's own ways are.
     mirror.key = &[
-        "order_id",
+        "format('%s', order_id)",
         "product_id",
-        "gift",
+        "format('%s', gift)",
         "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || \
                     rtrim(rtrim(to_char(at AT TIME ZONE 'UTC', '.US'), '0'), '.') || '+00'",
     ];

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 mod another_server;
+mod bad_rows;
 mod faults;
+mod ids;
 mod log;
 mod log_faults;
 mod log_keys;
@@ -19,6 +21,7 @@ mod running;
 mod sessions;
 mod shapes;
 mod shop;
+mod time_zone;
 
 use harness::postgres::{connect, execute};
 use shop::{SOON, Shop, TABLES, database, settings};

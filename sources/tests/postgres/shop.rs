@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use harness::postgres::Server;
+use harness::postgres::{Server, execute};
 use sources::postgres::{Mode, Settings, Source};
 
 use crate::running::Running;
@@ -21,6 +21,13 @@ static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 pub(crate) fn database(name: &str) -> String {
     SERVER.create_database(name)
+}
+
+/// A database in which this was run.
+pub(crate) fn database_of(name: &str, sql: &str) -> String {
+    let url = database(name);
+    execute(&url, sql);
+    url
 }
 
 pub(crate) struct Shop(Running);

@@ -110,6 +110,11 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
     };
     if findings.is_empty() {
         report.good("postgres: all tables have their columns and may be read")?;
+        if let Ok(Some(zone)) = sources::postgres::time_zone(client, &postgres.source_tables()) {
+            report.good(&format!(
+                "postgres: orders have times without a time zone, which are read as those of {zone} (`postgres.time_zone`)"
+            ))?;
+        }
         return Ok(true);
     }
     for Finding { problem, mend } in findings {

@@ -106,8 +106,9 @@ proptest! {
             bytes.extend(kind.to_be_bytes());
             bytes.extend((-1i32).to_be_bytes());
         }
-        let columns = columns.iter().map(|(name, key, kind)| Column { name, key: *key, kind: *kind }).collect();
-        let relation = Relation { id, schema: "public", name: &name, full, columns };
+        let columns = columns.iter().map(|(name, key, kind)| Column { name: name.as_bytes(), key: *key, kind: *kind });
+        let columns = columns.collect();
+        let relation = Relation { id, schema: b"public", name: name.as_bytes(), full, columns };
         prop_assert_eq!(decode(&bytes), Ok(Message::Relation(relation)));
         let mut bytes = vec![b'T'];
         bytes.extend((truncated.len() as u32).to_be_bytes());

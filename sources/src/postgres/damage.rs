@@ -1,0 +1,220 @@
+//! Rows that the server itself cannot read, such as one whose large value is damaged, or whose enum has lost a label.
+//!
+//! The server ends the whole query at such a row. The table is then read in halves, and halves of halves, until the rows are
+//! found; each is refused alone, and the others are read without them. A row that was found is tried again before every
+//! reading: it may have been repaired, and another row may have come to stand in its place.
+//!
+//! A damaged page, or a view, cannot be read in parts: then the reading fails as a whole, in the server's words.
+
+use std::io::BufRead as _;
+
+use postgres::Transaction;
+use postgres::error::SqlState;
+use postgres::types::Type;
+use serde_json::{Map, Value as Json};
+
+use super::charset::{Charset, escaped};
+use super::error::Error;
+use super::names::{self, Which};
+use super::sql;
+use super::table::{Scan, Skip, Source};
+use crate::fault::Fault;
+use crate::refusals::Refusals;
+
+/// So many rows that cannot be read are passed over; more of them are no accident of single rows.
+const ROWS_MAX: usize = 1000;
+
+/// How often one reading begins again because more such rows were found.
+pub(super) const ATTEMPTS_MAX: usize = 5;
+
+/// The tables that rows of a table are stored in, itself or its partitions, and how many pages each has.
+const STORED: &str = "
+    WITH RECURSIVE part (oid) AS (
+        SELECT to_regclass($1)::oid
+        UNION
+        SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid)
+    SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint
+    FROM part JOIN pg_class c ON c.oid = part.oid
+    WHERE c.relkind IN ('r', 'm')";
+
+/// The rows that could not be read when they were tried last.
+#[derive(Default)]
+pub(super) struct Damage([Vec<Spot>; 3]);
+
+/// Where a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Spot {
+    /// The number of the table that stores it.
+    stored: u32,
+    /// Page and place, such as `(0,7)`.
+    place: String,
+    /// The server's words.
+    words: String,
+}
+
+impl Spot {
+    fn sql(&self) -> String {
+        format!("t.tableoid = {} AND t.ctid = '{}'", self.stored, self.place)
+    }
+}
+
+/// Whether the server says this of the rows that it read, and not of the query, the session or itself.
+fn is_of_rows(error: &postgres::Error) -> bool {
+    error.code().is_some_and(is_row_state)
+}
+
+fn is_row_state(state: &SqlState) -> bool {
+    state.code().starts_with("22")
+        || [&SqlState::DATA_CORRUPTED, &SqlState::INTERNAL_ERROR, &SqlState::PROGRAM_LIMIT_EXCEEDED].contains(&state)
+}
+
+/// The same of the words of a replication session.
+pub(super) fn is_of_a_row(words: &str) -> bool {
+    let state = words.split("SQLSTATE ").nth(1).and_then(|rest| rest.get(..5));
+    state.is_some_and(|state| is_row_state(&SqlState::from_code(state)))
+}
+
+/// An error of a reading, as one of a row if it is.
+pub(super) fn of_rows(which: Which, error: Error) -> Error {
+    match error {
+        Error::Server(error) if is_of_rows(&error) => Error::Row { which, error },
+        other => other,
+    }
+}
+
+impl Scan<'_> {
+    /// What is left to read of the table once the rows that cannot be read are told.
+    pub(super) fn without_damage(
+        &self,
+        transaction: &mut Transaction<'_>,
+        damage: &mut Damage,
+        source: &mut Source<'_>,
+        refusals: &mut Refusals,
+    ) -> Result<(), Error> {
+        let spots = &mut damage.0[source.which as usize];
+        let mut still = Vec::new();
+        for spot in spots.drain(..) {
+            if let Some(words) = self.fails(transaction, source, &spot.sql())? {
+                still.push(Spot { words, ..spot });
+            }
+        }
+        for spot in &still {
+            let payload = self.shown(transaction, source, spot)?;
+            let fault = Fault::Unreadable { words: spot.words.clone() };
+            self.skip(source.table, payload, Skip::Refused(fault), refusals)?;
+            source.query += &format!(" AND NOT ({})", spot.sql());
+        }
+        *spots = still;
+        Ok(())
+    }
+
+    /// Finds the rows at which reading failed. None found: it was no row of a table that is read in parts.
+    pub(super) fn find_damage(
+        &self,
+        transaction: &mut Transaction<'_>,
+        damage: &mut Damage,
+        which: Which,
+        source: &Source<'_>,
+    ) -> Result<bool, Error> {
+        let table = names::table(source.table);
+        let stored = transaction.query_typed(STORED, &[(&table, Type::TEXT)])?;
+        let mut found = 0;
+        for row in &stored {
+            let (stored, pages): (u32, i64) = (row.get(0), row.get(1));
+            let mut ranges = vec![(0, pages)];
+            while let Some((first, end)) = ranges.pop() {
+                let part = format!("t.tableoid = {stored} AND t.ctid >= '({first},0)' AND t.ctid < '({end},0)'");
+                if first >= end || self.fails(transaction, source, &part)?.is_none() {
+                    continue;
+                }
+                if end - first > 1 {
+                    let middle = first + (end - first) / 2;
+                    ranges.extend([(middle, end), (first, middle)]);
+                    continue;
+                }
+                let places = format!("SELECT t.ctid::text FROM {table} AS t WHERE {part}");
+                for row in transaction.query(&places, &[])? {
+                    let mut spot = Spot { stored, place: row.get(0), words: String::new() };
+                    if let Some(words) = self.fails(transaction, source, &spot.sql())? {
+                        spot.words = words;
+                        damage.0[which as usize].push(spot);
+                        found += 1;
+                    }
+                    if damage.0[which as usize].len() > ROWS_MAX {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(found > 0)
+    }
+
+    /// Reads a part of the table to the end: the server's words if it cannot read a row of it.
+    fn fails(
+        &self,
+        transaction: &mut Transaction<'_>,
+        source: &Source<'_>,
+        part: &str,
+    ) -> Result<Option<String>, Error> {
+        self.stop.check()?;
+        self.pulse.ask();
+        // The error ends this part of the transaction alone.
+        let mut attempt = transaction.transaction()?;
+        let read = drain(&mut attempt, &sql::copy(&format!("{} AND {part}", source.query), source.charset));
+        attempt.rollback()?;
+        match read {
+            Ok(()) => Ok(None),
+            Err(Error::Server(error)) if is_of_rows(&error) => Ok(Some(super::words(&error))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What can be told of a row that cannot be read: where it is, and its ids as far as they can be read.
+    fn shown(&self, transaction: &mut Transaction<'_>, source: &Source<'_>, spot: &Spot) -> Result<String, Error> {
+        let mut object = Map::new();
+        for place in source.columns.iter().filter(|place| source.ids.contains(&place.name)) {
+            let column = names::column(&place.name);
+            let table = names::table(source.table);
+            let query = format!("SELECT t.{column} FROM {table} AS t WHERE {}", spot.sql());
+            let mut attempt = transaction.transaction()?;
+            let value = value(&mut attempt, &sql::copy(&query, source.charset), source.charset);
+            attempt.rollback()?;
+            object.insert(place.name.clone(), value.map_or(Json::Null, Json::from));
+        }
+        object.insert("ctid".to_owned(), Json::from(spot.place.clone()));
+        Ok(Json::Object(object).to_string())
+    }
+}
+
+fn drain(transaction: &mut Transaction<'_>, copy: &str) -> Result<(), Error> {
+    let mut rows = transaction.copy_out(copy)?;
+    loop {
+        let read = rows.fill_buf().map_err(Error::of_copy)?.len();
+        if read == 0 {
+            return Ok(());
+        }
+        rows.consume(read);
+    }
+}
+
+/// The one value that is copied; none if it cannot be read.
+fn value(transaction: &mut Transaction<'_>, copy: &str, charset: Charset) -> Option<String> {
+    let mut line = Vec::new();
+    transaction.copy_out(copy).ok()?.read_until(b'\n', &mut line).ok()?;
+    let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+    Some(charset.decode(bytes).map_or_else(|| escaped(bytes), Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_of_a_row_is_told_from_the_rest() {
+        assert!(is_of_a_row("invalid internal value for enum: 7 (SQLSTATE 22P03)"));
+        assert!(is_of_a_row("missing chunk number 0 for toast value 1 in pg_toast_2 (SQLSTATE XX001)"));
+        assert!(!is_of_a_row("publication \"vitrine\" does not exist (SQLSTATE 42704)"));
+        assert!(!is_of_a_row("terminating connection due to administrator command (SQLSTATE 57P01)"));
+        assert!(!is_of_a_row("unknown server error") && !is_of_a_row("SQLSTATE "));
+    }
+}

@@ -1,0 +1,99 @@
+//! The transaction in which tables are read, and what is read of each in it: for a refresh, for the log's snapshot, and for a
+//! replay.
+
+use dataflow::time::Millis;
+use postgres::{Client, IsolationLevel, Transaction};
+
+use super::Settings;
+use super::damage::{ATTEMPTS_MAX, Damage};
+use super::error::Error;
+use super::finding::Finding;
+use super::layout::{self, Layout};
+use super::names::Which;
+use super::spelling::Spelling;
+use super::sql::{self, Queries};
+use super::table::{Scan, Source};
+use super::zone::Zones;
+
+/// What is to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a> {
+    pub(super) settings: &'a Settings,
+    /// The name of an exported snapshot; none: the tables as they are now.
+    pub(super) snapshot: Option<&'a str>,
+    /// The tables that are left out, because they cannot be read.
+    pub(super) without: [bool; 3],
+    /// Orders count that are later than this.
+    pub(super) cutoff: Millis,
+    /// The columns whose values tell a line, where the log is gone on from.
+    pub(super) key: Option<&'a [String]>,
+}
+
+/// An open transaction, and what its tables look like.
+pub(super) struct Opened<'c> {
+    pub(super) transaction: Transaction<'c>,
+    pub(super) layout: Layout,
+    pub(super) spelling: Spelling,
+}
+
+impl<'a> Opening<'a> {
+    pub(super) fn open<'c>(&self, client: &'c mut Client, zones: &mut Zones) -> Result<Opened<'c>, Error> {
+        let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let mut transaction = transaction.start()?;
+        if let Some(snapshot) = self.snapshot {
+            transaction.batch_execute(&sql::join(snapshot))?;
+        }
+        transaction.batch_execute(&sql::limits(self.settings.statement_timeout))?;
+        let (layout, findings) = layout::found(&mut transaction, &self.settings.tables)?;
+        let findings: Vec<Finding> = findings
+            .into_iter()
+            .filter(|(which, _)| !self.without[*which as usize])
+            .map(|(_, finding)| finding)
+            .collect();
+        if !findings.is_empty() {
+            return Err(Error::Layout(findings));
+        }
+        let spelling = Spelling::read(&mut transaction, &layout, zones)?;
+        Ok(Opened { transaction, layout, spelling })
+    }
+
+    pub(super) fn queries<'q>(&'q self, layout: &'q Layout, spelling: &'q Spelling) -> Queries<'q> {
+        Queries { tables: &self.settings.tables, layout, zone: &spelling.zone, cutoff: self.cutoff }
+    }
+
+    /// What is read of a table.
+    pub(super) fn source(&self, which: Which, layout: &Layout, spelling: &Spelling) -> Source<'a> {
+        let queries = self.queries(layout, spelling);
+        let (query, others) = match which {
+            Which::Products => (queries.products(), None),
+            Which::Orders => (queries.orders(), None),
+            Which::OrderItems => (queries.lines(self.key), self.key),
+        };
+        Source::new(&self.settings.tables, which, query, spelling, others.unwrap_or_default())
+    }
+
+    /// Reads with `attempt`, and again without the rows at which the server failed.
+    pub(super) fn attempts<'s, T>(
+        &self,
+        client: &mut Client,
+        zones: &mut Zones,
+        damage: &mut Damage,
+        scan: &mut Scan<'s>,
+        mut attempt: impl FnMut(Opened<'_>, &mut Damage, &mut Scan<'s>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let (which, error) = match attempt(self.open(client, zones)?, damage, scan) {
+                Err(Error::Row { which, error }) if attempts < ATTEMPTS_MAX => (which, error),
+                done => return done,
+            };
+            let Opened { mut transaction, layout, spelling } = self.open(client, zones)?;
+            let source = self.source(which, &layout, &spelling);
+            if !scan.find_damage(&mut transaction, damage, which, &source)? {
+                return Err(Error::Row { which, error });
+            }
+            transaction.commit()?;
+        }
+    }
+}
