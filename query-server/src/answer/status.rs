@@ -107,3 +107,26 @@ impl<'a> From<&'a SourceView> for Source<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflow::board::Board;
+
+    #[test]
+    fn lines_without_an_order_are_shown_and_most_of_them_are_worth_a_note() {
+        let board = Board::default();
+        let source = |lines: Option<Lines>| {
+            lines.into_iter().for_each(|lines| board.source("postgres").lines(lines));
+            board.source("postgres").state(0, State::Live);
+            serde_json::to_value(Source::from(&board.snapshot()[0])).expect("plain data")
+        };
+        let none = source(None);
+        assert!(none.get("lines_without_order").is_none() && none.get("note").is_none());
+        let few = source(Some(Lines { held: 10, without_order: 5 }));
+        assert!(few["lines_without_order"] == 5 && few.get("note").is_none());
+        let most = source(Some(Lines { held: 10, without_order: 6 }));
+        assert!(most["lines_without_order"] == 6 && most["state"] == "live");
+        assert!(most["note"].as_str().is_some_and(|note| note.contains("6 of 10 order lines have no order")));
+    }
+}

@@ -69,7 +69,7 @@ impl Charset {
     /// The text of these bytes; none if a character has no equivalent.
     pub(super) fn decode<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         // Every encoding that a database can have writes ASCII alike.
-        if let (true, Ok(text)) = (bytes.is_ascii() || self.is_utf8(), str::from_utf8(bytes)) {
+        if let (true, Ok(text)) = (self.is_utf8() || bytes.is_ascii(), str::from_utf8(bytes)) {
             return Some(Cow::Borrowed(text));
         }
         match self {

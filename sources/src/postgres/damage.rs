@@ -75,9 +75,11 @@ pub(super) fn is_of_a_row(words: &str) -> bool {
 }
 
 /// An error of a reading, as one of a row if it is.
-pub(super) fn of_rows(which: Which, error: Error) -> Error {
+pub(super) fn of_rows(source: &Source<'_>, error: Error) -> Error {
     match error {
-        Error::Server(error) if is_of_rows(&error) => Error::Row { which, error },
+        Error::Server(error) if is_of_rows(&error) => {
+            Error::Row { which: source.which, table: source.table.to_owned(), error }
+        }
         other => other,
     }
 }

@@ -28,8 +28,11 @@ pub(super) enum Error {
     #[error("{}", words(.0))]
     Server(#[from] postgres::Error),
     /// The server cannot read a row of this table.
-    #[error("the server cannot read a row: {}", words(.error))]
-    Row { which: Which, error: postgres::Error },
+    #[error(
+        "the server cannot read a row of table {table}, and which one cannot be found out: {}; to mend it: repair the row",
+        words(.error)
+    )]
+    Row { which: Which, table: String, error: postgres::Error },
     /// The replication session, or its connection.
     #[error("the replication session failed: {0}")]
     Session(PgWireError),

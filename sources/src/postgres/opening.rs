@@ -84,14 +84,14 @@ impl<'a> Opening<'a> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let (which, error) = match attempt(self.open(client, zones)?, damage, scan) {
-                Err(Error::Row { which, error }) if attempts < ATTEMPTS_MAX => (which, error),
+            let (which, failed) = match attempt(self.open(client, zones)?, damage, scan) {
+                Err(error @ Error::Row { which, .. }) if attempts < ATTEMPTS_MAX => (which, error),
                 done => return done,
             };
             let Opened { mut transaction, layout, spelling } = self.open(client, zones)?;
             let source = self.source(which, &layout, &spelling);
             if !scan.find_damage(&mut transaction, damage, which, &source)? {
-                return Err(Error::Row { which, error });
+                return Err(failed);
             }
             transaction.commit()?;
         }

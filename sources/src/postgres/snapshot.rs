@@ -166,7 +166,7 @@ impl Memory {
         } else {
             self.unmatched.read(held, alone);
         }
-        scan.board.lines(self.unmatched.counts());
+        self.unmatched.show(scan.board);
         Ok(change)
     }
 

@@ -343,7 +343,7 @@ impl<'a> Stream<'a> {
     /// Says how the source is doing.
     fn say(&mut self, health: &mut Health) {
         let (reader, flow) = (self.reader, &self.reader.flow);
-        reader.board.lines(self.log.memory.unmatched.counts());
+        self.log.memory.unmatched.show(&reader.board);
         if !self.caught_up && self.place() >= self.ends.target && flow.is_empty() {
             self.caught_up = true;
             self.log.live = true;

@@ -144,7 +144,7 @@ impl Scan<'_> {
     ) -> Result<(), Error> {
         self.pulse.ask();
         let copied = self.rows(transaction, source, refusals, take);
-        copied.map_err(|error| damage::of_rows(source.which, error))
+        copied.map_err(|error| damage::of_rows(source, error))
     }
 
     fn rows<'c>(

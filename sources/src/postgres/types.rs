@@ -155,7 +155,7 @@ impl Kind {
             Some(kind) => match kind {
                 Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR => Family::Text,
                 Type::INT2 | Type::INT4 => Family::Integer { small: true },
-                Type::INT8 | Type::OID => Family::Integer { small: false },
+                Type::INT8 => Family::Integer { small: false },
                 Type::NUMERIC => Family::Numeric { decimals: self.decimals },
                 Type::FLOAT4 => Family::Float { double: false },
                 Type::FLOAT8 => Family::Float { double: true },

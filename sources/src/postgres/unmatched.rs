@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use dataflow::board::Lines as Counts;
+use dataflow::board::{Lines as Counts, SourceBoard};
 use dataflow::ids::OrderKey;
 use foldhash::fast::RandomState;
 use postgres::Transaction;
@@ -30,12 +30,31 @@ pub(super) struct Unmatched {
     due: Option<Instant>,
     /// What it has counted last.
     left_out: Option<u64>,
+    /// It was said that most lines have none.
+    said: bool,
 }
 
 impl Unmatched {
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Shows how many there are; once most lines have no order, that is worth a warning.
+    pub(super) fn show(&mut self, board: &SourceBoard) {
+        let Counts { held, without_order } = self.counts;
+        board.lines(self.counts);
+        let most = without_order > held / 2;
+        if most && !self.said {
+            tracing::warn!(
+                source = super::NAME,
+                lines = held,
+                without_order,
+                "most order lines have no order with their id and count in no list: compare the ids of both tables"
+            );
+        }
+        self.said = most;
     }
 
     /// Begins to count anew.

@@ -148,6 +148,28 @@ fn text_in_other_encodings_is_what_the_server_says_it_is() {
 }
 
 #[test]
+fn names_are_in_the_encoding_of_the_database_too() {
+    for encoding in ["LATIN1", "WIN1252", "EUC_JP"] {
+        let name = if encoding == "EUC_JP" { "品物" } else { "größe" };
+        let tables = TABLES.replace("order_id text, product_id text, q", &format!("order_id text, \"{name}\" text, q"));
+        let tables =
+            tables.replace("PRIMARY KEY (order_id, product_id)", &format!("PRIMARY KEY (order_id, \"{name}\")"));
+        let url = encoded(&format!("bad_names_{}", encoding.to_lowercase()), encoding, &tables);
+        execute(&url, "INSERT INTO orders VALUES ('1', 'ada', now()); INSERT INTO order_items VALUES ('1', 'lamp')");
+        let shops = [shop::settings(&url), mirror::settings(&url)].map(|mut settings| {
+            settings.tables.order_items.product_id = name.to_owned();
+            Shop::with(settings, 1)
+        });
+        for shop in &shops {
+            shop.expect(None, &[("lamp", 1)]);
+            shop.live();
+        }
+        execute(&url, &format!("UPDATE order_items SET \"{name}\" = 'chair'"));
+        shops.iter().for_each(|shop| shop.expect(None, &[("chair", 1)]));
+    }
+}
+
+#[test]
 fn a_character_without_an_equivalent_refuses_its_row_alone() {
     let url = encoded("bad_character", "WIN1252", TABLES);
     execute(

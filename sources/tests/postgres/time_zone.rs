@@ -177,3 +177,22 @@ fn a_zone_that_the_server_does_not_know_is_named() {
         Mirror::with(settings).live();
     }
 }
+
+#[test]
+fn another_zone_has_the_orders_read_anew() {
+    let url = database_of("zone_changed", &tables("timestamp"));
+    execute(&url, "INSERT INTO orders SELECT n, 'ada', now() - n * interval '1 hour' FROM generate_series(1, 20) n");
+    let settings = |zone| {
+        let [followed, _] = both(&url, Some(zone), 30 * DAY_MS);
+        followed
+    };
+    let after_ms = now_ms() - 30 * DAY_MS;
+    let mirrors = [Mirror::with(settings("Asia/Tokyo"))];
+    agree(&mirrors, &url, "Asia/Tokyo", after_ms);
+    let [mirror] = mirrors;
+    mirror.live();
+    let kept = mirror.stop();
+    let mirrors = [Mirror::start(settings("America/Lima"), Some(&kept))];
+    agree(&mirrors, &url, "America/Lima", after_ms);
+    mirrors[0].live();
+}
