@@ -97,8 +97,9 @@ impl System {
         };
         let (changes, changes_outlet) = changes.unzip();
         let changes_outlet = changes_outlet.or_else(|| nowhere(config));
-        let floor = floor_of(floor, restored.as_deref());
-        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref(), floor.caught_up)?;
+        let noted = floor_of(floor, restored.as_deref());
+        let floor = Floor { as_of: noted.tick, caught_up: noted.caught_up };
+        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref(), noted)?;
         let (cluster, peers) = member.map(|Member { cluster, peers, .. }| (cluster, peers)).unzip();
         let settings = Settings {
             workers: config.dataflow.workers,
@@ -258,10 +259,10 @@ fn clock_after(config: &Config, floor: Option<Reached>) -> Arc<WallClock> {
 
 /// What the server may answer with. Nothing was shown that is older than what was restored, also where the mark is gone;
 /// then it is not known whether more was.
-fn floor_of(noted: Option<Reached>, restored: Option<&Restored>) -> Floor {
-    let restored = restored.map(|restored| Reached { tick: restored.tick(), caught_up: noted.is_none() });
-    let Reached { tick, caught_up } = noted.unwrap_or_default().and(restored.unwrap_or_default());
-    Floor { as_of: tick, caught_up }
+fn floor_of(noted: Option<Reached>, restored: Option<&Restored>) -> Reached {
+    let unknown = noted.is_none();
+    let restored = restored.map(|restored| Reached { tick: restored.tick(), begun: unknown, caught_up: unknown });
+    noted.unwrap_or_default().and(restored.unwrap_or_default())
 }
 
 /// Where changes go in a process that gets none: the graph is the same in all of them.

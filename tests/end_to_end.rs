@@ -6,10 +6,14 @@
 //! ```
 //! `story` is one test, as the services take longest to start; `refusals` and `unheard` need none.
 
+#[path = "end_to_end/another_server.rs"]
+mod another_server;
 #[path = "end_to_end/descriptors.rs"]
 mod descriptors;
 #[path = "end_to_end/failures.rs"]
 mod failures;
+#[path = "end_to_end/first_start.rs"]
+mod first_start;
 #[path = "end_to_end/hang_up.rs"]
 mod hang_up;
 #[path = "end_to_end/load.rs"]

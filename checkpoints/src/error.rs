@@ -42,8 +42,8 @@ pub enum Error {
     Corrupt(#[from] Box<Finding>),
     /// A later version of Vitrine wrote here. Nothing was touched.
     #[error(
-        "{} is of format {found}, this version reads formats up to {known}: start the version that wrote it, or give \
-         another directory", path.display()
+        "{} is of format {found}, this version reads formats up to {known}: start the version that wrote it. (With \
+         another directory all is read anew, without what the topics no longer hold.)", path.display()
     )]
     Newer {
         /// The file.
@@ -55,7 +55,8 @@ pub enum Error {
     },
     /// The keys in the checkpoint stand for other ids.
     #[error(
-        "the checkpoint of {tick} was taken with another [dataflow] id_key: give that key again, or another directory"
+        "the checkpoint of {tick} was taken with another [dataflow] id_key: give that key again. (With another directory \
+         all is read anew, without what the topics no longer hold.)"
     )]
     OtherKey {
         /// The checkpoint's tick.

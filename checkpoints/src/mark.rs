@@ -36,6 +36,9 @@ struct Content {
 pub struct Reached {
     /// No state of a later tick.
     pub tick: u64,
+    /// States that held something of every source. Versions that did not note it showed no others.
+    #[serde(default = "always")]
+    pub begun: bool,
     /// States that held everything the sources had at a start: no number of ticks stands for that.
     pub caught_up: bool,
 }
@@ -44,8 +47,16 @@ impl Reached {
     /// Both what this one and what the other says.
     #[must_use]
     pub fn and(self, other: Reached) -> Reached {
-        Reached { tick: self.tick.max(other.tick), caught_up: self.caught_up || other.caught_up }
+        Reached {
+            tick: self.tick.max(other.tick),
+            begun: self.begun || other.begun,
+            caught_up: self.caught_up || other.caught_up,
+        }
     }
+}
+
+fn always() -> bool {
+    true
 }
 
 /// A durable high-water mark: what was answered with, so that no later answer is older.

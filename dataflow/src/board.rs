@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::hearing::{Freshness, Hearing, Part};
 use crate::time::Time;
 
 /// The name under which a board tells of the other processes of a cluster.
@@ -49,6 +50,8 @@ pub struct SourceView {
     /// The tick that was open when it became live: what it had read by then shows in states as of this tick and later
     /// ones. Says nothing in other states.
     pub live_since: Time,
+    /// While it is away: the tick up to which it was heard. Lists that are made of it are as of that time.
+    pub heard_until: Option<Time>,
     /// Records that entered the graph.
     pub accepted: u64,
     /// Records that are right but change no shelf, by kind.
@@ -76,6 +79,8 @@ pub struct Lines {
 struct Said {
     /// By part, each with the tick that was open when it came to be so.
     states: BTreeMap<usize, (State, Time)>,
+    /// What was said of all of it last.
+    worst: Option<State>,
     ignored: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
     note: Option<String>,
@@ -91,11 +96,33 @@ pub struct SourceBoard {
     accepted: AtomicU64,
     open: Arc<AtomicU64>,
     said: Mutex<Said>,
+    hearing: Arc<Hearing>,
 }
 
 impl SourceBoard {
+    /// Lists of these parts are made of what this source gives.
+    pub fn gives(&self, parts: &[Part]) {
+        self.hearing.gives(self.name, parts);
+    }
+
+    /// Ticks do not wait for this source though it has not caught up: it is away. Its lists are as of
+    /// the tick before, until it is live.
+    pub fn pass_over(&self) {
+        self.hearing.pass_over(self.name, self.open_tick());
+    }
+
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
         self.said.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Nothing of the source was ever read, by any process, until [it answers](SourceBoard::meet).
+    pub fn unmet(&self) {
+        self.hearing.unmet(self.name);
+    }
+
+    /// The source answers, though it may have been passed over before.
+    pub fn meet(&self) {
+        self.hearing.meet(self.name);
     }
 
     /// Says how `part` of this source is doing.
@@ -106,6 +133,12 @@ impl SourceBoard {
             _ => self.open.load(Ordering::Acquire),
         };
         said.states.insert(part, (state, since));
+        let worst = said.worst();
+        if worst != said.worst.as_ref() {
+            let worst = worst.cloned().expect("there is a state now");
+            self.hearing.hear(self.name, self.open_tick(), said.worst == Some(State::Live), &worst);
+            said.worst = Some(worst);
+        }
     }
 
     /// The tick that is open: what is shown is older.
@@ -156,10 +189,11 @@ impl SourceBoard {
 
     fn view(&self) -> SourceView {
         let said = self.said();
-        let worst = said.states.values().map(|(state, _)| state).max_by_key(|state| gravity(state));
+        let worst = said.worst();
         SourceView {
             name: self.name,
             state: worst.cloned().unwrap_or(State::CatchingUp),
+            heard_until: self.hearing.until(self.name, self.open_tick()),
             live_since: said.states.values().map(|(_, since)| *since).max().unwrap_or(0),
             accepted: self.accepted.load(Ordering::Relaxed),
             ignored: said.ignored.clone(),
@@ -168,6 +202,13 @@ impl SourceBoard {
             partitions: said.partitions.clone(),
             lines: said.lines,
         }
+    }
+}
+
+impl Said {
+    /// The worst state of all parts, which is that of the source.
+    fn worst(&self) -> Option<&State> {
+        self.states.values().map(|(state, _)| state).max_by_key(|state| gravity(state))
     }
 }
 
@@ -185,6 +226,7 @@ fn gravity(state: &State) -> u8 {
 pub struct Board {
     sources: Mutex<BTreeMap<&'static str, Arc<SourceBoard>>>,
     open: Arc<AtomicU64>,
+    hearing: Arc<Hearing>,
 }
 
 impl Board {
@@ -195,8 +237,10 @@ impl Board {
             name,
             accepted: AtomicU64::new(0),
             open: self.open.clone(),
+            hearing: self.hearing.clone(),
             said: Mutex::new(Said {
                 states: BTreeMap::new(),
+                worst: None,
                 ignored: BTreeMap::new(),
                 rejected: BTreeMap::new(),
                 note: None,
@@ -210,6 +254,22 @@ impl Board {
     /// The tick that is open, for who keeps the pace of the ticks.
     pub(crate) fn open(&self) -> Arc<AtomicU64> {
         self.open.clone()
+    }
+
+    /// How far sources are heard, for who keeps the pace of the ticks.
+    pub(crate) fn hearing(&self) -> &Arc<Hearing> {
+        &self.hearing
+    }
+
+    /// A source of another process gives these parts.
+    pub fn elsewhere(&self, name: &'static str, parts: &[Part]) {
+        self.hearing.gives(name, parts);
+    }
+
+    /// How old lists are.
+    #[must_use]
+    pub fn freshness(&self) -> arc_swap::Guard<Arc<Freshness>> {
+        self.hearing.freshness()
     }
 
     /// Whether everything that this process says of itself is live.

@@ -318,8 +318,8 @@ impl Loop<'_> {
         self.pace.fed(index, all);
         if let Some(reporter) = &mut self.reporter {
             let (fed, is_full) = (self.pace.fed_here(), self.pace.budget() == 0);
-            let live = self.board.is_live();
-            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full, live) {
+            let how = (self.board.is_live(), self.board.hearing().here());
+            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full, how) {
                 self.station.report(report);
             }
         }
@@ -343,11 +343,7 @@ impl Loop<'_> {
         let Some(next) = self.pace.due(now, self.slots.closed()) else { return self.hold() };
         if next > self.station.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            let closing = Closing {
-                cut,
-                waits_for: self.pace.waits_for(self.board),
-                caught_up: self.pace.has_caught_up(next - 1),
-            };
+            let closing = Closing { cut, ..self.pace.closing(next - 1, self.board) };
             self.close_tick(next, unnoted, closing);
             if cut {
                 self.cut_at(next - 1);

@@ -48,7 +48,8 @@ pub struct Fed {
     /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::pace`]).
     pub waiting: usize,
     /// While the source catches up: the time its records have come to, by the clock of whoever wrote them. Ticks do not
-    /// run ahead of it, so that what is answered meanwhile is dated honestly. None when it is live.
+    /// run ahead of it, so that what is answered meanwhile is dated honestly. 0 while that is not known yet: ticks wait, and
+    /// nothing is answered before the first one that has a time. None when it is live.
     pub reached: Option<Time>,
 }
 

@@ -16,6 +16,7 @@ pub mod dictionary;
 pub mod engine;
 pub mod feed;
 pub mod graph;
+pub mod hearing;
 pub mod ids;
 pub mod inputs;
 pub mod lease;

@@ -22,7 +22,9 @@ use crate::board::Board;
 use crate::cluster::Place;
 use crate::cluster::talk::{Mark, Report};
 use crate::feed::{Fed, Waker};
-use crate::lease::Lease;
+use crate::hearing::Hearing;
+use crate::lease::{Extent, Lease};
+use crate::station::{Closing, FIRST_TICK};
 use crate::time::{Millis, Time};
 
 /// The bounds within which ticks adapt.
@@ -66,6 +68,11 @@ pub(crate) struct Pace {
     waiting: Vec<AtomicUsize>,
     /// For the leader: whether the sources of each worker's process are live, where that is another one.
     live: Vec<AtomicBool>,
+    /// For the leader: whether they hear what gives a part, by part.
+    heard: Vec<[AtomicBool; 2]>,
+    hearing: Arc<Hearing>,
+    /// The first tick whose time says something; 0 before.
+    first: AtomicU64,
     wakers: Mutex<Vec<Waker>>,
     /// The leader is to tell all processes to end.
     ending: AtomicBool,
@@ -77,6 +84,8 @@ pub(crate) struct Pace {
     lease: Option<Arc<dyn Lease>>,
     /// For the leader: a tick was due that the lease does not cover.
     refused: AtomicBool,
+    /// For the leader: what the tick that was last found due says of the time is not known.
+    undated: AtomicBool,
     /// How often the leader was heard to wait for its lease.
     held: AtomicU64,
 }
@@ -99,6 +108,11 @@ impl Pace {
     ) -> Self {
         let (peers, tick) = (place.peers(), board.open());
         tick.store(start, Ordering::Release);
+        // What was restored has a time.
+        let first = if start > FIRST_TICK { start - 1 } else { 0 };
+        if first > 0 {
+            board.hearing().begin(first);
+        }
         Pace {
             rules,
             place,
@@ -112,6 +126,9 @@ impl Pace {
             fed_elsewhere: AtomicUsize::new(0),
             waiting: (0..peers).map(|_| AtomicUsize::new(0)).collect(),
             live: (0..peers).map(|_| AtomicBool::new(false)).collect(),
+            heard: (0..peers).map(|_| [true; 2].map(AtomicBool::new)).collect(),
+            hearing: board.hearing().clone(),
+            first: AtomicU64::new(first),
             wakers: Mutex::default(),
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -120,6 +137,7 @@ impl Pace {
             caught_up: AtomicU64::new(NEVER),
             lease,
             refused: AtomicBool::new(false),
+            undated: AtomicBool::new(true),
             held: AtomicU64::new(0),
         }
     }
@@ -166,6 +184,9 @@ impl Pace {
         self.waiting[report.worker].store(report.waiting, Ordering::Relaxed);
         self.reached[report.worker].store(report.reached.unwrap_or(LIVE), Ordering::Relaxed);
         self.live[report.worker].store(report.live, Ordering::Relaxed);
+        for (heard, told) in self.heard[report.worker].iter().zip(report.heard) {
+            heard.store(told, Ordering::Relaxed);
+        }
         // What belongs to the tick before shows without another one being closed for it.
         if tick >= self.tick() {
             self.fed_elsewhere.fetch_max(report.fed, Ordering::Relaxed);
@@ -192,6 +213,10 @@ impl Pace {
         }
         // Each worker of the process hears of it; the first one tells.
         if self.tick.fetch_max(mark.now + 1, Ordering::AcqRel) <= mark.now {
+            self.hearing.told(mark.now, mark.heard);
+            if mark.first > 0 {
+                self.begin(mark.first);
+            }
             self.fed.store(0, Ordering::Relaxed);
             self.ticks.fetch_add(1, Ordering::Relaxed);
             self.wakers().iter().for_each(Waker::wake);
@@ -220,6 +245,7 @@ impl Pace {
             self.caught_up.fetch_min(open, Ordering::AcqRel);
         }
         let next = now.min(reached.max(open + 1));
+        self.undated.store(reached == 0, Ordering::Relaxed);
         let age = now.saturating_sub(self.opened_at.load(Ordering::Relaxed));
         let fed = self.fed_here().max(self.fed_elsewhere.load(Ordering::Relaxed));
         let waiting: usize = self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum();
@@ -246,7 +272,37 @@ impl Pace {
     }
 
     fn may_show(&self, tick: Time) -> bool {
-        self.lease.as_ref().is_none_or(|lease| lease.covers(tick, self.has_caught_up(tick)))
+        let extent = || match self.hearing.has_met_all() {
+            _ if self.has_caught_up(tick) => Extent::CaughtUp,
+            true => Extent::Begun,
+            false => Extent::Partial,
+        };
+        self.lease.as_ref().is_none_or(|lease| lease.covers(tick, extent()))
+    }
+
+    /// For the leader: how the tick that was last found due closes, and how it shows that in its own process.
+    pub(crate) fn closing(&self, tick: Time, own: &Board) -> Closing {
+        if !self.undated.load(Ordering::Relaxed) {
+            self.begin(tick);
+        }
+        if self.place.processes > 1 {
+            let hear = |part: usize| self.heard.iter().all(|heard| heard[part].load(Ordering::Relaxed));
+            self.hearing.others([hear(0), hear(1)], self.tick());
+        }
+        Closing {
+            cut: false,
+            waits_for: self.waits_for(own),
+            caught_up: self.has_caught_up(tick),
+            first: self.first.load(Ordering::Relaxed),
+            heard: self.hearing.at(tick),
+        }
+    }
+
+    /// `tick` is the first one whose time says something, if none was before.
+    fn begin(&self, tick: Time) {
+        if self.first.compare_exchange(0, tick, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.hearing.begin(tick);
+        }
     }
 
     /// Whether a state as of `as_of` holds everything that there was in the sources at the start.

@@ -25,6 +25,10 @@ pub(crate) struct Closing {
     pub(crate) waits_for: Option<usize>,
     /// Whether all sources had caught up by then.
     pub(crate) caught_up: bool,
+    /// The first tick whose time says something; 0 before.
+    pub(crate) first: Time,
+    /// By part, up to which time all sources are heard, if one is away.
+    pub(crate) heard: [Option<Time>; 2],
 }
 
 /// A worker's inputs and publisher around the graph.
@@ -73,8 +77,9 @@ impl Station {
     /// The same, closed like that.
     pub(crate) fn close_tick(&mut self, tick: Time, closing: Closing) {
         if self.leads {
-            let Closing { cut, waits_for, caught_up } = closing;
-            self.inputs.mark(Mark { now: tick - 1, cut, end: false, held: false, waits_for, caught_up });
+            let Closing { cut, waits_for, caught_up, first, heard } = closing;
+            let mark = Mark { now: tick - 1, cut, end: false, held: false, waits_for, caught_up, first, heard };
+            self.inputs.mark(mark);
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
@@ -93,7 +98,8 @@ impl Station {
     /// A mark that closes nothing.
     fn tell_all(&mut self, end: bool, held: bool) {
         let now = self.tick() - 1;
-        self.inputs.mark(Mark { now, cut: false, end, held, waits_for: None, caught_up: false });
+        let Closing { cut, waits_for, caught_up, first, heard } = Closing::default();
+        self.inputs.mark(Mark { now, cut, end, held, waits_for, caught_up, first, heard });
         self.inputs.flush_marks();
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod status;
 pub(crate) mod user_shelf;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::body::Body;
@@ -26,10 +26,15 @@ pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -
     response
 }
 
+/// Names the sources that a list lacks, or of which something is wrong; absent where there are none.
+pub(crate) const MISSING: HeaderName = HeaderName::from_static("vitrine-missing-sources");
+
 /// 200 with a JSON text, in a header map that is used again: the request's own.
-pub(crate) fn json(mut headers: HeaderMap, text: &[u8]) -> Response<Body> {
+pub(crate) fn json(mut headers: HeaderMap, text: &[u8], missing: Option<&str>) -> Response<Body> {
     headers.clear();
     headers.insert(CONTENT_TYPE, JSON);
+    // Names of sources are fit for a field.
+    headers.extend(missing.and_then(|names| Some((MISSING, HeaderValue::from_str(names).ok()?))));
     let mut response = Response::new(Body::Whole(Bytes::copy_from_slice(text)));
     *response.headers_mut() = headers;
     response

@@ -22,6 +22,7 @@ use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::answer::MISSING;
 use crate::app::Peers;
 use crate::body::Body;
 use crate::dispatch::Asked;
@@ -202,7 +203,7 @@ fn of_owner(response: Response<Bytes>) -> Response<Body> {
     let (parts, bytes) = response.into_parts();
     let mut answer = Response::new(Body::Whole(bytes));
     *answer.status_mut() = parts.status;
-    for name in [CONTENT_TYPE, RETRY_AFTER] {
+    for name in [CONTENT_TYPE, RETRY_AFTER, MISSING] {
         answer.headers_mut().extend(parts.headers.get(&name).map(|value| (name, value.clone())));
     }
     answer

@@ -1,5 +1,7 @@
 //! Everything that can go wrong with a request, and the one table from it to a status.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 
 use crate::intake::{NotTaken, Refused};
@@ -57,8 +59,10 @@ pub(crate) enum Problem {
     NotVisible,
     #[error("the removal is durable and will be seen, but is not visible yet")]
     RemovalNotVisible,
-    #[error("the state is {age_ms} ms old, and at most {most_ms} ms are asked for")]
-    TooOld { age_ms: u64, most_ms: u64 },
+    #[error("the list is as of {} ago, and at most {most_ms} ms are asked for{}", ago(*age_ms), lacking(missing))]
+    TooOld { age_ms: u64, most_ms: u64, missing: Option<Arc<str>> },
+    #[error("nothing is shown yet: the sources are being asked what they hold")]
+    NothingYet,
     #[error("the state is older than what was answered before the last start; it is being caught up with")]
     BeforeTheLast,
     #[error("the process that holds this user {0}")]
@@ -71,6 +75,22 @@ pub(crate) enum Problem {
     Busy(&'static str),
     #[error("{0}")]
     NotReady(String),
+}
+
+/// A length of time for people.
+pub(crate) fn ago(ms: u64) -> String {
+    let s = ms / 1000;
+    match s {
+        0..10 => format!("{s}.{} s", ms % 1000 / 100),
+        10..120 => format!("{s} s"),
+        120..7200 => format!("{} min", s / 60),
+        7200..172_800 => format!("{} h", s / 3600),
+        _ => format!("{} days", s / 86_400),
+    }
+}
+
+fn lacking(missing: &Option<Arc<str>>) -> String {
+    missing.as_ref().map(|names| format!(": it lacks what {names} has, /readyz says why")).unwrap_or_default()
 }
 
 /// What became of the process that was asked.
@@ -149,6 +169,7 @@ impl Problem {
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
             Problem::TooOld { .. } => (503, "too-old", "Too old"),
             Problem::BeforeTheLast => (503, "catching-up", "Catching up"),
+            Problem::NothingYet => (503, "starting", "Starting"),
             Problem::OwnerAway(_) => (503, "owner-away", "The user's process is away"),
             Problem::Misrouted => (502, "misrouted", "Misrouted"),
             Problem::Behind => (503, "behind", "Behind"),
@@ -171,6 +192,17 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_told_in_units_that_fit() {
+        let told = [99, 9_900, 10_000, 119_999, 120_000, 7_200_000, 172_800_000].map(ago);
+        assert_eq!(told, ["0.0 s", "9.9 s", "10 s", "119 s", "2 min", "2 h", "2 days"]);
+        let missing = Some("kafka".into());
+        assert_eq!(
+            Problem::TooOld { age_ms: 61_000, most_ms: 500, missing }.to_string(),
+            "the list is as of 61 s ago, and at most 500 ms are asked for: it lacks what kafka has, /readyz says why"
+        );
+    }
 
     #[test]
     fn a_malformed_event_is_named_by_index_and_its_field_once() {

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use dataflow::hearing::Part;
 use dataflow::time::Time;
 
 use crate::app::{App, Floor};
@@ -16,6 +17,14 @@ use crate::problem::Problem;
 use crate::server::shutdown::Shutdown;
 use crate::settings::Settings;
 use crate::waits::Waits;
+
+/// What is said of an answer's age.
+pub(crate) struct Age {
+    /// Everything up to this time is in it.
+    pub(crate) as_of: Time,
+    /// Sources that it lacks, or of which something is wrong.
+    pub(crate) missing: Option<Arc<str>>,
+}
 
 /// The server's state, one for all threads.
 pub(crate) struct Shared {
@@ -58,14 +67,27 @@ impl Shared {
         }
     }
 
-    /// Whether a state may be answered from: not one before what was answered before, nor an older one than is asked for.
-    pub(crate) fn admit(&self, as_of: Time, parameters: &Parameters) -> Result<(), Problem> {
-        if !self.is_reached_again(as_of) {
+    /// Whether the state of a tick may be answered from, and what is said of a list that is made of `parts`. Not a state
+    /// before what was answered before, nor an older list than is asked for.
+    pub(crate) fn admit(&self, tick: Time, parts: &[Part], parameters: &Parameters) -> Result<Age, Problem> {
+        if !self.is_reached_again(tick) {
             return Err(Problem::BeforeTheLast);
         }
-        let Some(most_ms) = parameters.staleness_ms_max else { return Ok(()) };
-        let age_ms = self.app.clock.now().saturating_sub(as_of);
-        if age_ms <= most_ms { Ok(()) } else { Err(Problem::TooOld { age_ms, most_ms }) }
+        let age = self.age(tick, parts).ok_or(Problem::NothingYet)?;
+        let Some(most_ms) = parameters.staleness_ms_max else { return Ok(age) };
+        let age_ms = self.app.clock.now().saturating_sub(age.as_of);
+        if age_ms <= most_ms { Ok(age) } else { Err(Problem::TooOld { age_ms, most_ms, missing: age.missing }) }
+    }
+
+    /// What is said of a list that is made of `parts`, in the state of a tick; none while no time can be told at all.
+    fn age(&self, tick: Time, parts: &[Part]) -> Option<Age> {
+        let freshness = self.app.board.freshness();
+        if freshness.is_whole(tick) {
+            return Some(Age { as_of: tick, missing: None });
+        }
+        // Nothing older than was answered before the last start; the tick is not.
+        let as_of = freshness.as_of(tick, parts)?.max(self.app.floor.as_of);
+        Some(Age { as_of, missing: freshness.missing(parts).cloned() })
     }
 
     /// Whether a state is no older than those that were answered with before the last start.

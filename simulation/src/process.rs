@@ -351,5 +351,5 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
 
 /// Every source here has caught up once a process shows anything.
 fn noted(tick: Time) -> Reached {
-    Reached { tick, caught_up: true }
+    Reached { tick, begun: true, caught_up: true }
 }

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use dataflow::board::{Board, SourceBoard, State};
 use dataflow::feed::{Feed, Seat};
+use dataflow::hearing::Part;
 use dataflow::rules::Rules;
 use dataflow::time::{Millis, ServiceClock};
 
@@ -93,6 +94,7 @@ impl Source {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn ServiceClock>, board: &Board, letters: DeadLetters) -> Source {
         let board = board.source(NAME);
+        board.gives(&Part::ALL);
         (0..FILES.len()).for_each(|part| board.state(part, State::CatchingUp));
         Source { settings, clock, board, letters }
     }

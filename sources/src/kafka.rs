@@ -28,7 +28,9 @@
 //! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream goes on. When the outlet is full
 //!   the partition waits with the letter in hand; its position stays before the record.
 //! - *A broker is away, a topic is not there, a partition has no leader* (transient): told as the reason of
-//!   `Retrying`, tried again for ever. Answers go on from what has been read. A topic is never created.
+//!   `Retrying`, tried again for ever. Answers go on from what has been read. A topic is never created. Ticks do not wait
+//!   for brokers that do not answer, unless an earlier process answered with what they hold: histories are then as of when
+//!   they answered last.
 //! - *A topic was deleted and made anew, or lost its end*: librdkafka 2.12 would go on at the old offset without an
 //!   error and skip what lies before. Topic ids would tell, but the binding has no call
 //!   that shows them. Instead a record that was read some seconds ago is read again at every look; when another one
@@ -65,6 +67,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::board::Board;
 use dataflow::feed::{Feed, Position, Seat};
+use dataflow::hearing::Part;
 use dataflow::time::ServiceClock;
 use rdkafka::ClientConfig;
 
@@ -123,6 +126,7 @@ impl Source {
         let bell = Arc::new(Bell::default());
         let desks = Arc::new(Desks::default());
         let board = board.source(NAME);
+        board.gives(&[Part::Views]);
         let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(bell.clone()))?);
         let upstream = Brokers { consumer, addresses: settings.brokers, bell: bell.clone() };
         let charge = Charge {
@@ -131,6 +135,7 @@ impl Source {
             discovery: settings.discovery,
             resume,
             answered_before: settings.answered_before,
+            awaited: settings.awaited,
             desks: desks.clone(),
             bell: bell.clone(),
             board: board.clone(),

@@ -116,6 +116,7 @@ use std::time::Duration;
 
 use dataflow::board::{Board, SourceBoard, State};
 use dataflow::feed::{Feed, Proof, Seat};
+use dataflow::hearing::Part;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::time::{Millis, ServiceClock};
@@ -301,7 +302,12 @@ impl Source {
         names::check_slot(&settings.publication)?;
         let target = Target::new(&settings)?;
         let board = board.source(NAME);
+        board.gives(&[Part::Shop]);
         board.state(0, State::CatchingUp);
+        if resumed.is_none() {
+            // Its rows have no time that ticks could wait for.
+            board.pass_over();
+        }
         let flow = Arc::new(resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn)));
         Ok(Source { settings, target, clock, board, letters, flow, resumed: Mutex::new(resumed) })
     }

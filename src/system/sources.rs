@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use checkpoints::Durable;
+use checkpoints::{Durable, Reached};
 use dataflow::board::Board;
 use dataflow::feed::{Feed, OpenFeeds, Seat};
+use dataflow::hearing::Part;
 use dataflow::time::ServiceClock;
 use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
@@ -25,26 +26,32 @@ pub(super) struct Sources {
     pub(super) acknowledge: Acknowledge,
 }
 
-/// Makes the sources; what was restored is gone on from. `answered_before`: with everything that they had.
+/// Makes the sources; what was restored is gone on from. `answered`: with how much of them somebody was answered before.
 pub(super) fn make(
     config: &Config,
     clock: &Arc<dyn ServiceClock>,
     board: &Arc<Board>,
     letters: &SyncSender<DeadLetter>,
     restored: Option<&Arc<Restored>>,
-    answered_before: bool,
+    answered: Reached,
 ) -> anyhow::Result<Sources> {
     let kafka = config.kafka.as_ref().map(|settings| {
         let restored = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
-        let settings = kafka::Settings { answered_before, ..of_kafka(settings) };
+        let Reached { begun: awaited, caught_up: answered_before, .. } = answered;
+        let settings = kafka::Settings { answered_before, awaited, ..of_kafka(settings) };
         kafka::Source::resuming(settings, clock, board, letters.clone(), resume)
     });
     // One worker reads the database: it is one of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {
         Some(settings) => Some(Arc::new(of_restored(settings, config, clock, board, letters, restored)?)),
-        None => None,
+        None => {
+            if config.postgres.is_some() {
+                board.elsewhere(postgres::NAME, &[Part::Shop]);
+            }
+            None
+        }
     };
     let files = config.files.as_ref().map(|files| {
         let settings =

@@ -110,9 +110,25 @@ impl Serving {
     /// The products of a list.
     #[track_caller]
     pub(crate) fn products(&self, path: &str) -> Vec<String> {
-        let answer = self.get(path).json();
+        // Right after a start nothing has a time yet.
+        let answer = wait_for(SOON, &format!("{path} has an answer"), || {
+            let answer = self.get(path);
+            (answer.status != 503 || !answer.text().contains(":starting")).then_some(answer)
+        });
+        let answer = answer.json();
         let products = answer["products"].as_array().unwrap_or_else(|| panic!("no products: {answer}"));
         products.iter().map(|product| product.as_str().expect("an id is text").to_owned()).collect()
+    }
+
+    /// When a list was complete, in milliseconds, and the sources it lacks.
+    #[track_caller]
+    pub(crate) fn age(&self, path: &str) -> (u64, Option<String>) {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let as_of = answer.json()["as_of"].as_str().expect("a time").to_owned();
+        let as_of = chrono::DateTime::parse_from_rfc3339(&as_of).expect("a time").timestamp_millis();
+        let missing = answer.header("vitrine-missing-sources").map(str::to_owned);
+        (as_of.try_into().expect("a time after 1970"), missing)
     }
 
     /// Posts a view of the present and returns its token.

@@ -1,4 +1,5 @@
-//! A client that asks all the time: `as_of` must never go back, also from what was killed to what came after it.
+//! A client that asks all the time: `as_of` of a kind of list must never go back, also from what was killed to what came
+//! after it.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -23,7 +24,8 @@ pub(crate) struct Watch {
 /// What it saw.
 #[derive(Default)]
 struct Seen {
-    as_of: String,
+    /// By kind of list: those of a source that is away are older than others.
+    as_of: [String; 2],
     answers: u64,
     wrong: Vec<String>,
 }
@@ -67,10 +69,11 @@ impl Seen {
         self.answers += 1;
         // Always of the same form, so that the order of the texts is that of the times.
         let as_of = answer["as_of"].as_str().unwrap_or_default();
-        if as_of.is_empty() || as_of < self.as_of.as_str() {
-            self.wrong.push(format!("as_of went back from {} to {as_of} at {path}", self.as_of));
+        let before = &mut self.as_of[usize::from(path.ends_with("/history"))];
+        if as_of.is_empty() || as_of < before.as_str() {
+            self.wrong.push(format!("as_of went back from {before} to {as_of} at {path}"));
         }
-        self.as_of = as_of.to_owned();
+        *before = as_of.to_owned();
     }
 }
 

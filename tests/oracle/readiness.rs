@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::board::{Board, CLUSTER, State};
 use dataflow::engine::Settings;
+use dataflow::hearing::Part;
 use dataflow::rules::Rules;
 
 use crate::live::{Shared, settings};
@@ -49,5 +50,45 @@ fn a_process_says_so_while_another_one_is_not_live() {
     database(1, State::Stopped("gone".into()));
     database(0, State::Live);
     expect(&boards, [Some(1), None, Some(1)]);
+    processes::stop(engines);
+}
+
+/// Of one that is not there yet.
+const FAR: u64 = u64::MAX / 2;
+
+#[test]
+fn lists_age_in_every_process_when_one_of_them_does_not_hear_their_source() {
+    let boards: Vec<Arc<Board>> = (0..3).map(|_| Arc::default()).collect();
+    boards[0].source("database").gives(&[Part::Shop]);
+    boards[1..].iter().for_each(|board| board.elsewhere("database", &[Part::Shop]));
+    for board in &boards {
+        board.source("broker").gives(&[Part::Views]);
+        board.source("broker").state(0, State::Live);
+    }
+    boards[0].source("database").state(0, State::Live);
+    let shared = Shared::new(6);
+    let engines = processes::start_or_alone(3, |process| Settings {
+        open_feeds: Arc::new(|_| Vec::new()),
+        board: boards[process].clone(),
+        ..settings(&shared, Rules::default(), 2, 1)
+    });
+    let all = |what: &str, says: &dyn Fn(&Board) -> bool| {
+        harness::wait_until(SOON, what, || boards.iter().all(|board| says(board)));
+    };
+    let aged = |board: &Board, part| board.freshness().as_of(FAR, &[part]).is_some_and(|as_of| as_of < FAR);
+    let lacks = |board: &Board, part| board.freshness().missing(&[part]).map(|names| names.to_string());
+    all("everything is heard", &|board| board.freshness().is_whole(FAR));
+    boards[0].source("database").state(0, State::Stopped("another server".into()));
+    all("lists of the shop age", &|board| {
+        aged(board, Part::Shop) && lacks(board, Part::Shop).as_deref() == Some("database")
+    });
+    assert!(boards.iter().all(|board| !aged(board, Part::Views) && lacks(board, Part::Views).is_none()));
+    boards[2].source("broker").state(0, State::Retrying("no answer".into()));
+    all("lists of views age too", &|board| {
+        aged(board, Part::Views) && lacks(board, Part::Views).as_deref() == Some("broker")
+    });
+    boards[0].source("database").state(0, State::Live);
+    boards[2].source("broker").state(0, State::Live);
+    all("everything is heard again", &|board| board.freshness().is_whole(FAR));
     processes::stop(engines);
 }

@@ -167,7 +167,7 @@ fn a_mark_never_goes_back() {
         let mut durable = None;
         if let Ok(mut mark) = Mark::open(Path::new("marks"), "served", Arc::new(disk.clone())) {
             for to in [5, 3, 8, 8, 13, 21] {
-                if mark.raise(Reached { tick: to, caught_up: to > 5 }).is_err() {
+                if mark.raise(Reached { tick: to, begun: true, caught_up: to > 5 }).is_err() {
                     break;
                 }
                 durable = mark.read();
@@ -176,7 +176,7 @@ fn a_mark_never_goes_back() {
         durable
     };
     let whole = FakeDisk::new();
-    assert_eq!(raise(&whole), Some(Reached { tick: 21, caught_up: true }));
+    assert_eq!(raise(&whole), Some(Reached { tick: 21, begun: true, caught_up: true }));
     for operation in 0..whole.operations() {
         for loss in LOSSES {
             let disk = FakeDisk::new();

@@ -89,8 +89,8 @@ fn a_mark_is_read_back() {
     let mut mark = open();
     assert_eq!(mark.read(), None);
     for (tick, caught_up, then) in [(7, false, 7), (5, true, 7), (9, false, 9), (10, false, 10)] {
-        mark.raise(Reached { tick, caught_up }).unwrap();
-        let then = Some(Reached { tick: then, caught_up: tick != 7 });
+        mark.raise(Reached { tick, begun: true, caught_up }).unwrap();
+        let then = Some(Reached { tick: then, begun: true, caught_up: tick != 7 });
         assert_eq!((mark.read(), open().read()), (then, then));
     }
 }

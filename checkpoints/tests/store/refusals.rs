@@ -158,7 +158,7 @@ fn files_of_others_are_never_touched() {
 fn a_mark_needs_no_room_and_only_one_of_its_blocks() {
     let (disk, dir) = (FakeDisk::new(), Path::new(DIR));
     let open = || Mark::open(dir, "served", Arc::new(disk.clone()));
-    let noted = |tick| Reached { tick, caught_up: true };
+    let noted = |tick| Reached { tick, begun: true, caught_up: true };
     let mut mark = open().expect("there is none yet");
     assert_eq!(mark.read(), None);
     mark.raise(noted(7)).expect("the disk works");

@@ -4,6 +4,9 @@ use super::talk::Report;
 use crate::feed::Fed;
 use crate::time::Time;
 
+/// Whether the sources of a process are live, and whether those that give a part are heard, by part.
+type How = (bool, [bool; 2]);
+
 /// What a worker has reported.
 pub(crate) struct Reporter {
     worker: usize,
@@ -12,7 +15,7 @@ pub(crate) struct Reporter {
     /// The last tick in which something was reported to be fed, and the last that was reported full.
     fed: Time,
     full: Time,
-    last: Option<(usize, Option<Time>, bool)>,
+    last: Option<(usize, Option<Time>, How)>,
 }
 
 impl Reporter {
@@ -22,9 +25,9 @@ impl Reporter {
     }
 
     /// What there is to report after `fed` was fed in `tick`; `all` was fed by the whole process, and whether that is as
-    /// much as it may, and whether its sources are live.
-    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool, live: bool) -> Option<Report> {
-        let state = (fed.waiting / self.step, fed.reached, live);
+    /// much as it may, and how its sources are doing.
+    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool, how: How) -> Option<Report> {
+        let state = (fed.waiting / self.step, fed.reached, how);
         let first = fed.records > 0 && tick > self.fed;
         let full = is_full && tick > self.full;
         if !first && !full && self.last == Some(state) {
@@ -35,7 +38,8 @@ impl Reporter {
         self.full = if full { tick } else { self.full };
         // What another worker of this process fed is told by that one.
         let told = if fed.records > 0 || full { all.max(fed.records) } else { 0 };
-        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached, live })
+        let (live, heard) = how;
+        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached, live, heard })
     }
 }
 
@@ -50,7 +54,7 @@ mod tests {
     #[test]
     fn only_what_changes_the_leaders_mind_is_reported() {
         let mut reporter = Reporter::new(3, 4, 400);
-        let mut after = |fed, tick, all, is_full| reporter.after(fed, tick, all, is_full, true);
+        let mut after = |fed, tick, all, is_full| reporter.after(fed, tick, all, is_full, (true, [true; 2]));
         let first = after(fed(0, 0, None), 1, 0, false).expect("the leader has not heard of this worker yet");
         assert_eq!((first.worker, first.fed, first.reached), (3, 0, None));
         assert_eq!(after(fed(0, 0, None), 1, 0, false), None);
@@ -61,7 +65,10 @@ mod tests {
         assert_eq!(after(fed(0, 130, Some(9)), 2, 1, false).map(|report| report.reached), Some(Some(9)));
         assert_eq!(after(fed(0, 130, Some(9)), 2, 80, true).map(|report| report.fed), Some(80), "no more fits");
         assert_eq!(after(fed(0, 130, Some(9)), 2, 80, true), None);
-        let away = reporter.after(fed(0, 130, Some(9)), 2, 80, false, false);
+        let mut after = |live, heard| reporter.after(fed(0, 130, Some(9)), 2, 80, false, (live, heard));
+        let away = after(false, [true; 2]);
         assert_eq!(away.map(|report| report.live), Some(false), "something here is not live any more");
+        let away = after(false, [false, true]);
+        assert_eq!(away.map(|report| report.heard), Some([false, true]), "and nothing is heard of it");
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct Mark {
     pub(crate) waits_for: Option<usize>,
     /// Whether the sources of all processes had caught up by then.
     pub(crate) caught_up: bool,
+    /// The first tick whose time says something; 0 before.
+    pub(crate) first: Time,
+    /// By part, up to which time the sources of all processes are heard, if one is away (see [`crate::hearing`]).
+    pub(crate) heard: [Option<Time>; 2],
 }
 
 /// A worker of another process tells the leader how its sources are doing.
@@ -47,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) reached: Option<Time>,
     /// Whether the sources of the worker's process are live.
     pub(crate) live: bool,
+    /// Whether those that give a part are heard, by part.
+    pub(crate) heard: [bool; 2],
 }
 
 /// Where a worker's sources would go on after a tick.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::board::State;
+use crate::hearing::Part;
 
 fn pace() -> Pace {
     let pace = Pace::new(
@@ -74,8 +75,8 @@ fn nothing_shows_that_the_lease_does_not_cover() {
     struct Until(AtomicU64, AtomicBool);
 
     impl Lease for Until {
-        fn covers(&self, tick: Time, caught_up: bool) -> bool {
-            self.1.store(caught_up, Ordering::Relaxed);
+        fn covers(&self, tick: Time, extent: Extent) -> bool {
+            self.1.store(extent == Extent::CaughtUp, Ordering::Relaxed);
             tick <= self.0.load(Ordering::Relaxed)
         }
     }
@@ -100,7 +101,7 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
     leading.fed(0, fed(0, 0));
     assert_eq!(leading.due(9000, 0), Some(1), "the other process has not been heard of yet");
     leading.open(1000, 1000, false);
-    let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None, live: waiting == 0 };
+    let report = |fed, waiting| Report { worker: 1, fed, waiting, reached: None, live: waiting == 0, heard: [true; 2] };
     let board = Board::default();
     board.source("database");
     assert_eq!(leading.waits_for(&board), Some(0));
@@ -116,7 +117,9 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
     assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
     following.fed(1, fed(50, 70));
     assert_eq!(following.budget(), 0);
-    let mark = Mark { now: 1000, cut: true, end: false, held: false, waits_for: None, caught_up: false };
+    let heard = [None; 2];
+    let mark =
+        Mark { now: 1000, cut: true, end: false, held: false, waits_for: None, caught_up: false, first: 900, heard };
     following.marked(mark);
     assert!(!following.has_caught_up(1000));
     following.marked(mark);
@@ -132,4 +135,51 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
     leading.marked(end);
     following.marked(end);
     assert!(leading.is_stopped() && following.wait_stopped(Duration::ZERO));
+}
+
+#[test]
+fn the_first_time_that_says_something_is_the_first_that_is_told() {
+    let board = Board::default();
+    let pace = Pace::new(TickRules::default(), Place::alone(1), 1, &board, None);
+    let as_of = |tick| board.freshness().as_of(tick, &Part::ALL);
+    pace.fed(0, Fed { records: 0, waiting: 0, reached: Some(0) });
+    assert_eq!(pace.due(9000, 1), Some(2), "nothing is known yet");
+    assert_eq!(pace.closing(1, &board).first, 0);
+    pace.open(2, 9000, false);
+    assert_eq!(as_of(1), None);
+    pace.fed(0, Fed { records: 1, waiting: 0, reached: Some(700) });
+    assert_eq!(pace.due(9001, 2), Some(700));
+    assert_eq!(pace.closing(699, &board).first, 699);
+    assert_eq!((as_of(1), as_of(699)), (None, Some(699)));
+    let restored = Board::default();
+    Pace::new(TickRules::default(), Place::alone(1), 500, &restored, None);
+    assert_eq!(restored.freshness().as_of(499, &Part::ALL), Some(499));
+}
+
+#[test]
+fn what_another_process_does_not_hear_ages_here_too() {
+    let place = |process| Place { workers: 1, process, processes: 2 };
+    let boards = [Board::default(), Board::default()];
+    let [leading, following] = [0, 1].map(|process: usize| {
+        boards[process].elsewhere("topics", &[Part::Views]);
+        Pace::new(TickRules::default(), place(process), 500, &boards[process], None)
+    });
+    leading.fed(0, fed(0, 0));
+    let report = |heard| Report { worker: 1, fed: 0, waiting: 0, reached: None, live: false, heard };
+    leading.reported(report([false, true]), 500);
+    leading.open(1000, 1000, false);
+    let closing = leading.closing(1000, &boards[0]);
+    assert_eq!(closing.heard, [Some(1000), None]);
+    let Closing { cut, waits_for, caught_up, first, heard } = closing;
+    following.marked(Mark { now: 1000, cut, end: false, held: false, waits_for, caught_up, first, heard });
+    for board in &boards {
+        let shown = board.freshness();
+        assert_eq!((shown.as_of(1000, &[Part::Views]), shown.as_of(1000, &[Part::Shop])), (Some(1000), Some(1000)));
+        assert_eq!(shown.missing(&[Part::Views]).map(|names| &**names), Some("topics"));
+    }
+    leading.reported(report([true, true]), 1000);
+    leading.open(2000, 2000, false);
+    let heard = leading.closing(2000, &boards[0]).heard;
+    following.marked(Mark { now: 2000, cut, end: false, held: false, waits_for, caught_up, first, heard });
+    assert!(boards.iter().all(|board| board.freshness().is_whole(2000)));
 }

@@ -35,6 +35,8 @@ pub(crate) struct Source<'a> {
     name: &'static str,
     state: &'static str,
     reason: Option<&'a str>,
+    /// While it is away: lists that are made of it are as of this time.
+    heard_until: Option<String>,
     accepted: u64,
     ignored: &'a BTreeMap<&'static str, u64>,
     rejected: &'a BTreeMap<&'static str, u64>,
@@ -98,6 +100,7 @@ impl<'a> From<&'a SourceView> for Source<'a> {
             name: view.name,
             state,
             reason: reason.or(view.note.as_deref()),
+            heard_until: view.heard_until.map(super::instant::text),
             accepted: view.accepted,
             ignored: &view.ignored,
             rejected: &view.rejected,

@@ -1,5 +1,6 @@
 //! `GET /v1/bestsellers` and `GET /v1/categories/{category}/bestsellers`: the products with the most buyers.
 
+use dataflow::hearing::Part;
 use dataflow::rows::Ranking;
 use hyper::Response;
 use hyper::header::HeaderMap;
@@ -21,7 +22,7 @@ pub(crate) fn read(
     let shelf = &shared.app.shelf;
     scratch::with(|Scratch { out, sellers, as_of, names, .. }| {
         let glance = shelf.glance_any();
-        shared.admit(glance.as_of(), parameters)?;
+        let age = shared.admit(glance.as_of(), &[Part::Shop], parameters)?;
         let ranking = match category {
             None => Ranking::General,
             Some(category) => {
@@ -34,8 +35,8 @@ pub(crate) fn read(
             sellers.clear();
         }
         sellers.truncate(parameters.limit);
-        let (as_of, names) = (as_of.text(glance.as_of()), (names, &**shelf.dictionary()));
+        let (as_of, names) = (as_of.text(age.as_of), (names, &**shelf.dictionary()));
         answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);
-        Ok(answer::json(headers, out))
+        Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

@@ -7,7 +7,7 @@ use hyper::Response;
 use crate::answer::instant;
 use crate::answer::simple;
 use crate::body::Body;
-use crate::problem::Problem;
+use crate::problem::{Problem, ago};
 use crate::shared::Shared;
 
 /// Answers 200 as long as anything answers at all.
@@ -34,15 +34,23 @@ pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) 
         reasons.push("what was answered before the last start has not been reached again".into());
     }
     let age_ms = shared.app.clock.now().saturating_sub(as_of);
-    if shared.app.shelf.slots().closed() == 0 {
-        reasons.push("nothing is shown yet".into());
+    if shared.app.board.freshness().as_of(as_of, &[]).is_none() {
+        reasons.push("nothing is shown yet: the sources are being asked what they hold".into());
     } else if age_ms > shared.settings.staleness_max_ms {
-        reasons.push(format!("the state shown is {age_ms} ms old"));
+        reasons.push(format!("the newest state shown is as of {}, {} ago", instant::text(as_of), ago(age_ms)));
     }
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn of_source(source: &SourceView, as_of: Time) -> Option<String> {
+    let name = source.name;
+    let of_state = of_state(source, as_of)?;
+    let aged = source.heard_until.filter(|until| *until > 0 && *until < as_of);
+    let aged = aged.map(|until| format!("; lists made of what {name} has are as of {}", instant::text(until)));
+    Some(of_state + &aged.unwrap_or_default())
+}
+
+fn of_state(source: &SourceView, as_of: Time) -> Option<String> {
     let name = source.name;
     match &source.state {
         State::Live if as_of < source.live_since => Some(format!("{name} has caught up, and it does not show yet")),

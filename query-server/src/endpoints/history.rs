@@ -1,5 +1,6 @@
 //! `GET /v1/users/{user}/history`: the products a user viewed last, newest first.
 
+use dataflow::hearing::Part;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -23,14 +24,14 @@ pub(crate) fn read(
     scratch::with(|Scratch { out, viewed, as_of, names, .. }| {
         let key = shelf.dictionary().find_user(user);
         let glance = shelf.glance(key);
-        shared.admit(glance.as_of(), parameters)?;
+        let age = shared.admit(glance.as_of(), &[Part::Views], parameters)?;
         glance.history(key, viewed);
         if viewed.len() < shelf.rules().items_min {
             viewed.clear();
         }
         viewed.truncate(parameters.limit);
-        let shape = Shape::asked(legacy, parameters.explain, as_of.text(glance.as_of()));
+        let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
         user_shelf::history(out, user, viewed, (names, shelf.dictionary()), shape);
-        Ok(answer::json(headers, out))
+        Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

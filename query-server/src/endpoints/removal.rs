@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataflow::hearing::Part;
 use dataflow::time::Millis;
 
 use super::{Reply, wait_for};
@@ -20,7 +21,7 @@ pub(crate) fn answer(shared: &Arc<Shared>, user: Cow<'_, str>, product: Cow<'_, 
         if let Some(positions) = &parameters.after {
             wait_for(&shared, positions, parameters.wait).await?;
         }
-        shared.admit(shared.app.shelf.glance_any().as_of(), &parameters)?;
+        shared.admit(shared.app.shelf.glance_any().as_of(), &[Part::Views], &parameters)?;
         let viewed_at = viewed_at(&shared, &user, &product).ok_or(Problem::NotInHistory)?;
         // At least the latest view, so that a fast client clock cannot bring the product back.
         let at = shared.app.clock.now().max(viewed_at);

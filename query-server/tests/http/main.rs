@@ -6,6 +6,7 @@ mod client;
 mod connections;
 mod events;
 mod forwarding;
+mod freshness;
 mod hostile;
 mod legacy;
 mod limits;

@@ -112,7 +112,7 @@ fn a_state_too_old_is_not_ready() {
     let mut connection = shop.connect();
     eventually(|| {
         let answer = connection.get("/readyz");
-        answer.status == 503 && answer.text().contains("ms old")
+        answer.status == 503 && answer.text().contains("the newest state shown is as of 2")
     });
 }
 

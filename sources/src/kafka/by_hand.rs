@@ -63,6 +63,7 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>
         discovery: Duration::MAX,
         resume,
         answered_before,
+        awaited: answered_before,
         desks,
         bell: bell.clone(),
         board: board.clone(),

@@ -29,6 +29,9 @@ pub struct Settings {
     /// Whether somebody was answered with all of these topics before: then nothing counts as caught up with while one
     /// that is there cannot be read.
     pub answered_before: bool,
+    /// Whether somebody may have been answered with something of these topics before. Else ticks do not wait for brokers
+    /// that do not answer.
+    pub awaited: bool,
 }
 
 impl Settings {
@@ -43,6 +46,7 @@ impl Settings {
             future_max_ms: TimeBounds::FUTURE_MAX_DEFAULT,
             past_max_ms: TimeBounds::PAST_MAX_DEFAULT,
             answered_before: false,
+            awaited: false,
         }
     }
 }

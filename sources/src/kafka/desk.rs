@@ -147,6 +147,8 @@ pub(super) struct Orders {
     /// The brokers have said what there is, and everything that is to be read on has been ordered. Until then nothing is
     /// known of the time that was reached.
     pub(super) looked: bool,
+    /// Ticks are not to wait for what is to be caught up with: it does not come, and nobody was answered with it.
+    pub(super) passed_over: bool,
     /// Every topic has been found and everything of it that was there has been ordered.
     pub(super) complete: bool,
 }
@@ -182,6 +184,13 @@ impl Desk {
         }
     }
 
+    /// For the watcher: whether ticks are not to wait for what is to be caught up with.
+    pub(super) fn pass_over(&self, passed_over: bool) {
+        if std::mem::replace(&mut lock(&self.orders).passed_over, passed_over) != passed_over {
+            self.tell();
+        }
+    }
+
     /// For the watcher: all that was there has been ordered.
     pub(super) fn complete(&self) {
         if !std::mem::replace(&mut lock(&self.orders).complete, true) {
@@ -195,8 +204,8 @@ impl Desk {
             return None;
         }
         let mut orders = lock(&self.orders);
-        let Orders { looked, complete, .. } = *orders;
-        Some(Orders { by_partition: std::mem::take(&mut orders.by_partition), looked, complete })
+        let Orders { looked, passed_over, complete, .. } = *orders;
+        Some(Orders { by_partition: std::mem::take(&mut orders.by_partition), looked, passed_over, complete })
     }
 
     fn tell(&self) {

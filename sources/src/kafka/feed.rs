@@ -42,6 +42,8 @@ pub(super) struct KafkaFeed<F: Fetch> {
     turn: usize,
     /// Whether the watcher has tried to see what there is.
     looked: bool,
+    /// Whether ticks do not wait for what is to be caught up with.
+    passed_over: bool,
     /// Whether everything there was at the start has been ordered.
     complete: bool,
     caught_up: bool,
@@ -58,6 +60,7 @@ impl<F: Fetch> KafkaFeed<F> {
             common,
             turn: 0,
             looked: false,
+            passed_over: false,
             complete: false,
             caught_up: false,
         }
@@ -66,6 +69,7 @@ impl<F: Fetch> KafkaFeed<F> {
     fn obey(&mut self) {
         let Some(orders) = self.desk.take() else { return };
         self.looked = orders.looked;
+        self.passed_over = orders.passed_over;
         self.complete = orders.complete;
         for (id, order) in orders.by_partition {
             self.stop(&id);
@@ -110,6 +114,9 @@ impl<F: Fetch> KafkaFeed<F> {
     fn reached(&self) -> Option<Time> {
         if self.caught_up {
             return None;
+        }
+        if self.passed_over {
+            return Some(Fed::UNDATED);
         }
         if !self.looked {
             return Some(0);

@@ -10,6 +10,7 @@
 
 mod brokers;
 mod ends;
+mod passing;
 mod reread;
 mod topics;
 mod tracked;
@@ -28,6 +29,7 @@ use super::desk::{Desk, Desks, Known, Order, PartitionId, Place};
 use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
 use super::upstream::{Found, Unanswered, Upstream};
 
+use passing::Passing;
 use tracked::Tracked;
 
 pub(super) use brokers::Brokers;
@@ -49,6 +51,8 @@ pub(super) struct Charge<U> {
     pub(super) resume: Resume,
     /// Somebody was answered with all of the topics before.
     pub(super) answered_before: bool,
+    /// Somebody may have been answered with something of them.
+    pub(super) awaited: bool,
     pub(super) desks: Arc<Desks>,
     pub(super) bell: Arc<Bell>,
     pub(super) board: Arc<SourceBoard>,
@@ -69,11 +73,14 @@ pub(super) struct Watch<U: Upstream> {
     present: BTreeSet<PartitionId>,
     /// What is wrong, as found by the look at hand.
     troubles: Vec<String>,
+    /// A partition that is there gives no records, as found by the look at hand.
+    unreadable: bool,
     /// What is wrong with topics, as found when they were last looked up.
     topic_troubles: Vec<String>,
     /// Topics that are there and were not shown then.
     refused: Vec<Arc<str>>,
     said: State,
+    passing: Passing,
 }
 
 impl<U: Upstream> Drop for Watch<U> {
@@ -88,14 +95,19 @@ impl<U: Upstream> Drop for Watch<U> {
 impl<U: Upstream> Watch<U> {
     pub(super) fn new(charge: Charge<U>) -> Self {
         charge.board.state(PART, State::CatchingUp);
+        if !charge.is_awaited() {
+            charge.board.unmet();
+        }
         Watch {
             charge,
             tracked: BTreeMap::new(),
             present: BTreeSet::new(),
             troubles: Vec::new(),
+            unreadable: false,
             topic_troubles: Vec::new(),
             refused: Vec::new(),
             said: State::CatchingUp,
+            passing: Passing::default(),
         }
     }
 
@@ -124,15 +136,20 @@ impl<U: Upstream> Watch<U> {
 
     /// One look, told to the feeds and on the board; says whether anything is wrong.
     pub(super) fn turn(&mut self, deep: bool) -> bool {
-        if let Err(Unanswered(reason)) = self.look(deep) {
+        let looked = self.look(deep);
+        let fails = looked.is_err() || self.unreadable;
+        if let Err(Unanswered(reason)) = looked {
             self.troubles.push(reason);
         }
-        self.say()
+        let trouble = self.say();
+        self.pass_over(fails);
+        trouble
     }
 
     /// One look at everything; a `deep` one looks topics up and reads remembered records again.
     fn look(&mut self, deep: bool) -> Result<(), Unanswered> {
         self.troubles.clear();
+        self.unreadable = false;
         self.charge.upstream.serve();
         if deep {
             self.look_up_topics()?;
@@ -229,6 +246,7 @@ impl<U: Upstream> Watch<U> {
         let failed = failure.is_some();
         if let Some(failure) = failure {
             self.troubles.push(format!("partition {id} cannot be read: {failure}"));
+            self.unreadable = true;
         }
         if tracked.is_held_up() {
             self.troubles.push(format!("partition {id} waits until a refused record of it has been written away"));

@@ -135,7 +135,11 @@ impl Reader {
                 Err(Error::Stopped(_)) => return,
                 Err(error) => {
                     // Time goes on, for the other sources too, unless it is not known yet how far it had come.
-                    self.flow.lose(matches!(error, Error::OtherServer(_) | Error::Layout(_)));
+                    let lasts = matches!(error, Error::OtherServer(_) | Error::Layout(_));
+                    self.flow.lose(lasts);
+                    if lasts {
+                        self.board.pass_over();
+                    }
                     let text = format!("PostgreSQL at {}: {error}", self.target.place());
                     match error {
                         // The server they came from may come back, and a person may adopt this one.

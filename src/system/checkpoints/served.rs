@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use checkpoints::{Mark, Reached, RealDisk};
 use dataflow::board::{SourceBoard, State};
+use dataflow::lease::Extent;
 use dataflow::time::{Millis, Time};
 
 /// How far ahead of what is asked for the mark is raised.
@@ -28,8 +29,8 @@ const FILE: &str = "served";
 
 /// What may show.
 pub(crate) struct Lease {
-    /// Ticks up to this one may show: those before the sources have caught up, and those after.
-    until: [AtomicU64; 2],
+    /// Ticks up to this one may show, by how much of the sources they hold.
+    until: [AtomicU64; 3],
     wanted: Mutex<Wanted>,
     changed: Condvar,
 }
@@ -49,10 +50,12 @@ impl Lease {
     }
 
     fn allow(&self, noted: Reached) {
-        self.until[0].store(noted.tick, Ordering::Release);
-        if noted.caught_up {
-            self.until[1].store(noted.tick, Ordering::Release);
-        }
+        let extent = match noted {
+            Reached { caught_up: true, .. } => Extent::CaughtUp,
+            Reached { begun: true, .. } => Extent::Begun,
+            _ => Extent::Partial,
+        };
+        self.until[..=extent as usize].iter().for_each(|until| until.store(noted.tick, Ordering::Release));
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
@@ -80,13 +83,15 @@ impl Lease {
 }
 
 impl dataflow::lease::Lease for Lease {
-    fn covers(&self, tick: Time, caught_up: bool) -> bool {
-        let until = self.until[usize::from(caught_up)].load(Ordering::Acquire);
+    fn covers(&self, tick: Time, extent: Extent) -> bool {
+        let until = self.until[extent as usize].load(Ordering::Acquire);
         if tick + AHEAD_MS / 2 > until {
             let mut wanted = self.wanted();
-            let mark = Reached { tick: tick + AHEAD_MS, caught_up };
+            let (begun, caught_up) = (extent >= Extent::Begun, extent == Extent::CaughtUp);
+            let mark = Reached { tick: tick + AHEAD_MS, begun, caught_up };
             // Asked for again and again until it is there: that is no news.
-            if wanted.mark.tick < tick + AHEAD_MS / 2 || wanted.mark.and(mark).caught_up != wanted.mark.caught_up {
+            let says = |mark: Reached| (mark.begun, mark.caught_up);
+            if wanted.mark.tick < tick + AHEAD_MS / 2 || says(wanted.mark.and(mark)) != says(wanted.mark) {
                 wanted.mark = wanted.mark.and(mark);
                 self.changed.notify_all();
             }
@@ -180,8 +185,8 @@ mod tests {
     }
 
     /// Asks as the workers do.
-    fn wait_covered(served: &Served, tick: Time, caught_up: bool) {
-        while !served.lease().covers(tick, caught_up) {
+    fn wait_covered(served: &Served, tick: Time, extent: Extent) {
+        while !served.lease().covers(tick, extent) {
             std::thread::yield_now();
         }
     }
@@ -191,31 +196,46 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, _) = served(dir.path());
         assert_eq!(first.floor(), None);
-        assert!(!first.lease().covers(100_000, false), "nothing is noted yet");
-        wait_covered(&first, 100_000, false);
-        assert_eq!(served(dir.path()).0.floor(), Some(Reached { tick: 100_000 + AHEAD_MS, caught_up: false }));
-        assert!(first.lease().covers(100_001, false) && !first.lease().covers(100_001, true));
-        wait_covered(&first, 100_001, true);
+        assert!(!first.lease().covers(100_000, Extent::Begun), "nothing is noted yet");
+        wait_covered(&first, 100_000, Extent::Begun);
+        assert_eq!(
+            served(dir.path()).0.floor(),
+            Some(Reached { tick: 100_000 + AHEAD_MS, begun: true, caught_up: false })
+        );
+        assert!(first.lease().covers(100_001, Extent::Begun) && !first.lease().covers(100_001, Extent::CaughtUp));
+        wait_covered(&first, 100_001, Extent::CaughtUp);
         drop(first);
         let (second, _) = served(dir.path());
         let floor = second.floor().unwrap();
         assert!(floor.caught_up && floor.tick >= 100_001, "{floor:?}");
-        assert!(second.lease().covers(floor.tick, true), "it says so already");
+        assert!(second.lease().covers(floor.tick, Extent::CaughtUp), "it says so already");
+        assert!(second.lease().covers(floor.tick, Extent::Partial));
+    }
+
+    #[test]
+    fn that_a_source_was_never_reached_is_noted_until_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = served(dir.path());
+        wait_covered(&first, 5_000, Extent::Partial);
+        let begun = || served(dir.path()).0.floor().unwrap().begun;
+        assert!(!begun());
+        wait_covered(&first, 5_001, Extent::Begun);
+        assert!(begun());
     }
 
     #[test]
     fn a_mark_that_cannot_be_raised_is_told_and_nothing_shows_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
         let (served, board) = served(dir.path());
-        wait_covered(&served, 5000, true);
+        wait_covered(&served, 5000, Extent::CaughtUp);
         // Not a file any more.
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         std::fs::create_dir(dir.path().join(FILE)).unwrap();
-        assert!(!served.lease().covers(50_000, true));
+        assert!(!served.lease().covers(50_000, Extent::CaughtUp));
         while board.snapshot()[0].state == State::Live {
             std::thread::yield_now();
         }
-        assert!(!served.lease().covers(50_000, true));
+        assert!(!served.lease().covers(50_000, Extent::CaughtUp));
     }
 
     #[test]

@@ -236,7 +236,11 @@ mod tests {
     use super::*;
 
     fn start(generation: u64) -> Start {
-        Start { checkpoint: Some(7), floor: Some(checkpoints::Reached { tick: 5, caught_up: true }), generation }
+        Start {
+            checkpoint: Some(7),
+            floor: Some(checkpoints::Reached { tick: 5, begun: true, caught_up: true }),
+            generation,
+        }
     }
 
     /// One end, as a test sets it up.

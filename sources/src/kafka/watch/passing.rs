@@ -1,0 +1,49 @@
+//! Whether ticks wait for brokers that do not answer.
+//!
+//! They do where somebody was answered with what is to be read again: less than that must not show. Where nobody was, at a
+//! first start, lists that are made of something else do not stand still for it.
+
+use std::time::{Duration, Instant};
+
+use super::{Charge, Upstream, Watch};
+
+/// How long nothing may come until ticks go on: of brokers that never answered, and of those that did.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+
+/// How it has been.
+#[derive(Default)]
+pub(super) struct Passing {
+    /// A look has succeeded, and there was something to read.
+    answered: bool,
+    /// Since when nothing can be read.
+    since: Option<Instant>,
+}
+
+impl<U: Upstream> Watch<U> {
+    /// Tells the feeds and the board; `fails`: nothing, or not everything, can be read for now.
+    pub(super) fn pass_over(&mut self, fails: bool) {
+        let passing = &mut self.passing;
+        passing.answered |= !fails && !self.tracked.is_empty();
+        let since = *passing.since.get_or_insert_with(Instant::now);
+        if !fails {
+            passing.since = None;
+        }
+        let answered = passing.answered;
+        let passed_over = fails && since.elapsed() >= PATIENCE[usize::from(answered)] && !self.charge.is_awaited();
+        self.charge.desks.all().0.iter().for_each(|desk| desk.pass_over(passed_over));
+        if passed_over {
+            self.charge.board.pass_over();
+        }
+        if answered {
+            self.charge.board.meet();
+        }
+    }
+}
+
+impl<U> Charge<U> {
+    /// Whether an earlier process may have answered with what is to be read.
+    pub(super) fn is_awaited(&self) -> bool {
+        // Any topic has a first partition.
+        self.awaited || self.topics.iter().any(|topic| (self.resume)(topic, 0).is_some())
+    }
+}
