@@ -8,6 +8,8 @@
 //! `cargo test` runs a short selection. With `--full` everything runs at its full size, or the faults that are named;
 //! `scripts/faults` does that. The last line is `N faults, K differ`; the one before names what could not be tried here.
 
+#[path = "faults/bad_row.rs"]
+mod bad_row;
 #[path = "faults/broker.rs"]
 mod broker;
 #[path = "faults/checkpoints.rs"]
@@ -20,10 +22,16 @@ mod cluster;
 mod database;
 #[path = "hostile/dice.rs"]
 mod dice;
+#[path = "faults/fail_over.rs"]
+mod fail_over;
 #[path = "faults/kills.rs"]
 mod kills;
 #[path = "faults/load.rs"]
 mod load;
+#[path = "faults/meanwhile.rs"]
+mod meanwhile;
+#[path = "faults/migrations.rs"]
+mod migrations;
 #[path = "faults/mirror.rs"]
 mod mirror;
 #[path = "faults/plain.rs"]
@@ -34,10 +42,16 @@ mod processes;
 mod report;
 #[path = "faults/resumed.rs"]
 mod resumed;
+#[path = "faults/row_security.rs"]
+mod row_security;
 #[path = "faults/scene.rs"]
 mod scene;
 #[path = "faults/services.rs"]
 mod services;
+#[path = "faults/silence.rs"]
+mod silence;
+#[path = "faults/stage.rs"]
+mod stage;
 #[path = "faults/topics.rs"]
 mod topics;
 #[path = "faults/vitrine.rs"]
@@ -83,6 +97,13 @@ const FAULTS: &[Fault] = &[
     Fault { name: "freeze-process", run: Beside(processes::frozen), times: [2, 10] },
     Fault { name: "clock-jumps", run: Beside(clocks::jumped), times: [4, 10] },
     Fault { name: "slot-dropped", run: Beside(database::slot_dropped), times: [2, 10] },
+    Fault { name: "fail-over", run: Beside(fail_over::promoted), times: [1, 12] },
+    Fault { name: "stalled-connection", run: Beside(silence::stalled), times: [1, 6] },
+    Fault { name: "silent-server", run: Beside(silence::silent), times: [1, 6] },
+    Fault { name: "row-security", run: Beside(row_security::switched_on), times: [2, 12] },
+    Fault { name: "migrations", run: Beside(migrations::of_tables), times: [10, 38] },
+    Fault { name: "partitions", run: Beside(migrations::of_partitions), times: [2, 12] },
+    Fault { name: "bad-row", run: Beside(bad_row::written), times: [2, 12] },
     Fault { name: "topic-recreated", run: Beside(topics::recreated), times: [2, 6] },
     Fault { name: "topic-truncated", run: Beside(topics::truncated), times: [2, 6] },
     Fault { name: "partitions-added", run: Beside(topics::partitions_added), times: [2, 6] },

@@ -4,12 +4,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use harness::{http, wait_until};
-use serde_json::Value;
+use harness::wait_until;
 
-use crate::load::{pause, product, view};
+use crate::meanwhile::{ANY_LIST, answers, goes_on_or_says_so};
 use crate::report::Report;
 use crate::resumed::Kept;
 use crate::scene::{Scene, seconds};
@@ -19,9 +17,6 @@ use crate::services::{SOON, Services};
 const DISK: &str = "size=8m";
 /// Checkpoints that fail before there is room again.
 const FAILED: u64 = 4;
-/// Answered from what is restored.
-const ANY_LIST: &str = "/v1/bestsellers";
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
 pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) {
@@ -74,10 +69,7 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
         });
         let user = format!("f-{number}");
         let (seen, mut differences) = goes_on_or_says_so(&scene, &user);
-        match scene.start.get(ANY_LIST) {
-            Ok(answer) if answer.status == 200 => {}
-            other => differences.push(format!("no answer while the disk is full: {other:?}")),
-        }
+        differences.extend(answers(&scene));
         let killed = number % 2 == 1;
         if killed {
             scene.start_again();
@@ -94,30 +86,6 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
         let kind = if killed { "full, and the program killed and started meanwhile" } else { "full for a while" };
         report.fault(&format!("{kind}, {seen}, {said}"), differences);
     }
-}
-
-/// A view of that user is posted: it is shown, or the program says that it is not ready. What stands still in silence
-/// would be taken for a quiet shop.
-fn goes_on_or_says_so(scene: &Scene, user: &str) -> (&'static str, Vec<String>) {
-    let events = Value::from(vec![view(user, &product(0), user)]);
-    let posted = http::post(&scene.start.url("/v1/events"), "application/json", events.to_string());
-    if posted.status != 202 {
-        return ("refusing events", vec![format!("a view was answered {}: {}", posted.status, posted.text())]);
-    }
-    let path = format!("/v1/users/{user}/history");
-    let shown =
-        || scene.start.get(&path).is_ok_and(|answer| answer.status == 200 && answer.text().contains(&product(0)));
-    let begun = Instant::now();
-    while begun.elapsed() < SOON {
-        if shown() {
-            return ("going on meanwhile", Vec::new());
-        }
-        if scene.start.unready().is_some() {
-            return ("saying meanwhile that it is old", Vec::new());
-        }
-        pause(AGAIN);
-    }
-    ("standing still meanwhile", vec![format!("{path} does not show what was posted, and /readyz says 200")])
 }
 
 /// Files of the directory whose names end so, by name, which is by tick.

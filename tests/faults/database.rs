@@ -32,7 +32,7 @@ pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize)
 /// the range is told.
 pub(crate) fn slot_dropped(services: &Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "slot-dropped");
-    scene.kept = Kept::NoSlot;
+    scene.kept = Kept::NoLog;
     for number in 0..times {
         scene.let_run(seconds(2));
         let stopped = number % 2 == 1;

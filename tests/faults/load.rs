@@ -68,6 +68,8 @@ pub(crate) struct Target {
     pub(crate) kafka: rdkafka::ClientConfig,
     pub(crate) topic: String,
     pub(crate) database: String,
+    /// Before the number of an order, in its id.
+    pub(crate) order_prefix: &'static str,
     pub(crate) start: Start,
 }
 

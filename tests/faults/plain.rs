@@ -46,16 +46,22 @@ impl Keys {
 }
 
 impl Plain {
-    /// From the tables, with the orders that are in the window as of `as_of_ms`.
-    pub(crate) fn work_out(client: &mut Client, as_of_ms: u64) -> Result<Plain, postgres::Error> {
+    /// From the tables, with the orders that are in the window as of `as_of_ms`, but for those whose ids begin with
+    /// `left_out`.
+    pub(crate) fn work_out(
+        client: &mut Client,
+        as_of_ms: u64,
+        left_out: Option<&str>,
+    ) -> Result<Plain, postgres::Error> {
         let keys = Keys(Dictionary::new(Ids::new(*ID_KEY)));
-        let rows = client.query("SELECT product_id, category_id FROM products", &[])?;
+        let rows = client.query("SELECT product_id, category_id::text FROM products", &[])?;
         let categories: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let window_s = (as_of_ms as f64 - WINDOW_DAYS * DAY_MS) / 1000.0;
         let sql = "SELECT product_id, count(DISTINCT user_id) FROM order_items JOIN orders USING (order_id) \
-                   WHERE date_trunc('milliseconds', created_at) > to_timestamp($1) GROUP BY product_id";
+                   WHERE date_trunc('milliseconds', created_at) > to_timestamp($1) \
+                   AND ($2::text IS NULL OR NOT starts_with(order_id::text, $2)) GROUP BY product_id";
         let mut best: BTreeMap<Option<String>, Vec<Sold>> = BTreeMap::from([(None, Vec::new())]);
-        for row in client.query(sql, &[&window_s])? {
+        for row in client.query(sql, &[&window_s, &left_out])? {
             let sold: Sold = (row.get(0), row.get(1));
             if let Some(category) = categories.get(&sold.0) {
                 best.entry(Some(category.clone())).or_default().push(sold.clone());

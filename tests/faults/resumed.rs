@@ -18,8 +18,8 @@ pub(crate) enum Kept {
     Everything,
     /// An older checkpoint than the newest, of which the server's log may be gone.
     Older,
-    /// Checkpoints, and no slot.
-    NoSlot,
+    /// Checkpoints, from which the log may not lead on.
+    NoLog,
 }
 
 /// The tick of the newest checkpoint of one process in a directory, if one was written whole.

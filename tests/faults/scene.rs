@@ -13,6 +13,7 @@ use crate::mirror::Mirror;
 use crate::plain::Plain;
 use crate::resumed::{self, Kept};
 use crate::services::{SOON, Services};
+use crate::stage::{PROCESSES, Stage};
 use crate::vitrine::{Start, Vitrine};
 use crate::watch::Watch;
 
@@ -26,8 +27,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 const HELD_BACK_MAX: Duration = Duration::from_secs(3);
 /// The program is started with each of these in turn.
 const WORKERS: [usize; 3] = [1, 2, 4];
-/// Of a cluster, and the workers of each.
-const PROCESSES: usize = 2;
+/// The workers of each process of a cluster.
 const CLUSTER_WORKERS: usize = 2;
 const PARTITIONS: i32 = 3;
 const MILLIS: usize = 1000;
@@ -44,6 +44,8 @@ pub(crate) struct Scene {
     pub(crate) database: String,
     /// What the faults leave of checkpoints and slot.
     pub(crate) kept: Kept,
+    /// The beginning of the ids of orders that must not count, whose rows may become dead letters.
+    pub(crate) left_out: Option<&'static str>,
     /// The newest checkpoint that was there when what runs was started.
     newest: Option<u64>,
     letters: String,
@@ -56,48 +58,51 @@ pub(crate) struct Scene {
 impl Scene {
     /// Makes all that, and waits until the program is ready. `name` is part of the topics' and the database's names.
     pub(crate) fn open(services: &Services, name: &str) -> Scene {
-        Scene::open_as(services, name, 1, Vec::new())
+        Scene::open_on(services, name, Stage::default())
     }
 
     /// As [`Scene::open`], with variables for the program's environment.
     pub(crate) fn open_with(services: &Services, name: &str, environment: Vec<(String, String)>) -> Scene {
-        Scene::open_as(services, name, 1, environment)
+        Scene::open_on(services, name, Stage { environment, ..Stage::default() })
     }
 
     /// As [`Scene::open`], with a cluster under its supervisor.
     pub(crate) fn open_cluster(services: &Services, name: &str) -> Scene {
-        Scene::open_as(services, name, PROCESSES, Vec::new())
+        Scene::open_on(services, name, Stage { processes: PROCESSES, ..Stage::default() })
     }
 
-    fn open_as(services: &Services, name: &str, processes: usize, environment: Vec<(String, String)>) -> Scene {
+    /// As [`Scene::open`], on a stage of its own.
+    pub(crate) fn open_on(services: &Services, name: &str, stage: Stage) -> Scene {
         let dir = TempDir::with_prefix("vitrine-faults-").expect("a temporary directory");
         let topics = [format!("views-{name}"), format!("removals-{name}")];
         let letters = format!("letters-{name}");
         for topic in topics.iter().chain([&letters]) {
             services.kafka.create_topic(topic, PARTITIONS);
         }
-        let database = services.postgres.create_database(name);
-        execute(&database, &load::schema());
+        let database = stage.database.clone().unwrap_or_else(|| services.postgres.create_database(name));
+        execute(&database, &stage.schema);
         let (brokers, [views, removals]) = (services.kafka.bootstrap(), &topics);
-        let slot = name.replace('-', "_");
+        let (slot, mode, url) = (name.replace('-', "_"), stage.mode, stage.url.as_ref().unwrap_or(&database));
         let checkpoints = dir.path().join("checkpoints");
         std::fs::create_dir(&checkpoints).expect("a directory is made");
         let settings = format!(
             "[kafka]\nbrokers = \"{brokers}\"\nviews = [\"{views}\"]\nremovals = \"{removals}\"\n\
              dead_letters = \"{letters}\"\ndiscovery_s = 1\n\
              [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
-             [postgres]\nurl = \"{database}\"\nmode = \"replication\"\nslot = \"{slot}\"\npublication = \"{slot}\"\n\
-             refresh_s = 1\n\
-             [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n"
+             [postgres]\nurl = \"{url}\"\nmode = \"{mode}\"\nslot = \"{slot}\"\npublication = \"{slot}\"\n\
+             refresh_s = 1\n{}\
+             [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n",
+            stage.postgres
         );
-        let mut start = Start::new(dir.path(), &settings, processes);
-        start.environment = environment;
-        let mut vitrine = start.start(if processes > 1 { CLUSTER_WORKERS } else { WORKERS[0] });
+        let mut start = Start::new(dir.path(), &settings, stage.processes);
+        start.environment = stage.environment;
+        let mut vitrine = start.start(if stage.processes > 1 { CLUSTER_WORKERS } else { WORKERS[0] });
         vitrine.wait_ready(&start, SOON).unwrap_or_else(|reason| panic!("{reason}"));
         let target = Target {
             kafka: services.kafka.client_config(),
             topic: topics[0].clone(),
             database: database.clone(),
+            order_prefix: stage.order_prefix,
             start: start.clone(),
         };
         // The same at every run, and another one for every kind.
@@ -105,8 +110,23 @@ impl Scene {
         let load = Load::start(&target, seed);
         let watches = start.each().map(|process| Watch::start(&process)).collect();
         let (mirror, dice) = (Mirror::default(), Dice(seed));
-        let (kept, newest) = (Kept::Everything, None);
-        Scene { start, vitrine, mirror, load, dice, topics, database, kept, newest, letters, watches, starts: 1, dir }
+        let (kept, newest, left_out) = (Kept::Everything, None, None);
+        Scene {
+            start,
+            vitrine,
+            mirror,
+            load,
+            dice,
+            topics,
+            database,
+            kept,
+            left_out,
+            newest,
+            letters,
+            watches,
+            starts: 1,
+            dir,
+        }
     }
 
     /// The directory of the checkpoints.
@@ -171,15 +191,9 @@ impl Scene {
     /// Waits until all lists are what they should be, while nothing is written; says in how long, and what differs.
     pub(crate) fn compare(&mut self, services: &Services, further: &[String]) -> (String, Vec<String>) {
         let quiet = Instant::now();
-        let users: Vec<String> = load::users().into_iter().chain(further.iter().cloned()).collect();
-        let mut client = connect(&self.database);
         let mut nudged = "";
         let mut differences = loop {
-            self.mirror.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
-            let as_of = self.start.status().and_then(|status| status["as_of_ms"].as_u64()).unwrap_or(0);
-            let plain = Plain::work_out(&mut client, as_of).expect("the test's queries are valid");
-            let compared = self.start.each().map(|process| plain.differences(&self.mirror, &users, &process));
-            let mut differences: Vec<String> = compared.flatten().collect();
+            let mut differences = self.differ(services, self.left_out, further);
             let lost = self.lost();
             if !lost.is_empty() && nudged.is_empty() && quiet.elapsed() > HELD_BACK_MAX {
                 self.nudge(services);
@@ -207,11 +221,33 @@ impl Scene {
         (format!("settled after {settled} ms, {records} records{nudged}, {answers} answers watched"), differences)
     }
 
-    /// What was taken for an event that cannot be used.
-    fn refused(&self, services: &Services) -> Option<String> {
-        let letters = |partition| services.kafka.watermarks(&self.letters, partition).1;
-        let count: i64 = (0..PARTITIONS).map(letters).sum();
-        (count > 0).then(|| format!("{count} offsets of {} are taken: good events became dead letters", self.letters))
+    /// What differs at this moment, where orders whose ids begin with `left_out` do not count. What has just happened may
+    /// not be shown yet.
+    pub(crate) fn differ(&mut self, services: &Services, left_out: Option<&str>, further: &[String]) -> Vec<String> {
+        let users: Vec<String> = load::users().into_iter().chain(further.iter().cloned()).collect();
+        self.mirror.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
+        let as_of = self.start.status().and_then(|status| status["as_of_ms"].as_u64()).unwrap_or(0);
+        let plain = Plain::work_out(&mut connect(&self.database), as_of, left_out);
+        let plain = plain.expect("the test's queries are valid");
+        self.start.each().flat_map(|process| plain.differences(&self.mirror, &users, &process)).collect()
+    }
+
+    /// Whether anything but rows of the orders that must not count became a dead letter.
+    fn refused(&self, services: &Services) -> Vec<String> {
+        let letters = self.letters(services);
+        let meant = |letter: &str| self.left_out.is_some_and(|order| letter.contains(order));
+        letters
+            .into_iter()
+            .filter(|letter| !meant(letter))
+            .map(|it| format!("this became a dead letter: {it}"))
+            .collect()
+    }
+
+    /// All dead letters.
+    pub(crate) fn letters(&self, services: &Services) -> Vec<String> {
+        let count: i64 = (0..PARTITIONS).map(|partition| services.kafka.watermarks(&self.letters, partition).1).sum();
+        let letters = services.kafka.consume(&self.letters, count as usize, SOON);
+        letters.into_iter().map(|letter| String::from_utf8_lossy(&letter.payload).into_owned()).collect()
     }
 
     /// Writes an event that changes none of the lists that are compared to every partition of the views. A broker that was

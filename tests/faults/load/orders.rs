@@ -96,7 +96,7 @@ impl Orders {
 
     fn new_order(&mut self) -> String {
         self.made += 1;
-        let order = format!("o-{}", self.made);
+        let order = format!("{}{}", self.target.order_prefix, self.made);
         self.orders.push(order.clone());
         order
     }

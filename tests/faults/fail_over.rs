@@ -1,0 +1,78 @@
+//! The database's place taken by its standby, under load: the same address, another server behind it.
+//!
+//! ```text
+//! program, load, comparison ─▶ proxy ─▶ primary ─▶ standby       then        proxy ─▶ standby, promoted
+//! ```
+//! The standby knows nothing of the replication slot, so the tables are read anew, as a difference.
+
+use std::time::Duration;
+
+use harness::postgres::Server;
+use harness::proxy::Proxy;
+
+use crate::load::pause;
+use crate::report::Report;
+use crate::resumed::Kept;
+use crate::scene::{Scene, seconds};
+use crate::services::Services;
+use crate::stage::Stage;
+
+const NAME: &str = "fail-over";
+/// So long the standby hears nothing before the primary is lost: transactions that were committed and shown are lost with it.
+const LAG: Duration = Duration::from_millis(500);
+
+/// How the primary goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Killed under load.
+    Killed,
+    /// Killed after a while in which the standby had heard nothing.
+    Ahead,
+    /// Shut down in order, for which it waits until all that follow its log have it.
+    InOrder,
+}
+
+const ENDINGS: [(Ending, &str); 3] = [
+    (Ending::Ahead, "killed with transactions that its standby has not"),
+    (Ending::InOrder, "shut down in order"),
+    (Ending::Killed, "killed"),
+];
+
+/// The program is gone meanwhile every fourth time: it starts with the other server.
+pub(crate) fn promoted(services: &Services, report: &mut Report, times: usize) {
+    let mut primary = Server::start();
+    let proxy = Proxy::start(primary.port());
+    let database = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
+    let mut scene = Scene::open_on(services, NAME, Stage { database: Some(database), ..Stage::default() });
+    scene.kept = Kept::NoLog;
+    for number in 0..times {
+        let stream = Proxy::start(primary.port());
+        let standby = primary.standby_through(stream.port());
+        scene.let_run(seconds(2));
+        let (ending, how) = ENDINGS[number % ENDINGS.len()];
+        let restarted = number % 4 == 3;
+        if restarted {
+            scene.kill();
+        }
+        match ending {
+            Ending::InOrder => primary.stop(),
+            Ending::Killed => primary.kill9(),
+            Ending::Ahead => {
+                stream.stall();
+                pause(LAG);
+                primary.kill9();
+            }
+        }
+        stream.reset();
+        standby.promote();
+        proxy.redirect(standby.port());
+        proxy.reset();
+        if restarted {
+            scene.start_again();
+        }
+        let (said, differences) = scene.settle(services);
+        let both = if restarted { ", and the program too" } else { "" };
+        report.fault(&format!("the primary {how}{both}, timeline {}, {said}", standby.timeline()), differences);
+        primary = standby;
+    }
+}

@@ -1,0 +1,98 @@
+//! What a shop does to its tables while the program runs, or while it is down: none of it is refused or held up because of
+//! the program, and afterwards the lists are what SQL gives.
+
+#[path = "migrations/partitions.rs"]
+mod partitions;
+#[path = "migrations/tables.rs"]
+mod tables;
+
+use std::time::Duration;
+
+use harness::postgres::connect;
+use postgres::error::SqlState;
+use postgres::{Client, Error};
+
+use crate::load::pause;
+use crate::report::Report;
+use crate::resumed::Kept;
+use crate::scene::Scene;
+use crate::services::Services;
+use crate::stage::Stage;
+
+/// The longest wait for a lock. The transactions of the load take milliseconds.
+const LOCK_MAX: &str = "5s";
+/// Of two transactions that wait for each other the server ends either, which is no refusal.
+const ATTEMPTS: usize = 20;
+const BEFORE_MS_MAX: usize = 500;
+/// The program is down for so long.
+const DOWN: Duration = Duration::from_millis(500);
+
+/// Statements of one transaction.
+struct Migration {
+    what: &'static str,
+    sql: &'static str,
+}
+
+/// Everything that is done to one set of tables, in this order.
+struct Series {
+    name: &'static str,
+    schema: &'static str,
+    mode: &'static str,
+    migrations: &'static [Migration],
+}
+
+/// Of tables as most shops have them; each time round they are made anew.
+pub(crate) fn of_tables(services: &Services, report: &mut Report, times: usize) {
+    run(&tables::SERIES, services, report, times);
+}
+
+/// Of a partitioned table, whose rows come and go with the partitions.
+pub(crate) fn of_partitions(services: &Services, report: &mut Report, times: usize) {
+    run(&partitions::SERIES, services, report, times);
+}
+
+fn run(series: &Series, services: &Services, report: &mut Report, times: usize) {
+    let mut scene: Option<Scene> = None;
+    for number in 0..times {
+        let (round, step) = (number / series.migrations.len(), number % series.migrations.len());
+        if step == 0 {
+            scene = None;
+        }
+        let scene = scene.get_or_insert_with(|| open(series, services, round));
+        let stopped = round % 2 == 1;
+        let Migration { what, sql } = &series.migrations[step];
+        scene.let_run(BEFORE_MS_MAX);
+        if stopped {
+            scene.kill();
+        }
+        let refused = migrate(&mut connect(&scene.database), sql).err();
+        if stopped {
+            pause(DOWN);
+            scene.start_again();
+        }
+        let (said, mut differences) = scene.settle(services);
+        differences.extend(refused.map(|error| format!("the server refused {sql}: {error:?}")));
+        let kind = if stopped { "while the program was down" } else { "while it ran" };
+        report.fault(&format!("{what} {kind}, {said}"), differences);
+    }
+}
+
+fn open(series: &Series, services: &Services, round: usize) -> Scene {
+    let stage = Stage { schema: series.schema.to_owned(), mode: series.mode, order_prefix: "", ..Stage::default() };
+    let mut scene = Scene::open_on(services, &format!("{}-{round}", series.name), stage);
+    scene.kept = Kept::NoLog;
+    scene
+}
+
+/// Runs it as often as the load is in its way.
+fn migrate(client: &mut Client, sql: &str) -> Result<(), Error> {
+    client.batch_execute(&format!("SET lock_timeout = '{LOCK_MAX}'"))?;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match client.batch_execute(sql) {
+            Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) && attempts < ATTEMPTS => {}
+            done => return done,
+        }
+    }
+}

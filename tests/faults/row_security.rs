@@ -1,0 +1,115 @@
+//! Row-level security switched on while the program runs, for a role that it holds back from rows.
+//!
+//! SQL then gives fewer rows than the log tells. The program must say so and show no mix of both: the lists stay as they
+//! were, or go on with every row that the log tells. Once its role sees all rows again, they are what they should be.
+
+use std::time::{Duration, Instant};
+
+use harness::postgres::{connect, execute};
+use harness::wait_until;
+
+use crate::load::{self, pause};
+use crate::meanwhile;
+use crate::report::Report;
+use crate::resumed::Kept;
+use crate::scene::{Scene, seconds};
+use crate::services::{SOON, Services};
+use crate::stage::Stage;
+
+const ROLE: &str = "held_back";
+const TABLES: [&str; 3] = ["orders", "order_items", "products"];
+/// The program goes on without a mend for so long.
+const UNMENDED: Duration = Duration::from_secs(3);
+/// What is right is seen to be within this time: ticks and the window's edge move while lists are compared.
+const SEEN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Followed by the log, and read again and again, in turn; mended both ways.
+pub(crate) fn switched_on(services: &Services, report: &mut Report, times: usize) {
+    services.postgres.execute(&format!("CREATE ROLE {ROLE} LOGIN REPLICATION"));
+    let modes = ["replication", "refresh"];
+    let mut scenes: Vec<Scene> = modes[..times.min(modes.len())].iter().map(|mode| open(services, mode)).collect();
+    for number in 0..times {
+        let mode = number % scenes.len();
+        let table = TABLES[number / scenes.len() % TABLES.len()];
+        let bypassed = (number / scenes.len()).is_multiple_of(2);
+        let (said, differences) = switch_on(services, &mut scenes[mode], table, number, bypassed);
+        let mend = if bypassed { "mended by BYPASSRLS" } else { "switched off again" };
+        report.fault(&format!("on for {table}, by {}, {mend}, {said}", modes[mode]), differences);
+    }
+}
+
+/// The role may read the tables and follow the log, and owns nothing: the publication is made for it.
+fn open(services: &Services, mode: &'static str) -> Scene {
+    let name = format!("row-security-{mode}");
+    let (publication, port) = (name.replace('-', "_"), services.postgres.port());
+    let schema = format!(
+        "{}; GRANT SELECT ON products, orders, order_items TO {ROLE};
+         CREATE PUBLICATION {publication} FOR TABLE products, orders, order_items",
+        load::schema()
+    );
+    let url = Some(format!("postgres://{ROLE}@127.0.0.1:{port}/{name}"));
+    let mut scene = Scene::open_on(services, &name, Stage { url, schema, mode, ..Stage::default() });
+    // The table is read again after the mend.
+    scene.kept = Kept::NoLog;
+    scene
+}
+
+fn switch_on(
+    services: &Services,
+    scene: &mut Scene,
+    table: &str,
+    number: usize,
+    bypassed: bool,
+) -> (String, Vec<String>) {
+    scene.let_run(seconds(2));
+    let gate = scene.load.gate();
+    let quiet = gate.write().expect("no holder of this lock panics");
+    let (_, mut differences) = scene.compare(services, &[]);
+    let mut client = connect(&scene.database);
+    let mut run = |sql: &str| client.batch_execute(sql).expect("the test is a superuser");
+    run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
+    // Every list of best sellers tells whether this order counts.
+    let order = format!("later-{number:04}");
+    run(&format!(
+        "INSERT INTO orders VALUES ('{order}', 'u-{order}', now());
+         INSERT INTO order_items SELECT '{order}', product_id FROM products"
+    ));
+    let begun = Instant::now();
+    wait_until(SOON, "it is told that row-level security holds rows back", || {
+        scene.start.unready().is_some_and(|reason| {
+            let reason = reason.to_lowercase();
+            reason.contains("row") && reason.contains("security") && reason.contains(table)
+        })
+    });
+    let told = begun.elapsed();
+    while begun.elapsed() < told + UNMENDED {
+        differences.extend(mixed(services, scene, &order));
+        differences.extend(meanwhile::answers(scene));
+        pause(AGAIN);
+    }
+    run(&match bypassed {
+        true => format!("ALTER ROLE {ROLE} BYPASSRLS"),
+        false => format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
+    });
+    drop(quiet);
+    let (said, after) = scene.settle(services);
+    differences.extend(after);
+    execute(&scene.database, &format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; ALTER ROLE {ROLE} NOBYPASSRLS"));
+    (format!("told after {} ms, {said}", told.as_millis()), differences)
+}
+
+/// What differs both from the lists as they were and from the lists with the order that came later.
+fn mixed(services: &Services, scene: &mut Scene, order: &str) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let as_they_were = scene.differ(services, Some(order), &[]);
+        if as_they_were.is_empty() || scene.differ(services, None, &[]).is_empty() {
+            return Vec::new();
+        }
+        if begun.elapsed() > SEEN {
+            return as_they_were;
+        }
+        pause(AGAIN);
+    }
+}

@@ -1,0 +1,101 @@
+//! A connection to the database that stands still, and a server in its place that never answers.
+//!
+//! Nothing says that they are gone: the program must find that out by itself, give its session up and make a new one.
+//! Meanwhile it answers, and it ends when it is asked to.
+
+use std::time::{Duration, Instant};
+
+use harness::proxy::{Direction, Proxy};
+use harness::silent::Silent;
+use harness::wait_until;
+
+use crate::load::pause;
+use crate::meanwhile;
+use crate::report::Report;
+use crate::scene::{Scene, seconds};
+use crate::services::Services;
+use crate::stage::Stage;
+
+/// A session must be given up, and a new one tried, within this time.
+const GIVEN_UP: Duration = Duration::from_secs(30);
+/// The time SIGTERM may take to be obeyed.
+const END_MAX: Duration = Duration::from_secs(10);
+/// The program is asked to end so long after it was started against a silent server.
+const STARTING: Duration = Duration::from_secs(2);
+
+/// A session with a silent peer is given up so soon.
+const SETTINGS: &str = "answer_timeout_s = 3\n";
+
+fn open(services: &Services, name: &str) -> (Proxy, Scene) {
+    let proxy = Proxy::start(services.postgres.port());
+    let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port());
+    let stage = Stage { url: Some(url), postgres: SETTINGS, ..Stage::default() };
+    (proxy, Scene::open_on(services, name, stage))
+}
+
+/// Nothing passes any more, or nothing in one direction, and connections stay open.
+pub(crate) fn stalled(services: &Services, report: &mut Report, times: usize) {
+    const HOW: [(Option<Direction>, &str); 3] = [
+        (Some(Direction::ToClient), "nothing comes from the server"),
+        (None, "nothing passes"),
+        (Some(Direction::ToServer), "nothing comes to the server"),
+    ];
+    let (proxy, mut scene) = open(services, "stalled");
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        let (direction, how) = HOW[number % HOW.len()];
+        match direction {
+            Some(direction) => proxy.stall_only(direction),
+            None => proxy.stall(),
+        }
+        let (seen, mut differences) = in_silence(&mut scene, number, 1, || proxy.accepted());
+        proxy.resume();
+        let (said, after) = scene.settle(services);
+        differences.extend(after);
+        report.fault(&format!("{how}, {seen}, {said}"), differences);
+    }
+}
+
+/// A server that accepts connections and never answers stands in the database's place.
+pub(crate) fn silent(services: &Services, report: &mut Report, times: usize) {
+    let (proxy, mut scene) = open(services, "silent");
+    for number in 0..times {
+        scene.let_run(seconds(2));
+        let silent = Silent::start();
+        proxy.redirect(silent.port());
+        proxy.reset();
+        // The first one is only tried as the old one has been reset.
+        let (seen, mut differences) = in_silence(&mut scene, number, 2, || silent.accepted());
+        proxy.redirect(services.postgres.port());
+        drop(silent);
+        let (said, after) = scene.settle(services);
+        differences.extend(after);
+        report.fault(&format!("never answered, {seen}, {said}"), differences);
+    }
+}
+
+/// What the program does while the database is silent: it answers and tries again, and in every second round it is asked
+/// to end, and once more when it has just been started. `connections` counts those that are made, of which `enough` show
+/// that a session was given up.
+fn in_silence(
+    scene: &mut Scene,
+    number: usize,
+    enough: usize,
+    connections: impl Fn() -> usize,
+) -> (String, Vec<String>) {
+    let (before, begun) = (connections(), Instant::now());
+    let (meanwhile, mut differences) = meanwhile::goes_on_or_says_so(scene, &format!("s-{number}"));
+    wait_until(GIVEN_UP, "the silent session is given up for a new one", || connections() >= before + enough);
+    let given_up = begun.elapsed().as_secs();
+    differences.extend(meanwhile::answers(scene));
+    let mut said = format!("{meanwhile}, a new session tried after {given_up} s");
+    if number % 2 == 1 {
+        differences.extend(meanwhile::ends(scene, END_MAX));
+        scene.start_again();
+        pause(STARTING);
+        differences.extend(meanwhile::ends(scene, END_MAX));
+        scene.start_again();
+        said += ", ended in order and started twice";
+    }
+    (said, differences)
+}
