@@ -59,6 +59,7 @@ fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     generate_fills_everything(&services);
     generating_again_is_refused_and_adds_no_row_by_force(&services);
     check_is_content_or_gives_the_sql(&services);
+    check_names_the_time_zone_and_ids_that_cannot_be_told_apart(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
     a_server_that_demands_tls_is_told_apart(&services);
 }
@@ -181,6 +182,38 @@ fn check_is_content_or_gives_the_sql(services: &Services) {
     assert!(services.vitrine(&["check", "--set", "postgres.order_time=placed"]).status.success());
     assert!(services.vitrine(&["check", "--set", "postgres.order_time=first_seen"]).status.success());
     assert_eq!(services.vitrine(&["check", "--set", "postgres.order_time=user_id"]).status.code(), Some(1));
+}
+
+fn check_names_the_time_zone_and_ids_that_cannot_be_told_apart(services: &Services) {
+    let mut client = services.client();
+    client.batch_execute("ALTER TABLE orders ADD COLUMN bought timestamp").expect("altered");
+    let check = |zone: &str| {
+        let zone = format!("postgres.time_zone={zone}");
+        let output = services.vitrine(&["check", "--set", "postgres.order_time=bought", "--set", &zone]);
+        (output.status.code(), stdout(&output))
+    };
+    let server: String = client.query_one("SHOW timezone", &[]).expect("a zone").get(0);
+    for (zone, named) in [("server", server.as_str()), ("Europe/Berlin", "Europe/Berlin")] {
+        let (code, report) = check(zone);
+        let named = format!("times without a time zone, which are read as those of {named} ");
+        assert!(code == Some(0) && report.contains(&named), "{report}");
+    }
+    let (code, report) = check("Europe/Nowhere");
+    assert!(code == Some(1) && report.contains("knows no time zone Europe/Nowhere"), "{report}");
+    client
+        .batch_execute(
+            "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             ALTER TABLE orders ALTER COLUMN user_id TYPE text COLLATE loose",
+        )
+        .expect("altered");
+    let output = services.vitrine(&["check", "--set", "postgres.order_time=bought"]);
+    let report = stdout(&output);
+    let problem = "✖ postgres: column user_id of table orders has a nondeterministic collation";
+    assert!(output.status.code() == Some(1) && report.contains(problem), "{report}");
+    // The way out that was printed is one that PostgreSQL takes.
+    let sql = report.lines().find_map(|line| line.trim().strip_prefix("mend: ")?.split_once("; or read a view"));
+    client.batch_execute(sql.expect("SQL").0).expect("the printed SQL runs");
+    assert!(services.vitrine(&["check", "--set", "postgres.order_time=bought"]).status.success());
 }
 
 fn produce_stamps_sends_and_names_malformed_lines(services: &Services) {

@@ -295,6 +295,7 @@ impl<'a> Stream<'a> {
             self.log.swept = span.now;
             self.log.memory.sweep(span, &mut change);
         }
+        self.log.memory.count_left_lines();
         self.hand(change, stop)
     }
 

@@ -1,8 +1,8 @@
 //! Lines without an order: they count in no list, and many of them say that lines and orders write their ids differently.
 //!
-//! Where the log is followed they are counted as rows change, and anew at each sweep of the window: an order that is deleted
-//! and leaves its lines behind is noticed only then. Where tables are read again the server joins lines with orders, and
-//! counts those it leaves out now and then.
+//! Where the log is followed they are counted as rows change. Which lines an order leaves behind that is deleted is not known:
+//! then all lines are counted anew, soon, and seldom enough to take a thousandth of the time. Where tables are read again
+//! the server joins lines with orders, and counts those it leaves out now and then.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ const COUNT_MAX: Duration = Duration::from_secs(10);
 /// Of the server's time the counting takes about this part.
 const SHARE: u32 = 50;
 
+/// Of the time of the thread that follows the log it takes this part.
+const SHARE_OF_LOG: u32 = 1000;
+
 /// Lines that are held, and those among them whose order is not.
 #[derive(Default)]
 pub(super) struct Unmatched {
@@ -32,6 +35,10 @@ pub(super) struct Unmatched {
     left_out: Option<u64>,
     /// It was said that most lines have none.
     said: bool,
+    /// An order has gone, and perhaps left lines behind.
+    left: bool,
+    /// Before then the lines are not counted anew.
+    rest: Option<Instant>,
 }
 
 impl Unmatched {
@@ -61,6 +68,7 @@ impl Unmatched {
     pub(super) fn clear(&mut self) {
         self.by_order = HashMap::default();
         self.counts = Counts::default();
+        self.left = false;
     }
 
     /// A line is held; `alone`: without its order.
@@ -102,20 +110,30 @@ impl Unmatched {
 }
 
 impl Memory {
+    /// Counts the lines anew where an order may have left some behind, if it is time.
+    pub(super) fn count_left_lines(&mut self) {
+        let Unmatched { left, rest, .. } = self.unmatched;
+        if left && rest.is_none_or(|rest| Instant::now() >= rest) {
+            self.count_lines();
+        }
+    }
+
     /// Counts the lines that are held, all of them.
     pub(super) fn count_lines(&mut self) {
+        let begun = Instant::now();
         self.unmatched.clear();
         let (orders, unmatched) = (&self.orders, &mut self.unmatched);
         self.lines.each(|order| unmatched.hold(order, orders.get(&order).is_none()));
+        self.unmatched.rest = Some(Instant::now() + begun.elapsed() * SHARE_OF_LOG);
     }
 
     /// Counts what a change of orders and lines, which was made just now, comes to.
     pub(super) fn count_change(&mut self, change: &Change) {
-        let Unmatched { by_order, counts, .. } = &mut self.unmatched;
+        let Unmatched { by_order, counts, left, .. } = &mut self.unmatched;
         for (row, diff) in &change.orders {
-            if *diff > 0
-                && let Some(lines) = by_order.remove(&row.order)
-            {
+            if *diff < 0 {
+                *left |= self.orders.get(&row.order).is_none();
+            } else if let Some(lines) = by_order.remove(&row.order) {
                 counts.without_order = counts.without_order.saturating_sub(lines);
             }
         }
@@ -188,7 +206,8 @@ mod tests {
         let line = Edit::LineGone(counted.dictionary.row([b"d".as_slice()]));
         assert_eq!(counted.transact(vec![order, line]), (2, 1));
         counted.transact(vec![Edit::OrderGone(counted.dictionary.order("1"))]);
-        counted.memory.count_lines();
+        counted.memory.unmatched.rest = None;
+        counted.memory.count_left_lines();
         assert_eq!(counted.memory.unmatched.counts(), Counts { held: 2, without_order: 2 });
     }
 }
