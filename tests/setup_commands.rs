@@ -219,8 +219,8 @@ fn check_names_the_time_zone_and_ids_that_cannot_be_told_apart(services: &Servic
 fn produce_stamps_sends_and_names_malformed_lines(services: &Services) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     let old = r#"{"event":"ProductView","messageid":"m","userid":"user-1","properties":{"productid":"product-1"},"timestamp":5}"#;
-    let other = r#"{"user_id":7,"product_id":8,"event_type":"view"}"#;
-    write!(file, "{old}\n\nnot json\n{other}\n{{\"event\":\"ProductView\"}}\n").expect("the file is written");
+    let other = r#"{"user_id":7,"product_id":8,"event_type":"view","\ud83d":"\ude00"}"#;
+    write!(file, "\u{feff}{old}\n\nnot json\n{other}\n{{\"event\":\"ProductView\"}}\n").expect("the file is written");
     let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
     let path = file.path().to_str().expect("UTF-8");
     let output =

@@ -7,6 +7,10 @@ pub struct Settings {
     pub threads: usize,
     /// Connections open at a time; one more is answered 503 and closed.
     pub connections_max: usize,
+    /// File descriptors in use from which on all but a few connections are answered 503 and closed: the others are
+    /// for files, brokers and databases. Told by the number of the connection's own, as the system gives the lowest that
+    /// is free.
+    pub descriptors_max: i32,
     /// Bytes of a request's header fields; more is answered 431.
     pub header_bytes_max: usize,
     /// Bytes of a request's target; more is answered 414.
@@ -47,6 +51,7 @@ impl Default for Settings {
         Settings {
             threads: 2,
             connections_max: 4096,
+            descriptors_max: i32::MAX,
             header_bytes_max: 16 << 10,
             uri_bytes_max: 8 << 10,
             body_bytes_max: 4 << 20,

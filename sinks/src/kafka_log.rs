@@ -103,7 +103,11 @@ impl KafkaLog {
             tracing::warn!(%code, %reason, "the Kafka client has failed for good and is replaced");
             match Client::new(&self.config) {
                 Ok(new) => *client = new,
-                Err(error) => tracing::error!(%error, "the Kafka client cannot be replaced"),
+                Err(error) => {
+                    // Tried again as late as after a new one, and told as seldom.
+                    client.since = Instant::now();
+                    tracing::error!(%error, "the Kafka client cannot be replaced");
+                }
             }
         }
         client.producer.clone()

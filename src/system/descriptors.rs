@@ -8,6 +8,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Kept for everything but clients' connections: the log, brokers, the database, checkpoints, and what threads wait on.
 const OWN: u64 = 128;
 
+/// Kept free at any time: of few descriptors a share, and never more than this.
+const FREE_MAX: u64 = 64;
+
 /// Where there are few, connections have this share of all the same.
 const SHARE: u64 = 4;
 
@@ -34,13 +37,20 @@ pub(crate) fn connections(connections_max: usize, limit: Option<u64>) -> usize {
     connections_max.min(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
+/// The descriptor from which on no connection is taken: what is kept for the rest may not be enough for many brokers, and
+/// they must be found again all the same.
+pub(crate) fn in_use_max(limit: Option<u64>) -> i32 {
+    let taken = limit.map(|limit| limit - (limit / SHARE).min(FREE_MAX));
+    taken.and_then(|taken| i32::try_from(taken).ok()).unwrap_or(i32::MAX)
+}
+
 /// Says that there is no room for all connections that may be open, where that is so, and what to do.
 pub(crate) fn shortage(connections_max: usize, limit: Option<u64>) -> Option<String> {
     let room = connections(connections_max, limit);
     let limit = limit.filter(|_| room < connections_max)?;
     Some(format!(
         "`server.connections_max` is {connections_max}, and the system lets this process open {limit} files: {room} \
-         connections are taken, further ones are answered 503; raise the hard limit (`ulimit -Hn`, LimitNOFILE= of \
+         connections are taken at most, further ones are answered 503; raise the hard limit (`ulimit -Hn`, LimitNOFILE= of \
          systemd, --ulimit nofile= of Docker) to {} or more, or lower the setting",
         u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(OWN)
     ))
@@ -49,6 +59,20 @@ pub(crate) fn shortage(connections_max: usize, limit: Option<u64>) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_are_free_at_any_time() {
+        for (limit, in_use_max) in [
+            (None, i32::MAX),
+            (Some(u64::MAX), i32::MAX),
+            (Some(10_128), 10_064),
+            (Some(64), 48),
+            (Some(3), 3),
+            (Some(0), 0),
+        ] {
+            assert_eq!(super::in_use_max(limit), in_use_max, "{limit:?}");
+        }
+    }
 
     #[test]
     fn connections_leave_room_for_the_rest() {

@@ -29,10 +29,11 @@ pub(super) fn ticks(config: &Config) -> TickRules {
 }
 
 pub(super) fn server(config: &Config) -> query_server::Settings {
-    let server = &config.server;
+    let (server, descriptors) = (&config.server, descriptors::limit());
     query_server::Settings {
         threads: server.threads,
-        connections_max: descriptors::connections(server.connections_max, descriptors::limit()),
+        connections_max: descriptors::connections(server.connections_max, descriptors),
+        descriptors_max: descriptors::in_use_max(descriptors),
         header_bytes_max: server.header_bytes_max,
         uri_bytes_max: server.uri_bytes_max,
         body_bytes_max: server.body_bytes_max,

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ mod trouble;
 
 /// Connections that are being refused at a time; beyond, they are closed without a word.
 const REFUSALS: RangeInclusive<usize> = 4..=64;
+
+/// So many connections are open at any time, however few file descriptors there are.
+const CONNECTIONS_MIN: usize = 4;
 
 /// As many of the connections that may be open may be refused at a time: one is as much as a file descriptor, too.
 const REFUSALS_SHARE: usize = 4;
@@ -47,7 +51,7 @@ pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Sha
     let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime takes a nonblocking listener");
     let refused_max = shared.settings.connections_max / REFUSALS_SHARE;
     let refusals = Places::new(refused_max.clamp(*REFUSALS.start(), *REFUSALS.end()));
-    let (mut turn, mut trouble) = (0, Trouble::default());
+    let (mut turn, mut trouble, mut shortage) = (0, Trouble::default(), Trouble::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -57,10 +61,18 @@ pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Sha
         match accepted {
             Ok((stream, _)) => {
                 turn += 1;
-                if trouble.is_over(Instant::now()) {
+                let now = Instant::now();
+                if trouble.is_over(now) {
                     tracing::info!("connections are accepted again");
                 }
-                if let Err(error) = hand_over(stream, &lanes, turn, &shared, &refusals) {
+                let is_short = stream.as_raw_fd() >= shared.settings.descriptors_max
+                    && shared.connections.taken() >= CONNECTIONS_MIN;
+                if is_short && shortage.comes(now).1 {
+                    tracing::warn!("few file descriptors are left: connections are refused until there are more");
+                } else if !is_short && shortage.is_over(now) {
+                    tracing::info!("there are file descriptors for connections again");
+                }
+                if let Err(error) = hand_over(stream, is_short, &lanes, turn, &shared, &refusals) {
                     tracing::debug!(%error, "connection lost before it was served");
                 }
             }
@@ -79,12 +91,14 @@ pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Sha
 
 fn hand_over(
     stream: TcpStream,
+    is_short: bool,
     lanes: &[Lane],
     turn: usize,
     shared: &Arc<Shared>,
     refusals: &Places,
 ) -> io::Result<()> {
-    let Some(place) = shared.connections.take() else {
+    let place = if is_short { None } else { shared.connections.take() };
+    let Some(place) = place else {
         shared.connections_refused.fetch_add(1, Ordering::Relaxed);
         if let Some(refusal) = refusals.take() {
             tokio::spawn(refuse(stream, refusal, Duration::from_millis(shared.settings.linger_ms)));

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     fn id(json: &str) -> Result<String, Malformed> {
-        let slot: Slot<'_> = serde_json::from_str(json).expect("the value is JSON");
+        let slot = Slot::parse(json).expect("the value is JSON");
         read(slot, "user_id").map(Cow::into_owned)
     }
 

@@ -69,9 +69,17 @@ impl<'a> Raw<'a> {
     pub(super) fn parse_any(text: &'a str) -> Result<Self, Malformed> {
         // Looked for only here: no plain line begins with it.
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        match Raw::pass::<true>(text) {
+            Err(Malformed::NotJson { .. }) => Raw::pass::<false>(text),
+            read => read,
+        }
+    }
+
+    /// One pass, see [`fields`].
+    pub(super) fn pass<const STRICT: bool>(text: &'a str) -> Result<Self, Malformed> {
         let mut raw = Raw::default();
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = deserializer.deserialize_map(Fields(&mut raw)).and_then(|()| deserializer.end());
+        let read = deserializer.deserialize_map(Fields::<STRICT>(&mut raw)).and_then(|()| deserializer.end());
         match read {
             Ok(()) => Ok(raw),
             // Every field takes any value, so only the outermost value can have the wrong type.

@@ -47,8 +47,8 @@ pub(crate) fn from_text(text: &str) -> Result<Millis, Malformed> {
         return from_rfc3339(text);
     }
     // Parsed as JSON and not as Rust, so that a text and a number of the same characters are always the same time.
-    match serde_json::from_str(text) {
-        Ok(slot @ (Slot::Unsigned(_) | Slot::Negative(_) | Slot::Float(_))) => {
+    match Slot::parse(text) {
+        Some(slot @ (Slot::Unsigned(_) | Slot::Negative(_) | Slot::Float(_))) => {
             read(&slot).map(|time| time.expect("a number states a time"))
         }
         _ => Err(Malformed::UnreadableTime { field: FIELD }),
@@ -71,7 +71,7 @@ mod tests {
     const UNREADABLE: Malformed = Malformed::UnreadableTime { field: FIELD };
 
     fn time(json: &str) -> Result<Option<Millis>, Malformed> {
-        read(&serde_json::from_str(json).expect("the value is JSON"))
+        read(&Slot::parse(json).expect("the value is JSON"))
     }
 
     #[test]
