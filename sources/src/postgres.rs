@@ -36,10 +36,10 @@
 //!   the start. Everything else may be done freely: tables are published whole, because the server lets no column of a
 //!   publication's list change its type or go.
 //! - **Values that change without a row in the log** (all rows are written anew by `ALTER COLUMN … TYPE … USING`, a label of
-//!   an enum is renamed, a column takes the name of a used one) show in the table's definition ([`keys`]), which is compared
-//!   every two seconds and, through the checkpoint ([`definitions`]), at a start. Where it differs everything is read anew.
+//!   an enum is renamed, a column takes the name of a used one) show in the table's definition (`keys`), which is compared
+//!   every two seconds and, through the checkpoint (`definitions`), at a start. Where it differs everything is read anew.
 //! - **Row-level security** hides rows from a query and not from the log. A table of which policies could hide rows from
-//!   this role is not read ([`layout`]), and sessions that read tables have `row_security = off`, so that the server refuses
+//!   this role is not read (`layout`), and sessions that read tables have `row_security = off`, so that the server refuses
 //!   what slips through.
 //! - **Every wait is bounded** (`guard`): for a connection with all that belongs to it, for an answer, for the next row of a
 //!   table, for what the log should have told by now (`ear`). The session is given up then and made anew. A new slot alone

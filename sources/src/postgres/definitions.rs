@@ -11,7 +11,7 @@ use super::names::Which;
 /// The stream whose positions hold the fingerprints.
 const STREAM: &str = "postgres-tables";
 
-/// A fingerprint for each table, in the order of [`Which`]; none of a table whose log is not followed.
+/// A fingerprint for each table, in the order of `Which`; none of a table whose log is not followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Definitions(pub(super) [Option<u64>; 3]);
 
