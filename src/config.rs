@@ -44,7 +44,7 @@ pub use self::log::{Log, LogFormat};
 pub use self::postgres::{Mode, OrderItemsTable, OrderTime, OrdersTable, Postgres, ProductsTable, Tables};
 pub use self::problem::{Errors, Origin, Problem};
 pub use self::reference::{example, reference_table};
-pub use self::rules::Rules;
+pub use self::rules::{Missing, Rules};
 pub use self::secret::Secret;
 pub use self::server::Server;
 pub use self::setting::{Section, Setting, sections};

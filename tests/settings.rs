@@ -287,3 +287,17 @@ fn printed(name: &str, wanted: &str) {
         "{name} is not as the settings print it; {UPDATE}=1 cargo test --test settings writes it"
     );
 }
+
+#[test]
+fn a_status_column_and_its_values_go_together() {
+    let orders = |text: &str| format!("[postgres.tables.orders]\n{text}");
+    let tables = |text: &str| file(&orders(text)).config().postgres.expect("given").tables.orders;
+    assert_eq!((tables("").status, tables("").status_counts), (None, Vec::<String>::new()));
+    let given = tables("status = \"state\"\nstatus_counts = [\"paid\", \"shipped\"]");
+    assert_eq!((given.status.as_deref(), given.status_counts), (Some("state"), vec!["paid".into(), "shipped".into()]));
+    assert!(file(&orders("status = \"state\"")).message().contains("no value with which an order counts"));
+    assert!(
+        file(&orders("status_counts = [\"paid\"]")).message().contains("`postgres.tables.orders.status` no column")
+    );
+    assert!(file(&orders("status_counts = [\"paid\", \"\"]")).message().contains("a list of texts"));
+}

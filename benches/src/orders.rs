@@ -95,7 +95,7 @@ impl Orders {
         let user = self.shop.view(at, &mut self.rng).user;
         // Views are made by few users, orders by most: the user is drawn evenly when products are.
         let user = if self.choice == Choice::Popular { user } else { self.rng.below(USERS) };
-        rows.push_back(Row::Order(OrderRow { order, user: self.users[user as usize], created_at: at }));
+        rows.push_back(Row::Order(OrderRow::counting(order, self.users[user as usize], at)));
         for _ in 0..lines {
             let product = self.product(at);
             rows.push_back(Row::Line(LineRow { order, product: self.products[product as usize], row: RowKey::NONE }));

@@ -4,9 +4,8 @@
 use bincode::{DefaultOptions, Deserializer, Options};
 use dataflow::dictionary::Name;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::stamp::Stamp;
-use dataflow::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Damage;
@@ -43,10 +42,10 @@ impl Columns {
     }
 
     pub(crate) fn order(&mut self, row: &OrderRow, diff: i64) {
-        let [orders, users, times, diffs] = self.next();
+        let [orders, users, placed, diffs] = self.next();
         put(orders, &row.order);
         put(users, &row.user);
-        put(times, &row.created_at);
+        put(placed, &row.placed);
         put(diffs, &diff);
     }
 
@@ -93,13 +92,11 @@ pub(crate) fn rows(table: Table, rows: usize, columns: &[Vec<u8>]) -> Result<Row
             let keys = column::<UserKey>(users, rows)?.into_iter().zip(column::<ProductKey>(products, rows)?);
             Rows::Stamps(keys.zip(column::<Stamp>(stamps, rows)?).collect())
         }
-        (Table::Orders, [orders, users, times, diffs]) => {
+        (Table::Orders, [orders, users, placed, diffs]) => {
             let keys = column::<OrderKey>(orders, rows)?.into_iter().zip(column::<UserKey>(users, rows)?);
-            let rest = column::<Millis>(times, rows)?.into_iter().zip(column::<i64>(diffs, rows)?);
+            let rest = column::<Placed>(placed, rows)?.into_iter().zip(column::<i64>(diffs, rows)?);
             let all = keys.zip(rest);
-            Rows::Orders(
-                all.map(|((order, user), (created_at, diff))| (OrderRow { order, user, created_at }, diff)).collect(),
-            )
+            Rows::Orders(all.map(|((order, user), (placed, diff))| (OrderRow { order, user, placed }, diff)).collect())
         }
         (Table::Lines, [orders, products, keys, diffs]) => {
             let items = column::<OrderKey>(orders, rows)?.into_iter().zip(column::<ProductKey>(products, rows)?);

@@ -13,7 +13,10 @@ use crate::table::Table;
 
 /// The format of manifests; a later one is refused. Every format is one JSON object with a number `format`, and a last
 /// line with the checksum.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// From this format on the catalogue holds products that are in no category, too.
+pub(crate) const WHOLE_CATALOGUE: u32 = 2;
 
 /// A full checkpoint, or what came since another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,9 +167,9 @@ mod tests {
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":1,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
+            r#"{"format":2,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
-        let later = sealed::seal("{\"format\": 2, \"all else\": \"is new\"}\n");
-        assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(2))));
+        let later = sealed::seal("{\"format\": 3, \"all else\": \"is new\"}\n");
+        assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(3))));
     }
 }

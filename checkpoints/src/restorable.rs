@@ -12,7 +12,7 @@ use crate::disk::Disk;
 use crate::error::{Damage, Error, Finding};
 use crate::fingerprint::Fingerprint;
 use crate::frame::Frame;
-use crate::manifest::{DataFile, Kind, Manifest};
+use crate::manifest::{DataFile, Kind, Manifest, WHOLE_CATALOGUE};
 use crate::table::{Rows, Table};
 
 /// A checkpoint with all checkpoints that it is on.
@@ -22,6 +22,8 @@ pub struct Restorable {
     pub tick: Time,
     /// Whether it is full.
     pub kind: Kind,
+    /// Whether its catalogue holds products that are in no category.
+    pub whole_catalogue: bool,
     /// Of the key that its ids were hashed with.
     pub id_key: Fingerprint,
     /// How far the sources had been read, of all parts, in order.
@@ -71,6 +73,7 @@ impl Restorable {
         Ok(Restorable {
             tick: top.tick,
             kind: top.manifests[0].kind,
+            whole_catalogue: top.manifests.iter().all(|manifest| manifest.format >= WHOLE_CATALOGUE),
             id_key: top.manifests[0].id_key,
             positions,
             chain: chain.iter().map(|checkpoint| checkpoint.tick).collect(),

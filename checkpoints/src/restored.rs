@@ -89,6 +89,13 @@ impl Restored {
         self.positions().iter().find(|position| &*position.stream == stream && position.partition == partition)
     }
 
+    /// Whether the catalogue holds products that are in no category. An earlier version left them out: its catalogue is to be
+    /// read anew.
+    #[must_use]
+    pub fn has_whole_catalogue(&self) -> bool {
+        self.checkpoint.whole_catalogue
+    }
+
     /// The rows that sources remember.
     ///
     /// # Errors

@@ -62,11 +62,12 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, talk: Option<&Talk>) ->
     let now = marks.map(|mark| mark.now);
     let history = history::lists(given.stamps, plan.rules.list_size);
     let buyers = buyers::count(given.orders, given.lines, now, plan);
-    let best_sellers = bestsellers::lists(buyers.per_product, given.catalogue.clone(), plan.rules.list_size);
-    let catalogue = catalogue::replicate(given.catalogue);
+    let best_sellers = bestsellers::lists(buyers.per_product, given.catalogue.clone(), &plan.rules);
     if let Some(outlet) = &plan.changes {
-        changes::collect(history.lists.clone(), best_sellers.changes, outlet.clone());
+        let shown = history::shown(history.lists.clone(), given.catalogue.clone(), &plan.rules);
+        changes::collect(shown, best_sellers.changes, outlet.clone());
     }
+    let catalogue = catalogue::replicate(given.catalogue);
     let base = BaseTraces {
         stamps: history.stamps,
         orders: buyers.orders,

@@ -44,6 +44,20 @@ impl RowKey {
     pub const NONE: RowKey = RowKey(0);
 }
 
+impl CategoryKey {
+    /// Of a product in no category.
+    pub const NONE: CategoryKey = CategoryKey(0);
+
+    /// Of a product that was deleted from the catalogue.
+    pub const DELETED: CategoryKey = CategoryKey(1);
+
+    /// Whether it is that of a category.
+    #[must_use]
+    pub fn is_category(self) -> bool {
+        self > CategoryKey::DELETED
+    }
+}
+
 impl UserKey {
     /// The number that routes this user to its worker.
     #[must_use]
@@ -151,7 +165,8 @@ impl Ids {
     }
 
     pub(crate) fn category(&self, id: &str) -> CategoryKey {
-        CategoryKey(self.hash(id).0)
+        // Never one of those that stand for no category.
+        CategoryKey(self.hash(id).0.max(2))
     }
 }
 

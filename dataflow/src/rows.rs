@@ -5,15 +5,50 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use crate::time::Millis;
 
-/// One order: who ordered, and when.
+/// When an order was created, and whether it counts: both in eight bytes, of which orders are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Placed(u64);
+
+impl Placed {
+    /// Set where the order does not count; no time comes near.
+    const IGNORED: u64 = 1 << 63;
+
+    /// Created at a time, and counted or not for its status.
+    #[must_use]
+    pub fn new(created_at: Millis, counts: bool) -> Self {
+        Placed(created_at.min(Placed::IGNORED - 1) | if counts { 0 } else { Placed::IGNORED })
+    }
+
+    /// When; the window is reckoned from here.
+    #[must_use]
+    pub fn created_at(self) -> Millis {
+        self.0 & !Placed::IGNORED
+    }
+
+    /// Whether it counts while it is in the window. One that does not is held all the same: its status may change.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self.0 & Placed::IGNORED == 0
+    }
+}
+
+/// One order: who ordered, when, and whether it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderRow {
     /// The order's id.
     pub order: OrderKey,
     /// Who ordered.
     pub user: UserKey,
-    /// When; the window is reckoned from here.
-    pub created_at: Millis,
+    /// When, and whether it counts.
+    pub placed: Placed,
+}
+
+impl OrderRow {
+    /// An order that counts.
+    #[must_use]
+    pub fn counting(order: OrderKey, user: UserKey, created_at: Millis) -> Self {
+        OrderRow { order, user, placed: Placed::new(created_at, true) }
+    }
 }
 
 /// One line of an order: which product is in it. Quantities do not count.
@@ -27,12 +62,15 @@ pub struct LineRow {
     pub row: RowKey,
 }
 
-/// One product of a known category.
+/// One row of the catalogue: a product, and a category it is in. A product of several categories has a row for each.
+///
+/// A product that had rows and has lost the last one has the row with [`CategoryKey::DELETED`], once and as the only one,
+/// until it has another row again or nothing is left that it could show in. Sources see to that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CatalogueRow {
     /// The product.
     pub product: ProductKey,
-    /// The category it is in.
+    /// The category; [`CategoryKey::NONE`] or [`CategoryKey::DELETED`] where there is none.
     pub category: CategoryKey,
 }
 

@@ -12,7 +12,7 @@ use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::publish::snapshot::{IndexSize, copies, keys, size, values};
 use crate::publish::{Slots, Snapshot};
 use crate::rows::{Ranking, Seller, Viewed};
-use crate::rules::Rules;
+use crate::rules::{Deleted, Rules};
 use crate::time::{Diff, Time};
 
 pub use recommend::{Kind, Pick, Recommendations};
@@ -131,6 +131,13 @@ impl Glance<'_> {
     /// The user's history, newest first; the user must be the one the glance was taken for.
     pub fn history(&self, user: UserKey, rows: &mut Vec<(Viewed, Diff)>) {
         values(&self.snapshot.history, &user, self.as_of, rows);
+        if self.rules.deleted == Deleted::Hidden {
+            let mut of_product = Vec::new();
+            rows.retain(|(viewed, _)| {
+                values(&self.snapshot.catalogue, &viewed.product, self.as_of, &mut of_product);
+                !self.rules.is_deleted(&of_product)
+            });
+        }
     }
 
     /// A best-seller list, best first.
@@ -141,6 +148,7 @@ impl Glance<'_> {
     /// The categories of a product: usually one, in ascending order.
     pub fn categories_of(&self, product: ProductKey, rows: &mut Vec<(CategoryKey, Diff)>) {
         values(&self.snapshot.catalogue, &product, self.as_of, rows);
+        rows.retain(|(category, _)| category.is_category());
     }
 
     /// Whether the catalogue has a product of this category.

@@ -98,7 +98,7 @@ impl Churn {
             let user = ids.user(&format!("user {}", self.turn % USERS));
             let product =
                 ids.product(&format!("product {}", self.turn / 3 % PRODUCTS)).expect("few ids do not collide");
-            let rows = (OrderRow { order, user, created_at: tick }, LineRow { order, product, row: RowKey::NONE });
+            let rows = (OrderRow::counting(order, user, tick), LineRow { order, product, row: RowKey::NONE });
             inputs.order(rows.0, 1);
             inputs.line(rows.1, 1);
             self.orders[place] = Some(rows);

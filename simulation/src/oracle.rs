@@ -58,9 +58,12 @@ impl Shelves {
                 buyers.entry(world.products[*product]).or_default().insert(world.users[*user]);
             }
         }
+        let listed: BTreeSet<ProductKey> = tables.products.keys().map(|product| world.products[*product]).collect();
         for (product, users) in buyers {
             let sold = (product, users.len() as u64);
-            self.best_sellers.entry(None).or_default().push(sold);
+            if listed.contains(&product) {
+                self.best_sellers.entry(None).or_default().push(sold);
+            }
             for category in self.categories_of.get(&product).into_iter().flatten() {
                 self.best_sellers.entry(Some(*category)).or_default().push(sold);
             }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Proof;
+use dataflow::ids::CategoryKey;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 use sources::postgres::by_hand::{Slot, Snapshot};
@@ -173,23 +174,21 @@ impl Server {
 fn snapshot(tables: &Tables, dictionary: &Dictionary) -> Snapshot {
     let few = "few ids do not collide";
     let product = |number: usize| dictionary.product(&world::product(number)).expect(few);
-    let order = |(number, (user, created_at)): (&usize, &(usize, Millis))| OrderRow {
-        order: dictionary.order(&world::order(*number)),
-        user: dictionary.user(&world::user(*user)),
-        created_at: *created_at,
+    let order = |(number, (user, created_at)): (&usize, &(usize, Millis))| {
+        OrderRow::counting(dictionary.order(&world::order(*number)), dictionary.user(&world::user(*user)), *created_at)
     };
     let line = |(number, (order, of)): (&usize, &(usize, usize))| LineRow {
         order: dictionary.order(&world::order(*order)),
         product: product(*of),
         row: dictionary.row([number.to_string().as_bytes()]),
     };
-    let category = |(number, category): (&usize, &Option<usize>)| {
-        let category = dictionary.category(&world::category((*category)?)).expect(few);
-        Some(CatalogueRow { product: product(*number), category })
+    let listed = |(number, category): (&usize, &Option<usize>)| {
+        let key = |category: usize| dictionary.category(&world::category(category)).expect(few);
+        CatalogueRow { product: product(*number), category: category.map_or(CategoryKey::NONE, key) }
     };
     Snapshot {
         orders: tables.orders.iter().map(order).collect(),
         lines: tables.lines.iter().map(line).collect(),
-        catalogue: tables.products.iter().filter_map(category).collect(),
+        catalogue: tables.products.iter().map(listed).collect(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::Rules;
+use dataflow::rules::{Deleted, Rules};
 use dataflow::time::Millis;
 
 /// How many of each there are.
@@ -21,7 +21,15 @@ pub(crate) const WINDOW_MS: Millis = 60_000;
 pub(crate) const ID_KEY: [u8; 16] = [7; 16];
 
 /// Numbers that make every list overflow.
-pub(crate) const RULES: Rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, items_min: 0 };
+pub(crate) const RULES: Rules = Rules {
+    list_size: 3,
+    window_ms: WINDOW_MS,
+    categories_max: 2,
+    items_min: 0,
+    deleted: Deleted::InHistories,
+    // The lists then depend on the present rows alone, whatever a process has seen before.
+    missing_is_deleted: true,
+};
 
 /// The keys behind the shop's numbers.
 pub(crate) struct World {

@@ -1,7 +1,7 @@
 //! What can be wrong with a row of a table, in a database or in a file: definite errors, which hold nothing of the row.
 
-use dataflow::dictionary::Collision;
-use dataflow::ids::ID_BYTES_MAX;
+use dataflow::dictionary::{Collision, Dictionary};
+use dataflow::ids::{CategoryKey, ID_BYTES_MAX};
 use thiserror::Error;
 
 /// Why a row is refused. Columns are named as the table names them.
@@ -60,6 +60,18 @@ pub(crate) fn id<'a, 'c>(text: Option<&'a str>, column: &'c str) -> Result<&'a s
         0 => Err(Fault::Empty { column }),
         bytes if bytes > ID_BYTES_MAX => Err(Fault::TooLong { column, bytes }),
         _ => Ok(id),
+    }
+}
+
+/// The category in a row of the catalogue, which need not have one.
+pub(crate) fn category_key<'c>(
+    text: Option<&str>,
+    column: &'c str,
+    dictionary: &Dictionary,
+) -> Result<CategoryKey, Fault<'c>> {
+    match text {
+        None => Ok(CategoryKey::NONE),
+        Some(category) => Ok(dictionary.category(id(Some(category), column)?)?),
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod dead_letter;
 pub mod decode;
+mod deleted;
 mod fault;
 pub mod files;
 pub mod kafka;

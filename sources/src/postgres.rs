@@ -18,7 +18,8 @@
 //!   table's definition changed, the server was put back) everything is read as of a new slot, and the difference to what is held is one tick. The range of the log that is not known change by
 //!   change is warned of. The old slot goes first, so that a crash on the way is not forgotten.
 //! - **Bounds**: what is held follows the window. Orders leave when they leave it, with their lines; later changes of
-//!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. A line that
+//!   such rows do nothing, and an order whose time is put back into the window comes back without its lines. An order that
+//!   does not count for its status is held with its lines like all others: the graph passes it over. A line that
 //!   is inserted, or moves away from its order, waits for the order one window. A line that is not held (it has left, or
 //!   was refused) and is updated comes only to an order that is held when that transaction ends, and waits for none.
 //!   A transaction is held as keys, 48 bytes a row, until it is committed.
@@ -26,7 +27,8 @@
 //!   Text comes in the bytes that the database stores, ids are made canonical by their type, local times are those of a
 //!   zone whose rules the server tells. Queries compare stored values with constants and compute nothing from them.
 //! - **Definite errors** of one row (no id, no time, bytes that are no text, a value that the server cannot read) refuse
-//!   that row: it goes to the dead letters once, and the others count. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
+//!   that row: it goes to the dead letters once, and the others count. A product whose category is wrong is there
+//!   without one. An order dated in the future counts from when its time has come: the graph holds it. A used column that is
 //!   gone stops its table alone, until it is back and everything has been read again; so it does at a restart, where the
 //!   other tables are read as of a new slot. Lines are read with their orders; without rows to go on from all three are needed.
 //! - **What following costs the shop**: the server keeps its log while nobody confirms it (not for a table that stays
@@ -130,7 +132,7 @@ pub use connection::{BadUrl, Connection, NoConnection, Target, words};
 pub use definitions::Definitions;
 pub use finding::Finding;
 pub use inspect::{Look, NoSession, inspect, look, time_zone, try_session};
-pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Tables};
+pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Status, Tables};
 
 /// The source's name on the board, and its stream's.
 pub const NAME: &str = "postgres";

@@ -64,6 +64,20 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
+    /// Whether rows are kept by key.
+    #[must_use]
+    pub fn is_by_key(&self) -> bool {
+        matches!(self.0, Table::ByKey(_))
+    }
+
+    /// Calls `see` with each different row.
+    pub fn for_each(&self, mut see: impl FnMut(&K, &V)) {
+        match &self.0 {
+            Table::ByKey(rows) => rows.for_each(see),
+            Table::ByRow(rows) => rows.for_each(|(key, value), ()| see(key, value)),
+        }
+    }
+
     /// The row with this key; none where rows are not kept by key.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {

@@ -21,6 +21,7 @@ pub(super) fn shop_tables(postgres: &Postgres) -> [ShopTable; 3] {
     let (products, orders, items) = (&tables.products, &tables.orders, &tables.order_items);
     let time = postgres.order_time_column().map(|column| (column.to_owned(), "timestamptz"));
     let column = |name: &String| (name.clone(), "text");
+    let status = orders.status.as_ref().map(column);
     [
         table(
             &products.name,
@@ -30,7 +31,7 @@ pub(super) fn shop_tables(postgres: &Postgres) -> [ShopTable; 3] {
         ),
         table(
             &orders.name,
-            [column(&orders.order_id), column(&orders.user_id)].into_iter().chain(time).collect(),
+            [column(&orders.order_id), column(&orders.user_id)].into_iter().chain(time).chain(status).collect(),
             vec![orders.order_id.clone()],
             "",
         ),
@@ -82,5 +83,8 @@ mod tests {
         );
         let sql = creates(&[("postgres.order_time", "first_seen")]);
         assert!(!sql[1].contains("timestamptz"), "{}", sql[1]);
+        let status = [("postgres.tables.orders.status", "state"), ("postgres.tables.orders.status_counts", "paid")];
+        let sql = creates(&status);
+        assert!(sql[1].contains("\"created_at\" timestamptz NOT NULL, \"state\" text NOT NULL"), "{}", sql[1]);
     }
 }

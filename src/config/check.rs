@@ -35,6 +35,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                       demand out, and a private network or a tunnel";
         add("postgres.url", reason.into());
     }
+    status(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {
@@ -43,6 +44,25 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                 problems.push(Problem::Together { origin: layers.origin_of_section("files"), reason });
             }
         }
+    }
+}
+
+/// A column without values would count no order, and values without a column all of them.
+fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let Some(postgres) = &config.postgres else { return };
+    let orders = &postgres.tables.orders;
+    match (orders.status.is_some(), orders.status_counts.is_empty()) {
+        (true, true) => add(
+            "postgres.tables.orders.status",
+            "`postgres.tables.orders.status` names a column, but `postgres.tables.orders.status_counts` no value with which an \
+             order counts"
+                .into(),
+        ),
+        (false, false) => add(
+            "postgres.tables.orders.status_counts",
+            "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
+        ),
+        _ => {}
     }
 }
 

@@ -44,6 +44,10 @@ pub enum Kind {
     Topics,
     /// The name of a column.
     Column,
+    /// The name of a column; empty for none.
+    ColumnOrNone,
+    /// Values of a column, none twice; the list may be empty.
+    ColumnValues,
     /// The name of a table, with or without its schema.
     Table,
     /// A name that PostgreSQL takes without quotes, of a replication slot or a publication.
@@ -97,6 +101,8 @@ impl Kind {
                     "a column's name: letters, digits, `_`, `-` and `$`, at most {IDENTIFIER_BYTES_MAX}, not starting with a digit"
                 )
             }
+            Kind::ColumnOrNone => format!("{}, or \"\" for none", Kind::Column.allowed()),
+            Kind::ColumnValues => "a list of texts, none empty and none twice, such as [\"paid\", \"shipped\"]".into(),
             Kind::Table => "a table's name, with or without its schema, such as orders or shop.orders".into(),
             Kind::Slot => format!("a name: 1 to {IDENTIFIER_BYTES_MAX} of a to z, 0 to 9 and `_`"),
             Kind::System => "a system identifier of PostgreSQL: digits, or \"\" for none".into(),
@@ -137,6 +143,14 @@ impl Kind {
                 (distinct && !items.is_empty()).then_some(Value::List(items))
             }
             Kind::Column => text_if(raw, is_identifier),
+            Kind::ColumnOrNone => text_if(raw, |text| text.is_empty() || is_identifier(text)),
+            Kind::ColumnValues => {
+                let items = raw.list()?;
+                let items = if items == [""] { Vec::new() } else { items };
+                let distinct =
+                    items.iter().enumerate().all(|(at, item)| !item.is_empty() && !items[..at].contains(item));
+                distinct.then_some(Value::List(items))
+            }
             Kind::Table => text_if(raw, |text| match text.split_once('.') {
                 Some((schema, table)) => is_identifier(schema) && is_identifier(table),
                 None => is_identifier(text),
@@ -257,6 +271,18 @@ mod tests {
         assert!(list(&["views", "clicks"]).is_some());
         assert!(list(&[]).is_none() && list(&["views", "views"]).is_none() && list(&["a b"]).is_none());
         assert_eq!(Kind::Topics.check(&Raw::Loose("a, b".into())), Some(Value::List(vec!["a".into(), "b".into()])));
+    }
+
+    #[test]
+    fn values_of_a_column_are_texts_without_repeats() {
+        let list =
+            |items: &[&str]| Kind::ColumnValues.check(&Raw::List(items.iter().map(|&item| item.into()).collect()));
+        assert!(list(&[]).is_some() && list(&["paid", "in transit"]).is_some());
+        assert!(list(&["paid", ""]).is_none() && list(&["paid", "paid"]).is_none());
+        assert_eq!(Kind::ColumnValues.check(&Raw::Loose(String::new())), Some(Value::List(Vec::new())));
+        assert!(
+            takes(Kind::ColumnOrNone, "") && takes(Kind::ColumnOrNone, "state") && !takes(Kind::ColumnOrNone, "a b")
+        );
     }
 
     #[test]

@@ -149,6 +149,22 @@ pub(super) const ORDERS: Section = Section {
             "\"user_id\"",
             "Column with the id of the user who ordered.",
         ),
+        Setting::new(
+            "postgres.tables.orders.status",
+            Kind::ColumnOrNone,
+            "column",
+            "\"\"",
+            "Column with the order's status. Orders count with the values of `status_counts` only; \"\" counts all orders. An \
+             order leaves the lists and comes back with its status, with all of its lines.",
+        ),
+        Setting::new(
+            "postgres.tables.orders.status_counts",
+            Kind::ColumnValues,
+            "values",
+            "[]",
+            "Values of `status` with which an order counts, such as [\"paid\", \"shipped\"], as the database writes them as text: \
+             \"3\", \"true\". NULL and all other values do not count.",
+        ),
     ],
 };
 
@@ -243,6 +259,8 @@ pub struct OrdersTable {
     pub name: String,
     pub order_id: String,
     pub user_id: String,
+    pub status: Option<String>,
+    pub status_counts: Vec<String>,
 }
 
 /// Names of `[postgres.tables.order_items]`.
@@ -281,6 +299,8 @@ impl Postgres {
                     name: values.text("postgres.tables.orders.name"),
                     order_id: values.text("postgres.tables.orders.order_id"),
                     user_id: values.text("postgres.tables.orders.user_id"),
+                    status: Some(values.text("postgres.tables.orders.status")).filter(|column| !column.is_empty()),
+                    status_counts: values.list("postgres.tables.orders.status_counts"),
                 },
                 order_items: OrderItemsTable {
                     name: values.text("postgres.tables.order_items.name"),
@@ -310,9 +330,10 @@ impl Postgres {
             OrderTime::Column(column) => source::OrderTime::Column(column.clone()),
             OrderTime::FirstSeen => source::OrderTime::FirstSeen,
         };
-        let OrdersTable { name, order_id, user_id } = orders;
+        let OrdersTable { name, order_id, user_id, status, status_counts } = orders;
         let time_zone = (self.time_zone != SERVER_ZONE).then(|| self.time_zone.clone());
-        let orders = source::Orders { name, order_id, user_id, time, time_zone };
+        let status = status.map(|column| source::Status { column, counting: status_counts });
+        let orders = source::Orders { name, order_id, user_id, time, time_zone, status };
         let OrderItemsTable { name, order_id, product_id } = order_items;
         let order_items = source::OrderItems { name, order_id, product_id };
         source::Tables { products, orders, order_items }

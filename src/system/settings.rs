@@ -4,7 +4,7 @@ use dataflow::pace::TickRules;
 use dataflow::rules::{DAY_MS, Rules};
 
 use super::descriptors;
-use crate::config::Config;
+use crate::config::{Config, Missing};
 
 /// Of the time between SIGTERM and the end, the share that requests in flight may take.
 const SERVER_SHARE: u64 = 2;
@@ -15,6 +15,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         window_ms: config.rules.window_days * DAY_MS,
         categories_max: config.rules.categories_max,
         items_min: config.rules.items_min,
+        deleted: config.rules.deleted_products,
+        missing_is_deleted: config.rules.missing_products == Missing::Deleted,
     }
 }
 

@@ -89,7 +89,8 @@ fn of_restored(
     let SourceRows { orders, lines, catalogue } = restored.source_rows()?;
     let position = restored.position(postgres::NAME, 0);
     let resumed = postgres::Resumed {
-        lsn: position.map_or(0, |position| position.next),
+        // Of no place in the log, where the log does not tell all that the rows lack.
+        lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
         proof: position.and_then(|position| position.proof),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders,

@@ -44,19 +44,15 @@ impl Rows {
             Update::Removal { user, product, at } => {
                 self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
             }
-            Update::Order { order, user, created_at, diff } => {
-                add(
-                    &mut self.orders,
-                    OrderRow { order: world.orders[order], user: world.users[user], created_at },
-                    diff,
-                );
+            Update::Order { order, user, placed, diff } => {
+                add(&mut self.orders, OrderRow { order: world.orders[order], user: world.users[user], placed }, diff);
             }
             Update::Line { order, product, diff } => {
                 let (order, product) = (world.orders[order], world.products[product]);
                 add(&mut self.lines, LineRow { order, product, row: RowKey::NONE }, diff);
             }
             Update::Catalogue { product, category, diff } => {
-                let (product, category) = (world.products[product], world.categories[category]);
+                let (product, category) = (world.products[product], world.category(category));
                 add(&mut self.catalogue, CatalogueRow { product, category }, diff);
             }
         }

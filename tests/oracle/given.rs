@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::rules::Rules;
 use dataflow::time::{Diff, Millis, Time};
 
@@ -41,13 +41,22 @@ impl World {
         }
     }
 
+    /// The category in a row of the catalogue.
+    pub(crate) fn category(&self, category: In) -> CategoryKey {
+        match category {
+            In::Category(category) => self.categories[category],
+            In::None => CategoryKey::NONE,
+            In::Deleted => CategoryKey::DELETED,
+        }
+    }
+
     /// Gives an update to a worker's inputs.
     pub(crate) fn give(&self, update: Update, inputs: &mut Inputs) {
         match update {
             Update::View { user, product, at } => inputs.view(self.users[user], self.products[product], at),
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
-            Update::Order { order, user, created_at, diff } => {
-                let row = OrderRow { order: self.orders[order], user: self.users[user], created_at };
+            Update::Order { order, user, placed, diff } => {
+                let row = OrderRow { order: self.orders[order], user: self.users[user], placed };
                 inputs.order(row, diff);
             }
             Update::Line { order, product, diff } => {
@@ -57,11 +66,23 @@ impl World {
                 );
             }
             Update::Catalogue { product, category, diff } => {
-                let row = CatalogueRow { product: self.products[product], category: self.categories[category] };
-                inputs.catalogue(row, diff);
+                inputs.catalogue(
+                    CatalogueRow { product: self.products[product], category: self.category(category) },
+                    diff,
+                );
             }
         }
     }
+}
+
+/// What a row of the catalogue says of its product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum In {
+    Category(usize),
+    /// It is there, in no category.
+    None,
+    /// It was there: the only row of such a product.
+    Deleted,
 }
 
 /// One event or one change of a row; ids are numbers within the domain.
@@ -69,9 +90,9 @@ impl World {
 pub(crate) enum Update {
     View { user: usize, product: usize, at: Millis },
     Removal { user: usize, product: usize, at: Millis },
-    Order { order: usize, user: usize, created_at: Millis, diff: Diff },
+    Order { order: usize, user: usize, placed: Placed, diff: Diff },
     Line { order: usize, product: usize, diff: Diff },
-    Catalogue { product: usize, category: usize, diff: Diff },
+    Catalogue { product: usize, category: In, diff: Diff },
 }
 
 /// An update and which worker is handed it (modulo their number).

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::rules::{DAY_MS, Rules};
+use dataflow::rows::Placed;
+use dataflow::rules::{DAY_MS, Deleted, Rules};
 use dataflow::time::{Diff, Millis, Time};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::given::{Domain, Handed, History, Tick, Update};
+use crate::given::{Domain, Handed, History, In, Tick, Update};
 
 /// Ticks open at 0 like in the engine; the first one closes here, far enough from 0 for old orders. Views are about it.
 const START: Time = 100 * DAY_MS;
@@ -19,9 +20,10 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
         4 => Just((3, 50, 2)),
         1 => (1usize..=4, 1..=60u64, 1usize..=3),
     ];
+    let deleted = (prop_oneof![Just(Deleted::InHistories), Just(Deleted::Hidden), Just(Deleted::Shown)], any::<bool>());
     let domain = Domain { users: 6, products: 8, categories: 4, orders: 6 };
-    rules.prop_flat_map(move |(list_size, window_ms, categories_max)| {
-        let rules = Rules { list_size, window_ms, categories_max, ..Rules::default() };
+    (rules, deleted).prop_flat_map(move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted))| {
+        let rules = Rules { list_size, window_ms, categories_max, deleted, missing_is_deleted, ..Rules::default() };
         histories(domain, rules, 1..14, 12)
     })
 }
@@ -79,7 +81,13 @@ enum Wish {
         order: usize,
         user: usize,
         created: Created,
+        counts: bool,
         beside: bool,
+    },
+    /// An order has another status, whatever it has.
+    Status {
+        order: usize,
+        counts: bool,
     },
     /// An order disappears, its lines first, afterwards or not at all.
     NoOrder {
@@ -97,12 +105,14 @@ enum Wish {
         line: Index,
         product: usize,
     },
-    Categories {
+    /// A product comes into the catalogue, or is changed there: it is in these categories, or in none.
+    Product {
         product: usize,
-        into: Vec<usize>,
+        into: Vec<In>,
         copies: Diff,
     },
-    NoCategories {
+    /// A product is deleted from the catalogue.
+    NoProduct {
         product: usize,
     },
 }
@@ -138,19 +148,22 @@ fn wish(domain: Domain, window_ms: Millis) -> impl Strategy<Value = Wish> {
     let (users, products, orders) = (0..domain.users, 0..domain.products, 0..domain.orders);
     let seen = || (users.clone(), products.clone(), 0..20u64);
     let lines = prop_oneof![Just(Lines::First), Just(Lines::Afterwards), Just(Lines::Kept)];
-    let order = (orders.clone(), users.clone(), created(window_ms), prop::bool::weighted(0.1));
-    let categories = (products.clone(), vec(0..domain.categories, 1..3), 1..=2isize);
+    let status = prop::bool::weighted(0.8);
+    let order = (orders.clone(), users.clone(), created(window_ms), status, prop::bool::weighted(0.1));
+    let into = vec(prop_oneof![4 => (0..domain.categories).prop_map(In::Category), 1 => Just(In::None)], 1..3);
+    let product = (products.clone(), into, 1..=2isize);
     prop_oneof![
         9 => seen().prop_map(|(user, product, at)| Wish::View { user, product, at }),
         4 => seen().prop_map(|(user, product, at)| Wish::Removal { user, product, at }),
         1 => any::<Index>().prop_map(Wish::Again),
-        8 => order.prop_map(|(order, user, created, beside)| Wish::Order { order, user, created, beside }),
+        8 => order.prop_map(|(order, user, created, counts, beside)| Wish::Order { order, user, created, counts, beside }),
+        2 => (orders.clone(), any::<bool>()).prop_map(|(order, counts)| Wish::Status { order, counts }),
         2 => (orders.clone(), lines).prop_map(|(order, lines)| Wish::NoOrder { order, lines }),
         9 => (orders, products.clone(), 1..=2isize).prop_map(|(order, product, copies)| Wish::Line { order, product, copies }),
         2 => any::<Index>().prop_map(Wish::NoLine),
         1 => (any::<Index>(), products.clone()).prop_map(|(line, product)| Wish::OtherLine { line, product }),
-        5 => categories.prop_map(|(product, into, copies)| Wish::Categories { product, into, copies }),
-        1 => products.prop_map(|product| Wish::NoCategories { product }),
+        7 => product.prop_map(|(product, into, copies)| Wish::Product { product, into, copies }),
+        2 => products.prop_map(|product| Wish::NoProduct { product }),
     ]
 }
 
@@ -161,9 +174,9 @@ struct Writer {
     ends: Vec<Time>,
     end: Time,
     events: Vec<Update>,
-    orders: BTreeMap<(usize, usize, Millis), Diff>,
+    orders: BTreeMap<(usize, usize, Placed), Diff>,
     lines: BTreeMap<(usize, usize), Diff>,
-    catalogue: BTreeMap<(usize, usize), Diff>,
+    catalogue: BTreeMap<(usize, In), Diff>,
     written: Vec<Update>,
 }
 
@@ -204,12 +217,17 @@ impl Writer {
             Wish::View { user, product, at } => self.event(Update::View { user, product, at: START + at }),
             Wish::Removal { user, product, at } => self.event(Update::Removal { user, product, at: START + at }),
             Wish::Again(event) => self.written.extend((!self.events.is_empty()).then(|| *event.get(&self.events))),
-            Wish::Order { order, user, created, beside } => {
+            Wish::Order { order, user, created, counts, beside } => {
                 if !beside {
                     self.no_order(order);
                 }
                 let created_at = self.created_at(created);
-                self.order((order, user, created_at), 1);
+                self.order((order, user, Placed::new(created_at, counts)), 1);
+            }
+            Wish::Status { order, counts } => {
+                for ((order, user, placed), copies) in self.no_order(order) {
+                    self.order((order, user, Placed::new(placed.created_at(), counts)), copies);
+                }
             }
             Wish::NoOrder { order, lines } => {
                 if matches!(lines, Lines::First) {
@@ -232,11 +250,15 @@ impl Writer {
                     self.line((row.0, product), copies);
                 }
             }
-            Wish::Categories { product, into, copies } => {
-                self.no_categories(product);
+            Wish::Product { product, into, copies } => {
+                self.no_product(product);
                 into.into_iter().for_each(|category| self.category((product, category), copies));
             }
-            Wish::NoCategories { product } => self.no_categories(product),
+            Wish::NoProduct { product } => {
+                if self.no_product(product) {
+                    self.category((product, In::Deleted), 1);
+                }
+            }
         }
     }
 
@@ -258,9 +280,11 @@ impl Writer {
         (!lines.is_empty()).then(|| *line.get(&lines))
     }
 
-    fn no_order(&mut self, order: usize) {
+    /// Takes the order's rows out.
+    fn no_order(&mut self, order: usize) -> Vec<((usize, usize, Placed), Diff)> {
         let rows: Vec<_> = self.orders.iter().filter(|(row, _)| row.0 == order).map(|(row, n)| (*row, *n)).collect();
-        rows.into_iter().for_each(|(row, copies)| self.order(row, -copies));
+        rows.iter().for_each(|(row, copies)| self.order(*row, -copies));
+        rows
     }
 
     fn no_lines(&mut self, order: usize) {
@@ -268,15 +292,17 @@ impl Writer {
         rows.into_iter().for_each(|(row, copies)| self.line(row, -copies));
     }
 
-    fn no_categories(&mut self, product: usize) {
+    /// Takes the product's rows out; whether there were any.
+    fn no_product(&mut self, product: usize) -> bool {
         let rows: Vec<_> =
             self.catalogue.iter().filter(|(row, _)| row.0 == product).map(|(row, n)| (*row, *n)).collect();
-        rows.into_iter().for_each(|(row, copies)| self.category(row, -copies));
+        rows.iter().for_each(|(row, copies)| self.category(*row, -copies));
+        !rows.is_empty()
     }
 
-    fn order(&mut self, row: (usize, usize, Millis), diff: Diff) {
+    fn order(&mut self, row: (usize, usize, Placed), diff: Diff) {
         add(&mut self.orders, row, diff);
-        self.written.push(Update::Order { order: row.0, user: row.1, created_at: row.2, diff });
+        self.written.push(Update::Order { order: row.0, user: row.1, placed: row.2, diff });
     }
 
     fn line(&mut self, row: (usize, usize), diff: Diff) {
@@ -284,7 +310,7 @@ impl Writer {
         self.written.push(Update::Line { order: row.0, product: row.1, diff });
     }
 
-    fn category(&mut self, row: (usize, usize), diff: Diff) {
+    fn category(&mut self, row: (usize, In), diff: Diff) {
         add(&mut self.catalogue, row, diff);
         self.written.push(Update::Catalogue { product: row.0, category: row.1, diff });
     }

@@ -11,11 +11,12 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Fed, Feed, Position, Seat};
 use dataflow::inputs::Inputs;
 use dataflow::pace::TickRules;
+use dataflow::rows::Placed;
 use dataflow::rules::Rules;
 use dataflow::shelf::Shelf;
 use dataflow::time::{ServiceClock, Time};
 
-use crate::given::{Domain, Handed, History, Tick, Update, World};
+use crate::given::{Domain, Handed, History, In, Tick, Update, World};
 use crate::processes;
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_user};
 
@@ -66,7 +67,7 @@ struct Shop {
     fed: usize,
     orders: Vec<Option<Update>>,
     lines: BTreeSet<(usize, usize)>,
-    catalogue: BTreeSet<(usize, usize)>,
+    catalogue: BTreeSet<(usize, In)>,
 }
 
 impl Shop {
@@ -89,12 +90,11 @@ impl Shop {
             0 | 1 => Update::View { user, product, at: now + self.chance(9) as u64 },
             2 => Update::Removal { user, product, at: now + self.chance(9) as u64 },
             3 | 4 => match self.orders[order].take() {
-                Some(Update::Order { order, user, created_at, .. }) => {
-                    Update::Order { order, user, created_at, diff: -1 }
-                }
+                Some(Update::Order { order, user, placed, .. }) => Update::Order { order, user, placed, diff: -1 },
                 _ => {
                     let created_at = (now + 9).saturating_sub(self.chance(WINDOW_MS as usize + 9) as u64);
-                    let row = Update::Order { order, user, created_at, diff: 1 };
+                    let placed = Placed::new(created_at, self.chance(5) > 0);
+                    let row = Update::Order { order, user, placed, diff: 1 };
                     self.orders[order] = Some(row);
                     row
                 }
@@ -104,7 +104,8 @@ impl Shop {
                 Update::Line { order, product, diff }
             }
             _ => {
-                let category = self.chance(DOMAIN.categories);
+                let category = self.chance(DOMAIN.categories + 1);
+                let category = if category < DOMAIN.categories { In::Category(category) } else { In::None };
                 let diff = if toggle(&mut self.catalogue, (product, category)) { 1 } else { -1 };
                 Update::Catalogue { product, category, diff }
             }
@@ -113,7 +114,7 @@ impl Shop {
 }
 
 /// Whether the row is there now.
-fn toggle(rows: &mut BTreeSet<(usize, usize)>, row: (usize, usize)) -> bool {
+fn toggle<R: Copy + Ord>(rows: &mut BTreeSet<R>, row: R) -> bool {
     rows.insert(row) || !rows.remove(&row)
 }
 

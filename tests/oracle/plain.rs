@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rules::{AHEAD_MS, Rules};
+use dataflow::rows::Placed;
+use dataflow::rules::{AHEAD_MS, Deleted, Rules};
 use dataflow::time::{Diff, Millis, Time};
 
-use crate::given::{Update, World};
+use crate::given::{In, Update, World};
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -37,12 +38,15 @@ impl Shelves {
     pub(crate) fn new(world: &World, shown: impl Iterator<Item = Update>, as_of: Time, rules: &Rules) -> Self {
         let mut tables = Tables::default();
         shown.for_each(|update| tables.take(world, update));
-        let mut shelves = Shelves { categories_of: tables.categories_of(), ..Shelves::default() };
+        let mut shelves = Shelves { categories_of: tables.categories_of(world), ..Shelves::default() };
         for &user in &world.users {
-            shelves.histories.insert(user, tables.history(user, rules.list_size));
+            let mut history = tables.history(user, rules.list_size);
+            if rules.deleted == Deleted::Hidden {
+                history.retain(|(product, _)| !tables.is_deleted(*product, rules));
+            }
+            shelves.histories.insert(user, history);
         }
-        let buyers = tables.buyers(as_of, rules.window_ms);
-        shelves.rank(&buyers, rules.list_size);
+        shelves.rank(&tables, as_of, rules);
         for &user in &world.users {
             let recommended = shelves.recommend(user, rules);
             shelves.recommended.insert(user, recommended);
@@ -65,16 +69,18 @@ impl Shelves {
         self.best_sellers.get(&which).map_or(&[], Vec::as_slice)
     }
 
-    fn rank(&mut self, buyers: &BTreeMap<ProductKey, BTreeSet<UserKey>>, size: usize) {
-        for (&product, users) in buyers {
+    fn rank(&mut self, tables: &Tables, as_of: Time, rules: &Rules) {
+        for (product, users) in tables.buyers(as_of, rules.window_ms) {
             let sold = (product, users.len() as u64);
-            self.best_sellers.entry(None).or_default().push(sold);
+            if rules.deleted == Deleted::Shown || !tables.is_deleted(product, rules) {
+                self.best_sellers.entry(None).or_default().push(sold);
+            }
             for &category in self.categories_of.get(&product).into_iter().flatten() {
                 self.best_sellers.entry(Some(category)).or_default().push(sold);
             }
         }
         for list in self.best_sellers.values_mut() {
-            by_buyers(list, size);
+            by_buyers(list, rules.list_size);
         }
         self.best_sellers.retain(|_, list| !list.is_empty());
     }
@@ -115,11 +121,11 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
-    /// (order, user, created at), how often.
-    orders: BTreeMap<(usize, UserKey, Millis), Diff>,
+    /// (order, user, when and whether it counts), how often.
+    orders: BTreeMap<(usize, UserKey, Placed), Diff>,
     /// (order, product), how often.
     lines: BTreeMap<(usize, ProductKey), Diff>,
-    catalogue: BTreeMap<(ProductKey, CategoryKey), Diff>,
+    catalogue: BTreeMap<(ProductKey, In), Diff>,
 }
 
 impl Tables {
@@ -131,24 +137,39 @@ impl Tables {
             Update::Removal { user, product, at } => {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
             }
-            Update::Order { order, user, created_at, diff } => {
-                *self.orders.entry((order, world.users[user], created_at)).or_default() += diff;
+            Update::Order { order, user, placed, diff } => {
+                *self.orders.entry((order, world.users[user], placed)).or_default() += diff;
             }
             Update::Line { order, product, diff } => {
                 *self.lines.entry((order, world.products[product])).or_default() += diff;
             }
             Update::Catalogue { product, category, diff } => {
-                *self.catalogue.entry((world.products[product], world.categories[category])).or_default() += diff;
+                *self.catalogue.entry((world.products[product], category)).or_default() += diff;
             }
         }
     }
 
-    fn categories_of(&self) -> BTreeMap<ProductKey, BTreeSet<CategoryKey>> {
+    fn categories_of(&self, world: &World) -> BTreeMap<ProductKey, BTreeSet<CategoryKey>> {
         let mut categories: BTreeMap<ProductKey, BTreeSet<CategoryKey>> = BTreeMap::new();
-        for ((product, category), _) in self.catalogue.iter().filter(|(_, copies)| **copies > 0) {
-            categories.entry(*product).or_default().insert(*category);
+        for (product, category) in self.catalogue() {
+            if let In::Category(category) = category {
+                categories.entry(product).or_default().insert(world.categories[category]);
+            }
         }
         categories
+    }
+
+    /// The rows of the catalogue that are there.
+    fn catalogue(&self) -> impl Iterator<Item = (ProductKey, In)> {
+        self.catalogue.iter().filter(|(_, copies)| **copies > 0).map(|(row, _)| *row)
+    }
+
+    fn is_deleted(&self, product: ProductKey, rules: &Rules) -> bool {
+        let mut rows = self.catalogue().filter(|(of, _)| *of == product);
+        match rules.missing_is_deleted {
+            true => !rows.any(|(_, category)| category != In::Deleted),
+            false => rows.any(|(_, category)| category == In::Deleted),
+        }
     }
 
     fn history(&self, user: UserKey, size: usize) -> Vec<(ProductKey, Millis)> {
@@ -167,8 +188,9 @@ impl Tables {
     fn buyers(&self, as_of: Time, window_ms: Millis) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
         for ((order, product), _) in self.lines.iter().filter(|(_, copies)| **copies > 0) {
-            for ((of, user, created_at), copies) in &self.orders {
-                let live = created_at + window_ms > as_of && *created_at <= as_of + AHEAD_MS;
+            for ((of, user, placed), copies) in self.orders.iter().filter(|((.., placed), _)| placed.counts()) {
+                let created_at = placed.created_at();
+                let live = created_at + window_ms > as_of && created_at <= as_of + AHEAD_MS;
                 if of == order && *copies > 0 && live {
                     buyers.entry(*product).or_default().insert(*user);
                 }

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rules::{DAY_MS, Rules};
+use dataflow::rows::Placed;
+use dataflow::rules::{DAY_MS, Deleted, Rules};
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -15,13 +16,20 @@ use tempfile::TempDir;
 use vitrine::commands::replay::Job;
 use vitrine::config::{Config, Flag, Request};
 
-use crate::given::{Domain, Update, World};
+use crate::given::{Domain, In, Update, World};
 use crate::plain::Shelves;
 
 /// 2024-03-01T00:00:00Z.
 const START: Time = 1_709_251_200_000;
 const WINDOW_DAYS: u64 = 2;
-const RULES: Rules = Rules { list_size: 3, window_ms: WINDOW_DAYS * DAY_MS, categories_max: 3, items_min: 0 };
+const RULES: Rules = Rules {
+    list_size: 3,
+    window_ms: WINDOW_DAYS * DAY_MS,
+    categories_max: 3,
+    items_min: 0,
+    deleted: Deleted::InHistories,
+    missing_is_deleted: true,
+};
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };
 const STORIES: u64 = 6;
 
@@ -122,7 +130,7 @@ impl Story {
         self.file("product_catalog.csv", "product_id,product_name,category");
         for (product, category) in rows {
             self.file("product_catalog.csv", &format!("product {product},A thing,category {category}"));
-            self.updates.push((0, Update::Catalogue { product: *product, category: *category, diff: 1 }));
+            self.updates.push((0, Update::Catalogue { product: *product, category: In::Category(*category), diff: 1 }));
         }
     }
 
@@ -130,7 +138,8 @@ impl Story {
         self.file("orders.csv", "order_id,user_id,product_id,quantity,created_at");
         for &(order, user, product, created_at) in rows {
             self.file("orders.csv", &format!("{order},user {user},product {product},1,{created_at}"));
-            self.updates.push((created_at, Update::Order { order, user, created_at, diff: 1 }));
+            self.updates
+                .push((created_at, Update::Order { order, user, placed: Placed::new(created_at, true), diff: 1 }));
             self.updates.push((created_at, Update::Line { order, product, diff: 1 }));
         }
     }
@@ -240,9 +249,10 @@ fn from_parquet(path: &Path) -> Vec<Row> {
 fn config(dir: &Path) -> Config {
     let dir = dir.to_str().expect("a temporary directory has a plain name");
     let key = "03".repeat(16);
-    let set = [("files.dir", dir), ("dataflow.id_key", &key), ("rules.list_size", "3"), ("rules.window_days", "2")];
+    let rules = [("rules.list_size", "3"), ("rules.window_days", "2"), ("rules.missing_products", "deleted")];
+    let set = [("files.dir", dir), ("dataflow.id_key", &key)].into_iter().chain(rules);
     let flags = set.map(|(key, value)| Flag { name: "--set".into(), key: key.into(), value: value.into() });
-    Config::load(&Request { flags: flags.into(), ..Request::default() }).expect("the test's settings are sound")
+    Config::load(&Request { flags: flags.collect(), ..Request::default() }).expect("the test's settings are sound")
 }
 
 /// Replays into a directory; returns its files.

@@ -96,7 +96,7 @@ fn a_later_format_is_refused_and_left_untouched() {
     disk.put(&Path::new(DIR).join("00000000000000000300-part-0-of-1.manifest"), text.as_bytes());
     disk.put(&Path::new(DIR).join("00000000000000000050-part-0-of-1-0.rows"), b"no manifest needs it");
     let (before, operations) = (disk.files(), disk.operations());
-    assert!(matches!(open(&disk, 2), Err(Error::Newer { found: 9, known: 1, .. })));
+    assert!(matches!(open(&disk, 2), Err(Error::Newer { found: 9, known: 2, .. })));
     assert_eq!((disk.files(), disk.operations()), (before, operations));
 }
 
@@ -111,6 +111,23 @@ fn a_later_format_of_rows_is_refused_too() {
     content[12..16].copy_from_slice(&crc32c.to_le_bytes());
     disk.put(&path, &content);
     assert!(matches!(store.latest(key()), Err(Error::Newer { found: 7, .. })));
+}
+
+#[test]
+fn an_earlier_format_is_read_and_its_catalogue_known_to_lack_products() {
+    let disk = FakeDisk::new();
+    drop(begun(&disk));
+    let whole = |disk: &FakeDisk| {
+        let latest = open(disk, 2).unwrap().restore(key()).unwrap().checkpoint.unwrap();
+        (latest.tick, latest.whole_catalogue)
+    };
+    assert_eq!(whole(&disk), (200, true));
+    let is_manifest = |file: &(std::path::PathBuf, Vec<u8>)| file.0.extension() == Some("manifest".as_ref());
+    let (path, content) = disk.files().into_iter().rfind(is_manifest).unwrap();
+    let text = String::from_utf8(content).unwrap();
+    let body = text[..text.rfind("crc32c ").unwrap()].replace("\"format\": 2", "\"format\": 1");
+    disk.put(&path, format!("{body}crc32c {:08x}\n", crc32c::crc32c(body.as_bytes())).as_bytes());
+    assert_eq!(whole(&disk), (200, false));
 }
 
 #[test]

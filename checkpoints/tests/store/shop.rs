@@ -91,8 +91,7 @@ pub(crate) fn changes(tick: Time, users: usize) -> Held {
     }
     let (key, name) = product(tick % 11);
     held.names.insert(name);
-    let order =
-        |tick: Time| OrderRow { order: ids.order(&tick.to_string()), user: ids.user("buyer"), created_at: tick };
+    let order = |tick: Time| OrderRow::counting(ids.order(&tick.to_string()), ids.user("buyer"), tick);
     held.orders.insert(order(tick), 1);
     let row = ids.row([tick.to_string().as_bytes()]);
     held.lines.insert(LineRow { order: order(tick).order, product: key, row }, 2);

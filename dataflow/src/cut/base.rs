@@ -6,9 +6,9 @@ use differential_dataflow::trace::{BatchReader, TraceReader};
 use timely::progress::Antichain;
 
 use crate::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use crate::rows::{CatalogueRow, LineRow, OrderRow};
+use crate::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use crate::stamp::Stamp;
-use crate::time::{Diff, Millis, Time};
+use crate::time::{Diff, Time};
 use crate::trace::arranged::{ValBatch, ValTrace};
 
 /// The arrangements that hold what was given, from which everything else follows.
@@ -16,7 +16,7 @@ pub struct BaseTraces {
     /// See [`crate::graph::history`].
     pub stamps: ValTrace<UserKey, ProductKey, Stamp>,
     /// See [`crate::graph::buyers`].
-    pub orders: ValTrace<OrderKey, (UserKey, Millis), Diff>,
+    pub orders: ValTrace<OrderKey, (UserKey, Placed), Diff>,
     /// See [`crate::graph::buyers`].
     pub lines: ValTrace<OrderKey, (ProductKey, RowKey), Diff>,
     /// See [`crate::graph::bestsellers`].
@@ -48,7 +48,7 @@ impl BaseTraces {
 pub struct Base {
     tick: Time,
     stamps: Vec<ValBatch<UserKey, ProductKey, Stamp>>,
-    orders: Vec<ValBatch<OrderKey, (UserKey, Millis), Diff>>,
+    orders: Vec<ValBatch<OrderKey, (UserKey, Placed), Diff>>,
     lines: Vec<ValBatch<OrderKey, (ProductKey, RowKey), Diff>>,
     catalogue: Vec<ValBatch<ProductKey, CategoryKey, Diff>>,
 }
@@ -61,8 +61,8 @@ impl Base {
 
     /// Every order with the number of its copies, in ascending order.
     pub fn orders(&self, mut take: impl FnMut(OrderRow, Diff)) {
-        rows(&self.orders, self.tick, |order, &(user, created_at), diff| {
-            take(OrderRow { order: *order, user, created_at }, diff);
+        rows(&self.orders, self.tick, |order, &(user, placed), diff| {
+            take(OrderRow { order: *order, user, placed }, diff);
         });
     }
 

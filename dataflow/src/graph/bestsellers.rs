@@ -7,6 +7,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use crate::ids::{CategoryKey, ProductKey};
 use crate::ops::first::first;
 use crate::rows::{CatalogueRow, Ranking, Seller};
+use crate::rules::{Deleted, Rules};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValTrace, by_key, by_key_in_place};
 
@@ -21,21 +22,35 @@ pub struct BestSellers<'s> {
     pub categories: ValTrace<ProductKey, CategoryKey, Diff>,
 }
 
-/// The first `size` products of every category and of all, by buyers.
+/// The first `list_size` products of every category and of all, by buyers.
 ///
-/// The general list is drawn from the first `size` of every worker, so that only local winners travel.
+/// The general list is drawn from the first of every worker, so that only local winners travel. A product may be among
+/// its rows several times, if it has several rows in the catalogue, and is in the list once: [`first`] takes copies for one.
 pub fn lists<'s>(
     buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
     catalogue: VecCollection<'s, Time, CatalogueRow, Diff>,
-    size: usize,
+    rules: &Rules,
 ) -> BestSellers<'s> {
+    let size = rules.list_size;
     let categories = by_key(catalogue.map(|row| (row.product, row.category)), "CategoryByProduct", |id| id.route());
     let categories_trace = categories.trace.clone();
-    let in_category = by_key_in_place(buyers.clone(), "BuyersCounted")
-        .join_core(categories, |product, &buyers, &category| {
-            Some((Ranking::Category(category), seller(*product, buyers)))
-        });
-    let local = buyers.map(|(product, buyers)| (Ranking::General, seller(product, buyers)));
+    let listed = by_key_in_place(buyers.clone(), "BuyersCounted")
+        .join_core(categories, |product, &buyers, &category| Some((category, seller(*product, buyers))));
+    let all = buyers.map(|(product, buyers)| seller(product, buyers));
+    let local = match (rules.deleted, rules.missing_is_deleted) {
+        (Deleted::Shown, _) => all,
+        (Deleted::InHistories | Deleted::Hidden, false) => {
+            let deleted = listed.clone().filter(|(category, _)| *category == CategoryKey::DELETED);
+            all.concat(deleted.map(|(_, seller)| seller).negate())
+        }
+        (Deleted::InHistories | Deleted::Hidden, true) => {
+            listed.clone().filter(|(category, _)| *category != CategoryKey::DELETED).map(|(_, seller)| seller)
+        }
+    };
+    let local = local.map(|seller| (Ranking::General, seller));
+    let in_category = listed
+        .filter(|(category, _)| category.is_category())
+        .map(|(category, seller)| (Ranking::Category(category), seller));
     let winners = first(by_key_in_place(local, "SellersOfWorker"), size, "FirstOfWorker")
         .as_collection(|ranking, seller| (*ranking, *seller));
     let ranked = by_key(in_category.concat(winners), "SellersByRanking", Ranking::route);

@@ -7,8 +7,8 @@ use timely::dataflow::StreamVec;
 use super::Plan;
 use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
 use crate::ops::window::buyers_in_window;
-use crate::rows::{LineRow, OrderRow, Purchase};
-use crate::time::{Diff, Millis, Time};
+use crate::rows::{LineRow, OrderRow, Placed, Purchase};
+use crate::time::{Diff, Time};
 use crate::trace::arranged::{ValTrace, by_key, by_self};
 
 /// Buyers, and what they follow from.
@@ -16,8 +16,9 @@ pub struct Buyers<'s> {
     /// (product, distinct buyers in the window), with the worker the product routes to; products without buyers are
     /// absent.
     pub per_product: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
-    /// Key: order, with the worker it routes to. Value: who ordered, and when. Difference: how many rows say so.
-    pub orders: ValTrace<OrderKey, (UserKey, Millis), Diff>,
+    /// Key: order, with the worker it routes to. Value: who ordered, when, and whether that counts. Difference: how many
+    /// rows say so.
+    pub orders: ValTrace<OrderKey, (UserKey, Placed), Diff>,
     /// Key: order, with the same worker. Value: a product in it, and by which row. Difference: how many rows say so.
     pub lines: ValTrace<OrderKey, (ProductKey, RowKey), Diff>,
 }
@@ -29,11 +30,12 @@ pub fn count<'s>(
     now: StreamVec<'s, Time, Time>,
     plan: &Plan,
 ) -> Buyers<'s> {
-    let orders = by_key(orders.map(|row| (row.order, (row.user, row.created_at))), "OrdersById", |id| id.route());
+    let orders = by_key(orders.map(|row| (row.order, (row.user, row.placed))), "OrdersById", |id| id.route());
     let lines = by_key(lines.map(|row| (row.order, (row.product, row.row))), "LinesByOrder", |id| id.route());
     let traces = (orders.trace.clone(), lines.trace.clone());
-    let purchases =
-        orders.join_core(lines, |_, &(user, created_at), &(product, _)| Some(Purchase { product, user, created_at }));
+    let purchases = orders.join_core(lines, |_, &(user, placed), &(product, _)| {
+        placed.counts().then(|| Purchase { product, user, created_at: placed.created_at() })
+    });
     let gained = buyers_in_window(purchases, now, plan.rules.window_ms, plan.late_lines.clone());
     let per_product = by_self(gained, "BuyersByProduct", |product| product.route()).count_total();
     Buyers { per_product, orders: traces.0, lines: traces.1 }

@@ -1,4 +1,4 @@
-//! The catalogue, whole in every worker: what category a product is in, and which categories there are.
+//! The catalogue, whole in every worker: which products there are, in which categories, and which categories there are.
 
 use differential_dataflow::AsCollection;
 use differential_dataflow::VecCollection;
@@ -11,7 +11,8 @@ use crate::trace::arranged::{ByKey, BySelf, by_key_in_place, by_self_in_place};
 
 /// The catalogue's two indexes.
 pub struct Catalogue<'s> {
-    /// Key: product. Value: a category it is in. Difference: how many rows say so. Changes with the catalogue's rows.
+    /// Key: product. Value: a category it is in, or one of the keys that stand for none. Difference: how many rows say so.
+    /// Changes with the catalogue's rows.
     pub by_product: ByKey<'s, ProductKey, CategoryKey, Diff>,
     /// Key: category. Difference: how many rows are in it; a category without any is unknown.
     pub categories: BySelf<'s, CategoryKey, Diff>,
@@ -22,6 +23,9 @@ pub fn replicate(rows: VecCollection<'_, Time, CatalogueRow, Diff>) -> Catalogue
     let everywhere = rows.inner.broadcast().as_collection();
     Catalogue {
         by_product: by_key_in_place(everywhere.clone().map(|row| (row.product, row.category)), "Catalogue"),
-        categories: by_self_in_place(everywhere.map(|row| row.category), "Categories"),
+        categories: by_self_in_place(
+            everywhere.map(|row| row.category).filter(|category| category.is_category()),
+            "Categories",
+        ),
     }
 }

@@ -13,7 +13,6 @@ use timely::dataflow::operators::generic::Operator;
 use crate::ids::UserKey;
 use crate::rows::{Ranking, Seller, Viewed};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::ByKey;
 
 /// A row of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,11 +36,11 @@ pub type ChangeOutlet = Arc<Mutex<dyn FnMut(Changed) + Send>>;
 
 /// Brings all changes to one worker, holds them until their tick has closed, and hands them out in order.
 pub fn collect<'s>(
-    history: ByKey<'s, UserKey, Viewed, Diff>,
+    history: VecCollection<'s, Time, (UserKey, Viewed), Diff>,
     best_sellers: VecCollection<'s, Time, (Ranking, Seller), Diff>,
     outlet: ChangeOutlet,
 ) {
-    let history = history.as_collection(|user, viewed| Change::History(*user, *viewed));
+    let history = history.map(|(user, viewed)| Change::History(user, viewed));
     let best_sellers = best_sellers.map(|(ranking, seller)| Change::BestSellers(ranking, seller));
     let to_one = Exchange::new(|_: &(Change, Time, Diff)| 0);
     history.concat(best_sellers).inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(

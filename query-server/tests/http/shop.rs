@@ -87,7 +87,7 @@ fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());
-            inputs.order(OrderRow { order, user: ids.user(user), created_at: *at }, 1);
+            inputs.order(OrderRow::counting(order, ids.user(user), *at), 1);
             inputs.line(LineRow { order, product, row: RowKey::NONE }, 1);
         }
         Record::Product { product, category } => {

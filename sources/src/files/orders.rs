@@ -21,6 +21,7 @@ pub(super) struct Orders;
 
 impl Rows for Orders {
     type Row = Sale;
+    type Gone = ();
     const COLUMNS: &'static [&'static str] = &["order_id", "user_id", "product_id", TIME];
 
     fn read(text: &Text<'_>, reading: &Reading<'_>) -> Result<Option<Sale>, Fault<'static>> {
@@ -32,7 +33,7 @@ impl Rows for Orders {
     }
 
     fn lives(sale: &Sale, reading: &Reading<'_>) -> bool {
-        is_live(sale.order.created_at, reading)
+        is_live(sale.order.placed.created_at(), reading)
     }
 
     fn changes(rows: Vec<(Sale, Diff)>) -> Changes {
@@ -45,6 +46,7 @@ pub(super) struct PastOrders;
 
 impl Rows for PastOrders {
     type Row = Sale;
+    type Gone = ();
     const COLUMNS: &'static [&'static str] = Orders::COLUMNS;
 
     fn read(text: &Text<'_>, reading: &Reading<'_>) -> Result<Option<Sale>, Fault<'static>> {
@@ -85,7 +87,7 @@ impl<'a> Sold<'a> {
         let dictionary = reading.dictionary;
         let key = dictionary.order(&format!("{order}\0{user}\0{at}"));
         let product = dictionary.product(product)?;
-        Ok(Sale { order: OrderRow { order: key, user: dictionary.user(user), created_at: *at }, product })
+        Ok(Sale { order: OrderRow::counting(key, dictionary.user(user), *at), product })
     }
 }
 

@@ -1,11 +1,18 @@
-//! `product_catalog.csv`: each line says which category a product is in. A product of two lines is in both categories.
+//! `product_catalog.csv`: each line says that there is a product, and which category it is in. A product of two lines is
+//! in both categories, one of a line without a category is in none.
 
+use std::collections::HashSet;
+
+use dataflow::ids::ProductKey;
 use dataflow::rows::CatalogueRow;
 use dataflow::time::Diff;
+use foldhash::fast::RandomState;
 
 use super::batch::Changes;
 use super::rows::{Reading, Rows, Text};
-use crate::fault::{Fault, id};
+use crate::deleted::Deleted;
+use crate::fault::{Fault, category_key, id};
+use crate::row_store::RowStore;
 
 /// The file's name.
 pub(super) const FILE: &str = "product_catalog.csv";
@@ -14,15 +21,13 @@ pub(super) struct Products;
 
 impl Rows for Products {
     type Row = CatalogueRow;
+    type Gone = Deleted;
     const COLUMNS: &'static [&'static str] = &["product_id", "category"];
 
     fn read(text: &Text<'_>, reading: &Reading<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
         let product = id(text.get(0)?, Self::COLUMNS[0])?;
-        // A product without a category counts in the general list only, for which it need not be in the catalogue.
-        let Some(category) = text.get(1)? else { return Ok(None) };
-        let category = id(Some(category), Self::COLUMNS[1])?;
-        let (product, category) = (reading.dictionary.product(product)?, reading.dictionary.category(category)?);
-        Ok(Some(CatalogueRow { product, category }))
+        let category = category_key(text.get(1)?, Self::COLUMNS[1], reading.dictionary)?;
+        Ok(Some(CatalogueRow { product: reading.dictionary.product(product)?, category }))
     }
 
     fn lives(_: &CatalogueRow, _: &Reading<'_>) -> bool {
@@ -31,5 +36,16 @@ impl Rows for Products {
 
     fn changes(rows: Vec<(CatalogueRow, Diff)>) -> Changes {
         Changes::Products(rows)
+    }
+
+    fn settle(gone: &mut Deleted, change: &mut Vec<(CatalogueRow, Diff)>, now: &RowStore<CatalogueRow, ()>) {
+        if change.iter().all(|(_, diff)| *diff > 0) {
+            return gone.settle(change, |_| true);
+        }
+        let mut listed: HashSet<ProductKey, RandomState> = HashSet::default();
+        now.for_each(|row, ()| {
+            listed.insert(row.product);
+        });
+        gone.settle(change, |product| listed.contains(&product));
     }
 }

@@ -11,6 +11,7 @@ use super::batch::Changes;
 use super::desk::Desk;
 use super::records::{Fields, Next, Records};
 use crate::fault::Fault;
+use crate::row_store::RowStore;
 
 /// What the lines of a file mean.
 pub(super) trait Rows {
@@ -27,6 +28,12 @@ pub(super) trait Rows {
     fn lives(row: &Self::Row, reading: &Reading<'_>) -> bool;
 
     fn changes(rows: Vec<(Self::Row, Diff)>) -> Changes;
+
+    /// What is remembered of rows that are gone.
+    type Gone: Default;
+
+    /// Adds to a change what it means beyond its rows; `now` holds the rows as they are when it is done.
+    fn settle(_gone: &mut Self::Gone, _change: &mut Vec<(Self::Row, Diff)>, _now: &RowStore<Self::Row, ()>) {}
 }
 
 /// What a line is read with.

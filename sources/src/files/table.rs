@@ -35,6 +35,7 @@ pub(super) struct Table<R: Rows> {
     tail: Tail,
     rest: Duration,
     store: RowStore<R::Row, ()>,
+    gone: R::Gone,
     refusals: Refusals,
     /// Where the columns are; none before the first line has been read.
     columns: Option<Columns<R>>,
@@ -56,6 +57,7 @@ impl<R: Rows> Table<R> {
             tail,
             rest,
             store: RowStore::by_row(),
+            gone: R::Gone::default(),
             refusals: Refusals::default(),
             columns: None,
             span: None,
@@ -97,6 +99,7 @@ impl<R: Rows> Table<R> {
         self.tail.read(span, place, ended)?;
         // Nothing can fail any more: what is remembered is what is fed.
         rows.iter().for_each(|(row, _)| self.store.add(*row));
+        R::settle(&mut self.gone, &mut rows, &self.store);
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
         desk.send(self.voice.batch(changes, place.offset, span.to(), ended))?;
         Ok(ended)
@@ -130,7 +133,8 @@ impl<R: Rows> Table<R> {
         let place = records.place;
         self.unfinished = false;
         self.tail.read(span, place, true)?;
-        let rows: Vec<_> = refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)).collect();
+        let mut rows: Vec<_> = refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)).collect();
+        R::settle(&mut self.gone, &mut rows, &self.store);
         self.refusals.end_reading();
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
         Ok(desk.send(self.voice.batch(changes, place.offset, span.to(), true))?)

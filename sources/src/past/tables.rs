@@ -25,7 +25,7 @@ impl Tables {
     #[must_use]
     pub fn into_past(self, asked: Asked) -> TablesPast {
         let Tables { catalogue, mut orders, mut lines } = self;
-        orders.retain(|order| asked.counts(order.created_at));
+        orders.retain(|order| asked.counts(order.placed.created_at()));
         // Equal rows count as one: only distinct buyers do, and no row is ever taken back before its time.
         orders.sort_unstable();
         orders.dedup();
@@ -35,11 +35,12 @@ impl Tables {
         // An id may stand for several orders where the table has no key: its lines stay as long as any of them.
         let mut times: HashMap<OrderKey, (Millis, Millis), RandomState> = HashMap::default();
         for order in &orders {
-            let (first, last) = times.entry(order.order).or_insert((order.created_at, order.created_at));
-            (*first, *last) = ((*first).min(order.created_at), (*last).max(order.created_at));
+            let at = order.placed.created_at();
+            let (first, last) = times.entry(order.order).or_insert((at, at));
+            (*first, *last) = ((*first).min(at), (*last).max(at));
         }
-        let orders =
-            orders.into_iter().map(|row| Stay { from: row.created_at, to: end(row.created_at), row }).collect();
+        let stay = |row: OrderRow| Stay { from: row.placed.created_at(), to: end(row.placed.created_at()), row };
+        let orders = orders.into_iter().map(stay).collect();
         let lines = lines.into_iter().filter_map(|row| {
             let (first, last) = times.get(&row.order)?;
             Some(Stay { from: *first, to: end(*last), row })

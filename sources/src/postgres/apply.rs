@@ -1,7 +1,7 @@
 //! Single changes of rows, applied to what is remembered: what differs afterwards is the change that is fed.
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 
 use super::memory::{Change, Memory, Span};
@@ -29,7 +29,7 @@ pub(super) enum Edit {
 /// A row of which some values are what they were under the key `from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Partly {
-    Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis> },
+    Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis>, counts: Option<bool> },
     Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
     Product { from: ProductKey, product: ProductKey },
 }
@@ -57,6 +57,7 @@ impl Memory {
         for edit in &edits {
             self.apply(edit, span, change);
         }
+        self.settle(&mut change.catalogue);
         ahead
     }
 
@@ -80,13 +81,14 @@ impl Memory {
     }
 
     fn put_order(&mut self, row: OrderRow, span: Span, change: &mut Change) -> bool {
-        let OrderRow { order, user, created_at } = row;
+        let OrderRow { order, user, placed } = row;
+        let created_at = placed.created_at();
         let held = self.orders.get(&order);
         // One that is too old and is held stays until it is swept, together with its lines.
         if created_at > span.cutoff() || held.is_some() {
-            self.orders.put(order, (user, created_at), &mut orders(change));
+            self.orders.put(order, (user, placed), &mut orders(change));
         }
-        created_at > span.latest() && held.is_none_or(|(_, before)| before <= span.latest())
+        created_at > span.latest() && held.is_none_or(|(_, before)| before.created_at() <= span.latest())
     }
 
     fn remove_order(&mut self, order: OrderKey, change: &mut Change) {
@@ -113,14 +115,16 @@ impl Memory {
     /// Fills in what was not sent. Where it is not known either, the row was not there before and is not now.
     fn complete(&mut self, partly: Partly, span: Span, change: &mut Change) -> bool {
         match partly {
-            Partly::Order { from, order, user, at } => {
+            Partly::Order { from, order, user, at, counts } => {
                 let before = self.orders.get(&from).or_else(|| self.orders.get(&order));
                 if from != order {
                     self.remove_order(from, change);
                 }
                 let user = user.or(before.map(|(user, _)| user));
-                let (Some(user), Some(created_at)) = (user, at.or(before.map(|(_, at)| at))) else { return false };
-                return self.put_order(OrderRow { order, user, created_at }, span, change);
+                let at = at.or(before.map(|(_, placed)| placed.created_at()));
+                let counts = counts.or(before.map(|(_, placed)| placed.counts()));
+                let (Some(user), Some(at), Some(counts)) = (user, at, counts) else { return false };
+                return self.put_order(OrderRow { order, user, placed: Placed::new(at, counts) }, span, change);
             }
             Partly::Line { from, row, order, product } => {
                 let before = self.take_line(from, row, change);
@@ -151,8 +155,8 @@ impl Memory {
     }
 }
 
-pub(super) fn orders(change: &mut Change) -> impl FnMut(OrderKey, (UserKey, Millis), Diff) {
-    |order, (user, created_at), diff| change.orders.push((OrderRow { order, user, created_at }, diff))
+pub(super) fn orders(change: &mut Change) -> impl FnMut(OrderKey, (UserKey, Placed), Diff) {
+    |order, (user, placed), diff| change.orders.push((OrderRow { order, user, placed }, diff))
 }
 
 fn products(change: &mut Change) -> impl FnMut(ProductKey, CategoryKey, Diff) {

@@ -155,16 +155,18 @@ impl Following {
         let mut catalogue = self.memory.catalogue.begin();
         rows.catalogue.iter().for_each(|row| catalogue.seen(row.product, row.category));
         let mut orders = self.memory.orders.begin();
-        for OrderRow { order, user, created_at } in rows.orders.iter().copied() {
-            if created_at > cutoff {
-                orders.seen(order, (user, created_at));
+        for OrderRow { order, user, placed } in rows.orders.iter().copied() {
+            if placed.created_at() > cutoff {
+                orders.seen(order, (user, placed));
             }
         }
-        let young = |line: &&LineRow| rows.orders.iter().any(|row| row.order == line.order && row.created_at > cutoff);
+        let young =
+            |line: &&LineRow| rows.orders.iter().any(|row| row.order == line.order && row.placed.created_at() > cutoff);
         let mut lines = self.memory.lines.begin();
         rows.lines.iter().filter(young).for_each(|line| lines.seen(*line));
         let (orders, lines, catalogue) = (orders.finish(), lines.finish(), catalogue.finish());
-        let change = self.memory.difference(orders, lines, catalogue);
+        let mut change = self.memory.difference(orders, lines, catalogue);
+        self.memory.settle(&mut change.catalogue);
         let next = Lsn(place);
         self.standing.read(next, &self.server);
         (self.floor, self.swept) = (next, now);

@@ -27,8 +27,8 @@ impl Memory {
         let cutoff = span.cutoff();
         let mut expired: HashSet<OrderKey, RandomState> = HashSet::default();
         self.orders.keep(
-            |order, (_, at)| {
-                let keep = *at > cutoff;
+            |order, (_, placed)| {
+                let keep = placed.created_at() > cutoff;
                 if !keep {
                     expired.insert(*order);
                 }
@@ -60,6 +60,7 @@ impl Memory {
             &mut change.lines,
         );
         self.orphans = orphans;
+        self.forget_deleted(span, &mut change.catalogue);
         // What was refused long ago and comes again is worth another letter.
         self.refusals.end_reading();
     }
@@ -98,7 +99,7 @@ mod tests {
 
         fn dated(&self, id: &str, created_at: Millis) -> Edit {
             let (order, user) = (self.dictionary.order(id), self.dictionary.user("ada"));
-            Edit::Order(OrderRow { order, user, created_at })
+            Edit::Order(OrderRow::counting(order, user, created_at))
         }
 
         fn order(&mut self, id: &str, created_at: Millis, now: Millis) -> bool {

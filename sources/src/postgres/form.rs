@@ -26,6 +26,16 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// Of values that are compared with those of a setting, and with no other column's: of the type with that name.
+    pub(super) fn of_values(kind: &str) -> Form {
+        match kind {
+            "boolean" => Form::Bool,
+            "character" => Form::Padded,
+            "numeric" | "real" | "double precision" => Form::Number,
+            _ => Form::Plain,
+        }
+    }
+
     /// The id of a value with that text.
     pub(super) fn id(self, text: Cow<'_, str>) -> Cow<'_, str> {
         match (self, text) {

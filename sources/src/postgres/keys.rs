@@ -125,10 +125,19 @@ pub(super) fn read(
         id_unique: row.get(6),
         index: row.get(7),
         deferrable: row.get::<_, Option<String>>(8).map(|name| (name, row.get(9))),
-        columns: row.get(10),
+        columns: columns(row.get(10), tables, which),
         file: row.get(11),
     };
     Ok(Some(found.judge()))
+}
+
+/// The columns, and what is made of their values beyond the values themselves: rows that were read for other settings do
+/// not hold what these ask for.
+fn columns(mut columns: Vec<String>, tables: &Tables, which: Which) -> Vec<String> {
+    if let (Which::Orders, Some(status)) = (which, &tables.orders.status) {
+        columns.push(format!("orders count with {:?} in {}", status.counting, status.column));
+    }
+    columns
 }
 
 /// A table as the catalogue of the database describes it.

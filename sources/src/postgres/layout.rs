@@ -5,6 +5,7 @@ use postgres::types::Type;
 
 use super::charset::Charset;
 use super::finding::Finding;
+use super::form::Form;
 use super::ids::{self, IdColumns};
 use super::names::{self, OrderTime, Tables, Which};
 use super::zone::Zone;
@@ -67,6 +68,8 @@ pub(super) struct Layout {
     pub(super) charset: Charset,
     /// How ids are written and compared.
     pub(super) ids: IdColumns,
+    /// How the orders' status is written, if one is used.
+    pub(super) status: Option<Form>,
     /// No two orders have the same id.
     pub(super) orders_keyed: bool,
     /// No two products have the same id.
@@ -148,6 +151,7 @@ pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<
         OrderTime::Column(column) => survey.time(&order_table, column),
         OrderTime::FirstSeen => None,
     };
+    let status = orders.status.as_ref().and_then(|status| survey.id(&order_table, "status", &status.column));
 
     let item_table = survey.table(Which::OrderItems, &order_items.name)?;
     let line_order = survey.id(&item_table, "order_id", &order_items.order_id);
@@ -164,6 +168,7 @@ pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<
         zone,
         charset: Charset::of(&encoding),
         ids,
+        status: status.map(|column| Form::of_values(&column.kind)),
         orders_keyed: order.as_ref().is_some_and(|order| order.unique),
         products_keyed: product.is_some_and(|product| product.unique),
         line_order_nullable: line_order.as_ref().is_some_and(|column| !column.not_null),

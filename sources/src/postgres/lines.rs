@@ -76,6 +76,14 @@ impl Lines {
         );
     }
 
+    /// Calls `see` with the product of each line.
+    pub(super) fn for_each_product(&self, mut see: impl FnMut(ProductKey)) {
+        match self {
+            Lines::ByRow(rows) => rows.for_each(|line, ()| see(line.product)),
+            Lines::ByKey(rows) => rows.for_each(|_, (_, product)| see(*product)),
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         match self {

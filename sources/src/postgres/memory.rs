@@ -1,10 +1,10 @@
 //! What is remembered of the tables: the rows that were fed, so that whatever comes next is a difference.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
@@ -15,6 +15,7 @@ use super::first_seen::FirstSeen;
 use super::lines::Lines;
 use super::unmatched::Unmatched;
 use super::zone::Zones;
+use crate::deleted::Deleted;
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 
@@ -64,9 +65,10 @@ impl Span {
 
 /// What is remembered of the tables.
 pub(super) struct Memory {
-    pub(super) orders: RowStore<OrderKey, (UserKey, Millis)>,
+    pub(super) orders: RowStore<OrderKey, (UserKey, Placed)>,
     pub(super) lines: Lines,
     pub(super) catalogue: RowStore<ProductKey, CategoryKey>,
+    pub(super) deleted: Deleted,
     pub(super) first_seen: FirstSeen,
     pub(super) refusals: Refusals,
     /// Orders that lines were seen of and that are not there themselves, and since when.
@@ -87,6 +89,7 @@ impl Memory {
             orders: RowStore::by_key(),
             lines,
             catalogue: RowStore::by_key(),
+            deleted: Deleted::default(),
             first_seen: FirstSeen::default(),
             refusals: Refusals::default(),
             orphans: HashMap::default(),
@@ -114,10 +117,11 @@ impl Memory {
             Some(rows) if rows.proof.is_some() => memory.hold(rows),
             // Read by a process that did not follow the log: their lines have no keys, and equal rows may be among them.
             Some(rows) => {
+                let listed = rows.catalogue.iter().filter(|row| !memory.deleted.hold(row));
                 memory.strays = Change {
                     orders: rows.orders.iter().map(|row| (*row, -1)).collect(),
                     lines: rows.lines.iter().map(|row| (*row, -1)).collect(),
-                    catalogue: rows.catalogue.iter().map(|row| (*row, -1)).collect(),
+                    catalogue: listed.map(|row| (*row, -1)).collect(),
                 };
             }
         }
@@ -126,12 +130,42 @@ impl Memory {
 
     fn hold(&mut self, rows: &Resumed) {
         self.first_seen.begin();
-        for OrderRow { order, user, created_at } in rows.orders.iter().copied() {
-            self.orders.hold(order, (user, created_at));
-            self.first_seen.seen(order, created_at);
+        for OrderRow { order, user, placed } in rows.orders.iter().copied() {
+            self.orders.hold(order, (user, placed));
+            self.first_seen.seen(order, placed.created_at());
         }
         self.first_seen.finish();
         rows.lines.iter().for_each(|line| self.lines.hold(*line));
-        rows.catalogue.iter().for_each(|row| self.catalogue.hold(row.product, row.category));
+        for row in rows.catalogue.iter().filter(|row| !self.deleted.hold(row)) {
+            self.catalogue.hold(row.product, row.category);
+        }
+    }
+
+    /// Adds to a change what it means for products that were deleted, or come back.
+    pub(super) fn settle(&mut self, change: &mut Vec<(CatalogueRow, Diff)>) {
+        let Memory { catalogue, deleted, .. } = self;
+        if catalogue.is_by_key() {
+            deleted.settle(change, |product| catalogue.get(&product).is_some());
+        } else if !deleted.is_empty() || change.iter().any(|(_, diff)| *diff < 0) {
+            let mut listed: HashSet<ProductKey, RandomState> = HashSet::default();
+            catalogue.for_each(|product, _| {
+                listed.insert(*product);
+            });
+            deleted.settle(change, |product| listed.contains(&product));
+        }
+    }
+
+    /// Forgets deleted products that nobody has bought for a window.
+    pub(super) fn forget_deleted(&mut self, span: Span, change: &mut Vec<(CatalogueRow, Diff)>) {
+        if self.deleted.is_empty() {
+            return;
+        }
+        let mut sold: HashSet<ProductKey, RandomState> = HashSet::default();
+        self.lines.for_each_product(|product| {
+            if self.deleted.contains(product) {
+                sold.insert(product);
+            }
+        });
+        self.deleted.forget(&sold, span.now, span.cutoff(), change);
     }
 }

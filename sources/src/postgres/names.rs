@@ -40,6 +40,24 @@ pub struct Orders {
     pub time: OrderTime,
     /// The zone of times that are stored without one; none: that of the server's `TimeZone`.
     pub time_zone: Option<String>,
+    /// Which orders count; none: all of them.
+    pub status: Option<Status>,
+}
+
+/// The column that says whether an order counts, and the values with which it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Name of the column. It may be of any type that ids may be of; its values are compared as text.
+    pub column: String,
+    /// The values of the orders that count. No other value does, and NULL does not.
+    pub counting: Vec<String>,
+}
+
+impl Status {
+    /// Whether an order with this value counts.
+    pub(super) fn counts(&self, value: Option<&str>) -> bool {
+        value.is_some_and(|value| self.counting.iter().any(|counting| counting == value))
+    }
 }
 
 /// The table of order lines.
@@ -74,7 +92,14 @@ impl Default for Products {
 impl Default for Orders {
     fn default() -> Self {
         let time = OrderTime::Column("created_at".into());
-        Orders { name: "orders".into(), order_id: "order_id".into(), user_id: "user_id".into(), time, time_zone: None }
+        Orders {
+            name: "orders".into(),
+            order_id: "order_id".into(),
+            user_id: "user_id".into(),
+            time,
+            time_zone: None,
+            status: None,
+        }
     }
 }
 
@@ -134,10 +159,17 @@ impl Tables {
                     OrderTime::Column(column) => Some(column.as_str()),
                     OrderTime::FirstSeen => None,
                 };
-                [&*self.orders.order_id, &*self.orders.user_id].into_iter().chain(time).collect()
+                let status = self.orders.status.as_ref().map(|status| status.column.as_str());
+                [&*self.orders.order_id, &*self.orders.user_id].into_iter().chain(time).chain(status).collect()
             }
             Which::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
         }
+    }
+
+    /// Where the status is among the columns of the orders that are read.
+    pub(super) fn status_at(&self) -> Option<usize> {
+        let columns = self.columns(Which::Orders).len();
+        self.orders.status.as_ref().map(|_| columns - 1)
     }
 
     /// Whether these names can be names at all.
@@ -162,7 +194,8 @@ impl Tables {
             OrderTime::Column(column) => Some(column),
             OrderTime::FirstSeen => None,
         };
-        match columns.into_iter().chain(time).find(|column| !is_name(column)) {
+        let status = orders.status.as_ref().map(|status| &status.column);
+        match columns.into_iter().chain(time).chain(status).find(|column| !is_name(column)) {
             Some(column) => Err(BadName { what: "column", name: column.clone() }),
             None => Ok(()),
         }

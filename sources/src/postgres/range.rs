@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::RowKey;
+use dataflow::ids::{CategoryKey, RowKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use postgres::{Client, Transaction};
 
@@ -20,7 +20,7 @@ use super::pulse::Pulse;
 use super::table::Scan;
 use super::zone::Zones;
 use super::{NAME, Settings, SettingsError};
-use crate::fault::id;
+use crate::fault::{category_key, id};
 use crate::past::{Asked, Refused, Tables};
 use crate::refusals::Refusals;
 use crate::side_thread::SideThread;
@@ -142,21 +142,29 @@ fn scan_once(
     let products = source(Which::Products, &mut transaction, scan, refusals)?;
     scan.table(&mut transaction, &products, refusals, |row| {
         let product = dictionary.product(id(row.text(0)?.as_deref(), product)?)?;
-        let category = dictionary.category(id(row.text(1)?.as_deref(), category)?)?;
-        found.catalogue.push(CatalogueRow { product, category });
+        let category = row.text(1).and_then(|text| category_key(text.as_deref(), category, dictionary));
+        found
+            .catalogue
+            .push(CatalogueRow { product, category: category.as_ref().copied().unwrap_or(CategoryKey::NONE) });
+        category?;
         accepted += 1;
         Ok(())
     })?;
 
     let Some(writing) = layout.time.map(Writing::of_column) else { return Ok(found) };
     let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
+    let status = tables.status_at().zip(tables.orders.status.as_ref());
     let orders = source(Which::Orders, &mut transaction, scan, refusals)?;
     scan.table(&mut transaction, &orders, refusals, |row| {
         let created_at = row.millis(2, writing, &spelling.zone)?;
-        if asked.counts(created_at) {
+        let counts = match status {
+            Some((column, status)) => status.counts(row.text(column)?.as_deref()),
+            None => true,
+        };
+        if counts && asked.counts(created_at) {
             let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
             let user = dictionary.user(id(row.text(1)?.as_deref(), user)?);
-            found.orders.push(OrderRow { order, user, created_at });
+            found.orders.push(OrderRow::counting(order, user, created_at));
             accepted += 1;
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::charset::{Charset, escaped};
 use super::form::Form;
 use super::keys::Identity;
 use super::moment::Writing;
-use super::names::{OrderTime, Tables, Which};
+use super::names::{OrderTime, Status, Tables, Which};
 use super::pgoutput::{Column, Relation, Tuple, Value};
 use super::spelling::Spelling;
 use super::zone::Zone;
@@ -25,6 +25,8 @@ pub(super) struct Route {
     pub(super) time: Option<Writing>,
     /// The zone of their local times.
     pub(super) zone: Arc<Zone>,
+    /// Which orders count, and the column that says so.
+    pub(super) status: Option<(usize, Status)>,
 }
 
 /// One used column.
@@ -72,8 +74,7 @@ impl Route {
             let kind = relation.columns[at].kind;
             Ok(Place { kind, ..Place::new(name, at, form, charset) })
         };
-        let forms = &spelling.forms[which as usize];
-        let used = |(at, name): (usize, &str)| place(name, forms.get(at).copied().flatten().unwrap_or(Form::Plain));
+        let used = |(at, name): (usize, &str)| place(name, spelling.form(tables, which, at));
         let columns: Vec<Place> =
             tables.columns(which).into_iter().enumerate().map(used).collect::<Result<_, Lost>>()?;
         let key: Vec<Place> = identity.key.iter().map(|name| place(name, Form::Plain)).collect::<Result<_, Lost>>()?;
@@ -82,14 +83,15 @@ impl Route {
         }
         let time = match (which, &tables.orders.time) {
             (Which::Orders, OrderTime::Column(name)) => {
-                let writing = columns.last().and_then(|place| Writing::of(place.kind, spelling.time));
+                let writing = columns.get(2).and_then(|place| Writing::of(place.kind, spelling.time));
                 Some(writing.ok_or_else(|| {
                     Lost::Column(format!("column {name} of table {table} is of a type that is no time any more"))
                 })?)
             }
             _ => None,
         };
-        Ok(Route { which, columns, key, time, zone: spelling.zone.clone() })
+        let status = tables.status_at().zip(tables.orders.status.clone()).filter(|_| which == Which::Orders);
+        Ok(Route { which, columns, key, time, zone: spelling.zone.clone(), status })
     }
 
     /// Whether both read the same columns, which may stand in other places: unused columns come and go.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{OrderKey, ProductKey, RowKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::Millis;
 use serde_json::{Map, Value as Json};
 
@@ -12,7 +12,7 @@ use super::apply::{Edit, Partly};
 use super::names::Which;
 use super::pgoutput::{Tuple, Value};
 use super::relation::{Field, Place, Route};
-use crate::fault::{Fault, id};
+use crate::fault::{Fault, category_key, id};
 
 /// What the log tells of one row.
 #[derive(Clone, Copy)]
@@ -49,7 +49,8 @@ impl<'r, 't> Told<'r, 't> {
 }
 
 impl<'r, 't> Row<'r, 't> {
-    /// Adds what the row's change means to `edits`. A row that is wrong is as good as gone, and its fault is returned.
+    /// Adds what the row's change means to `edits`. A row that is wrong is as good as gone, and its fault is returned;
+    /// a product whose category is wrong is in none.
     pub(super) fn edits(&self, dictionary: &Dictionary, edits: &mut Vec<Edit>) -> Result<(), Fault<'r>> {
         let (old, new) = (self.told.before(), self.told.now());
         match self.route.which {
@@ -79,7 +80,13 @@ impl<'r, 't> Row<'r, 't> {
                     return Ok(());
                 };
                 let read = self.whole_product(new, before, dictionary);
-                self.settle(read, before, self.known_product(new, dictionary), Edit::ProductGone, edits)
+                let now = self.known_product(new, dictionary);
+                let (read, unusable) = match read {
+                    Ok((edit, unusable)) => (Ok(edit), unusable),
+                    Err(fault) => (Err(fault), None),
+                };
+                self.settle(read, before, now, Edit::ProductGone, edits)?;
+                unusable.map_or(Ok(()), Err)
             }
         }
     }
@@ -118,10 +125,12 @@ impl<'r, 't> Row<'r, 't> {
     ) -> Result<Edit, Fault<'r>> {
         let order = self.order(new, dictionary)?.or(before).ok_or_else(|| self.missing(0))?;
         let user = self.id(new, 1)?.map(|user| dictionary.user(&user));
-        let at = self.time(new)?;
-        Ok(match (user, at) {
-            (Some(user), Some(created_at)) => Edit::Order(OrderRow { order, user, created_at }),
-            _ => Edit::Partly(Box::new(Partly::Order { from: before.unwrap_or(order), order, user, at })),
+        let (at, counts) = (self.time(new)?, self.counts(new)?);
+        Ok(match (user, at, counts) {
+            (Some(user), Some(at), Some(counts)) => {
+                Edit::Order(OrderRow { order, user, placed: Placed::new(at, counts) })
+            }
+            _ => Edit::Partly(Box::new(Partly::Order { from: before.unwrap_or(order), order, user, at, counts })),
         })
     }
 
@@ -141,22 +150,28 @@ impl<'r, 't> Row<'r, 't> {
         })
     }
 
+    /// The product, and what is wrong with its category: it is then in none.
     fn whole_product(
         &self,
         new: &Tuple<'t>,
         before: Option<ProductKey>,
         dictionary: &Dictionary,
-    ) -> Result<Edit, Fault<'r>> {
+    ) -> Result<(Edit, Option<Fault<'r>>), Fault<'r>> {
         let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
         let product = product.or(before).ok_or_else(|| self.missing(0))?;
-        Ok(match self.route.columns[1].read(new)? {
-            // In no category it is in no shelf of its own.
-            Field::Null => Edit::ProductGone(product),
-            Field::Kept => Edit::Partly(Box::new(Partly::Product { from: before.unwrap_or(product), product })),
-            Field::Text(category) => {
-                let category = dictionary.category(id(Some(&category), self.name(1))?)?;
-                Edit::Product(CatalogueRow { product, category })
+        let category = match self.route.columns[1].read(new) {
+            Ok(Field::Null) => category_key(None, self.name(1), dictionary),
+            Ok(Field::Text(category)) => category_key(Some(&category), self.name(1), dictionary),
+            Ok(Field::Kept) => {
+                let from = before.unwrap_or(product);
+                return Ok((Edit::Partly(Box::new(Partly::Product { from, product })), None));
             }
+            Err(fault) => Err(fault),
+        };
+        let edit = |category| Edit::Product(CatalogueRow { product, category });
+        Ok(match category {
+            Ok(category) => (edit(category), None),
+            Err(fault) => (edit(CategoryKey::NONE), Some(fault)),
         })
     }
 
@@ -208,6 +223,16 @@ impl<'r, 't> Row<'r, 't> {
                 Ok(Some(at.ok_or(Fault::UnreadableTime { column: self.name(2) })?))
             }
         }
+    }
+
+    /// Whether the order counts; none if that is what it was.
+    fn counts(&self, tuple: &Tuple<'t>) -> Result<Option<bool>, Fault<'r>> {
+        let Some((at, status)) = &self.route.status else { return Ok(Some(true)) };
+        Ok(match self.route.columns[*at].read(tuple)? {
+            Field::Null => Some(status.counts(None)),
+            Field::Kept => None,
+            Field::Text(text) => Some(status.counts(Some(&text))),
+        })
     }
 
     fn name(&self, at: usize) -> &'r str {
@@ -310,7 +335,8 @@ mod tests {
         let (order, from) = (ids.order("2"), ids.order("1"));
         let old = [text("1"), Value::Null, Value::Null];
         let new = [text("2"), Value::Kept, text("1970-01-01 00:00:01+00")];
-        let partly = Edit::Partly(Box::new(Partly::Order { from, order, user: None, at: Some(1000) }));
+        let partly =
+            Edit::Partly(Box::new(Partly::Order { from, order, user: None, at: Some(1000), counts: Some(true) }));
         assert_eq!(edits(Which::Orders, Some(&old), Some(&new)), (vec![partly], None));
     }
 

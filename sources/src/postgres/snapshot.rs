@@ -3,7 +3,7 @@
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 use postgres::{Client, Transaction};
 
@@ -15,7 +15,7 @@ use super::moment::Writing;
 use super::names::{OrderTime, Which};
 use super::opening::{Opened, Opening};
 use super::table::{Scan, Skip};
-use crate::fault::id;
+use crate::fault::{category_key, id};
 use crate::refusals::Refusals;
 use crate::row_store::Difference;
 
@@ -103,7 +103,10 @@ impl Memory {
             let source = source(Which::Products, &mut transaction, scan, refusals)?;
             scan.table(&mut transaction, &source, refusals, |row| {
                 let product = dictionary.product(id(row.text(0)?.as_deref(), product)?)?;
-                catalogue.seen(product, dictionary.category(id(row.text(1)?.as_deref(), category)?)?);
+                let category = row.text(1).and_then(|text| category_key(text.as_deref(), category, dictionary));
+                // The product is there, whatever is wrong with its category.
+                catalogue.seen(product, category.as_ref().copied().unwrap_or(CategoryKey::NONE));
+                category?;
                 Ok(())
             })?;
         }
@@ -113,6 +116,7 @@ impl Memory {
         let first_seen = &mut self.first_seen;
         first_seen.begin();
         let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
+        let status = tables.status_at().zip(tables.orders.status.as_ref());
         if reads_orders {
             let source = source(Which::Orders, &mut transaction, scan, refusals)?;
             scan.table(&mut transaction, &source, refusals, |row| {
@@ -124,7 +128,11 @@ impl Memory {
                 };
                 // An order whose time is known from here alone is held as long as the table has it, for the next process too.
                 if timeless || at > cutoff {
-                    orders.seen(order, (user, at));
+                    let counts = match status {
+                        Some((column, status)) => status.counts(row.text(column)?.as_deref()),
+                        None => true,
+                    };
+                    orders.seen(order, (user, Placed::new(at, counts)));
                 }
                 if at > latest { Err(Skip::Future) } else { Ok(()) }
             })?;
@@ -158,7 +166,11 @@ impl Memory {
         let orders = if reads_orders { orders.finish() } else { Vec::new() };
         let lines = if reads_lines { lines.finish() } else { Vec::new() };
         let catalogue = if reads_products { catalogue.finish() } else { Vec::new() };
-        let change = self.difference(orders, lines, catalogue);
+        let mut change = self.difference(orders, lines, catalogue);
+        if reads_products {
+            self.settle(&mut change.catalogue);
+            self.forget_deleted(span, &mut change.catalogue);
+        }
         self.first_seen.finish();
         self.refusals.end_reading();
         if opening.key.is_some() {
@@ -173,7 +185,7 @@ impl Memory {
     /// What a reading comes to, with what an earlier process has left.
     pub(super) fn difference(
         &mut self,
-        orders: Vec<Difference<OrderKey, (UserKey, Millis)>>,
+        orders: Vec<Difference<OrderKey, (UserKey, Placed)>>,
         lines: Vec<(LineRow, Diff)>,
         catalogue: Vec<Difference<ProductKey, CategoryKey>>,
     ) -> Change {
@@ -185,8 +197,8 @@ impl Memory {
     }
 }
 
-fn order_row(((order, (user, created_at)), diff): Difference<OrderKey, (UserKey, Millis)>) -> (OrderRow, Diff) {
-    (OrderRow { order, user, created_at }, diff)
+fn order_row(((order, (user, placed)), diff): Difference<OrderKey, (UserKey, Placed)>) -> (OrderRow, Diff) {
+    (OrderRow { order, user, placed }, diff)
 }
 
 fn catalogue_row(((product, category), diff): Difference<ProductKey, CategoryKey>) -> (CatalogueRow, Diff) {

@@ -73,7 +73,7 @@ impl Shop {
 
     fn order(&self, number: u64, created_at: Time) -> OrderRow {
         let user = self.dictionary.user(&format!("user {}", number % USERS));
-        OrderRow { order: self.dictionary.order(&number.to_string()), user, created_at }
+        OrderRow::counting(self.dictionary.order(&number.to_string()), user, created_at)
     }
 
     fn hour(&mut self, hour: u64) -> Change {

@@ -52,23 +52,25 @@ pub(super) struct Queries<'a> {
 }
 
 impl Queries<'_> {
-    /// Product, category. Products without a category are in no shelf of their own.
+    /// Product, category.
     pub(super) fn products(&self) -> String {
         let products = &self.tables.products;
         let (product, category) = (column(&products.product_id), column(&products.category_id));
-        format!("SELECT {product}, {category} FROM {} AS t WHERE {category} IS NOT NULL", table(&products.name))
+        format!("SELECT {product}, {category} FROM {} AS t WHERE true", table(&products.name))
     }
 
-    /// Order, user and, where orders have a time, the time: orders created after `cutoff` or without a time.
+    /// Order, user, the time where orders have one, and the status where it matters: orders created after `cutoff` or
+    /// without a time.
     pub(super) fn orders(&self) -> String {
         let orders = &self.tables.orders;
         let (order, user, name) = (column(&orders.order_id), column(&orders.user_id), table(&orders.name));
+        let status = orders.status.as_ref().map(|status| format!(", {}", column(&status.column))).unwrap_or_default();
         match self.time("t") {
             Some((at, kind)) => {
                 let recent = self.recent(&at, kind);
-                format!("SELECT {order}, {user}, {at} FROM {name} AS t WHERE ({recent} OR {at} IS NULL)")
+                format!("SELECT {order}, {user}, {at}{status} FROM {name} AS t WHERE ({recent} OR {at} IS NULL)")
             }
-            None => format!("SELECT {order}, {user} FROM {name} AS t WHERE true"),
+            None => format!("SELECT {order}, {user}{status} FROM {name} AS t WHERE true"),
         }
     }
 

@@ -107,7 +107,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// The rows of a query whose first columns are those that are used of that table, the others as they were sent.
     pub(super) fn new(tables: &'a Tables, which: Which, query: String, spelling: &Spelling, others: &[String]) -> Self {
-        let form = |at: usize| spelling.forms[which as usize].get(at).copied().flatten().unwrap_or(Form::Plain);
+        let form = |at: usize| spelling.form(tables, which, at);
         let used = tables.columns(which).into_iter().enumerate().map(|(at, name)| (name, form(at)));
         let others = others.iter().map(|name| (name.as_str(), Form::Plain));
         let place = |(at, (name, form)): (usize, (&str, Form))| Place::new(name, at, form, spelling.charset);

@@ -183,7 +183,7 @@ mod tests {
 
         fn order(&self, order: &str) -> Edit {
             let (order, user) = (self.dictionary.order(order), self.dictionary.user("ada"));
-            Edit::Order(OrderRow { order, user, created_at: 900 })
+            Edit::Order(OrderRow::counting(order, user, 900))
         }
     }
 

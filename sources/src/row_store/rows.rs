@@ -38,6 +38,11 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
         self.held.values().filter(|held| held.copies > 0).count()
     }
 
+    pub(super) fn for_each(&self, mut see: impl FnMut(&K, &V)) {
+        let held = self.held.iter().filter(|(_, held)| held.copies > 0);
+        held.for_each(|(key, held)| see(key, &held.value));
+    }
+
     /// Forgets what an unfinished reading saw: its marks are of another generation.
     pub(super) fn begin(&mut self) {
         self.moved = Vec::new();
@@ -143,8 +148,7 @@ fn push<K, V>(differences: &mut Vec<Difference<K, V>>, key: K, value: V, diff: D
 mod tests {
     use super::*;
     use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-    use dataflow::rows::{LineRow, OrderRow};
-    use dataflow::time::Millis;
+    use dataflow::rows::{LineRow, OrderRow, Placed};
 
     fn bytes<K, V>() -> usize {
         size_of::<(K, Held<V>)>()
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn rows_are_as_small_as_documented() {
-        assert_eq!(bytes::<OrderKey, (UserKey, Millis)>(), 56);
+        assert_eq!(bytes::<OrderKey, (UserKey, Placed)>(), 56);
         assert_eq!(bytes::<(OrderRow, ()), ()>(), 56);
         assert_eq!(bytes::<(LineRow, ()), ()>(), 48);
         assert_eq!(bytes::<RowKey, (OrderKey, ProductKey)>(), 48);

@@ -22,7 +22,7 @@ fn orders_and_catalogue_are_read_and_followed() {
     shop.expect(Some("light"), &[("lamp", 2)]);
     shop.expect(Some("seat"), &[("chair", 1)]);
     shop.live();
-    assert_eq!(shop.view().accepted, 5, "the order of 31 days ago and the stool change nothing");
+    assert_eq!(shop.view().accepted, 6, "the order of 31 days ago changes nothing");
     let letter = shop.letters.recv_timeout(SOON).unwrap();
     assert_eq!((letter.stream.as_str(), letter.reason), ("product_catalog.csv", "missing_field"));
     assert_eq!(letter.payload, b",Nothing,seat,,,");
@@ -162,4 +162,25 @@ fn lines_leave_with_the_window() {
     // A rewrite with and without it is no difference any more.
     dir.replace("orders.csv", format!("{ORDERS}{}", shop.order("1", "ada", "chair", 25)));
     shop.expect(None, &[("chair", 1)]);
+}
+
+#[test]
+fn a_product_whose_line_is_taken_out_of_the_catalogue_leaves_the_lists() {
+    let dir = Dir::new();
+    let shop = dir.shop_of(2);
+    let orders = ["lamp", "chair", "stool"].map(|product| shop.order(product, "ada", product, 0)).concat();
+    dir.append("orders.csv", ORDERS.to_owned() + &orders);
+    dir.append("product_catalog.csv", "product_id,category\nlamp,light\nlamp,house\nchair,\n");
+    // The stool was never in the catalogue.
+    shop.expect(None, &[("chair", 1), ("lamp", 1), ("stool", 1)]);
+    shop.expect(Some("house"), &[("lamp", 1)]);
+    dir.replace("product_catalog.csv", "product_id,category\nlamp,house\n");
+    shop.expect(None, &[("lamp", 1), ("stool", 1)]);
+    shop.expect(Some("light"), &[]);
+    dir.replace("product_catalog.csv", "product_id,category\n");
+    shop.expect(None, &[("stool", 1)]);
+    shop.expect(Some("house"), &[]);
+    dir.append("product_catalog.csv", "lamp,light\nstool,house\n");
+    shop.expect(None, &[("lamp", 1), ("stool", 1)]);
+    shop.expect(Some("light"), &[("lamp", 1)]);
 }

@@ -5,6 +5,7 @@
 
 mod another_server;
 mod bad_rows;
+mod deleted;
 mod faults;
 mod ids;
 mod log;
@@ -21,6 +22,7 @@ mod running;
 mod sessions;
 mod shapes;
 mod shop;
+mod status;
 mod time_zone;
 
 use harness::postgres::{connect, execute};
@@ -44,7 +46,7 @@ fn the_snapshot_holds_the_window_and_nothing_else() {
     shop.expect(Some("seat"), &[("chair", 1)]);
     shop.live();
     // The order of the 30th day and its line were not even read.
-    assert_eq!(shop.view().accepted, 3 + 3 + 5);
+    assert_eq!(shop.view().accepted, 4 + 3 + 5);
     assert!(shop.view().rejected.is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! Tables as they are found in the wild: other types, other names, no keys, no time.
 
 use harness::postgres::{connect, execute};
-use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Tables, look};
+use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Status, Tables, look};
 
 use crate::mirror::{self, Mirror};
 use crate::shop::{Shop, TABLES, database, settings};
@@ -109,10 +109,11 @@ fn names_are_settings_and_are_quoted() {
         &url,
         "CREATE SCHEMA \"Shop\";
          CREATE TABLE \"Shop\".goods (\"Id\" text, \"the \"\"group\"\"\" text);
-         CREATE TABLE \"Shop\".\"order\" (\"select\" text, \"from\" text, \"placed at\" timestamptz);
+         CREATE TABLE \"Shop\".\"order\" (\"select\" text, \"from\" text, \"placed at\" timestamptz,
+                                         \"is \"\"paid\"\"\" text);
          CREATE VIEW lines AS SELECT '1'::text AS o, 'lamp'::text AS p;
          INSERT INTO \"Shop\".goods VALUES ('lamp', 'light');
-         INSERT INTO \"Shop\".\"order\" VALUES ('1', 'ada', now());",
+         INSERT INTO \"Shop\".\"order\" VALUES ('1', 'ada', now(), 'yes');",
     );
     let tables = Tables {
         products: Products { name: "Shop.goods".into(), product_id: "Id".into(), category_id: "the \"group\"".into() },
@@ -122,6 +123,7 @@ fn names_are_settings_and_are_quoted() {
             user_id: "from".into(),
             time: OrderTime::Column("placed at".into()),
             time_zone: None,
+            status: Some(Status { column: "is \"paid\"".into(), counting: vec!["yes".into()] }),
         },
         order_items: OrderItems { name: "lines".into(), order_id: "o".into(), product_id: "p".into() },
     };

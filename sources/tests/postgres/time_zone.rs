@@ -47,12 +47,11 @@ fn dated(url: &str, zone: &str, after_ms: u64) -> Vec<OrderRow> {
                FROM orders WHERE created_at > '-infinity'";
     let dictionary = Dictionary::new(Ids::new([7; 16]));
     let rows = client.query(sql, &[]).unwrap();
-    let orders = rows.iter().map(|row| OrderRow {
-        order: dictionary.order(row.get(0)),
-        user: dictionary.user(row.get(1)),
-        created_at: u64::try_from(row.get::<_, i64>(2)).unwrap_or(0),
+    let orders = rows.iter().map(|row| {
+        let at = u64::try_from(row.get::<_, i64>(2)).unwrap_or(0);
+        OrderRow::counting(dictionary.order(row.get(0)), dictionary.user(row.get(1)), at)
     });
-    let mut orders: Vec<OrderRow> = orders.filter(|row| row.created_at > after_ms).collect();
+    let mut orders: Vec<OrderRow> = orders.filter(|row| row.placed.created_at() > after_ms).collect();
     orders.sort();
     orders
 }
@@ -136,7 +135,8 @@ fn dates_begin_at_midnight_of_the_zone() {
     for mirror in both(&url, Some(zone), window_ms).map(Mirror::with) {
         harness::wait_until(SOON, "days in the window", || {
             let orders = mirror.kept().rows.orders;
-            let (far, near): (Vec<_>, Vec<_>) = orders.into_keys().partition(|row| row.created_at == i64::MAX as u64);
+            let (far, near): (Vec<_>, Vec<_>) =
+                orders.into_keys().partition(|row| row.placed.created_at() == i64::MAX as u64);
             // The calendar that the oracle's cast to a timestamp knows ends before them.
             execute(
                 &url,

@@ -38,7 +38,7 @@ pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
     }
     let count = |added: u64, table: &ShopTable| println!("table {}: {added} rows added", table.name);
     count(fill_products(&mut rows, shop, &products)?, &products);
-    count(fill_orders(&mut rows, shop, &orders)?, &orders);
+    count(fill_orders(&mut rows, shop, postgres, &orders)?, &orders);
     count(fill_items(&mut rows, shop, &items)?, &items);
     rows.commit().map_err(|error| anyhow::anyhow!("the rows cannot be committed: {}", words(&error)))?;
     let mut returns = client.transaction()?;
@@ -93,14 +93,18 @@ fn fill_products(rows: &mut Transaction<'_>, shop: &Shop, table: &ShopTable) -> 
     })
 }
 
-fn fill_orders(rows: &mut Transaction<'_>, shop: &Shop, table: &ShopTable) -> anyhow::Result<u64> {
+fn fill_orders(rows: &mut Transaction<'_>, shop: &Shop, postgres: &Postgres, table: &ShopTable) -> anyhow::Result<u64> {
     let columns = names(table);
+    let has_time = postgres.order_time_column().is_some();
+    // All orders count.
+    let orders = &postgres.tables.orders;
+    let status = orders.status.as_ref().and(orders.status_counts.first());
     let bar = progress::items("orders", shop.plan().orders);
     add(rows, table, &columns, |out| {
         for order in bar.wrap_iter(shop.orders()) {
             let (id, user, at) = (order.id(), shop.user_id(order.user), timestamp(order.at));
-            // Without a time column there are two columns only.
-            row(out, &[id.as_str(), &user, &at][..columns.len()])?;
+            let fields = [Some(&*id), Some(&*user), has_time.then_some(&*at), status.map(String::as_str)];
+            row(out, &fields.into_iter().flatten().collect::<Vec<_>>())?;
         }
         Ok(())
     })

@@ -39,7 +39,7 @@ pub(super) fn read(
     }
     if let Some(mut scan) = scan(orders::FILE) {
         scan.table::<PastOrders>(|sale| {
-            if asked.counts(sale.order.created_at) {
+            if asked.counts(sale.order.placed.created_at()) {
                 let row = LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE };
                 tables.orders.push(sale.order);
                 tables.lines.push(row);
