@@ -11,6 +11,7 @@ pub mod serve;
 
 mod broker;
 mod database;
+mod ending;
 mod lines;
 mod progress;
 mod shop_tables;

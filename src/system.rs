@@ -11,6 +11,7 @@ pub(crate) mod descriptors;
 mod log;
 pub(crate) mod settings;
 pub(crate) mod sources;
+pub mod stage;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use sinks::dead_letters::DeadLetters;
 
 use self::checkpoints::{Keeper, Keeping, Restored, Served};
 use self::cluster::{Member, Start, Watchdog};
+use self::stage::Stage;
 use crate::clock::{LaterClock, WallClock, wall_ms};
 use crate::config::{self, Config};
 use crate::intake::LogIntake;
@@ -54,6 +56,7 @@ pub struct System {
     keeper: Option<Keeper>,
     /// Whether another process says when the workers end.
     follows: bool,
+    stage: Arc<Stage>,
     // Until the workers have ended.
     _watchdog: Option<Watchdog>,
     // Until the last answer has been given.
@@ -152,6 +155,7 @@ impl System {
             changes,
             keeper,
             follows,
+            stage: Arc::new(Stage::default()),
             _watchdog: watchdog,
             _served: served,
         })
@@ -181,6 +185,12 @@ impl System {
         self.engine.wait_for_the_end(Duration::ZERO)
     }
 
+    /// What the end waits for, for whoever watches it.
+    #[must_use]
+    pub fn stage(&self) -> Arc<Stage> {
+        self.stage.clone()
+    }
+
     /// Stops accepting, answers what is in flight, and writes what is left, within `patience`.
     ///
     /// # Errors
@@ -188,8 +198,11 @@ impl System {
     pub fn stop(self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
+        let stage = self.stage;
+        stage.is_at("what is in flight to be answered");
         self.shutdown.begin();
         let served = self.server.join();
+        stage.is_at("process 0 of the cluster to end");
         // The others may need this process's workers to the last. To leave them without a word is to be killed.
         if self.follows && !self.engine.wait_for_the_end(left()) {
             bail!("process 0 of the cluster did not end in time");
@@ -197,13 +210,17 @@ impl System {
         if let Some(changes) = &self.changes {
             changes.stop_by(deadline);
         }
+        stage.is_at("the disk to take a last checkpoint");
         if let Some(keeper) = self.keeper {
             keeper.finish(Instant::now() + left() / CHECKPOINT_SHARE);
         }
         // The sources go with the workers, and with them every sender of dead letters.
+        stage.is_at("workers and sources to end");
         let stopped = self.engine.stop();
+        stage.is_at("dead letters and changes to be written");
         let lettered = self.letters.finish(left());
         let changed = self.changes.map_or(Ok(()), |changes| changes.finish(left()));
+        stage.is_at("the disk to take the mark of what was answered");
         served?;
         stopped?;
         lettered?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use harness::pooler::Pooler;
 use harness::postgres::{Server, connect, execute, wait_for_row};
+use harness::proxy::Proxy;
 use harness::silent::Silent;
 use harness::{Process, free_port, http, wait_for, wait_until};
 
@@ -47,6 +48,8 @@ fn every_command_ends_though_no_service_says_a_word() {
     let replay = ["replay", "--from", "2026-11-01", "--until", "2026-11-02", "--out", out.to_str().unwrap()];
     let postgres = ("VITRINE__POSTGRES__URL", &*url);
     let kafka = ("VITRINE__KAFKA__BROKERS", &*brokers);
+    let views = out.with_extension("json");
+    std::fs::write(&views, r#"{"event": "ProductView", "userid": "ada", "properties": {"productid": "lamp"}}"#).unwrap();
     std::thread::scope(|scope| {
         for (settings, args, said) in [
             (postgres, &["check"][..], "has not answered"),
@@ -55,6 +58,8 @@ fn every_command_ends_though_no_service_says_a_word() {
             (kafka, &["generate", "--to", "services", "--views", "1"], "no Kafka broker"),
             (postgres, &replay, "has not answered"),
             (kafka, &replay, "Kafka"),
+            (kafka, &["produce", "--file", views.to_str().unwrap()], "no Kafka broker"),
+            (postgres, &["postgres", "adopt"], "has not answered"),
         ] {
             scope.spawn(move || {
                 let start = Instant::now();
@@ -66,6 +71,85 @@ fn every_command_ends_though_no_service_says_a_word() {
                 println!("{args:?} ended after {:?}", start.elapsed());
             });
         }
+    });
+}
+
+/// With services that say nothing from the first moment on, and with services that hang later.
+#[test]
+fn serve_ends_at_once_and_well_though_no_service_says_a_word() {
+    let silent = Silent::start();
+    let (mut kafka, postgres) = harness::start_services();
+    postgres.execute(TABLES);
+    kafka.create_topic("views", 1);
+    let proxy = Proxy::start(postgres.port());
+    let (port, brokers) = (silent.port(), kafka.bootstrap().to_owned());
+    let unheard = (format!("127.0.0.1:{port}"), format!("postgres://postgres@127.0.0.1:{port}/postgres"));
+    let hanging = (brokers, format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port()));
+    for (brokers, url) in [unheard, hanging] {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let settings = [
+            ("VITRINE__KAFKA__BROKERS", &*brokers),
+            ("VITRINE__POSTGRES__URL", &*url),
+            ("VITRINE__SERVER__LISTEN", &*listen),
+        ];
+        let mut serving = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+        let ready = if url.contains(&port.to_string()) { 503 } else { 200 };
+        wait_until(SOON, "it answers", || {
+            let answer = http::try_request("GET", &format!("http://{listen}/readyz"), &[], b"");
+            answer.is_ok_and(|answer| answer.status == ready)
+        });
+        if ready == 200 {
+            proxy.stall();
+            kafka.freeze();
+        }
+        wait_until(SOON, "it is connected to", || ready == 200 || silent.accepted() > 1);
+        let start = Instant::now();
+        serving.terminate();
+        let status = serving.wait_exit(SOON);
+        let words = serving.stderr();
+        assert_eq!(status.code(), Some(0), "{words}");
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}: {words}", start.elapsed());
+    }
+    kafka.thaw();
+}
+
+#[test]
+fn a_slot_in_the_making_is_told_and_is_gone_after_the_end() {
+    let server = Server::start();
+    server.execute(TABLES);
+    let mut idle = server.client();
+    idle.batch_execute("BEGIN; INSERT INTO products VALUES ('lamp', 'light')").unwrap();
+    let pid: i32 = idle.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let (url, listen) = (server.url(), format!("127.0.0.1:{}", free_port()));
+    let settings = [("VITRINE__POSTGRES__URL", &*url), ("VITRINE__SERVER__LISTEN", &listen)];
+    let named = |serving: &mut Process, mend: &str| {
+        wait_until(SOON, "the transaction is named", || {
+            assert!(serving.is_running(), "{}", serving.stderr());
+            let answer = http::try_request("GET", &format!("http://{listen}/readyz"), &[], b"");
+            answer.is_ok_and(|answer| answer.status == 503 && answer.text().contains(mend))
+        });
+    };
+    let mend = format!("pg_terminate_backend({pid})");
+    let mut serving = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+    named(&mut serving, &mend);
+    serving.terminate();
+    assert_eq!(serving.wait_exit(SOON).code(), Some(0));
+    let left = "SELECT (SELECT count(*) FROM pg_replication_slots)
+                     + (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender')";
+    let mut client = server.client();
+    wait_until(SOON, "nothing is left behind", || client.query_one(left, &[]).unwrap().get::<_, i64>(0) == 0);
+    // A process that is killed cannot tidy up: the next one names what it left, and whom that waits for.
+    let mut killed = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+    named(&mut killed, &mend);
+    killed.kill9();
+    let sender = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'";
+    let sender: i32 = wait_for_row(&mut client, SOON, sender).get(0);
+    let mut serving = Process::spawn("vitrine", vitrine(&settings, &["serve"]));
+    named(&mut serving, &format!("pg_terminate_backend({sender})"));
+    idle.batch_execute("ROLLBACK").unwrap();
+    wait_until(SOON, "it is ready", || {
+        let answer = http::try_request("GET", &format!("http://{listen}/readyz"), &[], b"");
+        answer.is_ok_and(|answer| answer.status == 200)
     });
 }
 

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use query_server::Intake;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::ending;
 use super::generate::files;
 use super::serve;
 use super::signals::Signals;
@@ -45,7 +46,7 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
     let visitors = Visitors { shop, dir, intake: system.intake().clone(), rate: args.rate, views: 0.0 };
     let worked = signals.or_fail(visitors.visit());
-    system.stop(serve::patience(&config)).and(worked)
+    ending::stop(system, serve::patience(&config)).and(worked)
 }
 
 fn introduction(system: &System, config: &Config, shop: &Shop) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use tracing::{info, warn};
 
+use super::ending;
 use super::signals::Signals;
 use crate::config::Config;
 use crate::system::{System, descriptors};
@@ -22,7 +23,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     info!(address = %system.address(), workers = config.dataflow.workers, "serving");
     let ended = signals.or_fail(the_end_of_others(&system));
     info!("stopping");
-    system.stop(patience(&config)).and(ended)
+    ending::stop(system, patience(&config)).and(ended)
 }
 
 /// How often it is looked whether process 0 of the cluster has ended all.

@@ -1,8 +1,8 @@
 //! Whom a session of ours waits for: the transactions that hold it up, named so that a person can act, without a word of
 //! what they do.
 
-use postgres::GenericClient;
 use postgres::types::Type;
+use postgres::{GenericClient, Row};
 
 use super::finding::Finding;
 
@@ -10,14 +10,24 @@ use super::finding::Finding;
 const NAMED_MAX: usize = 3;
 
 /// The sessions that a session waits for: process, user, state, age of the transaction in seconds, begin of its last
-/// statement. Process 0 stands for transactions that are prepared.
+/// statement. What this role may not see is missing. Process 0 stands for transactions that are prepared.
 const BLOCKERS: &str = "
-    SELECT b.pid, COALESCE(a.usename::text, ''), COALESCE(a.state, ''),
-           COALESCE(extract(epoch FROM clock_timestamp() - a.xact_start)::bigint, 0),
-           COALESCE(to_char(a.query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '')
+    SELECT b.pid, a.usename::text, a.state, extract(epoch FROM clock_timestamp() - a.xact_start)::bigint,
+           to_char(a.query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
     FROM (SELECT DISTINCT unnest(pg_blocking_pids($1)) AS pid) b
     LEFT JOIN pg_stat_activity a ON a.pid = b.pid
     ORDER BY a.xact_start NULLS LAST, b.pid";
+
+/// The prepared transactions that it waits for: name, quoted as SQL takes it, owner and age in seconds.
+const PREPARED: &str = "
+    SELECT quote_literal(p.gid), p.owner::text, extract(epoch FROM clock_timestamp() - p.prepared)::bigint
+    FROM pg_prepared_xacts p
+    WHERE EXISTS (
+        SELECT FROM pg_locks w JOIN pg_locks h ON h.locktype = w.locktype
+            AND (h.database, h.relation, h.transactionid) IS NOT DISTINCT FROM (w.database, w.relation, w.transactionid)
+        WHERE w.pid = $1 AND NOT w.granted AND h.granted AND h.pid IS NULL
+          AND h.virtualtransaction = '-1/' || p.transaction::text)
+    ORDER BY p.prepared";
 
 /// What a session of ours is at; none where there is no such session any more.
 const ACTIVITY: &str = "SELECT COALESCE(wait_event_type, '') FROM pg_stat_activity WHERE pid = $1";
@@ -50,26 +60,42 @@ pub(super) fn blocked(
     doing: &str,
 ) -> Result<Option<Finding>, postgres::Error> {
     let rows = client.query_typed(BLOCKERS, &[(&pid, Type::INT4)])?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
     let (mut who, mut mends) = (Vec::new(), Vec::new());
-    for row in rows.iter().take(NAMED_MAX) {
-        let (pid, user, state): (i32, &str, &str) = (row.get(0), row.get(1), row.get(2));
-        if pid == 0 {
-            who.push("a prepared transaction".to_owned());
-            mends.push("ROLLBACK PREPARED '…'; (pg_prepared_xacts names them)".to_owned());
+    for row in &rows {
+        let blocker: i32 = row.get(0);
+        if blocker != 0 {
+            who.push(format!("process {blocker} ({})", known(row)));
+            mends.push(format!("SELECT pg_terminate_backend({blocker});"));
             continue;
         }
-        let (age_s, since): (i64, &str) = (row.get(3), row.get(4));
-        who.push(format!("process {pid} (user {user}, {state}, open for {age_s} s, last statement at {since})"));
-        mends.push(format!("SELECT pg_terminate_backend({pid});"));
+        for row in client.query_typed(PREPARED, &[(&pid, Type::INT4)])? {
+            let (name, owner, age_s): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
+            who.push(format!("{name} (prepared by {owner} {age_s} s ago)"));
+            mends.push(format!("ROLLBACK PREPARED {name};"));
+        }
     }
-    if rows.len() > NAMED_MAX {
-        who.push(format!("{} more", rows.len() - NAMED_MAX));
+    if who.is_empty() {
+        return Ok(None);
+    }
+    let further = who.len().saturating_sub(NAMED_MAX);
+    (who.truncate(NAMED_MAX), mends.truncate(NAMED_MAX));
+    if further > 0 {
+        who.push(format!("{further} more"));
     }
     let problem = format!("{doing} waits for the end of the transaction of {}", who.join(", of "));
     Ok(Some(Finding { problem, mend: format!("end that transaction, or: {}", mends.join(" ")) }))
+}
+
+/// What may be known of a session in a transaction: never a statement.
+fn known(row: &Row) -> String {
+    let (user, state, since): (Option<&str>, Option<&str>, Option<&str>) = (row.get(1), row.get(2), row.get(4));
+    let parts = [
+        user.map(|user| format!("user {user}")),
+        state.map(str::to_owned),
+        row.get::<_, Option<i64>>(3).map(|age_s| format!("open for {age_s} s")),
+        since.map(|since| format!("last statement at {since}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Ends a session of ours that replicates: it would wait on, though nobody waits for it.

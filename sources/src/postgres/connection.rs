@@ -1,4 +1,7 @@
 //! Reaching the server: the hosts of the connection string in turn, with a limit on every wait.
+//!
+//! Over a Unix socket the driver lets nobody stand before the bytes: there the limits are the server's own, and a server on
+//! this machine that is frozen is waited for. The end of the process does not wait for it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -10,18 +13,13 @@ use postgres::{Client, Config, NoTls};
 use thiserror::Error;
 
 use super::guard::{Guard, Patience};
+use super::limits;
 use super::places::{self, Place};
+use super::role::{self, Role};
+use super::witness::{Case, Tell};
 pub use super::words::words;
 use super::{Settings, sql};
 use crate::side_thread::StopSignal;
-
-/// How long an idle connection waits before it asks whether the other side is there, and how often it then asks how soon.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
-const KEEPALIVES_MAX: u32 = 3;
-
-/// How long what was sent may stay unacknowledged.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 
 /// The longest wait for a connection where nobody names another.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -53,6 +51,7 @@ pub struct Target {
     /// Without hosts.
     config: Config,
     places: Vec<Place>,
+    role: Role,
     answer_max: Duration,
 }
 
@@ -61,7 +60,7 @@ pub struct Connection {
     client: Client,
     patience: Arc<Patience>,
     place: Place,
-    answer_max: Duration,
+    target: Target,
 }
 
 /// Why a host is not connected to.
@@ -73,6 +72,8 @@ enum Failure {
     Name(std::io::Error),
     #[error("the connection string asks for TLS (sslmode=require), and connections of Vitrine's are not encrypted")]
     Tls,
+    #[error("{0}")]
+    Role(&'static str),
 }
 
 /// No host takes a connection. The text has nothing of the connection string but hosts and ports.
@@ -86,7 +87,7 @@ impl NoConnection {
     pub fn is_no_database(&self) -> bool {
         let code = |failure: &Failure| match failure {
             Failure::Driver(error) => error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
-            Failure::Name(_) | Failure::Tls => false,
+            Failure::Name(_) | Failure::Tls | Failure::Role(_) => false,
         };
         self.0.last().is_some_and(|(_, failure)| code(failure))
     }
@@ -105,9 +106,10 @@ impl Target {
     /// # Errors
     /// When it cannot be read.
     pub fn of(url: &str) -> Result<Target, BadUrl> {
+        let (url, role) = role::split(url);
         let named: Config = url.parse().map_err(|error| BadUrl(words(&error)))?;
         let places = places::named(&named).map_err(BadUrl)?;
-        Ok(Target { config: without_hosts(&named), places, answer_max: ANSWER_MAX })
+        Ok(Target { config: limits::without_hosts(&named), places, role, answer_max: ANSWER_MAX })
     }
 
     pub(super) fn new(settings: &Settings) -> Result<Target, BadUrl> {
@@ -136,21 +138,25 @@ impl Target {
 
     /// The same; ends early, and so do all calls on the connection, when the signal is given.
     pub(super) fn connect_unless(&self, stop: &StopSignal) -> Result<Connection, NoConnection> {
+        let places = places::in_turn(&self.places, self.config.get_load_balance_hosts());
         let mut failures = Vec::new();
-        for place in places::in_turn(&self.places, self.config.get_load_balance_hosts()) {
-            match self.reach(&place, stop) {
-                Ok(connection) => return Ok(connection),
-                Err(failure) => failures.push((place, failure)),
-            }
-            if stop.is_given() {
-                break;
+        for role in self.role.rounds() {
+            failures.clear();
+            for place in &places {
+                match self.reach(place, *role, stop) {
+                    Ok(connection) => return Ok(connection),
+                    Err(failure) => failures.push((place.clone(), failure)),
+                }
+                if stop.is_given() {
+                    return Err(NoConnection(failures));
+                }
             }
         }
         Err(NoConnection(failures))
     }
 
     /// Connects to one host, whichever of its addresses answers.
-    fn reach(&self, place: &Place, stop: &StopSignal) -> Result<Connection, Failure> {
+    fn reach(&self, place: &Place, role: Role, stop: &StopSignal) -> Result<Connection, Failure> {
         if self.config.get_ssl_mode() == SslMode::Require {
             return Err(Failure::Tls);
         }
@@ -158,14 +164,17 @@ impl Target {
         let mut failed = None;
         for place in place.addresses(Instant::now() + within, stop).map_err(Failure::Name)? {
             match self.open(place, Instant::now() + within, stop) {
-                Ok(connection) => return Ok(connection),
-                Err(error) => failed = Some(error),
+                Ok(mut connection) => match connection.refuses(role)? {
+                    None => return Ok(connection),
+                    Some(reason) => failed = Some(Failure::Role(reason)),
+                },
+                Err(error) => failed = Some(Failure::Driver(error)),
             }
             if stop.is_given() {
                 break;
             }
         }
-        Err(failed.map_or_else(|| Failure::Name(std::io::Error::other("the name has no address")), Failure::from))
+        Err(failed.unwrap_or_else(|| Failure::Name(std::io::Error::other("the name has no address"))))
     }
 
     fn open(&self, place: Place, until: Instant, stop: &StopSignal) -> Result<Connection, postgres::Error> {
@@ -191,7 +200,12 @@ impl Target {
         };
         client.batch_execute(&sql::session(self.answer_max / SERVER_SHARE))?;
         patience.until(None);
-        Ok(Connection { client, patience, place, answer_max: self.answer_max })
+        Ok(Connection { client, patience, place, target: self.clone() })
+    }
+
+    /// Another session with a server that was reached before.
+    pub(super) fn open_beside(&self, place: &Place, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+        self.open(place.clone(), Instant::now() + self.connect_max(), stop)
     }
 
     /// The longest wait for one host.
@@ -232,6 +246,15 @@ impl Target {
 }
 
 impl Connection {
+    /// Why the server is not what it has to be, if it is not.
+    fn refuses(&mut self, role: Role) -> Result<Option<&'static str>, postgres::Error> {
+        if role == Role::Any {
+            return Ok(None);
+        }
+        let standby = self.client.query_typed("SELECT pg_is_in_recovery()", &[])?;
+        Ok(standby.first().and_then(|row| role.refuses(row.get(0))))
+    }
+
     /// The host that was reached, and its port.
     #[must_use]
     pub fn host(&self) -> String {
@@ -243,14 +266,31 @@ impl Connection {
         &self.place
     }
 
-    /// A statement may now take so long, and the server may be silent meanwhile. Its own limit is set in its transaction.
-    pub fn allow(&self, statement_max: Duration) {
-        self.patience.silence_max(statement_max + self.answer_max);
+    /// A statement may now take so long, and the server may be silent meanwhile, while it is at work. Its own limit is set
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn allow(&mut self, statement_max: Duration) -> Result<(), postgres::Error> {
+        self.allow_telling(statement_max, "the statement", Arc::new(|_| ()))
+    }
+
+    /// The same; now and then `tell` hears whom the server waits for meanwhile with what the session is there for.
+    pub(super) fn allow_telling(
+        &mut self,
+        statement_max: Duration,
+        doing: &'static str,
+        tell: Tell,
+    ) -> Result<(), postgres::Error> {
+        let pid = self.client.query_typed("SELECT pg_backend_pid()", &[])?.first().map_or(0, |row| row.get(0));
+        let case = Case { target: self.target.clone(), place: self.place.clone(), pid, doing, tell };
+        self.patience.allow(statement_max, Box::new(move |patience| case.open(patience)));
+        Ok(())
     }
 
     /// From now on the server answers questions, which it does soon.
     pub(super) fn expect_answers(&self) {
-        self.patience.silence_max(self.answer_max);
+        self.patience.expect_answers();
     }
 
     /// A last word, also where the source is to stop: it may take so long.
@@ -285,42 +325,6 @@ impl Drop for Connection {
     }
 }
 
-/// The same but for the hosts, with limits where it has none.
-fn without_hosts(named: &Config) -> Config {
-    let mut config = Config::new();
-    if let Some(user) = named.get_user() {
-        config.user(user);
-    }
-    if let Some(password) = named.get_password() {
-        config.password(password);
-    }
-    if let Some(database) = named.get_dbname() {
-        config.dbname(database);
-    }
-    if let Some(options) = named.get_options() {
-        config.options(options);
-    }
-    if let Some(timeout) = named.get_connect_timeout() {
-        config.connect_timeout(*timeout);
-    }
-    config
-        .application_name(named.get_application_name().unwrap_or("vitrine"))
-        .ssl_mode(named.get_ssl_mode())
-        .channel_binding(named.get_channel_binding())
-        .target_session_attrs(named.get_target_session_attrs())
-        .load_balance_hosts(named.get_load_balance_hosts())
-        .tcp_user_timeout(named.get_tcp_user_timeout().copied().unwrap_or(UNACKNOWLEDGED_MAX))
-        .keepalives(named.get_keepalives())
-        .keepalives_idle(named.get_keepalives_idle().min(KEEPALIVE))
-        .keepalives_interval(named.get_keepalives_interval().unwrap_or(KEEPALIVE_EVERY))
-        .keepalives_retries(named.get_keepalives_retries().unwrap_or(KEEPALIVES_MAX))
-        // The server's small talk, such as what IF EXISTS did not find. The driver would call it news.
-        .notice_callback(|notice| {
-            tracing::debug!(severity = notice.severity(), said = notice.message(), "PostgreSQL");
-        });
-    config
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,9 +346,6 @@ mod tests {
     fn every_wait_has_a_limit_and_the_urls_own_is_kept() {
         let target = Target::new(&Settings::new("postgresql://u@127.0.0.1/shop?connect_timeout=7")).unwrap();
         assert_eq!(target.connect_max(), Duration::from_secs(7));
-        assert_eq!(target.config.get_tcp_user_timeout(), Some(&UNACKNOWLEDGED_MAX));
-        assert_eq!(target.config.get_keepalives_idle(), KEEPALIVE);
-        assert_eq!(target.config.get_keepalives_interval(), Some(KEEPALIVE_EVERY));
         assert_eq!(Target::of("host=a").unwrap().connect_max(), CONNECT_MAX);
     }
 

@@ -4,12 +4,15 @@
 //! [`Guarded`], which stands where TLS would: it counts the time in which the server is waited for and not a byte moves,
 //! and ends the connection with an error when that is too long, or when the caller is to stop. A table that takes an hour
 //! to read is no silence as long as its rows come. Time in which nobody waits does not count.
+//!
+//! A statement that may work for minutes before its first row looks like a connection that is lost. There a
+//! [`witness`](super::witness) is called, which asks the server beside it, and vouches for it as long as it is at work.
 
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -50,11 +53,19 @@ impl GivenUp {
     }
 }
 
+/// Of the longest silence, the share after which a witness is called.
+const WITNESS_SHARE: u32 = 4;
+
+/// Calls a witness of the silence that is going on, who tells what it sees to what it is given.
+pub(super) type Call = Box<dyn Fn(Arc<Patience>) + Send>;
+
 /// How long a connection waits for the server. Shared by its user, who changes it, and its bytes.
-#[derive(Debug)]
 pub(super) struct Patience {
-    /// The longest silence, in milliseconds.
+    /// The longest silence that nobody vouches for.
+    answer_max: Duration,
+    /// The longest silence, in milliseconds, whoever vouches for it.
     silence_ms_max: AtomicU64,
+    witness: Mutex<Witness>,
     /// Whatever is asked must be answered by then.
     until: Mutex<Option<Instant>>,
     stop: StopSignal,
@@ -62,22 +73,86 @@ pub(super) struct Patience {
     parting: AtomicBool,
 }
 
+/// Who looks at the server while it is silent.
+#[derive(Default)]
+struct Witness {
+    call: Option<Call>,
+    /// One was called, and is to look on.
+    is_called: bool,
+    /// When one saw the server at work.
+    vouched: Option<Instant>,
+}
+
 impl Patience {
-    pub(super) fn new(silence_max: Duration, stop: StopSignal) -> Patience {
+    pub(super) fn new(answer_max: Duration, stop: StopSignal) -> Patience {
         let patience = Patience {
+            answer_max,
             silence_ms_max: AtomicU64::new(0),
+            witness: Mutex::default(),
             until: Mutex::new(None),
             stop,
             parting: AtomicBool::new(false),
         };
-        patience.silence_max(silence_max);
+        patience.expect_answers();
         patience
     }
 
-    /// From now on the server may be silent for so long.
-    pub(super) fn silence_max(&self, max: Duration) {
+    /// From now on the server answers soon.
+    pub(super) fn expect_answers(&self) {
+        self.silence_max(self.answer_max);
+        self.witness().call = None;
+    }
+
+    /// From now on the server may be silent for so long, while a witness vouches for it.
+    pub(super) fn allow(&self, max: Duration, call: Call) {
+        self.silence_max(max + self.answer_max);
+        self.witness().call = Some(call);
+    }
+
+    fn silence_max(&self, max: Duration) {
         let ms = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
         self.silence_ms_max.store(ms, Ordering::Relaxed);
+    }
+
+    fn witness(&self) -> MutexGuard<'_, Witness> {
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a witness: the server is at work. `tell` is called if the silence still goes on; whether it does.
+    pub(super) fn vouch(&self, tell: impl FnOnce()) -> bool {
+        let mut witness = self.witness();
+        if witness.is_called {
+            witness.vouched = Some(Instant::now());
+            // Under the lock: nothing is told of a silence that is over.
+            tell();
+        }
+        witness.is_called
+    }
+
+    pub(super) fn stop(&self) -> &StopSignal {
+        &self.stop
+    }
+
+    /// The silence is over.
+    fn end_witness(&self) {
+        let mut witness = self.witness();
+        (witness.is_called, witness.vouched) = (false, None);
+    }
+
+    /// Whether nobody vouches for the server, which has been silent for so long. Calls a witness when it is time.
+    fn is_lost(self: &Arc<Self>, silent: Duration) -> bool {
+        if silent < self.answer_max / WITNESS_SHARE {
+            return false;
+        }
+        let mut witness = self.witness();
+        if !witness.is_called
+            && let Some(call) = &witness.call
+        {
+            call(self.clone());
+            witness.is_called = true;
+        }
+        let unseen = witness.vouched.map_or(silent, |vouched| silent.min(vouched.elapsed()));
+        unseen >= self.answer_max
     }
 
     /// From now on everything has to be over by then; none: there is no such time.
@@ -92,7 +167,7 @@ impl Patience {
     }
 
     /// Why the wait is over, after so long a silence.
-    fn over(&self, silent: Duration) -> Option<GivenUp> {
+    fn over(self: &Arc<Self>, silent: Duration) -> Option<GivenUp> {
         if self.stop.is_given() && !self.parting.load(Ordering::Relaxed) {
             return Some(GivenUp::Stopped);
         }
@@ -101,7 +176,10 @@ impl Patience {
             return Some(GivenUp::Late);
         }
         let max = Duration::from_millis(self.silence_ms_max.load(Ordering::Relaxed));
-        (silent >= max).then_some(GivenUp::Silent(max))
+        if silent >= max {
+            return Some(GivenUp::Silent(max));
+        }
+        self.is_lost(silent).then_some(GivenUp::Silent(self.answer_max))
     }
 }
 
@@ -148,6 +226,7 @@ impl<S> Guarded<S> {
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             if let Some(given_up) = self.patience.over(self.silent) {
+                self.patience.end_witness();
                 return Poll::Ready(Err(io::Error::other(given_up)));
             }
             // At most one look is counted of the time in which nobody waited.
@@ -161,6 +240,9 @@ impl<S> Guarded<S> {
     fn seen<T>(&mut self, done: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if done.is_pending() {
             return self.wait(context);
+        }
+        if self.silent >= self.patience.answer_max / WITNESS_SHARE {
+            self.patience.end_witness();
         }
         self.silent = Duration::ZERO;
         done
@@ -197,5 +279,97 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Guarded<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::timeout;
+
+    const ANSWER_MAX: Duration = Duration::from_millis(400);
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn guarded() -> (Guarded<DuplexStream>, DuplexStream, Arc<Patience>) {
+        let (ours, theirs) = duplex(64);
+        let patience = Arc::new(Patience::new(ANSWER_MAX, StopSignal::default()));
+        (Guarded::new(ours, patience.clone()), theirs, patience)
+    }
+
+    async fn why(guarded: &mut Guarded<DuplexStream>) -> GivenUp {
+        let error = timeout(SOON, guarded.read(&mut [0; 8])).await.expect("no wait is for ever").unwrap_err();
+        *GivenUp::of(&error).expect("it was given up")
+    }
+
+    #[test]
+    fn silence_ends_a_wait_in_either_direction_and_time_without_a_wait_is_none() {
+        runtime().block_on(async {
+            let (mut guarded, mut theirs, _) = guarded();
+            // Nobody asks for longer than any answer may take.
+            sleep(2 * ANSWER_MAX).await;
+            theirs.write_all(b"here").await.unwrap();
+            assert_eq!(guarded.read(&mut [0; 8]).await.unwrap(), 4);
+            assert_eq!(why(&mut guarded).await, GivenUp::Silent(ANSWER_MAX));
+            assert_eq!(why(&mut guarded).await, GivenUp::Silent(ANSWER_MAX), "and for good");
+            let error = timeout(SOON, guarded.write_all(&[0; 1000])).await.expect("no wait is for ever").unwrap_err();
+            assert_eq!(GivenUp::of(&error), Some(&GivenUp::Silent(ANSWER_MAX)), "the other side takes nothing");
+        });
+    }
+
+    #[test]
+    fn what_dribbles_is_no_silence_and_has_its_time_all_the_same() {
+        runtime().block_on(async {
+            let (mut guarded, mut theirs, patience) = guarded();
+            tokio::spawn(async move {
+                while theirs.write_all(b"x").await.is_ok() {
+                    sleep(ANSWER_MAX / 4).await;
+                }
+            });
+            let start = Instant::now();
+            while start.elapsed() < 2 * ANSWER_MAX {
+                assert_eq!(guarded.read(&mut [0]).await.unwrap(), 1);
+            }
+            patience.until(Some(Instant::now()));
+            let late = loop {
+                if let Err(error) = guarded.read(&mut [0]).await {
+                    break *GivenUp::of(&error).unwrap();
+                }
+            };
+            assert_eq!(late, GivenUp::Late);
+        });
+    }
+
+    #[test]
+    fn a_witness_keeps_a_silent_server_as_long_as_it_vouches() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (count, vouches) = (calls.clone(), 5);
+        runtime().block_on(async {
+            let (mut guarded, mut theirs, patience) = guarded();
+            let call = move |patience: Arc<Patience>| {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    for _ in 0..vouches {
+                        assert!(patience.vouch(|| ()));
+                        sleep(ANSWER_MAX / 2).await;
+                    }
+                });
+            };
+            patience.allow(SOON, Box::new(call));
+            let start = Instant::now();
+            assert_eq!(why(&mut guarded).await, GivenUp::Silent(ANSWER_MAX));
+            assert!(start.elapsed() >= ANSWER_MAX / 2 * vouches, "{:?}", start.elapsed());
+            // A byte ends the silence, and with it what there is to vouch for.
+            theirs.write_all(b"x").await.unwrap();
+            assert_eq!(guarded.read(&mut [0]).await.unwrap(), 1);
+            assert!(!patience.vouch(|| panic!("it is over")));
+        });
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 }

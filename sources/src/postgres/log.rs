@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use dataflow::board::State;
 use postgres::Client;
 
 use super::charset::Charset;
@@ -230,9 +231,10 @@ impl Log {
         let how = How::Log { snapshot: &snapshot, key, without: survey.all_broken() };
         let scan = &mut reader.scan(place.0, stop);
         let now = reader.clock.now();
-        client.allow(reader.settings.statement_timeout);
+        reader.allow_reading(client)?;
         let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
         client.expect_answers();
+        reader.board.state(0, State::CatchingUp);
         reader.pulse.rest();
         if let Some(held) = self.standing.held {
             let (from, to) = (held.place, place);

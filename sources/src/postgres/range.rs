@@ -76,14 +76,15 @@ pub fn read(
     let (done, result) = channel();
     // In a thread of its own: a server that is frozen in the middle lets no call return.
     let _reader = SideThread::spawn("replay-tables", {
-        let (pulse, dictionary) = (pulse.clone(), dictionary.clone());
+        let (pulse, at_work, dictionary) = (pulse.clone(), pulse.clone(), dictionary.clone());
         move |stop| {
             let mut scan =
                 Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
             pulse.ask();
             let read = target.connect_unless(&stop.signal()).map_err(Error::from);
             let read = read.and_then(|mut client| {
-                client.allow(settings.statement_timeout);
+                let tell = Arc::new(move |_| at_work.ask());
+                client.allow_telling(settings.statement_timeout, "the reading of the tables", tell)?;
                 scan_tables(&mut client, &settings, asked, &dictionary, &mut scan)
             });
             // Nobody waits any more where the reading was given up.

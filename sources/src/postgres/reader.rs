@@ -255,6 +255,18 @@ impl Reader {
         }
     }
 
+    /// Tables are read now: that may take its time, and whom it waits for is told.
+    pub(super) fn allow_reading(&self, client: &mut Connection) -> Result<(), Error> {
+        let (board, pulse, place) = (self.board.clone(), self.pulse.clone(), self.target.place());
+        let tell = move |found: Option<Finding>| {
+            pulse.ask();
+            if let Some(finding) = found {
+                board.state(0, State::Retrying(format!("PostgreSQL at {place}: {finding}")));
+            }
+        };
+        Ok(client.allow_telling(self.settings.statement_timeout, "the reading of the tables", Arc::new(tell))?)
+    }
+
     /// Up to where no reader will ever ask for the log again.
     pub(super) fn kept(&self) -> i64 {
         match self.settings.acknowledge {

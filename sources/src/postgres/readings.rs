@@ -54,7 +54,7 @@ impl Readings {
         };
         let (settings, dictionary, now) = (&reader.settings, &reader.dictionary, reader.clock.now());
         let scan = &mut reader.scan(self.count, stop);
-        client.allow(settings.statement_timeout);
+        reader.allow_reading(client)?;
         let change = self.memory.read(client, settings, dictionary, now, &How::Again, scan)?;
         client.expect_answers();
         reader.pulse.rest();

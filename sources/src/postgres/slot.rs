@@ -5,11 +5,13 @@ use std::fmt;
 use postgres::GenericClient;
 use postgres::types::Type;
 
+use super::blockers;
 use super::finding::Finding;
 
 const SLOT: &str = "
     SELECT COALESCE(plugin::text, ''), COALESCE(database::text, ''), database::text = current_database(), active_pid,
-           COALESCE((confirmed_flush_lsn - '0/0'::pg_lsn)::bigint, 0), COALESCE(wal_status = 'lost', false)
+           COALESCE((confirmed_flush_lsn - '0/0'::pg_lsn)::bigint, 0), COALESCE(wal_status = 'lost', false),
+           confirmed_flush_lsn IS NULL
     FROM pg_replication_slots WHERE slot_name::text = $1";
 
 /// Where the server's log ends, in a form that a standby answers too.
@@ -55,6 +57,13 @@ pub(super) fn look(client: &mut impl GenericClient, name: &str) -> Result<Slot, 
         return Ok(Slot::Refused(Finding { problem, mend: other }));
     }
     if let Some(pid) = row.get::<_, Option<i32>>(3) {
+        if row.get(6) {
+            let problem =
+                format!("the replication slot {name} is being made for a session of process {pid} of the server");
+            let waits = blockers::blocked(client, pid, "it")?.map(|finding| format!("; {}", finding.problem));
+            let mend = format!("SELECT pg_terminate_backend({pid}); if that session is nobody's any more");
+            return Ok(Slot::Busy(Finding { problem: problem + &waits.unwrap_or_default(), mend }));
+        }
         let problem = format!("the replication slot {name} is in use by process {pid} of the server");
         let mend = format!("stop the other Vitrine, or {other}");
         return Ok(Slot::Busy(Finding { problem, mend }));

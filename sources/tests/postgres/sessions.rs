@@ -130,6 +130,45 @@ fn stopping_waits_neither_for_a_locked_table_nor_for_a_silent_server() {
     });
 }
 
+/// The longest wait of an answer many times over: the session is kept all the while, because the server is at work on it.
+#[test]
+fn a_reading_that_waits_for_a_lock_is_waited_for_and_names_whom_it_waits_for() {
+    let url = shop::database("waiting_reading");
+    execute(&url, &[shop::TABLES, ONE_SALE].concat());
+    let mut owner = connect(&url);
+    owner.batch_execute("BEGIN; LOCK TABLE orders").unwrap();
+    let owners: i32 = owner.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let shop = Shop::with(impatient(shop::settings(&url)), 1);
+    let mut client = connect(&url);
+    let waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+    let ours: i32 = wait_for_row(&mut client, SOON, waits).get(0);
+    let start = Instant::now();
+    let process = format!("the reading of the tables waits for the end of the transaction of process {owners} ");
+    shop.complains(&[&process, &format!("SELECT pg_terminate_backend({owners})")]);
+    harness::wait_until(SOON, "the wait is long", || start.elapsed() > 3 * ANSWER_MAX);
+    assert_eq!(wait_for_row(&mut client, SOON, waits).get::<_, i32>(0), ours, "it waits on in the same session");
+    owner.batch_execute("COMMIT").unwrap();
+    shop.expect(None, &[("lamp", 1)]);
+    shop.live();
+}
+
+#[test]
+fn a_connection_that_stalls_in_the_middle_of_a_reading_is_given_up() {
+    let url = mirror::database("stalled_reading", &[mirror::TABLES, mirror::ROWS].concat());
+    let mut owner = connect(&url);
+    owner.batch_execute("BEGIN; LOCK TABLE orders").unwrap();
+    let proxy = Proxy::start(port_of(&url));
+    let mirror = Mirror::start(impatient(mirror::settings(&behind(&proxy, &url))), None);
+    let waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+    wait_for_row(&mut connect(&url), SOON, waits);
+    proxy.stall();
+    mirror.complains(&["has not answered for"]);
+    owner.batch_execute("ROLLBACK").unwrap();
+    proxy.resume();
+    mirror.agrees();
+    mirror.live();
+}
+
 #[test]
 fn hosts_are_tried_in_turn_and_both_sessions_come_to_the_same() {
     let url = mirror::database("hosts", &[mirror::TABLES, mirror::ROWS].concat());
@@ -171,6 +210,32 @@ fn a_slot_waits_for_a_transaction_that_is_named_and_leaves_nothing_behind() {
     let mirror = Mirror::open(&url);
     mirror.complains(&[&process]);
     idle.batch_execute("ROLLBACK").unwrap();
+    mirror.agrees();
+    mirror.live();
+}
+
+/// Whatever the role may see of others, and where nobody is left to be asked.
+#[test]
+fn other_peoples_transactions_are_named_as_far_as_they_may_be_seen_and_prepared_ones_too() {
+    let mut server = Server::start();
+    server.set(&["max_prepared_transactions=5"]);
+    server.restart();
+    let url = server.create_database("prepared_slot");
+    execute(&url, &[mirror::TABLES, mirror::ROWS].concat());
+    execute(
+        &url,
+        "CREATE ROLE plain LOGIN REPLICATION; GRANT CREATE ON DATABASE prepared_slot TO plain;
+         ALTER TABLE products OWNER TO plain; ALTER TABLE orders OWNER TO plain; ALTER TABLE order_items OWNER TO plain;",
+    );
+    let mut idle = connect(&url);
+    idle.batch_execute("BEGIN; INSERT INTO visits (page) VALUES ('secret')").unwrap();
+    let pid: i32 = idle.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let mut mirror = Mirror::open(&url.replace("postgres@", "plain@"));
+    mirror.url = url.clone();
+    mirror.complains(&[&format!("process {pid} (user postgres)"), &format!("pg_terminate_backend({pid})")]);
+    idle.batch_execute("PREPARE TRANSACTION 'half a ''deal'").unwrap();
+    mirror.complains(&["transaction of 'half a ''deal' (prepared by postgres", "ROLLBACK PREPARED 'half a ''deal';"]);
+    idle.batch_execute("ROLLBACK PREPARED 'half a ''deal'").unwrap();
     mirror.agrees();
     mirror.live();
 }

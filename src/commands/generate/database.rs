@@ -30,7 +30,7 @@ const CATALOGUE_FURTHER: &[&str] = &["product_name", "price", "description", "at
 pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
     let mut client = connect_or_create(&target(postgres))?;
     client.batch_execute(&format!("SET statement_timeout = '{}s'", STATEMENT_MAX.as_secs()))?;
-    client.allow(STATEMENT_MAX);
+    client.allow(STATEMENT_MAX)?;
     let [products, orders, items] = shop_tables(postgres);
     let mut rows = client.transaction()?;
     for table in [&products, &orders, &items] {
