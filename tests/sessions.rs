@@ -49,7 +49,8 @@ fn every_command_ends_though_no_service_says_a_word() {
     let postgres = ("VITRINE__POSTGRES__URL", &*url);
     let kafka = ("VITRINE__KAFKA__BROKERS", &*brokers);
     let views = out.with_extension("json");
-    std::fs::write(&views, r#"{"event": "ProductView", "userid": "ada", "properties": {"productid": "lamp"}}"#).unwrap();
+    std::fs::write(&views, r#"{"event": "ProductView", "userid": "ada", "properties": {"productid": "lamp"}}"#)
+        .unwrap();
     std::thread::scope(|scope| {
         for (settings, args, said) in [
             (postgres, &["check"][..], "has not answered"),
@@ -203,6 +204,19 @@ fn check_tries_every_host_and_names_the_one_that_answers() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(&format!("at 127.0.0.1:{live}/postgres")), "{said}");
     assert!(!said.contains(&dead.to_string()), "{said}");
+    let standby = server.standby();
+    let both = |attrs: &str| {
+        let ports = format!("{},{live}", standby.port());
+        check(&format!("host=127.0.0.1,127.0.0.1 port={ports} user=postgres target_session_attrs={attrs}"), "auto").0
+    };
+    for (attrs, port) in [("primary", live), ("standby", standby.port()), ("prefer-standby", standby.port())] {
+        let said = both(attrs);
+        assert!(said.contains(&format!("at 127.0.0.1:{port}/postgres")), "{attrs}: {said}");
+    }
+    drop(standby);
+    assert!(both("prefer-standby").contains(&format!("at 127.0.0.1:{live}/postgres")));
+    let alone = both("standby");
+    assert!(alone.contains("the server is no standby") && alone.contains("refused"), "{alone}");
     server.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
     let attrs = format!("host=127.0.0.1 port={live} user=postgres target_session_attrs=read-write");
     let (said, code) = check(&attrs, "auto");

@@ -20,7 +20,8 @@ pub(super) const SECTION: Section = Section {
             Kind::PostgresUrl,
             "URL",
             "\"postgresql://postgres@127.0.0.1:5432/data-db\"",
-            "Connection string; `url_file` names a file that holds it.",
+            "Connection string; `url_file` names a file that holds it. Several hosts are tried in turn, as `target_session_attrs` has \
+             it.",
         )
         .secret(),
         Setting::new(

@@ -25,8 +25,9 @@ const PREPARED: &str = "
     WHERE EXISTS (
         SELECT FROM pg_locks w JOIN pg_locks h ON h.locktype = w.locktype
             AND (h.database, h.relation, h.transactionid) IS NOT DISTINCT FROM (w.database, w.relation, w.transactionid)
+        JOIN pg_locks own ON own.virtualtransaction = h.virtualtransaction
         WHERE w.pid = $1 AND NOT w.granted AND h.granted AND h.pid IS NULL
-          AND h.virtualtransaction = '-1/' || p.transaction::text)
+          AND own.locktype = 'transactionid' AND own.transactionid = p.transaction AND own.pid IS NULL)
     ORDER BY p.prepared";
 
 /// What a session of ours is at; none where there is no such session any more.
@@ -68,7 +69,12 @@ pub(super) fn blocked(
             mends.push(format!("SELECT pg_terminate_backend({blocker});"));
             continue;
         }
-        for row in client.query_typed(PREPARED, &[(&pid, Type::INT4)])? {
+        let prepared = client.query_typed(PREPARED, &[(&pid, Type::INT4)])?;
+        if prepared.is_empty() {
+            who.push("one that is prepared".to_owned());
+            mends.push("ROLLBACK PREPARED '…'; (pg_prepared_xacts names it)".to_owned());
+        }
+        for row in prepared {
             let (name, owner, age_s): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
             who.push(format!("{name} (prepared by {owner} {age_s} s ago)"));
             mends.push(format!("ROLLBACK PREPARED {name};"));
