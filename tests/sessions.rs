@@ -51,6 +51,7 @@ fn every_command_ends_though_no_service_says_a_word() {
     let views = out.with_extension("json");
     std::fs::write(&views, r#"{"event": "ProductView", "userid": "ada", "properties": {"productid": "lamp"}}"#)
         .unwrap();
+    let produce = ["produce", "--file", views.to_str().unwrap()];
     std::thread::scope(|scope| {
         for (settings, args, said) in [
             (postgres, &["check"][..], "has not answered"),
@@ -59,7 +60,7 @@ fn every_command_ends_though_no_service_says_a_word() {
             (kafka, &["generate", "--to", "services", "--views", "1"], "no Kafka broker"),
             (postgres, &replay, "has not answered"),
             (kafka, &replay, "Kafka"),
-            (kafka, &["produce", "--file", views.to_str().unwrap()], "no Kafka broker"),
+            (kafka, &produce, "no Kafka broker"),
             (postgres, &["postgres", "adopt"], "has not answered"),
         ] {
             scope.spawn(move || {
@@ -205,11 +206,12 @@ fn check_tries_every_host_and_names_the_one_that_answers() {
     assert!(said.contains(&format!("at 127.0.0.1:{live}/postgres")), "{said}");
     assert!(!said.contains(&dead.to_string()), "{said}");
     let standby = server.standby();
+    let copy = standby.port();
     let both = |attrs: &str| {
-        let ports = format!("{},{live}", standby.port());
+        let ports = format!("{copy},{live}");
         check(&format!("host=127.0.0.1,127.0.0.1 port={ports} user=postgres target_session_attrs={attrs}"), "auto").0
     };
-    for (attrs, port) in [("primary", live), ("standby", standby.port()), ("prefer-standby", standby.port())] {
+    for (attrs, port) in [("primary", live), ("standby", copy), ("prefer-standby", copy)] {
         let said = both(attrs);
         assert!(said.contains(&format!("at 127.0.0.1:{port}/postgres")), "{attrs}: {said}");
     }

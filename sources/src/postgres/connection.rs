@@ -199,6 +199,11 @@ impl Target {
             }
         };
         client.batch_execute(&sql::session(self.answer_max / SERVER_SHARE))?;
+        match client.batch_execute(sql::CHECK_CLIENT) {
+            // A server on a system where that is not to be had goes on working for a while after we have gone.
+            Err(error) if error.as_db_error().is_none() => return Err(error),
+            _ => {}
+        }
         patience.until(None);
         Ok(Connection { client, patience, place, target: self.clone() })
     }

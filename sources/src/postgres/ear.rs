@@ -12,9 +12,11 @@ use postgres::types::Type;
 use super::error::Error;
 use super::slot::Lsn;
 
-/// Whether the slot's sender has nothing to do until we say something, or there is none.
+/// Whether the slot's sender has nothing to do until we say something, or there is none. At work it waits for nothing, or
+/// for a disk.
 const SENDER_RESTS: &str = "
-    SELECT COALESCE(lower(a.wait_event) IN ('walsenderwaitforwal', 'walsendermain', 'walsenderwritedata'), true)
+    SELECT a.pid IS NULL
+        OR COALESCE(lower(a.wait_event) IN ('walsenderwaitforwal', 'walsendermain', 'walsenderwritedata'), false)
     FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
     WHERE s.slot_name::text = $1";
 

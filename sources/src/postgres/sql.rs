@@ -25,15 +25,15 @@ pub(super) fn limits(statement_timeout: Duration) -> String {
     )
 }
 
-/// Limits for every statement of a connection. A server that can (from 14 on) looks whether we are still there while it
-/// is at work, so that nothing goes on waiting for a lock when we have gone.
+/// A limit for every statement of a connection.
 pub(super) fn session(statement_timeout: Duration) -> String {
-    format!(
-        "SET statement_timeout = {}; SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = \
-         'client_connection_check_interval'",
-        statement_timeout.as_millis().min(i32::MAX as u128)
-    )
+    format!("SET statement_timeout = {}", statement_timeout.as_millis().min(i32::MAX as u128))
 }
+
+/// The server (from 14 on) looks whether we are still there while it is at work, so that nothing goes on waiting for a
+/// lock when we have gone.
+pub(super) const CHECK_CLIENT: &str = "
+    SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
 
 /// Lets the transaction that is open, and has not read yet, see what an exported snapshot shows.
 pub(super) fn join(snapshot: &str) -> String {
