@@ -51,7 +51,7 @@ fn every_command_ends_though_no_service_says_a_word() {
     let views = out.with_extension("json");
     std::fs::write(&views, r#"{"event": "ProductView", "userid": "ada", "properties": {"productid": "lamp"}}"#)
         .unwrap();
-    let produce = ["produce", "--file", views.to_str().unwrap()];
+    let produce = ["produce", "--rate", "10", "--file", views.to_str().unwrap()];
     std::thread::scope(|scope| {
         for (settings, args, said) in [
             (postgres, &["check"][..], "has not answered"),

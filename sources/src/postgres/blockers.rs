@@ -84,7 +84,8 @@ pub(super) fn blocked(
         return Ok(None);
     }
     let further = who.len().saturating_sub(NAMED_MAX);
-    (who.truncate(NAMED_MAX), mends.truncate(NAMED_MAX));
+    who.truncate(NAMED_MAX);
+    mends.truncate(NAMED_MAX);
     if further > 0 {
         who.push(format!("{further} more"));
     }

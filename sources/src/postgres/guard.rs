@@ -285,10 +285,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Guarded<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::pending;
     use std::sync::atomic::AtomicUsize;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::runtime::{Builder, Runtime};
-    use tokio::time::timeout;
+    use tokio::time::{interval, timeout};
 
     const ANSWER_MAX: Duration = Duration::from_millis(400);
     const SOON: Duration = Duration::from_secs(20);
@@ -313,7 +314,7 @@ mod tests {
         runtime().block_on(async {
             let (mut guarded, mut theirs, _) = guarded();
             // Nobody asks for longer than any answer may take.
-            sleep(2 * ANSWER_MAX).await;
+            assert!(timeout(2 * ANSWER_MAX, pending::<()>()).await.is_err());
             theirs.write_all(b"here").await.unwrap();
             assert_eq!(guarded.read(&mut [0; 8]).await.unwrap(), 4);
             assert_eq!(why(&mut guarded).await, GivenUp::Silent(ANSWER_MAX));
@@ -328,8 +329,9 @@ mod tests {
         runtime().block_on(async {
             let (mut guarded, mut theirs, patience) = guarded();
             tokio::spawn(async move {
+                let mut beat = interval(ANSWER_MAX / 4);
                 while theirs.write_all(b"x").await.is_ok() {
-                    sleep(ANSWER_MAX / 4).await;
+                    beat.tick().await;
                 }
             });
             let start = Instant::now();
@@ -355,9 +357,10 @@ mod tests {
             let call = move |patience: Arc<Patience>| {
                 count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
-                    for _ in 0..vouches {
+                    let mut beat = interval(ANSWER_MAX / 2);
+                    for _ in 0..=vouches {
+                        beat.tick().await;
                         assert!(patience.vouch(|| ()));
-                        sleep(ANSWER_MAX / 2).await;
                     }
                 });
             };
