@@ -7,6 +7,7 @@ use dataflow::board::State;
 use harness::postgres::{Server, connect, execute};
 use sources::postgres::{Acknowledge, Mode, OrderTime, Settings};
 
+use crate::log_faults::cut_off;
 use crate::mirror::{Kept, Mirror, ROWS, TABLES, confirmed, database, end, hears, settings};
 use crate::running::SOON;
 
@@ -116,6 +117,8 @@ fn a_slot_that_is_gone_is_no_loss() {
     let url = database("resume_gone", &[TABLES, ROWS].concat());
     let kept = earlier(&url);
     execute(&url, MEANWHILE);
+    // The server takes a moment to notice that its reader has gone.
+    cut_off(&mut connect(&url), "resume_gone");
     execute(&url, "SELECT pg_drop_replication_slot('resume_gone')");
     let mirror = Mirror::start(keeping(&url), Some(&kept));
     mirror.agrees();
