@@ -36,11 +36,15 @@ pub(super) fn make(
     answered: Reached,
 ) -> anyhow::Result<Sources> {
     let kafka = config.kafka.as_ref().map(|settings| {
-        let restored = restored.cloned();
-        let resume = Arc::new(move |topic: &str, partition| restored.as_ref()?.position(topic, partition).cloned());
+        let rows = restored.cloned();
+        let resume = Arc::new(move |topic: &str, partition| rows.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
-        let Reached { begun: awaited, caught_up: answered_before, .. } = answered;
-        let settings = kafka::Settings { answered_before, awaited, ..of_kafka(settings) };
+        let settings = of_kafka(settings);
+        let Reached { begun, caught_up: answered_before, .. } = answered;
+        // Any topic has a first partition.
+        let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
+        let awaited = begun || settings.topics.iter().any(is_kept);
+        let settings = kafka::Settings { answered_before, awaited, ..settings };
         kafka::Source::resuming(settings, clock, board, letters.clone(), resume)
     });
     // One worker reads the database: it is one of process 0.

@@ -57,13 +57,14 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>
     let waker = Waker::of_this_thread();
     let desk = Arc::new(Desk::new(0, waker.clone()));
     desks.add(desk.clone(), 1);
+    let awaited = answered_before || topics.iter().any(|topic| resume(topic, 0).is_some());
     let charge = Charge {
         upstream,
         topics,
         discovery: Duration::MAX,
         resume,
         answered_before,
-        awaited: answered_before,
+        awaited,
         desks,
         bell: bell.clone(),
         board: board.clone(),

@@ -95,7 +95,7 @@ impl<U: Upstream> Drop for Watch<U> {
 impl<U: Upstream> Watch<U> {
     pub(super) fn new(charge: Charge<U>) -> Self {
         charge.board.state(PART, State::CatchingUp);
-        if !charge.is_awaited() {
+        if !charge.awaited {
             charge.board.unmet();
         }
         Watch {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Charge, Upstream, Watch};
+use super::{Upstream, Watch};
 
 /// How long nothing may come until ticks go on: of brokers that never answered, and of those that did.
 const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -29,7 +29,7 @@ impl<U: Upstream> Watch<U> {
             passing.since = None;
         }
         let answered = passing.answered;
-        let passed_over = fails && since.elapsed() >= PATIENCE[usize::from(answered)] && !self.charge.is_awaited();
+        let passed_over = fails && since.elapsed() >= PATIENCE[usize::from(answered)] && !self.charge.awaited;
         self.charge.desks.all().0.iter().for_each(|desk| desk.pass_over(passed_over));
         if passed_over {
             self.charge.board.pass_over();
@@ -37,13 +37,5 @@ impl<U: Upstream> Watch<U> {
         if answered {
             self.charge.board.meet();
         }
-    }
-}
-
-impl<U> Charge<U> {
-    /// Whether an earlier process may have answered with what is to be read.
-    pub(super) fn is_awaited(&self) -> bool {
-        // Any topic has a first partition.
-        self.awaited || self.topics.iter().any(|topic| (self.resume)(topic, 0).is_some())
     }
 }
