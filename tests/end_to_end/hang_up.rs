@@ -1,13 +1,12 @@
 //! SIGHUP, as from a terminal that is closed: an end in order with a last checkpoint, unless whoever started it said no.
 
 use std::path::Path;
-use std::process::Command;
 
 use harness::kafka::Broker;
 use harness::{Process, free_port, http, wait_until};
 use tempfile::TempDir;
 
-use crate::program::{SOON, Serving, view, vitrine};
+use crate::program::{SOON, Serving, through, view, vitrine};
 
 /// No checkpoint comes by itself.
 fn config(dir: &Path, broker: &Broker, port: u16) -> std::path::PathBuf {
@@ -51,12 +50,7 @@ fn one_that_was_started_to_outlive_its_terminal_does() {
     let dir = TempDir::with_prefix("vitrine-files-").expect("a temporary directory");
     let (files, address) = (format!("files.dir={}", dir.path().display()), format!("127.0.0.1:{}", free_port()));
     let program = vitrine(&["serve", "--set", &files, "--listen", &address]);
-    let mut command = Command::new("nohup");
-    command.arg(program.get_program()).args(program.get_args());
-    for (name, _) in program.get_envs().filter(|(_, value)| value.is_none()) {
-        command.env_remove(name);
-    }
-    let mut process = Process::spawn("vitrine", command);
+    let mut process = Process::spawn("vitrine", through(&["nohup"], &program));
     let answers =
         || http::try_request("GET", &format!("http://{address}/readyz"), &[], b"").is_ok_and(|it| it.status == 200);
     wait_until(SOON, "it serves", answers);

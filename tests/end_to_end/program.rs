@@ -59,6 +59,16 @@ pub(crate) fn vitrine(args: &[&str]) -> Command {
     command
 }
 
+/// The program, started through another one that hands over to it.
+pub(crate) fn through(starter: &[&str], program: &Command) -> Command {
+    let mut command = Command::new(starter[0]);
+    command.args(&starter[1..]).arg(program.get_program()).args(program.get_args());
+    for (name, _) in program.get_envs().filter(|(_, value)| value.is_none()) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// `vitrine serve`, running.
 pub(crate) struct Serving {
     pub(crate) process: Process,
@@ -75,7 +85,9 @@ impl Serving {
     /// Starts it with a configuration that has it listen at `url`.
     pub(crate) fn again(config: &Path, url: &str) -> Serving {
         let config = config.to_str().expect("a temporary file has a plain name");
-        let process = Process::spawn("vitrine", vitrine(&["serve", "--workers", "2", "--config", config]));
+        let program = vitrine(&["serve", "--workers", "2", "--config", config]);
+        // Whoever runs the tests may have started them with SIGHUP ignored.
+        let process = Process::spawn("vitrine", through(&["env", "--default-signal=HUP"], &program));
         Serving { process, url: url.to_owned() }
     }
 
