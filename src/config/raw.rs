@@ -46,10 +46,11 @@ impl Raw {
         }
     }
 
-    /// The list it stands for; text of the environment is split at commas.
+    /// The list it stands for; text of the environment is split at commas, unless it is written as a list of the file.
     pub(super) fn list(&self) -> Option<Vec<String>> {
         match self {
             Raw::List(items) => Some(items.clone()),
+            Raw::Loose(text) if text.trim_start().starts_with('[') => written_list(text),
             Raw::Loose(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
             _ => None,
         }
@@ -62,6 +63,30 @@ impl Raw {
             Raw::Integer(number) => Some(number.to_string()),
             Raw::Boolean(truth) => Some(truth.to_string()),
             Raw::List(_) | Raw::Other(_) => None,
+        }
+    }
+}
+
+/// A list of strings as TOML writes it, such as `["a", "b"]`.
+fn written_list(text: &str) -> Option<Vec<String>> {
+    let table: toml::Table = format!("list = {text}").parse().ok()?;
+    let items = table.get("list").filter(|_| table.len() == 1)?.as_array()?;
+    items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_in_the_environment_is_written_with_commas_or_as_in_the_file() {
+        let list = |text: &str| Raw::Loose(text.to_owned()).list();
+        let both = Some(vec!["paid".to_owned(), "on its way, again".to_owned()]);
+        assert_eq!(list(r#"["paid", "on its way, again"]"#), both);
+        assert_eq!(list("paid, sent"), Some(vec!["paid".to_owned(), "sent".to_owned()]));
+        assert_eq!(list("[]"), Some(Vec::new()));
+        for wrong in ["[paid]", "[\"paid\"", "[1, 2]", "[]\nother = 1"] {
+            assert_eq!(list(wrong), None, "{wrong}");
         }
     }
 }
