@@ -7,7 +7,6 @@ mod shop;
 #[path = "kafka/unusual.rs"]
 mod unusual;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -131,10 +130,8 @@ fn a_topic_made_anew_while_nobody_looks_is_found_out_by_its_records() {
     let (asked, is_asked) = std::sync::mpsc::channel();
     let (answer, answered) = std::sync::mpsc::channel::<()>();
     let answered = std::sync::Mutex::new(answered);
-    let waits = Arc::new(AtomicBool::new(false));
-    let is_to_wait = waits.clone();
     let resume = move |topic: &str, _: i32| {
-        if topic == distraction && is_to_wait.swap(false, Ordering::AcqRel) {
+        if topic == distraction {
             asked.send(()).unwrap();
             answered.lock().unwrap().recv().unwrap();
         }
@@ -142,7 +139,6 @@ fn a_topic_made_anew_while_nobody_looks_is_found_out_by_its_records() {
     };
     let shop = Shop::resume(&BROKER, &[topic, distraction], 100, Arc::new(resume));
     shop.wait_viewed("ann", products("old", 5));
-    waits.store(true, Ordering::Release);
     BROKER.create_topic(distraction, 1);
     is_asked.recv_timeout(SOON).unwrap();
     BROKER.delete_topic(topic);
