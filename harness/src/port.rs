@@ -1,6 +1,6 @@
 //! Free TCP ports on loopback.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Below the range from which Linux takes the ports of outgoing connections (32768 on), so that a stopped server
@@ -15,25 +15,31 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 pub fn free_port() -> u16 {
     // Test processes that run side by side start looking at different places.
     let first = (std::process::id().wrapping_mul(7919) % u32::from(PORTS.end - PORTS.start)) as u16;
-    for _ in PORTS {
+    let candidates = PORTS.map(|_| {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = PORTS.start + (first.wrapping_add(step)) % (PORTS.end - PORTS.start);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port on 127.0.0.1 in {PORTS:?}");
+        PORTS.start + (first.wrapping_add(step)) % (PORTS.end - PORTS.start)
+    });
+    first_free(candidates).unwrap_or_else(|| panic!("no free port on 127.0.0.1 in {PORTS:?}"))
+}
+
+/// The first port that refuses a connection.
+///
+/// It does not bind the port to find out: a process forked at that moment would hold a copy of the listener until it
+/// executes its program, and the port would be taken for that long.
+fn first_free(mut candidates: impl Iterator<Item = u16>) -> Option<u16> {
+    candidates.find(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
     fn a_taken_port_is_not_handed_out() {
-        let taken = free_port();
-        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, taken)).unwrap();
-        NEXT.fetch_sub(1, Ordering::Relaxed);
-        assert_ne!(free_port(), taken);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (taken, free) = (listener.local_addr().unwrap().port(), free_port());
+        assert_eq!(first_free([taken, free].into_iter()), Some(free));
     }
 }
