@@ -13,7 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod event_writer;
 pub mod generate;
-pub mod intake;
 pub mod logging;
 pub mod system;

@@ -18,26 +18,26 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use ::checkpoints::Reached;
+use ::checkpoints::ServedWatermark;
 use anyhow::{Context as _, bail};
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::graph::{ChangeOutlet, Changed};
 use dataflow::ids::Ids;
-use dataflow::lease::Lease;
-use dataflow::shelf::Shelf;
+use dataflow::index_reader::IndexReader;
+use dataflow::lease::TimestampLease;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
-use query_server::{App, Floor, Intake, Running, Shutdown};
+use query_server::{App, EventWriter, Floor, Running, Shutdown};
 use sinks::changes::{Changes, ROWS_MAX};
 use sinks::dead_letters::DeadLetters;
 
-use self::checkpoints::{Keeper, Keeping, Restored, Served};
+use self::checkpoints::{Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::{Member, Start, Watchdog};
 use self::stage::Stage;
 use crate::clock::{LaterClock, WallClock, wall_ms};
 use crate::config::{self, Config};
-use crate::intake::LogIntake;
+use crate::event_writer::LogEventWriter;
 
 /// Dead letters that may wait for the log; when they are as many, sources pause.
 const LETTERS_MAX: usize = 10_000;
@@ -50,7 +50,7 @@ pub struct System {
     server: Running,
     shutdown: Shutdown,
     engine: Engine,
-    intake: Arc<dyn Intake>,
+    event_writer: Arc<dyn EventWriter>,
     letters: DeadLetters,
     changes: Option<Changes>,
     keeper: Option<Keeper>,
@@ -60,7 +60,7 @@ pub struct System {
     // Until the workers have ended.
     _watchdog: Option<Watchdog>,
     // Until the last answer has been given.
-    _served: Option<Served>,
+    _served: Option<WatermarkThread>,
 }
 
 impl System {
@@ -71,29 +71,29 @@ impl System {
     pub fn start(config: &Config) -> anyhow::Result<System> {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-        let board = Arc::new(Board::default());
+        let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(dictionary(config));
         // Files are read anew at every start, from which the same follows.
         let mut found = match config.checkpoint.as_ref().filter(|_| config.files.is_none()) {
             Some(settings) => Some(checkpoints::open(settings, config, &dictionary)?),
             None => None,
         };
-        let (timing, member) = together(config, &mut found, &dictionary, &board)?;
+        let (timing, member) = together(config, &mut found, &dictionary, &registry)?;
         let Timing { served, clock, floor } = timing;
         let restored = found.as_ref().and_then(|found| found.restored.clone());
-        let log = log::open(config, &board)?;
+        let log = log::open(config, &registry)?;
         let (outlet, letters) = sync_channel(LETTERS_MAX);
         let letters = DeadLetters::start(
             log.clone(),
             letters,
             LETTERS_MAX,
             log::letter_record,
-            log::report(&board, "dead-letters"),
+            log::report(&registry, "dead-letters"),
         )?;
         let changes = match &config.sinks.changes {
             // All changes come to process 0.
             Some(file) if config.cluster.leads() => {
-                let report = log::report(&board, "changes");
+                let report = log::report(&registry, "changes");
                 Some(Changes::start(file.clone(), dictionary.clone(), ROWS_MAX, report)?)
             }
             _ => None,
@@ -102,7 +102,7 @@ impl System {
         let changes_outlet = changes_outlet.or_else(|| nowhere(config));
         let noted = floor_of(floor, restored.as_deref());
         let floor = Floor { as_of: noted.tick, caught_up: noted.caught_up };
-        let sources = sources::make(config, &clock, &board, &outlet, restored.as_ref(), noted)?;
+        let sources = sources::make(config, &clock, &registry, &outlet, restored.as_ref(), noted)?;
         let (cluster, peers) = member.map(|Member { cluster, peers, .. }| (cluster, peers)).unzip();
         let settings = Settings {
             workers: config.dataflow.workers,
@@ -115,8 +115,8 @@ impl System {
             changes: changes_outlet,
             restore: restored.as_ref().map(Restored::restore),
             journal_max: found.as_ref().map(|found| found.journal_max),
-            board: board.clone(),
-            lease: served.as_ref().map(|served| served.lease() as Arc<dyn Lease>),
+            registry: registry.clone(),
+            lease: served.as_ref().map(|served| served.lease() as Arc<dyn TimestampLease>),
         };
         let engine = Engine::start_in(settings, cluster)?;
         let watchdog = watchdog(config, &engine, &clock)?;
@@ -129,15 +129,16 @@ impl System {
             }
             _ => None,
         };
-        let intake: Arc<dyn Intake> = Arc::new(LogIntake::new(log, LaterClock::new(clock.clone(), wall_ms)));
+        let event_writer: Arc<dyn EventWriter> =
+            Arc::new(LogEventWriter::new(log, LaterClock::new(clock.clone(), wall_ms)));
         let app = App {
-            shelf: engine.shelf().clone(),
-            board,
+            reader: engine.reader().clone(),
+            registry,
             ticks: engine.tick_counter(),
             clock,
             floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
-            intake: intake.clone(),
+            event_writer: event_writer.clone(),
             peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
@@ -150,7 +151,7 @@ impl System {
             server,
             shutdown,
             engine,
-            intake,
+            event_writer,
             letters,
             changes,
             keeper,
@@ -169,14 +170,14 @@ impl System {
 
     /// The read side.
     #[must_use]
-    pub fn shelf(&self) -> &Shelf {
-        self.engine.shelf()
+    pub fn reader(&self) -> &IndexReader {
+        self.engine.reader()
     }
 
     /// Where events go, as if they had come over HTTP.
     #[must_use]
-    pub fn intake(&self) -> &Arc<dyn Intake> {
-        &self.intake
+    pub fn event_writer(&self) -> &Arc<dyn EventWriter> {
+        &self.event_writer
     }
 
     /// Whether the workers have ended, because process 0 of the cluster has ended all.
@@ -230,10 +231,10 @@ impl System {
 
 /// The service clock, and what may be answered by it.
 struct Timing {
-    served: Option<Served>,
+    served: Option<WatermarkThread>,
     clock: Arc<dyn ServiceClock>,
     /// What was answered with before, if anything was.
-    floor: Option<Reached>,
+    floor: Option<ServedWatermark>,
 }
 
 /// Joins the other processes, if there are any, and goes on from what process 0 goes on from.
@@ -241,11 +242,11 @@ fn together(
     config: &Config,
     found: &mut Option<checkpoints::Found>,
     dictionary: &Dictionary,
-    board: &Board,
+    registry: &SourceRegistry,
 ) -> anyhow::Result<(Timing, Option<Member>)> {
     let own = found.as_ref().and_then(|found| found.restored.as_ref()).map(|restored| restored.tick());
     if config.cluster.leads() {
-        let timing = timing(config, board)?;
+        let timing = timing(config, registry)?;
         let start = config.cluster.is_shared().then(|| Start::new(own, timing.floor)).transpose()?;
         let member = start.map(|start| cluster::join(config, Some(start))).transpose()?;
         return Ok((timing, member));
@@ -261,24 +262,25 @@ fn together(
 }
 
 /// The service clock; where checkpoints are kept, what was answered with is noted beside them.
-fn timing(config: &Config, board: &Board) -> anyhow::Result<Timing> {
-    let start = |settings: &config::Checkpoint| Served::start(&settings.dir, board.source("answers"));
+fn timing(config: &Config, registry: &SourceRegistry) -> anyhow::Result<Timing> {
+    let start = |settings: &config::Checkpoint| WatermarkThread::start(&settings.dir, registry.source("answers"));
     let served = config.checkpoint.as_ref().map(start).transpose()?;
-    let floor = served.as_ref().and_then(Served::floor);
+    let floor = served.as_ref().and_then(WatermarkThread::floor);
     Ok(Timing { served, clock: clock_after(config, floor), floor })
 }
 
 /// A clock that does not begin before what was answered with.
-fn clock_after(config: &Config, floor: Option<Reached>) -> Arc<WallClock> {
+fn clock_after(config: &Config, floor: Option<ServedWatermark>) -> Arc<WallClock> {
     let forward_jump_max = Duration::from_millis(config.dataflow.forward_jump_max_ms);
     Arc::new(WallClock::from(floor.map_or(0, |floor| floor.tick), forward_jump_max))
 }
 
 /// What the server may answer with. Nothing was shown that is older than what was restored, also where the mark is gone;
 /// then it is not known whether more was.
-fn floor_of(noted: Option<Reached>, restored: Option<&Restored>) -> Reached {
+fn floor_of(noted: Option<ServedWatermark>, restored: Option<&Restored>) -> ServedWatermark {
     let unknown = noted.is_none();
-    let restored = restored.map(|restored| Reached { tick: restored.tick(), begun: unknown, caught_up: unknown });
+    let restored =
+        restored.map(|restored| ServedWatermark { tick: restored.tick(), begun: unknown, caught_up: unknown });
     noted.unwrap_or_default().and(restored.unwrap_or_default())
 }
 
@@ -289,7 +291,7 @@ fn nowhere(config: &Config) -> Option<ChangeOutlet> {
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {
     let stall = Duration::from_secs(config.cluster.stall_s);
-    let start = || Watchdog::start(engine.shelf().slots().clone(), engine.tick_counter(), clock.clone(), stall);
+    let start = || Watchdog::start(engine.reader().snapshots().clone(), engine.tick_counter(), clock.clone(), stall);
     config.cluster.is_shared().then(start).transpose()
 }
 

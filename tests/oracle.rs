@@ -2,7 +2,7 @@
 //! that a plain recomputation over the whole history gives, rank by rank.
 //!
 //! ```text
-//! histories (random, legal) ─┬─▶ cluster: 1, 2, 4 workers, three ways to pace them ─▶ samples of a Shelf, changes ─┐
+//! histories (random, legal) ─┬─▶ cluster: 1, 2, 4 workers, three ways to pace them ─▶ samples of a IndexReader, changes ─┐
 //!                            └─▶ plain: the definitions, recomputed from nothing ─────▶ lists as of any time ──────┴▶ equal?
 //! ```
 //! What each part would catch: `properties` wrong lists and orders under every split of the input; `edges` the cases

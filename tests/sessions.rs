@@ -159,11 +159,11 @@ fn a_slot_in_the_making_is_told_and_is_gone_after_the_end() {
 fn check_names_what_shows_only_by_doing_and_serve_gets_ready_all_the_same() {
     let mut server = Server::start();
     server.execute(TABLES);
-    let slots =
+    let snapshots =
         || server.client().query_one("SELECT count(*) FROM pg_replication_slots", &[]).unwrap().get::<_, i64>(0);
     let (good, code) = check(&server.url(), "auto");
     assert!(code == Some(0) && good.contains("the server's log can be followed"), "{good}");
-    assert_eq!(slots(), 0, "a check leaves nothing behind");
+    assert_eq!(snapshots(), 0, "a check leaves nothing behind");
     let pooler = Pooler::start(server.port());
     let pooled = format!("postgres://postgres@127.0.0.1:{}/postgres", pooler.port());
     obstacle(&pooled, "unsupported startup parameter: replication", "to one server itself");

@@ -1,7 +1,7 @@
 //! An engine in this process, fed by hand: what the graph costs without Kafka, HTTP or PostgreSQL.
 //!
 //! ```text
-//! give(worker, rows) ─▶ Stall (a Feed) ─▶ Inputs ─▶ the real graph ─▶ Shelf ─▶ settle, sight
+//! give(worker, rows) ─▶ Stall (a Feed) ─▶ Inputs ─▶ the real graph ─▶ IndexReader ─▶ settle, sight
 //! ```
 
 mod hands;
@@ -11,14 +11,14 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Feed, Position, Seat, Waker};
+use dataflow::feed::{Feed, Position, Waker, WorkerContext};
 use dataflow::ids::{Ids, ProductKey, UserKey};
-use dataflow::pace::TickRules;
+use dataflow::index_reader::IndexReader;
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
+use dataflow::source_status::SourceRegistry;
+use dataflow::tick_scheduler::TickPolicy;
 
 pub(crate) use hands::Hands;
 pub(crate) use stall::Row;
@@ -52,7 +52,7 @@ impl Lab {
         let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
         let (announce, announced) = mpsc::channel();
         let announce = Mutex::new(announce);
-        let open_feeds = move |seat: Seat| {
+        let open_feeds = move |seat: WorkerContext| {
             let (rows, arrivals) = mpsc::channel();
             let door = (seat.index, Door { rows, waker: seat.waker, given: 0 });
             announce.lock().expect("no holder of this lock can panic").send(door).expect("the lab waits for its doors");
@@ -61,7 +61,7 @@ impl Lab {
         let engine = Engine::start(Settings {
             workers,
             rules: Rules::default(),
-            ticks: hands.ticks(TickRules::default()),
+            ticks: hands.ticks(TickPolicy::default()),
             idle_merge_effort: IDLE_MERGE_EFFORT,
             dictionary: dictionary.clone(),
             clock: hands.clone(),
@@ -70,7 +70,7 @@ impl Lab {
             restore: None,
             journal_max: None,
             lease: None,
-            board: Arc::new(Board::default()),
+            registry: Arc::new(SourceRegistry::default()),
         });
         let mut doors: Vec<(usize, Door)> = announced.iter().take(workers).collect();
         doors.sort_by_key(|(index, _)| *index);
@@ -100,8 +100,8 @@ impl Lab {
     }
 
     /// The read side.
-    pub(crate) fn shelf(&self) -> &Shelf {
-        self.engine.shelf()
+    pub(crate) fn reader(&self) -> &IndexReader {
+        self.engine.reader()
     }
 
     /// Gives rows to a worker and returns at once.
@@ -128,9 +128,9 @@ impl Lab {
     /// Waits until everything given shows, without taking a core meanwhile.
     pub(crate) fn settle(&self) {
         let deadline = Instant::now() + SETTLE_MAX;
-        let slots = self.shelf().slots();
+        let snapshots = self.reader().snapshots();
         // A clock set by hand must move for ticks to close.
-        while !slots.wait_until(self.hands.patience(), || self.shows()) {
+        while !snapshots.wait_until(self.hands.patience(), || self.shows()) {
             assert!(Instant::now() < deadline, "what was given does not show");
             self.hands.forward(1);
             self.wake();
@@ -150,13 +150,13 @@ impl Lab {
         let start = Instant::now();
         let now = self.hands.forward(ms);
         self.wake();
-        self.watch(|lab| lab.shelf().slots().closed() >= now);
+        self.watch(|lab| lab.reader().snapshots().closed() >= now);
         start.elapsed()
     }
 
     /// Waits asleep: a thread that spins would take a core from the worker on a small or busy machine.
     fn watch(&self, shown: impl Fn(&Lab) -> bool) {
-        let shown = self.shelf().slots().wait_until(SETTLE_MAX, || shown(self));
+        let shown = self.reader().snapshots().wait_until(SETTLE_MAX, || shown(self));
         assert!(shown, "what was given does not show");
     }
 
@@ -166,10 +166,10 @@ impl Lab {
             stream: stream.clone(),
             partition: worker as i32,
             next: door.given,
-            proof: None,
+            fingerprint: None,
         };
         let mut doors = self.doors.iter().enumerate().filter(|(_, door)| door.given > 0);
-        doors.all(|door| self.shelf().slots().covers(&given(door)))
+        doors.all(|door| self.reader().snapshots().covers(&given(door)))
     }
 
     fn wake(&self) {

@@ -1,6 +1,6 @@
 //! The rows of a cut, as a checkpoint takes them: all, or what came since the cut before.
 
-use dataflow::cut::{Cut, Journal};
+use dataflow::cut::{Cut, DeltaLog};
 use dataflow::dictionary::Name;
 use dataflow::time::{Diff, Time};
 use differential_dataflow::consolidation::consolidate;
@@ -9,21 +9,21 @@ use crate::data_file::RowWriter;
 use crate::error::Error;
 
 /// What came since the cut before, in all workers of this process, each row once.
-pub(crate) struct Changes(Journal);
+pub(crate) struct Changes(DeltaLog);
 
 impl Changes {
     /// The changes since the cut at `last`; none where a worker could not note them all.
     pub(crate) fn since(last: Time, cut: &mut Cut) -> Option<Changes> {
-        if cut.parts.iter().any(|part| part.journal.as_ref().is_none_or(|journal| journal.after != last)) {
+        if cut.parts.iter().any(|part| part.delta_log.as_ref().is_none_or(|delta_log| delta_log.after != last)) {
             return None;
         }
-        let mut journals = cut.parts.iter_mut().filter_map(|part| part.journal.take());
-        let mut all = journals.next()?;
-        for mut journal in journals {
-            all.stamps.append(&mut journal.stamps);
-            all.orders.append(&mut journal.orders);
-            all.lines.append(&mut journal.lines);
-            all.catalogue.append(&mut journal.catalogue);
+        let mut delta_logs = cut.parts.iter_mut().filter_map(|part| part.delta_log.take());
+        let mut all = delta_logs.next()?;
+        for mut delta_log in delta_logs {
+            all.stamps.append(&mut delta_log.stamps);
+            all.orders.append(&mut delta_log.orders);
+            all.lines.append(&mut delta_log.lines);
+            all.catalogue.append(&mut delta_log.catalogue);
         }
         // Of each pair the greatest stamp is what it comes to.
         all.stamps.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.2.cmp(&one.2)));
@@ -41,7 +41,7 @@ impl Changes {
 
     /// Writes them, with the names that are new.
     pub(crate) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
-        let Journal { stamps, orders, lines, catalogue, .. } = &self.0;
+        let DeltaLog { stamps, orders, lines, catalogue, .. } = &self.0;
         stamps.iter().try_for_each(|((user, product), _, stamp)| to.stamp(*user, *product, *stamp))?;
         orders.iter().try_for_each(|(row, _, diff)| to.order(row, *diff as i64))?;
         lines.iter().try_for_each(|(row, _, diff)| to.line(row, *diff as i64))?;

@@ -142,7 +142,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use dataflow::feed::Proof;
+    use dataflow::feed::StreamFingerprint;
 
     use super::*;
 
@@ -156,7 +156,10 @@ mod tests {
             kind: Kind::Delta { on: 1_700_000_000_000 },
             id_key: "00000000000000ff".parse().unwrap(),
             positions: vec![
-                Position { proof: Some(Proof { at: 6, hash: u64::MAX }), ..Position::new("views", 3, 7) },
+                Position {
+                    fingerprint: Some(StreamFingerprint { at: 6, hash: u64::MAX }),
+                    ..Position::new("views", 3, 7)
+                },
                 Position::new("shop", 0, i64::MAX),
             ],
             tables: vec![Summary { rows: 2, frames: 1, bytes: 60, ..Summary::empty(Table::Stamps) }],
@@ -167,7 +170,7 @@ mod tests {
         let compact = serde_json::to_string(&manifest).unwrap();
         assert_eq!(
             compact,
-            r#"{"format":2,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"proof":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"proof":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
+            r#"{"format":2,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
         let later = sealed::seal("{\"format\": 3, \"all else\": \"is new\"}\n");
         assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(3))));

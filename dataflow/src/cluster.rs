@@ -9,8 +9,8 @@
 //! processes are set up alike, is settled on each link before it is handed over (it is of no concern here).
 //! A link that breaks ends the process: a thread panics. All come back together, from the last checkpoint.
 
+pub(crate) mod control;
 mod reporter;
-pub(crate) mod talk;
 
 use std::any::Any;
 use std::io;
@@ -20,8 +20,8 @@ use timely::communication::allocator::ProcessBuilder;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::{AllocatorBuilder, Hooks};
 
+pub(crate) use control::ClusterControl;
 pub(crate) use reporter::Reporter;
-pub(crate) use talk::Talk;
 
 /// This process's place in a cluster, and its links to the others.
 pub struct Cluster {
@@ -34,17 +34,17 @@ pub struct Cluster {
 
 /// A worker's process among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ClusterPlace {
     /// Workers of each process.
     pub(crate) workers: usize,
     pub(crate) process: usize,
     pub(crate) processes: usize,
 }
 
-impl Place {
+impl ClusterPlace {
     /// The only process.
     pub(crate) fn alone(workers: usize) -> Self {
-        Place { workers, process: 0, processes: 1 }
+        ClusterPlace { workers, process: 0, processes: 1 }
     }
 
     /// Workers of all processes.
@@ -59,8 +59,8 @@ impl Place {
 }
 
 impl Cluster {
-    pub(crate) fn place(&self, workers: usize) -> Place {
-        Place { workers, process: self.process, processes: self.links.len() }
+    pub(crate) fn place(&self, workers: usize) -> ClusterPlace {
+        ClusterPlace { workers, process: self.process, processes: self.links.len() }
     }
 
     /// The builders of so many workers over the links, and what is to be held on to until the workers have ended.

@@ -9,7 +9,7 @@
 //! what was given since the cut before, so that writing it down costs what has changed, not what is held.
 
 pub mod base;
-pub mod journal;
+pub mod delta_log;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -19,15 +19,15 @@ use crate::feed::{Position, Waker};
 use crate::time::Time;
 
 pub use base::Base;
-pub(crate) use journal::Filling;
-pub use journal::Journal;
+pub use delta_log::DeltaLog;
+pub(crate) use delta_log::FillLevel;
 
 /// One worker's share of a cut.
 pub struct Part {
     /// The worker's rows as of the tick.
     pub base: Base,
     /// What was given to the worker after the cut before, up to the tick; none if that was too much to hold.
-    pub journal: Option<Journal>,
+    pub delta_log: Option<DeltaLog>,
     /// Where the worker's sources would go on after the tick.
     pub positions: Arc<[Position]>,
 }
@@ -46,8 +46,8 @@ pub struct Cuts {
     journal_max: usize,
     workers: usize,
     wanted: AtomicBool,
-    /// The fullest worker's [`Filling`].
-    filling: AtomicU8,
+    /// The fullest worker's [`FillLevel`].
+    fill_level: AtomicU8,
     leader: Mutex<Option<Waker>>,
     open: Mutex<Option<Cut>>,
     handed_in: Condvar,
@@ -61,7 +61,7 @@ impl Cuts {
             journal_max,
             workers,
             wanted: AtomicBool::new(false),
-            filling: AtomicU8::new(Filling::Little as u8),
+            fill_level: AtomicU8::new(FillLevel::Little as u8),
             leader: Mutex::default(),
             open: Mutex::default(),
             handed_in: Condvar::new(),
@@ -100,12 +100,12 @@ impl Cuts {
     /// Whether a worker has noted half of what it may between two cuts, and none has had to give up noting.
     #[must_use]
     pub fn are_filling(&self) -> bool {
-        self.filling.load(Ordering::Relaxed) == Filling::Half as u8
+        self.fill_level.load(Ordering::Relaxed) == FillLevel::Half as u8
     }
 
     /// A worker says how much it has noted since the last cut.
-    pub(crate) fn note(&self, filling: Filling) {
-        self.filling.fetch_max(filling as u8, Ordering::Relaxed);
+    pub(crate) fn note(&self, fill_level: FillLevel) {
+        self.fill_level.fetch_max(fill_level as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn journal_max(&self) -> usize {
@@ -132,7 +132,7 @@ impl Cuts {
             open => *open = Some(Cut { tick, parts: vec![part] }),
         }
         if open.as_ref().is_some_and(|cut| cut.parts.len() == self.workers) {
-            self.filling.store(Filling::Little as u8, Ordering::Relaxed);
+            self.fill_level.store(FillLevel::Little as u8, Ordering::Relaxed);
             self.handed_in.notify_all();
         }
     }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn part() -> Part {
-        Part { base: Base::default(), journal: None, positions: Arc::new([]) }
+        Part { base: Base::default(), delta_log: None, positions: Arc::new([]) }
     }
 
     #[test]

@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
-use crate::airing::Airing;
-use crate::board::Board;
-use crate::cluster::{Cluster, Place, Reporter, Talk};
+use crate::allocator_trim::AllocatorTrim;
+use crate::cluster::{Cluster, ClusterControl, ClusterPlace, Reporter};
 use crate::cut::Cuts;
 use crate::dictionary::Dictionary;
-use crate::feed::{Fed, Feed, OpenFeeds, Seat, Waker};
+use crate::feed::{Feed, FeedProgress, OpenFeeds, Waker, WorkerContext};
 use crate::graph::{ChangeOutlet, Plan};
+use crate::index_reader::IndexReader;
 use crate::inputs::Inputs;
-use crate::lease::Lease;
-use crate::pace::{Pace, TickRules};
-use crate::publish::Slots;
+use crate::lease::TimestampLease;
+use crate::publish::PublishedSnapshots;
 use crate::rules::Rules;
-use crate::shelf::Shelf;
-use crate::station::{Closing, FIRST_TICK, Station};
+use crate::source_status::SourceRegistry;
+use crate::tick_scheduler::{TickPolicy, TickScheduler};
 use crate::time::{ServiceClock, Time};
+use crate::worker_graph::{Closing, FIRST_TICK, WorkerGraph};
 use crate::workers;
 
 /// Records moved between two steps of a worker.
@@ -39,7 +39,7 @@ pub struct Settings {
     /// The business numbers.
     pub rules: Rules,
     /// When ticks close.
-    pub ticks: TickRules,
+    pub ticks: TickPolicy,
     /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`](crate::trace::merging).
     pub idle_merge_effort: usize,
     /// From ids to keys; shared with whoever looks up.
@@ -55,9 +55,9 @@ pub struct Settings {
     /// Updates a worker may hold between two cuts, where cuts are to be taken.
     pub journal_max: Option<usize>,
     /// What sources say about themselves.
-    pub board: Arc<Board>,
+    pub registry: Arc<SourceRegistry>,
     /// What may show, if not everything; asked in the process that leads.
-    pub lease: Option<Arc<dyn Lease>>,
+    pub lease: Option<Arc<dyn TimestampLease>>,
 }
 
 /// Rows to start from: the state as of a tick.
@@ -71,16 +71,16 @@ pub struct Restore {
 
 impl Restore {
     /// Gives a worker its share of the rows, and closes their tick.
-    pub fn start(&self, station: &mut Station, worker: &mut Worker) {
-        station.advance_to(self.tick);
+    pub fn start(&self, worker_graph: &mut WorkerGraph, worker: &mut Worker) {
+        worker_graph.advance_to(self.tick);
         let mut calls = 0;
-        while (self.give)(worker.index(), worker.peers(), calls, station.inputs()) {
+        while (self.give)(worker.index(), worker.peers(), calls, worker_graph.inputs()) {
             // Not flushed: what an exchange has taken and not passed on when a worker steps is not passed on when the
             // time moves either, unless more comes in between. The inputs hold on to the last of what they were given.
             worker.step();
             calls += 1;
         }
-        station.advance_to(self.tick + 1);
+        worker_graph.advance_to(self.tick + 1);
     }
 }
 
@@ -100,8 +100,8 @@ pub struct WorkerError(String);
 
 /// Running workers. Dropping it ends them as [`Engine::stop`] does.
 pub struct Engine {
-    shelf: Shelf,
-    board: Arc<Board>,
+    reader: IndexReader,
+    registry: Arc<SourceRegistry>,
     cuts: Option<Arc<Cuts>>,
     // Declared, and so dropped, before the guards, which wait for the workers.
     pace: StopOnDrop,
@@ -109,7 +109,7 @@ pub struct Engine {
 }
 
 /// Tells the workers to end when nobody can tell them any more.
-struct StopOnDrop(Arc<Pace>);
+struct StopOnDrop(Arc<TickScheduler>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
@@ -132,10 +132,11 @@ impl Engine {
     /// # Errors
     /// When threads cannot be started.
     pub fn start_in(settings: Settings, cluster: Option<Cluster>) -> Result<Engine, StartError> {
-        let place = cluster.as_ref().map_or(Place::alone(settings.workers), |cluster| cluster.place(settings.workers));
-        let slots = Arc::new(Slots::new(settings.workers));
+        let place =
+            cluster.as_ref().map_or(ClusterPlace::alone(settings.workers), |cluster| cluster.place(settings.workers));
+        let snapshots = Arc::new(PublishedSnapshots::new(settings.workers));
         let start = settings.restore.as_ref().map_or(FIRST_TICK, |restore| restore.tick + 1);
-        let pace = Arc::new(Pace::new(settings.ticks, place, start, &settings.board, settings.lease));
+        let pace = Arc::new(TickScheduler::new(settings.ticks, place, start, &settings.registry, settings.lease));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,
@@ -144,69 +145,69 @@ impl Engine {
             changes: settings.changes.clone(),
             cuts: cuts.clone(),
         };
-        let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
+        let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
             .in_cluster(place.process, place.processes);
         let config = workers::config(settings.workers, settings.idle_merge_effort);
         let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
-        let (restore, behind_min, board) = (settings.restore, settings.ticks.behind_min, settings.board.clone());
+        let (restore, behind_min, registry) = (settings.restore, settings.ticks.behind_min, settings.registry.clone());
         let (builders, threads) = match cluster {
             Some(cluster) => cluster.connect(settings.workers).map_err(|error| StartError(error.to_string()))?,
             None => config.communication.try_build().map_err(StartError)?,
         };
         let guards = timely::execute::execute_from(builders, threads, config.worker, move |worker| {
-            let talk = (place.processes > 1).then(|| Talk::new(shared.clone(), place, &board));
-            let mut station = Station::talking(worker, &plan, &slots, talk);
+            let control = (place.processes > 1).then(|| ClusterControl::new(shared.clone(), place, &registry));
+            let mut worker_graph = WorkerGraph::talking(worker, &plan, &snapshots, control);
             if let Some(restore) = &restore {
-                restore.start(&mut station, worker);
+                restore.start(&mut worker_graph, worker);
             }
             if let Some(cuts) = &plan.cuts {
-                station.keep_journal(cuts.journal_max());
+                worker_graph.keep_delta_log(cuts.journal_max());
             }
-            let seat = Seat {
+            let context = WorkerContext {
                 index: worker.index(),
                 peers: worker.peers(),
                 waker: Waker::of_this_thread(),
                 dictionary: plan.dictionary.clone(),
             };
             // The leader joins first, whichever thread is quicker: the others wait for its first tick.
-            while seat.index % place.workers != shared.joined() {
+            while context.index % place.workers != shared.joined() {
                 std::thread::yield_now();
             }
-            shared.join(seat.waker.clone());
-            if let Some(cuts) = plan.cuts.as_ref().filter(|_| seat.index == 0) {
-                cuts.lead(seat.waker.clone());
+            shared.join(context.waker.clone());
+            if let Some(cuts) = plan.cuts.as_ref().filter(|_| context.index == 0) {
+                cuts.lead(context.waker.clone());
             }
-            let reporter = (!place.leads()).then(|| Reporter::new(seat.index, seat.peers, behind_min));
-            let feeds = open_feeds(seat);
+            let reporter = (!place.leads()).then(|| Reporter::new(context.index, context.peers, behind_min));
+            let feeds = open_feeds(context);
             let cuts = plan.cuts.as_ref();
             Loop {
-                station,
+                worker_graph,
                 feeds,
                 pace: &shared,
                 clock: &*clock,
-                slots: &slots,
+                snapshots: &snapshots,
                 cuts,
                 cut: 0,
                 reporter,
                 held: Instant::now(),
-                board: &board,
+                registry: &registry,
             }
             .run(worker);
         })
         .map_err(StartError)?;
-        Ok(Engine { shelf, board: settings.board, cuts, pace: StopOnDrop(pace), guards })
+        Ok(Engine { reader, registry: settings.registry, cuts, pace: StopOnDrop(pace), guards })
     }
 
     /// The read side.
     #[must_use]
-    pub fn shelf(&self) -> &Shelf {
-        &self.shelf
+    pub fn reader(&self) -> &IndexReader {
+        &self.reader
     }
 
     /// What the sources say about themselves.
     #[must_use]
-    pub fn board(&self) -> &Arc<Board> {
-        &self.board
+    pub fn registry(&self) -> &Arc<SourceRegistry> {
+        &self.registry
     }
 
     /// Where cuts are asked for, if they are taken.
@@ -239,7 +240,7 @@ impl Engine {
 
 /// Counts closed ticks, and knows which show all there was.
 #[derive(Clone)]
-pub struct TickCounter(Arc<Pace>);
+pub struct TickCounter(Arc<TickScheduler>);
 
 impl TickCounter {
     /// Ticks closed since the start.
@@ -263,11 +264,11 @@ impl TickCounter {
 
 /// One worker's loop.
 struct Loop<'a> {
-    station: Station,
+    worker_graph: WorkerGraph,
     feeds: Vec<Box<dyn Feed>>,
-    pace: &'a Pace,
+    pace: &'a TickScheduler,
     clock: &'a dyn ServiceClock,
-    slots: &'a Slots,
+    snapshots: &'a PublishedSnapshots,
     cuts: Option<&'a Arc<Cuts>>,
     /// The last tick that was cut at.
     cut: Time,
@@ -275,12 +276,12 @@ struct Loop<'a> {
     reporter: Option<Reporter>,
     /// When the leader last told the others that it waits for the lease.
     held: Instant,
-    board: &'a Board,
+    registry: &'a SourceRegistry,
 }
 
 impl Loop<'_> {
     fn run(mut self, worker: &mut Worker) {
-        let (mut unnoted, mut airing) = (false, Airing::new());
+        let (mut unnoted, mut airing) = (false, AllocatorTrim::new());
         while !self.pace.is_stopped() {
             let fed = self.feed(worker.index());
             unnoted |= fed > 0;
@@ -291,25 +292,25 @@ impl Loop<'_> {
                 airing.rest();
                 worker.step_or_park(Some(self.pace.patience()));
             }
-            self.station.publish();
+            self.worker_graph.publish();
         }
         drop(self.feeds);
         // Other processes are still to get what this one told them last, and it what they did.
         let deadline = Instant::now() + LAST_CUT_MAX;
         worker.step();
-        while self.station.is_cutting() && Instant::now() < deadline {
+        while self.worker_graph.is_cutting() && Instant::now() < deadline {
             worker.step_or_park(Some(self.pace.patience()));
-            self.station.publish();
+            self.worker_graph.publish();
         }
-        self.station.close(worker);
+        self.worker_graph.close(worker);
     }
 
     /// Lets every source give what has arrived, within what the open tick still takes.
     fn feed(&mut self, index: usize) -> usize {
-        let mut all = Fed::default();
+        let mut all = FeedProgress::default();
         for feed in &mut self.feeds {
             let budget = self.pace.budget().min(FEED_MAX).saturating_sub(all.records);
-            let fed = feed.feed(self.station.inputs(), budget);
+            let fed = feed.feed(self.worker_graph.inputs(), budget);
             all.records += fed.records;
             all.waiting += fed.waiting;
             all.reached =
@@ -318,9 +319,9 @@ impl Loop<'_> {
         self.pace.fed(index, all);
         if let Some(reporter) = &mut self.reporter {
             let (fed, is_full) = (self.pace.fed_here(), self.pace.budget() == 0);
-            let how = (self.board.is_live(), self.board.hearing().here());
-            if let Some(report) = reporter.after(all, self.station.tick(), fed, is_full, how) {
-                self.station.report(report);
+            let how = (self.registry.is_live(), self.registry.hearing().here());
+            if let Some(report) = reporter.after(all, self.worker_graph.tick(), fed, is_full, how) {
+                self.worker_graph.report(report);
             }
         }
         all.records
@@ -330,20 +331,20 @@ impl Loop<'_> {
     fn tick(&mut self, index: usize, unnoted: &mut bool) {
         if index > 0 {
             let next = self.pace.tick();
-            if next > self.station.tick() {
+            if next > self.worker_graph.tick() {
                 self.close_tick(next, unnoted, Closing::default());
                 self.cut_at(self.pace.cut());
             }
             return;
         }
         if self.pace.take_ending() {
-            self.station.end_all();
+            self.worker_graph.end_all();
         }
         let now = self.clock.now();
-        let Some(next) = self.pace.due(now, self.slots.closed()) else { return self.hold() };
-        if next > self.station.tick() {
+        let Some(next) = self.pace.due(now, self.snapshots.closed()) else { return self.hold() };
+        if next > self.worker_graph.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            let closing = Closing { cut, ..self.pace.closing(next - 1, self.board) };
+            let closing = Closing { cut, ..self.pace.closing(next - 1, self.registry) };
             self.close_tick(next, unnoted, closing);
             if cut {
                 self.cut_at(next - 1);
@@ -356,7 +357,7 @@ impl Loop<'_> {
     fn hold(&mut self) {
         if self.pace.is_refused() && self.held.elapsed() >= HELD_TOLD_EVERY {
             self.held = Instant::now();
-            self.station.hold_all();
+            self.worker_graph.hold_all();
         }
     }
 
@@ -364,11 +365,11 @@ impl Loop<'_> {
         if std::mem::take(unnoted) {
             let mut positions = Vec::new();
             self.feeds.iter().for_each(|feed| feed.positions(&mut positions));
-            self.station.note(positions);
+            self.worker_graph.note(positions);
         }
-        self.station.close_tick(next, closing);
+        self.worker_graph.close_tick(next, closing);
         if let Some(cuts) = self.cuts {
-            cuts.note(self.station.filling());
+            cuts.note(self.worker_graph.fill_level());
         }
     }
 
@@ -376,7 +377,7 @@ impl Loop<'_> {
     fn cut_at(&mut self, tick: Time) {
         if let Some(cuts) = self.cuts.filter(|_| tick > self.cut) {
             self.cut = tick;
-            self.station.cut(cuts, tick);
+            self.worker_graph.cut(cuts, tick);
         }
     }
 }

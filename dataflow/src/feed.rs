@@ -19,21 +19,21 @@ pub struct Position {
     /// The offset that is read next.
     pub next: i64,
     /// What a later reader can know the stream again by.
-    pub proof: Option<Proof>,
+    pub fingerprint: Option<StreamFingerprint>,
 }
 
 impl Position {
     /// A position in a stream that is never read again by another process, or needs no proof.
     #[must_use]
     pub fn new(stream: impl Into<Arc<str>>, partition: i32, next: i64) -> Self {
-        Position { stream: stream.into(), partition, next, proof: None }
+        Position { stream: stream.into(), partition, next, fingerprint: None }
     }
 }
 
 /// A trait of a stream before a position: another stream of the same name, or one that was cut short and written anew,
 /// has another one there. What it stands for is the source's own affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Proof {
+pub struct StreamFingerprint {
     /// Where it was taken.
     pub at: i64,
     /// What was found there.
@@ -42,10 +42,10 @@ pub struct Proof {
 
 /// What one call of [`Feed::feed`] moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fed {
+pub struct FeedProgress {
     /// Records moved into the inputs, those that were refused included.
     pub records: usize,
-    /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::pace`]).
+    /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::tick_scheduler`]).
     pub waiting: usize,
     /// While the source catches up: the time its records have come to, by the clock of whoever wrote them. Ticks do not
     /// run ahead of it, so that what is answered meanwhile is dated honestly. 0 while that is not known yet: ticks wait, and
@@ -53,7 +53,7 @@ pub struct Fed {
     pub reached: Option<Time>,
 }
 
-impl Fed {
+impl FeedProgress {
     /// What a source has reached that catches up with something that has no dates: it does not hold ticks back.
     pub const UNDATED: Time = Time::MAX - 1;
 }
@@ -64,7 +64,7 @@ pub trait Feed {
     ///
     /// What one call feeds becomes visible in one tick. A transaction that must show whole is fed in one call, even
     /// beyond the budget.
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed;
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress;
 
     /// Adds the positions after everything fed so far to `out`.
     fn positions(&self, out: &mut Vec<Position>);
@@ -89,7 +89,7 @@ impl Waker {
 
 /// One worker's place in the cluster, from which its feeds are opened.
 #[derive(Clone)]
-pub struct Seat {
+pub struct WorkerContext {
     /// This worker's number, from 0.
     pub index: usize,
     /// How many workers there are in all processes.
@@ -101,4 +101,4 @@ pub struct Seat {
 }
 
 /// Opens a worker's feeds, once, in the worker's own thread.
-pub type OpenFeeds = Arc<dyn Fn(Seat) -> Vec<Box<dyn Feed>> + Send + Sync>;
+pub type OpenFeeds = Arc<dyn Fn(WorkerContext) -> Vec<Box<dyn Feed>> + Send + Sync>;

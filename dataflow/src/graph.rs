@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicU64;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
-use crate::cluster::Talk;
+use crate::cluster::ClusterControl;
 use crate::cut::Cuts;
 use crate::cut::base::BaseTraces;
 use crate::dictionary::Dictionary;
@@ -49,15 +49,15 @@ pub struct Plan {
 }
 
 /// Builds the graph in one worker: its inputs, and the traces to publish. `talk` is with other processes, if there are any.
-pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, talk: Option<&Talk>) -> (Inputs, Traces) {
-    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), talk.is_some());
+pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
+    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());
     let mut marks = given.marks.inner.map(|(mark, _, _)| mark).broadcast();
-    if let (Some(talk), Some(told)) = (talk, given.told) {
-        marks = talk.follow(marks);
-        talk.hear_reports(told.reports);
-        talk.hear_noted(told.noted);
-        talk.hear_names(names);
+    if let (Some(control), Some(told)) = (control, given.told) {
+        marks = control.follow(marks);
+        control.hear_reports(told.reports);
+        control.hear_noted(told.noted);
+        control.hear_names(names);
     }
     let now = marks.map(|mark| mark.now);
     let history = history::lists(given.stamps, plan.rules.list_size);

@@ -7,7 +7,7 @@
 //! ```
 //! Ticks go on while a source is away, so that the others' lists stay fresh. What is made of it stays as of the tick in which
 //! it stopped or was passed over; where it may come back by itself, half a minute is forgiven. That something is missing is
-//! told at once. A source that catches up and holds ticks back (see [`Fed::reached`](crate::feed::Fed::reached)) is not away:
+//! told at once. A source that catches up and holds ticks back (see [`FeedProgress::reached`](crate::feed::FeedProgress::reached)) is not away:
 //! the tick says itself how far it has come.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 
-use crate::board::State;
+use crate::source_status::State;
 use crate::time::{Millis, Time};
 
 /// What lists are made of.

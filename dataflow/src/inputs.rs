@@ -6,9 +6,9 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
 use timely::dataflow::Scope;
 
-use crate::cluster::talk::{Mark, Noted, Report};
-use crate::cut::journal::Journaling;
-use crate::cut::{Filling, Journal};
+use crate::cluster::control::{PositionsMessage, ProgressMessage, TickMessage};
+use crate::cut::delta_log::DeltaLogs;
+use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, Name};
 use crate::feed::Position;
 use crate::ids::{ProductKey, UserKey};
@@ -24,16 +24,16 @@ pub struct Inputs {
     lines: InputSession<Time, LineRow, Diff>,
     catalogue: InputSession<Time, CatalogueRow, Diff>,
     names: InputSession<Time, Name, Diff>,
-    marks: InputSession<Time, Mark, Diff>,
-    told: Option<Told>,
-    journaling: Option<Journaling>,
+    marks: InputSession<Time, TickMessage, Diff>,
+    told: Option<ControlInputs>,
+    delta_logs: Option<DeltaLogs>,
 }
 
 /// What is told to other processes only.
-struct Told {
+struct ControlInputs {
     worker: usize,
-    reports: InputSession<Time, Report, Diff>,
-    noted: InputSession<Time, Noted, Diff>,
+    reports: InputSession<Time, ProgressMessage, Diff>,
+    noted: InputSession<Time, PositionsMessage, Diff>,
 }
 
 /// The collections the inputs feed.
@@ -43,15 +43,15 @@ pub(crate) struct Collections<'s> {
     pub(crate) lines: VecCollection<'s, Time, LineRow, Diff>,
     pub(crate) catalogue: VecCollection<'s, Time, CatalogueRow, Diff>,
     pub(crate) names: VecCollection<'s, Time, Name, Diff>,
-    pub(crate) marks: VecCollection<'s, Time, Mark, Diff>,
+    pub(crate) marks: VecCollection<'s, Time, TickMessage, Diff>,
     /// Only where there are other processes.
-    pub(crate) told: Option<Tales<'s>>,
+    pub(crate) told: Option<ControlStreams<'s>>,
 }
 
 /// See [`crate::cluster`].
-pub(crate) struct Tales<'s> {
-    pub(crate) reports: VecCollection<'s, Time, Report, Diff>,
-    pub(crate) noted: VecCollection<'s, Time, Noted, Diff>,
+pub(crate) struct ControlStreams<'s> {
+    pub(crate) reports: VecCollection<'s, Time, ProgressMessage, Diff>,
+    pub(crate) noted: VecCollection<'s, Time, PositionsMessage, Diff>,
 }
 
 impl Inputs {
@@ -77,7 +77,7 @@ impl Inputs {
             names: names_in,
             marks: marks_in,
             told: told_in,
-            journaling: None,
+            delta_logs: None,
         };
         (inputs, Collections { stamps, orders, lines, catalogue, names, marks, told })
     }
@@ -106,59 +106,59 @@ impl Inputs {
 
     /// What is known about a user and a product: views and removals by themselves, or all of them together.
     pub fn stamp(&mut self, user: UserKey, product: ProductKey, stamp: Stamp) {
-        if let Some((journal, tick)) = self.journal() {
-            journal.stamps.push(((user, product), tick, stamp));
+        if let Some((delta_log, tick)) = self.delta_log() {
+            delta_log.stamps.push(((user, product), tick, stamp));
         }
         self.stamps.update((user, product), stamp);
     }
 
     /// An order appears (+) or disappears (-).
     pub fn order(&mut self, row: OrderRow, diff: Diff) {
-        if let Some((journal, tick)) = self.journal() {
-            journal.orders.push((row, tick, diff));
+        if let Some((delta_log, tick)) = self.delta_log() {
+            delta_log.orders.push((row, tick, diff));
         }
         self.orders.update(row, diff);
     }
 
     /// A line of an order appears (+) or disappears (-).
     pub fn line(&mut self, row: LineRow, diff: Diff) {
-        if let Some((journal, tick)) = self.journal() {
-            journal.lines.push((row, tick, diff));
+        if let Some((delta_log, tick)) = self.delta_log() {
+            delta_log.lines.push((row, tick, diff));
         }
         self.lines.update(row, diff);
     }
 
     /// A product enters (+) or leaves (-) a category.
     pub fn catalogue(&mut self, row: CatalogueRow, diff: Diff) {
-        if let Some((journal, tick)) = self.journal() {
-            journal.catalogue.push((row, tick, diff));
+        if let Some((delta_log, tick)) = self.delta_log() {
+            delta_log.catalogue.push((row, tick, diff));
         }
         self.catalogue.update(row, diff);
     }
 
-    fn journal(&mut self) -> Option<(&mut Journal, Time)> {
+    fn delta_log(&mut self) -> Option<(&mut DeltaLog, Time)> {
         let tick = *self.stamps.time();
-        Some((self.journaling.as_mut()?.open()?, tick))
+        Some((self.delta_logs.as_mut()?.open()?, tick))
     }
 
     /// From now on what is given is noted for the next cut, up to so many updates.
-    pub(crate) fn keep_journal(&mut self, max: usize) {
-        self.journaling = Some(Journaling::new(max, self.tick() - 1));
+    pub(crate) fn keep_delta_log(&mut self, max: usize) {
+        self.delta_logs = Some(DeltaLogs::new(max, self.tick() - 1));
     }
 
     /// How full the journal is.
-    pub(crate) fn filling(&self) -> Filling {
-        self.journaling.as_ref().map_or(Filling::Little, Journaling::filling)
+    pub(crate) fn fill_level(&self) -> FillLevel {
+        self.delta_logs.as_ref().map_or(FillLevel::Little, DeltaLogs::fill_level)
     }
 
     /// Everything given up to `tick` since the cut before; none if that was too much to hold.
-    pub(crate) fn cut(&mut self, tick: Time) -> Option<Journal> {
-        self.journaling.as_mut()?.cut(tick)
+    pub(crate) fn cut(&mut self, tick: Time) -> Option<DeltaLog> {
+        self.delta_logs.as_mut()?.cut(tick)
     }
 
     /// Moves the window's edge to `mark.now` when the open tick closes, which tells other processes to close theirs.
     /// One worker of the cluster says so.
-    pub(crate) fn mark(&mut self, mark: Mark) {
+    pub(crate) fn mark(&mut self, mark: TickMessage) {
         self.marks.update(mark, 1);
     }
 
@@ -168,7 +168,7 @@ impl Inputs {
     }
 
     /// Tells the leader, which is in another process, how this worker's sources are doing.
-    pub(crate) fn report(&mut self, report: Report) {
+    pub(crate) fn report(&mut self, report: ProgressMessage) {
         if let Some(told) = &mut self.told {
             told.reports.update(report, 1);
             told.reports.flush();
@@ -220,8 +220,8 @@ impl Inputs {
     }
 }
 
-fn told(scope: Scope<'_, Time>) -> (Told, Tales<'_>) {
+fn told(scope: Scope<'_, Time>) -> (ControlInputs, ControlStreams<'_>) {
     let (reports_in, reports) = scope.new_collection();
     let (noted_in, noted) = scope.new_collection();
-    (Told { worker: scope.index(), reports: reports_in, noted: noted_in }, Tales { reports, noted })
+    (ControlInputs { worker: scope.index(), reports: reports_in, noted: noted_in }, ControlStreams { reports, noted })
 }

@@ -14,7 +14,7 @@ pub enum Extent {
 }
 
 /// Says which ticks may show, so that no later process answers with less than was answered before.
-pub trait Lease: Send + Sync {
+pub trait TimestampLease: Send + Sync {
     /// Whether states as of `tick` may be shown, and whether it is noted how much of the sources they hold.
     /// Where that is not so yet, it is being brought about: the leader of the workers asks again. It must not block.
     fn covers(&self, tick: Time, extent: Extent) -> bool;

@@ -1,15 +1,14 @@
 //! The graph of Vitrine: from views and orders to published indexes.
 //!
 //! ```text
-//! Feed ─▶ Inputs ─(tick)─▶ graph ─▶ traces ─▶ Publisher ─▶ Slots ─▶ Shelf ─▶ Glance ─▶ an answer
+//! Feed ─▶ Inputs ─(tick)─▶ graph ─▶ traces ─▶ Publisher ─▶ PublishedSnapshots ─▶ IndexReader ─▶ ReadView ─▶ an answer
 //! ```
 //! [`engine`] runs the workers, [`pace`] decides when a tick closes, [`graph`] is the computation, [`publish`] makes
 //! its indexes readable from any thread, [`shelf`] reads them. [`rules`] holds the business numbers.
 //!
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
-mod airing;
-pub mod board;
+mod allocator_trim;
 pub mod cluster;
 pub mod cut;
 pub mod dictionary;
@@ -18,17 +17,18 @@ pub mod feed;
 pub mod graph;
 pub mod hearing;
 pub mod ids;
+pub mod index_reader;
 pub mod inputs;
 pub mod lease;
 pub mod ops;
-pub mod pace;
 pub mod publish;
 pub mod replay;
 pub mod rows;
 pub mod rules;
-pub mod shelf;
+pub mod source_status;
 pub mod stamp;
-pub mod station;
+pub mod tick_scheduler;
 pub mod time;
 pub mod trace;
+pub mod worker_graph;
 pub mod workers;

@@ -8,10 +8,10 @@
 //! before it. All workers' slots are read at one time: the least frontier any of them has published. Compaction follows
 //! that time and not the worker's own frontier, so that a fast worker keeps what a slow one has not shown yet.
 
+pub mod published_snapshots;
 pub mod publisher;
-pub mod slots;
 pub mod snapshot;
 
+pub use published_snapshots::PublishedSnapshots;
 pub use publisher::{Publisher, Traces};
-pub use slots::Slots;
 pub use snapshot::Snapshot;

@@ -1,7 +1,7 @@
 //! Replay: workers that go through a past step by step, as fast as they can, instead of following a clock.
 //!
 //! ```text
-//! Past ─▶ Inputs ─▶ graph ─▶ Slots ─▶ Shelf as of the step ─▶ Observer
+//! ReplaySource ─▶ Inputs ─▶ graph ─▶ PublishedSnapshots ─▶ IndexReader as of the step ─▶ Observer
 //!   └ has given everything up to the step ─▶ this worker closes the tick
 //! ```
 //! The steps are the ticks. A worker closes a step when each of its pasts has given all that belongs to it; the step
@@ -18,14 +18,14 @@ use std::time::Duration;
 use timely::worker::Worker;
 
 use crate::dictionary::Dictionary;
-use crate::feed::{Seat, Waker};
+use crate::feed::{Waker, WorkerContext};
 use crate::graph::Plan;
+use crate::index_reader::IndexReader;
 use crate::inputs::Inputs;
-use crate::publish::Slots;
+use crate::publish::PublishedSnapshots;
 use crate::rules::Rules;
-use crate::shelf::Shelf;
-use crate::station::Station;
 use crate::time::Time;
+use crate::worker_graph::WorkerGraph;
 use crate::workers;
 
 /// How long a worker waits before it looks at what the others did; what arrives ends the wait.
@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Why a past, or the observer, cannot go on.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What one call of [`Past::feed`] did.
+/// What one call of [`ReplaySource::feed`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Went {
     /// Records given.
@@ -47,7 +47,7 @@ pub struct Went {
 }
 
 /// A stretch of what has happened, in the order of its times, as a worker sees it. It lives in one worker's thread.
-pub trait Past {
+pub trait ReplaySource {
     /// Gives at most about `budget` records whose time is `step` or earlier, and never blocks. Steps only rise.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ pub trait Past {
 }
 
 /// Opens a worker's pasts, once, in the worker's own thread.
-pub type OpenPasts = Arc<dyn Fn(Seat) -> Result<Vec<Box<dyn Past>>, Failure> + Send + Sync>;
+pub type OpenReplaySources = Arc<dyn Fn(WorkerContext) -> Result<Vec<Box<dyn ReplaySource>>, Failure> + Send + Sync>;
 
 /// Looks at the steps, in the thread that called [`run`].
 pub trait Observer {
@@ -64,7 +64,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// When the step cannot be made use of: the whole replay ends.
-    fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure>;
+    fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure>;
 
     /// Some time has passed.
     fn waiting(&mut self);
@@ -85,7 +85,7 @@ pub struct Settings {
     /// About how many records a past gives between two steps of the graph; changes nothing but speed and memory.
     pub batch: usize,
     /// Opens a worker's pasts.
-    pub open: OpenPasts,
+    pub open: OpenReplaySources,
 }
 
 /// A replay did not come to its end.
@@ -107,7 +107,7 @@ pub enum Error {
 /// # Errors
 /// When threads cannot be started, a past or the observer fails, or a worker panics.
 pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error> {
-    let slots = Arc::new(Slots::new(settings.workers));
+    let snapshots = Arc::new(PublishedSnapshots::new(settings.workers));
     let plan = Plan {
         rules: settings.rules,
         dictionary: settings.dictionary.clone(),
@@ -115,7 +115,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         changes: None,
         cuts: None,
     };
-    let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
+    let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let config = workers::config(settings.workers, settings.idle_merge_effort);
     let shared = Arc::new(Shared::default());
     let Settings { steps, batch, open, .. } = settings;
@@ -123,21 +123,22 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
     let guards = timely::execute(config, move |worker| {
         let (shared, steps) = &theirs;
         let _alarm = Alarm(shared);
-        let mut walk = Walk { station: Station::new(worker, &plan, &slots), slots: &slots, shared, batch };
-        let seat = Seat {
+        let mut walk =
+            Walk { worker_graph: WorkerGraph::new(worker, &plan, &snapshots), snapshots: &snapshots, shared, batch };
+        let context = WorkerContext {
             index: worker.index(),
             peers: worker.peers(),
             waker: Waker::of_this_thread(),
             dictionary: plan.dictionary.clone(),
         };
-        let walked = open(seat).and_then(|pasts| walk.all(pasts, steps, worker));
+        let walked = open(context).and_then(|sources| walk.all(sources, steps, worker));
         if let Err(failure) = walked {
             shared.fail(failure);
         }
-        walk.station.close(worker);
+        walk.worker_graph.close(worker);
     })
     .map_err(Error::Start)?;
-    observe(&shelf, &steps, &shared, observer);
+    observe(&reader, &steps, &shared, observer);
     let ended = guards.join().into_iter().try_for_each(|ended| ended.map_err(Error::Worker));
     match shared.failure() {
         Some(failure) => Err(Error::Failed(failure)),
@@ -146,16 +147,16 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
 }
 
 /// Shows every step, until one of the workers or the observer fails.
-fn observe(shelf: &Shelf, steps: &[Time], shared: &Shared, observer: &mut dyn Observer) {
-    let slots = shelf.slots();
+fn observe(reader: &IndexReader, steps: &[Time], shared: &Shared, observer: &mut dyn Observer) {
+    let snapshots = reader.snapshots();
     for &step in steps {
-        while !slots.wait_until(LOOK, || shared.is_over() || slots.closed() > step) {
+        while !snapshots.wait_until(LOOK, || shared.is_over() || snapshots.closed() > step) {
             observer.waiting();
         }
         if shared.is_over() {
             return;
         }
-        if let Err(failure) = observer.step(shelf, step) {
+        if let Err(failure) = observer.step(reader, step) {
             return shared.fail(failure);
         }
         shared.observed.store(step, Ordering::Release);
@@ -200,27 +201,32 @@ impl Drop for Alarm<'_> {
 
 /// One worker's way through the steps.
 struct Walk<'a> {
-    station: Station,
-    slots: &'a Slots,
+    worker_graph: WorkerGraph,
+    snapshots: &'a PublishedSnapshots,
     shared: &'a Shared,
     batch: usize,
 }
 
 impl Walk<'_> {
-    fn all(&mut self, mut pasts: Vec<Box<dyn Past>>, steps: &[Time], worker: &mut Worker) -> Result<(), Failure> {
+    fn all(
+        &mut self,
+        mut sources: Vec<Box<dyn ReplaySource>>,
+        steps: &[Time],
+        worker: &mut Worker,
+    ) -> Result<(), Failure> {
         let mut before = 0;
         for &step in steps {
-            self.feed(&mut pasts, step, worker)?;
+            self.feed(&mut sources, step, worker)?;
             if worker.index() == 0 {
                 self.step_until(worker, |walk| walk.shared.observed.load(Ordering::Acquire) >= before);
             }
             if self.shared.is_over() {
                 return Ok(());
             }
-            self.station.advance_to(step + 1);
+            self.worker_graph.advance_to(step + 1);
             self.step_until(worker, |walk| {
-                walk.station.publish();
-                walk.slots.closed() > step
+                walk.worker_graph.publish();
+                walk.snapshots.closed() > step
             });
             before = step;
         }
@@ -228,12 +234,12 @@ impl Walk<'_> {
     }
 
     /// Gives everything up to the step.
-    fn feed(&mut self, pasts: &mut [Box<dyn Past>], step: Time, worker: &mut Worker) -> Result<(), Failure> {
-        let mut left: Vec<&mut Box<dyn Past>> = pasts.iter_mut().collect();
+    fn feed(&mut self, sources: &mut [Box<dyn ReplaySource>], step: Time, worker: &mut Worker) -> Result<(), Failure> {
+        let mut left: Vec<&mut Box<dyn ReplaySource>> = sources.iter_mut().collect();
         while !left.is_empty() && !self.shared.is_over() {
             let (mut records, mut unreached) = (0, Vec::with_capacity(left.len()));
             for past in left {
-                let went = past.feed(self.station.inputs(), step, self.batch)?;
+                let went = past.feed(self.worker_graph.inputs(), step, self.batch)?;
                 records += went.records;
                 if !went.reached {
                     unreached.push(past);
@@ -270,7 +276,7 @@ mod tests {
         dictionary: Arc<Dictionary>,
     }
 
-    impl Past for Views {
+    impl ReplaySource for Views {
         fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
             let mut records = 0;
             while self.next <= step.min(self.until) && records < budget {
@@ -290,14 +296,14 @@ mod tests {
     }
 
     impl Observer for Seen {
-        fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure> {
+        fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
             if self.fails_at == Some(step) {
                 return Err("no room".into());
             }
-            let ada = shelf.dictionary().user("ada");
-            let (glance, mut rows) = (shelf.glance(ada), Vec::new());
-            glance.history(ada, &mut rows);
-            assert_eq!(glance.as_of(), step);
+            let ada = reader.dictionary().user("ada");
+            let (view, mut rows) = (reader.view(ada), Vec::new());
+            view.history(ada, &mut rows);
+            assert_eq!(view.as_of(), step);
             self.steps.push((step, rows.into_iter().map(|(viewed, _): (Viewed, _)| viewed.at()).collect()));
             Ok(())
         }
@@ -306,13 +312,13 @@ mod tests {
     }
 
     fn go(workers: usize, batch: usize, seen: &mut Seen, fails: bool) -> Result<(), Error> {
-        let open = move |seat: Seat| {
-            if fails && seat.index + 1 == workers {
+        let open = move |context: WorkerContext| {
+            if fails && context.index + 1 == workers {
                 return Err("no broker".into());
             }
-            let next = 1 + seat.index as Time;
-            let views = Views { next, gap: seat.peers as Time, until: 200, dictionary: seat.dictionary };
-            Ok(vec![Box::new(views) as Box<dyn Past>])
+            let next = 1 + context.index as Time;
+            let views = Views { next, gap: context.peers as Time, until: 200, dictionary: context.dictionary };
+            Ok(vec![Box::new(views) as Box<dyn ReplaySource>])
         };
         let settings = Settings {
             workers,

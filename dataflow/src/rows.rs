@@ -1,5 +1,7 @@
 //! The rows that shops keep, in their inner form: fixed in size, copied freely.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
@@ -77,8 +79,8 @@ pub struct CatalogueRow {
 /// One row of a history: ordered newest first, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Viewed {
-    /// The complement of the time, so that the natural order is the list's order.
-    age: u64,
+    /// When it was viewed last, reversed: the natural order is the list's order.
+    viewed_at: Reverse<Millis>,
     /// The product viewed.
     pub product: ProductKey,
 }
@@ -87,21 +89,21 @@ impl Viewed {
     /// A view of `product`, the latest one, at `at`.
     #[must_use]
     pub fn new(at: Millis, product: ProductKey) -> Self {
-        Viewed { age: !at, product }
+        Viewed { viewed_at: Reverse(at), product }
     }
 
     /// When the product was viewed last.
     #[must_use]
     pub fn at(self) -> Millis {
-        !self.age
+        self.viewed_at.0
     }
 }
 
 /// One row of a best-seller list: ordered by buyers descending, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seller {
-    /// The complement of the number of buyers, so that the natural order is the list's order.
-    unsold: u64,
+    /// The distinct buyers, reversed: the natural order is the list's order.
+    buyers: Reverse<u64>,
     /// The product sold.
     pub product: ProductKey,
 }
@@ -110,32 +112,32 @@ impl Seller {
     /// A product with this many distinct buyers in the window.
     #[must_use]
     pub fn new(buyers: u64, product: ProductKey) -> Self {
-        Seller { unsold: !buyers, product }
+        Seller { buyers: Reverse(buyers), product }
     }
 
     /// How many distinct users bought it in the window.
     #[must_use]
     pub fn buyers(self) -> u64 {
-        !self.unsold
+        self.buyers.0
     }
 }
 
 /// Which best-seller list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Ranking {
+pub enum ListId {
     /// The list over all products.
     General,
     /// The list of one category.
     Category(CategoryKey),
 }
 
-impl Ranking {
+impl ListId {
     /// The number that routes this list to its worker.
     #[must_use]
     pub fn route(&self) -> u64 {
         match self {
-            Ranking::General => 0,
-            Ranking::Category(category) => category.route(),
+            ListId::General => 0,
+            ListId::Category(category) => category.route(),
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Fed, Feed, Position};
+use dataflow::feed::{Feed, FeedProgress, Position};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
 use dataflow::rules::Rules;
+use dataflow::source_status::SourceRegistry;
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 const BATCH_MAX: usize = 1000;
@@ -33,7 +33,7 @@ struct Behind {
 }
 
 impl Feed for Behind {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         if budget == 0 {
             self.filled.store(true, Ordering::SeqCst);
         }
@@ -48,7 +48,7 @@ impl Feed for Behind {
         let begun = self.unread < 2 * BATCH_MAX;
         // What has not been read has no time.
         let reached = (self.unread > 0).then_some(u64::from(begun));
-        Fed { records, waiting: self.unread, reached }
+        FeedProgress { records, waiting: self.unread, reached }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
@@ -59,29 +59,28 @@ impl Feed for Behind {
 #[test]
 fn a_worker_that_comes_late_has_its_turn() {
     let filled = Arc::new(AtomicBool::new(false));
-    let engine =
-        Engine::start(Settings {
-            workers: 2,
-            rules: Rules::default(),
-            ticks: TickRules { batch_max: BATCH_MAX, ..TickRules::default() },
-            idle_merge_effort: 1000,
-            dictionary: Arc::new(Dictionary::new(Ids::new([0; 16]))),
-            clock: Arc::new(Wall),
-            open_feeds: Arc::new(move |seat| {
-                vec![Box::new(Behind { worker: seat.index, filled: filled.clone(), unread: 2 * BATCH_MAX })
-                    as Box<dyn Feed>]
-            }),
-            changes: None,
-            restore: None,
-            journal_max: None,
-            lease: None,
-            board: Arc::new(Board::default()),
-        })
-        .expect("threads can be started");
-    let slots = engine.shelf().slots();
+    let engine = Engine::start(Settings {
+        workers: 2,
+        rules: Rules::default(),
+        ticks: TickPolicy { batch_max: BATCH_MAX, ..TickPolicy::default() },
+        idle_merge_effort: 1000,
+        dictionary: Arc::new(Dictionary::new(Ids::new([0; 16]))),
+        clock: Arc::new(Wall),
+        open_feeds: Arc::new(move |context| {
+            vec![Box::new(Behind { worker: context.index, filled: filled.clone(), unread: 2 * BATCH_MAX })
+                as Box<dyn Feed>]
+        }),
+        changes: None,
+        restore: None,
+        journal_max: None,
+        lease: None,
+        registry: Arc::new(SourceRegistry::default()),
+    })
+    .expect("threads can be started");
+    let snapshots = engine.reader().snapshots();
     for partition in [0, 1] {
         let end = Position::new("behind", partition, (2 * BATCH_MAX) as i64);
-        let shown = slots.wait_until(Duration::from_secs(60), || slots.covers(&end));
+        let shown = snapshots.wait_until(Duration::from_secs(60), || snapshots.covers(&end));
         assert!(shown, "partition {partition} does not show");
     }
     engine.stop().expect("no worker panicked");

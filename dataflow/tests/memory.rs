@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::{Ids, RowKey};
+use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
+use dataflow::source_status::SourceRegistry;
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 const UPDATES: usize = 4_000_000;
@@ -52,7 +52,7 @@ impl ServiceClock for SinceStart {
 
 /// Changes one row after the other, for ever the same ones.
 struct Churn {
-    seat: Seat,
+    context: WorkerContext,
     turn: usize,
     fed: Arc<AtomicUsize>,
     orders: Vec<Option<(OrderRow, LineRow)>>,
@@ -62,7 +62,7 @@ struct Churn {
 impl Churn {
     /// A number for each worker's own `n`, like partitions have their own keys.
     fn own(&self, n: usize) -> usize {
-        n * WORKERS + self.seat.index
+        n * WORKERS + self.context.index
     }
 
     /// Feeds one change of each kind of row; returns how many updates that made.
@@ -73,7 +73,7 @@ impl Churn {
     }
 
     fn event(&mut self, inputs: &mut Inputs, tick: Time) -> usize {
-        let ids = &self.seat.dictionary;
+        let ids = &self.context.dictionary;
         let user = self.own(self.turn % (USERS / WORKERS));
         let viewed = user * VIEWS_PER_USER + self.turn / USERS % VIEWS_PER_USER;
         let viewed = ids.product(&format!("product {}", viewed % PRODUCTS)).expect("few ids do not collide");
@@ -93,7 +93,7 @@ impl Churn {
             updates += 2;
         }
         if !self.turn.is_multiple_of(5) {
-            let ids = &self.seat.dictionary;
+            let ids = &self.context.dictionary;
             let order = ids.order(&format!("order {}", self.own(place)));
             let user = ids.user(&format!("user {}", self.turn % USERS));
             let product =
@@ -108,7 +108,7 @@ impl Churn {
     }
 
     fn catalogue(&mut self, inputs: &mut Inputs) -> usize {
-        let ids = &self.seat.dictionary;
+        let ids = &self.context.dictionary;
         let place = self.turn % (PRODUCTS / WORKERS);
         let product = ids.product(&format!("product {}", self.own(place))).expect("few ids do not collide");
         let category =
@@ -122,22 +122,22 @@ impl Churn {
 }
 
 impl Feed for Churn {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         const TURN_MAX: usize = 8;
         let mut records = 0;
         while records + TURN_MAX <= budget.min(500) {
             records += self.turn(inputs);
         }
         self.fed.fetch_add(records, Ordering::Relaxed);
-        Fed { records, ..Fed::default() }
+        FeedProgress { records, ..FeedProgress::default() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
         out.push(Position {
             stream: "churn".into(),
-            partition: self.seat.index as i32,
+            partition: self.context.index as i32,
             next: self.turn as i64,
-            proof: None,
+            fingerprint: None,
         });
     }
 }
@@ -147,19 +147,19 @@ fn start(fed: &Arc<AtomicUsize>) -> Engine {
     Engine::start(Settings {
         workers: WORKERS,
         rules: Rules::default(),
-        ticks: TickRules { batch_max: 4_000, ..TickRules::default() },
+        ticks: TickPolicy { batch_max: 4_000, ..TickPolicy::default() },
         idle_merge_effort: 1000,
         dictionary: Arc::new(Dictionary::new(Ids::new([0; 16]))),
         clock: Arc::new(SinceStart(Instant::now())),
-        open_feeds: Arc::new(move |seat| {
+        open_feeds: Arc::new(move |context| {
             let (orders, catalogue) = (vec![None; ORDERS], vec![None; PRODUCTS]);
-            vec![Box::new(Churn { seat, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
+            vec![Box::new(Churn { context, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
         }),
         changes: None,
         restore: None,
         journal_max: None,
         lease: None,
-        board: Arc::new(Board::default()),
+        registry: Arc::new(SourceRegistry::default()),
     })
     .expect("threads can be started")
 }
@@ -171,15 +171,15 @@ fn resident_kib() -> usize {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
 }
 
-fn published(shelf: &Shelf) -> usize {
-    shelf.index_sizes().iter().map(|(_, size)| size.updates).sum()
+fn published(reader: &IndexReader) -> usize {
+    reader.index_sizes().iter().map(|(_, size)| size.updates).sum()
 }
 
 #[test]
 fn a_churn_of_few_rows_does_not_grow() {
     let fed = Arc::new(AtomicUsize::new(0));
     let engine = start(&fed);
-    let shelf = engine.shelf().clone();
+    let reader = engine.reader().clone();
     let (mut warm_kib, mut most_kib, mut most_updates) = (None, 0, 0);
     let deadline = Instant::now() + Duration::from_secs(600);
     while fed.load(Ordering::Relaxed) < UPDATES {
@@ -189,7 +189,7 @@ fn a_churn_of_few_rows_does_not_grow() {
             let kib = resident_kib();
             warm_kib.get_or_insert(kib);
             most_kib = most_kib.max(kib);
-            most_updates = most_updates.max(published(&shelf));
+            most_updates = most_updates.max(published(&reader));
         }
     }
     let warm_kib = warm_kib.expect("the warm-up is shorter than the whole");

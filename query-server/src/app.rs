@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use dataflow::board::Board;
 use dataflow::engine::TickCounter;
-use dataflow::shelf::Shelf;
+use dataflow::index_reader::IndexReader;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
 use serde::Serialize;
 
-use crate::intake::Intake;
+use crate::event_writer::EventWriter;
 
 /// Everything the endpoints read from and write to.
 #[derive(Clone)]
 pub struct App {
     /// The published indexes.
-    pub shelf: Shelf,
+    pub reader: IndexReader,
     /// What the sources say about themselves.
-    pub board: Arc<Board>,
+    pub registry: Arc<SourceRegistry>,
     /// Counts closed ticks, and knows which show all there was.
     pub ticks: TickCounter,
     /// The clock that stamps removals and tells how old the state is: the one the engine runs on.
@@ -26,7 +26,7 @@ pub struct App {
     /// What is told of checkpoints, where they are taken.
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Where events and removals go.
-    pub intake: Arc<dyn Intake>,
+    pub event_writer: Arc<dyn EventWriter>,
     /// Where the other processes of the cluster are, if there are any.
     pub peers: Option<Peers>,
     /// Worker threads of the engine.

@@ -14,11 +14,11 @@ use hyper::{Method, Request, Response, Uri, Version};
 use crate::answer;
 use crate::body::Body;
 use crate::endpoints::{self, Reply};
-use crate::intake::BoxFuture;
+use crate::event_writer::BoxFuture;
 use crate::metrics::counters::Counters;
 use crate::problem::Problem;
 use crate::route::{NO_ROUTE, Route};
-use crate::server::slot::Slot;
+use crate::server::connection_state::ConnectionState;
 use crate::settings::Settings;
 use crate::shared::Shared;
 
@@ -58,7 +58,7 @@ pub(crate) struct Asked<'r> {
 }
 
 /// Answers a request.
-pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<Slot>, request: Request<Incoming>) -> Answering {
+pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<ConnectionState>, request: Request<Incoming>) -> Answering {
     let started = Instant::now();
     slot.serving();
     slot.set_unread(!request.body().is_end_stream());
@@ -85,7 +85,7 @@ pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<Slot>, request: Request<
 /// Asks the request's endpoint.
 fn reply(
     thread: &Thread,
-    slot: &Arc<Slot>,
+    slot: &Arc<ConnectionState>,
     route: Option<Route<'_>>,
     asked: Asked<'_>,
     body: Incoming,
@@ -118,7 +118,7 @@ fn within_bounds(settings: &Settings, asked: &Asked<'_>, needs_host: bool) -> Re
 /// Turns a problem into its answer, and counts.
 fn finish(
     counters: &Counters,
-    slot: &Slot,
+    slot: &ConnectionState,
     index: usize,
     started: Instant,
     result: Result<Response<Body>, Problem>,

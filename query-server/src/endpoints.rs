@@ -23,13 +23,13 @@ use hyper::header::HeaderMap;
 
 use crate::body::Body;
 use crate::dispatch::Asked;
+use crate::event_writer::BoxFuture;
 use crate::forward;
-use crate::intake::BoxFuture;
 use crate::parameters::{Parameters, Takes};
 use crate::path;
 use crate::problem::Problem;
 use crate::route::{Route, Verb};
-use crate::server::slot::Slot;
+use crate::server::connection_state::ConnectionState;
 use crate::shared::Shared;
 
 /// The answer, or a future of it.
@@ -87,14 +87,14 @@ async fn wait_for(shared: &Shared, positions: &[Position], wait: Duration) -> Re
 /// Answers a request to `route`, here or where its user is held.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
+    slot: &Arc<ConnectionState>,
     route: Route<'_>,
     asked: Asked<'_>,
     body: Incoming,
 ) -> Result<Reply, Problem> {
     let Some(forward) = &shared.forward else { return answer_here(shared, slot, route, asked, body) };
-    let shelf = &shared.app.shelf;
-    let key = |user: &str| shelf.dictionary().find_user(user);
+    let reader = &shared.app.reader;
+    let key = |user: &str| reader.dictionary().find_user(user);
     let key = match route {
         Route::History { user } | Route::HistoryProduct { user, .. } | Route::Recommendations { user } => {
             key(&path::id(user)?)
@@ -102,7 +102,7 @@ pub(crate) fn answer(
         Route::LegacyHistory | Route::LegacyRecommendations => key(legacy::user(&asked.headers)?),
         _ => return answer_here(shared, slot, route, asked, body),
     };
-    let owner = shelf.owner_elsewhere(key);
+    let owner = reader.owner_elsewhere(key);
     match (owner, forward::asked_after(&asked.headers)) {
         (None, None) => answer_here(shared, slot, route, asked, body),
         (None, Some(after)) => Ok(forward::answer_for_another(shared, slot, asked, body, after)),
@@ -129,7 +129,7 @@ fn parameters(shared: &Shared, route: Route<'_>, asked: &Asked<'_>) -> Result<(V
 /// Answers a request that can be answered here.
 pub(crate) fn answer_here(
     shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
+    slot: &Arc<ConnectionState>,
     route: Route<'_>,
     asked: Asked<'_>,
     body: Incoming,

@@ -30,7 +30,7 @@ use crate::endpoints::{self, Reply};
 use crate::limits::Places;
 use crate::problem::{Away, Problem};
 use crate::route::Route;
-use crate::server::slot::Slot;
+use crate::server::connection_state::ConnectionState;
 use crate::settings::Settings;
 use crate::shared::Shared;
 
@@ -99,7 +99,7 @@ impl Forward {
         let Some(owner) = self.owners.get(owner).cloned() else { return failed(Problem::Misrouted) };
         let Some(place) = self.places.take() else { return failed(Problem::Busy("look-ups in other processes")) };
         let (shared, timeout, counts) = (shared.clone(), self.timeout, self.counts.clone());
-        let passing = Passing::new(asked, shared.app.shelf.slots().closed().saturating_sub(1), &owner);
+        let passing = Passing::new(asked, shared.app.reader.snapshots().closed().saturating_sub(1), &owner);
         Reply::Later(Box::pin(async move {
             let answered = tokio::time::timeout(timeout, owner.ask(&passing)).await;
             drop(place);
@@ -221,7 +221,7 @@ fn shown(headers: &HeaderMap) -> Option<Time> {
 /// Answers a request that another process passed on, from a state that is no older than what that one has shown.
 pub(crate) fn answer_for_another(
     shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
+    slot: &Arc<ConnectionState>,
     asked: Asked<'_>,
     body: Incoming,
     after: Time,
@@ -239,7 +239,7 @@ pub(crate) fn answer_for_another(
             Reply::Now(response) => response,
             Reply::Later(later) => later.await?,
         };
-        let shown = shared.app.shelf.slots().closed().saturating_sub(1);
+        let shown = shared.app.reader.snapshots().closed().saturating_sub(1);
         response.headers_mut().insert(SHOWN, HeaderValue::from(shown));
         Ok(response)
     }))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
-use crate::intake::{NotTaken, Refused};
+use crate::event_writer::{NotTaken, Refused};
 
 /// Why a request was not answered as asked. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

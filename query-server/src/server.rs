@@ -2,10 +2,10 @@
 
 pub(crate) mod accept;
 pub(crate) mod connection;
+pub(crate) mod connection_state;
+pub(crate) mod lingering;
 pub(crate) mod serving;
 pub(crate) mod shutdown;
-pub(crate) mod slot;
-pub(crate) mod wire;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(app: App, settings: Settings, shutdown: Shutdown) -> Self {
         Shared {
-            waits: Waits::new(app.shelf.slots().clone(), settings.waits_max),
+            waits: Waits::new(app.reader.snapshots().clone(), settings.waits_max),
             forward: app.peers.as_ref().map(|peers| Forward::new(peers, &settings)),
             bodies: Places::new(settings.bodies_bytes_max),
             streams: Places::new(settings.streams_max),
@@ -81,7 +81,7 @@ impl Shared {
 
     /// What is said of a list that is made of `parts`, in the state of a tick; none while no time can be told at all.
     fn age(&self, tick: Time, parts: &[Part]) -> Option<Age> {
-        let freshness = self.app.board.freshness();
+        let freshness = self.app.registry.freshness();
         if freshness.is_whole(tick) {
             return Some(Age { as_of: tick, missing: None });
         }
@@ -98,6 +98,6 @@ impl Shared {
 
     /// The bounds of query parameters.
     pub(crate) fn bounds(&self) -> Bounds {
-        Bounds { list_size: self.app.shelf.rules().list_size, wait_ms_max: self.settings.wait_ms_max }
+        Bounds { list_size: self.app.reader.rules().list_size, wait_ms_max: self.settings.wait_ms_max }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn decode(token: &str) -> Option<Vec<Position>> {
     }
     Some(
         rows.into_iter()
-            .map(|(stream, partition, next)| Position { stream: stream.into(), partition, next, proof: None })
+            .map(|(stream, partition, next)| Position { stream: stream.into(), partition, next, fingerprint: None })
             .collect(),
     )
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn at(stream: &str, partition: i32, next: i64) -> Position {
-        Position { stream: stream.into(), partition, next, proof: None }
+        Position { stream: stream.into(), partition, next, fingerprint: None }
     }
 
     #[test]

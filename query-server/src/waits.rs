@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflow::feed::Position;
-use dataflow::publish::Slots;
+use dataflow::publish::PublishedSnapshots;
 use dataflow::time::Time;
 use tokio::sync::Notify;
 
@@ -13,17 +13,17 @@ use crate::problem::Problem;
 
 /// All requests that wait for the published state to move.
 pub(crate) struct Waits {
-    slots: Arc<Slots>,
+    snapshots: Arc<PublishedSnapshots>,
     moved: Arc<Notify>,
     places: Places,
 }
 
 impl Waits {
-    pub(crate) fn new(slots: Arc<Slots>, waits_max: usize) -> Self {
+    pub(crate) fn new(snapshots: Arc<PublishedSnapshots>, waits_max: usize) -> Self {
         let moved = Arc::new(Notify::new());
         let hook = moved.clone();
-        slots.on_advance(Box::new(move || hook.notify_waiters()));
-        Waits { slots, moved, places: Places::new(waits_max) }
+        snapshots.on_advance(Box::new(move || hook.notify_waiters()));
+        Waits { snapshots, moved, places: Places::new(waits_max) }
     }
 
     /// How many requests wait.
@@ -36,7 +36,7 @@ impl Waits {
     /// # Errors
     /// When too many wait already.
     pub(crate) async fn visible(&self, positions: &[Position], within: Duration) -> Result<bool, Problem> {
-        self.until(|| positions.iter().all(|position| self.slots.covers(position)), within).await
+        self.until(|| positions.iter().all(|position| self.snapshots.covers(position)), within).await
     }
 
     /// Whether the state of `time` is shown, now or after at most `within`.
@@ -44,7 +44,7 @@ impl Waits {
     /// # Errors
     /// When too many wait already.
     pub(crate) async fn shown(&self, time: Time, within: Duration) -> Result<bool, Problem> {
-        self.until(|| self.slots.closed() > time, within).await
+        self.until(|| self.snapshots.closed() > time, within).await
     }
 
     async fn until(&self, visible: impl Fn() -> bool, within: Duration) -> Result<bool, Problem> {
@@ -52,7 +52,7 @@ impl Waits {
             return Ok(true);
         }
         let _place = self.places.take().ok_or(Problem::Busy("waits"))?;
-        let _ticket = self.slots.wait();
+        let _ticket = self.snapshots.wait();
         let until_visible = async {
             loop {
                 let mut moved = std::pin::pin!(self.moved.notified());

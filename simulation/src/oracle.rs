@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rows::Ranking;
+use dataflow::index_reader::{IndexReader, Kind};
+use dataflow::rows::ListId;
 use dataflow::rules::AHEAD_MS;
-use dataflow::shelf::{Kind, Shelf};
 use dataflow::time::{Millis, Time};
 
 use crate::log::{Event, Log};
@@ -96,21 +96,21 @@ impl Shelves {
     }
 
     /// As they are shown.
-    pub(crate) fn shown(world: &World, shelf: &Shelf) -> Shelves {
+    pub(crate) fn shown(world: &World, reader: &IndexReader) -> Shelves {
         let mut shelves = Shelves::default();
         for &user in &world.users {
-            let (glance, mut rows) = (shelf.glance(user), Vec::new());
-            glance.history(user, &mut rows);
+            let (view, mut rows) = (reader.view(user), Vec::new());
+            view.history(user, &mut rows);
             shelves.histories.insert(user, rows.iter().map(|(viewed, _)| (viewed.product, viewed.at())).collect());
-            let recommended = glance.recommendations(user);
+            let recommended = view.recommendations(user);
             let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers())).collect();
             shelves.recommended.insert(user, (recommended.kind == Kind::Personalized, picks));
         }
-        let glance = shelf.glance_any();
+        let view = reader.view_any();
         let lists = std::iter::once(None).chain(world.categories.iter().copied().map(Some));
         for list in lists {
             let mut rows = Vec::new();
-            glance.best_sellers(list.map_or(Ranking::General, Ranking::Category), &mut rows);
+            view.best_sellers(list.map_or(ListId::General, ListId::Category), &mut rows);
             if !rows.is_empty() {
                 let sold = rows.iter().map(|(seller, _)| (seller.product, seller.buyers())).collect();
                 shelves.best_sellers.insert(list, sold);
@@ -118,7 +118,7 @@ impl Shelves {
         }
         for &product in &world.products {
             let mut rows = Vec::new();
-            glance.categories_of(product, &mut rows);
+            view.categories_of(product, &mut rows);
             if !rows.is_empty() {
                 shelves.categories_of.insert(product, rows.iter().map(|(category, _)| *category).collect());
             }

@@ -8,16 +8,18 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{Bounds, Fingerprint, Mark, Place, Reached, Restored, Series, SourceRows, Store, Taken};
-use dataflow::board::Board;
+use checkpoints::{
+    Bounds, Fingerprint, Place, Restored, Series, ServedWatermark, SourceRows, Store, Taken, WatermarkFile,
+};
 use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Feed, Position};
 use dataflow::graph::Plan;
-use dataflow::publish::Slots;
-use dataflow::shelf::Shelf;
-use dataflow::station::Station;
+use dataflow::index_reader::IndexReader;
+use dataflow::publish::PublishedSnapshots;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, ServiceClock, Time};
+use dataflow::worker_graph::WorkerGraph;
 use sources::decode::DeadLetter;
 use sources::kafka::by_hand::{Parts, Watching};
 use sources::postgres::by_hand::Following;
@@ -67,19 +69,19 @@ pub(crate) struct Outside {
 pub(crate) struct Process {
     outside: Outside,
     // Before the worker, whose dataflows they are parts of.
-    station: Station,
+    worker_graph: WorkerGraph,
     feed: Box<dyn Feed>,
     watching: Watching<Broker>,
     following: Following,
     /// The number of the transaction that the connection gives next; none while there is no connection.
     connected: Option<usize>,
     dictionary: Arc<Dictionary>,
-    shelf: Shelf,
+    reader: IndexReader,
     cuts: Arc<Cuts>,
     /// Taken and not written.
     cut: Option<Cut>,
     series: Series,
-    mark: Mark,
+    mark: WatermarkFile,
     until: Time,
     /// Nothing older may be answered with.
     pub(crate) floor: Time,
@@ -106,7 +108,7 @@ impl Process {
         let restored = latest.checkpoint.map(|checkpoint| Restored::read(checkpoint, &dictionary)).transpose();
         let restored = restored.map_err(|error| error.to_string())?.map(Arc::new);
 
-        let mut mark = Mark::open(dir, MARK, disk).map_err(|error| error.to_string())?;
+        let mut mark = WatermarkFile::open(dir, MARK, disk).map_err(|error| error.to_string())?;
         let floor = mark.read().unwrap_or_default().tick;
         let clock = Clock::new(floor.max(wall));
         let until = clock.now() + AHEAD_MS;
@@ -120,15 +122,15 @@ impl Process {
             changes: None,
             cuts: Some(cuts.clone()),
         };
-        let slots = Arc::new(Slots::new(1));
-        let shelf = Shelf::new(slots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
+        let snapshots = Arc::new(PublishedSnapshots::new(1));
+        let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
         let config = dataflow::workers::config(1, 300).worker;
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
-        let mut station = Station::new(&mut worker, &plan, &slots);
+        let mut worker_graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
         if let Some(restored) = &restored {
-            restored.restore().start(&mut station, &mut worker);
+            restored.restore().start(&mut worker_graph, &mut worker);
         }
-        station.keep_journal(JOURNAL_MAX);
+        worker_graph.keep_delta_log(JOURNAL_MAX);
 
         let (letters_in, letters) = sync_channel(100);
         let resume = restored.clone();
@@ -139,7 +141,7 @@ impl Process {
             answered_before: false,
             resume: Arc::new(move |topic, partition| resume.as_ref()?.position(topic, partition).cloned()),
             clock: Arc::new(clock.clone()),
-            board: Arc::new(Board::default()),
+            status: Arc::new(SourceRegistry::default()),
             dead_letters: letters_in,
             future_max_ms: DAY_MS,
             past_max_ms: DAY_MS,
@@ -150,13 +152,13 @@ impl Process {
         let restored = restored.map(|restored| restored.tick());
         let mut process = Process {
             outside: outside.clone(),
-            station,
+            worker_graph,
             feed,
             watching,
             following,
             connected: None,
             dictionary,
-            shelf,
+            reader,
             cuts,
             cut: None,
             series,
@@ -265,7 +267,8 @@ impl Process {
         if let Some(reached) = reached {
             self.following.pass_time(reached);
         }
-        let fed = self.feed.feed(self.station.inputs(), budget).records + self.following.feed(self.station.inputs());
+        let fed = self.feed.feed(self.worker_graph.inputs(), budget).records
+            + self.following.feed(self.worker_graph.inputs());
         self.unnoted |= fed > 0;
         match self.letters.try_recv() {
             Ok(letter) => Err(format!("a good record was refused: {}", letter.detail)),
@@ -276,18 +279,18 @@ impl Process {
     /// Closes the open tick, if time has gone on, perhaps for a cut; returns it.
     pub(crate) fn close(&mut self, cut: bool) -> Option<Time> {
         let next = self.clock.now();
-        if next <= self.station.tick() {
+        if next <= self.worker_graph.tick() {
             return None;
         }
         if std::mem::take(&mut self.unnoted) {
             let mut positions: Vec<Position> = Vec::new();
             self.feed.positions(&mut positions);
             positions.extend(self.following.position());
-            self.station.note(positions);
+            self.worker_graph.note(positions);
         }
-        self.station.advance_to(next);
+        self.worker_graph.advance_to(next);
         if cut {
-            self.station.cut(&self.cuts, next - 1);
+            self.worker_graph.cut(&self.cuts, next - 1);
         }
         Some(next - 1)
     }
@@ -295,7 +298,7 @@ impl Process {
     /// Lets the graph work until everything closed is shown.
     pub(crate) fn show(&mut self) -> Result<(), String> {
         for _ in 0..STEPS_MAX {
-            if self.shelf.slots().closed() == self.station.tick() {
+            if self.reader.snapshots().closed() == self.worker_graph.tick() {
                 if let Some(cut) = self.cuts.wait(Duration::ZERO) {
                     if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
                         let mut positions = cut.parts.iter().flat_map(|part| part.positions.iter());
@@ -307,14 +310,14 @@ impl Process {
                 return Ok(());
             }
             self.worker.step();
-            self.station.publish();
+            self.worker_graph.publish();
         }
         Err("a closed tick is never shown".to_owned())
     }
 
     /// What is answered from.
-    pub(crate) fn shelf(&self) -> &Shelf {
-        &self.shelf
+    pub(crate) fn reader(&self) -> &IndexReader {
+        &self.reader
     }
 
     /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then. Whether the checkpoint
@@ -341,7 +344,7 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
     let position = restored.position(postgres::NAME, 0);
     Ok(postgres::Resumed {
         lsn: position.map_or(0, |position| position.next),
-        proof: position.and_then(|position| position.proof),
+        fingerprint: position.and_then(|position| position.fingerprint),
         orders,
         lines,
         catalogue,
@@ -350,6 +353,6 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
 }
 
 /// Every source here has caught up once a process shows anything.
-fn noted(tick: Time) -> Reached {
-    Reached { tick, begun: true, caught_up: true }
+fn noted(tick: Time) -> ServedWatermark {
+    ServedWatermark { tick, begun: true, caught_up: true }
 }

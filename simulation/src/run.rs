@@ -303,7 +303,7 @@ impl Run {
 
     fn compare(&mut self, tick: Time) -> Result<(), String> {
         let Some(process) = &self.process else { return Ok(()) };
-        let as_of = process.shelf().glance_any().as_of();
+        let as_of = process.reader().view_any().as_of();
         if as_of != tick {
             return Err(format!("{tick} was closed, and {as_of} is shown"));
         }
@@ -313,7 +313,7 @@ impl Run {
         let tables = self.outside.server.borrow().tables_at(self.place);
         let right = Shelves::right(&self.world, &self.outside.log.borrow(), &tables, as_of);
         self.outcome.ticks += 1;
-        match Shelves::difference(&right, &Shelves::shown(&self.world, process.shelf())) {
+        match Shelves::difference(&right, &Shelves::shown(&self.world, process.reader())) {
             None => Ok(()),
             Some(difference) => Err(format!("as of {} ms, {difference}", as_of - BEGINNING)),
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Proof;
+use dataflow::feed::StreamFingerprint;
 use dataflow::ids::CategoryKey;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
@@ -24,7 +24,7 @@ use crate::world;
 pub(crate) use wire::Plants;
 
 /// What the server is known by.
-pub(crate) const IDENTITY: Proof = Proof { at: 1, hash: 0x5eed };
+pub(crate) const IDENTITY: StreamFingerprint = StreamFingerprint { at: 1, hash: 0x5eed };
 
 /// The rows of the tables; ids are numbers of the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

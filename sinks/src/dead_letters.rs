@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 
 use crate::Report;
 use crate::backoff::Backoff;

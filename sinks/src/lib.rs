@@ -19,4 +19,4 @@ mod line_file;
 pub mod log;
 
 /// Is told how a sink is doing whenever that changes; called from the sink's own thread.
-pub type Report = std::sync::Arc<dyn Fn(dataflow::board::State) + Send + Sync>;
+pub type Report = std::sync::Arc<dyn Fn(dataflow::source_status::State) + Send + Sync>;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use dataflow::board::State;
 use dataflow::feed::Position;
+use dataflow::source_status::State;
 use harness::kafka::Broker;
 use harness::{free_port, wait_until};
 use rdkafka::ClientConfig;

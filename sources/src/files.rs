@@ -19,16 +19,16 @@
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
 mod batch;
-mod desk;
 mod events;
 mod feed;
 mod lines;
 mod orders;
-mod place;
+mod position;
 mod products;
 pub mod range;
 mod reader;
 mod records;
+mod refusals;
 mod rows;
 mod table;
 mod tail;
@@ -38,10 +38,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::board::{Board, SourceBoard, State};
-use dataflow::feed::{Feed, Seat};
+use dataflow::feed::{Feed, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::rules::Rules;
+use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 
 use crate::dead_letter::DeadLetters;
@@ -85,24 +85,29 @@ impl Settings {
 pub struct Source {
     settings: Settings,
     clock: Arc<dyn ServiceClock>,
-    board: Arc<SourceBoard>,
+    status: Arc<SourceStatus>,
     letters: DeadLetters,
 }
 
 impl Source {
     /// A source that has read nothing yet.
     #[must_use]
-    pub fn new(settings: Settings, clock: Arc<dyn ServiceClock>, board: &Board, letters: DeadLetters) -> Source {
-        let board = board.source(NAME);
-        board.gives(&Part::ALL);
-        (0..FILES.len()).for_each(|part| board.state(part, State::CatchingUp));
-        Source { settings, clock, board, letters }
+    pub fn new(
+        settings: Settings,
+        clock: Arc<dyn ServiceClock>,
+        status: &SourceRegistry,
+        letters: DeadLetters,
+    ) -> Source {
+        let status = status.source(NAME);
+        status.gives(&Part::ALL);
+        (0..FILES.len()).for_each(|part| status.state(part, State::CatchingUp));
+        Source { settings, clock, status, letters }
     }
 
     /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed
     /// is dropped.
     #[must_use]
-    pub fn open(&self, seat: &Seat) -> Option<Box<dyn Feed>> {
-        (seat.index == 0).then(|| Box::new(feed::FilesFeed::open(self, seat)) as Box<dyn Feed>)
+    pub fn open(&self, worker: &WorkerContext) -> Option<Box<dyn Feed>> {
+        (worker.index == 0).then(|| Box::new(feed::FilesFeed::open(self, worker)) as Box<dyn Feed>)
     }
 }

@@ -4,9 +4,9 @@
 //!                 ┌──────────────── kafka-watch (one thread a process) ─────────────────┐
 //!                 │ topics, partitions, ends, remembered records read again ─▶ judgement │──▶ board
 //!                 └──────┬──────────────────────────────▲───────────────────────────────┘
-//!              orders    │ Desk                   Place │ position, last record; Bell: come and look
+//!              orders    │ Assignments                   PartitionProgress │ position, last record; Notify: come and look
 //!        ┌───────────────▼──────────────────────────────┴──────────────┐
-//! Kafka ─▶ Consumer ─▶ a queue a partition ─▶ Reader ─▶ Intake ─▶ Inputs │  one a worker, in the worker's thread
+//! Kafka ─▶ Consumer ─▶ a queue a partition ─▶ Reader ─▶ RecordApplier ─▶ Inputs │  one a worker, in the worker's thread
 //!        └─────────────────────────────────────────────────┬───────────┘
 //!                                                          └─▶ dead letters
 //! ```
@@ -47,17 +47,17 @@
 //! - *Records were deleted before they were read*: named in the log with their offsets; reading goes on behind them.
 
 mod assignment;
-mod bell;
+mod assignments;
 pub mod by_hand;
 mod client;
 mod config;
-mod desk;
 mod feed;
 mod fetch;
 mod fingerprint;
-mod intake;
+mod notify;
 pub mod range;
 mod reader;
+mod record_applier;
 pub mod upstream;
 mod watch;
 
@@ -65,19 +65,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dataflow::board::Board;
-use dataflow::feed::{Feed, Position, Seat};
+use dataflow::feed::{Feed, Position, WorkerContext};
 use dataflow::hearing::Part;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use rdkafka::ClientConfig;
 
 use crate::dead_letter::DeadLetters;
 
-use bell::Bell;
+use assignments::{AllAssignments, Assignments};
 use client::{Consumer, Context};
-use desk::{Desk, Desks};
 use feed::{Common, KafkaFeed};
 use fetch::Fetching;
+use notify::Notify;
 use watch::{Brokers, Charge, Watch};
 
 pub use config::{Settings, SettingsError};
@@ -93,7 +93,7 @@ pub type Resume = Arc<dyn Fn(&str, i32) -> Option<Position> + Send + Sync>;
 pub struct Source {
     config: ClientConfig,
     common: Common,
-    desks: Arc<Desks>,
+    all_assignments: Arc<AllAssignments>,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -105,10 +105,10 @@ impl Source {
     pub fn new(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
-        board: &Board,
+        status: &SourceRegistry,
         dead_letters: DeadLetters,
     ) -> Result<Self, SettingsError> {
-        Source::resuming(settings, clock, board, dead_letters, Arc::new(|_, _| None))
+        Source::resuming(settings, clock, status, dead_letters, Arc::new(|_, _| None))
     }
 
     /// Starts watching topics that are read from kept positions on.
@@ -118,17 +118,17 @@ impl Source {
     pub fn resuming(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
-        board: &Board,
+        status: &SourceRegistry,
         dead_letters: DeadLetters,
         resume: Resume,
     ) -> Result<Self, SettingsError> {
         let config = config::reader(&settings, &group())?;
-        let bell = Arc::new(Bell::default());
-        let desks = Arc::new(Desks::default());
-        let board = board.source(NAME);
-        board.gives(&[Part::Views]);
-        let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(bell.clone()))?);
-        let upstream = Brokers { consumer, addresses: settings.brokers, bell: bell.clone() };
+        let notify = Arc::new(Notify::default());
+        let all_assignments = Arc::new(AllAssignments::default());
+        let status = status.source(NAME);
+        status.gives(&[Part::Views]);
+        let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(notify.clone()))?);
+        let upstream = Brokers { consumer, addresses: settings.brokers, notify: notify.clone() };
         let charge = Charge {
             upstream,
             topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
@@ -136,9 +136,9 @@ impl Source {
             resume,
             answered_before: settings.answered_before,
             awaited: settings.awaited,
-            desks: desks.clone(),
-            bell: bell.clone(),
-            board: board.clone(),
+            all_assignments: all_assignments.clone(),
+            notify: notify.clone(),
+            status: status.clone(),
         };
         let watch = Watch::new(charge);
         let watcher = std::thread::Builder::new()
@@ -146,27 +146,27 @@ impl Source {
             .spawn(move || watch.run())
             .map_err(|error| SettingsError::Refused(format!("no thread to watch topics: {error}")))?;
         let Settings { future_max_ms, past_max_ms, .. } = settings;
-        let common = Common { clock, board, dead_letters, bell, future_max_ms, past_max_ms };
-        Ok(Source { config, common, desks, watcher: Some(watcher) })
+        let common = Common { clock, status, dead_letters, notify, future_max_ms, past_max_ms };
+        Ok(Source { config, common, all_assignments, watcher: Some(watcher) })
     }
 
     /// Opens a worker's share, in the worker's thread.
     #[must_use]
-    pub fn open(&self, seat: &Seat) -> Box<dyn Feed> {
-        let context = Context::new(self.common.bell.clone());
+    pub fn open(&self, worker: &WorkerContext) -> Box<dyn Feed> {
+        let context = Context::new(self.common.notify.clone());
         let consumer: Consumer =
             self.config.create_with_context(context).expect("the watcher's consumer was made from the same settings");
-        let desk = Arc::new(Desk::new(seat.index, seat.waker.clone()));
-        self.desks.add(desk.clone(), seat.peers);
-        let feed = KafkaFeed::new(Fetching::new(consumer), desk, seat.waker.clone(), self.common.clone());
-        self.common.bell.ring();
+        let assignments = Arc::new(Assignments::new(worker.index, worker.waker.clone()));
+        self.all_assignments.add(assignments.clone(), worker.peers);
+        let feed = KafkaFeed::new(Fetching::new(consumer), assignments, worker.waker.clone(), self.common.clone());
+        self.common.notify.ring();
         Box::new(feed)
     }
 }
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.common.bell.stop();
+        self.common.notify.stop();
         if let Some(watcher) = self.watcher.take()
             && watcher.join().is_err()
         {

@@ -13,7 +13,7 @@
 //! - **Log** (`replication`): a publication of the three tables and a replication slot. A slot is made together with a
 //!   snapshot of its very place in the log; the tables are read as of it, and the log tells the rest, transaction by
 //!   transaction, each fed in one call and so visible in one tick. Rows are held by key: the log gives no old rows.
-//! - **Readings** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
+//! - **PollingReader** (`refresh`): all tables in one transaction, again after a while; the difference is one tick.
 //! - **Where the log cannot be gone on from** (the slot is gone, lost or was moved on, the publication was changed, a
 //!   table's definition changed, the server was put back) everything is read as of a new slot, and the difference to what is held is one tick. The range of the log that is not known change by
 //!   change is warned of. The old slot goes first, so that a crash on the way is not forgotten.
@@ -66,13 +66,12 @@ mod connection;
 mod copied;
 mod damage;
 mod definitions;
+mod diagnostic;
 mod ear;
 mod error;
 mod expiry;
 mod feed;
-mod finding;
 mod first_seen;
-mod flow;
 mod form;
 mod guard;
 mod ids;
@@ -81,23 +80,25 @@ mod keys;
 mod layout;
 mod limits;
 mod lines;
+mod liveness;
 mod log;
 mod making;
-mod memory;
-mod moment;
 mod names;
 mod opening;
+mod pg_time;
 mod pgoutput;
 mod places;
+mod polling_reader;
+mod progress;
 mod publication;
-mod pulse;
 pub mod range;
 mod reader;
-mod readings;
 mod relation;
+mod release_table;
 mod resume;
 mod role;
 mod rows;
+mod schema_check;
 mod session;
 mod slot;
 mod snapshot;
@@ -106,11 +107,10 @@ mod soak;
 mod spelling;
 mod sql;
 mod stream;
-mod survey;
 mod table;
+mod table_cache;
 mod trial;
 mod types;
-mod unblock;
 mod unmatched;
 mod witness;
 mod words;
@@ -119,21 +119,21 @@ mod zone;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dataflow::board::{Board, SourceBoard, State};
-use dataflow::feed::{Feed, Proof, Seat};
+use dataflow::feed::{Feed, StreamFingerprint, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
+use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 
 use crate::dead_letter::DeadLetters;
-use flow::Flow;
-use memory::Span;
+use progress::Flow;
+use table_cache::Span;
 
 pub use adopt::Adopt;
 pub use connection::{BadUrl, Connection, NoConnection, Target, words};
 pub use definitions::Definitions;
-pub use finding::Finding;
+pub use diagnostic::Diagnostic;
 pub use inspect::{Look, NoSession, inspect, look, time_zone, try_session};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Status, Tables};
 
@@ -169,7 +169,7 @@ pub struct Resumed {
     /// The position's `next`.
     pub lsn: i64,
     /// The position's proof.
-    pub proof: Option<Proof>,
+    pub fingerprint: Option<StreamFingerprint>,
     /// What the tables were when they were read.
     pub definitions: Definitions,
     /// The orders in the graph.
@@ -260,7 +260,7 @@ pub struct Source {
     settings: Settings,
     target: Target,
     clock: Arc<dyn ServiceClock>,
-    board: Arc<SourceBoard>,
+    status: Arc<SourceStatus>,
     letters: DeadLetters,
     flow: Arc<Flow>,
     /// Until the feed is opened.
@@ -275,10 +275,10 @@ impl Source {
     pub fn new(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
-        board: &Board,
+        status: &SourceRegistry,
         letters: DeadLetters,
     ) -> Result<Source, SettingsError> {
-        Source::start(settings, clock, board, letters, None)
+        Source::start(settings, clock, status, letters, None)
     }
 
     /// A source that goes on where an earlier one was: `rows` are in the graph already.
@@ -288,17 +288,17 @@ impl Source {
     pub fn resuming(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
-        board: &Board,
+        status: &SourceRegistry,
         letters: DeadLetters,
         rows: Resumed,
     ) -> Result<Source, SettingsError> {
-        Source::start(settings, clock, board, letters, Some(rows))
+        Source::start(settings, clock, status, letters, Some(rows))
     }
 
     fn start(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
-        board: &Board,
+        status: &SourceRegistry,
         letters: DeadLetters,
         resumed: Option<Resumed>,
     ) -> Result<Source, SettingsError> {
@@ -306,22 +306,22 @@ impl Source {
         names::check_slot(&settings.slot)?;
         names::check_slot(&settings.publication)?;
         let target = Target::new(&settings)?;
-        let board = board.source(NAME);
-        board.gives(&[Part::Shop]);
-        board.state(0, State::CatchingUp);
+        let status = status.source(NAME);
+        status.gives(&[Part::Shop]);
+        status.state(0, State::CatchingUp);
         if resumed.is_none() {
             // Its rows have no time that ticks could wait for.
-            board.pass_over();
+            status.pass_over();
         }
         let flow = Arc::new(resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn)));
-        Ok(Source { settings, target, clock, board, letters, flow, resumed: Mutex::new(resumed) })
+        Ok(Source { settings, target, clock, status, letters, flow, resumed: Mutex::new(resumed) })
     }
 
     /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed
     /// is dropped.
     #[must_use]
-    pub fn open(&self, seat: &Seat) -> Option<Box<dyn Feed>> {
-        (seat.index == 0).then(|| Box::new(feed::TablesFeed::open(self, seat)) as Box<dyn Feed>)
+    pub fn open(&self, worker: &WorkerContext) -> Option<Box<dyn Feed>> {
+        (worker.index == 0).then(|| Box::new(feed::TablesFeed::open(self, worker)) as Box<dyn Feed>)
     }
 
     /// Everything before `lsn`, a position's `next`, is durable: with [`Acknowledge::AfterCheckpoint`] the server may

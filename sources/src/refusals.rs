@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
-/// Refused rows that are remembered, at 8 bytes each. Past them a refused row is reported at every reading.
+/// Refused rows that are remembered, at 8 bytes each. ReplaySource them a refused row is reported at every reading.
 const REMEMBERED_MAX: usize = 1 << 20;
 
 /// Hashes of the refused rows of one table.

@@ -10,8 +10,8 @@ mod unusual;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use dataflow::board::State;
-use dataflow::feed::{Position, Proof};
+use dataflow::feed::{Position, StreamFingerprint};
+use dataflow::source_status::State;
 use harness::kafka::Broker;
 use harness::{wait_for, wait_until};
 use rdkafka::Timestamp;
@@ -180,11 +180,11 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     (1..3).for_each(|partition| BROKER.produce(topic, Some(partition), payloads(partition)));
     BROKER.truncate(topic, 1, 8);
     let (payload, time) = (Some(known[6].clone().into_bytes()), Timestamp::CreateTime(appended_at));
-    let proof = Fingerprint::of(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
+    let fingerprint = Fingerprint::of(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
     // One within the ends, one before the first record, one beyond the end.
     let resume = Arc::new(move |topic: &str, partition: i32| {
         let position = Position::new(topic, partition, [7, 2, 50][partition as usize]);
-        Some(Position { proof: (partition == 0).then(|| Proof::from(proof)), ..position })
+        Some(Position { fingerprint: (partition == 0).then(|| StreamFingerprint::from(fingerprint)), ..position })
     });
     let shop = Shop::resume(&BROKER, &[topic], 100, resume);
     let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));
@@ -206,7 +206,8 @@ fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
     };
     let shop = Shop::start(settings(), 100, Arc::new(|_, _| None));
     shop.wait_viewed("ann", products("p", 5));
-    let proven = |position: &Position| position.proof.is_some_and(|proof| proof.at == position.next - 1);
+    let proven =
+        |position: &Position| position.fingerprint.is_some_and(|fingerprint| fingerprint.at == position.next - 1);
     let positions = wait_for(SOON, "both positions are proven", || {
         let positions = shop.positions();
         (positions.len() == 2 && positions.iter().all(proven)).then_some(positions)
@@ -235,7 +236,7 @@ fn a_topic_made_anew_that_shows_nothing_behind_the_proof_is_read() {
     producer.abort_transaction(SOON).unwrap();
     let kept = |topic: &str, partition: i32| {
         let position = Position::new(topic, partition, 5);
-        (partition == 0).then_some(Position { proof: Some(Proof { at: 4, hash: 7 }), ..position })
+        (partition == 0).then_some(Position { fingerprint: Some(StreamFingerprint { at: 4, hash: 7 }), ..position })
     };
     let shop = Shop::resume(&BROKER, &[topic], 100, Arc::new(kept));
     shop.wait_viewed("ann", products("new", 2));
@@ -355,7 +356,7 @@ fn brokers_that_are_not_there_at_the_start_are_waited_for() {
     let shop = Shop::open(&broker, &["patient"]);
     shop.wait_retrying(Duration::from_secs(10), "no answer from the brokers");
     // What there is to catch up with is not known: answers do not claim to be of the present.
-    let as_of = || shop.engine.shelf().glance_any().as_of();
+    let as_of = || shop.engine.reader().view_any().as_of();
     let is_complete = || shop.engine.tick_counter().has_caught_up(as_of());
     let first = as_of();
     wait_until(SOON, "ticks close", || as_of() > first);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use query_server::Intake;
+use query_server::EventWriter;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ending;
@@ -44,7 +44,7 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     let system = System::start(&config)?;
     // It is shown on the page as well: where nobody reads stdout, the demo goes on.
     let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
-    let visitors = Visitors { shop, dir, intake: system.intake().clone(), rate: args.rate, views: 0.0 };
+    let visitors = Visitors { shop, dir, event_writer: system.event_writer().clone(), rate: args.rate, views: 0.0 };
     let worked = signals.or_fail(visitors.visit());
     ending::stop(system, serve::patience(&config)).and(worked)
 }
@@ -75,7 +75,7 @@ fn plan(seed: u64) -> Plan {
 struct Visitors {
     shop: Shop,
     dir: PathBuf,
-    intake: Arc<dyn Intake>,
+    event_writer: Arc<dyn EventWriter>,
     /// Views a second.
     rate: u32,
     /// Views that are due and not made: a fraction is kept for the next beat.
@@ -102,7 +102,7 @@ impl Visitors {
                 }
             }
             if !views.is_empty() {
-                self.intake.append(views.into_iter().map(Into::into).collect()).await?;
+                self.event_writer.append(views.into_iter().map(Into::into).collect()).await?;
             }
         }
     }

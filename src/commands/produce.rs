@@ -39,8 +39,14 @@ pub fn run(args: &ProduceArgs, config: &Config) -> anyhow::Result<ExitCode> {
     if broker.ensure_topic(&metadata, topic, args.partitions)? {
         tracing::info!(topic, partitions = args.partitions, "topic created");
     }
-    let mut job =
-        Job { broker, topic, pace: Pace::new(args.rate), bar: progress::bytes("produce", size), sent: 0, malformed: 0 };
+    let mut job = Job {
+        broker,
+        topic,
+        pace: SendRate::new(args.rate),
+        bar: progress::bytes("produce", size),
+        sent: 0,
+        malformed: 0,
+    };
     let done = job.send_all(input);
     job.bar.finish_and_clear();
     // What was sent before an error is said as well.
@@ -68,7 +74,7 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
 struct Job<'a> {
     broker: Broker,
     topic: &'a str,
-    pace: Pace,
+    pace: SendRate,
     bar: ProgressBar,
     sent: u64,
     malformed: u64,
@@ -124,14 +130,14 @@ fn stamped(line: &str) -> Result<(String, String), Malformed> {
 }
 
 /// When each event is due: event n at the start + n / rate, so that a slow moment is made up for.
-struct Pace {
+struct SendRate {
     start: Instant,
     rate: f64,
 }
 
-impl Pace {
-    fn new(rate: f64) -> Pace {
-        Pace { start: Instant::now(), rate }
+impl SendRate {
+    fn new(rate: f64) -> SendRate {
+        SendRate { start: Instant::now(), rate }
     }
 
     /// Waits for the time of event `number`, serving acknowledgements meanwhile.
@@ -162,11 +168,11 @@ mod tests {
 
     #[test]
     fn events_are_due_one_after_the_other() {
-        let pace = Pace::new(10.0);
+        let pace = SendRate::new(10.0);
         assert_eq!(pace.left(0, Duration::ZERO), None);
         assert_eq!(pace.left(10, Duration::from_millis(400)), Some(Duration::from_millis(600)));
         assert_eq!(pace.left(10, Duration::from_millis(1001)), None);
-        assert_eq!(Pace::new(0.0).left(u64::MAX, Duration::ZERO), None);
-        assert!(Pace::new(1e-9).left(u64::MAX, Duration::ZERO).is_some());
+        assert_eq!(SendRate::new(0.0).left(u64::MAX, Duration::ZERO), None);
+        assert!(SendRate::new(1e-9).left(u64::MAX, Duration::ZERO).is_some());
     }
 }

@@ -5,31 +5,31 @@
 //! PostgreSQL: one snapshot ────────────────────┼▶ dataflow ┤ lists-S.jsonl       at every step S
 //! files: as they are at the start ─────────────┘  ::replay └ dead-letters.jsonl  at the end
 //! ```
-//! Which records a step holds is written down in [`sources::past`]; the graph is the one that `serve` runs, and its tick is
+//! Which records a step holds is written down in [`sources::replay`]; the graph is the one that `serve` runs, and its tick is
 //! the step. What is written hangs on what was read, the configuration and the steps alone: rows are in the order of
 //! their ids as text, never of their keys, and a file holds neither the time nor the machine of its making.
 
 mod columns;
 mod dir;
 mod letters;
-mod past;
 mod rows;
+mod source;
 mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::replay::{self, Settings};
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
-use sources::past::Asked;
+use sources::replay::Asked;
 
 use self::dir::OutDir;
 use self::letters::Letters;
-use self::past::Pasts;
+use self::source::ReplaySources;
 use self::watch::Watch;
 use super::serve::end_with_any_thread;
 use crate::cli::ReplayArgs;
@@ -88,10 +88,10 @@ impl Job {
         let asked = Asked { from: *first, until: *last, window_ms: rules.window_ms };
         let out = OutDir::open(&self.out, &self.steps)?;
         let letters = Arc::new(Letters::new(&self.out)?);
-        let board = Arc::new(Board::default());
+        let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
-        let pasts = Pasts::open(config, asked, &dictionary, &board, &letters)?;
-        let progress = pasts.progress();
+        let sources = ReplaySources::open(config, asked, &dictionary, &registry, &letters)?;
+        let progress = sources.progress();
         let mut watch = Watch::new(&out, progress.clone(), self.steps.len());
         let settings = Settings {
             workers: self.workers,
@@ -100,21 +100,21 @@ impl Job {
             dictionary,
             steps: self.steps.as_slice().into(),
             batch: self.batch,
-            open: pasts.opener(),
+            open: sources.opener(),
         };
         let done = replay::run(settings, &mut watch);
         let rows = watch.finish();
         done?;
         let refused = letters.write(&out)?;
         let passed_over = progress.map_or_else(Vec::new, |progress| progress.passed_over());
-        Ok(summary(&board, self, rows, refused, &passed_over))
+        Ok(summary(&registry, self, rows, refused, &passed_over))
     }
 }
 
 /// What was read by each source, what was refused and why, what was passed over, and what was written.
-fn summary(board: &Board, job: &Job, rows: u64, refused: u64, passed_over: &[String]) -> String {
+fn summary(registry: &SourceRegistry, job: &Job, rows: u64, refused: u64, passed_over: &[String]) -> String {
     let mut lines = Vec::new();
-    for source in board.snapshot() {
+    for source in registry.snapshot() {
         let ignored: u64 = source.ignored.values().sum();
         lines.push(format!("{}: {} records used, {ignored} more change no list", source.name, source.accepted));
         let reasons = source.rejected.iter().map(|(reason, count)| format!("  refused: {count} {reason}"));

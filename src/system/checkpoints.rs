@@ -8,7 +8,7 @@
 //! at a start stays within twice what is held; otherwise it holds everything. So its cost follows what has changed.
 
 mod keeper;
-mod served;
+mod watermark;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::config::{self, Config};
 
 pub(super) use ::checkpoints::{Restored, SourceRows};
 pub(super) use keeper::{Keeper, Keeping};
-pub(super) use served::Served;
+pub(super) use watermark::WatermarkThread;
 
 /// Told what a checkpoint has made durable: sources may forget what lies before.
 pub(super) type Acknowledge = Arc<dyn Fn(&Durable) + Send + Sync>;

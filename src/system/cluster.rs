@@ -20,7 +20,7 @@ mod watchdog;
 use std::net::TcpStream;
 
 use anyhow::{Context as _, anyhow, bail};
-use checkpoints::{Fingerprint, Reached};
+use checkpoints::{Fingerprint, ServedWatermark};
 use dataflow::time::Time;
 use query_server::Peers;
 
@@ -37,14 +37,14 @@ pub(super) struct Start {
     /// The checkpoint that all go on from, if there is one.
     pub(super) checkpoint: Option<Time>,
     /// What was answered with before, if anything was.
-    pub(super) floor: Option<Reached>,
+    pub(super) floor: Option<ServedWatermark>,
     /// Tells this start from all others.
     generation: u64,
 }
 
 impl Start {
     /// Of process 0.
-    pub(super) fn new(checkpoint: Option<Time>, floor: Option<Reached>) -> anyhow::Result<Start> {
+    pub(super) fn new(checkpoint: Option<Time>, floor: Option<ServedWatermark>) -> anyhow::Result<Start> {
         let generation = getrandom::u64().map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
         Ok(Start { checkpoint, floor, generation })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dataflow::board::Board;
+use dataflow::source_status::SourceRegistry;
 use sinks::Report;
 use sinks::file_log::FileLog;
 use sinks::kafka_log::{KafkaLog, Topics};
@@ -17,7 +17,7 @@ use crate::config::Config;
 const PARTITIONS: i32 = 4;
 
 /// Opens the log that `config` names.
-pub(super) fn open(config: &Config, board: &Arc<Board>) -> anyhow::Result<Arc<dyn EventLog>> {
+pub(super) fn open(config: &Config, registry: &Arc<SourceRegistry>) -> anyhow::Result<Arc<dyn EventLog>> {
     if let Some(kafka) = &config.kafka {
         let topics = Topics {
             views: kafka.views.first().context("[kafka] names no topic of views")?.clone(),
@@ -25,7 +25,7 @@ pub(super) fn open(config: &Config, board: &Arc<Board>) -> anyhow::Result<Arc<dy
             dead_letters: kafka.dead_letters.clone(),
             partitions: PARTITIONS,
         };
-        let log = KafkaLog::open(&kafka.client_config(), topics, Bound::default(), report(board, "log"))?;
+        let log = KafkaLog::open(&kafka.client_config(), topics, Bound::default(), report(registry, "log"))?;
         return Ok(Arc::new(log));
     }
     if let Some(files) = &config.files {
@@ -36,9 +36,9 @@ pub(super) fn open(config: &Config, board: &Arc<Board>) -> anyhow::Result<Arc<dy
 }
 
 /// Tells the board how a sink is doing.
-pub(super) fn report(board: &Arc<Board>, sink: &'static str) -> Report {
-    let board = board.source(sink);
-    Arc::new(move |state| board.state(0, state))
+pub(super) fn report(registry: &Arc<SourceRegistry>, sink: &'static str) -> Report {
+    let registry = registry.source(sink);
+    Arc::new(move |state| registry.state(0, state))
 }
 
 /// A dead letter as a record, kept with its like by where it came from.

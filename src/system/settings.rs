@@ -1,7 +1,7 @@
 //! From the configuration's units to those of the parts.
 
-use dataflow::pace::TickRules;
 use dataflow::rules::{DAY_MS, Rules};
+use dataflow::tick_scheduler::TickPolicy;
 
 use super::descriptors;
 use crate::config::{Config, Missing};
@@ -20,8 +20,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
     }
 }
 
-pub(super) fn ticks(config: &Config) -> TickRules {
-    TickRules {
+pub(super) fn ticks(config: &Config) -> TickPolicy {
+    TickPolicy {
         tick_ms: config.dataflow.tick_ms,
         idle_tick_ms: config.dataflow.idle_tick_ms,
         tick_ms_max: config.dataflow.tick_ms_max,

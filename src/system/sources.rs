@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use checkpoints::{Durable, Reached};
-use dataflow::board::Board;
-use dataflow::feed::{Feed, OpenFeeds, Seat};
+use checkpoints::{Durable, ServedWatermark};
+use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
 use dataflow::hearing::Part;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
@@ -30,29 +30,29 @@ pub(super) struct Sources {
 pub(super) fn make(
     config: &Config,
     clock: &Arc<dyn ServiceClock>,
-    board: &Arc<Board>,
+    registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
     restored: Option<&Arc<Restored>>,
-    answered: Reached,
+    answered: ServedWatermark,
 ) -> anyhow::Result<Sources> {
     let kafka = config.kafka.as_ref().map(|settings| {
         let rows = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| rows.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
         let settings = of_kafka(settings);
-        let Reached { begun, caught_up: answered_before, .. } = answered;
+        let ServedWatermark { begun, caught_up: answered_before, .. } = answered;
         // Any topic has a first partition.
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);
         let settings = kafka::Settings { answered_before, awaited, ..settings };
-        kafka::Source::resuming(settings, clock, board, letters.clone(), resume)
+        kafka::Source::resuming(settings, clock, registry, letters.clone(), resume)
     });
     // One worker reads the database: it is one of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {
-        Some(settings) => Some(Arc::new(of_restored(settings, config, clock, board, letters, restored)?)),
+        Some(settings) => Some(Arc::new(of_restored(settings, config, clock, registry, letters, restored)?)),
         None => {
             if config.postgres.is_some() {
-                board.elsewhere(postgres::NAME, &[Part::Shop]);
+                registry.elsewhere(postgres::NAME, &[Part::Shop]);
             }
             None
         }
@@ -60,14 +60,14 @@ pub(super) fn make(
     let files = config.files.as_ref().map(|files| {
         let settings =
             files::Settings { window_ms: settings::rules(config).window_ms, ..files::Settings::new(&files.dir) };
-        files::Source::new(settings, clock.clone(), board, letters.clone())
+        files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let (kafka, database) = (kafka.transpose()?, postgres.clone());
-    let open_feeds: OpenFeeds = Arc::new(move |seat: Seat| {
+    let open_feeds: OpenFeeds = Arc::new(move |context: WorkerContext| {
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
-        feeds.extend(kafka.as_ref().map(|source| source.open(&seat)));
-        feeds.extend(database.as_ref().and_then(|source| source.open(&seat)));
-        feeds.extend(files.as_ref().and_then(|source| source.open(&seat)));
+        feeds.extend(kafka.as_ref().map(|source| source.open(&context)));
+        feeds.extend(database.as_ref().and_then(|source| source.open(&context)));
+        feeds.extend(files.as_ref().and_then(|source| source.open(&context)));
         feeds
     });
     let acknowledge = Arc::new(move |durable: &Durable| {
@@ -82,26 +82,26 @@ fn of_restored(
     settings: &config::Postgres,
     config: &Config,
     clock: &Arc<dyn ServiceClock>,
-    board: &Arc<Board>,
+    registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
     restored: Option<&Arc<Restored>>,
 ) -> anyhow::Result<postgres::Source> {
     let settings = of_postgres(settings, config);
     let Some(restored) = restored else {
-        return Ok(postgres::Source::new(settings, clock.clone(), board, letters.clone())?);
+        return Ok(postgres::Source::new(settings, clock.clone(), registry, letters.clone())?);
     };
     let SourceRows { orders, lines, catalogue } = restored.source_rows()?;
     let position = restored.position(postgres::NAME, 0);
     let resumed = postgres::Resumed {
         // Of no place in the log, where the log does not tell all that the rows lack.
         lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
-        proof: position.and_then(|position| position.proof),
+        fingerprint: position.and_then(|position| position.fingerprint),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders,
         lines,
         catalogue,
     };
-    Ok(postgres::Source::resuming(settings, clock.clone(), board, letters.clone(), resumed)?)
+    Ok(postgres::Source::resuming(settings, clock.clone(), registry, letters.clone(), resumed)?)
 }
 
 pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use dataflow::feed::Position;
 use dataflow::graph::{Changed, Plan};
-use dataflow::publish::Slots;
+use dataflow::index_reader::IndexReader;
+use dataflow::publish::PublishedSnapshots;
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
-use dataflow::station::Station;
+use dataflow::worker_graph::WorkerGraph;
 use timely::worker::Worker;
 
 use crate::given::{History, Update, World};
@@ -52,20 +52,21 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         changes: Some(Arc::new(Mutex::new(outlet))),
         cuts: None,
     };
-    let slots = Arc::new(Slots::new(workers));
-    let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
+    let snapshots = Arc::new(PublishedSnapshots::new(workers));
+    let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let over = Arc::new(AtomicBool::new(false));
-    let reader = std::thread::spawn({
-        let (shelf, world, over, history) = (shelf.clone(), world.clone(), over.clone(), history.clone());
-        move || watch(&shelf, &world, &history, workers, &over)
+    let watcher = std::thread::spawn({
+        let (reader, world, over, history) = (reader.clone(), world.clone(), over.clone(), history.clone());
+        move || watch(&reader, &world, &history, workers, &over)
     });
     let config = dataflow::workers::config(workers, 1000);
-    let shared = Arc::new((world.clone(), history.clone(), shelf, plan, Meeting::new(workers)));
+    let shared = Arc::new((world.clone(), history.clone(), reader, plan, Meeting::new(workers)));
     let guards = timely::execute(config, move |worker| {
-        let (world, history, shelf, plan, meeting) = &*shared;
+        let (world, history, reader, plan, meeting) = &*shared;
         let _alarm = meeting.alarm();
-        let station = Station::new(worker, plan, shelf.slots());
-        let mut member = Member { worker, station, world, history, shelf, meeting, meetings: 0, samples: Vec::new() };
+        let worker_graph = WorkerGraph::new(worker, plan, reader.snapshots());
+        let mut member =
+            Member { worker, worker_graph, world, history, reader, meeting, meetings: 0, samples: Vec::new() };
         match pacing {
             Pacing::Bursts(size) => member.bursts(size),
             Pacing::Straggling(seed) => member.straggle(seed),
@@ -74,7 +75,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
     })?;
     let ended: Vec<_> = guards.join().into_iter().collect();
     over.store(true, Ordering::SeqCst);
-    let mut samples = reader.join().map_err(|_| "the reader saw something impossible".to_owned())?;
+    let mut samples = watcher.join().map_err(|_| "the reader saw something impossible".to_owned())?;
     let mut last = Vec::new();
     for ended in ended {
         let (seen, at_the_end) = ended?;
@@ -86,7 +87,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
 }
 
 /// A reader on a thread of its own: time never goes back, and a covered position shows.
-fn watch(shelf: &Shelf, world: &World, history: &History, workers: usize, over: &AtomicBool) -> Vec<Sample> {
+fn watch(reader: &IndexReader, world: &World, history: &History, workers: usize, over: &AtomicBool) -> Vec<Sample> {
     const SAMPLES_MAX: usize = 2_000;
     let (mut samples, mut latest, mut covered) = (Vec::new(), 0, vec![0; workers]);
     for round in 0.. {
@@ -94,11 +95,12 @@ fn watch(shelf: &Shelf, world: &World, history: &History, workers: usize, over: 
             break;
         }
         let (user, worker) = (world.users[round % world.users.len()], round % workers);
-        while covered[worker] < history.ticks.len() && shelf.slots().covers(&position(worker, covered[worker] + 1)) {
+        while covered[worker] < history.ticks.len() && reader.snapshots().covers(&position(worker, covered[worker] + 1))
+        {
             covered[worker] += 1;
         }
         let before = samples.len();
-        look_at_user(shelf, user, &mut samples);
+        look_at_user(reader, user, &mut samples);
         let as_of = samples[before].as_of;
         assert!(as_of >= latest, "time went back from {latest} to {as_of}");
         if let Some(closed) = covered[worker].checked_sub(1).map(|tick| history.ticks[tick].as_of()) {
@@ -116,10 +118,10 @@ fn watch(shelf: &Shelf, world: &World, history: &History, workers: usize, over: 
 /// One worker of a run.
 struct Member<'a> {
     worker: &'a mut Worker,
-    station: Station,
+    worker_graph: WorkerGraph,
     world: &'a World,
     history: &'a History,
-    shelf: &'a Shelf,
+    reader: &'a IndexReader,
     meeting: &'a Meeting,
     meetings: usize,
     samples: Vec<Sample>,
@@ -132,11 +134,11 @@ impl Member<'_> {
         let Some(given) = self.history.ticks.get(tick) else { return };
         let mine = given.given.iter().filter(|handed| handed.hand % peers == index);
         for handed in mine.skip(part).step_by(parts) {
-            self.world.give(handed.update, self.station.inputs());
+            self.world.give(handed.update, self.worker_graph.inputs());
         }
         if part + 1 == parts {
-            self.station.note(vec![position(index, tick + 1)]);
-            self.station.advance_to(given.next);
+            self.worker_graph.note(vec![position(index, tick + 1)]);
+            self.worker_graph.advance_to(given.next);
         }
     }
 
@@ -149,12 +151,12 @@ impl Member<'_> {
             // All have come before anybody looks, and nobody goes on before all has been seen.
             self.meeting.meet(self.worker, &mut self.meetings);
             if self.worker.index() == end % self.worker.peers() {
-                let samples = look(self.shelf, self.world);
+                let samples = look(self.reader, self.world);
                 let as_of = self.history.ticks[end - 1].as_of();
                 assert!(samples.iter().all(|sample| sample.as_of == as_of), "everything up to {as_of} is closed");
                 self.samples.extend(samples);
             }
-            let covered = |ticks| self.shelf.slots().covers(&position(self.worker.index(), ticks));
+            let covered = |ticks| self.reader.snapshots().covers(&position(self.worker.index(), ticks));
             assert!(covered(end) && !covered(end + 1), "what was fed up to tick {end} shows, and nothing else");
             self.meeting.meet(self.worker, &mut self.meetings);
         }
@@ -172,8 +174,8 @@ impl Member<'_> {
                 self.give(tick, part, parts);
                 for _ in 0..chance(8) {
                     self.worker.step();
-                    if chance(3) > 0 && self.station.publish() && chance(2) > 0 {
-                        self.samples.extend(look(self.shelf, self.world));
+                    if chance(3) > 0 && self.worker_graph.publish() && chance(2) > 0 {
+                        self.samples.extend(look(self.reader, self.world));
                     }
                 }
             }
@@ -184,18 +186,18 @@ impl Member<'_> {
     /// Steps until the first `ticks` ticks show in all workers.
     fn wait_for(&mut self, ticks: usize) {
         let Some(last) = ticks.checked_sub(1).map(|tick| &self.history.ticks[tick]) else { return };
-        let (station, slots) = (&mut self.station, self.shelf.slots());
+        let (worker_graph, snapshots) = (&mut self.worker_graph, self.reader.snapshots());
         self.meeting.step_until(self.worker, "for a tick to show", |_| {
-            station.publish();
-            slots.closed() >= last.next
+            worker_graph.publish();
+            snapshots.closed() >= last.next
         });
     }
 
     /// Looks a last time, then closes the inputs and lets the graph run dry, so that all changes are handed out.
     fn finish(mut self) -> (Vec<Sample>, Vec<Sample>) {
-        let last = if self.worker.index() == 0 { look(self.shelf, self.world) } else { Vec::new() };
+        let last = if self.worker.index() == 0 { look(self.reader, self.world) } else { Vec::new() };
         self.meeting.meet(self.worker, &mut self.meetings);
-        drop(self.station);
+        drop(self.worker_graph);
         self.meeting.step_until(self.worker, "for the graph to run dry", |worker| !worker.has_dataflows());
         (self.samples, last)
     }
@@ -203,26 +205,27 @@ impl Member<'_> {
 
 /// The histories that show while one of two workers has shown its first tick and the other has not.
 pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
-    let slots = Arc::new(Slots::new(2));
+    let snapshots = Arc::new(PublishedSnapshots::new(2));
     let plan =
         Plan { rules, dictionary: world.dictionary.clone(), late_lines: Arc::default(), changes: None, cuts: None };
-    let shelf = Shelf::new(slots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
-    let shared = Arc::new((world.clone(), shelf, plan, Meeting::new(2)));
+    let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
+    let shared = Arc::new((world.clone(), reader, plan, Meeting::new(2)));
     let guards = timely::execute(timely::Config::process(2), move |worker| {
-        let (world, shelf, plan, meeting) = &*shared;
+        let (world, reader, plan, meeting) = &*shared;
         let (_alarm, mut meetings) = (meeting.alarm(), 0);
-        let mut station = Station::new(worker, plan, shelf.slots());
-        (0..world.users.len()).for_each(|user| world.give(Update::View { user, product: 0, at: 1 }, station.inputs()));
-        station.note(vec![position(worker.index(), 1)]);
-        station.advance_to(1000);
+        let mut worker_graph = WorkerGraph::new(worker, plan, reader.snapshots());
+        (0..world.users.len())
+            .for_each(|user| world.give(Update::View { user, product: 0, at: 1 }, worker_graph.inputs()));
+        worker_graph.note(vec![position(worker.index(), 1)]);
+        worker_graph.advance_to(1000);
         if worker.index() == 1 {
             meeting.step_until(worker, "for the first tick", |_| {
-                station.publish();
-                slots.covered_at(&position(1, 1)).is_some()
+                worker_graph.publish();
+                snapshots.covered_at(&position(1, 1)).is_some()
             });
         }
         meeting.meet(worker, &mut meetings);
-        let samples = look(shelf, world);
+        let samples = look(reader, world);
         meeting.meet(worker, &mut meetings);
         samples
     });

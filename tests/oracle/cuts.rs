@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::cut::{Cut, Cuts, Journal};
+use dataflow::cut::{Cut, Cuts, DeltaLog};
 use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
@@ -69,11 +69,11 @@ impl Rows {
         rows
     }
 
-    fn take(&mut self, journal: &Journal) {
-        journal.stamps.iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
-        journal.orders.iter().for_each(|(row, _, diff)| add(&mut self.orders, *row, *diff));
-        journal.lines.iter().for_each(|(row, _, diff)| add(&mut self.lines, *row, *diff));
-        journal.catalogue.iter().for_each(|(row, _, diff)| add(&mut self.catalogue, *row, *diff));
+    fn take(&mut self, delta_log: &DeltaLog) {
+        delta_log.stamps.iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
+        delta_log.orders.iter().for_each(|(row, _, diff)| add(&mut self.orders, *row, *diff));
+        delta_log.lines.iter().for_each(|(row, _, diff)| add(&mut self.lines, *row, *diff));
+        delta_log.catalogue.iter().for_each(|(row, _, diff)| add(&mut self.catalogue, *row, *diff));
     }
 
     /// Gives every `peers`-th row, from the `worker`-th on.
@@ -132,9 +132,9 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
         assert!(cut.tick > before, "a cut is of a later tick than the one before");
         assert_eq!(cut.parts.len(), peers);
         for part in &cut.parts {
-            let journal = part.journal.as_ref().expect("there is room for everything");
-            assert_eq!(journal.after, before, "a journal begins where the one before ended");
-            noted.take(journal);
+            let delta_log = part.delta_log.as_ref().expect("there is room for everything");
+            assert_eq!(delta_log.after, before, "a journal begins where the one before ended");
+            noted.take(delta_log);
         }
         before = cut.tick;
         taken.push((cut.tick, Rows::of_base(&cut), noted.clone()));
@@ -174,14 +174,14 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), processes: usize, wo
     let engines = processes::start_or_alone(processes, |_| settings());
     let mut samples = Vec::new();
     for engine in &engines {
-        let slots = engine.shelf().slots().clone();
-        let shows = slots.wait_until(PATIENCE, || slots.closed() > *tick);
+        let snapshots = engine.reader().snapshots().clone();
+        let shows = snapshots.wait_until(PATIENCE, || snapshots.closed() > *tick);
         assert!(
             shows,
             "what was restored as of {tick} shows; {} is closed on {processes} times {workers} workers",
-            slots.closed()
+            snapshots.closed()
         );
-        samples.extend(look(engine.shelf(), &shared.world));
+        samples.extend(look(engine.reader(), &shared.world));
     }
     processes::stop(engines);
     let log = shared.log();

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use dataflow::board::Board;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
+use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
 use dataflow::rows::Placed;
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
+use dataflow::source_status::SourceRegistry;
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 use crate::given::{Domain, Handed, History, In, Tick, Update, World};
@@ -62,7 +62,7 @@ impl Shared {
 /// A shop and its visitors: the first worker's feed changes all tables, every worker's feed brings events.
 struct Shop {
     shared: Arc<Shared>,
-    seat: Seat,
+    context: WorkerContext,
     random: u64,
     fed: usize,
     orders: Vec<Option<Update>>,
@@ -71,10 +71,10 @@ struct Shop {
 }
 
 impl Shop {
-    fn new(shared: Arc<Shared>, seat: Seat, seed: u64) -> Self {
-        let random = seed.wrapping_add(seat.index as u64);
+    fn new(shared: Arc<Shared>, context: WorkerContext, seed: u64) -> Self {
+        let random = seed.wrapping_add(context.index as u64);
         let orders = vec![None; DOMAIN.orders];
-        Shop { shared, seat, random, fed: 0, orders, lines: BTreeSet::new(), catalogue: BTreeSet::new() }
+        Shop { shared, context, random, fed: 0, orders, lines: BTreeSet::new(), catalogue: BTreeSet::new() }
     }
 
     fn chance(&mut self, of: usize) -> usize {
@@ -83,7 +83,7 @@ impl Shop {
     }
 
     fn next(&mut self, now: Time) -> Update {
-        let kind = if self.seat.index == 0 { self.chance(8) } else { self.chance(3) };
+        let kind = if self.context.index == 0 { self.chance(8) } else { self.chance(3) };
         let (product, user, order) =
             (self.chance(DOMAIN.products), self.chance(DOMAIN.users), self.chance(DOMAIN.orders));
         match kind {
@@ -119,11 +119,11 @@ fn toggle<R: Copy + Ord>(rows: &mut BTreeSet<R>, row: R) -> bool {
 }
 
 impl Feed for Shop {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let shared = self.shared.clone();
         let mut log = shared.log();
         let tick = inputs.tick();
-        if self.seat.index == 0 {
+        if self.context.index == 0 {
             log.opened.insert(tick);
         }
         // Silence, single events, small bursts; and now and then as if very much were waiting, so that ticks grow.
@@ -132,15 +132,15 @@ impl Feed for Shop {
             let update = self.next(tick);
             shared.world.give(update, inputs);
             log.given.push((tick, update));
-            log.fed[self.seat.index].push(tick);
+            log.fed[self.context.index].push(tick);
         }
         self.fed += records;
         let far_behind = self.fed % 400 > 200 && self.fed < UPDATES_PER_WORKER;
-        Fed { records, waiting: if far_behind { 10_000 } else { 0 }, reached: None }
+        FeedProgress { records, waiting: if far_behind { 10_000 } else { 0 }, reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(position(self.seat.index, self.fed));
+        out.push(position(self.context.index, self.fed));
     }
 }
 
@@ -156,21 +156,21 @@ struct Watched {
 }
 
 /// Reads what one process shows until all is shown, or `failed`.
-fn watch(shelf: &Shelf, world: &World, workers: usize, failed: &AtomicBool) -> Watched {
+fn watch(reader: &IndexReader, world: &World, workers: usize, failed: &AtomicBool) -> Watched {
     let (mut watched, mut latest) = (Watched::default(), 0);
-    let users: Vec<_> = world.users.iter().filter(|user| shelf.owner_elsewhere(**user).is_none()).collect();
+    let users: Vec<_> = world.users.iter().filter(|user| reader.owner_elsewhere(**user).is_none()).collect();
     assert!(!users.is_empty(), "every process holds some users");
     let mut fed = vec![0; workers];
     let mut turn = 0;
     while fed.iter().any(|fed| *fed < UPDATES_PER_WORKER) && !failed.load(Ordering::SeqCst) {
         turn += 1;
         let (user, worker) = (*users[turn % users.len()], turn % workers);
-        while fed[worker] < UPDATES_PER_WORKER && shelf.slots().covers(&position(worker, fed[worker] + 1)) {
+        while fed[worker] < UPDATES_PER_WORKER && reader.snapshots().covers(&position(worker, fed[worker] + 1)) {
             fed[worker] += 1;
         }
         let before = watched.samples.len();
-        look_at_user(shelf, user, &mut watched.samples);
-        look_at_lists(&shelf.glance_any(), world, &mut watched.samples);
+        look_at_user(reader, user, &mut watched.samples);
+        look_at_lists(&reader.view_any(), world, &mut watched.samples);
         let seen = &watched.samples[before..];
         let moved = seen[0].as_of > latest;
         for sample in seen {
@@ -191,16 +191,18 @@ pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed:
     Settings {
         workers,
         rules,
-        ticks: TickRules { tick_ms: 1, idle_tick_ms: 20, tick_ms_max: 60, batch_max: 100, behind_min: 1000 },
+        ticks: TickPolicy { tick_ms: 1, idle_tick_ms: 20, tick_ms_max: 60, batch_max: 100, behind_min: 1000 },
         idle_merge_effort: 1000,
         dictionary: shared.world.dictionary.clone(),
         clock: Arc::new(Countdown(AtomicU64::new(1_000_000))),
-        open_feeds: Arc::new(move |seat| vec![Box::new(Shop::new(feeds_of.clone(), seat, seed)) as Box<dyn Feed>]),
+        open_feeds: Arc::new(
+            move |context| vec![Box::new(Shop::new(feeds_of.clone(), context, seed)) as Box<dyn Feed>],
+        ),
         changes: None,
         restore: None,
         journal_max: None,
         lease: None,
-        board: Arc::new(Board::default()),
+        registry: Arc::new(SourceRegistry::default()),
     }
 }
 
@@ -213,12 +215,12 @@ fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
     let peers = processes * workers;
     let shared = Shared::new(peers);
     let engines = processes::start_or_alone(processes, |_| settings(&shared, rules, workers, seed));
-    let (shelf, late) = (engines[0].shelf().clone(), AtomicBool::new(false));
-    let shelves: Vec<Shelf> = engines.iter().map(|engine| engine.shelf().clone()).collect();
+    let (reader, late) = (engines[0].reader().clone(), AtomicBool::new(false));
+    let shelves: Vec<IndexReader> = engines.iter().map(|engine| engine.reader().clone()).collect();
     let watched: Vec<std::thread::Result<Watched>> = std::thread::scope(|scope| {
-        let watch = |shelf| watch(shelf, &shared.world, peers, &late);
+        let watch = |reader| watch(reader, &shared.world, peers, &late);
         let readers = (0..READERS.max(processes)).map(|reader| &shelves[reader % processes]);
-        let readers: Vec<_> = readers.map(|shelf| scope.spawn(move || watch(shelf))).collect();
+        let readers: Vec<_> = readers.map(|reader| scope.spawn(move || watch(reader))).collect();
         let deadline = Instant::now() + Duration::from_secs(60);
         while !readers.iter().all(|reader| reader.is_finished()) {
             std::thread::park_timeout(Duration::from_millis(1));
@@ -227,8 +229,8 @@ fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
         readers.into_iter().map(|reader| reader.join()).collect()
     });
     // The tick after the last one seen must be known before the oracle can be asked.
-    let next_is_open = || shared.log().opened.last().is_some_and(|tick| *tick >= shelf.slots().closed());
-    let ticking = shelf.slots().wait_until(Duration::from_secs(60), next_is_open);
+    let next_is_open = || shared.log().opened.last().is_some_and(|tick| *tick >= reader.snapshots().closed());
+    let ticking = reader.snapshots().wait_until(Duration::from_secs(60), next_is_open);
     // Workers are stopped before anything is judged: a test that fails must end, too.
     processes::stop(engines);
     assert!(ticking, "silence closes ticks too");

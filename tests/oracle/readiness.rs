@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::board::{Board, CLUSTER, State};
 use dataflow::engine::Settings;
 use dataflow::hearing::Part;
 use dataflow::rules::Rules;
+use dataflow::source_status::{CLUSTER, SourceRegistry, State};
 
 use crate::live::{Shared, settings};
 use crate::processes;
@@ -14,32 +14,32 @@ use crate::processes;
 const SOON: Duration = Duration::from_secs(60);
 
 /// What a process says of the others.
-fn of_others(board: &Board) -> State {
-    board.snapshot().into_iter().find(|said| said.name == CLUSTER).map_or(State::CatchingUp, |said| said.state)
+fn of_others(registry: &SourceRegistry) -> State {
+    registry.snapshot().into_iter().find(|said| said.name == CLUSTER).map_or(State::CatchingUp, |said| said.state)
 }
 
 /// Waits until each process says this of the others: that all are live, or which is not.
 #[track_caller]
-fn expect(boards: &[Arc<Board>], waits_for: [Option<usize>; 3]) {
-    let says = |board: &Arc<Board>, process: &Option<usize>| match (of_others(board), process) {
+fn expect(boards: &[Arc<SourceRegistry>], waits_for: [Option<usize>; 3]) {
+    let says = |registry: &Arc<SourceRegistry>, process: &Option<usize>| match (of_others(registry), process) {
         (State::Live, None) => true,
         (State::Retrying(reason), Some(process)) => reason.contains(&format!("process {process} ")),
         _ => false,
     };
-    let all = || boards.iter().zip(&waits_for).all(|(board, process)| says(board, process));
+    let all = || boards.iter().zip(&waits_for).all(|(registry, process)| says(registry, process));
     harness::wait_until(SOON, &format!("they say that they wait for {waits_for:?}"), all);
 }
 
 #[test]
 fn a_process_says_so_while_another_one_is_not_live() {
-    let boards: Vec<Arc<Board>> = (0..3).map(|_| Arc::default()).collect();
+    let boards: Vec<Arc<SourceRegistry>> = (0..3).map(|_| Arc::default()).collect();
     let database = |process: usize, state| boards[process].source("database").state(0, state);
     (0..3).for_each(|process| database(process, State::Live));
     database(2, State::CatchingUp);
     let shared = Shared::new(6);
     let engines = processes::start_or_alone(3, |process| Settings {
         open_feeds: Arc::new(|_| Vec::new()),
-        board: boards[process].clone(),
+        registry: boards[process].clone(),
         ..settings(&shared, Rules::default(), 2, 1)
     });
     expect(&boards, [Some(2), Some(2), None]);
@@ -58,37 +58,38 @@ const FAR: u64 = u64::MAX / 2;
 
 #[test]
 fn lists_age_in_every_process_when_one_of_them_does_not_hear_their_source() {
-    let boards: Vec<Arc<Board>> = (0..3).map(|_| Arc::default()).collect();
+    let boards: Vec<Arc<SourceRegistry>> = (0..3).map(|_| Arc::default()).collect();
     boards[0].source("database").gives(&[Part::Shop]);
-    boards[1..].iter().for_each(|board| board.elsewhere("database", &[Part::Shop]));
-    for board in &boards {
-        board.source("broker").gives(&[Part::Views]);
-        board.source("broker").state(0, State::Live);
+    boards[1..].iter().for_each(|registry| registry.elsewhere("database", &[Part::Shop]));
+    for registry in &boards {
+        registry.source("broker").gives(&[Part::Views]);
+        registry.source("broker").state(0, State::Live);
     }
     boards[0].source("database").state(0, State::Live);
     let shared = Shared::new(6);
     let engines = processes::start_or_alone(3, |process| Settings {
         open_feeds: Arc::new(|_| Vec::new()),
-        board: boards[process].clone(),
+        registry: boards[process].clone(),
         ..settings(&shared, Rules::default(), 2, 1)
     });
-    let all = |what: &str, says: &dyn Fn(&Board) -> bool| {
-        harness::wait_until(SOON, what, || boards.iter().all(|board| says(board)));
+    let all = |what: &str, says: &dyn Fn(&SourceRegistry) -> bool| {
+        harness::wait_until(SOON, what, || boards.iter().all(|registry| says(registry)));
     };
-    let aged = |board: &Board, part| board.freshness().as_of(FAR, &[part]).is_some_and(|as_of| as_of < FAR);
-    let lacks = |board: &Board, part| board.freshness().missing(&[part]).map(|names| names.to_string());
-    all("everything is heard", &|board| board.freshness().is_whole(FAR));
+    let aged =
+        |registry: &SourceRegistry, part| registry.freshness().as_of(FAR, &[part]).is_some_and(|as_of| as_of < FAR);
+    let lacks = |registry: &SourceRegistry, part| registry.freshness().missing(&[part]).map(|names| names.to_string());
+    all("everything is heard", &|registry| registry.freshness().is_whole(FAR));
     boards[0].source("database").state(0, State::Stopped("another server".into()));
-    all("lists of the shop age", &|board| {
-        aged(board, Part::Shop) && lacks(board, Part::Shop).as_deref() == Some("database")
+    all("lists of the shop age", &|registry| {
+        aged(registry, Part::Shop) && lacks(registry, Part::Shop).as_deref() == Some("database")
     });
-    assert!(boards.iter().all(|board| !aged(board, Part::Views) && lacks(board, Part::Views).is_none()));
+    assert!(boards.iter().all(|registry| !aged(registry, Part::Views) && lacks(registry, Part::Views).is_none()));
     boards[2].source("broker").state(0, State::Retrying("no answer".into()));
-    all("lists of views age too", &|board| {
-        aged(board, Part::Views) && lacks(board, Part::Views).as_deref() == Some("broker")
+    all("lists of views age too", &|registry| {
+        aged(registry, Part::Views) && lacks(registry, Part::Views).as_deref() == Some("broker")
     });
     boards[0].source("database").state(0, State::Live);
     boards[2].source("broker").state(0, State::Live);
-    all("everything is heard again", &|board| board.freshness().is_whole(FAR));
+    all("everything is heard again", &|registry| registry.freshness().is_whole(FAR));
     processes::stop(engines);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use dataflow::graph::{Change, Changed};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rows::{Ranking, Seller, Viewed};
-use dataflow::shelf::{Glance, Kind, Shelf};
+use dataflow::index_reader::{IndexReader, Kind, ReadView};
+use dataflow::rows::{ListId, Seller, Viewed};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
@@ -18,7 +18,7 @@ pub(crate) struct Sample {
     pub(crate) seen: Seen,
 }
 
-/// An answer of a `Shelf`.
+/// An answer of a `IndexReader`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     History(UserKey, Vec<(ProductKey, Millis)>),
@@ -31,59 +31,60 @@ pub(crate) enum Seen {
 }
 
 /// Everything there is to see, known and unknown.
-pub(crate) fn look(shelf: &Shelf, world: &World) -> Vec<Sample> {
+pub(crate) fn look(reader: &IndexReader, world: &World) -> Vec<Sample> {
     let mut samples = Vec::new();
-    for &user in world.users.iter().filter(|user| shelf.owner_elsewhere(**user).is_none()) {
-        look_at_user(shelf, user, &mut samples);
+    for &user in world.users.iter().filter(|user| reader.owner_elsewhere(**user).is_none()) {
+        look_at_user(reader, user, &mut samples);
     }
-    look_at_lists(&shelf.glance_any(), world, &mut samples);
+    look_at_lists(&reader.view_any(), world, &mut samples);
     samples
 }
 
 /// A user's two lists and the lists the worker of that user holds, from one glance.
-pub(crate) fn look_at_user(shelf: &Shelf, user: UserKey, samples: &mut Vec<Sample>) {
-    let glance = shelf.glance(user);
+pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
+    let view = reader.view(user);
     let mut rows: Vec<(Viewed, Diff)> = Vec::new();
-    glance.history(user, &mut rows);
+    view.history(user, &mut rows);
     let history = rows.iter().map(|(viewed, copies)| (once(viewed.product, *copies), viewed.at())).collect();
-    let recommended = glance.recommendations(user);
-    let pick =
-        |pick: &dataflow::shelf::Pick| (pick.seller.product, pick.seller.buyers(), which(pick.ranking), pick.rank);
+    let recommended = view.recommendations(user);
+    let pick = |pick: &dataflow::index_reader::Pick| {
+        (pick.seller.product, pick.seller.buyers(), which(pick.ranking), pick.rank)
+    };
     let picks = recommended.picks.iter().map(pick).collect();
     let personal = recommended.kind == Kind::Personalized;
-    let as_of = glance.as_of();
+    let as_of = view.as_of();
     samples.push(Sample { as_of, seen: Seen::History(user, history) });
     samples.push(Sample { as_of, seen: Seen::Recommended(user, personal, picks) });
-    samples.push(Sample { as_of, seen: Seen::Best(None, best(&glance, None)) });
-    samples.push(Sample { as_of, seen: Seen::Selling(glance.selling_categories()) });
+    samples.push(Sample { as_of, seen: Seen::Best(None, best(&view, None)) });
+    samples.push(Sample { as_of, seen: Seen::Selling(view.selling_categories()) });
 }
 
 /// What every worker holds, from one glance.
-pub(crate) fn look_at_lists(glance: &Glance<'_>, world: &World, samples: &mut Vec<Sample>) {
-    let as_of = glance.as_of();
+pub(crate) fn look_at_lists(view: &ReadView<'_>, world: &World, samples: &mut Vec<Sample>) {
+    let as_of = view.as_of();
     let mut see = |seen| samples.push(Sample { as_of, seen });
-    see(Seen::Best(None, best(glance, None)));
+    see(Seen::Best(None, best(view, None)));
     for &category in &world.categories {
-        see(Seen::Best(Some(category), best(glance, Some(category))));
-        see(Seen::Knows(category, glance.knows_category(category)));
+        see(Seen::Best(Some(category), best(view, Some(category))));
+        see(Seen::Knows(category, view.knows_category(category)));
     }
     let mut rows = Vec::new();
     for &product in &world.products {
-        glance.categories_of(product, &mut rows);
+        view.categories_of(product, &mut rows);
         see(Seen::CategoriesOf(product, rows.iter().map(|(category, _)| *category).collect()));
     }
 }
 
-fn best(glance: &Glance<'_>, which: Which) -> Vec<(ProductKey, u64)> {
+fn best(view: &ReadView<'_>, which: Which) -> Vec<(ProductKey, u64)> {
     let mut rows: Vec<(Seller, Diff)> = Vec::new();
-    glance.best_sellers(which.map_or(Ranking::General, Ranking::Category), &mut rows);
+    view.best_sellers(which.map_or(ListId::General, ListId::Category), &mut rows);
     rows.iter().map(|(seller, copies)| (once(seller.product, *copies), seller.buyers())).collect()
 }
 
-fn which(ranking: Ranking) -> Which {
+fn which(ranking: ListId) -> Which {
     match ranking {
-        Ranking::General => None,
-        Ranking::Category(category) => Some(category),
+        ListId::General => None,
+        ListId::Category(category) => Some(category),
     }
 }
 
@@ -166,7 +167,7 @@ impl<'a> Oracle<'a> {
                 right.extend(list.iter().map(|(product, at)| (Change::History(*user, Viewed::new(*at, *product)), 1)));
             }
             for (which, list) in &shelves.best_sellers {
-                let ranking = which.map_or(Ranking::General, Ranking::Category);
+                let ranking = which.map_or(ListId::General, ListId::Category);
                 let row = |(product, buyers): &(ProductKey, u64)| Seller::new(*buyers, *product);
                 right.extend(list.iter().map(|sold| (Change::BestSellers(ranking, row(sold)), 1)));
             }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Seat;
+use dataflow::feed::WorkerContext;
 use dataflow::ids::Ids;
+use dataflow::index_reader::IndexReader;
 use dataflow::replay::{self, Failure, Observer, Settings};
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
 use harness::kafka::Broker;
 use sources::kafka;
 use sources::kafka::range::{Patience, Range};
-use sources::past::Asked;
+use sources::replay::Asked;
 
 const STEP: Time = 1_793_491_200_000;
 
@@ -22,7 +22,7 @@ const STEP: Time = 1_793_491_200_000;
 struct Nobody;
 
 impl Observer for Nobody {
-    fn step(&mut self, _: &Shelf, _: Time) -> Result<(), Failure> {
+    fn step(&mut self, _: &IndexReader, _: Time) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -44,9 +44,9 @@ fn run(range: Range) -> Result<(), String> {
 pub(crate) fn run_steps(range: Range, steps: &[Time], batch: usize, observer: &mut dyn Observer) -> Result<(), String> {
     let (from, until) = (steps[0], steps[steps.len() - 1]);
     let asked = Asked { from, until, window_ms: 1 };
-    let board = Board::default();
-    let open = move |seat: Seat| {
-        let past = range.open(&seat, asked, &board, &(Arc::new(|_| {}) as sources::past::Refused))?;
+    let registry = SourceRegistry::default();
+    let open = move |seat: WorkerContext| {
+        let past = range.open(&seat, asked, &registry, &(Arc::new(|_| {}) as sources::replay::Refused))?;
         Ok(vec![past])
     };
     let settings = Settings {

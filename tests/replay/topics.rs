@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use dataflow::index_reader::IndexReader;
 use dataflow::replay::{Failure, Observer};
-use dataflow::shelf::Shelf;
 use dataflow::time::Time;
 use harness::kafka::Broker;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -30,10 +30,10 @@ const ANY_TIME: [(&str, &str); 2] = [("retention.ms", "-1"), ("message.timestamp
 struct Seen(BTreeMap<Time, BTreeSet<String>>);
 
 impl Observer for Seen {
-    fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure> {
-        let (user, mut rows) = (shelf.dictionary().user("ada"), Vec::new());
-        shelf.glance(user).history(user, &mut rows);
-        let name = |product| shelf.dictionary().product_name(product).expect("a known product").to_string();
+    fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
+        let (user, mut rows) = (reader.dictionary().user("ada"), Vec::new());
+        reader.view(user).history(user, &mut rows);
+        let name = |product| reader.dictionary().product_name(product).expect("a known product").to_string();
         self.0.insert(step, rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect());
         Ok(())
     }

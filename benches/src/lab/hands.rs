@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use dataflow::pace::TickRules;
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 use vitrine::clock::wall_ms;
 
@@ -50,11 +50,11 @@ impl Hands {
     }
 
     /// The rules in this clock's unit.
-    pub(super) fn ticks(&self, rules: TickRules) -> TickRules {
+    pub(super) fn ticks(&self, rules: TickPolicy) -> TickPolicy {
         match self {
             Hands::Wall(..) | Hands::ByHand(_) => rules,
             Hands::Micros(_) => {
-                TickRules { idle_tick_ms: rules.idle_tick_ms * 1000, tick_ms_max: rules.tick_ms_max * 1000, ..rules }
+                TickPolicy { idle_tick_ms: rules.idle_tick_ms * 1000, tick_ms_max: rules.tick_ms_max * 1000, ..rules }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::sync::mpsc::Receiver;
 
-use dataflow::feed::{Fed, Feed, Position};
+use dataflow::feed::{Feed, FeedProgress, Position};
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
@@ -39,7 +39,7 @@ impl Stall {
 }
 
 impl Feed for Stall {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let mut records = 0;
         while records < budget {
             if self.at_hand.is_none() {
@@ -55,11 +55,11 @@ impl Feed for Stall {
                 self.done += 1;
             }
         }
-        Fed { records, waiting: self.at_hand.as_ref().map_or(0, ExactSizeIterator::len), reached: None }
+        FeedProgress { records, waiting: self.at_hand.as_ref().map_or(0, ExactSizeIterator::len), reached: None }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: self.index as i32, next: self.done, proof: None });
+        out.push(Position { stream: STREAM.into(), partition: self.index as i32, next: self.done, fingerprint: None });
     }
 }
 

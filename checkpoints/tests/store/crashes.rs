@@ -159,15 +159,15 @@ fn what_a_start_goes_on_from_is_there_after_a_crash() {
 
 #[test]
 fn a_mark_never_goes_back() {
-    use checkpoints::{Mark, Reached};
+    use checkpoints::{ServedWatermark, WatermarkFile};
     use std::path::Path;
     use std::sync::Arc;
 
     let raise = |disk: &FakeDisk| {
         let mut durable = None;
-        if let Ok(mut mark) = Mark::open(Path::new("marks"), "served", Arc::new(disk.clone())) {
+        if let Ok(mut mark) = WatermarkFile::open(Path::new("marks"), "served", Arc::new(disk.clone())) {
             for to in [5, 3, 8, 8, 13, 21] {
-                if mark.raise(Reached { tick: to, begun: true, caught_up: to > 5 }).is_err() {
+                if mark.raise(ServedWatermark { tick: to, begun: true, caught_up: to > 5 }).is_err() {
                     break;
                 }
                 durable = mark.read();
@@ -176,14 +176,15 @@ fn a_mark_never_goes_back() {
         durable
     };
     let whole = FakeDisk::new();
-    assert_eq!(raise(&whole), Some(Reached { tick: 21, begun: true, caught_up: true }));
+    assert_eq!(raise(&whole), Some(ServedWatermark { tick: 21, begun: true, caught_up: true }));
     for operation in 0..whole.operations() {
         for loss in LOSSES {
             let disk = FakeDisk::new();
             disk.crash_at(operation);
             let durable = raise(&disk);
             disk.crash(loss);
-            let mark = Mark::open(Path::new("marks"), "served", Arc::new(disk)).expect("one block is never torn");
+            let mark =
+                WatermarkFile::open(Path::new("marks"), "served", Arc::new(disk)).expect("one block is never torn");
             let (found, durable) = (mark.read().unwrap_or_default(), durable.unwrap_or_default());
             assert_eq!(found.and(durable), found, "{operation}, {loss:?}: {durable:?} was durable");
         }

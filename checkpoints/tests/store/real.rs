@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use checkpoints::{Disk, Error, FRAME_ROWS_MAX, Kind, Mark, Place, Reached, RealDisk, Rows, Store, Table};
+use checkpoints::{
+    Disk, Error, FRAME_ROWS_MAX, Kind, Place, RealDisk, Rows, ServedWatermark, Store, Table, WatermarkFile,
+};
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::ids::Ids;
 use dataflow::stamp::Stamp;
@@ -85,12 +87,12 @@ fn what_may_not_be_written_is_told_apart_from_what_is_damaged() {
 fn a_mark_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let open = || Mark::open(&dir.path().join("marks"), "served", Arc::clone(&disk)).unwrap();
+    let open = || WatermarkFile::open(&dir.path().join("marks"), "served", Arc::clone(&disk)).unwrap();
     let mut mark = open();
     assert_eq!(mark.read(), None);
     for (tick, caught_up, then) in [(7, false, 7), (5, true, 7), (9, false, 9), (10, false, 10)] {
-        mark.raise(Reached { tick, begun: true, caught_up }).unwrap();
-        let then = Some(Reached { tick: then, begun: true, caught_up: tick != 7 });
+        mark.raise(ServedWatermark { tick, begun: true, caught_up }).unwrap();
+        let then = Some(ServedWatermark { tick: then, begun: true, caught_up: tick != 7 });
         assert_eq!((mark.read(), open().read()), (then, then));
     }
 }

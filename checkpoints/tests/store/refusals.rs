@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use checkpoints::simulation::{FakeDisk, Loss};
-use checkpoints::{Error, Fingerprint, Kind, Mark, Reached};
+use checkpoints::{Error, Fingerprint, Kind, ServedWatermark, WatermarkFile};
 
 use super::shop::{DIR, Held, changes, draft, key, open, place, restorable, restored, story, write};
 
@@ -174,8 +174,8 @@ fn files_of_others_are_never_touched() {
 #[test]
 fn a_mark_needs_no_room_and_only_one_of_its_blocks() {
     let (disk, dir) = (FakeDisk::new(), Path::new(DIR));
-    let open = || Mark::open(dir, "served", Arc::new(disk.clone()));
-    let noted = |tick| Reached { tick, begun: true, caught_up: true };
+    let open = || WatermarkFile::open(dir, "served", Arc::new(disk.clone()));
+    let noted = |tick| ServedWatermark { tick, begun: true, caught_up: true };
     let mut mark = open().expect("there is none yet");
     assert_eq!(mark.read(), None);
     mark.raise(noted(7)).expect("the disk works");
@@ -202,5 +202,5 @@ fn a_mark_of_a_later_format_is_told_from_damage() {
     let body = format!("{:96}\n", "{\"format\":2}");
     let text = format!("{body}crc32c {:08x}\n", crc32c::crc32c(body.as_bytes()));
     disk.put(&dir.join("served"), text.as_bytes());
-    assert!(matches!(Mark::open(dir, "served", Arc::new(disk)), Err(Error::Newer { found: 2, .. })));
+    assert!(matches!(WatermarkFile::open(dir, "served", Arc::new(disk)), Err(Error::Newer { found: 2, .. })));
 }

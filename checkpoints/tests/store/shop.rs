@@ -7,7 +7,7 @@ use std::sync::Arc;
 use checkpoints::simulation::FakeDisk;
 use checkpoints::{Disk, Draft, Error, Fingerprint, Kind, Latest, Place, Restorable, RowWriter, Rows, Store, Written};
 use dataflow::dictionary::{Dictionary, Name};
-use dataflow::feed::{Position, Proof};
+use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::stamp::Stamp;
@@ -111,7 +111,7 @@ pub(crate) fn key() -> Fingerprint {
 }
 
 pub(crate) fn position(tick: Time) -> Position {
-    Position { proof: Some(Proof { at: 1, hash: tick }), ..Position::new("views", 0, tick as i64) }
+    Position { fingerprint: Some(StreamFingerprint { at: 1, hash: tick }), ..Position::new("views", 0, tick as i64) }
 }
 
 pub(crate) fn place(part: u32, parts: u32, keep: usize) -> Place {

@@ -1,7 +1,7 @@
 //! When a worker of another process than the leader's reports: only when the leader would do something else for it.
 
-use super::talk::Report;
-use crate::feed::Fed;
+use super::control::ProgressMessage;
+use crate::feed::FeedProgress;
 use crate::time::Time;
 
 /// Whether the sources of a process are live, and whether those that give a part are heard, by part.
@@ -26,7 +26,14 @@ impl Reporter {
 
     /// What there is to report after `fed` was fed in `tick`; `all` was fed by the whole process, and whether that is as
     /// much as it may, and how its sources are doing.
-    pub(crate) fn after(&mut self, fed: Fed, tick: Time, all: usize, is_full: bool, how: How) -> Option<Report> {
+    pub(crate) fn after(
+        &mut self,
+        fed: FeedProgress,
+        tick: Time,
+        all: usize,
+        is_full: bool,
+        how: How,
+    ) -> Option<ProgressMessage> {
         let state = (fed.waiting / self.step, fed.reached, how);
         let first = fed.records > 0 && tick > self.fed;
         let full = is_full && tick > self.full;
@@ -39,7 +46,14 @@ impl Reporter {
         // What another worker of this process fed is told by that one.
         let told = if fed.records > 0 || full { all.max(fed.records) } else { 0 };
         let (live, heard) = how;
-        Some(Report { worker: self.worker, fed: told, waiting: fed.waiting, reached: fed.reached, live, heard })
+        Some(ProgressMessage {
+            worker: self.worker,
+            fed: told,
+            waiting: fed.waiting,
+            reached: fed.reached,
+            live,
+            heard,
+        })
     }
 }
 
@@ -47,8 +61,8 @@ impl Reporter {
 mod tests {
     use super::*;
 
-    fn fed(records: usize, waiting: usize, reached: Option<Time>) -> Fed {
-        Fed { records, waiting, reached }
+    fn fed(records: usize, waiting: usize, reached: Option<Time>) -> FeedProgress {
+        FeedProgress { records, waiting, reached }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use timely::dataflow::operators::vec::Broadcast;
 
 use crate::ids::{CategoryKey, ProductKey};
 use crate::ops::first::first;
-use crate::rows::{CatalogueRow, Ranking, Seller};
+use crate::rows::{CatalogueRow, ListId, Seller};
 use crate::rules::{Deleted, Rules};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValTrace, by_key, by_key_in_place};
@@ -15,9 +15,9 @@ use crate::trace::arranged::{ByKey, ValTrace, by_key, by_key_in_place};
 pub struct BestSellers<'s> {
     /// The best-seller index, whole in every worker. Key: which list. Value: a product and its buyers, in the order of
     /// the list. Difference: 1 while it is among the first `size`. Changes with buyers and with the catalogue.
-    pub lists: ByKey<'s, Ranking, Seller, Diff>,
+    pub lists: ByKey<'s, ListId, Seller, Diff>,
     /// The same changes, each once in the cluster.
-    pub changes: VecCollection<'s, Time, (Ranking, Seller), Diff>,
+    pub changes: VecCollection<'s, Time, (ListId, Seller), Diff>,
     /// Key: product, with the worker it routes to. Value: a category it is in. Difference: how many rows say so.
     pub categories: ValTrace<ProductKey, CategoryKey, Diff>,
 }
@@ -47,13 +47,13 @@ pub fn lists<'s>(
             listed.clone().filter(|(category, _)| *category != CategoryKey::DELETED).map(|(_, seller)| seller)
         }
     };
-    let local = local.map(|seller| (Ranking::General, seller));
+    let local = local.map(|seller| (ListId::General, seller));
     let in_category = listed
         .filter(|(category, _)| category.is_category())
-        .map(|(category, seller)| (Ranking::Category(category), seller));
+        .map(|(category, seller)| (ListId::Category(category), seller));
     let winners = first(by_key_in_place(local, "SellersOfWorker"), size, "FirstOfWorker")
         .as_collection(|ranking, seller| (*ranking, *seller));
-    let ranked = by_key(in_category.concat(winners), "SellersByRanking", Ranking::route);
+    let ranked = by_key(in_category.concat(winners), "SellersByRanking", ListId::route);
     let changes = first(ranked, size, "FirstOfRanking").as_collection(|ranking, seller| (*ranking, *seller));
     let everywhere = changes.clone().inner.broadcast().as_collection();
     BestSellers { lists: by_key_in_place(everywhere, "BestSellers"), changes, categories: categories_trace }

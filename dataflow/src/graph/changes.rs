@@ -11,7 +11,7 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::ids::UserKey;
-use crate::rows::{Ranking, Seller, Viewed};
+use crate::rows::{ListId, Seller, Viewed};
 use crate::time::{Diff, Time};
 
 /// A row of a list.
@@ -20,7 +20,7 @@ pub enum Change {
     /// A row of a user's history.
     History(UserKey, Viewed),
     /// A row of a best-seller list.
-    BestSellers(Ranking, Seller),
+    BestSellers(ListId, Seller),
 }
 
 /// All changes of one closed tick: a row enters (+1) or leaves (-1) its list. Never empty, sorted.
@@ -37,7 +37,7 @@ pub type ChangeOutlet = Arc<Mutex<dyn FnMut(Changed) + Send>>;
 /// Brings all changes to one worker, holds them until their tick has closed, and hands them out in order.
 pub fn collect<'s>(
     history: VecCollection<'s, Time, (UserKey, Viewed), Diff>,
-    best_sellers: VecCollection<'s, Time, (Ranking, Seller), Diff>,
+    best_sellers: VecCollection<'s, Time, (ListId, Seller), Diff>,
     outlet: ChangeOutlet,
 ) {
     let history = history.map(|(user, viewed)| Change::History(user, viewed));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use timely::progress::Antichain;
 
-use super::{Slots, Snapshot};
-use crate::cluster::Talk;
+use super::{PublishedSnapshots, Snapshot};
+use crate::cluster::ClusterControl;
 use crate::cut::base::{BaseTraces, batches, compact, upper};
-use crate::cut::{Cuts, Journal, Part};
+use crate::cut::{Cuts, DeltaLog, Part};
 use crate::feed::Position;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rows::{Ranking, Seller, Viewed};
+use crate::rows::{ListId, Seller, Viewed};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{KeyTrace, ValTrace};
 
@@ -20,7 +20,7 @@ pub struct Traces {
     /// See [`crate::graph::history::lists`].
     pub history: ValTrace<UserKey, Viewed, Diff>,
     /// See [`crate::graph::bestsellers::BestSellers::lists`].
-    pub best_sellers: ValTrace<Ranking, Seller, Diff>,
+    pub best_sellers: ValTrace<ListId, Seller, Diff>,
     /// See [`crate::graph::catalogue::Catalogue::by_product`].
     pub catalogue: ValTrace<ProductKey, CategoryKey, Diff>,
     /// See [`crate::graph::catalogue::Catalogue::categories`].
@@ -33,13 +33,13 @@ pub struct Traces {
 struct Cutting {
     cuts: Arc<Cuts>,
     tick: Time,
-    journal: Option<Journal>,
+    delta_log: Option<DeltaLog>,
 }
 
 /// Publishes one worker's snapshots.
 pub struct Publisher {
     traces: Traces,
-    slots: Arc<Slots>,
+    snapshots: Arc<PublishedSnapshots>,
     slot: usize,
     upper: Time,
     /// Positions by the tick they were fed in, not yet published.
@@ -47,7 +47,7 @@ pub struct Publisher {
     own: Arc<[Position]>,
     /// Those of other processes' workers, heard by one worker of this one and published beside its own.
     elsewhere: BTreeMap<usize, Vec<Position>>,
-    talk: Option<Talk>,
+    control: Option<ClusterControl>,
     positions: Arc<[Position]>,
     cutting: Option<Cutting>,
     /// Snapshots some reader may still hold: freed here, so that no reader ever frees a large batch.
@@ -56,16 +56,21 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of `traces` into slot number `slot`.
-    pub(crate) fn new(traces: Traces, slots: Arc<Slots>, slot: usize, talk: Option<Talk>) -> Self {
+    pub(crate) fn new(
+        traces: Traces,
+        snapshots: Arc<PublishedSnapshots>,
+        slot: usize,
+        control: Option<ClusterControl>,
+    ) -> Self {
         Publisher {
             traces,
-            slots,
+            snapshots,
             slot,
             upper: 0,
             fed: VecDeque::new(),
             own: Arc::new([]),
             elsewhere: BTreeMap::new(),
-            talk,
+            control,
             positions: Arc::new([]),
             cutting: None,
             retired: Vec::new(),
@@ -78,9 +83,9 @@ impl Publisher {
     }
 
     /// This worker's part of the cut at `tick` is to be handed in when the tick is complete.
-    pub(crate) fn cut(&mut self, cuts: Arc<Cuts>, tick: Time, journal: Option<Journal>) {
+    pub(crate) fn cut(&mut self, cuts: Arc<Cuts>, tick: Time, delta_log: Option<DeltaLog>) {
         // One that was not complete before the next was asked for is given up.
-        self.cutting = Some(Cutting { cuts, tick, journal });
+        self.cutting = Some(Cutting { cuts, tick, delta_log });
     }
 
     pub(crate) fn is_cutting(&self) -> bool {
@@ -96,7 +101,7 @@ impl Publisher {
     /// Publishes if the frontier of all indexes has moved; returns whether it had.
     pub fn publish(&mut self) -> bool {
         let upper = self.traces.upper();
-        let upper = self.talk.as_ref().map_or(upper, |talk| upper.min(talk.heard()));
+        let upper = self.control.as_ref().map_or(upper, |control| upper.min(control.heard()));
         if upper <= self.upper {
             return false;
         }
@@ -105,14 +110,14 @@ impl Publisher {
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
             self.show_positions(cutting.tick + 1);
             let base = self.traces.base.as_ref().map(|base| base.base(cutting.tick)).unwrap_or_default();
-            let part = Part { base, journal: cutting.journal, positions: self.positions.clone() };
+            let part = Part { base, delta_log: cutting.delta_log, positions: self.positions.clone() };
             cutting.cuts.hand_in(cutting.tick, part);
         }
         self.show_positions(upper);
-        let since = self.slots.closed().saturating_sub(1);
+        let since = self.snapshots.closed().saturating_sub(1);
         self.traces.compact(since, upper);
         let snapshot = self.traces.snapshot(upper, since, self.positions.clone());
-        let old = self.slots.publish(self.slot, Arc::new(snapshot));
+        let old = self.snapshots.publish(self.slot, Arc::new(snapshot));
         self.retired.push(old);
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         true
@@ -125,7 +130,7 @@ impl Publisher {
             self.own = own;
             is_news = true;
         }
-        let told = self.talk.as_ref().map(|talk| talk.take_noted(upper)).unwrap_or_default();
+        let told = self.control.as_ref().map(|control| control.take_noted(upper)).unwrap_or_default();
         is_news |= !told.is_empty();
         self.elsewhere.extend(told);
         if is_news && self.elsewhere.is_empty() {

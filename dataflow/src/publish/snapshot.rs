@@ -8,7 +8,7 @@ use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::feed::Position;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rows::{Ranking, Seller, Viewed};
+use crate::rows::{ListId, Seller, Viewed};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{KeyBatch, ValBatch};
 
@@ -17,7 +17,7 @@ pub struct Snapshot {
     /// The last views of the users this worker owns.
     pub(crate) history: Vec<ValBatch<UserKey, Viewed, Diff>>,
     /// All best-seller lists.
-    pub(crate) best_sellers: Vec<ValBatch<Ranking, Seller, Diff>>,
+    pub(crate) best_sellers: Vec<ValBatch<ListId, Seller, Diff>>,
     /// The categories of all products.
     pub(crate) catalogue: Vec<ValBatch<ProductKey, CategoryKey, Diff>>,
     /// All categories.

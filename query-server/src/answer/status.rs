@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::board::{Lines, SourceView, State};
+use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
 
 use crate::app::LastCheckpoint;
@@ -114,15 +114,15 @@ impl<'a> From<&'a SourceView> for Source<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflow::board::Board;
+    use dataflow::source_status::SourceRegistry;
 
     #[test]
     fn lines_without_an_order_are_shown_and_most_of_them_are_worth_a_note() {
-        let board = Board::default();
+        let registry = SourceRegistry::default();
         let source = |lines: Option<Lines>| {
-            lines.into_iter().for_each(|lines| board.source("postgres").lines(lines));
-            board.source("postgres").state(0, State::Live);
-            serde_json::to_value(Source::from(&board.snapshot()[0])).expect("plain data")
+            lines.into_iter().for_each(|lines| registry.source("postgres").lines(lines));
+            registry.source("postgres").state(0, State::Live);
+            serde_json::to_value(Source::from(&registry.snapshot()[0])).expect("plain data")
         };
         let none = source(None);
         assert!(none.get("lines_without_order").is_none() && none.get("note").is_none());

@@ -5,8 +5,8 @@
 //! ```
 
 use dataflow::dictionary::Dictionary;
-use dataflow::rows::{Ranking, Viewed};
-use dataflow::shelf::{Kind, Pick, Recommendations};
+use dataflow::index_reader::{Kind, Pick, Recommendations};
+use dataflow::rows::{ListId, Viewed};
 use dataflow::time::Diff;
 
 use super::instant;
@@ -89,10 +89,10 @@ pub(crate) fn recommendations(
 /// How an explained product begins.
 const PRODUCT: &[u8] = b"{\"product\":";
 
-fn category(dictionary: &Dictionary, ranking: Ranking) -> Option<std::sync::Arc<str>> {
+fn category(dictionary: &Dictionary, ranking: ListId) -> Option<std::sync::Arc<str>> {
     match ranking {
-        Ranking::General => None,
-        Ranking::Category(category) => dictionary.category_name(category),
+        ListId::General => None,
+        ListId::Category(category) => dictionary.category_name(category),
     }
 }
 

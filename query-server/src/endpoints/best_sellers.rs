@@ -1,7 +1,7 @@
 //! `GET /v1/bestsellers` and `GET /v1/categories/{category}/bestsellers`: the products with the most buyers.
 
 use dataflow::hearing::Part;
-use dataflow::rows::Ranking;
+use dataflow::rows::ListId;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -19,23 +19,23 @@ pub(crate) fn read(
     category: Option<&str>,
     parameters: &Parameters,
 ) -> Result<Response<Body>, Problem> {
-    let shelf = &shared.app.shelf;
+    let reader = &shared.app.reader;
     scratch::with(|Scratch { out, sellers, as_of, names, .. }| {
-        let glance = shelf.glance_any();
-        let age = shared.admit(glance.as_of(), &[Part::Shop], parameters)?;
+        let view = reader.view_any();
+        let age = shared.admit(view.as_of(), &[Part::Shop], parameters)?;
         let ranking = match category {
-            None => Ranking::General,
+            None => ListId::General,
             Some(category) => {
-                let key = shelf.dictionary().find_category(category).filter(|key| glance.knows_category(*key));
-                Ranking::Category(key.ok_or(Problem::UnknownCategory)?)
+                let key = reader.dictionary().find_category(category).filter(|key| view.knows_category(*key));
+                ListId::Category(key.ok_or(Problem::UnknownCategory)?)
             }
         };
-        glance.best_sellers(ranking, sellers);
-        if sellers.len() < shelf.rules().items_min {
+        view.best_sellers(ranking, sellers);
+        if sellers.len() < reader.rules().items_min {
             sellers.clear();
         }
         sellers.truncate(parameters.limit);
-        let (as_of, names) = (as_of.text(age.as_of), (names, &**shelf.dictionary()));
+        let (as_of, names) = (as_of.text(age.as_of), (names, &**reader.dictionary()));
         answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

@@ -13,7 +13,7 @@ use crate::answer;
 use crate::body::Body;
 use crate::incoming;
 use crate::problem::Problem;
-use crate::server::slot::Slot;
+use crate::server::connection_state::ConnectionState;
 use crate::shared::Shared;
 use crate::token;
 use split::Framing;
@@ -26,7 +26,7 @@ const HERE_BYTES_MAX: usize = 16 << 10;
 /// Answers 202 once every event is durable.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
+    slot: &Arc<ConnectionState>,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Reply, Problem> {
@@ -62,7 +62,7 @@ fn check(shared: &Shared, events: &[Bytes]) -> Result<(), Problem> {
     for (index, event) in events.iter().enumerate() {
         let refused =
             |refused: crate::Refused| Problem::Malformed { index, field: refused.field, reason: refused.reason };
-        shared.app.intake.check(event).map_err(refused)?;
+        shared.app.event_writer.check(event).map_err(refused)?;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn check(shared: &Shared, events: &[Bytes]) -> Result<(), Problem> {
 async fn append(shared: &Shared, events: Vec<Bytes>) -> Result<Response<Body>, Problem> {
     let count = events.len();
     let timeout = Duration::from_millis(shared.settings.intake_timeout_ms);
-    let appended = tokio::time::timeout(timeout, shared.app.intake.append(events)).await;
+    let appended = tokio::time::timeout(timeout, shared.app.event_writer.append(events)).await;
     let positions = appended.map_err(|_| Problem::IntakeTimeout)??;
     Ok(answer::simple::accepted(count, &token::encode(positions)))
 }

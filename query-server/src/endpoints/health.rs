@@ -1,6 +1,6 @@
 //! `GET /livez` and `GET /readyz`: whether the process answers, and whether its answers are complete and fresh.
 
-use dataflow::board::{SourceView, State};
+use dataflow::source_status::{SourceView, State};
 use dataflow::time::Time;
 use hyper::Response;
 
@@ -17,8 +17,8 @@ pub(crate) fn live() -> Response<Body> {
 
 /// Answers 200, or 503 with every reason why not.
 pub(crate) fn ready(shared: &Shared) -> Result<Response<Body>, Problem> {
-    let as_of = shared.app.shelf.glance_any().as_of();
-    match unreadiness(shared, &shared.app.board.snapshot(), as_of) {
+    let as_of = shared.app.reader.view_any().as_of();
+    match unreadiness(shared, &shared.app.registry.snapshot(), as_of) {
         Some(reasons) => Err(Problem::NotReady(reasons)),
         None => Ok(simple::ready(&instant::text(as_of))),
     }
@@ -34,7 +34,7 @@ pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) 
         reasons.push("what was answered before the last start has not been reached again".into());
     }
     let age_ms = shared.app.clock.now().saturating_sub(as_of);
-    if shared.app.board.freshness().as_of(as_of, &[]).is_none() {
+    if shared.app.registry.freshness().as_of(as_of, &[]).is_none() {
         reasons.push("nothing is shown yet: the sources are being asked what they hold".into());
     } else if age_ms > shared.settings.staleness_max_ms {
         reasons.push(format!("the newest state shown is as of {}, {} ago", instant::text(as_of), ago(age_ms)));

@@ -20,18 +20,18 @@ pub(crate) fn read(
     parameters: &Parameters,
     legacy: bool,
 ) -> Result<Response<Body>, Problem> {
-    let shelf = &shared.app.shelf;
+    let reader = &shared.app.reader;
     scratch::with(|Scratch { out, as_of, names, .. }| {
-        let key = shelf.dictionary().find_user(user);
-        let glance = shelf.glance(key);
-        let age = shared.admit(glance.as_of(), &Part::ALL, parameters)?;
-        let mut made = glance.recommendations(key);
-        if made.picks.len() < shelf.rules().items_min {
+        let key = reader.dictionary().find_user(user);
+        let view = reader.view(key);
+        let age = shared.admit(view.as_of(), &Part::ALL, parameters)?;
+        let mut made = view.recommendations(key);
+        if made.picks.len() < reader.rules().items_min {
             made.picks.clear();
         }
         made.picks.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
-        user_shelf::recommendations(out, user, &made, (names, shelf.dictionary()), shape);
+        user_shelf::recommendations(out, user, &made, (names, reader.dictionary()), shape);
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

@@ -21,7 +21,7 @@ pub(crate) fn answer(shared: &Arc<Shared>, user: Cow<'_, str>, product: Cow<'_, 
         if let Some(positions) = &parameters.after {
             wait_for(&shared, positions, parameters.wait).await?;
         }
-        shared.admit(shared.app.shelf.glance_any().as_of(), &[Part::Views], &parameters)?;
+        shared.admit(shared.app.reader.view_any().as_of(), &[Part::Views], &parameters)?;
         let viewed_at = viewed_at(&shared, &user, &product).ok_or(Problem::NotInHistory)?;
         // At least the latest view, so that a fast client clock cannot bring the product back.
         let at = shared.app.clock.now().max(viewed_at);
@@ -32,7 +32,7 @@ pub(crate) fn answer(shared: &Arc<Shared>, user: Cow<'_, str>, product: Cow<'_, 
 
 async fn remove(shared: &Shared, user: &str, product: &str, at: Millis) -> Result<(), Problem> {
     let settings = &shared.settings;
-    let removing = shared.app.intake.remove(user, product, at);
+    let removing = shared.app.event_writer.remove(user, product, at);
     let removed = tokio::time::timeout(Duration::from_millis(settings.intake_timeout_ms), removing).await;
     let position = removed.map_err(|_| Problem::IntakeTimeout)??;
     match shared.waits.visible(&[position], Duration::from_millis(settings.wait_ms_max)).await {
@@ -43,11 +43,11 @@ async fn remove(shared: &Shared, user: &str, product: &str, at: Millis) -> Resul
 
 /// When the user viewed the product last, if the history holds it.
 fn viewed_at(shared: &Shared, user: &str, product: &str) -> Option<Millis> {
-    let shelf = &shared.app.shelf;
-    let product = shelf.dictionary().find_product(product)?;
+    let reader = &shared.app.reader;
+    let product = reader.dictionary().find_product(product)?;
     scratch::with(|Scratch { viewed, .. }| {
-        let key = shelf.dictionary().find_user(user);
-        shelf.glance(key).history(key, viewed);
+        let key = reader.dictionary().find_user(user);
+        reader.view(key).history(key, viewed);
         viewed.iter().find(|(row, _)| row.product == product).map(|(row, _)| row.at())
     })
 }

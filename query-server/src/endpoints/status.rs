@@ -38,8 +38,8 @@ pub(crate) fn answer(shared: &Arc<Shared>) -> Reply {
 pub(crate) async fn text(shared: &Arc<Shared>) -> Bytes {
     let categories = categories(shared).await;
     let app = &shared.app;
-    let as_of = app.shelf.glance_any().as_of();
-    let views = app.board.snapshot();
+    let as_of = app.reader.view_any().as_of();
+    let views = app.registry.snapshot();
     let reason = unreadiness(shared, &views, as_of);
     let mut dead_letters = BTreeMap::new();
     for (reason, letters) in views.iter().flat_map(|view| &view.rejected) {
@@ -47,7 +47,7 @@ pub(crate) async fn text(shared: &Arc<Shared>) -> Bytes {
     }
     let others = views.iter().flat_map(|view| view.ignored.values().chain(view.rejected.values()));
     let events_total = views.iter().map(|view| view.accepted).sum::<u64>() + others.sum::<u64>();
-    let sizes = app.shelf.index_sizes().into_iter();
+    let sizes = app.reader.index_sizes().into_iter();
     let status = Status {
         version: app.version,
         as_of: instant::text(as_of),
@@ -92,9 +92,9 @@ async fn categories(shared: &Arc<Shared>) -> Arc<[String]> {
 }
 
 fn look_for_categories(shared: &Shared) -> Arc<[String]> {
-    let shelf = &shared.app.shelf;
-    let keys = shelf.glance_any().selling_categories();
-    let names = keys.into_iter().filter_map(|key| shelf.dictionary().category_name(key));
+    let reader = &shared.app.reader;
+    let keys = reader.view_any().selling_categories();
+    let names = keys.into_iter().filter_map(|key| reader.dictionary().category_name(key));
     let mut names: Vec<String> = names.take(CATEGORIES_MAX).map(|name| name.to_string()).collect();
     names.sort_unstable();
     names.into()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
@@ -110,18 +110,18 @@ fn forwarding(shared: &Shared, figured: &mut Figured) {
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]
 fn engine(shared: &Shared, figured: &mut Figured) {
     let app = &shared.app;
-    let as_of = app.shelf.glance_any().as_of();
+    let as_of = app.reader.view_any().as_of();
     let age_ms = app.clock.now().saturating_sub(as_of);
     // Before the first tick there is no state that could have an age.
-    let age = (app.shelf.slots().closed() > 0).then_some((vec![], age_ms as f64 / 1e3));
+    let age = (app.reader.snapshots().closed() > 0).then_some((vec![], age_ms as f64 / 1e3));
     figured.gauge("vitrine_as_of_age_seconds", "Age of the state shown", age);
-    let ready = unreadiness(shared, &app.board.snapshot(), as_of).is_none();
+    let ready = unreadiness(shared, &app.registry.snapshot(), as_of).is_none();
     figured.gauge("vitrine_ready", "1 when answers are complete and fresh", [(vec![], f64::from(u8::from(ready)))]);
     figured.counter("vitrine_ticks", "Ticks closed", [(vec![], app.ticks.ticks())]);
-    let late = app.shelf.late_lines();
+    let late = app.reader.late_lines();
     let help = "Order lines that had left the window when they arrived";
     figured.counter("vitrine_late_order_lines", help, [(vec![], late)]);
-    let sizes = app.shelf.index_sizes();
+    let sizes = app.reader.index_sizes();
     let index = |name: &str| vec![("index", name.to_owned())];
     let updates = sizes.iter().map(|(name, size)| (index(name), size.updates as f64));
     figured.gauge("vitrine_index_updates", "Updates held by a published index", updates);
@@ -140,13 +140,13 @@ fn engine(shared: &Shared, figured: &mut Figured) {
         figured.counter("vitrine_checkpoints", "Checkpoints taken", [(vec![], last.taken)]);
         figured.counter("vitrine_checkpoint_failures", "Checkpoints that failed", [(vec![], last.failed)]);
     }
-    let products = app.shelf.dictionary().products_len() as f64;
+    let products = app.reader.dictionary().products_len() as f64;
     figured.gauge("vitrine_product_ids", "Product ids known", [(vec![], products)]);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]
 fn sources(shared: &Shared, figured: &mut Figured) {
-    let views = shared.app.board.snapshot();
+    let views = shared.app.registry.snapshot();
     let source = |name: &str| ("source", name.to_owned());
     let live = views.iter().map(|view| (vec![source(view.name)], f64::from(u8::from(view.state == State::Live))));
     figured.gauge("vitrine_source_live", "1 when a source has caught up and follows", live);

@@ -35,19 +35,19 @@ pub(crate) struct Arrival {
 }
 
 /// The way to one serving thread.
-pub(crate) struct Lane {
+pub(crate) struct ThreadQueue {
     arrivals: mpsc::Sender<Arrival>,
     open: Places,
 }
 
 /// A lane and its end.
-pub(crate) fn lane(shared: &Shared) -> (Lane, mpsc::Receiver<Arrival>) {
+pub(crate) fn lane(shared: &Shared) -> (ThreadQueue, mpsc::Receiver<Arrival>) {
     let (arrivals, end) = mpsc::channel(shared.settings.connections_max.max(1));
-    (Lane { arrivals, open: Places::new(usize::MAX) }, end)
+    (ThreadQueue { arrivals, open: Places::new(usize::MAX) }, end)
 }
 
 /// Accepts until the shutdown begins; then the address is free again.
-pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Shared>) {
+pub(crate) async fn run(listener: TcpListener, lanes: Vec<ThreadQueue>, shared: Arc<Shared>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime takes a nonblocking listener");
     let refused_max = shared.settings.connections_max / REFUSALS_SHARE;
     let refusals = Places::new(refused_max.clamp(*REFUSALS.start(), *REFUSALS.end()));
@@ -92,7 +92,7 @@ pub(crate) async fn run(listener: TcpListener, lanes: Vec<Lane>, shared: Arc<Sha
 fn hand_over(
     stream: TcpStream,
     is_short: bool,
-    lanes: &[Lane],
+    lanes: &[ThreadQueue],
     turn: usize,
     shared: &Arc<Shared>,
     refusals: &Places,

@@ -13,14 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 
-use super::slot::{Slot, Verdict};
-use super::wire::Wire;
+use super::connection_state::{ConnectionCommand, ConnectionState};
+use super::lingering::LingeringStream;
 use crate::dispatch::{Answering, Thread, dispatch};
 
 /// The dispatcher as hyper wants it, for one connection.
 struct Requests {
     thread: Arc<Thread>,
-    slot: Arc<Slot>,
+    slot: Arc<ConnectionState>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -34,7 +34,7 @@ impl Service<Request<Incoming>> for Requests {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn run(http: http1::Builder, wire: Wire, thread: Arc<Thread>, slot: Arc<Slot>) {
+pub(crate) async fn run(http: http1::Builder, wire: LingeringStream, thread: Arc<Thread>, slot: Arc<ConnectionState>) {
     let _ending = slot.ends();
     let requests = Requests { thread, slot: slot.clone() };
     let mut connection = pin!(http.serve_connection(TokioIo::new(wire), requests));
@@ -42,12 +42,12 @@ pub(crate) async fn run(http: http1::Builder, wire: Wire, thread: Arc<Thread>, s
     let ended = poll_fn(|context| {
         slot.wake_by(context.waker());
         match slot.verdict() {
-            Verdict::Abort => return Poll::Ready(Ok(())),
-            Verdict::Finish if !told => {
+            ConnectionCommand::Abort => return Poll::Ready(Ok(())),
+            ConnectionCommand::Finish if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
-            Verdict::Go | Verdict::Finish => {}
+            ConnectionCommand::Go | ConnectionCommand::Finish => {}
         }
         connection.as_mut().poll(context)
     });

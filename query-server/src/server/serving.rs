@@ -10,8 +10,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::accept::Arrival;
 use super::connection;
-use super::slot::{Clock, Slot, Verdict};
-use super::wire::Wire;
+use super::connection_state::{Clock, ConnectionCommand, ConnectionState};
+use super::lingering::LingeringStream;
 use crate::dispatch::Thread;
 use crate::metrics::counters::Counters;
 use crate::settings::Settings;
@@ -22,12 +22,12 @@ const READ_MAX: usize = 80 << 10;
 
 /// Serves what arrives until the shutdown begins, then until every connection has ended or time is up.
 pub(crate) async fn run(shared: Arc<Shared>, counters: Arc<Counters>, arrivals: mpsc::Receiver<Arrival>) {
-    let keeper = Keeper {
+    let keeper = TimeoutReaper {
         http: http(&shared.settings),
         thread: Arc::new(Thread { shared: shared.clone(), counters }),
         clock: Arc::default(),
         started: Instant::now(),
-        slots: Vec::new(),
+        snapshots: Vec::new(),
     };
     keeper.keep(arrivals).await;
 }
@@ -41,15 +41,15 @@ fn http(settings: &Settings) -> http1::Builder {
 }
 
 /// Keeps a thread's connections: a look around now and then costs less than a timer a request.
-struct Keeper {
+struct TimeoutReaper {
     http: http1::Builder,
     thread: Arc<Thread>,
     clock: Arc<Clock>,
     started: Instant,
-    slots: Vec<Arc<Slot>>,
+    snapshots: Vec<Arc<ConnectionState>>,
 }
 
-impl Keeper {
+impl TimeoutReaper {
     async fn keep(mut self, mut arrivals: mpsc::Receiver<Arrival>) {
         let mut rounds = tokio::time::interval(round(&self.thread.shared.settings));
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,9 +73,9 @@ impl Keeper {
         let patience = Duration::from_millis(self.thread.shared.settings.shutdown_ms);
         let finished = async {
             loop {
-                self.slots.iter().for_each(|slot| slot.judge(Verdict::Finish));
-                self.slots.retain(|slot| !slot.has_ended());
-                if self.slots.is_empty() {
+                self.snapshots.iter().for_each(|slot| slot.judge(ConnectionCommand::Finish));
+                self.snapshots.retain(|slot| !slot.has_ended());
+                if self.snapshots.is_empty() {
                     return;
                 }
                 rounds.tick().await;
@@ -89,9 +89,9 @@ impl Keeper {
 
     fn take(&mut self, arrival: Arrival) {
         let Ok(stream) = TcpStream::from_std(arrival.stream) else { return };
-        let slot = Arc::new(Slot::new(self.clock.clone()));
-        let wire = Wire::new(stream, slot.clone(), self.thread.counters.clone());
-        self.slots.push(slot.clone());
+        let slot = Arc::new(ConnectionState::new(self.clock.clone()));
+        let wire = LingeringStream::new(stream, slot.clone(), self.thread.counters.clone());
+        self.snapshots.push(slot.clone());
         let served = connection::run(self.http.clone(), wire, self.thread.clone(), slot);
         let places = arrival.places;
         tokio::spawn(async move {
@@ -102,9 +102,12 @@ impl Keeper {
 
     fn look_around(&mut self) {
         self.clock.set(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        self.slots.retain(|slot| !slot.has_ended());
+        self.snapshots.retain(|slot| !slot.has_ended());
         let settings = &self.thread.shared.settings;
-        self.slots.iter().filter(|slot| slot.is_overdue(settings)).for_each(|slot| slot.judge(Verdict::Abort));
+        self.snapshots
+            .iter()
+            .filter(|slot| slot.is_overdue(settings))
+            .for_each(|slot| slot.judge(ConnectionCommand::Abort));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A source is away: the lists that are made of it age and say so, the others stay fresh.
 
-use dataflow::board::State;
 use dataflow::hearing::Part;
+use dataflow::source_status::State;
 use vitrine_query_server::Floor;
 
 use crate::client::Connection;

@@ -1,7 +1,7 @@
 //! Operations: probes, metrics, status, the stream and the page.
 
-use dataflow::board::State;
 use dataflow::rules::Rules;
+use dataflow::source_status::State;
 use dataflow::time::Time;
 use serde_json::Value;
 use vitrine_query_server::Floor;

@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use dataflow::board::{Board, Progress, SourceBoard, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{self, Engine};
-use dataflow::feed::{Fed, Feed, Position, Seat, Waker};
+use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
 use dataflow::ids::{Ids, RowKey};
+use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
-use dataflow::shelf::Shelf;
+use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
 use vitrine_query_server::{
-    App, BoxFuture, Floor, Intake, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve,
+    App, BoxFuture, EventWriter, Floor, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
@@ -37,7 +37,7 @@ pub(crate) enum Record {
 
 #[derive(Default)]
 struct Log {
-    /// See [`Fed::reached`].
+    /// See [`FeedProgress::reached`].
     reached: Mutex<Option<Time>>,
     records: Mutex<Vec<Record>>,
     waker: Mutex<Option<Waker>>,
@@ -50,18 +50,18 @@ impl Log {
         if let Some(waker) = &*self.waker.lock().unwrap() {
             waker.wake();
         }
-        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap(), proof: None }
+        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap(), fingerprint: None }
     }
 }
 
 struct LogFeed {
     log: Arc<Log>,
-    board: Arc<SourceBoard>,
+    registry: Arc<SourceStatus>,
     next: usize,
 }
 
 impl Feed for LogFeed {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let log = self.log.records.lock().unwrap();
         let end = log.len().min(self.next + budget);
         for record in &log[self.next..end] {
@@ -69,14 +69,14 @@ impl Feed for LogFeed {
         }
         let records = end - self.next;
         self.next = end;
-        self.board.accepted(records as u64);
-        self.board.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
+        self.registry.accepted(records as u64);
+        self.registry.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
         let reached = *self.log.reached.lock().unwrap();
-        Fed { records, waiting: log.len() - end, reached }
+        FeedProgress { records, waiting: log.len() - end, reached }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, proof: None });
+        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, fingerprint: None });
     }
 }
 
@@ -134,7 +134,7 @@ impl Desk {
                 2 => std::future::pending().await,
                 3 => Err(NotTaken::Unsure("the broker went away".into())),
                 4 => Err(NotTaken::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
-                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, proof: None }),
+                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
             }
         })
     }
@@ -157,7 +157,7 @@ fn view(event: &[u8]) -> Result<Record, Refused> {
     })
 }
 
-impl Intake for Desk {
+impl EventWriter for Desk {
     fn check(&self, event: &[u8]) -> Result<(), Refused> {
         assert!(!event.contains(&b'\n'), "an event is on one line");
         view(event).map(drop)
@@ -203,9 +203,9 @@ pub(crate) struct Start {
 /// A shop that is served.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
-    shelf: Shelf,
+    reader: IndexReader,
     engine: Option<Engine>,
-    pub(crate) source: Arc<SourceBoard>,
+    pub(crate) source: Arc<SourceStatus>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) shutdown: Shutdown,
     log: Arc<Log>,
@@ -236,24 +236,24 @@ impl Shop {
     }
 
     fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
-        let board = Arc::new(Board::default());
-        let (log, source) = (Arc::new(Log::default()), board.source("events"));
+        let registry = Arc::new(SourceRegistry::default());
+        let (log, source) = (Arc::new(Log::default()), registry.source("events"));
         *log.reached.lock().unwrap() = start.reached;
-        let engine = engine(rules, workers, log.clone(), board.clone());
+        let engine = engine(rules, workers, log.clone(), registry.clone());
         source.state(0, State::Live);
-        let live_since = board.snapshot()[0].live_since;
-        let shelf = engine.shelf().clone();
-        let shelf = if let Some((process, _)) = place { shelf.in_cluster(process, 2) } else { shelf };
+        let live_since = registry.snapshot()[0].live_since;
+        let reader = engine.reader().clone();
+        let reader = if let Some((process, _)) = place { reader.in_cluster(process, 2) } else { reader };
         let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
             floor: start.floor,
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             checkpoints: None,
-            shelf: shelf.clone(),
-            board,
+            reader: reader.clone(),
+            registry,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),
-            intake: desk.clone(),
+            event_writer: desk.clone(),
             workers,
             version: "1.2.3",
             embedded: vec!["log".into()],
@@ -262,7 +262,7 @@ impl Shop {
         let running = serve(listener, settings, app, shutdown.clone()).unwrap();
         let shop = Shop {
             address: running.address(),
-            shelf,
+            reader,
             engine: Some(engine),
             source,
             desk,
@@ -271,13 +271,14 @@ impl Shop {
             running: Some(running),
         };
         // Answers have a time, and the shop is ready.
-        assert!(shop.shelf.slots().wait_until(PATIENCE, || shop.shelf.slots().closed() > live_since));
+        assert!(shop.reader.snapshots().wait_until(PATIENCE, || shop.reader.snapshots().closed() > live_since));
         shop
     }
 
     /// A user whom another process holds.
     pub(crate) fn stranger(&self) -> String {
-        let of_another = |user: &String| self.shelf.owner_elsewhere(self.shelf.dictionary().find_user(user)).is_some();
+        let of_another =
+            |user: &String| self.reader.owner_elsewhere(self.reader.dictionary().find_user(user)).is_some();
         (0..).map(|number| format!("user-{number}")).find(of_another).unwrap()
     }
 
@@ -297,8 +298,8 @@ impl Shop {
     /// Writes to the log and waits until it shows.
     pub(crate) fn happened(&self, records: impl IntoIterator<Item = Record>) {
         let position = self.log.append(records);
-        let slots = self.shelf.slots();
-        assert!(slots.wait_until(PATIENCE, || slots.covers(&position)), "what happened must show");
+        let snapshots = self.reader.snapshots();
+        assert!(snapshots.wait_until(PATIENCE, || snapshots.covers(&position)), "what happened must show");
     }
 
     /// Writes to the log, whenever it may show.
@@ -329,19 +330,19 @@ impl Drop for Shop {
     }
 }
 
-fn engine(rules: Rules, workers: usize, log: Arc<Log>, board: Arc<Board>) -> Engine {
-    let source = board.source("events");
-    let open_feeds = move |seat: Seat| -> Vec<Box<dyn Feed>> {
+fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegistry>) -> Engine {
+    let source = registry.source("events");
+    let open_feeds = move |seat: WorkerContext| -> Vec<Box<dyn Feed>> {
         if seat.index > 0 {
             return Vec::new();
         }
         *log.waker.lock().unwrap() = Some(seat.waker);
-        vec![Box::new(LogFeed { log: log.clone(), board: source.clone(), next: 0 })]
+        vec![Box::new(LogFeed { log: log.clone(), registry: source.clone(), next: 0 })]
     };
     let settings = engine::Settings {
         workers,
         rules,
-        ticks: TickRules::default(),
+        ticks: TickPolicy::default(),
         idle_merge_effort: 1000,
         dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
         clock: Arc::new(WallClock),
@@ -350,7 +351,7 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, board: Arc<Board>) -> Eng
         restore: None,
         journal_max: None,
         lease: None,
-        board,
+        registry,
     };
     Engine::start(settings).unwrap()
 }

@@ -8,12 +8,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use dataflow::board::Board;
-use dataflow::feed::{Fed, Waker};
+use dataflow::feed::{FeedProgress, Waker};
 use dataflow::graph::Plan;
-use dataflow::publish::Slots;
-use dataflow::station::Station;
+use dataflow::publish::PublishedSnapshots;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, Time};
+use dataflow::worker_graph::WorkerGraph;
 use rdkafka::Message;
 use rdkafka::message::OwnedMessage;
 use sources::kafka;
@@ -43,7 +43,7 @@ fn append(log: &SharedLog, at: Millis, appended_at: Millis) {
 
 /// What a process that starts at `now` reads, `budget` records at a time, until nothing more comes.
 struct Read {
-    fed: Vec<Fed>,
+    fed: Vec<FeedProgress>,
     /// Offsets of refused records.
     refused: Vec<i64>,
     accepted: u64,
@@ -71,8 +71,8 @@ fn read_through<U: Upstream>(
     };
     let config = dataflow::workers::config(1, 300).worker;
     let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
-    let mut station = Station::new(&mut worker, &plan, &Arc::new(Slots::new(1)));
-    let (board, (letters_in, letters)) = (Arc::new(Board::default()), sync_channel(100));
+    let mut worker_graph = WorkerGraph::new(&mut worker, &plan, &Arc::new(PublishedSnapshots::new(1)));
+    let (registry, (letters_in, letters)) = (Arc::new(SourceRegistry::default()), sync_channel(100));
     let (mut watching, mut feed) = by_hand::open(Parts {
         upstream,
         fetch,
@@ -80,23 +80,24 @@ fn read_through<U: Upstream>(
         resume: Arc::new(|_, _| None),
         answered_before,
         clock: Arc::new(Clock::new(now)),
-        board: board.clone(),
+        status: registry.clone(),
         dead_letters: letters_in,
         future_max_ms: 5 * MINUTE_MS,
         past_max_ms: 3650 * DAY_MS,
     });
-    let mut fed = vec![feed.feed(station.inputs(), budget)];
+    let mut fed = vec![feed.feed(worker_graph.inputs(), budget)];
     // The second look mends what the first reading ran into.
     for _ in 0..2 {
         watching.look(true);
         loop {
-            fed.push(feed.feed(station.inputs(), budget));
+            fed.push(feed.feed(worker_graph.inputs(), budget));
             if fed.last().is_some_and(|fed| fed.records == 0) {
                 break;
             }
         }
     }
-    let accepted = board.snapshot().into_iter().find(|view| view.name == kafka::NAME).map_or(0, |view| view.accepted);
+    let accepted =
+        registry.snapshot().into_iter().find(|view| view.name == kafka::NAME).map_or(0, |view| view.accepted);
     Read { fed, refused: letters.try_iter().map(|letter| letter.offset).collect(), accepted }
 }
 

@@ -2,7 +2,7 @@
 
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::changes::{Change, Changed};
-use dataflow::rows::Ranking;
+use dataflow::rows::ListId;
 use dataflow::time::{Diff, Time};
 use serde::Serialize;
 
@@ -55,8 +55,8 @@ pub(super) fn write_row(tick: Time, change: &Change, diff: Diff, dictionary: &Di
         ),
         Change::BestSellers(ranking, seller) => {
             let category = match ranking {
-                Ranking::General => None,
-                Ranking::Category(category) => dictionary.category_name(*category),
+                ListId::General => None,
+                ListId::Category(category) => dictionary.category_name(*category),
             };
             write(
                 &BestSellersLine {

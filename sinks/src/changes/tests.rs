@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use dataflow::board::State;
 use dataflow::graph::changes::Change;
 use dataflow::ids::Ids;
-use dataflow::rows::{Ranking, Seller, Viewed};
+use dataflow::rows::{ListId, Seller, Viewed};
+use dataflow::source_status::State;
 use dataflow::time::{Diff, Time};
 use harness::wait_until;
 use serde_json::{Value, json};
@@ -47,8 +47,8 @@ impl Setting {
     }
 
     fn sold(&self, category: Option<&str>, product: &str, buyers: u64, diff: Diff) -> (Change, Diff) {
-        let ranking = category
-            .map_or(Ranking::General, |category| Ranking::Category(self.dictionary.category(category).unwrap()));
+        let ranking =
+            category.map_or(ListId::General, |category| ListId::Category(self.dictionary.category(category).unwrap()));
         let product = self.dictionary.product(product).unwrap();
         (Change::BestSellers(ranking, Seller::new(buyers, product)), diff)
     }

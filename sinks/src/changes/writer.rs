@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataflow::board::State;
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::changes::Changed;
+use dataflow::source_status::State;
 
 use super::line;
 use super::queue::Queue;

@@ -96,7 +96,7 @@ impl State {
                     stream: self.stream.clone(),
                     partition: 0,
                     next: end as i64 - (whole - upto) as i64,
-                    proof: None,
+                    fingerprint: None,
                 })
             } else {
                 Err(Unavailable::Disk { file: self.stream.to_string(), reason: reason.clone() })

@@ -1,8 +1,8 @@
 //! What the reading threads hand to the feed.
 
-use dataflow::board::State;
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::rows::{CatalogueRow, OrderRow};
+use dataflow::source_status::State;
 use dataflow::time::{Diff, Millis};
 
 /// A line of the orders: who ordered, when, and which product.
@@ -14,14 +14,14 @@ pub(super) struct Sale {
 
 /// What somebody did to a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum Interaction {
     View,
     Removal,
 }
 
 /// Changes to the graph's inputs, of one kind.
 pub(super) enum Changes {
-    Deeds(Vec<(Deed, UserKey, ProductKey, Millis)>),
+    Deeds(Vec<(Interaction, UserKey, ProductKey, Millis)>),
     Sales(Vec<(Sale, Diff)>),
     Products(Vec<(CatalogueRow, Diff)>),
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::time::Millis;
 
-use super::batch::{Changes, Deed};
-use super::desk::{Desk, Interruption, Refusal, Voice};
-use super::lines::{self, Stretch};
-use super::place::{Place, line_ends};
+use super::batch::{Changes, Interaction};
+use super::lines::{self, LineRange};
+use super::position::{FilePosition, line_ends};
 use super::reader::Followed;
+use super::refusals::{FileRefusals, Interruption, Refusal, Voice};
 use super::tail::{Look, Span, Tail};
 use super::times::LineTimes;
 use crate::decode::{Event, Kind, Malformed, TimeBounds, decode};
@@ -34,7 +34,7 @@ impl EventFile {
     }
 
     /// The span to read next, if there is anything to read.
-    fn look(&mut self, desk: &Desk) -> Result<Option<Span>, Interruption> {
+    fn look(&mut self, desk: &FileRefusals) -> Result<Option<Span>, Interruption> {
         if self.span.is_some() {
             return Ok(self.span.take());
         }
@@ -50,40 +50,40 @@ impl EventFile {
             Look::Grown(span) => span,
             Look::Replaced(span) => {
                 tracing::warn!(file = %self.tail.path().display(), "cut or replaced, it is read from its start");
-                self.tail.place = Place::default();
+                self.tail.place = FilePosition::default();
                 span
             }
         };
         let now = desk.now();
-        let from_start = self.tail.place == Place::default();
+        let from_start = self.tail.place == FilePosition::default();
         self.times.begin(if from_start { now.min(span.modified_ms()) } else { now });
         Ok(Some(span))
     }
 
     /// Reads the next lines of a span; whether that was all of it.
-    fn stretch(&mut self, span: &Span, desk: &Desk) -> Result<bool, Interruption> {
+    fn stretch(&mut self, span: &Span, desk: &FileRefusals) -> Result<bool, Interruption> {
         let mut place = self.tail.place;
         let mut deeds = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut stretch = Stretch::Unfinished;
+        let mut stretch = LineRange::Unfinished;
         if place.skip(&span.file, span.to())? {
             stretch = lines::read(&span.file, place.offset, span.to(), &mut buffer)?;
         }
         match stretch {
-            Stretch::Unfinished => {}
-            Stretch::TooLong => {
+            LineRange::Unfinished => {}
+            LineRange::TooLong => {
                 let malformed = Malformed::TooLarge { bytes: buffer.len() };
                 desk.refuse(self.voice.name(), place.offset, malformed.into(), &buffer)?;
                 place.skipping = true;
             }
-            Stretch::Lines(bytes) => {
+            LineRange::Lines(bytes) => {
                 let bounds = TimeBounds::around(desk.now());
                 for (at, line) in lines::split(&buffer[..bytes]) {
                     let offset = place.offset + at as u64;
                     let mut time = || self.times.give(|| line_ends(&span.file, offset, span.to()));
                     match event(line, &bounds, &mut time)?.and_then(|event| deed(event, desk)) {
                         Ok(deed) => deeds.extend(deed.map(|(deed, user, product, at)| {
-                            let latest = if deed == Deed::View { self.times.latest() } else { Millis::MAX };
+                            let latest = if deed == Interaction::View { self.times.latest() } else { Millis::MAX };
                             (deed, user, product, at.min(latest))
                         })),
                         Err(refusal) => desk.refuse(self.voice.name(), offset, refusal, line)?,
@@ -94,7 +94,7 @@ impl EventFile {
             }
         }
         self.buffer = buffer;
-        let ended = stretch == Stretch::Unfinished || place.offset == span.to();
+        let ended = stretch == LineRange::Unfinished || place.offset == span.to();
         self.tail.read(span, place, ended)?;
         let changes = (!deeds.is_empty()).then_some(Changes::Deeds(deeds));
         desk.send(self.voice.batch(changes, place.offset, span.to(), ended))?;
@@ -103,7 +103,7 @@ impl EventFile {
 }
 
 impl Followed for EventFile {
-    fn turn(&mut self, desk: &Desk) -> Result<bool, Interruption> {
+    fn turn(&mut self, desk: &FileRefusals) -> Result<bool, Interruption> {
         let Some(span) = self.look(desk)? else { return Ok(false) };
         if !self.stretch(&span, desk)? {
             self.span = Some(span);
@@ -111,7 +111,7 @@ impl Followed for EventFile {
         Ok(true)
     }
 
-    fn trouble(&mut self, error: &io::Error, desk: &Desk) -> Result<(), Interruption> {
+    fn trouble(&mut self, error: &io::Error, desk: &FileRefusals) -> Result<(), Interruption> {
         self.span = None;
         Ok(self.voice.trouble(&self.tail, error.to_string()).map_or(Ok(()), |batch| desk.send(batch))?)
     }
@@ -131,12 +131,12 @@ fn event<'a>(
 }
 
 /// What enters the graph; other kinds of events are counted.
-fn deed(event: Event<'_>, desk: &Desk) -> Result<Option<(Deed, UserKey, ProductKey, Millis)>, Refusal> {
+fn deed(event: Event<'_>, desk: &FileRefusals) -> Result<Option<(Interaction, UserKey, ProductKey, Millis)>, Refusal> {
     let deed = match event.kind {
-        Kind::View => Deed::View,
-        Kind::Removal => Deed::Removal,
+        Kind::View => Interaction::View,
+        Kind::Removal => Interaction::Removal,
         kind => {
-            desk.board.ignored(kind.name());
+            desk.status.ignored(kind.name());
             return Ok(None);
         }
     };

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use dataflow::board::{Progress, SourceBoard, State};
-use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
 use dataflow::rows::LineRow;
+use dataflow::source_status::{Progress, SourceStatus, State};
 
-use super::batch::{Batch, Changes, Deed};
-use super::desk::Desk;
+use super::batch::{Batch, Changes, Interaction};
 use super::events::EventFile;
 use super::orders::Orders;
 use super::products::Products;
 use super::reader::{self, Followed};
+use super::refusals::FileRefusals;
 use super::table::Table;
 use super::{FILES, NAME, Source};
 use crate::side_thread::SideThread;
@@ -29,7 +29,7 @@ pub(super) struct FilesFeed {
     // Before the threads: these are dropped first, and that ends what the threads wait for.
     batches: Vec<Receiver<Batch>>,
     _threads: Vec<SideThread>,
-    board: Arc<SourceBoard>,
+    status: Arc<SourceStatus>,
     streams: [Arc<str>; FILES.len()],
     progress: [Progress; FILES.len()],
     /// Of each file, whether it has been read to its end, or could not be.
@@ -38,22 +38,22 @@ pub(super) struct FilesFeed {
 
 impl FilesFeed {
     /// Starts the reading threads. Where one cannot be started the source stops and says so.
-    pub(super) fn open(source: &Source, seat: &Seat) -> FilesFeed {
+    pub(super) fn open(source: &Source, worker: &WorkerContext) -> FilesFeed {
         let mut feed = FilesFeed {
             batches: Vec::new(),
             _threads: Vec::new(),
-            board: source.board.clone(),
+            status: source.status.clone(),
             streams: FILES.map(Arc::from),
             progress: [Progress { next: 0, end: 0 }; FILES.len()],
             tried: [false; FILES.len()],
         };
         let dir = source.settings.dir.clone();
-        feed.spawn("files-events", source, seat, {
+        feed.spawn("files-events", source, worker, {
             let dir = dir.clone();
             move || (0..3).map(|part| Box::new(EventFile::new(&dir, part)) as Box<dyn Followed>).collect()
         });
         let rest = source.settings.rest;
-        feed.spawn("files-tables", source, seat, move || {
+        feed.spawn("files-tables", source, worker, move || {
             vec![Box::new(Table::<Orders>::new(&dir, 3, rest)), Box::new(Table::<Products>::new(&dir, 4, rest))]
         });
         feed
@@ -63,15 +63,15 @@ impl FilesFeed {
         &mut self,
         name: &str,
         source: &Source,
-        seat: &Seat,
+        worker: &WorkerContext,
         files: impl FnOnce() -> Vec<Box<dyn Followed>> + Send + 'static,
     ) {
         let (batches_in, batches) = sync_channel(BATCHES_MAX);
-        let (clock, dictionary, board) = (source.clock.clone(), seat.dictionary.clone(), source.board.clone());
-        let (letters, waker, window_ms) = (source.letters.clone(), seat.waker.clone(), source.settings.window_ms);
+        let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
+        let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
         let poll = source.settings.poll;
         let thread = SideThread::spawn(name, move |stop| {
-            let desk = Desk { clock, dictionary, board, letters, batches: batches_in, waker, window_ms, stop };
+            let desk = FileRefusals { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
             reader::run(files(), poll, &desk);
         });
         match thread {
@@ -79,7 +79,7 @@ impl FilesFeed {
                 self.batches.push(batches);
                 self._threads.push(thread);
             }
-            Err(error) => self.board.state(0, State::Stopped(format!("a reading thread cannot be started: {error}"))),
+            Err(error) => self.status.state(0, State::Stopped(format!("a reading thread cannot be started: {error}"))),
         }
     }
 
@@ -88,8 +88,8 @@ impl FilesFeed {
         match batch.changes {
             None => {}
             Some(Changes::Deeds(deeds)) => deeds.into_iter().for_each(|(deed, user, product, at)| match deed {
-                Deed::View => inputs.view(user, product, at),
-                Deed::Removal => inputs.removal(user, product, at),
+                Interaction::View => inputs.view(user, product, at),
+                Interaction::Removal => inputs.removal(user, product, at),
             }),
             Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.order(sale.order, diff);
@@ -99,11 +99,11 @@ impl FilesFeed {
         }
         let offset = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
         self.progress[batch.part] = Progress { next: offset(batch.next), end: offset(batch.end) };
-        self.board.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
-        self.board.accepted(records as u64);
+        self.status.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
+        self.status.accepted(records as u64);
         if let Some(state) = batch.state {
             self.tried[batch.part] = true;
-            self.board.state(batch.part, state);
+            self.status.state(batch.part, state);
         }
         // A batch without changes may have moved the position all the same.
         records.max(1)
@@ -111,7 +111,7 @@ impl FilesFeed {
 }
 
 impl Feed for FilesFeed {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let mut records = 0;
         for thread in 0..self.batches.len() {
             while records < budget {
@@ -121,9 +121,9 @@ impl Feed for FilesFeed {
                     Err(TryRecvError::Disconnected) => {
                         let reason = "a reading thread ended unexpectedly, please restart".to_owned();
                         tracing::error!(source = NAME, reason, "files are not read any more");
-                        self.board.state(0, State::Stopped(reason));
+                        self.status.state(0, State::Stopped(reason));
                         self.batches.remove(thread);
-                        return Fed { records, ..Fed::default() };
+                        return FeedProgress { records, ..FeedProgress::default() };
                     }
                 }
             }
@@ -131,12 +131,12 @@ impl Feed for FilesFeed {
         let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();
         // Files do not tell how far they have come in time: it starts when they have been read.
         let reached = self.tried.contains(&false).then_some(0);
-        Fed { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached }
+        FeedProgress { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
         for (stream, progress) in self.streams.iter().zip(&self.progress) {
-            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next, proof: None });
+            out.push(Position { stream: stream.clone(), partition: 0, next: progress.next, fingerprint: None });
         }
     }
 }

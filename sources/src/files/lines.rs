@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::LINE_BYTES_MAX;
-use super::place::read_at;
+use super::position::read_at;
 
 /// Bytes that are read together, as long as lines are shorter.
 const STRETCH: usize = 256 * 1024;
@@ -14,7 +14,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is at a place.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stretch {
+pub(super) enum LineRange {
     /// This many bytes of the buffer are whole lines.
     Lines(usize),
     /// A line above the limit, the buffer holds its beginning.
@@ -24,23 +24,23 @@ pub(super) enum Stretch {
 }
 
 /// Reads whole lines from `from` on into the buffer, up to `to`.
-pub(super) fn read(file: &File, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<Stretch> {
+pub(super) fn read(file: &File, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<LineRange> {
     for size in [STRETCH, LINE_BYTES_MAX + 1] {
         let size = usize::try_from(to.saturating_sub(from)).unwrap_or(size).min(size);
         buffer.resize(size, 0);
         let filled = read_at(file, from, buffer)?;
         buffer.truncate(filled);
         if let Some(last) = buffer.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(Stretch::Lines(last + 1));
+            return Ok(LineRange::Lines(last + 1));
         }
         if filled > LINE_BYTES_MAX {
-            return Ok(Stretch::TooLong);
+            return Ok(LineRange::TooLong);
         }
         if filled < STRETCH {
             break;
         }
     }
-    Ok(Stretch::Unfinished)
+    Ok(LineRange::Unfinished)
 }
 
 /// The lines of a stretch with the offset of each in the stretch, without their ends; empty ones are left out, also where
@@ -67,7 +67,7 @@ mod tests {
         file
     }
 
-    fn read_all(content: &[u8], from: u64) -> (Stretch, Vec<u8>) {
+    fn read_all(content: &[u8], from: u64) -> (LineRange, Vec<u8>) {
         let mut buffer = Vec::new();
         let stretch = read(&file(content), from, content.len() as u64, &mut buffer).unwrap();
         (stretch, buffer)
@@ -75,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_line_without_its_end_waits() {
-        assert_eq!(read_all(b"one\ntwo\nthr", 0).0, Stretch::Lines(8));
-        assert_eq!(read_all(b"one\ntwo\nthr", 8).0, Stretch::Unfinished);
-        assert_eq!(read_all(b"", 0).0, Stretch::Unfinished);
+        assert_eq!(read_all(b"one\ntwo\nthr", 0).0, LineRange::Lines(8));
+        assert_eq!(read_all(b"one\ntwo\nthr", 8).0, LineRange::Unfinished);
+        assert_eq!(read_all(b"", 0).0, LineRange::Unfinished);
         let stretch = b"one\r\n\n\r\ntwo\n";
         assert_eq!(split(stretch).collect::<Vec<_>>(), [(0, &b"one"[..]), (8, b"two")]);
         let stretch = "\u{feff}\r\n\u{feff}{}\n".as_bytes();
@@ -87,11 +87,11 @@ mod tests {
     #[test]
     fn the_limit_is_to_the_byte() {
         let mut line = vec![b'x'; LINE_BYTES_MAX];
-        assert_eq!(read_all(&line, 0).0, Stretch::Unfinished);
+        assert_eq!(read_all(&line, 0).0, LineRange::Unfinished);
         line.push(b'\n');
-        assert_eq!(read_all(&line, 0).0, Stretch::Lines(LINE_BYTES_MAX + 1));
+        assert_eq!(read_all(&line, 0).0, LineRange::Lines(LINE_BYTES_MAX + 1));
         line.insert(0, b'x');
         let (stretch, buffer) = read_all(&line, 0);
-        assert_eq!((stretch, buffer.len()), (Stretch::TooLong, LINE_BYTES_MAX + 1));
+        assert_eq!((stretch, buffer.len()), (LineRange::TooLong, LINE_BYTES_MAX + 1));
     }
 }

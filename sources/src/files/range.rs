@@ -13,14 +13,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dataflow::board::{Board, SourceBoard};
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::Seat;
-use dataflow::replay::Past;
+use dataflow::feed::WorkerContext;
+use dataflow::replay::ReplaySource;
+use dataflow::source_status::{SourceRegistry, SourceStatus};
 
 use super::tail::{Span, Tail};
 use super::{FILES, NAME};
-use crate::past::{Asked, Lane, Progress, Refused, Tables};
+use crate::replay::{Asked, PartitionReplay, Progress, Refused, Tables};
 use events::EventsPast;
 
 /// How many of [`FILES`] hold events.
@@ -96,21 +96,22 @@ impl Range {
     /// When a file cannot be opened a second time.
     pub fn open(
         &self,
-        seat: &Seat,
+        worker: &WorkerContext,
         asked: Asked,
-        board: &Board,
+        status: &SourceRegistry,
         refused: &Refused,
-    ) -> Result<Vec<Box<dyn Past>>, RangeError> {
-        let board = board.source(NAME);
-        let mine = self.spans.iter().take(EVENT_FILES).enumerate().filter(|(part, _)| part % seat.peers == seat.index);
-        let mut pasts: Vec<Box<dyn Past>> = Vec::new();
+    ) -> Result<Vec<Box<dyn ReplaySource>>, RangeError> {
+        let status = status.source(NAME);
+        let mine =
+            self.spans.iter().take(EVENT_FILES).enumerate().filter(|(part, _)| part % worker.peers == worker.index);
+        let mut sources: Vec<Box<dyn ReplaySource>> = Vec::new();
         for (part, span) in mine.filter_map(|(part, span)| Some((part, span.as_ref()?))) {
             let path = self.dir.join(FILES[part]);
             let file = span.file.try_clone().map_err(|error| RangeError::Io { path: path.clone(), error })?;
-            let lane = Lane::new(FILES[part].into(), 0, asked, board.clone(), refused.clone());
-            pasts.push(Box::new(EventsPast::new(path, file, span, lane, self.progress.clone())));
+            let lane = PartitionReplay::new(FILES[part].into(), 0, asked, status.clone(), refused.clone());
+            sources.push(Box::new(EventsPast::new(path, file, span, lane, self.progress.clone())));
         }
-        Ok(pasts)
+        Ok(sources)
     }
 
     /// Reads orders and catalogue.
@@ -121,11 +122,11 @@ impl Range {
         &self,
         asked: Asked,
         dictionary: &Dictionary,
-        board: &Board,
+        status: &SourceRegistry,
         refused: &Refused,
     ) -> Result<Tables, RangeError> {
-        let board: Arc<SourceBoard> = board.source(NAME);
-        tables::read(self, asked, dictionary, &board, refused)
+        let status: Arc<SourceStatus> = status.source(NAME);
+        tables::read(self, asked, dictionary, &status, refused)
     }
 
     /// A table with its name and path, if it is there.

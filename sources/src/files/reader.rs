@@ -3,19 +3,19 @@
 use std::io;
 use std::time::Duration;
 
-use super::desk::{Desk, Interruption};
+use super::refusals::{FileRefusals, Interruption};
 
 /// A file that is followed.
 pub(super) trait Followed {
     /// Reads a little and hands it over; whether there was anything.
-    fn turn(&mut self, desk: &Desk) -> Result<bool, Interruption>;
+    fn turn(&mut self, desk: &FileRefusals) -> Result<bool, Interruption>;
 
     /// The turn failed: says so. It is tried again.
-    fn trouble(&mut self, error: &io::Error, desk: &Desk) -> Result<(), Interruption>;
+    fn trouble(&mut self, error: &io::Error, desk: &FileRefusals) -> Result<(), Interruption>;
 }
 
 /// Follows the files until told to stop.
-pub(super) fn run(mut files: Vec<Box<dyn Followed>>, poll: Duration, desk: &Desk) {
+pub(super) fn run(mut files: Vec<Box<dyn Followed>>, poll: Duration, desk: &FileRefusals) {
     loop {
         let mut moved = false;
         for file in &mut files {

@@ -6,7 +6,7 @@ use std::io;
 use csv_core::{ReadRecordResult, Reader};
 
 use super::LINE_BYTES_MAX;
-use super::place::{Place, read_at};
+use super::position::{FilePosition, read_at};
 use crate::fault::Fault;
 
 /// Bytes that are read together.
@@ -24,7 +24,7 @@ pub(super) struct Records<'f> {
     /// Where the record found last begins.
     start: u64,
     /// Where the next record begins.
-    pub(super) place: Place,
+    pub(super) place: FilePosition,
     parser: Reader,
     block: Vec<u8>,
     block_at: usize,
@@ -66,7 +66,7 @@ impl Fields {
 }
 
 impl<'f> Records<'f> {
-    pub(super) fn new(file: &'f File, place: Place, to: u64, at_rest: bool) -> Self {
+    pub(super) fn new(file: &'f File, place: FilePosition, to: u64, at_rest: bool) -> Self {
         Records {
             file,
             to,
@@ -217,7 +217,7 @@ mod tests {
     fn read(content: &[u8], at_rest: bool) -> Found {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        let mut records = Records::new(&file, Place::default(), content.len() as u64, at_rest);
+        let mut records = Records::new(&file, FilePosition::default(), content.len() as u64, at_rest);
         let (mut found, mut faults) = (Vec::new(), Vec::new());
         loop {
             match records.next().unwrap() {

@@ -8,8 +8,8 @@ use dataflow::dictionary::Dictionary;
 use dataflow::time::{Diff, Millis};
 
 use super::batch::Changes;
-use super::desk::Desk;
 use super::records::{Fields, Next, Records};
+use super::refusals::FileRefusals;
 use crate::fault::Fault;
 use crate::row_store::RowStore;
 
@@ -44,7 +44,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn now(desk: &'a Desk) -> Self {
+    pub(super) fn now(desk: &'a FileRefusals) -> Self {
         Reading { dictionary: &desk.dictionary, now: desk.now(), window_ms: desk.window_ms }
     }
 }

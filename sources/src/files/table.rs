@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use dataflow::time::Millis;
 
-use super::desk::{Desk, Interruption, Voice};
-use super::place::{Place, read_at};
+use super::position::{FilePosition, read_at};
 use super::reader::Followed;
 use super::records::{Next, Records};
+use super::refusals::{FileRefusals, Interruption, Voice};
 use super::rows::{Columns, Line, Reading, Rows};
 use super::tail::{Look, Span, Tail};
 use crate::dead_letter::PAYLOAD_BYTES_MAX;
@@ -68,7 +68,7 @@ impl<R: Rows> Table<R> {
     }
 
     /// Reads the next lines of a span, as rows that are new; whether that was all of it.
-    fn append(&mut self, span: &Span, at_rest: bool, desk: &Desk) -> Result<bool, Interruption> {
+    fn append(&mut self, span: &Span, at_rest: bool, desk: &FileRefusals) -> Result<bool, Interruption> {
         let reading = Reading::now(desk);
         let mut records = Records::new(&span.file, self.tail.place, span.to(), at_rest);
         if self.columns.is_none() {
@@ -106,9 +106,9 @@ impl<R: Rows> Table<R> {
     }
 
     /// Reads the whole file anew; the difference is one batch.
-    fn reread(&mut self, span: &Span, desk: &Desk) -> Result<(), Interruption> {
+    fn reread(&mut self, span: &Span, desk: &FileRefusals) -> Result<(), Interruption> {
         let reading = Reading::now(desk);
-        let mut records = Records::new(&span.file, Place::default(), span.to(), true);
+        let mut records = Records::new(&span.file, FilePosition::default(), span.to(), true);
         self.columns = self.header(&mut records, span, desk)?;
         let Some(columns) = &self.columns else { return Ok(()) };
         let mut refresh = self.store.begin();
@@ -145,7 +145,7 @@ impl<R: Rows> Table<R> {
         &mut self,
         records: &mut Records<'_>,
         span: &Span,
-        desk: &Desk,
+        desk: &FileRefusals,
     ) -> Result<Option<Columns<R>>, Interruption> {
         let next = records.next()?;
         let (found, empty) = match next {
@@ -160,7 +160,7 @@ impl<R: Rows> Table<R> {
             Err(missing) => missing,
         };
         self.unfinished = next == Next::Unfinished;
-        self.tail.read(span, Place::default(), true)?;
+        self.tail.read(span, FilePosition::default(), true)?;
         let batch = if empty && self.store.is_empty() {
             // A table that has yet to be written.
             Some(self.voice.batch(None, 0, span.to(), true))
@@ -175,7 +175,7 @@ impl<R: Rows> Table<R> {
     }
 
     /// Forgets rows that have left the window.
-    fn sweep(&mut self, desk: &Desk) -> Result<(), Stopped> {
+    fn sweep(&mut self, desk: &FileRefusals) -> Result<(), Stopped> {
         let reading = Reading::now(desk);
         if reading.now < self.sweep_at {
             return Ok(());
@@ -207,7 +207,7 @@ impl<R: Rows> Table<R> {
 }
 
 impl<R: Rows> Followed for Table<R> {
-    fn turn(&mut self, desk: &Desk) -> Result<bool, Interruption> {
+    fn turn(&mut self, desk: &FileRefusals) -> Result<bool, Interruption> {
         self.sweep(desk)?;
         let rests = self.tail.rests_for() >= self.rest;
         let (span, at_rest) = match self.span.take() {
@@ -239,7 +239,7 @@ impl<R: Rows> Followed for Table<R> {
         Ok(true)
     }
 
-    fn trouble(&mut self, error: &io::Error, desk: &Desk) -> Result<(), Interruption> {
+    fn trouble(&mut self, error: &io::Error, desk: &FileRefusals) -> Result<(), Interruption> {
         self.span = None;
         Ok(self.voice.trouble(&self.tail, error.to_string()).map_or(Ok(()), |batch| desk.send(batch))?)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dataflow::time::Millis;
 
-use super::place::{Place, read_at};
+use super::position::{FilePosition, read_at};
 
 /// Bytes before the place that are remembered: a file rewritten in place has others there.
 const MARK_BYTES: u64 = 256;
@@ -20,7 +20,7 @@ const SETTLES: Duration = Duration::from_millis(200);
 /// A file, and how much of it has been read.
 pub(super) struct Tail {
     path: PathBuf,
-    pub(super) place: Place,
+    pub(super) place: FilePosition,
     /// How the file was when it was last looked into.
     known: Option<Stamp>,
     /// The bytes just before the place.
@@ -59,7 +59,7 @@ pub(super) enum Look {
 
 impl Tail {
     pub(super) fn new(path: PathBuf) -> Self {
-        Tail { path, place: Place::default(), known: None, mark: Vec::new(), since: None }
+        Tail { path, place: FilePosition::default(), known: None, mark: Vec::new(), since: None }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -109,7 +109,7 @@ impl Tail {
     }
 
     /// The span was read up to `place`. When it was read to its end the file is known as it is there.
-    pub(super) fn read(&mut self, span: &Span, place: Place, to_end: bool) -> io::Result<()> {
+    pub(super) fn read(&mut self, span: &Span, place: FilePosition, to_end: bool) -> io::Result<()> {
         self.place = place;
         self.mark = mark(&span.file, place)?;
         if to_end {
@@ -143,7 +143,7 @@ impl Stamp {
     }
 }
 
-fn mark(file: &File, place: Place) -> io::Result<Vec<u8>> {
+fn mark(file: &File, place: FilePosition) -> io::Result<Vec<u8>> {
     let start = place.offset.saturating_sub(MARK_BYTES);
     let mut mark = vec![0; usize::try_from(place.offset - start).expect("a mark is short")];
     let filled = read_at(file, start, &mut mark)?;
@@ -165,14 +165,14 @@ mod tests {
         fs::write(&path, "one\n").unwrap();
         let mut tail = Tail::new(path.clone());
         let Look::Grown(span) = tail.look().unwrap() else { panic!("a first look") };
-        tail.read(&span, Place { offset: span.to(), skipping: false }, true).unwrap();
+        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
 
         let mut file = File::options().append(true).open(&path).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert!(matches!(tail.look().unwrap(), Look::Same), "it may be being written");
         file.write_all(b"two\n").unwrap();
         let Look::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
-        tail.read(&span, Place { offset: span.to(), skipping: false }, true).unwrap();
+        tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
 
         // Written anew with the same length: seen once it rests.
         fs::write(&path, "six\nten\n").unwrap();

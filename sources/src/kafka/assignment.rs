@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::PartitionId;
+use super::assignments::PartitionId;
 
 /// The worker that reads a partition: the same one for the same partition of every topic, in every process.
 pub(super) fn owner(partition: i32, peers: usize) -> usize {

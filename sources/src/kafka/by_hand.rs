@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::board::Board;
 use dataflow::feed::{Feed, Waker};
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, ServiceClock};
 
-use super::bell::Bell;
-use super::desk::{Desk, Desks};
+use super::assignments::{AllAssignments, Assignments};
 use super::feed::{Common, KafkaFeed};
+use super::notify::Notify;
 use super::upstream::{Fetch, Upstream};
 use super::watch::{Charge, Watch};
 use super::{NAME, Resume};
@@ -30,7 +30,7 @@ pub struct Parts<U, F> {
     /// Says what time it is.
     pub clock: Arc<dyn ServiceClock>,
     /// What the source says about itself.
-    pub board: Arc<Board>,
+    pub status: Arc<SourceRegistry>,
     /// Where refused records go.
     pub dead_letters: DeadLetters,
     /// How far ahead of the clock a time may be.
@@ -52,11 +52,12 @@ impl<U: Upstream> Watching<U> {
 /// A source that no thread moves: its watcher and its feed.
 pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>, Box<dyn Feed>) {
     let Parts { upstream, fetch, topics, resume, answered_before, clock, .. } = parts;
-    let Parts { board, dead_letters, future_max_ms, past_max_ms, .. } = parts;
-    let (board, bell, desks) = (board.source(NAME), Arc::new(Bell::default()), Arc::new(Desks::default()));
+    let Parts { status, dead_letters, future_max_ms, past_max_ms, .. } = parts;
+    let (status, notify, all_assignments) =
+        (status.source(NAME), Arc::new(Notify::default()), Arc::new(AllAssignments::default()));
     let waker = Waker::of_this_thread();
-    let desk = Arc::new(Desk::new(0, waker.clone()));
-    desks.add(desk.clone(), 1);
+    let assignments = Arc::new(Assignments::new(0, waker.clone()));
+    all_assignments.add(assignments.clone(), 1);
     let awaited = answered_before || topics.iter().any(|topic| resume(topic, 0).is_some());
     let charge = Charge {
         upstream,
@@ -65,10 +66,10 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: Parts<U, F>) -> (Watching<U>
         resume,
         answered_before,
         awaited,
-        desks,
-        bell: bell.clone(),
-        board: board.clone(),
+        all_assignments,
+        notify: notify.clone(),
+        status: status.clone(),
     };
-    let common = Common { clock, board, dead_letters, bell, future_max_ms, past_max_ms };
-    (Watching(Watch::new(charge)), Box::new(KafkaFeed::new(fetch, desk, waker, common)))
+    let common = Common { clock, status, dead_letters, notify, future_max_ms, past_max_ms };
+    (Watching(Watch::new(charge)), Box::new(KafkaFeed::new(fetch, assignments, waker, common)))
 }

@@ -9,7 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::bell::Bell;
+use super::notify::Notify;
 
 /// A consumer with our callbacks.
 pub(super) type Consumer = BaseConsumer<Context>;
@@ -30,7 +30,7 @@ pub(super) fn serve(consumer: &Consumer) {
 
 /// Receives what is not a record. All calls come from the thread that polls, during the poll.
 pub(super) struct Context {
-    bell: Arc<Bell>,
+    notify: Arc<Notify>,
     /// Where the partition ended whose end the poll at hand is about to report.
     end: AtomicI64,
     /// Whether the poll at hand was spent on something that it does not return.
@@ -38,8 +38,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
-        Context { bell, end: AtomicI64::new(NONE), spent: AtomicBool::new(false) }
+    pub(super) fn new(notify: Arc<Notify>) -> Self {
+        Context { notify, end: AtomicI64::new(NONE), spent: AtomicBool::new(false) }
     }
 
     /// The offset at which the partition ended that the last poll reported as ended.
@@ -70,7 +70,7 @@ impl ClientContext for Context {
             self.end.store(end_in(reason).unwrap_or(NONE), Ordering::Relaxed);
         } else {
             tracing::debug!(target: "librdkafka", %error, reason);
-            self.bell.ring();
+            self.notify.ring();
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use dataflow::board::{SourceBoard, State};
-use dataflow::feed::{Fed, Feed, Position, Waker};
+use dataflow::feed::{Feed, FeedProgress, Position, Waker};
 use dataflow::inputs::Inputs;
+use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock, Time};
 
 use crate::dead_letter::DeadLetters;
 use crate::decode::TimeBounds;
 
-use super::bell::Bell;
-use super::desk::{Desk, Order, PartitionId};
-use super::intake::Intake;
+use super::assignments::{Assignments, Command, PartitionId};
+use super::notify::Notify;
 use super::reader::Reader;
+use super::record_applier::RecordApplier;
 use super::upstream::Fetch;
 
 /// Records read from one partition before the next has its turn.
@@ -23,9 +23,9 @@ const TURN_MAX: usize = 1024;
 #[derive(Clone)]
 pub(super) struct Common {
     pub(super) clock: Arc<dyn ServiceClock>,
-    pub(super) board: Arc<SourceBoard>,
+    pub(super) status: Arc<SourceStatus>,
     pub(super) dead_letters: DeadLetters,
-    pub(super) bell: Arc<Bell>,
+    pub(super) notify: Arc<Notify>,
     pub(super) future_max_ms: Millis,
     pub(super) past_max_ms: Millis,
 }
@@ -35,7 +35,7 @@ pub(super) struct KafkaFeed<F: Fetch> {
     readers: Vec<Reader<F::Tail>>,
     // After the readers, whose tails are parts of it.
     fetch: F,
-    desk: Arc<Desk>,
+    assignments: Arc<Assignments>,
     waker: Waker,
     common: Common,
     /// The reader whose turn it is.
@@ -50,12 +50,12 @@ pub(super) struct KafkaFeed<F: Fetch> {
 }
 
 impl<F: Fetch> KafkaFeed<F> {
-    pub(super) fn new(fetch: F, desk: Arc<Desk>, waker: Waker, common: Common) -> Self {
-        common.board.state(desk.index(), State::CatchingUp);
+    pub(super) fn new(fetch: F, assignments: Arc<Assignments>, waker: Waker, common: Common) -> Self {
+        common.status.state(assignments.index(), State::CatchingUp);
         KafkaFeed {
             readers: Vec::new(),
             fetch,
-            desk,
+            assignments,
             waker,
             common,
             turn: 0,
@@ -67,20 +67,20 @@ impl<F: Fetch> KafkaFeed<F> {
     }
 
     fn obey(&mut self) {
-        let Some(orders) = self.desk.take() else { return };
+        let Some(orders) = self.assignments.take() else { return };
         self.looked = orders.looked;
         self.passed_over = orders.passed_over;
         self.complete = orders.complete;
         for (id, order) in orders.by_partition {
             self.stop(&id);
-            if let Order::Start { place, next, goal } = order {
+            if let Command::Start { place, next, goal } = order {
                 match self.fetch.start(&id, next, &self.waker) {
                     Ok(tail) => self.readers.push(Reader::new(tail, id, place, next, goal)),
                     Err(error) => {
                         // Ordered again, and then complete again.
                         self.complete = false;
                         place.fail(error.to_string());
-                        self.common.bell.ring();
+                        self.common.notify.ring();
                     }
                 }
             }
@@ -95,15 +95,15 @@ impl<F: Fetch> KafkaFeed<F> {
 
     /// Goes round the partitions until the budget is spent or nothing more has arrived.
     fn read(&mut self, inputs: &mut Inputs, budget: usize) -> usize {
-        let Common { clock, board, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
+        let Common { clock, status, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
         // Not the open tick: while catching up that lies in the past.
         let bounds = TimeBounds { now: clock.now(), future_max: *future_max_ms, past_max: *past_max_ms };
-        let mut intake = Intake::new(inputs, bounds, board);
+        let mut applier = RecordApplier::new(inputs, bounds, status);
         let (mut left, mut dry) = (budget, 0);
         while left > 0 && dry < self.readers.len() {
             self.turn = (self.turn + 1) % self.readers.len();
             let limit = left.min(TURN_MAX);
-            let records = self.readers[self.turn].read(limit, &mut intake, dead_letters);
+            let records = self.readers[self.turn].read(limit, &mut applier, dead_letters);
             dry = if records < limit { dry + 1 } else { 0 };
             left -= records;
         }
@@ -116,7 +116,7 @@ impl<F: Fetch> KafkaFeed<F> {
             return None;
         }
         if self.passed_over {
-            return Some(Fed::UNDATED);
+            return Some(FeedProgress::UNDATED);
         }
         if !self.looked {
             return Some(0);
@@ -127,13 +127,13 @@ impl<F: Fetch> KafkaFeed<F> {
     fn report(&mut self) {
         if !self.caught_up && self.complete && self.readers.iter().all(Reader::reached) {
             self.caught_up = true;
-            self.common.board.state(self.desk.index(), State::Live);
+            self.common.status.state(self.assignments.index(), State::Live);
         }
     }
 }
 
 impl<F: Fetch> Feed for KafkaFeed<F> {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         self.obey();
         self.fetch.serve();
         let records = self.read(inputs, budget);
@@ -141,7 +141,7 @@ impl<F: Fetch> Feed for KafkaFeed<F> {
         // A position that can be gone on from is worth to be made known, though nothing more may come for long.
         let proven = self.readers.iter_mut().filter_map(|reader| reader.is_proven_anew().then_some(())).count();
         let records = records.max(usize::from(proven > 0));
-        Fed { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }
+        FeedProgress { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {

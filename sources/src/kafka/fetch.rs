@@ -10,8 +10,8 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::assignments::PartitionId;
 use super::client::{self, Consumer, Context};
-use super::desk::PartitionId;
 use super::upstream::{Fetch, Polled, Tail, Unanswered};
 
 /// A worker's consumer.

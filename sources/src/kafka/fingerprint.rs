@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 use std::ops::Range;
 
-use dataflow::feed::Proof;
+use dataflow::feed::StreamFingerprint;
 use rdkafka::Message;
 use siphasher::sip::SipHasher13;
 
@@ -18,15 +18,15 @@ pub struct Fingerprint {
     hash: u64,
 }
 
-impl From<Fingerprint> for Proof {
-    fn from(record: Fingerprint) -> Proof {
-        Proof { at: record.offset, hash: record.hash }
+impl From<Fingerprint> for StreamFingerprint {
+    fn from(record: Fingerprint) -> StreamFingerprint {
+        StreamFingerprint { at: record.offset, hash: record.hash }
     }
 }
 
-impl From<Proof> for Fingerprint {
-    fn from(proof: Proof) -> Fingerprint {
-        Fingerprint { offset: proof.at, hash: proof.hash }
+impl From<StreamFingerprint> for Fingerprint {
+    fn from(fingerprint: StreamFingerprint) -> Fingerprint {
+        Fingerprint { offset: fingerprint.at, hash: fingerprint.hash }
     }
 }
 
@@ -135,8 +135,8 @@ impl Sight {
     /// Where another process goes on. A proof vouches for what lies before it; behind it another topic may have been read
     /// that nobody had found out yet, or the end may have been cut off and written anew. So that part is read again, and
     /// everything where nothing is vouched for.
-    pub(super) fn resume(&self, finding: &Finding, proof: Option<Fingerprint>) -> i64 {
-        let vouched_for = proof.map_or(self.ends.low, |proof| self.ends.low.max(proof.offset + 1));
+    pub(super) fn resume(&self, finding: &Finding, fingerprint: Option<Fingerprint>) -> i64 {
+        let vouched_for = fingerprint.map_or(self.ends.low, |fingerprint| self.ends.low.max(fingerprint.offset + 1));
         self.start(finding).min(vouched_for)
     }
 }
@@ -221,13 +221,13 @@ mod tests {
 
     #[test]
     fn what_nothing_vouches_for_is_read_again() {
-        let proof = |at| Some(print(None, b"a", 1, at));
-        let resumed = |sight: Sight, proof| sight.resume(&sight.judge(), proof);
+        let fingerprint = |at| Some(print(None, b"a", 1, at));
+        let resumed = |sight: Sight, fingerprint| sight.resume(&sight.judge(), fingerprint);
         let same = Sight { reread: Reread::Same, ..sight(7, 2, 9) };
-        assert_eq!((resumed(same, proof(6)), resumed(same, proof(3)), resumed(same, None)), (7, 4, 2));
+        assert_eq!((resumed(same, fingerprint(6)), resumed(same, fingerprint(3)), resumed(same, None)), (7, 4, 2));
         let expired = Sight { reread: Reread::Unknown, ..sight(7, 5, 9) };
-        assert_eq!(resumed(expired, proof(3)), 5);
-        assert_eq!(resumed(Sight { reread: Reread::Different, ..same }, proof(3)), 2);
+        assert_eq!(resumed(expired, fingerprint(3)), 5);
+        assert_eq!(resumed(Sight { reread: Reread::Different, ..same }, fingerprint(3)), 2);
     }
 
     #[test]

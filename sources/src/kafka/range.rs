@@ -1,32 +1,32 @@
 //! Topics as a past: every record from the first offset to the end that a partition had when the range was pinned.
 //!
 //! ```text
-//! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: Consumer ─▶ a queue a partition ─▶ Lane
+//! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: Consumer ─▶ a queue a partition ─▶ PartitionReplay
 //! ```
 //! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: what would be tried
 //! again for ever there is an error here once it has lasted.
 
-mod stretch;
+mod reader;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dataflow::board::Board;
-use dataflow::feed::Seat;
+use dataflow::feed::WorkerContext;
 use dataflow::inputs::Inputs;
-use dataflow::replay::{Failure, Past, Went};
+use dataflow::replay::{Failure, ReplaySource, Went};
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
-use super::bell::Bell;
+use super::assignments::PartitionId;
 use super::client::{self, Consumer, Context};
 use super::config::{self, Settings, SettingsError};
-use super::desk::PartitionId;
+use super::notify::Notify;
 use super::{NAME, assignment, group};
-use crate::past::{Asked, Lane, Progress, Refused};
-use stretch::{Bounds, Stretch};
+use crate::replay::{Asked, PartitionReplay, Progress, Refused};
+use reader::{Bounds, ReplayReader};
 
 /// Why topics cannot be replayed, or not to their end.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +126,7 @@ impl Range {
     pub fn pin(settings: Settings, optional: &[&str], patience: Patience) -> Result<Range, RangeError> {
         let config = config::reader(&settings, &group())?;
         let consumer: Consumer =
-            config.create_with_context(Context::new(Arc::new(Bell::default()))).map_err(SettingsError::from)?;
+            config.create_with_context(Context::new(Arc::new(Notify::default()))).map_err(SettingsError::from)?;
         // All topics are asked for: naming one that is missing could make it.
         let metadata = consumer.fetch_metadata(None, patience.answer).map_err(|error| RangeError::Unreachable {
             brokers: settings.brokers.clone(),
@@ -176,20 +176,20 @@ impl Range {
     /// When a partition cannot be assigned.
     pub fn open(
         &self,
-        seat: &Seat,
+        worker: &WorkerContext,
         asked: Asked,
-        board: &Board,
+        status: &SourceRegistry,
         refused: &Refused,
-    ) -> Result<Box<dyn Past>, RangeError> {
-        let context = Context::new(Arc::new(Bell::default()));
+    ) -> Result<Box<dyn ReplaySource>, RangeError> {
+        let context = Context::new(Arc::new(Notify::default()));
         let consumer: Arc<Consumer> = Arc::new(self.config.create_with_context(context).map_err(SettingsError::from)?);
-        let board = board.source(NAME);
-        let mine = self.spans.iter().filter(|span| assignment::owner(span.id.partition, seat.peers) == seat.index);
+        let status = status.source(NAME);
+        let mine = self.spans.iter().filter(|span| assignment::owner(span.id.partition, worker.peers) == worker.index);
         let stretches = mine
             .map(|span| {
                 let Span { id, first, end } = span.clone();
-                let lane = Lane::new(id.topic.clone(), id.partition, asked, board.clone(), refused.clone());
-                Stretch::start(&consumer, &seat.waker, id.clone(), (first, end), lane, self.progress.clone())
+                let lane = PartitionReplay::new(id.topic.clone(), id.partition, asked, status.clone(), refused.clone());
+                ReplayReader::start(&consumer, &worker.waker, id.clone(), (first, end), lane, self.progress.clone())
                     .map_err(|error| unreadable(&id, &error))
             })
             .collect::<Result<_, _>>()?;
@@ -200,7 +200,7 @@ impl Range {
 
 /// One worker's partitions.
 struct KafkaPast {
-    stretches: Vec<Stretch>,
+    stretches: Vec<ReplayReader>,
     // After the stretches, whose queues are parts of it.
     consumer: Arc<Consumer>,
     bounds: Bounds,
@@ -226,7 +226,7 @@ impl KafkaPast {
     }
 }
 
-impl Past for KafkaPast {
+impl ReplaySource for KafkaPast {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
         client::serve(&self.consumer);
         let (mut all, mut moved) = (Went { records: 0, reached: true }, false);

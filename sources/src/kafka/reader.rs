@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::sync::mpsc::TrySendError;
 
-use dataflow::feed::{Position, Proof};
+use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::time::Time;
 use rdkafka::Message;
 
 use crate::dead_letter::DeadLetters;
 use crate::decode::DeadLetter;
 
-use super::desk::{PartitionId, Place};
+use super::assignments::{PartitionId, PartitionProgress};
 use super::fingerprint::Fingerprint;
-use super::intake::Intake;
+use super::record_applier::RecordApplier;
 use super::upstream::{Polled, Tail};
 
 /// Reads one partition: a partition that is held up holds up no other.
 pub(super) struct Reader<T> {
     id: PartitionId,
     tail: T,
-    place: Arc<Place>,
+    place: Arc<PartitionProgress>,
     next: i64,
     goal: i64,
     /// Whether the goal, or the end of the partition, has been reached.
@@ -40,7 +40,7 @@ pub(super) struct Reader<T> {
 
 impl<T: Tail> Reader<T> {
     /// Goes on with a partition that is read from `next` on.
-    pub(super) fn new(tail: T, id: PartitionId, place: Arc<Place>, next: i64, goal: i64) -> Self {
+    pub(super) fn new(tail: T, id: PartitionId, place: Arc<PartitionProgress>, next: i64, goal: i64) -> Self {
         let reached = next >= goal;
         Reader { id, tail, place, next, goal, reached, proofs: 0, last: None, time: 0, held: None, failed: false }
     }
@@ -67,8 +67,8 @@ impl<T: Tail> Reader<T> {
     pub(super) fn position(&self) -> Position {
         // Not the record read last: where a topic was made anew and read on at the old offset, that one is of the new
         // topic, and would prove that nothing was missed.
-        let proof = self.place.known().proven.map(Proof::from);
-        Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, proof }
+        let fingerprint = self.place.known().proven.map(StreamFingerprint::from);
+        Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, fingerprint }
     }
 
     /// Whether the proof of its position is another one than when this was last asked.
@@ -79,7 +79,7 @@ impl<T: Tail> Reader<T> {
 
     /// Reads up to `limit` records that have arrived. Fewer: there are no more, one waits for the dead letters, or reading
     /// has failed.
-    pub(super) fn read(&mut self, limit: usize, intake: &mut Intake<'_>, dead_letters: &DeadLetters) -> usize {
+    pub(super) fn read(&mut self, limit: usize, applier: &mut RecordApplier<'_>, dead_letters: &DeadLetters) -> usize {
         if self.failed || !self.release(dead_letters) {
             return 0;
         }
@@ -91,8 +91,8 @@ impl<T: Tail> Reader<T> {
                 Some(Polled::Record(message)) => {
                     records += 1;
                     self.next = message.offset() + 1;
-                    earliest = earliest.into_iter().chain(intake.time_of(&message)).min();
-                    if let Err(letter) = intake.take(&self.id, &message) {
+                    earliest = earliest.into_iter().chain(applier.time_of(&message)).min();
+                    if let Err(letter) = applier.take(&self.id, &message) {
                         self.held = Some(letter);
                         if !Self::hand_over(&mut self.held, dead_letters) {
                             self.place.hold(true);

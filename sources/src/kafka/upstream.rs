@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dataflow::feed::Waker;
 use rdkafka::Message;
 
-pub use super::desk::PartitionId;
+pub use super::assignments::PartitionId;
 pub use super::fingerprint::{Ends, Fingerprint, Reread};
 
 /// Kafka did not answer, or refused. Holds the reason.

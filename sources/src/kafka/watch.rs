@@ -19,14 +19,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dataflow::board::{Progress, SourceBoard, State};
 use dataflow::feed::Position;
+use dataflow::source_status::{Progress, SourceStatus, State};
 
 use super::Resume;
 use super::assignment::{changes, owner};
-use super::bell::Bell;
-use super::desk::{Desk, Desks, Known, Order, PartitionId, Place};
+use super::assignments::{AllAssignments, Assignments, Command, Known, PartitionId, PartitionProgress};
 use super::fingerprint::{Ends, Finding, Fingerprint, Reread, Sight};
+use super::notify::Notify;
 use super::upstream::{Found, Unanswered, Upstream};
 
 use passing::Passing;
@@ -53,9 +53,9 @@ pub(super) struct Charge<U> {
     pub(super) answered_before: bool,
     /// Somebody may have been answered with something of them.
     pub(super) awaited: bool,
-    pub(super) desks: Arc<Desks>,
-    pub(super) bell: Arc<Bell>,
-    pub(super) board: Arc<SourceBoard>,
+    pub(super) all_assignments: Arc<AllAssignments>,
+    pub(super) notify: Arc<Notify>,
+    pub(super) status: Arc<SourceStatus>,
 }
 
 /// What is known of partitions that are to be read on.
@@ -87,16 +87,16 @@ impl<U: Upstream> Drop for Watch<U> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let reason = "the thread that watches Kafka's topics ended in a panic: restart the program";
-            self.charge.board.state(PART, State::Stopped(reason.into()));
+            self.charge.status.state(PART, State::Stopped(reason.into()));
         }
     }
 }
 
 impl<U: Upstream> Watch<U> {
     pub(super) fn new(charge: Charge<U>) -> Self {
-        charge.board.state(PART, State::CatchingUp);
+        charge.status.state(PART, State::CatchingUp);
         if !charge.awaited {
-            charge.board.unmet();
+            charge.status.unmet();
         }
         Watch {
             charge,
@@ -119,8 +119,8 @@ impl<U: Upstream> Watch<U> {
                 looked = Instant::now();
             }
             let rest = REST[usize::from(self.turn(deep))];
-            let rung = self.charge.bell.wait(rest, PULSE);
-            if self.charge.bell.is_stopped() {
+            let rung = self.charge.notify.wait(rest, PULSE);
+            if self.charge.notify.is_stopped() {
                 return;
             }
             deep = rung || self.said != State::Live || self.is_unproven() || looked.elapsed() >= self.charge.discovery;
@@ -155,9 +155,11 @@ impl<U: Upstream> Watch<U> {
             self.look_up_topics()?;
         }
         self.troubles.extend_from_slice(&self.topic_troubles);
-        let (desks, peers) = self.charge.desks.all();
-        let desk_of = |id: &PartitionId| desks.iter().find(|desk| desk.index() == owner(id.partition, peers));
-        let ours: BTreeMap<PartitionId, Arc<Desk>> =
+        let (all_assignments, peers) = self.charge.all_assignments.all();
+        let desk_of = |id: &PartitionId| {
+            all_assignments.iter().find(|assignments| assignments.index() == owner(id.partition, peers))
+        };
+        let ours: BTreeMap<PartitionId, Arc<Assignments>> =
             self.present.iter().filter_map(|id| Some((id.clone(), desk_of(id)?.clone()))).collect();
         let read = self.tracked.iter().map(|(id, tracked)| (id.clone(), tracked.absent)).collect();
         let changes = changes(&read, &ours.keys().cloned().collect());
@@ -179,10 +181,10 @@ impl<U: Upstream> Watch<U> {
             }
         }
         if ours.keys().all(|id| self.tracked.contains_key(id)) && !self.is_kept_from_us() {
-            desks.iter().for_each(|desk| desk.looked());
+            all_assignments.iter().for_each(|assignments| assignments.looked());
         }
         if self.topic_troubles.is_empty() && ends.len() == ours.len() && kept.unanswered.is_empty() {
-            desks.iter().for_each(|desk| desk.complete());
+            all_assignments.iter().for_each(|assignments| assignments.complete());
         }
         Ok(())
     }
@@ -258,7 +260,7 @@ impl<U: Upstream> Watch<U> {
             tracked.place.set_end(ends.high);
         } else {
             let next = sight.start(&finding);
-            let before = std::mem::replace(&mut tracked.place, Arc::new(Place::new(next, ends.high)));
+            let before = std::mem::replace(&mut tracked.place, Arc::new(PartitionProgress::new(next, ends.high)));
             if finding == Finding::Interrupted {
                 let Known { first, last, proven } = before.known();
                 // What no look has compared yet stays what is compared: the last one may be of another topic already.
@@ -268,7 +270,9 @@ impl<U: Upstream> Watch<U> {
             }
             tracked.absent = false;
             tracked.moved = (next, Instant::now());
-            tracked.desk.order(id.clone(), Order::Start { place: tracked.place.clone(), next, goal: ends.high });
+            tracked
+                .assignments
+                .order(id.clone(), Command::Start { place: tracked.place.clone(), next, goal: ends.high });
         }
         match finding {
             Finding::Replaced | Finding::Expired { .. } => tracked.sample = None,
@@ -279,7 +283,7 @@ impl<U: Upstream> Watch<U> {
             Finding::Sound | Finding::Interrupted => {}
         }
         let progress = Progress { next: tracked.place.next(), end: ends.high.max(tracked.place.next()) };
-        self.charge.board.partition(&id.topic, id.partition, progress);
+        self.charge.status.partition(&id.topic, id.partition, progress);
         self.tell(id, &sight, &finding);
     }
 
@@ -289,38 +293,40 @@ impl<U: Upstream> Watch<U> {
         let new = ends.keys().filter(|id| !self.tracked.contains_key(id));
         let positions: BTreeMap<PartitionId, Position> =
             new.filter_map(|id| Some((id.clone(), (self.charge.resume)(&id.topic, id.partition)?))).collect();
-        let proofs = positions.iter().filter_map(|(id, kept)| Some((id.clone(), Fingerprint::from(kept.proof?))));
-        let proofs = proofs.filter(|(id, proof)| (ends[id].low..ends[id].high).contains(&proof.offset)).collect();
+        let proofs = positions.iter().filter_map(|(id, kept)| Some((id.clone(), Fingerprint::from(kept.fingerprint?))));
+        let proofs =
+            proofs.filter(|(id, fingerprint)| (ends[id].low..ends[id].high).contains(&fingerprint.offset)).collect();
         let rereads = self.charge.upstream.reread(&proofs)?;
         Ok(Kept { unanswered: proofs.into_keys().filter(|id| !rereads.contains_key(id)).collect(), positions, rereads })
     }
 
     /// Has a partition read that was never read before, from the position kept for it or else from its first record.
-    fn begin(&mut self, id: PartitionId, desk: &Arc<Desk>, ends: Ends, kept: &Kept) {
+    fn begin(&mut self, id: PartitionId, assignments: &Arc<Assignments>, ends: Ends, kept: &Kept) {
         if kept.unanswered.contains(&id) {
             // Whether it is still the topic it was decides where it is read from.
             self.troubles.push(format!("partition {id} does not give the record that was read last"));
             return;
         }
         let next = kept.positions.get(&id).map_or(ends.low, |kept| kept.next);
-        let proof = kept.positions.get(&id).and_then(|kept| kept.proof).map(Fingerprint::from);
+        let fingerprint = kept.positions.get(&id).and_then(|kept| kept.fingerprint).map(Fingerprint::from);
         let reread = kept.rereads.get(&id).copied().unwrap_or(Reread::Unknown);
         let sight = Sight { next, ends, low_before: 0, reread, failed: false, returned: false };
         let finding = sight.judge();
-        let next = sight.resume(&finding, proof);
+        let next = sight.resume(&finding, fingerprint);
         self.tell(&id, &sight, &finding);
-        tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = desk.index(), "reading");
-        self.charge.board.partition(&id.topic, id.partition, Progress { next, end: ends.high });
-        let place = Arc::new(Place::new(next, ends.high));
+        tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = assignments.index(), "reading");
+        self.charge.status.partition(&id.topic, id.partition, Progress { next, end: ends.high });
+        let place = Arc::new(PartitionProgress::new(next, ends.high));
         if finding == Finding::Sound {
             // Until another record is read this one is what the partition is known by.
-            place.note(next, proof);
-            proof.filter(|_| reread == Reread::Same).into_iter().for_each(|record| place.prove(record));
+            place.note(next, fingerprint);
+            fingerprint.filter(|_| reread == Reread::Same).into_iter().for_each(|record| place.prove(record));
         }
-        desk.order(id.clone(), Order::Start { place: place.clone(), next, goal: ends.high });
+        assignments.order(id.clone(), Command::Start { place: place.clone(), next, goal: ends.high });
         let moved = (next, Instant::now());
         let low = ends.low;
-        self.tracked.insert(id, Tracked { desk: desk.clone(), place, sample: None, absent: false, low, moved });
+        self.tracked
+            .insert(id, Tracked { assignments: assignments.clone(), place, sample: None, absent: false, low, moved });
     }
 
     /// Has a partition dropped that is not there any more. It is remembered, in case it comes back.
@@ -328,8 +334,8 @@ impl<U: Upstream> Watch<U> {
         let tracked = self.tracked.get_mut(id).expect("only what is tracked can be gone");
         tracing::warn!(topic = %id.topic, partition = id.partition, next = tracked.place.next(), "the partition is gone");
         tracked.absent = true;
-        tracked.desk.order(id.clone(), Order::Drop);
-        self.charge.board.forget_partition(&id.topic, id.partition);
+        tracked.assignments.order(id.clone(), Command::Drop);
+        self.charge.status.forget_partition(&id.topic, id.partition);
     }
 
     fn tell(&self, id: &PartitionId, sight: &Sight, finding: &Finding) {
@@ -354,7 +360,7 @@ impl<U: Upstream> Watch<U> {
             ),
         }
         if *finding != Finding::Interrupted {
-            self.charge.board.ignored("partition_restarted");
+            self.charge.status.ignored("partition_restarted");
         }
     }
 
@@ -369,7 +375,7 @@ impl<U: Upstream> Watch<U> {
                 State::Retrying(reason) => tracing::warn!(reason, "kafka: trying again until it works"),
                 _ => tracing::info!("kafka: all topics can be read"),
             }
-            self.charge.board.state(PART, found.clone());
+            self.charge.status.state(PART, found.clone());
             self.said = found;
         }
         self.said != State::Live

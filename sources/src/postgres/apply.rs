@@ -4,8 +4,8 @@ use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 
-use super::memory::{Change, Memory, Span};
 use super::names::Which;
+use super::table_cache::{Change, Span, TableCache};
 
 /// One change of one row, in keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Edit {
     }
 }
 
-impl Memory {
+impl TableCache {
     /// Applies a whole transaction; returns how many orders it dated ahead, so that they do not count yet.
     pub(super) fn transact(&mut self, mut edits: Vec<Edit>, span: Span, change: &mut Change) -> usize {
         let mut ahead = 0;

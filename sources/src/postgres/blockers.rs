@@ -4,7 +4,7 @@
 use postgres::types::Type;
 use postgres::{GenericClient, Row};
 
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 
 /// Transactions that are named; the others are counted.
 const NAMED_MAX: usize = 3;
@@ -41,7 +41,7 @@ pub(super) enum Activity {
     /// It waits for us: it has answered, or does not hear us.
     Idle,
     /// It is at work, or waits for those.
-    Busy(Option<Finding>),
+    Busy(Option<Diagnostic>),
 }
 
 /// Looks at the session of that process, from another one. `doing` says what it is there for.
@@ -59,7 +59,7 @@ pub(super) fn blocked(
     client: &mut impl GenericClient,
     pid: i32,
     doing: &str,
-) -> Result<Option<Finding>, postgres::Error> {
+) -> Result<Option<Diagnostic>, postgres::Error> {
     let rows = client.query_typed(BLOCKERS, &[(&pid, Type::INT4)])?;
     let (mut who, mut mends) = (Vec::new(), Vec::new());
     for row in &rows {
@@ -90,7 +90,7 @@ pub(super) fn blocked(
         who.push(format!("{further} more"));
     }
     let problem = format!("{doing} waits for the end of the transaction of {}", who.join(", of "));
-    Ok(Some(Finding { problem, mend: format!("end that transaction, or: {}", mends.join(" ")) }))
+    Ok(Some(Diagnostic { problem, mend: format!("end that transaction, or: {}", mends.join(" ")) }))
 }
 
 /// What may be known of a session in a transaction: never a statement.

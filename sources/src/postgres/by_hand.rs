@@ -16,24 +16,24 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::{Position, Proof};
+use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::inputs::Inputs;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 
 use super::apply::Edit;
 use super::expiry::sweep_every;
-use super::flow::Flow;
 use super::keys::Identity;
-use super::memory::{Change, Memory, Span};
 use super::names::{Tables, Which};
 use super::pgoutput::{self, Message, Relation};
+use super::progress::Flow;
 use super::relation::Route;
-use super::resume::{Decision, Found, Origin, Standing};
+use super::resume::{Decision, Found, Origin, ResumeState};
 use super::rows::{Row, Told};
 use super::session::Server;
 use super::slot::{self, Lsn};
 use super::spelling::Spelling;
+use super::table_cache::{Change, Span, TableCache};
 use super::{NAME_OF_BOTH, Resumed, STREAM};
 
 /// The number of the table `orders` in the log; its key is `order_id`.
@@ -90,9 +90,9 @@ pub struct Following {
     window_ms: Millis,
     tables: Tables,
     server: Server,
-    memory: Memory,
+    memory: TableCache,
     flow: Flow,
-    standing: Standing,
+    standing: ResumeState,
     routes: HashMap<u32, Route>,
     transaction: Option<Vec<Edit>>,
     steps: VecDeque<Step>,
@@ -104,16 +104,21 @@ pub struct Following {
 impl Following {
     /// A source of the server of that proof, which goes on from `resumed`; orders count for so long.
     #[must_use]
-    pub fn new(dictionary: Arc<Dictionary>, window_ms: Millis, proof: Proof, resumed: Option<Resumed>) -> Self {
+    pub fn new(
+        dictionary: Arc<Dictionary>,
+        window_ms: Millis,
+        fingerprint: StreamFingerprint,
+        resumed: Option<Resumed>,
+    ) -> Self {
         let flow = resumed.as_ref().map_or_else(Flow::fresh, |rows| Flow::resuming(rows.lsn));
         Following {
             dictionary,
             window_ms,
             tables: Tables::default(),
-            server: Server { system: proof.hash, timeline: proof.at, end: Lsn(0) },
-            memory: Memory::of_log(resumed.as_ref()),
+            server: Server { system: fingerprint.hash, timeline: fingerprint.at, end: Lsn(0) },
+            memory: TableCache::of_log(resumed.as_ref()),
             flow,
-            standing: Standing::of(resumed.as_ref()),
+            standing: ResumeState::of(resumed.as_ref()),
             routes: HashMap::new(),
             transaction: None,
             steps: VecDeque::new(),
@@ -273,8 +278,8 @@ impl Following {
     /// Where a later reader would go on; none before the tables were read.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        let proof = self.standing.held?.proof();
-        Some(Position { stream: STREAM.into(), partition: 0, next: self.flow.next(), proof: Some(proof) })
+        let fingerprint = self.standing.held?.fingerprint();
+        Some(Position { stream: STREAM.into(), partition: 0, next: self.flow.next(), fingerprint: Some(fingerprint) })
     }
 
     /// Everything before `place` is durable.

@@ -4,7 +4,7 @@
 //! Each table's fingerprint is a position of a stream of its own, `postgres-tables`, with the table as its partition. Its
 //! `next` means nothing.
 
-use dataflow::feed::{Position, Proof};
+use dataflow::feed::{Position, StreamFingerprint};
 
 use super::names::Which;
 
@@ -18,7 +18,7 @@ pub struct Definitions(pub(super) [Option<u64>; 3]);
 impl Definitions {
     /// The fingerprints among the positions of a checkpoint, which `find` looks up by stream and partition.
     pub fn restored<'a>(find: impl Fn(&str, i32) -> Option<&'a Position>) -> Definitions {
-        Definitions(Which::ALL.map(|which| Some(find(STREAM, which as i32)?.proof?.hash)))
+        Definitions(Which::ALL.map(|which| Some(find(STREAM, which as i32)?.fingerprint?.hash)))
     }
 
     /// Adds the positions that hold the fingerprints.
@@ -26,7 +26,7 @@ impl Definitions {
         for which in Which::ALL {
             if let Some(hash) = self.0[which as usize] {
                 let (stream, partition) = (STREAM.into(), which as i32);
-                out.push(Position { stream, partition, next: 0, proof: Some(Proof { at: 0, hash }) });
+                out.push(Position { stream, partition, next: 0, fingerprint: Some(StreamFingerprint { at: 0, hash }) });
             }
         }
     }

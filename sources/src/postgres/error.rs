@@ -7,7 +7,7 @@ use pgwire_replication::PgWireError;
 use thiserror::Error;
 
 use super::connection::{NoConnection, words};
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::names::Which;
 use super::pgoutput;
 use crate::side_thread::Stopped;
@@ -16,11 +16,11 @@ use crate::side_thread::Stopped;
 pub(super) enum Error {
     /// Wrong until somebody mends it.
     #[error("{}", listed(.0))]
-    Layout(Vec<Finding>),
+    Layout(Vec<Diagnostic>),
     /// Somebody follows the slot, very likely the process before this one: it takes the server a moment, or a minute where
     /// the host is gone, to notice that it has ended.
     #[error("{0}")]
-    Busy(Finding),
+    Busy(Diagnostic),
     /// No connection.
     #[error(transparent)]
     Connection(#[from] NoConnection),
@@ -51,7 +51,7 @@ pub(super) enum Error {
     Protocol(String),
     /// The log does not tell how the tables came to be what they are.
     #[error("all tables are read again: {0}")]
-    Anew(String),
+    Resync(String),
     /// It is not the server that the rows came from, and nobody has adopted it. Needs a person.
     #[error("{0}")]
     OtherServer(String),
@@ -77,6 +77,6 @@ impl From<pgoutput::Error> for Error {
     }
 }
 
-fn listed(findings: &[Finding]) -> String {
+fn listed(findings: &[Diagnostic]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }

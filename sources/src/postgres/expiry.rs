@@ -8,7 +8,7 @@ use dataflow::time::Millis;
 use foldhash::fast::RandomState;
 
 use super::apply::orders;
-use super::memory::{Change, Memory, Span};
+use super::table_cache::{Change, Span, TableCache};
 
 /// A window is swept in about so many steps: what is held beyond it is a small part of what is held in it.
 const SWEEPS_PER_WINDOW: Millis = 200;
@@ -21,7 +21,7 @@ pub(super) fn sweep_every(window_ms: Millis) -> Millis {
     (window_ms / SWEEPS_PER_WINDOW).max(SWEEP_EVERY_MIN)
 }
 
-impl Memory {
+impl TableCache {
     /// Forgets what has left the window.
     pub(super) fn sweep(&mut self, span: Span, change: &mut Change) {
         let cutoff = span.cutoff();
@@ -78,7 +78,7 @@ mod tests {
     const WINDOW: Millis = 1000;
 
     struct Tables {
-        memory: Memory,
+        memory: TableCache,
         dictionary: Dictionary,
         change: Change,
     }
@@ -90,7 +90,7 @@ mod tests {
     impl Tables {
         fn new() -> Tables {
             let dictionary = Dictionary::new(Ids::new([7; 16]));
-            Tables { memory: Memory::of_log(None), dictionary, change: Change::default() }
+            Tables { memory: TableCache::of_log(None), dictionary, change: Change::default() }
         }
 
         fn transact(&mut self, edits: Vec<Edit>, now: Millis) -> usize {

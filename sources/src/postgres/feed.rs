@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use dataflow::board::{Progress, SourceBoard, State};
-use dataflow::feed::{Fed, Feed, Position, Proof, Seat};
+use dataflow::feed::{Feed, FeedProgress, Position, StreamFingerprint, WorkerContext};
 use dataflow::inputs::Inputs;
+use dataflow::source_status::{Progress, SourceStatus, State};
 
-use super::flow::Flow;
-use super::pulse::Pulse;
+use super::liveness::Pulse;
+use super::progress::Flow;
 use super::reader::{Link, Reader, Step};
 use super::{Definitions, NAME, STREAM, Source};
 use crate::side_thread::SideThread;
@@ -24,14 +24,14 @@ pub(super) struct TablesFeed {
     // Before the thread: it is dropped first, and that ends what the thread waits for.
     link: Option<FeedLink>,
     _thread: Option<SideThread>,
-    board: Arc<SourceBoard>,
+    status: Arc<SourceStatus>,
     pulse: Arc<Pulse>,
     flow: Arc<Flow>,
     silence_max: Duration,
     silent: bool,
     place: String,
     stream: Arc<str>,
-    proof: Option<Proof>,
+    fingerprint: Option<StreamFingerprint>,
     /// What the tables were when they were read last.
     definitions: Definitions,
     noted: Noted,
@@ -51,39 +51,39 @@ struct FeedLink {
 
 impl TablesFeed {
     /// Starts the reader. Where no thread can be started the source stops and says so.
-    pub(super) fn open(source: &Source, seat: &Seat) -> TablesFeed {
+    pub(super) fn open(source: &Source, worker: &WorkerContext) -> TablesFeed {
         let (steps_in, steps) = sync_channel(STEPS_MAX);
         let (fed, fed_out) = sync_channel(1);
         let pulse = Arc::new(Pulse::new());
         let resumed = source.take_resumed();
-        let proof = resumed.as_ref().and_then(|rows| rows.proof);
+        let fingerprint = resumed.as_ref().and_then(|rows| rows.fingerprint);
         let definitions = resumed.as_ref().map(|rows| rows.definitions).unwrap_or_default();
         let reader = Reader {
             settings: source.settings.clone(),
             target: source.target.clone(),
             clock: source.clock.clone(),
-            board: source.board.clone(),
+            status: source.status.clone(),
             letters: source.letters.clone(),
-            dictionary: seat.dictionary.clone(),
+            dictionary: worker.dictionary.clone(),
             pulse: pulse.clone(),
             flow: source.flow.clone(),
-            link: Link { steps: steps_in, fed: fed_out, waker: seat.waker.clone() },
+            link: Link { steps: steps_in, fed: fed_out, waker: worker.waker.clone() },
         };
         let thread = SideThread::spawn("postgres", move |stop| reader.run(resumed, &stop));
         if let Err(error) = &thread {
-            source.board.state(0, State::Stopped(format!("the reader's thread cannot be started: {error}")));
+            source.status.state(0, State::Stopped(format!("the reader's thread cannot be started: {error}")));
         }
         TablesFeed {
             link: thread.is_ok().then_some(FeedLink { steps, fed }),
             _thread: thread.ok(),
-            board: source.board.clone(),
+            status: source.status.clone(),
             pulse,
             flow: source.flow.clone(),
             silence_max: source.settings.silence_max,
             silent: false,
             place: source.target.place().to_owned(),
             stream: STREAM.into(),
-            proof,
+            fingerprint,
             definitions,
             noted: Noted { next: None, at: Instant::now() },
         }
@@ -96,7 +96,7 @@ impl TablesFeed {
             let seconds = self.silence_max.as_secs();
             let reason = format!("PostgreSQL at {} has not answered for {seconds} s, still waiting", self.place);
             tracing::warn!(source = NAME, reason, "the server is silent");
-            self.board.state(0, State::Retrying(reason));
+            self.status.state(0, State::Retrying(reason));
         }
         self.silent = silent;
     }
@@ -105,14 +105,14 @@ impl TablesFeed {
     fn take(&mut self, step: Step, inputs: &mut Inputs) -> usize {
         let rows = step.change.len();
         step.change.give(inputs);
-        self.proof = step.proof;
+        self.fingerprint = step.fingerprint;
         if let Some(reading) = step.reading {
             self.definitions = reading.definitions;
         }
         // A number of readings has no end to lag behind.
-        let end = step.proof.map_or(step.next, |_| self.flow.end().max(step.next));
-        self.board.accepted(rows as u64);
-        self.board.partition(&self.stream, 0, Progress { next: step.next, end });
+        let end = step.fingerprint.map_or(step.next, |_| self.flow.end().max(step.next));
+        self.status.accepted(rows as u64);
+        self.status.partition(&self.stream, 0, Progress { next: step.next, end });
         self.flow.reach(step.reached);
         self.flow.feed(rows, step.next, step.reading.map(|reading| reading.spoils));
         rows
@@ -135,12 +135,12 @@ impl TablesFeed {
         self.link = None;
         let reason = "the reader ended unexpectedly, please restart".to_owned();
         tracing::error!(source = NAME, reason, "the tables are not read any more");
-        self.board.state(0, State::Stopped(reason));
+        self.status.state(0, State::Stopped(reason));
     }
 }
 
 impl Feed for TablesFeed {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
         let (mut records, mut steps) = (0usize, 0usize);
         while let Some(link) = &self.link {
             match link.steps.try_recv() {
@@ -162,11 +162,20 @@ impl Feed for TablesFeed {
         }
         // A reading that changes nothing has moved the position all the same.
         let moved = steps > 0 || self.is_elsewhere();
-        Fed { records: records.max(usize::from(moved)), waiting: self.flow.rows(), reached: self.flow.reached() }
+        FeedProgress {
+            records: records.max(usize::from(moved)),
+            waiting: self.flow.rows(),
+            reached: self.flow.reached(),
+        }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: self.stream.clone(), partition: 0, next: self.flow.next(), proof: self.proof });
+        out.push(Position {
+            stream: self.stream.clone(),
+            partition: 0,
+            next: self.flow.next(),
+            fingerprint: self.fingerprint,
+        });
         self.definitions.positions(out);
     }
 }

@@ -2,7 +2,7 @@
 
 use postgres::GenericClient;
 
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::form::Form;
 use super::layout::Findings;
 use super::names::{self, Tables, Which};
@@ -62,10 +62,10 @@ pub(super) fn look(
 }
 
 /// A column whose ids cannot be told apart.
-fn untold(tables: &Tables, which: Which, name: &str, reason: &str) -> Finding {
+fn untold(tables: &Tables, which: Which, name: &str, reason: &str) -> Diagnostic {
     let (table, column) = (tables.name(which), names::column(name));
     let sql = names::table(table);
-    Finding {
+    Diagnostic {
         problem: format!("column {name} of table {table} {reason}"),
         mend: format!(
             "ALTER TABLE {sql} ALTER COLUMN {column} TYPE text COLLATE \"C\" USING lower({column}::text); or read a view \
@@ -75,9 +75,9 @@ fn untold(tables: &Tables, which: Which, name: &str, reason: &str) -> Finding {
 }
 
 /// Two columns of ids that are compared and have types of which equal values may be written differently.
-fn unlike(tables: &Tables, (which, one): (Which, &Kind), other: &Kind) -> Finding {
+fn unlike(tables: &Tables, (which, one): (Which, &Kind), other: &Kind) -> Diagnostic {
     let (table, lines) = (tables.name(which), tables.name(Which::OrderItems));
-    Finding {
+    Diagnostic {
         problem: format!(
             "{} of table {table} is of type {} and {} of table {lines} of type {}: equal ids may be written differently",
             one.column,

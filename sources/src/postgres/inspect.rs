@@ -4,11 +4,11 @@ use postgres::GenericClient;
 use thiserror::Error;
 
 use super::connection::{Connection, Target};
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::layout;
 use super::names::Tables;
+use super::schema_check::{self, SchemaCheck};
 use super::slot::{self, Slot};
-use super::survey::{self, Survey};
 use super::{Settings, trial};
 use crate::side_thread::StopSignal;
 
@@ -16,7 +16,7 @@ use crate::side_thread::StopSignal;
 ///
 /// # Errors
 /// When the server does not answer the question.
-pub fn inspect(client: &mut impl GenericClient, tables: &Tables) -> Result<Vec<Finding>, postgres::Error> {
+pub fn inspect(client: &mut impl GenericClient, tables: &Tables) -> Result<Vec<Diagnostic>, postgres::Error> {
     let findings = layout::read(client, tables)?.err().unwrap_or_default();
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
@@ -33,7 +33,7 @@ pub fn time_zone(client: &mut impl GenericClient, tables: &Tables) -> Result<Opt
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// What keeps the log from being followed.
-    pub obstacles: Vec<Finding>,
+    pub obstacles: Vec<Diagnostic>,
     /// The SQL that will be run on the database first; none if nothing is missing.
     pub publication: Option<String>,
     /// What is known of the slot, in words.
@@ -56,7 +56,7 @@ pub fn try_session(
     connection: &mut Connection,
     target: &Target,
     settings: &Settings,
-) -> Result<Vec<Finding>, NoSession> {
+) -> Result<Vec<Diagnostic>, NoSession> {
     trial::obstacles(connection, target, settings, &StopSignal::default()).map_err(|error| NoSession(error.to_string()))
 }
 
@@ -65,8 +65,8 @@ pub fn try_session(
 /// # Errors
 /// When the server does not answer the question.
 pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look, postgres::Error> {
-    let survey = Survey::read(client, &settings.tables)?;
-    let mut obstacles = survey::server(client, settings)?;
+    let survey = SchemaCheck::read(client, &settings.tables)?;
+    let mut obstacles = schema_check::server(client, settings)?;
     obstacles.extend(survey.all());
     let slot = slot::look(client, &settings.slot)?;
     let is_followed = matches!(slot, Slot::Busy(_));

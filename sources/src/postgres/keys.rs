@@ -6,7 +6,7 @@ use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
 use siphasher::sip::SipHasher13;
 
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::names::{self, Tables, Which};
 
 /// One row, if there is such a table: its number, what it is, what identifies its rows, and what could.
@@ -104,7 +104,7 @@ pub(super) fn read(
     client: &mut impl GenericClient,
     tables: &Tables,
     which: Which,
-) -> Result<Option<Result<Identity, Finding>>, postgres::Error> {
+) -> Result<Option<Result<Identity, Diagnostic>>, postgres::Error> {
     let name = tables.name(which);
     let used = tables.columns(which);
     let id = used[0];
@@ -164,10 +164,10 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn judge(self) -> Result<Identity, Finding> {
+    fn judge(self) -> Result<Identity, Diagnostic> {
         let name = self.tables.name(self.which);
         let sql = names::table(name);
-        let refuse = |problem: String, mend: String| Err(Finding { problem, mend: format!("{mend} {REFRESH}") });
+        let refuse = |problem: String, mend: String| Err(Diagnostic { problem, mend: format!("{mend} {REFRESH}") });
         let other = match &*self.kind {
             "r" if self.has_children => Some("has tables that inherit from it"),
             "r" => None,
@@ -177,7 +177,7 @@ impl Found<'_> {
             _ => Some("is no table"),
         };
         if let Some(other) = other {
-            return Err(Finding {
+            return Err(Diagnostic {
                 problem: format!(
                     "{name} {other}: the server's log does not have all changes of its rows under its name"
                 ),

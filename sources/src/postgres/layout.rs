@@ -4,7 +4,7 @@ use postgres::GenericClient;
 use postgres::types::Type;
 
 use super::charset::Charset;
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::form::Form;
 use super::ids::{self, IdColumns};
 use super::names::{self, OrderTime, Tables, Which};
@@ -122,7 +122,7 @@ impl TimeKind {
 }
 
 /// What keeps a table from being read.
-pub(super) type Findings = Vec<(Which, Finding)>;
+pub(super) type Findings = Vec<(Which, Diagnostic)>;
 
 /// The layout, or all that keeps the tables from being read.
 pub(super) fn read(
@@ -135,7 +135,7 @@ pub(super) fn read(
 
 /// The layout of the tables that can be read, and what keeps the others from it: of those the layout says nothing.
 pub(super) fn found(client: &mut impl GenericClient, tables: &Tables) -> Result<(Layout, Findings), postgres::Error> {
-    let mut survey = Survey { client, findings: Vec::new() };
+    let mut survey = SchemaCheck { client, findings: Vec::new() };
     let session = survey.client.query_typed(SESSION, &[])?;
     let (encoding, server_zone): (String, String) =
         session.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
@@ -206,12 +206,12 @@ impl Table<'_> {
     }
 }
 
-struct Survey<'c, C> {
+struct SchemaCheck<'c, C> {
     client: &'c mut C,
     findings: Findings,
 }
 
-impl<C: GenericClient> Survey<'_, C> {
+impl<C: GenericClient> SchemaCheck<'_, C> {
     fn table<'a>(&mut self, which: Which, name: &'a str) -> Result<Table<'a>, postgres::Error> {
         let rows = self.client.query_typed(COLUMNS, &[(&names::table(name), Type::TEXT)])?;
         let columns: Vec<Column> = rows
@@ -328,6 +328,6 @@ impl<C: GenericClient> Survey<'_, C> {
     }
 
     fn find(&mut self, which: Which, problem: String, mend: String) {
-        self.findings.push((which, Finding { problem, mend }));
+        self.findings.push((which, Diagnostic { problem, mend }));
     }
 }

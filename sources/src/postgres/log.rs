@@ -10,24 +10,24 @@
 
 use std::time::Duration;
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use postgres::Client;
 
 use super::charset::Charset;
 use super::connection::{Connection, Target, Who};
 use super::error::Error;
-use super::memory::Memory;
 use super::names::{Tables, Which};
 use super::places::Place;
 use super::reader::{Health, LOOK_AGAIN, Reader, Reading, Step};
-use super::resume::{Decision, Found, Held, Origin, Standing};
+use super::release_table::release_table;
+use super::resume::{Decision, Found, Origin, ResumeState, SyncedAt};
+use super::schema_check::{self, SchemaCheck};
 use super::session::{Server, Session};
 use super::slot::{self, Lsn, Slot};
 use super::snapshot::How;
 use super::spelling::Spelling;
 use super::stream::{self, Stream};
-use super::survey::{self, Survey};
-use super::unblock::unblock;
+use super::table_cache::TableCache;
 use super::{Definitions, Resumed, damage, making, publication, trial};
 use crate::side_thread::Stop;
 
@@ -37,8 +37,8 @@ const RELEASE_LOOKS_MAX: usize = 20;
 
 /// What is known from following the log so far.
 pub(super) struct Log {
-    pub(super) memory: Memory,
-    pub(super) standing: Standing,
+    pub(super) memory: TableCache,
+    pub(super) standing: ResumeState,
     /// What the tables were when they were looked at last, as far as they could be followed: by this process or the one
     /// before it.
     definitions: Definitions,
@@ -57,14 +57,14 @@ struct Reached {
     client: Connection,
     session: Session,
     server: Server,
-    survey: Survey,
+    survey: SchemaCheck,
 }
 
 impl Log {
     pub(super) fn new(resumed: Option<Resumed>) -> Self {
         let resumed = resumed.as_ref();
         let has_rows = resumed.is_some();
-        let (mut memory, standing) = (Memory::of_log(resumed), Standing::of(resumed));
+        let (mut memory, standing) = (TableCache::of_log(resumed), ResumeState::of(resumed));
         memory.count_lines();
         let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
         Log { memory, standing, definitions, swept: 0, sender: None, live: false, resumed: has_rows }
@@ -74,7 +74,7 @@ impl Log {
     pub(super) fn turn(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
         let done = self.follow(reader, health, stop);
         match &done {
-            Err(Error::Anew(reason)) => self.spoil(reader, reason.clone()),
+            Err(Error::Resync(reason)) => self.spoil(reader, reason.clone()),
             // Read anew, the row is refused alone; the log would end at its change again and again.
             Err(Error::Said(words)) if damage::is_of_a_row(words) => {
                 self.spoil(reader, format!("the server cannot read a row that changed: {words}"));
@@ -102,8 +102,8 @@ impl Log {
     }
 
     /// Looks at the tables.
-    pub(super) fn survey(&self, client: &mut Client, tables: &Tables) -> Result<Survey, Error> {
-        let mut survey = Survey::read(client, tables)?;
+    pub(super) fn survey(&self, client: &mut Client, tables: &Tables) -> Result<SchemaCheck, Error> {
+        let mut survey = SchemaCheck::read(client, tables)?;
         if self.standing.has_missed(Which::OrderItems) {
             survey.leave_out_lines(tables);
         }
@@ -114,12 +114,12 @@ impl Log {
         let settings = &reader.settings;
         reader.pulse.ask();
         let mut client = reader.target.connect_unless(&stop.signal())?;
-        let findings = survey::server(&mut *client, settings)?;
+        let findings = schema_check::server(&mut *client, settings)?;
         if !findings.is_empty() {
             return Err(Error::Layout(findings));
         }
         let survey = self.survey(&mut client, &settings.tables)?;
-        let refused = unblock(&mut client, &settings.publication)?;
+        let refused = release_table(&mut client, &settings.publication)?;
         if self.standing.held.is_none() && !survey.findings.is_empty() {
             return Err(Error::Layout(survey.all().into_iter().chain(refused).collect()));
         }
@@ -144,7 +144,7 @@ impl Log {
         let mut reached = Reached { client, session, server, survey };
         if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
             reached.survey.leave_out_lines(&settings.tables);
-            if let Some(finding) = trial::slots(&mut *reached.client, &settings.slot)? {
+            if let Some(finding) = trial::snapshots(&mut *reached.client, &settings.slot)? {
                 return Err(Error::Busy(finding));
             }
             if reached.survey.all_broken() == [true; 3] {
@@ -153,7 +153,7 @@ impl Log {
             floor = self.read(reader, &mut reached, &reason, stop)?;
             (reached.session, reached.server) = open(reader, (&at, &who), charset, floor, floor, stop)?;
             if self.standing.origin(&reached.server, false) != Origin::Same {
-                return Err(Error::Anew("another server answers than the one whose tables were read".to_owned()));
+                return Err(Error::Resync("another server answers than the one whose tables were read".to_owned()));
             }
         }
         let Reached { mut client, mut session, server, survey } = reached;
@@ -184,14 +184,14 @@ impl Log {
     }
 
     /// Whether the tables are those that the rows held came from.
-    fn recognise(&mut self, reader: &Reader, survey: &Survey) {
+    fn recognise(&mut self, reader: &Reader, survey: &SchemaCheck) {
         for which in Which::ALL {
             let Some(identity) = survey.identity(which) else { continue };
             let now = identity.fingerprint();
             let table = reader.settings.tables.name(which);
             match self.definitions.0[which as usize].replace(now) {
                 Some(before) if before == now => {}
-                Some(_) => self.spoil(reader, survey::another(table)),
+                Some(_) => self.spoil(reader, schema_check::another(table)),
                 // A checkpoint of a version that wrote ids otherwise has none.
                 None if self.standing.held.is_some() => {
                     self.spoil(reader, format!("it is not known what table {table} was when it was read"));
@@ -215,7 +215,7 @@ impl Log {
             Decision::GoOn => return Ok(None),
             Decision::Wait(finding) => return Err(Error::Busy(finding)),
             Decision::Mend(finding) => return Err(Error::Layout(vec![finding])),
-            Decision::Anew(reason) => reason,
+            Decision::Resync(reason) => reason,
         };
         self.spoil(reader, reason.clone());
         publication::renew(client, settings, slot, needed.as_deref())?
@@ -234,7 +234,7 @@ impl Log {
         reader.allow_reading(client)?;
         let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
         client.expect_answers();
-        reader.board.state(0, State::CatchingUp);
+        reader.status.state(0, State::CatchingUp);
         reader.pulse.rest();
         if let Some(held) = self.standing.held {
             let (from, to) = (held.place, place);
@@ -245,12 +245,12 @@ impl Log {
         }
         self.standing.read(place, server);
         self.swept = now;
-        let proof = self.standing.held.map(|held| held.proof());
+        let fingerprint = self.standing.held.map(|held| held.fingerprint());
         let reading = Some(Reading { spoils: reader.flow.spoils(), definitions: self.definitions });
         for which in Which::ALL.into_iter().filter(|which| survey.broken(*which).is_some()) {
             self.miss(reader, which);
         }
-        let step = Step { change, next: place.0, proof, reached: None, reading };
+        let step = Step { change, next: place.0, fingerprint, reached: None, reading };
         stream::hand(reader, session, step, stop)?;
         Ok(place)
     }
@@ -272,7 +272,7 @@ fn open(
 }
 
 /// Nobody has said that this server's tables may take the place of the rows held.
-fn stranger(reader: &Reader, server: &Server, held: Held) -> Error {
+fn stranger(reader: &Reader, server: &Server, held: SyncedAt) -> Error {
     let (place, system) = (reader.target.place(), server.system);
     Error::OtherServer(format!(
         "this is another server than the rows came from, or an earlier copy of it: system {system}, timeline {} here, \

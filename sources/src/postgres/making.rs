@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 
 use super::NAME;
 use super::blockers::{self, Activity};
 use super::connection::{Connection, words};
+use super::diagnostic::Diagnostic;
 use super::error::Error;
-use super::finding::Finding;
 use super::reader::Reader;
 use super::session::Session;
 use super::slot::Lsn;
@@ -39,7 +39,7 @@ pub(super) fn make(
             tracing::debug!(source = NAME, reason = words(&error), "the session is not ended by hand");
         }
     } else if watch.named.is_some() {
-        reader.board.state(0, State::CatchingUp);
+        reader.status.state(0, State::CatchingUp);
     }
     made
 }
@@ -76,12 +76,12 @@ impl Watch<'_> {
         }
     }
 
-    fn name(&mut self, finding: &Finding) {
+    fn name(&mut self, finding: &Diagnostic) {
         let text = format!("PostgreSQL at {}: {finding}", self.reader.target.place());
         if self.named.as_ref() != Some(&finding.mend) {
             tracing::warn!(source = NAME, reason = text, "the server does not make the slot yet");
             self.named = Some(finding.mend.clone());
         }
-        self.reader.board.state(0, State::Retrying(text));
+        self.reader.status.state(0, State::Retrying(text));
     }
 }

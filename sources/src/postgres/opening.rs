@@ -6,8 +6,8 @@ use postgres::{Client, IsolationLevel, Transaction};
 
 use super::Settings;
 use super::damage::{ATTEMPTS_MAX, Damage};
+use super::diagnostic::Diagnostic;
 use super::error::Error;
-use super::finding::Finding;
 use super::layout::{self, Layout};
 use super::names::Which;
 use super::spelling::Spelling;
@@ -45,7 +45,7 @@ impl<'a> Opening<'a> {
         }
         transaction.batch_execute(&sql::limits(self.settings.statement_timeout))?;
         let (layout, findings) = layout::found(&mut transaction, &self.settings.tables)?;
-        let findings: Vec<Finding> = findings
+        let findings: Vec<Diagnostic> = findings
             .into_iter()
             .filter(|(which, _)| !self.without[*which as usize])
             .map(|(_, finding)| finding)

@@ -8,7 +8,7 @@ use postgres::types::Type;
 
 use super::Settings;
 use super::connection::words;
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::keys::Identity;
 use super::names::{self, Tables, Which};
 use super::slot::{self, Slot};
@@ -120,7 +120,7 @@ pub(super) fn renew(
     settings: &Settings,
     slot: &Slot,
     needed: Option<&str>,
-) -> Result<Result<(), Finding>, postgres::Error> {
+) -> Result<Result<(), Diagnostic>, postgres::Error> {
     if matches!(slot, Slot::Lost | Slot::At(_)) {
         slot::remove(client, &settings.slot)?;
     }
@@ -142,8 +142,8 @@ fn is_refusal(code: &SqlState) -> bool {
 }
 
 /// The publication is not what it should be and may not be made so.
-pub(super) fn refused(sql: &str, words: &str) -> Finding {
-    Finding {
+pub(super) fn refused(sql: &str, words: &str) -> Diagnostic {
+    Diagnostic {
         problem: format!("the publication is not as it has to be, and making it so is refused ({words})"),
         mend: format!("let the tables' owner run: {sql}"),
     }

@@ -4,25 +4,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
 use std::time::Duration;
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, RowKey};
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::source_status::SourceRegistry;
 use postgres::{Client, Transaction};
 
 use super::connection::Target;
 use super::damage::Damage;
 use super::error::Error;
-use super::moment::Writing;
+use super::liveness::Pulse;
 use super::names::{OrderTime, Which};
 use super::opening::{Opened, Opening};
-use super::pulse::Pulse;
+use super::pg_time::Writing;
 use super::table::Scan;
 use super::zone::Zones;
 use super::{NAME, Settings, SettingsError};
 use crate::fault::{category_key, id};
-use crate::past::{Asked, Refused, Tables};
 use crate::refusals::Refusals;
+use crate::replay::{Asked, Refused, Tables};
 use crate::side_thread::SideThread;
 
 /// Refused rows that may wait to be taken.
@@ -61,7 +61,7 @@ pub fn read(
     settings: Settings,
     asked: Asked,
     dictionary: &Arc<Dictionary>,
-    board: &Board,
+    status: &SourceRegistry,
     refused: &Refused,
 ) -> Result<Tables, RangeError> {
     settings.tables.check().map_err(SettingsError::from)?;
@@ -69,7 +69,7 @@ pub fn read(
     if settings.tables.orders.time == OrderTime::FirstSeen {
         return Err(RangeError::NoTime);
     }
-    let (board, pulse, silence_max) = (board.source(NAME), Arc::new(Pulse::new()), settings.silence_max);
+    let (status, pulse, silence_max) = (status.source(NAME), Arc::new(Pulse::new()), settings.silence_max);
     let place = target.place().to_owned();
     let failed = |reason: String| RangeError::Failed { place: place.clone(), reason };
     let (letters, refusals) = sync_channel(LETTERS_MAX);
@@ -79,7 +79,7 @@ pub fn read(
         let (pulse, at_work, dictionary) = (pulse.clone(), pulse.clone(), dictionary.clone());
         move |stop| {
             let mut scan =
-                Scan { board: &board, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
+                Scan { status: &status, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
             pulse.ask();
             let read = target.connect_unless(&stop.signal()).map_err(Error::from);
             let read = read.and_then(|mut client| {
@@ -182,6 +182,6 @@ fn scan_once(
     })?;
 
     transaction.commit()?;
-    scan.board.accepted(accepted);
+    scan.status.accepted(accepted);
     Ok(found)
 }

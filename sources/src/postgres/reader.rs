@@ -4,25 +4,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use dataflow::board::{SourceBoard, State};
 use dataflow::dictionary::Dictionary;
-use dataflow::feed::{Proof, Waker};
+use dataflow::feed::{StreamFingerprint, Waker};
+use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{ServiceClock, Time};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Target, words};
+use super::diagnostic::Diagnostic;
 use super::error::Error;
-use super::finding::Finding;
-use super::flow::Flow;
+use super::liveness::Pulse;
 use super::log::Log;
-use super::memory::Change;
-use super::pulse::Pulse;
-use super::readings::Readings;
+use super::polling_reader::PollingReader;
+use super::progress::Flow;
+use super::release_table::release_table;
+use super::schema_check::{self, SchemaCheck};
 use super::slot::{self, Slot};
-use super::survey::{self, Survey};
 use super::table::Scan;
+use super::table_cache::Change;
 use super::trial;
-use super::unblock::unblock;
 use super::{Acknowledge, Definitions, Mode, NAME, Resumed, Settings};
 use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stop;
@@ -35,7 +35,7 @@ pub(super) struct Reader {
     pub(super) settings: Settings,
     pub(super) target: Target,
     pub(super) clock: Arc<dyn ServiceClock>,
-    pub(super) board: Arc<SourceBoard>,
+    pub(super) status: Arc<SourceStatus>,
     pub(super) letters: DeadLetters,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) pulse: Arc<Pulse>,
@@ -55,7 +55,7 @@ pub(super) struct Step {
     pub(super) change: Change,
     /// The number of readings, or the place in the log.
     pub(super) next: i64,
-    pub(super) proof: Option<Proof>,
+    pub(super) fingerprint: Option<StreamFingerprint>,
     /// The time the tables have come to, while there is more to catch up on.
     pub(super) reached: Option<Time>,
     /// The tables were read for it.
@@ -74,7 +74,7 @@ pub(super) struct Reading {
 /// How changes are found.
 enum Work {
     Undecided(Option<Resumed>),
-    Readings(Box<Readings>),
+    PollingReader(Box<PollingReader>),
     Log(Box<Log>),
 }
 
@@ -104,7 +104,7 @@ impl Health {
             tracing::warn!(source = NAME, reason, "tables cannot be followed, trying again");
             self.reason.clone_from(&reason);
         }
-        reader.board.state(0, State::Retrying(reason));
+        reader.status.state(0, State::Retrying(reason));
     }
 
     /// A person is to say how it goes on; until then it is looked at again.
@@ -113,7 +113,7 @@ impl Health {
             tracing::error!(source = NAME, reason, "the tables are not read");
             self.reason.clone_from(&reason);
         }
-        reader.board.state(0, State::Stopped(reason));
+        reader.status.state(0, State::Stopped(reason));
     }
 }
 
@@ -138,7 +138,7 @@ impl Reader {
                     let lasts = matches!(error, Error::OtherServer(_) | Error::Layout(_));
                     self.flow.lose(lasts);
                     if lasts {
-                        self.board.pass_over();
+                        self.status.pass_over();
                     }
                     let text = format!("PostgreSQL at {}: {error}", self.target.place());
                     match error {
@@ -170,11 +170,11 @@ impl Reader {
                 let mode = self.decide(stop)?;
                 *work = match mode {
                     Mode::Replication => Work::Log(Box::new(Log::new(resumed.take()))),
-                    Mode::Refresh | Mode::Auto => Work::Readings(Box::new(Readings::new(resumed.take()))),
+                    Mode::Refresh | Mode::Auto => Work::PollingReader(Box::new(PollingReader::new(resumed.take()))),
                 };
                 Ok(())
             }
-            Work::Readings(readings) => readings.turn(self, health, stop),
+            Work::PollingReader(readings) => readings.turn(self, health, stop),
             Work::Log(log) => {
                 let done = log.turn(self, health, stop);
                 // What keeps the log from being followed may show only now.
@@ -199,11 +199,11 @@ impl Reader {
             return Ok(Mode::Replication);
         }
         // Of a publication that was followed before nothing may stay that hinders the shop.
-        obstacles.extend(unblock(&mut client, &self.settings.publication)?);
+        obstacles.extend(release_table(&mut client, &self.settings.publication)?);
         let reason = Error::Layout(obstacles).to_string();
         let every_s = self.settings.refresh.as_secs();
         tracing::warn!(source = NAME, reason, every_s, "the log cannot be followed: the tables are read again instead");
-        self.board.note(format!(
+        self.status.note(format!(
             "until the next start the tables are read again every {every_s} s, because the log cannot be followed: {reason}"
         ));
         self.abandon(&mut client, &slot);
@@ -211,12 +211,12 @@ impl Reader {
     }
 
     /// What keeps the log from being followed. Changes nothing: what there is to be made or mended tells what was missed.
-    fn obstacles(&self, client: &mut Connection, slot: &Slot, stop: &Stop) -> Result<Vec<Finding>, Error> {
-        let survey = Survey::read(&mut **client, &self.settings.tables)?;
+    fn obstacles(&self, client: &mut Connection, slot: &Slot, stop: &Stop) -> Result<Vec<Diagnostic>, Error> {
+        let survey = SchemaCheck::read(&mut **client, &self.settings.tables)?;
         if !survey.readable {
             return Err(Error::Layout(survey.all()));
         }
-        let mut obstacles = survey::server(&mut **client, &self.settings)?;
+        let mut obstacles = schema_check::server(&mut **client, &self.settings)?;
         obstacles.extend(survey.all());
         match slot {
             Slot::Refused(finding) => obstacles.push(finding.clone()),
@@ -257,11 +257,11 @@ impl Reader {
 
     /// Tables are read now: that may take its time, and whom it waits for is told.
     pub(super) fn allow_reading(&self, client: &mut Connection) -> Result<(), Error> {
-        let (board, pulse, place) = (self.board.clone(), self.pulse.clone(), self.target.place());
-        let tell = move |found: Option<Finding>| {
+        let (status, pulse, place) = (self.status.clone(), self.pulse.clone(), self.target.place());
+        let tell = move |found: Option<Diagnostic>| {
             pulse.ask();
             if let Some(finding) = found {
-                board.state(0, State::Retrying(format!("PostgreSQL at {place}: {finding}")));
+                status.state(0, State::Retrying(format!("PostgreSQL at {place}: {finding}")));
             }
         };
         Ok(client.allow_telling(self.settings.statement_timeout, "the reading of the tables", Arc::new(tell))?)
@@ -277,6 +277,6 @@ impl Reader {
 
     /// For the rows that cannot be taken, of the reading or the transaction with this number.
     pub(super) fn scan<'a>(&'a self, reading: i64, stop: &'a Stop) -> Scan<'a> {
-        Scan { board: &self.board, letters: &self.letters, pulse: &self.pulse, stop, reading, session: None }
+        Scan { status: &self.status, letters: &self.letters, pulse: &self.pulse, stop, reading, session: None }
     }
 }

@@ -21,27 +21,27 @@
 //! To read anew begins with the removal of the slot: its absence outlives the process, and tells whoever comes next that
 //! the log does not lead on from the rows that are kept. Only then is a publication mended, which would leave no trace.
 
-use dataflow::feed::Proof;
+use dataflow::feed::StreamFingerprint;
 
 use super::Resumed;
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::names::Which;
 use super::session::Server;
 use super::slot::{Lsn, Slot};
 
 /// Rows of one place in one server's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct SyncedAt {
     /// Everything before is among the rows.
     pub(super) place: Lsn,
     pub(super) system: u64,
     pub(super) timeline: i64,
 }
 
-impl Held {
+impl SyncedAt {
     /// What the rows can be known to belong to.
-    pub(super) fn proof(&self) -> Proof {
-        Proof { at: self.timeline, hash: self.system }
+    pub(super) fn fingerprint(&self) -> StreamFingerprint {
+        StreamFingerprint { at: self.timeline, hash: self.system }
     }
 }
 
@@ -53,14 +53,14 @@ pub(super) enum Origin {
     /// Its tables may take their place, and its log does not lead on from them. Holds the reason.
     Successor(String),
     /// Nobody has said that its tables may take their place. Holds the server they came from.
-    Stranger(Held),
+    Stranger(SyncedAt),
 }
 
 /// Where the rows held stand, and whether the log tells what becomes of them.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct ResumeState {
     /// None before the first reading.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<SyncedAt>,
     /// Why none of the rows held can be gone on from, if so.
     stale: Option<String>,
     /// Why those of one table cannot be, by table: changes of it were passed over since it was read.
@@ -85,23 +85,23 @@ pub(super) enum Decision {
     /// The log is gone on from where the rows stand.
     GoOn,
     /// Everything that can be is read as of a new slot. Holds the reason.
-    Anew(String),
+    Resync(String),
     /// Nothing, until somebody has mended that.
-    Mend(Finding),
+    Mend(Diagnostic),
     /// Nothing, until that is over.
-    Wait(Finding),
+    Wait(Diagnostic),
 }
 
-impl Standing {
+impl ResumeState {
     /// Of the rows of an earlier process.
-    pub(super) fn of(resumed: Option<&Resumed>) -> Standing {
+    pub(super) fn of(resumed: Option<&Resumed>) -> ResumeState {
         let held = resumed.and_then(|rows| {
-            let Proof { at, hash } = rows.proof?;
-            Some(Held { place: Lsn(rows.lsn), system: hash, timeline: at })
+            let StreamFingerprint { at, hash } = rows.fingerprint?;
+            Some(SyncedAt { place: Lsn(rows.lsn), system: hash, timeline: at })
         });
         let nowhere = held.is_some_and(|held| held.place == Lsn(0));
         let stale = nowhere.then(|| "a table could not be followed when the rows were kept".to_owned());
-        Standing { held, stale, missed: [None, None, None] }
+        ResumeState { held, stale, missed: [None, None, None] }
     }
 
     /// Everything before is among the rows.
@@ -134,14 +134,14 @@ impl Standing {
     /// What is to be done on connecting.
     pub(super) fn decide(&self, found: &Found<'_>) -> Decision {
         let (slot, name) = found.slot;
-        let stale = |other: String| Decision::Anew(self.stale.clone().unwrap_or(other));
+        let stale = |other: String| Decision::Resync(self.stale.clone().unwrap_or(other));
         let place = match (slot, self.held) {
             (Slot::Refused(finding), _) => return Decision::Mend(finding.clone()),
             (Slot::Busy(finding), _) => return Decision::Wait(finding.clone()),
-            (_, None) => return Decision::Anew("nothing was kept".to_owned()),
+            (_, None) => return Decision::Resync("nothing was kept".to_owned()),
             (_, Some(held)) if held.place > found.end => {
                 let (end, place) = (found.end, held.place);
-                return Decision::Anew(format!(
+                return Decision::Resync(format!(
                     "the server's log ends at {end}, before the rows held, which are of {place}: it was put back"
                 ));
             }
@@ -160,7 +160,7 @@ impl Standing {
         // While a table cannot be read, the others are gone on with.
         let missed =
             self.missed.iter().zip(found.broken).find_map(|(missed, broken)| missed.as_ref().filter(|_| !broken));
-        self.stale.as_ref().or(missed).map_or(Decision::GoOn, |reason| Decision::Anew(reason.clone()))
+        self.stale.as_ref().or(missed).map_or(Decision::GoOn, |reason| Decision::Resync(reason.clone()))
     }
 
     /// From here on the log does not tell what becomes of the rows held.
@@ -180,7 +180,7 @@ impl Standing {
 
     /// The tables were read as of that place of that server's log. Those that could not be are missed from then on.
     pub(super) fn read(&mut self, place: Lsn, server: &Server) {
-        self.held = Some(Held { place, system: server.system, timeline: server.timeline });
+        self.held = Some(SyncedAt { place, system: server.system, timeline: server.timeline });
         (self.stale, self.missed) = (None, [None, None, None]);
     }
 
@@ -213,8 +213,12 @@ mod tests {
 
     const SERVER: Server = Server { system: 7, timeline: 1, end: Lsn(900) };
 
-    fn at(lsn: i64) -> Standing {
-        Standing::of(Some(&Resumed { lsn, proof: Some(Proof { at: 1, hash: 7 }), ..Resumed::default() }))
+    fn at(lsn: i64) -> ResumeState {
+        ResumeState::of(Some(&Resumed {
+            lsn,
+            fingerprint: Some(StreamFingerprint { at: 1, hash: 7 }),
+            ..Resumed::default()
+        }))
     }
 
     fn found(slot: &Slot) -> Found<'_> {
@@ -222,10 +226,10 @@ mod tests {
     }
 
     /// Why everything is read anew; none if it is not.
-    fn anew(standing: &Standing, found: &Found<'_>) -> Option<String> {
+    fn anew(standing: &ResumeState, found: &Found<'_>) -> Option<String> {
         match standing.decide(found) {
             Decision::GoOn => None,
-            Decision::Anew(reason) => Some(reason),
+            Decision::Resync(reason) => Some(reason),
             Decision::Mend(finding) | Decision::Wait(finding) => panic!("{finding}"),
         }
     }
@@ -245,7 +249,7 @@ mod tests {
         let held = standing.held.unwrap();
         for adopted in [false, true] {
             assert_eq!(standing.origin(&SERVER, adopted), Origin::Same);
-            assert_eq!(Standing::of(None).origin(&server(8, 3), adopted), Origin::Same, "there are no rows");
+            assert_eq!(ResumeState::of(None).origin(&server(8, 3), adopted), Origin::Same, "there are no rows");
             let Origin::Successor(reason) = standing.origin(&server(7, 3), adopted) else { panic!("it took over") };
             assert_eq!(reason, "another copy of the server has taken over: timeline 1 became 3");
         }
@@ -270,7 +274,7 @@ mod tests {
         let altered = Found { altered: true, ..found(&Slot::At(Lsn(500))) };
         assert!(anew(&at(500), &altered).unwrap().contains("publication"));
         for slot in [Slot::Missing, Slot::Lost, Slot::At(Lsn(1))] {
-            assert_eq!(anew(&Standing::of(None), &found(&slot)).as_deref(), Some("nothing was kept"));
+            assert_eq!(anew(&ResumeState::of(None), &found(&slot)).as_deref(), Some("nothing was kept"));
         }
     }
 
@@ -311,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_others_is_waited_for_or_mended() {
-        let finding = Finding { problem: "in use".to_owned(), mend: "stop it".to_owned() };
+        let finding = Diagnostic { problem: "in use".to_owned(), mend: "stop it".to_owned() };
         for (slot, decision) in [
             (Slot::Busy(finding.clone()), Decision::Wait(finding.clone())),
             (Slot::Refused(finding.clone()), Decision::Mend(finding)),

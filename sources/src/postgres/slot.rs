@@ -6,7 +6,7 @@ use postgres::GenericClient;
 use postgres::types::Type;
 
 use super::blockers;
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 
 const SLOT: &str = "
     SELECT COALESCE(plugin::text, ''), COALESCE(database::text, ''), database::text = current_database(), active_pid,
@@ -39,9 +39,9 @@ pub(super) enum Slot {
     /// A reader may go on from here or from any later place.
     At(Lsn),
     /// It is not ours.
-    Refused(Finding),
+    Refused(Diagnostic),
     /// Somebody follows it.
-    Busy(Finding),
+    Busy(Diagnostic),
 }
 
 /// Looks at the slot.
@@ -54,7 +54,7 @@ pub(super) fn look(client: &mut impl GenericClient, name: &str) -> Result<Slot, 
     if plugin != "pgoutput" || ours != Some(true) {
         let problem =
             format!("the replication slot {name} is another one's (database {database:?}, plugin {plugin:?})");
-        return Ok(Slot::Refused(Finding { problem, mend: other }));
+        return Ok(Slot::Refused(Diagnostic { problem, mend: other }));
     }
     if let Some(pid) = row.get::<_, Option<i32>>(3) {
         if row.get(6) {
@@ -62,11 +62,11 @@ pub(super) fn look(client: &mut impl GenericClient, name: &str) -> Result<Slot, 
                 format!("the replication slot {name} is being made for a session of process {pid} of the server");
             let waits = blockers::blocked(client, pid, "it")?.map(|finding| format!("; {}", finding.problem));
             let mend = format!("SELECT pg_terminate_backend({pid}); if that session is nobody's any more");
-            return Ok(Slot::Busy(Finding { problem: problem + &waits.unwrap_or_default(), mend }));
+            return Ok(Slot::Busy(Diagnostic { problem: problem + &waits.unwrap_or_default(), mend }));
         }
         let problem = format!("the replication slot {name} is in use by process {pid} of the server");
         let mend = format!("stop the other Vitrine, or {other}");
-        return Ok(Slot::Busy(Finding { problem, mend }));
+        return Ok(Slot::Busy(Diagnostic { problem, mend }));
     }
     Ok(if row.get(5) { Slot::Lost } else { Slot::At(Lsn(row.get(4))) })
 }

@@ -10,11 +10,11 @@ use postgres::{Client, Transaction};
 use super::Settings;
 use super::damage::Damage;
 use super::error::Error;
-use super::memory::{Change, Memory};
-use super::moment::Writing;
 use super::names::{OrderTime, Which};
 use super::opening::{Opened, Opening};
+use super::pg_time::Writing;
 use super::table::{Scan, Skip};
+use super::table_cache::{Change, TableCache};
 use crate::fault::{category_key, id};
 use crate::refusals::Refusals;
 use crate::row_store::Difference;
@@ -43,7 +43,7 @@ impl How<'_> {
     }
 }
 
-impl Memory {
+impl TableCache {
     /// Reads the tables as of `now`.
     pub(super) fn read(
         &mut self,
@@ -178,7 +178,7 @@ impl Memory {
         } else {
             self.unmatched.read(held, alone);
         }
-        self.unmatched.show(scan.board);
+        self.unmatched.show(scan.status);
         Ok(change)
     }
 

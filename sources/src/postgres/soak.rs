@@ -5,19 +5,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Fed, Feed, Position, Seat};
+use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
 use dataflow::rows::{LineRow, OrderRow};
 use dataflow::rules::{DAY_MS, Rules};
+use dataflow::source_status::SourceRegistry;
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 use super::apply::Edit;
-use super::memory::{Change, Memory, Span};
+use super::table_cache::{Change, Span, TableCache};
 
 const HOUR_MS: u64 = 3_600_000;
 const START: Time = 20_000 * DAY_MS;
@@ -51,7 +51,7 @@ struct Held {
 
 /// A shop whose tables only grow and whose old rows are changed and deleted all the time, an hour at a time.
 struct Shop {
-    memory: Memory,
+    memory: TableCache,
     dictionary: Arc<Dictionary>,
     clock: Arc<Simulated>,
     /// Hours that may be simulated so far, and those that have been.
@@ -108,10 +108,10 @@ impl Shop {
 }
 
 impl Feed for Shop {
-    fn feed(&mut self, inputs: &mut Inputs, _budget: usize) -> Fed {
+    fn feed(&mut self, inputs: &mut Inputs, _budget: usize) -> FeedProgress {
         let hours = self.hours.load(Ordering::SeqCst);
         if hours == self.until.load(Ordering::SeqCst) {
-            return Fed::default();
+            return FeedProgress::default();
         }
         let change = self.hour(hours as u64);
         let records = change.len();
@@ -119,7 +119,7 @@ impl Feed for Shop {
         change.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
         self.hours.store(hours + 1, Ordering::SeqCst);
         self.clock.0.fetch_max((hours as u64 + 1) * HOUR_MS, Ordering::SeqCst);
-        Fed { records, ..Fed::default() }
+        FeedProgress { records, ..FeedProgress::default() }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
@@ -134,23 +134,23 @@ fn after_four_windows_no_more_is_held_than_after_two() {
     let held = Arc::new(Mutex::new(Held { orders: 0, lines: 0 }));
     let open_feeds = {
         let (clock, until, held) = (clock.clone(), until.clone(), held.clone());
-        Arc::new(move |seat: Seat| {
+        Arc::new(move |worker: WorkerContext| {
             let (clock, until, hours, held) = (clock.clone(), until.clone(), hours.clone(), held.clone());
             let shop = || Shop {
-                memory: Memory::of_log(None),
-                dictionary: seat.dictionary.clone(),
+                memory: TableCache::of_log(None),
+                dictionary: worker.dictionary.clone(),
                 clock,
                 until,
                 hours,
                 held,
             };
-            (seat.index == 0).then(|| Box::new(shop()) as Box<dyn Feed>).into_iter().collect()
+            (worker.index == 0).then(|| Box::new(shop()) as Box<dyn Feed>).into_iter().collect()
         })
     };
     let engine = Engine::start(Settings {
         workers: 2,
         rules: Rules::default(),
-        ticks: TickRules::default(),
+        ticks: TickPolicy::default(),
         idle_merge_effort: 1000,
         dictionary,
         clock,
@@ -159,7 +159,7 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         restore: None,
         journal_max: Some(0),
         lease: None,
-        board: Arc::new(Board::default()),
+        status: Arc::new(SourceRegistry::default()),
     })
     .unwrap();
     let cuts = engine.cuts().unwrap().clone();
@@ -169,7 +169,10 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         let hours = usize::try_from(days * 24).unwrap();
         until.store(hours, Ordering::SeqCst);
         let shown = Position::new("soak", 0, hours as i64);
-        assert!(engine.shelf().slots().wait_until(PATIENCE, || engine.shelf().slots().covers(&shown)), "{days} days");
+        assert!(
+            engine.reader().snapshots().wait_until(PATIENCE, || engine.reader().snapshots().covers(&shown)),
+            "{days} days"
+        );
         let cut = cuts.take(PATIENCE).expect("ticks close");
         let (mut orders, mut lines) = (0, 0);
         for part in &cut.parts {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::TrySendError;
 use std::time::{Duration, Instant};
 
-use dataflow::board::{Progress, State};
+use dataflow::source_status::{Progress, State};
 use dataflow::time::Time;
 use pgwire_replication::ReplicationEvent;
 
@@ -17,18 +17,18 @@ use super::ear::Ear;
 use super::error::Error;
 use super::expiry::sweep_every;
 use super::log::Log;
-use super::memory::{Change, Span};
 use super::names::Which;
 use super::pgoutput::{self, Message, Relation};
 use super::reader::{Health, LOOK_AGAIN, Reader, Step};
 use super::relation::{Lost, Route};
+use super::release_table::release_table;
 use super::rows::{Row, Told};
+use super::schema_check::{self, SchemaCheck};
 use super::session::{Session, from_wire};
 use super::slot::{self, Lsn};
 use super::spelling::Spelling;
-use super::survey::{self, Survey};
 use super::table::{FUTURE, Scan, Skip};
-use super::unblock::unblock;
+use super::table_cache::{Change, Span};
 use super::{NAME, STREAM};
 use crate::side_thread::{Stop, Stopped};
 
@@ -63,7 +63,7 @@ struct Transaction {
 pub(super) struct Stream<'a> {
     reader: &'a Reader,
     log: &'a mut Log,
-    survey: Survey,
+    survey: SchemaCheck,
     spelling: Spelling,
     client: Connection,
     session: Session,
@@ -85,7 +85,7 @@ impl<'a> Stream<'a> {
     pub(super) fn new(
         reader: &'a Reader,
         log: &'a mut Log,
-        survey: Survey,
+        survey: SchemaCheck,
         spelling: Spelling,
         client: Connection,
         session: Session,
@@ -198,7 +198,7 @@ impl<'a> Stream<'a> {
                 match self.routes.get(&relation.id) {
                     Some(before) if before.reads_the_same(&route) => {}
                     // The tables were looked at when they had been changed already.
-                    Some(_) if !self.caught_up => return Err(Error::Anew(survey::another(tables.name(which)))),
+                    Some(_) if !self.caught_up => return Err(Error::Resync(schema_check::another(tables.name(which)))),
                     _ => self.look()?,
                 }
                 if self.broken[which as usize].is_none() {
@@ -206,7 +206,7 @@ impl<'a> Stream<'a> {
                 }
                 Ok(())
             }
-            Err(Lost::Key(reason)) => Err(Error::Anew(reason)),
+            Err(Lost::Key(reason)) => Err(Error::Resync(reason)),
             Err(Lost::Column(reason)) => {
                 self.routes.remove(&relation.id);
                 self.break_off(which, reason);
@@ -244,7 +244,7 @@ impl<'a> Stream<'a> {
         let span = self.span().unwrap_or_else(|| self.reader.settings.span(self.reader.clock.now()));
         let mut change = Change::default();
         for _ in 0..self.log.memory.transact(transaction.edits, span, &mut change) {
-            self.reader.board.ignored(FUTURE);
+            self.reader.status.ignored(FUTURE);
         }
         self.log.memory.count_change(&change);
         self.hand(change, stop)
@@ -263,7 +263,7 @@ impl<'a> Stream<'a> {
         let Some(held) = self.log.standing.held else { return Ok(()) };
         let behind = !self.log.live && held.place < self.ends.target;
         let reached = self.reached.filter(|_| behind);
-        let step = Step { change, next: held.place.0, proof: Some(held.proof()), reached, reading: None };
+        let step = Step { change, next: held.place.0, fingerprint: Some(held.fingerprint()), reached, reading: None };
         hand(self.reader, &mut self.session, step, stop)
     }
 
@@ -289,7 +289,7 @@ impl<'a> Stream<'a> {
     fn pass_time(&mut self, stop: &Stop) -> Result<(), Error> {
         let Some(mut span) = self.span() else { return Ok(()) };
         // While another source catches up, what is shown is as of an earlier time: orders of its window stay.
-        span.now = span.now.min(self.reader.board.open_tick());
+        span.now = span.now.min(self.reader.status.open_tick());
         let mut change = Change::default();
         if span.now >= self.log.swept.saturating_add(sweep_every(span.window_ms)) {
             self.log.swept = span.now;
@@ -305,7 +305,7 @@ impl<'a> Stream<'a> {
         let tables = &reader.settings.tables;
         reader.pulse.ask();
         let now = self.log.survey(client, tables)?;
-        let refused = unblock(client, &reader.settings.publication)?;
+        let refused = release_table(client, &reader.settings.publication)?;
         let needed = now.needed(&mut **client, &reader.settings)?;
         let end = slot::end(&mut **client)?;
         reader.flow.ends(end);
@@ -319,15 +319,15 @@ impl<'a> Stream<'a> {
                         [Some(finding), refused.as_ref()].into_iter().flatten().map(ToString::to_string).collect();
                     self.break_off(which, reasons.join(" | "));
                 }
-                (Some(_), None) => return Err(Error::Anew(format!("table {table} can be followed again"))),
+                (Some(_), None) => return Err(Error::Resync(format!("table {table} can be followed again"))),
                 (None, None) if now.identity(which) != self.survey.identity(which) => {
-                    return Err(Error::Anew(survey::another(table)));
+                    return Err(Error::Resync(schema_check::another(table)));
                 }
                 (None, None) => {}
             }
         }
         match needed {
-            Some(_) => Err(Error::Anew(format!("the publication {} was changed", reader.settings.publication))),
+            Some(_) => Err(Error::Resync(format!("the publication {} was changed", reader.settings.publication))),
             None => Ok(()),
         }
     }
@@ -344,7 +344,7 @@ impl<'a> Stream<'a> {
     /// Says how the source is doing.
     fn say(&mut self, health: &mut Health) {
         let (reader, flow) = (self.reader, &self.reader.flow);
-        self.log.memory.unmatched.show(&reader.board);
+        self.log.memory.unmatched.show(&reader.status);
         if !self.caught_up && self.place() >= self.ends.target && flow.is_empty() {
             self.caught_up = true;
             self.log.live = true;
@@ -352,7 +352,7 @@ impl<'a> Stream<'a> {
             flow.reach(None);
         }
         let next = flow.fed_place();
-        reader.board.partition(&STREAM.into(), 0, Progress { next, end: flow.end().max(next) });
+        reader.status.partition(&STREAM.into(), 0, Progress { next, end: flow.end().max(next) });
         // A reason that ends in SQL ends in its semicolon.
         let reasons: Vec<&str> = self.broken.iter().flatten().map(|reason| reason.trim_end_matches(';')).collect();
         if !reasons.is_empty() {
@@ -361,9 +361,9 @@ impl<'a> Stream<'a> {
             health.bad(reader, text);
         } else if self.caught_up {
             health.good(reader);
-            reader.board.state(0, State::Live);
+            reader.status.state(0, State::Live);
         } else {
-            reader.board.state(0, State::CatchingUp);
+            reader.status.state(0, State::CatchingUp);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::io::BufRead as _;
 use std::time::Duration;
 
-use dataflow::board::SourceBoard;
 use dataflow::dictionary::Collision;
+use dataflow::source_status::SourceStatus;
 use dataflow::time::Millis;
 use postgres::Transaction;
 
@@ -13,10 +13,10 @@ use super::charset::Charset;
 use super::copied::Fields;
 use super::error::Error;
 use super::form::Form;
-use super::moment::Writing;
+use super::liveness::Pulse;
 use super::names::{Tables, Which};
+use super::pg_time::Writing;
 use super::pgoutput::{Tuple, Value};
-use super::pulse::Pulse;
 use super::relation::{Field, Place};
 use super::rows::to_json;
 use super::session::Session;
@@ -123,7 +123,7 @@ impl<'a> Source<'a> {
 
 /// What a reading needs for the rows of which something is to be told.
 pub(super) struct Scan<'a> {
-    pub(super) board: &'a SourceBoard,
+    pub(super) status: &'a SourceStatus,
     pub(super) letters: &'a DeadLetters,
     pub(super) pulse: &'a Pulse,
     pub(super) stop: &'a Stop,
@@ -189,12 +189,12 @@ impl Scan<'_> {
         }
         let fault = match skip {
             Skip::Future => {
-                self.board.ignored(FUTURE);
+                self.status.ignored(FUTURE);
                 return Ok(());
             }
             Skip::Refused(fault) => fault,
         };
-        self.board.rejected(fault.reason());
+        self.status.rejected(fault.reason());
         let letter = DeadLetter {
             stream: table.to_owned(),
             partition: 0,

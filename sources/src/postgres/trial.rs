@@ -6,8 +6,8 @@ use postgres::types::Type;
 
 use super::Settings;
 use super::connection::{Connection, Target};
+use super::diagnostic::Diagnostic;
 use super::error::Error;
-use super::finding::Finding;
 use super::session::{Refusal, Session};
 use super::slot::Lsn;
 use crate::side_thread::StopSignal;
@@ -27,22 +27,22 @@ pub(super) fn obstacles(
     target: &Target,
     settings: &Settings,
     stop: &StopSignal,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Vec<Diagnostic>, Error> {
     let mut findings = Vec::new();
-    findings.extend(slots(&mut **client, &settings.slot)?);
+    findings.extend(snapshots(&mut **client, &settings.slot)?);
     findings.extend(session(client, target, settings, stop)?);
     Ok(findings)
 }
 
 /// Why no slot can be made, if none can.
-pub(super) fn slots(client: &mut impl GenericClient, name: &str) -> Result<Option<Finding>, postgres::Error> {
+pub(super) fn snapshots(client: &mut impl GenericClient, name: &str) -> Result<Option<Diagnostic>, postgres::Error> {
     let rows = client.query_typed(SLOTS, &[(&name, Type::TEXT)])?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (max, used, ours): (i32, i32, bool) = (row.get(0), row.get(1), row.get(2));
     if ours || used < max {
         return Ok(None);
     }
-    Ok(Some(Finding {
+    Ok(Some(Diagnostic {
         problem: format!("all replication slots of the server are in use (max_replication_slots is {max})"),
         mend: "drop a slot that nobody needs (SELECT slot_name, active FROM pg_replication_slots; SELECT \
                pg_drop_replication_slot('…');) or raise max_replication_slots, which needs a restart of the server, or set \
@@ -56,7 +56,7 @@ fn session(
     target: &Target,
     settings: &Settings,
     stop: &StopSignal,
-) -> Result<Option<Finding>, Error> {
+) -> Result<Option<Diagnostic>, Error> {
     let who = Target::who(client)?;
     let at = client.reached().clone();
     let opened = Session::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
@@ -67,7 +67,7 @@ fn session(
 }
 
 /// What is to be done about a replication session that could not be opened; the error, where nobody has refused it.
-pub(super) fn refused(client: &mut Connection, error: Error) -> Result<Finding, Error> {
+pub(super) fn refused(client: &mut Connection, error: Error) -> Result<Diagnostic, Error> {
     let refusal = Refusal::of(error)?;
     let at = client.host();
     let refresh = "or set [postgres] mode = \"refresh\"";
@@ -84,5 +84,5 @@ pub(super) fn refused(client: &mut Connection, error: Error) -> Result<Finding, 
              PgBouncer passes no replication on), {refresh}"
         ),
     };
-    Ok(Finding { problem: format!("no replication session is taken at {at}: {refusal}"), mend })
+    Ok(Diagnostic { problem: format!("no replication session is taken at {at}: {refusal}"), mend })
 }

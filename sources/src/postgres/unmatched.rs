@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use dataflow::board::{Lines as Counts, SourceBoard};
 use dataflow::ids::OrderKey;
+use dataflow::source_status::{Lines as Counts, SourceStatus};
 use foldhash::fast::RandomState;
 use postgres::Transaction;
 
 use super::error::Error;
-use super::memory::{Change, Memory};
+use super::table_cache::{Change, TableCache};
 
 /// The longest time the server may take to count.
 const COUNT_MAX: Duration = Duration::from_secs(10);
@@ -49,9 +49,9 @@ impl Unmatched {
     }
 
     /// Shows how many there are; once most lines have no order, that is worth a warning.
-    pub(super) fn show(&mut self, board: &SourceBoard) {
+    pub(super) fn show(&mut self, status: &SourceStatus) {
         let Counts { held, without_order } = self.counts;
-        board.lines(self.counts);
+        status.lines(self.counts);
         let most = without_order > held / 2;
         if most && !self.said {
             tracing::warn!(
@@ -109,7 +109,7 @@ impl Unmatched {
     }
 }
 
-impl Memory {
+impl TableCache {
     /// Counts the lines anew where an order may have left some behind, if it is time.
     pub(super) fn count_left_lines(&mut self) {
         let Unmatched { left, rest, .. } = self.unmatched;
@@ -157,13 +157,13 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::postgres::apply::Edit;
-    use crate::postgres::memory::Span;
+    use crate::postgres::table_cache::Span;
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
     use dataflow::rows::{LineRow, OrderRow};
 
     struct Counted {
-        memory: Memory,
+        memory: TableCache,
         dictionary: Dictionary,
     }
 
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn lines_without_an_order_are_counted_as_rows_change() {
         let dictionary = Dictionary::new(Ids::new([7; 16]));
-        let mut counted = Counted { memory: Memory::of_log(None), dictionary };
+        let mut counted = Counted { memory: TableCache::of_log(None), dictionary };
         assert_eq!(
             counted.transact(vec![counted.line("a", "1"), counted.line("b", "1"), counted.line("c", "2")]),
             (3, 3)

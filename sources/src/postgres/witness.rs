@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::NAME;
 use super::blockers::{self, Activity};
 use super::connection::{Connection, Target};
-use super::finding::Finding;
+use super::diagnostic::Diagnostic;
 use super::guard::Patience;
 use super::places::Place;
 
@@ -16,7 +16,7 @@ use super::places::Place;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Is told at each look that the server is at work, and whom it waits for, if it does.
-pub(super) type Tell = Arc<dyn Fn(Option<Finding>) + Send + Sync>;
+pub(super) type Tell = Arc<dyn Fn(Option<Diagnostic>) + Send + Sync>;
 
 /// What a witness needs to know.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Case {
     }
 
     /// Whom the server waits for while it is at work; none where it is not, as far as anybody can see.
-    fn ask(&self, beside: &mut Option<Connection>, patience: &Patience) -> Option<Option<Finding>> {
+    fn ask(&self, beside: &mut Option<Connection>, patience: &Patience) -> Option<Option<Diagnostic>> {
         let beside = match beside {
             Some(beside) => beside,
             None => match self.target.open_beside(&self.place, patience.stop()) {

@@ -11,7 +11,7 @@ mod unicode;
 use std::fs;
 use std::time::Duration;
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use running::SOON;
 use shop::{Dir, removal, timeless, view};
 
@@ -35,9 +35,9 @@ fn a_directory_may_come_later() {
     let later = dir.path("later");
     fs::remove_dir(&later).unwrap();
     let settings = sources::files::Settings::new(&later);
-    let shop = running::Running::start(settings.window_ms, 1, |clock, board, letters| {
-        let source = sources::files::Source::new(settings, clock, board, letters);
-        Box::new(move |seat| source.open(seat))
+    let shop = running::Running::start(settings.window_ms, 1, |clock, status, letters| {
+        let source = sources::files::Source::new(settings, clock, status, letters);
+        Box::new(move |worker| source.open(worker))
     });
     shop.live();
     fs::create_dir(&later).unwrap();

@@ -51,9 +51,9 @@ impl Dir {
 
     pub(crate) fn shop_of(&self, workers: usize) -> Shop {
         let settings = Settings::new(self.0.path());
-        Shop(Running::start(settings.window_ms, workers, |clock, board, letters| {
-            let source = Source::new(settings, clock, board, letters);
-            Box::new(move |seat| source.open(seat))
+        Shop(Running::start(settings.window_ms, workers, |clock, status, letters| {
+            let source = Source::new(settings, clock, status, letters);
+            Box::new(move |worker| source.open(worker))
         }))
     }
 }
@@ -89,11 +89,11 @@ impl Shop {
 
     /// Products with the times of their last views, newest first.
     pub(crate) fn viewed(&self, user: &str) -> Vec<(String, Millis)> {
-        self.ask(|shelf| {
-            let user = shelf.dictionary().user(user);
+        self.ask(|reader| {
+            let user = reader.dictionary().user(user);
             let mut rows = Vec::new();
-            shelf.glance(user).history(user, &mut rows);
-            let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+            reader.view(user).history(user, &mut rows);
+            let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
             rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
         })
     }
@@ -108,9 +108,10 @@ impl Shop {
     /// Waits until everything before that byte of the file is visible.
     #[track_caller]
     pub(crate) fn covers(&self, file: &str, next: usize) {
-        let wanted = Position { stream: file.into(), partition: 0, next: i64::try_from(next).unwrap(), proof: None };
+        let wanted =
+            Position { stream: file.into(), partition: 0, next: i64::try_from(next).unwrap(), fingerprint: None };
         harness::wait_until(SOON, &format!("{file} is read up to {next}"), || {
-            self.ask(|shelf| shelf.slots().covers(&wanted))
+            self.ask(|reader| reader.snapshots().covers(&wanted))
         });
     }
 }

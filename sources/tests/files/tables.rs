@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use dataflow::board::State;
 use dataflow::rules::DAY_MS;
+use dataflow::source_status::State;
 
 use crate::running::SOON;
 use crate::shop::{CATALOGUE, Dir, ORDERS};

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use dataflow::board::{Board, SourceView, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::feed::Position;
 use dataflow::ids::Ids;
-use dataflow::pace::TickRules;
 use dataflow::rules::Rules;
+use dataflow::source_status::{SourceRegistry, SourceView, State};
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use harness::kafka::Broker;
 use harness::wait_until;
@@ -53,43 +53,43 @@ impl Shop {
     }
 
     pub(crate) fn start(settings: kafka::Settings, dead_letters_max: usize, resume: Resume) -> Shop {
-        let board = Arc::new(Board::default());
+        let status = Arc::new(SourceRegistry::default());
         let (outlet, dead_letters) = sync_channel(dead_letters_max);
-        let source = Source::resuming(settings, Arc::new(Clock::default()), &board, outlet, resume).unwrap();
+        let source = Source::resuming(settings, Arc::new(Clock::default()), &status, outlet, resume).unwrap();
         let engine = Engine::start(Settings {
             workers: WORKERS,
             rules: Rules { list_size: 1000, ..Rules::default() },
-            ticks: TickRules::default(),
+            ticks: TickPolicy::default(),
             idle_merge_effort: 1000,
             dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
             clock: Arc::new(Clock::default()),
-            open_feeds: Arc::new(move |seat| vec![source.open(&seat)]),
+            open_feeds: Arc::new(move |worker| vec![source.open(&worker)]),
             changes: None,
             restore: None,
             journal_max: Some(0),
             lease: None,
-            board,
+            status,
         });
         Shop { engine: engine.unwrap(), dead_letters }
     }
 
     /// The products in a user's history.
     pub(crate) fn viewed(&self, user: &str) -> BTreeSet<String> {
-        let shelf = self.engine.shelf();
-        let user = shelf.dictionary().user(user);
+        let reader = self.engine.reader();
+        let user = reader.dictionary().user(user);
         let mut rows = Vec::new();
-        shelf.glance(user).history(user, &mut rows);
-        let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+        reader.view(user).history(user, &mut rows);
+        let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect()
     }
 
     /// The products in a user's history, each with when it was viewed.
     pub(crate) fn viewed_at(&self, user: &str) -> BTreeMap<String, Millis> {
-        let shelf = self.engine.shelf();
-        let user = shelf.dictionary().user(user);
+        let reader = self.engine.reader();
+        let user = reader.dictionary().user(user);
         let mut rows = Vec::new();
-        shelf.glance(user).history(user, &mut rows);
-        let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+        reader.view(user).history(user, &mut rows);
+        let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
     }
 
@@ -101,7 +101,7 @@ impl Shop {
     }
 
     pub(crate) fn said(&self) -> SourceView {
-        self.engine.board().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
+        self.engine.status().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
     }
 
     #[track_caller]
@@ -127,8 +127,8 @@ impl Shop {
     /// Waits until the published position of a partition is exactly `next`.
     #[track_caller]
     pub(crate) fn wait_position(&self, topic: &str, partition: i32, next: i64) {
-        let at = |next| Position { stream: topic.into(), partition, next, proof: None };
-        let covers = |next| self.engine.shelf().slots().covers(&at(next));
+        let at = |next| Position { stream: topic.into(), partition, next, fingerprint: None };
+        let covers = |next| self.engine.reader().snapshots().covers(&at(next));
         let what = format!("{topic}/{partition} is published up to {next}");
         wait_until(SOON, &what, || covers(next) && !covers(next + 1));
     }

@@ -1,8 +1,8 @@
 //! Another server answers than the one the rows came from: a copy that has taken over is gone on with, any other one when a
 //! person says so; what either costs is a reading of the tables.
 
-use dataflow::board::State;
-use dataflow::feed::Proof;
+use dataflow::feed::StreamFingerprint;
+use dataflow::source_status::State;
 use harness::postgres::{Server, connect, execute};
 use sources::postgres::{Adopt, Settings, adopt};
 
@@ -15,15 +15,15 @@ use crate::running::SOON;
 fn a_copy_that_took_over_is_read_anew_by_itself() {
     let url = database("resume_promoted", &[TABLES, ROWS].concat());
     let mut kept = earlier(&url);
-    let Proof { at, hash } = kept.position.proof.unwrap();
-    kept.position.proof = Some(Proof { at: at - 1, hash });
+    let StreamFingerprint { at, hash } = kept.position.fingerprint.unwrap();
+    kept.position.fingerprint = Some(StreamFingerprint { at: at - 1, hash });
     execute(&url, MEANWHILE);
     let mirror = Mirror::start(keeping(&url), Some(&kept));
     mirror.agrees();
     mirror.live();
     assert_eq!(mirror.view().accepted, 1 + 1 + 2 + 2 + 2, "a difference, not all of it again");
     harness::wait_until(SOON, "a restart would go on", || mirror.kept().position.next > 0);
-    assert_eq!(mirror.kept().position.proof, Some(Proof { at, hash }));
+    assert_eq!(mirror.kept().position.fingerprint, Some(StreamFingerprint { at, hash }));
     mirror.follows("DELETE FROM orders WHERE order_id = '4'");
 }
 
@@ -31,11 +31,13 @@ fn a_copy_that_took_over_is_read_anew_by_itself() {
 fn another_server_stands_still_until_a_person_adopts_it() {
     let url = database("resume_elsewhere", &[TABLES, ROWS].concat());
     let kept = earlier(&url);
-    let Proof { at, hash } = kept.position.proof.unwrap();
+    let StreamFingerprint { at, hash } = kept.position.fingerprint.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    for (number, proof) in [Proof { at, hash: hash + 1 }, Proof { at: at + 1, hash }].into_iter().enumerate() {
+    for (number, fingerprint) in
+        [StreamFingerprint { at, hash: hash + 1 }, StreamFingerprint { at: at + 1, hash }].into_iter().enumerate()
+    {
         let mut kept = kept.clone();
-        kept.position.proof = Some(proof);
+        kept.position.fingerprint = Some(fingerprint);
         execute(&url, "UPDATE orders SET user_id = user_id || 'x'; DELETE FROM order_items WHERE product_id = 'chair'");
         let file = dir.path().join(number.to_string());
         let keeping = |url| Settings { adopt: Adopt { system: None, file: Some(file.clone()) }, ..keeping(url) };
@@ -43,7 +45,7 @@ fn another_server_stands_still_until_a_person_adopts_it() {
         mirror.complains(&[
             "another server than the rows came from",
             &format!("system {hash}, timeline {at} here"),
-            &format!("system {}, timeline {} there", proof.hash, proof.at),
+            &format!("system {}, timeline {} there", fingerprint.hash, fingerprint.at),
             "run vitrine postgres adopt",
             &format!("[postgres] adopt = \"{hash}\""),
         ]);
@@ -62,7 +64,7 @@ fn another_server_stands_still_until_a_person_adopts_it() {
         mirror.agrees();
         mirror.live();
         harness::wait_until(SOON, "a restart would go on", || mirror.kept().position.next > 0);
-        assert_eq!(mirror.kept().position.proof, Some(Proof { at, hash }));
+        assert_eq!(mirror.kept().position.fingerprint, Some(StreamFingerprint { at, hash }));
         mirror.follows("INSERT INTO orders VALUES (gen_random_uuid()::text, NULL, 'eve', now())");
         assert!(mirror.view().accepted <= 20, "a difference, not all of it again");
         // What was adopted needs no word any more.
@@ -79,8 +81,8 @@ fn another_server_stands_still_until_a_person_adopts_it() {
 fn another_server_is_adopted_by_a_setting() {
     let url = database("resume_adopted", &[TABLES, ROWS].concat());
     let mut kept = earlier(&url);
-    let Proof { at, hash } = kept.position.proof.unwrap();
-    kept.position.proof = Some(Proof { at: at + 4, hash: hash - 1 });
+    let StreamFingerprint { at, hash } = kept.position.fingerprint.unwrap();
+    kept.position.fingerprint = Some(StreamFingerprint { at: at + 4, hash: hash - 1 });
     kept.position.next += 1 << 40;
     execute(&url, MEANWHILE);
     let mirror =
@@ -110,9 +112,9 @@ fn a_standby_that_was_promoted_is_gone_on_with() {
     mirror.agrees();
     mirror.live();
     assert_eq!(mirror.view().accepted, 1 + 1 + 2 + 2 + 2 + 1, "a difference, not all of it again");
-    let proof = mirror.kept().position.proof.unwrap();
-    let first = kept.position.proof.unwrap();
-    assert_eq!((proof.hash, proof.at), (first.hash, first.at + 1));
+    let fingerprint = mirror.kept().position.fingerprint.unwrap();
+    let first = kept.position.fingerprint.unwrap();
+    assert_eq!((fingerprint.hash, fingerprint.at), (first.hash, first.at + 1));
     mirror.follows("DELETE FROM orders WHERE order_id = '4'");
     // Whoever still asks the server of before is told: it is not what the rows came from any more.
     let kept = mirror.stop();

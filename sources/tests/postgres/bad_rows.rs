@@ -3,15 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::rules::Rules;
+use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock as _;
 use harness::postgres::{connect, execute};
 use sources::decode::DeadLetter;
-use sources::past::{Asked, Refused};
 use sources::postgres::{Settings, range};
+use sources::replay::{Asked, Refused};
 
 use crate::mirror;
 use crate::running::{Clock, SOON};
@@ -58,10 +58,10 @@ fn replayed(settings: Settings) -> (u64, Vec<&'static str>) {
         Arc::new(move |letter: DeadLetter| letters.lock().unwrap().push(letter.reason))
     };
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
-    let board = Board::default();
-    range::read(settings, asked, &dictionary, &board, &refused).unwrap();
+    let status = SourceRegistry::default();
+    range::read(settings, asked, &dictionary, &status, &refused).unwrap();
     let letters = letters.lock().unwrap().clone();
-    (board.snapshot().pop().unwrap().accepted, letters)
+    (status.snapshot().pop().unwrap().accepted, letters)
 }
 
 #[test]

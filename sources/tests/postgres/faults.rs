@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use harness::postgres::{Server, connect, execute};
 use sources::postgres::Settings;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use dataflow::time::Diff;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Acknowledge, Mode, Settings, look};
@@ -320,19 +320,19 @@ fn the_mode_follows_the_tables_where_it_may() {
     let auto = || Settings { mode: Mode::Auto, ..settings(&url) };
     let mirror = Mirror::with(auto());
     mirror.agrees();
-    let proof = mirror.stop().position.proof;
-    assert!(proof.is_some(), "the log was followed");
+    let fingerprint = mirror.stop().position.fingerprint;
+    assert!(fingerprint.is_some(), "the log was followed");
     execute(&url, "ALTER TABLE order_items DROP CONSTRAINT order_items_pkey");
-    let slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'log_auto'";
-    let slots = || connect(&url).query_one(slots, &[]).unwrap().get::<_, i64>(0);
-    assert_eq!(slots(), 1);
+    let snapshots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'log_auto'";
+    let snapshots = || connect(&url).query_one(snapshots, &[]).unwrap().get::<_, i64>(0);
+    assert_eq!(snapshots(), 1);
     let mirror = Mirror::with(auto());
     mirror.live();
-    assert_eq!(slots(), 0, "the server keeps its log for nobody");
+    assert_eq!(snapshots(), 0, "the server keeps its log for nobody");
     execute(&url, "UPDATE orders SET user_id = 'eve'");
     harness::wait_until(SOON, "the tables are read again", || {
         let kept = mirror.kept();
-        kept.rows.orders == mirror.tables(&mut connect(&url)).orders && kept.position.proof.is_none()
+        kept.rows.orders == mirror.tables(&mut connect(&url)).orders && kept.position.fingerprint.is_none()
     });
     let sum: Diff = mirror.kept().rows.lines.values().sum();
     assert_eq!(sum, 3);

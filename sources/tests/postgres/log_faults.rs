@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use harness::postgres::{Server, connect, execute};
 use postgres::{Client, NoTls};
 use sources::postgres::{Acknowledge, Mode, Settings};

@@ -1,7 +1,7 @@
 //! Keys, identities and columns of the tables are changed while their log is followed or while it is not: the shop can go on
 //! changing its tables, and the rows that were fed are those of the tables again.
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use harness::postgres::{connect, execute};
 use postgres::Client;
 use sources::postgres::look;

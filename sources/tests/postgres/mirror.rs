@@ -6,15 +6,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use dataflow::board::{Board, SourceView, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Restore, TickCounter};
-use dataflow::feed::{Fed, Feed, Position};
+use dataflow::feed::{Feed, FeedProgress, Position};
 use dataflow::ids::{CategoryKey, Ids};
 use dataflow::inputs::Inputs;
-use dataflow::pace::TickRules;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Ranking};
+use dataflow::rows::{CatalogueRow, LineRow, ListId, OrderRow};
 use dataflow::rules::Rules;
+use dataflow::source_status::{SourceRegistry, SourceView, State};
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, ServiceClock as _, Time};
 use harness::postgres::{Server, connect, execute};
 use postgres::Client;
@@ -82,7 +82,7 @@ impl Kept {
         }
         Resumed {
             lsn: self.position.next,
-            proof: self.position.proof,
+            fingerprint: self.position.fingerprint,
             definitions: self.definitions,
             orders: all(&self.rows.orders),
             lines: all(&self.rows.lines),
@@ -110,9 +110,9 @@ impl Kept {
 struct Behind(Arc<AtomicU64>);
 
 impl Feed for Behind {
-    fn feed(&mut self, _: &mut Inputs, _: usize) -> Fed {
+    fn feed(&mut self, _: &mut Inputs, _: usize) -> FeedProgress {
         let reached = Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0);
-        Fed { records: 0, waiting: 0, reached }
+        FeedProgress { records: 0, waiting: 0, reached }
     }
 
     fn positions(&self, _: &mut Vec<Position>) {}
@@ -123,7 +123,7 @@ pub(crate) struct Mirror {
     pub(crate) clock: Arc<Clock>,
     pub(crate) letters: Receiver<DeadLetter>,
     pub(crate) source: Arc<Source>,
-    board: Arc<Board>,
+    status: Arc<SourceRegistry>,
     dictionary: Arc<Dictionary>,
     /// As whom the tables are compared.
     pub(crate) url: String,
@@ -158,12 +158,12 @@ impl Mirror {
         let clock = Arc::new(Clock::default());
         // A later process does not live before an earlier one.
         kept.iter().for_each(|kept| clock.forward(kept.tick.saturating_sub(clock.now())));
-        let board = Arc::new(Board::default());
+        let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
         let (url, window_ms) = (settings.url.clone(), settings.window_ms);
         let source = match kept {
-            None => Source::new(settings, clock.clone(), &board, letters_in),
-            Some(kept) => Source::resuming(settings, clock.clone(), &board, letters_in, kept.resumed()),
+            None => Source::new(settings, clock.clone(), &status, letters_in),
+            Some(kept) => Source::resuming(settings, clock.clone(), &status, letters_in, kept.resumed()),
         };
         let source = Arc::new(source.unwrap());
         let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
@@ -171,22 +171,22 @@ impl Mirror {
         let engine = Engine::start(dataflow::engine::Settings {
             workers: 1,
             rules: Rules { window_ms, ..Rules::default() },
-            ticks: TickRules::default(),
+            ticks: TickPolicy::default(),
             idle_merge_effort: 1000,
             dictionary: dictionary.clone(),
             clock: clock.clone(),
-            open_feeds: Arc::new(move |seat| {
+            open_feeds: Arc::new(move |worker| {
                 let other = other.clone().map(|reached| Box::new(Behind(reached)) as Box<dyn Feed>);
-                opened.open(&seat).into_iter().chain(other).collect()
+                opened.open(&worker).into_iter().chain(other).collect()
             }),
             changes: None,
             restore: kept.map(Kept::restore),
             journal_max: Some(0),
             lease: None,
-            board: board.clone(),
+            registry: status.clone(),
         });
         let key = &["order_id", "product_id"];
-        Mirror { engine: Some(engine.unwrap()), clock, letters, source, board, dictionary, url, key }
+        Mirror { engine: Some(engine.unwrap()), clock, letters, source, status, dictionary, url, key }
     }
 
     /// The rows that were fed, as of one tick.
@@ -220,7 +220,7 @@ impl Mirror {
     /// Distinct buyers of all products, as shown.
     pub(crate) fn buyers(&self) -> u64 {
         let mut sellers = Vec::new();
-        self.engine.as_ref().unwrap().shelf().glance_any().best_sellers(Ranking::General, &mut sellers);
+        self.engine.as_ref().unwrap().reader().view_any().best_sellers(ListId::General, &mut sellers);
         sellers.iter().map(|(seller, _)| seller.buyers()).sum()
     }
 
@@ -304,7 +304,7 @@ impl Mirror {
     }
 
     pub(crate) fn view(&self) -> SourceView {
-        self.board.snapshot().pop().unwrap()
+        self.status.snapshot().pop().unwrap()
     }
 
     #[track_caller]

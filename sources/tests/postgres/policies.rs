@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use dataflow::board::Board;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
+use dataflow::source_status::SourceRegistry;
 use harness::postgres::{connect, execute};
-use sources::past::{Asked, Refused};
 use sources::postgres::{Mode, inspect, look, range};
+use sources::replay::{Asked, Refused};
 
 use crate::mirror::{self, Mirror, ROWS, TABLES};
 use crate::running::SOON;
@@ -62,7 +62,7 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
     let asked = Asked { from: 0, until: i64::MAX.cast_unsigned(), window_ms: 1 };
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
     let refused: Refused = Arc::new(|letter| panic!("{letter:?}"));
-    let read = range::read(mirror::settings(&reading), asked, &dictionary, &Board::default(), &refused);
+    let read = range::read(mirror::settings(&reading), asked, &dictionary, &SourceRegistry::default(), &refused);
     let said = read.err().unwrap().to_string();
     assert!(said.contains("row-level security of orders"), "a replay reads {said}");
     assert_eq!(checked(&url), "", "a superuser sees all rows");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dataflow::board::State;
+use dataflow::source_status::State;
 use harness::postgres::{Server, connect, execute};
 use sources::postgres::{Acknowledge, Mode, OrderTime, Settings};
 
@@ -53,7 +53,7 @@ fn what_happened_meanwhile_comes_once() {
     // One row for each of the first two statements, two for each of the others: nothing was read anew.
     assert_eq!(mirror.view().accepted, 1 + 1 + 2 + 2 + 2);
     assert!(mirror.kept().position.next > kept.position.next);
-    assert_eq!(mirror.kept().position.proof, kept.position.proof);
+    assert_eq!(mirror.kept().position.fingerprint, kept.position.fingerprint);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_publication_that_was_altered_is_no_loss() {
             mirror.agrees();
             mirror.live();
             mirror.follows("UPDATE orders SET user_id = 'zoe'");
-            assert!(mirror.kept().position.proof.is_some(), "the log is followed");
+            assert!(mirror.kept().position.fingerprint.is_some(), "the log is followed");
         }
     }
 }
@@ -321,7 +321,7 @@ fn the_way_of_finding_changes_may_change() {
     };
     harness::wait_until(SOON, "the tables are read", || {
         let kept = mirror.kept();
-        kept.position.proof.is_none() && counts(&kept.rows) == counts(&mirror.tables(&mut connect(&url)))
+        kept.position.fingerprint.is_none() && counts(&kept.rows) == counts(&mirror.tables(&mut connect(&url)))
     });
     let read = mirror.stop();
     assert!(read.position.next > 0);

@@ -197,7 +197,7 @@ fn a_slot_waits_for_a_transaction_that_is_named_and_leaves_nothing_behind() {
     let mirror = Mirror::open(&url);
     let (process, mend) = (format!("process {pid} "), format!("pg_terminate_backend({pid})"));
     mirror.complains(&["waiting_slot waits for", &process, "user postgres", "idle in transaction", " s, last", &mend]);
-    let dataflow::board::State::Retrying(said) = mirror.view().state else { panic!("it waits") };
+    let dataflow::source_status::State::Retrying(said) = mirror.view().state else { panic!("it waits") };
     assert!(!said.contains("secret") && !said.contains("INSERT"), "{said}");
     drop(mirror);
     let left = "SELECT (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'waiting_slot')

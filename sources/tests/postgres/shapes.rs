@@ -172,7 +172,7 @@ fn a_generated_column_is_told_and_read_otherwise() {
     drop(mirror);
     let mirror = Mirror::with(Settings { mode: Mode::Auto, ..mirror::settings(&url) });
     mirror.agrees();
-    assert!(mirror.kept().position.proof.is_none(), "the tables are read again and again");
+    assert!(mirror.kept().position.fingerprint.is_none(), "the tables are read again and again");
     mirror.follows("UPDATE products SET shelf = 'house'");
     drop(mirror);
     execute(&url, "ALTER TABLE products ALTER COLUMN category_id DROP EXPRESSION");

@@ -49,9 +49,9 @@ impl Shop {
     }
 
     pub(crate) fn with(settings: Settings, workers: usize) -> Shop {
-        Shop(Running::start(settings.window_ms, workers, |clock, board, letters| {
-            let source = Source::new(settings, clock, board, letters).unwrap();
-            Box::new(move |seat| source.open(seat))
+        Shop(Running::start(settings.window_ms, workers, |clock, status, letters| {
+            let source = Source::new(settings, clock, status, letters).unwrap();
+            Box::new(move |worker| source.open(worker))
         }))
     }
 

@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dataflow::board::{Board, SourceView, State};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
-use dataflow::feed::{Feed, Seat};
+use dataflow::feed::{Feed, WorkerContext};
 use dataflow::ids::Ids;
-use dataflow::pace::TickRules;
-use dataflow::rows::Ranking;
+use dataflow::rows::ListId;
 use dataflow::rules::Rules;
+use dataflow::source_status::{SourceRegistry, SourceView, State};
+use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, Millis, ServiceClock, Time};
 use sources::dead_letter::DeadLetters;
 use sources::decode::DeadLetter;
@@ -42,14 +42,14 @@ impl ServiceClock for Clock {
 }
 
 /// Opens a source for one worker.
-type Open = Box<dyn Fn(&Seat) -> Option<Box<dyn Feed>> + Send + Sync>;
+type Open = Box<dyn Fn(&WorkerContext) -> Option<Box<dyn Feed>> + Send + Sync>;
 
 /// A running engine.
 pub(crate) struct Running {
     pub(crate) engine: Mutex<Option<Engine>>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) letters: Receiver<DeadLetter>,
-    board: Arc<Board>,
+    status: Arc<SourceRegistry>,
 }
 
 impl Running {
@@ -57,45 +57,45 @@ impl Running {
     pub(crate) fn start(
         window_ms: Millis,
         workers: usize,
-        source: impl FnOnce(Arc<Clock>, &Board, DeadLetters) -> Open,
+        source: impl FnOnce(Arc<Clock>, &SourceRegistry, DeadLetters) -> Open,
     ) -> Running {
         let clock = Arc::new(Clock::default());
-        let board = Arc::new(Board::default());
+        let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
-        let open = source(clock.clone(), &board, letters_in);
+        let open = source(clock.clone(), &status, letters_in);
         let engine = Engine::start(Settings {
             workers,
             rules: Rules { window_ms, ..Rules::default() },
-            ticks: TickRules::default(),
+            ticks: TickPolicy::default(),
             idle_merge_effort: 1000,
             dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),
             clock: clock.clone(),
-            open_feeds: Arc::new(move |seat| open(&seat).into_iter().collect()),
+            open_feeds: Arc::new(move |worker| open(&worker).into_iter().collect()),
             changes: None,
             restore: None,
             journal_max: None,
             lease: None,
-            board: board.clone(),
+            registry: status.clone(),
         });
-        Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, board }
+        Running { engine: Mutex::new(Some(engine.unwrap())), clock, letters, status }
     }
 
     /// Asks the shelf of the running engine.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&dataflow::shelf::Shelf) -> T) -> T {
-        question(self.engine.lock().unwrap().as_ref().unwrap().shelf())
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&dataflow::index_reader::IndexReader) -> T) -> T {
+        question(self.engine.lock().unwrap().as_ref().unwrap().reader())
     }
 
     /// The general list (no category) or a category's: products with their buyers.
     pub(crate) fn best_sellers(&self, category: Option<&str>) -> Vec<(String, u64)> {
-        self.ask(|shelf| {
-            let ranking = match category.map(|category| shelf.dictionary().find_category(category)) {
-                None => Ranking::General,
-                Some(Some(key)) => Ranking::Category(key),
+        self.ask(|reader| {
+            let ranking = match category.map(|category| reader.dictionary().find_category(category)) {
+                None => ListId::General,
+                Some(Some(key)) => ListId::Category(key),
                 Some(None) => return Vec::new(),
             };
             let mut rows: Vec<(_, Diff)> = Vec::new();
-            shelf.glance_any().best_sellers(ranking, &mut rows);
-            let name = |product| shelf.dictionary().product_name(product).unwrap().to_string();
+            reader.view_any().best_sellers(ranking, &mut rows);
+            let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
             let mut list: Vec<(String, u64)> =
                 rows.into_iter().map(|(row, _)| (name(row.product), row.buyers())).collect();
             // Ties are in the order of the keys, which these tests do not care for.
@@ -120,7 +120,7 @@ impl Running {
 
     /// What the source says of itself.
     pub(crate) fn view(&self) -> SourceView {
-        self.board.snapshot().pop().unwrap()
+        self.status.snapshot().pop().unwrap()
     }
 
     /// Waits until the source is live.

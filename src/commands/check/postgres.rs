@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use ::postgres::Client;
-use sources::postgres::{Connection, Finding, Target};
+use sources::postgres::{Connection, Diagnostic, Target};
 
 use super::Report;
 use crate::commands::database::{connect, quoted, quoted_whole, target, words};
@@ -117,7 +117,7 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
         }
         return Ok(true);
     }
-    for Finding { problem, mend } in findings {
+    for Diagnostic { problem, mend } in findings {
         report.bad(&format!("postgres: {problem}"), &[mend])?;
     }
     Ok(false)
@@ -157,7 +157,7 @@ fn follows(
         report.good(&format!("postgres: wal_level is logical, the server's log can be followed; {publication}"))?;
         return report.good(&format!("postgres: replication slot {}: {}", postgres.slot, found.slot));
     }
-    for Finding { problem, mend } in found.obstacles {
+    for Diagnostic { problem, mend } in found.obstacles {
         if postgres.mode == Mode::Replication {
             report.bad(&format!("postgres: {problem}"), &[mend])?;
         } else {

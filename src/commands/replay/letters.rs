@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use sources::decode::DeadLetter;
-use sources::past::Refused;
+use sources::replay::Refused;
 
 use super::dir::OutDir;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rows::{Ranking, Seller, Viewed};
-use dataflow::shelf::Shelf;
+use dataflow::index_reader::IndexReader;
+use dataflow::rows::{ListId, Seller, Viewed};
 use dataflow::time::{Diff, Millis, Time};
 use serde::Serialize;
 
@@ -42,24 +42,24 @@ impl Row<'_> {
 
 /// Calls `take` with every row of every list that is shown at `step`.
 pub(super) fn walk(
-    shelf: &Shelf,
+    reader: &IndexReader,
     step: Time,
     users: &mut Users,
     mut take: impl FnMut(&Row<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut lists = Lists { shelf, step, sellers: Vec::new(), viewed: Vec::new() };
-    lists.sellers("bestsellers", None, Ranking::General, &mut take)?;
-    let mut categories = shelf
-        .glance_any()
+    let mut lists = Lists { reader, step, sellers: Vec::new(), viewed: Vec::new() };
+    lists.sellers("bestsellers", None, ListId::General, &mut take)?;
+    let mut categories = reader
+        .view_any()
         .selling_categories()
         .into_iter()
-        .map(|key| Ok((shelf.dictionary().category_name(key).context("a category without its id")?, key)))
+        .map(|key| Ok((reader.dictionary().category_name(key).context("a category without its id")?, key)))
         .collect::<anyhow::Result<Vec<(Arc<str>, CategoryKey)>>>()?;
     categories.sort_unstable();
     for (id, key) in &categories {
-        lists.sellers("category", Some(id), Ranking::Category(*key), &mut take)?;
+        lists.sellers("category", Some(id), ListId::Category(*key), &mut take)?;
     }
-    for (id, key) in users.sorted(shelf.dictionary()) {
+    for (id, key) in users.sorted(reader.dictionary()) {
         lists.history(id, *key, &mut take)?;
     }
     Ok(())
@@ -81,7 +81,7 @@ impl Users {
 }
 
 struct Lists<'a> {
-    shelf: &'a Shelf,
+    reader: &'a IndexReader,
     step: Time,
     sellers: Vec<(Seller, Diff)>,
     viewed: Vec<(Viewed, Diff)>,
@@ -92,11 +92,11 @@ impl Lists<'_> {
         &mut self,
         list: &'static str,
         id: Option<&str>,
-        ranking: Ranking,
+        ranking: ListId,
         take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        self.shelf.glance_any().best_sellers(ranking, &mut self.sellers);
-        if self.sellers.len() < self.shelf.rules().items_min {
+        self.reader.view_any().best_sellers(ranking, &mut self.sellers);
+        if self.sellers.len() < self.reader.rules().items_min {
             return Ok(());
         }
         for (rank, (seller, _)) in (1..).zip(&self.sellers) {
@@ -113,8 +113,8 @@ impl Lists<'_> {
         user: UserKey,
         take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        self.shelf.glance(user).history(user, &mut self.viewed);
-        if self.viewed.len() < self.shelf.rules().items_min {
+        self.reader.view(user).history(user, &mut self.viewed);
+        if self.viewed.len() < self.reader.rules().items_min {
             return Ok(());
         }
         for (rank, (viewed, _)) in (1..).zip(&self.viewed) {
@@ -126,6 +126,6 @@ impl Lists<'_> {
     }
 
     fn product(&self, key: ProductKey) -> anyhow::Result<Arc<str>> {
-        self.shelf.dictionary().product_name(key).context("a product without its id")
+        self.reader.dictionary().product_name(key).context("a product without its id")
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use dataflow::index_reader::IndexReader;
 use dataflow::replay::{Failure, Observer};
-use dataflow::shelf::Shelf;
 use dataflow::time::Time;
 use indicatif::ProgressBar;
-use sources::past::Progress;
+use sources::replay::Progress;
 
 use super::columns::Columns;
 use super::dir::{Form, OutDir};
@@ -38,13 +38,13 @@ impl<'a> Watch<'a> {
         self.written.1
     }
 
-    fn write(&mut self, shelf: &Shelf, step: Time) -> anyhow::Result<u64> {
+    fn write(&mut self, reader: &IndexReader, step: Time) -> anyhow::Result<u64> {
         let Watch { out, users, .. } = self;
         let mut rows = 0;
         out.lists(step, Form::Parquet, |parquet| {
             out.lists(step, Form::Jsonl, |jsonl| {
                 let mut columns = Columns::new(parquet)?;
-                walk(shelf, step, users, |row| {
+                walk(reader, step, users, |row| {
                     rows += 1;
                     row.write_json(jsonl)?;
                     Ok(columns.row(row)?)
@@ -57,9 +57,9 @@ impl<'a> Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn step(&mut self, shelf: &Shelf, step: Time) -> Result<(), Failure> {
+    fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
         // In the alternate form an error is one line with all its causes.
-        let rows = self.write(shelf, step).map_err(|error| format!("{error:#}"))?;
+        let rows = self.write(reader, step).map_err(|error| format!("{error:#}"))?;
         self.written = (self.written.0 + 1, self.written.1 + rows);
         self.bar.set_message(format!("{} of {} steps", self.written.0, self.steps));
         self.waiting();

@@ -275,8 +275,8 @@ mod tests {
         let mut write = |tick: Time, is_written: bool| {
             written.store(is_written, Ordering::Relaxed);
             let next = i64::try_from(tick).unwrap();
-            let position = Position { stream: "views".into(), partition: 0, next, proof: None };
-            let part = Part { base: Base::default(), journal: None, positions: Arc::new([position]) };
+            let position = Position { stream: "views".into(), partition: 0, next, fingerprint: None };
+            let part = Part { base: Base::default(), delta_log: None, positions: Arc::new([position]) };
             if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now()) {
                 writing.acknowledge_whole(written);
             }

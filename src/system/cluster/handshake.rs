@@ -238,7 +238,7 @@ mod tests {
     fn start(generation: u64) -> Start {
         Start {
             checkpoint: Some(7),
-            floor: Some(checkpoints::Reached { tick: 5, begun: true, caught_up: true }),
+            floor: Some(checkpoints::ServedWatermark { tick: 5, begun: true, caught_up: true }),
             generation,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use dataflow::engine::TickCounter;
-use dataflow::publish::Slots;
+use dataflow::publish::PublishedSnapshots;
 use dataflow::time::{ServiceClock, Time};
 
 /// The time without a tick is counted in so many looks: while this process is frozen itself, nothing is counted.
@@ -29,7 +29,7 @@ impl Watchdog {
     /// # Errors
     /// When the system refuses a thread.
     pub(crate) fn start(
-        slots: Arc<Slots>,
+        snapshots: Arc<PublishedSnapshots>,
         ticks: TickCounter,
         clock: Arc<dyn ServiceClock>,
         stall: Duration,
@@ -38,7 +38,7 @@ impl Watchdog {
         let mut watch = Watch::new();
         std::thread::Builder::new().name("watchdog".into()).spawn(move || {
             while stopped.recv_timeout(stall / LOOKS) == Err(RecvTimeoutError::Timeout) {
-                if watch.look(slots.closed(), ticks.held(), clock.now()) {
+                if watch.look(snapshots.closed(), ticks.held(), clock.now()) {
                     tracing::error!(
                         stall_s = stall.as_secs(),
                         "no tick has closed for so long: a process of the cluster is frozen or cut off; ending"

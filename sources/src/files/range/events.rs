@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataflow::inputs::Inputs;
-use dataflow::replay::{Failure, Past, Went};
+use dataflow::replay::{Failure, ReplaySource, Went};
 use dataflow::time::{Millis, Time};
 
 use super::RangeError;
 use crate::decode::{Event, Kind, Malformed, TimeBounds, decode};
-use crate::files::lines::{self, Stretch};
-use crate::files::place::{Place, line_ends};
+use crate::files::lines::{self, LineRange};
+use crate::files::position::{FilePosition, line_ends};
 use crate::files::tail::Span;
 use crate::files::times::LineTimes;
-use crate::past::{Found, Lane, Progress};
+use crate::replay::{Found, PartitionReplay, Progress};
 
 /// One file of events.
 pub(super) struct EventsPast {
@@ -24,10 +24,10 @@ pub(super) struct EventsPast {
     to: u64,
     /// When the last line had arrived.
     arrived: Millis,
-    lane: Lane,
+    lane: PartitionReplay,
     times: LineTimes,
     /// Where `lines` begins in the file.
-    place: Place,
+    place: FilePosition,
     /// Whole lines that have been read.
     lines: Vec<u8>,
     /// Where the next line begins in `lines`.
@@ -40,7 +40,7 @@ pub(super) struct EventsPast {
 }
 
 impl EventsPast {
-    pub(super) fn new(path: PathBuf, file: File, span: &Span, lane: Lane, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(path: PathBuf, file: File, span: &Span, lane: PartitionReplay, progress: Arc<Progress>) -> Self {
         let mut times = LineTimes::default();
         times.begin(span.modified_ms());
         EventsPast {
@@ -50,7 +50,7 @@ impl EventsPast {
             arrived: span.modified_ms(),
             lane,
             times,
-            place: Place::default(),
+            place: FilePosition::default(),
             lines: Vec::new(),
             at: 0,
             over: false,
@@ -67,12 +67,12 @@ impl EventsPast {
             self.over = true;
         } else {
             match lines::read(&self.file, self.place.offset, self.to, &mut self.lines)? {
-                Stretch::Lines(bytes) => self.lines.truncate(bytes),
-                Stretch::Unfinished => {
+                LineRange::Lines(bytes) => self.lines.truncate(bytes),
+                LineRange::Unfinished => {
                     self.lines.clear();
                     self.over = true;
                 }
-                Stretch::TooLong => {
+                LineRange::TooLong => {
                     let beginning = std::mem::take(&mut self.lines);
                     let malformed = Malformed::TooLarge { bytes: beginning.len() };
                     self.lane.refuse(offset(self.place.offset), &malformed, &beginning);
@@ -130,7 +130,7 @@ impl EventsPast {
     }
 }
 
-impl Past for EventsPast {
+impl ReplaySource for EventsPast {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
         let mut records = 0;
         while records < budget && self.lane.is_open(inputs, step) && !self.over {

@@ -4,35 +4,35 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use dataflow::board::SourceBoard;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
 use dataflow::rows::LineRow;
+use dataflow::source_status::SourceStatus;
 
 use super::{Range, RangeError};
 use crate::dead_letter::PAYLOAD_BYTES_MAX;
 use crate::decode::DeadLetter;
 use crate::fault::Fault;
 use crate::files::orders::{self, PastOrders};
-use crate::files::place::Place;
+use crate::files::position::FilePosition;
 use crate::files::products::{self, Products};
 use crate::files::records::{Next, Records};
 use crate::files::rows::{Columns, Line, Reading, Rows};
-use crate::past::{Asked, Refused, Tables};
+use crate::replay::{Asked, Refused, Tables};
 
 /// Reads both tables, as far as they are there.
 pub(super) fn read(
     range: &Range,
     asked: Asked,
     dictionary: &Dictionary,
-    board: &SourceBoard,
+    status: &SourceStatus,
     refused: &Refused,
 ) -> Result<Tables, RangeError> {
     let reading = Reading { dictionary, now: asked.from, window_ms: asked.window_ms };
     let mut tables = Tables::default();
     let scan = |name: &'static str| {
         let (path, file, to) = range.table(name)?;
-        Some(Scan { name, path, file, to, reading: &reading, board, refused })
+        Some(Scan { name, path, file, to, reading: &reading, status, refused })
     };
     if let Some(mut scan) = scan(products::FILE) {
         scan.table::<Products>(|row| tables.catalogue.push(row))?;
@@ -56,19 +56,19 @@ struct Scan<'a> {
     file: &'a File,
     to: u64,
     reading: &'a Reading<'a>,
-    board: &'a SourceBoard,
+    status: &'a SourceStatus,
     refused: &'a Refused,
 }
 
 impl Scan<'_> {
     /// Calls `take` with every row that counts.
     fn table<R: Rows>(&mut self, mut take: impl FnMut(R::Row)) -> Result<(), RangeError> {
-        let mut records = Records::new(self.file, Place::default(), self.to, true);
+        let mut records = Records::new(self.file, FilePosition::default(), self.to, true);
         let Some(columns) = self.columns::<R>(&mut records)? else { return Ok(()) };
         loop {
             match columns.next(&mut records, self.reading).map_err(|error| self.failed(error))? {
                 Line::Row { row, .. } => row.into_iter().for_each(|row| {
-                    self.board.accepted(1);
+                    self.status.accepted(1);
                     take(row);
                 }),
                 Line::Refused(fault) => self.refuse(&records, &fault)?,
@@ -89,7 +89,7 @@ impl Scan<'_> {
 
     fn refuse(&self, records: &Records<'_>, fault: &Fault<'_>) -> Result<(), RangeError> {
         let (start, payload) = records.raw(PAYLOAD_BYTES_MAX).map_err(|error| self.failed(error))?;
-        self.board.rejected(fault.reason());
+        self.status.rejected(fault.reason());
         (self.refused)(DeadLetter {
             stream: self.name.to_owned(),
             partition: 0,

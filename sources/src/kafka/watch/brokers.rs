@@ -8,10 +8,10 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
 use super::{ends, reread, topics};
-use crate::kafka::bell::Bell;
+use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::Consumer;
-use crate::kafka::desk::PartitionId;
 use crate::kafka::fingerprint::{Ends, Fingerprint, Reread};
+use crate::kafka::notify::Notify;
 use crate::kafka::upstream::{Found, Unanswered, Upstream};
 
 /// The longest wait for one answer.
@@ -21,7 +21,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 pub(in crate::kafka) struct Brokers {
     pub(in crate::kafka) consumer: Arc<Consumer>,
     pub(in crate::kafka) addresses: String,
-    pub(in crate::kafka) bell: Arc<Bell>,
+    pub(in crate::kafka) notify: Arc<Notify>,
 }
 
 impl Brokers {
@@ -48,6 +48,6 @@ impl Upstream for Brokers {
         &self,
         remembered: &BTreeMap<PartitionId, Fingerprint>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
-        reread::reread(&self.consumer, remembered, ANSWER_MAX, &self.bell).map_err(|error| self.unanswered(&error))
+        reread::reread(&self.consumer, remembered, ANSWER_MAX, &self.notify).map_err(|error| self.unanswered(&error))
     }
 }

@@ -7,8 +7,8 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::Consumer;
-use crate::kafka::desk::PartitionId;
 use crate::kafka::fingerprint::Ends;
 
 /// The ends of these partitions. Under `read_committed` the high one is where the first open transaction starts.

@@ -30,12 +30,12 @@ impl<U: Upstream> Watch<U> {
         }
         let answered = passing.answered;
         let passed_over = fails && since.elapsed() >= PATIENCE[usize::from(answered)] && !self.charge.awaited;
-        self.charge.desks.all().0.iter().for_each(|desk| desk.pass_over(passed_over));
+        self.charge.all_assignments.all().0.iter().for_each(|assignments| assignments.pass_over(passed_over));
         if passed_over {
-            self.charge.board.pass_over();
+            self.charge.status.pass_over();
         }
         if answered {
-            self.charge.board.meet();
+            self.charge.status.meet();
         }
     }
 }

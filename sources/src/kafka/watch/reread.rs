@@ -9,10 +9,10 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::kafka::bell::Bell;
+use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::{Consumer, Context};
-use crate::kafka::desk::PartitionId;
 use crate::kafka::fingerprint::{Fingerprint, Reread};
+use crate::kafka::notify::Notify;
 
 /// How long one partition is waited for before all are asked again.
 const POLL: Duration = Duration::from_millis(10);
@@ -25,7 +25,7 @@ pub(super) fn reread(
     consumer: &Arc<Consumer>,
     remembered: &BTreeMap<PartitionId, Fingerprint>,
     timeout: Duration,
-    bell: &Bell,
+    notify: &Notify,
 ) -> KafkaResult<BTreeMap<PartitionId, Reread>> {
     let mut answers = BTreeMap::new();
     if remembered.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn reread(
     }
     consumer.assign(&list)?;
     let start = Instant::now();
-    while !waiting.is_empty() && start.elapsed() < timeout && !bell.is_stopped() {
+    while !waiting.is_empty() && start.elapsed() < timeout && !notify.is_stopped() {
         let before = answers.len();
         waiting.retain(|(id, record, queue)| match answer(queue, record, Duration::ZERO) {
             Some(reread) => {
@@ -113,9 +113,9 @@ mod tests {
         for partition in 0..3 {
             broker.produce_at("views", Some(partition), 1_700_000_000_000, ["a", "b", "c"]);
         }
-        let bell = Arc::new(Bell::default());
+        let notify = Arc::new(Notify::default());
         let reader = config::reader(&Settings::new(broker.bootstrap(), ["views"]), "reread").unwrap();
-        let consumer = config::watcher(&reader).create_with_context(Context::new(bell.clone())).unwrap();
+        let consumer = config::watcher(&reader).create_with_context(Context::new(notify.clone())).unwrap();
         let consumer: Arc<Consumer> = Arc::new(consumer);
         let id = |partition| PartitionId { topic: "views".into(), partition };
         let remembered = BTreeMap::from([
@@ -130,7 +130,7 @@ mod tests {
         let expected: BTreeMap<_, _> = different.chain([(id(0), Reread::Same)]).collect();
         // Twice: nothing of the first time is in the way of the second.
         for _ in 0..2 {
-            assert_eq!(reread(&consumer, &remembered, SOON, &bell).unwrap(), expected);
+            assert_eq!(reread(&consumer, &remembered, SOON, &notify).unwrap(), expected);
         }
     }
 }

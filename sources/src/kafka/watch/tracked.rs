@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::kafka::desk::{Desk, Place};
+use crate::kafka::assignments::{Assignments, PartitionProgress};
 use crate::kafka::fingerprint::{Ends, Fingerprint};
 
 /// A partition that gives nothing for this long, though there are records to give, is started again.
@@ -11,8 +11,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// A partition that is read, or was.
 pub(super) struct Tracked {
-    pub(super) desk: Arc<Desk>,
-    pub(super) place: Arc<Place>,
+    pub(super) assignments: Arc<Assignments>,
+    pub(super) place: Arc<PartitionProgress>,
     /// A record read some time ago, to be compared at the next look. None before the first look at what was read.
     pub(super) sample: Option<Fingerprint>,
     pub(super) absent: bool,
@@ -53,8 +53,9 @@ mod tests {
     #[test]
     fn one_that_waits_with_a_refused_record_is_not_silent() {
         let long_ago = Instant::now().checked_sub(SILENCE_MAX).unwrap();
-        let (desk, place) = (Arc::new(Desk::new(0, Waker::of_this_thread())), Arc::new(Place::new(5, 9)));
-        let mut tracked = Tracked { desk, place, sample: None, absent: false, low: 0, moved: (5, long_ago) };
+        let (assignments, place) =
+            (Arc::new(Assignments::new(0, Waker::of_this_thread())), Arc::new(PartitionProgress::new(5, 9)));
+        let mut tracked = Tracked { assignments, place, sample: None, absent: false, low: 0, moved: (5, long_ago) };
         let ends = Ends { low: 0, high: 9 };
         tracked.place.hold(true);
         assert_eq!((tracked.failure(5, ends), tracked.is_held_up()), (None, true));

@@ -1,0 +1,137 @@
+//! What workers tell each other beside rows, as streams of the graph, so that it keeps its place among the ticks.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Exchange, Inspect, Probe};
+
+use super::ClusterPlace;
+use crate::dictionary::Name;
+use crate::feed::Position;
+use crate::source_status::{CLUSTER, SourceRegistry, SourceStatus, State};
+use crate::tick_scheduler::TickScheduler;
+use crate::time::{Diff, Time};
+
+/// The leader closes a tick. All other workers close theirs when they hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct TickMessage {
+    /// The tick that is closed: the window's edge stands there.
+    pub(crate) now: Time,
+    /// Whether it is closed for a cut.
+    pub(crate) cut: bool,
+    /// Whether this is the end of all workers; then no tick is closed.
+    pub(crate) end: bool,
+    /// Whether no tick is closed because the lease does not cover the next one yet. The leader is well.
+    pub(crate) held: bool,
+    /// A process whose sources are not live, if there is one.
+    pub(crate) waits_for: Option<usize>,
+    /// Whether the sources of all processes had caught up by then.
+    pub(crate) caught_up: bool,
+    /// The first tick whose time says something; 0 before.
+    pub(crate) first: Time,
+    /// By part, up to which time the sources of all processes are heard, if one is away (see [`crate::hearing`]).
+    pub(crate) heard: [Option<Time>; 2],
+}
+
+/// A worker of another process tells the leader how its sources are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct ProgressMessage {
+    pub(crate) worker: usize,
+    /// Records that the worker's process has fed in the tick that the report is of.
+    pub(crate) fed: usize,
+    /// See [`crate::feed::FeedProgress::waiting`].
+    pub(crate) waiting: usize,
+    /// See [`crate::feed::FeedProgress::reached`].
+    pub(crate) reached: Option<Time>,
+    /// Whether the sources of the worker's process are live.
+    pub(crate) live: bool,
+    /// Whether those that give a part are heard, by part.
+    pub(crate) heard: [bool; 2],
+}
+
+/// Where a worker's sources would go on after a tick.
+pub(crate) type PositionsMessage = (usize, Vec<Position>);
+
+fn away(process: usize) -> State {
+    State::Retrying(format!("process {process} is not live, its /readyz says why"))
+}
+
+/// One worker's ears.
+#[derive(Clone)]
+pub(crate) struct ClusterControl {
+    pace: Arc<TickScheduler>,
+    place: ClusterPlace,
+    /// Where this process says how the others are doing.
+    others: Arc<SourceStatus>,
+    /// How far everything has been heard.
+    probe: Handle<Time>,
+    /// Positions of the other processes' workers, with their ticks.
+    noted: Rc<RefCell<Vec<(Time, PositionsMessage)>>>,
+}
+
+impl ClusterControl {
+    pub(crate) fn new(pace: Arc<TickScheduler>, place: ClusterPlace, registry: &SourceRegistry) -> Self {
+        ClusterControl { pace, place, others: registry.source(CLUSTER), probe: Handle::new(), noted: Rc::default() }
+    }
+
+    /// Lets this process's pace follow the leader's marks, as they come, and its board tell what they say of the others.
+    pub(crate) fn follow<'s>(&self, marks: StreamVec<'s, Time, TickMessage>) -> StreamVec<'s, Time, TickMessage> {
+        let (pace, others, own) = (self.pace.clone(), self.others.clone(), self.place.process);
+        let mut told = None;
+        marks.inspect(move |mark| {
+            pace.marked(*mark);
+            // What is the matter here, this process says itself.
+            let waits_for = mark.waits_for.filter(|process| *process != own);
+            if told != Some(waits_for) && !mark.end {
+                told = Some(waits_for);
+                others.state(0, waits_for.map_or(State::Live, away));
+            }
+        })
+    }
+
+    /// Lets the leader hear all reports, as they come.
+    pub(crate) fn hear_reports(&self, reports: VecCollection<'_, Time, ProgressMessage, Diff>) {
+        let pace = self.pace.clone();
+        // An exchange that stands at an input holds data back until the input's time moves: reports are not to wait.
+        let reports = reports.inner.map(|(report, tick, _)| (report, tick));
+        reports.exchange(|_| 0).inspect(move |(report, tick)| pace.reported(*report, *tick));
+    }
+
+    /// Lets one worker of every other process hear where sources are.
+    pub(crate) fn hear_noted(&self, noted: VecCollection<'_, Time, PositionsMessage, Diff>) {
+        let (ClusterPlace { workers, process, processes }, heard) = (self.place, self.noted.clone());
+        let others = move |(noted, tick, _): (PositionsMessage, Time, Diff)| {
+            let others = (0..processes).filter(move |other| *other != process);
+            others.map(move |other| ((other * workers) as u64, tick, noted.clone()))
+        };
+        noted
+            .inner
+            .flat_map(others)
+            .exchange(|(worker, _, _)| *worker)
+            .map(|(_, tick, noted)| (tick, noted))
+            .inspect(move |noted| heard.borrow_mut().push(noted.clone()))
+            .probe_with(&self.probe);
+    }
+
+    /// Counts names as heard only when they have come.
+    pub(crate) fn hear_names(&self, names: StreamVec<'_, Time, (Name, Time, Diff)>) {
+        names.probe_with(&self.probe);
+    }
+
+    /// Everything told before this time has been heard.
+    pub(crate) fn heard(&self) -> Time {
+        self.probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(0))
+    }
+
+    /// Takes the positions told before `upper`, those of one worker in the order of their ticks.
+    pub(crate) fn take_noted(&self, upper: Time) -> Vec<PositionsMessage> {
+        let mut noted = self.noted.borrow_mut();
+        noted.extract_if(.., |(tick, _)| *tick < upper).map(|(_, noted)| noted).collect()
+    }
+}

@@ -1,0 +1,87 @@
+//! "Best sellers for you": the best sellers of the categories a user looked at most.
+
+use super::ReadView;
+use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::rows::{ListId, Seller};
+use crate::rules::Rules;
+use crate::time::Diff;
+
+/// Whether a list was made for the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the categories of the user's history.
+    Personalized,
+    /// The general best sellers.
+    NonPersonalized,
+}
+
+/// One recommended product, and the row that put it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// The product and its buyers.
+    pub seller: Seller,
+    /// The list it comes from.
+    pub ranking: ListId,
+    /// Its place in that list, from 1.
+    pub rank: usize,
+}
+
+/// What to show a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommendations {
+    /// Whether it was made for the user.
+    pub kind: Kind,
+    /// Best first.
+    pub picks: Vec<Pick>,
+}
+
+/// The categories of the history, ranked by how many of its products fall in them, then by the most recent view, then
+/// by the category's key; the first `categories_max`; their lists merged by buyers, then by the product's key.
+pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Recommendations {
+    let mut picks: Vec<Pick> = Vec::new();
+    for category in categories_of_history(view, user, rules.categories_max) {
+        picks.extend(list(view, ListId::Category(category)));
+    }
+    let kind = if picks.is_empty() { Kind::NonPersonalized } else { Kind::Personalized };
+    if picks.is_empty() {
+        picks.extend(list(view, ListId::General));
+    }
+    // A product of two categories stands in both lists with the same buyers: it is shown once.
+    picks.sort_by_key(|pick| pick.seller);
+    picks.dedup_by_key(|pick| pick.seller.product);
+    picks.truncate(rules.list_size);
+    Recommendations { kind, picks }
+}
+
+fn list(view: &ReadView<'_>, ranking: ListId) -> impl Iterator<Item = Pick> {
+    let mut rows: Vec<(Seller, Diff)> = Vec::new();
+    view.best_sellers(ranking, &mut rows);
+    rows.into_iter().enumerate().map(move |(place, (seller, _))| Pick { seller, ranking, rank: place + 1 })
+}
+
+fn categories_of_history(view: &ReadView<'_>, user: UserKey, most: usize) -> Vec<CategoryKey> {
+    let (mut history, mut of_product) = (Vec::new(), Vec::new());
+    view.history(user, &mut history);
+    // How many products, and the place of the most recent one; the history is newest first.
+    let mut found: Vec<(CategoryKey, usize, usize)> = Vec::new();
+    for (place, (viewed, _)) in history.iter().enumerate() {
+        view.categories_of(viewed.product, &mut of_product);
+        for (category, _) in &of_product {
+            match found.iter_mut().find(|(known, ..)| known == category) {
+                Some((_, products, _)) => *products += 1,
+                None => found.push((*category, 1, place)),
+            }
+        }
+    }
+    let latest = |place: usize| history[place].0.at();
+    found.sort_by(|a, b| b.1.cmp(&a.1).then(latest(b.2).cmp(&latest(a.2))).then(a.0.cmp(&b.0)));
+    found.into_iter().take(most).map(|(category, ..)| category).collect()
+}
+
+/// The products of a list of picks, in its order.
+impl Recommendations {
+    /// The products, best first.
+    pub fn products(&self) -> impl Iterator<Item = ProductKey> + '_ {
+        self.picks.iter().map(|pick| pick.seller.product)
+    }
+}

@@ -1,0 +1,169 @@
+//! A connection's bytes: it tells its slot what passes, gives hyper's bare refusals a body, and lingers at the end.
+//!
+//! hyper answers what it cannot parse itself, by a status line without a body, always as the last thing it writes. Here
+//! such an answer is replaced by a problem. When we close before the client has sent everything, closing at once would
+//! make its system throw our answer away; so the writing half is closed first and the rest is drained for a while.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::connection_state::ConnectionState;
+use crate::answer::problem::unparsed;
+use crate::metrics::counters::Counters;
+
+/// The longest answer of hyper's own: a status line, a date and two short fields.
+const BARE_MAX: usize = 256;
+
+/// Bytes drained at a time.
+const DRAIN: usize = 4096;
+
+/// A TCP stream that reports to a slot.
+pub(crate) struct LingeringStream {
+    stream: TcpStream,
+    slot: Arc<ConnectionState>,
+    counters: Arc<Counters>,
+    /// What is left to write of the problem that stands for a bare refusal.
+    problem: Bytes,
+    saw_end: bool,
+    is_shut: bool,
+}
+
+impl LingeringStream {
+    pub(crate) fn new(stream: TcpStream, slot: Arc<ConnectionState>, counters: Arc<Counters>) -> Self {
+        LingeringStream { stream, slot, counters, problem: Bytes::new(), saw_end: false, is_shut: false }
+    }
+
+    fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.problem.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.problem))?;
+            self.problem.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads and forgets until the client has closed, or the keeper ends it.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut forgotten = [0; DRAIN];
+        while !self.saw_end {
+            let mut buffer = ReadBuf::new(&mut forgotten);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+            self.saw_end = buffer.filled().is_empty();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for LingeringStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut wire.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() == before {
+            wire.saw_end = true;
+        } else {
+            wire.slot.read(&buffer.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for LingeringStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let wire = self.get_mut();
+        let bytes = match bare_refusal(bytes) {
+            Some((0, status)) => {
+                // hyper gives up at the same number of bytes wherever it stands.
+                let status = if status == 431 && wire.slot.is_in_target() { 414 } else { status };
+                wire.problem = unparsed(status);
+                wire.slot.set_unread(true);
+                wire.counters.unparsed(status);
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            Some((start, _)) => &bytes[..start],
+            None => bytes,
+        };
+        match Pin::new(&mut wire.stream).poll_write(context, bytes) {
+            Poll::Ready(Ok(written)) => {
+                if written == bytes.len() {
+                    wire.slot.written();
+                }
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                wire.slot.blocked();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_problem(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        ready!(wire.poll_problem(context))?;
+        if !wire.is_shut {
+            ready!(Pin::new(&mut wire.stream).poll_shutdown(context))?;
+            wire.is_shut = true;
+        }
+        if !wire.slot.is_unread() {
+            return Poll::Ready(Ok(()));
+        }
+        wire.slot.lingering();
+        wire.poll_drain(context)
+    }
+}
+
+/// Where hyper's own refusal starts at the end of `bytes`, and its status.
+///
+/// Our own answers with these statuses are never empty, so nothing else looks like it.
+fn bare_refusal(bytes: &[u8]) -> Option<(usize, u16)> {
+    if !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let skipped = bytes.len().saturating_sub(BARE_MAX);
+    let tail = &bytes[skipped..];
+    let start = tail.windows(7).rposition(|window| window == b"HTTP/1.")?;
+    let head = std::str::from_utf8(&tail[start..]).ok()?;
+    if !head.contains("\r\ncontent-length: 0\r\n") {
+        return None;
+    }
+    match head.get(9..12)? {
+        "400" => Some((skipped + start, 400)),
+        "414" => Some((skipped + start, 414)),
+        "431" => Some((skipped + start, 431)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bare_refusals_are_found() {
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+            content-length: 0\r\ndate: Fri, 20 Nov 2026 10:15:00 GMT\r\n\r\n";
+        assert_eq!(bare_refusal(bare), Some((0, 431)));
+        let after = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".as_slice(), bare].concat();
+        assert_eq!(bare_refusal(&after), Some((40, 431)));
+        for other in [
+            "HTTP/1.1 204 No Content\r\ndate: Fri, 20 Nov 2026 10:15:00 GMT\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 120\r\n\r\n",
+            "HTTP/1.1 304 Not Modified\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n{}",
+            "\r\n\r\n",
+        ] {
+            assert_eq!(bare_refusal(other.as_bytes()), None, "{other}");
+        }
+    }
+}

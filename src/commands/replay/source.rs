@@ -1,0 +1,82 @@
+//! The pasts that the configuration names, opened once in every worker.
+
+use std::sync::{Arc, Mutex};
+
+use dataflow::dictionary::Dictionary;
+use dataflow::feed::WorkerContext;
+use dataflow::replay::{Failure, OpenReplaySources, ReplaySource};
+use dataflow::source_status::SourceRegistry;
+use sources::kafka::range::Patience;
+use sources::replay::{Asked, Progress, Refused, Tables};
+use sources::{files, kafka, postgres};
+
+use super::letters::Letters;
+use crate::config::Config;
+use crate::system::sources::{of_kafka, of_postgres};
+
+/// What there is to replay, with its ends pinned.
+pub(super) struct ReplaySources {
+    asked: Asked,
+    registry: Arc<SourceRegistry>,
+    refused: Refused,
+    kafka: Option<kafka::range::Range>,
+    files: Option<files::range::Range>,
+    tables: Tables,
+}
+
+impl ReplaySources {
+    /// Pins the ends of topics and files, and reads the tables.
+    pub(super) fn open(
+        config: &Config,
+        asked: Asked,
+        dictionary: &Arc<Dictionary>,
+        registry: &Arc<SourceRegistry>,
+        letters: &Arc<Letters>,
+    ) -> anyhow::Result<ReplaySources> {
+        let refused = letters.outlet();
+        let kafka = config.kafka.as_ref().map(|settings| {
+            // Where nobody has removed anything yet, the topic may not have been made.
+            kafka::range::Range::pin(of_kafka(settings), &[&settings.removals], Patience::default())
+        });
+        let kafka = kafka.transpose()?;
+        for topic in kafka.iter().flat_map(|range| range.missing()) {
+            tracing::warn!(topic, "the topic does not exist, there are no removals to replay");
+        }
+        let files = config.files.as_ref().map(|files| files::range::Range::pin(&files.dir)).transpose()?;
+        let mut tables = Tables::default();
+        if let Some(settings) = &config.postgres {
+            let settings = of_postgres(settings, config);
+            tables = postgres::range::read(settings, asked, dictionary, registry, &refused)?;
+        }
+        if let Some(range) = &files {
+            tables = range.tables(asked, dictionary, registry, &refused)?;
+        }
+        Ok(ReplaySources { asked, registry: registry.clone(), refused, kafka, files, tables })
+    }
+
+    /// How far the reading of the streams has come.
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        let kafka = self.kafka.as_ref().map(kafka::range::Range::progress);
+        kafka.or(self.files.as_ref().map(files::range::Range::progress)).cloned()
+    }
+
+    /// For the workers: each takes its share of the streams, the first one the tables.
+    pub(super) fn opener(self) -> OpenReplaySources {
+        let ReplaySources { asked, registry, refused, kafka, files, tables } = self;
+        let tables = Mutex::new(Some(tables.into_replay_source(asked)));
+        Arc::new(move |context: WorkerContext| {
+            let mut sources: Vec<Box<dyn ReplaySource>> = Vec::new();
+            if context.index == 0 {
+                let tables = tables.lock().expect("no holder of this lock can panic").take();
+                sources.extend(tables.map(|tables| Box::new(tables) as Box<dyn ReplaySource>));
+            }
+            if let Some(range) = &kafka {
+                sources.push(range.open(&context, asked, &registry, &refused)?);
+            }
+            if let Some(range) = &files {
+                sources.extend(range.open(&context, asked, &registry, &refused)?);
+            }
+            Ok::<_, Failure>(sources)
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! Between the server and the log: checks events by the shapes the sources read, and appends them under their user.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dataflow::feed::Position;
+use dataflow::time::{Millis, ServiceClock};
+use query_server::{BoxFuture, EventWriter, NotTaken, Refused};
+use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream};
+use sources::decode::{self, Event, Kind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
+
+use bytes::Bytes;
+
+use crate::clock::LaterClock;
+
+/// Writes what the server takes in to a log that the sources read.
+pub struct LogEventWriter {
+    log: Arc<dyn EventLog>,
+    /// What stated times are held against. Of the two the wall clock dates records.
+    clock: LaterClock,
+    /// Makes ids of removals unique: the time of the start, and how many there were since.
+    started: Millis,
+    removals: AtomicU64,
+}
+
+impl LogEventWriter {
+    /// An intake into `log`. The service clock dates events that carry no time of their own, though not ahead of the wall
+    /// clock, which dates the records and by which those are judged that do: whoever reads them would refuse what was taken.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>, clock: LaterClock) -> Self {
+        let started = clock.service();
+        LogEventWriter { log, clock, started, removals: AtomicU64::new(0) }
+    }
+
+    /// As its record will be read.
+    fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
+        decode::decode(event, Some(self.clock.wall()), &TimeBounds::around(self.clock.now()))
+    }
+
+    /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
+    /// on when it is read.
+    fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
+        // Where the wall clock was set back the service clock is ahead of it, and of the record.
+        let now = self.clock.service().min(self.clock.wall());
+        let decoded = self.decode(event).map_err(refused)?;
+        let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
+        let key = decoded.user.as_bytes().to_vec();
+        let payload = match decoded.dated {
+            true => event.to_vec(),
+            false => decode::restamp(&String::from_utf8_lossy(event), now).map_err(refused)?.into_bytes(),
+        };
+        let record = Record { key, payload };
+        self.check_size(&record)?;
+        Ok((stream, record))
+    }
+
+    /// What is too long to be read or written once it is a record is found before anything is written.
+    fn check_size(&self, record: &Record) -> Result<(), Refused> {
+        let (payload, record) = (record.payload.len(), record.key.len() + record.payload.len());
+        let too_long = |what: &str, bytes, most| {
+            let reason = format!("{what} has {bytes} bytes, and {most} is the most");
+            Err(Refused { field: None, reason })
+        };
+        match self.log.record_bytes_max() {
+            _ if payload > PAYLOAD_BYTES_MAX => too_long("with the time it is given, it", payload, PAYLOAD_BYTES_MAX),
+            most if record > most => too_long("with its key, it", record, most),
+            _ => Ok(()),
+        }
+    }
+
+    async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, NotTaken> {
+        let (mut views, mut removals) = (Batch::default(), Batch::default());
+        for (index, event) in events.iter().enumerate() {
+            // It was checked; what makes it wrong since is the time that has passed, or what a record adds to it.
+            let (stream, record) = self.record(event).map_err(|refused| NotTaken::Malformed { index, refused })?;
+            let batch = if stream == Stream::Removals { &mut removals } else { &mut views };
+            batch.records.push(record);
+            batch.places.push(index);
+        }
+        let mut positions = Vec::new();
+        for (stream, Batch { records, places }) in [(Stream::Views, views), (Stream::Removals, removals)] {
+            if !records.is_empty() {
+                let wrote_before = !positions.is_empty();
+                let appended = self.log.append(stream, records).await;
+                positions.extend(appended.map_err(|error| not_taken(error, &places, wrote_before))?);
+            }
+        }
+        Ok(positions)
+    }
+}
+
+/// One stream's records, and the place of each event in its request.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    places: Vec<usize>,
+}
+
+impl EventWriter for LogEventWriter {
+    fn check(&self, event: &[u8]) -> Result<(), Refused> {
+        self.decode(event).map(drop).map_err(refused)
+    }
+
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
+        Box::pin(self.append_all(events))
+    }
+
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
+        let id = format!("{:x}-{:x}", self.started, self.removals.fetch_add(1, Ordering::Relaxed));
+        let payload = decode::removal_json(user, product, at, &id).into_bytes();
+        let record = Record { key: user.as_bytes().to_vec(), payload };
+        let appended = self.log.append(Stream::Removals, vec![record]);
+        Box::pin(async move {
+            let position = appended.await.map_err(|error| not_taken(error, &[0], false))?.pop();
+            position.ok_or_else(|| NotTaken::Unsure("the log gave no position".to_owned()))
+        })
+    }
+}
+
+fn refused(error: Malformed) -> Refused {
+    Refused { field: error.field().map(str::to_owned), reason: error.to_string() }
+}
+
+/// Why events at these places of a request were not taken; `wrote_before`: whether others of it were.
+fn not_taken(error: AppendError, places: &[usize], wrote_before: bool) -> NotTaken {
+    let reason = error.to_string();
+    match error {
+        AppendError::Refused(NeverWritten::TooLarge { index, .. }) => {
+            NotTaken::RefusedByLog { index: places.get(index).copied(), reason }
+        }
+        AppendError::Refused(NeverWritten::ByBroker { index, .. }) => {
+            NotTaken::RefusedByLog { index: index.and_then(|index| places.get(index).copied()), reason }
+        }
+        AppendError::Unavailable(why) if why.wrote_nothing() && !wrote_before => NotTaken::Unavailable(reason),
+        AppendError::Unavailable(_) => NotTaken::Unsure(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use dataflow::time::Time;
+    use sinks::log::{Appending, Unavailable};
+
+    use super::*;
+
+    const NOW: Time = 1_795_169_700_120;
+    const VIEW: &str = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","timestamp":1795169700}"#;
+    const REMOVAL: &str = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
+
+    /// A log that takes records up to a size, until it fails to take those of a stream.
+    struct Fragile {
+        bytes_max: usize,
+        fails: Option<(Stream, AppendError)>,
+        given: Mutex<Vec<(Stream, usize)>>,
+    }
+
+    impl EventLog for Fragile {
+        fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
+            self.given.lock().expect("nobody panics with it").push((stream, records.len()));
+            let position = Position { stream: "log".into(), partition: 0, next: 1, fingerprint: None };
+            let failure = self.fails.as_ref().filter(|(failing, _)| *failing == stream).map(|(_, error)| error.clone());
+            Box::pin(async { failure.map_or(Ok(vec![position]), Err) })
+        }
+
+        fn record_bytes_max(&self) -> usize {
+            self.bytes_max
+        }
+    }
+
+    /// A clock that stands.
+    struct Still;
+
+    impl ServiceClock for Still {
+        fn now(&self) -> Time {
+            NOW
+        }
+    }
+
+    fn event_writer(log: &Arc<Fragile>) -> LogEventWriter {
+        LogEventWriter::new(log.clone(), LaterClock::new(Arc::new(Still), || NOW))
+    }
+
+    fn log(bytes_max: usize, fails: Option<(Stream, AppendError)>) -> Arc<Fragile> {
+        Arc::new(Fragile { bytes_max, fails, given: Mutex::default() })
+    }
+
+    /// What becomes of the events, and how many appends there were.
+    fn given(log: &Arc<Fragile>, events: &[&str]) -> (Result<Vec<Position>, NotTaken>, usize) {
+        let events = events.iter().map(|event| Bytes::copy_from_slice(event.as_bytes())).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let result = runtime.block_on(event_writer(log).append(events));
+        (result, log.given.lock().expect("nobody panics with it").len())
+    }
+
+    #[test]
+    fn an_event_is_written_as_it_came_and_one_without_a_time_is_given_the_present() {
+        let event_writer = event_writer(&log(usize::MAX, None));
+        let stamped = REMOVAL.replace("}}", r#"},"timestamp":1795169700.12}"#);
+        for (event, stream, written) in [(VIEW, Stream::Views, VIEW), (REMOVAL, Stream::Removals, &*stamped)] {
+            let (to, record) = event_writer.record(&Bytes::from(event)).expect("it is an event");
+            assert_eq!((to, &*record.key, &*record.payload), (stream, b"ada".as_slice(), written.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_not_refused_when_its_record_is_read() {
+        const HOUR_MS: Millis = 3_600_000;
+        // The wall clock was set back by an hour; the service clock never is.
+        let clock = LaterClock::new(Arc::new(Still), || NOW - HOUR_MS);
+        let event_writer = LogEventWriter::new(log(usize::MAX, None), clock);
+        let read = |payload: &[u8]| {
+            let bounds = TimeBounds::around(NOW);
+            decode::decode(payload, Some(NOW - HOUR_MS), &bounds).map(|event| event.at)
+        };
+        let undated = VIEW.replace(r#","timestamp":1795169700"#, "");
+        let (_, record) = event_writer.record(&Bytes::from(undated)).expect("it is an event");
+        assert_eq!(read(&record.payload), Ok(NOW - HOUR_MS));
+        // By the clock that dates its record it is an hour ahead.
+        assert!(event_writer.check(VIEW.as_bytes()).is_err() && read(VIEW.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_event_that_can_never_be_written_or_read_stops_all_of_its_request_before_anything_is_written() {
+        let long = |event: &str, bytes: usize| event.replace('}', &format!("}}{}", " ".repeat(bytes - event.len())));
+        let at_the_limit = VIEW.replace(r#","timestamp":1795169700"#, "");
+        let at_the_limit = long(&at_the_limit, PAYLOAD_BYTES_MAX);
+        assert_eq!(
+            event_writer(&log(usize::MAX, None)).check(at_the_limit.as_bytes()),
+            Ok(()),
+            "as it came it is not too long"
+        );
+        for (bytes_max, event, words) in
+            [(usize::MAX, &*at_the_limit, "time it is given"), (200, &*format!("{REMOVAL:200}"), "key")]
+        {
+            let log = log(bytes_max, None);
+            let (result, appends) = given(&log, &[VIEW, VIEW, event, VIEW]);
+            let Err(NotTaken::Malformed { index: 2, refused }) = &result else { panic!("{result:?}") };
+            assert!(refused.reason.contains(words), "{refused}");
+            assert_eq!(appends, 0);
+        }
+        assert!(given(&log(usize::MAX, None), &[&long(VIEW, PAYLOAD_BYTES_MAX)]).0.is_ok(), "it states its time");
+    }
+
+    #[test]
+    fn nothing_was_accepted_is_said_only_where_it_is_known() {
+        let (busy, disk) = (
+            AppendError::from(Unavailable::Busy),
+            AppendError::from(Unavailable::Disk { file: "views.jsonl".into(), reason: "full".into() }),
+        );
+        for (stream, error, known) in
+            [(Stream::Views, &busy, true), (Stream::Removals, &busy, false), (Stream::Views, &disk, false)]
+        {
+            let (result, _) = given(&log(usize::MAX, Some((stream, error.clone()))), &[VIEW, REMOVAL]);
+            let said = result.expect_err("the log fails");
+            let expected = if known { NotTaken::Unavailable } else { NotTaken::Unsure };
+            assert_eq!(said, expected(error.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_the_broker_refuses_is_named_by_its_place_in_the_request() {
+        let refused =
+            |index| AppendError::from(NeverWritten::ByBroker { topic: "r".into(), reason: "too large".into(), index });
+        for (index, place) in [(Some(1), Some(3)), (None, None)] {
+            let log = log(usize::MAX, Some((Stream::Removals, refused(index))));
+            let (result, _) = given(&log, &[VIEW, REMOVAL, VIEW, REMOVAL]);
+            assert!(matches!(&result, Err(NotTaken::RefusedByLog { index, .. }) if *index == place), "{result:?}");
+        }
+    }
+}

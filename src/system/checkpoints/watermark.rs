@@ -1,0 +1,249 @@
+//! How far answers may have gone: a durable mark ahead of `as_of`, so that no start answers with an older state.
+//!
+//! ```text
+//! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the mark, ahead of what was asked
+//!                                                    yes, once the mark is durable
+//! ```
+//! In the quiet the mark is raised a second before it is needed, so that no tick waits for it. While sources catch up,
+//! ticks may lie far apart: then each waits for its mark, and the mark stays close to what was shown.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use checkpoints::{RealDisk, ServedWatermark, WatermarkFile};
+use dataflow::lease::{Extent, TimestampLease};
+use dataflow::source_status::{SourceStatus, State};
+use dataflow::time::{Millis, Time};
+
+/// How far ahead of what is asked for the mark is raised.
+const AHEAD_MS: Millis = 2_000;
+
+/// After a failure, how long until it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The mark's file, beside the checkpoints.
+const FILE: &str = "served";
+
+/// What may show.
+pub(crate) struct WatermarkLease {
+    /// Ticks up to this one may show, by how much of the sources they hold.
+    until: [AtomicU64; 3],
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Wanted {
+    mark: ServedWatermark,
+    stopped: bool,
+}
+
+impl WatermarkLease {
+    /// What the mark says already may show.
+    fn new(noted: ServedWatermark) -> WatermarkLease {
+        let lease = WatermarkLease { until: Default::default(), wanted: Mutex::default(), changed: Condvar::new() };
+        lease.allow(noted);
+        lease
+    }
+
+    fn allow(&self, noted: ServedWatermark) {
+        let extent = match noted {
+            ServedWatermark { caught_up: true, .. } => Extent::CaughtUp,
+            ServedWatermark { begun: true, .. } => Extent::Begun,
+            _ => Extent::Partial,
+        };
+        self.until[..=extent as usize].iter().for_each(|until| until.store(noted.tick, Ordering::Release));
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Waits for something that the mark does not say yet; `None` at the end.
+    fn next(&self, noted: ServedWatermark) -> Option<ServedWatermark> {
+        let wanted =
+            self.changed.wait_while(self.wanted(), |wanted| !wanted.stopped && noted.and(wanted.mark) == noted);
+        let wanted = wanted.expect("no holder of this lock can panic");
+        (!wanted.stopped).then_some(wanted.mark)
+    }
+
+    /// Waits before the next try; false at the end.
+    fn rest(&self) -> bool {
+        let rested = self.changed.wait_timeout_while(self.wanted(), RETRY, |wanted| !wanted.stopped);
+        !rested.expect("no holder of this lock can panic").0.stopped
+    }
+
+    fn stop(&self) {
+        self.wanted().stopped = true;
+        self.changed.notify_all();
+    }
+}
+
+impl TimestampLease for WatermarkLease {
+    fn covers(&self, tick: Time, extent: Extent) -> bool {
+        let until = self.until[extent as usize].load(Ordering::Acquire);
+        if tick + AHEAD_MS / 2 > until {
+            let mut wanted = self.wanted();
+            let (begun, caught_up) = (extent >= Extent::Begun, extent == Extent::CaughtUp);
+            let mark = ServedWatermark { tick: tick + AHEAD_MS, begun, caught_up };
+            // Asked for again and again until it is there: that is no news.
+            let says = |mark: ServedWatermark| (mark.begun, mark.caught_up);
+            if wanted.mark.tick < tick + AHEAD_MS / 2 || says(wanted.mark.and(mark)) != says(wanted.mark) {
+                wanted.mark = wanted.mark.and(mark);
+                self.changed.notify_all();
+            }
+        }
+        tick <= until
+    }
+}
+
+/// The thread that raises the mark. Dropped, it ends.
+pub(crate) struct WatermarkThread {
+    lease: Arc<WatermarkLease>,
+    thread: Option<JoinHandle<()>>,
+    floor: Option<ServedWatermark>,
+}
+
+impl WatermarkThread {
+    /// Reads the mark in `dir`, and raises it from now on when that is asked for; `board` is told where it cannot be.
+    ///
+    /// # Errors
+    /// When the mark cannot be read.
+    pub(crate) fn start(dir: &std::path::Path, status: Arc<SourceStatus>) -> anyhow::Result<WatermarkThread> {
+        let mut mark = WatermarkFile::open(dir, FILE, Arc::new(RealDisk)).with_context(|| {
+            let path = dir.join(FILE);
+            format!("what was answered is noted in {}; without that file a start may answer with less", path.display())
+        })?;
+        let floor = mark.read();
+        let lease = Arc::new(WatermarkLease::new(floor.unwrap_or_default()));
+        status.state(0, State::Live);
+        let leased = lease.clone();
+        let thread = std::thread::Builder::new().name("served-mark".into()).spawn(move || {
+            let mut told: Option<String> = None;
+            while let Some(wanted) = leased.next(mark.read().unwrap_or_default()) {
+                match mark.raise(wanted) {
+                    Ok(()) => {
+                        leased.allow(mark.read().unwrap_or_default());
+                        status.state(0, State::Live);
+                        if told.take().is_some() {
+                            tracing::info!("what is answered can be noted again, and the state shown moves on");
+                        }
+                    }
+                    Err(error) => {
+                        let reason =
+                            format!("what was answered cannot be noted, answers stand still until it can: {error}");
+                        // It is tried again and again: told is only what is new.
+                        if told.as_ref() != Some(&reason) {
+                            tracing::error!(reason, "the state shown stands still");
+                            told = Some(reason.clone());
+                        }
+                        status.state(0, State::Retrying(reason));
+                        if !leased.rest() {
+                            break;
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok(WatermarkThread { lease, thread: Some(thread), floor })
+    }
+
+    /// What was answered with before; none where nothing was.
+    pub(crate) fn floor(&self) -> Option<ServedWatermark> {
+        self.floor
+    }
+
+    /// For the workers.
+    pub(crate) fn lease(&self) -> Arc<WatermarkLease> {
+        self.lease.clone()
+    }
+}
+
+impl Drop for WatermarkThread {
+    fn drop(&mut self) {
+        self.lease.stop();
+        if let Some(thread) = self.thread.take() {
+            // It ends at once; if it had panicked the process would have ended.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::lease::TimestampLease as _;
+    use dataflow::source_status::SourceRegistry;
+
+    use super::*;
+
+    fn served(dir: &std::path::Path) -> (WatermarkThread, Arc<SourceRegistry>) {
+        let status = Arc::new(SourceRegistry::default());
+        (WatermarkThread::start(dir, status.source("mark")).unwrap(), status)
+    }
+
+    /// Asks as the workers do.
+    fn wait_covered(served: &WatermarkThread, tick: Time, extent: Extent) {
+        while !served.lease().covers(tick, extent) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_may_show_is_noted_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = served(dir.path());
+        assert_eq!(first.floor(), None);
+        assert!(!first.lease().covers(100_000, Extent::Begun), "nothing is noted yet");
+        wait_covered(&first, 100_000, Extent::Begun);
+        assert_eq!(
+            served(dir.path()).0.floor(),
+            Some(ServedWatermark { tick: 100_000 + AHEAD_MS, begun: true, caught_up: false })
+        );
+        assert!(first.lease().covers(100_001, Extent::Begun) && !first.lease().covers(100_001, Extent::CaughtUp));
+        wait_covered(&first, 100_001, Extent::CaughtUp);
+        drop(first);
+        let (second, _) = served(dir.path());
+        let floor = second.floor().unwrap();
+        assert!(floor.caught_up && floor.tick >= 100_001, "{floor:?}");
+        assert!(second.lease().covers(floor.tick, Extent::CaughtUp), "it says so already");
+        assert!(second.lease().covers(floor.tick, Extent::Partial));
+    }
+
+    #[test]
+    fn that_a_source_was_never_reached_is_noted_until_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = served(dir.path());
+        wait_covered(&first, 5_000, Extent::Partial);
+        let begun = || served(dir.path()).0.floor().unwrap().begun;
+        assert!(!begun());
+        wait_covered(&first, 5_001, Extent::Begun);
+        assert!(begun());
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_raised_is_told_and_nothing_shows_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (served, status) = served(dir.path());
+        wait_covered(&served, 5000, Extent::CaughtUp);
+        // Not a file any more.
+        std::fs::remove_file(dir.path().join(FILE)).unwrap();
+        std::fs::create_dir(dir.path().join(FILE)).unwrap();
+        assert!(!served.lease().covers(50_000, Extent::CaughtUp));
+        while status.snapshot()[0].state == State::Live {
+            std::thread::yield_now();
+        }
+        assert!(!served.lease().covers(50_000, Extent::CaughtUp));
+    }
+
+    #[test]
+    fn a_damaged_mark_is_named_with_what_it_is_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), "?").unwrap();
+        let error =
+            WatermarkThread::start(dir.path(), SourceRegistry::default().source("mark")).map(|_| ()).unwrap_err();
+        assert!(format!("{error:#}").contains("without that file a start may answer with less"), "{error:#}");
+    }
+}
