@@ -159,7 +159,7 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         restore: None,
         journal_max: Some(0),
         lease: None,
-        status: Arc::new(SourceRegistry::default()),
+        registry: Arc::new(SourceRegistry::default()),
     })
     .unwrap();
     let cuts = engine.cuts().unwrap().clone();

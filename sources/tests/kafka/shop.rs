@@ -68,7 +68,7 @@ impl Shop {
             restore: None,
             journal_max: Some(0),
             lease: None,
-            status,
+            registry: status,
         });
         Shop { engine: engine.unwrap(), dead_letters }
     }
@@ -101,7 +101,7 @@ impl Shop {
     }
 
     pub(crate) fn said(&self) -> SourceView {
-        self.engine.status().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
+        self.engine.registry().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
     }
 
     #[track_caller]
