@@ -6,6 +6,9 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+#[path = "tidy/documents.rs"]
+mod documents;
+
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
@@ -205,7 +208,11 @@ fn files() -> BTreeMap<String, String> {
             let entry = entry.expect("the checkout can be read");
             let (path, name) = (entry.path(), entry.file_name());
             let kind = entry.file_type().expect("the checkout can be read");
-            if kind.is_dir() && !["target", ".git", ".cache"].iter().any(|skipped| name == *skipped) {
+            // In a second worktree `.git` is a file, which names the first one.
+            if ["target", ".git", ".cache"].iter().any(|skipped| name == *skipped) {
+                continue;
+            }
+            if kind.is_dir() {
                 directories.push(path);
             } else if kind.is_file()
                 && let Ok(text) = fs::read_to_string(&path)

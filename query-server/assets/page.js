@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * @file The page at `/`: the shelves of one user, the best sellers and the state of the engine, kept current by themselves.
+ * @file The page at `/`: the lists of one user, the best sellers and the state of the server. It refreshes itself.
  *
- *   GET /v1/stream (or /v1/status every 2 s) ─▶ drawStatus     head, meters, sources, indexes, dead letters
- *   shelves and best sellers, once a second  ─▶ refresh        drawShelf, drawBars
+ *   GET /v1/stream (or /v1/status every 2 s) ─▶ drawStatus     header, meters, sources, indexes, dead letters
+ *   lists and best sellers, once a second    ─▶ refresh        drawShelf, drawBars
  *
- * What the server says enters the page as text only, never as markup.
+ * Values from the server are inserted as text, never as markup.
  */
 
 /** @typedef {{stream: string, partition: number, next: number, end: number, lag: number}} Partition */
@@ -18,14 +18,14 @@
 /** @typedef {{product: string, buyers: number}} Seller */
 /** @typedef {{products: Seller[], as_of: string}} SellersAnswer */
 
-const REFRESH_MS = 1_000; // from one reading of the shelves to the next
-const POLL_MS = 2_000; // between polls of the status while the stream is silent
-const LOST_MS = 4_000; // without a status for so long, the page says it is not connected
-const REOPEN_MS = 10_000; // a stream silent for so long is opened anew
-const ANSWER_MS = 2_500; // a reading is given up after this
-const REMOVE_MS = 10_000; // a removal waits for durable storage, so it gets longer
-const TYPING_MS = 300; // a pause in typing that counts as "this is the user"
-const POINTS_MAX = 120; // values a sparkline keeps
+const REFRESH_MS = 1_000; // between two refreshes of the lists
+const POLL_MS = 2_000; // between two polls of the status while the stream sends nothing
+const LOST_MS = 4_000; // without a status for this long, the page shows "Not connected"
+const REOPEN_MS = 10_000; // a stream that sends nothing for this long is reopened
+const ANSWER_MS = 2_500; // timeout of a read
+const REMOVE_MS = 10_000; // timeout of a removal, which waits for durable storage
+const TYPING_MS = 300; // a pause in typing after which the user id is taken as complete
+const POINTS_MAX = 120; // values in a sparkline
 
 // ---- Text
 
@@ -74,13 +74,13 @@ function at(testid) {
 /** @param {Element} item a copy of a template @param {string} name @returns {HTMLElement} */
 const part = (item, name) => /** @type {HTMLElement} */ (item.querySelector(`[data-part="${name}"]`));
 
-/** Writes only what differs, so that a selection or a screen reader is not disturbed. @param {HTMLElement} element @param {string} text */
+/** Writes only a text that has changed, so that selections and screen readers are not disturbed. @param {HTMLElement} element @param {string} text */
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /**
- * Makes the children of `list` match `rows`, one element per key, so that focus and hover stay with their row; moved rows glide to their place.
+ * Makes the children of `list` match `rows`, with one element per key, so that focus and hover stay with their row. Rows that move are animated.
  * @template Row
  * @param {HTMLElement} list
  * @param {string} template id of the template; its parts get `data-testid="{prefix}-{part}"`
@@ -97,7 +97,7 @@ function keyed(list, template, prefix, rows, keyOf, fill) {
   const wanted = new Set(rows.map(keyOf));
   for (const [key, item] of known) {
     if (wanted.has(key ?? "")) continue;
-    if (item.contains(focused)) list.focus(); // not the neighbour: its button would do the same to another row
+    if (item.contains(focused)) list.focus(); // not the next row: its button would act on a different product
     item.remove();
   }
   rows.forEach((row, index) => {
@@ -108,7 +108,7 @@ function keyed(list, template, prefix, rows, keyOf, fill) {
   if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused)) focused.focus();
   for (const item of glide ? list.children : []) {
     const [from, to] = [places.get(/** @type {HTMLElement} */ (item)), item.getBoundingClientRect()];
-    const body = item.querySelector(":scope > .cell") ?? item; // without the explanation, which hangs from the whole shelf on a narrow screen
+    const body = item.querySelector(":scope > .cell") ?? item; // without the tooltip, which is positioned by the whole list on a narrow screen
     if (!from && places.size > 0) body.animate({ opacity: [0, 1] }, 400);
     else if (from && (from.x !== to.x || from.y !== to.y)) body.animate({ transform: [`translate(${from.x - to.x}px, ${from.y - to.y}px)`, "none"] }, { duration: 250, easing: "ease-out" });
   }
@@ -128,7 +128,7 @@ const hideMessageIf = (testid, rows) => (at(`${testid}-message`).hidden = rows >
 
 // ---- Asking the server
 
-/** An answer that is an error, in the server's own words. */
+/** An error answer, with the server's text. */
 class Refused extends Error {
   /** @param {number} status @param {string} detail */
   constructor(status, detail) {
@@ -140,23 +140,23 @@ class Refused extends Error {
 /** @param {unknown} error @param {string} name */
 const isNamed = (error, name) => error instanceof DOMException && error.name === name;
 
-/** Bounds of (this clock − the server's clock) in ms, narrowed by the `Date` of every answer. */
+/** Bounds of (browser clock − server clock) in ms, narrowed by the `Date` header of every answer. */
 const skew = { least: -Infinity, most: Infinity };
 
-/** @returns {number} the server's time in ms; this clock's own unless that is provably wrong */
+/** @returns {number} the server's time in ms: the browser's time, corrected only if it is certainly wrong */
 const now = () => Date.now() - Math.min(Math.max(0, skew.least), skew.most);
 
 /** @param {number} sent @param {?string} date */
 function narrowSkew(sent, date) {
   const stamped = Date.parse(date ?? "");
   if (Number.isNaN(stamped)) return;
-  const [least, most] = [sent - stamped - 2_000, Date.now() - stamped]; // whole seconds, and servers cache them for one more
-  const agrees = least <= skew.most && most >= skew.least; // else a clock was set meanwhile: start over
+  const [least, most] = [sent - stamped - 2_000, Date.now() - stamped]; // `Date` has whole seconds, and servers cache it for up to one more
+  const agrees = least <= skew.most && most >= skew.least; // otherwise a clock was changed: start over
   skew.least = agrees ? Math.max(skew.least, least) : least;
   skew.most = agrees ? Math.min(skew.most, most) : most;
 }
 
-/** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<any>} the JSON answered; throws `Refused` for an error status */
+/** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<any>} the JSON of the answer; throws `Refused` for an error status */
 async function ask(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {
   const sent = Date.now();
   const limit = AbortSignal.timeout(wait_ms);
@@ -169,8 +169,8 @@ async function ask(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {
 
 // ---- Status
 
-let statusAt = 0; // when the last status came, by performance.now()
-let streamAt = 0; // when the stream last spoke or was opened
+let statusAt = 0; // when the last status arrived, by performance.now()
+let streamAt = 0; // when the stream last sent a status or was opened
 let polledAt = 0;
 let visibleAt = 0; // when the tab was last brought to the front
 /** @type {?EventSource} */
@@ -190,7 +190,7 @@ function meter(name, value, format) {
   put(at(`${name}-peak`), `peak ${format(peak)}`);
   const svg = document.querySelector(`svg[data-series="${name}"]`);
   if (!svg || points.length < 2) return;
-  const width = Math.max(points.length, POINTS_MAX / 4) - 1; // a young line starts wide, and is pressed together later
+  const width = Math.max(points.length, POINTS_MAX / 4) - 1; // a line with few points is drawn wide and is compressed later
   const x = (/** @type {number} */ index) => width + 1 - points.length + index;
   const line = points.map((point, index) => `${x(index)} ${(26 - 23 * (point / (peak || 1))).toFixed(1)}`).join("L");
   svg.setAttribute("viewBox", `0 0 ${width} 27`);
@@ -210,7 +210,7 @@ function drawStatus(status) {
   at("ready").dataset.state = status.ready ? "ready" : "not-ready";
   at("reason").hidden = status.ready;
   put(at("reason"), status.ready ? "" : `Not ready: ${status.reason ?? "no reason given"}`);
-  put(at("embedded"), status.embedded.join(", ") || "nothing");
+  put(at("embedded"), status.embedded.join(", ") || "none");
   put(at("workers"), count(status.workers));
   put(at("uptime"), status.uptime_s < 10 ? `${whole.format(status.uptime_s)} s` : duration(status.uptime_s * 1_000));
   put(at("as-of"), `${timeOfDay(status.as_of)} UTC`);
@@ -229,10 +229,10 @@ function drawMeters(status) {
   meter("lag", status.sources.flatMap((source) => source.partitions).reduce((sum, partition) => sum + partition.lag, 0), count);
   meter("memory", status.memory_bytes, size);
   const seconds = earlier ? (statusAt - earlier.at) / 1_000 : 0;
-  if (earlier && seconds < 0.5) return; // a poll right beside a stream event: too short for a rate
+  if (earlier && seconds < 0.5) return; // a poll directly after a stream event: too short for a rate
   const before = earlier?.status;
   earlier = { at: statusAt, status };
-  if (!before || status.uptime_s < before.uptime_s) return; // first, or restarted: nothing to compare with
+  if (!before || status.uptime_s < before.uptime_s) return; // the first status, or the server restarted: no earlier value
   meter("events-per-second", Math.max(0, status.events_total - before.events_total) / seconds, count);
   meter("requests-per-second", Math.max(0, status.requests_total - before.requests_total) / seconds, count);
   meter("ticks-per-second", Math.max(0, status.ticks_total - before.ticks_total) / seconds, count);
@@ -271,7 +271,7 @@ function drawLines(prefix, list, rows) {
   });
 }
 
-/** Opens the stream, in place of one that fell silent. */
+/** Opens the stream and closes the previous one. */
 function openStream() {
   stream?.close();
   streamAt = performance.now();
@@ -289,7 +289,7 @@ function connection(state, text) {
   at("connection").dataset.state = state;
 }
 
-/** Every second: falls back to polling, reopens a silent stream, says when the server is gone. */
+/** Every second: falls back to polling, reopens a stream that sends nothing, shows when the server cannot be reached. */
 function watch() {
   if (document.hidden) return;
   const at_ms = performance.now();
@@ -300,7 +300,7 @@ function watch() {
     ask("/v1/status", { wait_ms: POLL_MS - 200 }).then((status) => {
       if (performance.now() - streamAt > POLL_MS || at("connection").dataset.state !== "stream") connection("polling", "polling");
       drawStatus(status);
-    }, () => {}); // said by the banner below once it lasts
+    }, () => {}); // the banner below shows it if it lasts
   }
   if (silent_ms < LOST_MS) return;
   document.body.dataset.connected = "false";
@@ -308,19 +308,19 @@ function watch() {
   at("ready").dataset.state = "gone";
   put(at("ready"), "Not connected");
   at("banner").hidden = false;
-  put(at("banner"), earlier ? `Not connected, last data ${whole.format((at_ms - statusAt) / 1_000)} s old. Trying again.` : "Not connected, no data yet. Trying again.");
+  put(at("banner"), earlier ? `Not connected. The last data is ${whole.format((at_ms - statusAt) / 1_000)} s old. Trying again.` : "Not connected. No data has arrived yet. Trying again.");
 }
 
-// ---- Shelves
+// ---- Lists of a user
 
-/** What the address bar keeps. */
+/** The user and category shown, which the address bar keeps. */
 const shown = { user: "", category: "" };
 /** @type {AbortController} */
 let round = new AbortController();
 /** @type {number | undefined} */
 let nextRound;
 
-/** @param {string} product @returns {number} a small hash, for the looks of a thing only */
+/** @param {string} product @returns {number} a small hash that chooses the drawing of a product */
 const looks = (product) => [...product].reduce((hash, letter) => (Math.imul(hash, 31) + (letter.codePointAt(0) ?? 0)) >>> 0, 7);
 
 /** @param {string} product @returns {string} the first letters of its first and last word, or the last digits of its number */
@@ -331,7 +331,7 @@ function monogram(product) {
   return product.match(/\d{1,3}$/)?.[0] ?? product.slice(0, 2).toUpperCase();
 }
 
-/** @param {Why | undefined} why @returns {{note: string, long: string}} why a product stands on its shelf, short and in full */
+/** @param {Why | undefined} why @returns {{note: string, long: string}} why a product is in its list, short and in full */
 function reasons(why) {
   if (why?.viewed_at) return { note: ago(now() - Date.parse(why.viewed_at)), long: `Last viewed ${why.viewed_at}` };
   if (why?.buyers === undefined) return { note: "", long: "" };
@@ -351,7 +351,7 @@ function drawShelf(name, answer) {
   });
 }
 
-/** What never changes about a product on a shelf. @param {"history" | "recommendations"} name @param {HTMLElement} item @param {string} product */
+/** Sets what never changes for a product in a list. @param {"history" | "recommendations"} name @param {HTMLElement} item @param {string} product */
 function dress(name, item, product) {
   const [mark, open, remove, why] = ["mark", "open", "remove", "why"].map((which) => part(item, which));
   put(part(item, "product"), product);
@@ -383,7 +383,7 @@ async function removeFromHistory(item, product) {
   refresh();
 }
 
-/** The focus goes to the neighbour before its own place vanishes. @param {HTMLElement} item */
+/** Moves the focus to the next row before its own row is removed. @param {HTMLElement} item */
 function focusBeside(item) {
   const beside = item.nextElementSibling ?? item.previousElementSibling;
   (beside ? part(beside, "remove") : at("history")).focus();
@@ -419,12 +419,12 @@ function drawCategories(categories) {
   });
 }
 
-// ---- The rounds of reading
+// ---- Refreshing
 
 /**
- * Reads one thing and draws it, or says on its message line why not.
+ * Reads one list and draws it, or shows the error on its message line.
  * @template Answer
- * @param {string} name @param {string} path @param {AbortSignal} signal @param {(answer: Answer) => string} draw draws, and returns what to say when there is nothing to draw
+ * @param {string} name @param {string} path @param {AbortSignal} signal @param {(answer: Answer) => string} draw draws, and returns the message for an empty list
  */
 async function read(name, path, signal, draw) {
   let message = "";
@@ -441,7 +441,7 @@ async function read(name, path, signal, draw) {
   put(at(`${name}-message`), message);
 }
 
-/** Reads everything the page shows beside the status, and again in a second. */
+/** Reads the lists that are shown, and schedules the next refresh. */
 async function refresh() {
   clearTimeout(nextRound);
   round.abort();
@@ -449,26 +449,26 @@ async function refresh() {
   const started = performance.now();
   const { signal } = (round = new AbortController());
   const { user, category } = shown;
-  const reads = [read("bestsellers", "/v1/bestsellers", signal, (/** @type {SellersAnswer} */ answer) => (drawBars("bestsellers", answer), answer.products.length ? "" : "Nobody bought anything yet"))];
-  if (category) reads.push(read("category", `/v1/categories/${encodeURIComponent(category)}/bestsellers`, signal, (/** @type {SellersAnswer} */ answer) => (drawBars("category", answer), answer.products.length ? "" : "Nobody bought anything here yet")));
+  const reads = [read("bestsellers", "/v1/bestsellers", signal, (/** @type {SellersAnswer} */ answer) => (drawBars("bestsellers", answer), answer.products.length ? "" : "No orders in the window yet"))];
+  if (category) reads.push(read("category", `/v1/categories/${encodeURIComponent(category)}/bestsellers`, signal, (/** @type {SellersAnswer} */ answer) => (drawBars("category", answer), answer.products.length ? "" : "No orders in this category yet")));
   if (user) {
     const base = `/v1/users/${encodeURIComponent(user)}`;
-    reads.push(read("history", `${base}/history?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawShelf("history", answer), answer.products.length ? "" : `${user} has viewed nothing yet`)));
+    reads.push(read("history", `${base}/history?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawShelf("history", answer), answer.products.length ? "" : `No views of ${user} yet`)));
     reads.push(read("recommendations", `${base}/recommendations?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => {
       drawShelf("recommendations", answer);
       at("recommendations-type").hidden = false;
       at("recommendations-type").dataset.state = answer.type;
       put(at("recommendations-type"), answer.type);
-      return answer.products.length ? "" : "Nobody bought anything yet";
+      return answer.products.length ? "" : "No orders in the window yet";
     }));
   }
   await Promise.all(reads);
   if (!signal.aborted) nextRound = setTimeout(refresh, Math.max(200, REFRESH_MS - (performance.now() - started)));
 }
 
-// ---- What the visitor does
+// ---- Input
 
-/** Shows another user or category, and keeps it in the address. @param {"user" | "category"} what @param {string} value */
+/** Shows the given user or category, and keeps it in the address. @param {"user" | "category"} what @param {string} value */
 function choose(what, value) {
   if (shown[what] === value) return;
   shown[what] = value;
@@ -479,7 +479,7 @@ function choose(what, value) {
   settle(what);
 }
 
-/** Clears what belongs to the one shown before, and reads anew. @param {"user" | "category"} what */
+/** Clears the list of the previous user or category, and reads again. @param {"user" | "category"} what */
 function settle(what) {
   put(at("category-name"), shown.category);
   if (what === "category") at("category").replaceChildren();
@@ -487,7 +487,7 @@ function settle(what) {
     for (const name of ["history", "recommendations"]) {
       at(name).replaceChildren();
       put(at(`${name}-as-of`), "");
-      put(at(`${name}-message`), shown.user ? "" : "Type a user to see this shelf");
+      put(at(`${name}-message`), shown.user ? "" : "Enter a user id to see this list");
     }
     at("recommendations-type").hidden = true;
     put(at("notice"), "");
@@ -495,7 +495,7 @@ function settle(what) {
   refresh();
 }
 
-/** Takes user and category over from the address. */
+/** Reads user and category from the address. */
 function followAddress() {
   const kept = new URLSearchParams(location.hash.slice(1));
   shown.user = kept.get("user") ?? "";
