@@ -5,8 +5,9 @@
 //! environment ──────────┼─▶ layers ──check each value──▶ Values ──read──▶ Config
 //! flags ────────────────┘     (unknown key: error)        (+ defaults)
 //! ```
-//! Each section stands in one file with its settings, their units, defaults and sentences beside the struct they
-//! fill; the example file and the table of the documentation are printed from the same list.
+//! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
+//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[postgres]` in `sources`,
+//! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod check;
 mod checkpoint;
@@ -22,13 +23,9 @@ mod kind;
 mod layers;
 mod log;
 mod nearest;
-mod postgres;
 mod problem;
 mod raw;
 mod reference;
-mod rules;
-mod secret;
-mod server;
 mod setting;
 mod sinks;
 mod values;
@@ -41,14 +38,14 @@ pub use self::dataflow::Dataflow;
 pub use self::files::Files;
 pub use self::kafka::Kafka;
 pub use self::log::{Log, LogFormat};
-pub use self::postgres::{Mode, OrderItemsTable, OrderTime, OrdersTable, Postgres, ProductsTable, Tables};
 pub use self::problem::{Errors, Origin, Problem};
 pub use self::reference::{example, reference_table};
-pub use self::rules::{Missing, Rules};
-pub use self::secret::Secret;
-pub use self::server::Server;
-pub use self::setting::{Section, Setting, sections};
+pub use self::setting::sections;
 pub use self::sinks::Sinks;
+pub use ::dataflow::rules::Rules;
+pub use query_server::Settings as Server;
+pub use settings::Secret;
+pub use sources::postgres::{OrderTime, Postgres};
 
 /// The exit code of a configuration that cannot be used (`EX_CONFIG` of `sysexits.h`).
 pub const EXIT_CODE: u8 = 78;
@@ -118,17 +115,19 @@ impl Config {
     }
 
     fn read(values: &values::Values) -> Config {
+        let given = &|setting: &settings::Setting| values.given(setting);
+        let kafka = || Kafka { client: values.client(), ..Kafka::read(given) };
         Config {
-            server: Server::read(values),
-            dataflow: Dataflow::read(values),
-            kafka: values.has_section("kafka").then(|| Kafka::read(values)),
-            postgres: values.has_section("postgres").then(|| Postgres::read(values)),
-            files: values.has_section("files").then(|| Files::read(values)),
-            checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(values)),
-            cluster: Cluster::read(values),
-            rules: Rules::read(values),
-            sinks: Sinks::read(values),
-            log: Log::read(values),
+            server: Server::read(given),
+            dataflow: Dataflow::read(given),
+            kafka: values.has_section("kafka").then(kafka),
+            postgres: values.has_section("postgres").then(|| Postgres::read(given)),
+            files: values.has_section("files").then(|| Files::read(given)),
+            checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(given)),
+            cluster: Cluster::read(given),
+            rules: Rules::read(given),
+            sinks: Sinks::read(given),
+            log: Log::read(given),
         }
     }
 

@@ -106,8 +106,8 @@ impl System {
         let (cluster, peers) = member.map(|Member { cluster, peers, .. }| (cluster, peers)).unzip();
         let settings = Settings {
             workers: config.dataflow.workers,
-            rules: settings::rules(config),
-            ticks: settings::ticks(config),
+            rules: config.rules,
+            ticks: config.dataflow.ticks,
             idle_merge_effort: config.dataflow.idle_merge_effort,
             dictionary: dictionary.clone(),
             clock: clock.clone(),
@@ -290,7 +290,7 @@ fn nowhere(config: &Config) -> Option<ChangeOutlet> {
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {
-    let stall = Duration::from_secs(config.cluster.stall_s);
+    let stall = config.cluster.stall;
     let start = || Watchdog::start(engine.reader().snapshots().clone(), engine.tick_counter(), clock.clone(), stall);
     config.cluster.is_shared().then(start).transpose()
 }

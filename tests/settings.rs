@@ -56,7 +56,10 @@ fn a_higher_layer_wins_and_the_rest_keeps_its_default() {
         .env("VITRINE__DATAFLOW__BATCH_MAX", "3000")
         .flag("--set", "dataflow.batch_max", "4000");
     let dataflow = setup.config().dataflow;
-    assert_eq!((dataflow.workers, dataflow.tick_ms, dataflow.batch_max, dataflow.idle_tick_ms), (2, 3, 4000, 100));
+    assert_eq!(
+        (dataflow.workers, dataflow.ticks.tick_ms, dataflow.ticks.batch_max, dataflow.ticks.idle_tick_ms),
+        (2, 3, 4000, 100)
+    );
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn every_number_has_bounds_that_hold_on_both_sides() {
         for setting in section.settings.iter().filter(|setting| setting.kind.allowed().starts_with("a whole number")) {
             let load = |value: &str| file("").flag("--set", setting.key, value).load();
             assert!(load("-1").is_err() && load("99999999999999999").is_err() && load("").is_err(), "{}", setting.key);
-            assert!(load(setting.default).is_ok(), "{}", setting.key);
+            assert!(load(&setting.default().to_string()).is_ok(), "{}", setting.key);
         }
     }
 }
@@ -157,7 +160,7 @@ fn variables_expand_in_strings_and_may_stand_for_numbers_and_lists() {
     )
     .env("HOST", "kafka");
     let kafka = setup.config().kafka.expect("given");
-    assert_eq!((kafka.brokers.as_str(), kafka.discovery_s), ("kafka:9092", 7));
+    assert_eq!((kafka.brokers.as_str(), kafka.discovery.as_secs()), ("kafka:9092", 7));
     assert_eq!(kafka.views, ["views"]);
     let message = file("[kafka]\nbrokers = \"${HOST}:9092\"").message();
     assert!(
@@ -256,8 +259,8 @@ fn the_example_file_holds_every_setting_at_its_default() {
     let from_example = Config::load(&Request { file: Some(path), ..Request::default() }).expect("the example is sound");
     let from_defaults = file("[kafka]\n[postgres]\n").config();
     assert_eq!(from_example, from_defaults);
-    for setting in sections().flat_map(|section| section.settings).filter(|setting| !setting.is_free()) {
-        let line = format!("{} = {}", setting.name(), setting.default);
+    for setting in sections().flat_map(|section| &section.settings).filter(|setting| !setting.is_free()) {
+        let line = format!("{} = {}", setting.name(), setting.default());
         assert!(text.lines().any(|known| known.trim_start_matches("# ") == line), "{line}");
     }
 }
@@ -269,7 +272,7 @@ fn the_documentation_lists_every_setting() {
         reference_table()
     );
     printed("docs/settings.md", &text);
-    for setting in sections().flat_map(|section| section.settings) {
+    for setting in sections().flat_map(|section| &section.settings) {
         assert!(text.contains(&format!("| `{}", setting.key)) && text.contains(setting.sentence), "{}", setting.key);
     }
 }

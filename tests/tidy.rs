@@ -12,13 +12,14 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 9] = [
-    ("", &["checkpoints", "dataflow", "query-server", "sinks", "sources"]),
+const EDGES: [(&str, &[&str]); 10] = [
+    ("", &["checkpoints", "dataflow", "query-server", "settings", "sinks", "sources"]),
     ("checkpoints", &["dataflow"]),
-    ("query-server", &["dataflow"]),
+    ("query-server", &["dataflow", "settings"]),
     ("sinks", &["dataflow"]),
-    ("sources", &["dataflow"]),
-    ("dataflow", &[]),
+    ("sources", &["dataflow", "settings"]),
+    ("dataflow", &["settings"]),
+    ("settings", &[]),
     ("harness", &[]),
     ("benches", &["dataflow", "harness", "vitrine"]),
     ("simulation", &["checkpoints", "dataflow", "sources"]),

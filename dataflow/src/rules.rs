@@ -1,5 +1,7 @@
 //! The business numbers, each with its sentence. No other file holds one.
 
+use settings::{FromValue as _, Kind, Value, whole};
+
 use crate::ids::CategoryKey;
 use crate::time::{Diff, Millis};
 
@@ -10,32 +12,39 @@ pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 /// One further ahead counts from when it is no more than that.
 pub const AHEAD_MS: Millis = 5 * 60 * 1000;
 
-/// Where a product shows that was deleted from the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// In histories and in the general best sellers, like a product without a category.
-    Shown,
-    /// In histories only.
-    InHistories,
-    /// Nowhere. A history is then shorter by those of its products that do not show.
-    Hidden,
+settings::choice! {
+    /// Where a product shows that was deleted from the catalogue.
+    pub enum Deleted {
+        /// In histories only.
+        InHistories = "histories",
+        /// In histories and in the general best sellers, like a product without a category.
+        Shown = "shown",
+        /// Nowhere. A history is then shorter by those of its products that do not show.
+        Hidden = "hidden",
+    }
 }
 
-/// The numbers that decide what a shelf shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// How many products a list holds at most: the last views of a user, the best sellers of a category.
-    pub list_size: usize,
-    /// How long an order counts after its `created_at`, in milliseconds.
-    pub window_ms: Millis,
-    /// From how many categories of the history a recommendation is merged.
-    pub categories_max: usize,
-    /// A list with fewer products than this is answered empty; 0 switches the rule off.
-    pub items_min: usize,
-    /// Where products show that were deleted from the catalogue.
-    pub deleted: Deleted,
-    /// Whether a product that the catalogue never had counts as deleted, and not as one without a category.
-    pub missing_is_deleted: bool,
+settings::section! {
+    /// The numbers that define the lists.
+    #[derive(Copy)]
+    pub struct Rules in "rules" {
+        /// Products in a history, in a best-seller list and in recommendations.
+        list_size: usize = 10, "products", whole(1, 100);
+        /// How long an order counts for its products' buyers.
+        window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
+        /// Categories of a user's history whose best sellers are recommended.
+        categories_max: usize = 3, "categories", whole(1, 100);
+        /// Least number of products a list must have to be shown; 0 shows every list.
+        items_min: usize = 0, "products", whole(0, 100);
+        /// Where a product shows that was deleted from the catalogue: "histories" shows it in histories only, "shown" also
+        /// in the general best sellers, like a product without a category, "hidden" nowhere.
+        deleted as "deleted_products": Deleted = "histories", "word", Kind::Choice(Deleted::WORDS);
+        /// What a product counts as that Vitrine has never seen in the catalogue: one without a category, or a deleted one.
+        /// "deleted" fits where the catalogue lists all products of the shop: then the lists depend on its present rows
+        /// alone, and products deleted before Vitrine's first start are treated as deleted, too.
+        missing_is_deleted as "missing_products": bool = "uncategorized", "word",
+            Kind::Choice(&["uncategorized", "deleted"]) => |word: &Value| word.text() == "deleted";
+    }
 }
 
 impl Rules {
@@ -44,18 +53,5 @@ impl Rules {
     pub fn is_deleted(&self, rows: &[(CategoryKey, Diff)]) -> bool {
         let mut deleted = rows.iter().map(|(category, _)| *category == CategoryKey::DELETED);
         if self.missing_is_deleted { deleted.all(|deleted| deleted) } else { deleted.any(|deleted| deleted) }
-    }
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Rules {
-            list_size: 10,
-            window_ms: 30 * DAY_MS,
-            categories_max: 3,
-            items_min: 0,
-            deleted: Deleted::InHistories,
-            missing_is_deleted: false,
-        }
     }
 }

@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use settings::whole;
+
 use crate::cluster::ClusterPlace;
 use crate::cluster::control::{ProgressMessage, TickMessage};
 use crate::feed::{FeedProgress, Waker};
@@ -27,24 +29,20 @@ use crate::source_status::SourceRegistry;
 use crate::time::{Millis, Time};
 use crate::worker_graph::{Closing, FIRST_TICK};
 
-/// The bounds within which ticks adapt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TickPolicy {
-    /// The least time between two ticks, in milliseconds.
-    pub tick_ms: Millis,
-    /// After this long in silence a tick closes all the same, in milliseconds, so that windows move.
-    pub idle_tick_ms: Millis,
-    /// A tick closes after this long even while far behind, in milliseconds.
-    pub tick_ms_max: Millis,
-    /// Records in one tick at most, over all workers; also the bound of what is fed and not yet shown.
-    pub batch_max: usize,
-    /// Sources that know of this many unread records are far behind.
-    pub behind_min: usize,
-}
-
-impl Default for TickPolicy {
-    fn default() -> Self {
-        TickPolicy { tick_ms: 1, idle_tick_ms: 100, tick_ms_max: 1000, batch_max: 250_000, behind_min: 50_000 }
+settings::section! {
+    /// The bounds within which ticks adapt.
+    #[derive(Copy)]
+    pub struct TickPolicy in "dataflow" {
+        /// Least time between two ticks; a tick closes as soon as there is something to show, not sooner than this.
+        tick_ms: Millis = 1, "ms", whole(1, 1000);
+        /// A tick closes at least this often in silence, so that windows move and `as_of` stays true.
+        idle_tick_ms: Millis = 100, "ms", whole(1, 60_000);
+        /// Longest time a tick stays open while sources are far behind.
+        tick_ms_max: Millis = 1000, "ms", whole(1, 60_000);
+        /// Unread records from which sources count as far behind, so that ticks grow.
+        behind_min: usize = 50_000, "records", whole(1, 100_000_000);
+        /// Most records in one tick, over all workers; also the bound of what is read and not yet shown.
+        batch_max: usize = 250_000, "records", whole(1000, 10_000_000);
     }
 }
 

@@ -40,7 +40,6 @@ use std::time::Duration;
 
 use dataflow::feed::{Feed, WorkerContext};
 use dataflow::hearing::Part;
-use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 
@@ -69,15 +68,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Looks every 5 ms, rests of 250 ms.
+    /// Orders that count for so many milliseconds; looks every 5 ms, rests of 250 ms.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Settings {
-            dir: dir.into(),
-            window_ms: Rules::default().window_ms,
-            poll: Duration::from_millis(5),
-            rest: Duration::from_millis(250),
-        }
+    pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
+        Settings { dir: dir.into(), window_ms, poll: Duration::from_millis(5), rest: Duration::from_millis(250) }
     }
 }
 

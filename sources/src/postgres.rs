@@ -100,6 +100,7 @@ mod role;
 mod rows;
 mod schema_check;
 mod session;
+mod settings;
 mod slot;
 mod snapshot;
 #[cfg(test)]
@@ -117,18 +118,15 @@ mod words;
 mod zone;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use dataflow::feed::{Feed, StreamFingerprint, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
-use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
-use dataflow::time::{Millis, ServiceClock};
+use dataflow::time::ServiceClock;
 
 use crate::dead_letter::DeadLetters;
 use progress::Flow;
-use table_cache::Span;
 
 pub use adopt::Adopt;
 pub use connection::{BadUrl, Connection, NoConnection, Target, words};
@@ -136,23 +134,13 @@ pub use definitions::Definitions;
 pub use diagnostic::Diagnostic;
 pub use inspect::{Look, NoSession, inspect, look, time_zone, try_session};
 pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Status, Tables};
+pub use settings::{Mode, OrdersTable, Postgres, Settings, TableNames};
 
 /// The source's name on the board, and its stream's.
 pub const NAME: &str = "postgres";
 
 /// The stream's name.
 const STREAM: &str = NAME;
-
-/// How changes are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The tables are read again and again.
-    Refresh,
-    /// The server's log is followed.
-    Replication,
-    /// The log is followed where the server and the tables allow it, else the tables are read again.
-    Auto,
-}
 
 /// When the server may forget its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,70 +166,6 @@ pub struct Resumed {
     pub lines: Vec<LineRow>,
     /// The catalogue in the graph.
     pub catalogue: Vec<CatalogueRow>,
-}
-
-/// Slot and publication, where they are not named.
-const NAME_OF_BOTH: &str = "vitrine";
-
-/// What the source reads, and how patient it is.
-#[derive(Clone)]
-pub struct Settings {
-    /// Connection string: `postgresql://user@host:5432/database`, or keys and values. May hold a password.
-    pub url: String,
-    /// Names of the tables and of their columns.
-    pub tables: Tables,
-    /// How changes are found.
-    pub mode: Mode,
-    /// Name of the replication slot: lower-case letters, digits and `_`. Each instance needs its own.
-    pub slot: String,
-    /// Name of the publication: lower-case letters, digits and `_`.
-    pub publication: String,
-    /// When the server may forget its log.
-    pub acknowledge: Acknowledge,
-    /// Time from the end of one reading to the beginning of the next.
-    pub refresh: Duration,
-    /// How long an order counts, in milliseconds: older ones are not read.
-    pub window_ms: Millis,
-    /// The longest wait for a connection, where the connection string names no `connect_timeout`.
-    pub connect_timeout: Duration,
-    /// The longest silence of a server that is asked something that it answers at once.
-    pub answer_max: Duration,
-    /// The longest time one statement that reads a table may take; the server ends it.
-    pub statement_timeout: Duration,
-    /// After this long without a sign of the server the state says so.
-    pub silence_max: Duration,
-    /// The longest pause between two attempts to connect.
-    pub backoff_max: Duration,
-    /// Which other server's tables may take the place of the rows held.
-    pub adopt: Adopt,
-}
-
-impl Settings {
-    /// The tables' default names; the log is followed where it can be, else the tables are read again every 30 s.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Settings {
-            url: url.into(),
-            tables: Tables::default(),
-            mode: Mode::Auto,
-            slot: NAME_OF_BOTH.to_owned(),
-            publication: NAME_OF_BOTH.to_owned(),
-            acknowledge: Acknowledge::WhenFed,
-            refresh: Duration::from_secs(30),
-            window_ms: Rules::default().window_ms,
-            connect_timeout: Duration::from_secs(5),
-            answer_max: Duration::from_secs(20),
-            statement_timeout: Duration::from_secs(600),
-            silence_max: Duration::from_secs(60),
-            backoff_max: Duration::from_secs(30),
-            adopt: Adopt::default(),
-        }
-    }
-
-    /// Which times count at `now`.
-    fn span(&self, now: Millis) -> Span {
-        Span { now, window_ms: self.window_ms }
-    }
 }
 
 /// The settings cannot be used, whatever the server says.

@@ -200,10 +200,7 @@ fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
     BROKER.create_topic(topic, 2);
     (0..2).for_each(|partition| BROKER.produce(topic, Some(partition), views("ann", products("p", 5))));
     // Nobody would look at the topic again during this test.
-    let settings = || kafka::Settings {
-        discovery: Duration::from_secs(3600),
-        ..kafka::Settings::new(BROKER.bootstrap(), [topic])
-    };
+    let settings = || kafka::Settings::new(BROKER.bootstrap(), [topic], Duration::from_secs(3600));
     let shop = Shop::start(settings(), 100, Arc::new(|_, _| None));
     shop.wait_viewed("ann", products("p", 5));
     let proven =

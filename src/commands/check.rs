@@ -23,7 +23,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         kafka::check(settings, &mut report)?;
     }
     if let Some(settings) = &config.postgres {
-        postgres::check(settings, &mut report)?;
+        postgres::check(settings, config.rules.window_ms, &mut report)?;
     }
     if let Some(settings) = &config.files {
         files::check(settings, &mut report)?;

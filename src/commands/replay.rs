@@ -34,7 +34,6 @@ use self::watch::Watch;
 use super::serve::end_with_any_thread;
 use crate::cli::ReplayArgs;
 use crate::config::Config;
-use crate::system::settings;
 
 /// How many records a worker takes from a source between two steps of the graph.
 const BATCH: usize = 16_384;
@@ -83,7 +82,7 @@ impl Job {
     /// # Panics
     /// Without a step.
     pub fn run(&self, config: &Config) -> anyhow::Result<String> {
-        let rules = settings::rules(config);
+        let rules = config.rules;
         let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
         let asked = Asked { from: *first, until: *last, window_ms: rules.window_ms };
         let out = OutDir::open(&self.out, &self.steps)?;

@@ -13,10 +13,10 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`rules.items_min` is larger than `rules.list_size`, so no list could ever be shown".into(),
         );
     }
-    if config.dataflow.idle_tick_ms < config.dataflow.tick_ms {
+    if config.dataflow.ticks.idle_tick_ms < config.dataflow.ticks.tick_ms {
         add("dataflow.idle_tick_ms", "`dataflow.idle_tick_ms` is less than `dataflow.tick_ms`".into());
     }
-    if config.server.staleness_max_ms <= config.dataflow.idle_tick_ms {
+    if config.server.staleness_max_ms <= config.dataflow.ticks.idle_tick_ms {
         let reason =
             "`server.staleness_max_ms` is not above `dataflow.idle_tick_ms`, so a quiet shop would never be ready";
         add("server.staleness_max_ms", reason.into());

@@ -1,21 +1,29 @@
 //! `[kafka.client]`: any key of librdkafka's, but those that Vitrine's own promises rest on.
 
-use super::kind::Kind;
-use super::setting::{CLIENT, Section, Setting};
+use settings::{Kind, Section, Setting, Value};
 
-pub(super) const SECTION: Section = Section {
-    name: CLIENT,
-    sentence: "Further keys of librdkafka, in quotes: \"security.protocol\" = \"SASL_SSL\". TLS, SCRAM and OAUTHBEARER need a \
-               program built with `--features kafka-tls`. A key with `_file` at its end names a file that holds the value: \
-               \"sasl.password_file\" = \"/run/secrets/kafka\".",
-    settings: &[Setting::new(
-        CLIENT,
-        Kind::Client,
-        "librdkafka",
-        "\"\"",
-        "Any key of librdkafka; in the environment, dots are underscores: VITRINE__KAFKA__CLIENT__SECURITY_PROTOCOL.",
-    )
-    .secret()],
+/// The section whose keys are librdkafka's own.
+pub(super) const CLIENT: &str = "kafka.client";
+
+/// The section, whose one setting stands for all keys.
+pub(super) fn section() -> Section {
+    Section {
+        name: CLIENT,
+        sentence: "Further keys of librdkafka, in quotes: \"security.protocol\" = \"SASL_SSL\". TLS, SCRAM and OAUTHBEARER need \
+                   a program built with `--features kafka-tls`. A key with `_file` at its end names a file that holds the \
+                   value: \"sasl.password_file\" = \"/run/secrets/kafka\".",
+        settings: vec![KEYS],
+    }
+}
+
+/// Any key of librdkafka.
+pub(super) const KEYS: Setting = Setting {
+    key: CLIENT,
+    kind: Kind::Client,
+    unit: "librdkafka",
+    default: || Value::from(""),
+    sentence: "Any key of librdkafka; in the environment, dots are underscores: VITRINE__KAFKA__CLIENT__SECURITY_PROTOCOL.",
+    secret: true,
 };
 
 /// Keys that are not free, and why: positions, durability and completeness rest on them.

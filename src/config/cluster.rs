@@ -1,85 +1,30 @@
 //! `[cluster]`: several processes as one.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::kind::Kind;
-use super::setting::{Section, Setting};
-use super::values::Values;
+use settings::{Kind, Value, seconds, whole};
 
-pub(super) const SECTION: Section = Section {
-    name: "cluster",
-    sentence: "Several processes that share the work. All need the same settings, but for their own number and addresses.",
-    settings: &[
-        Setting::new(
-            "cluster.processes",
-            Kind::Integer { min: 1, max: 64 },
-            "processes",
-            "1",
-            "How many processes there are; each has as many workers.",
-        ),
-        Setting::new(
-            "cluster.process",
-            Kind::Integer { min: 0, max: 63 },
-            "number",
-            "0",
-            "Which of them this one is, from 0; number 0 reads the database and closes the ticks.",
-        ),
-        Setting::new(
-            "cluster.hosts",
-            Kind::Path { empty: true },
-            "file",
-            "\"\"",
-            "File with a line for each process in order: the address for its peers, a blank, its HTTP address for them.",
-        ),
-        Setting::new(
-            "cluster.key",
-            Kind::Key,
-            "hex",
-            "\"00000000000000000000000000000000\"",
-            "Key by which processes prove to each other that they belong together; only zeros: none, and loopback only.",
-        )
-        .secret(),
-        Setting::new(
-            "cluster.reach",
-            Kind::Choice { allowed: &["private", "public"], planned: &[] },
-            "word",
-            "\"private\"",
-            "Addresses that peers may have: rows cross the links unencrypted, so public ones must be asked for.",
-        ),
-        Setting::new(
-            "cluster.stall_s",
-            Kind::Integer { min: 1, max: 3600 },
-            "s",
-            "30",
-            "A process ends when no tick has closed for as long, as when a peer is frozen; ten times as long at a start.",
-        ),
-    ],
-};
-
-/// `[cluster]`, in the units of its keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
-pub struct Cluster {
-    pub processes: usize,
-    pub process: usize,
-    pub hosts: Option<PathBuf>,
-    pub key: [u8; 16],
-    pub public: bool,
-    pub stall_s: u64,
+settings::section! {
+    /// Several processes that share the work. All need the same settings, but for their own number and addresses.
+    pub struct Cluster in "cluster" {
+        /// How many processes there are; each has as many workers.
+        processes: usize = 1, "processes", whole(1, 64);
+        /// Which of them this one is, from 0; number 0 reads the database and closes the ticks.
+        process: usize = 0, "number", whole(0, 63);
+        /// File with a line for each process in order: the address for its peers, a blank, its HTTP address for them.
+        hosts: Option<PathBuf> = "", "file", Kind::Path { empty: true };
+        /// Key by which processes prove to each other that they belong together; only zeros: none, and loopback only.
+        key: [u8; 16] = "00000000000000000000000000000000", "hex" secret, Kind::Key;
+        /// Addresses that peers may have: rows cross the links unencrypted, so public ones must be asked for.
+        public as "reach": bool = "private", "word", Kind::Choice(&["private", "public"])
+            => |word: &Value| word.text() == "public";
+        /// A process ends when no tick has closed for as long, as when a peer is frozen; ten times as long at a start.
+        stall as "stall_s": Duration = 30, "s", whole(1, 3600) => seconds;
+    }
 }
 
 impl Cluster {
-    pub(super) fn read(values: &Values) -> Cluster {
-        Cluster {
-            processes: values.size("cluster.processes"),
-            process: values.size("cluster.process"),
-            hosts: values.path("cluster.hosts"),
-            key: values.key("cluster.key"),
-            public: values.text("cluster.reach") == "public",
-            stall_s: values.integer("cluster.stall_s"),
-        }
-    }
-
     /// Whether there are other processes.
     #[must_use]
     pub fn is_shared(&self) -> bool {

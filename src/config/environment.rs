@@ -1,9 +1,9 @@
 //! Settings in the environment: `VITRINE__SECTION__KEY`, and `VITRINE_LOG` as a short form of the log level.
 
+use super::client;
 use super::layers::Given;
 use super::problem::Origin;
 use super::raw::Raw;
-use super::setting;
 
 /// Beginning of every variable that is a setting. Variables of one underscore are not settings.
 const PREFIX: &str = "VITRINE__";
@@ -32,12 +32,12 @@ fn given(key: String, name: &str, value: &str) -> Given {
 /// variable's name cannot.
 fn key(name: &str) -> String {
     let key = name.to_lowercase().replace("__", ".");
-    let Some(client) = key.strip_prefix(setting::CLIENT).and_then(|rest| rest.strip_prefix('.')) else {
+    let Some(client) = key.strip_prefix(client::CLIENT).and_then(|rest| rest.strip_prefix('.')) else {
         return key;
     };
     match client.strip_suffix("_file") {
-        Some(direct) => format!("{}.{}_file", setting::CLIENT, direct.replace('_', ".")),
-        None => format!("{}.{}", setting::CLIENT, client.replace('_', ".")),
+        Some(direct) => format!("{}.{}_file", client::CLIENT, direct.replace('_', ".")),
+        None => format!("{}.{}", client::CLIENT, client.replace('_', ".")),
     }
 }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::layers::Given;
 use super::problem::{Origin, Problem};
 use super::raw::Raw;
-use super::{expand, nearest, setting};
+use super::{client, expand, nearest, setting};
 
 /// Largest file that is read: a wrong path must not fill the memory.
 const BYTES_MAX: u64 = 1 << 20;
@@ -68,7 +68,7 @@ impl Walk<'_> {
             let origin = self.origin(name.span().start);
             match value.get_ref() {
                 // Below [kafka.client] any depth is one dotted key of librdkafka's.
-                DeValue::Table(inner) if setting::is_section(&full) || prefix.starts_with(setting::CLIENT) => {
+                DeValue::Table(inner) if setting::is_section(&full) || prefix.starts_with(client::CLIENT) => {
                     self.sections.insert(full.clone());
                     self.table(&full, inner);
                 }

@@ -1,73 +1,41 @@
 //! `[kafka]`: the broker and the topics.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::kind::Kind;
-use super::setting::{Section, Setting};
-use super::values::Values;
+use settings::{Kind, Secret, seconds, whole};
 
-pub(super) const SECTION: Section = Section {
-    name: "kafka",
-    sentence: "Views are read from Kafka, and events, removals and dead letters are written to it. Leave the section out to do without.",
-    settings: &[
-        Setting::new("kafka.brokers", Kind::Brokers, "HOST:PORT,…", "\"127.0.0.1:9092\"", "Brokers to ask first."),
-        Setting::new(
-            "kafka.views",
-            Kind::Topics,
-            "topics",
-            "[\"views\"]",
-            "Topics with view events; events that come over HTTP go to the first.",
-        ),
-        Setting::new(
-            "kafka.removals",
-            Kind::Topic,
-            "topic",
-            "\"history-removals\"",
-            "Topic where removals from a history are written and read back.",
-        ),
-        Setting::new(
-            "kafka.dead_letters",
-            Kind::Topic,
-            "topic",
-            "\"dead-letters\"",
-            "Topic where events go that cannot be used, with topic, partition, offset and reason.",
-        ),
-        Setting::new(
-            "kafka.discovery_s",
-            Kind::Integer { min: 1, max: 3600 },
-            "s",
-            "5",
-            "How often to look for new partitions, and for missing or recreated topics.",
-        ),
-    ],
+/// Longest name of a Kafka topic.
+const TOPIC_BYTES_MAX: usize = 249;
+
+const BROKERS: Kind = Kind::Text { allowed: "HOST:PORT, or several separated by commas", takes: is_brokers };
+const TOPIC: Kind =
+    Kind::Text { allowed: "a topic's name: 1 to 249 of letters, digits, `.`, `_` and `-`", takes: is_topic };
+const TOPICS: Kind = Kind::List {
+    allowed: "a list of topics' names, none twice, such as [\"views\", \"clicks\"]",
+    takes: |topics| !topics.is_empty() && topics.iter().all(|topic| is_topic(topic)),
 };
 
-/// `[kafka]`, in the units of its keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each field is documented by the sentence of its setting above")]
-pub struct Kafka {
-    pub brokers: String,
-    pub views: Vec<String>,
-    pub removals: String,
-    pub dead_letters: String,
-    pub discovery_s: u64,
-    /// Keys and values of `[kafka.client]`, for librdkafka; they may hold secrets.
-    pub client: BTreeMap<String, super::Secret>,
+settings::section! {
+    /// Views are read from Kafka, and events, removals and dead letters are written to it. Leave the section out to do
+    /// without.
+    pub struct Kafka in "kafka" {
+        /// Brokers to ask first.
+        brokers: String = "127.0.0.1:9092", "HOST:PORT,…", BROKERS;
+        /// Topics with view events; events that come over HTTP go to the first.
+        views: Vec<String> = ["views"], "topics", TOPICS;
+        /// Topic where removals from a history are written and read back.
+        removals: String = "history-removals", "topic", TOPIC;
+        /// Topic where events go that cannot be used, with topic, partition, offset and reason.
+        dead_letters: String = "dead-letters", "topic", TOPIC;
+        /// How often to look for new partitions, and for missing or recreated topics.
+        discovery as "discovery_s": Duration = 5, "s", whole(1, 3600) => seconds;
+        /// Keys and values of `[kafka.client]`, for librdkafka; they may hold secrets.
+        client: BTreeMap<String, Secret>, fixed(BTreeMap::new());
+    }
 }
 
 impl Kafka {
-    pub(super) fn read(values: &Values) -> Kafka {
-        let client = values.client().into_iter().map(|(key, value)| (key, super::Secret::new(value)));
-        Kafka {
-            brokers: values.text("kafka.brokers"),
-            views: values.list("kafka.views"),
-            removals: values.text("kafka.removals"),
-            dead_letters: values.text("kafka.dead_letters"),
-            discovery_s: values.integer("kafka.discovery_s"),
-            client: client.collect(),
-        }
-    }
-
     /// A librdkafka configuration with the brokers and the keys of `[kafka.client]`.
     pub fn client_config(&self) -> rdkafka::ClientConfig {
         let mut config = rdkafka::ClientConfig::new();
@@ -82,5 +50,33 @@ impl Kafka {
     pub fn topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let views = self.views.iter().map(|topic| (topic.as_str(), "kafka.views"));
         views.chain([(self.removals.as_str(), "kafka.removals"), (self.dead_letters.as_str(), "kafka.dead_letters")])
+    }
+}
+
+fn is_brokers(text: &str) -> bool {
+    text.split(',').all(|broker| {
+        broker.trim().rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    })
+}
+
+fn is_topic(text: &str) -> bool {
+    (1..=TOPIC_BYTES_MAX).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::takes;
+    use super::*;
+
+    #[test]
+    fn topics_and_brokers_are_checked() {
+        assert!(takes(&BROKERS, "a:9092,b:9092") && !takes(&BROKERS, "a") && !takes(&BROKERS, "a:0"));
+        assert!(takes(&TOPICS, "views, clicks"));
+        assert!(!takes(&TOPICS, "[]") && !takes(&TOPICS, "views,views") && !takes(&TOPICS, "a b"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Origin, Problem};
 use super::raw::Raw;
-use super::{Request, environment, file, nearest, setting};
+use super::{Request, client, environment, file, nearest, setting};
 
 /// Ending of a key that names a file which holds the value.
 const FILE_ENDING: &str = "_file";
@@ -90,8 +90,8 @@ fn known(key: &str) -> Option<(String, bool)> {
     if let Some(direct) = direct.filter(|direct| setting::find(direct).is_some_and(|setting| setting.secret)) {
         return Some((direct.to_owned(), true));
     }
-    let name = key.strip_prefix(setting::CLIENT)?.strip_prefix('.').filter(|name| !name.is_empty())?;
+    let name = key.strip_prefix(client::CLIENT)?.strip_prefix('.').filter(|name| !name.is_empty())?;
     // librdkafka has keys of its own that end in "location"; none ends in "_file".
     let (name, indirect) = name.strip_suffix(FILE_ENDING).map_or((name, false), |name| (name, true));
-    Some((format!("{}.{name}", setting::CLIENT), indirect))
+    Some((format!("{}.{name}", client::CLIENT), indirect))
 }

@@ -1,52 +1,54 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: the form of log lines, and which lines are written.
 
-use super::kind::Kind;
-use super::setting::{Section, Setting};
-use super::values::Values;
+use settings::Kind;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
-pub(super) const SECTION: Section = Section {
-    name: "log",
-    sentence: "Logs go to stderr, results to stdout.",
-    settings: &[
-        Setting::new(
-            "log.format",
-            Kind::Choice { allowed: &["text", "json"], planned: &[] },
-            "word",
-            "\"text\"",
-            "\"text\" for people, \"json\" for one object a line.",
-        ),
-        Setting::new(
-            "log.level",
-            Kind::Filter,
-            "filter",
-            "\"info\"",
-            "A level, or a filter such as info,sources=debug; VITRINE_LOG is a short form of it. The library of PostgreSQL's \
-             replication is silent unless named: its ends of sessions are told by us (info,pgwire_replication=info).",
-        ),
-    ],
+const FILTER: Kind = Kind::Text {
+    allowed: "error, warn, info, debug, trace or off, or a filter such as info,sources=debug",
+    takes: is_filter,
 };
 
-/// `[log]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// Form of the lines.
-    pub format: LogFormat,
-    /// Level or filter, known to be valid.
-    pub level: String,
+settings::choice! {
+    /// Form of the log's lines.
+    pub enum LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
 }
 
-/// Form of the log's lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+settings::section! {
+    /// Logs go to stderr, results to stdout.
+    pub struct Log in "log" {
+        /// "text" for people, "json" for one object a line.
+        format: LogFormat = "text", "word", Kind::Choice(LogFormat::WORDS);
+        /// A level, or a filter such as info,sources=debug; VITRINE_LOG is a short form of it. The library of
+        /// PostgreSQL's replication is silent unless named: its ends of sessions are told by us
+        /// (info,pgwire_replication=info).
+        level: String = "info", "filter", FILTER;
+    }
 }
 
-impl Log {
-    pub(super) fn read(values: &Values) -> Log {
-        let format = if values.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text };
-        Log { format, level: values.text("log.level") }
+/// A word alone would name a target, and a misspelt level would be silence.
+fn is_filter(text: &str) -> bool {
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let is_clear = |part: &str| part.contains(['=', '[']) || is_level(part.trim());
+    text.split(',').all(is_clear) && EnvFilter::try_new(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_names_levels_or_targets_with_levels() {
+        for filter in ["info", "OFF", "warn,sources=debug", "sources=debug, info", "info,[step]=debug"] {
+            assert!(is_filter(filter), "{filter}");
+        }
+        for wrong in ["", "loud", "wran", "info,sources", "sources=loud", "info,"] {
+            assert!(!is_filter(wrong), "{wrong}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The settings as the commented example file and as the documentation's table, printed from the one list.
 
-use super::setting::{Section, Setting, sections};
+use settings::{Section, Setting};
+
+use super::setting::sections;
 
 /// Width of the example file's comments.
 const WIDTH: usize = 110;
@@ -26,7 +28,7 @@ pub fn example() -> String {
         text += &format!("{off}[{}]\n", section.name);
         for setting in section.settings.iter().filter(|setting| !setting.is_free()) {
             comment(&mut text, &remark(setting));
-            text += &format!("{off}{} = {}\n", setting.name(), setting.default);
+            text += &format!("{off}{} = {}\n", setting.name(), setting.default());
         }
     }
     text
@@ -36,10 +38,10 @@ pub fn example() -> String {
 pub fn reference_table() -> String {
     let mut text = String::from("| setting | default | unit | allowed | what it does |\n|---|---|---|---|---|\n");
     for Section { settings, .. } in sections() {
-        for setting in *settings {
+        for setting in settings {
             let (key, default) = match setting.is_free() {
                 true => (format!("{}.*", setting.key), String::new()),
-                false => (setting.key.to_owned(), format!("`{}`", setting.default)),
+                false => (setting.key.to_owned(), format!("`{}`", setting.default())),
             };
             let file = if setting.secret { " Or `_file`." } else { "" };
             text += &format!(

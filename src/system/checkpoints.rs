@@ -67,13 +67,7 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
             tracing::info!(%dir, "there is no checkpoint yet that could be gone on from: everything is read from its beginning")
         }
     }
-    Ok(Found {
-        store,
-        every: Duration::from_secs(settings.every_s),
-        restored,
-        id_key,
-        journal_max: settings.journal_max,
-    })
+    Ok(Found { store, every: settings.every, restored, id_key, journal_max: settings.journal_max })
 }
 
 /// What a finding means for whoever runs this.

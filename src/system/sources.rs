@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use checkpoints::{Durable, ServedWatermark};
 use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
@@ -14,7 +13,6 @@ use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
 
 use super::checkpoints::{Acknowledge, Restored, SourceRows};
-use super::settings;
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::{self, Config};
 
@@ -58,8 +56,7 @@ pub(super) fn make(
         }
     };
     let files = config.files.as_ref().map(|files| {
-        let settings =
-            files::Settings { window_ms: settings::rules(config).window_ms, ..files::Settings::new(&files.dir) };
+        let settings = files::Settings::new(&files.dir, config.rules.window_ms);
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let (kafka, database) = (kafka.transpose()?, postgres.clone());
@@ -108,8 +105,7 @@ pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
     let topics = settings.views.iter().chain([&settings.removals]);
     kafka::Settings {
         client: settings.client.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())).collect(),
-        discovery: Duration::from_secs(settings.discovery_s),
-        ..kafka::Settings::new(&settings.brokers, topics)
+        ..kafka::Settings::new(&settings.brokers, topics, settings.discovery)
     }
 }
 
@@ -120,18 +116,11 @@ pub(crate) fn adopted_server(config: &Config) -> Option<PathBuf> {
 
 pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
     postgres::Settings {
-        tables: postgres.source_tables(),
-        mode: postgres.source_mode(),
-        slot: postgres.slot.clone(),
-        publication: postgres.publication.clone(),
         adopt: postgres::Adopt { system: postgres.adopt, file: adopted_server(config) },
-        refresh: Duration::from_secs(postgres.refresh_s),
-        answer_max: Duration::from_secs(postgres.answer_timeout_s),
-        window_ms: settings::rules(config).window_ms,
         acknowledge: match config.checkpoint {
             Some(_) => postgres::Acknowledge::AfterCheckpoint,
             None => postgres::Acknowledge::WhenFed,
         },
-        ..postgres::Settings::new(postgres.url.expose())
+        ..postgres::Settings::new(postgres, config.rules.window_ms)
     }
 }

@@ -32,7 +32,8 @@ impl Observer for Nobody {
 /// Pins the ends of a topic.
 pub(crate) fn pin(broker: &Broker, topic: &str) -> Range {
     let patience = Patience { answer: Duration::from_secs(30), record: Duration::from_secs(1) };
-    Range::pin(kafka::Settings::new(broker.bootstrap(), [topic]), &[], patience).expect("the topic is there")
+    Range::pin(kafka::Settings::new(broker.bootstrap(), [topic], Duration::from_secs(5)), &[], patience)
+        .expect("the topic is there")
 }
 
 /// Replays one step; returns what keeps it from its end.

@@ -35,14 +35,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for these brokers and topics.
+    /// Those for these brokers and topics, with nothing of librdkafka's set and nothing answered before.
     #[must_use]
-    pub fn new(brokers: impl Into<String>, topics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new(
+        brokers: impl Into<String>,
+        topics: impl IntoIterator<Item = impl Into<String>>,
+        discovery: Duration,
+    ) -> Self {
         Settings {
             brokers: brokers.into(),
             topics: topics.into_iter().map(Into::into).collect(),
             client: BTreeMap::new(),
-            discovery: Duration::from_secs(5),
+            discovery,
             future_max_ms: TimeBounds::FUTURE_MAX_DEFAULT,
             past_max_ms: TimeBounds::PAST_MAX_DEFAULT,
             answered_before: false,
@@ -180,8 +184,10 @@ mod tests {
 
     use super::*;
 
+    const DISCOVERY: Duration = Duration::from_secs(1);
+
     fn made(client: &[(&str, &str)]) -> Result<(), SettingsError> {
-        let mut settings = Settings::new("127.0.0.1:1", ["views"]);
+        let mut settings = Settings::new("127.0.0.1:1", ["views"], DISCOVERY);
         settings.client = client.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let config = reader(&settings, "group")?;
         let _: BaseConsumer = config.create()?;
@@ -212,12 +218,16 @@ mod tests {
 
     #[test]
     fn names_that_no_topic_can_have_are_refused() {
-        let with = |topics: &[&str]| reader(&Settings::new("b:1", topics.iter().copied()), "group").map(|_| ());
+        let with =
+            |topics: &[&str]| reader(&Settings::new("b:1", topics.iter().copied(), DISCOVERY), "group").map(|_| ());
         assert_eq!(with(&[]), Err(SettingsError::NoTopics));
         for bad in ["", "a b", "a/b", "ä", "..", &"x".repeat(250)] {
             assert_eq!(with(&["views", bad]), Err(SettingsError::TopicName(bad.into())));
         }
         assert_eq!(with(&["views", "a.b_c-9", &"x".repeat(249)]), Ok(()));
-        assert_eq!(reader(&Settings::new(" ", ["views"]), "group").map(|_| ()), Err(SettingsError::NoBrokers));
+        assert_eq!(
+            reader(&Settings::new(" ", ["views"], DISCOVERY), "group").map(|_| ()),
+            Err(SettingsError::NoBrokers)
+        );
     }
 }

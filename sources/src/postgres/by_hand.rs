@@ -34,7 +34,7 @@ use super::session::Server;
 use super::slot::{self, Lsn};
 use super::spelling::Spelling;
 use super::table_cache::{Change, Span, TableCache};
-use super::{NAME_OF_BOTH, Resumed, STREAM};
+use super::{Postgres, Resumed, STREAM};
 
 /// The number of the table `orders` in the log; its key is `order_id`.
 pub const ORDERS: u32 = 1;
@@ -144,7 +144,12 @@ impl Following {
             Slot::Lost => (slot::Slot::Lost, Lsn(0)),
             Slot::At(place) => (slot::Slot::At(Lsn(place)), Lsn(place)),
         };
-        let found = Found { slot: (&slot, NAME_OF_BOTH), end: Lsn(end), altered: false, broken: [false; 3] };
+        let found = Found {
+            slot: (&slot, &Postgres::default().publication),
+            end: Lsn(end),
+            altered: false,
+            broken: [false; 3],
+        };
         if self.standing.decide(&found) == Decision::GoOn {
             self.floor = self.standing.confirmed(Lsn(self.flow.kept()), known);
             return Ok(Some(self.standing.place().0));

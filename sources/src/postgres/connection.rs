@@ -113,7 +113,7 @@ impl Target {
     }
 
     pub(super) fn new(settings: &Settings) -> Result<Target, BadUrl> {
-        let mut target = Target::of(&settings.url)?;
+        let mut target = Target::of(settings.url.expose())?;
         target.answer_max = settings.answer_max;
         if target.config.get_connect_timeout().is_none() {
             target.config.connect_timeout(settings.connect_timeout);
@@ -336,20 +336,20 @@ mod tests {
 
     #[test]
     fn neither_place_nor_error_shows_the_password() {
-        let target = Target::new(&Settings::new("postgresql://u:secret@db.example:5433/shop")).unwrap();
+        let target = Target::new(&Settings::at("postgresql://u:secret@db.example:5433/shop")).unwrap();
         assert_eq!(target.place(), "db.example:5433/shop");
         let target = Target::of("postgresql://u:secret@a:1,b:2/shop").unwrap();
         assert_eq!(target.place(), "a:1,b:2/shop");
         for url in ["postgresql://u:secret@db.example:port/shop", "password=secret port=x", "password=secret nonsense"]
         {
-            let bad = Target::new(&Settings::new(url)).err().unwrap();
+            let bad = Target::new(&Settings::at(url)).err().unwrap();
             assert!(!bad.to_string().contains("secret"), "{bad}");
         }
     }
 
     #[test]
     fn every_wait_has_a_limit_and_the_urls_own_is_kept() {
-        let target = Target::new(&Settings::new("postgresql://u@127.0.0.1/shop?connect_timeout=7")).unwrap();
+        let target = Target::new(&Settings::at("postgresql://u@127.0.0.1/shop?connect_timeout=7")).unwrap();
         assert_eq!(target.connect_max(), Duration::from_secs(7));
         assert_eq!(Target::of("host=a").unwrap().connect_max(), CONNECT_MAX);
     }

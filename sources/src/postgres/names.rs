@@ -2,11 +2,13 @@
 
 use thiserror::Error;
 
+use super::settings::{COLUMN, TABLE};
+
 /// The longest name PostgreSQL has, in bytes; it would cut a longer one without a word.
 const NAME_BYTES_MAX: usize = 63;
 
 /// The tables that are read. Names are taken exactly, upper and lower case too.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
     /// The products and their categories.
     pub products: Products,
@@ -16,15 +18,16 @@ pub struct Tables {
     pub order_items: OrderItems,
 }
 
-/// The table of products. One without a category counts in the general list only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Products {
-    /// Name of the table, with its schema if need be.
-    pub name: String,
-    /// Column with the product's id.
-    pub product_id: String,
-    /// Column with the id of the product's category.
-    pub category_id: String,
+settings::section! {
+    /// The table with the products and their categories. Names are taken exactly, upper and lower case too.
+    pub struct Products in "postgres.tables.products" {
+        /// Name of the table, with its schema if need be.
+        name: String = "products", "table", TABLE;
+        /// Column with the product's id.
+        product_id: String = "product_id", "column", COLUMN;
+        /// Column with the id of the product's category.
+        category_id: String = "category_id", "column", COLUMN;
+    }
 }
 
 /// The table of orders.
@@ -60,15 +63,16 @@ impl Status {
     }
 }
 
-/// The table of order lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderItems {
-    /// Name of the table, with its schema if need be.
-    pub name: String,
-    /// Column with the id of the line's order.
-    pub order_id: String,
-    /// Column with the id of the product ordered.
-    pub product_id: String,
+settings::section! {
+    /// The table with the lines of the orders.
+    pub struct OrderItems in "postgres.tables.order_items" {
+        /// Name of the table, with its schema if need be.
+        name: String = "order_items", "table", TABLE;
+        /// Column with the id of the line's order.
+        order_id: String = "order_id", "column", COLUMN;
+        /// Column with the id of the product ordered.
+        product_id: String = "product_id", "column", COLUMN;
+    }
 }
 
 /// Where an order's time comes from.
@@ -81,32 +85,6 @@ pub enum OrderTime {
     /// order in it stays remembered, in checkpoints too, as long as it is there; after a restart those that no checkpoint
     /// holds are new.
     FirstSeen,
-}
-
-impl Default for Products {
-    fn default() -> Self {
-        Products { name: "products".into(), product_id: "product_id".into(), category_id: "category_id".into() }
-    }
-}
-
-impl Default for Orders {
-    fn default() -> Self {
-        let time = OrderTime::Column("created_at".into());
-        Orders {
-            name: "orders".into(),
-            order_id: "order_id".into(),
-            user_id: "user_id".into(),
-            time,
-            time_zone: None,
-            status: None,
-        }
-    }
-}
-
-impl Default for OrderItems {
-    fn default() -> Self {
-        OrderItems { name: "order_items".into(), order_id: "order_id".into(), product_id: "product_id".into() }
-    }
 }
 
 /// One of the tables.
@@ -240,13 +218,14 @@ mod tests {
     fn names_that_cannot_be_are_refused() {
         assert_eq!(Tables::default().check(), Ok(()));
         for name in ["", ".orders", "a.b.c", "a\0b", &"x".repeat(64)] {
-            let tables = Tables { orders: Orders { name: name.into(), ..Orders::default() }, ..Tables::default() };
+            let mut tables = Tables::default();
+            tables.orders.name = name.into();
             assert_eq!(tables.check(), Err(BadName { what: "table", name: name.into() }));
         }
         assert_eq!(check_slot("vitrine_2"), Ok(()));
         assert!(["", "Vitrine", "a-b", "a b", "a,b"].into_iter().all(|name| check_slot(name).is_err()));
-        let time = OrderTime::Column(String::new());
-        let tables = Tables { orders: Orders { time, ..Orders::default() }, ..Tables::default() };
+        let mut tables = Tables::default();
+        tables.orders.time = OrderTime::Column(String::new());
         assert!(tables.check().is_err());
     }
 }

@@ -47,8 +47,7 @@ impl Shop {
     }
 
     pub(crate) fn resume(broker: &Broker, topics: &[&str], dead_letters_max: usize, resume: Resume) -> Shop {
-        let settings = kafka::Settings::new(broker.bootstrap(), topics.iter().copied());
-        let settings = kafka::Settings { discovery: Duration::from_millis(200), ..settings };
+        let settings = kafka::Settings::new(broker.bootstrap(), topics.iter().copied(), Duration::from_millis(200));
         Shop::start(settings, dead_letters_max, resume)
     }
 

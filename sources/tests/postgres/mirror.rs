@@ -54,7 +54,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         refresh: Duration::from_millis(20),
         backoff_max: Duration::from_millis(400),
         connect_timeout: Duration::from_secs(60),
-        ..Settings::new(url)
+        ..Settings::at(url)
     }
 }
 
@@ -160,7 +160,7 @@ impl Mirror {
         kept.iter().for_each(|kept| clock.forward(kept.tick.saturating_sub(clock.now())));
         let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
-        let (url, window_ms) = (settings.url.clone(), settings.window_ms);
+        let (url, window_ms) = (settings.url.expose().to_owned(), settings.window_ms);
         let source = match kept {
             None => Source::new(settings, clock.clone(), &status, letters_in),
             Some(kept) => Source::resuming(settings, clock.clone(), &status, letters_in, kept.resumed()),

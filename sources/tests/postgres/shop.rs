@@ -39,7 +39,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         refresh: Duration::from_millis(20),
         backoff_max: Duration::from_millis(400),
         connect_timeout: Duration::from_secs(60),
-        ..Settings::new(url)
+        ..Settings::at(url)
     }
 }
 

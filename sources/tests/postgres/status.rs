@@ -2,7 +2,7 @@
 //! all of its lines, whether the log is followed or the tables are read again, and across restarts.
 
 use harness::postgres::execute;
-use sources::postgres::{Acknowledge, Mode, Orders, Settings, Status, Tables};
+use sources::postgres::{Acknowledge, Mode, Settings, Status, Tables};
 
 use crate::mirror::{self, Mirror};
 use crate::running::{Running, SOON};
@@ -23,7 +23,9 @@ const STATE: &str = "CREATE TYPE state AS ENUM ('open', 'paid', 'on its way', 'c
 fn tables(counting: &[&str]) -> Tables {
     let counting = counting.iter().map(|value| (*value).to_owned()).collect();
     let status = Some(Status { column: "state".into(), counting });
-    Tables { orders: Orders { status, ..Orders::default() }, ..Tables::default() }
+    let mut tables = Tables::default();
+    tables.orders.status = status;
+    tables
 }
 
 /// The tables with a status of that type, and orders: two that count, one that does not, one without a status.

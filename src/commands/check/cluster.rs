@@ -100,7 +100,14 @@ mod tests {
 
     /// Two processes, of which this is the first.
     fn two(hosts: &Path) -> Cluster {
-        Cluster { processes: 2, process: 0, hosts: Some(hosts.to_owned()), key: [0; 16], public: false, stall_s: 1 }
+        Cluster {
+            processes: 2,
+            process: 0,
+            hosts: Some(hosts.to_owned()),
+            key: [0; 16],
+            public: false,
+            stall: std::time::Duration::from_secs(1),
+        }
     }
 
     fn hosts(lines: &str) -> tempfile::NamedTempFile {

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use ::postgres::Client;
-use sources::postgres::{Connection, Diagnostic, Target};
+use sources::postgres::{Connection, Diagnostic, Mode, Settings, Target};
 
 use super::Report;
 use crate::commands::database::{connect, quoted, quoted_whole, target, words};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
-use crate::config::{Mode, Postgres};
+use crate::config::Postgres;
 
 /// The longest time of everything that is asked. Servers that are asked say so within it.
 const CHECK_MAX: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 
 const MAKE: &str = "vitrine generate --to services --empty --config FILE";
 
-pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<()> {
+pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut Report<impl Write>) -> io::Result<()> {
     let target = target(postgres);
     let mut client = match connect(&target) {
         Ok(client) => client,
@@ -51,7 +51,8 @@ pub(super) fn check(postgres: &Postgres, report: &mut Report<impl Write>) -> io:
         )?;
     }
     if fit && postgres.mode != Mode::Refresh {
-        follows(&mut client, &target, postgres, report)
+        let source = Settings::new(postgres, window_ms);
+        follows(&mut client, &target, &source, report)
     } else {
         wal_level(&mut client, report)
     }
@@ -101,7 +102,7 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
 
 /// The source's own look at the tables: columns, their types, the right to read them.
 fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
-    let findings = match sources::postgres::inspect(client, &postgres.source_tables()) {
+    let findings = match sources::postgres::inspect(client, &postgres.tables()) {
         Err(error) => {
             report.bad(&format!("postgres: the tables cannot be looked at: {}", words(&error)), &[])?;
             return Ok(false);
@@ -110,7 +111,7 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
     };
     if findings.is_empty() {
         report.good("postgres: all tables have their columns and may be read")?;
-        if let Ok(Some(zone)) = sources::postgres::time_zone(client, &postgres.source_tables()) {
+        if let Ok(Some(zone)) = sources::postgres::time_zone(client, &postgres.tables()) {
             report.good(&format!(
                 "postgres: orders have times without a time zone, which are read as those of {zone} (`postgres.time_zone`)"
             ))?;
@@ -127,16 +128,10 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
 fn follows(
     client: &mut Connection,
     target: &Target,
-    postgres: &Postgres,
+    source: &Settings,
     report: &mut Report<impl Write>,
 ) -> io::Result<()> {
-    let source = sources::postgres::Settings {
-        tables: postgres.source_tables(),
-        slot: postgres.slot.clone(),
-        publication: postgres.publication.clone(),
-        ..sources::postgres::Settings::new(postgres.url.expose())
-    };
-    let mut found = match sources::postgres::look(&mut **client, &source) {
+    let mut found = match sources::postgres::look(&mut **client, source) {
         Ok(found) => found,
         Err(error) => {
             return report.bad(&format!("postgres: the server's log cannot be looked at: {}", words(&error)), &[]);
@@ -144,7 +139,7 @@ fn follows(
     };
     // Who follows the slot now has a session, maybe the last one that there is.
     if found.obstacles.is_empty() && !found.is_followed {
-        match sources::postgres::try_session(client, target, &source) {
+        match sources::postgres::try_session(client, target, source) {
             Ok(obstacles) => found.obstacles = obstacles,
             Err(error) => return report.bad(&format!("postgres: {error}"), &[]),
         }
@@ -152,18 +147,18 @@ fn follows(
     if found.obstacles.is_empty() {
         let publication = match found.publication {
             Some(sql) => format!("the publication will be made: {sql}"),
-            None => format!("the publication {} has all that is needed", postgres.publication),
+            None => format!("the publication {} has all that is needed", source.publication),
         };
         report.good(&format!("postgres: wal_level is logical, the server's log can be followed; {publication}"))?;
-        return report.good(&format!("postgres: replication slot {}: {}", postgres.slot, found.slot));
+        return report.good(&format!("postgres: replication slot {}: {}", source.slot, found.slot));
     }
     for Diagnostic { problem, mend } in found.obstacles {
-        if postgres.mode == Mode::Replication {
+        if source.mode == Mode::Replication {
             report.bad(&format!("postgres: {problem}"), &[mend])?;
         } else {
             report.note(&format!(
                 "postgres: {problem}; the tables are read again every {} s instead. To follow the server's log: {mend}",
-                postgres.refresh_s
+                source.refresh.as_secs()
             ))?;
         }
     }

@@ -114,7 +114,7 @@ mod tests {
             broker.produce_at("views", Some(partition), 1_700_000_000_000, ["a", "b", "c"]);
         }
         let notify = Arc::new(Notify::default());
-        let reader = config::reader(&Settings::new(broker.bootstrap(), ["views"]), "reread").unwrap();
+        let reader = config::reader(&Settings::new(broker.bootstrap(), ["views"], SOON), "reread").unwrap();
         let consumer = config::watcher(&reader).create_with_context(Context::new(notify.clone())).unwrap();
         let consumer: Arc<Consumer> = Arc::new(consumer);
         let id = |partition| PartitionId { topic: "views".into(), partition };

@@ -1,0 +1,298 @@
+//! `[postgres]`: the database with orders and catalogue, the names of its tables and columns, and what the source makes of it.
+
+use std::time::Duration;
+
+use dataflow::rules::Rules;
+use dataflow::time::Millis;
+use settings::{FromValue, Kind, Secret, Setting, Value, seconds, whole};
+
+use super::table_cache::Span;
+use super::{Acknowledge, Adopt, OrderItems, OrderTime, Orders, Products, Status, Tables, Target};
+
+/// The word that stands for "the time a row was first read" instead of a column.
+const FIRST_SEEN: &str = "first_seen";
+
+/// The word that stands for the server's own zone instead of a zone's name.
+const SERVER_ZONE: &str = "server";
+
+/// Longest identifier PostgreSQL keeps.
+const IDENTIFIER_BYTES_MAX: usize = 63;
+
+const URL: Kind = Kind::Text {
+    allowed: "a connection string such as postgresql://user@host:5432/database",
+    takes: |text| !text.is_empty() && Target::of(text).is_ok(),
+};
+const ZONE: Kind = Kind::Text { allowed: "a text that is not empty", takes: |text| !text.trim().is_empty() };
+pub(super) const TABLE: Kind = Kind::Text {
+    allowed: "a table's name, with or without its schema, such as orders or shop.orders",
+    takes: |text| match text.split_once('.') {
+        Some((schema, table)) => is_identifier(schema) && is_identifier(table),
+        None => is_identifier(text),
+    },
+};
+pub(super) const COLUMN: Kind = Kind::Text {
+    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit",
+    takes: is_identifier,
+};
+const COLUMN_OR_NONE: Kind = Kind::Text {
+    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit, or \"\" for none",
+    takes: |text| text.is_empty() || is_identifier(text),
+};
+const VALUES: Kind = Kind::List {
+    allowed: "a list of texts, none empty and none twice, such as [\"paid\", \"shipped\"]",
+    takes: |values| values.iter().all(|value| !value.is_empty()),
+};
+const SLOT: Kind = Kind::Text { allowed: "a name: 1 to 63 of a to z, 0 to 9 and `_`", takes: is_slot };
+const SYSTEM: Kind =
+    Kind::Scalar { allowed: "a system identifier of PostgreSQL: digits, or \"\" for none", takes: is_system };
+
+settings::choice! {
+    /// How changes of the tables are found.
+    pub enum Mode {
+        /// The log is followed where the server and the tables allow it, else the tables are read again.
+        Auto = "auto",
+        /// The server's log is followed.
+        Replication = "replication",
+        /// The tables are read again, now and then, and compared with what was read before.
+        Refresh = "refresh",
+    }
+}
+
+settings::section! {
+    /// Orders and the catalogue are read from PostgreSQL. Leave the section out to do without.
+    pub struct Postgres in "postgres" {
+        /// Connection string; `url_file` names a file that holds it. Several hosts are tried in turn, as
+        /// `target_session_attrs` has it.
+        url: Secret = "postgresql://postgres@127.0.0.1:5432/data-db", "URL" secret, URL;
+        /// How changes are found: "replication" follows the server's log, each transaction at once and whole; "refresh"
+        /// reads the tables again and applies the difference in one tick; "auto" does the first where server, user and
+        /// tables allow it, and says why where not.
+        mode: Mode = "auto", "word", Kind::Choice(Mode::WORDS);
+        /// Replication slot, made if it is missing, removed where "auto" reads the tables again instead. Each instance
+        /// of a server needs its own; the server keeps its log for it, so drop it (pg_drop_replication_slot) when
+        /// Vitrine is gone for good or mode is "refresh" from now on, and set max_slot_wal_keep_size.
+        slot: String = "vitrine", "name", SLOT;
+        /// Publication of the three tables, made or extended if need be. After changing it by hand while Vitrine is
+        /// away, drop the slot: the tables are then read anew as a difference, histories stay.
+        publication: String = "vitrine", "name", SLOT;
+        /// System identifier of a server whose tables may take the place of those read before, after a restore or
+        /// pg_upgrade: the tables are read anew as a difference, histories and checkpoints stay. It may stay here.
+        /// `vitrine postgres adopt` says the same to a running Vitrine that keeps checkpoints. A promoted standby needs
+        /// neither.
+        adopt: Option<u64> = "", "name", SYSTEM => |id: &Value| id.text().parse().ok();
+        /// Time from the end of one refresh to the beginning of the next, where tables are read again.
+        refresh as "refresh_s": Duration = 30, "s", whole(1, 86_400) => seconds;
+        /// Longest silence of a server that was asked something it answers at once: then the connection is given up and
+        /// made anew. Tables may take longer to read, and a statement ten minutes until its first row; a statement that
+        /// waits for a lock in the way of a question is ended after half of this.
+        answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
+        /// Column of the orders with the time of the purchase; "first_seen" takes the time an order was first read,
+        /// which only memory and checkpoints know: orders then stay there as long as they are in the table, and without
+        /// a checkpoint all are new at a restart.
+        order_time: OrderTime = "created_at", "column", COLUMN;
+        /// Time zone of orders whose time is stored without one, as `timestamp` or `date` (midnight): a name in the
+        /// view pg_timezone_names, such as "Europe/Berlin"; "server" takes the `TimeZone` that the server has for this
+        /// user and database, which `vitrine check` shows. Another zone has the tables read anew.
+        time_zone: Option<String> = "server", "zone", ZONE
+            => |zone: &Value| Some(zone.text().to_owned()).filter(|zone| zone != SERVER_ZONE);
+        /// Names of tables and columns.
+        tables: TableNames, below;
+    }
+}
+
+settings::section! {
+    /// The table with the orders.
+    pub struct OrdersTable in "postgres.tables.orders" {
+        /// Name of the table, with its schema if need be.
+        name: String = "orders", "table", TABLE;
+        /// Column with the order's id.
+        order_id: String = "order_id", "column", COLUMN;
+        /// Column with the id of the user who ordered.
+        user_id: String = "user_id", "column", COLUMN;
+        /// Column with the order's status. Orders count with the values of `status_counts` only; "" counts all orders.
+        /// An order leaves the lists and comes back with its status, with all of its lines.
+        status: Option<String> = "", "column", COLUMN_OR_NONE;
+        /// Values of `status` with which an order counts, such as ["paid", "shipped"], as the database writes them as
+        /// text: "3", "true". NULL and all other values do not count.
+        status_counts: Vec<String> = [], "values", VALUES;
+    }
+}
+
+/// Names of tables and columns, to be quoted wherever they enter SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableNames {
+    /// The products and their categories.
+    pub products: Products,
+    /// The orders.
+    pub orders: OrdersTable,
+    /// The lines of the orders.
+    pub order_items: OrderItems,
+}
+
+impl TableNames {
+    fn read(given: &dyn Fn(&Setting) -> Value) -> Self {
+        TableNames {
+            products: Products::read(given),
+            orders: OrdersTable::read(given),
+            order_items: OrderItems::read(given),
+        }
+    }
+}
+
+impl FromValue for OrderTime {
+    fn from_value(value: &Value) -> Self {
+        match value.text() {
+            FIRST_SEEN => OrderTime::FirstSeen,
+            column => OrderTime::Column(column.to_owned()),
+        }
+    }
+}
+
+impl Postgres {
+    /// The tables as they are read.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let TableNames { products, orders, order_items } = self.tables.clone();
+        let OrdersTable { name, order_id, user_id, status, status_counts } = orders;
+        let status = status.map(|column| Status { column, counting: status_counts });
+        let (time, time_zone) = (self.order_time.clone(), self.time_zone.clone());
+        Tables { products, orders: Orders { name, order_id, user_id, time, time_zone, status }, order_items }
+    }
+
+    /// The time column, if orders have one.
+    #[must_use]
+    pub fn order_time_column(&self) -> Option<&str> {
+        match &self.order_time {
+            OrderTime::Column(column) => Some(column),
+            OrderTime::FirstSeen => None,
+        }
+    }
+}
+
+/// The tables under their default names.
+impl Default for Tables {
+    fn default() -> Self {
+        Postgres::default().tables()
+    }
+}
+
+/// What the source reads, and how patient it is.
+#[derive(Clone)]
+pub struct Settings {
+    /// Connection string: `postgresql://user@host:5432/database`, or keys and values.
+    pub url: Secret,
+    /// Names of the tables and of their columns.
+    pub tables: Tables,
+    /// How changes are found.
+    pub mode: Mode,
+    /// Name of the replication slot: lower-case letters, digits and `_`. Each instance needs its own.
+    pub slot: String,
+    /// Name of the publication: lower-case letters, digits and `_`.
+    pub publication: String,
+    /// When the server may forget its log.
+    pub acknowledge: Acknowledge,
+    /// Time from the end of one reading to the beginning of the next.
+    pub refresh: Duration,
+    /// How long an order counts, in milliseconds: older ones are not read.
+    pub window_ms: Millis,
+    /// The longest wait for a connection, where the connection string names no `connect_timeout`.
+    pub connect_timeout: Duration,
+    /// The longest silence of a server that is asked something that it answers at once.
+    pub answer_max: Duration,
+    /// The longest time one statement that reads a table may take; the server ends it.
+    pub statement_timeout: Duration,
+    /// After this long without a sign of the server the state says so.
+    pub silence_max: Duration,
+    /// The longest pause between two attempts to connect.
+    pub backoff_max: Duration,
+    /// Which other server's tables may take the place of the rows held.
+    pub adopt: Adopt,
+}
+
+impl Settings {
+    /// Those of `[postgres]`, for orders that count for so many milliseconds; nothing keeps checkpoints.
+    #[must_use]
+    pub fn new(postgres: &Postgres, window_ms: Millis) -> Self {
+        Settings {
+            url: postgres.url.clone(),
+            tables: postgres.tables(),
+            mode: postgres.mode,
+            slot: postgres.slot.clone(),
+            publication: postgres.publication.clone(),
+            acknowledge: Acknowledge::WhenFed,
+            refresh: postgres.refresh,
+            window_ms,
+            connect_timeout: Duration::from_secs(5),
+            answer_max: postgres.answer_max,
+            statement_timeout: Duration::from_secs(600),
+            silence_max: Duration::from_secs(60),
+            backoff_max: Duration::from_secs(30),
+            adopt: Adopt { system: postgres.adopt, file: None },
+        }
+    }
+
+    /// The declared defaults for the database at this address.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        let postgres = Postgres { url: Secret::new(url), ..Postgres::default() };
+        Settings::new(&postgres, Rules::default().window_ms)
+    }
+
+    /// Which times count at `now`.
+    pub(super) fn span(&self, now: Millis) -> Span {
+        Span { now, window_ms: self.window_ms }
+    }
+}
+
+fn is_slot(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=IDENTIFIER_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn is_system(text: &str) -> bool {
+    text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok())
+}
+
+/// Identifiers are quoted wherever they enter SQL; this keeps quotes and blanks out of them as well.
+fn is_identifier(text: &str) -> bool {
+    (1..=IDENTIFIER_BYTES_MAX).contains(&text.len())
+        && !text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        && text.chars().all(|letter| letter.is_alphanumeric() || "_-$".contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(kind: Kind, text: &str) -> bool {
+        match kind {
+            Kind::Text { takes, .. } | Kind::Scalar { takes, .. } => takes(text),
+            other => panic!("{other:?} is not of texts"),
+        }
+    }
+
+    #[test]
+    fn a_system_identifier_is_a_number() {
+        for good in ["7440123456789012345", "18446744073709551615", ""] {
+            assert!(takes(SYSTEM, good), "{good:?}");
+        }
+        for wrong in ["18446744073709551616", "-7", "+7", "7a", " "] {
+            assert!(!takes(SYSTEM, wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn identifiers_cannot_carry_sql() {
+        assert!(takes(TABLE, "orders") && takes(TABLE, "shop.orders") && takes(COLUMN, "größe"));
+        for wrong in ["", "a b", "a\"b", "a;b", "a.b.c", "1a", "a'", ".", "a."] {
+            assert!(!takes(TABLE, wrong), "{wrong:?}");
+        }
+        assert!(!takes(COLUMN, "a.b"));
+        assert!(takes(COLUMN_OR_NONE, "") && takes(COLUMN_OR_NONE, "state") && !takes(COLUMN_OR_NONE, "a b"));
+    }
+
+    #[test]
+    fn connection_strings_are_of_postgresql() {
+        assert!(takes(URL, "postgresql://a@b/c") && !takes(URL, "mysql://a@b/c"));
+    }
+}
