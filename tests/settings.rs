@@ -268,7 +268,8 @@ fn the_example_file_holds_every_setting_at_its_default() {
 #[test]
 fn the_documentation_lists_every_setting() {
     let text = format!(
-        "# Settings\n\nPrinted from the settings themselves.\n\n<!-- settings -->\n{}<!-- /settings -->\n",
+        "# Settings\n\nGenerated from the declarations of the settings in the code. `vitrine.toml` is the same list as a \
+         commented example file.\n\n<!-- settings -->\n{}<!-- /settings -->\n",
         reference_table()
     );
     printed("docs/settings.md", &text);

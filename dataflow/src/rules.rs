@@ -25,23 +25,23 @@ settings::choice! {
 }
 
 settings::section! {
-    /// The numbers that define the lists.
+    /// The numbers that define the lists. docs/lists.md explains them.
     #[derive(Copy)]
     pub struct Rules in "rules" {
-        /// Products in a history, in a best-seller list and in recommendations.
+        /// Number of products in a history, in a best-seller list and in recommendations.
         list_size: usize = 10, "products", whole(1, 100);
-        /// How long an order counts for its products' buyers.
+        /// How long an order counts for the buyers of its products.
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
-        /// Categories of a user's history whose best sellers are recommended.
+        /// Number of categories of a user's history whose best sellers are recommended.
         categories_max: usize = 3, "categories", whole(1, 100);
-        /// Least number of products a list must have to be shown; 0 shows every list.
+        /// A list with fewer products is answered as an empty list. 0 shows every list.
         items_min: usize = 0, "products", whole(0, 100);
-        /// Where a product shows that was deleted from the catalogue: "histories" shows it in histories only, "shown" also
-        /// in the general best sellers, like a product without a category, "hidden" nowhere.
+        /// Where a product that was deleted from the catalogue is shown. "histories": in histories only. "shown": also
+        /// in the general best sellers, like a product without a category. "hidden": nowhere.
         deleted as "deleted_products": Deleted = "histories", "word", Kind::Choice(Deleted::WORDS);
-        /// What a product counts as that Vitrine has never seen in the catalogue: one without a category, or a deleted one.
-        /// "deleted" fits where the catalogue lists all products of the shop: then the lists depend on its present rows
-        /// alone, and products deleted before Vitrine's first start are treated as deleted, too.
+        /// How to treat a product that was never in the catalogue: like a product without a category, or like a deleted
+        /// one. Use "deleted" if the catalogue lists all products of the shop: the lists then depend only on its
+        /// present rows, and products that were deleted before Vitrine's first start count as deleted too.
         missing_is_deleted as "missing_products": bool = "uncategorized", "word",
             Kind::Choice(&["uncategorized", "deleted"]) => |word: &Value| word.text() == "deleted";
     }

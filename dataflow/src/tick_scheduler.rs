@@ -33,15 +33,17 @@ settings::section! {
     /// The bounds within which ticks adapt.
     #[derive(Copy)]
     pub struct TickPolicy in "dataflow" {
-        /// Least time between two ticks; a tick closes as soon as there is something to show, not sooner than this.
+        /// Shortest time between two ticks. A tick closes as soon as there is a change to show, but not earlier than
+        /// this.
         tick_ms: Millis = 1, "ms", whole(1, 1000);
-        /// A tick closes at least this often in silence, so that windows move and `as_of` stays true.
+        /// A tick closes at least this often without new records, so that windows move and `as_of` stays current.
         idle_tick_ms: Millis = 100, "ms", whole(1, 60_000);
-        /// Longest time a tick stays open while sources are far behind.
+        /// Longest time that a tick stays open while sources are far behind.
         tick_ms_max: Millis = 1000, "ms", whole(1, 60_000);
-        /// Unread records from which sources count as far behind, so that ticks grow.
+        /// Number of unread records at which sources count as far behind. Ticks then become larger.
         behind_min: usize = 50_000, "records", whole(1, 100_000_000);
-        /// Most records in one tick, over all workers; also the bound of what is read and not yet shown.
+        /// Limit of records in one tick, over all workers. It also limits the records that are read and not visible
+        /// yet.
         batch_max: usize = 250_000, "records", whole(1000, 10_000_000);
     }
 }

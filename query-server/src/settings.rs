@@ -8,45 +8,45 @@ use settings::{Kind, whole};
 const MS: Kind = whole(1, 3_600_000);
 
 settings::section! {
-    /// The HTTP server that the shop's pages call.
+    /// The HTTP server that the shop's pages call. It has no authentication yet: see docs/http.md.
     pub struct Settings in "server" {
-        /// Address and port to listen on; port 0 picks a free one and says which.
+        /// Address and port to listen on. Port 0 selects a free port and logs it.
         listen: SocketAddr = "127.0.0.1:8080", "address", Kind::Address;
-        /// Threads that answer requests; they share nothing with the dataflow's workers but the published indexes.
+        /// Threads that answer requests. They share only the published indexes with the workers of the dataflow.
         threads: usize = 2, "threads", whole(1, 256);
-        /// Connections open at the same time; one more is answered 503 and closed. Fewer where the system lets the
-        /// process open fewer files; the start and `vitrine check` say so.
+        /// Limit of open connections. A further connection gets 503 and is closed. The limit is lower if the system
+        /// allows the process fewer open files; the log and `vitrine check` report this.
         connections_max: usize = 10_000, "connections", whole(1, 1_000_000);
-        /// Largest header fields of a request together; more is answered with 431.
+        /// Limit of all header fields of a request. A larger header gets 431.
         header_bytes_max: usize = 16_384, "bytes", whole(8192, 1 << 20);
-        /// Largest request target; more is answered with 414.
+        /// Limit of a request target. A longer target gets 414.
         uri_bytes_max: usize = 8192, "bytes", whole(256, 65_536);
-        /// Largest request body; more is answered with 413.
+        /// Limit of a request body. A larger body gets 413.
         body_bytes_max: usize = 4_194_304, "bytes", whole(1024, 256 << 20);
-        /// Bodies of all requests held at the same time; a request beyond is answered with 503.
+        /// Limit of the bodies of all requests in memory. A request beyond it gets 503.
         bodies_bytes_max: usize = 67_108_864, "bytes", whole(1024, 16 << 30);
-        /// Time a client has for sending a whole request head.
+        /// Time limit for receiving the header of a request.
         header_timeout_ms: u64 = 5000, "ms", MS;
-        /// Time a client has for sending a whole request body.
+        /// Time limit for receiving the body of a request.
         body_timeout_ms: u64 = 10_000, "ms", MS;
-        /// Time a client has for taking an answer before its connection is closed.
+        /// Time limit for sending an answer. After it, the connection is closed.
         write_timeout_ms: u64 = 10_000, "ms", MS;
-        /// Time a kept-alive connection may be silent; keep it above your balancer's own limit.
+        /// Time limit of an idle kept-alive connection. Set it above the limit of your load balancer.
         idle_timeout_ms: u64 = 75_000, "ms", MS;
-        /// Longest time a request with `after=` or a removal waits to become visible before it is answered with 503.
+        /// Longest time that a request with `after=` or a removal waits for visibility. After it, the answer is 503.
         wait_ms_max: u64 = 5000, "ms", whole(0, 60_000);
-        /// Requests that may wait for a write to become visible; one more is answered with 503.
+        /// Limit of requests that wait for the visibility of a write. A further request gets 503.
         waits_max: usize = 1024, "requests", whole(1, 1_000_000);
-        /// Longest time an event or a removal may take to become durable before it is answered with 503.
+        /// Longest time until an event or a removal is durable. After it, the answer is 503.
         intake_timeout_ms: u64 = 10_000, "ms", MS;
-        /// Status streams of the page open at the same time; one more is answered with 503.
+        /// Limit of open status streams. A further request gets 503.
         streams_max: usize = 64, "streams", whole(0, 10_000);
-        /// Time from one status to the next on a stream.
+        /// Time between two statuses on a stream.
         stream_interval_ms: u64 = 1000, "ms", whole(100, 60_000);
-        /// Time between SIGTERM and the exit: half of it for answering what is in flight, half of what is left then for
-        /// a last checkpoint, the rest for what is still to be written.
+        /// Time limit from SIGTERM to the exit: half of it for requests in progress, half of the rest for a last
+        /// checkpoint, and what remains for outstanding writes.
         shutdown_ms: u64 = 10_000, "ms", whole(0, 600_000);
-        /// Age of the newest published state from which /readyz answers 503.
+        /// Age of the newest published state at which /readyz returns 503.
         staleness_max_ms: u64 = 10_000, "ms", whole(100, 3_600_000);
         /// File descriptors in use from which on all but a few connections are answered 503 and closed: the others are for
         /// files, brokers and databases. Told by the number of the connection's own, as the system gives the lowest that is

@@ -9,9 +9,7 @@ pub(super) const CLIENT: &str = "kafka.client";
 pub(super) fn section() -> Section {
     Section {
         name: CLIENT,
-        sentence: "Further keys of librdkafka, in quotes: \"security.protocol\" = \"SASL_SSL\". TLS, SCRAM and OAUTHBEARER need \
-                   a program built with `--features kafka-tls`. A key with `_file` at its end names a file that holds the \
-                   value: \"sasl.password_file\" = \"/run/secrets/kafka\".",
+        sentence: "Further keys of librdkafka, in quotes: \"security.protocol\" = \"SASL_SSL\". TLS, SCRAM and OAUTHBEARER need a program that was built with `--features kafka-tls`. A key that ends in `_file` names a file with the value: \"sasl.password_file\" = \"/run/secrets/kafka\".",
         settings: vec![KEYS],
     }
 }
@@ -22,7 +20,7 @@ pub(super) const KEYS: Setting = Setting {
     kind: Kind::Client,
     unit: "librdkafka",
     default: || Value::from(""),
-    sentence: "Any key of librdkafka; in the environment, dots are underscores: VITRINE__KAFKA__CLIENT__SECURITY_PROTOCOL.",
+    sentence: "Any key of librdkafka. In the environment, write underscores for dots: VITRINE__KAFKA__CLIENT__SECURITY_PROTOCOL.",
     secret: true,
 };
 

@@ -6,20 +6,23 @@ use std::time::Duration;
 use settings::{Kind, Value, seconds, whole};
 
 settings::section! {
-    /// Several processes that share the work. All need the same settings, but for their own number and addresses.
+    /// Several processes that share the work. All need the same settings, except their own number and addresses.
     pub struct Cluster in "cluster" {
-        /// How many processes there are; each has as many workers.
+        /// Number of processes. All have the same number of workers.
         processes: usize = 1, "processes", whole(1, 64);
-        /// Which of them this one is, from 0; number 0 reads the database and closes the ticks.
+        /// Number of this process, from 0. Process 0 reads the database and closes the ticks.
         process: usize = 0, "number", whole(0, 63);
-        /// File with a line for each process in order: the address for its peers, a blank, its HTTP address for them.
+        /// File with one line for each process, in order: the address for its peers, a space, its HTTP address for
+        /// them.
         hosts: Option<PathBuf> = "", "file", Kind::Path { empty: true };
-        /// Key by which processes prove to each other that they belong together; only zeros: none, and loopback only.
+        /// Key with which processes prove to each other that they belong to the same cluster. Zeros only: no key, and
+        /// links on loopback only.
         key: [u8; 16] = "00000000000000000000000000000000", "hex" secret, Kind::Key;
-        /// Addresses that peers may have: rows cross the links unencrypted, so public ones must be asked for.
+        /// Addresses that peers may have. The links are not encrypted, so public addresses must be allowed explicitly.
         public as "reach": bool = "private", "word", Kind::Choice(&["private", "public"])
             => |word: &Value| word.text() == "public";
-        /// A process ends when no tick has closed for as long, as when a peer is frozen; ten times as long at a start.
+        /// A process ends if no tick has closed for this time, for example because a peer is frozen. At a start the
+        /// limit is ten times as long.
         stall as "stall_s": Duration = 30, "s", whole(1, 3600) => seconds;
     }
 }

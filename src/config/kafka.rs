@@ -17,18 +17,18 @@ const TOPICS: Kind = Kind::List {
 };
 
 settings::section! {
-    /// Views are read from Kafka, and events, removals and dead letters are written to it. Leave the section out to do
-    /// without.
+    /// Views are read from Kafka. Events, removals and dead letters are written to it. Without this section, Kafka is
+    /// not used.
     pub struct Kafka in "kafka" {
-        /// Brokers to ask first.
+        /// Brokers for the first connection.
         brokers: String = "127.0.0.1:9092", "HOST:PORT,…", BROKERS;
-        /// Topics with view events; events that come over HTTP go to the first.
+        /// Topics with events. Events that are posted over HTTP are written to the first.
         views: Vec<String> = ["views"], "topics", TOPICS;
-        /// Topic where removals from a history are written and read back.
+        /// Topic to which removals from a history are written, and from which they are read.
         removals: String = "history-removals", "topic", TOPIC;
-        /// Topic where events go that cannot be used, with topic, partition, offset and reason.
+        /// Topic for events that cannot be used, with topic, partition, offset and reason.
         dead_letters: String = "dead-letters", "topic", TOPIC;
-        /// How often to look for new partitions, and for missing or recreated topics.
+        /// Interval of the search for new partitions and for missing or recreated topics.
         discovery as "discovery_s": Duration = 5, "s", whole(1, 3600) => seconds;
         /// Keys and values of `[kafka.client]`, for librdkafka; they may hold secrets.
         client: BTreeMap<String, Secret>, fixed(BTreeMap::new());

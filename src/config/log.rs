@@ -22,11 +22,11 @@ settings::choice! {
 settings::section! {
     /// Logs go to stderr, results to stdout.
     pub struct Log in "log" {
-        /// "text" for people, "json" for one object a line.
+        /// "text" for people, "json" for one object per line.
         format: LogFormat = "text", "word", Kind::Choice(LogFormat::WORDS);
-        /// A level, or a filter such as info,sources=debug; VITRINE_LOG is a short form of it. The library of
-        /// PostgreSQL's replication is silent unless named: its ends of sessions are told by us
-        /// (info,pgwire_replication=info).
+        /// A level, or a filter such as info,sources=debug. VITRINE_LOG is a short form of this setting. Messages of
+        /// the PostgreSQL replication library appear only if it is named (info,pgwire_replication=info): Vitrine logs
+        /// the ends of its sessions itself.
         level: String = "info", "filter", FILTER;
     }
 }

@@ -8,13 +8,13 @@ use super::setting::sections;
 const WIDTH: usize = 110;
 
 const HEADER: &str = "\
-# Vitrine's settings with their defaults. Delete what you do not change: a file needs only the lines that differ.
+# All settings of Vitrine with their defaults. Delete the lines that you do not change.
 #
 # Precedence: defaults < this file < environment < flags of the command line.
-# Environment: VITRINE__SECTION__KEY, such as VITRINE__SERVER__LISTEN=0.0.0.0:8080; lists are separated by commas.
-# Strings here may use ${VAR} and ${VAR:-default} of the environment; $$ is one dollar sign. Settings marked \"or KEY_file\"
-# may name a file that holds the value instead, as secrets are mounted.
-# `vitrine check --config THIS_FILE` says whether everything named here is reachable, and how to mend what is not.
+# Environment: VITRINE__SECTION__KEY, such as VITRINE__SERVER__LISTEN=0.0.0.0:8080. Commas separate the values of a list.
+# Strings here may use ${VAR} and ${VAR:-default} of the environment. $$ is one dollar sign. A setting marked \"or KEY_file\"
+# may name a file that holds the value, for example a mounted secret.
+# `vitrine check --config THIS_FILE` connects to everything named here, and prints how to repair what is wrong.
 ";
 
 /// The example file: every setting with unit, default and sentence. `[files]` is commented out, as it excludes the

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use settings::Kind;
 
 settings::section! {
-    /// What is written besides answers.
+    /// Files that Vitrine writes besides its log and checkpoints.
     pub struct Sinks in "sinks" {
-        /// File to which every list's changes are appended as JSON lines with their tick; empty writes none.
+        /// File to which every change of a list is appended as a JSON line with its tick. "": no file.
         changes: Option<PathBuf> = "", "file", Kind::Path { empty: true };
     }
 }

@@ -19,9 +19,9 @@ pub struct Tables {
 }
 
 settings::section! {
-    /// The table with the products and their categories. Names are taken exactly, upper and lower case too.
+    /// The table with the products and their categories. Names are case-sensitive.
     pub struct Products in "postgres.tables.products" {
-        /// Name of the table, with its schema if need be.
+        /// Name of the table, with its schema if necessary.
         name: String = "products", "table", TABLE;
         /// Column with the product's id.
         product_id: String = "product_id", "column", COLUMN;
@@ -33,7 +33,7 @@ settings::section! {
 /// The table of orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orders {
-    /// Name of the table, with its schema if need be.
+    /// Name of the table, with its schema if necessary.
     pub name: String,
     /// Column with the order's id.
     pub order_id: String,
@@ -64,9 +64,9 @@ impl Status {
 }
 
 settings::section! {
-    /// The table with the lines of the orders.
+    /// The table with the order lines.
     pub struct OrderItems in "postgres.tables.order_items" {
-        /// Name of the table, with its schema if need be.
+        /// Name of the table, with its schema if necessary.
         name: String = "order_items", "table", TABLE;
         /// Column with the id of the line's order.
         order_id: String = "order_id", "column", COLUMN;

@@ -59,40 +59,40 @@ settings::choice! {
 }
 
 settings::section! {
-    /// Orders and the catalogue are read from PostgreSQL. Leave the section out to do without.
+    /// Orders and the catalogue are read from PostgreSQL. Without this section, PostgreSQL is not used.
     pub struct Postgres in "postgres" {
-        /// Connection string; `url_file` names a file that holds it. Several hosts are tried in turn, as
-        /// `target_session_attrs` has it.
+        /// Connection string. `url_file` names a file that holds it. Several hosts are tried in turn, according to
+        /// `target_session_attrs`.
         url: Secret = "postgresql://postgres@127.0.0.1:5432/data-db", "URL" secret, URL;
-        /// How changes are found: "replication" follows the server's log, each transaction at once and whole; "refresh"
-        /// reads the tables again and applies the difference in one tick; "auto" does the first where server, user and
-        /// tables allow it, and says why where not.
+        /// How Vitrine finds changes. "replication" follows the server's log: each transaction shows at once and whole.
+        /// "refresh" reads the tables again and applies the difference in one tick. "auto" uses replication if server,
+        /// user and tables allow it; otherwise it uses refresh and /v1/status says why.
         mode: Mode = "auto", "word", Kind::Choice(Mode::WORDS);
-        /// Replication slot, made if it is missing, removed where "auto" reads the tables again instead. Each instance
-        /// of a server needs its own; the server keeps its log for it, so drop it (pg_drop_replication_slot) when
-        /// Vitrine is gone for good or mode is "refresh" from now on, and set max_slot_wal_keep_size.
+        /// Replication slot. Vitrine creates it if it is missing, and drops it if "auto" uses refresh. Each Vitrine
+        /// needs its own slot. The server keeps its log for the slot: drop it (pg_drop_replication_slot) when you
+        /// remove Vitrine or change to "refresh", and set max_slot_wal_keep_size.
         slot: String = "vitrine", "name", SLOT;
-        /// Publication of the three tables, made or extended if need be. After changing it by hand while Vitrine is
-        /// away, drop the slot: the tables are then read anew as a difference, histories stay.
+        /// Publication of the three tables. Vitrine creates or extends it if necessary. If you change it while Vitrine
+        /// is stopped, drop the slot: Vitrine then reads the tables again and applies the difference; histories stay.
         publication: String = "vitrine", "name", SLOT;
-        /// System identifier of a server whose tables may take the place of those read before, after a restore or
-        /// pg_upgrade: the tables are read anew as a difference, histories and checkpoints stay. It may stay here.
-        /// `vitrine postgres adopt` says the same to a running Vitrine that keeps checkpoints. A promoted standby needs
-        /// neither.
+        /// System identifier of the server to accept in the place of the previous one, after a restore or pg_upgrade.
+        /// Vitrine reads its tables again and applies the difference; histories and checkpoints stay. You can leave the
+        /// setting in the file. `vitrine postgres adopt` does the same for a running Vitrine with checkpoints. A
+        /// promoted standby needs neither.
         adopt: Option<u64> = "", "name", SYSTEM => |id: &Value| id.text().parse().ok();
-        /// Time from the end of one refresh to the beginning of the next, where tables are read again.
+        /// Time from the end of a refresh to the beginning of the next.
         refresh as "refresh_s": Duration = 30, "s", whole(1, 86_400) => seconds;
-        /// Longest silence of a server that was asked something it answers at once: then the connection is given up and
-        /// made anew. Tables may take longer to read, and a statement ten minutes until its first row; a statement that
-        /// waits for a lock in the way of a question is ended after half of this.
+        /// Longest time without an answer to a short query. After it, Vitrine closes the connection and opens a new
+        /// one. The server cancels a short query that waits for a lock after half of this time. Reading tables has
+        /// limits of its own: see docs/postgresql.md.
         answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
-        /// Column of the orders with the time of the purchase; "first_seen" takes the time an order was first read,
-        /// which only memory and checkpoints know: orders then stay there as long as they are in the table, and without
-        /// a checkpoint all are new at a restart.
+        /// Column of the orders with the time of the purchase. "first_seen" uses the time at which Vitrine first read
+        /// the order. This time exists in memory and checkpoints only: orders stay there as long as they are in the
+        /// table, and without a checkpoint all orders are new after a restart.
         order_time: OrderTime = "created_at", "column", COLUMN;
-        /// Time zone of orders whose time is stored without one, as `timestamp` or `date` (midnight): a name in the
-        /// view pg_timezone_names, such as "Europe/Berlin"; "server" takes the `TimeZone` that the server has for this
-        /// user and database, which `vitrine check` shows. Another zone has the tables read anew.
+        /// Time zone of order times that are stored without one, as `timestamp` or `date` (midnight): a name in the
+        /// view pg_timezone_names, such as "Europe/Berlin". "server" uses the server's `TimeZone` for this user and
+        /// database, which `vitrine check` shows. After a change of the zone, the tables are read again.
         time_zone: Option<String> = "server", "zone", ZONE
             => |zone: &Value| Some(zone.text().to_owned()).filter(|zone| zone != SERVER_ZONE);
         /// Names of tables and columns.
@@ -103,17 +103,17 @@ settings::section! {
 settings::section! {
     /// The table with the orders.
     pub struct OrdersTable in "postgres.tables.orders" {
-        /// Name of the table, with its schema if need be.
+        /// Name of the table, with its schema if necessary.
         name: String = "orders", "table", TABLE;
         /// Column with the order's id.
         order_id: String = "order_id", "column", COLUMN;
         /// Column with the id of the user who ordered.
         user_id: String = "user_id", "column", COLUMN;
-        /// Column with the order's status. Orders count with the values of `status_counts` only; "" counts all orders.
-        /// An order leaves the lists and comes back with its status, with all of its lines.
+        /// Column with the status of the order. Only orders with a value of `status_counts` count. "": all orders
+        /// count. An order leaves the lists and comes back with all of its lines when its status changes.
         status: Option<String> = "", "column", COLUMN_OR_NONE;
-        /// Values of `status` with which an order counts, such as ["paid", "shipped"], as the database writes them as
-        /// text: "3", "true". NULL and all other values do not count.
+        /// Values of `status` with which an order counts, such as ["paid", "shipped"], in the text form of the
+        /// database: "3", "true". NULL and all other values do not count.
         status_counts: Vec<String> = [], "values", VALUES;
     }
 }
