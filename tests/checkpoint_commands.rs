@@ -9,6 +9,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
 use dataflow::ids::Ids;
 use dataflow::stamp::Stamp;
+use dataflow::tables::Stamps;
 
 const FIRST: u64 = 1_795_169_700_000;
 const SECOND: u64 = FIRST + 60_000;
@@ -43,8 +44,8 @@ fn write(dir: &Path, (part, parts): (u32, u32), tick: u64, kind: Kind, stamps: u
         positions: vec![Position::new("views", 3, tick as i64)],
     };
     let rows = (0..stamps).map(|user| (ids.user(&user.to_string()), Stamp::view(user)));
-    let written =
-        store.write(draft, |to| rows.into_iter().try_for_each(|(user, stamp)| to.stamp(user, product, stamp)));
+    let written = store
+        .write(draft, |to| rows.into_iter().try_for_each(|(user, stamp)| to.row::<Stamps>(&(user, product), &stamp)));
     assert_eq!(written.expect("there is space").rows, stamps);
     store
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 use vitrine::generate::{Rng, Shop};
 

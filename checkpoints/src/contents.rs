@@ -1,15 +1,26 @@
-//! The rows of a cut, as a checkpoint takes them: all, or what came since the cut before.
+//! The rows of a cut, as a checkpoint takes them: all, or the changes since the cut before.
 
 use dataflow::cut::{Cut, DeltaLog};
 use dataflow::dictionary::Name;
-use dataflow::time::{Diff, Time};
+use dataflow::tables::{self, Family, Nothing, Pair, Table, Tables};
+use dataflow::time::Time;
 use differential_dataflow::consolidation::consolidate;
 
 use crate::data_file::RowWriter;
 use crate::error::Error;
 
-/// What came since the cut before, in all workers of this process, each row once.
-pub(crate) struct Changes(DeltaLog);
+/// The changes since the cut before, in all workers of this process, each row once.
+pub(crate) struct Changes {
+    tables: Tables<Sums>,
+    rows: usize,
+}
+
+/// Rows with the sum of their differences.
+struct Sums;
+
+impl Family for Sums {
+    type Of<T: Table> = Vec<(Pair<T>, T::Diff)>;
+}
 
 impl Changes {
     /// The changes since the cut at `last`; none where a worker could not note them all.
@@ -17,63 +28,81 @@ impl Changes {
         if cut.parts.iter().any(|part| part.delta_log.as_ref().is_none_or(|delta_log| delta_log.after != last)) {
             return None;
         }
-        let mut delta_logs = cut.parts.iter_mut().filter_map(|part| part.delta_log.take());
-        let mut all = delta_logs.next()?;
-        for mut delta_log in delta_logs {
-            all.stamps.append(&mut delta_log.stamps);
-            all.orders.append(&mut delta_log.orders);
-            all.lines.append(&mut delta_log.lines);
-            all.catalogue.append(&mut delta_log.catalogue);
-        }
-        // Of each pair the greatest stamp is what it comes to.
-        all.stamps.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.2.cmp(&one.2)));
-        all.stamps.dedup_by_key(|stamp| stamp.0);
-        sum_up(&mut all.orders);
-        sum_up(&mut all.lines);
-        sum_up(&mut all.catalogue);
-        Some(Changes(all))
+        let logs = cut.parts.iter_mut().filter_map(|part| part.delta_log.take()).collect();
+        let mut sum_up = SumUp { logs, rows: 0 };
+        Some(Changes { tables: Tables::make(&mut sum_up), rows: sum_up.rows })
     }
 
     /// How many rows they are.
     pub(crate) fn rows(&self) -> usize {
-        self.0.len()
+        self.rows
     }
 
     /// Writes them, with the names that are new.
     pub(crate) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
-        let DeltaLog { stamps, orders, lines, catalogue, .. } = &self.0;
-        stamps.iter().try_for_each(|((user, product), _, stamp)| to.stamp(*user, *product, *stamp))?;
-        orders.iter().try_for_each(|(row, _, diff)| to.order(row, *diff as i64))?;
-        lines.iter().try_for_each(|(row, _, diff)| to.line(row, *diff as i64))?;
-        catalogue.iter().try_for_each(|(row, _, diff)| to.catalogue(row, *diff as i64))?;
+        let mut write = Write { to, result: Ok(()) };
+        self.tables.map_ref(&mut write);
+        write.result?;
         names.iter().try_for_each(|name| to.name(name))
     }
 }
 
-fn sum_up<T: Ord + Clone>(rows: &mut Vec<(T, Time, Diff)>) {
-    let mut sums: Vec<(T, Diff)> = std::mem::take(rows).into_iter().map(|(row, _, diff)| (row, diff)).collect();
-    consolidate(&mut sums);
-    *rows = sums.into_iter().map(|(row, diff)| (row, 0, diff)).collect();
+struct SumUp {
+    logs: Vec<DeltaLog>,
+    rows: usize,
+}
+
+impl tables::Make<Sums> for SumUp {
+    fn make<T: Table>(&mut self) -> Vec<(Pair<T>, T::Diff)> {
+        let updates = self.logs.iter_mut().flat_map(DeltaLog::take::<T>);
+        let mut sums: Vec<_> = updates.map(|(row, _, diff)| (row, diff)).collect();
+        consolidate(&mut sums);
+        self.rows += sums.len();
+        sums
+    }
+}
+
+struct Write<'a> {
+    to: &'a mut RowWriter,
+    result: Result<(), Error>,
+}
+
+impl tables::MapRef<Sums, Nothing> for Write<'_> {
+    fn map<T: Table>(&mut self, rows: &Vec<(Pair<T>, T::Diff)>) {
+        if self.result.is_ok() {
+            self.result = rows.iter().try_for_each(|(row, diff)| self.to.row::<T>(row, diff));
+        }
+    }
 }
 
 /// Writes everything that is held as of the cut.
 pub(crate) fn write_all(cut: &Cut, names: impl FnOnce(&mut dyn FnMut(Name)), to: &mut RowWriter) -> Result<(), Error> {
-    for part in &cut.parts {
-        let mut written = Ok(());
-        // The walks cannot be broken off: after a failure the rest of them does nothing.
-        part.base.stamps(|(user, product), stamp| then(&mut written, || to.stamp(user, product, stamp)));
-        part.base.orders(|row, diff| then(&mut written, || to.order(&row, diff as i64)));
-        part.base.lines(|row, diff| then(&mut written, || to.line(&row, diff as i64)));
-        part.base.catalogue(|row, diff| then(&mut written, || to.catalogue(&row, diff as i64)));
-        written?;
-    }
-    let mut written = Ok(());
-    names(&mut |name| then(&mut written, || to.name(&name)));
-    written
+    let mut write = WriteAll { cut, to, result: Ok(()) };
+    Tables::<Nothing>::make(&mut write);
+    let WriteAll { mut result, to, .. } = write;
+    names(&mut |name| {
+        if result.is_ok() {
+            result = to.name(&name);
+        }
+    });
+    result
 }
 
-fn then(written: &mut Result<(), Error>, write: impl FnOnce() -> Result<(), Error>) {
-    if written.is_ok() {
-        *written = write();
+struct WriteAll<'a> {
+    cut: &'a Cut,
+    to: &'a mut RowWriter,
+    result: Result<(), Error>,
+}
+
+impl tables::Make<Nothing> for WriteAll<'_> {
+    fn make<T: Table>(&mut self) {
+        for part in &self.cut.parts {
+            // The walk cannot be broken off: after a failure the rest of it does nothing.
+            part.base.rows::<T>(|row, diff| {
+                if self.result.is_ok() {
+                    self.result = self.to.row::<T>(&row.into(), &diff);
+                }
+            });
+        }
     }
 }

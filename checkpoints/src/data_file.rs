@@ -9,23 +9,25 @@
 use std::path::{Path, PathBuf};
 
 use dataflow::dictionary::Name;
-use dataflow::ids::{ID_BYTES_MAX, ProductKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
-use dataflow::stamp::Stamp;
+use dataflow::ids::ID_BYTES_MAX;
+use dataflow::tables::{Nothing, Pair, Table, Tables};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::Columns;
+use crate::columns::ColumnBytes;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, Doing, Error};
 use crate::frame::{COLUMN_BYTES_FULL, FRAME_ROWS_MAX, Packer};
 use crate::manifest::Summary;
-use crate::table::Table;
+use crate::table::TableId;
 
 /// The format of data files; a later one is refused.
 pub(crate) const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"VITRROWS";
 const END: &[u8; 8] = b"VITREND\n";
+
+/// The place of the names among the tables: after the base tables.
+const NAMES: usize = Tables::<Nothing>::LEN;
 
 /// Before the first frame.
 pub(crate) const HEADER_BYTES: usize = 16;
@@ -35,7 +37,7 @@ pub(crate) const TRAILER_BYTES: usize = 16;
 
 /// Where a frame lies, and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Slot {
+pub(crate) struct FrameEntry {
     pub(crate) offset: u64,
     pub(crate) bytes: u32,
     pub(crate) table: u8,
@@ -52,9 +54,10 @@ pub struct RowWriter {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     packer: Packer,
-    tables: [Columns; 5],
-    summaries: [Summary; 5],
-    slots: Vec<Slot>,
+    /// By table, in the order of [`TableId::all`].
+    tables: Vec<ColumnBytes>,
+    summaries: Vec<Summary>,
+    slots: Vec<FrameEntry>,
     buffer: Vec<u8>,
     written: u64,
     crc32c: u32,
@@ -71,12 +74,13 @@ pub(crate) struct Finished {
 impl RowWriter {
     pub(crate) fn create(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
         let file = disk.create(path).map_err(|source| Error::of_disk(path, Doing::Made, source))?;
+        let tables = TableId::all();
         let mut writer = RowWriter {
             path: path.to_owned(),
             file,
             packer: Packer::new().map_err(|source| Error::of_disk(path, Doing::Made, source))?,
-            tables: Table::ALL.map(Columns::new),
-            summaries: Table::ALL.map(Summary::empty),
+            tables: tables.iter().copied().map(ColumnBytes::new).collect(),
+            summaries: tables.into_iter().map(Summary::empty).collect(),
             slots: Vec::new(),
             buffer: Vec::new(),
             written: 0,
@@ -87,53 +91,26 @@ impl RowWriter {
         Ok(writer)
     }
 
-    /// The latest thing that happened to a (user, product).
+    /// A row of a base table, with its difference.
     ///
     /// # Errors
-    /// As of all these methods: the disk does not take what has gathered.
-    pub fn stamp(&mut self, user: UserKey, product: ProductKey, stamp: Stamp) -> Result<(), Error> {
-        self.columns(Table::Stamps).stamp(user, product, stamp);
-        self.close_if_full(Table::Stamps)
-    }
-
-    /// An order, with a difference.
-    ///
-    /// # Errors
-    /// See [`RowWriter::stamp`].
-    pub fn order(&mut self, row: &OrderRow, diff: i64) -> Result<(), Error> {
-        self.columns(Table::Orders).order(row, diff);
-        self.close_if_full(Table::Orders)
-    }
-
-    /// A line of an order, with a difference.
-    ///
-    /// # Errors
-    /// See [`RowWriter::stamp`].
-    pub fn line(&mut self, row: &LineRow, diff: i64) -> Result<(), Error> {
-        self.columns(Table::Lines).line(row, diff);
-        self.close_if_full(Table::Lines)
-    }
-
-    /// A product's category, with a difference.
-    ///
-    /// # Errors
-    /// See [`RowWriter::stamp`].
-    pub fn catalogue(&mut self, row: &CatalogueRow, diff: i64) -> Result<(), Error> {
-        self.columns(Table::Catalogue).catalogue(row, diff);
-        self.close_if_full(Table::Catalogue)
+    /// The disk does not take what has gathered.
+    pub fn row<T: Table>(&mut self, row: &Pair<T>, diff: &T::Diff) -> Result<(), Error> {
+        self.tables[T::INDEX].row::<T>(row, diff);
+        self.close_if_full(T::INDEX)
     }
 
     /// The id behind a key.
     ///
     /// # Errors
-    /// See [`RowWriter::stamp`]; or the id is longer than ids may be.
+    /// See [`RowWriter::row`]; or the id is longer than ids may be.
     pub fn name(&mut self, name: &Name) -> Result<(), Error> {
         let (Name::Product(_, id) | Name::Category(_, id) | Name::User(_, id)) = name;
         if id.len() > ID_BYTES_MAX {
             return Err(Error::IdTooLong { bytes: id.len() });
         }
-        self.columns(Table::Names).name(name);
-        self.close_if_full(Table::Names)
+        self.tables[NAMES].name(name);
+        self.close_if_full(NAMES)
     }
 
     /// How many bytes have been written so far.
@@ -142,27 +119,23 @@ impl RowWriter {
         self.written
     }
 
-    fn columns(&mut self, table: Table) -> &mut Columns {
-        &mut self.tables[table as usize]
-    }
-
-    fn close_if_full(&mut self, table: Table) -> Result<(), Error> {
-        let columns = &self.tables[table as usize];
+    fn close_if_full(&mut self, table: usize) -> Result<(), Error> {
+        let columns = &self.tables[table];
         // Ids are the only thing that varies in length, and the only column that can be full before its rows are.
         let full = columns.rows >= FRAME_ROWS_MAX || columns.bytes_max() >= COLUMN_BYTES_FULL;
         if full { self.close(table) } else { Ok(()) }
     }
 
-    fn close(&mut self, table: Table) -> Result<(), Error> {
-        let columns = &mut self.tables[table as usize];
+    fn close(&mut self, table: usize) -> Result<(), Error> {
+        let columns = &mut self.tables[table];
         if columns.rows == 0 {
             return Ok(());
         }
         let packed = self.packer.pack(columns, &mut self.buffer);
         let crc32c = packed.map_err(|source| Error::of_disk(&self.path, Doing::Written, source))?;
         let (bytes, rows) = (self.buffer.len() as u32, columns.rows as u32);
-        self.slots.push(Slot { offset: self.written, bytes, table: table.number(), rows, crc32c });
-        let summary = &mut self.summaries[table as usize];
+        self.slots.push(FrameEntry { offset: self.written, bytes, table: columns.table.number, rows, crc32c });
+        let summary = &mut self.summaries[table];
         summary.rows += u64::from(rows);
         summary.frames += 1;
         summary.bytes += u64::from(bytes);
@@ -181,7 +154,7 @@ impl RowWriter {
 
     /// Writes what has gathered and the index, and makes the content durable.
     pub(crate) fn finish(mut self) -> Result<Finished, Error> {
-        Table::ALL.into_iter().try_for_each(|table| self.close(table))?;
+        (0..self.tables.len()).try_for_each(|table| self.close(table))?;
         let index = bincode::serialize(&self.slots).expect("an index of numbers can be written");
         self.buffer.extend(&index);
         self.buffer.extend((index.len() as u32).to_le_bytes());
@@ -240,16 +213,16 @@ pub(crate) fn trailer(trailer: &[u8]) -> Result<(usize, u32), Damage> {
 }
 
 /// Reads the index of a file of `length` bytes: the frames lie without a gap between header and index.
-pub(crate) fn index(index: &[u8], crc32c: u32, length: u64) -> Result<Vec<(Table, Slot)>, Damage> {
+pub(crate) fn index(index: &[u8], crc32c: u32, length: u64) -> Result<Vec<(TableId, FrameEntry)>, Damage> {
     if crc32c::crc32c(index) != crc32c {
         return Err(Damage::Checksum("the index"));
     }
-    let slots: Vec<Slot> =
+    let slots: Vec<FrameEntry> =
         bincode::deserialize(index).map_err(|_| Damage::Malformed("the index is of another form"))?;
     let mut next = HEADER_BYTES as u64;
     let mut frames = Vec::with_capacity(slots.len());
     for slot in slots {
-        let table = Table::of_number(slot.table).filter(|_| slot.offset == next);
+        let table = TableId::of_number(slot.table).filter(|_| slot.offset == next);
         frames.push((table.ok_or(Damage::Malformed("the index has a gap, or an unknown table"))?, slot));
         next += u64::from(slot.bytes);
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Damage, Error};
 use crate::fingerprint::Fingerprint;
 use crate::sealed;
-use crate::table::Table;
+use crate::table::TableId;
 
 /// The format of manifests; a later one is refused. Every format is one JSON object with a number `format`, and a last
 /// line with the checksum.
@@ -58,7 +58,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn empty(table: Table) -> Self {
+    pub(crate) fn empty(table: TableId) -> Self {
         Summary { table: table.name().to_owned(), rows: 0, frames: 0, bytes: 0 }
     }
 }
@@ -162,7 +162,12 @@ mod tests {
                 },
                 Position::new("shop", 0, i64::MAX),
             ],
-            tables: vec![Summary { rows: 2, frames: 1, bytes: 60, ..Summary::empty(Table::Stamps) }],
+            tables: vec![Summary {
+                rows: 2,
+                frames: 1,
+                bytes: 60,
+                ..Summary::empty(TableId::of::<dataflow::tables::Stamps>())
+            }],
             files: vec![DataFile { name: "x.rows".into(), bytes: 108, crc32c: 5, index_crc32c: 6 }],
         };
         let text = manifest.to_text();

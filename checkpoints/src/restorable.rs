@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dataflow::dictionary::Name;
 use dataflow::feed::Position;
+use dataflow::tables::{Pair, Table};
 use dataflow::time::Time;
 
-use crate::data_file::{self, HEADER_BYTES, Opening, Slot, TRAILER_BYTES};
+use crate::columns;
+use crate::data_file::{self, FrameEntry, HEADER_BYTES, Opening, TRAILER_BYTES};
 use crate::directory::{Checkpoint, unreadable};
 use crate::disk::Disk;
 use crate::error::{Damage, Error, Finding};
 use crate::fingerprint::Fingerprint;
 use crate::frame::Frame;
 use crate::manifest::{DataFile, Kind, Manifest, WHOLE_CATALOGUE};
-use crate::table::{Rows, Table};
+use crate::table::TableId;
 
 /// A checkpoint with all checkpoints that it is on.
 #[derive(Clone, Debug)]
@@ -37,8 +40,8 @@ pub struct Restorable {
 #[derive(Clone, Debug)]
 pub struct FrameRef {
     source: Arc<Source>,
-    table: Table,
-    slot: Slot,
+    table: TableId,
+    entry: FrameEntry,
 }
 
 #[derive(Clone, Debug)]
@@ -101,14 +104,14 @@ impl Restorable {
 impl FrameRef {
     /// The table whose rows it holds.
     #[must_use]
-    pub fn table(&self) -> Table {
+    pub fn table(&self) -> TableId {
         self.table
     }
 
     /// How many rows it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slot.rows as usize
+        self.entry.rows as usize
     }
 
     /// Whether it holds none; such frames are not written.
@@ -120,25 +123,45 @@ impl FrameRef {
     /// How many bytes it takes in its file.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slot.bytes as usize
+        self.entry.bytes as usize
     }
 
-    /// The rows, verified.
+    /// The rows of a frame of table `T` with their differences, verified.
     ///
     /// # Errors
-    /// The frame is damaged, or the disk's refusal.
-    pub fn read(&self) -> Result<Rows, Error> {
+    /// The frame is damaged or of another table, or the disk's refusal.
+    pub fn rows<T: Table>(&self) -> Result<Vec<(Pair<T>, T::Diff)>, Error> {
+        self.read(|frame| columns::rows::<T>(frame.rows, &frame.columns()?))
+    }
+
+    /// The names of a frame of [`TableId::NAMES`], verified.
+    ///
+    /// # Errors
+    /// See [`FrameRef::rows`].
+    pub fn names(&self) -> Result<Vec<Name>, Error> {
+        self.read(|frame| columns::names(frame.rows, &frame.columns()?))
+    }
+
+    /// Reads all rows, whatever their table; how many there are.
+    ///
+    /// # Errors
+    /// See [`FrameRef::rows`].
+    pub fn check_rows(&self) -> Result<usize, Error> {
+        self.read(|frame| frame.check_rows())
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&Frame<'_>) -> Result<R, Damage>) -> Result<R, Error> {
         let bytes = self.load()?;
-        self.verified(&bytes).and_then(|frame| frame.rows()).map_err(|damage| self.corrupt(damage))
+        self.verified(&bytes).and_then(|frame| read(&frame)).map_err(|damage| self.corrupt(damage))
     }
 
     fn load(&self) -> Result<Vec<u8>, Error> {
-        self.source.read(self.slot.offset, self.slot.bytes as usize)
+        self.source.read(self.entry.offset, self.entry.bytes as usize)
     }
 
     fn verified<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Damage> {
         let frame = Frame::verified(bytes)?;
-        let same = (frame.table, frame.rows, frame.crc32c) == (self.table, self.len(), self.slot.crc32c);
+        let same = (frame.table, frame.rows, frame.crc32c) == (self.table, self.len(), self.entry.crc32c);
         if same {
             Ok(frame)
         } else {
@@ -147,7 +170,7 @@ impl FrameRef {
     }
 
     fn corrupt(&self, damage: Damage) -> Error {
-        self.source.corrupt(self.slot.offset, u64::from(self.slot.bytes), damage)
+        self.source.corrupt(self.entry.offset, u64::from(self.entry.bytes), damage)
     }
 }
 
@@ -177,10 +200,10 @@ impl File {
             .map_err(|damage| source.corrupt(end, TRAILER_BYTES as u64, damage))?;
         let start = end - index_bytes as u64;
         let index = source.read(start, index_bytes)?;
-        let slots = data_file::index(&index, crc32c, file.bytes)
+        let entries = data_file::index(&index, crc32c, file.bytes)
             .map_err(|damage| source.corrupt(start, index_bytes as u64, damage))?;
-        let frame = |(table, slot)| FrameRef { source: Arc::clone(&source), table, slot };
-        let frames = slots.into_iter().map(frame).collect();
+        let frame = |(table, entry)| FrameRef { source: Arc::clone(&source), table, entry };
+        let frames = entries.into_iter().map(frame).collect();
         Ok(File { source: Arc::clone(&source), bytes: file.bytes, crc32c: file.crc32c, frames })
     }
 
@@ -191,7 +214,7 @@ impl File {
             let bytes = frame.load()?;
             frame.verified(&bytes).map_err(|damage| frame.corrupt(damage))?;
             crc32c = crc32c::crc32c_append(crc32c, &bytes);
-            next = frame.slot.offset + bytes.len() as u64;
+            next = frame.entry.offset + bytes.len() as u64;
         }
         let rest = self.source.read(next, (self.bytes - next) as usize)?;
         if crc32c::crc32c_append(crc32c, &rest) == self.crc32c {

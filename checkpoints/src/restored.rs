@@ -1,35 +1,24 @@
 //! A checkpoint that a start goes on from: rows for the workers, rows and positions for the sources.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use dataflow::dictionary::{Collision, Dictionary};
 use dataflow::engine::Restore;
 use dataflow::feed::Position;
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{self, Nothing, Pair, Table, Tables};
 use dataflow::time::{Diff, Time};
+use differential_dataflow::consolidation::consolidate;
 
 use crate::error::Error;
 use crate::restorable::{FrameRef, Restorable};
-use crate::table::{Rows, Table};
+use crate::table::TableId;
 
 /// What was restored, but for the rows themselves, which are read when they are asked for.
 pub struct Restored {
     checkpoint: Restorable,
     frames: Vec<FrameRef>,
-}
-
-/// Rows that sources remember, each once a copy.
-#[derive(Default)]
-pub struct SourceRows {
-    /// Orders.
-    pub orders: Vec<OrderRow>,
-    /// Lines of orders.
-    pub lines: Vec<LineRow>,
-    /// Which category each product is in.
-    pub catalogue: Vec<CatalogueRow>,
 }
 
 /// A checkpoint cannot be gone on from.
@@ -50,11 +39,9 @@ impl Restored {
     /// The disk's refusal, damage since the checkpoint was verified, or names that the dictionary has for other keys.
     pub fn read(checkpoint: Restorable, dictionary: &Dictionary) -> Result<Restored, RestoreError> {
         let (names, frames): (Vec<_>, Vec<_>) =
-            checkpoint.frames().into_iter().partition(|frame| frame.table() == Table::Names);
+            checkpoint.frames().into_iter().partition(|frame| frame.table() == TableId::NAMES);
         for frame in names {
-            if let Rows::Names(names) = frame.read()? {
-                names.iter().try_for_each(|name| dictionary.learn(name))?;
-            }
+            frame.names()?.iter().try_for_each(|name| dictionary.learn(name))?;
         }
         Ok(Restored { checkpoint, frames })
     }
@@ -96,21 +83,18 @@ impl Restored {
         self.checkpoint.whole_catalogue
     }
 
-    /// The rows that sources remember.
+    /// The rows of a table, each as often as it has copies.
     ///
     /// # Errors
     /// The disk's refusal, or damage since the checkpoint was verified.
-    pub fn source_rows(&self) -> Result<SourceRows, Error> {
-        let (mut orders, mut lines, mut catalogue) = (HashMap::new(), HashMap::new(), HashMap::new());
-        for frame in self.frames.iter().filter(|frame| frame.table() != Table::Stamps) {
-            match frame.read()? {
-                Rows::Orders(rows) => add(&mut orders, rows),
-                Rows::Lines(rows) => add(&mut lines, rows),
-                Rows::Catalogue(rows) => add(&mut catalogue, rows),
-                Rows::Stamps(_) | Rows::Names(_) => {}
-            }
+    pub fn copies_of<T: Table<Diff = Diff>>(&self) -> Result<Vec<T::Row>, Error> {
+        let mut rows = Vec::new();
+        for frame in self.frames.iter().filter(|frame| frame.table() == TableId::of::<T>()) {
+            rows.append(&mut frame.rows::<T>()?);
         }
-        Ok(SourceRows { orders: copies(orders), lines: copies(lines), catalogue: copies(catalogue) })
+        consolidate(&mut rows);
+        let copies = |(row, copies): (Pair<T>, Diff)| repeat_n(row, usize::try_from(copies).unwrap_or(0));
+        Ok(rows.into_iter().flat_map(copies).map(T::Row::from).collect())
     }
 
     /// The rows for the workers.
@@ -119,32 +103,25 @@ impl Restored {
         let restored = self.clone();
         let give = move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
             let Some(frame) = restored.frames.get(worker + calls * peers) else { return false };
-            // It verified at the start of the process. To go on without it would be to answer wrong.
-            let rows = frame.read().unwrap_or_else(|error| panic!("a checkpoint cannot be read: {error}"));
-            give(rows, inputs);
+            Tables::<Nothing>::make(&mut Give { frame, inputs });
             true
         };
         Restore { tick: self.tick(), give: Arc::new(give) }
     }
 }
 
-fn give(rows: Rows, inputs: &mut Inputs) {
-    match rows {
-        Rows::Stamps(rows) => rows.into_iter().for_each(|((user, product), stamp)| inputs.stamp(user, product, stamp)),
-        Rows::Orders(rows) => rows.into_iter().for_each(|(row, diff)| inputs.order(row, diff as Diff)),
-        Rows::Lines(rows) => rows.into_iter().for_each(|(row, diff)| inputs.line(row, diff as Diff)),
-        Rows::Catalogue(rows) => rows.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff as Diff)),
-        Rows::Names(_) => {}
-    }
+/// Gives a frame's rows to a worker's inputs.
+struct Give<'a> {
+    frame: &'a FrameRef,
+    inputs: &'a mut Inputs,
 }
 
-fn add<T: Eq + Hash>(sums: &mut HashMap<T, i64>, rows: Vec<(T, i64)>) {
-    for (row, diff) in rows {
-        *sums.entry(row).or_default() += diff;
+impl tables::Make<Nothing> for Give<'_> {
+    fn make<T: Table>(&mut self) {
+        if self.frame.table() == TableId::of::<T>() {
+            // It verified at the start of the process. To go on without it would be to answer wrong.
+            let rows = self.frame.rows::<T>().unwrap_or_else(|error| panic!("a checkpoint cannot be read: {error}"));
+            rows.into_iter().for_each(|(row, diff)| self.inputs.update::<T>(row, diff));
+        }
     }
-}
-
-fn copies<T: Copy>(sums: HashMap<T, i64>) -> Vec<T> {
-    let copies = |(row, copies): (T, i64)| std::iter::repeat_n(row, usize::try_from(copies).unwrap_or(0));
-    sums.into_iter().flat_map(copies).collect()
 }

@@ -1,12 +1,12 @@
 //! Cuts: the base collections as of one tick, for checkpoints, taken without a pause.
 //!
 //! ```text
-//! leader closes tick T "for a cut" ─▶ every worker: journal up to T ─┐
+//! leader closes tick T "for a cut" ─▶ every worker: delta log up to T ─┐
 //!                    its first publish past T: base batches, positions ┴▶ Part ─▶ Cuts ─(all parts)─▶ Cut, on any thread
 //! ```
 //! A cut is the same in every worker: all that was given up to its tick and nothing given later. The base batches are
-//! shared and immutable, so the workers go on at once; whoever asked reads them in its own time. The [`journal`] holds
-//! what was given since the cut before, so that writing it down costs what has changed, not what is held.
+//! shared and immutable, so the workers go on at once; whoever asked reads them in its own time. The [`delta_log`] holds
+//! the updates since the cut before, so that writing it down costs what has changed, not what is held.
 
 pub mod base;
 pub mod delta_log;
@@ -26,7 +26,7 @@ pub(crate) use delta_log::FillLevel;
 pub struct Part {
     /// The worker's rows as of the tick.
     pub base: Base,
-    /// What was given to the worker after the cut before, up to the tick; none if that was too much to hold.
+    /// The worker's updates after the cut before, up to the tick; none if they were too many to hold.
     pub delta_log: Option<DeltaLog>,
     /// Where the worker's sources would go on after the tick.
     pub positions: Arc<[Position]>,
@@ -61,7 +61,7 @@ impl Cuts {
             journal_max,
             workers,
             wanted: AtomicBool::new(false),
-            fill_level: AtomicU8::new(FillLevel::Little as u8),
+            fill_level: AtomicU8::new(FillLevel::Low as u8),
             leader: Mutex::default(),
             open: Mutex::default(),
             handed_in: Condvar::new(),
@@ -132,7 +132,7 @@ impl Cuts {
             open => *open = Some(Cut { tick, parts: vec![part] }),
         }
         if open.as_ref().is_some_and(|cut| cut.parts.len() == self.workers) {
-            self.fill_level.store(FillLevel::Little as u8, Ordering::Relaxed);
+            self.fill_level.store(FillLevel::Low as u8, Ordering::Relaxed);
             self.handed_in.notify_all();
         }
     }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn part() -> Part {
-        Part { base: Base::default(), delta_log: None, positions: Arc::new([]) }
+        Part { base: Base::empty(), delta_log: None, positions: Arc::new([]) }
     }
 
     #[test]

@@ -1,37 +1,55 @@
-//! The whole graph on one screen: from the inputs to the published indexes.
+//! The whole graph on one screen: from the base tables to the published indexes.
 //!
 //! ```text
-//! stamps ────────────────▶ history ──────────────────────────────▶ history index (with the owner of the user)
+//! stamps ────────────────▶ history ──────────────────────────────▶ history (with the owner of the user)
 //! orders ─┐
 //! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
-//! marks ───────────────────▲                │
-//! catalogue ────────────────────────────────┴────────────────────▶ catalogue, categories (every worker)
+//! ticks ───────────────────▲                │
+//! catalogue ────────────────────────────────┴────────────────────▶ product categories, categories (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
 //! ```
+//! To add an index: a file under `graph/` with its row, its declaration ([`Index`], for a list that people see also
+//! [`List`]) and its wiring, and its name in the list below.
 
-pub mod bestsellers;
+pub mod best_sellers;
 pub mod buyers;
-pub mod catalogue;
-pub mod changes;
+pub mod categories;
+pub mod change_feed;
 pub mod history;
+pub mod index;
 pub mod names;
+pub mod product_categories;
+pub mod shape;
+mod shown;
+pub mod wiring;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use timely::dataflow::Scope;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::{Broadcast, Map as _};
 
 use crate::cluster::ClusterControl;
 use crate::cut::Cuts;
-use crate::cut::base::BaseTraces;
+use crate::declare::declare_each;
 use crate::dictionary::Dictionary;
 use crate::inputs::Inputs;
 use crate::publish::Traces;
 use crate::rules::Rules;
 use crate::time::Time;
 
-pub use changes::{Change, ChangeOutlet, Changed};
+pub use best_sellers::{BestSellers, ListId, Seller};
+pub use categories::Categories;
+pub use change_feed::{ChangeOutlet, Changed};
+pub use history::{History, Viewed};
+pub use index::{Index, List};
+pub use product_categories::ProductCategories;
+
+index::declare_indexes! {
+    // Lists that people see: their changes are handed out, and replays export them.
+    lists { history: History, best_sellers: BestSellers }
+    others { product_categories: ProductCategories, categories: Categories }
+}
 
 /// What the graph is built with, the same in every worker.
 #[derive(Clone)]
@@ -48,38 +66,25 @@ pub struct Plan {
     pub cuts: Option<Arc<Cuts>>,
 }
 
-/// Builds the graph in one worker: its inputs, and the traces to publish. `talk` is with other processes, if there are any.
+/// Builds the graph in one worker: its inputs, and the traces to publish. `control` talks to other processes, if there
+/// are any.
 pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
     let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());
-    let mut marks = given.marks.inner.map(|(mark, _, _)| mark).broadcast();
-    if let (Some(control), Some(told)) = (control, given.told) {
-        marks = control.follow(marks);
-        control.hear_reports(told.reports);
-        control.hear_noted(told.noted);
+    let mut ticks = given.marks.inner.map(|(mark, _, _)| mark).broadcast();
+    if let (Some(control), Some(streams)) = (control, given.control) {
+        ticks = control.follow(ticks);
+        control.hear_reports(streams.reports);
+        control.hear_positions(streams.positions);
         control.hear_names(names);
     }
-    let now = marks.map(|mark| mark.now);
-    let history = history::lists(given.stamps, plan.rules.list_size);
-    let buyers = buyers::count(given.orders, given.lines, now, plan);
-    let best_sellers = bestsellers::lists(buyers.per_product, given.catalogue.clone(), &plan.rules);
+    let now = ticks.map(|tick| tick.now);
+    let mut wiring = wiring::Wiring::new(given.tables, now, plan);
+    let published = Indexes::make(&mut wiring);
+    let (traces, changes) = wiring::split(published);
     if let Some(outlet) = &plan.changes {
-        let shown = history::shown(history.lists.clone(), given.catalogue.clone(), &plan.rules);
-        changes::collect(shown, best_sellers.changes, outlet.clone());
+        change_feed::collect(changes, plan.rules.items_min, outlet.clone());
     }
-    let catalogue = catalogue::replicate(given.catalogue);
-    let base = BaseTraces {
-        stamps: history.stamps,
-        orders: buyers.orders,
-        lines: buyers.lines,
-        catalogue: best_sellers.categories,
-    };
-    let traces = Traces {
-        history: history.lists.trace,
-        best_sellers: best_sellers.lists.trace,
-        catalogue: catalogue.by_product.trace,
-        categories: catalogue.categories.trace,
-        base: plan.cuts.is_some().then_some(base),
-    };
-    (inputs, traces)
+    let base = plan.cuts.is_some().then(|| wiring.into_base());
+    (inputs, Traces { indexes: traces, base })
 }

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::Guard;
 
 use crate::dictionary::Dictionary;
+use crate::graph::index::Placement;
+use crate::graph::{self, BestSellers, Categories, Index, List, ListId, ProductCategories};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::publish::snapshot::{IndexSize, copies, keys, size, values};
+use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size, values};
 use crate::publish::{PublishedSnapshots, Snapshot};
-use crate::rows::{ListId, Seller, Viewed};
 use crate::rules::{Deleted, Rules};
 use crate::time::{Diff, Time};
+use crate::trace::arranged::ValBatch;
 
 pub use recommend::{Kind, Pick, Recommendations};
 
@@ -55,8 +57,12 @@ impl IndexReader {
 
     /// The worker that holds this user's rows, of those of all processes.
     fn worker_of(&self, user: UserKey) -> usize {
+        self.worker_of_route(user.route())
+    }
+
+    fn worker_of_route(&self, route: u64) -> usize {
         let peers = (self.snapshots.len() * self.processes) as u64;
-        usize::try_from(user.route() % peers).expect("a worker's number is small")
+        usize::try_from(route % peers).expect("a worker's number is small")
     }
 
     /// Where workers publish: frontiers, positions, and waiting for them.
@@ -103,19 +109,51 @@ impl IndexReader {
     /// The sizes of all indexes in this process, by name. Those that every worker holds count once.
     #[must_use]
     pub fn index_sizes(&self) -> Vec<(&'static str, IndexSize)> {
-        let mut history = IndexSize::default();
-        for slot in 0..self.snapshots.len() {
-            let size = size(&self.snapshots.read(slot).0.history);
-            history.updates += size.updates;
-            history.batches += size.batches;
+        let mut sizes = Sizes { worker: 0, sizes: Vec::new() };
+        for worker in 0..self.snapshots.len() {
+            sizes.worker = worker;
+            self.snapshots.read(worker).0.indexes.map_ref(&mut sizes);
         }
-        let (any, _) = self.snapshots.read(0);
-        vec![
-            ("history", history),
-            ("best_sellers", size(&any.best_sellers)),
-            ("catalogue", size(&any.catalogue)),
-            ("categories", size(&any.categories)),
-        ]
+        sizes.sizes
+    }
+
+    /// The keys of a list in this process, in ascending order; some may have no rows as of a view.
+    #[must_use]
+    pub fn keys<L: List>(&self) -> Vec<L::Key> {
+        let workers = if L::PLACEMENT == Placement::Replicated { 1 } else { self.snapshots.len() };
+        let keys_of = |worker| keys(self.snapshots.read(worker).0.indexes.get::<L>());
+        let mut all: Vec<L::Key> = (0..workers).flat_map(keys_of).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The state as of the last closed tick, seen from the worker that holds `key`, which must be one of this process.
+    #[must_use]
+    pub fn view_of<L: List>(&self, key: &L::Key) -> ReadView<'_> {
+        match L::PLACEMENT {
+            Placement::Replicated => self.view_any(),
+            Placement::Sharded => self.view_at(self.worker_of_route(L::route(key)) % self.snapshots.len()),
+        }
+    }
+}
+
+/// Adds up the sizes of indexes over workers.
+struct Sizes {
+    worker: usize,
+    sizes: Vec<(&'static str, IndexSize)>,
+}
+
+impl graph::MapRef<IndexBatches, graph::Nothing> for Sizes {
+    fn map<I: Index>(&mut self, batches: &Vec<ValBatch<I::Key, I::Row, Diff>>) {
+        let size = size(batches);
+        match self.sizes.get_mut(I::INDEX) {
+            None => self.sizes.push((I::NAME, size)),
+            Some((_, sum)) if I::PLACEMENT == Placement::Sharded => {
+                sum.updates += size.updates;
+                sum.batches += size.batches;
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -133,52 +171,64 @@ impl ReadView<'_> {
         self.as_of
     }
 
-    /// The user's history, newest first; the user must be the one the glance was taken for.
-    pub fn history(&self, user: UserKey, rows: &mut Vec<(Viewed, Diff)>) {
-        values(&self.snapshot.history, &user, self.as_of, rows);
+    /// The rows of a key in their order, but for those that are hidden because their product was deleted. The key must be
+    /// one that the worker holds of which the view was taken.
+    pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
+        values(self.snapshot.indexes.get::<I>(), key, self.as_of, rows);
         if self.rules.deleted == Deleted::Hidden {
             let mut of_product = Vec::new();
-            rows.retain(|(viewed, _)| {
-                values(&self.snapshot.catalogue, &viewed.product, self.as_of, &mut of_product);
-                !self.rules.is_deleted(&of_product)
+            rows.retain(|(row, _)| {
+                I::hidden_with(row).is_none_or(|product| {
+                    self.rows::<ProductCategories>(&product, &mut of_product);
+                    !self.rules.is_deleted(&of_product)
+                })
             });
         }
     }
 
-    /// A best-seller list, best first.
-    pub fn best_sellers(&self, ranking: ListId, rows: &mut Vec<(Seller, Diff)>) {
-        values(&self.snapshot.best_sellers, &ranking, self.as_of, rows);
+    /// The rows of a list as people see it: as [`ReadView::rows`], or none where they are too few to be shown.
+    pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) {
+        self.rows::<L>(key, rows);
+        if !Rules::is_shown(rows.len(), self.rules.items_min) {
+            rows.clear();
+        }
     }
 
     /// The categories of a product: usually one, in ascending order.
     pub fn categories_of(&self, product: ProductKey, rows: &mut Vec<(CategoryKey, Diff)>) {
-        values(&self.snapshot.catalogue, &product, self.as_of, rows);
+        self.rows::<ProductCategories>(&product, rows);
         rows.retain(|(category, _)| category.is_category());
     }
 
     /// Whether the catalogue has a product of this category.
     #[must_use]
     pub fn knows_category(&self, category: CategoryKey) -> bool {
-        copies(&self.snapshot.categories, &category, self.as_of) > 0
+        let mut rows = Vec::new();
+        self.rows::<Categories>(&category, &mut rows);
+        !rows.is_empty()
     }
 
     /// The categories that have a best-seller list, in ascending order.
     #[must_use]
     pub fn selling_categories(&self) -> Vec<CategoryKey> {
         let mut rows = Vec::new();
-        let category = |ranking: ListId| match ranking {
+        let category = |list: ListId| match list {
             ListId::General => None,
             ListId::Category(category) => {
-                self.best_sellers(ranking, &mut rows);
+                self.rows::<BestSellers>(&list, &mut rows);
                 (!rows.is_empty()).then_some(category)
             }
         };
-        keys(&self.snapshot.best_sellers).into_iter().filter_map(category).collect()
+        keys(self.snapshot.indexes.get::<BestSellers>()).into_iter().filter_map(category).collect()
     }
 
-    /// Best sellers for a user; the user must be the one the glance was taken for.
+    /// Best sellers for a user, as people see them; the user must be the one the view was taken for.
     #[must_use]
     pub fn recommendations(&self, user: UserKey) -> Recommendations {
-        recommend::recommend(self, user, self.rules)
+        let mut made = recommend::recommend(self, user, self.rules);
+        if !Rules::is_shown(made.picks.len(), self.rules.items_min) {
+            made.picks.clear();
+        }
+        made
     }
 }

@@ -3,14 +3,15 @@
 //! ```text
 //! Feed ─▶ Inputs ─(tick)─▶ graph ─▶ traces ─▶ Publisher ─▶ PublishedSnapshots ─▶ IndexReader ─▶ ReadView ─▶ an answer
 //! ```
-//! [`engine`] runs the workers, [`pace`] decides when a tick closes, [`graph`] is the computation, [`publish`] makes
-//! its indexes readable from any thread, [`shelf`] reads them. [`rules`] holds the business numbers.
+//! [`engine`] runs the workers, [`tick_scheduler`] decides when a tick closes, [`graph`] is the computation, [`publish`] makes
+//! its indexes readable from any thread, [`index_reader`] reads them. [`tables`] declares what sources give, [`rules`] holds the business numbers.
 //!
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
 mod allocator_trim;
 pub mod cluster;
 pub mod cut;
+mod declare;
 pub mod dictionary;
 pub mod engine;
 pub mod feed;
@@ -23,10 +24,10 @@ pub mod lease;
 pub mod ops;
 pub mod publish;
 pub mod replay;
-pub mod rows;
 pub mod rules;
 pub mod source_status;
 pub mod stamp;
+pub mod tables;
 pub mod tick_scheduler;
 pub mod time;
 pub mod trace;

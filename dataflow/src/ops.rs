@@ -1,6 +1,5 @@
-//! The operators that differential-dataflow does not have: two ranked lists, and the sliding window.
+//! The operators that differential-dataflow does not have: ranked lists, and the sliding window.
 
 pub mod first;
 pub mod list;
-pub mod newest;
 pub mod window;

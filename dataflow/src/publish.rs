@@ -13,5 +13,6 @@ pub mod publisher;
 pub mod snapshot;
 
 pub use published_snapshots::PublishedSnapshots;
+pub(crate) use publisher::IndexTraces;
 pub use publisher::{Publisher, Traces};
 pub use snapshot::Snapshot;

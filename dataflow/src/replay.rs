@@ -265,8 +265,8 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::{History, Viewed};
     use crate::ids::Ids;
-    use crate::rows::Viewed;
 
     /// Views of one product after the other, `gap` apart, dealt out to the workers.
     struct Views {
@@ -302,7 +302,7 @@ mod tests {
             }
             let ada = reader.dictionary().user("ada");
             let (view, mut rows) = (reader.view(ada), Vec::new());
-            view.history(ada, &mut rows);
+            view.rows::<History>(&ada, &mut rows);
             assert_eq!(view.as_of(), step);
             self.steps.push((step, rows.into_iter().map(|(viewed, _): (Viewed, _)| viewed.at()).collect()));
             Ok(())

@@ -48,6 +48,12 @@ settings::section! {
 }
 
 impl Rules {
+    /// Whether a list of this many rows is shown, of which at least `items_min` are asked for.
+    #[must_use]
+    pub fn is_shown(rows: usize, items_min: usize) -> bool {
+        rows >= items_min
+    }
+
     /// Whether a product with these rows in the catalogue counts as deleted.
     #[must_use]
     pub fn is_deleted(&self, rows: &[(CategoryKey, Diff)]) -> bool {

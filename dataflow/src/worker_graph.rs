@@ -115,7 +115,7 @@ impl WorkerGraph {
 
     /// Notes where this worker's sources would go on after everything given in the open tick.
     pub fn note(&mut self, positions: Vec<Position>) {
-        self.inputs.tell_positions(&positions);
+        self.inputs.announce_positions(&positions);
         self.publisher.note(self.inputs.tick(), positions);
     }
 

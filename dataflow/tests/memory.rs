@@ -14,9 +14,9 @@ use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::{Ids, RowKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
@@ -88,8 +88,8 @@ impl Churn {
     fn order(&mut self, inputs: &mut Inputs, tick: Time) -> usize {
         let (place, mut updates) = (self.turn % (ORDERS / WORKERS), 0);
         if let Some((order, line)) = self.orders[place].take() {
-            inputs.line(line, -1);
-            inputs.order(order, -1);
+            inputs.update::<Lines>(line, -1);
+            inputs.update::<Orders>(order, -1);
             updates += 2;
         }
         if !self.turn.is_multiple_of(5) {
@@ -99,8 +99,8 @@ impl Churn {
             let product =
                 ids.product(&format!("product {}", self.turn / 3 % PRODUCTS)).expect("few ids do not collide");
             let rows = (OrderRow::counting(order, user, tick), LineRow { order, product, row: RowKey::NONE });
-            inputs.order(rows.0, 1);
-            inputs.line(rows.1, 1);
+            inputs.update::<Orders>(rows.0, 1);
+            inputs.update::<Lines>(rows.1, 1);
             self.orders[place] = Some(rows);
             updates += 2;
         }
@@ -114,9 +114,9 @@ impl Churn {
         let category =
             ids.category(&format!("category {}", self.turn / 11 % CATEGORIES)).expect("few ids do not collide");
         let row = CatalogueRow { product, category };
-        inputs.catalogue(row, 1);
+        inputs.update::<Catalogue>(row, 1);
         let before = self.catalogue[place].replace(row);
-        before.into_iter().for_each(|before| inputs.catalogue(before, -1));
+        before.into_iter().for_each(|before| inputs.update::<Catalogue>(before, -1));
         1 + usize::from(before.is_some())
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod instant;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod problem;
+pub(crate) mod row;
 pub(crate) mod simple;
 pub(crate) mod status;
 pub(crate) mod user_shelf;

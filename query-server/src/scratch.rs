@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use dataflow::rows::{Seller, Viewed};
+use dataflow::graph::{Seller, Viewed};
 use dataflow::time::Diff;
 
 use crate::answer::instant::Instant;

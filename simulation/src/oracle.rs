@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataflow::graph::{BestSellers, History, ListId};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::{IndexReader, Kind};
-use dataflow::rows::ListId;
 use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Millis, Time};
 
@@ -100,7 +100,7 @@ impl Shelves {
         let mut shelves = Shelves::default();
         for &user in &world.users {
             let (view, mut rows) = (reader.view(user), Vec::new());
-            view.history(user, &mut rows);
+            view.rows::<History>(&user, &mut rows);
             shelves.histories.insert(user, rows.iter().map(|(viewed, _)| (viewed.product, viewed.at())).collect());
             let recommended = view.recommendations(user);
             let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers())).collect();
@@ -110,7 +110,7 @@ impl Shelves {
         let lists = std::iter::once(None).chain(world.categories.iter().copied().map(Some));
         for list in lists {
             let mut rows = Vec::new();
-            view.best_sellers(list.map_or(ListId::General, ListId::Category), &mut rows);
+            view.rows::<BestSellers>(&list.map_or(ListId::General, ListId::Category), &mut rows);
             if !rows.is_empty() {
                 let sold = rows.iter().map(|(seller, _)| (seller.product, seller.buyers())).collect();
                 shelves.best_sellers.insert(list, sold);

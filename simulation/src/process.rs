@@ -8,9 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{
-    Bounds, Fingerprint, Place, Restored, Series, ServedWatermark, SourceRows, Store, Taken, WatermarkFile,
-};
+use checkpoints::{Bounds, Fingerprint, Place, Restored, Series, ServedWatermark, Store, Taken, WatermarkFile};
 use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Feed, Position};
@@ -18,6 +16,7 @@ use dataflow::graph::Plan;
 use dataflow::index_reader::IndexReader;
 use dataflow::publish::PublishedSnapshots;
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
 use dataflow::worker_graph::WorkerGraph;
 use sources::decode::DeadLetter;
@@ -340,14 +339,14 @@ impl Process {
 
 /// What the database source goes on from.
 fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
-    let SourceRows { orders, lines, catalogue } = restored.source_rows().map_err(|error| error.to_string())?;
     let position = restored.position(postgres::NAME, 0);
+    let read = |error: ::checkpoints::Error| error.to_string();
     Ok(postgres::Resumed {
         lsn: position.map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
-        orders,
-        lines,
-        catalogue,
+        orders: restored.copies_of::<Orders>().map_err(read)?,
+        lines: restored.copies_of::<Lines>().map_err(read)?,
+        catalogue: restored.copies_of::<Catalogue>().map_err(read)?,
         ..postgres::Resumed::default()
     })
 }

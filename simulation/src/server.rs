@@ -13,7 +13,7 @@ use std::rc::Rc;
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::StreamFingerprint;
 use dataflow::ids::CategoryKey;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 use sources::postgres::by_hand::{Slot, Snapshot};
 

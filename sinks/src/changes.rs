@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dataflow::dictionary::Dictionary;
-use dataflow::graph::changes::{ChangeOutlet, Changed};
+use dataflow::graph::{ChangeOutlet, Changed};
 
 use self::queue::Queue;
 use self::writer::Writer;

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dataflow::ids::{CategoryKey, ProductKey};
-use dataflow::rows::CatalogueRow;
+use dataflow::tables::CatalogueRow;
 use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
 

@@ -121,8 +121,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dataflow::feed::{Feed, StreamFingerprint, WorkerContext};
 use dataflow::hearing::Part;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::ServiceClock;
 
 use crate::dead_letter::DeadLetters;

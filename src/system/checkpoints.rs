@@ -20,7 +20,7 @@ use dataflow::time::Time;
 
 use crate::config::{self, Config};
 
-pub(super) use ::checkpoints::{Restored, SourceRows};
+pub(super) use ::checkpoints::Restored;
 pub(super) use keeper::{Keeper, Keeping};
 pub(super) use watermark::WatermarkThread;
 

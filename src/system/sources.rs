@@ -8,11 +8,12 @@ use checkpoints::{Durable, ServedWatermark};
 use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables;
 use dataflow::time::ServiceClock;
 use sources::decode::DeadLetter;
 use sources::{files, kafka, postgres};
 
-use super::checkpoints::{Acknowledge, Restored, SourceRows};
+use super::checkpoints::{Acknowledge, Restored};
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::{self, Config};
 
@@ -87,16 +88,15 @@ fn of_restored(
     let Some(restored) = restored else {
         return Ok(postgres::Source::new(settings, clock.clone(), registry, letters.clone())?);
     };
-    let SourceRows { orders, lines, catalogue } = restored.source_rows()?;
     let position = restored.position(postgres::NAME, 0);
     let resumed = postgres::Resumed {
         // Of no place in the log, where the log does not tell all that the rows lack.
         lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
-        orders,
-        lines,
-        catalogue,
+        orders: restored.copies_of::<tables::Orders>()?,
+        lines: restored.copies_of::<tables::Lines>()?,
+        catalogue: restored.copies_of::<tables::Catalogue>()?,
     };
     Ok(postgres::Source::resuming(settings, clock.clone(), registry, letters.clone(), resumed)?)
 }

@@ -9,9 +9,9 @@ use dataflow::cut::{Cut, Cuts, DeltaLog};
 use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::stamp::Stamp;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Stamps};
 use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World};
@@ -61,32 +61,32 @@ impl Rows {
     fn of_base(cut: &Cut) -> Rows {
         let mut rows = Rows::default();
         for part in &cut.parts {
-            part.base.stamps(|pair, stamp| rows.stamp(pair, stamp));
-            part.base.orders(|row, diff| add(&mut rows.orders, row, diff));
-            part.base.lines(|row, diff| add(&mut rows.lines, row, diff));
-            part.base.catalogue(|row, diff| add(&mut rows.catalogue, row, diff));
+            part.base.rows::<Stamps>(|pair, stamp| rows.stamp(pair, stamp));
+            part.base.rows::<Orders>(|row, diff| add(&mut rows.orders, row, diff));
+            part.base.rows::<Lines>(|row, diff| add(&mut rows.lines, row, diff));
+            part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
         }
         rows
     }
 
     fn take(&mut self, delta_log: &DeltaLog) {
-        delta_log.stamps.iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
-        delta_log.orders.iter().for_each(|(row, _, diff)| add(&mut self.orders, *row, *diff));
-        delta_log.lines.iter().for_each(|(row, _, diff)| add(&mut self.lines, *row, *diff));
-        delta_log.catalogue.iter().for_each(|(row, _, diff)| add(&mut self.catalogue, *row, *diff));
+        delta_log.of::<Stamps>().iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
+        delta_log.of::<Orders>().iter().for_each(|(row, _, diff)| add(&mut self.orders, (*row).into(), *diff));
+        delta_log.of::<Lines>().iter().for_each(|(row, _, diff)| add(&mut self.lines, (*row).into(), *diff));
+        delta_log.of::<Catalogue>().iter().for_each(|(row, _, diff)| add(&mut self.catalogue, (*row).into(), *diff));
     }
 
     /// Gives every `peers`-th row, from the `worker`-th on.
     fn restore(&self, worker: usize, peers: usize, inputs: &mut Inputs) {
         let share = move |nth: usize| nth % peers == worker;
         let stamps = self.stamps.iter().enumerate().filter(|(nth, _)| share(*nth));
-        stamps.for_each(|(_, (&(user, product), &stamp))| inputs.stamp(user, product, stamp));
+        stamps.for_each(|(_, (&(user, product), &stamp))| inputs.update::<Stamps>((user, product), stamp));
         let orders = self.orders.iter().enumerate().filter(|(nth, _)| share(*nth));
-        orders.for_each(|(_, (row, diff))| inputs.order(*row, *diff));
+        orders.for_each(|(_, (row, diff))| inputs.update::<Orders>(*row, *diff));
         let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));
-        lines.for_each(|(_, (row, diff))| inputs.line(*row, *diff));
+        lines.for_each(|(_, (row, diff))| inputs.update::<Lines>(*row, *diff));
         let catalogue = self.catalogue.iter().enumerate().filter(|(nth, _)| share(*nth));
-        catalogue.for_each(|(_, (row, diff))| inputs.catalogue(*row, *diff));
+        catalogue.for_each(|(_, (row, diff))| inputs.update::<Catalogue>(*row, *diff));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dataflow::rows::Placed;
 use dataflow::rules::{AHEAD_MS, Deleted, Rules};
+use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
 use crate::cluster::{Pacing, half_published};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::rules::Rules;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 /// How many of each there are. Small numbers, so that everything collides.
@@ -57,16 +57,16 @@ impl World {
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
             Update::Order { order, user, placed, diff } => {
                 let row = OrderRow { order: self.orders[order], user: self.users[user], placed };
-                inputs.order(row, diff);
+                inputs.update::<Orders>(row, diff);
             }
             Update::Line { order, product, diff } => {
-                inputs.line(
+                inputs.update::<Lines>(
                     LineRow { order: self.orders[order], product: self.products[product], row: RowKey::NONE },
                     diff,
                 );
             }
             Update::Catalogue { product, category, diff } => {
-                inputs.catalogue(
+                inputs.update::<Catalogue>(
                     CatalogueRow { product: self.products[product], category: self.category(category) },
                     diff,
                 );

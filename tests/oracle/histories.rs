@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::rows::Placed;
 use dataflow::rules::{DAY_MS, Deleted, Rules};
+use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -10,9 +10,9 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rows::Placed;
 use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::Placed;
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 

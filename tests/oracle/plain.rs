@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rows::Placed;
 use dataflow::rules::{AHEAD_MS, Deleted, Rules};
+use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rows::Placed;
 use dataflow::rules::{DAY_MS, Deleted, Rules};
+use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;

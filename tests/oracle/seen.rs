@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::graph::{Change, Changed};
+use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Seller, Viewed};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::{IndexReader, Kind, ReadView};
-use dataflow::rows::{ListId, Seller, Viewed};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
@@ -44,7 +43,7 @@ pub(crate) fn look(reader: &IndexReader, world: &World) -> Vec<Sample> {
 pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
     let view = reader.view(user);
     let mut rows: Vec<(Viewed, Diff)> = Vec::new();
-    view.history(user, &mut rows);
+    view.rows::<graph::History>(&user, &mut rows);
     let history = rows.iter().map(|(viewed, copies)| (once(viewed.product, *copies), viewed.at())).collect();
     let recommended = view.recommendations(user);
     let pick = |pick: &dataflow::index_reader::Pick| {
@@ -77,7 +76,7 @@ pub(crate) fn look_at_lists(view: &ReadView<'_>, world: &World, samples: &mut Ve
 
 fn best(view: &ReadView<'_>, which: Which) -> Vec<(ProductKey, u64)> {
     let mut rows: Vec<(Seller, Diff)> = Vec::new();
-    view.best_sellers(which.map_or(ListId::General, ListId::Category), &mut rows);
+    view.rows::<BestSellers>(&which.map_or(ListId::General, ListId::Category), &mut rows);
     rows.iter().map(|(seller, copies)| (once(seller.product, *copies), seller.buyers())).collect()
 }
 

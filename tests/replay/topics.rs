@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use dataflow::graph::History;
 use dataflow::index_reader::IndexReader;
 use dataflow::replay::{Failure, Observer};
 use dataflow::time::Time;
@@ -32,7 +33,7 @@ struct Seen(BTreeMap<Time, BTreeSet<String>>);
 impl Observer for Seen {
     fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
         let (user, mut rows) = (reader.dictionary().user("ada"), Vec::new());
-        reader.view(user).history(user, &mut rows);
+        reader.view(user).rows::<History>(&user, &mut rows);
         let name = |product| reader.dictionary().product_name(product).expect("a known product").to_string();
         self.0.insert(step, rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect());
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use dataflow::ids::{ProductKey, RowKey};
-use dataflow::rows::LineRow;
+use dataflow::tables::LineRow;
 use dataflow::time::ServiceClock as _;
 
 use crate::context::Context;

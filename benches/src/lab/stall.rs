@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use dataflow::feed::{Feed, FeedProgress, Position};
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::time::Millis;
 
 /// The stream's name in positions; its offsets count the batches of rows that were fed.
@@ -68,9 +68,9 @@ impl Row {
         match self {
             Row::View(user, product, at) => inputs.view(user, product, at),
             Row::Removal(user, product, at) => inputs.removal(user, product, at),
-            Row::Order(row) => inputs.order(row, 1),
-            Row::Line(row) => inputs.line(row, 1),
-            Row::Catalogue(row) => inputs.catalogue(row, 1),
+            Row::Order(row) => inputs.update::<Orders>(row, 1),
+            Row::Line(row) => inputs.update::<Lines>(row, 1),
+            Row::Catalogue(row) => inputs.update::<Catalogue>(row, 1),
         }
     }
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use checkpoints::{
-    Disk, Error, FRAME_ROWS_MAX, Kind, Place, RealDisk, Rows, ServedWatermark, Store, Table, WatermarkFile,
-};
+use checkpoints::{Disk, Error, FRAME_ROWS_MAX, Kind, Place, RealDisk, ServedWatermark, Store, TableId, WatermarkFile};
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::ids::Ids;
 use dataflow::stamp::Stamp;
+use dataflow::tables::Stamps;
 
 use super::shop::{changes, draft, key, restored, story, write};
 
@@ -40,7 +39,7 @@ fn frames_are_bounded_and_readers_share_them() {
     let users = 2 * FRAME_ROWS_MAX + 5;
     let written = store.write(draft(1, Kind::Full), |to| {
         (0..users).try_for_each(|user| {
-            to.stamp(ids.user(&user.to_string()), product, Stamp::view(user as u64))?;
+            to.row::<Stamps>(&(ids.user(&user.to_string()), product), &Stamp::view(user as u64))?;
             to.name(&Name::User(ids.user(&user.to_string()), format!("{user:0250}")))
         })
     });
@@ -49,16 +48,19 @@ fn frames_are_bounded_and_readers_share_them() {
     let frames = checkpoint.frames();
     let rows_of =
         |table| frames.iter().filter(|frame| frame.table() == table).map(|frame| frame.len()).collect::<Vec<_>>();
-    assert_eq!(rows_of(Table::Stamps), [FRAME_ROWS_MAX, FRAME_ROWS_MAX, 5]);
-    assert!(rows_of(Table::Names).len() > 3, "long ids close a frame before its rows do");
+    assert_eq!(rows_of(TableId::of::<Stamps>()), [FRAME_ROWS_MAX, FRAME_ROWS_MAX, 5]);
+    assert!(rows_of(TableId::NAMES).len() > 3, "long ids close a frame before its rows do");
     let readers = 3;
     let counts: Vec<BTreeMap<usize, usize>> = std::thread::scope(|scope| {
         let read = |reader: usize| {
             let mine = frames.iter().skip(reader).step_by(readers);
             let mut counts = BTreeMap::new();
             for frame in mine {
-                let kind = matches!(frame.read().unwrap(), Rows::Stamps(_)) as usize;
-                *counts.entry(kind).or_insert(0) += frame.len();
+                let (kind, rows) = match frame.table() == TableId::NAMES {
+                    true => (0, frame.names().unwrap().len()),
+                    false => (1, frame.rows::<Stamps>().unwrap().len()),
+                };
+                *counts.entry(kind).or_insert(0) += rows;
             }
             counts
         };

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{Disk, Draft, Error, Fingerprint, Kind, Latest, Place, Restorable, RowWriter, Rows, Store, Written};
+use checkpoints::{
+    Disk, Draft, Error, Fingerprint, FrameRef, Kind, Latest, Place, Restorable, RowWriter, Store, TableId, Written,
+};
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::ids::{Ids, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::stamp::Stamp;
-use dataflow::time::Time;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Stamps, Table};
+use dataflow::time::{Diff, Time};
 
 pub(crate) const DIR: &str = "checkpoints";
 
@@ -19,59 +21,68 @@ pub(crate) const DIR: &str = "checkpoints";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) stamps: BTreeMap<(UserKey, ProductKey), Stamp>,
-    pub(crate) orders: BTreeMap<OrderRow, i64>,
-    pub(crate) lines: BTreeMap<LineRow, i64>,
-    pub(crate) catalogue: BTreeMap<CatalogueRow, i64>,
+    pub(crate) orders: BTreeMap<OrderRow, Diff>,
+    pub(crate) lines: BTreeMap<LineRow, Diff>,
+    pub(crate) catalogue: BTreeMap<CatalogueRow, Diff>,
     pub(crate) names: BTreeSet<Name>,
 }
 
 impl Held {
-    pub(crate) fn add(&mut self, rows: Rows) {
-        match rows {
-            Rows::Stamps(rows) => rows.into_iter().for_each(|(key, stamp)| {
-                let held = self.stamps.entry(key).or_insert(stamp);
-                *held = stamp.max(*held);
-            }),
-            Rows::Orders(rows) => rows.into_iter().for_each(|(row, diff)| count(&mut self.orders, row, diff)),
-            Rows::Lines(rows) => rows.into_iter().for_each(|(row, diff)| count(&mut self.lines, row, diff)),
-            Rows::Catalogue(rows) => rows.into_iter().for_each(|(row, diff)| count(&mut self.catalogue, row, diff)),
-            Rows::Names(rows) => self.names.extend(rows),
+    /// Adds the rows of a frame.
+    pub(crate) fn read(&mut self, frame: &FrameRef) -> Result<(), Error> {
+        match frame.table() {
+            table if table == TableId::of::<Stamps>() => self.add_stamps(whole(frame, frame.rows::<Stamps>()?)),
+            table if table == TableId::of::<Orders>() => add(&mut self.orders, rows_of::<Orders>(frame)?),
+            table if table == TableId::of::<Lines>() => add(&mut self.lines, rows_of::<Lines>(frame)?),
+            table if table == TableId::of::<Catalogue>() => add(&mut self.catalogue, rows_of::<Catalogue>(frame)?),
+            _ => self.names.extend(whole(frame, frame.names()?)),
+        }
+        Ok(())
+    }
+
+    fn add_stamps(&mut self, rows: impl IntoIterator<Item = ((UserKey, ProductKey), Stamp)>) {
+        for (key, stamp) in rows {
+            let held = self.stamps.entry(key).or_insert(stamp);
+            *held = stamp.max(*held);
         }
     }
 
     /// Writes all of it.
     pub(crate) fn write(&self, to: &mut RowWriter) -> Result<(), Error> {
-        self.stamps.iter().try_for_each(|((user, product), stamp)| to.stamp(*user, *product, *stamp))?;
-        self.orders.iter().try_for_each(|(row, diff)| to.order(row, *diff))?;
-        self.lines.iter().try_for_each(|(row, diff)| to.line(row, *diff))?;
-        self.catalogue.iter().try_for_each(|(row, diff)| to.catalogue(row, *diff))?;
+        self.stamps.iter().try_for_each(|(row, stamp)| to.row::<Stamps>(row, stamp))?;
+        self.orders.iter().try_for_each(|(row, diff)| to.row::<Orders>(&(*row).into(), diff))?;
+        self.lines.iter().try_for_each(|(row, diff)| to.row::<Lines>(&(*row).into(), diff))?;
+        self.catalogue.iter().try_for_each(|(row, diff)| to.row::<Catalogue>(&(*row).into(), diff))?;
         self.names.iter().try_for_each(|name| to.name(name))
-    }
-
-    fn rows(&self) -> [Rows; 5] {
-        [
-            Rows::Stamps(self.stamps.iter().map(|(key, stamp)| (*key, *stamp)).collect()),
-            Rows::Orders(self.orders.iter().map(|(row, diff)| (*row, *diff)).collect()),
-            Rows::Lines(self.lines.iter().map(|(row, diff)| (*row, *diff)).collect()),
-            Rows::Catalogue(self.catalogue.iter().map(|(row, diff)| (*row, *diff)).collect()),
-            Rows::Names(self.names.iter().cloned().collect()),
-        ]
     }
 
     /// This and what came after it.
     pub(crate) fn with(&self, changes: &Held) -> Held {
         let mut sum = self.clone();
-        changes.rows().into_iter().for_each(|rows| sum.add(rows));
+        sum.add_stamps(changes.stamps.clone());
+        add(&mut sum.orders, changes.orders.clone());
+        add(&mut sum.lines, changes.lines.clone());
+        add(&mut sum.catalogue, changes.catalogue.clone());
+        sum.names.extend(changes.names.iter().cloned());
         sum
     }
 }
 
-fn count<K: Ord>(rows: &mut BTreeMap<K, i64>, row: K, diff: i64) {
-    let held = rows.entry(row).or_insert(0);
-    *held += diff;
-    if *held == 0 {
-        rows.retain(|_, held| *held != 0);
+/// The rows, which must be as many as the frame says.
+fn whole<R>(frame: &FrameRef, rows: Vec<R>) -> Vec<R> {
+    assert_eq!(rows.len(), frame.len());
+    rows
+}
+
+fn rows_of<T: Table<Diff = Diff>>(frame: &FrameRef) -> Result<Vec<(T::Row, Diff)>, Error> {
+    Ok(whole(frame, frame.rows::<T>()?).into_iter().map(|(row, diff)| (T::Row::from(row), diff)).collect())
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, Diff>, rows: impl IntoIterator<Item = (K, Diff)>) {
+    for (row, diff) in rows {
+        *sums.entry(row).or_insert(0) += diff;
     }
+    sums.retain(|_, held| *held != 0);
 }
 
 /// What changes in a tick: users view, an order comes, the one of the tick before goes.
@@ -139,9 +150,7 @@ pub(crate) fn read(checkpoint: &Restorable) -> Result<Held, Error> {
     let mut held = Held::default();
     // Backwards: no order is promised, and none must be needed.
     for frame in checkpoint.frames().iter().rev() {
-        let rows = frame.read()?;
-        assert_eq!(rows.len(), frame.len());
-        held.add(rows);
+        held.read(&frame)?;
     }
     Ok(held)
 }

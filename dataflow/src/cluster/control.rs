@@ -72,12 +72,12 @@ pub(crate) struct ClusterControl {
     /// How far everything has been heard.
     probe: Handle<Time>,
     /// Positions of the other processes' workers, with their ticks.
-    noted: Rc<RefCell<Vec<(Time, PositionsMessage)>>>,
+    positions: Rc<RefCell<Vec<(Time, PositionsMessage)>>>,
 }
 
 impl ClusterControl {
     pub(crate) fn new(pace: Arc<TickScheduler>, place: ClusterPlace, registry: &SourceRegistry) -> Self {
-        ClusterControl { pace, place, others: registry.source(CLUSTER), probe: Handle::new(), noted: Rc::default() }
+        ClusterControl { pace, place, others: registry.source(CLUSTER), probe: Handle::new(), positions: Rc::default() }
     }
 
     /// Lets this process's pace follow the leader's marks, as they come, and its board tell what they say of the others.
@@ -104,18 +104,18 @@ impl ClusterControl {
     }
 
     /// Lets one worker of every other process hear where sources are.
-    pub(crate) fn hear_noted(&self, noted: VecCollection<'_, Time, PositionsMessage, Diff>) {
-        let (ClusterPlace { workers, process, processes }, heard) = (self.place, self.noted.clone());
-        let others = move |(noted, tick, _): (PositionsMessage, Time, Diff)| {
+    pub(crate) fn hear_positions(&self, positions: VecCollection<'_, Time, PositionsMessage, Diff>) {
+        let (ClusterPlace { workers, process, processes }, heard) = (self.place, self.positions.clone());
+        let others = move |(positions, tick, _): (PositionsMessage, Time, Diff)| {
             let others = (0..processes).filter(move |other| *other != process);
-            others.map(move |other| ((other * workers) as u64, tick, noted.clone()))
+            others.map(move |other| ((other * workers) as u64, tick, positions.clone()))
         };
-        noted
+        positions
             .inner
             .flat_map(others)
             .exchange(|(worker, _, _)| *worker)
-            .map(|(_, tick, noted)| (tick, noted))
-            .inspect(move |noted| heard.borrow_mut().push(noted.clone()))
+            .map(|(_, tick, positions)| (tick, positions))
+            .inspect(move |positions| heard.borrow_mut().push(positions.clone()))
             .probe_with(&self.probe);
     }
 
@@ -130,8 +130,8 @@ impl ClusterControl {
     }
 
     /// Takes the positions told before `upper`, those of one worker in the order of their ticks.
-    pub(crate) fn take_noted(&self, upper: Time) -> Vec<PositionsMessage> {
-        let mut noted = self.noted.borrow_mut();
-        noted.extract_if(.., |(tick, _)| *tick < upper).map(|(_, noted)| noted).collect()
+    pub(crate) fn take_positions(&self, upper: Time) -> Vec<PositionsMessage> {
+        let mut positions = self.positions.borrow_mut();
+        positions.extract_if(.., |(tick, _)| *tick < upper).map(|(_, positions)| positions).collect()
     }
 }

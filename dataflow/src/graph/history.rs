@@ -1,52 +1,105 @@
-//! Every user's last views: stamps arranged once with the user's owner, and the newest of them.
+//! Every user's last views: the list's row, its declaration and its wiring.
+
+mod newest;
+
+use std::cmp::Reverse;
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
+use serde::{Deserialize, Serialize};
 
+use super::index::{Index, List, Placement, Published};
+use super::shape::{Column, Kind, Value};
+use super::wiring::Wiring;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::ops::newest::newest;
-use crate::rows::{CatalogueRow, Viewed};
-use crate::rules::{Deleted, Rules};
-use crate::stamp::Stamp;
-use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, ValTrace, by_key, by_self};
+use crate::rules::Deleted;
+use crate::tables;
+use crate::time::{Diff, Millis, Time};
+use crate::trace::arranged::{ByKey, by_key, by_self};
 
-/// The histories, and what they follow from.
-pub struct Histories<'s> {
-    /// The history index. Key: user, held by the worker the user routes to. Value: a product viewed and when, in the
-    /// order of the list. Difference: 1 while it is among the newest `size`. Changes when a view or a removal changes
-    /// the list.
-    pub lists: ByKey<'s, UserKey, Viewed, Diff>,
-    /// Key: user, with the same worker. Value: a product. Difference: the latest that happened to the two.
-    pub stamps: ValTrace<UserKey, ProductKey, Stamp>,
+/// One row of a history: ordered newest first, ties by product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Viewed {
+    /// When it was viewed last, reversed: the natural order is the list's order.
+    viewed_at: Reverse<Millis>,
+    /// The product viewed.
+    pub product: ProductKey,
 }
 
-/// Every user's newest `size` views.
-pub fn lists<'s>(stamps: VecCollection<'s, Time, (UserKey, ProductKey), Stamp>, size: usize) -> Histories<'s> {
-    let stamps = by_key(stamps, "StampsByUser", |user| user.route());
-    let trace = stamps.trace.clone();
-    Histories { lists: newest(stamps, size, "Newest"), stamps: trace }
+impl Viewed {
+    /// A view of `product`, the latest one, at `at`.
+    #[must_use]
+    pub fn new(at: Millis, product: ProductKey) -> Self {
+        Viewed { viewed_at: Reverse(at), product }
+    }
+
+    /// When the product was viewed last.
+    #[must_use]
+    pub fn at(self) -> Millis {
+        self.viewed_at.0
+    }
+}
+
+/// The history index. Key: user. Row: a product viewed and when, in the order of the list. Difference: 1 while the product
+/// is among the newest `list_size`. Changes when a view or a removal changes the list.
+pub struct History;
+
+impl Index for History {
+    const NAME: &'static str = "history";
+    const PLACEMENT: Placement = Placement::Sharded;
+    type Key = UserKey;
+    type Row = Viewed;
+
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
+        let lists = newest::newest(wiring.by_key::<tables::Stamps>(), wiring.rules().list_size, "Newest");
+        Published::sharded(wiring, lists.clone(), || visible(lists, wiring))
+    }
+
+    fn hidden_with(row: &Viewed) -> Option<ProductKey> {
+        Some(row.product)
+    }
+}
+
+impl List for History {
+    const KEY: &'static str = "user";
+    const COLUMNS: &'static [Column] =
+        &[Column { name: "product", kind: Kind::Id }, Column { name: "viewed_at", kind: Kind::Time }];
+    type Values = [Value; 2];
+
+    fn values(row: &Viewed) -> [Value; 2] {
+        [Value::Product(row.product), Value::Time(row.at())]
+    }
+
+    fn route(user: &UserKey) -> u64 {
+        user.route()
+    }
+
+    fn subject(user: &UserKey) -> Option<Value> {
+        Some(Value::User(*user))
+    }
 }
 
 /// The rows of the lists as they show: all, or those whose product does not count as deleted.
 ///
-/// Readers pass the others over by themselves. This is for whoever keeps a copy, and costs another arrangement of all rows.
-pub fn shown<'s>(
+/// Readers pass the others over by themselves ([`Index::hidden_with`]). The change feed needs them in the graph, which costs
+/// another arrangement of all rows.
+fn visible<'s>(
     lists: ByKey<'s, UserKey, Viewed, Diff>,
-    catalogue: VecCollection<'s, Time, CatalogueRow, Diff>,
-    rules: &Rules,
+    wiring: &Wiring<'s>,
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
     let all = lists.as_collection(|user, viewed| (*user, *viewed));
+    let rules = wiring.rules();
     if rules.deleted != Deleted::Hidden {
         return all;
     }
     let missing_is_deleted = rules.missing_is_deleted;
-    let rows = catalogue.filter(move |row| (row.category == CategoryKey::DELETED) != missing_is_deleted);
+    let rows = wiring.rows::<tables::Catalogue>();
+    let rows = rows.filter(move |(_, category)| (*category == CategoryKey::DELETED) != missing_is_deleted);
     // Each product once, however many rows it has.
-    let rows = by_self(rows.map(|row| row.product), "RowsByProduct", |product| product.route()).count_total();
-    let products = by_self(rows.map(|(product, _)| product), "ProductsTold", |product| product.route());
+    let rows = by_self(rows.map(|(product, _)| product), "RowsByProduct", |product| product.route()).count_total();
+    let products = by_self(rows.map(|(product, _)| product), "ProductsOnce", |product| product.route());
     let viewed = all.clone().map(|(user, viewed)| (viewed.product, (user, viewed)));
-    let told =
+    let chosen =
         by_key(viewed, "ViewedByProduct", |product| product.route()).join_core(products, |_, row, &()| Some(*row));
-    if missing_is_deleted { told } else { all.concat(told.negate()) }
+    if missing_is_deleted { chosen } else { all.concat(chosen.negate()) }
 }

@@ -1,8 +1,8 @@
 //! "Best sellers for you": the best sellers of the categories a user looked at most.
 
 use super::ReadView;
+use crate::graph::{BestSellers, History, ListId, Seller};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rows::{ListId, Seller};
 use crate::rules::Rules;
 use crate::time::Diff;
 
@@ -55,13 +55,13 @@ pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Re
 
 fn list(view: &ReadView<'_>, ranking: ListId) -> impl Iterator<Item = Pick> {
     let mut rows: Vec<(Seller, Diff)> = Vec::new();
-    view.best_sellers(ranking, &mut rows);
+    view.rows::<BestSellers>(&ranking, &mut rows);
     rows.into_iter().enumerate().map(move |(place, (seller, _))| Pick { seller, ranking, rank: place + 1 })
 }
 
 fn categories_of_history(view: &ReadView<'_>, user: UserKey, most: usize) -> Vec<CategoryKey> {
     let (mut history, mut of_product) = (Vec::new(), Vec::new());
-    view.history(user, &mut history);
+    view.rows::<History>(&user, &mut history);
     // How many products, and the place of the most recent one; the history is newest first.
     let mut found: Vec<(CategoryKey, usize, usize)> = Vec::new();
     for (place, (viewed, _)) in history.iter().enumerate() {

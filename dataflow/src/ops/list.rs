@@ -1,4 +1,4 @@
-//! What the two ranked-list operators share: a list changes from one tick to the next, and the difference is a batch.
+//! What ranked-list operators share: a list changes from one tick to the next, and the difference is a batch.
 
 use differential_dataflow::trace::Builder;
 use differential_dataflow::trace::Description;
@@ -9,23 +9,23 @@ use crate::time::{Diff, Time};
 use crate::trace::arranged::{ValBatch, ValBuilder};
 
 /// Collects the changes of lists, key after key, into one output batch.
-pub(super) struct ListChanges<K: ExchangeData, V: ExchangeData> {
+pub(crate) struct ListChanges<K: ExchangeData, V: ExchangeData> {
     builder: ValBuilder<K, V, Diff>,
     staged: Vec<((K, V), Time, Diff)>,
 }
 
 impl<K: ExchangeData, V: ExchangeData> ListChanges<K, V> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         ListChanges { builder: ValBuilder::<K, V, Diff>::new(), staged: Vec::new() }
     }
 
     /// Adds the difference between two ordered lists of `key`, at `time`.
-    pub(super) fn replace(&mut self, key: &K, old: &[V], new: &[V], time: Time) {
+    pub(crate) fn replace(&mut self, key: &K, old: &[V], new: &[V], time: Time) {
         for_each_difference(old, new, |value, diff| self.staged.push(((key.clone(), value.clone()), time, diff)));
     }
 
     /// Ends a key; keys must come in their order.
-    pub(super) fn end_key(&mut self) {
+    pub(crate) fn end_key(&mut self) {
         if !self.staged.is_empty() {
             self.staged.sort_unstable_by(|a, b| a.0.1.cmp(&b.0.1).then(a.1.cmp(&b.1)));
             self.builder.push(&mut self.staged);
@@ -34,7 +34,7 @@ impl<K: ExchangeData, V: ExchangeData> ListChanges<K, V> {
     }
 
     /// The batch of all changes in `[lower, upper)`.
-    pub(super) fn done(self, lower: &Antichain<Time>, upper: &Antichain<Time>) -> ValBatch<K, V, Diff> {
+    pub(crate) fn done(self, lower: &Antichain<Time>, upper: &Antichain<Time>) -> ValBatch<K, V, Diff> {
         let since = Antichain::from_elem(Time::MIN);
         self.builder.done(Description::new(lower.clone(), upper.clone(), since))
     }

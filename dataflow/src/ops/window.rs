@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -28,9 +29,19 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::ids::{ProductKey, UserKey};
-use crate::rows::Purchase;
 use crate::rules::AHEAD_MS;
 use crate::time::{Diff, Millis, Time};
+
+/// One order line with its order: who bought what, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Purchase {
+    /// The product bought.
+    pub product: ProductKey,
+    /// Who bought it.
+    pub user: UserKey,
+    /// When the order was created.
+    pub created_at: Millis,
+}
 
 /// What one tick brings.
 #[derive(Default)]

@@ -5,28 +5,29 @@ use std::sync::Arc;
 
 use timely::progress::Antichain;
 
-use super::{PublishedSnapshots, Snapshot};
+use super::{PublishedSnapshots, Snapshot, snapshot};
 use crate::cluster::ClusterControl;
-use crate::cut::base::{BaseTraces, batches, compact, upper};
-use crate::cut::{Cuts, DeltaLog, Part};
+use crate::cut::{Base, Cuts, DeltaLog, Part};
 use crate::feed::Position;
-use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rows::{ListId, Seller, Viewed};
+use crate::graph::{self, Index, Indexes};
+use crate::tables::{self, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{KeyTrace, ValTrace};
+use crate::trace::arranged::ValTrace;
+use crate::trace::handle;
 
-/// The traces of one worker's indexes.
+/// Handles on the published indexes.
+pub(crate) struct IndexTraces;
+
+impl graph::Family for IndexTraces {
+    type Of<I: Index> = ValTrace<I::Key, I::Row, Diff>;
+}
+
+/// The traces of one worker.
 pub struct Traces {
-    /// See [`crate::graph::history::lists`].
-    pub history: ValTrace<UserKey, Viewed, Diff>,
-    /// See [`crate::graph::bestsellers::BestSellers::lists`].
-    pub best_sellers: ValTrace<ListId, Seller, Diff>,
-    /// See [`crate::graph::catalogue::Catalogue::by_product`].
-    pub catalogue: ValTrace<ProductKey, CategoryKey, Diff>,
-    /// See [`crate::graph::catalogue::Catalogue::categories`].
-    pub categories: KeyTrace<CategoryKey, Diff>,
-    /// What the indexes follow from, where cuts are taken.
-    pub base: Option<BaseTraces>,
+    /// The published indexes.
+    pub(crate) indexes: Indexes<IndexTraces>,
+    /// The base tables, where cuts are taken.
+    pub(crate) base: Option<Tables<tables::Traces>>,
 }
 
 /// A cut that is asked for and whose tick this worker has not published yet.
@@ -109,7 +110,7 @@ impl Publisher {
         // Nothing past the cut's tick has been compacted yet: this worker has not published past it.
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
             self.show_positions(cutting.tick + 1);
-            let base = self.traces.base.as_ref().map(|base| base.base(cutting.tick)).unwrap_or_default();
+            let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick));
             let part = Part { base, delta_log: cutting.delta_log, positions: self.positions.clone() };
             cutting.cuts.hand_in(cutting.tick, part);
         }
@@ -130,9 +131,9 @@ impl Publisher {
             self.own = own;
             is_news = true;
         }
-        let told = self.control.as_ref().map(|control| control.take_noted(upper)).unwrap_or_default();
-        is_news |= !told.is_empty();
-        self.elsewhere.extend(told);
+        let elsewhere = self.control.as_ref().map(|control| control.take_positions(upper)).unwrap_or_default();
+        is_news |= !elsewhere.is_empty();
+        self.elsewhere.extend(elsewhere);
         if is_news && self.elsewhere.is_empty() {
             self.positions = self.own.clone();
         } else if is_news {
@@ -144,30 +145,45 @@ impl Publisher {
 impl Traces {
     /// The least upper of all indexes.
     fn upper(&mut self) -> Time {
-        let lists = upper(&mut self.history).min(upper(&mut self.best_sellers));
-        lists.min(upper(&mut self.catalogue)).min(upper(&mut self.categories))
+        let mut least = LeastUpper(Time::MAX);
+        self.indexes.map_mut(&mut least);
+        least.0
     }
 
     fn compact(&mut self, since: Time, upper: Time) {
-        let (since, upper) = (&Antichain::from_elem(since), &Antichain::from_elem(upper));
-        compact(&mut self.history, since, upper);
-        compact(&mut self.best_sellers, since, upper);
-        compact(&mut self.catalogue, since, upper);
-        compact(&mut self.categories, since, upper);
+        let mut compact = Compact { since: Antichain::from_elem(since), upper: Antichain::from_elem(upper) };
+        self.indexes.map_mut(&mut compact);
         if let Some(base) = &mut self.base {
-            base.compact(since, upper);
+            base.map_mut(&mut compact);
         }
     }
 
     fn snapshot(&self, upper: Time, since: Time, positions: Arc<[Position]>) -> Snapshot {
-        Snapshot {
-            history: batches(&self.history),
-            best_sellers: batches(&self.best_sellers),
-            catalogue: batches(&self.catalogue),
-            categories: batches(&self.categories),
-            upper,
-            since,
-            positions,
-        }
+        Snapshot { indexes: self.indexes.map_ref(&mut snapshot::Share), upper, since, positions }
+    }
+}
+
+struct LeastUpper(Time);
+
+impl graph::MapMut<IndexTraces, graph::Nothing> for LeastUpper {
+    fn map<I: Index>(&mut self, trace: &mut ValTrace<I::Key, I::Row, Diff>) {
+        self.0 = self.0.min(handle::upper(trace));
+    }
+}
+
+struct Compact {
+    since: Antichain<Time>,
+    upper: Antichain<Time>,
+}
+
+impl graph::MapMut<IndexTraces, graph::Nothing> for Compact {
+    fn map<I: Index>(&mut self, trace: &mut ValTrace<I::Key, I::Row, Diff>) {
+        handle::compact(trace, &self.since, &self.upper);
+    }
+}
+
+impl tables::MapMut<tables::Traces, tables::Nothing> for Compact {
+    fn map<T: Table>(&mut self, trace: &mut ValTrace<T::Key, T::Value, T::Diff>) {
+        handle::compact(trace, &self.since, &self.upper);
     }
 }

@@ -6,22 +6,24 @@ use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
+use super::publisher::IndexTraces;
 use crate::feed::Position;
-use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rows::{ListId, Seller, Viewed};
+use crate::graph::{self, Index, Indexes};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{KeyBatch, ValBatch};
+use crate::trace::arranged::{ValBatch, ValTrace};
+use crate::trace::handle;
+
+/// Batches of the published indexes.
+pub(crate) struct IndexBatches;
+
+impl graph::Family for IndexBatches {
+    type Of<I: Index> = Vec<ValBatch<I::Key, I::Row, Diff>>;
+}
 
 /// The batches of all of a worker's indexes at one moment.
 pub struct Snapshot {
-    /// The last views of the users this worker owns.
-    pub(crate) history: Vec<ValBatch<UserKey, Viewed, Diff>>,
-    /// All best-seller lists.
-    pub(crate) best_sellers: Vec<ValBatch<ListId, Seller, Diff>>,
-    /// The categories of all products.
-    pub(crate) catalogue: Vec<ValBatch<ProductKey, CategoryKey, Diff>>,
-    /// All categories.
-    pub(crate) categories: Vec<KeyBatch<CategoryKey, Diff>>,
+    /// The indexes.
+    pub(crate) indexes: Indexes<IndexBatches>,
     /// Times before this one are complete.
     pub(crate) upper: Time,
     /// Times before this one can no longer be told apart.
@@ -31,17 +33,24 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What is published before the first tick has closed.
+    /// The snapshot before the first tick has closed.
     pub(crate) fn empty() -> Self {
-        Snapshot {
-            history: Vec::new(),
-            best_sellers: Vec::new(),
-            catalogue: Vec::new(),
-            categories: Vec::new(),
-            upper: 0,
-            since: 0,
-            positions: Arc::new([]),
-        }
+        Snapshot { indexes: Indexes::make(&mut Share), upper: 0, since: 0, positions: Arc::new([]) }
+    }
+}
+
+/// Shares the batches of indexes.
+pub(super) struct Share;
+
+impl graph::MapRef<IndexTraces, IndexBatches> for Share {
+    fn map<I: Index>(&mut self, trace: &ValTrace<I::Key, I::Row, Diff>) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
+        handle::batches(trace)
+    }
+}
+
+impl graph::Make<IndexBatches> for Share {
+    fn make<I: Index>(&mut self) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
+        Vec::new()
     }
 }
 
@@ -75,19 +84,6 @@ where
         consolidate(rows);
     }
     rows.retain(|(_, copies)| *copies > 0);
-}
-
-/// How many copies of `key` there are as of `time`.
-pub(crate) fn copies<K: Ord + Clone + 'static>(batches: &[KeyBatch<K, Diff>], key: &K, time: Time) -> Diff {
-    let mut copies = 0;
-    for batch in batches {
-        let mut cursor = batch.cursor();
-        cursor.seek_key(batch, key);
-        if cursor.get_key(batch) == Some(key) {
-            cursor.map_times(batch, |at, diff| copies += if *at <= time { *diff } else { 0 });
-        }
-    }
-    copies
 }
 
 /// The keys of an index in ascending order, each once, present or not.

@@ -6,11 +6,12 @@
 //! `category` only where there is one; with `explain`, each product's `rank` in `explain`.
 
 use dataflow::dictionary::Dictionary;
-use dataflow::rows::Seller;
+use dataflow::graph::{BestSellers, Seller};
 use dataflow::time::Diff;
 
 use super::json::{comma, number, string};
 use super::names::Names;
+use super::row::row_columns;
 
 /// Writes a best-seller list.
 pub(crate) fn best_sellers(
@@ -47,8 +48,7 @@ fn each(out: &mut Vec<u8>, rows: &[(Seller, Diff)], (names, dictionary): (&mut N
         |(row, _)| row.product,
         b"{\"product\":",
         |out, place, (row, _)| {
-            out.extend_from_slice(b",\"buyers\":");
-            number(out, row.buyers());
+            row_columns::<BestSellers>(out, row);
             if ranked {
                 out.extend_from_slice(b",\"rank\":");
                 number(out, place as u64 + 1);

@@ -5,13 +5,13 @@
 //! ```
 
 use dataflow::dictionary::Dictionary;
+use dataflow::graph::{BestSellers, History, ListId, Viewed};
 use dataflow::index_reader::{Kind, Pick, Recommendations};
-use dataflow::rows::{ListId, Viewed};
 use dataflow::time::Diff;
 
-use super::instant;
 use super::json::{number, string};
 use super::names::Names;
+use super::row::row_columns;
 
 /// Which keys an answer has beside the user, the products and the type.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,7 @@ pub(crate) fn history(
     tail(out, Kind::Personalized, shape);
     if let Shape::Explained(_) = shape {
         names.list(out, dictionary, rows, product, PRODUCT, |out, _, (row, _)| {
-            out.extend_from_slice(b",\"viewed_at\":");
-            string(out, &instant::text(row.at()));
+            row_columns::<History>(out, row);
             out.push(b'}');
         });
         out.extend_from_slice(b"]}");
@@ -76,8 +75,7 @@ pub(crate) fn recommendations(
                 Some(name) => string(out, &name),
                 None => out.extend_from_slice(b"null"),
             }
-            out.extend_from_slice(b",\"buyers\":");
-            number(out, pick.seller.buyers());
+            row_columns::<BestSellers>(out, &pick.seller);
             out.extend_from_slice(b",\"rank\":");
             number(out, pick.rank as u64);
             out.push(b'}');

@@ -1,7 +1,7 @@
 //! `GET /v1/bestsellers` and `GET /v1/categories/{category}/bestsellers`: the products with the most buyers.
 
+use dataflow::graph::{BestSellers, ListId};
 use dataflow::hearing::Part;
-use dataflow::rows::ListId;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -30,10 +30,7 @@ pub(crate) fn read(
                 ListId::Category(key.ok_or(Problem::UnknownCategory)?)
             }
         };
-        view.best_sellers(ranking, sellers);
-        if sellers.len() < reader.rules().items_min {
-            sellers.clear();
-        }
+        view.list::<BestSellers>(&ranking, sellers);
         sellers.truncate(parameters.limit);
         let (as_of, names) = (as_of.text(age.as_of), (names, &**reader.dictionary()));
         answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);

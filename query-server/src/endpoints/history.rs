@@ -1,5 +1,6 @@
 //! `GET /v1/users/{user}/history`: the products a user viewed last, newest first.
 
+use dataflow::graph::History;
 use dataflow::hearing::Part;
 use hyper::Response;
 use hyper::header::HeaderMap;
@@ -25,10 +26,7 @@ pub(crate) fn read(
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
         let age = shared.admit(view.as_of(), &[Part::Views], parameters)?;
-        view.history(key, viewed);
-        if viewed.len() < reader.rules().items_min {
-            viewed.clear();
-        }
+        view.list::<History>(&key, viewed);
         viewed.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
         user_shelf::history(out, user, viewed, (names, reader.dictionary()), shape);

@@ -26,9 +26,6 @@ pub(crate) fn read(
         let view = reader.view(key);
         let age = shared.admit(view.as_of(), &Part::ALL, parameters)?;
         let mut made = view.recommendations(key);
-        if made.picks.len() < reader.rules().items_min {
-            made.picks.clear();
-        }
         made.picks.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));
         user_shelf::recommendations(out, user, &made, (names, reader.dictionary()), shape);

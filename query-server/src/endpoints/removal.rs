@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataflow::graph::History;
 use dataflow::hearing::Part;
 use dataflow::time::Millis;
 
@@ -47,7 +48,7 @@ fn viewed_at(shared: &Shared, user: &str, product: &str) -> Option<Millis> {
     let product = reader.dictionary().find_product(product)?;
     scratch::with(|Scratch { viewed, .. }| {
         let key = reader.dictionary().find_user(user);
-        reader.view(key).history(key, viewed);
+        reader.view(key).rows::<History>(&key, viewed);
         viewed.iter().find(|(row, _)| row.product == product).map(|(row, _)| row.at())
     })
 }

@@ -12,9 +12,9 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
 use dataflow::ids::{Ids, RowKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
@@ -87,13 +87,13 @@ fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());
-            inputs.order(OrderRow::counting(order, ids.user(user), *at), 1);
-            inputs.line(LineRow { order, product, row: RowKey::NONE }, 1);
+            inputs.update::<Orders>(OrderRow::counting(order, ids.user(user), *at), 1);
+            inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
         }
         Record::Product { product, category } => {
             let row =
                 CatalogueRow { product: ids.product(product).unwrap(), category: ids.category(category).unwrap() };
-            inputs.catalogue(row, 1);
+            inputs.update::<Catalogue>(row, 1);
         }
     }
 }

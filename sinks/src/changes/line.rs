@@ -1,84 +1,65 @@
-//! A change as a line: the one place that knows how changes are written.
+//! A change as a line of JSON. The names and the columns of lists are those that the lists declare.
+
+use std::io::Write as _;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::graph::changes::{Change, Changed};
-use dataflow::rows::ListId;
+use dataflow::graph::shape::Kind;
+use dataflow::graph::{Change, Changed, List, ReadChange};
 use dataflow::time::{Diff, Time};
-use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
-#[derive(Serialize)]
-struct HistoryLine<'a> {
-    tick: Time,
-    list: &'static str,
-    user: Option<&'a str>,
-    product: Option<&'a str>,
-    viewed_at: u64,
-    change: &'static str,
-}
-
-#[derive(Serialize)]
-struct BestSellersLine<'a> {
-    tick: Time,
-    list: &'static str,
-    category: Option<&'a str>,
-    product: Option<&'a str>,
-    buyers: u64,
-    change: &'static str,
-}
-
-#[derive(Serialize)]
-struct ResetLine {
-    tick: Time,
-    list: &'static str,
-    change: &'static str,
-}
-
-/// Brings a tick's rows into the order in which they are written: by list, and what left before what entered.
+/// Brings a tick's rows into the order in which they are written: by list, and in each the rows that left before the rows
+/// that entered.
 pub(super) fn sort(changed: &mut Changed) {
-    changed.rows.sort_by_key(|(change, diff)| (matches!(change, Change::BestSellers(..)), *diff > 0));
+    changed.rows.sort_by_key(|(change, diff)| (change.read(ListNumber), *diff > 0));
+}
+
+/// The place of a change's list among the lists.
+struct ListNumber;
+
+impl ReadChange for ListNumber {
+    type Output = usize;
+
+    fn read<L: List>(self, _key: &L::Key, _row: &L::Row) -> usize {
+        L::INDEX
+    }
 }
 
 /// Adds the line of one row that entered or left its list, with its line end.
 pub(super) fn write_row(tick: Time, change: &Change, diff: Diff, dictionary: &Dictionary, out: &mut Vec<u8>) {
-    let sign = if diff > 0 { "+" } else { "-" };
-    match change {
-        Change::History(user, viewed) => write(
-            &HistoryLine {
-                tick,
-                list: "history",
-                user: dictionary.user_name(*user).as_deref(),
-                product: dictionary.product_name(viewed.product).as_deref(),
-                viewed_at: viewed.at(),
-                change: sign,
-            },
-            out,
-        ),
-        Change::BestSellers(ranking, seller) => {
-            let category = match ranking {
-                ListId::General => None,
-                ListId::Category(category) => dictionary.category_name(*category),
-            };
-            write(
-                &BestSellersLine {
-                    tick,
-                    list: "best_sellers",
-                    category: category.as_deref(),
-                    product: dictionary.product_name(seller.product).as_deref(),
-                    buyers: seller.buyers(),
-                    change: sign,
-                },
-                out,
-            );
+    let written = change.read(Line { tick, diff, dictionary, out: &mut *out });
+    written.expect("texts and integers always serialise");
+    out.push(b'\n');
+}
+
+struct Line<'a> {
+    tick: Time,
+    diff: Diff,
+    dictionary: &'a Dictionary,
+    out: &'a mut Vec<u8>,
+}
+
+impl ReadChange for Line<'_> {
+    type Output = serde_json::Result<()>;
+
+    fn read<L: List>(self, key: &L::Key, row: &L::Row) -> serde_json::Result<()> {
+        let mut json = serde_json::Serializer::new(self.out);
+        let mut line = json.serialize_map(None)?;
+        line.serialize_entry("tick", &self.tick)?;
+        line.serialize_entry("list", L::NAME)?;
+        line.serialize_entry(L::KEY, &L::subject(key).and_then(|subject| subject.id(self.dictionary)))?;
+        for (column, value) in L::COLUMNS.iter().zip(L::values(row).as_ref()) {
+            match column.kind {
+                Kind::Id => line.serialize_entry(column.name, &value.id(self.dictionary))?,
+                Kind::Time | Kind::Count => line.serialize_entry(column.name, &value.number())?,
+            }
         }
+        line.serialize_entry("change", if self.diff > 0 { "+" } else { "-" })?;
+        line.end()
     }
 }
 
 /// Adds the line that says that all lists are empty.
 pub(super) fn write_reset(tick: Time, out: &mut Vec<u8>) {
-    write(&ResetLine { tick, list: "all", change: "reset" }, out);
-}
-
-fn write(line: &impl Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *out, line).expect("texts and integers always serialise");
-    out.push(b'\n');
+    writeln!(out, r#"{{"tick":{tick},"list":"all","change":"reset"}}"#).expect("a Vec takes everything");
 }

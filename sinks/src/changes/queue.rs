@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use dataflow::graph::changes::Changed;
+use dataflow::graph::Changed;
 
 /// Ticks on their way from the graph to the file.
 pub(super) struct Queue {

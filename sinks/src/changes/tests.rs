@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use dataflow::graph::changes::Change;
+use dataflow::graph::Change;
+use dataflow::graph::{ListId, Seller, Viewed};
 use dataflow::ids::Ids;
-use dataflow::rows::{ListId, Seller, Viewed};
 use dataflow::source_status::State;
 use dataflow::time::{Diff, Time};
 use harness::wait_until;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::graph::changes::Changed;
+use dataflow::graph::Changed;
 use dataflow::source_status::State;
 
 use super::line;

@@ -1,8 +1,8 @@
 //! What the reading threads hand to the feed.
 
 use dataflow::ids::{ProductKey, UserKey};
-use dataflow::rows::{CatalogueRow, OrderRow};
 use dataflow::source_status::State;
+use dataflow::tables::{CatalogueRow, OrderRow};
 use dataflow::time::{Diff, Millis};
 
 /// A line of the orders: who ordered, when, and which product.

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
-use dataflow::rows::LineRow;
 use dataflow::source_status::{Progress, SourceStatus, State};
+use dataflow::tables::{self, LineRow};
 
 use super::batch::{Batch, Changes, Interaction};
 use super::events::EventFile;
@@ -92,10 +92,15 @@ impl FilesFeed {
                 Interaction::Removal => inputs.removal(user, product, at),
             }),
             Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
-                inputs.order(sale.order, diff);
-                inputs.line(LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE }, diff);
+                inputs.update::<tables::Orders>(sale.order, diff);
+                inputs.update::<tables::Lines>(
+                    LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE },
+                    diff,
+                );
             }),
-            Some(Changes::Products(rows)) => rows.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff)),
+            Some(Changes::Products(rows)) => {
+                rows.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff))
+            }
         }
         let offset = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
         self.progress[batch.part] = Progress { next: offset(batch.next), end: offset(batch.end) };

@@ -3,7 +3,7 @@
 //! Followed, a line counts by the present ([`Orders`]). In a replay the present is another one at every step: there a line
 //! of any time is read ([`PastOrders`]), unless it has left the window by the first step.
 
-use dataflow::rows::OrderRow;
+use dataflow::tables::OrderRow;
 use dataflow::time::{Diff, Millis};
 
 use super::batch::{Changes, Sale};

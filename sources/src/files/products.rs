@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use dataflow::ids::ProductKey;
-use dataflow::rows::CatalogueRow;
+use dataflow::tables::CatalogueRow;
 use dataflow::time::Diff;
 use foldhash::fast::RandomState;
 

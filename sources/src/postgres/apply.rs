@@ -1,7 +1,7 @@
 //! Single changes of rows, applied to what is remembered: what differs afterwards is the change that is fed.
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 
 use super::names::Which;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
 
 use super::apply::Edit;

@@ -72,8 +72,8 @@ mod tests {
     use crate::postgres::apply::{Edit, Partly};
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::{Ids, RowKey};
-    use dataflow::rows::{LineRow, OrderRow};
     use dataflow::rules::AHEAD_MS;
+    use dataflow::tables::{LineRow, OrderRow};
 
     const WINDOW: Millis = 1000;
 

@@ -1,7 +1,7 @@
 //! The lines that were fed: by the key of their row where the log is followed, else as rows of which several may be equal.
 
 use dataflow::ids::{OrderKey, ProductKey, RowKey};
-use dataflow::rows::LineRow;
+use dataflow::tables::LineRow;
 use dataflow::time::Diff;
 
 use crate::row_store::{Refresh, RowStore};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, RowKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use postgres::{Client, Transaction};
 
 use super::connection::Target;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::Millis;
 use serde_json::{Map, Value as Json};
 

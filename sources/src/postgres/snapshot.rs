@@ -3,7 +3,7 @@
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 use postgres::{Client, Transaction};
 

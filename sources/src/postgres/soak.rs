@@ -10,9 +10,9 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::inputs::Inputs;
-use dataflow::rows::{LineRow, OrderRow};
 use dataflow::rules::{DAY_MS, Rules};
 use dataflow::source_status::SourceRegistry;
+use dataflow::tables::{LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
@@ -115,8 +115,8 @@ impl Feed for Shop {
         }
         let change = self.hour(hours as u64);
         let records = change.len();
-        change.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
-        change.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
+        change.orders.into_iter().for_each(|(row, diff)| inputs.update::<Orders>(row, diff));
+        change.lines.into_iter().for_each(|(row, diff)| inputs.update::<Lines>(row, diff));
         self.hours.store(hours + 1, Ordering::SeqCst);
         self.clock.0.fetch_max((hours as u64 + 1) * HOUR_MS, Ordering::SeqCst);
         FeedProgress { records, ..FeedProgress::default() }
@@ -176,8 +176,8 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         let cut = cuts.take(PATIENCE).expect("ticks close");
         let (mut orders, mut lines) = (0, 0);
         for part in &cut.parts {
-            part.base.orders(|_, diff| orders += diff);
-            part.base.lines(|_, diff| lines += diff);
+            part.base.rows::<Orders>(|_, diff| orders += diff);
+            part.base.rows::<Lines>(|_, diff| lines += diff);
         }
         let held = *held.lock().unwrap();
         assert_eq!(

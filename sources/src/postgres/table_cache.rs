@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::rules::AHEAD_MS;
+use dataflow::tables::{self, CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
 
@@ -38,9 +38,9 @@ impl Change {
 
     /// Gives it to the graph.
     pub(super) fn give(self, inputs: &mut Inputs) {
-        self.catalogue.into_iter().for_each(|(row, diff)| inputs.catalogue(row, diff));
-        self.orders.into_iter().for_each(|(row, diff)| inputs.order(row, diff));
-        self.lines.into_iter().for_each(|(row, diff)| inputs.line(row, diff));
+        self.catalogue.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff));
+        self.orders.into_iter().for_each(|(row, diff)| inputs.update::<tables::Orders>(row, diff));
+        self.lines.into_iter().for_each(|(row, diff)| inputs.update::<tables::Lines>(row, diff));
     }
 }
 

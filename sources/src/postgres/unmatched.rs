@@ -160,7 +160,7 @@ mod tests {
     use crate::postgres::table_cache::Span;
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
-    use dataflow::rows::{LineRow, OrderRow};
+    use dataflow::tables::{LineRow, OrderRow};
 
     struct Counted {
         memory: TableCache,

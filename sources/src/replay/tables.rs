@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use dataflow::ids::OrderKey;
 use dataflow::inputs::Inputs;
 use dataflow::replay::{Failure, ReplaySource, Went};
-use dataflow::rows::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::time::{Diff, Millis, Time};
 use foldhash::fast::RandomState;
 
@@ -60,9 +60,10 @@ impl ReplaySource for TablesPast {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
         let some = self.catalogue.len().saturating_sub(budget);
         let mut records = self.catalogue.len() - some;
-        self.catalogue.drain(some..).for_each(|row| inputs.catalogue(row, 1));
-        records += self.orders.turn(step, budget.saturating_sub(records), |row, diff| inputs.order(row, diff));
-        records += self.lines.turn(step, budget.saturating_sub(records), |row, diff| inputs.line(row, diff));
+        self.catalogue.drain(some..).for_each(|row| inputs.update::<Catalogue>(row, 1));
+        records +=
+            self.orders.turn(step, budget.saturating_sub(records), |row, diff| inputs.update::<Orders>(row, diff));
+        records += self.lines.turn(step, budget.saturating_sub(records), |row, diff| inputs.update::<Lines>(row, diff));
         let reached = self.catalogue.is_empty() && self.orders.is_at(step) && self.lines.is_at(step);
         Ok(Went { records, reached })
     }

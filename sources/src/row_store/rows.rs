@@ -148,7 +148,7 @@ fn push<K, V>(differences: &mut Vec<Difference<K, V>>, key: K, value: V, diff: D
 mod tests {
     use super::*;
     use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-    use dataflow::rows::{LineRow, OrderRow, Placed};
+    use dataflow::tables::{LineRow, OrderRow, Placed};
 
     fn bytes<K, V>() -> usize {
         size_of::<(K, Held<V>)>()

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 use dataflow::feed::Position;
+use dataflow::graph::History;
 use dataflow::rules::DAY_MS;
 use dataflow::time::{Millis, ServiceClock};
 use sources::files::{Settings, Source};
@@ -92,7 +93,7 @@ impl Shop {
         self.ask(|reader| {
             let user = reader.dictionary().user(user);
             let mut rows = Vec::new();
-            reader.view(user).history(user, &mut rows);
+            reader.view(user).rows::<History>(&user, &mut rows);
             let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
             rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
         })

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::feed::Position;
+use dataflow::graph::History;
 use dataflow::ids::Ids;
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
@@ -77,7 +78,7 @@ impl Shop {
         let reader = self.engine.reader();
         let user = reader.dictionary().user(user);
         let mut rows = Vec::new();
-        reader.view(user).history(user, &mut rows);
+        reader.view(user).rows::<History>(&user, &mut rows);
         let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect()
     }
@@ -87,7 +88,7 @@ impl Shop {
         let reader = self.engine.reader();
         let user = reader.dictionary().user(user);
         let mut rows = Vec::new();
-        reader.view(user).history(user, &mut rows);
+        reader.view(user).rows::<History>(&user, &mut rows);
         let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Restore, TickCounter};
 use dataflow::feed::{Feed, FeedProgress, Position};
+use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::{CategoryKey, Ids};
 use dataflow::inputs::Inputs;
-use dataflow::rows::{CatalogueRow, LineRow, ListId, OrderRow};
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, ServiceClock as _, Time};
 use harness::postgres::{Server, connect, execute};
@@ -96,9 +97,9 @@ impl Kept {
             tick: self.tick,
             give: Arc::new(move |worker, _, call, inputs| {
                 if (worker, call) == (0, 0) {
-                    rows.orders.iter().for_each(|(row, diff)| inputs.order(*row, *diff));
-                    rows.lines.iter().for_each(|(row, diff)| inputs.line(*row, *diff));
-                    rows.catalogue.iter().for_each(|(row, diff)| inputs.catalogue(*row, *diff));
+                    rows.orders.iter().for_each(|(row, diff)| inputs.update::<Orders>(*row, *diff));
+                    rows.lines.iter().for_each(|(row, diff)| inputs.update::<Lines>(*row, *diff));
+                    rows.catalogue.iter().for_each(|(row, diff)| inputs.update::<Catalogue>(*row, *diff));
                 }
                 false
             }),
@@ -200,9 +201,9 @@ impl Mirror {
         let cut = cuts.take(SOON).expect("a cut");
         let mut rows = Rows::default();
         for part in &cut.parts {
-            part.base.orders(|row, diff| rows.orders.extend([(row, diff)]));
-            part.base.lines(|row, diff| rows.lines.extend([(row, diff)]));
-            part.base.catalogue(|row, diff| rows.catalogue.extend([(row, diff)]));
+            part.base.rows::<Orders>(|row, diff| rows.orders.extend([(row, diff)]));
+            part.base.rows::<Lines>(|row, diff| rows.lines.extend([(row, diff)]));
+            part.base.rows::<Catalogue>(|row, diff| rows.catalogue.extend([(row, diff)]));
         }
         let find = |stream: &str, partition| {
             let mut positions = cut.parts.iter().flat_map(|part| part.positions.iter());
@@ -220,7 +221,7 @@ impl Mirror {
     /// Distinct buyers of all products, as shown.
     pub(crate) fn buyers(&self) -> u64 {
         let mut sellers = Vec::new();
-        self.engine.as_ref().unwrap().reader().view_any().best_sellers(ListId::General, &mut sellers);
+        self.engine.as_ref().unwrap().reader().view_any().rows::<BestSellers>(&ListId::General, &mut sellers);
         sellers.iter().map(|(seller, _)| seller.buyers()).sum()
     }
 

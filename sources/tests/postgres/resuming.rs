@@ -312,7 +312,7 @@ fn the_way_of_finding_changes_may_change() {
     let readings = || Settings { mode: Mode::Refresh, ..keeping(&url) };
     let mirror = Mirror::start(readings(), Some(&kept));
     let counts = |rows: &crate::mirror::Rows| {
-        let pairs = |(line, diff): (&dataflow::rows::LineRow, &i64)| (line.order, line.product, *diff);
+        let pairs = |(line, diff): (&dataflow::tables::LineRow, &i64)| (line.order, line.product, *diff);
         (
             rows.orders.clone(),
             rows.lines.iter().map(|(line, diff)| pairs((line, &(*diff as i64)))).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
-use dataflow::rows::OrderRow;
+use dataflow::tables::OrderRow;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Mode, Settings, inspect, time_zone};
 

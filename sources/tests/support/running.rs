@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, WorkerContext};
+use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::Ids;
-use dataflow::rows::ListId;
 use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::tick_scheduler::TickPolicy;
@@ -94,7 +94,7 @@ impl Running {
                 Some(None) => return Vec::new(),
             };
             let mut rows: Vec<(_, Diff)> = Vec::new();
-            reader.view_any().best_sellers(ranking, &mut rows);
+            reader.view_any().rows::<BestSellers>(&ranking, &mut rows);
             let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
             let mut list: Vec<(String, u64)> =
                 rows.into_iter().map(|(row, _)| (name(row.product), row.buyers())).collect();

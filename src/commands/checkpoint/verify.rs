@@ -83,7 +83,7 @@ fn rows(directory: &Directory, id: u64) -> Result<u64, Error> {
     let bar = progress::bytes("verify", Some(frames.iter().map(|frame| frame.bytes() as u64).sum()));
     let mut rows = 0;
     for frame in &frames {
-        rows += frame.read()?.len() as u64;
+        rows += frame.check_rows()? as u64;
         bar.inc(frame.bytes() as u64);
     }
     bar.finish_and_clear();

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use dataflow::graph::shape::{Column, Kind};
+use dataflow::graph::{EachList, List, each_list};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::Result;
@@ -10,19 +12,52 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::rows::Row;
+use super::rows::{Cell, Row};
 
-/// The columns, in the order in which they are written.
-const SCHEMA: &str = "
-    message lists {
-        REQUIRED INT64 as_of (TIMESTAMP(MILLIS, true));
-        REQUIRED BYTE_ARRAY list (STRING);
-        OPTIONAL BYTE_ARRAY id (STRING);
-        REQUIRED INT32 rank;
-        REQUIRED BYTE_ARRAY product (STRING);
-        OPTIONAL INT64 viewed_at (TIMESTAMP(MILLIS, true));
-        OPTIONAL INT64 buyers;
-    }";
+/// The columns of all lists, each once, with the number of lists that have it.
+struct AllColumns {
+    lists: usize,
+    columns: Vec<(Column, usize)>,
+}
+
+impl AllColumns {
+    fn declared() -> Self {
+        let mut all = AllColumns { lists: 0, columns: Vec::new() };
+        each_list(&mut all);
+        all
+    }
+
+    /// The schema of the file, in the order in which columns are written.
+    fn schema(&self) -> String {
+        let mut schema = "message lists {
+            REQUIRED INT64 as_of (TIMESTAMP(MILLIS, true));
+            REQUIRED BYTE_ARRAY list (STRING);
+            OPTIONAL BYTE_ARRAY id (STRING);
+            REQUIRED INT32 rank;"
+            .to_owned();
+        for (Column { name, kind }, lists) in &self.columns {
+            let repetition = if *lists == self.lists { "REQUIRED" } else { "OPTIONAL" };
+            schema += &match kind {
+                Kind::Id => format!("{repetition} BYTE_ARRAY {name} (STRING);"),
+                Kind::Time => format!("{repetition} INT64 {name} (TIMESTAMP(MILLIS, true));"),
+                Kind::Count => format!("{repetition} INT64 {name};"),
+            };
+        }
+        schema + "}"
+    }
+}
+
+impl EachList for AllColumns {
+    fn list<L: List>(&mut self) {
+        self.lists += 1;
+        for column in L::COLUMNS {
+            match self.columns.iter_mut().find(|(known, _)| known == column) {
+                Some((_, lists)) => *lists += 1,
+                None => self.columns.push((*column, 1)),
+            }
+        }
+    }
+}
 
 /// Rows that are written together; they are held until then.
 const GROUP_ROWS: usize = 1 << 17;
@@ -35,13 +70,14 @@ pub(super) struct Columns<W: Write + Send> {
 
 impl<W: Write + Send> Columns<W> {
     pub(super) fn new(out: W) -> Result<Self> {
-        let schema = parse_message_type(SCHEMA)?;
+        let all = AllColumns::declared();
+        let schema = parse_message_type(&all.schema())?;
         let properties = WriterProperties::builder()
             .set_created_by(concat!("vitrine version ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))?;
-        Ok(Columns { file, group: Group::default() })
+        Ok(Columns { file, group: Group::new(&all) })
     }
 
     pub(super) fn row(&mut self, row: &Row<'_>) -> Result<()> {
@@ -58,16 +94,24 @@ impl<W: Write + Send> Columns<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let group = std::mem::take(&mut self.group);
+        let group = &mut self.group;
         let mut out = self.file.next_row_group()?;
         column::<Int64Type>(&mut out, &group.as_of, None)?;
         column::<ByteArrayType>(&mut out, &group.list, None)?;
-        optional::<ByteArrayType>(&mut out, &group.id)?;
+        column::<ByteArrayType>(&mut out, &group.id.values, Some(&group.id.levels))?;
         column::<Int32Type>(&mut out, &group.rank, None)?;
-        column::<ByteArrayType>(&mut out, &group.product, None)?;
-        optional::<Int64Type>(&mut out, &group.viewed_at)?;
-        optional::<Int64Type>(&mut out, &group.buyers)?;
-        out.close().map(|_| ())
+        for declared in &group.declared {
+            let levels = |levels| declared.optional.then_some(levels);
+            match &declared.values {
+                Values::Ids(ids) => column::<ByteArrayType>(&mut out, &ids.values, levels(&ids.levels[..]))?,
+                Values::Numbers(numbers) => {
+                    column::<Int64Type>(&mut out, &numbers.values, levels(&numbers.levels[..]))?
+                }
+            }
+        }
+        out.close()?;
+        group.clear();
+        Ok(())
     }
 }
 
@@ -78,20 +122,63 @@ struct Group {
     list: Vec<ByteArray>,
     id: Optional<ByteArray>,
     rank: Vec<i32>,
-    product: Vec<ByteArray>,
-    viewed_at: Optional<i64>,
-    buyers: Optional<i64>,
+    declared: Vec<Declared>,
+}
+
+/// A column that lists declare.
+struct Declared {
+    column: Column,
+    /// Whether some list does not have it.
+    optional: bool,
+    values: Values,
+}
+
+enum Values {
+    Ids(Optional<ByteArray>),
+    Numbers(Optional<i64>),
+}
+
+impl Values {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Id => Values::Ids(Optional::default()),
+            Kind::Time | Kind::Count => Values::Numbers(Optional::default()),
+        }
+    }
 }
 
 impl Group {
+    fn new(all: &AllColumns) -> Self {
+        let declared = |(column, lists): &(Column, usize)| Declared {
+            column: *column,
+            optional: *lists < all.lists,
+            values: Values::new(column.kind),
+        };
+        Group { declared: all.columns.iter().map(declared).collect(), ..Group::default() }
+    }
+
     fn push(&mut self, row: &Row<'_>) {
         self.as_of.push(row.as_of.cast_signed());
         self.list.push(ByteArray::from(row.list));
         self.id.push(row.id.map(ByteArray::from));
         self.rank.push(row.rank.into());
-        self.product.push(ByteArray::from(row.product));
-        self.viewed_at.push(row.viewed_at.map(u64::cast_signed));
-        self.buyers.push(row.buyers.map(u64::cast_signed));
+        for declared in &mut self.declared {
+            let cell = row.cells.iter().find(|(column, _)| *column == declared.column).map(|(_, cell)| cell);
+            match (&mut declared.values, cell) {
+                (Values::Ids(ids), Some(Cell::Id(id))) => ids.push(Some(ByteArray::from(&**id))),
+                (Values::Numbers(numbers), Some(Cell::Number(number))) => numbers.push(Some(number.cast_signed())),
+                (Values::Ids(ids), _) => ids.push(None),
+                (Values::Numbers(numbers), _) => numbers.push(None),
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.as_of.clear();
+        self.list.clear();
+        self.id = Optional::default();
+        self.rank.clear();
+        self.declared.iter_mut().for_each(|declared| declared.values = Values::new(declared.column.kind));
     }
 }
 
@@ -112,13 +199,6 @@ impl<T> Optional<T> {
         self.levels.push(value.is_some().into());
         self.values.extend(value);
     }
-}
-
-fn optional<D: DataType>(
-    out: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
-    column: &Optional<D::T>,
-) -> Result<()> {
-    self::column::<D>(out, &column.values, Some(&column.levels))
 }
 
 /// Writes the next column of the schema.

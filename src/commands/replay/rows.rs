@@ -1,35 +1,54 @@
-//! The rows of all lists at one step, read from the published indexes in the order of their ids.
+//! The rows of all lists at one step, read from the published indexes in the order of the lists' names and ids.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dataflow::dictionary::Dictionary;
-use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::graph::shape::{Column, Value};
+use dataflow::graph::{EachList, Family, Index, Indexes, List, Make, each_list};
 use dataflow::index_reader::IndexReader;
-use dataflow::rows::{ListId, Seller, Viewed};
-use dataflow::time::{Diff, Millis, Time};
-use serde::Serialize;
+use dataflow::time::{Diff, Time};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A row of a list. Times are in milliseconds since the epoch.
-#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Row<'a> {
     /// The step.
     pub(super) as_of: Time,
-    /// `bestsellers`, `category` or `history`.
+    /// The list, as exports call it: `bestsellers`, `category` or `history`.
     pub(super) list: &'static str,
-    /// Of the category or the user; none for the general best sellers.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the list is of: the category or the user; none for a list over everything.
     pub(super) id: Option<&'a str>,
     /// From 1.
     pub(super) rank: u16,
-    pub(super) product: &'a str,
-    /// Of a history.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) viewed_at: Option<Millis>,
-    /// Of best sellers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) buyers: Option<u64>,
+    /// The columns that the list declares, with their values.
+    pub(super) cells: &'a [(Column, Cell)],
+}
+
+/// A value of a row.
+pub(super) enum Cell {
+    /// An id.
+    Id(Arc<str>),
+    /// A time or a count.
+    Number(u64),
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("as_of", &self.as_of)?;
+        row.serialize_entry("list", self.list)?;
+        if let Some(id) = self.id {
+            row.serialize_entry("id", id)?;
+        }
+        row.serialize_entry("rank", &self.rank)?;
+        for (column, cell) in self.cells {
+            match cell {
+                Cell::Id(id) => row.serialize_entry(column.name, id)?,
+                Cell::Number(number) => row.serialize_entry(column.name, number)?,
+            }
+        }
+        row.end()
+    }
 }
 
 impl Row<'_> {
@@ -44,88 +63,142 @@ impl Row<'_> {
 pub(super) fn walk(
     reader: &IndexReader,
     step: Time,
-    users: &mut Users,
-    mut take: impl FnMut(&Row<'_>) -> anyhow::Result<()>,
+    lists: &mut SortedLists,
+    take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut lists = Lists { reader, step, sellers: Vec::new(), viewed: Vec::new() };
-    lists.sellers("bestsellers", None, ListId::General, &mut take)?;
-    let mut categories = reader
-        .view_any()
-        .selling_categories()
-        .into_iter()
-        .map(|key| Ok((reader.dictionary().category_name(key).context("a category without its id")?, key)))
-        .collect::<anyhow::Result<Vec<(Arc<str>, CategoryKey)>>>()?;
-    categories.sort_unstable();
-    for (id, key) in &categories {
-        lists.sellers("category", Some(id), ListId::Category(*key), &mut take)?;
-    }
-    for (id, key) in users.sorted(reader.dictionary()) {
-        lists.history(id, *key, &mut take)?;
+    lists.refresh(reader)?;
+    for list in &lists.sorted {
+        let mut rows = ReadRows { reader, step, keys: &lists.keys, list, take, result: Ok(()) };
+        each_list(&mut rows);
+        rows.result?;
     }
     Ok(())
 }
 
-/// Users by id, kept from step to step.
-#[derive(Default)]
-pub(super) struct Users(Vec<(Arc<str>, UserKey)>);
+/// All lists that have a key, by name and id, kept from step to step.
+pub(super) struct SortedLists {
+    keys: Indexes<Keys>,
+    sorted: Vec<ListEntry>,
+}
 
-impl Users {
-    /// All users that are known by now, among them everybody who has a history.
-    fn sorted(&mut self, dictionary: &Dictionary) -> &[(Arc<str>, UserKey)] {
-        if dictionary.users_len() != self.0.len() {
-            self.0 = dictionary.user_names();
-            self.0.sort_unstable();
-        }
-        &self.0
+/// The keys of an index.
+struct Keys;
+
+impl Family for Keys {
+    type Of<I: Index> = Vec<I::Key>;
+}
+
+/// One list of one index.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ListEntry {
+    name: &'static str,
+    id: Option<Arc<str>>,
+    /// The index, and the place of the list's key among its keys.
+    index: usize,
+    place: usize,
+}
+
+impl Default for SortedLists {
+    fn default() -> Self {
+        SortedLists { keys: Indexes::make(&mut NoKeys), sorted: Vec::new() }
     }
 }
 
-struct Lists<'a> {
+struct NoKeys;
+
+impl Make<Keys> for NoKeys {
+    fn make<I: Index>(&mut self) -> Vec<I::Key> {
+        Vec::new()
+    }
+}
+
+impl SortedLists {
+    /// Reads the keys of all lists, and sorts them where they are others than before.
+    fn refresh(&mut self, reader: &IndexReader) -> anyhow::Result<()> {
+        let mut read = ReadKeys { reader, keys: &mut self.keys, changed: false };
+        each_list(&mut read);
+        if read.changed {
+            let mut name = NameLists { reader, keys: &self.keys, entries: Vec::new(), result: Ok(()) };
+            each_list(&mut name);
+            name.result?;
+            name.entries.sort_unstable();
+            self.sorted = name.entries;
+        }
+        Ok(())
+    }
+}
+
+struct ReadKeys<'a> {
+    reader: &'a IndexReader,
+    keys: &'a mut Indexes<Keys>,
+    changed: bool,
+}
+
+impl EachList for ReadKeys<'_> {
+    fn list<L: List>(&mut self) {
+        let keys = self.reader.keys::<L>();
+        self.changed |= *self.keys.get::<L>() != keys;
+        *self.keys.get_mut::<L>() = keys;
+    }
+}
+
+struct NameLists<'a> {
+    reader: &'a IndexReader,
+    keys: &'a Indexes<Keys>,
+    entries: Vec<ListEntry>,
+    result: anyhow::Result<()>,
+}
+
+impl EachList for NameLists<'_> {
+    fn list<L: List>(&mut self) {
+        for (place, key) in self.keys.get::<L>().iter().enumerate() {
+            let id = match L::subject(key) {
+                None => Ok(None),
+                Some(subject) => id(self.reader, subject).map(Some),
+            };
+            match id {
+                Ok(id) => self.entries.push(ListEntry { name: L::export_name(key), id, index: L::INDEX, place }),
+                Err(error) => self.result = Err(error),
+            }
+        }
+    }
+}
+
+struct ReadRows<'a, F> {
     reader: &'a IndexReader,
     step: Time,
-    sellers: Vec<(Seller, Diff)>,
-    viewed: Vec<(Viewed, Diff)>,
+    keys: &'a Indexes<Keys>,
+    list: &'a ListEntry,
+    take: &'a mut F,
+    result: anyhow::Result<()>,
 }
 
-impl Lists<'_> {
-    fn sellers(
-        &mut self,
-        list: &'static str,
-        id: Option<&str>,
-        ranking: ListId,
-        take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.reader.view_any().best_sellers(ranking, &mut self.sellers);
-        if self.sellers.len() < self.reader.rules().items_min {
-            return Ok(());
+impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> EachList for ReadRows<'_, F> {
+    fn list<L: List>(&mut self) {
+        if L::INDEX == self.list.index {
+            self.result = self.rows::<L>(&self.keys.get::<L>()[self.list.place]);
         }
-        for (rank, (seller, _)) in (1..).zip(&self.sellers) {
-            let product = &*self.product(seller.product)?;
-            let buyers = Some(seller.buyers());
-            take(&Row { as_of: self.step, list, id, rank, product, viewed_at: None, buyers })?;
+    }
+}
+
+impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> ReadRows<'_, F> {
+    fn rows<L: List>(&mut self, key: &L::Key) -> anyhow::Result<()> {
+        let mut rows: Vec<(L::Row, Diff)> = Vec::new();
+        self.reader.view_of::<L>(key).list::<L>(key, &mut rows);
+        for (rank, (row, _)) in (1..).zip(&rows) {
+            let cell = |(column, value): (&Column, &Value)| {
+                let cell =
+                    value.number().map_or_else(|| id(self.reader, *value).map(Cell::Id), |n| Ok(Cell::Number(n)));
+                Ok((*column, cell?))
+            };
+            let cells = L::COLUMNS.iter().zip(L::values(row).as_ref()).map(cell).collect::<anyhow::Result<Vec<_>>>()?;
+            let ListEntry { name, id, .. } = self.list;
+            (self.take)(&Row { as_of: self.step, list: name, id: id.as_deref(), rank, cells: &cells })?;
         }
         Ok(())
     }
+}
 
-    fn history(
-        &mut self,
-        id: &str,
-        user: UserKey,
-        take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.reader.view(user).history(user, &mut self.viewed);
-        if self.viewed.len() < self.reader.rules().items_min {
-            return Ok(());
-        }
-        for (rank, (viewed, _)) in (1..).zip(&self.viewed) {
-            let product = &*self.product(viewed.product)?;
-            let (id, viewed_at) = (Some(id), Some(viewed.at()));
-            take(&Row { as_of: self.step, list: "history", id, rank, product, viewed_at, buyers: None })?;
-        }
-        Ok(())
-    }
-
-    fn product(&self, key: ProductKey) -> anyhow::Result<Arc<str>> {
-        self.reader.dictionary().product_name(key).context("a product without its id")
-    }
+fn id(reader: &IndexReader, value: Value) -> anyhow::Result<Arc<str>> {
+    value.id(reader.dictionary()).context("the key of a list's row has no id")
 }

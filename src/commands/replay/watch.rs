@@ -10,13 +10,13 @@ use sources::replay::Progress;
 
 use super::columns::Columns;
 use super::dir::{Form, OutDir};
-use super::rows::{Users, walk};
+use super::rows::{SortedLists, walk};
 use crate::commands::progress;
 
 /// See [`Observer`].
 pub(super) struct Watch<'a> {
     out: &'a OutDir,
-    users: Users,
+    lists: SortedLists,
     progress: Option<Arc<Progress>>,
     bar: ProgressBar,
     steps: usize,
@@ -29,7 +29,14 @@ impl<'a> Watch<'a> {
         let all = progress.as_ref().map_or(0, |progress| progress.all());
         // Where no stream is read, steps are all there is to count.
         let bar = progress::share("replay", if all == 0 { steps as u64 } else { all });
-        Watch { out, users: Users::default(), progress: progress.filter(|_| all > 0), bar, steps, written: (0, 0) }
+        Watch {
+            out,
+            lists: SortedLists::default(),
+            progress: progress.filter(|_| all > 0),
+            bar,
+            steps,
+            written: (0, 0),
+        }
     }
 
     /// Ends the bar; returns how many rows were written.
@@ -39,12 +46,12 @@ impl<'a> Watch<'a> {
     }
 
     fn write(&mut self, reader: &IndexReader, step: Time) -> anyhow::Result<u64> {
-        let Watch { out, users, .. } = self;
+        let Watch { out, lists, .. } = self;
         let mut rows = 0;
         out.lists(step, Form::Parquet, |parquet| {
             out.lists(step, Form::Jsonl, |jsonl| {
                 let mut columns = Columns::new(parquet)?;
-                walk(reader, step, users, |row| {
+                walk(reader, step, lists, &mut |row| {
                     rows += 1;
                     row.write_json(jsonl)?;
                     Ok(columns.row(row)?)

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
-use dataflow::rows::LineRow;
 use dataflow::source_status::SourceStatus;
+use dataflow::tables::LineRow;
 
 use super::{Range, RangeError};
 use crate::dead_letter::PAYLOAD_BYTES_MAX;

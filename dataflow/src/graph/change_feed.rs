@@ -1,26 +1,24 @@
-//! Every list's changes, tick by tick, in order, each once: for whoever keeps a copy of the lists.
+//! The changes of every list, tick by tick, in order, each once: for whoever keeps a copy of the lists.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::consolidation::consolidate;
-use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::ids::UserKey;
-use crate::rows::{ListId, Seller, Viewed};
+use super::index::{Index, List};
+use super::shown::shown;
+use super::{Change, EachList, Family, Indexes, each_list};
 use crate::time::{Diff, Time};
 
-/// A row of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Change {
-    /// A row of a user's history.
-    History(UserKey, Viewed),
-    /// A row of a best-seller list.
-    BestSellers(ListId, Seller),
+/// The changes of an index's rows, where somebody takes them.
+pub(super) struct Changes<'s>(std::marker::PhantomData<&'s ()>);
+
+impl<'s> Family for Changes<'s> {
+    type Of<I: Index> = Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>>;
 }
 
 /// All changes of one closed tick: a row enters (+1) or leaves (-1) its list. Never empty, sorted.
@@ -34,16 +32,32 @@ pub struct Changed {
 /// Takes the changes of closed ticks, in the order of the ticks, in the thread of one worker.
 pub type ChangeOutlet = Arc<Mutex<dyn FnMut(Changed) + Send>>;
 
-/// Brings all changes to one worker, holds them until their tick has closed, and hands them out in order.
-pub fn collect<'s>(
-    history: VecCollection<'s, Time, (UserKey, Viewed), Diff>,
-    best_sellers: VecCollection<'s, Time, (ListId, Seller), Diff>,
-    outlet: ChangeOutlet,
-) {
-    let history = history.map(|(user, viewed)| Change::History(user, viewed));
-    let best_sellers = best_sellers.map(|(ranking, seller)| Change::BestSellers(ranking, seller));
+/// Brings the changes of all lists to one worker, holds them until their tick has closed, and hands them out in order.
+pub(super) fn collect(changes: Indexes<Changes<'_>>, items_min: usize, outlet: ChangeOutlet) {
+    let mut gather = Gather { changes, items_min, lists: Vec::new() };
+    each_list(&mut gather);
+    if let Some(all) = gather.lists.into_iter().reduce(|all, list| all.concat(list)) {
+        hand_out(all, outlet);
+    }
+}
+
+struct Gather<'s> {
+    changes: Indexes<Changes<'s>>,
+    items_min: usize,
+    lists: Vec<VecCollection<'s, Time, Change, Diff>>,
+}
+
+impl EachList for Gather<'_> {
+    fn list<L: List>(&mut self) {
+        if let Some(rows) = self.changes.get_mut::<L>().take() {
+            self.lists.push(shown::<L>(rows, self.items_min).map(|(key, row)| L::change(key, row)));
+        }
+    }
+}
+
+fn hand_out(changes: VecCollection<'_, Time, Change, Diff>, outlet: ChangeOutlet) {
     let to_one = Exchange::new(|_: &(Change, Time, Diff)| 0);
-    history.concat(best_sellers).inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+    changes.inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
         to_one,
         "ChangesInOrder",
         move |_, _| {

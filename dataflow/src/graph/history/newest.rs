@@ -14,9 +14,9 @@ use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable, cursor_list};
 use timely::progress::Antichain;
 
-use super::list::ListChanges;
+use super::Viewed;
 use crate::ids::{ProductKey, UserKey};
-use crate::rows::Viewed;
+use crate::ops::list::ListChanges;
 use crate::stamp::Stamp;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
@@ -27,7 +27,7 @@ type StampCursor = <Stamps as Navigable>::Cursor;
 type ListCursor = <Lists as Navigable>::Cursor;
 
 /// The `size` newest visible products of every user.
-pub fn newest<'s>(
+pub(super) fn newest<'s>(
     stamps: ByKey<'s, UserKey, ProductKey, Stamp>,
     size: usize,
     name: &str,

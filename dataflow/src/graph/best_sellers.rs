@@ -1,0 +1,138 @@
+//! Best sellers of every category and in general: the list's row, its declaration and its wiring.
+
+use std::cmp::Reverse;
+
+use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
+
+use super::index::{Index, List, Placement, Published};
+use super::shape::{Column, Kind, Value};
+use super::wiring::Wiring;
+use crate::ids::{CategoryKey, ProductKey};
+use crate::ops::first::first;
+use crate::rules::{Deleted, Rules};
+use crate::tables;
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{by_key, by_key_in_place};
+
+/// Which best-seller list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ListId {
+    /// The list over all products.
+    General,
+    /// The list of one category.
+    Category(CategoryKey),
+}
+
+/// One row of a best-seller list: ordered by buyers descending, ties by product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seller {
+    /// The distinct buyers, reversed: the natural order is the list's order.
+    buyers: Reverse<u64>,
+    /// The product sold.
+    pub product: ProductKey,
+}
+
+impl Seller {
+    /// A product with this many distinct buyers in the window.
+    #[must_use]
+    pub fn new(buyers: u64, product: ProductKey) -> Self {
+        Seller { buyers: Reverse(buyers), product }
+    }
+
+    /// How many distinct users bought it in the window.
+    #[must_use]
+    pub fn buyers(self) -> u64 {
+        self.buyers.0
+    }
+}
+
+/// The best-seller index. Key: which list. Row: a product and its buyers, in the order of the list. Difference: 1 while
+/// the product is among the first `list_size`. Changes with buyers and with the catalogue.
+pub struct BestSellers;
+
+impl Index for BestSellers {
+    const NAME: &'static str = "best_sellers";
+    const PLACEMENT: Placement = Placement::Replicated;
+    type Key = ListId;
+    type Row = Seller;
+
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
+        Published::replicated(wiring, lists(wiring))
+    }
+}
+
+impl List for BestSellers {
+    const KEY: &'static str = "category";
+    const COLUMNS: &'static [Column] =
+        &[Column { name: "product", kind: Kind::Id }, Column { name: "buyers", kind: Kind::Count }];
+    type Values = [Value; 2];
+
+    fn values(row: &Seller) -> [Value; 2] {
+        [Value::Product(row.product), Value::Count(row.buyers())]
+    }
+
+    fn route(list: &ListId) -> u64 {
+        match list {
+            ListId::General => 0,
+            ListId::Category(category) => category.route(),
+        }
+    }
+
+    fn subject(list: &ListId) -> Option<Value> {
+        match list {
+            ListId::General => None,
+            ListId::Category(category) => Some(Value::Category(*category)),
+        }
+    }
+
+    fn export_name(list: &ListId) -> &'static str {
+        match list {
+            ListId::General => "bestsellers",
+            ListId::Category(_) => "category",
+        }
+    }
+}
+
+/// The first `list_size` products of every category and of all, by buyers, each row once in the cluster.
+///
+/// The general list is drawn from the first of every worker, so that only local winners travel. A product may be among
+/// its rows several times, if it has several rows in the catalogue, and is in the list once: [`first`] takes copies for one.
+fn lists<'s>(wiring: &Wiring<'s>) -> VecCollection<'s, Time, (ListId, Seller), Diff> {
+    let (rules, buyers) = (wiring.rules(), wiring.buyers());
+    let listed = by_key_in_place(buyers.clone(), "BuyersCounted")
+        .join_core(wiring.by_key::<tables::Catalogue>(), |product, &buyers, &category| {
+            Some((category, seller(*product, buyers)))
+        });
+    let all = buyers.map(|(product, buyers)| seller(product, buyers));
+    let local = general(all, listed.clone(), rules).map(|seller| (ListId::General, seller));
+    let in_category = listed
+        .filter(|(category, _)| category.is_category())
+        .map(|(category, seller)| (ListId::Category(category), seller));
+    let winners = first(by_key_in_place(local, "SellersOfWorker"), rules.list_size, "FirstOfWorker")
+        .as_collection(|list, seller| (*list, *seller));
+    let ranked = by_key(in_category.concat(winners), "SellersByList", BestSellers::route);
+    first(ranked, rules.list_size, "FirstOfList").as_collection(|list, seller| (*list, *seller))
+}
+
+/// The products of the general list: all that have buyers, but for deleted ones where they are not to be shown.
+fn general<'s>(
+    all: VecCollection<'s, Time, Seller, Diff>,
+    listed: VecCollection<'s, Time, (CategoryKey, Seller), Diff>,
+    rules: &Rules,
+) -> VecCollection<'s, Time, Seller, Diff> {
+    match (rules.deleted, rules.missing_is_deleted) {
+        (Deleted::Shown, _) => all,
+        (Deleted::InHistories | Deleted::Hidden, false) => {
+            let deleted = listed.filter(|(category, _)| *category == CategoryKey::DELETED);
+            all.concat(deleted.map(|(_, seller)| seller).negate())
+        }
+        (Deleted::InHistories | Deleted::Hidden, true) => {
+            listed.filter(|(category, _)| *category != CategoryKey::DELETED).map(|(_, seller)| seller)
+        }
+    }
+}
+
+fn seller(product: ProductKey, buyers: Diff) -> Seller {
+    Seller::new(u64::try_from(buyers).expect("a distinct count is not negative"), product)
+}

@@ -1,0 +1,159 @@
+//! What a published index declares, and what follows from it.
+//!
+//! From an [`Index`] follow its publishing, compaction and frontier, its size in status and metrics, and reading it as of
+//! a time. From a [`List`] follow also its changes for the change feed, and its rows in exports and answers.
+
+use differential_dataflow::{AsCollection, ExchangeData, VecCollection};
+use timely::dataflow::operators::vec::Broadcast;
+
+use super::Declared;
+use super::shape::{Column, Value};
+use super::wiring::Wiring;
+use crate::ids::ProductKey;
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{ByKey, by_key_in_place};
+
+/// Which workers hold an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each key is with the one worker that its user routes to.
+    Sharded,
+    /// Every worker holds all of it.
+    Replicated,
+}
+
+/// The declaration of a published index.
+pub trait Index: Declared + 'static {
+    /// The name in status, metrics and profiles.
+    const NAME: &'static str;
+    /// Which workers hold it.
+    const PLACEMENT: Placement;
+    /// What its rows are found by.
+    type Key: ExchangeData + Copy;
+    /// A row; the rows of a key are in their natural order. The difference is 1 while a row is there, or its copies.
+    type Row: ExchangeData + Copy;
+
+    /// Connects the index to what it is made of.
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self>
+    where
+        Self: Sized;
+
+    /// The product whose deletion hides a row from readers where `rules.deleted_products` says so; none for an index from
+    /// which the graph takes such rows itself.
+    fn hidden_with(_row: &Self::Row) -> Option<ProductKey> {
+        None
+    }
+}
+
+/// An index whose rows people see.
+pub trait List: Index + AsChange {
+    /// What the key is called.
+    const KEY: &'static str;
+    /// The columns of a row.
+    const COLUMNS: &'static [Column];
+    /// One value a column.
+    type Values: AsRef<[Value]>;
+
+    /// The values of a row's columns.
+    fn values(row: &Self::Row) -> Self::Values;
+
+    /// The number that routes a key to a worker.
+    fn route(key: &Self::Key) -> u64;
+
+    /// What a key's list is of; none for a list over everything.
+    fn subject(key: &Self::Key) -> Option<Value>;
+
+    /// What exports call the list of a key.
+    fn export_name(_key: &Self::Key) -> &'static str {
+        Self::NAME
+    }
+}
+
+/// An index as it is wired.
+pub struct Published<'s, I: Index> {
+    /// The rows, where they are published.
+    pub(super) rows: ByKey<'s, I::Key, I::Row, Diff>,
+    /// The rows' changes, each once in the cluster; empty unless somebody takes the changes of lists.
+    pub(super) changes: Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>>,
+}
+
+impl<'s, I: Index> Published<'s, I> {
+    /// An index whose rows are with the worker they route to. `changes` is called if somebody takes the changes.
+    pub fn sharded(
+        wiring: &Wiring<'s>,
+        rows: ByKey<'s, I::Key, I::Row, Diff>,
+        changes: impl FnOnce() -> VecCollection<'s, Time, (I::Key, I::Row), Diff>,
+    ) -> Self {
+        Published { rows, changes: wiring.changes_wanted().then(changes) }
+    }
+
+    /// An index that is copied to every worker.
+    pub fn replicated(wiring: &Wiring<'s>, rows: VecCollection<'s, Time, (I::Key, I::Row), Diff>) -> Self {
+        let changes = wiring.changes_wanted().then(|| rows.clone());
+        Published { rows: by_key_in_place(rows.inner.broadcast().as_collection(), I::NAME), changes }
+    }
+}
+
+/// From a list's row to what the change feed carries.
+pub trait AsChange: Sized {
+    /// The row as a change.
+    fn change(key: <Self as Index>::Key, row: <Self as Index>::Row) -> super::Change
+    where
+        Self: Index;
+}
+
+/// Declares the indexes of the graph: those that people see, and the others.
+macro_rules! declare_indexes {
+    (
+        lists { $($list:ident: $list_name:ident),+ $(,)? }
+        others { $($other:ident: $other_name:ident),+ $(,)? }
+    ) => {
+        declare_each!(Index in
+            /// One value for each published index.
+            Indexes: $($list: $list_name,)+ $($other: $other_name),+
+        );
+
+        /// A row that enters or leaves a list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum Change {
+            $(#[doc = concat!("A row of the index `", stringify!($list), "`.")]
+            $list_name(<$list_name as Index>::Key, <$list_name as Index>::Row),)+
+        }
+
+        /// Reads a change as a row of its list.
+        pub trait ReadChange {
+            /// What reading gives.
+            type Output;
+
+            /// Reads a row of `L`.
+            fn read<L: List>(self, key: &L::Key, row: &L::Row) -> Self::Output;
+        }
+
+        impl Change {
+            /// Reads the row as one of its list.
+            pub fn read<R: ReadChange>(&self, reader: R) -> R::Output {
+                match self {
+                    $(Change::$list_name(key, row) => reader.read::<$list_name>(key, row),)+
+                }
+            }
+        }
+
+        $(impl index::AsChange for $list_name {
+            fn change(key: <Self as Index>::Key, row: <Self as Index>::Row) -> Change {
+                Change::$list_name(key, row)
+            }
+        })+
+
+        /// Visits all lists.
+        pub trait EachList {
+            /// Visits the list `L`.
+            fn list<L: List>(&mut self);
+        }
+
+        /// Calls `each` with all lists, in the order of their declarations.
+        pub fn each_list(each: &mut impl EachList) {
+            $(each.list::<$list_name>();)+
+        }
+    };
+}
+pub(crate) use declare_indexes;

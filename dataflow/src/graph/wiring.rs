@@ -1,0 +1,118 @@
+//! What indexes are wired to: the base tables, arranged, and what several indexes share.
+
+use differential_dataflow::VecCollection;
+use timely::dataflow::StreamVec;
+
+use super::buyers;
+use super::change_feed::Changes;
+use super::index::{Index, Published};
+use super::{Family, Indexes, Make, Map, Plan};
+use crate::ids::ProductKey;
+use crate::publish::IndexTraces;
+use crate::rules::Rules;
+use crate::tables::{self, Arrangements, Collections, Table, Tables};
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{ByKey, ValTrace, by_key};
+
+/// What an index may be made of.
+pub struct Wiring<'s> {
+    rules: Rules,
+    collections: Tables<Collections<'s>>,
+    arrangements: Tables<Arrangements<'s>>,
+    buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
+    changes_wanted: bool,
+}
+
+impl<'s> Wiring<'s> {
+    /// Arranges the tables, and counts buyers; the window's edge follows `now`.
+    pub(super) fn new(collections: Tables<Collections<'s>>, now: StreamVec<'s, Time, Time>, plan: &Plan) -> Self {
+        let arrangements = collections.map_ref(&mut ArrangeTables);
+        let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
+        let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
+        Wiring { rules: plan.rules, collections, arrangements, buyers, changes_wanted: plan.changes.is_some() }
+    }
+
+    /// The business numbers.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The rows of a table, in the workers that were given them.
+    pub(super) fn rows<T: Table>(&self) -> VecCollection<'s, Time, tables::Pair<T>, T::Diff> {
+        self.collections.get::<T>().clone()
+    }
+
+    /// The rows of a table by key, with the worker the key routes to.
+    pub(super) fn by_key<T: Table>(&self) -> ByKey<'s, T::Key, T::Value, T::Diff> {
+        self.arrangements.get::<T>().clone()
+    }
+
+    /// (product, distinct buyers in the window), with the worker the product routes to.
+    pub(super) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
+        self.buyers.clone()
+    }
+
+    /// Whether somebody takes the changes of lists.
+    pub(super) fn changes_wanted(&self) -> bool {
+        self.changes_wanted
+    }
+
+    /// Handles on the base tables.
+    pub(super) fn into_base(self) -> Tables<tables::Traces> {
+        self.arrangements.map(&mut TableTraces)
+    }
+}
+
+struct ArrangeTables;
+
+impl<'s> tables::MapRef<Collections<'s>, Arrangements<'s>> for ArrangeTables {
+    fn map<T: Table>(
+        &mut self,
+        rows: &VecCollection<'s, Time, tables::Pair<T>, T::Diff>,
+    ) -> ByKey<'s, T::Key, T::Value, T::Diff> {
+        by_key(rows.clone(), T::NAME, T::route)
+    }
+}
+
+struct TableTraces;
+
+impl<'s> tables::Map<Arrangements<'s>, tables::Traces> for TableTraces {
+    fn map<T: Table>(&mut self, rows: ByKey<'s, T::Key, T::Value, T::Diff>) -> ValTrace<T::Key, T::Value, T::Diff> {
+        rows.trace
+    }
+}
+
+/// The indexes as they are wired.
+pub(super) struct Wired<'s>(std::marker::PhantomData<&'s ()>);
+
+impl<'s> Family for Wired<'s> {
+    type Of<I: Index> = Published<'s, I>;
+}
+
+impl<'s> Make<Wired<'s>> for Wiring<'s> {
+    fn make<I: Index>(&mut self) -> Published<'s, I> {
+        I::wire(self)
+    }
+}
+
+/// Takes handles on the indexes, and the changes of their rows.
+pub(super) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<Changes<'_>>) {
+    let changes = wired.map_ref(&mut TakeChanges);
+    (wired.map(&mut TakeTraces), changes)
+}
+
+struct TakeChanges;
+
+impl<'s> super::MapRef<Wired<'s>, Changes<'s>> for TakeChanges {
+    fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>> {
+        index.changes.clone()
+    }
+}
+
+struct TakeTraces;
+
+impl<'s> Map<Wired<'s>, IndexTraces> for TakeTraces {
+    fn map<I: Index>(&mut self, index: Published<'s, I>) -> ValTrace<I::Key, I::Row, Diff> {
+        index.rows.trace
+    }
+}

@@ -1,0 +1,99 @@
+//! Base tables: the rows that sources give, and from which everything else follows.
+//!
+//! A table is declared once, in a file of its own under `tables/` and in the list below. From the declaration follow
+//! the table's input, its arrangement, its part of a cut ([`crate::cut`]), its log of changes between cuts, its columns
+//! in a checkpoint, and its restoring.
+
+pub mod catalogue;
+pub mod columns;
+pub mod lines;
+pub mod orders;
+pub mod stamps;
+
+use differential_dataflow::ExchangeData;
+use differential_dataflow::VecCollection;
+use differential_dataflow::difference::Semigroup;
+use differential_dataflow::input::InputSession;
+
+use crate::declare::declare_each;
+use crate::time::Time;
+use crate::trace::arranged::{ByKey, ValBatch, ValTrace};
+
+pub use catalogue::{Catalogue, CatalogueRow};
+pub use columns::{ColumnReader, ColumnWriter, Columns};
+pub use lines::{LineRow, Lines};
+pub use orders::{OrderRow, Orders, Placed};
+pub use stamps::Stamps;
+
+/// The declaration of a base table.
+pub trait Table: Declared + 'static {
+    /// The name, in manifests, messages and profiles.
+    const NAME: &'static str;
+    /// The number in files of checkpoints. It never changes.
+    const NUMBER: u8;
+    /// What rows are arranged by, and what routes them to their worker.
+    type Key: ExchangeData + Columns + Copy;
+    /// The rest of a row.
+    type Value: ExchangeData + Columns + Copy;
+    /// What an update adds: a number of copies, or a state of its own.
+    type Diff: ExchangeData + Semigroup + Columns + Copy;
+    /// A row as sources give it.
+    type Row: From<(Self::Key, Self::Value)> + Into<(Self::Key, Self::Value)>;
+
+    /// The number that routes a key to its worker.
+    fn route(key: &Self::Key) -> u64;
+}
+
+declare_each!(Table in
+    /// One value for each base table.
+    Tables:
+    stamps: Stamps,
+    orders: Orders,
+    lines: Lines,
+    catalogue: Catalogue,
+);
+
+/// A row of a table as it is arranged.
+pub type Pair<T> = (<T as Table>::Key, <T as Table>::Value);
+
+/// One worker's inputs.
+pub(crate) struct Sessions;
+
+impl Family for Sessions {
+    type Of<T: Table> = InputSession<Time, Pair<T>, T::Diff>;
+}
+
+/// The rows as they come in.
+pub(crate) struct Collections<'s>(std::marker::PhantomData<&'s ()>);
+
+impl<'s> Family for Collections<'s> {
+    type Of<T: Table> = VecCollection<'s, Time, Pair<T>, T::Diff>;
+}
+
+/// The rows by key, with the worker the key routes to.
+pub(crate) struct Arrangements<'s>(std::marker::PhantomData<&'s ()>);
+
+impl<'s> Family for Arrangements<'s> {
+    type Of<T: Table> = ByKey<'s, T::Key, T::Value, T::Diff>;
+}
+
+/// Handles on the arrangements.
+pub(crate) struct Traces;
+
+impl Family for Traces {
+    type Of<T: Table> = ValTrace<T::Key, T::Value, T::Diff>;
+}
+
+/// Batches of the arrangements.
+pub(crate) struct Batches;
+
+impl Family for Batches {
+    type Of<T: Table> = Vec<ValBatch<T::Key, T::Value, T::Diff>>;
+}
+
+/// Updates with the tick they were given in.
+pub(crate) struct Updates;
+
+impl Family for Updates {
+    type Of<T: Table> = Vec<(Pair<T>, Time, T::Diff)>;
+}

@@ -1,0 +1,47 @@
+//! The catalogue: which products there are, and in which categories.
+
+use serde::{Deserialize, Serialize};
+
+use super::Table;
+use crate::ids::{CategoryKey, ProductKey};
+use crate::time::Diff;
+
+/// The table of products. Key: product. Value: a category it is in. Difference: the number of rows.
+pub struct Catalogue;
+
+impl Table for Catalogue {
+    const NAME: &'static str = "catalogue";
+    const NUMBER: u8 = 4;
+    type Key = ProductKey;
+    type Value = CategoryKey;
+    type Diff = Diff;
+    type Row = CatalogueRow;
+
+    fn route(product: &ProductKey) -> u64 {
+        product.route()
+    }
+}
+
+/// One row of the catalogue: a product, and a category it is in. A product of several categories has a row for each.
+///
+/// A product that had rows and has lost the last one has the row with [`CategoryKey::DELETED`], once and as the only one,
+/// until it has another row again or no list could show it any more. Sources see to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CatalogueRow {
+    /// The product.
+    pub product: ProductKey,
+    /// The category; [`CategoryKey::NONE`] or [`CategoryKey::DELETED`] where there is none.
+    pub category: CategoryKey,
+}
+
+impl From<(ProductKey, CategoryKey)> for CatalogueRow {
+    fn from((product, category): (ProductKey, CategoryKey)) -> Self {
+        CatalogueRow { product, category }
+    }
+}
+
+impl From<CatalogueRow> for (ProductKey, CategoryKey) {
+    fn from(row: CatalogueRow) -> Self {
+        (row.product, row.category)
+    }
+}

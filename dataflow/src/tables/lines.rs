@@ -1,0 +1,46 @@
+//! Order lines: which products are in an order. Quantities do not count.
+
+use serde::{Deserialize, Serialize};
+
+use super::Table;
+use crate::ids::{OrderKey, ProductKey, RowKey};
+use crate::time::Diff;
+
+/// The table of order lines. Key: order. Value: a product in it, and the row that says so. Difference: the number of rows.
+pub struct Lines;
+
+impl Table for Lines {
+    const NAME: &'static str = "lines";
+    const NUMBER: u8 = 3;
+    type Key = OrderKey;
+    type Value = (ProductKey, RowKey);
+    type Diff = Diff;
+    type Row = LineRow;
+
+    fn route(order: &OrderKey) -> u64 {
+        order.route()
+    }
+}
+
+/// One line of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LineRow {
+    /// The order the line belongs to.
+    pub order: OrderKey,
+    /// The product ordered.
+    pub product: ProductKey,
+    /// Which row of its table it is; equal rows of a table without a key are told by their number alone.
+    pub row: RowKey,
+}
+
+impl From<(OrderKey, (ProductKey, RowKey))> for LineRow {
+    fn from((order, (product, row)): (OrderKey, (ProductKey, RowKey))) -> Self {
+        LineRow { order, product, row }
+    }
+}
+
+impl From<LineRow> for (OrderKey, (ProductKey, RowKey)) {
+    fn from(row: LineRow) -> Self {
+        (row.order, (row.product, row.row))
+    }
+}
