@@ -77,19 +77,13 @@ macro_rules! declare_each {
             /// The value of `T`.
             #[inline]
             #[must_use]
-            pub fn get<T: Declared>(&self) -> &F::Of<T>
-            where
-                T: $element,
-            {
+            pub fn get<T: $element>(&self) -> &F::Of<T> {
                 T::get_in(self)
             }
 
             /// The value of `T`, to be changed.
             #[inline]
-            pub fn get_mut<T: Declared>(&mut self) -> &mut F::Of<T>
-            where
-                T: $element,
-            {
+            pub fn get_mut<T: $element>(&mut self) -> &mut F::Of<T> {
                 T::get_mut_in(self)
             }
         }
