@@ -5,7 +5,7 @@ use bincode::config::{FixintEncoding, WithOtherIntEncoding};
 use bincode::de::read::SliceReader;
 use bincode::{DefaultOptions, Deserializer, Options};
 use dataflow::dictionary::Name;
-use dataflow::tables::{ColumnReader, ColumnWriter, Columns as _, Pair, Table};
+use dataflow::tables::{ColumnReader, ColumnWriter, Columns as _, Pair, Rows, Table};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ impl ColumnWriter for NextColumn<'_> {
 }
 
 /// Turns the columns of a table back into rows.
-pub(crate) fn rows<T: Table>(rows: usize, columns: &[Vec<u8>]) -> Result<Vec<(Pair<T>, T::Diff)>, Damage> {
+pub(crate) fn rows<T: Table>(rows: usize, columns: &[Vec<u8>]) -> Result<Rows<T>, Damage> {
     let mut reader = RowReader::new(columns);
     let mut read = Vec::with_capacity(rows);
     for _ in 0..rows {

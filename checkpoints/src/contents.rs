@@ -2,7 +2,7 @@
 
 use dataflow::cut::{Cut, DeltaLog};
 use dataflow::dictionary::Name;
-use dataflow::tables::{self, Family, Nothing, Pair, Table, Tables};
+use dataflow::tables::{self, Family, Nothing, Rows, Table, Tables};
 use dataflow::time::Time;
 use differential_dataflow::consolidation::consolidate;
 
@@ -19,7 +19,7 @@ pub(crate) struct Changes {
 struct Sums;
 
 impl Family for Sums {
-    type Of<T: Table> = Vec<(Pair<T>, T::Diff)>;
+    type Of<T: Table> = Rows<T>;
 }
 
 impl Changes {
@@ -53,7 +53,7 @@ struct SumUp {
 }
 
 impl tables::Make<Sums> for SumUp {
-    fn make<T: Table>(&mut self) -> Vec<(Pair<T>, T::Diff)> {
+    fn make<T: Table>(&mut self) -> Rows<T> {
         let updates = self.logs.iter_mut().flat_map(DeltaLog::take::<T>);
         let mut sums: Vec<_> = updates.map(|(row, _, diff)| (row, diff)).collect();
         consolidate(&mut sums);
@@ -68,7 +68,7 @@ struct Write<'a> {
 }
 
 impl tables::MapRef<Sums, Nothing> for Write<'_> {
-    fn map<T: Table>(&mut self, rows: &Vec<(Pair<T>, T::Diff)>) {
+    fn map<T: Table>(&mut self, rows: &Rows<T>) {
         if self.result.is_ok() {
             self.result = rows.iter().try_for_each(|(row, diff)| self.to.row::<T>(row, diff));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Name;
 use dataflow::feed::Position;
-use dataflow::tables::{Pair, Table};
+use dataflow::tables::{Rows, Table};
 use dataflow::time::Time;
 
 use crate::columns;
@@ -130,7 +130,7 @@ impl FrameRef {
     ///
     /// # Errors
     /// The frame is damaged or of another table, or the disk's refusal.
-    pub fn rows<T: Table>(&self) -> Result<Vec<(Pair<T>, T::Diff)>, Error> {
+    pub fn rows<T: Table>(&self) -> Result<Rows<T>, Error> {
         self.read(|frame| columns::rows::<T>(frame.rows, &frame.columns()?))
     }
 

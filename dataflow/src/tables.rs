@@ -56,6 +56,9 @@ declare_each!(Table in
 /// A row of a table as it is arranged.
 pub type Pair<T> = (<T as Table>::Key, <T as Table>::Value);
 
+/// Rows with their differences.
+pub type Rows<T> = Vec<(Pair<T>, <T as Table>::Diff)>;
+
 /// One worker's inputs.
 pub(crate) struct Sessions;
 

@@ -150,7 +150,7 @@ pub(crate) fn read(checkpoint: &Restorable) -> Result<Held, Error> {
     let mut held = Held::default();
     // Backwards: no order is promised, and none must be needed.
     for frame in checkpoint.frames().iter().rev() {
-        held.read(&frame)?;
+        held.read(frame)?;
     }
     Ok(held)
 }

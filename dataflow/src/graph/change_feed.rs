@@ -9,7 +9,7 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 
-use super::index::{Index, List};
+use super::index::{Index, List, RowChanges};
 use super::shown::shown;
 use super::{Change, EachList, Family, Indexes, each_list};
 use crate::time::{Diff, Time};
@@ -18,7 +18,7 @@ use crate::time::{Diff, Time};
 pub(super) struct Changes<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Changes<'s> {
-    type Of<I: Index> = Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>>;
+    type Of<I: Index> = Option<RowChanges<'s, I>>;
 }
 
 /// All changes of one closed tick: a row enters (+1) or leaves (-1) its list. Never empty, sorted.

@@ -69,12 +69,15 @@ pub trait List: Index + AsChange {
     }
 }
 
+/// Changes of an index's rows.
+pub type RowChanges<'s, I> = VecCollection<'s, Time, (<I as Index>::Key, <I as Index>::Row), Diff>;
+
 /// An index as it is wired.
 pub struct Published<'s, I: Index> {
     /// The rows, where they are published.
     pub(super) rows: ByKey<'s, I::Key, I::Row, Diff>,
     /// The rows' changes, each once in the cluster; empty unless somebody takes the changes of lists.
-    pub(super) changes: Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>>,
+    pub(super) changes: Option<RowChanges<'s, I>>,
 }
 
 impl<'s, I: Index> Published<'s, I> {
@@ -82,13 +85,13 @@ impl<'s, I: Index> Published<'s, I> {
     pub fn sharded(
         wiring: &Wiring<'s>,
         rows: ByKey<'s, I::Key, I::Row, Diff>,
-        changes: impl FnOnce() -> VecCollection<'s, Time, (I::Key, I::Row), Diff>,
+        changes: impl FnOnce() -> RowChanges<'s, I>,
     ) -> Self {
         Published { rows, changes: wiring.changes_wanted().then(changes) }
     }
 
     /// An index that is copied to every worker.
-    pub fn replicated(wiring: &Wiring<'s>, rows: VecCollection<'s, Time, (I::Key, I::Row), Diff>) -> Self {
+    pub fn replicated(wiring: &Wiring<'s>, rows: RowChanges<'s, I>) -> Self {
         let changes = wiring.changes_wanted().then(|| rows.clone());
         Published { rows: by_key_in_place(rows.inner.broadcast().as_collection(), I::NAME), changes }
     }

@@ -1,19 +1,14 @@
 //! Lists that are long enough to be shown, for whoever keeps a copy of the lists. Readers apply the same rule
 //! ([`Rules::shows`](crate::rules::Rules::shows)) when they read.
 
-use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
 
-use super::index::List;
+use super::index::{List, RowChanges};
 use crate::rules::Rules;
-use crate::time::{Diff, Time};
 use crate::trace::arranged::{by_key, by_self};
 
 /// The rows of lists with at least `items_min` rows. A list that becomes shorter leaves as a whole.
-pub(super) fn shown<L: List>(
-    rows: VecCollection<'_, Time, (L::Key, L::Row), Diff>,
-    items_min: usize,
-) -> VecCollection<'_, Time, (L::Key, L::Row), Diff> {
+pub(super) fn shown<L: List>(rows: RowChanges<'_, L>, items_min: usize) -> RowChanges<'_, L> {
     // A list with any row is shown then: nothing needs to be counted.
     if items_min <= 1 {
         return rows;

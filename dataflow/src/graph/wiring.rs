@@ -5,7 +5,7 @@ use timely::dataflow::StreamVec;
 
 use super::buyers;
 use super::change_feed::Changes;
-use super::index::{Index, Published};
+use super::index::{Index, Published, RowChanges};
 use super::{Family, Indexes, Make, Map, Plan};
 use crate::ids::ProductKey;
 use crate::publish::IndexTraces;
@@ -104,7 +104,7 @@ pub(super) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes
 struct TakeChanges;
 
 impl<'s> super::MapRef<Wired<'s>, Changes<'s>> for TakeChanges {
-    fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<VecCollection<'s, Time, (I::Key, I::Row), Diff>> {
+    fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<RowChanges<'s, I>> {
         index.changes.clone()
     }
 }
