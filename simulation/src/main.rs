@@ -60,10 +60,10 @@ fn main() -> ExitCode {
         }
     }
     failures.sort_by_key(|(seed, _)| *seed);
-    let Outcome { ticks, starts, restores, checkpoints: [full, changes], failed } = sum;
+    let Outcome { ticks, partial, readings, starts, restores, checkpoints: [full, changes], failed } = sum;
     println!(
-        "compared {ticks} ticks, {starts} starts ({restores} from a checkpoint), {full} checkpoints of everything and \
-         {changes} of changes, {failed} that failed"
+        "compared {ticks} ticks ({partial} without a table), {starts} starts ({restores} from a checkpoint), {readings} \
+         readings of the tables, {full} checkpoints of everything and {changes} of changes, {failed} that failed"
     );
     let differing: Vec<String> = failures.iter().map(|(seed, _)| seed.to_string()).collect();
     for (seed, failure) in failures.into_iter().take(told) {

@@ -89,6 +89,23 @@ pub enum Operation {
     AdvanceSlot,
     /// The server throws away the log that the slot needs.
     LoseSlot,
+    /// A table leaves the publication.
+    Unpublish {
+        /// Which.
+        table: usize,
+    },
+    /// A statement writes all values of a column anew, which the log does not tell.
+    Rewrite {
+        /// Of which table.
+        table: usize,
+    },
+    /// A used column is dropped.
+    BreakTable {
+        /// Of which table.
+        table: usize,
+    },
+    /// Every used column is there again.
+    MendTables,
     /// The connection to the database breaks.
     Disconnect,
     /// Time passes.
@@ -192,8 +209,22 @@ impl Operation {
             986..988 => Operation::DropSlot,
             988..990 => Operation::AdvanceSlot,
             990..991 => Operation::LoseSlot,
-            991..995 => Operation::Disconnect,
+            991..994 => Operation::Disconnect,
+            994..996 => Operation::of_tables(dice),
             _ => Operation::Rest,
+        }
+    }
+}
+
+impl Operation {
+    /// Somebody changes the database's tables or the publication.
+    fn of_tables(dice: &mut Dice) -> Operation {
+        let table = dice.one_of(3);
+        match dice.below(5) {
+            0 => Operation::Unpublish { table },
+            1 => Operation::Rewrite { table },
+            2 => Operation::BreakTable { table },
+            _ => Operation::MendTables,
         }
     }
 }

@@ -28,6 +28,10 @@ pub enum Plant {
     KeyUpdateWithoutRetraction,
     /// TRUNCATE is passed over.
     TruncateDropped,
+    /// A look at the tables does not see that one was defined anew.
+    DefinitionUnseen,
+    /// A look at the publication does not see that a table has left it.
+    PublicationUnseen,
     /// A DELETE is answered before its removal is in the log.
     DeleteBeforeDurable,
     /// The process panics when the server has thrown away the log it needs.
@@ -36,7 +40,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 13] = [
+    pub const ALL: [Plant; 15] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,
         Plant::RestartLsn,
@@ -48,6 +52,8 @@ impl Plant {
         Plant::FsyncIgnored,
         Plant::KeyUpdateWithoutRetraction,
         Plant::TruncateDropped,
+        Plant::DefinitionUnseen,
+        Plant::PublicationUnseen,
         Plant::DeleteBeforeDurable,
         Plant::Panic,
     ];

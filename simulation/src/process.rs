@@ -1,6 +1,8 @@
 //! One life of Vitrine: the real graph on one thread, the real checkpoints on the simulated disk, the real sources on the
 //! simulated log and database. Dropped, it has been killed.
 
+mod database;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,7 +12,6 @@ use std::time::{Duration, Instant};
 use checkpoints::simulation::FakeDisk;
 use checkpoints::{Bounds, Fingerprint, Place, Restored, Series, ServedWatermark, Store, Taken, WatermarkFile};
 use dataflow::cut::{Cut, Cuts};
-use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Feed, Position};
 use dataflow::graph::Plan;
 use dataflow::index_reader::IndexReader;
@@ -21,7 +22,7 @@ use dataflow::time::{Millis, ServiceClock, Time};
 use dataflow::worker_graph::WorkerGraph;
 use sources::decode::DeadLetter;
 use sources::kafka::by_hand::{Parts, Watching};
-use sources::postgres::by_hand::Following;
+use sources::postgres::simulation::{self, Following};
 use sources::{kafka, postgres};
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
@@ -31,8 +32,10 @@ use crate::clock::Clock;
 use crate::log::reading::{Broker, Client};
 use crate::log::{SharedLog, TOPICS};
 use crate::plant::Plant;
-use crate::server::{IDENTITY, SharedServer};
+use crate::server::{Connection, SharedServer};
 use crate::world::{self, ID_KEY, RULES, WINDOW_MS};
+
+pub(crate) use database::RowsAt;
 
 /// Where checkpoints and the mark are.
 const DIR: &str = "/checkpoints";
@@ -71,10 +74,15 @@ pub(crate) struct Process {
     worker_graph: WorkerGraph,
     feed: Box<dyn Feed>,
     watching: Watching<Broker>,
-    following: Following,
+    following: Following<Connection>,
     /// The number of the transaction that the connection gives next; none while there is no connection.
     connected: Option<usize>,
-    dictionary: Arc<Dictionary>,
+    /// How far the rows of the database are.
+    pub(crate) rows: RowsAt,
+    /// How often the tables were read, since that was last asked for.
+    pub(crate) readings: usize,
+    /// When it was started.
+    since: Millis,
     reader: IndexReader,
     cuts: Arc<Cuts>,
     /// Taken and not written.
@@ -88,6 +96,8 @@ pub(crate) struct Process {
     pub(crate) restored: Option<Time>,
     clock: Clock,
     unnoted: bool,
+    /// The place in the database's log that was noted last.
+    noted: Option<i64>,
     letters: Receiver<DeadLetter>,
     worker: Worker,
 }
@@ -141,14 +151,22 @@ impl Process {
             resume: Arc::new(move |topic, partition| resume.as_ref()?.position(topic, partition).cloned()),
             clock: Arc::new(clock.clone()),
             status: Arc::new(SourceRegistry::default()),
-            dead_letters: letters_in,
+            dead_letters: letters_in.clone(),
             future_max_ms: DAY_MS,
             past_max_ms: DAY_MS,
         });
         let resumed = restored.as_deref().map(resumed).transpose()?;
-        let following = Following::new(dictionary.clone(), WINDOW_MS, IDENTITY, resumed);
-        let series = Series::new(store, id_key, dictionary.clone(), restored.as_deref(), BOUNDS);
+        let following = Following::new(simulation::Parts {
+            database: Connection(outside.server.clone()),
+            dictionary: dictionary.clone(),
+            window_ms: WINDOW_MS,
+            clock: Arc::new(clock.clone()),
+            dead_letters: letters_in,
+            resumed,
+        });
+        let series = Series::new(store, id_key, dictionary, restored.as_deref(), BOUNDS);
         let restored = restored.map(|restored| restored.tick());
+        let since = clock.now();
         let mut process = Process {
             outside: outside.clone(),
             worker_graph,
@@ -156,7 +174,9 @@ impl Process {
             watching,
             following,
             connected: None,
-            dictionary,
+            rows: RowsAt::default(),
+            readings: 0,
+            since,
             reader,
             cuts,
             cut: None,
@@ -167,6 +187,7 @@ impl Process {
             restored,
             clock,
             unnoted: false,
+            noted: None,
             letters,
             worker,
         };
@@ -189,86 +210,16 @@ impl Process {
         self.watching.look(deep);
     }
 
-    /// The database gives so many transactions, at most; connects first where there is no connection. Whether it gave any.
-    pub(crate) fn follow(&mut self, transactions: usize) -> Result<bool, String> {
-        let server = self.outside.server.clone();
-        let Some(from) = self.connected else {
-            self.connected = Some(self.connect()?);
-            return Ok(true);
-        };
-        let now = self.clock.now();
-        let mut next = from;
-        while next < from + transactions
-            && let Some(transaction) = server.borrow().transaction(next)
-        {
-            self.following.begin();
-            for message in &transaction.messages {
-                self.following.message(message).map_err(|error| error.to_string())?;
-            }
-            next += 1;
-            // As long as there is more the tables' own time counts.
-            let behind = server.borrow().transaction(next).is_some();
-            self.following.commit(transaction.end, if behind { transaction.time.min(now) } else { now });
-        }
-        self.connected = Some(next);
-        if server.borrow().transaction(next).is_none() {
-            let end = server.borrow().end();
-            self.following.heard(end);
-        }
-        server.borrow_mut().confirm(self.following.confirmed());
-        Ok(next > from)
-    }
-
-    /// The connection breaks, in the middle of the next transaction if there is one.
-    pub(crate) fn disconnect(&mut self) -> Result<(), String> {
-        let Some(next) = self.connected.take() else { return Ok(()) };
-        if let Some(transaction) = self.outside.server.borrow().transaction(next) {
-            self.following.begin();
-            for message in &transaction.messages[..transaction.messages.len() / 2] {
-                self.following.message(message).map_err(|error| error.to_string())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self) -> Result<usize, String> {
-        let mut server = self.outside.server.borrow_mut();
-        let (slot, place) = (server.look(), self.place());
-        let end = server.end();
-        if let Some(place) = self.following.settle(slot, end).map_err(|error| error.to_string())? {
-            return Ok(server.start(place));
-        }
-        if let Some(place) = place
-            && server.keeps(place)
-        {
-            return Err(format!("the slot is at {slot:?}, beyond what is durable: {place}"));
-        }
-        let (place, snapshot) = server.make_slot(&self.dictionary);
-        self.following.read(place, &snapshot, self.clock.now());
-        Ok(server.start(place))
-    }
-
-    /// Everything before this place in the database's log is fed.
-    pub(crate) fn place(&self) -> Option<i64> {
-        self.following.position().map(|position| position.next)
-    }
-
     /// Feeds what has arrived; whether anything had.
     pub(crate) fn feed(&mut self, budget: usize) -> Result<bool, String> {
-        let now = self.clock.now();
-        let reached = match self.connected {
-            None => None,
-            Some(next) => match self.outside.server.borrow().transaction(next) {
-                None => Some(now),
-                Some(waiting) => Some(waiting.time.min(now)),
-            },
-        };
-        if let Some(reached) = reached {
-            self.following.pass_time(reached);
+        if self.connected.is_some() {
+            let since = Duration::from_millis(self.clock.now() - self.since);
+            let streams = self.following.tick(since, self.worker_graph.tick());
+            self.note(streams)?;
         }
         let fed = self.feed.feed(self.worker_graph.inputs(), budget).records
             + self.following.feed(self.worker_graph.inputs());
-        self.unnoted |= fed > 0;
+        self.unnoted |= fed > 0 || self.place() != self.noted;
         match self.letters.try_recv() {
             Ok(letter) => Err(format!("a good record was refused: {}", letter.detail)),
             Err(_) => Ok(fed > 0),
@@ -284,7 +235,8 @@ impl Process {
         if std::mem::take(&mut self.unnoted) {
             let mut positions: Vec<Position> = Vec::new();
             self.feed.positions(&mut positions);
-            positions.extend(self.following.position());
+            self.following.positions(&mut positions);
+            self.noted = self.place();
             self.worker_graph.note(positions);
         }
         self.worker_graph.advance_to(next);
@@ -344,10 +296,10 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
     Ok(postgres::Resumed {
         lsn: position.map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
+        definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
         orders: restored.copies_of::<Orders>().map_err(read)?,
         lines: restored.copies_of::<Lines>().map_err(read)?,
         catalogue: restored.copies_of::<Catalogue>().map_err(read)?,
-        ..postgres::Resumed::default()
     })
 }
 

@@ -1,7 +1,6 @@
 //! One run: what happens, one thing after the other, and after each closed tick whether what is shown is what is right.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::AddAssign;
 
 use checkpoints::simulation::{FakeDisk, Loss, Syncing};
 use dataflow::time::{Millis, Time};
@@ -10,55 +9,24 @@ use crate::clock::BEGINNING;
 use crate::log::{Event, Log, Uid};
 use crate::operation::{Fault, Operation};
 use crate::oracle::Shelves;
+use crate::outcome::{Failure, Outcome};
 use crate::panics::caught;
 use crate::plant::Plant;
-use crate::process::{Outside, Process};
+use crate::process::{Outside, Process, RowsAt};
 use crate::server::Server;
 use crate::world::World;
 
 /// Rounds after which everything must have come through.
-const ROUNDS_MAX: usize = 60;
+const ROUNDS_MAX: usize = 80;
 
-/// What was wrong, and after how many operations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Operations until then.
-    pub after: usize,
-    /// What was seen, and what is right.
-    pub what: String,
-}
-
-/// What a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Ticks that were compared.
-    pub ticks: usize,
-    /// Starts of the process.
-    pub starts: usize,
-    /// Starts that went on from a checkpoint.
-    pub restores: usize,
-    /// Checkpoints of everything, and of changes.
-    pub checkpoints: [usize; 2],
-    /// Checkpoints that failed.
-    pub failed: usize,
-}
-
-impl AddAssign for Outcome {
-    fn add_assign(&mut self, other: Outcome) {
-        let Outcome { ticks, starts, restores, checkpoints: [full, changes], failed } = other;
-        self.ticks += ticks;
-        self.starts += starts;
-        self.restores += restores;
-        self.checkpoints = [self.checkpoints[0] + full, self.checkpoints[1] + changes];
-        self.failed += failed;
-    }
-}
+/// Rounds in which nothing comes through before all has: so many that the tables are looked at meanwhile.
+const QUIET_ROUNDS: usize = 6;
 
 /// What a checkpoint is to bring back.
 #[derive(Clone)]
 struct Kept {
     delivered: BTreeSet<Uid>,
-    place: i64,
+    rows: RowsAt,
 }
 
 struct Run {
@@ -69,8 +37,8 @@ struct Run {
     skew_ms: i64,
     /// By the tick of the cut.
     kept: BTreeMap<Time, Kept>,
-    /// Everything before this place in the database's log should be shown.
-    place: i64,
+    /// Of which places in the database's log rows should be shown.
+    rows: RowsAt,
     /// The latest state that was answered with.
     served: Time,
     /// With a planted bug: answered, and not in the log.
@@ -97,7 +65,7 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
         now: BEGINNING,
         skew_ms: 0,
         kept: BTreeMap::new(),
-        place: 0,
+        rows: RowsAt::default(),
         served: 0,
         unwritten: Vec::new(),
         outcome: Outcome::default(),
@@ -159,6 +127,10 @@ impl Run {
             Operation::Transact { seed } => self.outside.server.borrow_mut().transact(seed, self.now),
             Operation::Grow { bytes } => self.outside.server.borrow_mut().grow(bytes),
             Operation::DropSlot | Operation::AdvanceSlot | Operation::LoseSlot => return self.slot(operation),
+            Operation::Unpublish { table } => self.outside.server.borrow_mut().unpublish(table),
+            Operation::Rewrite { table } => self.outside.server.borrow_mut().rewrite(table, self.now),
+            Operation::BreakTable { table } => self.outside.server.borrow_mut().break_table(table),
+            Operation::MendTables => self.outside.server.borrow_mut().mend_tables(),
             Operation::Pass { ms } => self.pass(ms),
             Operation::SetClock { skew_ms } => self.skew_ms = skew_ms,
             Operation::Kill => self.process = None,
@@ -243,7 +215,7 @@ impl Run {
         if self.process.is_some() {
             return Ok(());
         }
-        let process = Process::start(&self.outside, self.wall())?;
+        let mut process = Process::start(&self.outside, self.wall())?;
         self.outcome.starts += 1;
         if process.floor < self.served {
             return Err(format!(
@@ -252,7 +224,7 @@ impl Run {
             ));
         }
         let kept = match process.restored {
-            None => Kept { delivered: BTreeSet::new(), place: 0 },
+            None => Kept { delivered: BTreeSet::new(), rows: RowsAt::default() },
             Some(tick) => {
                 self.outcome.restores += 1;
                 self.kept
@@ -262,7 +234,7 @@ impl Run {
             }
         };
         self.outside.log.borrow_mut().delivered = kept.delivered;
-        self.place = kept.place;
+        (self.rows, process.rows) = (kept.rows, kept.rows);
         self.unwritten.clear();
         let restored = process.restored;
         self.process = Some(process);
@@ -285,13 +257,14 @@ impl Run {
             self.outside.log.borrow_mut().append(uid, partition, self.now);
         }
         let mut fed = process.feed(budget)?;
+        self.outcome.readings += std::mem::take(&mut process.readings);
         let closed = process.close(cut);
         fed |= closed.is_none();
         if let Some(tick) = closed {
-            self.place = process.place().unwrap_or(0);
+            self.rows = process.rows;
             if cut {
                 let delivered = self.outside.log.borrow().delivered.clone();
-                self.kept.insert(tick, Kept { delivered, place: self.place });
+                self.kept.insert(tick, Kept { delivered, rows: self.rows });
             }
             if !unseen {
                 process.show()?;
@@ -310,13 +283,23 @@ impl Run {
         if as_of >= process.floor {
             self.served = self.served.max(as_of);
         }
-        let tables = self.outside.server.borrow().tables_at(self.place);
+        if self.silently_changed().is_some() {
+            return Ok(());
+        }
+        let tables = self.outside.server.borrow().tables_at_each(self.rows.places);
         let right = Shelves::right(&self.world, &self.outside.log.borrow(), &tables, as_of);
         self.outcome.ticks += 1;
+        self.outcome.partial += usize::from(process.passes_over());
         match Shelves::difference(&right, &Shelves::shown(&self.world, process.reader())) {
             None => Ok(()),
             Some(difference) => Err(format!("as of {} ms, {difference}", as_of - BEGINNING)),
         }
+    }
+
+    /// A table that was changed since it was read, in a way that the log has not told.
+    fn silently_changed(&self) -> Option<usize> {
+        let (server, RowsAt { places, read, .. }) = (self.outside.server.borrow(), self.rows);
+        (0..3).find(|table| !server.tells(*table, read[*table], places[*table]))
     }
 
     fn write(&mut self, fault: Option<Fault>) -> Result<(), String> {
@@ -353,6 +336,7 @@ impl Run {
     /// Lets everything come through, and looks whether it has.
     fn rest(&mut self) -> Result<(), String> {
         self.start()?;
+        self.outside.server.borrow_mut().mend_tables();
         let mut quiet = 0;
         for _ in 0..ROUNDS_MAX {
             self.pass(700);
@@ -361,11 +345,11 @@ impl Run {
             let followed = process.follow(100)?;
             let fed = self.tick(1000, false, false)?;
             quiet = if fed || followed { 0 } else { quiet + 1 };
-            if quiet == 3 {
+            if quiet == QUIET_ROUNDS {
                 break;
             }
         }
-        if quiet < 3 {
+        if quiet < QUIET_ROUNDS {
             return Err("it does not come to rest".to_owned());
         }
         if let Some(uid) = self.outside.log.borrow().missed() {
@@ -373,9 +357,14 @@ impl Run {
             return Err(format!("event {uid} was acknowledged and is still in the log, and was never read: {event:?}"));
         }
         let server = self.outside.server.borrow();
-        let (all, fed) = (server.tables_at(server.end()), server.tables_at(self.place));
-        if all != fed {
-            return Err(format!("the database is at {}, and only {} was read", server.end(), self.place));
+        let (all, fed) = (server.tables_at(server.end()), server.tables_at_each(self.rows.places));
+        if *all != fed {
+            return Err(format!("the database is at {}, and only {:?} was read", server.end(), self.rows.places));
+        }
+        if let Some(table) = self.silently_changed() {
+            return Err(format!(
+                "table {table} was changed in a way that the log has not told, and was not read again"
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! A database in memory: the shop's three tables, the log of their transactions, and a replication slot.
 //!
 //! As on a real server a reader that asks for less than the slot has confirmed is sent on from there without a word, and
-//! a transaction is sent whole or not at all.
+//! a transaction is sent whole or not at all. A table may leave the publication, lose a used column, or be rewritten by
+//! a statement that the log does not tell.
 
 mod transaction;
 mod wire;
@@ -10,12 +11,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use dataflow::dictionary::Dictionary;
 use dataflow::feed::StreamFingerprint;
-use dataflow::ids::CategoryKey;
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::Millis;
-use sources::postgres::by_hand::{Slot, Snapshot};
+use sources::postgres::simulation::{Database, Definition, ORDER_ITEMS, ORDERS, PRODUCTS, Slot};
 
 use crate::dice::Dice;
 use crate::plant::Plant;
@@ -23,8 +21,8 @@ use crate::world;
 
 pub(crate) use wire::Plants;
 
-/// What the server is known by.
-pub(crate) const IDENTITY: StreamFingerprint = StreamFingerprint { at: 1, hash: 0x5eed };
+/// By what the server is known.
+const IDENTITY: StreamFingerprint = StreamFingerprint { at: 1, hash: 0x5eed };
 
 /// The rows of the tables; ids are numbers of the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,9 +60,18 @@ struct SlotState {
 #[derive(Debug)]
 pub(crate) struct Server {
     tables: Tables,
-    log: Vec<Transaction>,
+    log: Vec<Rc<Transaction>>,
     end: i64,
     slot: Option<SlotState>,
+    /// By table: how often it was defined anew, whether a used column is missing, whether it is published.
+    definitions: [Definition; 3],
+    published: [bool; 3],
+    /// By table: the places after changes that the log does not tell.
+    gaps: [Vec<i64>; 3],
+    /// How often somebody has changed tables or publication.
+    pub(crate) alterations: u64,
+    /// The first transaction that the reader is sent.
+    first: usize,
     plant: Option<Plant>,
 }
 
@@ -73,17 +80,82 @@ pub(crate) type SharedServer = Rc<RefCell<Server>>;
 
 impl Server {
     pub(crate) fn new(plant: Option<Plant>) -> SharedServer {
-        let server = Server { tables: Tables::default(), log: Vec::new(), end: 100, slot: None, plant };
-        Rc::new(RefCell::new(server))
+        Rc::new(RefCell::new(Server {
+            tables: Tables::default(),
+            log: Vec::new(),
+            end: 100,
+            slot: None,
+            definitions: [Definition { version: 1, broken: false }; 3],
+            published: [true; 3],
+            gaps: Default::default(),
+            alterations: 0,
+            first: 0,
+            plant,
+        }))
     }
 
     /// A transaction of the shop.
     pub(crate) fn transact(&mut self, seed: u64, now: Millis) {
         let plants = Plants::of(self.plant);
-        let messages = transaction::run(&mut self.tables, &mut Dice::new(seed), now, plants);
-        self.end += 8 + (seed % 50) as i64;
+        let columns = wire::relations(self.definitions.map(|definition| definition.broken));
+        let changes = transaction::run(&mut self.tables, &mut Dice::new(seed), now, plants);
+        let published = |table: u32| self.published[table as usize];
+        let messages: Vec<_> =
+            columns.iter().chain(&changes).filter_map(|bytes| wire::sent(bytes, published)).collect();
+        self.push(messages, now, 8 + (seed % 50) as i64);
+        for table in
+            changes.iter().flat_map(|bytes| wire::tables(bytes)).filter(|table| !self.published[*table as usize])
+        {
+            self.gaps[table as usize].push(self.end);
+        }
+    }
+
+    fn push(&mut self, messages: Vec<Vec<u8>>, time: Millis, bytes: i64) {
+        self.end += bytes;
         let tables = Rc::new(self.tables.clone());
-        self.log.push(Transaction { end: self.end, time: now, messages, tables });
+        self.log.push(Rc::new(Transaction { end: self.end, time, messages, tables }));
+    }
+
+    /// A table leaves the publication.
+    pub(crate) fn unpublish(&mut self, table: usize) {
+        self.published[table % 3] = false;
+        self.alterations += 1;
+    }
+
+    /// A statement writes all values of a column anew: the log does not tell it.
+    pub(crate) fn rewrite(&mut self, table: usize, now: Millis) {
+        let table = table % 3;
+        self.definitions[table].version += 1;
+        self.alterations += 1;
+        match table as u32 {
+            PRODUCTS => self.tables.products.values_mut().for_each(|category| {
+                *category = category.map(|category| (category + 1) % world::CATEGORIES);
+            }),
+            ORDERS => self.tables.orders.values_mut().for_each(|(user, _)| *user = (*user + 1) % world::USERS),
+            _ => self.tables.lines.values_mut().for_each(|(_, product)| *product = (*product + 1) % world::PRODUCTS),
+        }
+        self.push(Vec::new(), now, 8);
+        self.gaps[table].push(self.end);
+    }
+
+    /// A used column of a table is dropped.
+    pub(crate) fn break_table(&mut self, table: usize) {
+        self.definitions[table % 3].broken = true;
+        self.alterations += 1;
+    }
+
+    /// Every column is there again.
+    pub(crate) fn mend_tables(&mut self) {
+        for definition in self.definitions.iter_mut().filter(|definition| definition.broken) {
+            // It is another column than the one that was dropped.
+            *definition = Definition { version: definition.version + 1, broken: false };
+            self.alterations += 1;
+        }
+    }
+
+    /// Whether the log has told every change of a table from `from` to `to`.
+    pub(crate) fn tells(&self, table: usize, from: i64, to: i64) -> bool {
+        !self.gaps[table].iter().any(|gap| from < *gap && *gap <= to)
     }
 
     /// Somebody else's transactions make the log longer.
@@ -102,8 +174,13 @@ impl Server {
         until.checked_sub(1).map_or_else(Rc::default, |last| self.log[last].tables.clone())
     }
 
-    /// What is said of the slot to whoever asks.
-    pub(crate) fn look(&self) -> Slot {
+    /// The tables, each as of a place of its own.
+    pub(crate) fn tables_at_each(&self, places: [i64; 3]) -> Tables {
+        let [products, orders, lines] = places.map(|place| self.tables_at(place));
+        Tables { orders: orders.orders.clone(), lines: lines.lines.clone(), products: products.products.clone() }
+    }
+
+    fn look(&self) -> Slot {
         match self.slot {
             None => Slot::Missing,
             Some(SlotState { lost: true, .. }) => {
@@ -116,39 +193,18 @@ impl Server {
     }
 
     /// Whether a reader that stands at `held` should be able to go on: nobody but the reader itself has moved the slot.
-    pub(crate) fn keeps(&self, held: i64) -> bool {
+    pub(crate) fn leads_on(&self, held: i64) -> bool {
         self.slot.is_some_and(|slot| !slot.lost && slot.moved_to <= held)
     }
 
-    /// Makes a new slot in the place of any before; returns its place, and the tables as of it.
-    pub(crate) fn make_slot(&mut self, dictionary: &Dictionary) -> (i64, Snapshot) {
-        let place = self.end;
-        self.slot = Some(SlotState { confirmed: place, restart: place, lost: false, moved_to: place });
-        let last = self.log.last().map_or(0, |transaction| transaction.end);
-        let as_of = if self.plant == Some(Plant::SnapshotBeforeSlot) { last - 1 } else { place };
-        (place, snapshot(&self.tables_at(as_of), dictionary))
-    }
-
-    /// The number of the first transaction that a reader is sent which asks for what comes after `place`.
-    pub(crate) fn start(&self, place: i64) -> usize {
-        let from = self.slot.map_or(place, |slot| place.max(slot.confirmed));
-        self.log.partition_point(|transaction| transaction.end <= from)
+    /// The number of the first transaction that the reader is sent.
+    pub(crate) fn first(&self) -> usize {
+        self.first
     }
 
     /// A transaction by its number.
-    pub(crate) fn transaction(&self, number: usize) -> Option<&Transaction> {
-        self.log.get(number)
-    }
-
-    /// The reader says that it has everything before `place`.
-    pub(crate) fn confirm(&mut self, place: i64) {
-        if let Some(slot) = &mut self.slot
-            && place > slot.confirmed
-        {
-            // It lags behind, as far as it had been confirmed before.
-            slot.restart = slot.confirmed;
-            slot.confirmed = place.min(self.end);
-        }
+    pub(crate) fn transaction(&self, number: usize) -> Option<Rc<Transaction>> {
+        self.log.get(number).cloned()
     }
 
     /// Somebody drops the slot.
@@ -171,24 +227,98 @@ impl Server {
     }
 }
 
-fn snapshot(tables: &Tables, dictionary: &Dictionary) -> Snapshot {
-    let few = "few ids do not collide";
-    let product = |number: usize| dictionary.product(&world::product(number)).expect(few);
-    let order = |(number, (user, created_at)): (&usize, &(usize, Millis))| {
-        OrderRow::counting(dictionary.order(&world::order(*number)), dictionary.user(&world::user(*user)), *created_at)
-    };
-    let line = |(number, (order, of)): (&usize, &(usize, usize))| LineRow {
-        order: dictionary.order(&world::order(*order)),
-        product: product(*of),
-        row: dictionary.row([number.to_string().as_bytes()]),
-    };
-    let listed = |(number, category): (&usize, &Option<usize>)| {
-        let key = |category: usize| dictionary.category(&world::category(category)).expect(few);
-        CatalogueRow { product: product(*number), category: category.map_or(CategoryKey::NONE, key) }
-    };
-    Snapshot {
-        orders: tables.orders.iter().map(order).collect(),
-        lines: tables.lines.iter().map(line).collect(),
-        catalogue: tables.products.iter().map(listed).collect(),
+/// The server as one process is connected to it.
+pub(crate) struct Connection(pub(crate) SharedServer);
+
+impl Database for Connection {
+    fn fingerprint(&self) -> StreamFingerprint {
+        IDENTITY
     }
+
+    fn end(&self) -> i64 {
+        self.0.borrow().end
+    }
+
+    fn definitions(&self) -> [Definition; 3] {
+        let server = self.0.borrow();
+        let unseen = server.plant == Some(Plant::DefinitionUnseen);
+        server.definitions.map(|definition| if unseen { Definition { version: 1, ..definition } } else { definition })
+    }
+
+    fn is_published(&self) -> bool {
+        let server = self.0.borrow();
+        let fits = |(published, definition): (&bool, &Definition)| *published || definition.broken;
+        server.plant == Some(Plant::PublicationUnseen) || server.published.iter().zip(&server.definitions).all(fits)
+    }
+
+    fn slot(&self) -> Slot {
+        self.0.borrow().look()
+    }
+
+    fn prepare(&mut self, publish: bool) {
+        let server = &mut *self.0.borrow_mut();
+        server.slot = None;
+        if publish {
+            for (published, definition) in server.published.iter_mut().zip(&server.definitions) {
+                *published |= !definition.broken;
+            }
+        }
+    }
+
+    fn make_slot(&mut self) -> i64 {
+        let server = &mut *self.0.borrow_mut();
+        let place = server.end;
+        server.slot = Some(SlotState { confirmed: place, restart: place, lost: false, moved_to: place });
+        place
+    }
+
+    fn copy(&self, table: u32, cutoff: Millis) -> Vec<u8> {
+        let server = self.0.borrow();
+        let last = server.log.last().map_or(0, |transaction| transaction.end);
+        let place = if server.plant == Some(Plant::SnapshotBeforeSlot) { last - 1 } else { server.end };
+        copy(&server.tables_at(place), table, cutoff)
+    }
+
+    fn start(&mut self, from: i64) {
+        let server = &mut *self.0.borrow_mut();
+        let from = server.slot.map_or(from, |slot| from.max(slot.confirmed));
+        server.first = server.log.partition_point(|transaction| transaction.end <= from);
+    }
+
+    fn confirm(&mut self, place: i64) {
+        let server = &mut *self.0.borrow_mut();
+        if let Some(slot) = &mut server.slot
+            && place > slot.confirmed
+        {
+            // It lags behind, as far as it had been confirmed before.
+            slot.restart = slot.confirmed;
+            slot.confirmed = place.min(server.end);
+        }
+    }
+}
+
+/// The rows as the source's queries choose them: orders after the cutoff, and all lines but those of older orders.
+fn copy(tables: &Tables, table: u32, cutoff: Millis) -> Vec<u8> {
+    let mut rows = String::new();
+    match table {
+        PRODUCTS => {
+            for (product, category) in &tables.products {
+                let category = category.map_or("\\N".to_owned(), world::category);
+                rows += &format!("{}\t{category}\n", world::product(*product));
+            }
+        }
+        ORDERS => {
+            for (order, (user, at)) in tables.orders.iter().filter(|(_, (_, at))| *at > cutoff) {
+                rows += &format!("{}\t{}\t{at}\n", world::order(*order), world::user(*user));
+            }
+        }
+        ORDER_ITEMS => {
+            let is_old = |order: &usize| tables.orders.get(order).is_some_and(|(_, at)| *at <= cutoff);
+            for (line, (order, product)) in tables.lines.iter().filter(|(_, (order, _))| !is_old(order)) {
+                rows += &format!("{}\t{}\t{line}\n", world::order(*order), world::product(*product));
+            }
+        }
+        _ => {}
+    }
+    rows.into_bytes()
 }

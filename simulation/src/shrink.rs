@@ -1,8 +1,9 @@
 //! Leaving out of a failing run whatever it fails without.
 
 use crate::operation::Operation;
+use crate::outcome::Failure;
 use crate::plant::Plant;
-use crate::run::{Failure, run};
+use crate::run::run;
 
 /// The fewest operations found that still fail, and how, within so many attempts.
 #[must_use]

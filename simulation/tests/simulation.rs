@@ -36,6 +36,7 @@ fn no_seed_differs() {
     let each = |count: usize| count as u64 / SEEDS;
     let [full, changes] = sum.checkpoints;
     assert!(each(sum.ticks) > 80, "ticks are compared: {sum:?}");
+    assert!(each(sum.partial) > 0 && each(sum.readings) > 3, "tables break, and are read again: {sum:?}");
     assert!(each(sum.restores) > 3 && sum.starts > sum.restores, "processes go on from checkpoints: {sum:?}");
     assert!(each(full) > 3 && each(changes) > 3 && sum.failed > 0, "checkpoints are taken, and fail: {sum:?}");
 }
@@ -118,6 +119,8 @@ planted! {
     an_fsync_that_does_nothing_is_found: FsyncIgnored,
     a_changed_key_that_leaves_its_row_is_found: KeyUpdateWithoutRetraction,
     a_dropped_truncate_is_found: TruncateDropped,
+    a_table_defined_anew_that_is_not_seen_is_found: DefinitionUnseen,
+    a_publication_changed_that_is_not_seen_is_found: PublicationUnseen,
     answering_a_delete_too_early_is_found: DeleteBeforeDurable,
     a_panic_is_found: Panic,
 }

@@ -57,23 +57,24 @@
 //! of readings fed, without proof. Position 0 stands for rows of no single place: resumed there, everything is read anew.
 
 pub mod adopt;
-mod apply;
 mod backoff;
 mod blockers;
-pub mod by_hand;
 mod charset;
 mod connection;
+mod context;
 mod copied;
 mod damage;
 mod definitions;
 mod diagnostic;
 mod ear;
+mod edit;
 mod error;
-mod expiry;
 mod feed;
 mod first_seen;
+mod follower;
 mod form;
 mod guard;
+mod health;
 mod ids;
 mod inspect;
 mod keys;
@@ -101,13 +102,13 @@ mod rows;
 mod schema_check;
 mod session;
 mod settings;
+pub mod simulation;
 mod slot;
 mod snapshot;
 #[cfg(test)]
 mod soak;
 mod spelling;
 mod sql;
-mod stream;
 mod table;
 mod table_cache;
 mod trial;

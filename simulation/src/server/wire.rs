@@ -1,6 +1,6 @@
 //! What the server's log says, in pgoutput's bytes.
 
-use sources::postgres::by_hand::{ORDER_ITEMS, ORDERS, PRODUCTS};
+use sources::postgres::simulation::{ORDER_ITEMS, ORDERS, PRODUCTS};
 
 use crate::plant::Plant;
 
@@ -33,17 +33,36 @@ pub(super) enum Value {
     Text(String),
 }
 
-/// The three tables' columns, as they are described before their first rows.
-pub(super) fn relations() -> Vec<Vec<u8>> {
-    vec![
-        relation(ORDERS, "orders", &[("order_id", true, TEXT), ("user_id", false, TEXT), ("created_at", false, INT8)]),
-        relation(
-            ORDER_ITEMS,
-            "order_items",
-            &[("line_id", true, INT8), ("order_id", false, TEXT), ("product_id", false, TEXT)],
-        ),
-        relation(PRODUCTS, "products", &[("product_id", true, TEXT), ("category_id", false, TEXT)]),
-    ]
+/// The three tables' columns, as they are described before their first rows. A broken table has lost its last one.
+pub(super) fn relations(broken: [bool; 3]) -> Vec<Vec<u8>> {
+    let products = [("product_id", true, TEXT), ("category_id", false, TEXT)];
+    let orders = [("order_id", true, TEXT), ("user_id", false, TEXT), ("created_at", false, INT8)];
+    let lines = [("line_id", true, INT8), ("order_id", false, TEXT), ("product_id", false, TEXT)];
+    let columns =
+        [(PRODUCTS, "products", &products[..]), (ORDERS, "orders", &orders), (ORDER_ITEMS, "order_items", &lines)];
+    let relation = |(id, name, columns): (u32, &str, &[(&str, bool, u32)])| {
+        let count = columns.len() - usize::from(broken[id as usize]);
+        relation(id, name, &columns[..count])
+    };
+    columns.into_iter().map(relation).collect()
+}
+
+/// The tables that a message is about.
+pub(super) fn tables(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    let numbers = if bytes[0] == b'T' { &bytes[6..] } else { &bytes[1..5] };
+    numbers.chunks_exact(4).map(|number| u32::from_be_bytes(number.try_into().expect("four bytes are a number")))
+}
+
+/// The message as it is sent of the tables that are published; none where it is about others alone.
+pub(super) fn sent(bytes: &[u8], is_published: impl Fn(u32) -> bool) -> Option<Vec<u8>> {
+    let kept: Vec<u32> = tables(bytes).filter(|table| is_published(*table)).collect();
+    match (bytes[0], kept.is_empty()) {
+        // One without tables is what a planted bug makes of it.
+        (b'T', _) if bytes.len() > 6 && kept.is_empty() => None,
+        (b'T', _) => Some(truncate(&kept, Plants::default())),
+        (_, true) => None,
+        (_, false) => Some(bytes.to_vec()),
+    }
 }
 
 fn relation(id: u32, name: &str, columns: &[(&str, bool, u32)]) -> Vec<u8> {

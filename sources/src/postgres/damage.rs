@@ -9,12 +9,11 @@
 use std::io::BufRead as _;
 
 use postgres::Transaction;
-use postgres::error::SqlState;
 use postgres::types::Type;
 use serde_json::{Map, Value as Json};
 
 use super::charset::{Charset, escaped};
-use super::error::Error;
+use super::error::{Error, is_row_error};
 use super::names::{self, Which};
 use super::sql;
 use super::table::{Scan, Skip, Source};
@@ -55,32 +54,6 @@ struct Spot {
 impl Spot {
     fn sql(&self) -> String {
         format!("t.tableoid = {} AND t.ctid = '{}'", self.stored, self.place)
-    }
-}
-
-/// Whether the server says this of the rows that it read, and not of the query, the session or itself.
-fn is_of_rows(error: &postgres::Error) -> bool {
-    error.code().is_some_and(is_row_state)
-}
-
-fn is_row_state(state: &SqlState) -> bool {
-    state.code().starts_with("22")
-        || [&SqlState::DATA_CORRUPTED, &SqlState::INTERNAL_ERROR, &SqlState::PROGRAM_LIMIT_EXCEEDED].contains(&state)
-}
-
-/// The same of the words of a replication session.
-pub(super) fn is_of_a_row(words: &str) -> bool {
-    let state = words.split("SQLSTATE ").nth(1).and_then(|rest| rest.get(..5));
-    state.is_some_and(|state| is_row_state(&SqlState::from_code(state)))
-}
-
-/// An error of a reading, as one of a row if it is.
-pub(super) fn of_rows(source: &Source<'_>, error: Error) -> Error {
-    match error {
-        Error::Server(error) if is_of_rows(&error) => {
-            Error::Row { which: source.which, table: source.table.to_owned(), error }
-        }
-        other => other,
     }
 }
 
@@ -158,7 +131,7 @@ impl Scan<'_> {
         source: &Source<'_>,
         part: &str,
     ) -> Result<Option<String>, Error> {
-        self.stop.check()?;
+        self.check_stop()?;
         self.pulse.ask();
         // The error ends this part of the transaction alone.
         let mut attempt = transaction.transaction()?;
@@ -166,7 +139,7 @@ impl Scan<'_> {
         attempt.rollback()?;
         match read {
             Ok(()) => Ok(None),
-            Err(Error::Server(error)) if is_of_rows(&error) => Ok(Some(super::words(&error))),
+            Err(Error::Server(error)) if is_row_error(&error) => Ok(Some(super::words(&error))),
             Err(error) => Err(error),
         }
     }
@@ -205,18 +178,4 @@ fn value(transaction: &mut Transaction<'_>, copy: &str, charset: Charset) -> Opt
     transaction.copy_out(copy).ok()?.read_until(b'\n', &mut line).ok()?;
     let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
     Some(charset.decode(bytes).map_or_else(|| escaped(bytes), Into::into))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_server_says_of_a_row_is_told_from_the_rest() {
-        assert!(is_of_a_row("invalid internal value for enum: 7 (SQLSTATE 22P03)"));
-        assert!(is_of_a_row("missing chunk number 0 for toast value 1 in pg_toast_2 (SQLSTATE XX001)"));
-        assert!(!is_of_a_row("publication \"vitrine\" does not exist (SQLSTATE 42704)"));
-        assert!(!is_of_a_row("terminating connection due to administrator command (SQLSTATE 57P01)"));
-        assert!(!is_of_a_row("unknown server error") && !is_of_a_row("SQLSTATE "));
-    }
 }

@@ -6,19 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::GenericClient;
-use postgres::types::Type;
-
 use super::error::Error;
 use super::slot::Lsn;
-
-/// Whether the slot's sender has nothing to do until we say something, or there is none. At work it waits for nothing, or
-/// for a disk.
-const SENDER_RESTS: &str = "
-    SELECT a.pid IS NULL
-        OR COALESCE(lower(a.wait_event) IN ('walsenderwaitforwal', 'walsendermain', 'walsenderwritedata'), false)
-    FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
-    WHERE s.slot_name::text = $1";
 
 /// What came, and what should have.
 pub(super) struct Ear {
@@ -41,35 +30,25 @@ impl Ear {
         self.missing_since = None;
     }
 
-    /// Looks whether something is missing, of a log that ends at `end` now: an error if it has been for so long.
-    pub(super) fn listen(
-        &mut self,
-        client: &mut impl GenericClient,
-        slot: &str,
-        end: Lsn,
-        limit: Duration,
-    ) -> Result<(), Error> {
-        if !self.misses(end) {
-            return Ok(());
-        }
-        let rows = client.query_typed(SENDER_RESTS, &[(&slot, Type::TEXT)])?;
-        if rows.first().is_some_and(|row| !row.get::<_, bool>(0)) {
+    /// The sender is idle, or not: an error if the log has been missing for so long while it was.
+    pub(super) fn sender(&mut self, idle: bool, at: Instant, limit: Duration) -> Result<(), Error> {
+        if !idle {
             self.missing_since = None;
         }
         match self.missing_since {
-            Some(since) if since.elapsed() >= limit => Err(Error::NoLog(limit)),
+            Some(since) if at.saturating_duration_since(since) >= limit => Err(Error::NoLog(limit)),
             _ => Ok(()),
         }
     }
 
-    /// Whether what the log had at the last look has not come.
-    fn misses(&mut self, end: Lsn) -> bool {
+    /// Whether a part of the log that was there at the last look has not come. `end`: where the log ends now.
+    pub(super) fn misses(&mut self, end: Lsn, at: Instant) -> bool {
         let known = std::mem::replace(&mut self.end, end);
         if self.heard >= known {
             self.missing_since = None;
             return false;
         }
-        self.missing_since.get_or_insert_with(Instant::now);
+        self.missing_since.get_or_insert(at);
         true
     }
 }
@@ -80,13 +59,23 @@ mod tests {
 
     #[test]
     fn only_what_was_there_at_the_last_look_is_missed() {
-        let mut ear = Ear::new(Lsn(100));
-        assert!(!ear.misses(Lsn(200)), "it may be on its way");
-        assert!(ear.misses(Lsn(200)) && ear.missing_since.is_some());
+        let (mut ear, now) = (Ear::new(Lsn(100)), Instant::now());
+        assert!(!ear.misses(Lsn(200), now), "it may be on its way");
+        assert!(ear.misses(Lsn(200), now) && ear.missing_since.is_some());
         ear.hear(Lsn(150));
         assert!(ear.missing_since.is_none(), "something comes");
-        assert!(ear.misses(Lsn(200)));
+        assert!(ear.misses(Lsn(200), now));
         ear.hear(Lsn(200));
-        assert!(!ear.misses(Lsn(200)) && !ear.misses(Lsn(200)));
+        assert!(!ear.misses(Lsn(200), now) && !ear.misses(Lsn(200), now));
+    }
+    #[test]
+    fn only_an_idle_sender_makes_silence_a_fault() {
+        let (mut ear, now, limit) = (Ear::new(Lsn(100)), Instant::now(), Duration::from_secs(20));
+        ear.misses(Lsn(200), now);
+        assert!(ear.misses(Lsn(200), now));
+        assert!(ear.sender(true, now, limit).is_ok());
+        assert!(ear.sender(false, now + limit, limit).is_ok(), "it is at work");
+        assert!(ear.misses(Lsn(200), now + limit) && ear.sender(true, now + limit, limit).is_ok());
+        assert!(matches!(ear.sender(true, now + 2 * limit, limit), Err(Error::NoLog(_))));
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use pgwire_replication::PgWireError;
+use postgres::error::SqlState;
 use thiserror::Error;
 
 use super::connection::{NoConnection, words};
@@ -62,6 +63,14 @@ pub(super) enum Error {
 }
 
 impl Error {
+    /// The error of reading that table, as one of a row where it is one.
+    pub(super) fn of_row(self, which: Which, table: &str) -> Error {
+        match self {
+            Error::Server(error) if is_row_error(&error) => Error::Row { which, table: table.to_owned(), error },
+            other => other,
+        }
+    }
+
     /// What went wrong while rows of a copy came.
     pub(super) fn of_copy(error: io::Error) -> Error {
         match error.downcast::<postgres::Error>() {
@@ -69,6 +78,22 @@ impl Error {
             Err(error) => Error::Protocol(error.to_string()),
         }
     }
+}
+
+/// Whether the server's error is about a row that it read, and not about the query, the session or the server itself.
+pub(super) fn is_row_error(error: &postgres::Error) -> bool {
+    error.code().is_some_and(is_row_state)
+}
+
+/// The same for the text of an error in a replication session.
+pub(super) fn is_row_error_text(text: &str) -> bool {
+    let state = text.split("SQLSTATE ").nth(1).and_then(|rest| rest.get(..5));
+    state.is_some_and(|state| is_row_state(&SqlState::from_code(state)))
+}
+
+fn is_row_state(state: &SqlState) -> bool {
+    state.code().starts_with("22")
+        || [&SqlState::DATA_CORRUPTED, &SqlState::INTERNAL_ERROR, &SqlState::PROGRAM_LIMIT_EXCEEDED].contains(&state)
 }
 
 impl From<pgoutput::Error> for Error {
@@ -79,4 +104,18 @@ impl From<pgoutput::Error> for Error {
 
 fn listed(findings: &[Diagnostic]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_of_a_row_is_told_from_the_rest() {
+        assert!(is_row_error_text("invalid internal value for enum: 7 (SQLSTATE 22P03)"));
+        assert!(is_row_error_text("missing chunk number 0 for toast value 1 in pg_toast_2 (SQLSTATE XX001)"));
+        assert!(!is_row_error_text("publication \"vitrine\" does not exist (SQLSTATE 42704)"));
+        assert!(!is_row_error_text("terminating connection due to administrator command (SQLSTATE 57P01)"));
+        assert!(!is_row_error_text("unknown server error") && !is_row_error_text("SQLSTATE "));
+    }
 }

@@ -8,14 +8,14 @@ use dataflow::feed::{Feed, FeedProgress, Position, StreamFingerprint, WorkerCont
 use dataflow::inputs::Inputs;
 use dataflow::source_status::{Progress, SourceStatus, State};
 
+use super::context::{Context, FeedBatch, Link};
 use super::liveness::Pulse;
 use super::progress::Flow;
-use super::reader::{Link, Reader, Step};
-use super::{Definitions, NAME, STREAM, Source};
+use super::{Definitions, NAME, Resumed, STREAM, Source, reader};
 use crate::side_thread::SideThread;
 
 /// Changes that wait for the feed.
-const STEPS_MAX: usize = 256;
+const BATCHES_MAX: usize = 256;
 
 /// Time between two positions made known while nothing is fed.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -24,17 +24,22 @@ pub(super) struct TablesFeed {
     // Before the thread: it is dropped first, and that ends what the thread waits for.
     link: Option<FeedLink>,
     _thread: Option<SideThread>,
-    status: Arc<SourceStatus>,
     pulse: Arc<Pulse>,
-    flow: Arc<Flow>,
     silence_max: Duration,
     silent: bool,
     place: String,
+    fed: FedState,
+    noted: Noted,
+}
+
+/// What was fed, and the positions after it.
+pub(super) struct FedState {
+    flow: Arc<Flow>,
+    status: Arc<SourceStatus>,
     stream: Arc<str>,
     fingerprint: Option<StreamFingerprint>,
-    /// What the tables were when they were read last.
+    /// The definitions of the tables when they were read last.
     definitions: Definitions,
-    noted: Noted,
 }
 
 /// The position that was last made known.
@@ -45,20 +50,56 @@ struct Noted {
 
 /// The feed's ends of what leads to the reader.
 struct FeedLink {
-    steps: Receiver<Step>,
-    fed: SyncSender<()>,
+    batches: Receiver<FeedBatch>,
+    taken: SyncSender<()>,
+}
+
+impl FedState {
+    pub(super) fn new(flow: Arc<Flow>, status: Arc<SourceStatus>, resumed: Option<&Resumed>) -> FedState {
+        let fingerprint = resumed.and_then(|rows| rows.fingerprint);
+        let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
+        FedState { flow, status, stream: STREAM.into(), fingerprint, definitions }
+    }
+
+    /// Feeds one change; returns its rows.
+    pub(super) fn take(&mut self, batch: FeedBatch, inputs: &mut Inputs) -> usize {
+        let FeedBatch { change, next, fingerprint, reached, reading } = batch;
+        let rows = change.len();
+        change.give(inputs);
+        self.fingerprint = fingerprint;
+        if let Some(reading) = reading {
+            self.definitions = reading.definitions;
+        }
+        // A number of readings has no end to lag behind.
+        let end = fingerprint.map_or(next, |_| self.flow.end().max(next));
+        self.status.accepted(rows as u64);
+        self.status.partition(&self.stream, 0, Progress { next, end });
+        self.flow.reach(reached);
+        self.flow.feed(rows, next, reading.map(|reading| reading.spoils));
+        rows
+    }
+
+    /// The positions after everything fed.
+    pub(super) fn positions(&self, out: &mut Vec<Position>) {
+        out.push(Position {
+            stream: self.stream.clone(),
+            partition: 0,
+            next: self.flow.next(),
+            fingerprint: self.fingerprint,
+        });
+        self.definitions.positions(out);
+    }
 }
 
 impl TablesFeed {
     /// Starts the reader. Where no thread can be started the source stops and says so.
     pub(super) fn open(source: &Source, worker: &WorkerContext) -> TablesFeed {
-        let (steps_in, steps) = sync_channel(STEPS_MAX);
-        let (fed, fed_out) = sync_channel(1);
+        let (batches_in, batches) = sync_channel(BATCHES_MAX);
+        let (taken, taken_out) = sync_channel(1);
         let pulse = Arc::new(Pulse::new());
         let resumed = source.take_resumed();
-        let fingerprint = resumed.as_ref().and_then(|rows| rows.fingerprint);
-        let definitions = resumed.as_ref().map(|rows| rows.definitions).unwrap_or_default();
-        let reader = Reader {
+        let fed = FedState::new(source.flow.clone(), source.status.clone(), resumed.as_ref());
+        let context = Context {
             settings: source.settings.clone(),
             target: source.target.clone(),
             clock: source.clock.clone(),
@@ -67,24 +108,20 @@ impl TablesFeed {
             dictionary: worker.dictionary.clone(),
             pulse: pulse.clone(),
             flow: source.flow.clone(),
-            link: Link { steps: steps_in, fed: fed_out, waker: worker.waker.clone() },
+            link: Link { batches: batches_in, taken: taken_out, waker: worker.waker.clone() },
         };
-        let thread = SideThread::spawn("postgres", move |stop| reader.run(resumed, &stop));
+        let thread = SideThread::spawn("postgres", move |stop| reader::run(&context, resumed, &stop));
         if let Err(error) = &thread {
             source.status.state(0, State::Stopped(format!("the reader's thread cannot be started: {error}")));
         }
         TablesFeed {
-            link: thread.is_ok().then_some(FeedLink { steps, fed }),
+            link: thread.is_ok().then_some(FeedLink { batches, taken }),
             _thread: thread.ok(),
-            status: source.status.clone(),
             pulse,
-            flow: source.flow.clone(),
             silence_max: source.settings.silence_max,
             silent: false,
             place: source.target.place().to_owned(),
-            stream: STREAM.into(),
-            fingerprint,
-            definitions,
+            fed,
             noted: Noted { next: None, at: Instant::now() },
         }
     }
@@ -96,32 +133,15 @@ impl TablesFeed {
             let seconds = self.silence_max.as_secs();
             let reason = format!("PostgreSQL at {} has not answered for {seconds} s, still waiting", self.place);
             tracing::warn!(source = NAME, reason, "the server is silent");
-            self.status.state(0, State::Retrying(reason));
+            self.fed.status.state(0, State::Retrying(reason));
         }
         self.silent = silent;
-    }
-
-    /// Feeds one change; returns its rows.
-    fn take(&mut self, step: Step, inputs: &mut Inputs) -> usize {
-        let rows = step.change.len();
-        step.change.give(inputs);
-        self.fingerprint = step.fingerprint;
-        if let Some(reading) = step.reading {
-            self.definitions = reading.definitions;
-        }
-        // A number of readings has no end to lag behind.
-        let end = step.fingerprint.map_or(step.next, |_| self.flow.end().max(step.next));
-        self.status.accepted(rows as u64);
-        self.status.partition(&self.stream, 0, Progress { next: step.next, end });
-        self.flow.reach(step.reached);
-        self.flow.feed(rows, step.next, step.reading.map(|reading| reading.spoils));
-        rows
     }
 
     /// Whether the position is to be made known though nothing was fed: at the start, when the rows are those of no place
     /// any more, and now and then while the log moves on without anything of ours.
     fn is_elsewhere(&mut self) -> bool {
-        let next = Some(self.flow.next());
+        let next = Some(self.fed.flow.next());
         let moved = self.noted.next != next;
         let soon = self.noted.next.is_none() || next == Some(0);
         let elsewhere = moved && (soon || self.noted.at.elapsed() >= NOTE_EVERY);
@@ -135,20 +155,20 @@ impl TablesFeed {
         self.link = None;
         let reason = "the reader ended unexpectedly, please restart".to_owned();
         tracing::error!(source = NAME, reason, "the tables are not read any more");
-        self.status.state(0, State::Stopped(reason));
+        self.fed.status.state(0, State::Stopped(reason));
     }
 }
 
 impl Feed for TablesFeed {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
-        let (mut records, mut steps) = (0usize, 0usize);
+        let (mut records, mut batches) = (0usize, 0usize);
         while let Some(link) = &self.link {
-            match link.steps.try_recv() {
-                Ok(step) => {
+            match link.batches.try_recv() {
+                Ok(batch) => {
                     // There is room: a reader that waits for it takes one before it reads again.
-                    let _ = link.fed.try_send(());
-                    steps += 1;
-                    records += self.take(step, inputs);
+                    let _ = link.taken.try_send(());
+                    batches += 1;
+                    records += self.fed.take(batch, inputs);
                     if records >= budget {
                         break;
                     }
@@ -161,21 +181,15 @@ impl Feed for TablesFeed {
             }
         }
         // A reading that changes nothing has moved the position all the same.
-        let moved = steps > 0 || self.is_elsewhere();
+        let moved = batches > 0 || self.is_elsewhere();
         FeedProgress {
             records: records.max(usize::from(moved)),
-            waiting: self.flow.rows(),
-            reached: self.flow.reached(),
+            waiting: self.fed.flow.rows(),
+            reached: self.fed.flow.reached(),
         }
     }
 
     fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position {
-            stream: self.stream.clone(),
-            partition: 0,
-            next: self.flow.next(),
-            fingerprint: self.fingerprint,
-        });
-        self.definitions.positions(out);
+        self.fed.positions(out);
     }
 }

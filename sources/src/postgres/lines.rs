@@ -34,6 +34,11 @@ impl Lines {
         }
     }
 
+    /// Whether rows have keys.
+    pub(super) fn is_by_key(&self) -> bool {
+        matches!(self, Lines::ByKey(_))
+    }
+
     /// The line of this row, where rows have keys.
     pub(super) fn get(&self, row: RowKey) -> Option<(OrderKey, ProductKey)> {
         match self {

@@ -1,288 +1,300 @@
-//! Following the server's log: where to go on, reading everything when the log does not say, and then change by change.
-//!
-//! ```text
-//! connect ─▶ same server, or one that may take its place? ─▶ tables, publication, slot ─┬─ the log goes on where we are ──────────────┐
-//!                                                       └─ it does not ─▶ new slot, its snapshot read ┤
-//!                                       (the difference to the rows held is one step) ◀───────────────┘
-//!                                                                                       ▼
-//!                                                                                    stream
-//! ```
+//! Follows the server's log: takes the steps of the [`Follower`] on a real server.
 
-use std::time::Duration;
+use std::sync::mpsc::TrySendError;
+use std::time::{Duration, Instant};
 
 use dataflow::source_status::State;
-use postgres::Client;
+use dataflow::time::Millis;
+use pgwire_replication::ReplicationEvent;
 
-use super::charset::Charset;
-use super::connection::{Connection, Target, Who};
+use super::connection::{Connection, Target};
+use super::context::{Context, FeedBatch};
 use super::error::Error;
-use super::names::{Tables, Which};
-use super::places::Place;
-use super::reader::{Health, LOOK_AGAIN, Reader, Reading, Step};
+use super::follower::{Event, Examined, Follower, LogMessage, Report, Step};
+use super::health::Health;
+use super::opening::Opening;
 use super::release_table::release_table;
-use super::resume::{Decision, Found, Origin, ResumeState, SyncedAt};
 use super::schema_check::{self, SchemaCheck};
-use super::session::{Server, Session};
-use super::slot::{self, Lsn, Slot};
-use super::snapshot::How;
+use super::session::{Session, from_wire};
+use super::slot::{self, Lsn};
 use super::spelling::Spelling;
-use super::stream::{self, Stream};
-use super::table_cache::TableCache;
-use super::{Definitions, Resumed, damage, making, publication, trial};
-use crate::side_thread::Stop;
+use super::{NAME, Resumed, making, publication, snapshot, trial};
+use crate::side_thread::{Stop, Stopped};
 
-/// How often it is looked whether the server has let go of the slot, and how many times.
-const RELEASE_LOOK_EVERY: Duration = Duration::from_millis(100);
-const RELEASE_LOOKS_MAX: usize = 20;
+/// The longest wait before the other duties are seen to.
+const TICK: Duration = Duration::from_millis(100);
 
-/// What is known from following the log so far.
-pub(super) struct Log {
-    pub(super) memory: TableCache,
-    pub(super) standing: ResumeState,
-    /// What the tables were when they were looked at last, as far as they could be followed: by this process or the one
-    /// before it.
-    definitions: Definitions,
-    /// When the window was swept last.
-    pub(super) swept: u64,
+/// Rows of changes that wait for the feed; a larger change waits alone.
+const ROWS_MAX: usize = 100_000;
+
+/// How soon a full feed is tried again.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// PostgreSQL counts time from the year 2000, in microseconds.
+const EPOCH_MS: i64 = 946_684_800_000;
+
+/// How often the slot is checked for the server's old sender, and how many times.
+const RELEASE_CHECK_EVERY: Duration = Duration::from_millis(100);
+const RELEASE_CHECKS_MAX: usize = 20;
+
+/// Follows the log of one server.
+pub(super) struct LogReader {
+    follower: Follower,
     /// The server's process that served the last session.
     sender: Option<i32>,
-    /// Everything there was at the start has come.
-    pub(super) live: bool,
-    /// Rows of an earlier process are gone on from.
-    resumed: bool,
 }
 
-/// A server that answers, and what was found there.
-struct Reached {
+/// A connection to the server, and the replication session beside it.
+struct Connected<'a> {
+    context: &'a Context,
+    stop: &'a Stop,
     client: Connection,
-    session: Session,
-    server: Server,
-    survey: SchemaCheck,
+    session: Option<Session>,
+    /// The server's process that serves the session.
+    sender: &'a mut Option<i32>,
 }
 
-impl Log {
-    pub(super) fn new(resumed: Option<Resumed>) -> Self {
-        let resumed = resumed.as_ref();
-        let has_rows = resumed.is_some();
-        let (mut memory, standing) = (TableCache::of_log(resumed), ResumeState::of(resumed));
-        memory.count_lines();
-        let definitions = resumed.map(|rows| rows.definitions).unwrap_or_default();
-        Log { memory, standing, definitions, swept: 0, sender: None, live: false, resumed: has_rows }
-    }
-
-    /// Connects and follows, until something fails.
-    pub(super) fn turn(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
-        let done = self.follow(reader, health, stop);
-        match &done {
-            Err(Error::Resync(reason)) => self.spoil(reader, reason.clone()),
-            // Read anew, the row is refused alone; the log would end at its change again and again.
-            Err(Error::Said(words)) if damage::is_of_a_row(words) => {
-                self.spoil(reader, format!("the server cannot read a row that changed: {words}"));
-            }
-            // The log before us is to be read as of a time when there was no such publication.
-            Err(Error::Said(words)) if words.contains("publication") && words.contains("42704") => {
-                self.spoil(reader, "the publication was removed and made again".to_owned());
-            }
-            _ => {}
-        }
-        done
-    }
-
-    /// From here on the log does not tell what becomes of the rows held.
-    pub(super) fn spoil(&mut self, reader: &Reader, reason: String) {
-        self.standing.spoil(reason);
-        reader.flow.stale();
-    }
-
-    /// From here on changes of this table are passed over.
-    pub(super) fn miss(&mut self, reader: &Reader, which: Which) {
-        let table = reader.settings.tables.name(which);
-        self.standing.miss(which, format!("table {table} could not be followed"));
-        reader.flow.stale();
-    }
-
-    /// Looks at the tables.
-    pub(super) fn survey(&self, client: &mut Client, tables: &Tables) -> Result<SchemaCheck, Error> {
-        let mut survey = SchemaCheck::read(client, tables)?;
-        if self.standing.has_missed(Which::OrderItems) {
-            survey.leave_out_lines(tables);
-        }
-        Ok(survey)
-    }
-
-    fn follow(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
-        let settings = &reader.settings;
-        reader.pulse.ask();
-        let mut client = reader.target.connect_unless(&stop.signal())?;
-        let findings = schema_check::server(&mut *client, settings)?;
-        if !findings.is_empty() {
-            return Err(Error::Layout(findings));
-        }
-        let survey = self.survey(&mut client, &settings.tables)?;
-        let refused = release_table(&mut client, &settings.publication)?;
-        if self.standing.held.is_none() && !survey.findings.is_empty() {
-            return Err(Error::Layout(survey.all().into_iter().chain(refused).collect()));
-        }
-        self.recognise(reader, &survey);
-        self.release(&mut client, &settings.slot, stop)?;
-        let slot = slot::look(&mut *client, &settings.slot)?;
-        let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
-        let mut floor = self.standing.confirmed(Lsn(reader.kept()), known);
-        let who = Target::who(&mut client)?;
-        let at = client.reached().clone();
-        let charset = survey.layout.charset;
-        let opened = open(reader, (&at, &who), charset, self.standing.place(), floor, stop);
-        let (session, server) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return Err(Error::Busy(trial::refused(&mut client, error)?)),
-        };
-        match self.standing.origin(&server, reader.settings.adopt.names(server.system)) {
-            Origin::Same => {}
-            Origin::Successor(reason) => self.spoil(reader, reason),
-            Origin::Stranger(held) => return Err(stranger(reader, &server, held)),
-        }
-        let mut reached = Reached { client, session, server, survey };
-        if let Some(reason) = self.settle(reader, &mut reached, &slot)? {
-            reached.survey.leave_out_lines(&settings.tables);
-            if let Some(finding) = trial::snapshots(&mut *reached.client, &settings.slot)? {
-                return Err(Error::Busy(finding));
-            }
-            if reached.survey.all_broken() == [true; 3] {
-                return Err(Error::Layout(reached.survey.all()));
-            }
-            floor = self.read(reader, &mut reached, &reason, stop)?;
-            (reached.session, reached.server) = open(reader, (&at, &who), charset, floor, floor, stop)?;
-            if self.standing.origin(&reached.server, false) != Origin::Same {
-                return Err(Error::Resync("another server answers than the one whose tables were read".to_owned()));
-            }
-        }
-        let Reached { mut client, mut session, server, survey } = reached;
-        let spelling = Spelling::read(&mut *client, &survey.layout, &mut self.memory.zones)?;
-        self.sender = Some(session.is_beside(&mut client, &stop.signal())?);
-        session.start(&stop.signal())?;
-        reader.pulse.rest();
-        let ends = stream::Ends { floor, target: server.end };
-        Stream::new(reader, self, survey, spelling, client, session, ends).run(health, stop)
-    }
-
-    /// Ends the sender of a session that was given up, where the server still has it: it would keep the slot to itself
-    /// until the server notices too.
-    fn release(&mut self, client: &mut Connection, slot: &str, stop: &Stop) -> Result<(), Error> {
-        let Some(pid) = self.sender.take() else { return Ok(()) };
-        for _ in 0..RELEASE_LOOKS_MAX {
-            if !slot::end_sender(&mut **client, slot, pid)? {
-                break;
-            }
-            stop.wait(RELEASE_LOOK_EVERY)?;
-        }
-        Ok(())
+impl LogReader {
+    pub(super) fn new(context: &Context, resumed: Option<Resumed>) -> Self {
+        let Context { settings, target, dictionary, clock, status, flow, .. } = context;
+        let (settings, place, clock) = (settings.clone(), target.place(), clock.clone());
+        let (dictionary, status, flow) = (dictionary.clone(), status.clone(), flow.clone());
+        let follower = Follower::new(settings, place, dictionary, clock, status, flow, resumed.as_ref());
+        LogReader { follower, sender: None }
     }
 
     /// Nothing was read yet: how changes are found may be decided again.
     pub(super) fn is_fresh(&self) -> bool {
-        self.standing.held.is_none() && !self.resumed
+        self.follower.is_fresh()
     }
 
-    /// Whether the tables are those that the rows held came from.
-    fn recognise(&mut self, reader: &Reader, survey: &SchemaCheck) {
-        for which in Which::ALL {
-            let Some(identity) = survey.identity(which) else { continue };
-            let now = identity.fingerprint();
-            let table = reader.settings.tables.name(which);
-            match self.definitions.0[which as usize].replace(now) {
-                Some(before) if before == now => {}
-                Some(_) => self.spoil(reader, schema_check::another(table)),
-                // A checkpoint of a version that wrote ids otherwise has none.
-                None if self.standing.held.is_some() => {
-                    self.spoil(reader, format!("it is not known what table {table} was when it was read"));
-                }
-                None => {}
+    /// Connects and follows, until something fails.
+    pub(super) fn turn(&mut self, context: &Context, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        let done = self.follow(context, health, stop);
+        if let Err(error) = &done {
+            self.follower.failed(error);
+        }
+        done
+    }
+
+    fn follow(&mut self, context: &Context, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        let settings = &context.settings;
+        context.pulse.ask();
+        let mut client = context.target.connect_unless(&stop.signal())?;
+        let findings = schema_check::server(&mut *client, settings)?;
+        if !findings.is_empty() {
+            return Err(Error::Layout(findings));
+        }
+        let examined = examine(context, &mut client)?;
+        let mut connected = Connected { context, stop, client, session: None, sender: &mut self.sender };
+        let follower = &mut self.follower;
+        follower.drive(Event::Connected(examined), |follower, step| connected.perform(follower, step, health))?;
+        let mut ticked = Instant::now();
+        loop {
+            let received = connected.session()?.next(TICK)?;
+            if let Some(message) = received.as_ref().and_then(message) {
+                let event = Event::Message(message);
+                follower.drive(event, |follower, step| connected.perform(follower, step, health))?;
+            }
+            if ticked.elapsed() >= TICK {
+                stop.check()?;
+                ticked = Instant::now();
+                let event = Event::Tick { at: ticked, open_tick: context.status.open_tick() };
+                follower.drive(event, |follower, step| connected.perform(follower, step, health))?;
             }
         }
     }
+}
 
-    /// Why everything has to be read anew, if it has to: then the slot is gone and the publication is what it should be.
-    fn settle(&mut self, reader: &Reader, reached: &mut Reached, slot: &Slot) -> Result<Option<String>, Error> {
-        let (settings, Reached { client, server, survey, .. }) = (&reader.settings, reached);
-        let needed = survey.needed(&mut **client, settings)?;
-        let decision = self.standing.decide(&Found {
-            slot: (slot, &settings.slot),
-            end: server.end,
-            altered: needed.is_some(),
-            broken: survey.all_broken(),
+fn message(event: &ReplicationEvent) -> Option<LogMessage<'_>> {
+    Some(match event {
+        ReplicationEvent::Begin { final_lsn, .. } => LogMessage::Begin(from_wire(*final_lsn)),
+        ReplicationEvent::XLogData { data, .. } => LogMessage::Change(data),
+        ReplicationEvent::Commit { end_lsn, commit_time_micros, .. } => {
+            let time = u64::try_from(commit_time_micros.div_euclid(1000).saturating_add(EPOCH_MS)).unwrap_or(0);
+            LogMessage::Commit { end: from_wire(*end_lsn), time }
+        }
+        ReplicationEvent::KeepAlive { wal_end, .. } => LogMessage::KeepAlive { end: from_wire(*wal_end) },
+        ReplicationEvent::Message { .. } | ReplicationEvent::StoppedAt { .. } => return None,
+    })
+}
+
+/// The tables as they are now. A table whose changes the server refuses leaves the publication.
+fn examine(context: &Context, client: &mut Connection) -> Result<Examined, Error> {
+    let check = SchemaCheck::read(&mut **client, &context.settings.tables)?;
+    let refused = release_table(client, &context.settings.publication)?;
+    Ok(Examined { check, refused })
+}
+
+impl Connected<'_> {
+    fn session(&mut self) -> Result<&mut Session, Error> {
+        self.session.as_mut().ok_or_else(|| Error::Protocol("there is no replication session".to_owned()))
+    }
+
+    fn perform(
+        &mut self,
+        follower: &mut Follower,
+        step: Step,
+        health: &mut Health,
+    ) -> Result<Option<Event<'static>>, Error> {
+        let settings = &self.context.settings;
+        Ok(Some(match step {
+            Step::CheckSlot => {
+                self.release_slot()?;
+                Event::SlotChecked(slot::look(&mut *self.client, &settings.slot)?)
+            }
+            Step::OpenSession { from, confirmed } => self.open(follower, from, confirmed)?,
+            Step::CheckPublication => Event::PublicationChecked(self.needed_publication(follower.check())?),
+            Step::Prepare { slot, publication } => {
+                publication::renew(&mut self.client, settings, &slot, publication.as_deref())?
+                    .map_err(|finding| Error::Layout(vec![finding]))?;
+                if let Some(finding) = trial::snapshots(&mut *self.client, &settings.slot)? {
+                    return Err(Error::Busy(finding));
+                }
+                Event::Prepared
+            }
+            Step::ReadTables { key, without } => self.read(follower, &key, without)?,
+            Step::Stream => self.stream(follower)?,
+            Step::CheckTables => self.check_tables()?,
+            Step::CheckSender => {
+                let idle = slot::is_sender_idle(&mut *self.client, &settings.slot)?;
+                Event::SenderChecked { idle, at: Instant::now() }
+            }
+            Step::Feed(batch) => {
+                self.feed(batch)?;
+                return Ok(None);
+            }
+            Step::Refuse(letter) => {
+                let (context, stop) = (self.context, self.stop);
+                let session = self.session()?;
+                context.scan(letter.offset, |time| session.rest(time, stop)).refuse(letter)?;
+                return Ok(None);
+            }
+            Step::Confirm(place) => {
+                self.session()?.confirm(place);
+                return Ok(None);
+            }
+            Step::Report => {
+                self.report(follower.report(), health);
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Ends the sender of a session that was given up, where the server still has it: it would keep the slot to itself
+    /// until the server notices too.
+    fn release_slot(&mut self) -> Result<(), Error> {
+        let Some(pid) = self.sender.take() else { return Ok(()) };
+        for _ in 0..RELEASE_CHECKS_MAX {
+            if !slot::end_sender(&mut *self.client, &self.context.settings.slot, pid)? {
+                break;
+            }
+            self.stop.wait(RELEASE_CHECK_EVERY)?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, follower: &Follower, from: Lsn, confirmed: Lsn) -> Result<Event<'static>, Error> {
+        let (settings, target, signal) = (&self.context.settings, &self.context.target, self.stop.signal());
+        let who = Target::who(&mut self.client)?;
+        let at = self.client.reached().clone();
+        let opened = Session::open(settings, target, (&at, &who), from, confirmed).and_then(|mut session| {
+            let server = session.identify(&signal)?;
+            session.receive(follower.layout().charset, &signal)?;
+            Ok((session, server))
         });
-        let reason = match decision {
-            Decision::GoOn => return Ok(None),
-            Decision::Wait(finding) => return Err(Error::Busy(finding)),
-            Decision::Mend(finding) => return Err(Error::Layout(vec![finding])),
-            Decision::Resync(reason) => reason,
+        match opened {
+            Ok((session, server)) => {
+                self.session = Some(session);
+                Ok(Event::Identified { server, adopted: settings.adopt.names(server.system) })
+            }
+            Err(error) => Err(Error::Busy(trial::refused(&mut self.client, error)?)),
+        }
+    }
+
+    fn needed_publication(&mut self, check: Option<&SchemaCheck>) -> Result<Option<String>, Error> {
+        Ok(match check {
+            Some(check) => check.needed(&mut *self.client, &self.context.settings)?,
+            None => None,
+        })
+    }
+
+    /// Makes a slot and reads the tables as of its place.
+    fn read(&mut self, follower: &mut Follower, key: &[String], without: [bool; 3]) -> Result<Event<'static>, Error> {
+        let Connected { context, stop, client, session: Some(session), .. } = self else {
+            return Err(Error::Protocol("there is no replication session".to_owned()));
         };
-        self.spoil(reader, reason.clone());
-        publication::renew(client, settings, slot, needed.as_deref())?
-            .map_err(|finding| Error::Layout(vec![finding]))?;
-        Ok(Some(reason))
-    }
-
-    /// Reads all tables that can be read as of a new slot's place, which is returned.
-    fn read(&mut self, reader: &Reader, reached: &mut Reached, reason: &str, stop: &Stop) -> Result<Lsn, Error> {
-        let Reached { client, session, server, survey } = reached;
-        let (place, snapshot) = making::make(reader, client, session, stop)?;
-        let key = survey.identity(Which::OrderItems).map(|identity| &*identity.key).unwrap_or_default();
-        let how = How::Log { snapshot: &snapshot, key, without: survey.all_broken() };
-        let scan = &mut reader.scan(place.0, stop);
-        let now = reader.clock.now();
-        reader.allow_reading(client)?;
-        let change = self.memory.read(client, &reader.settings, &reader.dictionary, now, &how, scan)?;
+        let (place, snapshot) = making::make(context, client, session, stop)?;
+        let as_of: Millis = context.clock.now();
+        let cutoff = context.settings.span(as_of).cutoff();
+        let plan = Opening { settings: &context.settings, snapshot: Some(&snapshot), without, cutoff, key: Some(key) };
+        let scan = context.scan(place.0, |time| stop.wait(time));
+        context.allow_reading(client)?;
+        let change = snapshot::read(&mut follower.cache, client, &plan, &context.dictionary, as_of, &scan)?;
         client.expect_answers();
-        reader.status.state(0, State::CatchingUp);
-        reader.pulse.rest();
-        if let Some(held) = self.standing.held {
-            let (from, to) = (held.place, place);
-            tracing::warn!(
-                source = super::NAME, %from, %to, reason,
-                "the log does not tell the changes in this range: the tables were read, what differs shows in one tick"
-            );
-        }
-        self.standing.read(place, server);
-        self.swept = now;
-        let fingerprint = self.standing.held.map(|held| held.fingerprint());
-        let reading = Some(Reading { spoils: reader.flow.spoils(), definitions: self.definitions });
-        for which in Which::ALL.into_iter().filter(|which| survey.broken(*which).is_some()) {
-            self.miss(reader, which);
-        }
-        let step = Step { change, next: place.0, fingerprint, reached: None, reading };
-        stream::hand(reader, session, step, stop)?;
-        Ok(place)
+        context.status.state(0, State::CatchingUp);
+        context.pulse.rest();
+        Ok(Event::TablesRead { place, change, as_of })
     }
-}
 
-/// A session that goes on at `place` with everything before `kept` confirmed.
-fn open(
-    reader: &Reader,
-    at: (&Place, &Who),
-    charset: Charset,
-    place: Lsn,
-    kept: Lsn,
-    stop: &Stop,
-) -> Result<(Session, Server), Error> {
-    let mut session = Session::open(&reader.settings, &reader.target, at, place, kept)?;
-    let server = session.identify(&stop.signal())?;
-    session.receive(charset, &stop.signal())?;
-    Ok((session, server))
-}
+    /// From now on the log comes.
+    fn stream(&mut self, follower: &mut Follower) -> Result<Event<'static>, Error> {
+        let spelling = Spelling::read(&mut *self.client, &follower.layout(), &mut follower.cache.zones)?;
+        let Connected { context, stop, client, session: Some(session), sender } = self else {
+            return Err(Error::Protocol("there is no replication session".to_owned()));
+        };
+        **sender = Some(session.is_beside(client, &stop.signal())?);
+        session.start(&stop.signal())?;
+        context.pulse.rest();
+        Ok(Event::Streaming { spelling, at: Instant::now() })
+    }
 
-/// Nobody has said that this server's tables may take the place of the rows held.
-fn stranger(reader: &Reader, server: &Server, held: SyncedAt) -> Error {
-    let (place, system) = (reader.target.place(), server.system);
-    Error::OtherServer(format!(
-        "this is another server than the rows came from, or an earlier copy of it: system {system}, timeline {} here, \
-         system {}, timeline {} there. If it is to take that server's place (a restore, pg_upgrade), confirm it: run \
-         vitrine postgres adopt, or set [postgres] adopt = \"{system}\"; the tables are then read anew as a difference, \
-         histories and checkpoints stay. If not, set [postgres] url to that server ({place} is not). It is looked at again \
-         every {} s",
-        server.timeline,
-        held.system,
-        held.timeline,
-        LOOK_AGAIN.as_secs()
-    ))
+    /// Looks at what the log does not tell.
+    fn check_tables(&mut self) -> Result<Event<'static>, Error> {
+        let context = self.context;
+        context.pulse.ask();
+        let examined = examine(context, &mut self.client)?;
+        let publication = self.needed_publication(Some(&examined.check))?;
+        let end = Lsn(slot::end(&mut *self.client)?);
+        context.pulse.rest();
+        Ok(Event::TablesChecked { examined, publication, end, at: Instant::now() })
+    }
+
+    /// Hands a change over, waiting for room; the server hears of us meanwhile.
+    fn feed(&mut self, batch: FeedBatch) -> Result<(), Error> {
+        let (context, stop, rows) = (self.context, self.stop, batch.change.len());
+        let session = self.session()?;
+        while context.flow.rows() > 0 && context.flow.rows() + rows > ROWS_MAX {
+            session.rest(AGAIN, stop)?;
+        }
+        context.flow.hand(rows);
+        let mut held = batch;
+        loop {
+            match context.link.batches.try_send(held) {
+                Ok(()) => break,
+                Err(TrySendError::Disconnected(_)) => return Err(Stopped.into()),
+                Err(TrySendError::Full(batch)) => held = batch,
+            }
+            session.rest(AGAIN, stop)?;
+        }
+        context.link.waker.wake();
+        tracing::trace!(source = NAME, rows, "a change was handed over");
+        Ok(())
+    }
+
+    /// Makes known how following goes.
+    fn report(&self, report: Report, health: &mut Health) {
+        let context = self.context;
+        match report {
+            Report::Broken(reasons) => {
+                let place = context.target.place();
+                health.bad(context, format!("PostgreSQL at {place}: {reasons}; the other tables are followed"));
+            }
+            Report::Live => {
+                health.good(context);
+                context.status.state(0, State::Live);
+            }
+            Report::CatchingUp => context.status.state(0, State::CatchingUp),
+        }
+    }
 }

@@ -9,9 +9,9 @@ use dataflow::source_status::State;
 use super::NAME;
 use super::blockers::{self, Activity};
 use super::connection::{Connection, words};
+use super::context::Context;
 use super::diagnostic::Diagnostic;
 use super::error::Error;
-use super::reader::Reader;
 use super::session::Session;
 use super::slot::Lsn;
 use crate::side_thread::Stop;
@@ -24,29 +24,29 @@ const PARTING_MAX: Duration = Duration::from_secs(2);
 
 /// Makes the slot in this session. Returns its place, and the snapshot's name.
 pub(super) fn make(
-    reader: &Reader,
+    context: &Context,
     client: &mut Connection,
     session: &mut Session,
     stop: &Stop,
 ) -> Result<(Lsn, String), Error> {
     let signal = stop.signal();
     let pid = session.is_beside(client, &signal)?;
-    let mut watch = Watch { reader, pid, named: None, lost_since: None };
-    let made = session.make_slot(&reader.settings.slot, LOOK_EVERY, &signal, || watch.look(client));
+    let mut watch = Watch { context, pid, named: None, lost_since: None };
+    let made = session.make_slot(&context.settings.slot, LOOK_EVERY, &signal, || watch.look(client));
     if made.is_err() {
         client.part(PARTING_MAX);
         if let Err(error) = blockers::end(&mut **client, pid) {
             tracing::debug!(source = NAME, reason = words(&error), "the session is not ended by hand");
         }
     } else if watch.named.is_some() {
-        reader.status.state(0, State::CatchingUp);
+        context.status.state(0, State::CatchingUp);
     }
     made
 }
 
 /// Looks at the session from beside it.
 struct Watch<'a> {
-    reader: &'a Reader,
+    context: &'a Context,
     pid: i32,
     /// The last finding that was logged, without what changes every second.
     named: Option<String>,
@@ -57,8 +57,8 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn look(&mut self, client: &mut Connection) -> Result<(), Error> {
         // The question that is asked beside the long one proves that the server is there.
-        self.reader.pulse.ask();
-        let doing = format!("the making of the replication slot {}", self.reader.settings.slot);
+        self.context.pulse.ask();
+        let doing = format!("the making of the replication slot {}", self.context.settings.slot);
         match blockers::of(&mut **client, self.pid, &doing)? {
             Activity::Busy(found) => {
                 self.lost_since = None;
@@ -70,18 +70,18 @@ impl Watch<'_> {
             // The answer may be on its way.
             Activity::Gone | Activity::Idle => {
                 let since = self.lost_since.get_or_insert_with(Instant::now);
-                let limit = self.reader.settings.answer_max;
+                let limit = self.context.settings.answer_max;
                 if since.elapsed() >= limit { Err(Error::NoAnswer(limit)) } else { Ok(()) }
             }
         }
     }
 
     fn name(&mut self, finding: &Diagnostic) {
-        let text = format!("PostgreSQL at {}: {finding}", self.reader.target.place());
+        let text = format!("PostgreSQL at {}: {finding}", self.context.target.place());
         if self.named.as_ref() != Some(&finding.mend) {
             tracing::warn!(source = NAME, reason = text, "the server does not make the slot yet");
             self.named = Some(finding.mend.clone());
         }
-        self.reader.status.state(0, State::Retrying(text));
+        self.context.status.state(0, State::Retrying(text));
     }
 }

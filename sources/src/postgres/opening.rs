@@ -1,6 +1,7 @@
 //! The transaction in which tables are read, and what is read of each in it: for a refresh, for the log's snapshot, and for a
 //! replay.
 
+use dataflow::dictionary::Dictionary;
 use dataflow::time::Millis;
 use postgres::{Client, IsolationLevel, Transaction};
 
@@ -12,8 +13,9 @@ use super::layout::{self, Layout};
 use super::names::Which;
 use super::spelling::Spelling;
 use super::sql::{self, Queries};
-use super::table::{Scan, Source};
+use super::table::{RowSink, Scan, Source};
 use super::zone::Zones;
+use crate::refusals::Refusals;
 
 /// What is to be read.
 #[derive(Clone, Copy)]
@@ -64,27 +66,46 @@ impl<'a> Opening<'a> {
     /// What is read of a table.
     pub(super) fn source(&self, which: Which, layout: &Layout, spelling: &Spelling) -> Source<'a> {
         let queries = self.queries(layout, spelling);
-        let (query, others) = match which {
+        let (query, key) = match which {
             Which::Products => (queries.products(), None),
             Which::Orders => (queries.orders(), None),
             Which::OrderItems => (queries.lines(self.key), self.key),
         };
-        Source::new(&self.settings.tables, which, query, spelling, others.unwrap_or_default())
+        Source::new(&self.settings.tables, which, query, spelling, key)
+    }
+
+    /// Gives every row of the tables to `sink`, without the rows that the server cannot read.
+    pub(super) fn read_tables(
+        &self,
+        opened: &mut Opened<'_>,
+        damage: &mut Damage,
+        dictionary: &Dictionary,
+        refusals: &mut Refusals,
+        scan: &Scan<'_>,
+        sink: &mut impl RowSink,
+    ) -> Result<(), Error> {
+        let Opened { transaction, layout, spelling } = opened;
+        for which in Which::ALL.into_iter().filter(|which| !self.without[*which as usize]) {
+            let mut source = self.source(which, layout, spelling);
+            scan.without_damage(transaction, damage, &mut source, refusals)?;
+            scan.table(transaction, &source, dictionary, refusals, sink)?;
+        }
+        Ok(())
     }
 
     /// Reads with `attempt`, and again without the rows at which the server failed.
-    pub(super) fn attempts<'s, T>(
+    pub(super) fn attempts<T>(
         &self,
         client: &mut Client,
         zones: &mut Zones,
         damage: &mut Damage,
-        scan: &mut Scan<'s>,
-        mut attempt: impl FnMut(Opened<'_>, &mut Damage, &mut Scan<'s>) -> Result<T, Error>,
+        scan: &Scan<'_>,
+        mut attempt: impl FnMut(Opened<'_>, &mut Damage) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let (which, failed) = match attempt(self.open(client, zones)?, damage, scan) {
+            let (which, failed) = match attempt(self.open(client, zones)?, damage) {
                 Err(error @ Error::Row { which, .. }) if attempts < ATTEMPTS_MAX => (which, error),
                 done => return done,
             };

@@ -1,15 +1,16 @@
-//! Diagnostic changes by reading again: read, hand the difference over, wait, again.
+//! Finds changes by reading the tables again: reads, hands the difference over, waits.
 
 use std::time::{Duration, Instant};
 
 use dataflow::source_status::State;
 
 use super::connection::Connection;
+use super::context::{Context, FeedBatch, ReadingInfo};
 use super::error::Error;
-use super::reader::{Health, Reader, Reading, Step};
-use super::snapshot::How;
+use super::health::Health;
+use super::opening::Opening;
 use super::table_cache::TableCache;
-use super::{Definitions, Resumed};
+use super::{Definitions, Resumed, snapshot};
 use crate::side_thread::{Stop, Stopped};
 
 /// Time between two looks at an idle connection.
@@ -32,12 +33,12 @@ impl PollingReader {
     }
 
     /// Reads once and waits for the time of the next reading.
-    pub(super) fn turn(&mut self, reader: &Reader, health: &mut Health, stop: &Stop) -> Result<(), Error> {
-        let done = self.read(reader, stop).and_then(|()| {
-            health.good(reader);
-            reader.flow.reach(None);
-            reader.status.state(0, State::Live);
-            self.idle(reader, stop)
+    pub(super) fn turn(&mut self, context: &Context, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+        let done = self.read(context, stop).and_then(|()| {
+            health.good(context);
+            context.flow.reach(None);
+            context.status.state(0, State::Live);
+            self.idle(context, stop)
         });
         if !matches!(done, Ok(()) | Err(Error::Layout(_))) {
             self.client = None;
@@ -46,40 +47,42 @@ impl PollingReader {
     }
 
     /// Reads the tables once and waits until the difference has been fed.
-    fn read(&mut self, reader: &Reader, stop: &Stop) -> Result<(), Error> {
-        reader.pulse.ask();
+    fn read(&mut self, context: &Context, stop: &Stop) -> Result<(), Error> {
+        context.pulse.ask();
         let client = match &mut self.client {
             Some(client) => client,
-            None => self.client.insert(reader.target.connect_unless(&stop.signal())?),
+            None => self.client.insert(context.target.connect_unless(&stop.signal())?),
         };
-        let (settings, dictionary, now) = (&reader.settings, &reader.dictionary, reader.clock.now());
-        let scan = &mut reader.scan(self.count, stop);
-        reader.allow_reading(client)?;
-        let change = self.memory.read(client, settings, dictionary, now, &How::Again, scan)?;
+        let (settings, now) = (&context.settings, context.clock.now());
+        let cutoff = settings.span(now).cutoff();
+        let plan = Opening { settings, snapshot: None, without: [false; 3], cutoff, key: None };
+        let scan = context.scan(self.count, |time| stop.wait(time));
+        context.allow_reading(client)?;
+        let change = snapshot::read(&mut self.memory, client, &plan, &context.dictionary, now, &scan)?;
         client.expect_answers();
-        reader.pulse.rest();
+        context.pulse.rest();
         self.count += 1;
-        reader.flow.hand(change.len());
-        let reading = Reading { spoils: reader.flow.spoils(), definitions: Definitions::default() };
-        let step = Step { change, next: self.count, fingerprint: None, reached: None, reading: Some(reading) };
-        reader.link.steps.send(step).map_err(|_| Stopped)?;
-        reader.link.waker.wake();
-        reader.link.fed.recv().map_err(|_| Stopped)?;
+        context.flow.hand(change.len());
+        let reading = ReadingInfo { spoils: context.flow.spoils(), definitions: Definitions::default() };
+        let batch = FeedBatch { change, next: self.count, fingerprint: None, reached: None, reading: Some(reading) };
+        context.link.batches.send(batch).map_err(|_| Stopped)?;
+        context.link.waker.wake();
+        context.link.taken.recv().map_err(|_| Stopped)?;
         Ok(())
     }
 
     /// Waits for the next reading, and notices a lost connection before it.
-    fn idle(&mut self, reader: &Reader, stop: &Stop) -> Result<(), Error> {
-        let until = Instant::now() + reader.settings.refresh;
+    fn idle(&mut self, context: &Context, stop: &Stop) -> Result<(), Error> {
+        let until = Instant::now() + context.settings.refresh;
         loop {
-            reader.pulse.rest();
+            context.pulse.rest();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
             stop.wait(left.min(LOOK_EVERY))?;
             if let Some(client) = &mut self.client {
-                reader.pulse.ask();
+                context.pulse.ask();
                 client.check_connection()?;
             }
         }

@@ -5,22 +5,20 @@ use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
 use std::time::Duration;
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::{CategoryKey, RowKey};
+use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
-use postgres::{Client, Transaction};
+use postgres::Client;
 
 use super::connection::Target;
 use super::damage::Damage;
 use super::error::Error;
 use super::liveness::Pulse;
-use super::names::{OrderTime, Which};
-use super::opening::{Opened, Opening};
-use super::pg_time::Writing;
-use super::table::Scan;
+use super::names::OrderTime;
+use super::opening::Opening;
+use super::table::{Row, RowSink, Scan, Skip};
 use super::zone::Zones;
 use super::{NAME, Settings, SettingsError};
-use crate::fault::{category_key, id};
 use crate::refusals::Refusals;
 use crate::replay::{Asked, Refused, Tables};
 use crate::side_thread::SideThread;
@@ -78,14 +76,14 @@ pub fn read(
     let _reader = SideThread::spawn("replay-tables", {
         let (pulse, at_work, dictionary) = (pulse.clone(), pulse.clone(), dictionary.clone());
         move |stop| {
-            let mut scan =
-                Scan { status: &status, letters: &letters, pulse: &pulse, stop: &stop, reading: 0, session: None };
+            let pause = Box::new(|time| stop.wait(time));
+            let scan = Scan { status: &status, letters: &letters, pulse: &pulse, pause, reading: 0 };
             pulse.ask();
             let read = target.connect_unless(&stop.signal()).map_err(Error::from);
             let read = read.and_then(|mut client| {
                 let tell = Arc::new(move |_| at_work.ask());
                 client.allow_telling(settings.statement_timeout, "the reading of the tables", tell)?;
-                scan_tables(&mut client, &settings, asked, &dictionary, &mut scan)
+                scan_tables(&mut client, &settings, asked, &dictionary, &scan)
             });
             // Nobody waits any more where the reading was given up.
             let _ = done.send(read);
@@ -111,77 +109,45 @@ fn scan_tables(
     settings: &Settings,
     asked: Asked,
     dictionary: &Dictionary,
-    scan: &mut Scan<'_>,
+    scan: &Scan<'_>,
 ) -> Result<Tables, Error> {
     let cutoff = asked.from.saturating_sub(asked.window_ms);
-    let opening = Opening { settings, snapshot: None, without: [false; 3], cutoff, key: None };
+    let plan = Opening { settings, snapshot: None, without: [false; 3], cutoff, key: None };
     let (mut zones, mut damage, mut refusals) = (Zones::default(), Damage::default(), Refusals::default());
-    opening.attempts(client, &mut zones, &mut damage, scan, |opened, damage, scan| {
-        scan_once(&opening, opened, damage, asked, dictionary, &mut refusals, scan)
-    })
+    let found = plan.attempts(client, &mut zones, &mut damage, scan, |mut opened, damage| {
+        let mut found = Found { tables: Tables::default(), accepted: 0, asked };
+        plan.read_tables(&mut opened, damage, dictionary, &mut refusals, scan, &mut found)?;
+        opened.transaction.commit()?;
+        Ok(found)
+    })?;
+    scan.status.accepted(found.accepted);
+    Ok(found.tables)
 }
 
-fn scan_once(
-    opening: &Opening<'_>,
-    opened: Opened<'_>,
-    damage: &mut Damage,
+/// Takes the rows that the replay asks for.
+struct Found {
+    tables: Tables,
+    accepted: u64,
     asked: Asked,
-    dictionary: &Dictionary,
-    refusals: &mut Refusals,
-    scan: &mut Scan<'_>,
-) -> Result<Tables, Error> {
-    let Opened { mut transaction, layout, spelling } = opened;
-    let tables = &opening.settings.tables;
-    let (mut found, mut accepted) = (Tables::default(), 0);
-    let mut source = |which, transaction: &mut Transaction<'_>, scan: &Scan<'_>, refusals: &mut Refusals| {
-        let mut source = opening.source(which, &layout, &spelling);
-        scan.without_damage(transaction, damage, &mut source, refusals)?;
-        Ok::<_, Error>(source)
-    };
+}
 
-    let (product, category) = (&*tables.products.product_id, &*tables.products.category_id);
-    let products = source(Which::Products, &mut transaction, scan, refusals)?;
-    scan.table(&mut transaction, &products, refusals, |row| {
-        let product = dictionary.product(id(row.text(0)?.as_deref(), product)?)?;
-        let category = row.text(1).and_then(|text| category_key(text.as_deref(), category, dictionary));
-        found
-            .catalogue
-            .push(CatalogueRow { product, category: category.as_ref().copied().unwrap_or(CategoryKey::NONE) });
-        category?;
-        accepted += 1;
-        Ok(())
-    })?;
+impl RowSink for Found {
+    fn product(&mut self, product: ProductKey, category: Option<CategoryKey>) {
+        self.tables.catalogue.push(CatalogueRow { product, category: category.unwrap_or(CategoryKey::NONE) });
+        self.accepted += u64::from(category.is_some());
+    }
 
-    let Some(writing) = layout.time.map(Writing::of_column) else { return Ok(found) };
-    let (order, user) = (&*tables.orders.order_id, &*tables.orders.user_id);
-    let status = tables.status_at().zip(tables.orders.status.as_ref());
-    let orders = source(Which::Orders, &mut transaction, scan, refusals)?;
-    scan.table(&mut transaction, &orders, refusals, |row| {
-        let created_at = row.millis(2, writing, &spelling.zone)?;
-        let counts = match status {
-            Some((column, status)) => status.counts(row.text(column)?.as_deref()),
-            None => true,
-        };
-        if counts && asked.counts(created_at) {
-            let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
-            let user = dictionary.user(id(row.text(1)?.as_deref(), user)?);
-            found.orders.push(OrderRow::counting(order, user, created_at));
-            accepted += 1;
+    fn order<'c>(&mut self, row: &Row<'_, 'c>) -> Result<(), Skip<'c>> {
+        let Some(created_at) = row.created_at()? else { return Ok(()) };
+        if row.counts()? && self.asked.counts(created_at) {
+            self.tables.orders.push(OrderRow::counting(row.order()?, row.user()?, created_at));
+            self.accepted += 1;
         }
         Ok(())
-    })?;
+    }
 
-    let (order, product) = (&*tables.order_items.order_id, &*tables.order_items.product_id);
-    let lines = source(Which::OrderItems, &mut transaction, scan, refusals)?;
-    scan.table(&mut transaction, &lines, refusals, |row| {
-        let order = dictionary.order(id(row.text(0)?.as_deref(), order)?);
-        let product = dictionary.product(id(row.text(1)?.as_deref(), product)?)?;
-        found.lines.push(LineRow { order, product, row: RowKey::NONE });
-        accepted += 1;
-        Ok(())
-    })?;
-
-    transaction.commit()?;
-    scan.status.accepted(accepted);
-    Ok(found)
+    fn line(&mut self, line: LineRow) {
+        self.tables.lines.push(line);
+        self.accepted += 1;
+    }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
 use super::charset::{Charset, escaped};
 use super::form::Form;
 use super::keys::Identity;
@@ -147,6 +149,12 @@ impl Place {
             _ => None,
         }
     }
+}
+
+/// These values of a row as one JSON object.
+pub(super) fn to_json(places: &[Place], tuple: &Tuple<'_>) -> String {
+    let value = |place: &Place| (place.name.clone(), place.shown(tuple).map_or(Json::Null, Json::from));
+    Json::Object(places.iter().map(value).collect::<Map<_, _>>()).to_string()
 }
 
 #[cfg(test)]

@@ -179,9 +179,11 @@ impl ResumeState {
     }
 
     /// The tables were read as of that place of that server's log. Those that could not be are missed from then on.
-    pub(super) fn read(&mut self, place: Lsn, server: &Server) {
-        self.held = Some(SyncedAt { place, system: server.system, timeline: server.timeline });
+    pub(super) fn read(&mut self, place: Lsn, server: &Server) -> SyncedAt {
+        let held = SyncedAt { place, system: server.system, timeline: server.timeline };
+        self.held = Some(held);
         (self.stale, self.missed) = (None, [None, None, None]);
+        held
     }
 
     /// A transaction that ends at `end` is whole. Whether it is among the rows only from now on: what was there already

@@ -6,12 +6,11 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
 use dataflow::time::Millis;
-use serde_json::{Map, Value as Json};
 
-use super::apply::{Edit, Partly};
+use super::edit::{Edit, Partly};
 use super::names::Which;
 use super::pgoutput::{Tuple, Value};
-use super::relation::{Field, Place, Route};
+use super::relation::{Field, Place, Route, to_json};
 use crate::fault::{Fault, category_key, id};
 
 /// What the log tells of one row.
@@ -248,12 +247,6 @@ impl<'r, 't> Row<'r, 't> {
         let tuple = self.told.now().or(self.told.before());
         tuple.map(|tuple| to_json(&self.route.columns, tuple)).unwrap_or_default()
     }
-}
-
-/// These values of a row as one JSON object.
-pub(super) fn to_json(places: &[Place], tuple: &Tuple<'_>) -> String {
-    let value = |place: &Place| (place.name.clone(), place.shown(tuple).map_or(Json::Null, Json::from));
-    Json::Object(places.iter().map(value).collect::<Map<_, _>>()).to_string()
 }
 
 #[cfg(test)]

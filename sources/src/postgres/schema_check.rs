@@ -43,6 +43,11 @@ pub(super) struct SchemaCheck {
 }
 
 impl SchemaCheck {
+    /// Of tables that are known otherwise than from a server.
+    pub(super) fn of(layout: Layout, identities: [Option<Identity>; 3], findings: Findings) -> SchemaCheck {
+        SchemaCheck { layout, readable: findings.is_empty(), identities, findings }
+    }
+
     pub(super) fn read(client: &mut impl GenericClient, tables: &Tables) -> Result<SchemaCheck, postgres::Error> {
         let (layout, mut findings) = layout::found(client, tables)?;
         let readable = findings.is_empty();

@@ -19,8 +19,16 @@ const END: &str = "
     SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END
             - '0/0'::pg_lsn)::bigint";
 
+/// Whether the slot's sender has nothing to do until we say something, or there is none. At work it waits for nothing, or
+/// for a disk.
+const SENDER_IDLE: &str = "
+    SELECT a.pid IS NULL
+        OR COALESCE(lower(a.wait_event) IN ('walsenderwaitforwal', 'walsendermain', 'walsenderwritedata'), false)
+    FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+    WHERE s.slot_name::text = $1";
+
 /// A place in the log, written as PostgreSQL does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Lsn(pub(super) i64);
 
 impl fmt::Display for Lsn {
@@ -89,6 +97,12 @@ pub(super) fn end_sender(client: &mut impl GenericClient, name: &str, pid: i32) 
 pub(super) fn end(client: &mut impl GenericClient) -> Result<i64, postgres::Error> {
     let rows = client.query_typed(END, &[])?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0))
+}
+
+/// Whether the slot's sender has nothing to send, or waits for its reader, or is not there.
+pub(super) fn is_sender_idle(client: &mut impl GenericClient, name: &str) -> Result<bool, postgres::Error> {
+    let rows = client.query_typed(SENDER_IDLE, &[(&name, Type::TEXT)])?;
+    Ok(rows.first().is_none_or(|row| row.get(0)))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use dataflow::tables::{LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
-use super::apply::Edit;
+use super::edit::Edit;
 use super::table_cache::{Change, Span, TableCache};
 
 const HOUR_MS: u64 = 3_600_000;

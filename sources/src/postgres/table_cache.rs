@@ -1,5 +1,12 @@
 //! What is remembered of the tables: the rows that were fed, so that whatever comes next is a difference.
 
+mod counting;
+mod expiry;
+mod reading;
+mod transact;
+
+pub(super) use expiry::sweep_every;
+
 use std::collections::{HashMap, HashSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
@@ -168,4 +175,14 @@ impl TableCache {
         });
         self.deleted.forget(&sold, span.now, span.cutoff(), change);
     }
+}
+
+/// Adds changes of orders to a change.
+fn orders(change: &mut Change) -> impl FnMut(OrderKey, (UserKey, Placed), Diff) {
+    |order, (user, placed), diff| change.orders.push((OrderRow { order, user, placed }, diff))
+}
+
+/// Adds changes of the catalogue to a change.
+fn products(change: &mut Change) -> impl FnMut(ProductKey, CategoryKey, Diff) {
+    |product, category, diff| change.catalogue.push((CatalogueRow { product, category }, diff))
 }

@@ -1,52 +1,15 @@
 //! Single changes of rows, applied to what is remembered: what differs afterwards is the change that is fed.
 
-use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
-use dataflow::time::{Diff, Millis};
+use dataflow::ids::{OrderKey, ProductKey, RowKey};
+use dataflow::tables::{LineRow, OrderRow, Placed};
 
-use super::names::Which;
-use super::table_cache::{Change, Span, TableCache};
-
-/// One change of one row, in keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Edit {
-    Order(OrderRow),
-    OrderGone(OrderKey),
-    Line(LineRow),
-    /// A line that was there before, under the key `from`.
-    LineChanged {
-        from: RowKey,
-        line: LineRow,
-    },
-    LineGone(RowKey),
-    Product(CatalogueRow),
-    ProductGone(ProductKey),
-    /// Some of the row's values were not sent: they are what they were.
-    Partly(Box<Partly>),
-    Truncate(Which),
-}
-
-/// A row of which some values are what they were under the key `from`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Partly {
-    Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis>, counts: Option<bool> },
-    Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
-    Product { from: ProductKey, product: ProductKey },
-}
-
-impl Edit {
-    fn is_of_line(&self) -> bool {
-        match self {
-            Edit::Line(_) | Edit::LineChanged { .. } | Edit::LineGone(_) | Edit::Truncate(Which::OrderItems) => true,
-            Edit::Partly(partly) => matches!(**partly, Partly::Line { .. }),
-            _ => false,
-        }
-    }
-}
+use super::super::edit::{Edit, Partly};
+use super::super::names::Which;
+use super::{Change, Span, TableCache, orders, products};
 
 impl TableCache {
     /// Applies a whole transaction; returns how many orders it dated ahead, so that they do not count yet.
-    pub(super) fn transact(&mut self, mut edits: Vec<Edit>, span: Span, change: &mut Change) -> usize {
+    pub(in super::super) fn transact(&mut self, mut edits: Vec<Edit>, span: Span, change: &mut Change) -> usize {
         let mut ahead = 0;
         // Lines are last: which of them count hangs on the orders that are there when the transaction is whole.
         edits.retain(|edit| {
@@ -153,12 +116,4 @@ impl TableCache {
             Which::OrderItems => self.lines.keep(|_| false, &mut change.lines),
         }
     }
-}
-
-pub(super) fn orders(change: &mut Change) -> impl FnMut(OrderKey, (UserKey, Placed), Diff) {
-    |order, (user, placed), diff| change.orders.push((OrderRow { order, user, placed }, diff))
-}
-
-fn products(change: &mut Change) -> impl FnMut(ProductKey, CategoryKey, Diff) {
-    |product, category, diff| change.catalogue.push((CatalogueRow { product, category }, diff))
 }

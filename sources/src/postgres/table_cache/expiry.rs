@@ -7,8 +7,7 @@ use dataflow::ids::OrderKey;
 use dataflow::time::Millis;
 use foldhash::fast::RandomState;
 
-use super::apply::orders;
-use super::table_cache::{Change, Span, TableCache};
+use super::{Change, Span, TableCache, orders};
 
 /// A window is swept in about so many steps: what is held beyond it is a small part of what is held in it.
 const SWEEPS_PER_WINDOW: Millis = 200;
@@ -17,13 +16,13 @@ const SWEEPS_PER_WINDOW: Millis = 200;
 const SWEEP_EVERY_MIN: Millis = 1000;
 
 /// Time from one sweep to the next.
-pub(super) fn sweep_every(window_ms: Millis) -> Millis {
+pub(in super::super) fn sweep_every(window_ms: Millis) -> Millis {
     (window_ms / SWEEPS_PER_WINDOW).max(SWEEP_EVERY_MIN)
 }
 
 impl TableCache {
     /// Forgets what has left the window.
-    pub(super) fn sweep(&mut self, span: Span, change: &mut Change) {
+    pub(in super::super) fn sweep(&mut self, span: Span, change: &mut Change) {
         let cutoff = span.cutoff();
         let mut expired: HashSet<OrderKey, RandomState> = HashSet::default();
         self.orders.keep(
@@ -69,7 +68,7 @@ impl TableCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::apply::{Edit, Partly};
+    use crate::postgres::edit::{Edit, Partly};
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::{Ids, RowKey};
     use dataflow::rules::AHEAD_MS;

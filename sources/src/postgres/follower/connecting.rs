@@ -1,0 +1,167 @@
+//! From a new connection to the log: the server is recognised, the slot is judged, and where the log does not lead on from
+//! the rows held the tables are read anew.
+
+use dataflow::time::Millis;
+
+use super::super::NAME;
+use super::super::context::{CHECK_AGAIN, FeedBatch, ReadingInfo};
+use super::super::error::Error;
+use super::super::names::Which;
+use super::super::resume::{Decision, Found, Origin, SyncedAt};
+use super::super::schema_check::{self, SchemaCheck};
+use super::super::session::Server;
+use super::super::slot::{Lsn, Slot};
+use super::super::table_cache::Change;
+use super::{Examined, Follower, Session, Step};
+
+impl Follower {
+    pub(super) fn connected(&mut self, examined: Examined) -> Result<(), Error> {
+        let Examined { mut check, refused } = examined;
+        self.leave_out_missed_lines(&mut check);
+        self.steps.clear();
+        self.stream = None;
+        if self.resume.held.is_none() && !check.findings.is_empty() {
+            return Err(Error::Layout(check.all().into_iter().chain(refused).collect()));
+        }
+        self.recognise(&check);
+        self.session = Session { check: Some(check), ..Session::default() };
+        self.steps.push_back(Step::CheckSlot);
+        Ok(())
+    }
+
+    /// While lines were passed over, they can be read only with their orders.
+    pub(super) fn leave_out_missed_lines(&self, check: &mut SchemaCheck) {
+        if self.resume.has_missed(Which::OrderItems) {
+            check.leave_out_lines(&self.settings.tables);
+        }
+    }
+
+    /// Whether the tables are those that the rows held came from.
+    fn recognise(&mut self, check: &SchemaCheck) {
+        for which in Which::ALL {
+            let Some(identity) = check.identity(which) else { continue };
+            let now = identity.fingerprint();
+            match self.definitions.0[which as usize].replace(now) {
+                Some(before) if before == now => {}
+                Some(_) => self.spoil(schema_check::another(self.settings.tables.name(which))),
+                // A checkpoint of a version that wrote ids otherwise has none.
+                None if self.resume.held.is_some() => {
+                    let table = self.settings.tables.name(which);
+                    self.spoil(format!("it is not known what table {table} was when it was read"));
+                }
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn slot_checked(&mut self, slot: Slot) {
+        let known = if let Slot::At(confirmed) = slot { confirmed } else { Lsn(0) };
+        let confirmed = self.resume.confirmed(self.kept(), known);
+        self.session.slot = Some(slot);
+        self.session.floor = confirmed;
+        self.steps.push_back(Step::OpenSession { from: self.resume.place(), confirmed });
+    }
+
+    pub(super) fn identified(&mut self, server: Server, adopted: bool) -> Result<(), Error> {
+        let origin = self.resume.origin(&server, adopted && !self.session.has_read);
+        self.session.server = Some(server);
+        if self.session.has_read {
+            if origin != Origin::Same {
+                return Err(Error::Resync("another server answers than the one whose tables were read".to_owned()));
+            }
+            self.steps.push_back(Step::Stream);
+            return Ok(());
+        }
+        match origin {
+            Origin::Same => {}
+            Origin::Successor(reason) => self.spoil(reason),
+            Origin::Stranger(held) => return Err(stranger(&self.place, &server, held)),
+        }
+        self.steps.push_back(Step::CheckPublication);
+        Ok(())
+    }
+
+    pub(super) fn publication_checked(&mut self, needed: Option<String>) -> Result<(), Error> {
+        let (Some(check), Some(server), Some(slot)) =
+            (&self.session.check, self.session.server, self.session.slot.take())
+        else {
+            return Err(out_of_order());
+        };
+        let reason = match self.resume.decide(&Found {
+            slot: (&slot, &self.settings.slot),
+            end: server.end,
+            altered: needed.is_some(),
+            broken: check.all_broken(),
+        }) {
+            Decision::GoOn => {
+                self.steps.push_back(Step::Stream);
+                return Ok(());
+            }
+            Decision::Wait(finding) => return Err(Error::Busy(finding)),
+            Decision::Mend(finding) => return Err(Error::Layout(vec![finding])),
+            Decision::Resync(reason) => reason,
+        };
+        self.session.reason.clone_from(&reason);
+        self.spoil(reason);
+        self.steps.push_back(Step::Prepare { slot, publication: needed });
+        Ok(())
+    }
+
+    pub(super) fn prepared(&mut self) -> Result<(), Error> {
+        let Some(check) = &mut self.session.check else { return Err(out_of_order()) };
+        check.leave_out_lines(&self.settings.tables);
+        let without = check.all_broken();
+        if without == [true; 3] {
+            return Err(Error::Layout(check.all()));
+        }
+        let key = check.identity(Which::OrderItems).map(|identity| identity.key.clone()).unwrap_or_default();
+        self.steps.push_back(Step::ReadTables { key, without });
+        Ok(())
+    }
+
+    pub(super) fn tables_read(&mut self, place: Lsn, change: Change, as_of: Millis) -> Result<(), Error> {
+        let (Some(check), Some(server)) = (&self.session.check, self.session.server) else {
+            return Err(out_of_order());
+        };
+        let broken = check.all_broken();
+        if let Some(held) = self.resume.held {
+            let (from, to, reason) = (held.place, place, &self.session.reason);
+            tracing::warn!(
+                source = NAME, %from, %to, reason,
+                "the log does not tell the changes in this range: the tables were read, what differs shows in one tick"
+            );
+        }
+        let held = self.resume.read(place, &server);
+        self.swept = as_of;
+        let reading = Some(ReadingInfo { spoils: self.flow.spoils(), definitions: self.definitions });
+        for which in Which::ALL.into_iter().filter(|which| broken[*which as usize]) {
+            self.miss(which);
+        }
+        (self.session.floor, self.session.has_read) = (place, true);
+        let fingerprint = Some(held.fingerprint());
+        self.steps.push_back(Step::Feed(FeedBatch { change, next: place.0, fingerprint, reached: None, reading }));
+        self.steps.push_back(Step::OpenSession { from: place, confirmed: place });
+        Ok(())
+    }
+}
+
+/// An event came that nothing has asked for.
+pub(super) fn out_of_order() -> Error {
+    Error::Protocol("an answer to a question that was not asked".to_owned())
+}
+
+/// Nobody has said that this server's tables may take the place of the rows held.
+fn stranger(place: &str, server: &Server, held: SyncedAt) -> Error {
+    let system = server.system;
+    Error::OtherServer(format!(
+        "this is another server than the rows came from, or an earlier copy of it: system {system}, timeline {} here, \
+         system {}, timeline {} there. If it is to take that server's place (a restore, pg_upgrade), confirm it: run \
+         vitrine postgres adopt, or set [postgres] adopt = \"{system}\"; the tables are then read anew as a difference, \
+         histories and checkpoints stay. If not, set [postgres] url to that server ({place} is not). It is looked at again \
+         every {} s",
+        server.timeline,
+        held.system,
+        held.timeline,
+        CHECK_AGAIN.as_secs()
+    ))
+}
