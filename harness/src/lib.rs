@@ -9,6 +9,7 @@
 //! silent::Silent       accepts and never answers     ┴─ loopback::Listener
 //! pooler::Pooler       passes sessions on, and refuses those that replicate
 //! http                 one blocking request          wait_until, wait_for, free_port
+//! Services             a broker, a database server and a directory for configurations
 //! ```
 //!
 //! Everything here panics with a readable message instead of returning errors: a test that cannot start its
@@ -23,21 +24,15 @@ pub mod pooler;
 mod port;
 pub mod postgres;
 pub mod process;
+mod program;
 pub mod proxy;
+mod services;
 pub mod silent;
 mod wait;
 mod watchdog;
 
 pub use port::free_port;
 pub use process::Process;
+pub use program::{clean, stderr, stdout};
+pub use services::Services;
 pub use wait::{wait_for, wait_until};
-
-/// Starts a broker and a database server at the same time; each takes some seconds.
-#[track_caller]
-pub fn start_services() -> (kafka::Broker, postgres::Server) {
-    std::thread::scope(|scope| {
-        let kafka = scope.spawn(kafka::Broker::start);
-        let postgres = postgres::Server::start();
-        (kafka.join().expect("Kafka starts"), postgres)
-    })
-}

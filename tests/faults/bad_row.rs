@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use harness::postgres::{connect, execute};
 
+use crate::SOON;
 use crate::load::pause;
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
 use crate::stage::Stage;
+use harness::Services;
 
 const NAME: &str = "bad-row";
 /// The beginning of the ids of orders that cannot be read.

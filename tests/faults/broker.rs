@@ -2,7 +2,7 @@
 
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
-use crate::services::Services;
+use harness::Services;
 
 pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "kill-broker");

@@ -7,11 +7,12 @@ use std::process::Command;
 
 use harness::wait_until;
 
+use crate::SOON;
 use crate::meanwhile::{ANY_LIST, answers, goes_on_or_says_so};
 use crate::report::Report;
 use crate::resumed::Kept;
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
+use harness::Services;
 
 /// Room for some checkpoints of a scene.
 const DISK: &str = "size=8m";

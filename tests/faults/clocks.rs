@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
-use crate::services::Services;
+use harness::Services;
 
 const HOUR_S: i64 = 3600;
 const DAY_S: i64 = 24 * HOUR_S;

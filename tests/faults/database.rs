@@ -5,10 +5,11 @@ use std::time::Duration;
 use harness::postgres::connect;
 use harness::wait_until;
 
+use crate::SOON;
 use crate::report::Report;
 use crate::resumed::{Kept, tables_read};
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
+use harness::Services;
 
 pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize) {
     let mut scene = Scene::open(services, "kill-database");

@@ -14,8 +14,8 @@ use crate::load::pause;
 use crate::report::Report;
 use crate::resumed::Kept;
 use crate::scene::{Scene, seconds};
-use crate::services::Services;
 use crate::stage::Stage;
+use harness::Services;
 
 const NAME: &str = "fail-over";
 /// So long the standby hears nothing before the primary is lost: transactions that were committed and shown are lost with it.

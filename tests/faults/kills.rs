@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use harness::http;
 use serde_json::Value;
 
+use crate::SOON;
 use crate::load::{pause, product, view};
 use crate::report::Report;
 use crate::resumed::newest;
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
+use harness::Services;
 
 /// Deletes before one kill.
 const DELETES: usize = 12;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use harness::http;
 use serde_json::Value;
 
+use crate::SOON;
 use crate::load::{pause, product, view};
 use crate::scene::Scene;
-use crate::services::SOON;
 
 /// Answered from what is held.
 pub(crate) const ANY_LIST: &str = "/v1/bestsellers";

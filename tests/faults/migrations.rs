@@ -16,8 +16,8 @@ use crate::load::pause;
 use crate::report::Report;
 use crate::resumed::Kept;
 use crate::scene::Scene;
-use crate::services::Services;
 use crate::stage::Stage;
+use harness::Services;
 
 /// The longest wait for a lock. The transactions of the load take milliseconds.
 const LOCK_MAX: &str = "5s";

@@ -10,7 +10,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 
-use crate::services::SOON;
+use crate::SOON;
 
 const POLL: Duration = Duration::from_millis(20);
 

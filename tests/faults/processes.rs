@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use harness::wait_until;
 
+use crate::SOON;
 use crate::report::Report;
 use crate::resumed::RESTORED;
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
+use harness::Services;
 
 /// The time a process may take to end when a peer has gone, or when it is asked to.
 const END_MAX: Duration = Duration::from_secs(20);

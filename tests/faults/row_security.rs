@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use harness::postgres::{connect, execute};
 use harness::wait_until;
 
+use crate::SOON;
 use crate::load::{self, pause};
 use crate::meanwhile;
 use crate::report::Report;
 use crate::resumed::Kept;
 use crate::scene::{Scene, seconds};
-use crate::services::{SOON, Services};
 use crate::stage::Stage;
+use harness::Services;
 
 const ROLE: &str = "held_back";
 const TABLES: [&str; 3] = ["orders", "order_items", "products"];

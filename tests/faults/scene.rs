@@ -7,15 +7,16 @@ use harness::postgres::{connect, execute};
 use harness::{wait_for, wait_until};
 use tempfile::TempDir;
 
+use crate::SOON;
 use crate::dice::Dice;
 use crate::load::{self, Load, Target, pause};
 use crate::mirror::Mirror;
 use crate::plain::Plain;
 use crate::resumed::{self, Kept};
-use crate::services::{SOON, Services};
 use crate::stage::{PROCESSES, Stage};
 use crate::vitrine::{Start, Vitrine};
 use crate::watch::Watch;
+use harness::Services;
 
 /// The lists must be what they should be this soon after the last change.
 const SETTLED_MAX: Duration = Duration::from_secs(20);

@@ -13,8 +13,8 @@ use crate::load::pause;
 use crate::meanwhile;
 use crate::report::Report;
 use crate::scene::{Scene, seconds};
-use crate::services::Services;
 use crate::stage::Stage;
+use harness::Services;
 
 /// A session must be given up, and a new one tried, within this time.
 const GIVEN_UP: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use harness::http::{self, Answer};
 use harness::{Process, free_port};
 use serde_json::Value;
 
-use crate::cluster;
+use crate::local_cluster;
 
 /// Lines of a log in a difference's text.
 const LINES: usize = 10;
@@ -38,8 +38,8 @@ impl Start {
     /// Writes the configuration into the directory; `settings` are its sections but for the server's.
     pub(crate) fn new(dir: &Path, settings: &str, processes: usize) -> Start {
         let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
-        let hosts = (processes > 1).then(|| cluster::write_hosts(dir, &ports));
-        let section = if hosts.is_some() { cluster::SETTINGS } else { "" };
+        let hosts = (processes > 1).then(|| local_cluster::write_hosts(dir, &ports));
+        let section = if hosts.is_some() { local_cluster::SETTINGS } else { "" };
         let config = dir.join("vitrine.toml");
         std::fs::write(&config, format!("{settings}{section}")).expect("the test's own file can be written");
         Start { config, ports, asked: 0, hosts, environment: Vec::new() }
@@ -48,7 +48,7 @@ impl Start {
     /// Starts the program, which takes a while until it answers: a cluster under its supervisor.
     pub(crate) fn start(&self, workers: usize) -> Vitrine {
         let process = match &self.hosts {
-            Some(hosts) => cluster::supervise(&self.config, hosts, workers),
+            Some(hosts) => local_cluster::supervise(&self.config, hosts, workers),
             None => self.start_process(0, workers),
         };
         Vitrine { processes: vec![process], workers }
@@ -71,7 +71,7 @@ impl Start {
     }
 
     fn start_at(&self, port: u16, number: usize, workers: usize) -> Process {
-        let mut command = cluster::clean(env!("CARGO_BIN_EXE_vitrine"));
+        let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
         command.arg("serve").arg("--config").arg(&self.config);
         command.args(["--workers", &workers.to_string(), "--listen", &format!("127.0.0.1:{port}")]);
         if let Some(hosts) = &self.hosts {

@@ -53,7 +53,7 @@ fn each_rule_catches_its_offender() {
         let problems = problems("README.md", text);
         assert!(problems.len() == 1 && problems[0].contains(word), "{text}: {problems:?}");
     }
-    let fine = "# A `b`, c\n`tests/{tidy,settings}.rs` `src/` `/v1/status` `docs/` [it](https://example.org/x) [c](#a-b-c) \
+    let fine = "# A `b`, c\n`tests/{tidy,tidy/documents}.rs` `src/` `/v1/status` `docs/` [it](https://example.org/x) [c](#a-b-c) \
                 [d](docs/settings.md)\n```\n`src/gone.rs` [it](gone.md)\n```\n";
     assert_eq!(problems("README.md", fine), Vec::<String>::new());
     assert!(problems(HISTORY, "`src/gone.rs`").is_empty());

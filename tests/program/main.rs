@@ -1,0 +1,21 @@
+//! The program, and the whole system in the test's own process, where no service has to run.
+
+mod checkpoint_commands;
+mod cluster_start;
+#[path = "../support/dice.rs"]
+mod dice;
+mod hostile;
+#[path = "../support/local_cluster.rs"]
+mod local_cluster;
+mod page;
+mod scenarios;
+mod settings;
+mod shop;
+mod test_data;
+
+use std::process::Output;
+
+/// Runs the program to its end, with nothing of Vitrine's in its environment.
+fn vitrine(args: &[&str]) -> Output {
+    harness::clean(env!("CARGO_BIN_EXE_vitrine")).args(args).output().expect("the program starts")
+}

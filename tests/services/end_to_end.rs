@@ -1,0 +1,18 @@
+//! The real program on a real Kafka and a real PostgreSQL: what it answers, and what becomes of it when things fail.
+//!
+//! ```text
+//! vitrine generate --to services ─▶ Kafka, PostgreSQL ─▶ vitrine serve --workers 2 ─▶ HTTP answers ─┐
+//!                                          └─────────▶ plain recomputation ─────────────────────────┴▶ equal?
+//! ```
+//! `story` is one test, as the services take longest to start; `refusals` and `unheard` need none.
+
+mod another_server;
+mod descriptors;
+mod failures;
+mod first_start;
+mod hang_up;
+mod load;
+mod program;
+mod refusals;
+mod story;
+mod unheard;

@@ -1,0 +1,20 @@
+//! The program beside a real Kafka, a real PostgreSQL, or servers that fail in their place.
+
+mod client;
+mod cluster;
+mod end_to_end;
+#[path = "../support/local_cluster.rs"]
+mod local_cluster;
+mod plain;
+mod replay;
+mod sessions;
+mod setup_commands;
+
+use std::process::Command;
+
+/// The program with nothing of Vitrine's in its environment.
+fn vitrine(args: &[&str]) -> Command {
+    let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(args);
+    command
+}

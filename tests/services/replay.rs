@@ -1,0 +1,30 @@
+//! `vitrine replay` as a program: on a real Kafka and a real PostgreSQL it writes what it writes on files, and what it
+//! cannot do it says, with the exit code that fits, in bounded time.
+//!
+//! That a step holds what it should is the oracle's to say (`tests/oracle/replay.rs`).
+
+mod past;
+mod refusals;
+mod services;
+mod silence;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// Runs the program to its end.
+fn vitrine(args: &[&str]) -> Output {
+    crate::vitrine(args).output().expect("the program starts")
+}
+
+/// The files of a directory by name.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    let file = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.expect("an entry");
+        (entry.file_name().into_string().expect("a plain name"), fs::read(entry.path()).expect("a file"))
+    };
+    entries.map(file).collect()
+}
