@@ -46,7 +46,7 @@ fn a_signal_while_processes_are_being_started_is_not_forgotten() {
 #[test]
 fn a_signal_as_processes_fail_ends_it_without_waiting_for_the_next_start() {
     let mut supervised = Supervised::start(2, "exit 1");
-    let failures = |supervised: &Supervised| supervised.supervisor.stderr().matches("has ended with status 1").count();
+    let failures = |supervised: &Supervised| supervised.supervisor.stderr().matches("ended with status 1").count();
     // From then on it would wait for sixteen seconds.
     wait_until(SOON, "five starts have failed", || failures(&supervised) == 5);
     supervised.supervisor.terminate();
