@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataflow::feed::Position;
 use dataflow::time::{Millis, ServiceClock};
+use events::{Event, EventKind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
 use query_server::{BoxFuture, EventWriter, NotTaken, Refused};
 use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream};
-use sources::decode::{self, Event, Kind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
 
 use bytes::Bytes;
 
@@ -34,7 +34,7 @@ impl LogEventWriter {
 
     /// As its record will be read.
     fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
-        decode::decode(event, Some(self.clock.wall()), &TimeBounds::around(self.clock.now()))
+        events::decode(event, Some(self.clock.wall().into()), &TimeBounds::around(self.clock.now()))
     }
 
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
@@ -43,11 +43,11 @@ impl LogEventWriter {
         // Where the wall clock was set back the service clock is ahead of it, and of the record.
         let now = self.clock.service().min(self.clock.wall());
         let decoded = self.decode(event).map_err(refused)?;
-        let stream = if decoded.kind == Kind::Removal { Stream::Removals } else { Stream::Views };
+        let stream = if decoded.kind == EventKind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
         let payload = match decoded.dated {
             true => event.to_vec(),
-            false => decode::restamp(&String::from_utf8_lossy(event), now).map_err(refused)?.into_bytes(),
+            false => events::restamp(&String::from_utf8_lossy(event), now).map_err(refused)?.into_bytes(),
         };
         let record = Record { key, payload };
         self.check_size(&record)?;
@@ -107,7 +107,7 @@ impl EventWriter for LogEventWriter {
 
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
         let id = format!("{:x}-{:x}", self.started, self.removals.fetch_add(1, Ordering::Relaxed));
-        let payload = decode::removal_json(user, product, at, &id).into_bytes();
+        let payload = events::removal_json(user, product, at, &id).into_bytes();
         let record = Record { key: user.as_bytes().to_vec(), payload };
         let appended = self.log.append(Stream::Removals, vec![record]);
         Box::pin(async move {
@@ -212,7 +212,7 @@ mod tests {
         let event_writer = LogEventWriter::new(log(usize::MAX, None), clock);
         let read = |payload: &[u8]| {
             let bounds = TimeBounds::around(NOW);
-            decode::decode(payload, Some(NOW - HOUR_MS), &bounds).map(|event| event.at)
+            events::decode(payload, Some((NOW - HOUR_MS).into()), &bounds).map(|event| event.at)
         };
         let undated = VIEW.replace(r#","timestamp":1795169700"#, "");
         let (_, record) = event_writer.record(&Bytes::from(undated)).expect("it is an event");

@@ -12,17 +12,18 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 10] = [
-    ("", &["checkpoints", "dataflow", "query-server", "settings", "sinks", "sources"]),
+const EDGES: [(&str, &[&str]); 11] = [
+    ("", &["checkpoints", "dataflow", "events", "query-server", "settings", "sinks", "sources"]),
     ("checkpoints", &["dataflow"]),
+    ("events", &["dataflow"]),
     ("query-server", &["dataflow", "settings"]),
     ("sinks", &["dataflow"]),
-    ("sources", &["dataflow", "settings"]),
+    ("sources", &["dataflow", "events", "settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
     ("harness", &[]),
     ("benches", &["dataflow", "harness", "vitrine"]),
-    ("simulation", &["checkpoints", "dataflow", "sources"]),
+    ("simulation", &["checkpoints", "dataflow", "events", "sources"]),
 ];
 
 /// The package that only tests and benchmarks may use.

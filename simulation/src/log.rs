@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dataflow::time::Millis;
+use events::{removal_json, view_json};
 use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
-use sources::decode::{removal_json, view_json};
 
 use crate::world;
 

@@ -20,7 +20,7 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
 use dataflow::worker_graph::WorkerGraph;
-use sources::decode::DeadLetter;
+use events::DeadLetter;
 use sources::kafka::by_hand::{Parts, Watching};
 use sources::postgres::simulation::{self, Following};
 use sources::{kafka, postgres};

@@ -2,6 +2,7 @@
 
 use dataflow::dictionary::{Collision, Dictionary};
 use dataflow::ids::{CategoryKey, ID_BYTES_MAX};
+use events::Refusal;
 use thiserror::Error;
 
 /// Why a row is refused. Columns are named as the table names them.
@@ -50,6 +51,12 @@ impl Fault<'_> {
 impl From<Collision> for Fault<'_> {
     fn from(collision: Collision) -> Self {
         Fault::Collision(collision)
+    }
+}
+
+impl From<Fault<'_>> for Refusal {
+    fn from(fault: Fault<'_>) -> Self {
+        Refusal { reason: fault.reason(), detail: fault.to_string() }
     }
 }
 

@@ -19,7 +19,7 @@
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
 mod batch;
-mod events;
+mod event_file;
 mod feed;
 mod lines;
 mod orders;
@@ -42,8 +42,7 @@ use dataflow::feed::{Feed, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
-
-use crate::dead_letter::DeadLetters;
+use events::DeadLetterSender;
 
 /// The source's name on the board.
 pub const NAME: &str = "files";
@@ -80,7 +79,7 @@ pub struct Source {
     settings: Settings,
     clock: Arc<dyn ServiceClock>,
     status: Arc<SourceStatus>,
-    letters: DeadLetters,
+    letters: DeadLetterSender,
 }
 
 impl Source {
@@ -90,7 +89,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        letters: DeadLetters,
+        letters: DeadLetterSender,
     ) -> Source {
         let status = status.source(NAME);
         status.gives(&Part::ALL);

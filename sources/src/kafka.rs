@@ -57,7 +57,7 @@ mod fingerprint;
 mod notify;
 pub mod range;
 mod reader;
-mod record_applier;
+mod record;
 pub mod upstream;
 mod watch;
 
@@ -69,9 +69,8 @@ use dataflow::feed::{Feed, Position, WorkerContext};
 use dataflow::hearing::Part;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
+use events::DeadLetterSender;
 use rdkafka::ClientConfig;
-
-use crate::dead_letter::DeadLetters;
 
 use assignments::{AllAssignments, Assignments};
 use client::{Consumer, Context};
@@ -106,7 +105,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterSender,
     ) -> Result<Self, SettingsError> {
         Source::resuming(settings, clock, status, dead_letters, Arc::new(|_, _| None))
     }
@@ -119,7 +118,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterSender,
         resume: Resume,
     ) -> Result<Self, SettingsError> {
         let config = config::reader(&settings, &group())?;

@@ -1,15 +1,13 @@
 //! Sources: Kafka topics, PostgreSQL tables and files, read into the graph's inputs with their positions.
 //!
 //! ```text
-//! kafka ────▶ decode ─┬─▶ Inputs
-//! files ────▶ decode ─┤       refused records ─▶ dead_letter
-//!       └──▶ row_store┤
-//! postgres ▶ row_store┘
+//! kafka ────▶ events ──┬─▶ Inputs
+//! files ────▶ events ──┤       refused records ─▶ dead letters
+//!       └──▶ row_store ┤
+//! postgres ▶ row_store ┘
 //! ```
 //! Each source is a [`Feed`](dataflow::feed::Feed): the worker polls it and never waits for it.
 
-pub mod dead_letter;
-pub mod decode;
 mod deleted;
 mod fault;
 pub mod files;

@@ -126,7 +126,7 @@ use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::ServiceClock;
 
-use crate::dead_letter::DeadLetters;
+use events::DeadLetterSender;
 use progress::Flow;
 
 pub use adopt::Adopt;
@@ -186,7 +186,7 @@ pub struct Source {
     target: Target,
     clock: Arc<dyn ServiceClock>,
     status: Arc<SourceStatus>,
-    letters: DeadLetters,
+    letters: DeadLetterSender,
     flow: Arc<Flow>,
     /// Until the feed is opened.
     resumed: Mutex<Option<Resumed>>,
@@ -201,7 +201,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        letters: DeadLetters,
+        letters: DeadLetterSender,
     ) -> Result<Source, SettingsError> {
         Source::start(settings, clock, status, letters, None)
     }
@@ -214,7 +214,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        letters: DeadLetters,
+        letters: DeadLetterSender,
         rows: Resumed,
     ) -> Result<Source, SettingsError> {
         Source::start(settings, clock, status, letters, Some(rows))
@@ -224,7 +224,7 @@ impl Source {
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
-        letters: DeadLetters,
+        letters: DeadLetterSender,
         resumed: Option<Resumed>,
     ) -> Result<Source, SettingsError> {
         settings.tables.check()?;

@@ -16,7 +16,7 @@
 //! others came later, or nobody can say when, and are passed over unread. How many that were is told.
 //!
 //! A refused record has no time. It is told unless it is passed over. The bounds of a time (see
-//! [`TimeBounds`](crate::decode::TimeBounds)) are taken around the record's own time: in its day it was the present.
+//! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day it was the present.
 //!
 //! # The time of an order
 //! An order counts from the first step at or after its `created_at`, until it has left the window; so do its lines. Tables
@@ -31,9 +31,9 @@ use std::sync::{Arc, Mutex};
 
 use dataflow::time::{Millis, Time};
 
-use crate::decode::DeadLetter;
+use events::DeadLetter;
 
-pub(crate) use partition::{Found, PartitionReplay};
+pub(crate) use partition::PartitionReplay;
 pub use tables::{Tables, TablesPast};
 
 /// Takes refused records, at once.

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use events::{Malformed, TimeBounds};
 use indicatif::ProgressBar;
-use sources::decode::{self, Malformed, TimeBounds};
 
 use super::broker::Broker;
 use super::lines::{Line, Lines};
@@ -124,8 +124,8 @@ impl Job<'_> {
 /// The event's user and the event itself with the present as its time.
 fn stamped(line: &str) -> Result<(String, String), Malformed> {
     let now = now();
-    let event = decode::restamp(line, now)?;
-    let user = decode::decode(event.as_bytes(), Some(now), &TimeBounds::around(now))?.user.into_owned();
+    let event = events::restamp(line, now)?;
+    let user = events::decode(event.as_bytes(), Some(now.into()), &TimeBounds::around(now))?.user.into_owned();
     Ok((user, event))
 }
 

@@ -1,6 +1,6 @@
 //! One view: a user looks at a product.
 
-use sources::decode::view_json;
+use events::view_json;
 
 use super::Shop;
 use super::rng::Rng;

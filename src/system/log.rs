@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dataflow::source_status::SourceRegistry;
+use events::DeadLetter;
 use sinks::Report;
 use sinks::file_log::FileLog;
 use sinks::kafka_log::{KafkaLog, Topics};
 use sinks::log::{Appending, Bound, EventLog, Record, Stream, Unavailable};
-use sources::decode::DeadLetter;
 use tracing::warn;
 
 use crate::config::Config;

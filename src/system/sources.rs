@@ -10,7 +10,7 @@ use dataflow::hearing::Part;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables;
 use dataflow::time::ServiceClock;
-use sources::decode::DeadLetter;
+use events::DeadLetter;
 use sources::{files, kafka, postgres};
 
 use super::checkpoints::{Acknowledge, Restored};

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use events::view_json;
 use harness::chromium::Browser;
 use harness::{http, wait_until};
-use sources::decode::view_json;
 use vitrine::clock::wall_ms;
 use vitrine::generate::{Order, Plan, Shop as Invented, Style};
 

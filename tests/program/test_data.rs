@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 
+use events::{EventKind, TimeBounds, decode};
 use harness::{stderr, stdout};
-use sources::decode::{Kind, TimeBounds, decode};
 
 use crate::vitrine;
 
@@ -44,8 +44,9 @@ fn every_line_is_one_the_sources_read() {
     let bounds = TimeBounds::around(UNTIL_MS);
     assert_eq!(views.lines().count(), 500);
     for line in views.lines() {
-        let event = decode(line.as_bytes(), Some(UNTIL_MS), &bounds).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert_eq!(event.kind, Kind::View);
+        let event =
+            decode(line.as_bytes(), Some(UNTIL_MS.into()), &bounds).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(event.kind, EventKind::View);
     }
     let mut catalogue = csv::Reader::from_path(dir.path().join("product_catalog.csv")).expect("a catalogue");
     assert_eq!(

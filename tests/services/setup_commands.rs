@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::Output;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use events::{TimeBounds, decode};
 use harness::{Services, stderr, stdout};
 use postgres::{Client, NoTls};
-use sources::decode::{TimeBounds, decode};
 
 use crate::vitrine;
 
@@ -96,7 +96,7 @@ fn generate_fills_everything(services: &Services) {
     let views = services.kafka.consume("views", 1000, READ_MAX);
     assert_eq!(views.len(), 1000);
     for view in &views {
-        let event = decode(&view.payload, Some(now), &TimeBounds::around(now)).expect("a sound event");
+        let event = decode(&view.payload, Some(now.into()), &TimeBounds::around(now)).expect("a sound event");
         assert_eq!(view.key, event.user.as_bytes());
     }
 }

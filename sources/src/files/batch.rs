@@ -1,9 +1,10 @@
 //! What the reading threads hand to the feed.
 
-use dataflow::ids::{ProductKey, UserKey};
+use dataflow::ids::ProductKey;
 use dataflow::source_status::State;
 use dataflow::tables::{CatalogueRow, OrderRow};
-use dataflow::time::{Diff, Millis};
+use dataflow::time::Diff;
+use events::HistoryChange;
 
 /// A line of the orders: who ordered, when, and which product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,16 +13,9 @@ pub(super) struct Sale {
     pub(super) product: ProductKey,
 }
 
-/// What somebody did to a history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interaction {
-    View,
-    Removal,
-}
-
 /// Changes to the graph's inputs, of one kind.
 pub(super) enum Changes {
-    Deeds(Vec<(Interaction, UserKey, ProductKey, Millis)>),
+    Histories(Vec<HistoryChange>),
     Sales(Vec<(Sale, Diff)>),
     Products(Vec<(CatalogueRow, Diff)>),
 }
@@ -29,7 +23,7 @@ pub(super) enum Changes {
 impl Changes {
     pub(super) fn len(&self) -> usize {
         match self {
-            Changes::Deeds(deeds) => deeds.len(),
+            Changes::Histories(changes) => changes.len(),
             Changes::Sales(sales) => sales.len(),
             Changes::Products(products) => products.len(),
         }

@@ -9,9 +9,10 @@ use dataflow::inputs::Inputs;
 use dataflow::source_status::{Progress, SourceStatus, State};
 use dataflow::tables::{self, LineRow};
 
-use super::batch::{Batch, Changes, Interaction};
-use super::events::EventFile;
+use super::batch::{Batch, Changes};
+use super::event_file::EventFile;
 use super::orders::Orders;
+use super::position::offset_i64;
 use super::products::Products;
 use super::reader::{self, Followed};
 use super::refusals::FileRefusals;
@@ -87,10 +88,7 @@ impl FilesFeed {
         let records = batch.changes.as_ref().map_or(0, Changes::len);
         match batch.changes {
             None => {}
-            Some(Changes::Deeds(deeds)) => deeds.into_iter().for_each(|(deed, user, product, at)| match deed {
-                Interaction::View => inputs.view(user, product, at),
-                Interaction::Removal => inputs.removal(user, product, at),
-            }),
+            Some(Changes::Histories(changes)) => changes.into_iter().for_each(|change| change.apply(inputs)),
             Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.update::<tables::Orders>(sale.order, diff);
                 inputs.update::<tables::Lines>(
@@ -102,8 +100,7 @@ impl FilesFeed {
                 rows.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff))
             }
         }
-        let offset = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
-        self.progress[batch.part] = Progress { next: offset(batch.next), end: offset(batch.end) };
+        self.progress[batch.part] = Progress { next: offset_i64(batch.next), end: offset_i64(batch.end) };
         self.status.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
         self.status.accepted(records as u64);
         if let Some(state) = batch.state {

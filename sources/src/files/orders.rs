@@ -5,10 +5,10 @@
 
 use dataflow::tables::OrderRow;
 use dataflow::time::{Diff, Millis};
+use events::{TimeBounds, time_from_text};
 
 use super::batch::{Changes, Sale};
 use super::rows::{Reading, Rows, Text};
-use crate::decode::{TimeBounds, time_from_text};
 use crate::fault::{Fault, id};
 
 /// The file's name.

@@ -28,6 +28,11 @@ impl FilePosition {
     }
 }
 
+/// An offset in a file as positions and letters have it.
+pub(super) fn offset_i64(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
+}
+
 /// Fills `buffer` from `offset` on as far as the file reaches; returns how much it is.
 pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;

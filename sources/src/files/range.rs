@@ -5,7 +5,7 @@
 //! time is given one, counted back from there. So where events state no times, a copy of the file is to keep the time of
 //! the original.
 
-mod events;
+mod event_file;
 mod tables;
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use dataflow::source_status::{SourceRegistry, SourceStatus};
 use super::tail::{Span, Tail};
 use super::{FILES, NAME};
 use crate::replay::{Asked, PartitionReplay, Progress, Refused, Tables};
-use events::EventsPast;
+use event_file::EventsPast;
 
 /// How many of [`FILES`] hold events.
 const EVENT_FILES: usize = 3;
@@ -108,8 +108,8 @@ impl Range {
         for (part, span) in mine.filter_map(|(part, span)| Some((part, span.as_ref()?))) {
             let path = self.dir.join(FILES[part]);
             let file = span.file.try_clone().map_err(|error| RangeError::Io { path: path.clone(), error })?;
-            let lane = PartitionReplay::new(FILES[part].into(), 0, asked, status.clone(), refused.clone());
-            sources.push(Box::new(EventsPast::new(path, file, span, lane, self.progress.clone())));
+            let lane = PartitionReplay::new(asked, status.clone(), refused.clone());
+            sources.push(Box::new(EventsPast::new(FILES[part], path, file, span, lane, self.progress.clone())));
         }
         Ok(sources)
     }

@@ -8,15 +8,13 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::Waker;
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
+use events::{DeadLetter, DeadLetterSender, Refusal};
 use thiserror::Error;
 
 use super::FILES;
 use super::batch::{Batch, Changes};
-use super::position::FilePosition;
+use super::position::{FilePosition, offset_i64};
 use super::tail::Tail;
-use crate::dead_letter::{DeadLetters, PAYLOAD_BYTES_MAX, post};
-use crate::decode::{DeadLetter, Malformed};
-use crate::fault::Fault;
 use crate::side_thread::{Stop, Stopped};
 
 /// Why a turn ended early.
@@ -29,31 +27,12 @@ pub(super) enum Interruption {
     Stopped(#[from] Stopped),
 }
 
-/// Why a line is refused: a stable name, and words.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    reason: &'static str,
-    detail: String,
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        Refusal { reason: malformed.reason(), detail: malformed.to_string() }
-    }
-}
-
-impl From<Fault<'_>> for Refusal {
-    fn from(fault: Fault<'_>) -> Self {
-        Refusal { reason: fault.reason(), detail: fault.to_string() }
-    }
-}
-
 /// The way out for everything read.
 pub(super) struct FileRefusals {
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) status: Arc<SourceStatus>,
-    pub(super) letters: DeadLetters,
+    pub(super) letters: DeadLetterSender,
     pub(super) batches: SyncSender<Batch>,
     pub(super) waker: Waker,
     pub(super) window_ms: Millis,
@@ -72,15 +51,15 @@ impl FileRefusals {
         Ok(())
     }
 
-    /// Counts what was refused at `offset` of a file, and keeps it.
+    /// Counts a row that was refused at `offset` of a file, and sends its letter.
     pub(super) fn refuse(&self, file: &str, offset: u64, refusal: Refusal, payload: &[u8]) -> Result<(), Stopped> {
-        let Refusal { reason, detail } = refusal;
-        self.status.rejected(reason);
-        let (stream, offset) = (file.to_owned(), i64::try_from(offset).unwrap_or(i64::MAX));
-        let payload = payload[..payload.len().min(PAYLOAD_BYTES_MAX)].to_vec();
-        post(&self.letters, DeadLetter { stream, partition: 0, offset, reason, detail, payload }, |wait| {
-            self.stop.wait(wait)
-        })
+        self.status.rejected(refusal.reason);
+        self.send_letter(DeadLetter::new(file, 0, offset_i64(offset), refusal, payload))
+    }
+
+    /// Sends a letter that was counted, waiting until there is room.
+    pub(super) fn send_letter(&self, letter: DeadLetter) -> Result<(), Stopped> {
+        events::send(&self.letters, letter, |wait| self.stop.wait(wait))
     }
 }
 

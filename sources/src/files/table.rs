@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dataflow::time::Millis;
+use events::LETTER_PAYLOAD_BYTES_MAX;
 
 use super::position::{FilePosition, read_at};
 use super::reader::Followed;
@@ -12,7 +13,6 @@ use super::records::{Next, Records};
 use super::refusals::{FileRefusals, Interruption, Voice};
 use super::rows::{Columns, Line, Reading, Rows};
 use super::tail::{Look, Span, Tail};
-use crate::dead_letter::PAYLOAD_BYTES_MAX;
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 use crate::side_thread::Stopped;
@@ -83,7 +83,7 @@ impl<R: Rows> Table<R> {
                     self.unended = !ended;
                 }
                 Line::Refused(fault) => {
-                    let (start, payload) = records.raw(PAYLOAD_BYTES_MAX)?;
+                    let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
                     // New or not it is another line; only a rewrite may bring the same one again.
                     self.refusals.is_new(&payload);
                     desk.refuse(self.voice.name(), start, fault.into(), &payload)?;
@@ -122,7 +122,7 @@ impl<R: Rows> Table<R> {
                     self.unended = !ended;
                 }
                 Line::Refused(fault) => {
-                    let (start, payload) = records.raw(PAYLOAD_BYTES_MAX)?;
+                    let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
                     if self.refusals.is_new(&payload) {
                         desk.refuse(self.voice.name(), start, fault.into(), &payload)?;
                     }

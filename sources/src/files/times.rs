@@ -1,6 +1,12 @@
 //! When lines arrived, and times for lines that state none.
 
+use std::fs::File;
+use std::io;
+
 use dataflow::time::Millis;
+use events::{Event, EventKind, Malformed, TimeBounds, decode};
+
+use super::position::line_ends;
 
 /// The clock that stamps files is coarser than the one that stamps events.
 const COARSE_MS: Millis = 1000;
@@ -29,6 +35,30 @@ impl LineTimes {
     /// The latest time an event of these lines can have.
     pub(super) fn latest(&self) -> Millis {
         self.arrived.saturating_add(COARSE_MS)
+    }
+
+    /// Decodes the line at `offset` of a file that is read up to `to`. A line that states no time is given one, and a view is
+    /// not later than its line arrived.
+    pub(super) fn decode<'a>(
+        &mut self,
+        line: &'a [u8],
+        file: &File,
+        offset: u64,
+        to: u64,
+        bounds: &TimeBounds,
+    ) -> io::Result<Result<Event<'a>, Malformed>> {
+        let event = match decode(line, None, bounds) {
+            Err(Malformed::MissingField("timestamp")) => {
+                let time = self.give(|| line_ends(file, offset, to))?;
+                decode(line, Some(time.into()), bounds)
+            }
+            event => event,
+        };
+        let latest = self.latest();
+        Ok(event.map(|event| match event.kind {
+            EventKind::Removal => event,
+            _ => Event { at: event.at.min(latest), ..event },
+        }))
     }
 
     /// A line has been dealt with.

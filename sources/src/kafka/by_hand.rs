@@ -6,6 +6,7 @@ use std::time::Duration;
 use dataflow::feed::{Feed, Waker};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, ServiceClock};
+use events::DeadLetterSender;
 
 use super::assignments::{AllAssignments, Assignments};
 use super::feed::{Common, KafkaFeed};
@@ -13,7 +14,6 @@ use super::notify::Notify;
 use super::upstream::{Fetch, Upstream};
 use super::watch::{Charge, Watch};
 use super::{NAME, Resume};
-use crate::dead_letter::DeadLetters;
 
 /// What a source of one worker is made from.
 pub struct Parts<U, F> {
@@ -32,7 +32,7 @@ pub struct Parts<U, F> {
     /// What the source says about itself.
     pub status: Arc<SourceRegistry>,
     /// Where refused records go.
-    pub dead_letters: DeadLetters,
+    pub dead_letters: DeadLetterSender,
     /// How far ahead of the clock a time may be.
     pub future_max_ms: Millis,
     /// How old a time may be.

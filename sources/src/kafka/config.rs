@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dataflow::time::Millis;
+use events::TimeBounds;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
-
-use crate::decode::TimeBounds;
 
 /// What the source reads and how.
 #[derive(Clone, Debug)]

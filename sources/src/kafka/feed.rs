@@ -6,14 +6,12 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock, Time};
-
-use crate::dead_letter::DeadLetters;
-use crate::decode::TimeBounds;
+use events::{DeadLetterSender, TimeBounds};
 
 use super::assignments::{Assignments, Command, PartitionId};
 use super::notify::Notify;
 use super::reader::Reader;
-use super::record_applier::RecordApplier;
+use super::record::RecordApplier;
 use super::upstream::Fetch;
 
 /// Records read from one partition before the next has its turn.
@@ -24,7 +22,7 @@ const TURN_MAX: usize = 1024;
 pub(super) struct Common {
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) status: Arc<SourceStatus>,
-    pub(super) dead_letters: DeadLetters,
+    pub(super) dead_letters: DeadLetterSender,
     pub(super) notify: Arc<Notify>,
     pub(super) future_max_ms: Millis,
     pub(super) past_max_ms: Millis,

@@ -188,7 +188,7 @@ impl Range {
         let stretches = mine
             .map(|span| {
                 let Span { id, first, end } = span.clone();
-                let lane = PartitionReplay::new(id.topic.clone(), id.partition, asked, status.clone(), refused.clone());
+                let lane = PartitionReplay::new(asked, status.clone(), refused.clone());
                 ReplayReader::start(&consumer, &worker.waker, id.clone(), (first, end), lane, self.progress.clone())
                     .map_err(|error| unreadable(&id, &error))
             })

@@ -5,14 +5,12 @@ use std::sync::mpsc::TrySendError;
 
 use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::time::Time;
+use events::{DeadLetter, DeadLetterSender};
 use rdkafka::Message;
-
-use crate::dead_letter::DeadLetters;
-use crate::decode::DeadLetter;
 
 use super::assignments::{PartitionId, PartitionProgress};
 use super::fingerprint::Fingerprint;
-use super::record_applier::RecordApplier;
+use super::record::RecordApplier;
 use super::upstream::{Polled, Tail};
 
 /// Reads one partition: a partition that is held up holds up no other.
@@ -79,7 +77,12 @@ impl<T: Tail> Reader<T> {
 
     /// Reads up to `limit` records that have arrived. Fewer: there are no more, one waits for the dead letters, or reading
     /// has failed.
-    pub(super) fn read(&mut self, limit: usize, applier: &mut RecordApplier<'_>, dead_letters: &DeadLetters) -> usize {
+    pub(super) fn read(
+        &mut self,
+        limit: usize,
+        applier: &mut RecordApplier<'_>,
+        dead_letters: &DeadLetterSender,
+    ) -> usize {
         if self.failed || !self.release(dead_letters) {
             return 0;
         }
@@ -92,7 +95,7 @@ impl<T: Tail> Reader<T> {
                     records += 1;
                     self.next = message.offset() + 1;
                     earliest = earliest.into_iter().chain(applier.time_of(&message)).min();
-                    if let Err(letter) = applier.take(&self.id, &message) {
+                    if let Err(letter) = applier.apply(&self.id, &message) {
                         self.held = Some(letter);
                         if !Self::hand_over(&mut self.held, dead_letters) {
                             self.place.hold(true);
@@ -126,7 +129,7 @@ impl<T: Tail> Reader<T> {
     }
 
     /// Whether nothing is held, or not any more.
-    fn release(&mut self, dead_letters: &DeadLetters) -> bool {
+    fn release(&mut self, dead_letters: &DeadLetterSender) -> bool {
         let Some(held) = self.held.as_ref().map(|letter| letter.offset) else { return true };
         let released = Self::hand_over(&mut self.held, dead_letters);
         if released {
@@ -137,7 +140,7 @@ impl<T: Tail> Reader<T> {
         released
     }
 
-    fn hand_over(held: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetters) -> bool {
+    fn hand_over(held: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetterSender) -> bool {
         let Some(letter) = held.take() else { return true };
         match dead_letters.try_send(*letter) {
             Ok(()) => true,

@@ -17,8 +17,8 @@ use super::progress::Flow;
 use super::table::Scan;
 use super::table_cache::Change;
 use super::{Definitions, Settings};
-use crate::dead_letter::DeadLetters;
 use crate::side_thread::Stopped;
+use events::DeadLetterSender;
 
 /// A problem that lasts until a person mends it is checked again after this long.
 pub(super) const CHECK_AGAIN: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(super) struct Context {
     pub(super) target: Target,
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) status: Arc<SourceStatus>,
-    pub(super) letters: DeadLetters,
+    pub(super) letters: DeadLetterSender,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) flow: Arc<Flow>,

@@ -40,7 +40,7 @@ use super::slot::{Lsn, Slot};
 use super::spelling::Spelling;
 use super::table_cache::{Change, TableCache};
 use super::{Acknowledge, Definitions, Resumed, Settings};
-use crate::decode::DeadLetter;
+use events::DeadLetter;
 use streaming::Stream;
 
 pub(super) use streaming::Report;

@@ -29,7 +29,7 @@ use super::slot::{self, Lsn};
 use super::spelling::Spelling;
 use super::table::{Scan, Source as TableSource};
 use super::{Acknowledge, NAME, Postgres, Resumed, Settings};
-use crate::dead_letter::DeadLetters;
+use events::DeadLetterSender;
 
 /// The table `products`; its key is `product_id`. Also its number in arrays of all three tables.
 pub const PRODUCTS: u32 = Which::Products as u32;
@@ -105,7 +105,7 @@ pub struct Parts<D> {
     /// Says what time it is.
     pub clock: Arc<dyn ServiceClock>,
     /// Where refused rows go.
-    pub dead_letters: DeadLetters,
+    pub dead_letters: DeadLetterSender,
     /// The rows of an earlier process.
     pub resumed: Option<Resumed>,
 }
@@ -128,7 +128,7 @@ struct Performer<D> {
     dictionary: Arc<Dictionary>,
     clock: Arc<dyn ServiceClock>,
     registry: SourceRegistry,
-    letters: DeadLetters,
+    letters: DeadLetterSender,
     flow: Arc<Flow>,
     batches: VecDeque<FeedBatch>,
     fed: FedState,

@@ -24,11 +24,10 @@ use super::relation::{Field, Place, to_json};
 use super::spelling::Spelling;
 use super::sql;
 use super::zone::Zone;
-use crate::dead_letter::{DeadLetters, post};
-use crate::decode::DeadLetter;
 use crate::fault::{Fault, category_key, id};
 use crate::refusals::Refusals;
 use crate::side_thread::Stopped;
+use events::{DeadLetter, DeadLetterSender};
 
 /// Rows between two checks of the stop signal.
 const CHECK_EVERY: usize = 1024;
@@ -210,7 +209,7 @@ impl<'a> Source<'a> {
 /// What a reading reports to, and how it waits.
 pub(super) struct Scan<'a> {
     pub(super) status: &'a SourceStatus,
-    pub(super) letters: &'a DeadLetters,
+    pub(super) letters: &'a DeadLetterSender,
     pub(super) pulse: &'a Pulse,
     /// Waits for that long; an error when the source is to end.
     pub(super) pause: Box<dyn Fn(Duration) -> Result<(), Stopped> + 'a>,
@@ -294,7 +293,7 @@ impl Scan<'_> {
         self.status.rejected(letter.reason);
         // Waiting for room is no silence of the server's.
         self.pulse.rest();
-        post(self.letters, letter, &self.pause)
+        events::send(self.letters, letter, &self.pause)
     }
 }
 

@@ -60,11 +60,11 @@ impl Dir {
 }
 
 pub(crate) fn view(user: &str, product: &str, at: Millis) -> String {
-    sources::decode::view_json(user, product, at, "m", "test") + "\n"
+    events::view_json(user, product, at, "m", "test") + "\n"
 }
 
 pub(crate) fn removal(user: &str, product: &str, at: Millis) -> String {
-    sources::decode::removal_json(user, product, at, "m") + "\n"
+    events::removal_json(user, product, at, "m") + "\n"
 }
 
 /// A view that states no time.

@@ -15,9 +15,9 @@ use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
+use events::DeadLetter;
 use harness::kafka::Broker;
 use harness::wait_until;
-use sources::decode::DeadLetter;
 use sources::kafka::{self, Resume, Source};
 
 /// Many times what any of these tests waits for on a busy machine.

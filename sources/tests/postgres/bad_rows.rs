@@ -8,8 +8,8 @@ use dataflow::ids::Ids;
 use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock as _;
+use events::DeadLetter;
 use harness::postgres::{connect, execute};
-use sources::decode::DeadLetter;
 use sources::postgres::{Settings, range};
 use sources::replay::{Asked, Refused};
 

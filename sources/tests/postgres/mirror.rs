@@ -17,9 +17,9 @@ use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, ServiceClock as _, Time};
+use events::DeadLetter;
 use harness::postgres::{Server, connect, execute};
 use postgres::Client;
-use sources::decode::DeadLetter;
 use sources::postgres::{Definitions, Mode, NAME, Resumed, Settings, Source};
 
 use crate::running::{Clock, SOON};

@@ -14,8 +14,8 @@ use dataflow::rules::Rules;
 use dataflow::source_status::{SourceRegistry, SourceView, State};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Diff, Millis, ServiceClock, Time};
-use sources::dead_letter::DeadLetters;
-use sources::decode::DeadLetter;
+use events::DeadLetter;
+use events::DeadLetterSender;
 
 /// Many times what any of these tests waits for on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ impl Running {
     pub(crate) fn start(
         window_ms: Millis,
         workers: usize,
-        source: impl FnOnce(Arc<Clock>, &SourceRegistry, DeadLetters) -> Open,
+        source: impl FnOnce(Arc<Clock>, &SourceRegistry, DeadLetterSender) -> Open,
     ) -> Running {
         let clock = Arc::new(Clock::default());
         let status = Arc::new(SourceRegistry::default());

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
-use sources::decode::DeadLetter;
+use events::DeadLetter;
 use sources::replay::Refused;
 
 use super::dir::OutDir;

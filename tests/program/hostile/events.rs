@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 
+use events::{EventKind, TimeBounds, decode, view_json};
 use harness::{http, wait_for, wait_until};
 use serde_json::Value;
-use sources::decode::{Kind, TimeBounds, decode, view_json};
 use vitrine::clock::wall_ms;
 
 use super::mutation::mutated;
@@ -60,8 +60,8 @@ fn fates(text: &[u8], now_ms: u64) -> Fates {
     let mut offset = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let payload = line.strip_suffix(b"\n").expect("every line has an end");
-        match decode(payload, Some(now_ms), &TimeBounds::around(now_ms)) {
-            Ok(event) if matches!(event.kind, Kind::View | Kind::Removal) => fates.accepted += 1,
+        match decode(payload, Some(now_ms.into()), &TimeBounds::around(now_ms)) {
+            Ok(event) if matches!(event.kind, EventKind::View | EventKind::Removal) => fates.accepted += 1,
             Ok(_) => fates.ignored += 1,
             Err(malformed) => drop(fates.refused.insert(offset, (malformed.reason(), payload.to_vec()))),
         }

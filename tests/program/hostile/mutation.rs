@@ -41,8 +41,8 @@ pub(crate) fn mutated(dice: &mut Dice, now_ms: u64) -> Vec<u8> {
 fn seed(dice: &mut Dice, now_ms: u64) -> Vec<u8> {
     let (user, product, at_ms) = (dice.roll(100), dice.roll(100), now_ms - dice.roll(1_000_000) as u64);
     let line = match dice.roll(3) {
-        0 => sources::decode::view_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m", "web"),
-        1 => sources::decode::removal_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m"),
+        0 => events::view_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m", "web"),
+        1 => events::removal_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m"),
         _ => format!(
             r#"{{"user_id":"bad-{user}","product_id":{product},"event_type":"view","timestamp":{at_ms},"metadata":{{"a":[1,{{}}]}}}}"#
         ),

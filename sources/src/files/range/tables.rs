@@ -8,13 +8,12 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::LineRow;
+use events::{DeadLetter, LETTER_PAYLOAD_BYTES_MAX};
 
 use super::{Range, RangeError};
-use crate::dead_letter::PAYLOAD_BYTES_MAX;
-use crate::decode::DeadLetter;
 use crate::fault::Fault;
 use crate::files::orders::{self, PastOrders};
-use crate::files::position::FilePosition;
+use crate::files::position::{FilePosition, offset_i64};
 use crate::files::products::{self, Products};
 use crate::files::records::{Next, Records};
 use crate::files::rows::{Columns, Line, Reading, Rows};
@@ -71,7 +70,7 @@ impl Scan<'_> {
                     self.status.accepted(1);
                     take(row);
                 }),
-                Line::Refused(fault) => self.refuse(&records, &fault)?,
+                Line::Refused(fault) => self.refuse(&records, fault)?,
                 Line::Last { .. } => return Ok(()),
             }
         }
@@ -87,17 +86,10 @@ impl Scan<'_> {
         found.map(Some).map_err(|columns| RangeError::Columns { path: self.path.clone(), columns })
     }
 
-    fn refuse(&self, records: &Records<'_>, fault: &Fault<'_>) -> Result<(), RangeError> {
-        let (start, payload) = records.raw(PAYLOAD_BYTES_MAX).map_err(|error| self.failed(error))?;
+    fn refuse(&self, records: &Records<'_>, fault: Fault<'_>) -> Result<(), RangeError> {
+        let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX).map_err(|error| self.failed(error))?;
         self.status.rejected(fault.reason());
-        (self.refused)(DeadLetter {
-            stream: self.name.to_owned(),
-            partition: 0,
-            offset: i64::try_from(start).unwrap_or(i64::MAX),
-            reason: fault.reason(),
-            detail: fault.to_string(),
-            payload,
-        });
+        (self.refused)(DeadLetter::new(self.name, 0, offset_i64(start), fault.into(), &payload));
         Ok(())
     }
 

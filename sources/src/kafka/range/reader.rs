@@ -7,18 +7,18 @@ use dataflow::feed::Waker;
 use dataflow::inputs::Inputs;
 use dataflow::replay::Went;
 use dataflow::time::{Millis, Time};
+use events::{RecordTime, TimeBounds};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Timestamp};
 
 use super::{RangeError, unreadable, words};
-use crate::decode::{self, RecordTime, TimeBounds};
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::Consumer;
 use crate::kafka::fetch::Queue;
-use crate::kafka::record_applier::{TOMBSTONE, record_time};
+use crate::kafka::record::{TOMBSTONE, raw_record, record_time};
 use crate::kafka::upstream::Tail;
-use crate::replay::{Found, PartitionReplay, Progress};
+use crate::replay::{PartitionReplay, Progress};
 
 /// How far from its record an event's time may be, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl ReplayReader {
                 Some(Ok(message)) if message.offset() < self.end => {
                     records += 1;
                     self.next = message.offset() + 1;
-                    take(&mut self.lane, &message, inputs, step, bounds, until);
+                    take(&mut self.lane, &self.id, &message, inputs, step, bounds, until);
                     self.next == self.end || comes_later(&self.lane, &message)
                 }
                 // Records that came after the end was pinned.
@@ -142,6 +142,7 @@ impl ReplayReader {
 
 fn take(
     lane: &mut PartitionReplay,
+    id: &PartitionId,
     message: &BorrowedMessage<'_>,
     inputs: &mut Inputs,
     step: Time,
@@ -150,15 +151,13 @@ fn take(
 ) {
     let record_time = record_time(message);
     if lane.is_over(record_time.map(RecordTime::at)) {
-        return lane.pass(message.offset());
+        return lane.skip(message.offset());
     }
-    let Some(payload) = message.payload() else { return lane.ignore(TOMBSTONE) };
+    let Some(record) = raw_record(id, message) else { return lane.ignore(TOMBSTONE) };
     // Never before the record: in its day it was the present, whatever the steps are.
     let now = record_time.map_or(until, |time| time.at().max(until));
     let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
-    let event = decode::decode_record(payload, record_time, &bounds);
-    let record_time = record_time.map(RecordTime::latest);
-    lane.take(&Found { offset: message.offset(), payload, event, record_time }, inputs, step);
+    lane.take(&record, record.decode(&bounds), inputs, step);
 }
 
 /// Whether all that follows this record came after the last step too: the broker has dated it, one after the other.

@@ -3,18 +3,15 @@
 use std::io;
 use std::path::Path;
 
-use dataflow::ids::{ProductKey, UserKey};
-use dataflow::time::Millis;
+use events::{HistoryChange, Malformed, RawRecord, TimeBounds};
 
-use super::batch::{Changes, Interaction};
+use super::batch::Changes;
 use super::lines::{self, LineRange};
-use super::position::{FilePosition, line_ends};
+use super::position::{FilePosition, offset_i64};
 use super::reader::Followed;
-use super::refusals::{FileRefusals, Interruption, Refusal, Voice};
+use super::refusals::{FileRefusals, Interruption, Voice};
 use super::tail::{Look, Span, Tail};
 use super::times::LineTimes;
-use crate::decode::{Event, Kind, Malformed, TimeBounds, decode};
-use crate::fault::Fault;
 
 /// One followed file of events.
 pub(super) struct EventFile {
@@ -63,7 +60,7 @@ impl EventFile {
     /// Reads the next lines of a span; whether that was all of it.
     fn stretch(&mut self, span: &Span, desk: &FileRefusals) -> Result<bool, Interruption> {
         let mut place = self.tail.place;
-        let mut deeds = Vec::new();
+        let mut changes = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut stretch = LineRange::Unfinished;
         if place.skip(&span.file, span.to())? {
@@ -72,7 +69,7 @@ impl EventFile {
         match stretch {
             LineRange::Unfinished => {}
             LineRange::TooLong => {
-                let malformed = Malformed::TooLarge { bytes: buffer.len() };
+                let malformed = Malformed::TooLarge(buffer.len());
                 desk.refuse(self.voice.name(), place.offset, malformed.into(), &buffer)?;
                 place.skipping = true;
             }
@@ -80,13 +77,12 @@ impl EventFile {
                 let bounds = TimeBounds::around(desk.now());
                 for (at, line) in lines::split(&buffer[..bytes]) {
                     let offset = place.offset + at as u64;
-                    let mut time = || self.times.give(|| line_ends(&span.file, offset, span.to()));
-                    match event(line, &bounds, &mut time)?.and_then(|event| deed(event, desk)) {
-                        Ok(deed) => deeds.extend(deed.map(|(deed, user, product, at)| {
-                            let latest = if deed == Interaction::View { self.times.latest() } else { Millis::MAX };
-                            (deed, user, product, at.min(latest))
-                        })),
-                        Err(refusal) => desk.refuse(self.voice.name(), offset, refusal, line)?,
+                    let event = self.times.decode(line, &span.file, offset, span.to(), &bounds)?;
+                    let (stream, offset) = (self.voice.name(), offset_i64(offset));
+                    let record = RawRecord { stream, partition: 0, offset, time: None, payload: line };
+                    match HistoryChange::of(&record, event, &desk.dictionary, &desk.status) {
+                        Ok(change) => changes.extend(change),
+                        Err(letter) => desk.send_letter(*letter)?,
                     }
                     self.times.pass();
                 }
@@ -96,7 +92,7 @@ impl EventFile {
         self.buffer = buffer;
         let ended = stretch == LineRange::Unfinished || place.offset == span.to();
         self.tail.read(span, place, ended)?;
-        let changes = (!deeds.is_empty()).then_some(Changes::Deeds(deeds));
+        let changes = (!changes.is_empty()).then_some(Changes::Histories(changes));
         desk.send(self.voice.batch(changes, place.offset, span.to(), ended))?;
         Ok(ended)
     }
@@ -115,31 +111,4 @@ impl Followed for EventFile {
         self.span = None;
         Ok(self.voice.trouble(&self.tail, error.to_string()).map_or(Ok(()), |batch| desk.send(batch))?)
     }
-}
-
-/// Decodes a line; one that states no time is given one.
-fn event<'a>(
-    line: &'a [u8],
-    bounds: &TimeBounds,
-    time: &mut impl FnMut() -> io::Result<Millis>,
-) -> io::Result<Result<Event<'a>, Refusal>> {
-    let event = match decode(line, None, bounds) {
-        Err(Malformed::MissingField { field: "timestamp" }) => decode(line, Some(time()?), bounds),
-        event => event,
-    };
-    Ok(event.map_err(Refusal::from))
-}
-
-/// What enters the graph; other kinds of events are counted.
-fn deed(event: Event<'_>, desk: &FileRefusals) -> Result<Option<(Interaction, UserKey, ProductKey, Millis)>, Refusal> {
-    let deed = match event.kind {
-        Kind::View => Interaction::View,
-        Kind::Removal => Interaction::Removal,
-        kind => {
-            desk.status.ignored(kind.name());
-            return Ok(None);
-        }
-    };
-    let product = desk.dictionary.product(&event.product).map_err(Fault::from)?;
-    Ok(Some((deed, desk.dictionary.user(&event.user), product, event.at)))
 }

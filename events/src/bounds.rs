@@ -3,14 +3,14 @@
 use dataflow::rules::AHEAD_MS;
 use dataflow::time::Millis;
 
-use super::time::FIELD;
-use super::{Kind, Malformed, RecordTime};
+use crate::time::FIELD;
+use crate::{EventKind, Malformed, RecordTime};
 
 /// How far from the present an event's time may be. All in milliseconds.
 ///
-/// The present of an event is the time of its record: a record must be refused or taken alike whenever it is read, by a
-/// second instance or after a restart too. `now`, the reader's own present, stands in where a record has no time, or
-/// one further ahead of the reader than is forgiven: the clock that set that one is wrong.
+/// The present of an event is the time of its record: the same record must be refused or accepted whenever it is read, also
+/// by a second instance or after a restart. `now`, the reader's own present, takes its place if the record has no time, or a
+/// time further ahead of the reader than is forgiven: then the clock that set it is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeBounds {
     /// The reader's present, since the epoch.
@@ -34,21 +34,21 @@ impl TimeBounds {
 
     /// The time that counts, from the one the event states and the one of its record.
     ///
-    /// The stated time is judged before it is clamped: a time from the far future is wrong, and not the record's. That of
-    /// a removal may follow the reader's present as well: it covers views, and was set by a service clock that never goes
-    /// back, though the wall clock, which dates records, may have been set back since.
-    pub(super) fn settle(
+    /// The stated time is judged before it is clamped: a time from the far future is wrong, and not the record's. The time of
+    /// a removal may be after the reader's present, too: it covers views, and a service clock set it, which never goes back,
+    /// while the wall clock, which dates records, may have been set back since.
+    pub(crate) fn settle(
         &self,
-        kind: Kind,
+        kind: EventKind,
         stated: Option<Millis>,
         record_time: Option<RecordTime>,
     ) -> Result<Millis, Malformed> {
         let recorded = record_time.map(RecordTime::at);
-        let time = stated.or(recorded).ok_or(Malformed::MissingField { field: FIELD })?;
+        let time = stated.or(recorded).ok_or(Malformed::MissingField(FIELD))?;
         let ahead_of = |present: Millis| present.saturating_add(self.future_max);
         let present = recorded.filter(|time| *time <= ahead_of(self.now)).unwrap_or(self.now);
         let (at, latest) = match record_time {
-            Some(record_time) if kind != Kind::Removal => (time.min(record_time.latest()), ahead_of(present)),
+            Some(record_time) if kind != EventKind::Removal => (time.min(record_time.latest()), ahead_of(present)),
             _ => (time, ahead_of(present.max(self.now))),
         };
         if time > latest || at < present.saturating_sub(self.past_max) {
@@ -57,15 +57,15 @@ impl TimeBounds {
         Ok(at)
     }
 
-    /// Which of the two times is named where they cannot both be right. An event of the reader's past that lies further
-    /// after its record than any time may lie back was dated by a clock that works: that of its record did not.
+    /// Which of the two times is named as wrong. If an event of the reader's past is further after its record than any time
+    /// may lie back, then its own clock works and the clock of its record does not.
     fn at_fault(&self, stated: Option<Millis>, recorded: Option<Millis>) -> Malformed {
         let plausible = stated.is_some_and(|stated| stated <= self.now.saturating_add(self.future_max));
         let far_behind = |recorded: Millis| stated > Some(recorded.saturating_add(self.past_max));
         match recorded {
             Some(_) if stated.is_none() => Malformed::RecordTimeOutOfBounds,
             Some(recorded) if plausible && far_behind(recorded) => Malformed::RecordTimeOutOfBounds,
-            _ => Malformed::TimeOutOfBounds { field: FIELD },
+            _ => Malformed::TimeOutOfBounds(FIELD),
         }
     }
 }
@@ -75,11 +75,16 @@ mod tests {
     use super::*;
 
     const NOW: Millis = 1_800_000_000_000;
-    const OUT_OF_BOUNDS: Malformed = Malformed::TimeOutOfBounds { field: FIELD };
+    const OUT_OF_BOUNDS: Malformed = Malformed::TimeOutOfBounds(FIELD);
     const RECORD: Malformed = Malformed::RecordTimeOutOfBounds;
 
     impl TimeBounds {
-        fn settle_at(&self, kind: Kind, stated: Option<Millis>, record: Option<Millis>) -> Result<Millis, Malformed> {
+        fn settle_at(
+            &self,
+            kind: EventKind,
+            stated: Option<Millis>,
+            record: Option<Millis>,
+        ) -> Result<Millis, Malformed> {
             self.settle(kind, stated, record.map(RecordTime::from))
         }
     }
@@ -87,27 +92,27 @@ mod tests {
     #[test]
     fn view_is_not_later_than_its_record_and_removal_may_be() {
         let bounds = TimeBounds::around(NOW);
-        for kind in [Kind::View, Kind::Click, Kind::AddToCart, Kind::Purchase] {
+        for kind in [EventKind::View, EventKind::Click, EventKind::AddToCart, EventKind::Purchase] {
             assert_eq!(bounds.settle_at(kind, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 4));
             assert_eq!(bounds.settle_at(kind, Some(NOW - 9), Some(NOW + 4)), Ok(NOW - 9));
             assert_eq!(bounds.settle_at(kind, Some(NOW + 9), None), Ok(NOW + 9));
         }
-        assert_eq!(bounds.settle_at(Kind::Removal, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 9));
+        assert_eq!(bounds.settle_at(EventKind::Removal, Some(NOW + 9), Some(NOW + 4)), Ok(NOW + 9));
     }
 
     #[test]
     fn missing_time_is_the_records() {
         let bounds = TimeBounds::around(NOW);
-        for kind in [Kind::View, Kind::Removal] {
+        for kind in [EventKind::View, EventKind::Removal] {
             assert_eq!(bounds.settle_at(kind, None, Some(NOW - 3)), Ok(NOW - 3));
-            assert_eq!(bounds.settle_at(kind, None, None), Err(Malformed::MissingField { field: FIELD }));
+            assert_eq!(bounds.settle_at(kind, None, None), Err(Malformed::MissingField(FIELD)));
         }
     }
 
     #[test]
     fn bounds_hold_to_the_millisecond() {
         let bounds = TimeBounds { now: NOW, future_max: 1000, past_max: 5000 };
-        for kind in [Kind::View, Kind::Removal] {
+        for kind in [EventKind::View, EventKind::Removal] {
             assert_eq!(bounds.settle_at(kind, Some(NOW + 1000), None), Ok(NOW + 1000));
             assert_eq!(bounds.settle_at(kind, Some(NOW + 1001), None), Err(OUT_OF_BOUNDS));
             assert_eq!(bounds.settle_at(kind, Some(NOW + 1001), Some(NOW)), Err(OUT_OF_BOUNDS));
@@ -116,18 +121,18 @@ mod tests {
             assert_eq!(bounds.settle_at(kind, None, Some(NOW + 1001)), Err(RECORD));
         }
         assert_eq!(
-            bounds.settle_at(Kind::View, Some(NOW - 6000), Some(NOW - 999)),
+            bounds.settle_at(EventKind::View, Some(NOW - 6000), Some(NOW - 999)),
             Err(OUT_OF_BOUNDS),
             "its record's past"
         );
         assert_eq!(
-            bounds.settle_at(Kind::View, Some(NOW), Some(NOW - 5001)),
+            bounds.settle_at(EventKind::View, Some(NOW), Some(NOW - 5001)),
             Err(RECORD),
             "its record is too old for it"
         );
         let unbounded = TimeBounds { now: 5, future_max: u64::MAX, past_max: u64::MAX };
-        assert_eq!(unbounded.settle_at(Kind::View, Some(u64::MAX), None), Ok(u64::MAX));
-        assert_eq!(unbounded.settle_at(Kind::View, Some(0), None), Ok(0));
+        assert_eq!(unbounded.settle_at(EventKind::View, Some(u64::MAX), None), Ok(u64::MAX));
+        assert_eq!(unbounded.settle_at(EventKind::View, Some(0), None), Ok(0));
     }
 
     #[test]
@@ -149,16 +154,20 @@ mod tests {
             (None, NOW, Ok(NOW)),
         ] {
             for later in [0, 2 * hour, 20 * TimeBounds::PAST_MAX_DEFAULT] {
-                assert_eq!(read(Kind::View, stated, Some(record_time), later), expected, "{stated:?}, {record_time}");
+                assert_eq!(
+                    read(EventKind::View, stated, Some(record_time), later),
+                    expected,
+                    "{stated:?}, {record_time}"
+                );
             }
         }
         // A removal by a service clock that is ahead of the wall clock, read by that same clock or later.
         for later in [hour, 2 * hour, 20 * TimeBounds::PAST_MAX_DEFAULT] {
-            assert_eq!(read(Kind::Removal, Some(NOW + hour), Some(NOW), later), Ok(NOW + hour));
+            assert_eq!(read(EventKind::Removal, Some(NOW + hour), Some(NOW), later), Ok(NOW + hour));
         }
         // What is refused for its record's time, and not for what it states, is told by the reader's clock alone.
-        assert_eq!(read(Kind::View, None, Some(NOW + hour), 0), Err(RECORD));
-        assert_eq!(read(Kind::View, Some(NOW - hour), Some(NOW + hour), 0), Ok(NOW - hour));
+        assert_eq!(read(EventKind::View, None, Some(NOW + hour), 0), Err(RECORD));
+        assert_eq!(read(EventKind::View, Some(NOW - hour), Some(NOW + hour), 0), Ok(NOW - hour));
     }
 
     #[test]
@@ -169,10 +178,10 @@ mod tests {
         for (stated, at) in
             [(second - 1, second - 1), (second, second), (second + 999, second + 999), (NOW, second + 999)]
         {
-            assert_eq!(bounds.settle(Kind::View, Some(stated), record), Ok(at));
+            assert_eq!(bounds.settle(EventKind::View, Some(stated), record), Ok(at));
         }
-        assert_eq!(bounds.settle(Kind::View, None, record), Ok(second));
-        assert_eq!(bounds.settle(Kind::Removal, Some(NOW + 5), record), Ok(NOW + 5));
+        assert_eq!(bounds.settle(EventKind::View, None, record), Ok(second));
+        assert_eq!(bounds.settle(EventKind::Removal, Some(NOW + 5), record), Ok(NOW + 5));
     }
 
     #[test]

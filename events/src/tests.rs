@@ -1,11 +1,13 @@
 //! What is accepted, what is refused, and with which reason and field.
 
+use dataflow::time::Millis;
+
 use super::*;
 
 const NOW: Millis = 1_800_000_000_000;
 
 fn decoded(text: &str, record_time: Option<Millis>) -> Result<Event<'_>, Malformed> {
-    decode(text.as_bytes(), record_time, &TimeBounds::around(NOW))
+    decode(text.as_bytes(), record_time.map(RecordTime::from), &TimeBounds::around(NOW))
 }
 
 fn accepted(text: &str) -> Event<'_> {
@@ -22,8 +24,9 @@ fn product_view_is_read_as_documented() {
     let event = accepted(
         r#"{"event":"ProductView","messageid":"5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
     );
-    let (user, product) = ("user-120".into(), "product-393".into());
-    assert_eq!(event, Event { kind: Kind::View, user, product, at: 1_731_000_000_123, dated: true });
+    let (id, user) = (Some("5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11".into()), "user-120".into());
+    let (product, items) = (Some("product-393".into()), Vec::new());
+    assert_eq!(event, Event { kind: EventKind::View, id, user, product, items, at: 1_731_000_000_123, dated: true });
 }
 
 #[test]
@@ -31,8 +34,11 @@ fn clickstream_event_is_read_as_documented() {
     let event = accepted(
         r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","session_id":"s-77","metadata":{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}}"#,
     );
-    let (user, product) = ("120".into(), "393".into());
-    assert_eq!(event, Event { kind: Kind::View, user, product, at: 1_795_169_700_000, dated: true });
+    let (user, product, items) = ("120".into(), Some("393".into()), Vec::new());
+    assert_eq!(
+        event,
+        Event { kind: EventKind::View, id: None, user, product, items, at: 1_795_169_700_000, dated: true }
+    );
 }
 
 #[test]
@@ -45,15 +51,89 @@ fn an_event_without_a_time_says_so() {
 
 #[test]
 fn every_name_of_an_event_has_its_kind() {
-    for (name, kind) in
-        [("view", Kind::View), ("click", Kind::Click), ("add_to_cart", Kind::AddToCart), ("purchase", Kind::Purchase)]
-    {
-        let line = format!(r#"{{"event_type":"{name}","user_id":1,"product_id":2}}"#);
-        assert_eq!(accepted(&line).kind, kind);
+    for (name, kind) in [
+        ("view", EventKind::View),
+        ("click", EventKind::Click),
+        ("add_to_cart", EventKind::AddToCart),
+        ("remove_from_cart", EventKind::RemoveFromCart),
+        ("purchase", EventKind::Purchase),
+        ("search", EventKind::Search),
+    ] {
+        let event = format!(r#"{{"event_type":"{name}","user_id":1,"product_id":2}}"#);
+        let event = accepted(&event);
+        assert_eq!((event.kind, event.kind.name()), (kind, name));
     }
-    for (name, kind) in [("ProductView", Kind::View), ("ProductRemoved", Kind::Removal)] {
+    for (name, kind) in [
+        ("ProductView", EventKind::View),
+        ("ProductRemoved", EventKind::Removal),
+        ("ProductClick", EventKind::Click),
+        ("AddToCart", EventKind::AddToCart),
+        ("Purchase", EventKind::Purchase),
+    ] {
         let line = format!(r#"{{"event":"{name}","userid":1,"properties":{{"productid":2}}}}"#);
         assert_eq!(accepted(&line).kind, kind);
+    }
+}
+
+#[test]
+fn a_search_names_no_product() {
+    for product in ["", r#","product_id":7"#, r#","product_id":{}"#] {
+        let line = format!(r#"{{"event_type":"search","user_id":"u"{product},"metadata":{{"query":"lamp"}}}}"#);
+        assert_eq!((accepted(&line).kind, accepted(&line).product), (EventKind::Search, None), "{line}");
+    }
+}
+
+/// Products and quantities of a purchase with these fields.
+fn purchased(fields: &str) -> Vec<(String, u64)> {
+    let line = format!(r#"{{"event_type":"purchase","user_id":1{fields}}}"#);
+    let event = accepted(&line);
+    assert_eq!(event.product.is_none(), !event.items.is_empty());
+    let product = event.product.map(|product| (product.into_owned(), 1));
+    product.into_iter().chain(event.items.into_iter().map(|item| (item.product.into_owned(), item.quantity))).collect()
+}
+
+#[test]
+fn a_purchase_names_one_product_or_several_items() {
+    let items =
+        r#","items":[{"product_id":393,"quantity":2},{"price":9.5,"product_id":"a\u00e9"}],"metadata":{"order_id":7}"#;
+    let expected = [("393".to_owned(), 2), ("aé".to_owned(), 1)];
+    assert_eq!(purchased(items), expected);
+    assert_eq!(purchased(&format!(r#","product_id":[]{items}"#)), expected, "what the items say counts");
+    for none in ["", r#","items":null"#, r#","items":[]"#] {
+        assert_eq!(purchased(&format!(r#","product_id":"p"{none}"#)), [("p".to_owned(), 1)]);
+    }
+    let old = r#"{"event":"Purchase","userid":1,"properties":{},"items":[{"product_id":2}]}"#;
+    assert_eq!(accepted(old).items, [PurchasedItem { product: "2".into(), quantity: 1 }]);
+    for (items, reason, field) in [
+        ("7", "wrong_type", "items"),
+        ("[7]", "wrong_type", "items"),
+        (r#"[{"quantity":1}]"#, "missing_field", "items.product_id"),
+        (r#"[{"product_id":""}]"#, "empty_id", "items.product_id"),
+        (r#"[{"product_id":1,"quantity":-1}]"#, "wrong_type", "items.quantity"),
+    ] {
+        let line = format!(r#"{{"event_type":"purchase","user_id":1,"product_id":1,"items":{items}}}"#);
+        assert_eq!(refused(&line), (reason, Some(field)), "{line}");
+        let view = line.replace("purchase", "view");
+        assert_eq!(accepted(&view).items, [], "an extra field");
+    }
+}
+
+#[test]
+fn an_identity_has_three_names_and_no_type_of_it_is_refused() {
+    for (field, id) in [
+        (r#""messageid":"m-1""#, Some("m-1")),
+        (r#""message_id":"m\u002d1""#, Some("m-1")),
+        (r#""event_id":17"#, Some("17")),
+        (r#""event_id":-17"#, Some("-17")),
+        (r#""event_id":"""#, None),
+        (r#""event_id":null"#, None),
+        (r#""event_id":1.5"#, None),
+        (r#""event_id":{"a":["b"]}"#, None),
+        (r#""event_id":"\ud83d""#, None),
+        (r#""messageid":"first","event_id":"last""#, Some("last")),
+    ] {
+        let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,{field}}}"#);
+        assert_eq!(accepted(&line).id.as_deref(), id, "{line}");
     }
 }
 
@@ -62,25 +142,25 @@ fn field_order_and_white_space_do_not_matter() {
     let event = accepted(
         "\n { \"timestamp\" : 1731000000 , \"properties\" : { \"a\":[1,{}], \"productid\" : \"p\" } , \"userid\":\"u\", \"event\":\"ProductView\" } \n",
     );
-    assert_eq!((event.user.as_ref(), event.product.as_ref(), event.at), ("u", "p", 1_731_000_000_000));
+    assert_eq!((event.user.as_ref(), event.product.as_deref(), event.at), ("u", Some("p"), 1_731_000_000_000));
 }
 
 #[test]
-fn extra_fields_never_matter_even_those_of_the_other_shape() {
+fn extra_fields_never_matter_even_those_of_the_other_format() {
     let event = accepted(
         r#"{"event_type":"click","event":{"deep":[[[]]]},"userid":[],"properties":7,"user_id":"u","product_id":"p","x":{"event_type":"view"}}"#,
     );
-    assert_eq!((event.kind, event.user.as_ref(), event.product.as_ref()), (Kind::Click, "u", "p"));
+    assert_eq!((event.kind, event.user.as_ref(), event.product.as_deref()), (EventKind::Click, "u", Some("p")));
     let event = accepted(
         r#"{"event":"ProductRemoved","event_type":9,"user_id":1.5,"product_id":{},"userid":"u","properties":{"productid":"p"}}"#,
     );
-    assert_eq!((event.kind, event.user.as_ref(), event.product.as_ref()), (Kind::Removal, "u", "p"));
+    assert_eq!((event.kind, event.user.as_ref(), event.product.as_deref()), (EventKind::Removal, "u", Some("p")));
 }
 
 #[test]
 fn of_a_field_given_twice_the_last_counts() {
     let event = accepted(r#"{"event_type":"click","event_type":"view","user_id":"a","user_id":"b","product_id":"p"}"#);
-    assert_eq!((event.kind, event.user.as_ref()), (Kind::View, "b"));
+    assert_eq!((event.kind, event.user.as_ref()), (EventKind::View, "b"));
     let twice = r#"{"event":"ProductView","userid":"u","properties":{"productid":"p"},"properties":{}}"#;
     assert_eq!(refused(twice), ("missing_field", Some("properties.productid")));
 }
@@ -90,9 +170,9 @@ fn plain_text_is_borrowed_and_escapes_are_resolved() {
     use std::borrow::Cow;
     let event = accepted(r#"{"event_type":"view","user_id":"plain","product_id":"a\"\u00e9\n"}"#);
     assert!(matches!(event.user, Cow::Borrowed("plain")));
-    assert_eq!(event.product, "a\"é\n");
+    assert_eq!(event.product.as_deref(), Some("a\"é\n"));
     let event = accepted(r#"{"\u0065vent_type":"view","user_id":"u","product_id":"p"}"#);
-    assert_eq!(event.kind, Kind::View);
+    assert_eq!(event.kind, EventKind::View);
 }
 
 #[test]
@@ -100,8 +180,8 @@ fn payload_that_is_no_text_is_refused() {
     let mut payload = br#"{"event_type":"view","user_id":1,"product_id":2,"note":"x"}"#.to_vec();
     let place = payload.len() - 3;
     payload[place] = 0xff;
-    let malformed = decode(&payload, Some(NOW), &TimeBounds::around(NOW)).expect_err("not UTF-8");
-    assert_eq!(malformed, Malformed::NotUtf8 { offset: place });
+    let malformed = decode(&payload, Some(NOW.into()), &TimeBounds::around(NOW)).expect_err("not UTF-8");
+    assert_eq!(malformed, Malformed::NotUtf8(place));
 }
 
 #[test]
@@ -139,7 +219,7 @@ fn nesting_of_any_depth_neither_overflows_nor_matters() {
     let (open, close) = ("[".repeat(400_000), "]".repeat(400_000));
     for name in ["extra", "timestamp_", "userid"] {
         let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"{name}":{open}{close}}}"#);
-        assert_eq!(accepted(&line).kind, Kind::View);
+        assert_eq!(accepted(&line).kind, EventKind::View);
     }
     let line = format!(r#"{{"event_type":"view","user_id":1,"product_id":2,"timestamp":{open}{close}}}"#);
     assert_eq!(refused(&line), ("wrong_type", Some("timestamp")));
@@ -178,22 +258,30 @@ fn what_a_field_holds_that_is_not_used_does_not_matter_and_neither_does_its_name
         for name in ["extra", "\\ud83d", "user_id", "product_id", "event_type", "\\ude00\\ud83d", "\\u0000"] {
             for line in [format!(r#"{{"{name}":{value},{product}}}"#), format!(r#"{{{product},"{name}":{value}}}"#)] {
                 let event = accepted(&line);
-                assert_eq!((event.kind, &*event.user, &*event.product), (Kind::View, "u", "p"), "{line}");
+                assert_eq!(
+                    (event.kind, &*event.user, event.product.as_deref()),
+                    (EventKind::View, "u", Some("p")),
+                    "{line}"
+                );
             }
         }
         for name in ["userid", "properties", "event", "messageid"] {
             let line = format!(r#"{{{clickstream},"{name}":{value}}}"#);
             let event = accepted(&line);
-            assert_eq!((event.kind, &*event.user, &*event.product), (Kind::Click, "u", "p"), "{line}");
+            assert_eq!(
+                (event.kind, &*event.user, event.product.as_deref()),
+                (EventKind::Click, "u", Some("p")),
+                "{line}"
+            );
         }
         let nested = format!(
             r#"{{"event":"ProductView","userid":"u","properties":{{"x":{value},"\ud83d":{value},"productid":"p","y":{value}}}}}"#
         );
-        assert_eq!(accepted(&nested).product, "p");
+        assert_eq!(accepted(&nested).product.as_deref(), Some("p"));
     }
     // Of a field given twice the last one counts, whatever the first one is.
     let twice = r#"{"event_type":"view","user_id":"\ud83d","user_id":"u","product_id":1e999,"product_id":"p"}"#;
-    assert_eq!((&*accepted(twice).user, &*accepted(twice).product), ("u", "p"));
+    assert_eq!((&*accepted(twice).user, accepted(twice).product.as_deref()), ("u", Some("p")));
 }
 
 #[test]
@@ -234,12 +322,12 @@ fn half_a_surrogate_pair_is_refused_by_name_where_it_is_used() {
 fn size_is_limited() {
     let head = r#"{"event_type":"view","user_id":1,"product_id":2,"x":""#;
     let fill = PAYLOAD_BYTES_MAX - head.len() - 2;
-    assert_eq!(accepted(&format!("{head}{}\"}}", "x".repeat(fill))).kind, Kind::View);
+    assert_eq!(accepted(&format!("{head}{}\"}}", "x".repeat(fill))).kind, EventKind::View);
     assert_eq!(refused(&format!("{head}{}\"}}", "x".repeat(fill + 1))), ("too_large", None));
 }
 
 #[test]
-fn missing_fields_are_named_in_their_own_shape() {
+fn missing_fields_are_named_in_their_own_format() {
     for (text, field) in [
         ("{}", "event"),
         (r#"{"event":null,"event_type":null}"#, "event"),
@@ -256,7 +344,7 @@ fn missing_fields_are_named_in_their_own_shape() {
 }
 
 #[test]
-fn wrong_types_are_named_in_their_own_shape() {
+fn wrong_types_are_named_in_their_own_format() {
     for (text, field) in [
         (r#"{"event":7,"userid":1,"properties":{"productid":1}}"#, "event"),
         (r#"{"event_type":["view"],"user_id":1,"product_id":1}"#, "event_type"),

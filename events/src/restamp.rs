@@ -1,37 +1,34 @@
-//! A line of either shape with another time: everything else stays as it was, to the byte.
+//! A line of either format with another time: everything else stays as it was, to the byte.
 
 use std::ops::Range;
 
 use chrono::{DateTime, SecondsFormat};
 use dataflow::time::Millis;
-use serde::de::{Deserialize, IgnoredAny};
-use serde_json::value::RawValue;
 
-use super::shape::{Raw, Shape};
-use super::slot::text;
-use super::write::seconds;
-use super::{BYTE_ORDER_MARK, Malformed};
+use crate::format::{EventFormat, RawFields, members};
+use crate::write::seconds;
+use crate::{BYTE_ORDER_MARK, Malformed};
 
-/// Sets `timestamp` to `at` (milliseconds since the epoch) in the form of the line's own shape, and adds it at the end
-/// if it is not there. Ids and the old time are not judged; a byte order mark is left out.
+/// Sets `timestamp` to `at` (milliseconds since the epoch) in the form of the line's own format, and adds it at the end if
+/// it is missing. Ids and the old time are not judged; a byte order mark is left out.
 ///
 /// # Errors
-/// [`Malformed`] if the line is not an event of a known shape, or `at` is beyond the years that can be written.
+/// [`Malformed`] if the line is not an event of a known format, or `at` is beyond the years that can be written.
 pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    let (shape, _) = Raw::parse(line.as_bytes())?.kind()?;
-    let stamp = written(shape, at).ok_or(Malformed::TimeOutOfBounds { field: "timestamp" })?;
-    let (stamps, end) = find_stamps(line);
+    let (format, _) = RawFields::parse(line.as_bytes())?.kind()?;
+    let stamp = written(format, at).ok_or(Malformed::TimeOutOfBounds("timestamp"))?;
+    let (stamps, end) = find_stamps(line)?;
     let mut restamped = String::with_capacity(line.len() + stamp.len() + 16);
-    let mut kept = 0;
-    for place in &stamps {
-        restamped.push_str(&line[kept..place.start]);
+    let mut copied = 0;
+    for old in &stamps {
+        restamped.push_str(&line[copied..old.start]);
         restamped.push_str(&stamp);
-        kept = place.end;
+        copied = old.end;
     }
-    restamped.push_str(&line[kept..end]);
+    restamped.push_str(&line[copied..end]);
     if stamps.is_empty() {
-        // A known shape has at least the field that names the event, so there is one to put the comma after.
+        // A known format has at least the field that names the event, so there is a member to put the comma after.
         restamped.push_str(",\"timestamp\":");
         restamped.push_str(&stamp);
     }
@@ -39,40 +36,28 @@ pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
     Ok(restamped)
 }
 
-fn written(shape: Shape, at: Millis) -> Option<String> {
-    match shape {
-        Shape::Product => serde_json::to_string(&seconds(at)).ok(),
-        Shape::Clickstream => {
+fn written(format: EventFormat, at: Millis) -> Option<String> {
+    match format {
+        EventFormat::Product => serde_json::to_string(&seconds(at)).ok(),
+        EventFormat::Clickstream => {
             let time = DateTime::from_timestamp_millis(i64::try_from(at).ok()?)?;
             Some(format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Millis, true)))
         }
     }
 }
 
-/// Where the values of the outermost `timestamp` are, and where the last field ends. The line is a JSON object.
-fn find_stamps(line: &str) -> (Vec<Range<usize>>, usize) {
-    let mut stamps = Vec::new();
-    let mut place = line.find('{').expect("an object has an opening brace") + 1;
-    loop {
-        let (key, key_end) = next::<&RawValue>(line, place);
-        let colon = key_end + line[key_end..].find(':').expect("a key is followed by a colon");
-        let start = line.len() - line[colon + 1..].trim_start().len();
-        let (_, end) = next::<IgnoredAny>(line, start);
-        if text(key.get()).as_deref() == Some("timestamp") {
+/// Where the values of the outermost `timestamp` are, and where the last member ends.
+fn find_stamps(line: &str) -> Result<(Vec<Range<usize>>, usize), Malformed> {
+    let (mut stamps, mut end) = (Vec::new(), 0);
+    members(line, |name, value| {
+        // A value's text is a part of the line.
+        let start = value.as_ptr().addr() - line.as_ptr().addr();
+        end = start + value.len();
+        if name == "timestamp" {
             stamps.push(start..end);
         }
-        match line[end..].trim_start().strip_prefix(',') {
-            Some(rest) => place = line.len() - rest.len(),
-            None => return (stamps, end),
-        }
-    }
-}
-
-/// The value that begins at or after `place`, and where it ends.
-fn next<'a, T: Deserialize<'a>>(line: &'a str, place: usize) -> (T, usize) {
-    let mut values = serde_json::Deserializer::from_str(&line[place..]).into_iter::<T>();
-    let value = values.next().and_then(Result::ok).expect("the line was read as JSON before");
-    (value, place + values.byte_offset())
+    })?;
+    Ok((stamps, end))
 }
 
 #[cfg(test)]
@@ -82,7 +67,7 @@ mod tests {
     const AT: Millis = 1_795_169_700_120;
 
     #[test]
-    fn each_shape_is_stamped_in_its_own_form() {
+    fn each_format_is_stamped_in_its_own_form() {
         for (line, stamped) in [
             (
                 r#"{"event":"ProductView","userid":1,"timestamp":1731000000.123,"properties":{"productid":2}}"#,
@@ -129,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_no_known_shape_are_refused() {
+    fn lines_of_no_known_format_are_refused() {
         for (line, reason) in [
             ("", "not_json"),
             ("[]", "not_an_object"),
@@ -140,6 +125,6 @@ mod tests {
             assert_eq!(restamp(line, AT).map_err(|malformed| malformed.reason()), Err(reason), "{line}");
         }
         let beyond = restamp(r#"{"event_type":"view"}"#, u64::MAX);
-        assert_eq!(beyond, Err(Malformed::TimeOutOfBounds { field: "timestamp" }));
+        assert_eq!(beyond, Err(Malformed::TimeOutOfBounds("timestamp")));
     }
 }

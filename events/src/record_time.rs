@@ -1,4 +1,4 @@
-//! When a record was appended to its stream, as whoever dated it wrote it.
+//! When a record was appended to its stream, in whatever unit its producer or broker wrote it.
 
 use dataflow::time::Millis;
 
@@ -12,7 +12,7 @@ const LEAST_MICROS: u64 = 1_000_000_000_000_000;
 /// From here on a time is in nanoseconds, of September 2001 or later.
 const LEAST_NANOS: u64 = 1_000_000_000_000_000_000;
 
-/// The time of a record, as far as its unit tells it.
+/// The time of a record, as exact as its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordTime {
     at: Millis,

@@ -3,10 +3,10 @@
 use chrono::DateTime;
 use dataflow::time::Millis;
 
-use super::Malformed;
-use super::slot::Slot;
+use crate::Malformed;
+use crate::scalar::Scalar;
 
-/// The field both shapes keep their time in.
+/// The field that holds the time in both formats.
 pub(super) const FIELD: &str = "timestamp";
 
 /// Numbers below this are seconds, all others milliseconds. As seconds it is the year 5138, as milliseconds March 1973,
@@ -14,15 +14,15 @@ pub(super) const FIELD: &str = "timestamp";
 const LEAST_MILLIS: u64 = 100_000_000_000;
 
 /// Milliseconds since the epoch, to the nearest one; none if the event states no time.
-pub(super) fn read(slot: &Slot<'_>) -> Result<Option<Millis>, Malformed> {
-    match slot {
-        Slot::Missing => Ok(None),
-        Slot::Unsigned(number) => Ok(Some(from_integer(*number))),
-        Slot::Negative(_) => Err(Malformed::TimeOutOfBounds { field: FIELD }),
-        Slot::Float(number) => from_float(*number).map(Some),
-        Slot::Text(text) => from_text(text).map(Some),
-        Slot::HalfPair => Err(Malformed::UnreadableTime { field: FIELD }),
-        Slot::Other => Err(Malformed::WrongType { field: FIELD }),
+pub(super) fn read(scalar: &Scalar<'_>) -> Result<Option<Millis>, Malformed> {
+    match scalar {
+        Scalar::Missing => Ok(None),
+        Scalar::Unsigned(number) => Ok(Some(from_integer(*number))),
+        Scalar::Negative => Err(Malformed::TimeOutOfBounds(FIELD)),
+        Scalar::Float(number) => from_float(*number).map(Some),
+        Scalar::Text(text) => from_text(text).map(Some),
+        Scalar::HalfPair => Err(Malformed::UnreadableTime(FIELD)),
+        Scalar::Other => Err(Malformed::WrongType(FIELD)),
     }
 }
 
@@ -34,44 +34,47 @@ fn from_integer(number: u64) -> Millis {
 /// is then out of any bounds.
 fn from_float(number: f64) -> Result<Millis, Malformed> {
     if number.is_nan() || number < 0.0 {
-        return Err(Malformed::TimeOutOfBounds { field: FIELD });
+        return Err(Malformed::TimeOutOfBounds(FIELD));
     }
     let millis = if number < LEAST_MILLIS as f64 { number * 1000.0 } else { number };
     Ok(millis.round() as Millis)
 }
 
-/// RFC 3339, or a number written as JSON would.
-pub(crate) fn from_text(text: &str) -> Result<Millis, Malformed> {
+/// RFC 3339, or a number as JSON writes it.
+///
+/// # Errors
+/// [`Malformed`] if it is neither, or before the epoch.
+pub fn from_text(text: &str) -> Result<Millis, Malformed> {
     let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     if !numeric {
         return from_rfc3339(text);
     }
     // Parsed as JSON and not as Rust, so that a text and a number of the same characters are always the same time.
-    match Slot::parse(text) {
-        Some(slot @ (Slot::Unsigned(_) | Slot::Negative(_) | Slot::Float(_))) => {
-            read(&slot).map(|time| time.expect("a number states a time"))
+    match Scalar::parse(text) {
+        Some(scalar @ (Scalar::Unsigned(_) | Scalar::Negative | Scalar::Float(_))) => {
+            read(&scalar).map(|time| time.expect("a number states a time"))
         }
-        _ => Err(Malformed::UnreadableTime { field: FIELD }),
+        _ => Err(Malformed::UnreadableTime(FIELD)),
     }
 }
 
 fn from_rfc3339(text: &str) -> Result<Millis, Malformed> {
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_| Malformed::UnreadableTime { field: FIELD })?;
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| Malformed::UnreadableTime(FIELD))?;
     let floor = time.timestamp_millis();
     let rest_nanos = time.timestamp_subsec_nanos() % 1_000_000;
     let nearest = if rest_nanos >= 500_000 { floor + 1 } else { floor };
-    u64::try_from(nearest).map_err(|_| Malformed::TimeOutOfBounds { field: FIELD })
+    u64::try_from(nearest).map_err(|_| Malformed::TimeOutOfBounds(FIELD))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OUT_OF_BOUNDS: Malformed = Malformed::TimeOutOfBounds { field: FIELD };
-    const UNREADABLE: Malformed = Malformed::UnreadableTime { field: FIELD };
+    const OUT_OF_BOUNDS: Malformed = Malformed::TimeOutOfBounds(FIELD);
+    const UNREADABLE: Malformed = Malformed::UnreadableTime(FIELD);
 
     fn time(json: &str) -> Result<Option<Millis>, Malformed> {
-        read(&Slot::parse(json).expect("the value is JSON"))
+        read(&Scalar::parse(json).expect("the value is JSON"))
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
     fn null_states_no_time_and_other_types_are_refused() {
         assert_eq!(time("null"), Ok(None));
         for json in ["true", "[1]", "{}"] {
-            assert_eq!(time(json), Err(Malformed::WrongType { field: FIELD }));
+            assert_eq!(time(json), Err(Malformed::WrongType(FIELD)));
         }
     }
 }

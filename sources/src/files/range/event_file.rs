@@ -8,17 +8,18 @@ use std::sync::Arc;
 use dataflow::inputs::Inputs;
 use dataflow::replay::{Failure, ReplaySource, Went};
 use dataflow::time::{Millis, Time};
+use events::{Malformed, RawRecord, TimeBounds};
 
 use super::RangeError;
-use crate::decode::{Event, Kind, Malformed, TimeBounds, decode};
 use crate::files::lines::{self, LineRange};
-use crate::files::position::{FilePosition, line_ends};
+use crate::files::position::{FilePosition, offset_i64};
 use crate::files::tail::Span;
 use crate::files::times::LineTimes;
-use crate::replay::{Found, PartitionReplay, Progress};
+use crate::replay::{PartitionReplay, Progress};
 
 /// One file of events.
 pub(super) struct EventsPast {
+    stream: &'static str,
     path: PathBuf,
     file: File,
     to: u64,
@@ -40,10 +41,18 @@ pub(super) struct EventsPast {
 }
 
 impl EventsPast {
-    pub(super) fn new(path: PathBuf, file: File, span: &Span, lane: PartitionReplay, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(
+        stream: &'static str,
+        path: PathBuf,
+        file: File,
+        span: &Span,
+        lane: PartitionReplay,
+        progress: Arc<Progress>,
+    ) -> Self {
         let mut times = LineTimes::default();
         times.begin(span.modified_ms());
         EventsPast {
+            stream,
             path,
             file,
             to: span.to(),
@@ -74,8 +83,8 @@ impl EventsPast {
                 }
                 LineRange::TooLong => {
                     let beginning = std::mem::take(&mut self.lines);
-                    let malformed = Malformed::TooLarge { bytes: beginning.len() };
-                    self.lane.refuse(offset(self.place.offset), &malformed, &beginning);
+                    let malformed = Malformed::TooLarge(beginning.len());
+                    self.lane.refuse(&self.record(self.place.offset, &beginning), malformed);
                     self.place.skipping = true;
                 }
             }
@@ -93,17 +102,13 @@ impl EventsPast {
             }
             records += 1;
             let place = self.place.offset + (begin + at) as u64;
-            let event = self.event(line, place)?;
+            let event = self.times.decode(line, &self.file, place, self.to, &TimeBounds::around(self.arrived))?;
             self.times.pass();
-            let latest = self.times.latest();
-            self.lane.take(
-                &Found { offset: offset(place), payload: line, event, record_time: Some(latest) },
-                inputs,
-                step,
-            );
+            let record = self.record(place, line);
+            self.lane.take(&record, event, inputs, step);
             // The line's end is after it, and before the next line.
             self.at = begin + at + line.len();
-            self.over = self.lane.is_over(Some(latest));
+            self.over = self.lane.is_over(Some(self.times.latest()));
         }
         if !self.over && records < budget && self.lane.is_open(inputs, step) {
             self.at = stretch.len();
@@ -112,21 +117,9 @@ impl EventsPast {
         Ok(records)
     }
 
-    /// Decodes a line; one that states no time is given one, and a view is not later than its line arrived.
-    fn event<'a>(&mut self, line: &'a [u8], place: u64) -> io::Result<Result<Event<'a>, Malformed>> {
-        let bounds = TimeBounds::around(self.arrived);
-        let event = match decode(line, None, &bounds) {
-            Err(Malformed::MissingField { field: "timestamp" }) => {
-                let time = self.times.give(|| line_ends(&self.file, place, self.to))?;
-                decode(line, Some(time), &bounds)
-            }
-            event => event,
-        };
-        let latest = self.times.latest();
-        Ok(event.map(|event| match event.kind {
-            Kind::Removal => event,
-            _ => Event { at: event.at.min(latest), ..event },
-        }))
+    fn record<'a>(&self, offset: u64, payload: &'a [u8]) -> RawRecord<'a> {
+        let (offset, time) = (offset_i64(offset), Some(self.times.latest().into()));
+        RawRecord { stream: self.stream, partition: 0, offset, time, payload }
     }
 }
 
@@ -153,8 +146,4 @@ impl ReplaySource for EventsPast {
         let reached = !self.lane.is_open(inputs, step) || self.over;
         Ok(Went { records, reached })
     }
-}
-
-fn offset(place: u64) -> i64 {
-    i64::try_from(place).unwrap_or(i64::MAX)
 }

@@ -1,49 +1,53 @@
-//! The product shape as we write it ourselves.
+//! Events as Vitrine writes them itself, in the product format.
 
 use dataflow::time::Millis;
 use serde::Serialize;
 
 /// A `ProductRemoved` line, without a line end. `at` is in milliseconds since the epoch, and before the year 5138.
 pub fn removal_json(user: &str, product: &str, at: Millis, message_id: &str) -> String {
-    Line::new("ProductRemoved", user, product, at, message_id).to_json()
+    ProductEventJson::new("ProductRemoved", user, product, at, message_id).to_json()
 }
 
 /// A `ProductView` line, without a line end. `at` is in milliseconds since the epoch, and before the year 5138; `source`
 /// says where the view was made, such as `mobile-app`.
 pub fn view_json(user: &str, product: &str, at: Millis, message_id: &str, source: &str) -> String {
-    Line { context: Some(Context { source }), ..Line::new("ProductView", user, product, at, message_id) }.to_json()
+    ProductEventJson {
+        context: Some(ContextJson { source }),
+        ..ProductEventJson::new("ProductView", user, product, at, message_id)
+    }
+    .to_json()
 }
 
-/// Seconds as the product shape writes them: the shortest text of this double has at most three decimals.
+/// Seconds as the product format writes them: the shortest text of this double has at most three decimals.
 pub(super) fn seconds(at: Millis) -> f64 {
     at as f64 / 1000.0
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ProductEventJson<'a> {
     event: &'static str,
     messageid: &'a str,
     userid: &'a str,
-    properties: Properties<'a>,
+    properties: PropertiesJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Context<'a>>,
+    context: Option<ContextJson<'a>>,
     timestamp: f64,
 }
 
 #[derive(Serialize)]
-struct Properties<'a> {
+struct PropertiesJson<'a> {
     productid: &'a str,
 }
 
 #[derive(Serialize)]
-struct Context<'a> {
+struct ContextJson<'a> {
     source: &'a str,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ProductEventJson<'a> {
     fn new(event: &'static str, userid: &'a str, productid: &'a str, at: Millis, messageid: &'a str) -> Self {
-        let properties = Properties { productid };
-        Line { event, messageid, userid, properties, context: None, timestamp: seconds(at) }
+        let properties = PropertiesJson { productid };
+        ProductEventJson { event, messageid, userid, properties, context: None, timestamp: seconds(at) }
     }
 
     fn to_json(&self) -> String {

@@ -1,0 +1,67 @@
+//! What one record says, whatever its format.
+
+use std::borrow::Cow;
+
+use dataflow::time::Millis;
+
+/// What a visitor did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// Looked at a product: enters the history.
+    View,
+    /// Took a product out of the history.
+    Removal,
+    /// Clicked on a product.
+    Click,
+    /// Put a product into the cart.
+    AddToCart,
+    /// Took a product out of the cart.
+    RemoveFromCart,
+    /// Bought products, as the shop front saw it; orders themselves come from the database.
+    Purchase,
+    /// Searched.
+    Search,
+}
+
+impl EventKind {
+    /// A stable lower-case name, fit for a metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::View => "view",
+            EventKind::Removal => "removal",
+            EventKind::Click => "click",
+            EventKind::AddToCart => "add_to_cart",
+            EventKind::RemoveFromCart => "remove_from_cart",
+            EventKind::Purchase => "purchase",
+            EventKind::Search => "search",
+        }
+    }
+}
+
+/// One event that passed every check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What was done.
+    pub kind: EventKind,
+    /// The identity that the producer gave it, if any: repeats of an event have the same one.
+    pub id: Option<Cow<'a, str>>,
+    /// The user: 1 to 256 bytes.
+    pub user: Cow<'a, str>,
+    /// The product: 1 to 256 bytes. None for a search, and for a purchase that lists its items.
+    pub product: Option<Cow<'a, str>>,
+    /// The items of a purchase, if it lists them.
+    pub items: Vec<PurchasedItem<'a>>,
+    /// When, in milliseconds since the epoch: within the bounds, and not after its record unless it is a removal.
+    pub at: Millis,
+    /// Whether it states a time. If not, `at` is its record's.
+    pub dated: bool,
+}
+
+/// One product of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurchasedItem<'a> {
+    /// The product: 1 to 256 bytes.
+    pub product: Cow<'a, str>,
+    /// How many of it; 1 if nothing is stated.
+    pub quantity: u64,
+}

@@ -1,0 +1,191 @@
+//! The two formats of an event: which fields they use, and one pass over the JSON that collects the fields of both.
+
+mod members;
+mod quick;
+
+use std::str;
+
+use serde_json::value::RawValue;
+
+use crate::scalar::Scalar;
+use crate::{BYTE_ORDER_MARK, EventKind, Malformed, PAYLOAD_BYTES_MAX, PurchasedItem, id};
+
+pub(super) use members::members;
+
+/// Which of the two formats a record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventFormat {
+    /// `event`, `userid`, `properties.productid`: time written as seconds with a fraction.
+    Product,
+    /// `event_type`, `user_id`, `product_id`: time written as RFC 3339.
+    Clickstream,
+}
+
+impl EventFormat {
+    pub(super) fn user_field(self) -> &'static str {
+        match self {
+            EventFormat::Product => "userid",
+            EventFormat::Clickstream => "user_id",
+        }
+    }
+
+    pub(super) fn product_field(self) -> &'static str {
+        match self {
+            EventFormat::Product => "properties.productid",
+            EventFormat::Clickstream => "product_id",
+        }
+    }
+}
+
+/// The fields of both formats as the JSON text of their values, not yet judged: only at the end is it known which ones
+/// count. An empty text is a missing field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RawFields<'a> {
+    event: &'a str,
+    event_type: &'a str,
+    pub(super) event_id: &'a str,
+    userid: &'a str,
+    user_id: &'a str,
+    productid: &'a str,
+    product_id: &'a str,
+    pub(super) timestamp: &'a str,
+    items: &'a str,
+}
+
+/// Stands in for the product if `properties` is no object: a value of a type that no id has.
+const NO_ID: &str = "false";
+
+impl<'a> RawFields<'a> {
+    #[inline]
+    pub(super) fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(Malformed::TooLarge(payload.len()));
+        }
+        // Checked once for the whole payload: that is faster than string by string, and covers the skipped ones too.
+        let text = str::from_utf8(payload).map_err(|error| Malformed::NotUtf8(error.valid_up_to()))?;
+        let mut fields = RawFields::default();
+        match quick::read(text, &mut fields) {
+            Some(()) => Ok(fields),
+            None => RawFields::parse_any(text),
+        }
+    }
+
+    /// The fields of any text. The quick pass is a shortcut to the same result.
+    pub(super) fn parse_any(text: &'a str) -> Result<Self, Malformed> {
+        // Looked for only here: no plain line begins with it.
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let mut fields = RawFields::default();
+        members(text, |name, value| match name {
+            "properties" => fields.productid = product_in(value),
+            _ => fields.set(name.as_bytes(), value),
+        })?;
+        Ok(fields)
+    }
+
+    #[inline]
+    fn set(&mut self, name: &[u8], value: &'a str) {
+        match name {
+            b"event" => self.event = value,
+            b"event_type" => self.event_type = value,
+            b"messageid" | b"message_id" | b"event_id" => self.event_id = value,
+            b"userid" => self.userid = value,
+            b"user_id" => self.user_id = value,
+            b"product_id" => self.product_id = value,
+            b"timestamp" => self.timestamp = value,
+            b"items" => self.items = value,
+            _ => {}
+        }
+    }
+
+    /// The format and the kind of the event. A known `event` decides, else `event_type` if there is one.
+    #[inline]
+    pub(super) fn kind(&self) -> Result<(EventFormat, EventKind), Malformed> {
+        let event = Scalar::of(self.event);
+        if let Scalar::Text(name) = &event
+            && let Some(kind) = named_by_event(name)
+        {
+            return Ok((EventFormat::Product, kind));
+        }
+        match (Scalar::of(self.event_type), event) {
+            (Scalar::Text(name), _) => {
+                let kind = named_by_event_type(&name).ok_or(Malformed::UnknownEvent("event_type"))?;
+                Ok((EventFormat::Clickstream, kind))
+            }
+            (Scalar::HalfPair, _) => Err(Malformed::UnknownEvent("event_type")),
+            (Scalar::Missing, Scalar::Missing) => Err(Malformed::MissingField("event")),
+            (Scalar::Missing, Scalar::Text(_) | Scalar::HalfPair) => Err(Malformed::UnknownEvent("event")),
+            (Scalar::Missing, _) => Err(Malformed::WrongType("event")),
+            _ => Err(Malformed::WrongType("event_type")),
+        }
+    }
+
+    /// User and product of the given format.
+    #[inline]
+    pub(super) fn ids(&self, format: EventFormat) -> (&'a str, &'a str) {
+        match format {
+            EventFormat::Product => (self.userid, self.productid),
+            EventFormat::Clickstream => (self.user_id, self.product_id),
+        }
+    }
+
+    /// The items of a purchase.
+    pub(super) fn items(&self) -> Result<Vec<PurchasedItem<'a>>, Malformed> {
+        if let Scalar::Missing = Scalar::of(self.items) {
+            return Ok(Vec::new());
+        }
+        let items: Vec<&RawValue> = serde_json::from_str(self.items).map_err(|_| Malformed::WrongType("items"))?;
+        items.into_iter().map(|item| purchased_item(item.get())).collect()
+    }
+}
+
+#[inline]
+fn named_by_event(name: &str) -> Option<EventKind> {
+    match name {
+        "ProductView" => Some(EventKind::View),
+        "ProductRemoved" => Some(EventKind::Removal),
+        "ProductClick" => Some(EventKind::Click),
+        "AddToCart" => Some(EventKind::AddToCart),
+        "Purchase" => Some(EventKind::Purchase),
+        _ => None,
+    }
+}
+
+#[inline]
+fn named_by_event_type(name: &str) -> Option<EventKind> {
+    match name {
+        "view" => Some(EventKind::View),
+        "click" => Some(EventKind::Click),
+        "add_to_cart" => Some(EventKind::AddToCart),
+        "remove_from_cart" => Some(EventKind::RemoveFromCart),
+        "purchase" => Some(EventKind::Purchase),
+        "search" => Some(EventKind::Search),
+        _ => None,
+    }
+}
+
+/// The product in the value of `properties`; missing if that is null.
+fn product_in(properties: &str) -> &str {
+    let mut product = "";
+    let read = members(properties, |name, value| {
+        if name == "productid" {
+            product = value;
+        }
+    });
+    if read.is_ok() || properties == "null" { product } else { NO_ID }
+}
+
+fn purchased_item(json: &str) -> Result<PurchasedItem<'_>, Malformed> {
+    let (mut product, mut quantity) = ("", "");
+    let read = members(json, |name, value| match name {
+        "product_id" => product = value,
+        "quantity" => quantity = value,
+        _ => {}
+    });
+    read.map_err(|_| Malformed::WrongType("items"))?;
+    let quantity = match Scalar::of(quantity) {
+        Scalar::Missing => 1,
+        Scalar::Unsigned(quantity) => quantity,
+        _ => return Err(Malformed::WrongType("items.quantity")),
+    };
+    Ok(PurchasedItem { product: id::read(product, "items.product_id")?, quantity })
+}

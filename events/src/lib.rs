@@ -1,0 +1,85 @@
+//! Events: bytes in, a small borrowed [`Event`] out, and what it changes in the graph's inputs; the one way in for Kafka,
+//! files, replay and HTTP.
+//!
+//! ```text
+//! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ HistoryChange ─▶ Inputs
+//!                                └── Malformed ──────────────────────────┴── Collision ──┴─▶ DeadLetter
+//! ```
+//! Two formats are read, both on every stream. The field that names the event tells them apart:
+//! - `{"event":"ProductView","messageid":…,"userid":…,"properties":{"productid":…},"timestamp":…}`, where `event` may also
+//!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`;
+//! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,
+//!   `add_to_cart`, `remove_from_cart`, `purchase` or `search`.
+//!
+//! A search names no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
+//! `message_id` and `event_id` are three names of one field, the event's identity.
+//!
+//! Further fields are ignored, with their names and values. If a field is given twice, the last one counts. `null` is the
+//! same as a missing field. A byte order mark before the JSON text is skipped.
+
+mod bounds;
+mod dead_letter;
+mod event;
+mod format;
+mod history;
+mod id;
+mod malformed;
+mod record;
+mod record_time;
+mod restamp;
+mod scalar;
+mod time;
+mod write;
+
+#[cfg(test)]
+mod proptests;
+#[cfg(test)]
+mod tests;
+
+pub use bounds::TimeBounds;
+pub use dead_letter::{DeadLetter, DeadLetterSender, LETTER_PAYLOAD_BYTES_MAX, Refusal, send};
+pub use event::{Event, EventKind, PurchasedItem};
+pub use history::HistoryChange;
+pub use malformed::Malformed;
+pub use record::RawRecord;
+pub use record_time::RecordTime;
+pub use restamp::restamp;
+pub use time::from_text as time_from_text;
+pub use write::{removal_json, view_json};
+
+use format::RawFields;
+use scalar::Scalar;
+
+/// The largest payload that is decoded, in bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+/// The mark that some editors and programs of Windows put before a text. RFC 8259 lets a reader skip it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Decodes one event of either format. Ids are borrowed from the payload unless they have escapes.
+///
+/// `record_time` is when the record was appended to its stream. It is the time of an event that states none, and an upper
+/// limit for all events but removals: a fast client clock cannot date a view after later views. A removal keeps its own
+/// time, which was set to cover the views it removes.
+///
+/// # Errors
+/// [`Malformed`] names the fault and its field. The record is wrong for good: retrying cannot help.
+pub fn decode<'a>(
+    payload: &'a [u8],
+    record_time: Option<RecordTime>,
+    bounds: &TimeBounds,
+) -> Result<Event<'a>, Malformed> {
+    let fields = RawFields::parse(payload)?;
+    let (format, kind) = fields.kind()?;
+    let stated = time::read(&Scalar::of(fields.timestamp))?;
+    let at = bounds.settle(kind, stated, record_time)?;
+    let (user, product) = fields.ids(format);
+    let user = id::read(user, format.user_field())?;
+    let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
+    let product = match kind {
+        EventKind::Search => None,
+        EventKind::Purchase if !items.is_empty() => None,
+        _ => Some(id::read(product, format.product_field())?),
+    };
+    Ok(Event { kind, id: id::identity(fields.event_id), user, product, items, at, dated: stated.is_some() })
+}

@@ -1,0 +1,69 @@
+//! Kafka's records as events take them, and into the graph.
+
+use dataflow::inputs::Inputs;
+use dataflow::source_status::SourceStatus;
+use dataflow::time::Time;
+use events::{DeadLetter, HistoryChange, RawRecord, RecordTime, TimeBounds};
+use rdkafka::{Message, Timestamp};
+
+use super::assignments::PartitionId;
+
+/// The kind under which records without a payload are counted. They mark the end of a key in topics that are compacted,
+/// and some tools write them elsewhere: they are no events, and nothing is wrong with them.
+pub(super) const TOMBSTONE: &str = "tombstone";
+
+/// A message as a record; none if it has no payload.
+pub(super) fn raw_record<'a>(id: &'a PartitionId, message: &'a impl Message) -> Option<RawRecord<'a>> {
+    let (stream, partition, offset) = (&*id.topic, id.partition, message.offset());
+    Some(RawRecord { stream, partition, offset, time: record_time(message), payload: message.payload()? })
+}
+
+/// The time of a record, if it has one.
+pub(super) fn record_time(message: &impl Message) -> Option<RecordTime> {
+    match message.timestamp() {
+        Timestamp::NotAvailable => None,
+        Timestamp::CreateTime(number) | Timestamp::LogAppendTime(number) => RecordTime::of(number),
+    }
+}
+
+/// Gives records to the inputs, for the length of one call of the feed.
+pub(super) struct RecordApplier<'a> {
+    inputs: &'a mut Inputs,
+    bounds: TimeBounds,
+    status: &'a SourceStatus,
+    accepted: u64,
+}
+
+impl<'a> RecordApplier<'a> {
+    pub(super) fn new(inputs: &'a mut Inputs, bounds: TimeBounds, status: &'a SourceStatus) -> Self {
+        RecordApplier { inputs, bounds, status, accepted: 0 }
+    }
+
+    /// The time of a record, if it has one that its writer's clock can have shown by now.
+    pub(super) fn time_of(&self, message: &impl Message) -> Option<Time> {
+        let time = record_time(message).map(RecordTime::at);
+        time.filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
+    }
+
+    /// Feeds a record, or refuses it for good.
+    pub(super) fn apply(&mut self, id: &PartitionId, message: &impl Message) -> Result<(), Box<DeadLetter>> {
+        let Some(record) = raw_record(id, message) else {
+            self.status.ignored(TOMBSTONE);
+            return Ok(());
+        };
+        let event = record.decode(&self.bounds);
+        if let Some(change) = HistoryChange::of(&record, event, self.inputs.dictionary(), self.status)? {
+            change.apply(self.inputs);
+            self.accepted += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RecordApplier<'_> {
+    fn drop(&mut self) {
+        if self.accepted > 0 {
+            self.status.accepted(self.accepted);
+        }
+    }
+}
