@@ -1,4 +1,4 @@
-//! What one record says, whatever its format.
+//! What one record says, whatever its shape.
 
 use std::borrow::Cow;
 

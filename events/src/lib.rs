@@ -5,7 +5,7 @@
 //! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ HistoryChange ─▶ Inputs
 //!                                └── Malformed ──────────────────────────┴── Collision ──┴─▶ DeadLetter
 //! ```
-//! Two formats are read, both on every stream. The field that names the event tells them apart:
+//! Two shapes are read, both on every stream. The field that names the event tells them apart:
 //! - `{"event":"ProductView","messageid":…,"userid":…,"properties":{"productid":…},"timestamp":…}`, where `event` may also
 //!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`;
 //! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,
@@ -20,7 +20,6 @@
 mod bounds;
 mod dead_letter;
 mod event;
-mod format;
 mod history;
 mod id;
 mod malformed;
@@ -28,6 +27,7 @@ mod record;
 mod record_time;
 mod restamp;
 mod scalar;
+mod shape;
 mod time;
 mod write;
 
@@ -47,8 +47,8 @@ pub use restamp::restamp;
 pub use time::from_text as time_from_text;
 pub use write::{removal_json, view_json};
 
-use format::RawFields;
 use scalar::Scalar;
+use shape::RawFields;
 
 /// The largest payload that is decoded, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -56,7 +56,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// The mark that some editors and programs of Windows put before a text. RFC 8259 lets a reader skip it.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Decodes one event of either format. Ids are borrowed from the payload unless they have escapes.
+/// Decodes one event of either shape. Ids are borrowed from the payload unless they have escapes.
 ///
 /// `record_time` is when the record was appended to its stream. It is the time of an event that states none, and an upper
 /// limit for all events but removals: a fast client clock cannot date a view after later views. A removal keeps its own
@@ -70,16 +70,16 @@ pub fn decode<'a>(
     bounds: &TimeBounds,
 ) -> Result<Event<'a>, Malformed> {
     let fields = RawFields::parse(payload)?;
-    let (format, kind) = fields.kind()?;
+    let (shape, kind) = fields.kind()?;
     let stated = time::read(&Scalar::of(fields.timestamp))?;
     let at = bounds.settle(kind, stated, record_time)?;
-    let (user, product) = fields.ids(format);
-    let user = id::read(user, format.user_field())?;
+    let (user, product) = fields.ids(shape);
+    let user = id::read(user, shape.user_field())?;
     let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
     let product = match kind {
         EventKind::Search => None,
         EventKind::Purchase if !items.is_empty() => None,
-        _ => Some(id::read(product, format.product_field())?),
+        _ => Some(id::read(product, shape.product_field())?),
     };
     Ok(Event { kind, id: id::identity(fields.event_id), user, product, items, at, dated: stated.is_some() })
 }

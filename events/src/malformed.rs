@@ -28,7 +28,7 @@ pub enum Malformed {
     /// The payload begins with a JSON value that is not an object.
     #[error("the payload is not a JSON object")]
     NotAnObject,
-    /// A field the format needs is missing or null.
+    /// A field the shape needs is missing or null.
     #[error("`{0}` is missing")]
     MissingField(&'static str),
     /// A field holds a value of a type it cannot have.
@@ -77,7 +77,7 @@ impl Malformed {
         }
     }
 
-    /// Path of the field that is wrong, as the record's own format writes it; none if the whole payload or the record
+    /// Path of the field that is wrong, as the record's own shape writes it; none if the whole payload or the record
     /// around it is wrong.
     pub fn field(&self) -> Option<&'static str> {
         match *self {

@@ -10,7 +10,7 @@ use super::*;
 
 const NOW: Millis = 1_800_000_000_000;
 
-/// Valid lines of every format, the seeds of the mutations.
+/// Valid lines of every shape, the seeds of the mutations.
 const SEEDS: [&str; 7] = [
     r#"{"event":"ProductView","messageid":"5b8e6f0e","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
     r#"{"event":"ProductRemoved","messageid":"…","userid":"user-120","properties":{"productid":"product-393"},"timestamp":"1731000000123"}"#,

@@ -1,23 +1,23 @@
-//! A line of either format with another time: everything else stays as it was, to the byte.
+//! A line of either shape with another time: everything else stays as it was, to the byte.
 
 use std::ops::Range;
 
 use chrono::{DateTime, SecondsFormat};
 use dataflow::time::Millis;
 
-use crate::format::{EventFormat, RawFields, members};
+use crate::shape::{EventShape, RawFields, members};
 use crate::write::seconds;
 use crate::{BYTE_ORDER_MARK, Malformed};
 
-/// Sets `timestamp` to `at` (milliseconds since the epoch) in the form of the line's own format, and adds it at the end if
+/// Sets `timestamp` to `at` (milliseconds since the epoch) in the form of the line's own shape, and adds it at the end if
 /// it is missing. Ids and the old time are not judged; a byte order mark is left out.
 ///
 /// # Errors
-/// [`Malformed`] if the line is not an event of a known format, or `at` is beyond the years that can be written.
+/// [`Malformed`] if the line is not an event of a known shape, or `at` is beyond the years that can be written.
 pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    let (format, _) = RawFields::parse(line.as_bytes())?.kind()?;
-    let stamp = written(format, at).ok_or(Malformed::TimeOutOfBounds("timestamp"))?;
+    let (shape, _) = RawFields::parse(line.as_bytes())?.kind()?;
+    let stamp = written(shape, at).ok_or(Malformed::TimeOutOfBounds("timestamp"))?;
     let (stamps, end) = find_stamps(line)?;
     let mut restamped = String::with_capacity(line.len() + stamp.len() + 16);
     let mut copied = 0;
@@ -28,7 +28,7 @@ pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
     }
     restamped.push_str(&line[copied..end]);
     if stamps.is_empty() {
-        // A known format has at least the field that names the event, so there is a member to put the comma after.
+        // A known shape has at least the field that names the event, so there is a member to put the comma after.
         restamped.push_str(",\"timestamp\":");
         restamped.push_str(&stamp);
     }
@@ -36,10 +36,10 @@ pub fn restamp(line: &str, at: Millis) -> Result<String, Malformed> {
     Ok(restamped)
 }
 
-fn written(format: EventFormat, at: Millis) -> Option<String> {
-    match format {
-        EventFormat::Product => serde_json::to_string(&seconds(at)).ok(),
-        EventFormat::Clickstream => {
+fn written(shape: EventShape, at: Millis) -> Option<String> {
+    match shape {
+        EventShape::Product => serde_json::to_string(&seconds(at)).ok(),
+        EventShape::Clickstream => {
             let time = DateTime::from_timestamp_millis(i64::try_from(at).ok()?)?;
             Some(format!("\"{}\"", time.to_rfc3339_opts(SecondsFormat::Millis, true)))
         }
@@ -67,7 +67,7 @@ mod tests {
     const AT: Millis = 1_795_169_700_120;
 
     #[test]
-    fn each_format_is_stamped_in_its_own_form() {
+    fn each_shape_is_stamped_in_its_own_form() {
         for (line, stamped) in [
             (
                 r#"{"event":"ProductView","userid":1,"timestamp":1731000000.123,"properties":{"productid":2}}"#,

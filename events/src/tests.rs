@@ -146,7 +146,7 @@ fn field_order_and_white_space_do_not_matter() {
 }
 
 #[test]
-fn extra_fields_never_matter_even_those_of_the_other_format() {
+fn extra_fields_never_matter_even_those_of_the_other_shape() {
     let event = accepted(
         r#"{"event_type":"click","event":{"deep":[[[]]]},"userid":[],"properties":7,"user_id":"u","product_id":"p","x":{"event_type":"view"}}"#,
     );
@@ -327,7 +327,7 @@ fn size_is_limited() {
 }
 
 #[test]
-fn missing_fields_are_named_in_their_own_format() {
+fn missing_fields_are_named_in_their_own_shape() {
     for (text, field) in [
         ("{}", "event"),
         (r#"{"event":null,"event_type":null}"#, "event"),
@@ -344,7 +344,7 @@ fn missing_fields_are_named_in_their_own_format() {
 }
 
 #[test]
-fn wrong_types_are_named_in_their_own_format() {
+fn wrong_types_are_named_in_their_own_shape() {
     for (text, field) in [
         (r#"{"event":7,"userid":1,"properties":{"productid":1}}"#, "event"),
         (r#"{"event_type":["view"],"user_id":1,"product_id":1}"#, "event_type"),

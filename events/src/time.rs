@@ -6,7 +6,7 @@ use dataflow::time::Millis;
 use crate::Malformed;
 use crate::scalar::Scalar;
 
-/// The field that holds the time in both formats.
+/// The field that holds the time in both shapes.
 pub(super) const FIELD: &str = "timestamp";
 
 /// Numbers below this are seconds, all others milliseconds. As seconds it is the year 5138, as milliseconds March 1973,

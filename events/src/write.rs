@@ -1,4 +1,4 @@
-//! Events as Vitrine writes them itself, in the product format.
+//! Events as Vitrine writes them itself, in the product shape.
 
 use dataflow::time::Millis;
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub fn view_json(user: &str, product: &str, at: Millis, message_id: &str, source
     .to_json()
 }
 
-/// Seconds as the product format writes them: the shortest text of this double has at most three decimals.
+/// Seconds as the product shape writes them: the shortest text of this double has at most three decimals.
 pub(super) fn seconds(at: Millis) -> f64 {
     at as f64 / 1000.0
 }

@@ -82,15 +82,15 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn send_all(&mut self, input: Box<dyn BufRead>) -> anyhow::Result<()> {
-        let mut lines = Lines::new(input, decode::PAYLOAD_BYTES_MAX);
+        let mut lines = Lines::new(input, events::PAYLOAD_BYTES_MAX);
         let mut number = 0_u64;
         while let Some(line) = lines.next().context("the file cannot be read on")? {
             number += 1;
             match line {
-                Line::Text(text) if text.trim_start_matches(decode::BYTE_ORDER_MARK).trim().is_empty() => {}
+                Line::Text(text) if text.trim_start_matches(events::BYTE_ORDER_MARK).trim().is_empty() => {}
                 Line::Text(text) => self.send(number, &text)?,
                 Line::NotUtf8 => self.skip(number, "not UTF-8"),
-                Line::TooLong => self.skip(number, &format!("longer than {} bytes", decode::PAYLOAD_BYTES_MAX)),
+                Line::TooLong => self.skip(number, &format!("longer than {} bytes", events::PAYLOAD_BYTES_MAX)),
             }
             self.bar.set_position(lines.bytes_read);
         }

@@ -8,6 +8,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::{StreamFingerprint, Waker};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{ServiceClock, Time};
+use events::DeadLetterSender;
 
 use super::connection::{Connection, Target};
 use super::diagnostic::Diagnostic;
@@ -18,7 +19,6 @@ use super::table::Scan;
 use super::table_cache::Change;
 use super::{Definitions, Settings};
 use crate::side_thread::Stopped;
-use events::DeadLetterSender;
 
 /// A problem that lasts until a person mends it is checked again after this long.
 pub(super) const CHECK_AGAIN: Duration = Duration::from_secs(2);

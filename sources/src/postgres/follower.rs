@@ -26,6 +26,7 @@ use std::time::Instant;
 use dataflow::dictionary::Dictionary;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, ServiceClock, Time};
+use events::DeadLetter;
 
 use super::context::FeedBatch;
 use super::diagnostic::Diagnostic;
@@ -40,7 +41,6 @@ use super::slot::{Lsn, Slot};
 use super::spelling::Spelling;
 use super::table_cache::{Change, TableCache};
 use super::{Acknowledge, Definitions, Resumed, Settings};
-use events::DeadLetter;
 use streaming::Stream;
 
 pub(super) use streaming::Report;

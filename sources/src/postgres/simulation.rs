@@ -12,6 +12,7 @@ use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, ServiceClock, Time};
+use events::DeadLetterSender;
 
 use super::context::FeedBatch;
 use super::diagnostic::Diagnostic;
@@ -29,7 +30,6 @@ use super::slot::{self, Lsn};
 use super::spelling::Spelling;
 use super::table::{Scan, Source as TableSource};
 use super::{Acknowledge, NAME, Postgres, Resumed, Settings};
-use events::DeadLetterSender;
 
 /// The table `products`; its key is `product_id`. Also its number in arrays of all three tables.
 pub const PRODUCTS: u32 = Which::Products as u32;

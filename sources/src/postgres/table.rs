@@ -10,6 +10,7 @@ use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::LineRow;
 use dataflow::time::Millis;
+use events::{DeadLetter, DeadLetterSender};
 use postgres::Transaction;
 
 use super::charset::Charset;
@@ -27,7 +28,6 @@ use super::zone::Zone;
 use crate::fault::{Fault, category_key, id};
 use crate::refusals::Refusals;
 use crate::side_thread::Stopped;
-use events::{DeadLetter, DeadLetterSender};
 
 /// Rows between two checks of the stop signal.
 const CHECK_EVERY: usize = 1024;

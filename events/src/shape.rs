@@ -1,4 +1,4 @@
-//! The two formats of an event: which fields they use, and one pass over the JSON that collects the fields of both.
+//! The two shapes of an event: which fields they use, and one pass over the JSON that collects the fields of both.
 
 mod members;
 mod quick;
@@ -12,32 +12,32 @@ use crate::{BYTE_ORDER_MARK, EventKind, Malformed, PAYLOAD_BYTES_MAX, PurchasedI
 
 pub(super) use members::members;
 
-/// Which of the two formats a record has.
+/// Which of the two shapes a record has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EventFormat {
+pub(super) enum EventShape {
     /// `event`, `userid`, `properties.productid`: time written as seconds with a fraction.
     Product,
     /// `event_type`, `user_id`, `product_id`: time written as RFC 3339.
     Clickstream,
 }
 
-impl EventFormat {
+impl EventShape {
     pub(super) fn user_field(self) -> &'static str {
         match self {
-            EventFormat::Product => "userid",
-            EventFormat::Clickstream => "user_id",
+            EventShape::Product => "userid",
+            EventShape::Clickstream => "user_id",
         }
     }
 
     pub(super) fn product_field(self) -> &'static str {
         match self {
-            EventFormat::Product => "properties.productid",
-            EventFormat::Clickstream => "product_id",
+            EventShape::Product => "properties.productid",
+            EventShape::Clickstream => "product_id",
         }
     }
 }
 
-/// The fields of both formats as the JSON text of their values, not yet judged: only at the end is it known which ones
+/// The fields of both shapes as the JSON text of their values, not yet judged: only at the end is it known which ones
 /// count. An empty text is a missing field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RawFields<'a> {
@@ -97,19 +97,19 @@ impl<'a> RawFields<'a> {
         }
     }
 
-    /// The format and the kind of the event. A known `event` decides, else `event_type` if there is one.
+    /// The shape and the kind of the event. A known `event` decides, else `event_type` if there is one.
     #[inline]
-    pub(super) fn kind(&self) -> Result<(EventFormat, EventKind), Malformed> {
+    pub(super) fn kind(&self) -> Result<(EventShape, EventKind), Malformed> {
         let event = Scalar::of(self.event);
         if let Scalar::Text(name) = &event
             && let Some(kind) = named_by_event(name)
         {
-            return Ok((EventFormat::Product, kind));
+            return Ok((EventShape::Product, kind));
         }
         match (Scalar::of(self.event_type), event) {
             (Scalar::Text(name), _) => {
                 let kind = named_by_event_type(&name).ok_or(Malformed::UnknownEvent("event_type"))?;
-                Ok((EventFormat::Clickstream, kind))
+                Ok((EventShape::Clickstream, kind))
             }
             (Scalar::HalfPair, _) => Err(Malformed::UnknownEvent("event_type")),
             (Scalar::Missing, Scalar::Missing) => Err(Malformed::MissingField("event")),
@@ -119,12 +119,12 @@ impl<'a> RawFields<'a> {
         }
     }
 
-    /// User and product of the given format.
+    /// User and product of the given shape.
     #[inline]
-    pub(super) fn ids(&self, format: EventFormat) -> (&'a str, &'a str) {
-        match format {
-            EventFormat::Product => (self.userid, self.productid),
-            EventFormat::Clickstream => (self.user_id, self.product_id),
+    pub(super) fn ids(&self, shape: EventShape) -> (&'a str, &'a str) {
+        match shape {
+            EventShape::Product => (self.userid, self.productid),
+            EventShape::Clickstream => (self.user_id, self.product_id),
         }
     }
 
