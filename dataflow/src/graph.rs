@@ -5,7 +5,7 @@
 //! orders ─┐
 //! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
 //! ticks ───────────────────▲                │
-//! catalogue ────────────────────────────────┴────────────────────▶ product categories, categories (every worker)
+//! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
 //! ```
 //! To add an index: a file under `graph/` with its row, its declaration ([`Index`], for a list that people see also
@@ -13,7 +13,7 @@
 
 pub mod best_sellers;
 pub mod buyers;
-pub mod categories;
+pub mod category_sizes;
 pub mod change_feed;
 pub mod history;
 pub mod index;
@@ -39,7 +39,7 @@ use crate::rules::Rules;
 use crate::time::Time;
 
 pub use best_sellers::{BestSellers, ListId, Seller};
-pub use categories::Categories;
+pub use category_sizes::{CategorySize, CategorySizes};
 pub use change_feed::{ChangeOutlet, Changed};
 pub use history::{History, Viewed};
 pub use index::{Index, List};
@@ -48,7 +48,7 @@ pub use product_categories::ProductCategories;
 index::declare_indexes! {
     // Lists that people see: their changes are handed out, and replays export them.
     lists { history: History, best_sellers: BestSellers }
-    others { product_categories: ProductCategories, categories: Categories }
+    others { product_categories: ProductCategories, category_sizes: CategorySizes }
 }
 
 /// What the graph is built with, the same in every worker.

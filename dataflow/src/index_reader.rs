@@ -9,9 +9,9 @@ use arc_swap::Guard;
 
 use crate::dictionary::Dictionary;
 use crate::graph::index::Placement;
-use crate::graph::{self, BestSellers, Categories, Index, List, ListId, ProductCategories};
+use crate::graph::{self, BestSellers, CategorySize, CategorySizes, Index, List, ListId, ProductCategories};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size, values};
+use crate::publish::snapshot::{IndexBatches, IndexSize, all_rows, keys, size, values};
 use crate::publish::{PublishedSnapshots, Snapshot};
 use crate::rules::{Deleted, Rules};
 use crate::time::{Diff, Time};
@@ -203,9 +203,21 @@ impl ReadView<'_> {
     /// Whether the catalogue has a product of this category.
     #[must_use]
     pub fn knows_category(&self, category: CategoryKey) -> bool {
+        self.category_size(category).is_some()
+    }
+
+    /// The size of a category that the catalogue has a product of.
+    #[must_use]
+    pub fn category_size(&self, category: CategoryKey) -> Option<CategorySize> {
         let mut rows = Vec::new();
-        self.rows::<Categories>(&category, &mut rows);
-        !rows.is_empty()
+        self.rows::<CategorySizes>(&category, &mut rows);
+        rows.first().map(|(size, _)| *size)
+    }
+
+    /// All categories with their sizes, in ascending order.
+    #[must_use]
+    pub fn category_sizes(&self) -> Vec<(CategoryKey, CategorySize)> {
+        all_rows(self.snapshot.indexes.get::<CategorySizes>(), self.as_of)
     }
 
     /// The categories that have a best-seller list, in ascending order.

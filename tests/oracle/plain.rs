@@ -54,9 +54,13 @@ impl Shelves {
         shelves
     }
 
-    /// Whether any product is in the category.
-    pub(crate) fn knows(&self, category: CategoryKey) -> bool {
-        self.categories_of.values().any(|categories| categories.contains(&category))
+    /// How many products each category has; those without any are absent.
+    pub(crate) fn sizes(&self) -> BTreeMap<CategoryKey, u64> {
+        let mut sizes = BTreeMap::new();
+        for category in self.categories_of.values().flatten() {
+            *sizes.entry(*category).or_insert(0) += 1;
+        }
+        sizes
     }
 
     /// The categories that have a list.

@@ -23,7 +23,10 @@ pub(crate) enum Seen {
     History(UserKey, Vec<(ProductKey, Millis)>),
     Best(Which, Vec<(ProductKey, u64)>),
     CategoriesOf(ProductKey, Vec<CategoryKey>),
-    Knows(CategoryKey, bool),
+    /// How many products a category has, looked up by itself.
+    Size(CategoryKey, Option<u64>),
+    /// How many products each category has.
+    Sizes(Vec<(CategoryKey, u64)>),
     Selling(Vec<CategoryKey>),
     /// Personal or not; each product with its buyers, the list it came from, and its rank there.
     Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
@@ -65,8 +68,9 @@ pub(crate) fn look_at_lists(view: &ReadView<'_>, world: &World, samples: &mut Ve
     see(Seen::Best(None, best(view, None)));
     for &category in &world.categories {
         see(Seen::Best(Some(category), best(view, Some(category))));
-        see(Seen::Knows(category, view.knows_category(category)));
+        see(Seen::Size(category, view.category_size(category).map(|size| size.products)));
     }
+    see(Seen::Sizes(view.category_sizes().into_iter().map(|(category, size)| (category, size.products)).collect()));
     let mut rows = Vec::new();
     for &product in &world.products {
         view.categories_of(product, &mut rows);
@@ -125,7 +129,8 @@ impl<'a> Oracle<'a> {
                 let categories = shelves.categories_of.get(product).into_iter().flatten();
                 Seen::CategoriesOf(*product, categories.copied().collect())
             }
-            Seen::Knows(category, _) => Seen::Knows(*category, shelves.knows(*category)),
+            Seen::Size(category, _) => Seen::Size(*category, shelves.sizes().get(category).copied()),
+            Seen::Sizes(_) => Seen::Sizes(shelves.sizes().into_iter().collect()),
             Seen::Selling(_) => Seen::Selling(shelves.selling()),
             Seen::Recommended(user, _, picks) => {
                 let right = &shelves.recommended[user];

@@ -86,6 +86,29 @@ where
     rows.retain(|(_, copies)| *copies > 0);
 }
 
+/// All rows of an index as of `time` with their keys, in ascending order.
+pub(crate) fn all_rows<K, V>(batches: &[ValBatch<K, V, Diff>], time: Time) -> Vec<(K, V)>
+where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+{
+    let mut rows: Vec<((K, V), Diff)> = Vec::new();
+    for batch in batches {
+        let mut cursor = batch.cursor();
+        while let Some(key) = cursor.get_key(batch) {
+            while let Some(value) = cursor.get_val(batch) {
+                let mut copies: Diff = 0;
+                cursor.map_times(batch, |at, diff| copies += if *at <= time { *diff } else { 0 });
+                rows.push(((key.clone(), value.clone()), copies));
+                cursor.step_val(batch);
+            }
+            cursor.step_key(batch);
+        }
+    }
+    consolidate(&mut rows);
+    rows.into_iter().filter(|(_, copies)| *copies > 0).map(|(row, _)| row).collect()
+}
+
 /// The keys of an index in ascending order, each once, present or not.
 pub(crate) fn keys<K: Ord + Clone + 'static, V: Ord + Clone + 'static>(batches: &[ValBatch<K, V, Diff>]) -> Vec<K> {
     let mut keys = Vec::new();
