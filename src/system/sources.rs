@@ -14,6 +14,7 @@ use events::DeadLetter;
 use sources::{files, kafka, postgres};
 
 use super::checkpoints::{Acknowledge, Restored};
+use super::origin::Origin;
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::{self, Config};
 
@@ -25,21 +26,21 @@ pub(super) struct Sources {
     pub(super) acknowledge: Acknowledge,
 }
 
-/// Makes the sources; what was restored is gone on from. `answered`: with how much of them somebody was answered before.
+/// Makes the sources; they go on from the restored positions.
 pub(super) fn make(
     config: &Config,
-    clock: &Arc<dyn ServiceClock>,
+    origin: &Origin,
     registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
-    restored: Option<&Arc<Restored>>,
-    answered: ServedWatermark,
 ) -> anyhow::Result<Sources> {
+    let Origin { clock, floor, .. } = origin;
+    let restored = origin.restored.as_ref();
     let kafka = config.kafka.as_ref().map(|settings| {
         let rows = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| rows.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
         let settings = of_kafka(settings);
-        let ServedWatermark { begun, caught_up: answered_before, .. } = answered;
+        let ServedWatermark { begun, caught_up: answered_before, .. } = *floor;
         // Any topic has a first partition.
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);

@@ -1,0 +1,61 @@
+//! Where a system writes to: its log, the dead letters, and the changes of lists.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use dataflow::dictionary::Dictionary;
+use dataflow::graph::{ChangeOutlet, Changed};
+use dataflow::source_status::SourceRegistry;
+use events::DeadLetter;
+use sinks::changes::{Changes, ROWS_MAX};
+use sinks::dead_letters::DeadLetters;
+use sinks::log::EventLog;
+
+use super::log;
+use crate::config::Config;
+
+/// Dead letters that may wait for the log; when they are as many, sources pause.
+const LETTERS_MAX: usize = 10_000;
+
+/// The outlets of a system.
+pub(super) struct Outlets {
+    /// Where events and dead letters are appended.
+    pub(super) log: Arc<dyn EventLog>,
+    /// Takes dead letters from sources.
+    pub(super) letters_in: SyncSender<DeadLetter>,
+    /// Writes dead letters to the log.
+    pub(super) letters: DeadLetters,
+    /// Writes the changes of lists to a file, where a file is named.
+    pub(super) changes: Option<Changes>,
+    /// Takes the changes from the graph.
+    pub(super) changes_in: Option<ChangeOutlet>,
+}
+
+impl Outlets {
+    /// Opens the log, and starts the threads that write.
+    pub(super) fn start(
+        config: &Config,
+        dictionary: &Arc<Dictionary>,
+        registry: &Arc<SourceRegistry>,
+    ) -> anyhow::Result<Outlets> {
+        let log = log::open(config, registry)?;
+        let (letters_in, letters_out) = sync_channel(LETTERS_MAX);
+        let report = log::report(registry, "dead-letters");
+        let letters = DeadLetters::start(log.clone(), letters_out, LETTERS_MAX, log::letter_record, report)?;
+        let changes = match &config.sinks.changes {
+            // All changes come to process 0.
+            Some(file) if config.cluster.leads() => {
+                let report = log::report(registry, "changes");
+                Some(Changes::start(file.clone(), dictionary.clone(), ROWS_MAX, report)?)
+            }
+            _ => None,
+        };
+        let (changes, changes_in) = changes.unzip();
+        Ok(Outlets { log, letters_in, letters, changes, changes_in: changes_in.or_else(|| discard(config)) })
+    }
+}
+
+/// Takes the changes in a process that gets none: the graph is the same in all processes.
+fn discard(config: &Config) -> Option<ChangeOutlet> {
+    config.sinks.changes.as_ref().map(|_| Arc::new(std::sync::Mutex::new(|_: Changed| {})) as ChangeOutlet)
+}
