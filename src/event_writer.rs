@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dataflow::feed::Position;
 use dataflow::time::{Millis, ServiceClock};
 use events::{Event, EventKind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
-use query_server::{BoxFuture, EventWriter, NotTaken, Refused};
+use query_server::{BoxFuture, EventWriter, InvalidEvent, WriteError};
 use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream};
 
 use bytes::Bytes;
@@ -39,7 +39,7 @@ impl LogEventWriter {
 
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
     /// on when it is read.
-    fn record(&self, event: &Bytes) -> Result<(Stream, Record), Refused> {
+    fn record(&self, event: &Bytes) -> Result<(Stream, Record), InvalidEvent> {
         // Where the wall clock was set back the service clock is ahead of it, and of the record.
         let now = self.clock.service().min(self.clock.wall());
         let decoded = self.decode(event).map_err(refused)?;
@@ -55,11 +55,11 @@ impl LogEventWriter {
     }
 
     /// What is too long to be read or written once it is a record is found before anything is written.
-    fn check_size(&self, record: &Record) -> Result<(), Refused> {
+    fn check_size(&self, record: &Record) -> Result<(), InvalidEvent> {
         let (payload, record) = (record.payload.len(), record.key.len() + record.payload.len());
         let too_long = |what: &str, bytes, most| {
             let reason = format!("{what} has {bytes} bytes, and {most} is the most");
-            Err(Refused { field: None, reason })
+            Err(InvalidEvent { field: None, reason })
         };
         match self.log.record_bytes_max() {
             _ if payload > PAYLOAD_BYTES_MAX => too_long("with the time it is given, it", payload, PAYLOAD_BYTES_MAX),
@@ -68,11 +68,11 @@ impl LogEventWriter {
         }
     }
 
-    async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, NotTaken> {
+    async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, WriteError> {
         let (mut views, mut removals) = (Batch::default(), Batch::default());
         for (index, event) in events.iter().enumerate() {
             // It was checked; what makes it wrong since is the time that has passed, or what a record adds to it.
-            let (stream, record) = self.record(event).map_err(|refused| NotTaken::Malformed { index, refused })?;
+            let (stream, record) = self.record(event).map_err(|event| WriteError::Malformed { index, event })?;
             let batch = if stream == Stream::Removals { &mut removals } else { &mut views };
             batch.records.push(record);
             batch.places.push(index);
@@ -82,7 +82,7 @@ impl LogEventWriter {
             if !records.is_empty() {
                 let wrote_before = !positions.is_empty();
                 let appended = self.log.append(stream, records).await;
-                positions.extend(appended.map_err(|error| not_taken(error, &places, wrote_before))?);
+                positions.extend(appended.map_err(|error| write_error(error, &places, wrote_before))?);
             }
         }
         Ok(positions)
@@ -97,42 +97,42 @@ struct Batch {
 }
 
 impl EventWriter for LogEventWriter {
-    fn check(&self, event: &[u8]) -> Result<(), Refused> {
+    fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
         self.decode(event).map(drop).map_err(refused)
     }
 
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>> {
         Box::pin(self.append_all(events))
     }
 
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
         let id = format!("{:x}-{:x}", self.started, self.removals.fetch_add(1, Ordering::Relaxed));
         let payload = events::removal_json(user, product, at, &id).into_bytes();
         let record = Record { key: user.as_bytes().to_vec(), payload };
         let appended = self.log.append(Stream::Removals, vec![record]);
         Box::pin(async move {
-            let position = appended.await.map_err(|error| not_taken(error, &[0], false))?.pop();
-            position.ok_or_else(|| NotTaken::Unsure("the log gave no position".to_owned()))
+            let position = appended.await.map_err(|error| write_error(error, &[0], false))?.pop();
+            position.ok_or_else(|| WriteError::Unsure("the log gave no position".to_owned()))
         })
     }
 }
 
-fn refused(error: Malformed) -> Refused {
-    Refused { field: error.field().map(str::to_owned), reason: error.to_string() }
+fn refused(error: Malformed) -> InvalidEvent {
+    InvalidEvent { field: error.field().map(str::to_owned), reason: error.to_string() }
 }
 
 /// Why events at these places of a request were not taken; `wrote_before`: whether others of it were.
-fn not_taken(error: AppendError, places: &[usize], wrote_before: bool) -> NotTaken {
+fn write_error(error: AppendError, places: &[usize], wrote_before: bool) -> WriteError {
     let reason = error.to_string();
     match error {
         AppendError::Refused(NeverWritten::TooLarge { index, .. }) => {
-            NotTaken::RefusedByLog { index: places.get(index).copied(), reason }
+            WriteError::RefusedByLog { index: places.get(index).copied(), reason }
         }
         AppendError::Refused(NeverWritten::ByBroker { index, .. }) => {
-            NotTaken::RefusedByLog { index: index.and_then(|index| places.get(index).copied()), reason }
+            WriteError::RefusedByLog { index: index.and_then(|index| places.get(index).copied()), reason }
         }
-        AppendError::Unavailable(why) if why.wrote_nothing() && !wrote_before => NotTaken::Unavailable(reason),
-        AppendError::Unavailable(_) => NotTaken::Unsure(reason),
+        AppendError::Unavailable(why) if why.wrote_nothing() && !wrote_before => WriteError::Unavailable(reason),
+        AppendError::Unavailable(_) => WriteError::Unsure(reason),
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     /// What becomes of the events, and how many appends there were.
-    fn given(log: &Arc<Fragile>, events: &[&str]) -> (Result<Vec<Position>, NotTaken>, usize) {
+    fn given(log: &Arc<Fragile>, events: &[&str]) -> (Result<Vec<Position>, WriteError>, usize) {
         let events = events.iter().map(|event| Bytes::copy_from_slice(event.as_bytes())).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let result = runtime.block_on(event_writer(log).append(events));
@@ -236,7 +236,7 @@ mod tests {
         {
             let log = log(bytes_max, None);
             let (result, appends) = given(&log, &[VIEW, VIEW, event, VIEW]);
-            let Err(NotTaken::Malformed { index: 2, refused }) = &result else { panic!("{result:?}") };
+            let Err(WriteError::Malformed { index: 2, event: refused }) = &result else { panic!("{result:?}") };
             assert!(refused.reason.contains(words), "{refused}");
             assert_eq!(appends, 0);
         }
@@ -254,7 +254,7 @@ mod tests {
         {
             let (result, _) = given(&log(usize::MAX, Some((stream, error.clone()))), &[VIEW, REMOVAL]);
             let said = result.expect_err("the log fails");
-            let expected = if known { NotTaken::Unavailable } else { NotTaken::Unsure };
+            let expected = if known { WriteError::Unavailable } else { WriteError::Unsure };
             assert_eq!(said, expected(error.to_string()));
         }
     }
@@ -266,7 +266,7 @@ mod tests {
         for (index, place) in [(Some(1), Some(3)), (None, None)] {
             let log = log(usize::MAX, Some((Stream::Removals, refused(index))));
             let (result, _) = given(&log, &[VIEW, REMOVAL, VIEW, REMOVAL]);
-            assert!(matches!(&result, Err(NotTaken::RefusedByLog { index, .. }) if *index == place), "{result:?}");
+            assert!(matches!(&result, Err(WriteError::RefusedByLog { index, .. }) if *index == place), "{result:?}");
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Wire shapes out: the only part of the server that knows what an answer looks like.
+//! Wire shapes of answers: no other part of the server knows them.
 
 pub(crate) mod best_sellers;
+pub(crate) mod file;
 pub(crate) mod instant;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod problem;
 pub(crate) mod row;
+pub(crate) mod schemas;
 pub(crate) mod simple;
 pub(crate) mod status;
 pub(crate) mod user_shelf;
@@ -16,7 +18,7 @@ use hyper::{Response, StatusCode};
 
 use crate::body::Body;
 
-/// The media type of all answers but errors, pages and metrics.
+/// The media type of data.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A whole answer of this media type.
@@ -27,21 +29,21 @@ pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -
     response
 }
 
-/// Names the sources that a list lacks, or of which something is wrong; absent where there are none.
+/// Names the sources whose newer records a list lacks; absent where there are none.
 pub(crate) const MISSING: HeaderName = HeaderName::from_static("vitrine-missing-sources");
 
-/// 200 with a JSON text, in a header map that is used again: the request's own.
+/// 200 with a JSON text. The header map of the request is used again for the answer.
 pub(crate) fn json(mut headers: HeaderMap, text: &[u8], missing: Option<&str>) -> Response<Body> {
     headers.clear();
     headers.insert(CONTENT_TYPE, JSON);
-    // Names of sources are fit for a field.
+    // The name of every source is a valid header value.
     headers.extend(missing.and_then(|names| Some((MISSING, HeaderValue::from_str(names).ok()?))));
     let mut response = Response::new(Body::Whole(Bytes::copy_from_slice(text)));
     *response.headers_mut() = headers;
     response
 }
 
-/// 204: done, and nothing to say.
+/// 204.
 pub(crate) fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::Whole(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -1,4 +1,4 @@
-//! What the server answers from; whoever starts it gives it.
+//! The state that the server serves, given by the program that starts it.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::event_writer::EventWriter;
 
@@ -15,34 +16,34 @@ use crate::event_writer::EventWriter;
 pub struct App {
     /// The published indexes.
     pub reader: IndexReader,
-    /// What the sources say about themselves.
+    /// The status of the sources.
     pub registry: Arc<SourceRegistry>,
-    /// Counts closed ticks, and knows which show all there was.
+    /// Counts closed ticks, and knows which of them hold everything that the sources had.
     pub ticks: TickCounter,
-    /// The clock that stamps removals and tells how old the state is: the one the engine runs on.
+    /// The engine's clock: it dates removals and tells the age of the state.
     pub clock: Arc<dyn ServiceClock>,
-    /// What may have been answered with before the last start: nothing older is answered with.
+    /// The newest state served before the restart. Older states are never served.
     pub floor: Floor,
-    /// What is told of checkpoints, where they are taken.
+    /// Reads the status of checkpoints, where they are taken.
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
-    /// Where events and removals go.
+    /// Writes events and removals.
     pub event_writer: Arc<dyn EventWriter>,
-    /// Where the other processes of the cluster are, if there are any.
+    /// The addresses of the cluster's processes, if there are several.
     pub peers: Option<Peers>,
     /// Worker threads of the engine.
     pub workers: usize,
     /// The product's version.
     pub version: &'static str,
-    /// The parts that run inside this process instead of a service of their own, for the page.
+    /// The parts that run inside this process instead of in a service, for the page.
     pub embedded: Vec<String>,
 }
 
-/// The least that is answered with after a start.
+/// The oldest state that is served after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Floor {
-    /// States of this tick or later ones.
+    /// The state of this tick.
     pub as_of: Time,
-    /// States that hold everything the sources had at the start: what was answered with before did so too.
+    /// Whether a state must also hold everything that the sources had at the restart: they had caught up before it.
     pub caught_up: bool,
 }
 
@@ -53,12 +54,13 @@ pub struct Peers {
     pub addresses: Vec<String>,
 }
 
-/// What is told of the checkpoints that were taken since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The status of the checkpoints since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LastCheckpoint {
-    /// The tick of the newest durable one, or of the one restored; 0 where there is none.
+    /// The tick of the newest durable checkpoint, or of the restored one; 0 if there is none.
+    #[schema(value_type = u64)]
     pub as_of_ms: Time,
-    /// Whether it holds all rows or what came since the one before.
+    /// Whether it holds all rows, or only the changes since the one before.
     pub full: bool,
     /// Rows in it.
     pub rows: u64,
@@ -66,9 +68,9 @@ pub struct LastCheckpoint {
     pub bytes: u64,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// How many were taken.
+    /// How many were taken since the start.
     pub taken: u64,
-    /// How many failed.
+    /// How many failed since the start.
     pub failed: u64,
     /// Why the last attempt failed, if it did.
     pub failure: Option<String>,

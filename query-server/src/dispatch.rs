@@ -1,4 +1,4 @@
-//! From a request to its answer: which endpoint, at once or in a while, and counted.
+//! From a request to its answer: on a hot path at once, elsewhere through the router. Every answer is counted.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,31 +8,35 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderMap};
-use hyper::{Method, Request, Response, Uri, Version};
+use hyper::header::CONTENT_LENGTH;
+use hyper::{Method, Request, Response};
+use tower_service::Service;
 
 use crate::answer;
 use crate::body::Body;
-use crate::endpoints::{self, Reply};
+use crate::connection_state::ConnectionState;
+use crate::endpoints::{self, NO_ENDPOINT};
 use crate::event_writer::BoxFuture;
+use crate::hot::{self, HotRoute};
 use crate::metrics::counters::Counters;
+use crate::operations::Operations;
 use crate::problem::Problem;
-use crate::route::{NO_ROUTE, Route};
-use crate::server::connection_state::ConnectionState;
-use crate::settings::Settings;
-use crate::shared::Shared;
+use crate::reply::Reply;
+use crate::request::{RequestHead, check_bounds};
+use crate::router::EndpointIndex;
 
 /// What a serving thread answers with.
 pub(crate) struct Thread {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) operations: Arc<Operations>,
+    pub(crate) router: axum::Router,
+    pub(crate) counters: Counters,
 }
 
-/// An answer on its way: most are ready when they are asked for.
+/// An answer on its way. Most are ready when they are asked for.
 pub(crate) enum Answering {
     /// Ready; empty once taken.
     Ready(Option<Response<Body>>),
-    /// Waiting for a body, an acknowledgement or a position.
+    /// Waiting for a body, an acknowledgement, a position or the router.
     Later(BoxFuture<'static, Response<Body>>),
 }
 
@@ -49,82 +53,84 @@ impl Future for Answering {
     }
 }
 
-/// A request without its body.
-pub(crate) struct Asked<'r> {
-    pub(crate) method: &'r Method,
-    pub(crate) uri: &'r Uri,
-    /// The request's header fields; the map is used again for the answer.
-    pub(crate) headers: HeaderMap,
-}
-
 /// Answers a request.
-pub(crate) fn dispatch(thread: &Arc<Thread>, slot: &Arc<ConnectionState>, request: Request<Incoming>) -> Answering {
+pub(crate) fn dispatch(
+    thread: &Arc<Thread>,
+    connection: &Arc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Answering {
     let started = Instant::now();
-    slot.serving();
-    slot.set_unread(!request.body().is_end_stream());
-    let (parts, body) = request.into_parts();
-    let needs_host = parts.version == Version::HTTP_11;
-    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: parts.headers };
-    let route = Route::find(asked.uri.path());
-    let index = route.map_or(NO_ROUTE, |route| route.index());
-    let bounded = within_bounds(&thread.shared.settings, &asked, needs_host);
-    let result = match bounded.and_then(|()| reply(thread, slot, route, asked, body)) {
-        Ok(Reply::Later(later)) => {
-            let (thread, slot) = (thread.clone(), slot.clone());
-            return Answering::Later(Box::pin(async move {
-                let result = later.await;
-                finish(&thread.counters, &slot, index, started, result)
-            }));
-        }
-        Ok(Reply::Now(response)) => Ok(response),
-        Err(problem) => Err(problem),
+    connection.serving();
+    connection.set_unread(!request.body().is_end_stream());
+    let (mut parts, body) = request.into_parts();
+    let route = HotRoute::find(parts.uri.path());
+    if let Err(problem) = check_bounds(&thread.operations.settings, &parts.uri, parts.version, &parts.headers) {
+        let index = route.map_or_else(|| endpoints::find(parts.uri.path()), HotRoute::index);
+        return ready(thread, connection, index, started, Err(problem));
+    }
+    let Some(route) = route else {
+        parts.extensions.insert(connection.clone());
+        return routed(thread.clone(), connection.clone(), Request::from_parts(parts, body), started);
     };
-    Answering::Ready(Some(finish(&thread.counters, slot, index, started, result)))
+    let index = route.index();
+    let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: parts.headers };
+    match hot::answer(&thread.operations, route, head) {
+        Ok(Reply::Later(later)) => {
+            let (thread, connection) = (thread.clone(), connection.clone());
+            Answering::Later(Box::pin(async move {
+                let response = or_problem(later.await, &connection);
+                finish(&thread.counters, &connection, index, started, response)
+            }))
+        }
+        Ok(Reply::Now(response)) => ready(thread, connection, index, started, Ok(response)),
+        Err(problem) => ready(thread, connection, index, started, Err(problem)),
+    }
 }
 
-/// Asks the request's endpoint.
-fn reply(
+fn ready(
     thread: &Thread,
-    slot: &Arc<ConnectionState>,
-    route: Option<Route<'_>>,
-    asked: Asked<'_>,
-    body: Incoming,
-) -> Result<Reply, Problem> {
-    endpoints::answer(&thread.shared, slot, route.ok_or(Problem::UnknownPath)?, asked, body)
-}
-
-/// Holds the request against the bounds that every request has. A request of HTTP/1.1 names its host, once.
-fn within_bounds(settings: &Settings, asked: &Asked<'_>, needs_host: bool) -> Result<(), Problem> {
-    let target_bytes = asked.uri.path().len() + asked.uri.query().map_or(0, |query| query.len() + 1);
-    if target_bytes > settings.uri_bytes_max {
-        return Err(Problem::UriTooLong(settings.uri_bytes_max));
-    }
-    let (mut header_bytes, mut hosts) = (0, 0);
-    for (name, value) in &asked.headers {
-        // As it was sent: name, colon, blank, value, end of line.
-        header_bytes += name.as_str().len() + value.len() + 4;
-        hosts += usize::from(name == HOST);
-    }
-    if header_bytes > settings.header_bytes_max {
-        return Err(Problem::HeaderTooLarge(settings.header_bytes_max));
-    }
-    match hosts {
-        0 if needs_host => Err(Problem::MissingHeader("host")),
-        0 | 1 => Ok(()),
-        _ => Err(Problem::BadHeader { name: "host", fault: "is given more than once" }),
-    }
-}
-
-/// Turns a problem into its answer, and counts.
-fn finish(
-    counters: &Counters,
-    slot: &ConnectionState,
+    connection: &ConnectionState,
     index: usize,
     started: Instant,
     result: Result<Response<Body>, Problem>,
+) -> Answering {
+    let response = or_problem(result, connection);
+    Answering::Ready(Some(finish(&thread.counters, connection, index, started, response)))
+}
+
+/// Answers a request that is not on a hot path.
+fn routed(
+    thread: Arc<Thread>,
+    connection: Arc<ConnectionState>,
+    request: Request<Incoming>,
+    started: Instant,
+) -> Answering {
+    let is_head = request.method() == Method::HEAD;
+    let answer = thread.router.clone().call(request);
+    Answering::Later(Box::pin(async move {
+        let Ok(mut response) = answer.await;
+        if !is_head {
+            // hyper adds the length of a body. Of an answer to HEAD it does not see the body.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        let index = response.extensions().get().map_or(NO_ENDPOINT, |EndpointIndex(index)| *index);
+        finish(&thread.counters, &connection, index, started, response.map(Body::Routed))
+    }))
+}
+
+fn or_problem(result: Result<Response<Body>, Problem>, connection: &ConnectionState) -> Response<Body> {
+    result.unwrap_or_else(|problem| answer::problem::problem(&problem, connection.is_unread()))
+}
+
+/// Notes that the answer is ready, and counts it.
+fn finish(
+    counters: &Counters,
+    connection: &ConnectionState,
+    index: usize,
+    started: Instant,
+    response: Response<Body>,
 ) -> Response<Body> {
-    let response = result.unwrap_or_else(|problem| answer::problem::problem(&problem, slot.is_unread()));
-    slot.answered(matches!(response.body(), Body::Stream(_)));
+    connection.answered(response.body().is_stream());
     counters.request(index, response.status(), started.elapsed());
     response
 }

@@ -1,4 +1,4 @@
-//! What the server asks of the side that writes: check an event, make events and removals durable.
+//! The interface to the side that writes: check events, and make events and removals durable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,62 +7,62 @@ use bytes::Bytes;
 use dataflow::feed::Position;
 use dataflow::time::Millis;
 
-/// A future on the heap, free to move between threads.
+/// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// An event is wrong and would stay wrong: it is refused before anything is sent.
+/// An event that is wrong and will stay wrong. It is refused before anything is written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Refused {
-    /// The field at fault; `None` when it is the event as a whole.
+pub struct InvalidEvent {
+    /// The field at fault; `None` when the event as a whole is wrong.
     pub field: Option<String>,
-    /// What is wrong with it, the field's name included, without its value.
+    /// What is wrong with the field. The text names the field and does not hold its value.
     pub reason: String,
 }
 
-/// Why a write is not known to be durable. Reasons are shown to the caller and hold no ids.
+/// Why a write is not known to be durable. Callers see the reasons, which hold no ids.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
-    /// The event at `index` of those given is wrong and would stay wrong; none of them was written.
-    #[error("event {index}: {refused}")]
+pub enum WriteError {
+    /// The event at `index` is wrong and will stay wrong. No event was written.
+    #[error("event {index}: {event}")]
     Malformed {
-        /// The event's place among those given, from 0.
+        /// The event's index among the given events, from 0.
         index: usize,
-        /// What is wrong with it.
-        refused: Refused,
+        /// What is wrong with the event.
+        event: InvalidEvent,
     },
-    /// The log refuses an event, and would at every attempt; others may have been written.
+    /// The log refuses an event and would refuse it again. Other events may have been written.
     #[error("{reason}")]
     RefusedByLog {
-        /// The event's place among those given, from 0, where it is known.
+        /// The event's index among the given events, from 0, if it is known.
         index: Option<usize>,
         /// The log's reason.
         reason: String,
     },
-    /// Nothing was accepted, and a later attempt may succeed.
+    /// Nothing was accepted. A later attempt may succeed.
     #[error("{0}")]
     Unavailable(String),
-    /// Not acknowledged: all, some or nothing may have been accepted, and a later attempt may succeed.
+    /// There was no acknowledgement: all, some or no events may have been accepted. A later attempt may succeed.
     #[error("{0}")]
     Unsure(String),
 }
 
-/// Where events and removals go: a log that outlives this process.
+/// The log of events and removals, which outlives this process.
 ///
-/// Dropping a returned future may leave its write done or undone.
+/// A caller that drops a returned future does not learn whether its write was done.
 pub trait EventWriter: Send + Sync {
-    /// Whether `event`, one JSON text, is an event of a known shape.
+    /// Whether `event`, one JSON text, has a known shape.
     ///
     /// # Errors
-    /// When it is not.
-    fn check(&self, event: &[u8]) -> Result<(), Refused>;
+    /// When it does not.
+    fn check(&self, event: &[u8]) -> Result<(), InvalidEvent>;
 
-    /// Makes checked events durable. None of them holds a line break.
+    /// Writes checked events, none of which holds a line break.
     ///
-    /// Resolves once they are acknowledged, to the positions that cover them; one a partition is enough. An event that
-    /// can never be written is found before the first is.
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>>;
+    /// Resolves once they are acknowledged, to positions that cover them, at least one for each partition written to. No
+    /// event is written when one of them can never be.
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>>;
 
-    /// Makes the removal of `product` from the history of `user`, as of `at`, durable; resolves like `append`.
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>>;
+    /// Writes the removal of `product` from the history of `user`, dated `at`. Resolves like `append`.
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>>;
 }

@@ -1,63 +1,112 @@
-//! Look-ups of users that another process of the cluster holds: asked of that process, and answered with what it says.
+//! Requests for users whose rows another process of the cluster holds: passed on to it, and its answer passed back.
 //!
 //! ```text
-//! client ─▶ this process ── request, how far this one has answered ──▶ owner: waits until it shows that, answers
-//!        ◀─ waits until it shows as much ◀── answer, how far the owner has answered ──
+//! client ─▶ this process ── request, newest tick shown here ──▶ owner: waits until it shows that tick, answers
+//!        ◀─ waits until it shows that tick ◀── answer, newest tick shown there ──
 //! ```
-//! So `as_of` does not go back for a client that asks one process, whoever holds the users. A request is passed on once:
-//! the field that says how far also says that it was passed on.
+//! So `as_of` does not go back for a client of one process, whoever holds the users. A request is passed on once: the
+//! header field with the tick marks it as passed on.
 
 mod counts;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dataflow::index_reader::IndexReader;
 use dataflow::time::Time;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::answer::MISSING;
 use crate::app::Peers;
 use crate::body::Body;
-use crate::dispatch::Asked;
-use crate::endpoints::{self, Reply};
-use crate::limits::Places;
-use crate::problem::{Away, Problem};
-use crate::route::Route;
-use crate::server::connection_state::ConnectionState;
+use crate::limits::Limit;
+use crate::problem::{OwnerFailure, Problem};
 use crate::settings::Settings;
-use crate::shared::Shared;
+use crate::visibility::VisibilityWaits;
 
 use counts::Counts;
 
-/// In a request: passed on by a process that has shown the state of this time. In its answer: the same of the owner.
+/// In a passed-on request: the newest tick that the sender has shown. In the answer: the newest tick of the owner.
 const SHOWN: HeaderName = HeaderName::from_static("vitrine-shown-ms");
 
-/// Fields of a request that an owner needs.
-const PASSED: [HeaderName; 2] = [HeaderName::from_static("user-id"), HeaderName::from_static("product-id")];
+/// Header fields that belong to one connection or one hop. All others are passed on, in both directions.
+const OF_ONE_HOP: [HeaderName; 13] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    DATE,
+    EXPECT,
+    HOST,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    SHOWN,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
 
-/// Far more than any answer on a user takes.
+/// Far more than any answer about one user takes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// How long making a connection may take.
-const CONNECT: Duration = Duration::from_secs(1);
+/// The longest time to open a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Idle connections kept to each process.
 const IDLE_MAX: usize = 64;
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Who answers a request about a user.
+pub(crate) enum Answerer {
+    /// This process, for a client.
+    Here,
+    /// This process, for another process that has shown this tick.
+    HereFor { shown: Time },
+    /// The process of this number.
+    Process(usize),
+}
+
+/// Who answers a request about `user` with these header fields.
+///
+/// # Errors
+/// When the processes do not agree on who holds the user.
+pub(crate) fn answerer(reader: &IndexReader, user: &str, headers: &HeaderMap) -> Result<Answerer, Problem> {
+    let owner = reader.owner_elsewhere(reader.dictionary().find_user(user));
+    match (owner, shown(headers)) {
+        (None, None) => Ok(Answerer::Here),
+        (None, Some(shown)) => Ok(Answerer::HereFor { shown }),
+        (Some(_), Some(_)) => Err(Problem::Misrouted),
+        (Some(owner), None) => Ok(Answerer::Process(owner)),
+    }
+}
+
+/// Notes the newest tick shown here, in the answer to a request that another process has passed on.
+pub(crate) fn stamp(headers: &mut HeaderMap, shown: Time) {
+    headers.insert(SHOWN, HeaderValue::from(shown));
+}
+
+fn shown(headers: &HeaderMap) -> Option<Time> {
+    headers.get(SHOWN)?.to_str().ok()?.parse().ok()
+}
 
 /// The way to the other processes.
 pub(crate) struct Forward {
     owners: Vec<Arc<Owner>>,
-    places: Places,
+    limit: Limit,
     timeout: Duration,
+    wait_max: Duration,
+    waits: Arc<VisibilityWaits>,
     counts: Arc<Counts>,
 }
 
@@ -69,7 +118,7 @@ struct Owner {
 }
 
 impl Forward {
-    pub(crate) fn new(peers: &Peers, settings: &Settings) -> Self {
+    pub(crate) fn new(peers: &Peers, settings: &Settings, waits: Arc<VisibilityWaits>) -> Self {
         let owner = |address: &String| {
             let host = HeaderValue::from_str(address).ok();
             Arc::new(Owner { address: address.clone(), host, idle: Mutex::default() })
@@ -78,72 +127,74 @@ impl Forward {
         let timeout_ms = 3 * settings.wait_ms_max + settings.intake_timeout_ms + 1_000;
         Forward {
             owners: peers.addresses.iter().map(owner).collect(),
-            places: Places::new(settings.waits_max),
+            limit: Limit::new(settings.waits_max),
             timeout: Duration::from_millis(timeout_ms),
+            wait_max: Duration::from_millis(settings.wait_ms_max),
+            waits,
             counts: Arc::default(),
         }
     }
 
-    /// What became of the requests so far.
+    /// How many requests were passed on, and how many failed.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Passes a request on to the process that holds its user.
-    pub(crate) fn send(&self, shared: &Arc<Shared>, owner: usize, asked: &Asked<'_>) -> Reply {
+    /// Passes a request on to the process with the number `owner`.
+    pub(crate) fn send(
+        &self,
+        owner: usize,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Response<Body>, Problem>> + Send + use<> {
         self.counts.ask();
-        let failed = |problem| {
-            self.counts.fail(&problem);
-            Reply::failed(problem)
-        };
-        let Some(owner) = self.owners.get(owner).cloned() else { return failed(Problem::Misrouted) };
-        let Some(place) = self.places.take() else { return failed(Problem::Busy("look-ups in other processes")) };
-        let (shared, timeout, counts) = (shared.clone(), self.timeout, self.counts.clone());
-        let passing = Passing::new(asked, shared.app.reader.snapshots().closed().saturating_sub(1), &owner);
-        Reply::Later(Box::pin(async move {
-            let answered = tokio::time::timeout(timeout, owner.ask(&passing)).await;
-            drop(place);
-            let answered = match answered.unwrap_or(Err(Problem::OwnerAway(Away::Late))) {
-                Ok(response) => caught_up(&shared, response).await,
-                Err(problem) => Err(problem),
+        let owner = self.owners.get(owner).cloned().ok_or(Problem::Misrouted);
+        let permit = self.limit.take().ok_or(Problem::Busy("look-ups in other processes"));
+        let (timeout, wait_max, waits) = (self.timeout, self.wait_max, self.waits.clone());
+        let counts = self.counts.clone();
+        let passed_on = owner.map(|owner| {
+            let request = PassedOn::new(method, uri, headers, body, waits.shown_tick(), &owner);
+            (owner, request)
+        });
+        async move {
+            let answer = async {
+                let ((owner, request), permit) = (passed_on?, permit?);
+                let answer = tokio::time::timeout(timeout, owner.ask(&request)).await;
+                drop(permit);
+                let answer = answer.unwrap_or(Err(Problem::OwnerAway(OwnerFailure::Late)))?;
+                if let Some(shown) = shown(answer.headers()) {
+                    waits.wait_for_tick(shown, wait_max).await?;
+                }
+                Ok(of_owner(answer))
             };
-            answered.inspect_err(|problem| counts.fail(problem))
-        }))
-    }
-}
-
-/// The owner's answer, once this process shows as much as the owner did.
-async fn caught_up(shared: &Shared, response: Response<Bytes>) -> Result<Response<Body>, Problem> {
-    let within = Duration::from_millis(shared.settings.wait_ms_max);
-    match shown(response.headers()) {
-        Some(shown) if !shared.waits.shown(shown, within).await? => Err(Problem::Behind),
-        _ => Ok(of_owner(response)),
+            answer.await.inspect_err(|problem| counts.fail(problem))
+        }
     }
 }
 
 /// A request on its way to its owner.
-struct Passing {
+struct PassedOn {
     method: Method,
     target: Uri,
     headers: HeaderMap,
+    body: Bytes,
 }
 
-impl Passing {
-    fn new(asked: &Asked<'_>, shown: Time, owner: &Owner) -> Self {
-        let mut headers = HeaderMap::new();
-        for name in PASSED {
-            headers.extend(asked.headers.get(&name).map(|value| (name, value.clone())));
-        }
-        headers.insert(SHOWN, HeaderValue::from(shown));
+impl PassedOn {
+    fn new(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes, shown: Time, owner: &Owner) -> Self {
+        let mut headers = end_to_end(headers);
+        stamp(&mut headers, shown);
         headers.extend(owner.host.as_ref().map(|host| (HOST, host.clone())));
-        // HEAD is answered from what GET says: the server sends it without its body.
-        let method = if *asked.method == Method::HEAD { Method::GET } else { asked.method.clone() };
-        let target = asked.uri.path_and_query().map_or_else(|| asked.uri.clone(), |target| target.clone().into());
-        Passing { method, target, headers }
+        // The owner answers GET for HEAD: the body is left out where the answer is sent to the client.
+        let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+        let target = uri.path_and_query().map_or_else(|| uri.clone(), |target| target.clone().into());
+        PassedOn { method, target, headers, body }
     }
 
-    fn request(&self) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
+    fn request(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = self.headers.clone();
@@ -151,22 +202,27 @@ impl Passing {
     }
 }
 
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let passed_on = headers.iter().filter(|(name, _)| !OF_ONE_HOP.contains(name));
+    passed_on.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 impl Owner {
-    /// Asks on a connection that is open, or on a new one.
-    async fn ask(&self, passing: &Passing) -> Result<Response<Bytes>, Problem> {
+    /// Asks on an idle connection, or on a new one.
+    async fn ask(&self, request: &PassedOn) -> Result<Response<Bytes>, Problem> {
         while let Some(mut sender) = self.take_idle() {
             if sender.ready().await.is_err() {
                 continue;
             }
-            match sender.try_send_request(passing.request()).await {
+            match sender.try_send_request(request.request()).await {
                 Ok(response) => return self.read(sender, response).await,
-                // It was closed before anything was sent, or it is only a look-up: it can be asked again.
-                Err(error) if error.message().is_some() || passing.method == Method::GET => {}
+                // The owner closed the connection before the request was sent, or the request changes nothing: ask again.
+                Err(error) if error.message().is_some() || request.method == Method::GET => {}
                 Err(_) => return Err(BROKEN),
             }
         }
         let mut sender = self.connect().await?;
-        let response = sender.send_request(passing.request()).await.map_err(|_| BROKEN)?;
+        let response = sender.send_request(request.request()).await.map_err(|_| BROKEN)?;
         self.read(sender, response).await
     }
 
@@ -175,12 +231,12 @@ impl Owner {
     }
 
     async fn connect(&self) -> Result<Sender, Problem> {
-        let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(&self.address)).await;
-        let stream = connecting.ok().and_then(Result::ok).ok_or(Problem::OwnerAway(Away::Unreachable))?;
-        // A connection without it is slower, and as good otherwise.
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address)).await;
+        let stream = connecting.ok().and_then(Result::ok).ok_or(Problem::OwnerAway(OwnerFailure::Unreachable))?;
+        // A connection that refuses the option is slower, and works.
         let _ = stream.set_nodelay(true);
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| BROKEN)?;
-        // It ends with its sender; what went wrong on it is told to whoever waits for the answer.
+        // The task ends with the sender. Whoever waits for an answer learns of an error on the connection.
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }
@@ -196,51 +252,13 @@ impl Owner {
     }
 }
 
-const BROKEN: Problem = Problem::OwnerAway(Away::Broken);
+const BROKEN: Problem = Problem::OwnerAway(OwnerFailure::Broken);
 
 /// The owner's answer as the client gets it.
 fn of_owner(response: Response<Bytes>) -> Response<Body> {
     let (parts, bytes) = response.into_parts();
     let mut answer = Response::new(Body::Whole(bytes));
     *answer.status_mut() = parts.status;
-    for name in [CONTENT_TYPE, RETRY_AFTER, MISSING] {
-        answer.headers_mut().extend(parts.headers.get(&name).map(|value| (name, value.clone())));
-    }
+    *answer.headers_mut() = end_to_end(&parts.headers);
     answer
-}
-
-/// How far the process that passed this request on had answered; none where a client asks.
-pub(crate) fn asked_after(headers: &HeaderMap) -> Option<Time> {
-    shown(headers)
-}
-
-fn shown(headers: &HeaderMap) -> Option<Time> {
-    headers.get(SHOWN)?.to_str().ok()?.parse().ok()
-}
-
-/// Answers a request that another process passed on, from a state that is no older than what that one has shown.
-pub(crate) fn answer_for_another(
-    shared: &Arc<Shared>,
-    slot: &Arc<ConnectionState>,
-    asked: Asked<'_>,
-    body: Incoming,
-    after: Time,
-) -> Reply {
-    let (shared, slot) = (shared.clone(), slot.clone());
-    let (method, uri, headers) = (asked.method.clone(), asked.uri.clone(), asked.headers);
-    Reply::Later(Box::pin(async move {
-        let within = Duration::from_millis(shared.settings.wait_ms_max);
-        if !shared.waits.shown(after, within).await? {
-            return Err(Problem::Behind);
-        }
-        let route = Route::find(uri.path()).ok_or(Problem::UnknownPath)?;
-        let asked = Asked { method: &method, uri: &uri, headers };
-        let mut response = match endpoints::answer_here(&shared, &slot, route, asked, body)? {
-            Reply::Now(response) => response,
-            Reply::Later(later) => later.await?,
-        };
-        let shown = shared.app.reader.snapshots().closed().saturating_sub(1);
-        response.headers_mut().insert(SHOWN, HeaderValue::from(shown));
-        Ok(response)
-    }))
 }

@@ -1,38 +1,50 @@
-//! The HTTP side of Vitrine: shelves answered straight from the published indexes, events taken in, and operations.
+//! The HTTP server: lists straight from the published indexes, events and removals, and operations.
 //!
 //! ```text
-//! accept ─▶ serving threads ─▶ hyper ─▶ dispatch ─▶ route ─▶ endpoints ─▶ answer ─▶ the shop
-//!           (one runtime each)                               ├─▶ IndexReader: a glance, no waiting
-//!                                                            ├─▶ Waits: until a position is visible
-//!                                                            ├─▶ Forward: the process that holds the user
-//!                                                            └─▶ EventWriter: events and removals, durable
+//! accept ─▶ serving threads ─▶ hyper ─▶ dispatch ─┬▶ hot ────┬▶ endpoints ─▶ answer ─▶ the shop
+//!           (one runtime each)                    └▶ router ─┘  ├▶ IndexReader: reads, never waits
+//!                                                    (axum)     ├▶ VisibilityWaits: wait until a position is visible
+//!                                                               ├▶ Forward: the process that holds the user
+//!                                                               └▶ EventWriter: durable events and removals
 //! ```
-//! [`serve`] starts it, [`Settings`] bounds it, [`App`] is what it answers from. Only `answer` knows wire shapes; what
-//! an event looks like is known to whoever implements [`EventWriter`].
+//! Each endpoint is one file in `endpoints` with one declaration (`endpoint`). The hot paths, the router, the metrics
+//! and the OpenAPI document are derived from the table of declarations. [`serve`] starts the server, [`Settings`] bounds
+//! it, [`App`] is the state that it serves. Only `answer` knows the shapes of answers, and only an [`EventWriter`] the
+//! shapes of events.
 
 mod answer;
 mod app;
 mod body;
+mod buffers;
+mod categories;
+mod connection_state;
 mod dispatch;
+mod endpoint;
 mod endpoints;
 mod event_writer;
 mod forward;
-mod incoming;
+mod hot;
+mod ids;
 mod limits;
 mod metrics;
+mod openapi;
+mod operations;
 mod parameters;
-mod path;
 mod problem;
-mod route;
-mod scratch;
+mod read_state;
+mod readiness;
+mod reply;
+mod request;
+mod request_body;
+mod router;
 mod server;
 mod settings;
-mod shared;
+mod shutdown;
 mod token;
-mod waits;
+mod visibility;
 
 pub use app::{App, Floor, LastCheckpoint, Peers};
-pub use event_writer::{BoxFuture, EventWriter, NotTaken, Refused};
-pub use server::shutdown::Shutdown;
+pub use event_writer::{BoxFuture, EventWriter, InvalidEvent, WriteError};
 pub use server::{Running, StartError, ThreadPanicked, serve};
 pub use settings::Settings;
+pub use shutdown::Shutdown;

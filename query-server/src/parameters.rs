@@ -5,43 +5,77 @@ use std::time::Duration;
 
 use dataflow::feed::Position;
 use percent_encoding::percent_decode_str;
+use utoipa::openapi::schema::Type;
 
-use crate::path::is_well_formed;
+use crate::ids::is_well_formed;
 use crate::problem::Problem;
 use crate::token;
 
-/// Which parameters a route takes.
+/// The parameters that an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Takes {
-    /// A list: `limit`, `after`, `wait_ms`, `explain`, `max_staleness_ms`.
+pub(crate) enum ParameterSet {
+    /// Those of a list: `limit`, `after`, `wait_ms`, `explain`, `max_staleness_ms`.
     List,
-    /// A write to one list: `after`, `wait_ms`.
+    /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
-    /// None at all.
+    /// None.
     Nothing,
 }
 
+/// A parameter's name, the type of its value in JSON Schema, and a sentence on it.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) value: Type,
+    pub(crate) description: &'static str,
+}
+
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    value: Type::Integer,
+    description: "The most products to answer with, from 1 to the size of the lists, which is the default",
+};
+const AFTER: Parameter = Parameter {
+    name: "after",
+    value: Type::String,
+    description: "The token in the answer to a write: the request waits until that write is visible",
+};
+const WAIT_MS: Parameter = Parameter {
+    name: "wait_ms",
+    value: Type::Integer,
+    description: "The longest wait for `after`, in milliseconds; after it the answer is 503",
+};
+const EXPLAIN: Parameter = Parameter {
+    name: "explain",
+    value: Type::Boolean,
+    description: "Whether to add, for each product, the row that put it into the list",
+};
+const MAX_STALENESS_MS: Parameter = Parameter {
+    name: "max_staleness_ms",
+    value: Type::Integer,
+    description: "The oldest state to answer from, in milliseconds; an older state is answered with 503",
+};
+
 /// The bounds of parameters.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct ParameterBounds {
     /// The largest, and default, `limit`.
     pub(crate) list_size: usize,
     /// The largest, and default, `wait_ms`.
     pub(crate) wait_ms_max: u64,
 }
 
-/// What a request asks for beside its path.
+/// The query parameters of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    /// Products to answer at most.
+    /// The most products to answer with.
     pub(crate) limit: usize,
-    /// What must be visible first.
+    /// The positions that must be visible first.
     pub(crate) after: Option<Vec<Position>>,
-    /// How long to wait for it.
+    /// How long to wait for them.
     pub(crate) wait: Duration,
-    /// Whether to say which rows put the products there.
+    /// Whether to add the rows that put the products into the list.
     pub(crate) explain: bool,
-    /// How old the state may be that is answered from.
+    /// The oldest state to answer from.
     pub(crate) staleness_ms_max: Option<u64>,
 }
 
@@ -50,7 +84,7 @@ impl Parameters {
     ///
     /// # Errors
     /// On an unknown, repeated or malformed parameter.
-    pub(crate) fn read(query: Option<&str>, takes: Takes, bounds: Bounds) -> Result<Parameters, Problem> {
+    pub(crate) fn read(query: Option<&str>, set: ParameterSet, bounds: ParameterBounds) -> Result<Parameters, Problem> {
         let mut parameters = Parameters {
             limit: bounds.list_size,
             after: None,
@@ -59,16 +93,16 @@ impl Parameters {
             staleness_ms_max: None,
         };
         if let Some(query) = query {
-            parameters.read_pairs(query, takes, bounds)?;
+            parameters.read_pairs(query, set, bounds)?;
         }
         Ok(parameters)
     }
 
-    fn read_pairs(&mut self, query: &str, takes: Takes, bounds: Bounds) -> Result<(), Problem> {
+    fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
         let mut seen = Vec::with_capacity(5);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = takes.known(&decode(name)?).ok_or(Problem::UnknownParameter(takes.names()))?;
+            let name = set.find(&decode(name)?).ok_or(Problem::UnknownParameter(set.names()))?;
             if seen.contains(&name) {
                 return Err(Problem::RepeatedParameter(name));
             }
@@ -81,7 +115,7 @@ impl Parameters {
         Ok(())
     }
 
-    fn set(&mut self, name: &'static str, value: &str, bounds: Bounds) -> Result<(), Problem> {
+    fn set(&mut self, name: &'static str, value: &str, bounds: ParameterBounds) -> Result<(), Problem> {
         let bad = |must: String| Problem::BadParameter { name, must };
         match name {
             "limit" => {
@@ -107,32 +141,36 @@ impl Parameters {
             "explain" => {
                 self.explain = value.parse().map_err(|_| bad("true or false".into()))?;
             }
-            _ => unreachable!("only known names come here"),
+            _ => unreachable!("the set holds no other name"),
         }
         Ok(())
     }
 }
 
-impl Takes {
-    fn known(self, name: &str) -> Option<&'static str> {
-        let known: &[&'static str] = match self {
-            Takes::List => &["limit", "after", "wait_ms", "explain", "max_staleness_ms"],
-            Takes::Wait => &["after", "wait_ms"],
-            Takes::Nothing => &[],
-        };
-        known.iter().find(|known| **known == name).copied()
+impl ParameterSet {
+    /// The parameters of the set.
+    pub(crate) fn parameters(self) -> &'static [Parameter] {
+        match self {
+            ParameterSet::List => &[LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
+            ParameterSet::Wait => &[AFTER, WAIT_MS],
+            ParameterSet::Nothing => &[],
+        }
+    }
+
+    fn find(self, name: &str) -> Option<&'static str> {
+        self.parameters().iter().map(|known| known.name).find(|known| *known == name)
     }
 
     fn names(self) -> &'static str {
         match self {
-            Takes::List => "limit, after, wait_ms, explain and max_staleness_ms",
-            Takes::Wait => "after and wait_ms",
-            Takes::Nothing => "none",
+            ParameterSet::List => "limit, after, wait_ms, explain and max_staleness_ms",
+            ParameterSet::Wait => "after and wait_ms",
+            ParameterSet::Nothing => "none",
         }
     }
 }
 
-/// Digits only: a sign or a blank is not a number here.
+/// A whole number without sign or blanks.
 fn number(value: &str) -> Option<u64> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| value.parse().ok()).flatten()
@@ -150,14 +188,14 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
 mod tests {
     use super::*;
 
-    fn read(query: &str, takes: Takes) -> Result<Parameters, Problem> {
-        Parameters::read(Some(query), takes, Bounds { list_size: 10, wait_ms_max: 5000 })
+    fn read(query: &str, set: ParameterSet) -> Result<Parameters, Problem> {
+        Parameters::read(Some(query), set, ParameterBounds { list_size: 10, wait_ms_max: 5000 })
     }
 
     #[test]
     fn known_parameters_are_read() {
         let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
-        let read = read(&format!("limit=3&explain=true&after={token}&wait%5Fms=0"), Takes::List).unwrap();
+        let read = read(&format!("limit=3&explain=true&after={token}&wait%5Fms=0"), ParameterSet::List).unwrap();
         assert_eq!((read.limit, read.explain, read.wait), (3, true, Duration::ZERO));
         assert_eq!(read.after.unwrap()[0].next, 5);
     }
@@ -191,17 +229,17 @@ mod tests {
             "limit=%FF",
             "limit=1&x",
         ] {
-            assert!(read(query, Takes::List).is_err(), "{query}");
+            assert!(read(query, ParameterSet::List).is_err(), "{query}");
         }
-        assert!(read("limit=1", Takes::Wait).is_err());
-        assert!(read("limit=1", Takes::Nothing).is_err());
-        assert!(read("", Takes::Nothing).is_err());
+        assert!(read("limit=1", ParameterSet::Wait).is_err());
+        assert!(read("limit=1", ParameterSet::Nothing).is_err());
+        assert!(read("", ParameterSet::Nothing).is_err());
     }
 
     #[test]
     fn waits_are_bounded() {
         let token = token::encode(vec![Position { stream: "views".into(), partition: 0, next: 5, fingerprint: None }]);
-        assert!(read(&format!("after={token}&wait_ms=5000"), Takes::Wait).is_ok());
-        assert!(read(&format!("after={token}&wait_ms=5001"), Takes::Wait).is_err());
+        assert!(read(&format!("after={token}&wait_ms=5000"), ParameterSet::Wait).is_ok());
+        assert!(read(&format!("after={token}&wait_ms=5001"), ParameterSet::Wait).is_err());
     }
 }

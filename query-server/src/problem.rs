@@ -1,18 +1,18 @@
-//! Everything that can go wrong with a request, and the one table from it to a status.
+//! Every error of a request, and the table that maps each to its status.
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
 
-use crate::event_writer::{NotTaken, Refused};
+use crate::event_writer::{InvalidEvent, WriteError};
 
-/// Why a request was not answered as asked. Texts hold no ids.
+/// Why a request failed. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("there is nothing at this path")]
     UnknownPath,
     #[error("this path takes {0}")]
-    Method(&'static str),
+    Method(String),
     #[error("{0}")]
     BadPath(&'static str),
     #[error("unknown parameter: this path takes {0}")]
@@ -50,11 +50,11 @@ pub(crate) enum Problem {
     #[error("{reason}; other events of this request may have been accepted")]
     RefusedByLog { index: Option<usize>, reason: String },
     #[error("nothing was accepted: {0}")]
-    IntakeUnavailable(String),
+    WriteUnavailable(String),
     #[error("the write was not acknowledged and may or may not have been accepted: {0}")]
-    IntakeUnsure(String),
+    WriteUnsure(String),
     #[error("the write was not acknowledged in time and may or may not have been accepted")]
-    IntakeTimeout,
+    WriteTimeout,
     #[error("the write that the token stands for is not visible yet")]
     NotVisible,
     #[error("the removal is durable and will be seen, but is not visible yet")]
@@ -62,11 +62,11 @@ pub(crate) enum Problem {
     #[error("the list is as of {} ago, and at most {most_ms} ms are asked for{}", ago(*age_ms), lacking(missing))]
     TooOld { age_ms: u64, most_ms: u64, missing: Option<Arc<str>> },
     #[error("nothing is shown yet: the sources are being asked what they hold")]
-    NothingYet,
+    Starting,
     #[error("the state is older than what was answered before the last start; it is being caught up with")]
-    BeforeTheLast,
+    CatchingUp,
     #[error("the process that holds this user {0}")]
-    OwnerAway(Away),
+    OwnerAway(OwnerFailure),
     #[error("the processes of the cluster do not agree on who holds this user: their hosts files differ")]
     Misrouted,
     #[error("this process is behind the one that answered; it is catching up")]
@@ -77,7 +77,7 @@ pub(crate) enum Problem {
     NotReady(String),
 }
 
-/// A length of time for people.
+/// A duration in a unit that people read easily.
 pub(crate) fn ago(ms: u64) -> String {
     let s = ms / 1000;
     match s {
@@ -93,9 +93,9 @@ fn lacking(missing: &Option<Arc<str>>) -> String {
     missing.as_ref().map(|names| format!(": it lacks what {names} has, /readyz says why")).unwrap_or_default()
 }
 
-/// What became of the process that was asked.
+/// Why the process that holds a user did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Away {
+pub(crate) enum OwnerFailure {
     #[error("cannot be reached")]
     Unreachable,
     #[error("went away while it was asked")]
@@ -104,42 +104,98 @@ pub(crate) enum Away {
     Late,
 }
 
-impl Away {
+impl OwnerFailure {
     /// A stable name, fit for a metric label.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Away::Unreachable => "unreachable",
-            Away::Broken => "broken",
-            Away::Late => "late",
+            OwnerFailure::Unreachable => "unreachable",
+            OwnerFailure::Broken => "broken",
+            OwnerFailure::Late => "late",
         }
     }
 }
 
-/// A problem as the outside sees it.
+/// A problem's status, type and title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct ProblemKind {
     pub(crate) status: StatusCode,
     /// The stable end of the problem's `type`.
     pub(crate) slug: &'static str,
     pub(crate) title: &'static str,
 }
 
-impl From<NotTaken> for Problem {
-    fn from(not_taken: NotTaken) -> Self {
-        match not_taken {
-            NotTaken::Malformed { index, refused: Refused { field, reason } } => {
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Malformed { index, event: InvalidEvent { field, reason } } => {
                 Problem::Malformed { index, field, reason }
             }
-            NotTaken::RefusedByLog { index, reason } => Problem::RefusedByLog { index, reason },
-            NotTaken::Unavailable(reason) => Problem::IntakeUnavailable(reason),
-            NotTaken::Unsure(reason) => Problem::IntakeUnsure(reason),
+            WriteError::RefusedByLog { index, reason } => Problem::RefusedByLog { index, reason },
+            WriteError::Unavailable(reason) => Problem::WriteUnavailable(reason),
+            WriteError::Unsure(reason) => Problem::WriteUnsure(reason),
         }
     }
 }
 
+/// Errors of every request. The numbers do not matter: only the kind is documented.
+pub(crate) const OF_REQUESTS: &[Problem] = &[
+    Problem::BadPath(""),
+    Problem::UnknownParameter(""),
+    Problem::MissingHeader(""),
+    Problem::BadHeader { name: "", fault: "" },
+    Problem::UriTooLong(0),
+    Problem::HeaderTooLarge(0),
+    Problem::Busy("connections"),
+];
+
+/// Errors of requests with parameters.
+pub(crate) const OF_PARAMETERS: &[Problem] = &[
+    Problem::RepeatedParameter(""),
+    Problem::BadParameter { name: "", must: String::new() },
+    Problem::NotVisible,
+    Problem::TooOld { age_ms: 0, most_ms: 0, missing: None },
+];
+
+/// Errors of requests that another process may answer.
+pub(crate) const OF_OWNERS: &[Problem] =
+    &[Problem::Misrouted, Problem::OwnerAway(OwnerFailure::Unreachable), Problem::Behind];
+
+/// Errors of requests that read a list.
+pub(crate) const OF_LISTS: &[Problem] = &[Problem::CatchingUp, Problem::Starting];
+
+/// Errors of requests with a body.
+pub(crate) const OF_BODIES: &[Problem] = &[
+    Problem::BodyBroken,
+    Problem::BodyTimeout,
+    Problem::BodyTooLarge(0),
+    Problem::MediaType(""),
+    Problem::Expectation,
+];
+
+/// Errors of writes.
+pub(crate) const OF_WRITES: &[Problem] =
+    &[Problem::WriteUnavailable(String::new()), Problem::WriteUnsure(String::new()), Problem::WriteTimeout];
+
+/// Errors of events.
+pub(crate) const OF_EVENTS: &[Problem] = &[
+    Problem::NoEvents,
+    Problem::Malformed { index: 0, field: None, reason: String::new() },
+    Problem::RefusedByLog { index: None, reason: String::new() },
+];
+
+/// Errors of removals.
+pub(crate) const OF_REMOVALS: &[Problem] = &[
+    Problem::NotInHistory,
+    Problem::WriteUnavailable(String::new()),
+    Problem::WriteUnsure(String::new()),
+    Problem::WriteTimeout,
+    Problem::RefusedByLog { index: None, reason: String::new() },
+    Problem::RemovalNotVisible,
+];
+
 impl Problem {
-    /// The table: each problem's status, type and title.
-    pub(crate) fn row(&self) -> Row {
+    /// The table of statuses, types and titles.
+    pub(crate) fn kind(&self) -> ProblemKind {
         let (status, slug, title) = match self {
             Problem::UnknownPath => (404, "unknown-path", "Unknown path"),
             Problem::UnknownCategory => (404, "unknown-category", "Unknown category"),
@@ -161,15 +217,15 @@ impl Problem {
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
             Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),
             Problem::HeaderTooLarge(_) => (431, "header-too-large", "Header fields too large"),
-            Problem::IntakeUnavailable(_) | Problem::IntakeUnsure(_) => {
+            Problem::WriteUnavailable(_) | Problem::WriteUnsure(_) => {
                 (503, "intake-unavailable", "Events cannot be taken now")
             }
-            Problem::IntakeTimeout => (503, "intake-timeout", "Not acknowledged in time"),
+            Problem::WriteTimeout => (503, "intake-timeout", "Not acknowledged in time"),
             Problem::NotVisible => (503, "not-visible-yet", "Not visible yet"),
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
             Problem::TooOld { .. } => (503, "too-old", "Too old"),
-            Problem::BeforeTheLast => (503, "catching-up", "Catching up"),
-            Problem::NothingYet => (503, "starting", "Starting"),
+            Problem::CatchingUp => (503, "catching-up", "Catching up"),
+            Problem::Starting => (503, "starting", "Starting"),
             Problem::OwnerAway(_) => (503, "owner-away", "The user's process is away"),
             Problem::Misrouted => (502, "misrouted", "Misrouted"),
             Problem::Behind => (503, "behind", "Behind"),
@@ -177,11 +233,11 @@ impl Problem {
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
         };
         let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
-        Row { status, slug, title }
+        ProblemKind { status, slug, title }
     }
 
-    /// The methods to name in `Allow`.
-    pub(crate) fn allow(&self) -> Option<&'static str> {
+    /// The methods for the header `Allow`.
+    pub(crate) fn allow(&self) -> Option<&str> {
         match self {
             Problem::Method(allow) => Some(allow),
             _ => None,
@@ -194,9 +250,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_told_in_units_that_fit() {
-        let told = [99, 9_900, 10_000, 119_999, 120_000, 7_200_000, 172_800_000].map(ago);
-        assert_eq!(told, ["0.0 s", "9.9 s", "10 s", "119 s", "2 min", "2 h", "2 days"]);
+    fn ages_are_given_in_units_that_fit() {
+        let ages = [99, 9_900, 10_000, 119_999, 120_000, 7_200_000, 172_800_000].map(ago);
+        assert_eq!(ages, ["0.0 s", "9.9 s", "10 s", "119 s", "2 min", "2 h", "2 days"]);
         let missing = Some("kafka".into());
         assert_eq!(
             Problem::TooOld { age_ms: 61_000, most_ms: 500, missing }.to_string(),

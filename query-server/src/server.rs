@@ -1,11 +1,9 @@
-//! The server's threads: one that accepts, some that serve, each with a runtime of its own.
+//! The server's threads: one accepts, the others serve. Each has a runtime of its own.
 
 pub(crate) mod accept;
 pub(crate) mod connection;
-pub(crate) mod connection_state;
 pub(crate) mod lingering;
 pub(crate) mod serving;
-pub(crate) mod shutdown;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,18 +13,22 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::App;
+use crate::dispatch::Thread;
+use crate::endpoints::{self, ENDPOINTS};
+use crate::openapi;
+use crate::operations::Operations;
+use crate::router::router;
 use crate::settings::Settings;
-use crate::shared::Shared;
-use shutdown::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// The server could not start.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP server could not start: {0}")]
 pub struct StartError(#[from] io::Error);
 
-/// A thread of the server ended in a panic.
+/// A thread of the server panicked.
 #[derive(Debug, thiserror::Error)]
-#[error("the thread {0} of the HTTP server ended unexpectedly")]
+#[error("the thread {0} of the HTTP server panicked")]
 pub struct ThreadPanicked(String);
 
 /// A running server.
@@ -43,16 +45,16 @@ impl Running {
         self.address
     }
 
-    /// Waits for the server to end, which it does once its [`Shutdown`] has begun and requests in flight are answered,
-    /// or `shutdown_ms` later.
+    /// Waits for the server to end. It ends when its [`Shutdown`] has begun and requests in flight are answered, at most
+    /// `shutdown_ms` later.
     ///
     /// # Errors
-    /// When one of its threads had panicked.
+    /// When one of its threads has panicked.
     pub fn join(self) -> Result<(), ThreadPanicked> {
         let mut result = Ok(());
         for thread in self.threads {
             let name = thread.thread().name().unwrap_or_default().to_owned();
-            // All are waited for, even after one has failed.
+            // Every thread is waited for, also after one has failed.
             result = thread.join().map_err(|_| ThreadPanicked(name)).and(result);
         }
         result
@@ -67,18 +69,20 @@ pub fn serve(listener: TcpListener, settings: Settings, app: App, shutdown: Shut
     let settings = Settings { threads: settings.threads.max(1), ..settings };
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let shared = Arc::new(Shared::new(app, settings, shutdown));
-    let (mut threads, mut lanes) = (Vec::new(), Vec::new());
-    for index in 0..shared.settings.threads {
-        let (lane, arrivals) = accept::lane(&shared);
-        let (shared, counters) = (shared.clone(), shared.counters[index].clone());
+    let openapi = openapi::document(app.version, &ENDPOINTS).to_json().expect("the document is plain data");
+    let operations = Arc::new(Operations::new(app, settings, shutdown, &endpoints::labels(), openapi.into()));
+    let router = router(&operations);
+    let (mut threads, mut queues) = (Vec::new(), Vec::new());
+    for (index, counters) in operations.counters.iter().enumerate() {
+        let (queue, arrivals) = accept::queue(&operations);
+        let thread = Thread { operations: operations.clone(), router: router.clone(), counters: counters.clone() };
         threads.push(spawn(format!("http-{index}"), move |runtime| {
-            runtime.block_on(serving::run(shared, counters, arrivals));
+            runtime.block_on(serving::run(thread, arrivals));
         })?);
-        lanes.push(lane);
+        queues.push(queue);
     }
     threads.push(spawn("http-accept".into(), move |runtime| {
-        runtime.block_on(accept::run(listener, lanes, shared));
+        runtime.block_on(accept::run(listener, queues, operations));
     })?);
     Ok(Running { address, threads })
 }

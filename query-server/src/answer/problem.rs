@@ -1,40 +1,48 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::whole;
 use crate::body::Body;
-use crate::problem::{Problem, Row};
+use crate::problem::{Problem, ProblemKind};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// After how many seconds it is worth trying again.
+/// The seconds after which a new attempt may succeed.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-#[derive(Serialize)]
-struct Shape<'a> {
+/// An error as `application/problem+json`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// `urn:vitrine:problem:` and a name that never changes.
     r#type: String,
     title: &'a str,
     status: u16,
+    /// What is wrong with this request.
     detail: &'a str,
+    /// The index of the event at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
+    /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }
 
-/// The answer to a request that failed. `closing`: whether the connection ends with it.
+/// The answer to a request that failed. `closing` says whether the connection ends with it.
 pub(crate) fn problem(problem: &Problem, closing: bool) -> Response<Body> {
-    let row = problem.row();
-    let mut response = whole(row.status, PROBLEM_JSON, text(row, problem));
+    let kind = problem.kind();
+    let mut response = whole(kind.status, PROBLEM_JSON, text(kind, problem));
     let headers = response.headers_mut();
     if let Some(allow) = problem.allow() {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+        headers.insert(ALLOW, HeaderValue::from_str(allow).expect("names of methods are a header value"));
     }
-    if row.status == StatusCode::SERVICE_UNAVAILABLE {
+    if kind.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_AFTER_S);
     }
     if closing {
@@ -43,22 +51,28 @@ pub(crate) fn problem(problem: &Problem, closing: bool) -> Response<Body> {
     response
 }
 
-fn text(row: Row, problem: &Problem) -> Bytes {
+impl IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        problem(&self, false).into_response()
+    }
+}
+
+fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
     let (index, field) = match problem {
         Problem::Malformed { index, field, .. } => (Some(*index), field.as_deref()),
         Problem::RefusedByLog { index, .. } => (*index, None),
         _ => (None, None),
     };
-    bare(row, &problem.to_string(), index, field)
+    bare(kind, &problem.to_string(), index, field)
 }
 
-fn bare(row: Row, detail: &str, index: Option<usize>, field: Option<&str>) -> Bytes {
-    let r#type = format!("urn:vitrine:problem:{}", row.slug);
-    let shape = Shape { r#type, title: row.title, status: row.status.as_u16(), detail, index, field };
-    serde_json::to_vec(&shape).expect("a problem is plain data").into()
+fn bare(kind: ProblemKind, detail: &str, index: Option<usize>, field: Option<&str>) -> Bytes {
+    let r#type = format!("urn:vitrine:problem:{}", kind.slug);
+    let body = ProblemBody { r#type, title: kind.title, status: kind.status.as_u16(), detail, index, field };
+    serde_json::to_vec(&body).expect("a problem is plain data").into()
 }
 
-/// A whole answer, header included, to what could not be read as a request; the connection ends with it.
+/// A whole answer, header included, to bytes that are not a request. The connection ends with it.
 pub(crate) fn unparsed(status: u16) -> Bytes {
     let (slug, title, detail) = match status {
         414 => ("uri-too-long", "Target too long", "the request's target is too long"),
@@ -66,18 +80,18 @@ pub(crate) fn unparsed(status: u16) -> Bytes {
         _ => ("bad-request", "Bad request", "this is not a request of HTTP/1.1"),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    raw(Row { status, slug, title }, detail, "")
+    raw(ProblemKind { status, slug, title }, detail, "")
 }
 
-/// A whole answer, header included, to a connection too many.
+/// A whole answer, header included, to a connection beyond the limit.
 pub(crate) fn too_many_connections() -> Bytes {
     let problem = Problem::Busy("connections");
-    raw(problem.row(), &problem.to_string(), "retry-after: 1\r\n")
+    raw(problem.kind(), &problem.to_string(), "retry-after: 1\r\n")
 }
 
-fn raw(row: Row, detail: &str, more: &str) -> Bytes {
-    let body = bare(row, detail, None, None);
-    let (code, reason) = (row.status.as_u16(), row.status.canonical_reason().unwrap_or_default());
+fn raw(kind: ProblemKind, detail: &str, more: &str) -> Bytes {
+    let body = bare(kind, detail, None, None);
+    let (code, reason) = (kind.status.as_u16(), kind.status.canonical_reason().unwrap_or_default());
     let head = format!(
         "HTTP/1.1 {code} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{more}\
          connection: close\r\n\r\n",

@@ -1,31 +1,42 @@
-//! The short answers: what was accepted, and that all is well.
+//! Short answers: of writes and of probes.
 
-use bytes::Bytes;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{JSON, whole};
 use crate::body::Body;
 
-#[derive(Serialize)]
-struct Accepted<'a> {
+/// The answer to a write of events.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Accepted<'a> {
+    /// How many events are durable.
     accepted: usize,
+    /// A value for `after`, with which a request waits until the events are visible.
     token: &'a str,
 }
 
-/// 202: this many events are durable, and `token` stands for them.
+/// 202: so many events are durable. `token` stands for their positions.
 pub(crate) fn accepted(accepted: usize, token: &str) -> Response<Body> {
     json(StatusCode::ACCEPTED, &Accepted { accepted, token })
 }
 
-/// 200 for a probe: the process answers.
-pub(crate) fn live() -> Response<Body> {
-    whole(StatusCode::OK, JSON, Bytes::from_static(b"{\"live\":true}"))
+/// The answer of a process that runs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Live {
+    live: bool,
 }
 
-#[derive(Serialize)]
-struct Ready<'a> {
+/// 200 for a probe: the process answers.
+pub(crate) fn live() -> Response<Body> {
+    json(StatusCode::OK, &Live { live: true })
+}
+
+/// The answer of a process whose lists are complete and fresh.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready<'a> {
     ready: bool,
+    /// The time of the state shown.
     as_of: &'a str,
 }
 
@@ -34,8 +45,7 @@ pub(crate) fn ready(as_of: &str) -> Response<Body> {
     json(StatusCode::OK, &Ready { ready: true, as_of })
 }
 
-/// Any other plain data.
-pub(crate) fn json(status: StatusCode, shape: &impl Serialize) -> Response<Body> {
+fn json(status: StatusCode, shape: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_vec(shape).expect("answers are plain data");
     whole(status, JSON, text.into())
 }

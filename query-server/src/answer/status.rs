@@ -1,14 +1,15 @@
-//! The status: one object that says how everything is doing, for people and for the page.
+//! The status of everything in one object, for people and for the page.
 
 use std::collections::BTreeMap;
 
 use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::LastCheckpoint;
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status<'a> {
     pub(crate) version: &'a str,
     pub(crate) as_of: String,
@@ -18,8 +19,8 @@ pub(crate) struct Status<'a> {
     pub(crate) uptime_s: u64,
     pub(crate) workers: usize,
     pub(crate) embedded: &'a [String],
-    pub(crate) sources: Vec<Source<'a>>,
-    pub(crate) indexes: BTreeMap<&'static str, Index>,
+    pub(crate) sources: Vec<SourceStatus<'a>>,
+    pub(crate) indexes: BTreeMap<&'static str, IndexStatus>,
     pub(crate) categories: &'a [String],
     pub(crate) events_total: u64,
     pub(crate) dead_letters: BTreeMap<&'static str, u64>,
@@ -30,27 +31,27 @@ pub(crate) struct Status<'a> {
 }
 
 /// One source.
-#[derive(Debug, Serialize)]
-pub(crate) struct Source<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceStatus<'a> {
     name: &'static str,
     state: &'static str,
     reason: Option<&'a str>,
-    /// While it is away: lists that are made of it are as of this time.
+    /// The time of the lists made of this source, while the source is away.
     heard_until: Option<String>,
     accepted: u64,
     ignored: &'a BTreeMap<&'static str, u64>,
     rejected: &'a BTreeMap<&'static str, u64>,
-    partitions: Vec<Partition<'a>>,
-    /// Left out of sources that hold no order lines.
+    partitions: Vec<PartitionStatus<'a>>,
+    /// Absent for sources that hold no order lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     lines_without_order: Option<u64>,
-    /// What a person should look at although the source works.
+    /// A hint for a person, although the source works.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Partition<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+struct PartitionStatus<'a> {
     stream: &'a str,
     partition: i32,
     next: i64,
@@ -59,9 +60,9 @@ struct Partition<'a> {
 }
 
 /// One published index.
-#[derive(Debug, Serialize)]
-pub(crate) struct Index {
-    /// Updates held: as many as there are rows once they are merged.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IndexStatus {
+    /// The updates held, which are as many as the rows once they are merged.
     pub(crate) rows: usize,
     pub(crate) batches: usize,
 }
@@ -76,7 +77,7 @@ pub(crate) fn state(state: &State) -> (&'static str, Option<&str>) {
     }
 }
 
-/// Most lines find no order: very likely lines and orders write their ids differently.
+/// A hint where most lines find no order: lines and orders probably write their ids differently.
 fn note(Lines { held, without_order }: Lines) -> Option<String> {
     (without_order > held / 2).then(|| {
         format!(
@@ -86,17 +87,17 @@ fn note(Lines { held, without_order }: Lines) -> Option<String> {
     })
 }
 
-impl<'a> From<&'a SourceView> for Source<'a> {
+impl<'a> From<&'a SourceView> for SourceStatus<'a> {
     fn from(view: &'a SourceView) -> Self {
         let (state, reason) = state(&view.state);
-        let partitions = view.partitions.iter().map(|((stream, partition), progress)| Partition {
+        let partitions = view.partitions.iter().map(|((stream, partition), progress)| PartitionStatus {
             stream,
             partition: *partition,
             next: progress.next,
             end: progress.end,
             lag: progress.lag(),
         });
-        Source {
+        SourceStatus {
             name: view.name,
             state,
             reason: reason.or(view.note.as_deref()),
@@ -122,7 +123,7 @@ mod tests {
         let source = |lines: Option<Lines>| {
             lines.into_iter().for_each(|lines| registry.source("postgres").lines(lines));
             registry.source("postgres").state(0, State::Live);
-            serde_json::to_value(Source::from(&registry.snapshot()[0])).expect("plain data")
+            serde_json::to_value(SourceStatus::from(&registry.snapshot()[0])).expect("plain data")
         };
         let none = source(None);
         assert!(none.get("lines_without_order").is_none() && none.get("note").is_none());

@@ -2,35 +2,90 @@
 
 use dataflow::graph::{BestSellers, ListId};
 use dataflow::hearing::Part;
-use hyper::Response;
 use hyper::header::HeaderMap;
+use hyper::{Method, Response};
 
 use crate::answer;
+use crate::answer::schemas::BestSellerList;
 use crate::body::Body;
-use crate::parameters::Parameters;
-use crate::problem::Problem;
-use crate::scratch::{self, Scratch};
-use crate::shared::Shared;
+use crate::buffers::{self, AnswerBuffers};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::{ParameterSet, Parameters};
+use crate::problem::{self, Problem};
+use crate::read_state::ReadState;
 
-/// The list of one category, or over all products, as it is now.
-pub(crate) fn read(
-    shared: &Shared,
+pub(crate) static IN_GENERAL: Endpoint = Endpoint {
+    label: "bestsellers",
+    paths: &["/v1/bestsellers"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Read,
+        summary: "The products with the most buyers",
+        parameters: ParameterSet::List,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::json::<BestSellerList>(200, "The best sellers over all products")],
+        problems: &[problem::OF_LISTS],
+        route: None,
+    }],
+};
+
+pub(crate) static OF_CATEGORY: Endpoint = Endpoint {
+    label: "category_bestsellers",
+    paths: &["/v1/categories/{category}/bestsellers"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Read,
+        summary: "The products of a category with the most buyers",
+        parameters: ParameterSet::List,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::json::<BestSellerList>(200, "The best sellers of the category")],
+        problems: &[problem::OF_LISTS, &[Problem::UnknownCategory]],
+        route: None,
+    }],
+};
+
+/// The list over all products, as it is now.
+pub(crate) fn read_in_general(
+    read: &ReadState,
+    headers: HeaderMap,
+    _: &str,
+    parameters: &Parameters,
+) -> Result<Response<Body>, Problem> {
+    answer(read, headers, None, parameters)
+}
+
+/// The list of one category, as it is now.
+pub(crate) fn read_of_category(
+    read: &ReadState,
+    headers: HeaderMap,
+    category: &str,
+    parameters: &Parameters,
+) -> Result<Response<Body>, Problem> {
+    answer(read, headers, Some(category), parameters)
+}
+
+fn answer(
+    read: &ReadState,
     headers: HeaderMap,
     category: Option<&str>,
     parameters: &Parameters,
 ) -> Result<Response<Body>, Problem> {
-    let reader = &shared.app.reader;
-    scratch::with(|Scratch { out, sellers, as_of, names, .. }| {
+    let reader = &read.reader;
+    buffers::with(|AnswerBuffers { out, sellers, as_of, names, .. }| {
         let view = reader.view_any();
-        let age = shared.admit(view.as_of(), &[Part::Shop], parameters)?;
-        let ranking = match category {
+        let age = read.admit(view.as_of(), &[Part::Shop], parameters)?;
+        let list = match category {
             None => ListId::General,
             Some(category) => {
                 let key = reader.dictionary().find_category(category).filter(|key| view.knows_category(*key));
                 ListId::Category(key.ok_or(Problem::UnknownCategory)?)
             }
         };
-        view.list::<BestSellers>(&ranking, sellers);
+        view.list::<BestSellers>(&list, sellers);
         sellers.truncate(parameters.limit);
         let (as_of, names) = (as_of.text(age.as_of), (names, &**reader.dictionary()));
         answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);

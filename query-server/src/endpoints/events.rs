@@ -3,104 +3,126 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{FromRequestParts, State};
+use axum::routing::on;
 use bytes::Bytes;
-use hyper::Response;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
 
-use super::Reply;
-use crate::answer;
+use crate::answer::simple::{self, Accepted};
 use crate::body::Body;
-use crate::incoming;
-use crate::problem::Problem;
-use crate::server::connection_state::ConnectionState;
-use crate::shared::Shared;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::event_writer::InvalidEvent;
+use crate::operations::Operations;
+use crate::parameters::ParameterSet;
+use crate::problem::{self, Problem};
+use crate::request_body::RequestBody;
 use crate::token;
 use split::Framing;
 
 pub(crate) mod split;
 
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "events",
+    paths: &["/v1/events"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::POST,
+        scope: Scope::Write,
+        summary: "Write one event, an array of events, or one event a line: all of them or none",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &["application/json", "application/x-ndjson", "text/plain;charset=UTF-8"],
+        answers: &[Answer::json::<Accepted<'_>>(202, "The events are durable")],
+        problems: &[problem::OF_BODIES, problem::OF_WRITES, problem::OF_EVENTS],
+        route: Some(|method| on(method, events)),
+    }],
+};
+
 /// Bytes of a body that are checked in the serving thread itself: some dozens of microseconds.
-const HERE_BYTES_MAX: usize = 16 << 10;
+const CHECKED_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 
 /// Answers 202 once every event is durable.
-pub(crate) fn answer(
-    shared: &Arc<Shared>,
-    slot: &Arc<ConnectionState>,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Reply, Problem> {
-    let framing = framing(headers)?;
-    if headers.get(EXPECT).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        return Err(Problem::Expectation);
-    }
-    let (shared, slot) = (shared.clone(), slot.clone());
-    Ok(Reply::Later(Box::pin(async move {
-        let received = incoming::read(body, &shared).await?;
-        slot.set_unread(false);
-        let events = checked(&shared, &received.bytes, framing).await?;
-        append(&shared, events).await
-    })))
+async fn events(
+    State(operations): State<Arc<Operations>>,
+    framing: Framing,
+    body: RequestBody,
+) -> Result<Response<Body>, Problem> {
+    let events = checked(&operations, &body.bytes, framing).await?;
+    append(&operations, events).await
 }
 
-/// The events of `body`, each checked. A long body is worked through beside the serving thread, which answers on.
-async fn checked(shared: &Arc<Shared>, body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Problem> {
-    let (shared, body) = (shared.clone(), body.clone());
-    let is_long = body.len() > HERE_BYTES_MAX;
+impl<S: Sync> FromRequestParts<S> for Framing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let framing = framing(&parts.headers)?;
+        let expected = parts.headers.get(EXPECT).map(|value| value.as_bytes());
+        match expected {
+            Some(other) if !other.eq_ignore_ascii_case(b"100-continue") => Err(Problem::Expectation),
+            _ => Ok(framing),
+        }
+    }
+}
+
+/// The events of `body`, each checked. A long body is checked in another thread, so that this one goes on serving.
+async fn checked(operations: &Arc<Operations>, body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Problem> {
+    let (operations, body) = (operations.clone(), body.clone());
+    let is_long = body.len() > CHECKED_AT_ONCE_BYTES_MAX;
     let work = move || {
         let events = split::events(&body, framing)?;
-        check(&shared, &events)?;
+        check(&operations, &events)?;
         Ok(events)
     };
     if is_long { tokio::task::spawn_blocking(work).await.expect("checking an event does not panic") } else { work() }
 }
 
-fn check(shared: &Shared, events: &[Bytes]) -> Result<(), Problem> {
+fn check(operations: &Operations, events: &[Bytes]) -> Result<(), Problem> {
     if events.is_empty() {
         return Err(Problem::NoEvents);
     }
     for (index, event) in events.iter().enumerate() {
-        let refused =
-            |refused: crate::Refused| Problem::Malformed { index, field: refused.field, reason: refused.reason };
-        shared.app.event_writer.check(event).map_err(refused)?;
+        let malformed = |InvalidEvent { field, reason }: InvalidEvent| Problem::Malformed { index, field, reason };
+        operations.app.event_writer.check(event).map_err(malformed)?;
     }
     Ok(())
 }
 
-async fn append(shared: &Shared, events: Vec<Bytes>) -> Result<Response<Body>, Problem> {
+async fn append(operations: &Operations, events: Vec<Bytes>) -> Result<Response<Body>, Problem> {
     let count = events.len();
-    let timeout = Duration::from_millis(shared.settings.intake_timeout_ms);
-    let appended = tokio::time::timeout(timeout, shared.app.event_writer.append(events)).await;
-    let positions = appended.map_err(|_| Problem::IntakeTimeout)??;
-    Ok(answer::simple::accepted(count, &token::encode(positions)))
+    let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
+    let appended = tokio::time::timeout(timeout, operations.app.event_writer.append(events)).await;
+    let positions = appended.map_err(|_| Problem::WriteTimeout)??;
+    Ok(simple::accepted(count, &token::encode(positions)))
 }
 
-/// How the body holds its events, by its media type; JSON when none is given. `text/plain` is JSON as well where it says
-/// that it is UTF-8: a page's `navigator.sendBeacon` sends a string as that, and no other type from another origin without
-/// asking first.
+/// How the body holds its events, by its media type; JSON when there is none. `text/plain` in UTF-8 is JSON too:
+/// `navigator.sendBeacon` sends a string with this type, and browsers send no JSON type to another origin without a
+/// preflight request.
 fn framing(headers: &HeaderMap) -> Result<Framing, Problem> {
     if headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::MediaType("the body must not be compressed"));
     }
-    let wrong =
-        "the body must be application/json, application/x-ndjson or text/plain;charset=UTF-8 with JSON in it, in UTF-8";
-    let wrong = Problem::MediaType(wrong);
+    let wrong = Problem::MediaType(
+        "the body must be application/json, application/x-ndjson or text/plain;charset=UTF-8 with JSON in it, in UTF-8",
+    );
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let Some(given) = types.next() else { return Ok(Framing::Json) };
     let (Ok(given), None) = (given.to_str(), types.next()) else { return Err(wrong) };
     let mut parts = given.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
-    let mut says_so = false;
+    let mut has_charset = false;
     let in_utf8 = parts.all(|part| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        says_so = true;
+        has_charset = true;
         name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
     if in_utf8 && media_type.eq_ignore_ascii_case("application/json") {
         Ok(Framing::Json)
     } else if in_utf8 && media_type.eq_ignore_ascii_case("application/x-ndjson") {
         Ok(Framing::Lines)
-    } else if in_utf8 && says_so && media_type.eq_ignore_ascii_case("text/plain") {
+    } else if in_utf8 && has_charset && media_type.eq_ignore_ascii_case("text/plain") {
         Ok(Framing::Json)
     } else {
         Err(wrong)

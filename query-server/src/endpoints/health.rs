@@ -1,62 +1,58 @@
 //! `GET /livez` and `GET /readyz`: whether the process answers, and whether its answers are complete and fresh.
 
-use dataflow::source_status::{SourceView, State};
-use dataflow::time::Time;
-use hyper::Response;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::on;
+use hyper::{Method, Response};
 
 use crate::answer::instant;
-use crate::answer::simple;
+use crate::answer::simple::{self, Live, Ready};
 use crate::body::Body;
-use crate::problem::{Problem, ago};
-use crate::shared::Shared;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::operations::Operations;
+use crate::parameters::ParameterSet;
+use crate::problem::Problem;
+use crate::readiness::unreadiness;
 
-/// Answers 200 as long as anything answers at all.
-pub(crate) fn live() -> Response<Body> {
-    simple::live()
-}
+pub(crate) static LIVE: Endpoint = Endpoint {
+    label: "livez",
+    paths: &["/livez"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Public,
+        summary: "Whether the process answers",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::json::<Live>(200, "It does")],
+        problems: &[],
+        route: Some(|method| on(method, async || simple::live())),
+    }],
+};
 
-/// Answers 200, or 503 with every reason why not.
-pub(crate) fn ready(shared: &Shared) -> Result<Response<Body>, Problem> {
-    let as_of = shared.app.reader.view_any().as_of();
-    match unreadiness(shared, &shared.app.registry.snapshot(), as_of) {
+pub(crate) static READY: Endpoint = Endpoint {
+    label: "readyz",
+    paths: &["/readyz"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Public,
+        summary: "Whether answers are complete and fresh",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::json::<Ready>(200, "They are")],
+        problems: &[&[Problem::NotReady(String::new())]],
+        route: Some(|method| on(method, ready)),
+    }],
+};
+
+async fn ready(State(operations): State<Arc<Operations>>) -> Result<Response<Body>, Problem> {
+    let as_of = operations.app.reader.view_any().as_of();
+    match unreadiness(&operations, &operations.app.registry.snapshot(), as_of) {
         Some(reasons) => Err(Problem::NotReady(reasons)),
         None => Ok(simple::ready(&instant::text(as_of))),
-    }
-}
-
-/// Why answers are not complete and fresh, if they are not.
-pub(crate) fn unreadiness(shared: &Shared, sources: &[SourceView], as_of: Time) -> Option<String> {
-    let mut reasons: Vec<String> = sources.iter().filter_map(|source| of_source(source, as_of)).collect();
-    if sources.is_empty() {
-        reasons.push("no source has started yet".into());
-    }
-    if !shared.is_reached_again(as_of) {
-        reasons.push("what was answered before the last start has not been reached again".into());
-    }
-    let age_ms = shared.app.clock.now().saturating_sub(as_of);
-    if shared.app.registry.freshness().as_of(as_of, &[]).is_none() {
-        reasons.push("nothing is shown yet: the sources are being asked what they hold".into());
-    } else if age_ms > shared.settings.staleness_max_ms {
-        reasons.push(format!("the newest state shown is as of {}, {} ago", instant::text(as_of), ago(age_ms)));
-    }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-fn of_source(source: &SourceView, as_of: Time) -> Option<String> {
-    let name = source.name;
-    let of_state = of_state(source, as_of)?;
-    let aged = source.heard_until.filter(|until| *until > 0 && *until < as_of);
-    let aged = aged.map(|until| format!("; lists made of what {name} has are as of {}", instant::text(until)));
-    Some(of_state + &aged.unwrap_or_default())
-}
-
-fn of_state(source: &SourceView, as_of: Time) -> Option<String> {
-    let name = source.name;
-    match &source.state {
-        State::Live if as_of < source.live_since => Some(format!("{name} has caught up, and it does not show yet")),
-        State::Live => None,
-        State::CatchingUp => Some(format!("{name} is catching up")),
-        State::Retrying(reason) => Some(format!("{name} is retrying: {reason}")),
-        State::Stopped(reason) => Some(format!("{name} has stopped: {reason}")),
     }
 }

@@ -1,44 +1,93 @@
-//! The two addresses other shops already call: the same shelves, with ids in header fields.
-
-use std::sync::Arc;
+//! The two addresses that other shops already call: the same lists, with ids in header fields.
 
 use dataflow::ids::ID_BYTES_MAX;
 use hyper::header::{HeaderMap, HeaderName};
+use hyper::{Method, Response};
 
-use super::{Reply, history, recommendations, removal};
-use crate::parameters::Parameters;
-use crate::problem::Problem;
-use crate::shared::Shared;
+use super::{history, recommendations};
+use crate::answer::schemas::LegacyList;
+use crate::body::Body;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::{ParameterSet, Parameters};
+use crate::problem::{self, Problem};
+use crate::read_state::ReadState;
 
 const USER: HeaderName = HeaderName::from_static("user-id");
 const PRODUCT: HeaderName = HeaderName::from_static("product-id");
 
-/// `GET /api/v1/user_nav_history_latest_products/`
-pub(crate) fn history(shared: &Arc<Shared>, headers: HeaderMap, parameters: Parameters) -> Result<Reply, Problem> {
-    let user = user(&headers)?;
-    history::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
+pub(crate) static HISTORY: Endpoint = Endpoint {
+    label: "legacy_history",
+    paths: &["/api/v1/user_nav_history_latest_products/", "/api/v1/user_nav_history_latest_products"],
+    owner: Owner::User,
+    operations: &[
+        Operation {
+            method: Method::GET,
+            scope: Scope::Read,
+            summary: "The products a user viewed last, newest first",
+            parameters: ParameterSet::Nothing,
+            headers: &[("user-id", "The user")],
+            body: &[],
+            answers: &[Answer::json::<LegacyList>(200, "The history; empty for an unknown user")],
+            problems: &[problem::OF_LISTS],
+            route: None,
+        },
+        Operation {
+            method: Method::DELETE,
+            scope: Scope::Write,
+            summary: "Remove a product from a user's history",
+            parameters: ParameterSet::Nothing,
+            headers: &[("user-id", "The user"), ("product-id", "The product")],
+            body: &[],
+            answers: &[Answer::empty(204, "The removal is durable and visible")],
+            problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
+            route: None,
+        },
+    ],
+};
+
+pub(crate) static RECOMMENDATIONS: Endpoint = Endpoint {
+    label: "legacy_recommendations",
+    paths: &["/api/v1/user_history_recommendations/", "/api/v1/user_history_recommendations"],
+    owner: Owner::User,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Read,
+        summary: "Best sellers of the categories that a user viewed last, or of all products",
+        parameters: ParameterSet::Nothing,
+        headers: &[("user-id", "The user")],
+        body: &[],
+        answers: &[Answer::json::<LegacyList>(200, "The recommendations; the general ones for an unknown user")],
+        problems: &[problem::OF_LISTS],
+        route: None,
+    }],
+};
+
+/// The history as it is now.
+pub(crate) fn history(
+    read: &ReadState,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response<Body>, Problem> {
+    history::answer(read, HeaderMap::new(), user(headers)?, parameters, true)
 }
 
-/// `DELETE /api/v1/user_nav_history_latest_products/`
-pub(crate) fn removal(shared: &Arc<Shared>, headers: &HeaderMap, parameters: Parameters) -> Result<Reply, Problem> {
-    let user = user(headers)?;
-    let product = id(headers, &PRODUCT, "product-id")?;
-    Ok(removal::answer(shared, user.into(), product.into(), parameters))
-}
-
-/// `GET /api/v1/user_history_recommendations/`
+/// The recommendations as they are now.
 pub(crate) fn recommendations(
-    shared: &Arc<Shared>,
-    headers: HeaderMap,
-    parameters: Parameters,
-) -> Result<Reply, Problem> {
-    let user = user(&headers)?;
-    recommendations::read(shared, HeaderMap::new(), user, &parameters, true).map(Reply::Now)
+    read: &ReadState,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response<Body>, Problem> {
+    recommendations::answer(read, HeaderMap::new(), user(headers)?, parameters, true)
 }
 
 /// The user that a request names.
 pub(crate) fn user(headers: &HeaderMap) -> Result<&str, Problem> {
     id(headers, &USER, "user-id")
+}
+
+/// The user and the product that a request names.
+pub(crate) fn user_and_product(headers: &HeaderMap) -> Result<(String, String), Problem> {
+    Ok((user(headers)?.to_owned(), id(headers, &PRODUCT, "product-id")?.to_owned()))
 }
 
 /// The id in the header field `name`, which must be there once.

@@ -1,17 +1,39 @@
-//! `GET /metrics`: everything that is counted, as OpenMetrics text.
+//! `GET /metrics`: every counter and gauge, as OpenMetrics text.
 
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::on;
 use hyper::header::HeaderValue;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 
 use crate::answer;
 use crate::body::Body;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::metrics::exposition;
-use crate::shared::Shared;
+use crate::operations::Operations;
+use crate::parameters::ParameterSet;
 
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers with the figures of this moment.
-pub(crate) fn answer(shared: &Shared) -> Response<Body> {
-    answer::whole(StatusCode::OK, OPEN_METRICS, exposition::text(shared).into())
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "metrics",
+    paths: &["/metrics"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Operate,
+        summary: "Counters and gauges for Prometheus",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::text(OPEN_METRICS, "The values of this moment")],
+        problems: &[],
+        route: Some(|method| on(method, metrics)),
+    }],
+};
+
+async fn metrics(State(operations): State<Arc<Operations>>) -> Response<Body> {
+    let text = exposition::text(&operations);
+    answer::whole(StatusCode::OK, HeaderValue::from_static(OPEN_METRICS), text.into())
 }

@@ -1,84 +1,60 @@
-//! `GET /` and `GET /assets/…`: the page, held in the program itself.
+//! `GET /` and `GET /assets/…`: the page, embedded in the program.
 
-use std::sync::LazyLock;
+use axum::routing::on;
+use hyper::header::HeaderMap;
+use hyper::{Method, Response, Uri};
 
-use bytes::Bytes;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::{Response, StatusCode};
-
+use crate::answer::file::File;
 use crate::body::Body;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::ParameterSet;
+use crate::problem::Problem;
 
-/// A file of the page.
-struct File {
-    path: &'static str,
-    media_type: &'static str,
-    bytes: &'static [u8],
-}
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "page",
+    paths: &["/", "/assets/icon.svg", "/assets/page.js", "/assets/style.css"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Public,
+        summary: "The page that shows the lists and the status, and its files",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[
+            Answer::text("text/html", "The page or one of its files"),
+            Answer::empty(304, "The client has this version"),
+        ],
+        problems: &[],
+        route: Some(|method| on(method, page)),
+    }],
+};
 
-const FILES: [File; 4] = [
-    File { path: "/", media_type: "text/html; charset=utf-8", bytes: include_bytes!("../../assets/index.html") },
-    File {
-        path: "/assets/style.css",
-        media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../../assets/style.css"),
-    },
-    File {
-        path: "/assets/page.js",
-        media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/page.js"),
-    },
-    File { path: "/assets/icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("../../assets/icon.svg") },
-];
-
-/// Nothing from anywhere but here, and nothing inline.
+/// Nothing from other origins, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// What every file is sent with.
-const FIELDS: [(HeaderName, &str); 4] = [
-    (CACHE_CONTROL, "no-cache"),
-    (CONTENT_SECURITY_POLICY, POLICY),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
-];
-
-/// One tag a file, from its content.
-static TAGS: LazyLock<[HeaderValue; FILES.len()]> = LazyLock::new(|| FILES.each_ref().map(|file| tag(file.bytes)));
-
-/// The path itself, if a file of the page is there.
-pub(crate) fn name(path: &str) -> Option<&'static str> {
-    FILES.iter().map(|file| file.path).find(|known| *known == path)
+async fn page(uri: Uri, headers: HeaderMap) -> Result<Response<Body>, Problem> {
+    let name = uri.path().strip_prefix("/assets/").unwrap_or("index.html");
+    File::embedded(name).map(|file| file.answer(name, POLICY, &headers)).ok_or(Problem::UnknownPath)
 }
 
-/// Answers with the file at `name`, or 304 when the client has it.
-pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Response<Body> {
-    let at = FILES.iter().position(|file| file.path == name).expect("routes name files that are there");
-    let tag = &TAGS[at];
-    let known = headers.get_all(IF_NONE_MATCH).iter().any(|tags| names_tag(tags, tag));
-    let bytes = if known { Bytes::new() } else { Bytes::from_static(FILES[at].bytes) };
-    let mut response = Response::new(Body::Whole(bytes));
-    *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static(FILES[at].media_type));
-    fields.insert(ETAG, tag.clone());
-    for (field, value) in FIELDS {
-        fields.insert(field, HeaderValue::from_static(value));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_declared_file_is_embedded_and_every_embedded_file_is_declared() {
+        let declared = ENDPOINT.paths.iter().chain(crate::endpoints::docs::ENDPOINT.paths);
+        let files = declared.filter_map(|path| match *path {
+            "/" => Some("index.html"),
+            "/docs" => Some("docs/index.html"),
+            path => path.strip_prefix("/assets/").or_else(|| path.strip_prefix('/')),
+        });
+        let mut files: Vec<&str> = files.filter(|file| !file.contains("swagger-ui")).collect();
+        files.sort_unstable();
+        let mut embedded: Vec<String> = File::names().collect();
+        embedded.sort_unstable();
+        assert_eq!(files, embedded);
     }
-    response
-}
-
-/// Whether an `If-None-Match` names `tag`; a weak form of it will do.
-fn names_tag(given: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (Ok(given), Ok(tag)) = (given.to_str(), tag.to_str()) else { return false };
-    given.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
-}
-
-/// FNV-1a over the content: it only has to change when the content does.
-fn tag(bytes: &[u8]) -> HeaderValue {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("quoted hexadecimal digits are a header value")
 }

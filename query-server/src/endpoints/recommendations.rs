@@ -1,30 +1,62 @@
 //! `GET /v1/users/{user}/recommendations`: best sellers for this user, or the general ones.
 
 use dataflow::hearing::Part;
-use hyper::Response;
 use hyper::header::HeaderMap;
+use hyper::{Method, Response};
 
 use crate::answer;
+use crate::answer::schemas::RecommendationList;
 use crate::answer::user_shelf::{self, Shape};
 use crate::body::Body;
-use crate::parameters::Parameters;
-use crate::problem::Problem;
-use crate::scratch::{self, Scratch};
-use crate::shared::Shared;
+use crate::buffers::{self, AnswerBuffers};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::{ParameterSet, Parameters};
+use crate::problem::{self, Problem};
+use crate::read_state::ReadState;
+
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "recommendations",
+    paths: &["/v1/users/{user}/recommendations"],
+    owner: Owner::User,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Read,
+        summary: "Best sellers of the categories that a user viewed last, or of all products",
+        parameters: ParameterSet::List,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::json::<RecommendationList>(
+            200,
+            "The recommendations; the general ones for an unknown user",
+        )],
+        problems: &[problem::OF_LISTS],
+        route: None,
+    }],
+};
 
 /// The recommendations as they are now.
 pub(crate) fn read(
-    shared: &Shared,
+    read: &ReadState,
+    headers: HeaderMap,
+    user: &str,
+    parameters: &Parameters,
+) -> Result<Response<Body>, Problem> {
+    answer(read, headers, user, parameters, false)
+}
+
+/// The recommendations in the shape of version 1 or in the legacy one.
+pub(super) fn answer(
+    read: &ReadState,
     headers: HeaderMap,
     user: &str,
     parameters: &Parameters,
     legacy: bool,
 ) -> Result<Response<Body>, Problem> {
-    let reader = &shared.app.reader;
-    scratch::with(|Scratch { out, as_of, names, .. }| {
+    let reader = &read.reader;
+    buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
-        let age = shared.admit(view.as_of(), &Part::ALL, parameters)?;
+        let age = read.admit(view.as_of(), &Part::ALL, parameters)?;
         let mut made = view.recommendations(key);
         made.picks.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));

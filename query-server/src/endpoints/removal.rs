@@ -1,52 +1,79 @@
-//! `DELETE /v1/users/{user}/history/{product}`: forget a product of a history, durably and visibly.
+//! `DELETE /v1/users/{user}/history/{product}`: remove a product from a history, durably and visibly.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Extension, State};
+use axum::routing::on;
 use dataflow::graph::History;
 use dataflow::hearing::Part;
 use dataflow::time::Millis;
+use hyper::{Method, Response, Uri};
 
-use super::{Reply, wait_for};
 use crate::answer;
-use crate::parameters::Parameters;
-use crate::problem::Problem;
-use crate::scratch::{self, Scratch};
-use crate::shared::Shared;
+use crate::body::Body;
+use crate::buffers::{self, AnswerBuffers};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::ids;
+use crate::operations::Operations;
+use crate::parameters::{ParameterSet, Parameters};
+use crate::problem::{self, Problem};
 
-/// Answers 204 once the removal is durable and every later GET is without the product.
-pub(crate) fn answer(shared: &Arc<Shared>, user: Cow<'_, str>, product: Cow<'_, str>, parameters: Parameters) -> Reply {
-    let (shared, user, product) = (shared.clone(), user.into_owned(), product.into_owned());
-    Reply::Later(Box::pin(async move {
-        if let Some(positions) = &parameters.after {
-            wait_for(&shared, positions, parameters.wait).await?;
-        }
-        shared.admit(shared.app.reader.view_any().as_of(), &[Part::Views], &parameters)?;
-        let viewed_at = viewed_at(&shared, &user, &product).ok_or(Problem::NotInHistory)?;
-        // At least the latest view, so that a fast client clock cannot bring the product back.
-        let at = shared.app.clock.now().max(viewed_at);
-        remove(&shared, &user, &product, at).await?;
-        Ok(answer::no_content())
-    }))
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "history_product",
+    paths: &["/v1/users/{user}/history/{product}"],
+    owner: Owner::User,
+    operations: &[Operation {
+        method: Method::DELETE,
+        scope: Scope::Write,
+        summary: "Remove a product from a user's history",
+        parameters: ParameterSet::Wait,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::empty(204, "The removal is durable and visible")],
+        problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
+        route: Some(|method| on(method, handle)),
+    }],
+};
+
+async fn handle(
+    State(operations): State<Arc<Operations>>,
+    Extension(parameters): Extension<Parameters>,
+    uri: Uri,
+) -> Result<Response<Body>, Problem> {
+    let mut path_ids = ENDPOINT.ids(uri.path()).map(ids::id);
+    let mut next = || path_ids.next().unwrap_or(Err(Problem::UnknownPath));
+    let (user, product) = (next()?.into_owned(), next()?.into_owned());
+    remove(operations, user, product, parameters).await
 }
 
-async fn remove(shared: &Shared, user: &str, product: &str, at: Millis) -> Result<(), Problem> {
-    let settings = &shared.settings;
-    let removing = shared.app.event_writer.remove(user, product, at);
-    let removed = tokio::time::timeout(Duration::from_millis(settings.intake_timeout_ms), removing).await;
-    let position = removed.map_err(|_| Problem::IntakeTimeout)??;
-    match shared.waits.visible(&[position], Duration::from_millis(settings.wait_ms_max)).await {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Problem::RemovalNotVisible),
+/// Answers 204 once the removal is durable and no later GET shows the product.
+pub(crate) async fn remove(
+    operations: Arc<Operations>,
+    user: String,
+    product: String,
+    parameters: Parameters,
+) -> Result<Response<Body>, Problem> {
+    let read = &operations.read;
+    if let Some(positions) = &parameters.after {
+        read.waits.wait_for(positions, parameters.wait).await?;
     }
+    read.admit(read.reader.view_any().as_of(), &[Part::Views], &parameters)?;
+    let viewed_at = viewed_at(&operations, &user, &product).ok_or(Problem::NotInHistory)?;
+    // A removal is dated after the latest view, also where the clock that dated the view is ahead of this one.
+    let at = operations.app.clock.now().max(viewed_at);
+    let removing = operations.app.event_writer.remove(&user, &product, at);
+    let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
+    let position = tokio::time::timeout(timeout, removing).await.map_err(|_| Problem::WriteTimeout)??;
+    read.waits.wait_for(&[position], read.wait_max()).await.map_err(|_| Problem::RemovalNotVisible)?;
+    Ok(answer::no_content())
 }
 
 /// When the user viewed the product last, if the history holds it.
-fn viewed_at(shared: &Shared, user: &str, product: &str) -> Option<Millis> {
-    let reader = &shared.app.reader;
+fn viewed_at(operations: &Operations, user: &str, product: &str) -> Option<Millis> {
+    let reader = &operations.read.reader;
     let product = reader.dictionary().find_product(product)?;
-    scratch::with(|Scratch { viewed, .. }| {
+    buffers::with(|AnswerBuffers { viewed, .. }| {
         let key = reader.dictionary().find_user(user);
         reader.view(key).rows::<History>(&key, viewed);
         viewed.iter().find(|(row, _)| row.product == product).map(|(row, _)| row.at())

@@ -1,45 +1,66 @@
-//! `GET /v1/stream`: the status as server-sent events, one after another, which are the stream's heartbeat too.
+//! `GET /v1/stream`: the status as server-sent events at an interval, which keep the connection alive too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::routing::on;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::status;
 use crate::body::Body;
-use crate::limits::Taken;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::operations::Operations;
+use crate::parameters::ParameterSet;
 use crate::problem::Problem;
-use crate::shared::Shared;
 
-/// Opens a stream, unless there are too many.
-pub(crate) fn answer(shared: &Arc<Shared>, method: &Method) -> Result<Response<Body>, Problem> {
-    let place = shared.streams.take().ok_or(Problem::Busy("streams"))?;
-    let body = if *method == Method::HEAD {
+const EVENT_STREAM: &str = "text/event-stream";
+
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "stream",
+    paths: &["/v1/stream"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        method: Method::GET,
+        scope: Scope::Operate,
+        summary: "The status again and again, as server-sent events",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[Answer::text(EVENT_STREAM, "Events of the type `status`, each with the object of `/v1/status`")],
+        problems: &[&[Problem::Busy("streams")]],
+        route: Some(|filter| on(filter, stream)),
+    }],
+};
+
+async fn stream(State(operations): State<Arc<Operations>>, method: Method) -> Result<Response<Body>, Problem> {
+    let permit = operations.streams.take().ok_or(Problem::Busy("streams"))?;
+    let body = if method == Method::HEAD {
         Body::Whole(Bytes::new())
     } else {
         let (pieces, stream) = mpsc::channel(1);
-        tokio::spawn(run(shared.clone(), pieces, place));
+        tokio::spawn(run(operations, pieces, permit));
         Body::Stream(stream)
     };
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 /// Sends a status now and at every interval, until the client is gone or the server ends.
-async fn run(shared: Arc<Shared>, pieces: mpsc::Sender<Bytes>, _place: Taken) {
-    let interval_ms = shared.settings.stream_interval_ms.max(1);
+async fn run(operations: Arc<Operations>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+    let interval_ms = operations.settings.stream_interval_ms.max(1);
     let mut ticks = tokio::time::interval(Duration::from_millis(interval_ms));
     let retry = Bytes::from(format!("retry: {interval_ms}\n\n"));
     let send_all = async {
         let mut gone = pieces.send(retry).await.is_err();
         while !gone {
             ticks.tick().await;
-            let status = status::text(&shared).await;
+            let status = status::text(&operations).await;
             let event = [b"event: status\ndata: ".as_slice(), &status, b"\n\n"].concat();
             gone = pieces.send(event.into()).await.is_err();
         }
@@ -47,6 +68,6 @@ async fn run(shared: Arc<Shared>, pieces: mpsc::Sender<Bytes>, _place: Taken) {
     tokio::select! {
         () = send_all => {}
         () = pieces.closed() => {}
-        () = shared.shutdown.begun() => {}
+        () = operations.shutdown.begun() => {}
     }
 }

@@ -1,4 +1,4 @@
-//! How many requests were passed on to the processes that hold their users, and why some came to nothing.
+//! How many requests were passed on to the processes that hold their users, and why some failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use crate::problem::Problem;
 /// Why passing a request on can fail, as metrics name it.
 const REASONS: [&str; 6] = ["unreachable", "broken", "late", "behind", "busy", "misrouted"];
 
-/// Counts of all threads.
+/// The counts of all threads.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     asked: AtomicU64,
@@ -15,15 +15,15 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// A request is to be passed on.
+    /// Counts a request that is to be passed on.
     pub(super) fn ask(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// It came to nothing.
+    /// Counts a request that could not be passed on or was not answered.
     pub(super) fn fail(&self, problem: &Problem) {
         let reason = match problem {
-            Problem::OwnerAway(away) => away.name(),
+            Problem::OwnerAway(failure) => failure.name(),
             Problem::Behind => "behind",
             Problem::Misrouted => "misrouted",
             _ => "busy",
@@ -33,12 +33,12 @@ impl Counts {
         }
     }
 
-    /// Requests that were to be passed on.
+    /// The requests that were to be passed on.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Those that came to nothing, by reason.
+    /// The requests that failed, by reason.
     pub(crate) fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.into_iter().zip(self.failed.iter().map(|count| count.load(Ordering::Relaxed)))
     }

@@ -1,31 +1,31 @@
-//! One serving thread's counters: written by that thread alone, so counting is a load and a store.
+//! One serving thread's counters. Only that thread writes them, so counting is a load and a store.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::route::{NAMES, NO_ROUTE};
-
-/// The statuses that are told apart; the last place counts all others.
-pub(crate) const STATUSES: [u16; 16] = [200, 202, 204, 304, 400, 404, 405, 408, 413, 414, 415, 417, 422, 431, 503, 500];
+/// Statuses from this one to `STATUS_MAX` have a counter each.
+const STATUS_MIN: u16 = 100;
+const STATUS_MAX: u16 = 599;
+const STATUSES: usize = (STATUS_MAX - STATUS_MIN) as usize + 1;
 
 /// The upper bounds of the latency buckets, in microseconds; one more bucket takes the rest.
 pub(crate) const BUCKETS_US: [u64; 16] =
     [2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000];
 
-/// Counts of one route.
-#[derive(Debug, Default)]
-pub(crate) struct RouteCounters {
-    statuses: [AtomicU64; STATUSES.len()],
+/// One thread's counters, in the order of the endpoints; the last ones are of requests that no endpoint takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters(Arc<[RouteCounters]>);
+
+/// The counters of one route.
+#[derive(Debug)]
+struct RouteCounters {
+    label: &'static str,
+    statuses: [AtomicU64; STATUSES],
     buckets: [AtomicU64; BUCKETS_US.len() + 1],
     total_ns: AtomicU64,
-}
-
-/// Counts of one thread, by the route's place in [`NAMES`].
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    routes: [RouteCounters; NAMES.len()],
 }
 
 fn add(counter: &AtomicU64, amount: u64) {
@@ -33,55 +33,72 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Counters {
+    /// Counters for routes with these labels.
+    pub(crate) fn new(labels: &[&'static str]) -> Self {
+        let route = |label: &&'static str| RouteCounters {
+            label,
+            statuses: [const { AtomicU64::new(0) }; STATUSES],
+            buckets: Default::default(),
+            total_ns: AtomicU64::new(0),
+        };
+        Counters(labels.iter().map(route).collect())
+    }
+
     /// Counts an answer.
     pub(crate) fn request(&self, route: usize, status: StatusCode, took: Duration) {
-        let route = &self.routes[route];
-        let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
-        add(&route.statuses[status], 1);
+        let route = &self.0[route];
+        add(&route.statuses[usize::from(status.as_u16().clamp(STATUS_MIN, STATUS_MAX) - STATUS_MIN)], 1);
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BUCKETS_US.iter().position(|bound| took_ns <= bound * 1_000).unwrap_or(BUCKETS_US.len());
         add(&route.buckets[bucket], 1);
         add(&route.total_ns, took_ns);
     }
 
-    /// Counts an answer to what was not a request.
+    /// Counts an answer to bytes that are not a request.
     pub(crate) fn unparsed(&self, status: u16) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        self.request(NO_ROUTE, status, Duration::ZERO);
+        self.request(self.0.len() - 1, status, Duration::ZERO);
     }
 
-    /// Adds this thread's counts.
-    pub(crate) fn add_to(&self, sums: &mut Sums) {
-        for (route, sum) in self.routes.iter().zip(&mut sums.routes) {
-            for (count, sum) in route.statuses.iter().zip(&mut sum.statuses) {
-                *sum += count.load(Ordering::Relaxed);
-            }
-            for (count, sum) in route.buckets.iter().zip(&mut sum.buckets) {
-                *sum += count.load(Ordering::Relaxed);
-            }
-            sum.total_ns += route.total_ns.load(Ordering::Relaxed);
-        }
+    /// The sums over all threads.
+    pub(crate) fn sums(threads: &[Counters]) -> Vec<RouteSums> {
+        let routes = threads.first().map_or(0, |counters| counters.0.len());
+        (0..routes).map(|route| RouteSums::of(threads.iter().map(|counters| &counters.0[route]))).collect()
     }
 }
 
-/// One route's counts over all threads.
+/// The counts of one route over all threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteSums {
-    pub(crate) statuses: [u64; STATUSES.len()],
+    pub(crate) label: &'static str,
+    /// The statuses that occurred, and how often.
+    pub(crate) statuses: Vec<(u16, u64)>,
     pub(crate) buckets: [u64; BUCKETS_US.len() + 1],
     pub(crate) total_ns: u64,
 }
 
-/// The counts over all threads.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sums {
-    pub(crate) routes: [RouteSums; NAMES.len()],
-}
+impl RouteSums {
+    fn of<'c>(counters: impl Iterator<Item = &'c RouteCounters> + Clone) -> Self {
+        let mut sums = RouteSums::default();
+        for status in STATUS_MIN..=STATUS_MAX {
+            let count =
+                |route: &RouteCounters| route.statuses[usize::from(status - STATUS_MIN)].load(Ordering::Relaxed);
+            let count: u64 = counters.clone().map(count).sum();
+            sums.statuses.extend((count > 0).then_some((status, count)));
+        }
+        for route in counters {
+            sums.label = route.label;
+            for (count, sum) in route.buckets.iter().zip(&mut sums.buckets) {
+                *sum += count.load(Ordering::Relaxed);
+            }
+            sums.total_ns += route.total_ns.load(Ordering::Relaxed);
+        }
+        sums
+    }
 
-impl Sums {
-    /// All answers.
+    /// The answers of all statuses.
     pub(crate) fn requests(&self) -> u64 {
-        self.routes.iter().flat_map(|route| route.statuses).sum()
+        self.statuses.iter().map(|(_, count)| count).sum()
     }
 }
 
@@ -91,17 +108,27 @@ mod tests {
 
     #[test]
     fn answers_are_counted_by_route_status_and_time() {
-        let counters = Counters::default();
-        counters.request(0, StatusCode::OK, Duration::from_nanos(2_000));
-        counters.request(0, StatusCode::OK, Duration::from_nanos(2_001));
-        counters.request(3, StatusCode::IM_A_TEAPOT, Duration::from_secs(60));
-        counters.unparsed(431);
-        let mut sums = Sums::default();
-        counters.add_to(&mut sums);
-        assert_eq!(sums.requests(), 4);
-        assert_eq!((sums.routes[0].statuses[0], sums.routes[0].buckets[0], sums.routes[0].buckets[1]), (2, 1, 1));
-        assert_eq!(sums.routes[0].total_ns, 4_001);
-        assert_eq!((sums.routes[3].statuses[15], sums.routes[3].buckets[16]), (1, 1));
-        assert_eq!(sums.routes[NO_ROUTE].statuses[13], 1);
+        let threads = [Counters::new(&["history", "none"]), Counters::new(&["history", "none"])];
+        threads[0].request(0, StatusCode::OK, Duration::from_nanos(2_000));
+        threads[1].request(0, StatusCode::OK, Duration::from_nanos(2_001));
+        threads[0].request(0, StatusCode::TOO_MANY_REQUESTS, Duration::from_secs(60));
+        threads[1].unparsed(431);
+        let sums = Counters::sums(&threads);
+        assert_eq!(sums.iter().map(RouteSums::requests).sum::<u64>(), 4);
+        assert_eq!((sums[0].label, &*sums[0].statuses), ("history", &[(200, 2), (429, 1)][..]));
+        assert_eq!((sums[0].buckets[0], sums[0].buckets[1], sums[0].buckets[16]), (1, 1, 1));
+        assert_eq!(sums[0].total_ns, 60_000_004_001);
+        assert_eq!((sums[1].label, &*sums[1].statuses), ("none", &[(431, 1)][..]));
+    }
+
+    #[test]
+    fn every_status_has_a_counter_of_its_own() {
+        let counters = Counters::new(&["all"]);
+        let all: Vec<u16> = (STATUS_MIN..=STATUS_MAX).collect();
+        for status in &all {
+            counters.request(0, StatusCode::from_u16(*status).unwrap(), Duration::ZERO);
+        }
+        let counted = Counters::sums(&[counters]).remove(0).statuses;
+        assert_eq!(counted, all.into_iter().map(|status| (status, 1)).collect::<Vec<_>>());
     }
 }

@@ -1,4 +1,4 @@
-//! One connection: hyper between the wire and the dispatcher, until it ends or the keeper ends it.
+//! One connection: hyper between the stream and the dispatcher, until the client or the reaper ends it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,14 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 
-use super::connection_state::{ConnectionCommand, ConnectionState};
 use super::lingering::LingeringStream;
+use crate::connection_state::{ConnectionCommand, ConnectionState};
 use crate::dispatch::{Answering, Thread, dispatch};
 
-/// The dispatcher as hyper wants it, for one connection.
+/// The dispatcher as hyper's service, for one connection.
 struct Requests {
     thread: Arc<Thread>,
-    slot: Arc<ConnectionState>,
+    state: Arc<ConnectionState>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -29,30 +29,35 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        dispatch(&self.thread, &self.slot, request)
+        dispatch(&self.thread, &self.state, request)
     }
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn run(http: http1::Builder, wire: LingeringStream, thread: Arc<Thread>, slot: Arc<ConnectionState>) {
-    let _ending = slot.ends();
-    let requests = Requests { thread, slot: slot.clone() };
-    let mut connection = pin!(http.serve_connection(TokioIo::new(wire), requests));
-    let mut told = false;
+pub(crate) async fn run(
+    http: http1::Builder,
+    stream: LingeringStream,
+    thread: Arc<Thread>,
+    state: Arc<ConnectionState>,
+) {
+    let _guard = state.end_guard();
+    let requests = Requests { thread, state: state.clone() };
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), requests));
+    let mut is_finishing = false;
     let ended = poll_fn(|context| {
-        slot.wake_by(context.waker());
-        match slot.verdict() {
+        state.wake_by(context.waker());
+        match state.command() {
             ConnectionCommand::Abort => return Poll::Ready(Ok(())),
-            ConnectionCommand::Finish if !told => {
-                told = true;
+            ConnectionCommand::Finish if !is_finishing => {
+                is_finishing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            ConnectionCommand::Go | ConnectionCommand::Finish => {}
+            ConnectionCommand::Continue | ConnectionCommand::Finish => {}
         }
         connection.as_mut().poll(context)
     });
     if let Err(error) = ended.await {
-        // The client's doing: it broke off, or sent what is not HTTP.
+        // The client closed the connection in the middle, or did not speak HTTP.
         tracing::debug!(%error, "connection ended early");
     }
 }

@@ -1,8 +1,8 @@
-//! A connection's bytes: it tells its slot what passes, gives hyper's bare refusals a body, and lingers at the end.
+//! A connection's bytes: reports them to the connection's state, gives hyper's bare refusals a body, and lingers.
 //!
-//! hyper answers what it cannot parse itself, by a status line without a body, always as the last thing it writes. Here
-//! such an answer is replaced by a problem. When we close before the client has sent everything, closing at once would
-//! make its system throw our answer away; so the writing half is closed first and the rest is drained for a while.
+//! hyper answers bytes that are not a request with a status line and no body, and writes nothing after it. Here a problem
+//! replaces that answer. If the server closed a connection while the client still sends, the client's system would discard
+//! the answer; so the server closes its writing half first, and drains the rest for a while.
 
 use std::io;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::connection_state::ConnectionState;
 use crate::answer::problem::unparsed;
+use crate::connection_state::ConnectionState;
 use crate::metrics::counters::Counters;
 
 /// The longest answer of hyper's own: a status line, a date and two short fields.
@@ -23,20 +23,20 @@ const BARE_MAX: usize = 256;
 /// Bytes drained at a time.
 const DRAIN: usize = 4096;
 
-/// A TCP stream that reports to a slot.
+/// A TCP stream that reports to the state of its connection.
 pub(crate) struct LingeringStream {
     stream: TcpStream,
-    slot: Arc<ConnectionState>,
-    counters: Arc<Counters>,
-    /// What is left to write of the problem that stands for a bare refusal.
+    connection: Arc<ConnectionState>,
+    counters: Counters,
+    /// The unwritten rest of the problem that replaces a bare refusal.
     problem: Bytes,
     saw_end: bool,
     is_shut: bool,
 }
 
 impl LingeringStream {
-    pub(crate) fn new(stream: TcpStream, slot: Arc<ConnectionState>, counters: Arc<Counters>) -> Self {
-        LingeringStream { stream, slot, counters, problem: Bytes::new(), saw_end: false, is_shut: false }
+    pub(crate) fn new(stream: TcpStream, connection: Arc<ConnectionState>, counters: Counters) -> Self {
+        LingeringStream { stream, connection, counters, problem: Bytes::new(), saw_end: false, is_shut: false }
     }
 
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -47,11 +47,11 @@ impl LingeringStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads and forgets until the client has closed, or the keeper ends it.
+    /// Reads and discards until the client has closed, or the reaper ends the connection.
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut forgotten = [0; DRAIN];
+        let mut discarded = [0; DRAIN];
         while !self.saw_end {
-            let mut buffer = ReadBuf::new(&mut forgotten);
+            let mut buffer = ReadBuf::new(&mut discarded);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             self.saw_end = buffer.filled().is_empty();
         }
@@ -61,13 +61,13 @@ impl LingeringStream {
 
 impl AsyncRead for LingeringStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let wire = self.get_mut();
+        let this = self.get_mut();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut wire.stream).poll_read(context, buffer))?;
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         if buffer.filled().len() == before {
-            wire.saw_end = true;
+            this.saw_end = true;
         } else {
-            wire.slot.read(&buffer.filled()[before..]);
+            this.connection.read(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }
@@ -75,29 +75,29 @@ impl AsyncRead for LingeringStream {
 
 impl AsyncWrite for LingeringStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wire = self.get_mut();
+        let this = self.get_mut();
         let bytes = match bare_refusal(bytes) {
             Some((0, status)) => {
-                // hyper gives up at the same number of bytes wherever it stands.
-                let status = if status == 431 && wire.slot.is_in_target() { 414 } else { status };
-                wire.problem = unparsed(status);
-                wire.slot.set_unread(true);
-                wire.counters.unparsed(status);
+                // hyper answers 431 for a target that is too long, too.
+                let status = if status == 431 && this.connection.is_in_target() { 414 } else { status };
+                this.problem = unparsed(status);
+                this.connection.set_unread(true);
+                this.counters.unparsed(status);
                 return Poll::Ready(Ok(bytes.len()));
             }
             Some((start, _)) => &bytes[..start],
             None => bytes,
         };
-        match Pin::new(&mut wire.stream).poll_write(context, bytes) {
+        match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(Ok(written)) => {
                 if written == bytes.len() {
-                    wire.slot.written();
+                    this.connection.written();
                 }
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                wire.slot.blocked();
+                this.connection.blocked();
                 Poll::Pending
             }
         }
@@ -108,23 +108,23 @@ impl AsyncWrite for LingeringStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = self.get_mut();
-        ready!(wire.poll_problem(context))?;
-        if !wire.is_shut {
-            ready!(Pin::new(&mut wire.stream).poll_shutdown(context))?;
-            wire.is_shut = true;
+        let this = self.get_mut();
+        ready!(this.poll_problem(context))?;
+        if !this.is_shut {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            this.is_shut = true;
         }
-        if !wire.slot.is_unread() {
+        if !this.connection.is_unread() {
             return Poll::Ready(Ok(()));
         }
-        wire.slot.lingering();
-        wire.poll_drain(context)
+        this.connection.lingering();
+        this.poll_drain(context)
     }
 }
 
 /// Where hyper's own refusal starts at the end of `bytes`, and its status.
 ///
-/// Our own answers with these statuses are never empty, so nothing else looks like it.
+/// Answers of the endpoints with these statuses are never empty, so they are not taken for refusals.
 fn bare_refusal(bytes: &[u8]) -> Option<(usize, u16)> {
     if !bytes.ends_with(b"\r\n\r\n") {
         return None;

@@ -1,10 +1,12 @@
-//! A client that shows every byte: it sends what it is told and reads answers as they are framed.
+//! A client that shows every byte: it sends bytes as they are given, and reads answers by their framing.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::documentation::assert_documented;
 
 /// No answer takes longer, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,7 +64,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Connection::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// A connection that is open already.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -80,6 +86,7 @@ impl Connection {
         self
     }
 
+    /// Sends a request and reads its answer, which the OpenAPI document must describe.
     pub(crate) fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = format!("{method} {target} HTTP/1.1\r\nhost: shop\r\n");
         for (name, value) in headers {
@@ -90,7 +97,9 @@ impl Connection {
         }
         request.push_str("\r\n");
         self.send([request.as_bytes(), body].concat());
-        if method == "HEAD" { self.head().unwrap() } else { self.answer().unwrap() }
+        let answer = if method == "HEAD" { self.head().unwrap() } else { self.answer().unwrap() };
+        assert_documented(method, target, &answer);
+        answer
     }
 
     pub(crate) fn get(&mut self, target: &str) -> Answer {

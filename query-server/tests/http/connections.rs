@@ -102,7 +102,7 @@ fn an_address_is_taken_once() {
 #[test]
 fn the_end_answers_what_is_in_flight_and_closes_the_rest() {
     let mut shop = Shop::with(short(|settings| (settings.wait_ms_max, settings.shutdown_ms) = (20_000, 20_000)));
-    shop.desk.set(Mood::Lost);
+    shop.writer.set(Mood::Lost);
     let event = br#"{"userid":"user-1","productid":"tea"}"#;
     let mut waiting = shop.connect();
     let token = waiting.ask("POST", "/v1/events", &[], event).json()["token"].as_str().unwrap().to_owned();
@@ -123,7 +123,7 @@ fn the_end_answers_what_is_in_flight_and_closes_the_rest() {
 #[test]
 fn the_end_does_not_wait_for_ever() {
     let mut shop = Shop::with(short(|settings| settings.shutdown_ms = 300));
-    shop.desk.set(Mood::Silent);
+    shop.writer.set(Mood::Silent);
     let mut stuck = shop.connect();
     let event = r#"{"userid":"user-2","productid":"mug"}"#;
     stuck.send(format!("POST /v1/events HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n\r\n{event}", event.len()));

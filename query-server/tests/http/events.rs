@@ -83,7 +83,7 @@ fn a_byte_order_mark_is_passed_over_and_not_passed_on() {
         assert_eq!((answer.status, &answer.json()["accepted"]), (202, &json!(count)), "{body}: {}", answer.text());
     }
     post(&mut connection, &[JSON], "\u{feff}").assert_problem(422, "no-events");
-    // The intake of this test reads no mark.
+    // The event writer of this test takes no byte order mark.
     assert_eq!(shop.records().len(), 6);
 }
 
@@ -144,20 +144,20 @@ fn only_json_is_taken() {
 fn no_acknowledgement_no_promise() {
     let shop = Shop::with(short(|settings| settings.intake_timeout_ms = 100));
     let mut connection = shop.connect();
-    shop.desk.set(Mood::Down);
+    shop.writer.set(Mood::Down);
     let answer = post(&mut connection, &[JSON], &event(1));
     answer.assert_problem(503, "intake-unavailable");
     assert!(answer.text().contains("nothing was accepted: the broker does not answer"));
-    shop.desk.set(Mood::Unsure);
+    shop.writer.set(Mood::Unsure);
     let answer = post(&mut connection, &[JSON], &event(1));
     answer.assert_problem(503, "intake-unavailable");
     assert!(answer.text().contains("may or may not have been accepted: the broker went away"));
-    shop.desk.set(Mood::Strict);
+    shop.writer.set(Mood::Strict);
     let answer = post(&mut connection, &[JSON], &event(1));
     assert_eq!(answer.assert_problem(422, "refused-event").json()["index"], 7);
-    shop.desk.set(Mood::Silent);
+    shop.writer.set(Mood::Silent);
     post(&mut connection, &[JSON], &event(1)).assert_problem(503, "intake-timeout");
-    shop.desk.set(Mood::Well);
+    shop.writer.set(Mood::Well);
     assert_eq!(post(&mut connection, &[JSON], &event(1)).status, 202);
     assert_eq!(shop.records().len(), 1);
 }

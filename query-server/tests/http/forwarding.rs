@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use crate::client::Connection;
 use crate::shop::{Shop, loopback, now_ms, viewed};
 
 /// Requests that were passed on, and those that failed for `reason`.
@@ -22,7 +23,7 @@ fn what_is_passed_on_is_answered_and_counted() {
     let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
     let [one, other] = listeners;
     let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
-    let user = one.stranger();
+    let user = one.user_elsewhere();
     other.happened([viewed(&user, "lamp", now_ms())]);
     assert_eq!(one.get(&format!("/v1/users/{user}/history")).products(), ["lamp"]);
     assert_eq!(counts(&one, "unreachable"), (1, 0));
@@ -36,7 +37,7 @@ fn what_comes_to_nothing_is_counted_by_its_reason() {
     let addresses = [own.local_addr().unwrap(), gone.local_addr().unwrap()];
     drop(gone);
     let shop = Shop::beside(0, own, addresses);
-    let path = format!("/v1/users/{}/history", shop.stranger());
+    let path = format!("/v1/users/{}/history", shop.user_elsewhere());
     shop.get(&path).assert_problem(503, "owner-away");
     assert_eq!(counts(&shop, "unreachable"), (1, 1));
     let rude = TcpListener::bind(addresses[1]).unwrap();
@@ -46,4 +47,80 @@ fn what_comes_to_nothing_is_counted_by_its_reason() {
     assert_eq!(counts(&shop, "broken"), (2, 1));
     let alone = Shop::open().get("/metrics");
     assert!(!alone.text().contains("vitrine_forward"), "alone nothing can be passed on");
+}
+
+#[test]
+fn a_removal_with_a_body_is_passed_on() {
+    let listeners = [loopback(), loopback()];
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+    let [one, other] = listeners;
+    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let user = one.user_elsewhere();
+    other.happened([viewed(&user, "lamp", now_ms())]);
+    let target = format!("/v1/users/{user}/history/lamp");
+    let removed = one.connect().ask("DELETE", &target, &[("content-type", "application/json")], b"{}");
+    assert_eq!(removed.status, 204);
+    assert!(one.get(&format!("/v1/users/{user}/history")).products().is_empty());
+    one.connect().ask("DELETE", &target, &[], b"").assert_problem(404, "not-in-history");
+    assert_eq!(counts(&one, "unreachable"), (3, 0));
+}
+
+#[test]
+fn a_request_is_passed_on_with_its_body_and_header_fields_and_so_is_its_answer() {
+    let (own, owner) = (loopback(), loopback());
+    let addresses = [own.local_addr().unwrap(), owner.local_addr().unwrap()];
+    let shop = Shop::beside(0, own, addresses);
+    let body = "x".repeat(100_000);
+    let answering = std::thread::spawn({
+        let body = body.clone();
+        move || {
+            let mut connection = Connection::over(owner.accept().unwrap().0);
+            let head = String::from_utf8(connection.until(b"\r\n\r\n").unwrap()).unwrap().to_lowercase();
+            assert_eq!(connection.until_bytes(body.len()).unwrap(), body.as_bytes());
+            connection
+                .send("HTTP/1.1 201 Created\r\netag: \"7\"\r\nlocation: /elsewhere\r\nconnection: keep-alive\r\n");
+            connection.send("content-type: application/json\r\ncontent-length: 2\r\n\r\n{}");
+            head
+        }
+    });
+    let path = format!("/v1/users/{}/history/tea?wait_ms=1&after=", shop.user_elsewhere());
+    let token =
+        shop.connect().ask("POST", "/v1/events", &[], br#"{"userid":"u","productid":"p"}"#).json()["token"].clone();
+    let target = path + token.as_str().unwrap();
+    let fields = [("if-match", "\"6\""), ("x-api-key", "secret"), ("content-type", "text/csv"), ("te", "trailers")];
+    let mut client = shop.connect();
+    client.send(format!("DELETE {target} HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n", body.len()));
+    for (name, value) in fields {
+        client.send(format!("{name}: {value}\r\n"));
+    }
+    client.send(format!("\r\n{body}"));
+    let answer = client.answer().unwrap();
+    let head = answering.join().unwrap();
+    assert!(head.starts_with(&format!("delete {} http/1.1\r\n", target.to_lowercase())), "{head}");
+    for field in ["if-match: \"6\"", "x-api-key: secret", "content-type: text/csv", "content-length: 100000"] {
+        assert!(head.lines().any(|line| line == field), "{field} is missing from\n{head}");
+    }
+    assert!(head.contains("\r\nvitrine-shown-ms: ") && head.contains(&format!("\r\nhost: {}\r\n", addresses[1])));
+    assert!(!head.contains("\r\nte:") && !head.contains("host: shop"), "{head}");
+    assert_eq!((answer.status, answer.text(), answer.header("etag")), (201, "{}", Some("\"7\"")));
+    assert_eq!((answer.header("location"), answer.header("connection")), (Some("/elsewhere"), None));
+    let metrics = shop.get("/metrics");
+    let line = "vitrine_http_requests_total{route=\"history_product\",status=\"201\"} 1";
+    assert!(metrics.text().lines().any(|one| one == line), "{}", metrics.text());
+}
+
+#[test]
+fn a_request_that_was_passed_on_to_the_wrong_process_is_counted_as_502() {
+    let (own, gone) = (loopback(), loopback());
+    let shop = Shop::beside(0, own.try_clone().unwrap(), [own.local_addr().unwrap(), gone.local_addr().unwrap()]);
+    for path in ["history", "history/tea"] {
+        let method = if path == "history" { "GET" } else { "DELETE" };
+        let target = format!("/v1/users/{}/{path}", shop.user_elsewhere());
+        shop.connect().ask(method, &target, &[("vitrine-shown-ms", "1")], b"").assert_problem(502, "misrouted");
+    }
+    let metrics = shop.get("/metrics");
+    for route in ["history", "history_product"] {
+        let line = format!("vitrine_http_requests_total{{route=\"{route}\",status=\"502\"}} 1");
+        assert!(metrics.text().lines().any(|one| one == line), "{line} is missing from\n{}", metrics.text());
+    }
 }

@@ -84,7 +84,7 @@ fn a_large_answer_to_an_unread_body_arrives_whole() {
 fn bodies_together_are_bounded() {
     let shop = Shop::with(short(|settings| settings.bodies_bytes_max = 10_000));
     let held = format!("{{\"userid\":\"u\",\"productid\":\"p\",\"x\":\"{}\"}}", "x".repeat(7_000));
-    shop.desk.set(Mood::Silent);
+    shop.writer.set(Mood::Silent);
     let mut first = shop.connect();
     first.send(format!("POST /v1/events HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n\r\n{held}", held.len()));
     eventually(|| shop.get("/metrics").text().contains(&format!("vitrine_http_body_bytes {}.0", held.len())));
@@ -172,7 +172,7 @@ fn one_connection_too_many_is_told_so() {
 fn waits_are_counted() {
     let shop = Shop::with(short(|settings| (settings.waits_max, settings.wait_ms_max) = (1, 20_000)));
     shop.happened([viewed("user-1", "tea", now_ms())]);
-    shop.desk.set(Mood::Lost);
+    shop.writer.set(Mood::Lost);
     let mut connection = shop.connect();
     let event = br#"{"userid":"user-1","productid":"tea"}"#;
     let token = connection.ask("POST", "/v1/events", &[], event).json()["token"].as_str().unwrap().to_owned();

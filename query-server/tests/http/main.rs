@@ -4,6 +4,7 @@
 
 mod client;
 mod connections;
+mod documentation;
 mod events;
 mod forwarding;
 mod freshness;

@@ -73,10 +73,10 @@ fn nothing_is_promised_that_is_not_so() {
     for (mood, slug) in
         [(Mood::Down, "intake-unavailable"), (Mood::Silent, "intake-timeout"), (Mood::Lost, "removal-not-visible-yet")]
     {
-        shop.desk.set(mood);
+        shop.writer.set(mood);
         connection.ask("DELETE", TEA, &[], b"").assert_problem(503, slug);
         assert_eq!(connection.get("/v1/users/user-1/history").products(), ["tea"]);
     }
-    shop.desk.set(Mood::Well);
+    shop.writer.set(Mood::Well);
     assert_eq!(connection.ask("DELETE", TEA, &[], b"").status, 204);
 }

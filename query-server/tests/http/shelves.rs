@@ -161,7 +161,7 @@ fn a_write_is_read_with_its_token() {
 #[test]
 fn a_wait_is_bounded() {
     let shop = Shop::with(short(|settings| settings.wait_ms_max = 100));
-    shop.desk.set(crate::shop::Mood::Lost);
+    shop.writer.set(crate::shop::Mood::Lost);
     let event = br#"{"userid":"user-1","productid":"tea"}"#;
     let token = shop.connect().ask("POST", "/v1/events", &[], event).json()["token"].as_str().unwrap().to_owned();
     for target in [

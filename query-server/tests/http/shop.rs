@@ -1,4 +1,4 @@
-//! A small shop to serve: a log in memory that feeds a real engine, and an intake that writes to it.
+//! A small shop to serve: a log in memory that feeds a real engine, and an event writer that appends to it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -19,7 +19,7 @@ use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use serde_json::Value;
 use vitrine_query_server::{
-    App, BoxFuture, EventWriter, Floor, NotTaken, Peers, Refused, Running, Settings, Shutdown, serve,
+    App, BoxFuture, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown, WriteError, serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
@@ -98,7 +98,7 @@ fn feed_one(inputs: &mut Inputs, record: &Record) {
     }
 }
 
-/// How the intake behaves.
+/// How the event writer behaves.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Mood {
@@ -115,39 +115,39 @@ pub(crate) enum Mood {
     Lost,
 }
 
-pub(crate) struct Desk {
+pub(crate) struct TestWriter {
     log: Arc<Log>,
     mood: AtomicU8,
 }
 
-impl Desk {
+impl TestWriter {
     pub(crate) fn set(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
     }
 
-    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, NotTaken>> {
+    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, WriteError>> {
         let mood = self.mood.load(Ordering::SeqCst);
         Box::pin(async move {
             match mood {
                 0 => Ok(self.log.append(records)),
-                1 => Err(NotTaken::Unavailable("the broker does not answer".into())),
+                1 => Err(WriteError::Unavailable("the broker does not answer".into())),
                 2 => std::future::pending().await,
-                3 => Err(NotTaken::Unsure("the broker went away".into())),
-                4 => Err(NotTaken::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
+                3 => Err(WriteError::Unsure("the broker went away".into())),
+                4 => Err(WriteError::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
                 _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
             }
         })
     }
 }
 
-fn field(event: &Value, pointer: &str, name: &str) -> Result<String, Refused> {
-    let refused = |reason: &str| Refused { field: Some(name.into()), reason: reason.into() };
+fn field(event: &Value, pointer: &str, name: &str) -> Result<String, InvalidEvent> {
+    let refused = |reason: &str| InvalidEvent { field: Some(name.into()), reason: reason.into() };
     let value = event.pointer(pointer).ok_or_else(|| refused("missing"))?;
     value.as_str().map(str::to_owned).ok_or_else(|| refused("not a string"))
 }
 
-fn view(event: &[u8]) -> Result<Record, Refused> {
-    let json = |_| Refused { field: None, reason: "not JSON".into() };
+fn view(event: &[u8]) -> Result<Record, InvalidEvent> {
+    let json = |_| InvalidEvent { field: None, reason: "not JSON".into() };
     let event: Value = serde_json::from_slice(event).map_err(json)?;
     let at = event["timestamp"].as_u64().unwrap_or_else(now_ms);
     Ok(Record::View {
@@ -157,18 +157,18 @@ fn view(event: &[u8]) -> Result<Record, Refused> {
     })
 }
 
-impl EventWriter for Desk {
-    fn check(&self, event: &[u8]) -> Result<(), Refused> {
+impl EventWriter for TestWriter {
+    fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
         assert!(!event.contains(&b'\n'), "an event is on one line");
         view(event).map(drop)
     }
 
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, NotTaken>> {
+    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>> {
         let writing = self.write(events.iter().map(|event| view(event).unwrap()).collect());
         Box::pin(async move { Ok(vec![writing.await?]) })
     }
 
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, NotTaken>> {
+    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
     }
 }
@@ -206,7 +206,7 @@ pub(crate) struct Shop {
     reader: IndexReader,
     engine: Option<Engine>,
     pub(crate) source: Arc<SourceStatus>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) writer: Arc<TestWriter>,
     pub(crate) shutdown: Shutdown,
     log: Arc<Log>,
     running: Option<Running>,
@@ -244,7 +244,7 @@ impl Shop {
         let live_since = registry.snapshot()[0].live_since;
         let reader = engine.reader().clone();
         let reader = if let Some((process, _)) = place { reader.in_cluster(process, 2) } else { reader };
-        let desk = Arc::new(Desk { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
+        let writer = Arc::new(TestWriter { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
             floor: start.floor,
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
@@ -253,7 +253,7 @@ impl Shop {
             registry,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),
-            event_writer: desk.clone(),
+            event_writer: writer.clone(),
             workers,
             version: "1.2.3",
             embedded: vec!["log".into()],
@@ -265,7 +265,7 @@ impl Shop {
             reader,
             engine: Some(engine),
             source,
-            desk,
+            writer,
             shutdown,
             log,
             running: Some(running),
@@ -276,7 +276,7 @@ impl Shop {
     }
 
     /// A user whom another process holds.
-    pub(crate) fn stranger(&self) -> String {
+    pub(crate) fn user_elsewhere(&self) -> String {
         let of_another =
             |user: &String| self.reader.owner_elsewhere(self.reader.dictionary().find_user(user)).is_some();
         (0..).map(|number| format!("user-{number}")).find(of_another).unwrap()

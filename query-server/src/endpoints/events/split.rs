@@ -1,4 +1,4 @@
-//! From a body to its events, each a slice of it: what is in them is for the intake to judge.
+//! Splits a body into events, each a slice of the body. The event writer checks what they hold.
 
 use std::fmt;
 
@@ -17,13 +17,13 @@ pub(crate) enum Framing {
     Lines,
 }
 
-/// The byte order mark in UTF-8, which some programs put before a text. What goes to the log has none.
+/// The byte order mark in UTF-8, which some programs write before a text. Records of the log have none.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The events of `body`, none of them holding a line break.
 ///
 /// # Errors
-/// When the body is not JSON; the error names the event in which it ceases to be.
+/// When the body is not JSON; the error names the first event that is not.
 pub(crate) fn events(body: &Bytes, framing: Framing) -> Result<Vec<Bytes>, Problem> {
     let body = &unmarked(body);
     let whole = body.trim_ascii();
@@ -40,7 +40,7 @@ fn unmarked(body: &Bytes) -> Bytes {
 }
 
 fn lines(body: &Bytes) -> Vec<Bytes> {
-    // Files that each begin with a mark may have been put together.
+    // Where files were concatenated, a mark may stand before any line.
     let lines = body.split(|byte| *byte == b'\n').map(|line| line.strip_prefix(MARK).unwrap_or(line).trim_ascii());
     lines.filter(|line| !line.is_empty()).map(|line| on_one_line(body.slice_ref(line))).collect()
 }
@@ -53,7 +53,7 @@ fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     let parsed = Elements { body, events: &mut events }.deserialize(&mut json).and_then(|()| json.end());
     match parsed {
         Ok(()) => Ok(events),
-        // Where, and not what: the text around the fault may hold an id.
+        // The place only: the text around the fault may hold an id.
         Err(fault) => {
             let place = format!("not JSON at line {} column {}", fault.line(), fault.column());
             Err(malformed(events.len(), place))
@@ -61,7 +61,7 @@ fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     }
 }
 
-/// Line breaks between the tokens of a JSON text mean nothing; in the log, a line is an event.
+/// Replaces line breaks between JSON tokens by blanks: in the log, each line is one event.
 fn on_one_line(event: Bytes) -> Bytes {
     let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
     if !event.iter().any(breaks) {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_for_the_intake_to_judge() {
+    fn half_a_surrogate_pair_is_left_to_the_event_writer() {
         let event = r#"{"\ud83d":"\ude00"}"#;
         assert_eq!(split(r#"[{"\ud83d":"\ude00"}]"#, Framing::Json).unwrap(), [event]);
     }

@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::problem::Problem;
 
-/// The id that a path segment stands for.
+/// The id in a path segment.
 ///
 /// # Errors
-/// When it is empty, too long, not UTF-8, or holds a `%` that two hexadecimal digits do not follow.
+/// When it is empty, too long, not UTF-8, or has a `%` without two hexadecimal digits behind it.
 pub(crate) fn id(segment: &str) -> Result<Cow<'_, str>, Problem> {
     let id = if segment.as_bytes().contains(&b'%') { decode(segment)? } else { Cow::Borrowed(segment) };
     match id.len() {
@@ -26,7 +26,7 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, Problem> {
     percent_decode_str(segment).decode_utf8().map_err(|_| Problem::BadPath("an id in the path must be UTF-8"))
 }
 
-/// Whether every `%` is followed by two hexadecimal digits; the decoder would leave others as they are.
+/// Whether two hexadecimal digits follow every `%`. The decoder itself would keep any other `%` as it is.
 pub(crate) fn is_well_formed(text: &str) -> bool {
     let bytes = text.as_bytes();
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);

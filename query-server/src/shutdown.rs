@@ -1,10 +1,10 @@
-//! The one signal that ends the server.
+//! The signal that ends the server.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Ends the server it was given to. Cheap to clone; any clone, on any thread, begins the end for all.
+/// The signal that ends a server. Every clone, on any thread, gives it for all.
 #[derive(Clone, Debug)]
 pub struct Shutdown(Arc<watch::Sender<bool>>);
 
@@ -22,8 +22,8 @@ impl Shutdown {
 
     /// Resolves once the signal has been given.
     pub(crate) async fn begun(&self) {
-        let mut begun = self.0.subscribe();
-        begun.wait_for(|begun| *begun).await.expect("the sender is held by self");
+        let mut signal = self.0.subscribe();
+        signal.wait_for(|given| *given).await.expect("the sender is held by self");
     }
 }
 

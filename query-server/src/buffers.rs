@@ -8,28 +8,28 @@ use dataflow::time::Diff;
 use crate::answer::instant::Instant;
 use crate::answer::names::Names;
 
-/// What it takes to read a list and to write its answer.
+/// The buffers that reading a list and writing its answer need.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct AnswerBuffers {
     /// The answer's text.
     pub(crate) out: Vec<u8>,
     /// A history's rows.
     pub(crate) viewed: Vec<(Viewed, Diff)>,
     /// A best-seller list's rows.
     pub(crate) sellers: Vec<(Seller, Diff)>,
-    /// The text of the last `as_of`: many answers share one.
+    /// The text of the last `as_of`: many answers share it.
     pub(crate) as_of: Instant,
-    /// The names written lately.
+    /// The product names written lately.
     pub(crate) names: Names,
 }
 
-/// Calls `with` with this thread's buffers, `out` being empty.
-pub(crate) fn with<R>(with: impl FnOnce(&mut Scratch) -> R) -> R {
+/// Calls `write` with this thread's buffers, `out` being empty.
+pub(crate) fn with<R>(write: impl FnOnce(&mut AnswerBuffers) -> R) -> R {
     thread_local! {
-        static SCRATCH: RefCell<Scratch> = RefCell::default();
+        static BUFFERS: RefCell<AnswerBuffers> = RefCell::default();
     }
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.out.clear();
-        with(scratch)
+    BUFFERS.with_borrow_mut(|buffers| {
+        buffers.out.clear();
+        write(buffers)
     })
 }

@@ -1,4 +1,4 @@
-//! What a connection is doing and since when, for the keeper that enforces time-outs without a timer a request.
+//! What a connection is doing and since when: the reaper enforces time-outs with it, without a timer for each request.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,22 +20,22 @@ enum Phase {
     Answered,
     /// The client does not read its answer.
     Blocked,
-    /// Closed by us; what the client still sends is drained.
+    /// Closed on this side. The rest of the request is drained.
     Lingering,
 }
 
-/// What the keeper wants of a connection.
+/// What the reaper asks of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ConnectionCommand {
-    Go,
+    Continue,
     /// Answer what is in flight, then close.
     Finish,
     /// Close at once.
     Abort,
 }
 
-/// The thread's time in milliseconds since its start, moved by its keeper.
+/// The thread's time in milliseconds since its start. Its reaper sets it.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(AtomicU64);
 
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// One connection's state. All of it is used by one thread only; atomics satisfy the runtime's demand to be `Sync`.
+/// The state of a connection. Only one thread uses it; it is atomic because the runtime asks for `Sync`.
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     clock: Arc<Clock>,
@@ -59,9 +59,9 @@ pub(crate) struct ConnectionState {
     in_target: AtomicBool,
     /// Whether the request was answered with its body unread.
     unread: AtomicBool,
-    /// Whether the answer is a stream, which is silent for as long as it likes.
+    /// Whether the answer is a stream, which may be silent for any time.
     streaming: AtomicBool,
-    verdict: AtomicU8,
+    command: AtomicU8,
     waker: OnceLock<Waker>,
     ended: AtomicBool,
 }
@@ -76,7 +76,7 @@ impl ConnectionState {
             in_target: AtomicBool::new(true),
             unread: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
-            verdict: AtomicU8::new(ConnectionCommand::Go as u8),
+            command: AtomicU8::new(ConnectionCommand::Continue as u8),
             waker: OnceLock::new(),
             ended: AtomicBool::new(false),
         }
@@ -121,68 +121,69 @@ impl ConnectionState {
         self.phase.store(Phase::Answered as u8, Ordering::Relaxed);
     }
 
-    /// Everything there was to write is written.
+    /// Everything is written.
     pub(crate) fn written(&self) {
         if self.is(Phase::Answered) || self.is(Phase::Blocked) {
             self.enter(Phase::Idle);
         }
     }
 
-    /// The client does not take what is written. How long it may goes on counting until all is taken.
+    /// The client does not read. Its time-out counts until it has read everything.
     pub(crate) fn blocked(&self) {
         if !self.is(Phase::Blocked) {
             self.enter(Phase::Blocked);
         }
     }
 
-    /// The connection is closed on our side.
+    /// This side has closed the connection.
     pub(crate) fn lingering(&self) {
         if !self.is(Phase::Lingering) {
             self.enter(Phase::Lingering);
         }
     }
 
-    /// Says whether a part of the request is left unread.
+    /// Notes whether a part of the request is unread.
     pub(crate) fn set_unread(&self, unread: bool) {
         self.unread.store(unread, Ordering::Relaxed);
     }
 
-    /// Whether a part of the request is left unread.
+    /// Whether a part of the request is unread.
     pub(crate) fn is_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Keeps the way to wake the connection's task; it is the same at every call.
+    /// Keeps the waker of the connection's task. Every call gives the same one.
     pub(crate) fn wake_by(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());
     }
 
-    pub(crate) fn verdict(&self) -> ConnectionCommand {
-        match self.verdict.load(Ordering::Relaxed) {
-            0 => ConnectionCommand::Go,
+    /// What is asked of the connection.
+    pub(crate) fn command(&self) -> ConnectionCommand {
+        match self.command.load(Ordering::Relaxed) {
+            0 => ConnectionCommand::Continue,
             1 => ConnectionCommand::Finish,
             _ => ConnectionCommand::Abort,
         }
     }
 
-    /// Tells the connection what is wanted of it.
-    pub(crate) fn judge(&self, verdict: ConnectionCommand) {
-        self.verdict.store(verdict as u8, Ordering::Relaxed);
+    /// Asks something of the connection.
+    pub(crate) fn order(&self, command: ConnectionCommand) {
+        self.command.store(command as u8, Ordering::Relaxed);
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }
     }
 
-    /// The connection is gone, once the guard is dropped.
-    pub(crate) fn ends(self: &Arc<Self>) -> Ending {
-        Ending(self.clone())
+    /// A guard that marks the connection as ended when it is dropped.
+    pub(crate) fn end_guard(self: &Arc<Self>) -> EndGuard {
+        EndGuard(self.clone())
     }
 
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Whether the connection has been doing the same thing for longer than it may.
+    /// Whether the connection has exceeded the time-out of what it is doing.
     pub(crate) fn is_overdue(&self, settings: &Settings) -> bool {
         let limit_ms = if self.is(Phase::Idle) && !self.streaming.load(Ordering::Relaxed) {
             settings.idle_timeout_ms
@@ -193,17 +194,17 @@ impl ConnectionState {
         } else if self.is(Phase::Lingering) {
             settings.linger_ms
         } else {
-            // An endpoint at work has bounds of its own, and a ready answer is written or blocked at once.
+            // Endpoints have time-outs of their own, and a ready answer is written or blocked at once.
             return false;
         };
         self.clock.now().saturating_sub(self.since_ms.load(Ordering::Relaxed)) > limit_ms
     }
 }
 
-/// Marks a connection as gone, in whatever way its task ends.
-pub(crate) struct Ending(Arc<ConnectionState>);
+/// Marks a connection as ended, however its task ends.
+pub(crate) struct EndGuard(Arc<ConnectionState>);
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Relaxed);
     }
@@ -213,7 +214,7 @@ impl Drop for Ending {
 mod tests {
     use super::*;
 
-    fn overdue_after(do_it: impl FnOnce(&ConnectionState), ms: u64) -> bool {
+    fn overdue_after(act: impl FnOnce(&ConnectionState), ms: u64) -> bool {
         let settings = Settings {
             header_timeout_ms: 10,
             write_timeout_ms: 20,
@@ -223,34 +224,34 @@ mod tests {
         };
         let clock = Arc::new(Clock::default());
         clock.set(1000);
-        let slot = ConnectionState::new(clock.clone());
-        do_it(&slot);
+        let connection = ConnectionState::new(clock.clone());
+        act(&connection);
         clock.set(1000 + ms);
-        slot.is_overdue(&settings)
+        connection.is_overdue(&settings)
     }
 
     #[test]
     fn each_phase_has_its_limit() {
         assert!(!overdue_after(|_| {}, 10));
         assert!(overdue_after(|_| {}, 11), "nothing was sent");
-        let answer = |slot: &ConnectionState, streaming| {
-            slot.read(b"GET");
-            slot.serving();
-            slot.answered(streaming);
-            slot.written();
+        let answer = |connection: &ConnectionState, streaming| {
+            connection.read(b"GET");
+            connection.serving();
+            connection.answered(streaming);
+            connection.written();
         };
-        assert!(!overdue_after(|slot| answer(slot, false), 30));
-        assert!(overdue_after(|slot| answer(slot, false), 31), "idle");
-        assert!(!overdue_after(|slot| answer(slot, true), 1_000_000), "a stream");
-        let second = |slot: &ConnectionState| {
-            answer(slot, false);
-            slot.read(b"GET");
+        assert!(!overdue_after(|connection| answer(connection, false), 30));
+        assert!(overdue_after(|connection| answer(connection, false), 31), "idle");
+        assert!(!overdue_after(|connection| answer(connection, true), 1_000_000), "a stream");
+        let second = |connection: &ConnectionState| {
+            answer(connection, false);
+            connection.read(b"GET");
         };
         assert!(overdue_after(second, 11), "the second header");
-        let blocked = |slot: &ConnectionState| {
-            slot.serving();
-            slot.answered(false);
-            slot.blocked();
+        let blocked = |connection: &ConnectionState| {
+            connection.serving();
+            connection.answered(false);
+            connection.blocked();
         };
         assert!(!overdue_after(blocked, 20));
         assert!(overdue_after(blocked, 21));
@@ -261,12 +262,12 @@ mod tests {
     #[test]
     fn progress_does_not_forgive_a_blocked_answer() {
         let clock = Arc::new(Clock::default());
-        let slot = ConnectionState::new(clock.clone());
-        slot.serving();
-        slot.answered(false);
-        slot.blocked();
+        let connection = ConnectionState::new(clock.clone());
+        connection.serving();
+        connection.answered(false);
+        connection.blocked();
         clock.set(Settings::default().write_timeout_ms + 1);
-        slot.blocked();
-        assert!(slot.is_overdue(&Settings::default()));
+        connection.blocked();
+        assert!(connection.is_overdue(&Settings::default()));
     }
 }

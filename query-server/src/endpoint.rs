@@ -1,0 +1,200 @@
+//! What an endpoint declares about itself: paths, metrics label, callers, parameters, answers and errors.
+//!
+//! The declaration is the only place where these are written. The matcher of the hot paths, the router, the metrics and
+//! the OpenAPI document are all derived from it.
+
+use std::sync::Arc;
+
+use axum::routing::{MethodFilter, MethodRouter};
+use hyper::Method;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+
+use crate::operations::Operations;
+use crate::parameters::ParameterSet;
+use crate::problem::Problem;
+
+/// An endpoint: one resource, at one path or several.
+pub(crate) struct Endpoint {
+    /// The value of the label `route` in metrics.
+    pub(crate) label: &'static str,
+    /// The paths that lead to it. An id stands in braces and fills one segment.
+    pub(crate) paths: &'static [&'static str],
+    /// Which process of a cluster answers.
+    pub(crate) owner: Owner,
+    /// What a client can do with it, at most once per method.
+    pub(crate) operations: &'static [Operation],
+}
+
+/// Which process of a cluster answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The process that receives it.
+    Receiver,
+    /// The process that holds the rows of the user named in the request.
+    User,
+}
+
+/// What a caller must be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Nothing: probes, the page and the documentation.
+    Public,
+    /// Read lists.
+    Read,
+    /// Write events and removals.
+    Write,
+    /// See how the system is doing.
+    Operate,
+}
+
+/// One method of an endpoint.
+pub(crate) struct Operation {
+    /// GET answers HEAD too.
+    pub(crate) method: Method,
+    pub(crate) scope: Scope,
+    /// One sentence for the documentation.
+    pub(crate) summary: &'static str,
+    /// The query parameters it takes.
+    pub(crate) parameters: ParameterSet,
+    /// The header fields it needs, each with its description.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// The media types of its request body; empty where it takes none.
+    pub(crate) body: &'static [&'static str],
+    /// Its answers when all goes well.
+    pub(crate) answers: &'static [Answer],
+    /// Its own errors. Errors of every request, of its parameters and of its owner are added by `openapi`.
+    pub(crate) problems: &'static [&'static [Problem]],
+    /// Makes its route on the router; none for a hot endpoint, which is matched before the router.
+    pub(crate) route: Option<RouteOf>,
+}
+
+/// Makes the route of a method.
+pub(crate) type RouteOf = fn(MethodFilter) -> MethodRouter<Arc<Operations>>;
+
+/// Makes a schema, and adds the schemas that it refers to to the list.
+pub(crate) type SchemaOf = fn(&mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema>;
+
+/// An answer that is not an error.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) description: &'static str,
+    /// Media type and schema of its body, if it has one.
+    pub(crate) body: Option<(&'static str, SchemaOf)>,
+}
+
+impl Answer {
+    /// A JSON object.
+    pub(crate) const fn json<T: ToSchema>(status: u16, description: &'static str) -> Answer {
+        Answer { status, description, body: Some(("application/json", schema_of::<T>)) }
+    }
+
+    /// A text of another media type.
+    pub(crate) const fn text(media_type: &'static str, description: &'static str) -> Answer {
+        Answer {
+            status: 200,
+            description,
+            body: Some((media_type, |_| ObjectBuilder::new().schema_type(Type::String).into())),
+        }
+    }
+
+    /// An answer without a body.
+    pub(crate) const fn empty(status: u16, description: &'static str) -> Answer {
+        Answer { status, description, body: None }
+    }
+}
+
+/// A reference to the schema of `T`.
+pub(crate) fn schema_of<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+    T::schemas(schemas);
+    schemas.push((T::name().into_owned(), T::schema()));
+    Ref::from_schema_name(T::name()).into()
+}
+
+impl Endpoint {
+    /// The operation of `method`.
+    ///
+    /// # Errors
+    /// When there is none; the error names the methods that are allowed.
+    pub(crate) fn operation(&self, method: &Method) -> Result<&Operation, Problem> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let found = self.operations.iter().find(|operation| operation.method == *method);
+        found.ok_or_else(|| Problem::Method(self.allow()))
+    }
+
+    /// The methods it takes, as the header `Allow` names them.
+    pub(crate) fn allow(&self) -> String {
+        let names = self.operations.iter().map(|operation| match operation.method {
+            Method::GET => "GET, HEAD",
+            ref other => other.as_str(),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether one of its paths leads to `path`.
+    pub(crate) fn is_at(&self, path: &str) -> bool {
+        self.paths.iter().any(|template| {
+            let mut pairs = template.split('/').zip(path.split('/'));
+            template.split('/').count() == path.split('/').count()
+                && pairs.all(|(name, segment)| name == segment || name.starts_with('{'))
+        })
+    }
+
+    /// The ids in `path`, still percent-encoded, where `path` is one of the paths that the router took for this endpoint.
+    pub(crate) fn ids<'p>(&self, path: &'p str) -> impl Iterator<Item = &'p str> {
+        let template = self.paths[0].split('/');
+        template.zip(path.split('/')).filter(|(name, _)| name.starts_with('{')).map(|(_, segment)| segment)
+    }
+}
+
+/// A path with at most one id, split at compile time, for the hot paths.
+#[derive(Clone, Copy)]
+pub(crate) struct Template {
+    before: &'static str,
+    after: &'static str,
+}
+
+impl Template {
+    /// The template of a declared path.
+    pub(crate) const fn of(path: &'static str) -> Template {
+        let (mut open, mut close, bytes) = (0, 0, path.as_bytes());
+        while open < bytes.len() && bytes[open] != b'{' {
+            open += 1;
+        }
+        while close < bytes.len() && bytes[close] != b'}' {
+            close += 1;
+        }
+        if open == bytes.len() {
+            return Template { before: path, after: "" };
+        }
+        Template { before: path.split_at(open).0, after: path.split_at(close + 1).1 }
+    }
+
+    /// The id in `path`, still percent-encoded and perhaps empty; none where the path is another.
+    pub(crate) fn id(self, path: &str) -> Option<&str> {
+        let id = path.strip_prefix(self.before)?.strip_suffix(self.after)?;
+        (!id.contains('/')).then_some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_find_the_id_of_one_segment() {
+        const HISTORY: Template = Template::of("/v1/users/{user}/history");
+        for (path, id) in [
+            ("/v1/users/ada/history", Some("ada")),
+            ("/v1/users/a%2Fb/history", Some("a%2Fb")),
+            ("/v1/users//history", Some("")),
+            ("/v1/users/history", None),
+            ("/v1/users/ada/history/", None),
+            ("/v1/users/ada/bea/history", None),
+            ("/v1/users/ada/History", None),
+        ] {
+            assert_eq!(HISTORY.id(path), id, "{path}");
+        }
+    }
+}

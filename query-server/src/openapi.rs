@@ -1,0 +1,140 @@
+//! The OpenAPI document, made from the declarations of the endpoints.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation as Documented, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Components, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Required};
+
+use crate::answer::problem::ProblemBody;
+use crate::endpoint::{Endpoint, Operation, Owner, Scope, schema_of};
+use crate::parameters::ParameterSet;
+use crate::problem::{OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
+
+const DESCRIPTION: &str = "Lists of a shop, always up to date, and what it takes to run them. There is no authentication yet.\n\n\
+    Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
+    405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.";
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// The document of `endpoints`.
+pub(crate) fn document(version: &str, endpoints: &[&Endpoint]) -> OpenApi {
+    let (mut paths, mut schemas) = (Paths::new(), Schemas::new());
+    schema_of::<ProblemBody<'_>>(&mut schemas);
+    for endpoint in endpoints {
+        for (at, path) in endpoint.paths.iter().enumerate() {
+            for operation in endpoint.operations {
+                let documented = documented(endpoint, at, operation, &mut schemas);
+                paths.add_path_operation(*path, vec![http_method(operation)], documented);
+            }
+        }
+    }
+    let mut components = Components::new();
+    components.schemas.extend(schemas);
+    let info = InfoBuilder::new().title("Vitrine").version(version).description(Some(DESCRIPTION)).build();
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+fn http_method(operation: &Operation) -> HttpMethod {
+    match operation.method {
+        hyper::Method::DELETE => HttpMethod::Delete,
+        hyper::Method::POST => HttpMethod::Post,
+        _ => HttpMethod::Get,
+    }
+}
+
+/// One method at the endpoint's path with the number `at`.
+fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &mut Schemas) -> Documented {
+    let path = endpoint.paths[at];
+    let (tag, scope) = match operation.scope {
+        Scope::Public => ("service", "none"),
+        Scope::Read => ("lists", "read"),
+        Scope::Write => ("writes", "write"),
+        Scope::Operate => ("operations", "operate"),
+    };
+    let owner = match endpoint.owner {
+        Owner::Receiver => "receiver",
+        Owner::User => "user",
+    };
+    // An endpoint with several paths has one operation for each of them, and each needs an id of its own.
+    let number = if at == 0 { String::new() } else { format!("_{}", at + 1) };
+    let id = format!("{}_{}{number}", operation.method.as_str().to_lowercase(), endpoint.label);
+    let extensions = ExtensionsBuilder::new().add("x-scope", scope).add("x-owner", owner).build();
+    let mut documented = OperationBuilder::new()
+        .tag(tag)
+        .summary(Some(operation.summary))
+        .operation_id(Some(id))
+        .request_body(body(operation))
+        .extensions(Some(extensions));
+    for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
+        documented = documented.parameter(parameter(name, ParameterIn::Path, Required::True, Type::String, None));
+    }
+    for (name, description) in operation.headers {
+        let header = parameter(name, ParameterIn::Header, Required::True, Type::String, Some(*description));
+        documented = documented.parameter(header);
+    }
+    for known in operation.parameters.parameters() {
+        let (place, optional) = (ParameterIn::Query, Required::False);
+        documented =
+            documented.parameter(parameter(known.name, place, optional, known.value.clone(), Some(known.description)));
+    }
+    for (status, response) in responses(endpoint, operation, schemas) {
+        documented = documented.response(status.to_string(), response);
+    }
+    documented.build()
+}
+
+fn parameter(
+    name: &str,
+    place: ParameterIn,
+    required: Required,
+    value: Type,
+    description: Option<&str>,
+) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(description)
+        .schema(Some(ObjectBuilder::new().schema_type(value)))
+}
+
+fn body(operation: &Operation) -> Option<RequestBody> {
+    let body = RequestBodyBuilder::new().required(Some(Required::True));
+    let with = |body: RequestBodyBuilder, media_type: &&str| body.content(*media_type, Content::default());
+    (!operation.body.is_empty()).then(|| operation.body.iter().fold(body, with).build())
+}
+
+/// Every status that an operation can answer with.
+fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) -> BTreeMap<u16, Response> {
+    let mut responses = BTreeMap::new();
+    for answer in operation.answers {
+        let mut response = ResponseBuilder::new().description(answer.description);
+        if let Some((media_type, schema)) = answer.body {
+            response = response.content(media_type, Content::new(Some(schema(schemas))));
+        }
+        responses.insert(answer.status, response.build());
+    }
+    let of_parameters = if operation.parameters == ParameterSet::Nothing { &[] } else { OF_PARAMETERS };
+    let of_owners = if endpoint.owner == Owner::User { OF_OWNERS } else { &[] };
+    let sets = operation.problems.iter().copied().chain([OF_REQUESTS, of_parameters, of_owners]);
+    let mut problems = BTreeMap::<u16, Vec<&Problem>>::new();
+    for problem in sets.flatten() {
+        problems.entry(problem.kind().status.as_u16()).or_default().push(problem);
+    }
+    for (status, problems) in problems {
+        let mut titles: Vec<String> = problems
+            .iter()
+            .map(|problem| problem.kind())
+            .map(|kind| format!("`{}`: {}", kind.slug, kind.title))
+            .collect();
+        titles.dedup();
+        let problem = schema_of::<ProblemBody<'_>>(schemas);
+        let response = ResponseBuilder::new().description(titles.join(". "));
+        responses.insert(status, response.content("application/problem+json", Content::new(Some(problem))).build());
+    }
+    responses
+}

@@ -1,0 +1,67 @@
+//! What the endpoints behind the router work with: the read state, the writing side, limits and counters.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::app::App;
+use crate::categories::Categories;
+use crate::limits::Limit;
+use crate::metrics::counters::{Counters, RouteSums};
+use crate::read_state::ReadState;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+
+/// The server's state, shared by all threads.
+pub(crate) struct Operations {
+    pub(crate) app: App,
+    pub(crate) read: Arc<ReadState>,
+    pub(crate) settings: Settings,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) started: Instant,
+    /// Bytes of request bodies.
+    pub(crate) bodies: Limit,
+    /// Open status streams.
+    pub(crate) streams: Limit,
+    /// Open connections.
+    pub(crate) connections: Limit,
+    /// Connections answered 503 because too many were open.
+    pub(crate) connections_refused: AtomicU64,
+    /// The counters of each serving thread.
+    pub(crate) counters: Vec<Counters>,
+    pub(crate) categories: Categories,
+    /// The OpenAPI document.
+    pub(crate) openapi: Bytes,
+}
+
+impl Operations {
+    pub(crate) fn new(
+        app: App,
+        settings: Settings,
+        shutdown: Shutdown,
+        labels: &[&'static str],
+        openapi: Bytes,
+    ) -> Self {
+        Operations {
+            read: Arc::new(ReadState::new(&app, &settings)),
+            bodies: Limit::new(settings.bodies_bytes_max),
+            streams: Limit::new(settings.streams_max),
+            connections: Limit::new(settings.connections_max),
+            connections_refused: AtomicU64::new(0),
+            counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),
+            categories: Categories::default(),
+            started: Instant::now(),
+            openapi,
+            app,
+            settings,
+            shutdown,
+        }
+    }
+
+    /// The sum of all threads' counters, by route.
+    pub(crate) fn request_sums(&self) -> Vec<RouteSums> {
+        Counters::sums(&self.counters)
+    }
+}

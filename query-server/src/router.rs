@@ -1,0 +1,109 @@
+//! Every endpoint that is not hot, on an axum router built from the declarations.
+//!
+//! ```text
+//! request ─▶ path ─▶ label ─▶ method ─▶ parameters ─▶ owner ─▶ handler
+//!              └ 404             └ 405     └ 400         └ another process of the cluster
+//! ```
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequest, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+use hyper::header::{CONNECTION, HeaderValue};
+
+use crate::connection_state::ConnectionState;
+use crate::endpoint::{Endpoint, Operation, Owner};
+use crate::endpoints::ENDPOINTS;
+use crate::forward::{self, Answerer, answerer};
+use crate::ids;
+use crate::operations::Operations;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::request_body::RequestBody;
+
+/// In an answer's extensions: the place of its endpoint in the table of endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndpointIndex(pub(crate) usize);
+
+/// What a layer knows of the operation it stands before.
+#[derive(Clone)]
+struct Declared {
+    endpoint: &'static Endpoint,
+    operation: &'static Operation,
+    operations: Arc<Operations>,
+}
+
+/// The router of all endpoints that are not hot.
+pub(crate) fn router(operations: &Arc<Operations>) -> Router {
+    let mut router = Router::new();
+    for (index, endpoint) in ENDPOINTS.into_iter().enumerate() {
+        let Some(route) = route(index, endpoint, operations) else { continue };
+        router = endpoint.paths.iter().fold(router, |router, path| router.route(path, route.clone()));
+    }
+    router.fallback(no_endpoint).layer(from_fn(close_after_problem)).with_state(operations.clone())
+}
+
+async fn no_endpoint() -> Problem {
+    Problem::UnknownPath
+}
+
+/// The route of one endpoint; none for a hot one.
+fn route(
+    index: usize,
+    endpoint: &'static Endpoint,
+    operations: &Arc<Operations>,
+) -> Option<MethodRouter<Arc<Operations>>> {
+    let mut route = MethodRouter::new();
+    for operation in endpoint.operations {
+        let filter = MethodFilter::try_from(operation.method.clone()).expect("declarations name standard methods");
+        let declared = Declared { endpoint, operation, operations: operations.clone() };
+        route = route.merge((operation.route?)(filter).route_layer(from_fn_with_state(declared, prepare)));
+    }
+    let refused = move || std::future::ready(Problem::Method(endpoint.allow()));
+    Some(route.fallback(refused).layer(from_fn(move |request: Request, next: Next| async move {
+        let mut response = next.run(request).await;
+        response.extensions_mut().insert(EndpointIndex(index));
+        response
+    })))
+}
+
+/// Says that the connection ends where a request was refused with its body unread.
+async fn close_after_problem(request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<Arc<ConnectionState>>().cloned();
+    let mut response = next.run(request).await;
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if failed && connection.is_some_and(|connection| connection.is_unread()) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Reads the parameters, and lets the process answer that holds the user's rows.
+async fn prepare(State(declared): State<Declared>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let Declared { endpoint, operation, operations } = declared;
+    let read = &operations.read;
+    let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
+    request.extensions_mut().insert(parameters);
+    let (Owner::User, Some(forward)) = (endpoint.owner, &read.forward) else { return Ok(next.run(request).await) };
+    let user = ids::id(endpoint.ids(request.uri().path()).next().unwrap_or_default())?;
+    match answerer(&read.reader, &user, request.headers())? {
+        Answerer::Here => Ok(next.run(request).await),
+        Answerer::HereFor { shown } => {
+            read.waits.wait_for_tick(shown, read.wait_max()).await?;
+            let mut response = next.run(request).await;
+            if response.status().is_success() {
+                forward::stamp(response.headers_mut(), read.waits.shown_tick());
+            }
+            Ok(response)
+        }
+        Answerer::Process(owner) => {
+            let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+            let body = RequestBody::from_request(request, &operations).await?;
+            let answer = forward.send(owner, &method, &uri, &headers, body.bytes.clone());
+            Ok(answer.await?.into_response())
+        }
+    }
+}
