@@ -1,5 +1,8 @@
 //! What is accepted, what is refused, and with which reason and field.
 
+use std::fs;
+use std::path::Path;
+
 use dataflow::time::Millis;
 
 use super::*;
@@ -39,6 +42,20 @@ fn clickstream_event_is_read_as_documented() {
         event,
         Event { kind: EventKind::View, id: None, user, product, items, at: 1_795_169_700_000, dated: true }
     );
+}
+
+#[test]
+fn every_example_of_the_documentation_is_an_event() {
+    for name in ["README.md", "docs/events.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(name);
+        let text = fs::read_to_string(path).expect("the documentation stands beside the crates");
+        let is_example = |text: &&str| ["{\"event", "{\"user_id\""].iter().any(|start| text.starts_with(start));
+        let examples: Vec<&str> = text.split(['\n', '`']).filter(is_example).collect();
+        assert!(!examples.is_empty(), "{name}");
+        for example in examples {
+            assert!(decoded(example, Some(NOW)).is_ok(), "{name}: {example}: {:?}", decoded(example, Some(NOW)));
+        }
+    }
 }
 
 #[test]
