@@ -164,6 +164,16 @@ fn the_document_names_scopes_parameters_and_errors() {
 }
 
 #[test]
+fn the_chapter_on_http_names_every_path() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs/http.md");
+    let chapter = std::fs::read_to_string(path).unwrap();
+    let paths = DOCUMENT["paths"].as_object().unwrap().keys();
+    for path in paths.filter(|path| !path.starts_with("/docs/") && !path.starts_with("/assets/")) {
+        assert!(chapter.contains(&format!(" {path}`")) || chapter.contains(&format!(" {path}/`")), "{path}");
+    }
+}
+
+#[test]
 fn the_documentation_is_shown_without_another_server() {
     let shop = Shop::open();
     let mut connection = shop.connect();
