@@ -19,7 +19,7 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// Whether it ends at a time that nobody knows.
+    /// Whether its length is not known.
     pub(crate) fn is_stream(&self) -> bool {
         match self {
             Body::Whole(_) => false,

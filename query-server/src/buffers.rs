@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use dataflow::graph::{Seller, Viewed};
 use dataflow::time::Diff;
 
-use crate::answer::instant::Instant;
+use crate::answer::instant::InstantText;
 use crate::answer::names::Names;
 
 /// The buffers that reading a list and writing its answer need.
@@ -18,7 +18,7 @@ pub(crate) struct AnswerBuffers {
     /// A best-seller list's rows.
     pub(crate) sellers: Vec<(Seller, Diff)>,
     /// The text of the last `as_of`: many answers share it.
-    pub(crate) as_of: Instant,
+    pub(crate) as_of: InstantText,
     /// The product names written lately.
     pub(crate) names: Names,
 }

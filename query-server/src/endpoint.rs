@@ -23,7 +23,7 @@ pub(crate) struct Endpoint {
     pub(crate) paths: &'static [&'static str],
     /// Which process of a cluster answers.
     pub(crate) owner: Owner,
-    /// What a client can do with it, at most once per method.
+    /// Its methods, each once.
     pub(crate) operations: &'static [Operation],
 }
 
@@ -49,10 +49,18 @@ pub(crate) enum Scope {
     Operate,
 }
 
+/// What a client does with an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// GET, and HEAD too.
+    Get,
+    Delete,
+    Post,
+}
+
 /// One method of an endpoint.
 pub(crate) struct Operation {
-    /// GET answers HEAD too.
-    pub(crate) method: Method,
+    pub(crate) verb: Verb,
     pub(crate) scope: Scope,
     /// One sentence for the documentation.
     pub(crate) summary: &'static str,
@@ -62,12 +70,27 @@ pub(crate) struct Operation {
     pub(crate) headers: &'static [(&'static str, &'static str)],
     /// The media types of its request body; empty where it takes none.
     pub(crate) body: &'static [&'static str],
-    /// Its answers when all goes well.
+    /// Its answers other than errors.
     pub(crate) answers: &'static [Answer],
     /// Its own errors. Errors of every request, of its parameters and of its owner are added by `openapi`.
     pub(crate) problems: &'static [&'static [Problem]],
     /// Makes its route on the router; none for a hot endpoint, which is matched before the router.
     pub(crate) route: Option<RouteOf>,
+}
+
+impl Operation {
+    /// A public GET without parameters, to declare others from.
+    pub(crate) const PLAIN: Operation = Operation {
+        verb: Verb::Get,
+        scope: Scope::Public,
+        summary: "",
+        parameters: ParameterSet::Nothing,
+        headers: &[],
+        body: &[],
+        answers: &[],
+        problems: &[],
+        route: None,
+    };
 }
 
 /// Makes the route of a method.
@@ -118,16 +141,22 @@ impl Endpoint {
     /// # Errors
     /// When there is none; the error names the methods that are allowed.
     pub(crate) fn operation(&self, method: &Method) -> Result<&Operation, Problem> {
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let found = self.operations.iter().find(|operation| operation.method == *method);
+        let verb = match *method {
+            Method::GET | Method::HEAD => Some(Verb::Get),
+            Method::DELETE => Some(Verb::Delete),
+            Method::POST => Some(Verb::Post),
+            _ => None,
+        };
+        let found = self.operations.iter().find(|operation| Some(operation.verb) == verb);
         found.ok_or_else(|| Problem::Method(self.allow()))
     }
 
     /// The methods it takes, as the header `Allow` names them.
     pub(crate) fn allow(&self) -> String {
-        let names = self.operations.iter().map(|operation| match operation.method {
-            Method::GET => "GET, HEAD",
-            ref other => other.as_str(),
+        let names = self.operations.iter().map(|operation| match operation.verb {
+            Verb::Get => "GET, HEAD",
+            Verb::Delete => "DELETE",
+            Verb::Post => "POST",
         });
         names.collect::<Vec<_>>().join(", ")
     }

@@ -18,6 +18,7 @@ mod body;
 mod buffers;
 mod categories;
 mod connection_state;
+mod counters;
 mod dispatch;
 mod endpoint;
 mod endpoints;

@@ -1,4 +1,4 @@
-//! Limits on what is held at a time: connections, waits, streams, bytes of bodies.
+//! Limits on what exists at a time: connections, waits, streams, bytes of bodies.
 
 use std::sync::Arc;
 

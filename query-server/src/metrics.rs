@@ -1,5 +1,4 @@
-//! What the server counts, and how it is shown.
+//! The metrics and their text.
 
-pub(crate) mod counters;
 pub(crate) mod exposition;
 pub(crate) mod memory;

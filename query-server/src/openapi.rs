@@ -10,11 +10,11 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Components, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Required};
 
 use crate::answer::problem::ProblemBody;
-use crate::endpoint::{Endpoint, Operation, Owner, Scope, schema_of};
+use crate::endpoint::{Endpoint, Operation, Owner, Scope, Verb, schema_of};
 use crate::parameters::ParameterSet;
 use crate::problem::{OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
 
-const DESCRIPTION: &str = "Lists of a shop, always up to date, and what it takes to run them. There is no authentication yet.\n\n\
+const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. There is no authentication yet.\n\n\
     Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
     405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.";
 
@@ -28,7 +28,12 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint]) -> OpenApi {
         for (at, path) in endpoint.paths.iter().enumerate() {
             for operation in endpoint.operations {
                 let documented = documented(endpoint, at, operation, &mut schemas);
-                paths.add_path_operation(*path, vec![http_method(operation)], documented);
+                let method = match operation.verb {
+                    Verb::Get => HttpMethod::Get,
+                    Verb::Delete => HttpMethod::Delete,
+                    Verb::Post => HttpMethod::Post,
+                };
+                paths.add_path_operation(*path, vec![method], documented);
             }
         }
     }
@@ -36,14 +41,6 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint]) -> OpenApi {
     components.schemas.extend(schemas);
     let info = InfoBuilder::new().title("Vitrine").version(version).description(Some(DESCRIPTION)).build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
-}
-
-fn http_method(operation: &Operation) -> HttpMethod {
-    match operation.method {
-        hyper::Method::DELETE => HttpMethod::Delete,
-        hyper::Method::POST => HttpMethod::Post,
-        _ => HttpMethod::Get,
-    }
 }
 
 /// One method at the endpoint's path with the number `at`.
@@ -61,7 +58,7 @@ fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &m
     };
     // An endpoint with several paths has one operation for each of them, and each needs an id of its own.
     let number = if at == 0 { String::new() } else { format!("_{}", at + 1) };
-    let id = format!("{}_{}{number}", operation.method.as_str().to_lowercase(), endpoint.label);
+    let id = format!("{}_{}{number}", format!("{:?}", operation.verb).to_lowercase(), endpoint.label);
     let extensions = ExtensionsBuilder::new().add("x-scope", scope).add("x-owner", owner).build();
     let mut documented = OperationBuilder::new()
         .tag(tag)

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::app::App;
 use crate::categories::Categories;
+use crate::counters::{Counters, RouteSums};
 use crate::limits::Limit;
-use crate::metrics::counters::{Counters, RouteSums};
 use crate::read_state::ReadState;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;

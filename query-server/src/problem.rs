@@ -137,7 +137,7 @@ impl From<WriteError> for Problem {
     }
 }
 
-/// Errors of every request. The numbers do not matter: only the kind is documented.
+/// Errors of every request. These lists are for the documentation, which uses only the kinds of the errors.
 pub(crate) const OF_REQUESTS: &[Problem] = &[
     Problem::BadPath(""),
     Problem::UnknownParameter(""),

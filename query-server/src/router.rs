@@ -15,7 +15,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use hyper::header::{CONNECTION, HeaderValue};
 
 use crate::connection_state::ConnectionState;
-use crate::endpoint::{Endpoint, Operation, Owner};
+use crate::endpoint::{Endpoint, Operation, Owner, Verb};
 use crate::endpoints::ENDPOINTS;
 use crate::forward::{self, Answerer, answerer};
 use crate::ids;
@@ -58,7 +58,11 @@ fn route(
 ) -> Option<MethodRouter<Arc<Operations>>> {
     let mut route = MethodRouter::new();
     for operation in endpoint.operations {
-        let filter = MethodFilter::try_from(operation.method.clone()).expect("declarations name standard methods");
+        let filter = match operation.verb {
+            Verb::Get => MethodFilter::GET,
+            Verb::Delete => MethodFilter::DELETE,
+            Verb::Post => MethodFilter::POST,
+        };
         let declared = Declared { endpoint, operation, operations: operations.clone() };
         route = route.merge((operation.route?)(filter).route_layer(from_fn_with_state(declared, prepare)));
     }

@@ -3,14 +3,14 @@
 use chrono::{DateTime, SecondsFormat};
 use dataflow::time::Time;
 
-/// The text of an instant, kept while it stays the same.
+/// The text of an instant, which many answers share.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Instant {
+pub(crate) struct InstantText {
     at: Time,
     text: String,
 }
 
-impl Instant {
+impl InstantText {
     /// The text of `at`.
     pub(crate) fn text(&mut self, at: Time) -> &str {
         if self.at != at || self.text.is_empty() {
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn milliseconds_in_utc() {
         assert_eq!(text(1_795_169_700_120), "2026-11-20T10:15:00.120Z");
-        let mut kept = Instant::default();
+        let mut kept = InstantText::default();
         assert_eq!(kept.text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(kept.text(1_000), "1970-01-01T00:00:01.000Z");
         assert_eq!(kept.text(1_000), "1970-01-01T00:00:01.000Z");

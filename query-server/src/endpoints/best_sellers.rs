@@ -2,14 +2,14 @@
 
 use dataflow::graph::{BestSellers, ListId};
 use dataflow::hearing::Part;
+use hyper::Response;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response};
 
 use crate::answer;
 use crate::answer::schemas::BestSellerList;
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
 use crate::read_state::ReadState;
@@ -19,15 +19,13 @@ pub(crate) static IN_GENERAL: Endpoint = Endpoint {
     paths: &["/v1/bestsellers"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "The products with the most buyers",
         parameters: ParameterSet::List,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<BestSellerList>(200, "The best sellers over all products")],
         problems: &[problem::OF_LISTS],
-        route: None,
+        ..Operation::PLAIN
     }],
 };
 
@@ -36,15 +34,13 @@ pub(crate) static OF_CATEGORY: Endpoint = Endpoint {
     paths: &["/v1/categories/{category}/bestsellers"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "The products of a category with the most buyers",
         parameters: ParameterSet::List,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<BestSellerList>(200, "The best sellers of the category")],
         problems: &[problem::OF_LISTS, &[Problem::UnknownCategory]],
-        route: None,
+        ..Operation::PLAIN
     }],
 };
 

@@ -5,14 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use axum::routing::on;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response, Uri};
+use hyper::{Response, Uri};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
 use crate::answer::file::File;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
-use crate::parameters::ParameterSet;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -20,18 +19,15 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Public,
         summary: "This document in a browser, and the files of that page",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[
             Answer::text("text/html", "The page or one of its files"),
             Answer::empty(304, "The client has this version"),
         ],
-        problems: &[],
         route: Some(|method| on(method, docs)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -6,16 +6,15 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, State};
 use axum::routing::on;
 use bytes::Bytes;
+use hyper::Response;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::http::request::Parts;
-use hyper::{Method, Response};
 
 use crate::answer::simple::{self, Accepted};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::event_writer::InvalidEvent;
 use crate::operations::Operations;
-use crate::parameters::ParameterSet;
 use crate::problem::{self, Problem};
 use crate::request_body::RequestBody;
 use crate::token;
@@ -28,15 +27,14 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/events"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::POST,
+        verb: Verb::Post,
         scope: Scope::Write,
         summary: "Write one event, an array of events, or one event a line: all of them or none",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
         body: &["application/json", "application/x-ndjson", "text/plain;charset=UTF-8"],
         answers: &[Answer::json::<Accepted<'_>>(202, "The events are durable")],
         problems: &[problem::OF_BODIES, problem::OF_WRITES, problem::OF_EVENTS],
         route: Some(|method| on(method, events)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::on;
-use hyper::{Method, Response};
+use hyper::Response;
 
 use crate::answer::instant;
 use crate::answer::simple::{self, Live, Ready};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::operations::Operations;
-use crate::parameters::ParameterSet;
 use crate::problem::Problem;
 use crate::readiness::unreadiness;
 
@@ -20,15 +19,12 @@ pub(crate) static LIVE: Endpoint = Endpoint {
     paths: &["/livez"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Public,
         summary: "Whether the process answers",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<Live>(200, "It does")],
-        problems: &[],
         route: Some(|method| on(method, async || simple::live())),
+        ..Operation::PLAIN
     }],
 };
 
@@ -37,15 +33,13 @@ pub(crate) static READY: Endpoint = Endpoint {
     paths: &["/readyz"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Public,
         summary: "Whether answers are complete and fresh",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<Ready>(200, "They are")],
         problems: &[&[Problem::NotReady(String::new())]],
         route: Some(|method| on(method, ready)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -2,15 +2,15 @@
 
 use dataflow::graph::History;
 use dataflow::hearing::Part;
+use hyper::Response;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response};
 
 use crate::answer;
 use crate::answer::schemas::HistoryList;
 use crate::answer::user_shelf::{self, Shape};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
 use crate::read_state::ReadState;
@@ -20,15 +20,13 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/users/{user}/history"],
     owner: Owner::User,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "The products a user viewed last, newest first",
         parameters: ParameterSet::List,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<HistoryList>(200, "The history; empty for an unknown user")],
         problems: &[problem::OF_LISTS],
-        route: None,
+        ..Operation::PLAIN
     }],
 };
 

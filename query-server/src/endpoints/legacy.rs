@@ -1,14 +1,14 @@
 //! The two addresses that other shops already call: the same lists, with ids in header fields.
 
 use dataflow::ids::ID_BYTES_MAX;
+use hyper::Response;
 use hyper::header::{HeaderMap, HeaderName};
-use hyper::{Method, Response};
 
 use super::{history, recommendations};
 use crate::answer::schemas::LegacyList;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
-use crate::parameters::{ParameterSet, Parameters};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::parameters::Parameters;
 use crate::problem::{self, Problem};
 use crate::read_state::ReadState;
 
@@ -21,26 +21,22 @@ pub(crate) static HISTORY: Endpoint = Endpoint {
     owner: Owner::User,
     operations: &[
         Operation {
-            method: Method::GET,
+            verb: Verb::Get,
             scope: Scope::Read,
             summary: "The products a user viewed last, newest first",
-            parameters: ParameterSet::Nothing,
             headers: &[("user-id", "The user")],
-            body: &[],
             answers: &[Answer::json::<LegacyList>(200, "The history; empty for an unknown user")],
             problems: &[problem::OF_LISTS],
-            route: None,
+            ..Operation::PLAIN
         },
         Operation {
-            method: Method::DELETE,
+            verb: Verb::Delete,
             scope: Scope::Write,
             summary: "Remove a product from a user's history",
-            parameters: ParameterSet::Nothing,
             headers: &[("user-id", "The user"), ("product-id", "The product")],
-            body: &[],
             answers: &[Answer::empty(204, "The removal is durable and visible")],
             problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
-            route: None,
+            ..Operation::PLAIN
         },
     ],
 };
@@ -50,15 +46,13 @@ pub(crate) static RECOMMENDATIONS: Endpoint = Endpoint {
     paths: &["/api/v1/user_history_recommendations/", "/api/v1/user_history_recommendations"],
     owner: Owner::User,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "Best sellers of the categories that a user viewed last, or of all products",
-        parameters: ParameterSet::Nothing,
         headers: &[("user-id", "The user")],
-        body: &[],
         answers: &[Answer::json::<LegacyList>(200, "The recommendations; the general ones for an unknown user")],
         problems: &[problem::OF_LISTS],
-        route: None,
+        ..Operation::PLAIN
     }],
 };
 

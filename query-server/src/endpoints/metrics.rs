@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::on;
 use hyper::header::HeaderValue;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 
 use crate::answer;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::metrics::exposition;
 use crate::operations::Operations;
-use crate::parameters::ParameterSet;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -21,15 +20,12 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/metrics"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Operate,
         summary: "Counters and gauges for Prometheus",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::text(OPEN_METRICS, "The values of this moment")],
-        problems: &[],
         route: Some(|method| on(method, metrics)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -2,12 +2,11 @@
 
 use axum::routing::on;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response, Uri};
+use hyper::{Response, Uri};
 
 use crate::answer::file::File;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
-use crate::parameters::ParameterSet;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -15,18 +14,15 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/", "/assets/icon.svg", "/assets/page.js", "/assets/style.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Public,
         summary: "The page that shows the lists and the status, and its files",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[
             Answer::text("text/html", "The page or one of its files"),
             Answer::empty(304, "The client has this version"),
         ],
-        problems: &[],
         route: Some(|method| on(method, page)),
+        ..Operation::PLAIN
     }],
 };
 

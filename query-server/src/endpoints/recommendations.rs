@@ -1,15 +1,15 @@
 //! `GET /v1/users/{user}/recommendations`: best sellers for this user, or the general ones.
 
 use dataflow::hearing::Part;
+use hyper::Response;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response};
 
 use crate::answer;
 use crate::answer::schemas::RecommendationList;
 use crate::answer::user_shelf::{self, Shape};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
 use crate::read_state::ReadState;
@@ -19,18 +19,16 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/users/{user}/recommendations"],
     owner: Owner::User,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "Best sellers of the categories that a user viewed last, or of all products",
         parameters: ParameterSet::List,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<RecommendationList>(
             200,
             "The recommendations; the general ones for an unknown user",
         )],
         problems: &[problem::OF_LISTS],
-        route: None,
+        ..Operation::PLAIN
     }],
 };
 

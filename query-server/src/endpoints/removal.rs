@@ -8,12 +8,12 @@ use axum::routing::on;
 use dataflow::graph::History;
 use dataflow::hearing::Part;
 use dataflow::time::Millis;
-use hyper::{Method, Response, Uri};
+use hyper::{Response, Uri};
 
 use crate::answer;
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
@@ -24,15 +24,14 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/users/{user}/history/{product}"],
     owner: Owner::User,
     operations: &[Operation {
-        method: Method::DELETE,
+        verb: Verb::Delete,
         scope: Scope::Write,
         summary: "Remove a product from a user's history",
         parameters: ParameterSet::Wait,
-        headers: &[],
-        body: &[],
         answers: &[Answer::empty(204, "The removal is durable and visible")],
         problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
         route: Some(|method| on(method, handle)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::on;
 use bytes::Bytes;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 
 use crate::answer::status::{IndexStatus, SourceStatus, Status};
 use crate::answer::{self, instant};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
-use crate::metrics::counters::RouteSums;
+use crate::counters::RouteSums;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::metrics::memory;
 use crate::operations::Operations;
-use crate::parameters::ParameterSet;
 use crate::readiness::unreadiness;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -23,15 +22,12 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/status"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Operate,
         summary: "Sources, indexes, checkpoints and memory",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<Status<'_>>(200, "The status of this moment")],
-        problems: &[],
         route: Some(|method| on(method, status)),
+        ..Operation::PLAIN
     }],
 };
 

@@ -12,9 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::status;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::operations::Operations;
-use crate::parameters::ParameterSet;
 use crate::problem::Problem;
 
 const EVENT_STREAM: &str = "text/event-stream";
@@ -24,28 +23,23 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/stream"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Operate,
         summary: "The status again and again, as server-sent events",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::text(EVENT_STREAM, "Events of the type `status`, each with the object of `/v1/status`")],
         problems: &[&[Problem::Busy("streams")]],
         route: Some(|filter| on(filter, stream)),
+        ..Operation::PLAIN
     }],
 };
 
 async fn stream(State(operations): State<Arc<Operations>>, method: Method) -> Result<Response<Body>, Problem> {
     let permit = operations.streams.take().ok_or(Problem::Busy("streams"))?;
-    let body = if method == Method::HEAD {
-        Body::Whole(Bytes::new())
-    } else {
-        let (pieces, stream) = mpsc::channel(1);
+    let (pieces, stream) = mpsc::channel(1);
+    if method != Method::HEAD {
         tokio::spawn(run(operations, pieces, permit));
-        Body::Stream(stream)
-    };
-    let mut response = Response::new(body);
+    }
+    let mut response = Response::new(Body::Stream(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

@@ -10,8 +10,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::counters::{BUCKETS_US, RouteSums};
 use super::memory;
+use crate::counters::{BUCKETS_US, RouteSums};
 use crate::forward::Forward;
 use crate::operations::Operations;
 use crate::readiness::unreadiness;

@@ -22,17 +22,17 @@ mod recurring_failure;
 /// Connections that are answered with 503 at a time. Further ones are closed without an answer.
 const REFUSALS: RangeInclusive<usize> = 4..=64;
 
-/// So many connections may be open, however few file descriptors are free.
+/// This number of connections may be open, however few file descriptors are free.
 const CONNECTIONS_MIN: usize = 4;
 
-/// One in so many of the connections that may be open may be refused at a time: each takes a file descriptor, too.
+/// At most this fraction of `connections_max` is refused at a time, because each refusal takes a file descriptor, too.
 const REFUSALS_SHARE: usize = 4;
 
 /// A connection on its way to a serving thread, with its share of the limit.
 pub(crate) struct Arrival {
     pub(crate) stream: std::net::TcpStream,
     pub(crate) permit: OwnedSemaphorePermit,
-    /// A clone for each open connection of the thread.
+    /// Counts the open connections of the thread by its clones.
     pub(crate) open: Arc<()>,
 }
 

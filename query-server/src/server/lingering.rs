@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::answer::problem::unparsed;
 use crate::connection_state::ConnectionState;
-use crate::metrics::counters::Counters;
+use crate::counters::Counters;
 
 /// The longest answer of hyper's own: a status line, a date and two short fields.
 const BARE_MAX: usize = 256;

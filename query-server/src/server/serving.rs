@@ -15,7 +15,7 @@ use crate::connection_state::{Clock, ConnectionCommand, ConnectionState};
 use crate::dispatch::Thread;
 use crate::settings::Settings;
 
-/// hyper reads a header up to here, so that an overlong one can still be told what is wrong with it.
+/// hyper reads a header up to this length: the server itself answers one that exceeds its own limit, and names the limit.
 const READ_MAX: usize = 80 << 10;
 
 /// Serves connections until the shutdown begins, then until every connection has ended or time is up.
