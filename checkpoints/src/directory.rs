@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dataflow::time::Time;
 
 use crate::disk::{Disk, Entry};
-use crate::error::{Damage, Doing, Error, Finding};
+use crate::error::{Damage, Doing, Error, Finding, unreadable};
 use crate::manifest::{DataFile, Kind, Manifest, Refusal};
 use crate::names::{self, Meaning, Piece};
 use crate::restorable::Restorable;
@@ -126,7 +126,8 @@ impl Directory {
     pub fn open(&self, tick: Time) -> Result<Restorable, Error> {
         match self.checkpoint(tick).map(|checkpoint| &checkpoint.state) {
             Some(State::Whole) => {
-                let chain: Vec<_> = self.chain(tick).collect();
+                let chain: Vec<_> =
+                    self.chain(tick).map(|checkpoint| (checkpoint.tick, &checkpoint.manifests[..])).collect();
                 Restorable::open(&self.path, &chain, &self.disk)
             }
             Some(State::Newer { path, format }) => Err(Refusal::newer(path, *format)),
@@ -249,17 +250,5 @@ impl Checkpoint {
             // That it is newer explains whatever else is strange about it.
             State::Newer { .. } => {}
         }
-    }
-}
-
-/// Sorts a failure to read: damage, for which an older checkpoint is the way out, or something an operator must mend.
-pub(crate) fn unreadable(path: &Path, error: io::Error) -> Result<Damage, Error> {
-    match error.kind() {
-        io::ErrorKind::NotFound => Ok(Damage::Missing),
-        io::ErrorKind::UnexpectedEof => Ok(Damage::Malformed("it is cut short")),
-        _ => match Error::of_disk(path, Doing::Read, error) {
-            Error::Disk { source, .. } => Ok(Damage::Unreadable(source.to_string())),
-            denied => Err(denied),
-        },
     }
 }

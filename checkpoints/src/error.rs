@@ -196,3 +196,15 @@ pub enum Damage {
         on: Time,
     },
 }
+
+/// Sorts a failure to read: damage, for which an older checkpoint is the way out, or something an operator must mend.
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Result<Damage, Error> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(Damage::Missing),
+        io::ErrorKind::UnexpectedEof => Ok(Damage::Malformed("it is cut short")),
+        _ => match Error::of_disk(path, Doing::Read, error) {
+            Error::Disk { source, .. } => Ok(Damage::Unreadable(source.to_string())),
+            denied => Err(denied),
+        },
+    }
+}

@@ -10,9 +10,8 @@ use dataflow::time::Time;
 
 use crate::columns;
 use crate::data_file::{self, FrameEntry, HEADER_BYTES, Opening, TRAILER_BYTES};
-use crate::directory::{Checkpoint, unreadable};
 use crate::disk::Disk;
-use crate::error::{Damage, Error, Finding};
+use crate::error::{Damage, Error, Finding, unreadable};
 use crate::fingerprint::Fingerprint;
 use crate::frame::Frame;
 use crate::manifest::{DataFile, Kind, Manifest, WHOLE_CATALOGUE};
@@ -61,25 +60,25 @@ struct Source {
 }
 
 impl Restorable {
-    pub(crate) fn open(dir: &Path, chain: &[&Checkpoint], disk: &Arc<dyn Disk>) -> Result<Self, Error> {
-        let top = chain[0];
+    pub(crate) fn open(dir: &Path, chain: &[(Time, &[Manifest])], disk: &Arc<dyn Disk>) -> Result<Self, Error> {
+        let (tick, top) = chain[0];
         let mut files = Vec::new();
-        for checkpoint in chain {
-            for file in checkpoint.manifests.iter().flat_map(|manifest| &manifest.files) {
-                let source = Source { disk: Arc::clone(disk), path: dir.join(&file.name), tick: checkpoint.tick };
+        for (tick, manifests) in chain {
+            for file in manifests.iter().flat_map(|manifest| &manifest.files) {
+                let source = Source { disk: Arc::clone(disk), path: dir.join(&file.name), tick: *tick };
                 files.push(File::open(Arc::new(source), file)?);
             }
         }
         let mut positions: Vec<Position> =
-            top.manifests.iter().flat_map(|Manifest { positions, .. }| positions.iter().cloned()).collect();
+            top.iter().flat_map(|Manifest { positions, .. }| positions.iter().cloned()).collect();
         positions.sort();
         Ok(Restorable {
-            tick: top.tick,
-            kind: top.manifests[0].kind,
-            whole_catalogue: top.manifests.iter().all(|manifest| manifest.format >= WHOLE_CATALOGUE),
-            id_key: top.manifests[0].id_key,
+            tick,
+            kind: top[0].kind,
+            whole_catalogue: top.iter().all(|manifest| manifest.format >= WHOLE_CATALOGUE),
+            id_key: top[0].id_key,
             positions,
-            chain: chain.iter().map(|checkpoint| checkpoint.tick).collect(),
+            chain: chain.iter().map(|(tick, _)| *tick).collect(),
             files,
         })
     }

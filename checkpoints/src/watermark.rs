@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::unreadable;
 use crate::disk::{Disk, Held};
-use crate::error::{Damage, Doing, Error, Finding};
+use crate::error::{Damage, Doing, Error, Finding, unreadable};
 use crate::names;
 use crate::sealed;
 

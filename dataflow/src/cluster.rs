@@ -10,6 +10,7 @@
 //! A link that breaks ends the process: a thread panics. All come back together, from the last checkpoint.
 
 pub(crate) mod control;
+pub(crate) mod messages;
 mod reporter;
 
 use std::any::Any;

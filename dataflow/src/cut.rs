@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::feed::{Position, Waker};
+use crate::feed::position::Position;
+use crate::feed::waker::Waker;
 use crate::time::Time;
 
 pub use base::Base;

@@ -18,9 +18,9 @@ use crate::lease::TimestampLease;
 use crate::publish::PublishedSnapshots;
 use crate::rules::Rules;
 use crate::source_status::SourceRegistry;
-use crate::tick_scheduler::{TickPolicy, TickScheduler};
+use crate::tick_scheduler::{Closing, FIRST_TICK, TickPolicy, TickScheduler};
 use crate::time::{ServiceClock, Time};
-use crate::worker_graph::{Closing, FIRST_TICK, WorkerGraph};
+use crate::worker_graph::WorkerGraph;
 use crate::workers;
 
 /// Records moved between two steps of a worker.

@@ -1,44 +1,16 @@
 //! What the worker loop asks of a source: a [`Feed`], polled between two steps, and its [`Position`]s.
 
-use std::sync::Arc;
-use std::thread::Thread;
+pub(crate) mod position;
+pub(crate) mod waker;
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use crate::dictionary::Dictionary;
 use crate::inputs::Inputs;
 use crate::time::Time;
 
-/// Where a reader of a stream would go on: everything before `next` has been fed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Position {
-    /// The stream's name: a topic, a file, a database.
-    pub stream: Arc<str>,
-    /// The partition within the stream; 0 where there is but one.
-    pub partition: i32,
-    /// The offset that is read next.
-    pub next: i64,
-    /// What a later reader can know the stream again by.
-    pub fingerprint: Option<StreamFingerprint>,
-}
-
-impl Position {
-    /// A position in a stream that is never read again by another process, or needs no proof.
-    #[must_use]
-    pub fn new(stream: impl Into<Arc<str>>, partition: i32, next: i64) -> Self {
-        Position { stream: stream.into(), partition, next, fingerprint: None }
-    }
-}
-
-/// A trait of a stream before a position: another stream of the same name, or one that was cut short and written anew,
-/// has another one there. What it stands for is the source's own affair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct StreamFingerprint {
-    /// Where it was taken.
-    pub at: i64,
-    /// What was found there.
-    pub hash: u64,
-}
+pub use position::{Position, StreamFingerprint};
+pub use waker::Waker;
 
 /// What one call of [`Feed::feed`] moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,23 +40,6 @@ pub trait Feed {
 
     /// Adds the positions after everything fed so far to `out`.
     fn positions(&self, out: &mut Vec<Position>);
-}
-
-/// Ends a worker's wait; cheap to clone, callable from any thread.
-#[derive(Clone, Debug)]
-pub struct Waker(Thread);
-
-impl Waker {
-    /// A waker of the calling thread.
-    #[must_use]
-    pub fn of_this_thread() -> Self {
-        Waker(std::thread::current())
-    }
-
-    /// Ends the worker's current or next wait.
-    pub fn wake(&self) {
-        self.0.unpark();
-    }
 }
 
 /// One worker's place in the cluster, from which its feeds are opened.

@@ -21,7 +21,6 @@ pub mod names;
 pub mod product_categories;
 pub mod shape;
 mod shown;
-pub mod wiring;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -42,7 +41,7 @@ pub use best_sellers::{BestSellers, ListId, Seller};
 pub use category_sizes::{CategorySize, CategorySizes};
 pub use change_feed::{ChangeOutlet, Changed};
 pub use history::{History, Viewed};
-pub use index::{Index, List};
+pub use index::{Index, List, Wiring};
 pub use product_categories::ProductCategories;
 
 index::declare_indexes! {
@@ -79,9 +78,9 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
         control.hear_names(names);
     }
     let now = ticks.map(|tick| tick.now);
-    let mut wiring = wiring::Wiring::new(given.tables, now, plan);
+    let mut wiring = Wiring::new(given.tables, now, plan);
     let published = Indexes::make(&mut wiring);
-    let (traces, changes) = wiring::split(published);
+    let (traces, changes) = index::wiring::split(published);
     if let Some(outlet) = &plan.changes {
         change_feed::collect(changes, plan.rules.items_min, outlet.clone());
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 
-use crate::source_status::State;
+use crate::source_status::state::State;
 use crate::time::{Millis, Time};
 
 /// What lists are made of.

@@ -6,11 +6,11 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input, InputSession};
 use timely::dataflow::Scope;
 
-use crate::cluster::control::{PositionsMessage, ProgressMessage, TickMessage};
+use crate::cluster::messages::{PositionsMessage, ProgressMessage, TickMessage};
 use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, Name};
-use crate::feed::Position;
+use crate::feed::position::Position;
 use crate::ids::{ProductKey, UserKey};
 use crate::stamp::Stamp;
 use crate::tables::{self, Collections, Nothing, Pair, Sessions, Stamps, Table, Tables};

@@ -1,5 +1,7 @@
 //! What every source says about itself, for readiness, metrics and the status page. Plain data, any thread.
 
+pub(crate) mod state;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,21 +9,10 @@ use std::sync::{Arc, Mutex};
 use crate::hearing::{Freshness, Hearing, Part};
 use crate::time::Time;
 
+pub use state::State;
+
 /// The name under which a board tells of the other processes of a cluster.
 pub const CLUSTER: &str = "cluster";
-
-/// How a source is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It reads what was there when it started; answers are not complete yet.
-    CatchingUp,
-    /// It has read what there was and follows.
-    Live,
-    /// Something that may pass by itself: it tries again, for ever. Holds the reason.
-    Retrying(String),
-    /// Something that needs a person: this source does not go on. Holds the reason and the mend.
-    Stopped(String),
-}
 
 /// One partition's place and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,13 +21,12 @@ use std::time::Duration;
 use settings::whole;
 
 use crate::cluster::ClusterPlace;
-use crate::cluster::control::{ProgressMessage, TickMessage};
+use crate::cluster::messages::{ProgressMessage, TickMessage};
 use crate::feed::{FeedProgress, Waker};
 use crate::hearing::Hearing;
 use crate::lease::{Extent, TimestampLease};
 use crate::source_status::SourceRegistry;
 use crate::time::{Millis, Time};
-use crate::worker_graph::{Closing, FIRST_TICK};
 
 settings::section! {
     /// The bounds within which ticks adapt.
@@ -46,6 +45,24 @@ settings::section! {
         /// yet.
         batch_max: usize = 250_000, "records", whole(1000, 10_000_000);
     }
+}
+
+/// The tick that is open at the start of an empty graph.
+pub(crate) const FIRST_TICK: Time = 1;
+
+/// How the leader closes a tick; other processes are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Closing {
+    /// For a cut.
+    pub(crate) cut: bool,
+    /// A process whose sources are not live, if there is one.
+    pub(crate) waits_for: Option<usize>,
+    /// Whether all sources had caught up by then.
+    pub(crate) caught_up: bool,
+    /// The first tick whose time says something; 0 before.
+    pub(crate) first: Time,
+    /// By part, up to which time all sources are heard, if one is away.
+    pub(crate) heard: [Option<Time>; 2],
 }
 
 /// What the workers of one process share to keep pace.

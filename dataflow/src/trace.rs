@@ -7,7 +7,6 @@
 
 pub mod appending;
 pub mod arranged;
-pub mod cursor;
 pub(crate) mod handle;
 pub mod merging;
 pub mod shared;

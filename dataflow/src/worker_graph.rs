@@ -5,31 +5,14 @@ use std::sync::Arc;
 use timely::worker::Worker;
 
 use crate::cluster::ClusterControl;
-use crate::cluster::control::{ProgressMessage, TickMessage};
+use crate::cluster::messages::{ProgressMessage, TickMessage};
 use crate::cut::{Cuts, FillLevel};
-use crate::feed::Position;
+use crate::feed::position::Position;
 use crate::graph::{self, Plan};
 use crate::inputs::Inputs;
 use crate::publish::{PublishedSnapshots, Publisher};
+use crate::tick_scheduler::{Closing, FIRST_TICK};
 use crate::time::Time;
-
-/// The tick that is open at the start of an empty graph.
-pub(crate) const FIRST_TICK: Time = 1;
-
-/// How the leader closes a tick; other processes are told.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Closing {
-    /// For a cut.
-    pub(crate) cut: bool,
-    /// A process whose sources are not live, if there is one.
-    pub(crate) waits_for: Option<usize>,
-    /// Whether all sources had caught up by then.
-    pub(crate) caught_up: bool,
-    /// The first tick whose time says something; 0 before.
-    pub(crate) first: Time,
-    /// By part, up to which time all sources are heard, if one is away.
-    pub(crate) heard: [Option<Time>; 2],
-}
 
 /// A worker's inputs and publisher around the graph.
 pub struct WorkerGraph {

@@ -1,6 +1,6 @@
 //! When a worker of another process than the leader's reports: only when the leader would do something else for it.
 
-use super::control::ProgressMessage;
+use super::messages::ProgressMessage;
 use crate::feed::FeedProgress;
 use crate::time::Time;
 

@@ -5,9 +5,8 @@ use std::cmp::Reverse;
 use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, List, Placement, Published};
+use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
-use super::wiring::Wiring;
 use crate::ids::{CategoryKey, ProductKey};
 use crate::ops::first::first;
 use crate::rules::{Deleted, Rules};

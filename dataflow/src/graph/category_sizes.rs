@@ -3,8 +3,7 @@
 use differential_dataflow::operators::CountTotal;
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, Placement, Published};
-use super::wiring::Wiring;
+use super::index::{Index, Placement, Published, Wiring};
 use crate::ids::CategoryKey;
 use crate::tables::Catalogue;
 use crate::trace::arranged::by_self;

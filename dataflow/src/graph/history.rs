@@ -8,9 +8,8 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, List, Placement, Published};
+use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
-use super::wiring::Wiring;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::rules::Deleted;
 use crate::tables;

@@ -3,15 +3,18 @@
 //! From an [`Index`] follow its publishing, compaction and frontier, its size in status and metrics, and reading it as of
 //! a time. From a [`List`] follow also its changes for the change feed, and its rows in exports and answers.
 
+pub(super) mod wiring;
+
 use differential_dataflow::{AsCollection, ExchangeData, VecCollection};
 use timely::dataflow::operators::vec::Broadcast;
 
 use super::Declared;
 use super::shape::{Column, Value};
-use super::wiring::Wiring;
 use crate::ids::ProductKey;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, by_key_in_place};
+
+pub use wiring::Wiring;
 
 /// Which workers hold an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The categories of every product, whole in every worker.
 
-use super::index::{Index, Placement, Published};
-use super::wiring::Wiring;
+use super::index::{Index, Placement, Published, Wiring};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::tables::Catalogue;
 

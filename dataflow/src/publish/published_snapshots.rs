@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 
 use super::Snapshot;
-use crate::feed::Position;
+use crate::feed::position::Position;
 use crate::time::Time;
 
 type Hook = Box<dyn Fn() + Send + Sync>;

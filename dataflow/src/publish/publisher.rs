@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use timely::progress::Antichain;
 
-use super::{PublishedSnapshots, Snapshot, snapshot};
+use super::snapshot::IndexBatches;
+use super::{PublishedSnapshots, Snapshot};
 use crate::cluster::ClusterControl;
 use crate::cut::{Base, Cuts, DeltaLog, Part};
-use crate::feed::Position;
+use crate::feed::position::Position;
 use crate::graph::{self, Index, Indexes};
 use crate::tables::{self, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::ValTrace;
+use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
 
 /// Handles on the published indexes.
@@ -159,7 +160,15 @@ impl Traces {
     }
 
     fn snapshot(&self, upper: Time, since: Time, positions: Arc<[Position]>) -> Snapshot {
-        Snapshot { indexes: self.indexes.map_ref(&mut snapshot::Share), upper, since, positions }
+        Snapshot { indexes: self.indexes.map_ref(&mut ShareBatches), upper, since, positions }
+    }
+}
+
+struct ShareBatches;
+
+impl graph::MapRef<IndexTraces, IndexBatches> for ShareBatches {
+    fn map<I: Index>(&mut self, trace: &ValTrace<I::Key, I::Row, Diff>) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
+        handle::batches(trace)
     }
 }
 

@@ -6,12 +6,10 @@ use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
-use super::publisher::IndexTraces;
-use crate::feed::Position;
+use crate::feed::position::Position;
 use crate::graph::{self, Index, Indexes};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ValBatch, ValTrace};
-use crate::trace::handle;
+use crate::trace::arranged::ValBatch;
 
 /// Batches of the published indexes.
 pub(crate) struct IndexBatches;
@@ -35,20 +33,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot before the first tick has closed.
     pub(crate) fn empty() -> Self {
-        Snapshot { indexes: Indexes::make(&mut Share), upper: 0, since: 0, positions: Arc::new([]) }
+        Snapshot { indexes: Indexes::make(&mut NoBatches), upper: 0, since: 0, positions: Arc::new([]) }
     }
 }
 
-/// Shares the batches of indexes.
-pub(super) struct Share;
+/// No batches of any index.
+struct NoBatches;
 
-impl graph::MapRef<IndexTraces, IndexBatches> for Share {
-    fn map<I: Index>(&mut self, trace: &ValTrace<I::Key, I::Row, Diff>) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
-        handle::batches(trace)
-    }
-}
-
-impl graph::Make<IndexBatches> for Share {
+impl graph::Make<IndexBatches> for NoBatches {
     fn make<I: Index>(&mut self) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
         Vec::new()
     }

@@ -3,6 +3,8 @@
 //! The traits are foreign and so is `Arc`, hence a type of our own. Everything is delegated; what is added is only
 //! that a clone may leave the worker's thread.
 
+pub mod cursor;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use differential_dataflow::trace::{Batch, BatchReader, Builder, Description, Mer
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use super::cursor::SharedCursor;
+use self::cursor::SharedCursor;
 
 /// A batch that any thread may hold and read.
 pub struct Shared<B>(Arc<B>);

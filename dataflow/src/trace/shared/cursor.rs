@@ -2,7 +2,7 @@
 
 use differential_dataflow::trace::cursor::Cursor;
 
-use super::shared::Shared;
+use super::Shared;
 
 /// A cursor over a shared batch. A wrapper, because a cursor names its storage's type.
 pub struct SharedCursor<C>(C);

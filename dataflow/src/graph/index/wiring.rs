@@ -3,10 +3,10 @@
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
 
-use super::buyers;
-use super::change_feed::Changes;
-use super::index::{Index, Published, RowChanges};
-use super::{Family, Indexes, Make, Map, Plan};
+use super::super::buyers;
+use super::super::change_feed::Changes;
+use super::super::{Family, Indexes, Make, Map, MapRef, Plan};
+use super::{Index, Published, RowChanges};
 use crate::ids::ProductKey;
 use crate::publish::IndexTraces;
 use crate::rules::Rules;
@@ -25,7 +25,11 @@ pub struct Wiring<'s> {
 
 impl<'s> Wiring<'s> {
     /// Arranges the tables, and counts buyers; the window's edge follows `now`.
-    pub(super) fn new(collections: Tables<Collections<'s>>, now: StreamVec<'s, Time, Time>, plan: &Plan) -> Self {
+    pub(in crate::graph) fn new(
+        collections: Tables<Collections<'s>>,
+        now: StreamVec<'s, Time, Time>,
+        plan: &Plan,
+    ) -> Self {
         let arrangements = collections.map_ref(&mut ArrangeTables);
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
         let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
@@ -33,32 +37,32 @@ impl<'s> Wiring<'s> {
     }
 
     /// The business numbers.
-    pub(super) fn rules(&self) -> &Rules {
+    pub(in crate::graph) fn rules(&self) -> &Rules {
         &self.rules
     }
 
     /// The rows of a table, in the workers that were given them.
-    pub(super) fn rows<T: Table>(&self) -> VecCollection<'s, Time, tables::Pair<T>, T::Diff> {
+    pub(in crate::graph) fn rows<T: Table>(&self) -> VecCollection<'s, Time, tables::Pair<T>, T::Diff> {
         self.collections.get::<T>().clone()
     }
 
     /// The rows of a table by key, with the worker the key routes to.
-    pub(super) fn by_key<T: Table>(&self) -> ByKey<'s, T::Key, T::Value, T::Diff> {
+    pub(in crate::graph) fn by_key<T: Table>(&self) -> ByKey<'s, T::Key, T::Value, T::Diff> {
         self.arrangements.get::<T>().clone()
     }
 
     /// (product, distinct buyers in the window), with the worker the product routes to.
-    pub(super) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
+    pub(in crate::graph) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
         self.buyers.clone()
     }
 
     /// Whether somebody takes the changes of lists.
-    pub(super) fn changes_wanted(&self) -> bool {
+    pub(in crate::graph) fn changes_wanted(&self) -> bool {
         self.changes_wanted
     }
 
     /// Handles on the base tables.
-    pub(super) fn into_base(self) -> Tables<tables::Traces> {
+    pub(in crate::graph) fn into_base(self) -> Tables<tables::Traces> {
         self.arrangements.map(&mut TableTraces)
     }
 }
@@ -83,7 +87,7 @@ impl<'s> tables::Map<Arrangements<'s>, tables::Traces> for TableTraces {
 }
 
 /// The indexes as they are wired.
-pub(super) struct Wired<'s>(std::marker::PhantomData<&'s ()>);
+pub(in crate::graph) struct Wired<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Wired<'s> {
     type Of<I: Index> = Published<'s, I>;
@@ -96,14 +100,14 @@ impl<'s> Make<Wired<'s>> for Wiring<'s> {
 }
 
 /// Takes handles on the indexes, and the changes of their rows.
-pub(super) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<Changes<'_>>) {
+pub(in crate::graph) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<Changes<'_>>) {
     let changes = wired.map_ref(&mut TakeChanges);
     (wired.map(&mut TakeTraces), changes)
 }
 
 struct TakeChanges;
 
-impl<'s> super::MapRef<Wired<'s>, Changes<'s>> for TakeChanges {
+impl<'s> MapRef<Wired<'s>, Changes<'s>> for TakeChanges {
     fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<RowChanges<'s, I>> {
         index.changes.clone()
     }
