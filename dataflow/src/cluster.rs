@@ -1,7 +1,7 @@
 //! Several processes, one graph: what connects them, and what they tell each other beside rows.
 //!
 //! ```text
-//! process 0: the leader ──marks (tick, cut, end, who is not live)──▶ every worker ─▶ its process's pace and board
+//! process 0: the leader ──marks (tick, cut, end, who is not live)──▶ every worker ─▶ its process's scheduler and registry of sources
 //!            the leader ◀──reports (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```

@@ -43,7 +43,7 @@ pub struct Cut {
 
 /// Where cuts are asked for, and where workers hand their parts in.
 pub struct Cuts {
-    /// Updates a worker's journal may hold.
+    /// Updates a worker's delta log may hold.
     journal_max: usize,
     workers: usize,
     wanted: AtomicBool,
@@ -55,7 +55,7 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// For `workers` workers of this process, whose journals hold at most `journal_max` updates each.
+    /// For `workers` workers of this process, whose delta logs hold at most `journal_max` updates each.
     #[must_use]
     pub fn new(workers: usize, journal_max: usize) -> Self {
         Cuts {

@@ -104,7 +104,7 @@ pub struct Engine {
     registry: Arc<SourceRegistry>,
     cuts: Option<Arc<Cuts>>,
     // Declared, and so dropped, before the guards, which wait for the workers.
-    pace: StopOnDrop,
+    scheduler: StopOnDrop,
     guards: timely::communication::WorkerGuards<()>,
 }
 
@@ -136,7 +136,7 @@ impl Engine {
             cluster.as_ref().map_or(ClusterPlace::alone(settings.workers), |cluster| cluster.place(settings.workers));
         let snapshots = Arc::new(PublishedSnapshots::new(settings.workers));
         let start = settings.restore.as_ref().map_or(FIRST_TICK, |restore| restore.tick + 1);
-        let pace = Arc::new(TickScheduler::new(settings.ticks, place, start, &settings.registry, settings.lease));
+        let scheduler = Arc::new(TickScheduler::new(settings.ticks, place, start, &settings.registry, settings.lease));
         let cuts = settings.journal_max.map(|max| Arc::new(Cuts::new(settings.workers, max)));
         let plan = Plan {
             rules: settings.rules,
@@ -148,7 +148,7 @@ impl Engine {
         let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
             .in_cluster(place.process, place.processes);
         let config = workers::config(settings.workers, settings.idle_merge_effort);
-        let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, pace.clone());
+        let (clock, open_feeds, shared) = (settings.clock, settings.open_feeds, scheduler.clone());
         let (restore, behind_min, registry) = (settings.restore, settings.ticks.behind_min, settings.registry.clone());
         let (builders, threads) = match cluster {
             Some(cluster) => cluster.connect(settings.workers).map_err(|error| StartError(error.to_string()))?,
@@ -183,7 +183,7 @@ impl Engine {
             Loop {
                 worker_graph,
                 feeds,
-                pace: &shared,
+                scheduler: &shared,
                 clock: &*clock,
                 snapshots: &snapshots,
                 cuts,
@@ -195,7 +195,7 @@ impl Engine {
             .run(worker);
         })
         .map_err(StartError)?;
-        Ok(Engine { reader, registry: settings.registry, cuts, pace: StopOnDrop(pace), guards })
+        Ok(Engine { reader, registry: settings.registry, cuts, scheduler: StopOnDrop(scheduler), guards })
     }
 
     /// The read side.
@@ -219,13 +219,13 @@ impl Engine {
     /// How many ticks have been closed since the start.
     #[must_use]
     pub fn tick_counter(&self) -> TickCounter {
-        TickCounter(self.pace.0.clone())
+        TickCounter(self.scheduler.0.clone())
     }
 
     /// Waits until the workers are to end; false when time is up. In a cluster those of process 0 end all others.
     #[must_use]
     pub fn wait_for_the_end(&self, timeout: Duration) -> bool {
-        self.pace.0.wait_stopped(timeout)
+        self.scheduler.0.wait_stopped(timeout)
     }
 
     /// Ends the workers and waits for them: those of all processes, if this is process 0 of a cluster. What was fed and not shown is fed again at the next start.
@@ -233,7 +233,7 @@ impl Engine {
     /// # Errors
     /// When a worker had panicked.
     pub fn stop(self) -> Result<(), WorkerError> {
-        self.pace.0.stop();
+        self.scheduler.0.stop();
         self.guards.join().into_iter().try_for_each(|ended| ended.map_err(WorkerError))
     }
 }
@@ -266,7 +266,7 @@ impl TickCounter {
 struct Loop<'a> {
     worker_graph: WorkerGraph,
     feeds: Vec<Box<dyn Feed>>,
-    pace: &'a TickScheduler,
+    scheduler: &'a TickScheduler,
     clock: &'a dyn ServiceClock,
     snapshots: &'a PublishedSnapshots,
     cuts: Option<&'a Arc<Cuts>>,
@@ -282,7 +282,7 @@ struct Loop<'a> {
 impl Loop<'_> {
     fn run(mut self, worker: &mut Worker) {
         let (mut unnoted, mut airing) = (false, AllocatorTrim::new());
-        while !self.pace.is_stopped() {
+        while !self.scheduler.is_stopped() {
             let fed = self.feed(worker.index());
             unnoted |= fed > 0;
             self.tick(worker.index(), &mut unnoted);
@@ -290,7 +290,7 @@ impl Loop<'_> {
                 worker.step();
             } else {
                 airing.rest();
-                worker.step_or_park(Some(self.pace.patience()));
+                worker.step_or_park(Some(self.scheduler.patience()));
             }
             self.worker_graph.publish();
         }
@@ -299,7 +299,7 @@ impl Loop<'_> {
         let deadline = Instant::now() + LAST_CUT_MAX;
         worker.step();
         while self.worker_graph.is_cutting() && Instant::now() < deadline {
-            worker.step_or_park(Some(self.pace.patience()));
+            worker.step_or_park(Some(self.scheduler.patience()));
             self.worker_graph.publish();
         }
         self.worker_graph.close(worker);
@@ -309,16 +309,16 @@ impl Loop<'_> {
     fn feed(&mut self, index: usize) -> usize {
         let mut all = FeedProgress::default();
         for feed in &mut self.feeds {
-            let budget = self.pace.budget().min(FEED_MAX).saturating_sub(all.records);
+            let budget = self.scheduler.budget().min(FEED_MAX).saturating_sub(all.records);
             let fed = feed.feed(self.worker_graph.inputs(), budget);
             all.records += fed.records;
             all.waiting += fed.waiting;
             all.reached =
                 fed.reached.map_or(all.reached, |time| Some(all.reached.map_or(time, |least| least.min(time))));
         }
-        self.pace.fed(index, all);
+        self.scheduler.fed(index, all);
         if let Some(reporter) = &mut self.reporter {
-            let (fed, is_full) = (self.pace.fed_here(), self.pace.budget() == 0);
+            let (fed, is_full) = (self.scheduler.fed_here(), self.scheduler.budget() == 0);
             let how = (self.registry.is_live(), self.registry.hearing().here());
             if let Some(report) = reporter.after(all, self.worker_graph.tick(), fed, is_full, how) {
                 self.worker_graph.report(report);
@@ -330,32 +330,32 @@ impl Loop<'_> {
     /// Closes the open tick if it is time: the leader by the rules, the others when the leader has.
     fn tick(&mut self, index: usize, unnoted: &mut bool) {
         if index > 0 {
-            let next = self.pace.tick();
+            let next = self.scheduler.tick();
             if next > self.worker_graph.tick() {
                 self.close_tick(next, unnoted, Closing::default());
-                self.cut_at(self.pace.cut());
+                self.cut_at(self.scheduler.cut());
             }
             return;
         }
-        if self.pace.take_ending() {
+        if self.scheduler.take_ending() {
             self.worker_graph.end_all();
         }
         let now = self.clock.now();
-        let Some(next) = self.pace.due(now, self.snapshots.closed()) else { return self.hold() };
+        let Some(next) = self.scheduler.due(now, self.snapshots.closed()) else { return self.hold() };
         if next > self.worker_graph.tick() {
             let cut = self.cuts.is_some_and(|cuts| cuts.take_wanted());
-            let closing = Closing { cut, ..self.pace.closing(next - 1, self.registry) };
+            let closing = Closing { cut, ..self.scheduler.closing(next - 1, self.registry) };
             self.close_tick(next, unnoted, closing);
             if cut {
                 self.cut_at(next - 1);
             }
-            self.pace.open(next, now, cut);
+            self.scheduler.open(next, now, cut);
         }
     }
 
     /// Where a tick waits for the lease, the others are told so now and then: nobody is frozen.
     fn hold(&mut self) {
-        if self.pace.is_refused() && self.held.elapsed() >= HELD_TOLD_EVERY {
+        if self.scheduler.is_refused() && self.held.elapsed() >= HELD_TOLD_EVERY {
             self.held = Instant::now();
             self.worker_graph.hold_all();
         }

@@ -70,12 +70,12 @@ pub struct Plan {
 pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
     let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());
-    let mut ticks = given.marks.inner.map(|(mark, _, _)| mark).broadcast();
+    let mut ticks = given.tick_messages.inner.map(|(mark, _, _)| mark).broadcast();
     if let (Some(control), Some(streams)) = (control, given.control) {
         ticks = control.follow(ticks);
-        control.hear_reports(streams.reports);
-        control.hear_positions(streams.positions);
-        control.hear_names(names);
+        control.receive_reports(streams.reports);
+        control.receive_positions(streams.positions);
+        control.receive_names(names);
     }
     let now = ticks.map(|tick| tick.now);
     let mut wiring = Wiring::new(given.tables, now, plan);

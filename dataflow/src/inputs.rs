@@ -21,7 +21,7 @@ pub struct Inputs {
     dictionary: Arc<Dictionary>,
     tables: Tables<Sessions>,
     names: InputSession<Time, Name, Diff>,
-    marks: InputSession<Time, TickMessage, Diff>,
+    tick_messages: InputSession<Time, TickMessage, Diff>,
     control: Option<ControlInputs>,
     delta_log: Option<DeltaLogWriter>,
 }
@@ -37,7 +37,7 @@ struct ControlInputs {
 pub(crate) struct InputStreams<'s> {
     pub(crate) tables: Tables<Collections<'s>>,
     pub(crate) names: VecCollection<'s, Time, Name, Diff>,
-    pub(crate) marks: VecCollection<'s, Time, TickMessage, Diff>,
+    pub(crate) tick_messages: VecCollection<'s, Time, TickMessage, Diff>,
     /// Only where there are other processes.
     pub(crate) control: Option<ControlStreams<'s>>,
 }
@@ -58,17 +58,17 @@ impl Inputs {
         let mut tables_in = Tables::make(&mut NewSessions);
         let tables = tables_in.map_mut(&mut IntoScope(scope));
         let (names_in, names) = scope.new_collection();
-        let (marks_in, marks) = scope.new_collection();
+        let (marks_in, tick_messages) = scope.new_collection();
         let (control_in, control) = in_cluster.then(|| control(scope)).unzip();
         let inputs = Inputs {
             dictionary,
             tables: tables_in,
             names: names_in,
-            marks: marks_in,
+            tick_messages: marks_in,
             control: control_in,
             delta_log: None,
         };
-        (inputs, InputStreams { tables, names, marks, control })
+        (inputs, InputStreams { tables, names, tick_messages, control })
     }
 
     /// From ids to keys.
@@ -80,14 +80,14 @@ impl Inputs {
     /// The tick that is open: whatever is given now becomes visible when it closes.
     #[must_use]
     pub fn tick(&self) -> Time {
-        *self.marks.time()
+        *self.tick_messages.time()
     }
 
     /// Adds a difference to a row of a table: copies of the row, or for stamps the latest view or removal.
     pub fn update<T: Table>(&mut self, row: impl Into<Pair<T>>, diff: T::Diff) {
         let row = row.into();
         if let Some(delta_log) = &mut self.delta_log {
-            delta_log.note::<T>(row, *self.marks.time(), diff);
+            delta_log.note::<T>(row, *self.tick_messages.time(), diff);
         }
         self.tables.get_mut::<T>().update(row, diff);
     }
@@ -117,15 +117,15 @@ impl Inputs {
         self.delta_log.as_mut()?.cut(tick)
     }
 
-    /// Moves the window's edge to `mark.now` when the open tick closes, which has other processes close theirs.
+    /// Moves the window's edge to `message.now` when the open tick closes, which has other processes close theirs.
     /// One worker of the cluster calls this.
-    pub(crate) fn mark(&mut self, mark: TickMessage) {
-        self.marks.update(mark, 1);
+    pub(crate) fn send_tick_message(&mut self, message: TickMessage) {
+        self.tick_messages.update(message, 1);
     }
 
     /// Passes marks on before the open tick closes.
-    pub(crate) fn flush_marks(&mut self) {
-        self.marks.flush();
+    pub(crate) fn flush_tick_messages(&mut self) {
+        self.tick_messages.flush();
     }
 
     /// Reports to the leader, which is in another process, how this worker's sources are doing.
@@ -155,7 +155,7 @@ impl Inputs {
     pub(crate) fn advance_to(&mut self, tick: Time) {
         self.tables.map_mut(&mut AdvanceTo(tick));
         self.names.advance_to(tick);
-        self.marks.advance_to(tick);
+        self.tick_messages.advance_to(tick);
         if let Some(control) = &mut self.control {
             control.reports.advance_to(tick);
             control.positions.advance_to(tick);
@@ -167,7 +167,7 @@ impl Inputs {
     pub(crate) fn flush(&mut self) {
         self.tables.map_mut(&mut Flush);
         self.names.flush();
-        self.marks.flush();
+        self.tick_messages.flush();
         if let Some(control) = &mut self.control {
             control.reports.flush();
             control.positions.flush();

@@ -11,7 +11,7 @@ use crate::time::Time;
 
 pub use state::State;
 
-/// The name under which a board tells of the other processes of a cluster.
+/// The name under which a registry tells of the other processes of a cluster.
 pub const CLUSTER: &str = "cluster";
 
 /// One partition's place and end.

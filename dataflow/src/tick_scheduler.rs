@@ -71,7 +71,7 @@ pub(crate) struct TickScheduler {
     place: ClusterPlace,
     /// Records this process may feed into one tick.
     share: usize,
-    /// The tick that is open; the board dates by it what sources say.
+    /// The tick that is open; the registry of sources dates by it what sources say.
     tick: Arc<AtomicU64>,
     /// When that tick was opened, by the service clock.
     opened_at: AtomicU64,
@@ -197,7 +197,7 @@ impl TickScheduler {
     }
 
     /// For the leader: a worker of another process told this of a tick.
-    pub(crate) fn reported(&self, report: ProgressMessage, tick: Time) {
+    pub(crate) fn apply_report(&self, report: ProgressMessage, tick: Time) {
         self.waiting[report.worker].store(report.waiting, Ordering::Relaxed);
         self.reached[report.worker].store(report.reached.unwrap_or(LIVE), Ordering::Relaxed);
         self.live[report.worker].store(report.live, Ordering::Relaxed);
@@ -211,7 +211,7 @@ impl TickScheduler {
     }
 
     /// For the workers of other processes than the leader's: the leader has closed a tick. For all: it is the end.
-    pub(crate) fn marked(&self, mark: TickMessage) {
+    pub(crate) fn apply(&self, mark: TickMessage) {
         if mark.end {
             return self.stop_here();
         }

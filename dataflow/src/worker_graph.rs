@@ -29,7 +29,7 @@ impl WorkerGraph {
         WorkerGraph::talking(worker, plan, snapshots, None)
     }
 
-    /// The same in a cluster; `talk` is with the other processes.
+    /// The same in a cluster; `control` is with the other processes.
     pub(crate) fn talking(
         worker: &mut Worker,
         plan: &Plan,
@@ -66,8 +66,9 @@ impl WorkerGraph {
     pub(crate) fn close_tick(&mut self, tick: Time, closing: Closing) {
         if self.leads {
             let Closing { cut, waits_for, caught_up, first, heard } = closing;
-            let mark = TickMessage { now: tick - 1, cut, end: false, held: false, waits_for, caught_up, first, heard };
-            self.inputs.mark(mark);
+            let message =
+                TickMessage { now: tick - 1, cut, end: false, held: false, waits_for, caught_up, first, heard };
+            self.inputs.send_tick_message(message);
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
@@ -87,8 +88,8 @@ impl WorkerGraph {
     fn tell_all(&mut self, end: bool, held: bool) {
         let now = self.tick() - 1;
         let Closing { cut, waits_for, caught_up, first, heard } = Closing::default();
-        self.inputs.mark(TickMessage { now, cut, end, held, waits_for, caught_up, first, heard });
-        self.inputs.flush_marks();
+        self.inputs.send_tick_message(TickMessage { now, cut, end, held, waits_for, caught_up, first, heard });
+        self.inputs.flush_tick_messages();
     }
 
     /// Tells the leader, which is in another process, how this worker's sources are doing.

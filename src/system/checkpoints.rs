@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start:  store ─▶ newest that verifies ─▶ names, rows, positions ─▶ sources and workers go on from its tick
-//! then:   every so often: cut ─▶ rows of the journals, or all of them ─▶ store (durable) ─▶ sources may forget
+//! then:   every so often: cut ─▶ rows of the delta logs, or all of them ─▶ store (durable) ─▶ sources may forget
 //! ```
 //! A checkpoint holds what came since the one before, as long as the workers could note it and all that is to be read
 //! at a start stays within twice what is held; otherwise it holds everything. So its cost follows what has changed.

@@ -35,7 +35,7 @@ pub(super) fn open(config: &Config, registry: &Arc<SourceRegistry>) -> anyhow::R
     Ok(Arc::new(NoLog))
 }
 
-/// Tells the board how a sink is doing.
+/// Tells the registry of sources how a sink is doing.
 pub(super) fn report(registry: &Arc<SourceRegistry>, sink: &'static str) -> Report {
     let registry = registry.source(sink);
     Arc::new(move |state| registry.state(0, state))

@@ -1,5 +1,5 @@
 //! Cuts of the real engine while it is fed: each holds exactly what was given up to its tick, by its base and by its
-//! journals, and an engine of any number of workers that starts from it shows the oracle's lists as of that tick.
+//! delta logs, and an engine of any number of workers that starts from it shows the oracle's lists as of that tick.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

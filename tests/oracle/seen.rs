@@ -42,7 +42,7 @@ pub(crate) fn look(reader: &IndexReader, world: &World) -> Vec<Sample> {
     samples
 }
 
-/// A user's two lists and the lists the worker of that user holds, from one glance.
+/// A user's two lists and the lists the worker of that user holds, from one view.
 pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
     let view = reader.view(user);
     let mut rows: Vec<(Viewed, Diff)> = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     samples.push(Sample { as_of, seen: Seen::Selling(view.selling_categories()) });
 }
 
-/// What every worker holds, from one glance.
+/// What every worker holds, from one view.
 pub(crate) fn look_at_lists(view: &ReadView<'_>, world: &World, samples: &mut Vec<Sample>) {
     let as_of = view.as_of();
     let mut see = |seen| samples.push(Sample { as_of, seen });

@@ -24,7 +24,7 @@ fn away(process: usize) -> State {
 /// One worker's ears.
 #[derive(Clone)]
 pub(crate) struct ClusterControl {
-    pace: Arc<TickScheduler>,
+    scheduler: Arc<TickScheduler>,
     place: ClusterPlace,
     /// Where this process says how the others are doing.
     others: Arc<SourceStatus>,
@@ -35,16 +35,25 @@ pub(crate) struct ClusterControl {
 }
 
 impl ClusterControl {
-    pub(crate) fn new(pace: Arc<TickScheduler>, place: ClusterPlace, registry: &SourceRegistry) -> Self {
-        ClusterControl { pace, place, others: registry.source(CLUSTER), probe: Handle::new(), positions: Rc::default() }
+    pub(crate) fn new(scheduler: Arc<TickScheduler>, place: ClusterPlace, registry: &SourceRegistry) -> Self {
+        ClusterControl {
+            scheduler,
+            place,
+            others: registry.source(CLUSTER),
+            probe: Handle::new(),
+            positions: Rc::default(),
+        }
     }
 
-    /// Lets this process's pace follow the leader's marks, as they come, and its board tell what they say of the others.
-    pub(crate) fn follow<'s>(&self, marks: StreamVec<'s, Time, TickMessage>) -> StreamVec<'s, Time, TickMessage> {
-        let (pace, others, own) = (self.pace.clone(), self.others.clone(), self.place.process);
+    /// Lets this process's scheduler follow the leader's marks, as they come, and its registry tell what they say of the others.
+    pub(crate) fn follow<'s>(
+        &self,
+        tick_messages: StreamVec<'s, Time, TickMessage>,
+    ) -> StreamVec<'s, Time, TickMessage> {
+        let (scheduler, others, own) = (self.scheduler.clone(), self.others.clone(), self.place.process);
         let mut told = None;
-        marks.inspect(move |mark| {
-            pace.marked(*mark);
+        tick_messages.inspect(move |mark| {
+            scheduler.apply(*mark);
             // What is the matter here, this process says itself.
             let waits_for = mark.waits_for.filter(|process| *process != own);
             if told != Some(waits_for) && !mark.end {
@@ -55,15 +64,15 @@ impl ClusterControl {
     }
 
     /// Lets the leader hear all reports, as they come.
-    pub(crate) fn hear_reports(&self, reports: VecCollection<'_, Time, ProgressMessage, Diff>) {
-        let pace = self.pace.clone();
+    pub(crate) fn receive_reports(&self, reports: VecCollection<'_, Time, ProgressMessage, Diff>) {
+        let scheduler = self.scheduler.clone();
         // An exchange that stands at an input holds data back until the input's time moves: reports are not to wait.
         let reports = reports.inner.map(|(report, tick, _)| (report, tick));
-        reports.exchange(|_| 0).inspect(move |(report, tick)| pace.reported(*report, *tick));
+        reports.exchange(|_| 0).inspect(move |(report, tick)| scheduler.apply_report(*report, *tick));
     }
 
     /// Lets one worker of every other process hear where sources are.
-    pub(crate) fn hear_positions(&self, positions: VecCollection<'_, Time, PositionsMessage, Diff>) {
+    pub(crate) fn receive_positions(&self, positions: VecCollection<'_, Time, PositionsMessage, Diff>) {
         let (ClusterPlace { workers, process, processes }, heard) = (self.place, self.positions.clone());
         let others = move |(positions, tick, _): (PositionsMessage, Time, Diff)| {
             let others = (0..processes).filter(move |other| *other != process);
@@ -79,7 +88,7 @@ impl ClusterControl {
     }
 
     /// Counts names as heard only when they have come.
-    pub(crate) fn hear_names(&self, names: StreamVec<'_, Time, (Name, Time, Diff)>) {
+    pub(crate) fn receive_names(&self, names: StreamVec<'_, Time, (Name, Time, Diff)>) {
         names.probe_with(&self.probe);
     }
 

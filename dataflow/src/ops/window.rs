@@ -70,7 +70,7 @@ pub fn buyers_in_window<'s>(
             move |_, _| {
                 let mut rounds: BTreeMap<Time, (Capability<Time>, Round)> = BTreeMap::new();
                 let mut window = Window::new(window_ms, late);
-                move |(lines, line_frontier), (marks, mark_frontier), output| {
+                move |(lines, line_frontier), (tick_messages, mark_frontier), output| {
                     lines.for_each(|capability, data| {
                         for (line, time, diff) in data.drain(..) {
                             let round =
@@ -78,7 +78,7 @@ pub fn buyers_in_window<'s>(
                             round.1.lines.push((line, diff));
                         }
                     });
-                    marks.for_each(|capability, data| {
+                    tick_messages.for_each(|capability, data| {
                         let time = *capability.time();
                         let round =
                             rounds.entry(time).or_insert_with(|| (capability.delayed(&time, 0), Round::default()));

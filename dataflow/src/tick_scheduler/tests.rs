@@ -4,17 +4,17 @@ use super::*;
 use crate::hearing::Part;
 use crate::source_status::State;
 
-fn pace() -> TickScheduler {
-    let pace = TickScheduler::new(
+fn scheduler() -> TickScheduler {
+    let scheduler = TickScheduler::new(
         TickPolicy { batch_max: 100, behind_min: 50, ..TickPolicy::default() },
         ClusterPlace::alone(1),
         0,
         &SourceRegistry::default(),
         None,
     );
-    pace.fed(0, FeedProgress::default());
-    pace.open(1000, 1000, false);
-    pace
+    scheduler.fed(0, FeedProgress::default());
+    scheduler.open(1000, 1000, false);
+    scheduler
 }
 
 fn fed(records: usize, waiting: usize) -> FeedProgress {
@@ -23,51 +23,55 @@ fn fed(records: usize, waiting: usize) -> FeedProgress {
 
 #[test]
 fn a_tick_closes_when_there_is_something_to_show_and_the_last_one_is_shown() {
-    let pace = pace();
-    assert_eq!(pace.due(1001, 1000), None, "nothing was fed");
-    pace.fed(0, fed(1, 0));
-    assert_eq!(pace.due(1001, 1000), Some(1001));
-    assert_eq!(pace.due(1001, 999), None, "the tick before is not shown yet");
-    assert_eq!(pace.due(1000, 1000), None, "time has not moved");
+    let scheduler = scheduler();
+    assert_eq!(scheduler.due(1001, 1000), None, "nothing was fed");
+    scheduler.fed(0, fed(1, 0));
+    assert_eq!(scheduler.due(1001, 1000), Some(1001));
+    assert_eq!(scheduler.due(1001, 999), None, "the tick before is not shown yet");
+    assert_eq!(scheduler.due(1000, 1000), None, "time has not moved");
 }
 
 #[test]
 fn silence_closes_a_tick_too() {
-    assert_eq!(pace().due(1099, 1000), None);
-    assert_eq!(pace().due(1100, 1000), Some(1100));
+    assert_eq!(scheduler().due(1099, 1000), None);
+    assert_eq!(scheduler().due(1100, 1000), Some(1100));
 }
 
 #[test]
 fn far_behind_ticks_grow_up_to_their_bounds() {
-    let pace = pace();
-    pace.fed(0, fed(10, 50));
-    assert_eq!(pace.due(1500, 1000), None);
-    assert_eq!(pace.due(2000, 1000), Some(2000), "the longest tick");
-    pace.fed(0, fed(90, 50));
-    assert_eq!(pace.due(1001, 1000), Some(1001), "the largest tick");
-    assert_eq!(pace.budget(), 0);
+    let scheduler = scheduler();
+    scheduler.fed(0, fed(10, 50));
+    assert_eq!(scheduler.due(1500, 1000), None);
+    assert_eq!(scheduler.due(2000, 1000), Some(2000), "the longest tick");
+    scheduler.fed(0, fed(90, 50));
+    assert_eq!(scheduler.due(1001, 1000), Some(1001), "the largest tick");
+    assert_eq!(scheduler.budget(), 0);
 }
 
 #[test]
 fn while_catching_up_ticks_are_dated_by_the_slowest_source() {
-    let pace = TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(2), 0, &SourceRegistry::default(), None);
-    pace.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(500) });
-    assert_eq!(pace.due(9000, 0), Some(1), "the other worker has not been asked yet");
-    pace.fed(1, FeedProgress { records: 1, waiting: 0, reached: Some(700) });
-    assert_eq!(pace.due(9000, 0), Some(500));
-    pace.open(500, 9000, false);
-    pace.fed(0, fed(1, 0));
-    assert_eq!(pace.due(9000, 500), None, "not twice at one moment");
-    assert_eq!(pace.due(9001, 500), Some(700));
-    pace.open(700, 9001, false);
-    pace.fed(1, FeedProgress { records: 1, waiting: 0, reached: Some(600) });
-    assert_eq!(pace.due(9002, 700), Some(701), "time goes on, though one record be older than another");
-    assert!(!pace.has_caught_up(9002));
-    pace.fed(1, fed(1, 0));
-    assert_eq!(pace.due(9002, 700), Some(9002));
-    pace.fed(1, FeedProgress { records: 0, waiting: 0, reached: Some(FeedProgress::UNDATED) });
-    assert_eq!(pace.due(9003, 700), Some(9003));
-    assert!(pace.has_caught_up(700) && !pace.has_caught_up(699), "what is fed into the open tick belongs to it");
+    let scheduler =
+        TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(2), 0, &SourceRegistry::default(), None);
+    scheduler.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(500) });
+    assert_eq!(scheduler.due(9000, 0), Some(1), "the other worker has not been asked yet");
+    scheduler.fed(1, FeedProgress { records: 1, waiting: 0, reached: Some(700) });
+    assert_eq!(scheduler.due(9000, 0), Some(500));
+    scheduler.open(500, 9000, false);
+    scheduler.fed(0, fed(1, 0));
+    assert_eq!(scheduler.due(9000, 500), None, "not twice at one moment");
+    assert_eq!(scheduler.due(9001, 500), Some(700));
+    scheduler.open(700, 9001, false);
+    scheduler.fed(1, FeedProgress { records: 1, waiting: 0, reached: Some(600) });
+    assert_eq!(scheduler.due(9002, 700), Some(701), "time goes on, though one record be older than another");
+    assert!(!scheduler.has_caught_up(9002));
+    scheduler.fed(1, fed(1, 0));
+    assert_eq!(scheduler.due(9002, 700), Some(9002));
+    scheduler.fed(1, FeedProgress { records: 0, waiting: 0, reached: Some(FeedProgress::UNDATED) });
+    assert_eq!(scheduler.due(9003, 700), Some(9003));
+    assert!(
+        scheduler.has_caught_up(700) && !scheduler.has_caught_up(699),
+        "what is fed into the open tick belongs to it"
+    );
 }
 
 #[test]
@@ -82,20 +86,20 @@ fn nothing_shows_that_the_lease_does_not_cover() {
     }
 
     let lease = Arc::new(Until(AtomicU64::new(500), AtomicBool::new(true)));
-    let pace = TickScheduler::new(
+    let scheduler = TickScheduler::new(
         TickPolicy::default(),
         ClusterPlace::alone(1),
         0,
         &SourceRegistry::default(),
         Some(lease.clone()),
     );
-    pace.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(400) });
-    assert_eq!(pace.due(9000, 0), Some(400));
+    scheduler.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(400) });
+    assert_eq!(scheduler.due(9000, 0), Some(400));
     assert!(!lease.1.load(Ordering::Relaxed), "the source is catching up");
-    pace.fed(0, fed(1, 0));
-    assert_eq!(pace.due(9000, 0), None);
+    scheduler.fed(0, fed(1, 0));
+    assert_eq!(scheduler.due(9000, 0), None);
     lease.0.store(9000, Ordering::Relaxed);
-    assert_eq!(pace.due(9000, 0), Some(9000));
+    assert_eq!(scheduler.due(9000, 0), Some(9000));
     assert!(lease.1.load(Ordering::Relaxed));
 }
 
@@ -115,12 +119,12 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
     assert_eq!(leading.waits_for(&registry), Some(0));
     registry.source("database").state(0, State::Live);
     assert_eq!(leading.waits_for(&registry), Some(1), "it has not been heard of yet");
-    leading.reported(report(3, 0), 999);
+    leading.apply_report(report(3, 0), 999);
     assert_eq!(leading.waits_for(&registry), None);
     assert_eq!(leading.due(1001, 1000), None, "that shows with the tick before");
-    leading.reported(report(3, 0), 1000);
+    leading.apply_report(report(3, 0), 1000);
     assert_eq!(leading.due(1001, 1000), Some(1001));
-    leading.reported(report(50, 70), 1000);
+    leading.apply_report(report(50, 70), 1000);
     assert_eq!(leading.waits_for(&registry), Some(1));
     assert_eq!(leading.due(1001, 1000), Some(1001), "the other process may feed no more into this tick");
     following.fed(1, fed(50, 70));
@@ -136,36 +140,36 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
         first: 900,
         heard,
     };
-    following.marked(mark);
+    following.apply(mark);
     assert!(!following.has_caught_up(1000));
-    following.marked(mark);
+    following.apply(mark);
     assert_eq!((following.tick(), following.cut(), following.ticks(), following.budget()), (1001, 1000, 1, 50));
     for process in [&leading, &following] {
-        process.marked(TickMessage { now: 1000, held: true, ..mark });
+        process.apply(TickMessage { now: 1000, held: true, ..mark });
         assert_eq!(process.held(), 1, "the leader waits, and is well");
     }
     assert_eq!(following.tick(), 1001);
     leading.stop();
     assert!(leading.take_ending() && !leading.is_stopped(), "all processes are told first");
     let end = TickMessage { end: true, ..mark };
-    leading.marked(end);
-    following.marked(end);
+    leading.apply(end);
+    following.apply(end);
     assert!(leading.is_stopped() && following.wait_stopped(Duration::ZERO));
 }
 
 #[test]
 fn the_first_time_that_says_something_is_the_first_that_is_told() {
     let registry = SourceRegistry::default();
-    let pace = TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(1), 1, &registry, None);
+    let scheduler = TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(1), 1, &registry, None);
     let as_of = |tick| registry.freshness().as_of(tick, &Part::ALL);
-    pace.fed(0, FeedProgress { records: 0, waiting: 0, reached: Some(0) });
-    assert_eq!(pace.due(9000, 1), Some(2), "nothing is known yet");
-    assert_eq!(pace.closing(1, &registry).first, 0);
-    pace.open(2, 9000, false);
+    scheduler.fed(0, FeedProgress { records: 0, waiting: 0, reached: Some(0) });
+    assert_eq!(scheduler.due(9000, 1), Some(2), "nothing is known yet");
+    assert_eq!(scheduler.closing(1, &registry).first, 0);
+    scheduler.open(2, 9000, false);
     assert_eq!(as_of(1), None);
-    pace.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(700) });
-    assert_eq!(pace.due(9001, 2), Some(700));
-    assert_eq!(pace.closing(699, &registry).first, 699);
+    scheduler.fed(0, FeedProgress { records: 1, waiting: 0, reached: Some(700) });
+    assert_eq!(scheduler.due(9001, 2), Some(700));
+    assert_eq!(scheduler.closing(699, &registry).first, 699);
     assert_eq!((as_of(1), as_of(699)), (None, Some(699)));
     let restored = SourceRegistry::default();
     TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(1), 500, &restored, None);
@@ -182,20 +186,20 @@ fn what_another_process_does_not_hear_ages_here_too() {
     });
     leading.fed(0, fed(0, 0));
     let report = |heard| ProgressMessage { worker: 1, fed: 0, waiting: 0, reached: None, live: false, heard };
-    leading.reported(report([false, true]), 500);
+    leading.apply_report(report([false, true]), 500);
     leading.open(1000, 1000, false);
     let closing = leading.closing(1000, &boards[0]);
     assert_eq!(closing.heard, [Some(1000), None]);
     let Closing { cut, waits_for, caught_up, first, heard } = closing;
-    following.marked(TickMessage { now: 1000, cut, end: false, held: false, waits_for, caught_up, first, heard });
+    following.apply(TickMessage { now: 1000, cut, end: false, held: false, waits_for, caught_up, first, heard });
     for registry in &boards {
         let shown = registry.freshness();
         assert_eq!((shown.as_of(1000, &[Part::Views]), shown.as_of(1000, &[Part::Shop])), (Some(1000), Some(1000)));
         assert_eq!(shown.missing(&[Part::Views]).map(|names| &**names), Some("topics"));
     }
-    leading.reported(report([true, true]), 1000);
+    leading.apply_report(report([true, true]), 1000);
     leading.open(2000, 2000, false);
     let heard = leading.closing(2000, &boards[0]).heard;
-    following.marked(TickMessage { now: 2000, cut, end: false, held: false, waits_for, caught_up, first, heard });
+    following.apply(TickMessage { now: 2000, cut, end: false, held: false, waits_for, caught_up, first, heard });
     assert!(boards.iter().all(|registry| registry.freshness().is_whole(2000)));
 }
