@@ -1,6 +1,7 @@
 //! The endpoints, one file each, and the table of them.
 
 pub(crate) mod best_sellers;
+pub(crate) mod categories;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -17,12 +18,13 @@ pub(crate) mod stream;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 17] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
     &best_sellers::IN_GENERAL,
     &best_sellers::OF_CATEGORY,
+    &categories::ENDPOINT,
     &legacy::HISTORY,
     &legacy::RECOMMENDATIONS,
     &events::ENDPOINT,

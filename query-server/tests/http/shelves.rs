@@ -60,6 +60,27 @@ fn recommendations_come_from_the_categories_of_the_history() {
 }
 
 #[test]
+fn categories_are_listed_with_their_sizes_largest_first() {
+    let shop = Shop::open();
+    let empty = shop.get("/v1/categories").json();
+    assert_eq!((&empty["categories"], &empty["total"]), (&json!([]), &json!(0)));
+    let in_two = [product("kettle", "pots"), product("kettle", "tea")];
+    shop.happened(
+        [product("oolong", "tea"), product("sencha", "tea"), product("oolong", "tea")].into_iter().chain(in_two),
+    );
+    let answer = shop.get("/v1/categories");
+    let as_of = answer.json()["as_of"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer.text(),
+        format!(
+            "{{\"categories\":[{{\"category\":\"tea\",\"products\":3}},{{\"category\":\"pots\",\"products\":1}}],\
+             \"total\":2,\"as_of\":\"{as_of}\"}}"
+        )
+    );
+    assert_eq!(shop.get("/v1/categories?limit=3").status, 400);
+}
+
+#[test]
 fn best_sellers_in_general_and_of_a_category() {
     let shop = Shop::open();
     shop.happened([product("oolong", "green & tea"), product("new", "empty")]);
