@@ -1,4 +1,4 @@
-//! Between the server and the log: checks events by the shapes the sources read, and appends them under their user.
+//! From the server to the log: checks events as the sources decode them, and appends them under their user's id.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 use crate::clock::LaterClock;
 
-/// Writes what the server takes in to a log that the sources read.
+/// Writes events that the server has accepted to a log that the sources read.
 pub struct LogEventWriter {
     log: Arc<dyn EventLog>,
-    /// What stated times are held against. Of the two the wall clock dates records.
+    /// The bounds of stated times are around the later of the two clocks. The wall clock dates records.
     clock: LaterClock,
     /// Makes ids of removals unique: the time of the start, and how many there were since.
     started: Millis,
@@ -24,8 +24,8 @@ pub struct LogEventWriter {
 }
 
 impl LogEventWriter {
-    /// An intake into `log`. The service clock dates events that carry no time of their own, though not ahead of the wall
-    /// clock, which dates the records and by which those are judged that do: whoever reads them would refuse what was taken.
+    /// A writer to `log`. The service clock dates events that state no time, but not ahead of the wall clock: that dates the
+    /// records, and stated times are judged by it. So no accepted event is refused when its record is read.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, clock: LaterClock) -> Self {
         let started = clock.service();
@@ -40,7 +40,7 @@ impl LogEventWriter {
     /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
     /// on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), InvalidEvent> {
-        // Where the wall clock was set back the service clock is ahead of it, and of the record.
+        // If the wall clock was set back, the service clock is ahead of it, and of the record.
         let now = self.clock.service().min(self.clock.wall());
         let decoded = self.decode(event).map_err(refused)?;
         let stream = if decoded.kind == EventKind::Removal { Stream::Removals } else { Stream::Views };
@@ -54,7 +54,7 @@ impl LogEventWriter {
         Ok((stream, record))
     }
 
-    /// What is too long to be read or written once it is a record is found before anything is written.
+    /// Refuses an event whose record would be too long to read or write, before anything is written.
     fn check_size(&self, record: &Record) -> Result<(), InvalidEvent> {
         let (payload, record) = (record.payload.len(), record.key.len() + record.payload.len());
         let too_long = |what: &str, bytes, most| {
@@ -69,16 +69,16 @@ impl LogEventWriter {
     }
 
     async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, WriteError> {
-        let (mut views, mut removals) = (Batch::default(), Batch::default());
+        let (mut views, mut removals) = (StreamBatch::default(), StreamBatch::default());
         for (index, event) in events.iter().enumerate() {
-            // It was checked; what makes it wrong since is the time that has passed, or what a record adds to it.
+            // It was checked before; it can be wrong now because time has passed, or because of the bytes that a record adds.
             let (stream, record) = self.record(event).map_err(|event| WriteError::Malformed { index, event })?;
             let batch = if stream == Stream::Removals { &mut removals } else { &mut views };
             batch.records.push(record);
             batch.places.push(index);
         }
         let mut positions = Vec::new();
-        for (stream, Batch { records, places }) in [(Stream::Views, views), (Stream::Removals, removals)] {
+        for (stream, StreamBatch { records, places }) in [(Stream::Views, views), (Stream::Removals, removals)] {
             if !records.is_empty() {
                 let wrote_before = !positions.is_empty();
                 let appended = self.log.append(stream, records).await;
@@ -91,7 +91,7 @@ impl LogEventWriter {
 
 /// One stream's records, and the place of each event in its request.
 #[derive(Default)]
-struct Batch {
+struct StreamBatch {
     records: Vec<Record>,
     places: Vec<usize>,
 }

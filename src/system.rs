@@ -28,7 +28,7 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use query_server::{App, EventWriter, Floor, Running, Shutdown};
 use sinks::changes::Changes;
-use sinks::dead_letters::DeadLetters;
+use sinks::dead_letters::DeadLetterWriter;
 
 use self::checkpoints::{Acknowledge, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
@@ -49,7 +49,7 @@ pub struct System {
     shutdown: Shutdown,
     engine: Engine,
     event_writer: Arc<dyn EventWriter>,
-    letters: DeadLetters,
+    letters: DeadLetterWriter,
     changes: Option<Changes>,
     keeper: Option<Keeper>,
     /// Whether another process says when the workers end.

@@ -9,6 +9,7 @@
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
 mod allocator_trim;
+pub mod backoff;
 pub mod cluster;
 pub mod cut;
 mod declare;

@@ -5,7 +5,7 @@
 //! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ HistoryChange ─▶ Inputs
 //!                                └── Malformed ──────────────────────────┴── Collision ──┴─▶ DeadLetter
 //! ```
-//! Two shapes are read, both on every stream. The field that names the event tells them apart:
+//! Two shapes are read, both on every stream. The field that names the event distinguishes them:
 //! - `{"event":"ProductView","messageid":…,"userid":…,"properties":{"productid":…},"timestamp":…}`, where `event` may also
 //!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`;
 //! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,

@@ -21,7 +21,7 @@ pub struct RecordTime {
 
 impl RecordTime {
     /// From a number that should be milliseconds since the epoch. Some connectors write seconds, microseconds or nanoseconds
-    /// in their place: the unit is told by the size. Zero and negative numbers stand for no time.
+    /// in their place: the size shows the unit. Zero and negative numbers stand for no time.
     #[must_use]
     pub fn of(number: i64) -> Option<RecordTime> {
         let number = u64::try_from(number).ok().filter(|number| *number > 0)?;

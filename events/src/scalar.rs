@@ -1,4 +1,4 @@
-//! One JSON value as far as events need it: scalars are read, nested values are only told apart from them.
+//! One JSON value as far as events need it: scalars are read, nested values are only recognised.
 
 use std::borrow::Cow;
 

@@ -20,8 +20,8 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
 use dataflow::worker_graph::WorkerGraph;
-use events::DeadLetter;
-use sources::kafka::by_hand::{Parts, Watching};
+use events::{DeadLetter, TimeBounds};
+use sources::kafka::driver::{SourceParts, WatcherDriver};
 use sources::postgres::simulation::{self, Following};
 use sources::{kafka, postgres};
 use timely::communication::Allocator;
@@ -73,7 +73,7 @@ pub(crate) struct Process {
     // Before the worker, whose dataflows they are parts of.
     worker_graph: WorkerGraph,
     feed: Box<dyn Feed>,
-    watching: Watching<Broker>,
+    watching: WatcherDriver<Broker>,
     following: Following<Connection>,
     /// The number of the transaction that the connection gives next; none while there is no connection.
     connected: Option<usize>,
@@ -143,7 +143,7 @@ impl Process {
 
         let (letters_in, letters) = sync_channel(100);
         let resume = restored.clone();
-        let (watching, feed) = kafka::by_hand::open(Parts {
+        let (watching, feed) = kafka::driver::open(SourceParts {
             upstream: Broker::new(outside.log.clone(), outside.plant),
             fetch: Client::new(outside.log.clone(), outside.plant),
             topics: TOPICS.into_iter().map(Into::into).collect(),
@@ -152,8 +152,7 @@ impl Process {
             clock: Arc::new(clock.clone()),
             status: Arc::new(SourceRegistry::default()),
             dead_letters: letters_in.clone(),
-            future_max_ms: DAY_MS,
-            past_max_ms: DAY_MS,
+            bounds: TimeBounds { now: 0, future_max: DAY_MS, past_max: DAY_MS },
         });
         let resumed = restored.as_deref().map(resumed).transpose()?;
         let following = Following::new(simulation::Parts {

@@ -1,27 +1,27 @@
-//! Refused records on their way into the log: a thread of its own, so that no source waits for a disk or a broker.
+//! The thread that writes refused records to the log, so that no source waits for a disk or a broker.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use dataflow::backoff::Backoff;
 use dataflow::source_status::State;
 
 use crate::Report;
-use crate::backoff::Backoff;
 use crate::block_on::block_on;
 use crate::log::{AppendError, EventLog, Record, Stream, Unavailable};
 
 /// How many letters are appended at once at most.
 const BATCH: usize = 500;
 
-/// How often it is looked whether somebody waits for what was given, while nothing is given.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the thread checks for flush requests while no letter comes.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the end waits for senders that have given nothing more: a source may hang in a call to its service.
+/// How long the end waits for senders that send nothing more: a source may hang in a call to its service.
 const LAST_LETTER_MAX: Duration = Duration::from_secs(1);
 
-/// Dead letters were given and are not in the log.
+/// Dead letters were sent and are not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("dead letters are left that could not be written in time")]
 pub struct Unwritten;
@@ -31,15 +31,15 @@ pub struct Unwritten;
 /// Letters come through a bounded channel; a source that finds it full keeps its letter, and reads on when there is
 /// room again. While the log is unavailable the thread tries for ever, so nothing is dropped; a letter that was
 /// written in an attempt that failed as a whole may be in the log twice, under one key.
-pub struct DeadLetters {
+pub struct DeadLetterWriter {
     deadline: Sender<Instant>,
-    asked: Sender<SyncSender<()>>,
+    flushes: Sender<SyncSender<()>>,
     done: Receiver<Result<(), Unwritten>>,
 }
 
-impl DeadLetters {
-    /// Starts to append what comes through `letters`, which holds at most `room` of them, each made a record by
-    /// `to_record`. `report` is told when the log becomes unavailable, and when it is back.
+impl DeadLetterWriter {
+    /// Starts to append the letters of a channel of at most `room` letters; `to_record` makes a record of each. `report` is
+    /// called when the log becomes unavailable, and when it is back.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -49,36 +49,36 @@ impl DeadLetters {
         room: usize,
         to_record: impl Fn(L) -> Record + Send + 'static,
         report: Report,
-    ) -> io::Result<DeadLetters> {
+    ) -> io::Result<DeadLetterWriter> {
         let (deadline, deadlines) = channel();
-        let (asked, asking) = channel();
+        let (flushes, flush_requests) = channel();
         let (result, done) = channel();
-        let mut office = Office { log, report, deadlines, ending: None, asking, room };
+        let mut thread = WriterThread { log, report, deadlines, ending: None, flush_requests, room };
         std::thread::Builder::new().name("dead-letters".into()).spawn(move || {
-            // Whoever does not finish does not wait for the result either.
-            let _ = result.send(office.run(&letters, to_record));
+            // Without a call of `finish` nobody waits for the result.
+            let _ = result.send(thread.run(&letters, to_record));
         })?;
-        Ok(DeadLetters { deadline, asked, done })
+        Ok(DeadLetterWriter { deadline, flushes, done })
     }
 
-    /// Waits until all letters that were given before are in the log; to be called from any thread. It fails when that
-    /// takes longer than it is given.
+    /// A function that waits until all letters sent before are in the log, from any thread. It fails if that takes longer
+    /// than its argument.
     pub fn settling(&self) -> impl Fn(Duration) -> Result<(), Unwritten> + Send + Sync + use<> {
-        let asked = self.asked.clone();
+        let flushes = self.flushes.clone();
         move |within| {
             let (done, settled) = sync_channel(1);
-            asked.send(done).map_err(|_| Unwritten)?;
+            flushes.send(done).map_err(|_| Unwritten)?;
             settled.recv_timeout(within).map_err(|_| Unwritten)
         }
     }
 
-    /// Waits until all letters are in the log. Every sender of the channel must be gone, or soon be: the last letter is
-    /// the one after which none can come. A sender that stays and gives nothing is not waited for.
+    /// Waits until all letters are in the log. Every sender of the channel must be gone, or soon be: only then is a letter
+    /// known to be the last. A sender that stays and sends nothing is not waited for.
     ///
     /// # Errors
     /// When that took longer than `within`.
     pub fn finish(self, within: Duration) -> Result<(), Unwritten> {
-        // Where the thread is at its end, it needs no deadline.
+        // If the thread has ended, it needs no deadline.
         let _ = self.deadline.send(Instant::now() + within);
         self.done.recv_timeout(within).unwrap_or(Err(Unwritten))
     }
@@ -96,32 +96,34 @@ impl Ending {
     }
 }
 
-/// What the thread works with.
-struct Office {
+/// The state of the thread.
+struct WriterThread {
     log: Arc<dyn EventLog>,
     report: Report,
     deadlines: Receiver<Instant>,
-    /// Since when the end is waited for, and how long it may take.
+    /// Since when the end is awaited, and how long it may take.
     ending: Option<Ending>,
-    /// Whoever waits for all letters given so far to be in the log.
-    asking: Receiver<SyncSender<()>>,
-    /// How many letters may be given and not taken yet.
+    /// Requests to answer when all letters sent so far are in the log.
+    flush_requests: Receiver<SyncSender<()>>,
+    /// How many letters the channel holds at most.
     room: usize,
 }
 
-impl Office {
+impl WriterThread {
     fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), Unwritten> {
         (self.report)(State::Live);
         loop {
-            let mut asked: Vec<_> = self.asking.try_iter().collect();
-            // What was given before somebody asked is waiting by now, and comes before what is given meanwhile.
-            let most = if asked.is_empty() { BATCH } else { self.room };
+            let mut flushes: Vec<_> = self.flush_requests.try_iter().collect();
+            // Letters sent before a request are in the channel by now, before letters that are sent meanwhile.
+            let most = if flushes.is_empty() { BATCH } else { self.room };
             let mut waiting: Vec<L> = letters.try_iter().take(most).collect();
-            if waiting.is_empty() && asked.is_empty() {
-                match letters.recv_timeout(LOOK) {
+            if waiting.is_empty() && flushes.is_empty() {
+                match letters.recv_timeout(CHECK_EVERY) {
                     Ok(letter) => waiting.push(letter),
                     Err(RecvTimeoutError::Timeout) if self.is_last() => {
-                        tracing::warn!("a source has not ended: it waits for its service, and is not waited for");
+                        tracing::warn!(
+                            "a source has not ended: it hangs in a call to its service and is not waited for"
+                        );
                         return Ok(());
                     }
                     Err(RecvTimeoutError::Timeout) => continue,
@@ -132,14 +134,14 @@ impl Office {
             while waiting.peek().is_some() {
                 self.write(waiting.by_ref().take(BATCH).collect())?;
             }
-            // Whoever has given up does not hear it.
-            for asked in asked.drain(..) {
-                let _ = asked.try_send(());
+            // The caller may have given up.
+            for flush in flushes.drain(..) {
+                let _ = flush.try_send(());
             }
         }
     }
 
-    /// While nothing waits to be written: whether nothing is going to.
+    /// While no letter waits: whether none will come.
     fn is_last(&mut self) -> bool {
         if let Ok(deadline) = self.deadlines.try_recv() {
             self.ending = Some(Ending::by(deadline));
@@ -147,7 +149,7 @@ impl Office {
         self.ending.is_some_and(|ending| Instant::now() >= ending.give_up_at.min(ending.since + LAST_LETTER_MAX))
     }
 
-    /// Appends the records; where the log refuses one of them, each by itself, so that it cannot hold up the others.
+    /// Appends the records. If the log refuses one, appends each by itself, so that it does not block the others.
     fn write(&mut self, records: Vec<Record>) -> Result<(), Unwritten> {
         if self.append(records.clone())? {
             return Ok(());
@@ -163,9 +165,9 @@ impl Office {
 
     /// Appends the records however long the log is unavailable; `false` when it refuses one for good.
     fn append(&mut self, records: Vec<Record>) -> Result<bool, Unwritten> {
-        let mut backoff = Backoff::new();
+        let mut backoff = crate::backoff();
         let mut retried = false;
-        let kept = loop {
+        let written = loop {
             match block_on(self.log.append(Stream::DeadLetters, records.clone())) {
                 Ok(_) => break true,
                 Err(AppendError::Refused(_)) => break false,
@@ -182,13 +184,13 @@ impl Office {
             tracing::info!("dead letters are written again");
             (self.report)(State::Live);
         }
-        Ok(kept)
+        Ok(written)
     }
 
     /// Waits before the next try, or until the time to give up has come.
     fn pause(&mut self, backoff: &mut Backoff, unavailable: &Unavailable) -> Result<(), Unwritten> {
         (self.report)(State::Retrying(unavailable.to_string()));
-        let until = Instant::now() + backoff.next();
+        let until = Instant::now() + backoff.pause();
         loop {
             let give_up_at = self.ending.map(|ending| ending.give_up_at);
             if give_up_at.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -198,7 +200,7 @@ impl Office {
             match self.deadlines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(deadline) => self.ending = Some(Ending::by(deadline)),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
-                // Nobody waits any more.
+                // The writer was dropped: nobody waits any more.
                 Err(RecvTimeoutError::Disconnected) => return Err(Unwritten),
             }
         }
@@ -264,8 +266,8 @@ mod tests {
         };
         letters.iter().for_each(|letter| sender.send((*letter).to_owned()).unwrap());
         drop(sender);
-        let office = DeadLetters::start(log.clone(), receiver, letters.len(), to_record, report).unwrap();
-        let finished = office.finish(within);
+        let writer = DeadLetterWriter::start(log.clone(), receiver, letters.len(), to_record, report).unwrap();
+        let finished = writer.finish(within);
         (
             finished,
             Arc::try_unwrap(reports)
@@ -296,25 +298,25 @@ mod tests {
     fn what_was_given_before_is_in_the_log_once_it_has_settled() {
         let log = Flaky::failing(1);
         let (sender, receiver) = sync_channel(3 * BATCH);
-        let office = DeadLetters::start(log.clone(), receiver, 3 * BATCH, to_record, Arc::new(|_| ())).unwrap();
-        let settle = office.settling();
+        let writer = DeadLetterWriter::start(log.clone(), receiver, 3 * BATCH, to_record, Arc::new(|_| ())).unwrap();
+        let settle = writer.settling();
         for round in 1..=3 {
             (0..BATCH + 7).for_each(|letter| sender.send(letter.to_string()).unwrap());
             assert_eq!(settle(SOON), Ok(()));
             assert_eq!(log.kept().len(), round * (BATCH + 7));
         }
         drop(sender);
-        assert_eq!(office.finish(SOON), Ok(()));
+        assert_eq!(writer.finish(SOON), Ok(()));
     }
 
     #[test]
     fn a_sender_that_hangs_keeps_no_end_waiting_and_is_no_letter_left() {
         let log = Flaky::failing(0);
         let (sender, receiver) = sync_channel(1);
-        let office = DeadLetters::start(log.clone(), receiver, 1, to_record, Arc::new(|_| ())).unwrap();
+        let writer = DeadLetterWriter::start(log.clone(), receiver, 1, to_record, Arc::new(|_| ())).unwrap();
         sender.send("a".to_owned()).unwrap();
         let start = Instant::now();
-        assert_eq!(office.finish(SOON), Ok(()));
+        assert_eq!(writer.finish(SOON), Ok(()));
         assert!(start.elapsed() < SOON / 2, "{:?}", start.elapsed());
         assert_eq!(log.kept(), ["a"]);
         drop(sender);
@@ -324,8 +326,8 @@ mod tests {
     fn letters_that_go_on_coming_keep_nobody_waiting() {
         let log = Flaky::failing(0);
         let (sender, receiver) = sync_channel(10_000);
-        let office = DeadLetters::start(log, receiver, 10_000, to_record, Arc::new(|_| ())).unwrap();
-        let settle = office.settling();
+        let writer = DeadLetterWriter::start(log, receiver, 10_000, to_record, Arc::new(|_| ())).unwrap();
+        let settle = writer.settling();
         let (settled, done) = sync_channel::<()>(0);
         let trickle = std::thread::spawn(move || {
             while done.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
@@ -335,16 +337,16 @@ mod tests {
         assert_eq!((settle(SOON), settle(SOON)), (Ok(()), Ok(())));
         drop(settled);
         trickle.join().unwrap();
-        assert_eq!(office.finish(SOON), Ok(()));
+        assert_eq!(writer.finish(SOON), Ok(()));
     }
 
     #[test]
     fn nothing_has_settled_while_the_log_is_unavailable() {
         let log = Flaky::failing(usize::MAX);
         let (sender, receiver) = sync_channel(1);
-        let office = DeadLetters::start(log, receiver, 1, to_record, Arc::new(|_| ())).unwrap();
+        let writer = DeadLetterWriter::start(log, receiver, 1, to_record, Arc::new(|_| ())).unwrap();
         sender.send("a".to_owned()).unwrap();
-        assert_eq!(office.settling()(Duration::from_millis(250)), Err(Unwritten));
+        assert_eq!(writer.settling()(Duration::from_millis(250)), Err(Unwritten));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The log on Kafka: an idempotent producer that answers when all replicas have the records.
 
-mod client;
 mod delivery;
 mod settings;
 mod topics;
@@ -12,28 +11,27 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
-use self::delivery::{Append, Deliveries, Sent};
+use self::delivery::{Deliveries, PendingAppend, SentRecord};
 pub use self::settings::MESSAGE_BYTES_MAX;
-use self::topics::TopicKeeper;
+use self::topics::TopicCreator;
 pub use self::topics::{REMOVALS_SETTINGS, TOPIC_SETTINGS};
 use crate::Report;
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
 
-/// How long a client that has failed for good stays before it is replaced, so that a lasting cause does not make a new
+/// How long a client that has failed for good stays before it is replaced, so that a lasting cause does not create a
 /// client with every append.
 const REPLACE_AFTER: Duration = Duration::from_secs(1);
 
 /// The topics that are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topics {
-    /// The shop's topic that events over HTTP go to. Never made by the log: while it is missing, appends to it fail by
-    /// its name.
+    /// The shop's topic for events over HTTP. The log never creates it: while it is missing, appends to it fail by its name.
     pub views: String,
-    /// Our own topic of removals, made if it is missing.
+    /// The topic of removals, created if it is missing.
     pub removals: String,
-    /// Our own topic of refused records, made if it is missing.
+    /// The topic of refused records, created if it is missing.
     pub dead_letters: String,
-    /// How many partitions our own topics are made with.
+    /// How many partitions these topics are created with.
     pub partitions: i32,
 }
 
@@ -52,16 +50,16 @@ pub enum OpenError {
 ///
 /// A position's stream is the topic; records of one key go where Java's producers put them, so a user's events stay in
 /// one partition together with the shop's own. Records are sent at once, in order and, for librdkafka repeats what was
-/// not acknowledged under the same sequence number, once. What has no acknowledgement after `message.timeout.ms` (5 s
-/// if `[kafka.client]` says nothing) is given up and answered as [`Unavailable`]: it may have reached the broker, but
-/// is not sent again behind the caller's back.
+/// not acknowledged under the same sequence number, once. A record without acknowledgement after `message.timeout.ms` (5 s
+/// by default) is given up and answered as [`Unavailable`]: it may have reached the broker, but is not sent again without
+/// the caller's knowledge.
 pub struct KafkaLog {
     config: ClientConfig,
     topics: Topics,
     record_bytes_max: usize,
     room: Arc<Room>,
     client: RwLock<Client>,
-    keeper: TopicKeeper,
+    creator: TopicCreator,
 }
 
 struct Client {
@@ -73,8 +71,8 @@ impl KafkaLog {
     /// A log over `base`, which holds the brokers and every key of `[kafka.client]`. Keys that only mean something to a
     /// consumer have no effect. No broker has to answer yet.
     ///
-    /// From here on our own topics are looked after in the background: each is made if it is missing, and tried again
-    /// for ever if that fails, which `report` is told.
+    /// From here on a thread creates Vitrine's own topics if they are missing. It retries failures for ever and reports them
+    /// to `report`.
     ///
     /// # Errors
     /// When librdkafka refuses the settings, or the system a thread.
@@ -82,8 +80,8 @@ impl KafkaLog {
         let config = settings::of_producer(base);
         let record_bytes_max = settings::record_bytes_max(&config)?;
         let client = Client::new(&config)?;
-        let keeper = TopicKeeper::start(&settings::of_admin(base), topics::ours(&topics), report)?;
-        Ok(KafkaLog { config, topics, record_bytes_max, room: Room::new(bound), client: RwLock::new(client), keeper })
+        let creator = TopicCreator::start(&settings::of_admin(base), topics::own_topics(&topics), report)?;
+        Ok(KafkaLog { config, topics, record_bytes_max, room: Room::new(bound), client: RwLock::new(client), creator })
     }
 
     fn topic(&self, stream: Stream) -> &str {
@@ -104,7 +102,7 @@ impl KafkaLog {
             match Client::new(&self.config) {
                 Ok(new) => *client = new,
                 Err(error) => {
-                    // Tried again as late as after a new one, and told as seldom.
+                    // Retried as late, and logged as rarely, as after a success.
                     client.since = Instant::now();
                     tracing::error!(%error, "the Kafka client cannot be replaced");
                 }
@@ -123,9 +121,9 @@ impl KafkaLog {
         self.check_sizes(records)?;
         let permit = self.room.take(records)?;
         let producer = self.producer();
-        let (append, reply) = Append::new(records.len(), permit);
+        let (append, reply) = PendingAppend::new(records.len(), permit);
         for (index, record) in records.iter().enumerate() {
-            let sent = Box::new(Sent { append: append.clone(), index });
+            let sent = Box::new(SentRecord { append: append.clone(), index });
             let message = BaseRecord::with_opaque_to(topic, sent).key(&record.key).payload(&record.payload);
             if let Err((error, _)) = producer.send(message) {
                 append.failed(index..records.len(), &error);
@@ -143,13 +141,13 @@ impl EventLog for KafkaLog {
         }
         let topic: Arc<str> = self.topic(stream).into();
         let sent = self.send(&topic, &records);
-        let poke = self.keeper.poke();
+        let recheck = self.creator.recheck();
         Box::pin(async move {
             let delivered = sent?.await.map_err(|_| Unavailable::Closed)?;
             delivered.map(|delivered| delivered.positions(&topic)).map_err(|failure| {
                 let error = failure.classify(&topic);
                 if stream != Stream::Views && matches!(error, AppendError::Unavailable(Unavailable::NoTopic { .. })) {
-                    poke.now();
+                    recheck.now();
                 }
                 error
             })

@@ -1,15 +1,13 @@
-//! What Vitrine writes: bytes into a durable log, refused records into the dead letters, every list's changes into a
-//! file.
+//! Outputs: bytes to a durable log, refused records to the dead letters, the changes of every list to a file.
 //!
 //! ```text
 //! POST, DELETE ──▶ log::EventLog ─┬─ kafka_log::KafkaLog   acks=all, then the offsets
 //! refused ▶ dead_letters ▶────────┴─ file_log::FileLog     fsync, then the byte offsets
 //! graph ▶ changes::Changes ───────▶ changes.jsonl          closed ticks only, in order
 //! ```
-//! This crate knows no shape of an event: it is given keys and payloads. What cannot be written is never forgotten in
-//! silence: an append says so to its caller, everything else is tried again for ever and shown.
+//! This crate does not know the shapes of events: it is given keys and payloads. Nothing is dropped in silence: a failed
+//! append is returned to its caller, everything else is retried for ever and shown in the status.
 
-mod backoff;
 mod block_on;
 pub mod changes;
 pub mod dead_letters;
@@ -18,5 +16,16 @@ pub mod kafka_log;
 mod line_file;
 pub mod log;
 
-/// Is told how a sink is doing whenever that changes; called from the sink's own thread.
-pub type Report = std::sync::Arc<dyn Fn(dataflow::source_status::State) + Send + Sync>;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::backoff::Backoff;
+use dataflow::source_status::State;
+
+/// Called with the state of a sink whenever it changes, from the sink's own thread.
+pub type Report = Arc<dyn Fn(State) + Send + Sync>;
+
+/// The pauses before a failed write is retried.
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
+}

@@ -1,4 +1,4 @@
-//! The log that events, removals and dead letters are appended to, whatever keeps it.
+//! The log of events, removals and dead letters, independent of its storage.
 
 mod error;
 mod room;
@@ -12,10 +12,10 @@ pub use error::{AppendError, Refused, Unavailable};
 pub use room::Bound;
 pub(crate) use room::{Permit, Room};
 
-/// What a record is for; the log decides which topic or file that is.
+/// The purpose of a record; the log maps it to a topic or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Events: views and whatever else the shop tells.
+    /// Events: views and all others but removals.
     Views,
     /// Removals from a history.
     Removals,
@@ -23,18 +23,18 @@ pub enum Stream {
     DeadLetters,
 }
 
-/// One record to be kept.
+/// One record to write.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Records of one key stay in order and in one partition: the user's id, or where a dead letter came from. Files
-    /// do not keep it.
+    /// Records of one key stay in order and in one partition: the user's id, or the origin of a dead letter. Files do not
+    /// keep it.
     pub key: Vec<u8>,
-    /// What is kept, byte for byte.
+    /// The bytes that are written.
     pub payload: Vec<u8>,
 }
 
 impl Record {
-    /// What the record takes of a log's bound, in bytes.
+    /// The bytes of the record that count towards a log's bound.
     pub(crate) fn bytes(&self) -> usize {
         self.key.len() + self.payload.len()
     }
@@ -50,16 +50,16 @@ impl fmt::Debug for Record {
 /// An append under way. Dropping it does not take the records back.
 pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<Position>, AppendError>> + Send>>;
 
-/// A durable log: what an append has answered for is there after any crash.
+/// A durable log: acknowledged records survive any crash.
 pub trait EventLog: Send + Sync {
     /// Appends the records and, once all of them are durable, answers one position for each partition they went to,
     /// with `next` after the last of them there: whoever has read up to `next` has seen them.
     ///
-    /// The call itself does not block; the future needs no reactor. The records of one append are accepted together
-    /// or, where something is known to be wrong beforehand, not at all. A failure in the middle (a broker that dies
-    /// between two partitions, a disk that fills up) is answered as [`Unavailable`] although some of the records may
-    /// have become durable ([`Unavailable::wrote_nothing`] tells where none was), so whoever appends again must append
-    /// records that may be there twice. Events are such records: only the latest time of a (user, product) counts.
+    /// The call itself does not block; the future needs no reactor. The records of one append are accepted together or, if
+    /// a fault is known beforehand, not at all. A failure in the middle (a broker that dies between two partitions, a full
+    /// disk) is answered as [`Unavailable`] although some of the records may have become durable
+    /// ([`Unavailable::wrote_nothing`] says whether none was). So a caller may only retry records that may be in the log
+    /// twice. Events are such records: only the latest time of a (user, product) counts.
     ///
     /// # Errors
     /// [`Refused`]: a record can never be written. [`Unavailable`]: not now.

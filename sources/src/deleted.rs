@@ -1,8 +1,8 @@
-//! Products that were deleted from the catalogue: they had rows and have lost the last one.
+//! Products that were deleted from the catalogue: their last row is gone.
 //!
-//! The catalogue's rows alone do not tell such a product from one that was never in it, so a source adds a row to its
-//! change that says so ([`CategoryKey::DELETED`]) and takes it back when the product has a row again. Checkpoints keep it
-//! with all other rows. It is forgotten a window after the last order line of the product has left.
+//! The catalogue's rows alone do not distinguish such a product from one that was never in it. So a source adds a row to its
+//! change that marks it ([`CategoryKey::DELETED`]) and removes the row when the product has another row again. Checkpoints
+//! keep it like all other rows. It is removed a window after the last order line of the product has left.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,12 +11,12 @@ use dataflow::tables::CatalogueRow;
 use dataflow::time::{Diff, Millis};
 use foldhash::fast::RandomState;
 
-/// The products that the rows fed say to be deleted, and when lines of each were seen last, as far as that was looked at.
+/// The products that are marked as deleted, and when a line of each was last seen, if it was checked.
 #[derive(Default)]
 pub(crate) struct Deleted(HashMap<ProductKey, Option<Millis>, RandomState>);
 
 impl Deleted {
-    /// A row of an earlier process; whether it was one of these.
+    /// Loads a row of an earlier process; whether it is such a mark.
     pub(crate) fn hold(&mut self, row: &CatalogueRow) -> bool {
         let deleted = row.category == CategoryKey::DELETED;
         if deleted {
@@ -25,12 +25,12 @@ impl Deleted {
         deleted
     }
 
-    /// Adds to a change of the catalogue's rows what it means for its products. `has_row` says of a product whether the
-    /// catalogue has a row of it when the change is done; it is asked of products in the change only.
+    /// Adds the marks that follow from a change of the catalogue's rows. `has_row` returns whether the catalogue has a row of
+    /// a product after the change; it is called for products of the change only.
     pub(crate) fn settle(&mut self, change: &mut Vec<(CatalogueRow, Diff)>, has_row: impl Fn(ProductKey) -> bool) {
         for at in 0..change.len() {
             let (CatalogueRow { product, .. }, diff) = change[at];
-            // The first reading of a large catalogue looks nothing up.
+            // No look-ups at the first reading of a large catalogue.
             if diff > 0 && self.0.is_empty() {
                 continue;
             }
@@ -44,12 +44,12 @@ impl Deleted {
         }
     }
 
-    /// Whether it is one of them.
+    /// Whether the product is marked as deleted.
     pub(crate) fn contains(&self, product: ProductKey) -> bool {
         self.0.contains_key(&product)
     }
 
-    /// Forgets the products whose lines were seen last at `cutoff` or before. Those of `sold` have lines `now`.
+    /// Removes the marks of products whose lines were last seen at `cutoff` or before. Products of `sold` have lines `now`.
     pub(crate) fn forget(
         &mut self,
         sold: &HashSet<ProductKey, RandomState>,

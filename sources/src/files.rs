@@ -5,33 +5,33 @@
 //!                                                                                                     ├▶ Feed ─▶ Inputs
 //!  tables thread   orders.csv, product_catalog.csv ─▶ whole records ─▶ rows ─▶ appended / RowStore ───┘ (worker 0)
 //! ```
-//! - **Lines** count when their line end is there; a line that is still being written waits. A line above the limit goes
-//!   to the dead letters and is passed over without being held, as does any line that is wrong.
+//! - **Lines** count when they have a line end; a line that is still being written waits. A line above the limit goes
+//!   to the dead letters and is skipped without being held in memory. So does any line that is wrong.
 //! - **Growth** is read from where the reading stopped. A file that is replaced, cut or rewritten is read from its start:
 //!   views and removals that were read stay (reading them again changes nothing), and of a table the difference is fed
 //!   in one tick, once the file has come to rest. A table's last line counts without a line end when the file rests.
-//! - **Missing** files are waited for; an empty directory is a shop without visitors.
+//! - **Missing** files are waited for. An empty directory is a shop without visitors.
 //! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
 //!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for
 //!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
-//! - **Orders**: each line of `orders.csv` says who bought what and when. Lines older than the window are passed over;
-//!   lines that leave it are forgotten. A cancelled order is one whose lines are gone after a rewrite.
+//! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines older than the window are skipped; lines that
+//!   leave it are removed. An order is cancelled by a rewrite without its lines.
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
 mod batch;
+mod context;
 mod event_file;
 mod feed;
+mod file_tail;
+mod follow;
 mod lines;
 mod orders;
 mod position;
 mod products;
 pub mod range;
-mod reader;
 mod records;
-mod refusals;
 mod rows;
 mod table;
-mod tail;
 mod times;
 
 use std::path::PathBuf;
@@ -44,21 +44,21 @@ use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 use events::DeadLetterSender;
 
-/// The source's name on the board.
+/// The source's name in the status.
 pub const NAME: &str = "files";
 
 /// The longest line or record, in bytes.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Which file is which part of the source, in the order of their parts on the board.
+/// The files, in the order of their parts in the status.
 pub const FILES: [&str; 5] = ["views.jsonl", "product-views.json", "removals.jsonl", orders::FILE, products::FILE];
 
-/// What the source reads.
+/// The settings of the source.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The directory with the files. It may come into being later.
+    /// The directory with the files. It may be created later.
     pub dir: PathBuf,
-    /// How long an order counts, in milliseconds: older lines are passed over.
+    /// How long an order counts, in milliseconds: older lines are skipped.
     pub window_ms: Millis,
     /// Time between two looks at a file that has not changed.
     pub poll: Duration,

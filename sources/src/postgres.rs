@@ -57,7 +57,6 @@
 //! of readings fed, without proof. Position 0 stands for rows of no single place: resumed there, everything is read anew.
 
 pub mod adopt;
-mod backoff;
 mod blockers;
 mod charset;
 mod connection;

@@ -1,26 +1,26 @@
-//! Which rows of a table were refused before: a table is read again and again, a refused row is reported once.
+//! The refused rows of a table: a table is read again and again, but a refused row is reported once.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
-/// Refused rows that are remembered, at 8 bytes each. ReplaySource them a refused row is reported at every reading.
+/// Refused rows that are remembered, at 8 bytes each. Beyond them a refused row is reported at every reading.
 const REMEMBERED_MAX: usize = 1 << 20;
 
 /// Hashes of the refused rows of one table.
 #[derive(Default)]
 pub(crate) struct Refusals {
     hasher: RandomState,
-    /// Refused before the reading that is under way.
+    /// Refused before the current reading.
     before: HashSet<u64, RandomState>,
-    /// Refused by the reading that is under way.
+    /// Refused by the current reading.
     now: HashSet<u64, RandomState>,
     too_many: bool,
 }
 
 impl Refusals {
-    /// Whether this row has not been refused before; from now on it has.
+    /// Remembers a refused row; whether it was not refused before.
     pub(crate) fn is_new(&mut self, row: &impl Hash) -> bool {
         let hash = self.hasher.hash_one(row);
         if self.now.contains(&hash) {
@@ -35,7 +35,7 @@ impl Refusals {
         !known
     }
 
-    /// The whole table has been read: a row that was not refused again is gone, and new should it come back.
+    /// The whole table has been read: a row that was not refused again is forgotten, and is new if it comes back.
     pub(crate) fn end_reading(&mut self) {
         self.before = std::mem::take(&mut self.now);
         self.too_many = false;
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(refusals.now.len(), REMEMBERED_MAX);
         assert!(
             !refusals.is_new(&0) && refusals.is_new(&REMEMBERED_MAX),
-            "what is not remembered is told again, not left out"
+            "a row that is not remembered is reported again"
         );
     }
 }

@@ -1,27 +1,27 @@
-//! The past of streams and tables, for a replay: what counts at which step.
+//! Streams and tables for a replay: which record and row counts at which step.
 //!
 //! ```text
-//! a partition, a file of events ─▶ decode ─▶ PartitionReplay: service time, hold what is beyond the step ─▶ Inputs
-//! orders, lines, catalogue ──────▶ Tables: each row from its time until it leaves the window ──▶ Inputs
+//! a partition, a file of events ─▶ events ─▶ PartitionReplay: service time, a record beyond the step waits ─▶ Inputs
+//! orders, lines, catalogue ──────▶ Tables: each row from its time until it leaves the window ──────────────▶ Inputs
 //! ```
 //! # The service time of a record
-//! Live, a record counts from when it is read. In a replay it counts from its *service time*: the latest of the times of
-//! the records before it in its partition and its own, which is the time its event states, but not after the time of the
-//! record. A step `S` holds exactly the records whose service time is `S` or earlier. So a record that came late counts
-//! when it came, as it did live, and the lists of a step hang on the records of the partitions alone: neither on the
-//! number of workers, nor on how many records are read together, nor on the machine.
+//! Live, a record counts from when it is read. In a replay it counts from its *service time*: the latest of its own time and
+//! the times of the records before it in its partition. Its own time is the time that its event states, but not after the
+//! time of the record. A step `S` has exactly the records whose service time is `S` or earlier. So a record that came late
+//! counts when it came, as it did live. The lists of a step depend only on the records of the partitions, not on the number
+//! of workers, the sizes of batches, or the machine.
 //!
-//! Service times never fall within a partition. A record beyond the last step counts at none, and holds up nothing: one
-//! wrong clock does not end a partition. After it a record counts if its own record was dated by the last step; the
-//! others came later, or nobody can say when, and are passed over unread. How many that were is told.
+//! Service times never fall within a partition. A record beyond the last step counts at no step and delays nothing: one
+//! wrong clock does not end a partition. A record after it counts if its own record is dated at or before the last step;
+//! the others came later, or at an unknown time, and are skipped unread. Their number is reported.
 //!
-//! A refused record has no time. It is told unless it is passed over. The bounds of a time (see
-//! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day it was the present.
+//! A refused record has no time. Its dead letter is written unless it is skipped. The bounds of times (see
+//! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day that was the present.
 //!
 //! # The time of an order
-//! An order counts from the first step at or after its `created_at`, until it has left the window; so do its lines. Tables
-//! hold what is there now: a row that has been deleted cannot be replayed, and one that was changed counts as it is now.
-//! The catalogue has no times: it counts as it is now, at every step.
+//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines. Tables have
+//! only their present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no
+//! times: it counts as it is now, at every step.
 
 mod partition;
 mod tables;
@@ -34,70 +34,70 @@ use dataflow::time::{Millis, Time};
 use events::DeadLetter;
 
 pub(crate) use partition::PartitionReplay;
-pub use tables::{Tables, TablesPast};
+pub use tables::{Tables, TablesReplay};
 
-/// Takes refused records, at once.
-pub type Refused = Arc<dyn Fn(DeadLetter) + Send + Sync>;
+/// Takes the dead letters of refused records.
+pub type LetterHandler = Arc<dyn Fn(DeadLetter) + Send + Sync>;
 
-/// What a replay asks for.
+/// The steps of a replay, and how long orders count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The first step: orders that have left the window by then are not read.
+pub struct ReplayBounds {
+    /// The first step. Orders that have left the window by then are not read.
     pub from: Time,
-    /// The last step: nothing beyond it is read.
+    /// The last step. Records beyond it are not read.
     pub until: Time,
     /// How long an order counts.
     pub window_ms: Millis,
 }
 
-impl Asked {
+impl ReplayBounds {
     /// Whether an order of this time counts at any step.
     pub(crate) fn counts(&self, created_at: Millis) -> bool {
         created_at <= self.until && created_at.saturating_add(self.window_ms) > self.from
     }
 }
 
-/// How far the reading has come, for whoever shows it: units are records of a topic or bytes of a file.
+/// The progress of reading, in records of a topic or bytes of a file.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct ReplayProgress {
     done: AtomicU64,
-    all: AtomicU64,
-    passed_over: Mutex<Vec<String>>,
+    total: AtomicU64,
+    skipped: Mutex<Vec<String>>,
 }
 
-impl Progress {
-    /// What has been read.
+impl ReplayProgress {
+    /// How much has been read.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// What there is to read.
+    /// How much there is to read.
     #[must_use]
-    pub fn all(&self) -> u64 {
-        self.all.load(Ordering::Relaxed)
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
-    /// What was passed over as it lies after the last step, in words: a line for each partition that has such records.
+    /// The records that were skipped because they are after the last step, in words: one line for each such partition.
     ///
     /// # Panics
     /// Never: no holder of the lock can.
     #[must_use]
-    pub fn passed_over(&self) -> Vec<String> {
-        let mut lines = self.passed_over.lock().expect("no holder of this lock can panic").clone();
+    pub fn skipped(&self) -> Vec<String> {
+        let mut lines = self.skipped.lock().expect("no holder of this lock can panic").clone();
         lines.sort_unstable();
         lines
     }
 
-    pub(crate) fn passes_over(&self, line: String) {
-        self.passed_over.lock().expect("no holder of this lock can panic").push(line);
+    pub(crate) fn note_skipped(&self, line: String) {
+        self.skipped.lock().expect("no holder of this lock can panic").push(line);
     }
 
-    pub(crate) fn more(&self, units: u64) {
-        self.all.fetch_add(units, Ordering::Relaxed);
+    pub(crate) fn add_total(&self, units: u64) {
+        self.total.fetch_add(units, Ordering::Relaxed);
     }
 
-    pub(crate) fn went(&self, units: u64) {
+    pub(crate) fn add_done(&self, units: u64) {
         self.done.fetch_add(units, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! What a database source remembers of one table, so that reading it again gives differences.
+//! The rows of one table, kept so that reading the table again gives differences.
 //!
 //! ```text
 //! begin ─▶ seen(row) … seen(row) ─▶ finish ─▶ what went (-) and what came (+), in one go
@@ -7,9 +7,9 @@
 //! A table with a primary key is kept by key: a row whose other columns changed takes the place of the row before. A
 //! table without one is kept by row, with the number of equal rows, as is a table whose key is not among the columns
 //! that are read. A log of single changes fits the same shape: by key it finds and replaces one row, and the key alone
-//! says which (`put`, `remove`, `clear`). Rows that a log has brought and no reading are rows like all others.
+//! says which (`put`, `remove`, `clear`). Rows from a log and rows from a reading are kept alike.
 //!
-//! Rows are keys, not text. Held per row: 56 bytes for an order, 48 for a line (by the key of its row: 48 too), 32 for a
+//! Rows are keys, not text. Memory per row: 56 bytes for an order, 48 for a line (by the key of its row: 48 too), 32 for a
 //! product of the catalogue; the hash table adds between a seventh and the same again. A refresh adds what differs, no second copy.
 
 mod rows;
@@ -53,7 +53,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
-    /// A row that was there before this store was: no difference comes of it.
+    /// Adds a row of an earlier process: it is no difference.
     pub fn hold(&mut self, key: K, value: V) {
         if matches!(&self.0, Table::ByKey(rows) if rows.get(&key).is_some()) {
             self.keep_by_row();
@@ -87,7 +87,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
-    /// The table has this row now, and no other one with its key: tells `out` what differs. Where rows are not kept by
+    /// The table has this row now, and no other one with its key: calls `out` with what differs. Where rows are not kept by
     /// key it is one more row.
     pub fn put(&mut self, key: K, value: V, out: &mut impl FnMut(K, V, Diff)) {
         match &mut self.0 {
@@ -106,7 +106,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         out(key, value, 1);
     }
 
-    /// The row with this key is gone: tells `out` which it was. Does nothing where rows are not kept by key.
+    /// The row with this key is gone: calls `out` with it. Does nothing where rows are not kept by key.
     pub fn remove(&mut self, key: &K, out: &mut impl FnMut(K, V, Diff)) {
         if let Table::ByKey(rows) = &mut self.0
             && let Some(before) = rows.remove(key)
@@ -115,7 +115,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
-    /// Forgets the rows that `keep` does not hold on to, and tells `out` that they are gone.
+    /// Removes the rows for which `keep` returns false, and calls `out` with each.
     pub fn keep(&mut self, mut keep: impl FnMut(&K, &V) -> bool, out: &mut impl FnMut(K, V, Diff)) {
         match &mut self.0 {
             Table::ByKey(rows) => {
@@ -128,12 +128,12 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
         }
     }
 
-    /// The table is empty: tells `out` every row that is gone.
+    /// The table is empty: calls `out` with every row that is gone.
     pub fn clear(&mut self, out: &mut impl FnMut(K, V, Diff)) {
         self.keep(|_, _| false, out);
     }
 
-    /// Begins to read the table anew.
+    /// Begins to read the table again.
     pub fn begin(&mut self) -> Refresh<'_, K, V> {
         match &mut self.0 {
             Table::ByKey(rows) => rows.begin(),
@@ -158,24 +158,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> RowStore<K, V> {
     }
 }
 
-impl<K: Copy + Eq + Hash> RowStore<K, ()> {
-    /// One more row, added to the table since it was read.
-    pub fn add(&mut self, row: K) {
-        match &mut self.0 {
-            Table::ByKey(rows) => rows.hold(row, ()),
-            Table::ByRow(rows) => rows.hold((row, ()), ()),
-        }
-    }
-
-    /// Forgets the rows that `keep` does not hold on to, and gives them as gone.
-    pub fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<Difference<K, ()>> {
-        let mut gone = Vec::new();
-        self.keep(|row, ()| keep(row), &mut |row, (), diff| gone.push(((row, ()), diff)));
-        gone
-    }
-}
-
-/// A table that is being read anew. Dropped before [`Refresh::finish`], it leaves the table as it was.
+/// A table that is being read again. Dropped before [`Refresh::finish`], it leaves the table as it was.
 pub struct Refresh<'a, K, V>(&'a mut Table<K, V>);
 
 impl<K: Copy + Eq + Hash, V: Copy + Eq + Hash> Refresh<'_, K, V> {

@@ -1,4 +1,4 @@
-//! A source's own thread: it ends when its owner lets go of it.
+//! A source's own thread: it ends when its owner is dropped.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +24,7 @@ pub(crate) struct Stop {
     signal: StopSignal,
 }
 
-/// Whether the thread is to end, for what it waits in. By default nobody ever says so.
+/// Whether the thread is to end, for code that waits in it. The default signal is never given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StopSignal(Arc<AtomicBool>);
 

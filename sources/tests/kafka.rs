@@ -18,7 +18,7 @@ use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, Producer};
 use sources::kafka;
-use sources::kafka::upstream::Fingerprint;
+use sources::kafka::upstream;
 
 use shop::{SOON, Shop, products, view};
 
@@ -180,11 +180,11 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     (1..3).for_each(|partition| BROKER.produce(topic, Some(partition), payloads(partition)));
     BROKER.truncate(topic, 1, 8);
     let (payload, time) = (Some(known[6].clone().into_bytes()), Timestamp::CreateTime(appended_at));
-    let fingerprint = Fingerprint::of(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
+    let fingerprint = upstream::fingerprint(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
     // One within the ends, one before the first record, one beyond the end.
     let resume = Arc::new(move |topic: &str, partition: i32| {
         let position = Position::new(topic, partition, [7, 2, 50][partition as usize]);
-        Some(Position { fingerprint: (partition == 0).then(|| StreamFingerprint::from(fingerprint)), ..position })
+        Some(Position { fingerprint: (partition == 0).then_some(fingerprint), ..position })
     });
     let shop = Shop::resume(&BROKER, &[topic], 100, resume);
     let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));

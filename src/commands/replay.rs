@@ -25,7 +25,7 @@ use dataflow::ids::Ids;
 use dataflow::replay::{self, Settings};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
-use sources::replay::Asked;
+use sources::replay::ReplayBounds;
 
 use self::dir::OutDir;
 use self::letters::Letters;
@@ -84,12 +84,12 @@ impl Job {
     pub fn run(&self, config: &Config) -> anyhow::Result<String> {
         let rules = config.rules;
         let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
-        let asked = Asked { from: *first, until: *last, window_ms: rules.window_ms };
+        let bounds = ReplayBounds { from: *first, until: *last, window_ms: rules.window_ms };
         let out = OutDir::open(&self.out, &self.steps)?;
         let letters = Arc::new(Letters::new(&self.out)?);
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
-        let sources = ReplaySources::open(config, asked, &dictionary, &registry, &letters)?;
+        let sources = ReplaySources::open(config, bounds, &dictionary, &registry, &letters)?;
         let progress = sources.progress();
         let mut watch = Watch::new(&out, progress.clone(), self.steps.len());
         let settings = Settings {
@@ -105,13 +105,13 @@ impl Job {
         let rows = watch.finish();
         done?;
         let refused = letters.write(&out)?;
-        let passed_over = progress.map_or_else(Vec::new, |progress| progress.passed_over());
-        Ok(summary(&registry, self, rows, refused, &passed_over))
+        let skipped = progress.map_or_else(Vec::new, |progress| progress.skipped());
+        Ok(summary(&registry, self, rows, refused, &skipped))
     }
 }
 
 /// What was read by each source, what was refused and why, what was passed over, and what was written.
-fn summary(registry: &SourceRegistry, job: &Job, rows: u64, refused: u64, passed_over: &[String]) -> String {
+fn summary(registry: &SourceRegistry, job: &Job, rows: u64, refused: u64, skipped: &[String]) -> String {
     let mut lines = Vec::new();
     for source in registry.snapshot() {
         let ignored: u64 = source.ignored.values().sum();
@@ -119,7 +119,7 @@ fn summary(registry: &SourceRegistry, job: &Job, rows: u64, refused: u64, passed
         let reasons = source.rejected.iter().map(|(reason, count)| format!("  refused: {count} {reason}"));
         lines.extend(reasons);
     }
-    lines.extend_from_slice(passed_over);
+    lines.extend_from_slice(skipped);
     let out = job.out.display();
     if refused > 0 {
         lines.push(format!("{refused} refused records are in {}", job.out.join(dir::LETTERS).display()));

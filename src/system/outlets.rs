@@ -8,7 +8,7 @@ use dataflow::graph::{ChangeOutlet, Changed};
 use dataflow::source_status::SourceRegistry;
 use events::DeadLetter;
 use sinks::changes::{Changes, ROWS_MAX};
-use sinks::dead_letters::DeadLetters;
+use sinks::dead_letters::DeadLetterWriter;
 use sinks::log::EventLog;
 
 use super::log;
@@ -24,7 +24,7 @@ pub(super) struct Outlets {
     /// Takes dead letters from sources.
     pub(super) letters_in: SyncSender<DeadLetter>,
     /// Writes dead letters to the log.
-    pub(super) letters: DeadLetters,
+    pub(super) letters: DeadLetterWriter,
     /// Writes the changes of lists to a file, where a file is named.
     pub(super) changes: Option<Changes>,
     /// Takes the changes from the graph.
@@ -41,7 +41,7 @@ impl Outlets {
         let log = log::open(config, registry)?;
         let (letters_in, letters_out) = sync_channel(LETTERS_MAX);
         let report = log::report(registry, "dead-letters");
-        let letters = DeadLetters::start(log.clone(), letters_out, LETTERS_MAX, log::letter_record, report)?;
+        let letters = DeadLetterWriter::start(log.clone(), letters_out, LETTERS_MAX, log::letter_record, report)?;
         let changes = match &config.sinks.changes {
             // All changes come to process 0.
             Some(file) if config.cluster.leads() => {

@@ -4,10 +4,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use dataflow::feed::Waker;
+use dataflow::feed::{StreamFingerprint, Waker};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use sources::kafka::upstream::{
-    Ends, Fetch, Fingerprint, Found, PartitionId, Polled, Reread, Tail, Unanswered, Upstream,
+    self, Ends, Fetch, PartitionId, Polled, Reread, Tail, TopicLookup, Unanswered, Upstream,
 };
 
 use super::SharedLog;
@@ -31,14 +32,14 @@ impl Broker {
 impl Upstream for Broker {
     fn serve(&self) {}
 
-    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
+    fn look_up(&self, topic: &str) -> Result<TopicLookup, Unanswered> {
         let log = self.log.borrow();
-        let Some(found) = log.topics.get(topic) else { return Ok(Found::Missing) };
+        let Some(found) = log.topics.get(topic) else { return Ok(TopicLookup::Missing) };
         let mut count = found.partitions.len();
         if self.plant == Some(Plant::IgnoredNewPartition) {
             count = count.min(*self.partitions.borrow_mut().entry(topic.to_owned()).or_insert(count));
         }
-        Ok(Found::Partitions((0..count as i32).collect()))
+        Ok(TopicLookup::Partitions((0..count as i32).collect()))
     }
 
     fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered> {
@@ -58,15 +59,15 @@ impl Upstream for Broker {
 
     fn reread(
         &self,
-        remembered: &BTreeMap<PartitionId, Fingerprint>,
+        remembered: &BTreeMap<PartitionId, StreamFingerprint>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
         let log = self.log.borrow();
-        let reread = |(id, record): (&PartitionId, &Fingerprint)| {
+        let reread = |(id, record): (&PartitionId, &StreamFingerprint)| {
             let partition = log.topics.get(&*id.topic)?.partitions.get(id.partition as usize)?;
-            let from = record.offset.max(partition.low);
+            let from = record.at.max(partition.low);
             let found = (from..partition.high()).find_map(|offset| Some((offset, partition.get(offset)?)));
             let found = found.map(|(offset, found)| log.message(&id.topic, id.partition, offset, found));
-            let found = found.map(|found| Fingerprint::of(&found));
+            let found = found.map(|found| upstream::fingerprint(&found));
             let reread = match self.plant {
                 Some(Plant::IgnoredTopicId) => Reread::Same,
                 _ => Reread::compare(record, found.as_ref()),
@@ -92,7 +93,7 @@ impl Client {
 impl Fetch for Client {
     type Tail = Reading;
 
-    fn start(&self, id: &PartitionId, next: i64, _waker: &Waker) -> Result<Reading, Unanswered> {
+    fn start(&self, id: &PartitionId, next: i64, _waker: &Waker) -> KafkaResult<Reading> {
         let skips = self.plant == Some(Plant::ResumeBehind) && next > 0;
         let next = Cell::new(if skips { next + 1 } else { next });
         Ok(Reading { log: self.log.clone(), id: id.clone(), next, ended: Cell::new(-1), failed: Cell::new(false) })
@@ -120,7 +121,8 @@ impl Tail for Reading {
         let partition = log.topics.get(&*self.id.topic)?.partitions.get(self.id.partition as usize)?;
         let (low, high, next) = (partition.low, partition.high(), self.next.get());
         if !(low..=high).contains(&next) {
-            return (!self.failed.replace(true)).then(|| Polled::Failed("the offset is out of range".to_owned()));
+            return (!self.failed.replace(true))
+                .then(|| Polled::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange)));
         }
         self.failed.set(false);
         let Some(offset) = (next..high).find(|offset| partition.get(*offset).is_some()) else {

@@ -8,19 +8,19 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use dataflow::feed::{FeedProgress, Waker};
+use dataflow::feed::{FeedProgress, StreamFingerprint, Waker};
 use dataflow::graph::Plan;
 use dataflow::publish::PublishedSnapshots;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, Time};
 use dataflow::worker_graph::WorkerGraph;
+use events::TimeBounds;
 use rdkafka::Message;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use sources::kafka;
-use sources::kafka::by_hand::{self, Parts};
-use sources::kafka::upstream::{
-    Ends, Fetch, Fingerprint, Found, PartitionId, Polled, Reread, Tail, Unanswered, Upstream,
-};
+use sources::kafka::driver::{self, SourceParts};
+use sources::kafka::upstream::{Ends, Fetch, PartitionId, Polled, Reread, Tail, TopicLookup, Unanswered, Upstream};
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
@@ -73,7 +73,7 @@ fn read_through<U: Upstream>(
     let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
     let mut worker_graph = WorkerGraph::new(&mut worker, &plan, &Arc::new(PublishedSnapshots::new(1)));
     let (registry, (letters_in, letters)) = (Arc::new(SourceRegistry::default()), sync_channel(100));
-    let (mut watching, mut feed) = by_hand::open(Parts {
+    let (mut watching, mut feed) = driver::open(SourceParts {
         upstream,
         fetch,
         topics: TOPICS.into_iter().map(Into::into).collect(),
@@ -82,8 +82,7 @@ fn read_through<U: Upstream>(
         clock: Arc::new(Clock::new(now)),
         status: registry.clone(),
         dead_letters: letters_in,
-        future_max_ms: 5 * MINUTE_MS,
-        past_max_ms: 3650 * DAY_MS,
+        bounds: TimeBounds { now: 0, future_max: 5 * MINUTE_MS, past_max: 3650 * DAY_MS },
     });
     let mut fed = vec![feed.feed(worker_graph.inputs(), budget)];
     // The second look mends what the first reading ran into.
@@ -163,7 +162,7 @@ struct DamagedTail {
 impl Fetch for Damaging {
     type Tail = DamagedTail;
 
-    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> Result<DamagedTail, Unanswered> {
+    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<DamagedTail> {
         let reading = self.client.start(id, next, waker)?;
         Ok(DamagedTail { reading, offset: self.offset, done: self.done.clone() })
     }
@@ -177,7 +176,7 @@ impl Tail for DamagedTail {
     fn poll(&self) -> Option<Polled<OwnedMessage>> {
         match self.reading.poll()? {
             Polled::Record(message) if message.offset() == self.offset && !self.done.replace(true) => {
-                Some(Polled::Failed("its checksum is wrong".to_owned()))
+                Some(Polled::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::BadMessage)))
             }
             polled => Some(polled),
         }
@@ -206,8 +205,8 @@ struct Leaderless(Broker);
 impl Upstream for Leaderless {
     fn serve(&self) {}
 
-    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
-        if topic == TOPICS[1] { Ok(Found::Refused("it has no leader".to_owned())) } else { self.0.look_up(topic) }
+    fn look_up(&self, topic: &str) -> Result<TopicLookup, Unanswered> {
+        if topic == TOPICS[1] { Ok(TopicLookup::Refused("it has no leader".to_owned())) } else { self.0.look_up(topic) }
     }
 
     fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered> {
@@ -216,7 +215,7 @@ impl Upstream for Leaderless {
 
     fn reread(
         &self,
-        remembered: &BTreeMap<PartitionId, Fingerprint>,
+        remembered: &BTreeMap<PartitionId, StreamFingerprint>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
         self.0.reread(remembered)
     }

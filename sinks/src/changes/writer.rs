@@ -11,7 +11,6 @@ use dataflow::source_status::State;
 use super::line;
 use super::queue::Queue;
 use crate::Report;
-use crate::backoff::Backoff;
 use crate::line_file::LineFile;
 
 /// How many bytes of lines are gathered at most before they are written.
@@ -94,14 +93,14 @@ impl Writer {
 
     /// Does it until it works.
     fn insist(&mut self, mut step: impl FnMut(&mut Self) -> io::Result<()>) -> Result<(), GivenUp> {
-        let mut backoff = Backoff::new();
+        let mut backoff = crate::backoff();
         while let Err(error) = step(self) {
             if !self.failing {
                 tracing::error!(file = %self.file.name(), %error, "changes cannot be written");
             }
             self.failing = true;
             (self.report)(State::Retrying(format!("{} cannot be written: {error}", self.file.name())));
-            if !self.queue.pause(backoff.next()) {
+            if !self.queue.pause(backoff.pause()) {
                 return Err(GivenUp);
             }
         }

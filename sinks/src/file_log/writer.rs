@@ -1,4 +1,4 @@
-//! One file's thread: everything that waits is written at once and synchronised once (group commit).
+//! The thread of one file: all waiting appends are written at once and synchronised once (group commit).
 
 use std::io;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 use crate::line_file::{Appended, LineFile};
 use crate::log::{Permit, Unavailable};
 
-/// Appends that may wait; their records are bounded by the log's room as well.
+/// Appends that may wait; the log's bound limits their records, too.
 const QUEUE: usize = 4096;
 /// How many bytes are written before a synchronisation, unless a single append has more.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
-/// What becomes of a request.
+/// The answer to a request.
 pub(super) type Answer = Result<Position, Unavailable>;
 
 /// One append.
@@ -38,7 +38,7 @@ impl Writer {
     pub(super) fn start(path: PathBuf) -> io::Result<Writer> {
         let (queue, requests) = sync_channel(QUEUE);
         let file = LineFile::new(path);
-        let mut state = State { stream: file.name().into(), file, failing: false };
+        let mut state = WriterState { stream: file.name().into(), file, failing: false };
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || state.run(&requests))?;
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
@@ -56,19 +56,19 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A panic was told by the thread itself, and nothing waits for it any more.
+            // The thread has logged a panic itself, and nothing waits for it any more.
             let _ = thread.join();
         }
     }
 }
 
-struct State {
+struct WriterState {
     file: LineFile,
     stream: Arc<str>,
     failing: bool,
 }
 
-impl State {
+impl WriterState {
     fn run(&mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
             self.commit(group(first, requests));
@@ -86,7 +86,7 @@ impl State {
             whole = 0;
             error = Some(failed);
         }
-        self.tell(error.as_ref());
+        self.log_change(error.as_ref());
         let reason = error.map(|error| error.to_string()).unwrap_or_default();
         let mut upto = 0;
         for request in group {
@@ -101,13 +101,13 @@ impl State {
             } else {
                 Err(Unavailable::Disk { file: self.stream.to_string(), reason: reason.clone() })
             };
-            // Whoever asked may have gone; the lines are written all the same.
+            // The caller may have gone; the lines are written anyway.
             let _ = request.reply.send(answer);
         }
     }
 
     /// Logs the beginning and the end of a failure, not every refused append.
-    fn tell(&mut self, error: Option<&io::Error>) {
+    fn log_change(&mut self, error: Option<&io::Error>) {
         match error {
             Some(error) if !self.failing => tracing::error!(file = %self.stream, %error, "the log cannot be written"),
             None if self.failing => tracing::info!(file = %self.stream, "the log is written again"),
@@ -117,7 +117,7 @@ impl State {
     }
 }
 
-/// The request and what waits behind it, as much as is written at once.
+/// The request and those that wait behind it, up to the size that is written at once.
 fn group(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
     let mut bytes = first.lines.len();
     let mut group = vec![first];
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_one_group_up_to_its_bound() {
+    fn waiting_requests_are_one_group_up_to_its_bound() {
         let (queue, waiting) = sync_channel(QUEUE);
         (0..1000).for_each(|_| queue.send(request(10)).unwrap());
         assert_eq!(group(request(10), &waiting).len(), 1001);

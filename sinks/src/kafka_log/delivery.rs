@@ -1,4 +1,4 @@
-//! One append's way through the producer: its records' acknowledgements, gathered into one answer.
+//! One append in the producer: the acknowledgements of its records become one answer.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,13 +12,12 @@ use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use tokio::sync::oneshot;
 
-use super::client;
 use crate::log::{AppendError, Permit, Refused, Unavailable};
 
-/// The answer to one append, as soon as nothing of it is under way.
+/// The answer to one append, once all of its records are acknowledged or failed.
 pub(super) type Reply = oneshot::Receiver<Result<Delivered, Failure>>;
 
-/// Where an append's records are: the offset after the last one, by partition.
+/// The positions of an append's records: the offset after the last one, by partition.
 #[derive(Debug)]
 pub(super) struct Delivered(BTreeMap<i32, i64>);
 
@@ -39,60 +38,60 @@ pub(super) struct Failure {
     mixed: bool,
 }
 
-/// An append whose records the producer holds. It keeps its room until the last one has left the producer, even when
-/// the caller has gone.
-pub(super) struct Append {
-    open: Mutex<Open>,
+/// An append whose records are in the producer. It keeps its permit until the last one has left the producer, even if the
+/// caller has gone.
+pub(super) struct PendingAppend {
+    state: Mutex<AppendState>,
     _permit: Permit,
 }
 
-struct Open {
+struct AppendState {
     under_way: usize,
     next: BTreeMap<i32, i64>,
     failure: Option<Failure>,
     reply: Option<oneshot::Sender<Result<Delivered, Failure>>>,
 }
 
-/// A record on its way, and its place in its append.
-pub(super) struct Sent {
-    pub(super) append: Arc<Append>,
+/// A record in the producer, and its index in its append.
+pub(super) struct SentRecord {
+    pub(super) append: Arc<PendingAppend>,
     pub(super) index: usize,
 }
 
-impl Append {
-    pub(super) fn new(records: usize, permit: Permit) -> (Arc<Append>, Reply) {
+impl PendingAppend {
+    pub(super) fn new(records: usize, permit: Permit) -> (Arc<PendingAppend>, Reply) {
         let (reply, answer) = oneshot::channel();
-        let open = Open { under_way: records, next: BTreeMap::new(), failure: None, reply: Some(reply) };
-        (Arc::new(Append { open: Mutex::new(open), _permit: permit }), answer)
+        let state = AppendState { under_way: records, next: BTreeMap::new(), failure: None, reply: Some(reply) };
+        (Arc::new(PendingAppend { state: Mutex::new(state), _permit: permit }), answer)
     }
 
-    /// Some of the records did not go, and will not.
+    /// Some of the records were not written, and will not be.
     pub(super) fn failed(&self, records: Range<usize>, error: &KafkaError) {
-        let mut open = self.open();
+        let mut state = self.state();
         let count = records.len();
-        open.fail(records, error);
-        open.settle(count);
+        state.fail(records, error);
+        state.settle(count);
     }
 
     fn acknowledged(&self, index: usize, partition: i32, offset: i64) {
         if offset < 0 {
-            // A repeated request that the broker knew already: written, but it does not tell where.
+            // A repeated request that the broker knew already: the record is written at an unknown offset.
             let error = KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber);
             return self.failed(index..index + 1, &error);
         }
-        let mut open = self.open();
-        let next = open.next.entry(partition).or_default();
+        let mut state = self.state();
+        let next = state.next.entry(partition).or_default();
         *next = (*next).max(offset + 1);
-        open.settle(1);
+        state.settle(1);
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, AppendState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
-    /// The first failure is told; one that can never pass before one that can.
+impl AppendState {
+    /// The first failure is kept, and a permanent one rather than a transient one.
     fn fail(&mut self, records: Range<usize>, error: &KafkaError) {
         match &mut self.failure {
             Some(failure) if failure.error == *error => {
@@ -118,23 +117,24 @@ impl Open {
     }
 }
 
-/// Takes the producer's acknowledgements, in its own thread.
+/// Takes the producer's acknowledgements, in its own thread. librdkafka's own messages are for debugging: answers to appends
+/// and reports show whether brokers are available.
 pub(super) struct Deliveries;
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        tracing::debug!(?level, facility, message, "librdkafka");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        client::tell(&error, reason);
+        tracing::debug!(%error, reason, "the Kafka client reports an error");
     }
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Sent>;
+    type DeliveryOpaque = Box<SentRecord>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<SentRecord>) {
         match result {
             Ok(message) => sent.append.acknowledged(sent.index, message.partition(), message.offset()),
             Err((error, _)) => sent.append.failed(sent.index..sent.index + 1, error),
@@ -142,8 +142,8 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Whether trying again cannot help. A record that a broker calls invalid is none of these: all of ours have a key, so it
-/// is for their time, which is this machine's, and is right again when its clock is.
+/// Whether retrying cannot help. An invalid record is none of these: all of ours have a key, so the broker refuses its time,
+/// which is this machine's and becomes valid when the clock is right.
 fn is_of_the_record(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
@@ -153,7 +153,7 @@ fn is_of_the_record(error: &KafkaError) -> bool {
 }
 
 impl Failure {
-    /// Whether the failure is the record's or passes.
+    /// The failure as permanent or transient.
     pub(super) fn classify(self, topic: &str) -> AppendError {
         use RDKafkaErrorCode as Code;
         let topic = topic.to_owned();
@@ -167,7 +167,7 @@ impl Failure {
             return Refused::ByBroker { topic, reason, index }.into();
         }
         match code {
-            // These say that nothing was written, which must hold for all of the append.
+            // The errors below state that nothing was written, which must hold for the whole append.
             _ if self.mixed => Unavailable::Broker { topic, reason }.into(),
             Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
                 Unavailable::NoTopic { topic }.into()
@@ -187,8 +187,8 @@ mod tests {
         KafkaError::MessageProduction(code)
     }
 
-    fn append(records: usize) -> (Arc<Append>, Reply) {
-        Append::new(records, Room::new(Bound::default()).take(&[]).unwrap())
+    fn append(records: usize) -> (Arc<PendingAppend>, Reply) {
+        PendingAppend::new(records, Room::new(Bound::default()).take(&[]).unwrap())
     }
 
     #[test]

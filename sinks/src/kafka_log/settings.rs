@@ -1,19 +1,19 @@
-//! The producer's librdkafka settings: those that our promises rest on, and defaults where the operator says nothing.
+//! The producer's librdkafka settings: fixed ones that guarantees depend on, and defaults.
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
-/// Settings that are not free.
+/// Settings that a user cannot change.
 const OWNED: &[(&str, &str)] = &[
     // An answer means that every replica has the record.
     ("acks", "all"),
     // A repeated request does not write twice and does not change the order.
     ("enable.idempotence", "true"),
-    MAKE_NO_TOPIC,
+    CREATE_NO_TOPIC,
 ];
 
-/// A wrong name in the configuration is told by that name; librdkafka, asked carelessly, would make the topic.
-const MAKE_NO_TOPIC: (&str, &str) = ("allow.auto.create.topics", "false");
+/// A wrong name in the configuration is reported; with automatic creation librdkafka would create the topic.
+const CREATE_NO_TOPIC: (&str, &str) = ("allow.auto.create.topics", "false");
 
 /// The most bytes a batch may have, and a batch may be one record: room for the longest event, its key and their framing.
 pub const MESSAGE_BYTES_MAX: &str = "1052672";
@@ -25,16 +25,16 @@ const FRAMING_BYTES: usize = 36;
 const DEFAULTS: &[(&[&str], &str)] = &[
     // Sent at once: a request waits for its acknowledgement, and batches form by themselves while others are under way.
     (&["linger.ms", "queue.buffering.max.ms"], "0"),
-    // When a caller is told that the broker is not there, in milliseconds.
+    // After how many milliseconds a caller hears that the broker is away.
     (&["message.timeout.ms", "delivery.timeout.ms"], "5000"),
     // A missing topic is known as missing before the records for it time out.
     (&["topic.metadata.propagation.max.ms"], "2000"),
     // A broker that is back is found again within a second or so.
     (&["reconnect.backoff.max.ms"], "1000"),
     (&["message.max.bytes"], MESSAGE_BYTES_MAX),
-    // As Java's producers do: a user's events meet in one partition, whoever wrote them.
+    // As Java's producers do: all events of a user are in one partition, whoever wrote them.
     (&["partitioner"], "murmur2_random"),
-    // Above what the log itself lets wait, which is counted for an append as a whole.
+    // Above the log's own bound, which counts an append as a whole.
     (&["queue.buffering.max.messages"], "1000000"),
     (&["queue.buffering.max.kbytes"], "262144"),
 ];
@@ -53,10 +53,10 @@ pub(super) fn of_producer(base: &ClientConfig) -> ClientConfig {
     config
 }
 
-/// The settings of an admin client: without what would make it ask for a producer's number as well.
+/// The settings of an admin client: without those that would make it request a producer's id.
 pub(super) fn of_admin(base: &ClientConfig) -> ClientConfig {
     let mut config = base.clone();
-    config.remove("enable.idempotence").set(MAKE_NO_TOPIC.0, MAKE_NO_TOPIC.1);
+    config.remove("enable.idempotence").set(CREATE_NO_TOPIC.0, CREATE_NO_TOPIC.1);
     config
 }
 

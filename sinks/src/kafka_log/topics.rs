@@ -1,4 +1,4 @@
-//! Our own topics, made in the background if they are missing, so that nobody has to make them by hand.
+//! Vitrine's own topics, created in the background if they are missing.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -9,11 +9,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::client::Quiet;
+use super::delivery::Deliveries;
 use super::settings::MESSAGE_BYTES_MAX;
 use super::{OpenError, Topics};
 use crate::Report;
-use crate::backoff::Backoff;
 use crate::block_on::block_on;
 
 /// How long a request may take.
@@ -21,73 +20,79 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The broker's own default, whatever it is.
 const BROKERS_DEFAULT: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
-/// A topic's settings: it takes whatever our producer sends.
+/// The setting that lets a topic accept every record of our producer.
 const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
 
-/// The settings of any topic that is made by us.
+/// The settings of every topic that Vitrine creates.
 pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
 
-/// The settings of a topic of removals. A removal that expired before the views it hides would bring them back at the
-/// next start.
+/// The settings of a topic of removals. If a removal expired before the views it hides, they would come back at the next
+/// start.
 pub const REMOVALS_SETTINGS: &[(&str, &str)] = &[LARGE, ("retention.ms", "-1"), ("retention.bytes", "-1")];
 
-/// A topic of ours.
-pub(super) struct Ours {
+/// A topic of Vitrine.
+pub(super) struct OwnTopic {
     name: String,
     partitions: i32,
     settings: &'static [(&'static str, &'static str)],
 }
 
-/// The topics that are made if they are missing.
-pub(super) fn ours(topics: &Topics) -> Vec<Ours> {
+/// The topics that are created if they are missing.
+pub(super) fn own_topics(topics: &Topics) -> Vec<OwnTopic> {
     let partitions = topics.partitions;
     vec![
-        Ours { name: topics.removals.clone(), partitions, settings: REMOVALS_SETTINGS },
-        Ours { name: topics.dead_letters.clone(), partitions, settings: TOPIC_SETTINGS },
+        OwnTopic { name: topics.removals.clone(), partitions, settings: REMOVALS_SETTINGS },
+        OwnTopic { name: topics.dead_letters.clone(), partitions, settings: TOPIC_SETTINGS },
     ]
 }
 
-/// Looks after our topics until it is dropped.
-pub(super) struct TopicKeeper {
-    pokes: SyncSender<()>,
+/// Creates missing topics until it is dropped.
+pub(super) struct TopicCreator {
+    requests: SyncSender<()>,
 }
 
-/// Makes the keeper look again.
-pub(super) struct Poke(SyncSender<()>);
+/// Makes the creator check the topics again.
+pub(super) struct Recheck(SyncSender<()>);
 
-impl Poke {
+impl Recheck {
     pub(super) fn now(&self) {
-        // A full channel means that it is about to look anyway.
+        // A full channel means that it is about to check anyway.
         let _ = self.0.try_send(());
     }
 }
 
-impl TopicKeeper {
-    /// Starts to look after `ours`. The thread is not waited for at the end: it may be inside a request.
-    pub(super) fn start(config: &ClientConfig, ours: Vec<Ours>, report: Report) -> Result<TopicKeeper, OpenError> {
-        let admin: AdminClient<Quiet> = config.create_with_context(Quiet)?;
-        let (pokes, poked) = sync_channel(1);
-        std::thread::Builder::new().name("topic-keeper".into()).spawn(move || keep(&admin, &ours, &poked, &report))?;
-        Ok(TopicKeeper { pokes })
+impl TopicCreator {
+    /// Starts to create missing topics. The thread is not waited for at the end: it may be inside a request.
+    pub(super) fn start(
+        config: &ClientConfig,
+        topics: Vec<OwnTopic>,
+        report: Report,
+    ) -> Result<TopicCreator, OpenError> {
+        let admin: AdminClient<Deliveries> = config.create_with_context(Deliveries)?;
+        let (requests, requested) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("topic-creator".into())
+            .spawn(move || run(&admin, &topics, &requested, &report))?;
+        Ok(TopicCreator { requests })
     }
 
-    pub(super) fn poke(&self) -> Poke {
-        Poke(self.pokes.clone())
+    pub(super) fn recheck(&self) -> Recheck {
+        Recheck(self.requests.clone())
     }
 }
 
-fn keep(admin: &AdminClient<Quiet>, ours: &[Ours], poked: &Receiver<()>, report: &Report) {
-    let mut backoff = Backoff::new();
+fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receiver<()>, report: &Report) {
+    let mut backoff = crate::backoff();
     loop {
-        let over = match ours.iter().try_for_each(|topic| ensure(admin, topic)) {
+        let over = match topics.iter().try_for_each(|topic| ensure(admin, topic)) {
             Ok(()) => {
                 backoff.reset();
                 report(State::Live);
-                poked.recv().is_err()
+                requested.recv().is_err()
             }
             Err(reason) => {
                 report(State::Retrying(reason));
-                poked.recv_timeout(backoff.next()) == Err(RecvTimeoutError::Disconnected)
+                requested.recv_timeout(backoff.pause()) == Err(RecvTimeoutError::Disconnected)
             }
         };
         if over {
@@ -96,8 +101,8 @@ fn keep(admin: &AdminClient<Quiet>, ours: &[Ours], poked: &Receiver<()>, report:
     }
 }
 
-/// Makes the topic if it is missing; says why it cannot.
-fn ensure(admin: &AdminClient<Quiet>, topic: &Ours) -> Result<(), String> {
+/// Creates the topic if it is missing; an error is the reason why it cannot.
+fn ensure(admin: &AdminClient<Deliveries>, topic: &OwnTopic) -> Result<(), String> {
     let name = &topic.name;
     let exists = exists(admin, name).map_err(|error| format!("topic {name} cannot be looked up: {error}"))?;
     if exists {
@@ -107,19 +112,19 @@ fn ensure(admin: &AdminClient<Quiet>, topic: &Ours) -> Result<(), String> {
     let new = topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value));
     let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX));
     let answers = block_on(admin.create_topics([&new], &options));
-    let answers = answers.map_err(|error| format!("topic {name} cannot be made: {error}"))?;
+    let answers = answers.map_err(|error| format!("topic {name} cannot be created: {error}"))?;
     match answers.into_iter().next() {
         Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
-            Err(format!("topic {name} cannot be made: {code}"))
+            Err(format!("topic {name} cannot be created: {code}"))
         }
         _ => {
-            tracing::info!(topic = name, partitions = topic.partitions, "made a topic");
+            tracing::info!(topic = name, partitions = topic.partitions, "created a topic");
             Ok(())
         }
     }
 }
 
-fn exists(admin: &AdminClient<Quiet>, name: &str) -> Result<bool, KafkaError> {
+fn exists(admin: &AdminClient<Deliveries>, name: &str) -> Result<bool, KafkaError> {
     let metadata = admin.inner().fetch_metadata(Some(name), ANSWER_MAX)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     match topic.and_then(|topic| topic.error()) {

@@ -53,7 +53,7 @@ pub enum Unavailable {
     Broker {
         /// The topic.
         topic: String,
-        /// What librdkafka says.
+        /// The reason given by librdkafka.
         reason: String,
     },
     /// The file cannot be written or synchronised.
@@ -61,7 +61,7 @@ pub enum Unavailable {
     Disk {
         /// The file's name, without its directory.
         file: String,
-        /// What the system says.
+        /// The error of the system.
         reason: String,
     },
     /// There is no log to write to.

@@ -1,4 +1,4 @@
-//! The bound on what may wait in a log, in records and bytes, taken for an append as a whole.
+//! The bound of waiting records in a log, in records and bytes, for an append as a whole.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use super::{Record, Unavailable};
 /// The most that may wait in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Records that were given and are not yet durable.
+    /// Records that were appended and are not yet durable.
     pub records: usize,
     /// Their keys and payloads, in bytes.
     pub bytes: usize,
@@ -20,8 +20,8 @@ impl Default for Bound {
     }
 }
 
-/// Counts what waits. Asked before the first record of an append is handed on, so that a full queue accepts all of an
-/// append or nothing.
+/// Counts waiting records. It is checked before the first record of an append is sent, so that an append is accepted as a
+/// whole or not at all.
 #[derive(Debug)]
 pub(crate) struct Room {
     bound: Bound,
@@ -34,15 +34,15 @@ impl Room {
         Arc::new(Room { bound, records: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
-    /// Room for all of the records, until the permit is dropped. An empty log takes an append of any size: its size is
-    /// the business of whoever took it in, and it could never be written otherwise.
+    /// Room for all of the records, until the permit is dropped. An empty log accepts an append of any size, which could
+    /// never be written otherwise; its caller bounds it.
     pub(crate) fn take(self: &Arc<Self>, records: &[Record]) -> Result<Permit, Unavailable> {
         let permit =
             Permit { room: self.clone(), records: records.len(), bytes: records.iter().map(Record::bytes).sum() };
         let waiting = self.records.fetch_add(permit.records, Ordering::AcqRel);
         let waiting_bytes = self.bytes.fetch_add(permit.bytes, Ordering::AcqRel);
         let fits = waiting + permit.records <= self.bound.records && waiting_bytes + permit.bytes <= self.bound.bytes;
-        // A permit that is not given out is dropped here and gives its room back.
+        // A permit that is not returned is dropped here and gives its room back.
         if fits || waiting == 0 { Ok(permit) } else { Err(Unavailable::Busy) }
     }
 }

@@ -1,4 +1,4 @@
-//! What the reading threads hand to the feed.
+//! Batches from the reading threads to the feed.
 
 use dataflow::ids::ProductKey;
 use dataflow::source_status::State;
@@ -13,32 +13,32 @@ pub(super) struct Sale {
     pub(super) product: ProductKey,
 }
 
-/// Changes to the graph's inputs, of one kind.
-pub(super) enum Changes {
+/// Changes of the graph's inputs, of one kind.
+pub(super) enum InputChanges {
     Histories(Vec<HistoryChange>),
     Sales(Vec<(Sale, Diff)>),
     Products(Vec<(CatalogueRow, Diff)>),
 }
 
-impl Changes {
+impl InputChanges {
     pub(super) fn len(&self) -> usize {
         match self {
-            Changes::Histories(changes) => changes.len(),
-            Changes::Sales(sales) => sales.len(),
-            Changes::Products(products) => products.len(),
+            InputChanges::Histories(changes) => changes.len(),
+            InputChanges::Sales(sales) => sales.len(),
+            InputChanges::Products(products) => products.len(),
         }
     }
 }
 
-/// A stretch of a file, fed in one call.
-pub(super) struct Batch {
+/// A chunk of a file, fed in one call.
+pub(super) struct FileBatch {
     /// Which of [`super::FILES`].
     pub(super) part: usize,
-    /// What it says, if anything.
-    pub(super) changes: Option<Changes>,
+    /// Its changes, if any.
+    pub(super) changes: Option<InputChanges>,
     /// The offset after it, and the end of the file as it was then.
     pub(super) next: u64,
     pub(super) end: u64,
-    /// How the file is doing once the batch is fed, where that has changed.
+    /// The state of the file once the batch is fed, if that has changed.
     pub(super) state: Option<State>,
 }

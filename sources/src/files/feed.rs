@@ -1,4 +1,4 @@
-//! The worker's end: takes what the reading threads have read.
+//! The feed of worker 0: takes batches from the reading threads.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -9,36 +9,36 @@ use dataflow::inputs::Inputs;
 use dataflow::source_status::{Progress, SourceStatus, State};
 use dataflow::tables::{self, LineRow};
 
-use super::batch::{Batch, Changes};
+use super::batch::{FileBatch, InputChanges};
+use super::context::ReaderContext;
 use super::event_file::EventFile;
+use super::follow::{self, FollowedFile};
 use super::orders::Orders;
 use super::position::offset_i64;
 use super::products::Products;
-use super::reader::{self, Followed};
-use super::refusals::FileRefusals;
 use super::table::Table;
 use super::{FILES, NAME, Source};
 use crate::side_thread::SideThread;
 
-/// Batches a thread may be ahead of the feed.
+/// How many batches a thread may be ahead of the feed.
 const BATCHES_MAX: usize = 4;
 
-/// Guesses the number of lines in the rest of a file.
+/// Assumed length of a line, to estimate the number of lines in the rest of a file.
 const LINE_BYTES: u64 = 100;
 
 pub(super) struct FilesFeed {
-    // Before the threads: these are dropped first, and that ends what the threads wait for.
-    batches: Vec<Receiver<Batch>>,
+    // Before the threads: dropping these first ends the threads' waiting.
+    batches: Vec<Receiver<FileBatch>>,
     _threads: Vec<SideThread>,
     status: Arc<SourceStatus>,
     streams: [Arc<str>; FILES.len()],
     progress: [Progress; FILES.len()],
-    /// Of each file, whether it has been read to its end, or could not be.
+    /// For each file, whether it has been read to its end, or could not be.
     tried: [bool; FILES.len()],
 }
 
 impl FilesFeed {
-    /// Starts the reading threads. Where one cannot be started the source stops and says so.
+    /// Starts the reading threads. If one cannot be started, the source is stopped.
     pub(super) fn open(source: &Source, worker: &WorkerContext) -> FilesFeed {
         let mut feed = FilesFeed {
             batches: Vec::new(),
@@ -51,7 +51,7 @@ impl FilesFeed {
         let dir = source.settings.dir.clone();
         feed.spawn("files-events", source, worker, {
             let dir = dir.clone();
-            move || (0..3).map(|part| Box::new(EventFile::new(&dir, part)) as Box<dyn Followed>).collect()
+            move || (0..3).map(|part| Box::new(EventFile::new(&dir, part)) as Box<dyn FollowedFile>).collect()
         });
         let rest = source.settings.rest;
         feed.spawn("files-tables", source, worker, move || {
@@ -65,15 +65,16 @@ impl FilesFeed {
         name: &str,
         source: &Source,
         worker: &WorkerContext,
-        files: impl FnOnce() -> Vec<Box<dyn Followed>> + Send + 'static,
+        files: impl FnOnce() -> Vec<Box<dyn FollowedFile>> + Send + 'static,
     ) {
         let (batches_in, batches) = sync_channel(BATCHES_MAX);
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
         let poll = source.settings.poll;
         let thread = SideThread::spawn(name, move |stop| {
-            let desk = FileRefusals { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
-            reader::run(files(), poll, &desk);
+            let context =
+                ReaderContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
+            follow::run(files(), poll, &context);
         });
         match thread {
             Ok(thread) => {
@@ -84,19 +85,19 @@ impl FilesFeed {
         }
     }
 
-    fn take(&mut self, batch: Batch, inputs: &mut Inputs) -> usize {
-        let records = batch.changes.as_ref().map_or(0, Changes::len);
+    fn take(&mut self, batch: FileBatch, inputs: &mut Inputs) -> usize {
+        let records = batch.changes.as_ref().map_or(0, InputChanges::len);
         match batch.changes {
             None => {}
-            Some(Changes::Histories(changes)) => changes.into_iter().for_each(|change| change.apply(inputs)),
-            Some(Changes::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
+            Some(InputChanges::Histories(changes)) => changes.into_iter().for_each(|change| change.apply(inputs)),
+            Some(InputChanges::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.update::<tables::Orders>(sale.order, diff);
                 inputs.update::<tables::Lines>(
                     LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE },
                     diff,
                 );
             }),
-            Some(Changes::Products(rows)) => {
+            Some(InputChanges::Products(rows)) => {
                 rows.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff))
             }
         }
@@ -131,7 +132,7 @@ impl Feed for FilesFeed {
             }
         }
         let left: u64 = self.progress.iter().map(|progress| progress.lag().unsigned_abs()).sum();
-        // Files do not tell how far they have come in time: it starts when they have been read.
+        // The time that files have reached is unknown until they have been read.
         let reached = self.tried.contains(&false).then_some(0);
         FeedProgress { records, waiting: usize::try_from(left / LINE_BYTES).unwrap_or(usize::MAX), reached }
     }

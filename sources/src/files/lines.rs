@@ -1,18 +1,18 @@
-//! Whole lines of a file, a stretch at a time, each line within the limit.
+//! Whole lines of a file, a chunk at a time, each line within the limit.
 
 use std::fs::File;
 use std::io;
 
 use super::LINE_BYTES_MAX;
-use super::position::read_at;
+use super::position::{FilePosition, read_at};
 
-/// Bytes that are read together, as long as lines are shorter.
-const STRETCH: usize = 256 * 1024;
+/// Bytes that are read at once, if lines are shorter.
+const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The byte order mark in UTF-8. Before an event it is passed over where events are decoded.
+/// The byte order mark in UTF-8. Before an event the decoder skips it.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What is at a place.
+/// The lines that were read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LineRange {
     /// This many bytes of the buffer are whole lines.
@@ -23,9 +23,13 @@ pub(super) enum LineRange {
     Unfinished,
 }
 
-/// Reads whole lines from `from` on into the buffer, up to `to`.
-pub(super) fn read(file: &File, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<LineRange> {
-    for size in [STRETCH, LINE_BYTES_MAX + 1] {
+/// Reads whole lines from the position on into the buffer, up to `to`. A line above the limit is skipped by the next call.
+pub(super) fn read(file: &File, position: &mut FilePosition, to: u64, buffer: &mut Vec<u8>) -> io::Result<LineRange> {
+    if !position.skip(file, to)? {
+        return Ok(LineRange::Unfinished);
+    }
+    let from = position.offset;
+    for size in [CHUNK_BYTES, LINE_BYTES_MAX + 1] {
         let size = usize::try_from(to.saturating_sub(from)).unwrap_or(size).min(size);
         buffer.resize(size, 0);
         let filled = read_at(file, from, buffer)?;
@@ -34,20 +38,21 @@ pub(super) fn read(file: &File, from: u64, to: u64, buffer: &mut Vec<u8>) -> io:
             return Ok(LineRange::Lines(last + 1));
         }
         if filled > LINE_BYTES_MAX {
+            position.skipping = true;
             return Ok(LineRange::TooLong);
         }
-        if filled < STRETCH {
+        if filled < CHUNK_BYTES {
             break;
         }
     }
     Ok(LineRange::Unfinished)
 }
 
-/// The lines of a stretch with the offset of each in the stretch, without their ends; empty ones are left out, also where
-/// there is nothing but the byte order mark of an empty file.
-pub(super) fn split(stretch: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+/// The lines of a chunk with the offset of each in the chunk, without their ends. Empty lines are left out, also a line of
+/// nothing but a byte order mark.
+pub(super) fn split(chunk: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
-    let lines = stretch.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+    let lines = chunk.split_inclusive(|byte| *byte == b'\n').map(move |line| {
         let start = at;
         at += line.len();
         (start, line.strip_suffix(b"\n").unwrap_or(line))
@@ -68,9 +73,9 @@ mod tests {
     }
 
     fn read_all(content: &[u8], from: u64) -> (LineRange, Vec<u8>) {
-        let mut buffer = Vec::new();
-        let stretch = read(&file(content), from, content.len() as u64, &mut buffer).unwrap();
-        (stretch, buffer)
+        let (mut buffer, mut position) = (Vec::new(), FilePosition { offset: from, skipping: false });
+        let chunk = read(&file(content), &mut position, content.len() as u64, &mut buffer).unwrap();
+        (chunk, buffer)
     }
 
     #[test]
@@ -78,10 +83,10 @@ mod tests {
         assert_eq!(read_all(b"one\ntwo\nthr", 0).0, LineRange::Lines(8));
         assert_eq!(read_all(b"one\ntwo\nthr", 8).0, LineRange::Unfinished);
         assert_eq!(read_all(b"", 0).0, LineRange::Unfinished);
-        let stretch = b"one\r\n\n\r\ntwo\n";
-        assert_eq!(split(stretch).collect::<Vec<_>>(), [(0, &b"one"[..]), (8, b"two")]);
-        let stretch = "\u{feff}\r\n\u{feff}{}\n".as_bytes();
-        assert_eq!(split(stretch).collect::<Vec<_>>(), [(5, "\u{feff}{}".as_bytes())]);
+        let chunk = b"one\r\n\n\r\ntwo\n";
+        assert_eq!(split(chunk).collect::<Vec<_>>(), [(0, &b"one"[..]), (8, b"two")]);
+        let chunk = "\u{feff}\r\n\u{feff}{}\n".as_bytes();
+        assert_eq!(split(chunk).collect::<Vec<_>>(), [(5, "\u{feff}{}".as_bytes())]);
     }
 
     #[test]
@@ -91,7 +96,7 @@ mod tests {
         line.push(b'\n');
         assert_eq!(read_all(&line, 0).0, LineRange::Lines(LINE_BYTES_MAX + 1));
         line.insert(0, b'x');
-        let (stretch, buffer) = read_all(&line, 0);
-        assert_eq!((stretch, buffer.len()), (LineRange::TooLong, LINE_BYTES_MAX + 1));
+        let (chunk, buffer) = read_all(&line, 0);
+        assert_eq!((chunk, buffer.len()), (LineRange::TooLong, LINE_BYTES_MAX + 1));
     }
 }

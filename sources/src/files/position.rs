@@ -1,22 +1,22 @@
-//! Where the reading of a file stands, and reading at a place.
+//! The position in a file, and reading at a position.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Bytes looked at together where nothing is kept of them.
+/// Bytes that are read at once if none of them are kept.
 const BLOCK: usize = 64 * 1024;
 
 /// A byte of a file at which reading goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FilePosition {
     pub(super) offset: u64,
-    /// Within a line that is too long: everything up to the next line end is passed over.
+    /// Within a line that is too long: everything up to the next line end is skipped.
     pub(super) skipping: bool,
 }
 
 impl FilePosition {
-    /// Passes over the rest of a line that is too long, as far as it is there; whether the reading can go on.
+    /// Skips the rest of a line that is too long, as far as it exists; whether reading can continue.
     pub(super) fn skip(&mut self, file: &File, to: u64) -> io::Result<bool> {
         if self.skipping {
             match line_end(file, self.offset, to)? {
@@ -33,7 +33,7 @@ pub(super) fn offset_i64(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
-/// Fills `buffer` from `offset` on as far as the file reaches; returns how much it is.
+/// Fills `buffer` from `offset` on as far as the file reaches; returns the number of bytes.
 pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -67,7 +67,7 @@ pub(super) fn line_ends(file: &File, from: u64, to: u64) -> io::Result<u64> {
     Ok(count)
 }
 
-/// Shows the bytes of `from..to` block by block, until `show` has seen enough.
+/// Shows the bytes of `from..to` block by block, as long as `show` returns true.
 fn blocks(file: &File, from: u64, to: u64, mut show: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
     let mut buffer = vec![0; BLOCK];
     let mut offset = from;

@@ -1,4 +1,4 @@
-//! `product_catalog.csv`: each line says that there is a product, and which category it is in. A product of two lines is
+//! `product_catalog.csv`: each line names a product and its category. A product of two lines is
 //! in both categories, one of a line without a category is in none.
 
 use std::collections::HashSet;
@@ -8,8 +8,8 @@ use dataflow::tables::CatalogueRow;
 use dataflow::time::Diff;
 use foldhash::fast::RandomState;
 
-use super::batch::Changes;
-use super::rows::{Reading, Rows, Text};
+use super::batch::InputChanges;
+use super::rows::{RowContext, RowText, TableRows};
 use crate::deleted::Deleted;
 use crate::fault::{Fault, category_key, id};
 use crate::row_store::RowStore;
@@ -19,23 +19,23 @@ pub(super) const FILE: &str = "product_catalog.csv";
 
 pub(super) struct Products;
 
-impl Rows for Products {
+impl TableRows for Products {
     type Row = CatalogueRow;
     type Gone = Deleted;
     const COLUMNS: &'static [&'static str] = &["product_id", "category"];
 
-    fn read(text: &Text<'_>, reading: &Reading<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
+    fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
         let product = id(text.get(0)?, Self::COLUMNS[0])?;
-        let category = category_key(text.get(1)?, Self::COLUMNS[1], reading.dictionary)?;
-        Ok(Some(CatalogueRow { product: reading.dictionary.product(product)?, category }))
+        let category = category_key(text.get(1)?, Self::COLUMNS[1], context.dictionary)?;
+        Ok(Some(CatalogueRow { product: context.dictionary.product(product)?, category }))
     }
 
-    fn lives(_: &CatalogueRow, _: &Reading<'_>) -> bool {
+    fn lives(_: &CatalogueRow, _: &RowContext<'_>) -> bool {
         true
     }
 
-    fn changes(rows: Vec<(CatalogueRow, Diff)>) -> Changes {
-        Changes::Products(rows)
+    fn changes(rows: Vec<(CatalogueRow, Diff)>) -> InputChanges {
+        InputChanges::Products(rows)
     }
 
     fn settle(gone: &mut Deleted, change: &mut Vec<(CatalogueRow, Diff)>, now: &RowStore<CatalogueRow, ()>) {

@@ -1,9 +1,8 @@
-//! Files as a past: what a directory holds when the range is pinned, each file of events as a partition of its own.
+//! Files as a replay reads them: the content of a directory when the range is pinned; each file of events is a partition.
 //!
-//! As when files are followed, a line counts when its line end is there, a table's last line also without; an event's
-//! time is at most the time its line arrived, for which the file's modification time stands, and a line that states no
-//! time is given one, counted back from there. So where events state no times, a copy of the file is to keep the time of
-//! the original.
+//! As when files are followed, a line counts when it has a line end, and a table's last line also without one. An event's
+//! time is at most the arrival time of its line, which is the file's modification time, and a line that states no time is
+//! given one, counted back from there. So if events state no times, a copy of the file must keep the original's time.
 
 mod event_file;
 mod tables;
@@ -18,10 +17,10 @@ use dataflow::feed::WorkerContext;
 use dataflow::replay::ReplaySource;
 use dataflow::source_status::{SourceRegistry, SourceStatus};
 
-use super::tail::{Span, Tail};
+use super::file_tail::{FileSpan, FileTail};
 use super::{FILES, NAME};
-use crate::replay::{Asked, PartitionReplay, Progress, Refused, Tables};
-use event_file::EventsPast;
+use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, Tables};
+use event_file::EventFileReplay;
 
 /// How many of [`FILES`] hold events.
 const EVENT_FILES: usize = 3;
@@ -34,10 +33,10 @@ pub enum RangeError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// There is nothing to read.
+    /// No file exists.
     #[error("{} has none of {}", dir.display(), FILES.join(", "))]
     Nothing {
         /// The directory.
@@ -48,7 +47,7 @@ pub enum RangeError {
     Columns {
         /// The file.
         path: PathBuf,
-        /// What it lacks.
+        /// The missing columns.
         columns: Vec<&'static str>,
     },
 }
@@ -56,37 +55,37 @@ pub enum RangeError {
 /// The files of one directory with their ends pinned.
 pub struct Range {
     dir: PathBuf,
-    /// For each of [`FILES`], what is there of it.
-    spans: Vec<Option<Span>>,
-    progress: Arc<Progress>,
+    /// For each of [`FILES`], the file if it exists.
+    spans: Vec<Option<FileSpan>>,
+    progress: Arc<ReplayProgress>,
 }
 
 impl Range {
-    /// Opens the files that are there.
+    /// Opens the files that exist.
     ///
     /// # Errors
-    /// When a file cannot be opened, or none is there.
+    /// When a file cannot be opened, or none exists.
     pub fn pin(dir: &Path) -> Result<Range, RangeError> {
         let open = |name: &&str| {
             let path = dir.join(name);
-            match Tail::new(path.clone()).open() {
+            match FileTail::new(path.clone()).open() {
                 Ok(span) => Ok(Some(span)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(RangeError::Io { path, error }),
             }
         };
-        let spans: Vec<Option<Span>> = FILES.iter().map(open).collect::<Result<_, _>>()?;
+        let spans: Vec<Option<FileSpan>> = FILES.iter().map(open).collect::<Result<_, _>>()?;
         if spans.iter().all(Option::is_none) {
             return Err(RangeError::Nothing { dir: dir.to_owned() });
         }
-        let progress = Arc::new(Progress::default());
-        spans.iter().take(EVENT_FILES).flatten().for_each(|span| progress.more(span.to()));
+        let progress = Arc::new(ReplayProgress::default());
+        spans.iter().take(EVENT_FILES).flatten().for_each(|span| progress.add_total(span.to()));
         Ok(Range { dir: dir.to_owned(), spans, progress })
     }
 
     /// How many bytes of events have been read of how many.
     #[must_use]
-    pub fn progress(&self) -> &Arc<Progress> {
+    pub fn progress(&self) -> &Arc<ReplayProgress> {
         &self.progress
     }
 
@@ -97,9 +96,9 @@ impl Range {
     pub fn open(
         &self,
         worker: &WorkerContext,
-        asked: Asked,
+        bounds: ReplayBounds,
         status: &SourceRegistry,
-        refused: &Refused,
+        refused: &LetterHandler,
     ) -> Result<Vec<Box<dyn ReplaySource>>, RangeError> {
         let status = status.source(NAME);
         let mine =
@@ -108,8 +107,8 @@ impl Range {
         for (part, span) in mine.filter_map(|(part, span)| Some((part, span.as_ref()?))) {
             let path = self.dir.join(FILES[part]);
             let file = span.file.try_clone().map_err(|error| RangeError::Io { path: path.clone(), error })?;
-            let lane = PartitionReplay::new(asked, status.clone(), refused.clone());
-            sources.push(Box::new(EventsPast::new(FILES[part], path, file, span, lane, self.progress.clone())));
+            let replay = PartitionReplay::new(bounds, status.clone(), refused.clone());
+            sources.push(Box::new(EventFileReplay::new(FILES[part], path, file, span, replay, self.progress.clone())));
         }
         Ok(sources)
     }
@@ -117,19 +116,19 @@ impl Range {
     /// Reads orders and catalogue.
     ///
     /// # Errors
-    /// When a file cannot be read or has not its columns.
+    /// When a file cannot be read or lacks columns.
     pub fn tables(
         &self,
-        asked: Asked,
+        bounds: ReplayBounds,
         dictionary: &Dictionary,
         status: &SourceRegistry,
-        refused: &Refused,
+        refused: &LetterHandler,
     ) -> Result<Tables, RangeError> {
         let status: Arc<SourceStatus> = status.source(NAME);
-        tables::read(self, asked, dictionary, &status, refused)
+        tables::read(self, bounds, dictionary, &status, refused)
     }
 
-    /// A table with its name and path, if it is there.
+    /// A table's path, file and end, if it exists.
     fn table(&self, name: &'static str) -> Option<(PathBuf, &File, u64)> {
         let part = FILES.iter().position(|file| *file == name)?;
         let span = self.spans[part].as_ref()?;

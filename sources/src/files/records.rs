@@ -15,43 +15,43 @@ const BLOCK: usize = 64 * 1024;
 /// The most fields of a record.
 const FIELDS_MAX: usize = 4096;
 
-/// Reads the records of a stretch of a file.
-pub(super) struct Records<'f> {
+/// Reads the records of a chunk of a file.
+pub(super) struct CsvRecords<'f> {
     file: &'f File,
     to: u64,
-    /// Whether `to` is the end for good: then a last record without a line end counts.
+    /// Whether the file rests: then a last record without a line end counts.
     at_rest: bool,
     /// Where the record found last begins.
     start: u64,
     /// Where the next record begins.
-    pub(super) place: FilePosition,
+    pub(super) position: FilePosition,
     parser: Reader,
     block: Vec<u8>,
     block_at: usize,
-    fields: Fields,
+    fields: CsvFields,
 }
 
 /// The fields of one record.
-pub(super) struct Fields {
+pub(super) struct CsvFields {
     text: Vec<u8>,
     ends: Vec<usize>,
     len: usize,
 }
 
-/// What comes next.
+/// The next record, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A record: its fields are in [`Records::fields`]. `ended` says whether a line end was there.
+pub(super) enum NextRecord {
+    /// A record: its fields are in [`CsvRecords::fields`]. `ended` says whether a line end was there.
     Record { ended: bool },
-    /// A record that cannot be read, from its start up to the place.
+    /// A record that cannot be read, from its start up to the position.
     Refused(Fault<'static>),
     /// A record whose end is not there yet.
     Unfinished,
-    /// The end of the stretch, after a whole record.
+    /// The end of the chunk, after a whole record.
     End,
 }
 
-impl Fields {
+impl CsvFields {
     /// The field of that number, if the record has it.
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends[..self.len].get(index)?;
@@ -65,29 +65,29 @@ impl Fields {
     }
 }
 
-impl<'f> Records<'f> {
-    pub(super) fn new(file: &'f File, place: FilePosition, to: u64, at_rest: bool) -> Self {
-        Records {
+impl<'f> CsvRecords<'f> {
+    pub(super) fn new(file: &'f File, position: FilePosition, to: u64, at_rest: bool) -> Self {
+        CsvRecords {
             file,
             to,
             at_rest,
-            start: place.offset,
-            place,
+            start: position.offset,
+            position,
             parser: Reader::new(),
             block: Vec::new(),
             block_at: 0,
-            fields: Fields { text: vec![0; 4096], ends: vec![0; 64], len: 0 },
+            fields: CsvFields { text: vec![0; 4096], ends: vec![0; 64], len: 0 },
         }
     }
 
     /// The fields of the record found last.
-    pub(super) fn fields(&self) -> &Fields {
+    pub(super) fn fields(&self) -> &CsvFields {
         &self.fields
     }
 
     /// Where the record found last begins, and its first bytes, up to `max`, without its line end.
     pub(super) fn raw(&self, max: usize) -> io::Result<(u64, Vec<u8>)> {
-        let length = self.place.offset - self.start;
+        let length = self.position.offset - self.start;
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(max).min(max)];
         let filled = read_at(self.file, self.start, &mut bytes)?;
         bytes.truncate(filled);
@@ -98,13 +98,13 @@ impl<'f> Records<'f> {
     }
 
     /// Goes on to the next record.
-    pub(super) fn next(&mut self) -> io::Result<Next> {
-        if self.place.skipping {
-            self.place.skip(self.file, self.to)?;
+    pub(super) fn next(&mut self) -> io::Result<NextRecord> {
+        if self.position.skipping {
+            self.position.skip(self.file, self.to)?;
             self.restart();
         }
         self.pass_line_ends()?;
-        self.start = self.place.offset;
+        self.start = self.position.offset;
         let (mut text, mut ends) = (0, 0);
         let mut offset = self.start;
         loop {
@@ -136,8 +136,8 @@ impl<'f> Records<'f> {
                 ReadRecordResult::OutputEndsFull => self.fields.ends.resize(ends * 2, 0),
                 ReadRecordResult::Record => {
                     self.fields.len = ends;
-                    self.place.offset = offset;
-                    return Ok(Next::Record { ended: true });
+                    self.position.offset = offset;
+                    return Ok(NextRecord::Record { ended: true });
                 }
                 ReadRecordResult::End => unreachable!("said only where there is no input"),
             }
@@ -148,12 +148,12 @@ impl<'f> Records<'f> {
     fn pass_line_ends(&mut self) -> io::Result<()> {
         loop {
             if self.block_at == self.block.len() {
-                self.read_block(self.place.offset)?;
+                self.read_block(self.position.offset)?;
             }
             match self.block.get(self.block_at) {
                 Some(b'\r' | b'\n') => {
                     self.block_at += 1;
-                    self.place.offset += 1;
+                    self.position.offset += 1;
                 }
                 _ => return Ok(()),
             }
@@ -169,15 +169,15 @@ impl<'f> Records<'f> {
         Ok(())
     }
 
-    /// Nothing more to read: is the last record whole?
-    fn at_end(&mut self, offset: u64, text: usize, ends: usize) -> io::Result<Next> {
+    /// At the end of the input: is the last record whole?
+    fn at_end(&mut self, offset: u64, text: usize, ends: usize) -> io::Result<NextRecord> {
         if offset == self.start {
-            return Ok(Next::End);
+            return Ok(NextRecord::End);
         }
         if !self.at_rest {
-            return Ok(Next::Unfinished);
+            return Ok(NextRecord::Unfinished);
         }
-        // The line end that is missing; within quotes it is but a part of the field.
+        // Adds the missing line end; within quotes it becomes part of the field.
         self.fields.text.resize(self.fields.text.len().max(text + 1), 0);
         self.fields.ends.resize(self.fields.ends.len().max(ends + 1), 0);
         let (result, _, _, ended) =
@@ -186,16 +186,16 @@ impl<'f> Records<'f> {
             return self.pass_over(Fault::OpenQuote);
         }
         self.fields.len = ends + ended;
-        self.place.offset = offset;
-        Ok(Next::Record { ended: false })
+        self.position.offset = offset;
+        Ok(NextRecord::Record { ended: false })
     }
 
-    /// Goes on after the first line of what cannot be read: the next line may be a record again.
-    fn pass_over(&mut self, fault: Fault<'static>) -> io::Result<Next> {
-        self.place.skipping = true;
-        self.place.skip(self.file, self.to)?;
+    /// Continues after the first line of a record that cannot be read: the next line may be a record again.
+    fn pass_over(&mut self, fault: Fault<'static>) -> io::Result<NextRecord> {
+        self.position.skipping = true;
+        self.position.skip(self.file, self.to)?;
         self.restart();
-        Ok(Next::Refused(fault))
+        Ok(NextRecord::Refused(fault))
     }
 
     fn restart(&mut self) {
@@ -213,17 +213,17 @@ mod tests {
 
     type Found = (Vec<Vec<Vec<u8>>>, Vec<&'static str>, u64);
 
-    /// Reads all records, a stretch at a time: the fields, the faults, and where it stopped.
+    /// Reads all records, a chunk at a time: the fields, the faults, and where it stopped.
     fn read(content: &[u8], at_rest: bool) -> Found {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        let mut records = Records::new(&file, FilePosition::default(), content.len() as u64, at_rest);
+        let mut records = CsvRecords::new(&file, FilePosition::default(), content.len() as u64, at_rest);
         let (mut found, mut faults) = (Vec::new(), Vec::new());
         loop {
             match records.next().unwrap() {
-                Next::Record { .. } => found.push(records.fields().iter().map(<[u8]>::to_vec).collect()),
-                Next::Refused(fault) => faults.push(fault.reason()),
-                Next::Unfinished | Next::End => return (found, faults, records.place.offset),
+                NextRecord::Record { .. } => found.push(records.fields().iter().map(<[u8]>::to_vec).collect()),
+                NextRecord::Refused(fault) => faults.push(fault.reason()),
+                NextRecord::Unfinished | NextRecord::End => return (found, faults, records.position.offset),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the lines of a table mean: columns found by name, text made into rows.
+//! From the lines of a table to rows: columns are found by name, text becomes rows.
 
 use std::hash::Hash;
 use std::io;
@@ -6,74 +6,80 @@ use std::marker::PhantomData;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::time::{Diff, Millis};
+use events::TimeBounds;
 
-use super::batch::Changes;
-use super::records::{Fields, Next, Records};
-use super::refusals::FileRefusals;
+use super::batch::InputChanges;
+use super::context::ReaderContext;
+use super::records::{CsvFields, CsvRecords, NextRecord};
 use crate::fault::Fault;
 use crate::row_store::RowStore;
 
-/// What the lines of a file mean.
-pub(super) trait Rows {
-    /// A line, as far as it matters.
+/// The rows of one kind of file.
+pub(super) trait TableRows {
+    /// The columns of a line that are used.
     type Row: Copy + Eq + Hash;
 
-    /// The columns that are read: the file's first line says where they are.
+    /// The columns that are read: the file's first line gives their positions.
     const COLUMNS: &'static [&'static str];
 
     /// Reads a line; none if it does not count.
-    fn read(text: &Text<'_>, reading: &Reading<'_>) -> Result<Option<Self::Row>, Fault<'static>>;
+    fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<Self::Row>, Fault<'static>>;
 
     /// Whether a row still counts.
-    fn lives(row: &Self::Row, reading: &Reading<'_>) -> bool;
+    fn lives(row: &Self::Row, context: &RowContext<'_>) -> bool;
 
-    fn changes(rows: Vec<(Self::Row, Diff)>) -> Changes;
+    fn changes(rows: Vec<(Self::Row, Diff)>) -> InputChanges;
 
-    /// What is remembered of rows that are gone.
+    /// The memory of rows that are gone.
     type Gone: Default;
 
-    /// Adds to a change what it means beyond its rows; `now` holds the rows as they are when it is done.
+    /// Completes a change with rows that follow from it; `now` has the rows after the change.
     fn settle(_gone: &mut Self::Gone, _change: &mut Vec<(Self::Row, Diff)>, _now: &RowStore<Self::Row, ()>) {}
 }
 
-/// What a line is read with.
-pub(super) struct Reading<'a> {
+/// The context of reading a line.
+pub(super) struct RowContext<'a> {
     pub(super) dictionary: &'a Dictionary,
+    /// The present: rows that have left the window by then do not count. In a replay it is the first step.
     pub(super) now: Millis,
+    /// The latest time that a row may have. In a replay each step has its own present, so that any time is accepted.
+    pub(super) latest: Millis,
     pub(super) window_ms: Millis,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn now(desk: &'a FileRefusals) -> Self {
-        Reading { dictionary: &desk.dictionary, now: desk.now(), window_ms: desk.window_ms }
+impl<'a> RowContext<'a> {
+    pub(super) fn now(context: &'a ReaderContext) -> Self {
+        let now = context.now();
+        let latest = now.saturating_add(TimeBounds::FUTURE_MAX_DEFAULT);
+        RowContext { dictionary: &context.dictionary, now, latest, window_ms: context.window_ms }
     }
 }
 
 /// The columns of one line.
-pub(super) struct Text<'a> {
-    fields: &'a Fields,
+pub(super) struct RowText<'a> {
+    fields: &'a CsvFields,
     /// For every column that is read, the number of its field.
-    places: &'a [usize],
+    positions: &'a [usize],
     names: &'static [&'static str],
 }
 
-impl<'a> Text<'a> {
+impl<'a> RowText<'a> {
     /// A column's text; none where it is empty or the line too short.
     pub(super) fn get(&self, column: usize) -> Result<Option<&'a str>, Fault<'static>> {
-        let bytes = self.fields.get(self.places[column]).unwrap_or_default();
+        let bytes = self.fields.get(self.positions[column]).unwrap_or_default();
         let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column: self.names[column] })?;
         Ok((!text.is_empty()).then_some(text))
     }
 }
 
-/// Where the columns of a file are.
+/// The positions of the columns in a file.
 pub(super) struct Columns<R> {
-    places: Vec<usize>,
+    positions: Vec<usize>,
     rows: PhantomData<R>,
 }
 
 /// The next line of a file.
-pub(super) enum Line<T> {
+pub(super) enum TableLine<T> {
     /// A row, if it counts; `ended` says whether the line's end was there.
     Row { row: Option<T>, ended: bool },
     /// A line that is wrong.
@@ -82,29 +88,29 @@ pub(super) enum Line<T> {
     Last { whole: bool },
 }
 
-impl<R: Rows> Columns<R> {
-    /// Finds the columns in the first line, or tells which are missing.
-    pub(super) fn find(header: &Fields) -> Result<Self, Vec<&'static str>> {
-        let place = |column: &&str| header.iter().position(|name| name.trim_ascii() == column.as_bytes());
-        let places: Vec<usize> = R::COLUMNS.iter().filter_map(place).collect();
-        if places.len() < R::COLUMNS.len() {
-            return Err(R::COLUMNS.iter().filter(|column| place(column).is_none()).copied().collect());
+impl<R: TableRows> Columns<R> {
+    /// Finds the columns in the first line, or returns those that are missing.
+    pub(super) fn find(header: &CsvFields) -> Result<Self, Vec<&'static str>> {
+        let position = |column: &&str| header.iter().position(|name| name.trim_ascii() == column.as_bytes());
+        let positions: Vec<usize> = R::COLUMNS.iter().filter_map(position).collect();
+        if positions.len() < R::COLUMNS.len() {
+            return Err(R::COLUMNS.iter().filter(|column| position(column).is_none()).copied().collect());
         }
-        Ok(Columns { places, rows: PhantomData })
+        Ok(Columns { positions, rows: PhantomData })
     }
 
     /// Reads the next line.
-    pub(super) fn next(&self, records: &mut Records<'_>, reading: &Reading<'_>) -> io::Result<Line<R::Row>> {
+    pub(super) fn next(&self, records: &mut CsvRecords<'_>, context: &RowContext<'_>) -> io::Result<TableLine<R::Row>> {
         let ended = match records.next()? {
-            Next::Record { ended } => ended,
-            Next::Refused(fault) => return Ok(Line::Refused(fault)),
-            Next::End => return Ok(Line::Last { whole: true }),
-            Next::Unfinished => return Ok(Line::Last { whole: false }),
+            NextRecord::Record { ended } => ended,
+            NextRecord::Refused(fault) => return Ok(TableLine::Refused(fault)),
+            NextRecord::End => return Ok(TableLine::Last { whole: true }),
+            NextRecord::Unfinished => return Ok(TableLine::Last { whole: false }),
         };
-        let text = Text { fields: records.fields(), places: &self.places, names: R::COLUMNS };
-        Ok(match R::read(&text, reading) {
-            Ok(row) => Line::Row { row, ended },
-            Err(fault) => Line::Refused(fault),
+        let text = RowText { fields: records.fields(), positions: &self.positions, names: R::COLUMNS };
+        Ok(match R::read(&text, context) {
+            Ok(row) => TableLine::Row { row, ended },
+            Err(fault) => TableLine::Refused(fault),
         })
     }
 }

@@ -7,53 +7,53 @@ use std::time::Duration;
 use dataflow::time::Millis;
 use events::LETTER_PAYLOAD_BYTES_MAX;
 
+use super::context::{FileReporter, Interruption, ReaderContext};
+use super::file_tail::{FileSpan, FileTail, TailChange};
+use super::follow::FollowedFile;
 use super::position::{FilePosition, read_at};
-use super::reader::Followed;
-use super::records::{Next, Records};
-use super::refusals::{FileRefusals, Interruption, Voice};
-use super::rows::{Columns, Line, Reading, Rows};
-use super::tail::{Look, Span, Tail};
+use super::records::{CsvRecords, NextRecord};
+use super::rows::{Columns, RowContext, TableLine, TableRows};
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 use crate::side_thread::Stopped;
 
-/// Appended lines that are read and handed over together.
+/// Appended lines that are read and fed together.
 const ROWS_MAX: usize = 4096;
 
-/// Lines of a rewritten file between two looks at the stop signal.
-const LOOK_EVERY: usize = 4096;
+/// Lines of a rewritten file between two checks of the stop signal.
+const CHECK_EVERY: usize = 4096;
 
-/// Rows that have left the window are forgotten this many times in the length of a window.
+/// Rows that have left the window are removed this many times per window.
 const SWEEPS: Millis = 720;
 
 /// The least time between two such sweeps, in milliseconds.
 const SWEEP_MS_MIN: Millis = 1000;
 
 /// One followed table.
-pub(super) struct Table<R: Rows> {
-    voice: Voice,
-    tail: Tail,
+pub(super) struct Table<R: TableRows> {
+    reporter: FileReporter,
+    tail: FileTail,
     rest: Duration,
     store: RowStore<R::Row, ()>,
     gone: R::Gone,
     refusals: Refusals,
-    /// Where the columns are; none before the first line has been read.
+    /// The columns; none before the first line has been read.
     columns: Option<Columns<R>>,
-    /// What is being read, until its end.
-    span: Option<Span>,
+    /// The span that is being read, until its end.
+    span: Option<FileSpan>,
     /// The last line has no end yet and was not taken.
     unfinished: bool,
-    /// The last line had no end and was taken: if more of it comes, it was wrong.
+    /// The last line had no end and was taken. If more of it comes, it was taken too early.
     unended: bool,
     sweep_at: Millis,
 }
 
-impl<R: Rows> Table<R> {
+impl<R: TableRows> Table<R> {
     pub(super) fn new(dir: &Path, part: usize, rest: Duration) -> Self {
-        let voice = Voice::new(part);
-        let tail = Tail::new(dir.join(voice.name()));
+        let reporter = FileReporter::new(part);
+        let tail = FileTail::new(dir.join(reporter.name()));
         Table {
-            voice,
+            reporter,
             tail,
             rest,
             store: RowStore::by_row(),
@@ -68,88 +68,88 @@ impl<R: Rows> Table<R> {
     }
 
     /// Reads the next lines of a span, as rows that are new; whether that was all of it.
-    fn append(&mut self, span: &Span, at_rest: bool, desk: &FileRefusals) -> Result<bool, Interruption> {
-        let reading = Reading::now(desk);
-        let mut records = Records::new(&span.file, self.tail.place, span.to(), at_rest);
+    fn append(&mut self, span: &FileSpan, at_rest: bool, context: &ReaderContext) -> Result<bool, Interruption> {
+        let reading = RowContext::now(context);
+        let mut records = CsvRecords::new(&span.file, self.tail.position, span.to(), at_rest);
         if self.columns.is_none() {
-            self.columns = self.header(&mut records, span, desk)?;
+            self.columns = self.header(&mut records, span, context)?;
         }
         let Some(columns) = &self.columns else { return Ok(true) };
         let (mut rows, mut ended) = (Vec::new(), false);
         for _ in 0..ROWS_MAX {
             match columns.next(&mut records, &reading)? {
-                Line::Row { row, ended } => {
+                TableLine::Row { row, ended } => {
                     rows.extend(row.map(|row| (row, 1)));
                     self.unended = !ended;
                 }
-                Line::Refused(fault) => {
+                TableLine::Refused(fault) => {
                     let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
-                    // New or not it is another line; only a rewrite may bring the same one again.
+                    // Each appended line is reported; only a rewrite may bring the same one again.
                     self.refusals.is_new(&payload);
-                    desk.refuse(self.voice.name(), start, fault.into(), &payload)?;
+                    context.refuse(self.reporter.name(), start, fault.into(), &payload)?;
                 }
-                Line::Last { whole } => {
+                TableLine::Last { whole } => {
                     self.unfinished = !whole;
                     ended = true;
                     break;
                 }
             }
         }
-        let place = records.place;
-        self.tail.read(span, place, ended)?;
-        // Nothing can fail any more: what is remembered is what is fed.
-        rows.iter().for_each(|(row, _)| self.store.add(*row));
+        let position = records.position;
+        self.tail.read(span, position, ended)?;
+        // Nothing can fail any more, so the rows in the store are the rows that are fed.
+        rows.iter().for_each(|(row, _)| self.store.hold(*row, ()));
         R::settle(&mut self.gone, &mut rows, &self.store);
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
-        desk.send(self.voice.batch(changes, place.offset, span.to(), ended))?;
+        context.send(self.reporter.batch(changes, position.offset, span.to(), ended))?;
         Ok(ended)
     }
 
-    /// Reads the whole file anew; the difference is one batch.
-    fn reread(&mut self, span: &Span, desk: &FileRefusals) -> Result<(), Interruption> {
-        let reading = Reading::now(desk);
-        let mut records = Records::new(&span.file, FilePosition::default(), span.to(), true);
-        self.columns = self.header(&mut records, span, desk)?;
+    /// Reads the whole file again; the difference is one batch.
+    fn reread(&mut self, span: &FileSpan, context: &ReaderContext) -> Result<(), Interruption> {
+        let reading = RowContext::now(context);
+        let mut records = CsvRecords::new(&span.file, FilePosition::default(), span.to(), true);
+        self.columns = self.header(&mut records, span, context)?;
         let Some(columns) = &self.columns else { return Ok(()) };
         let mut refresh = self.store.begin();
         for count in 1_usize.. {
-            if count.is_multiple_of(LOOK_EVERY) {
-                desk.stop.check()?;
+            if count.is_multiple_of(CHECK_EVERY) {
+                context.stop.check()?;
             }
             match columns.next(&mut records, &reading)? {
-                Line::Row { row, ended } => {
+                TableLine::Row { row, ended } => {
                     row.into_iter().for_each(|row| refresh.seen(row, ()));
                     self.unended = !ended;
                 }
-                Line::Refused(fault) => {
+                TableLine::Refused(fault) => {
                     let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX)?;
                     if self.refusals.is_new(&payload) {
-                        desk.refuse(self.voice.name(), start, fault.into(), &payload)?;
+                        context.refuse(self.reporter.name(), start, fault.into(), &payload)?;
                     }
                 }
-                Line::Last { .. } => break,
+                TableLine::Last { .. } => break,
             }
         }
-        let place = records.place;
+        let position = records.position;
         self.unfinished = false;
-        self.tail.read(span, place, true)?;
+        self.tail.read(span, position, true)?;
         let mut rows: Vec<_> = refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)).collect();
         R::settle(&mut self.gone, &mut rows, &self.store);
         self.refusals.end_reading();
         let changes = (!rows.is_empty()).then(|| R::changes(rows));
-        Ok(desk.send(self.voice.batch(changes, place.offset, span.to(), true))?)
+        Ok(context.send(self.reporter.batch(changes, position.offset, span.to(), true))?)
     }
 
-    /// Finds the columns in the first line; none when they are not there, which is then said.
+    /// Finds the columns in the first line. If they are missing, reports it and returns none.
     fn header(
         &mut self,
-        records: &mut Records<'_>,
-        span: &Span,
-        desk: &FileRefusals,
+        records: &mut CsvRecords<'_>,
+        span: &FileSpan,
+        context: &ReaderContext,
     ) -> Result<Option<Columns<R>>, Interruption> {
         let next = records.next()?;
         let (found, empty) = match next {
-            Next::Record { ended } => {
+            NextRecord::Record { ended } => {
                 self.unended = !ended;
                 (Columns::find(records.fields()), false)
             }
@@ -159,41 +159,41 @@ impl<R: Rows> Table<R> {
             Ok(columns) => return Ok(Some(columns)),
             Err(missing) => missing,
         };
-        self.unfinished = next == Next::Unfinished;
+        self.unfinished = next == NextRecord::Unfinished;
         self.tail.read(span, FilePosition::default(), true)?;
         let batch = if empty && self.store.is_empty() {
-            // A table that has yet to be written.
-            Some(self.voice.batch(None, 0, span.to(), true))
+            // The table has yet to be written.
+            Some(self.reporter.batch(None, 0, span.to(), true))
         } else {
             let (all, missing) = (R::COLUMNS.join(", "), missing.join(", "));
             let reason =
                 format!("the first line must name the columns {all}, it lacks {missing}; rows read before stay");
-            self.voice.trouble(&self.tail, reason)
+            self.reporter.failing(&self.tail, reason)
         };
-        batch.map_or(Ok(()), |batch| desk.send(batch))?;
+        context.send_any(batch)?;
         Ok(None)
     }
 
-    /// Forgets rows that have left the window.
-    fn sweep(&mut self, desk: &FileRefusals) -> Result<(), Stopped> {
-        let reading = Reading::now(desk);
+    /// Removes rows that have left the window.
+    fn sweep(&mut self, context: &ReaderContext) -> Result<(), Stopped> {
+        let reading = RowContext::now(context);
         if reading.now < self.sweep_at {
             return Ok(());
         }
         self.sweep_at = reading.now + (reading.window_ms / SWEEPS).max(SWEEP_MS_MIN);
-        let gone = self.store.retain(|row| R::lives(row, &reading));
+        let mut gone = Vec::new();
+        self.store.keep(|row, ()| R::lives(row, &reading), &mut |row, (), diff| gone.push((row, diff)));
         if gone.is_empty() {
             return Ok(());
         }
-        let rows = gone.into_iter().map(|((row, ()), diff)| (row, diff)).collect();
-        let offset = self.tail.place.offset;
-        let end = self.span.as_ref().map_or(offset, Span::to);
-        desk.send(self.voice.batch(Some(R::changes(rows)), offset, end, false))
+        let offset = self.tail.position.offset;
+        let end = self.span.as_ref().map_or(offset, FileSpan::to);
+        context.send(self.reporter.batch(Some(R::changes(gone)), offset, end, false))
     }
 
-    /// Whether what is new are further lines. It is not where the last line was taken without an end and there is more of
-    /// it, nor where rows were read from a file whose first line has become unreadable.
-    fn goes_on(&self, span: &Span) -> io::Result<bool> {
+    /// Whether the growth is further lines. It is not if the last line was taken without an end and there is more of it, nor
+    /// if rows were read from a file whose first line has become unreadable.
+    fn is_append(&self, span: &FileSpan) -> io::Result<bool> {
         if self.columns.is_none() {
             return Ok(self.store.is_empty());
         }
@@ -201,46 +201,46 @@ impl<R: Rows> Table<R> {
             return Ok(true);
         }
         let mut byte = [0];
-        let filled = read_at(&span.file, self.tail.place.offset, &mut byte)?;
+        let filled = read_at(&span.file, self.tail.position.offset, &mut byte)?;
         Ok(filled == 0 || matches!(byte, [b'\r' | b'\n']))
     }
 }
 
-impl<R: Rows> Followed for Table<R> {
-    fn turn(&mut self, desk: &FileRefusals) -> Result<bool, Interruption> {
-        self.sweep(desk)?;
+impl<R: TableRows> FollowedFile for Table<R> {
+    fn turn(&mut self, context: &ReaderContext) -> Result<bool, Interruption> {
+        self.sweep(context)?;
         let rests = self.tail.rests_for() >= self.rest;
         let (span, at_rest) = match self.span.take() {
             Some(span) => (span, false),
             None => match self.tail.look()? {
-                Look::Missing => {
-                    self.voice.missing(&self.tail).map_or(Ok(()), |batch| desk.send(batch))?;
+                TailChange::Missing => {
+                    context.send_any(self.reporter.missing(&self.tail))?;
                     return Ok(false);
                 }
-                Look::Same if self.unfinished && rests => (self.tail.open()?, true),
-                Look::Same => {
+                TailChange::Same if self.unfinished && rests => (self.tail.open()?, true),
+                TailChange::Same => {
                     if self.columns.is_some() {
-                        self.voice.well(&self.tail).map_or(Ok(()), |batch| desk.send(batch))?;
+                        context.send_any(self.reporter.live(&self.tail))?;
                     }
                     return Ok(false);
                 }
-                Look::Grown(span) if self.goes_on(&span)? => (span, false),
-                Look::Grown(_) | Look::Replaced(_) if !rests => return Ok(false),
-                Look::Grown(span) | Look::Replaced(span) => {
-                    tracing::warn!(file = %self.tail.path().display(), "rewritten, it is read from its start");
-                    self.reread(&span, desk)?;
+                TailChange::Grown(span) if self.is_append(&span)? => (span, false),
+                TailChange::Grown(_) | TailChange::Replaced(_) if !rests => return Ok(false),
+                TailChange::Grown(span) | TailChange::Replaced(span) => {
+                    tracing::warn!(file = %self.tail.path().display(), "the file was rewritten: it is read from its start");
+                    self.reread(&span, context)?;
                     return Ok(true);
                 }
             },
         };
-        if !self.append(&span, at_rest, desk)? {
+        if !self.append(&span, at_rest, context)? {
             self.span = Some(span);
         }
         Ok(true)
     }
 
-    fn trouble(&mut self, error: &io::Error, desk: &FileRefusals) -> Result<(), Interruption> {
+    fn trouble(&mut self, error: &io::Error, context: &ReaderContext) -> Result<(), Interruption> {
         self.span = None;
-        Ok(self.voice.trouble(&self.tail, error.to_string()).map_or(Ok(()), |batch| desk.send(batch))?)
+        Ok(context.send_any(self.reporter.failing(&self.tail, error.to_string()))?)
     }
 }

@@ -1,4 +1,4 @@
-//! When lines arrived, and times for lines that state none.
+//! Arrival times of lines, and times for lines that state none.
 
 use std::fs::File;
 use std::io;
@@ -19,14 +19,14 @@ const AHEAD_MS_MAX: Millis = 60_000;
 pub(super) struct LineTimes {
     /// The time given last.
     last: Millis,
-    /// When the lines that are being read had arrived.
+    /// When the lines of the span had arrived.
     arrived: Millis,
-    /// How many lines of the span are left, the next one included; counted when it is first needed.
+    /// How many lines of the span are left, including the next one; counted when first needed.
     left: Option<u64>,
 }
 
 impl LineTimes {
-    /// A span begins whose lines had all arrived by `arrived`.
+    /// Begins a span whose lines had all arrived by `arrived`.
     pub(super) fn begin(&mut self, arrived: Millis) {
         self.arrived = arrived;
         self.left = None;
@@ -61,7 +61,7 @@ impl LineTimes {
         }))
     }
 
-    /// A line has been dealt with.
+    /// Goes on to the next line.
     pub(super) fn pass(&mut self) {
         self.left = self.left.map(|left| left.saturating_sub(1));
     }

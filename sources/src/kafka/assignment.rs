@@ -9,19 +9,20 @@ pub(super) fn owner(partition: i32, peers: usize) -> usize {
     usize::try_from(partition).expect("Kafka numbers partitions from 0") % peers
 }
 
-/// What differs between the partitions that are read and those that are there.
+/// The differences between the partitions that are read and those that are present.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Changes {
-    /// There, and never read before.
+pub(super) struct PartitionChanges {
+    /// Present, and never read before.
     pub(super) new: Vec<PartitionId>,
-    /// There again after an absence.
+    /// Present again after an absence.
     pub(super) returned: Vec<PartitionId>,
-    /// Read, and not there any more.
+    /// Read, and absent now.
     pub(super) gone: Vec<PartitionId>,
 }
 
-/// Compares what is `present` with what is `known`: whether each partition that was ever read is absent at the moment.
-pub(super) fn changes(known: &BTreeMap<PartitionId, bool>, present: &BTreeSet<PartitionId>) -> Changes {
+/// Compares the partitions that are `present` with the `known` ones, which were ever read; the value says whether each is
+/// absent at the moment.
+pub(super) fn changes(known: &BTreeMap<PartitionId, bool>, present: &BTreeSet<PartitionId>) -> PartitionChanges {
     let gone = known.iter().filter(|(id, absent)| !**absent && !present.contains(id)).map(|(id, _)| id.clone());
     let (mut new, mut returned) = (Vec::new(), Vec::new());
     for id in present {
@@ -31,7 +32,7 @@ pub(super) fn changes(known: &BTreeMap<PartitionId, bool>, present: &BTreeSet<Pa
             Some(false) => {}
         }
     }
-    Changes { new, returned, gone: gone.collect() }
+    PartitionChanges { new, returned, gone: gone.collect() }
 }
 
 #[cfg(test)]
@@ -46,14 +47,14 @@ mod tests {
     fn partitions_are_dealt_out_in_turn() {
         let dealt: Vec<usize> = (0..5).map(|partition| owner(partition, 2)).collect();
         assert_eq!(dealt, [0, 1, 0, 1, 0]);
-        assert_eq!(owner(1, 4), 1, "workers without a partition are no trouble");
+        assert_eq!(owner(1, 4), 1, "workers may be without a partition");
     }
 
     #[test]
-    fn changes_are_told_apart() {
+    fn new_returned_and_gone_partitions_differ() {
         let known = BTreeMap::from([(id("a", 0), false), (id("a", 1), false), (id("b", 0), true), (id("c", 0), true)]);
         let present = BTreeSet::from([id("a", 0), id("a", 2), id("b", 0)]);
-        let expected = Changes { new: vec![id("a", 2)], returned: vec![id("b", 0)], gone: vec![id("a", 1)] };
+        let expected = PartitionChanges { new: vec![id("a", 2)], returned: vec![id("b", 0)], gone: vec![id("a", 1)] };
         assert_eq!(changes(&known, &present), expected);
     }
 }

@@ -1,13 +1,11 @@
-//! What the watcher and a worker's feed pass to each other: orders one way, places the other.
+//! What the watcher and a worker's feed pass to each other: commands one way, progress the other.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use dataflow::feed::Waker;
-
-use super::fingerprint::Fingerprint;
+use dataflow::feed::{StreamFingerprint, Waker};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,29 +22,29 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// Where the reading of one partition is, from one start to the next: a start brings a place of its own, so that what
-/// an earlier reading still says cannot be taken for the later one's.
+/// The progress of reading one partition, from one start to the next. Each start brings its own, so that a late report of
+/// an earlier reading cannot be taken for one of the later reading.
 pub(super) struct PartitionProgress {
     next: AtomicI64,
     end: AtomicI64,
-    failed: Mutex<Option<String>>,
-    /// Whether it waits with a refused record that nobody has taken yet.
-    held: AtomicBool,
-    known: Mutex<Known>,
-    /// How often another record was proven.
-    proofs: AtomicU64,
+    failure: Mutex<Option<String>>,
+    /// Whether it waits with a dead letter that has not been taken yet.
+    blocked: AtomicBool,
+    known: Mutex<KnownRecords>,
+    /// How often another record was confirmed.
+    confirmations: AtomicU64,
 }
 
-/// Records that a partition is known by.
+/// Records by which a partition is recognised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    /// The last one of the first turn: until a look has taken another one, this is the one that is read again.
-    pub(super) first: Option<Fingerprint>,
-    /// The one that was read last.
-    pub(super) last: Option<Fingerprint>,
-    /// One that was read before the partition was last seen to be the one it was. Records that were read later may be
-    /// those of another topic, which the watcher has not found out yet.
-    pub(super) proven: Option<Fingerprint>,
+pub(super) struct KnownRecords {
+    /// The last record of the first turn. It is reread until a look has chosen another one.
+    pub(super) first: Option<StreamFingerprint>,
+    /// The record that was read last.
+    pub(super) last: Option<StreamFingerprint>,
+    /// A record that was read before the partition was last recognised. Records that were read later may be of another
+    /// topic, which the watcher has not noticed yet.
+    pub(super) confirmed: Option<StreamFingerprint>,
 }
 
 impl PartitionProgress {
@@ -54,20 +52,20 @@ impl PartitionProgress {
         PartitionProgress {
             next: AtomicI64::new(next),
             end: AtomicI64::new(end),
-            failed: Mutex::default(),
-            held: AtomicBool::new(false),
+            failure: Mutex::default(),
+            blocked: AtomicBool::new(false),
             known: Mutex::default(),
-            proofs: AtomicU64::new(0),
+            confirmations: AtomicU64::new(0),
         }
     }
 
-    /// The offset that is read next, as last noted.
+    /// The offset that is read next, as last reported.
     pub(super) fn next(&self) -> i64 {
         self.next.load(Ordering::Acquire)
     }
 
-    /// For the feed, once a turn: where it is, and the record it read last in this turn.
-    pub(super) fn note(&self, next: i64, last: Option<Fingerprint>) {
+    /// For the feed, once a turn: the position, and the record it read last in this turn.
+    pub(super) fn report(&self, next: i64, last: Option<StreamFingerprint>) {
         if last.is_some() {
             let mut known = lock(&self.known);
             known.first = known.first.or(last);
@@ -76,24 +74,24 @@ impl PartitionProgress {
         self.next.store(next, Ordering::Release);
     }
 
-    /// The records it is known by.
-    pub(super) fn known(&self) -> Known {
+    /// The records by which the partition is recognised.
+    pub(super) fn known(&self) -> KnownRecords {
         *lock(&self.known)
     }
 
-    /// For the watcher: see [`Known::proven`].
-    pub(super) fn prove(&self, record: Fingerprint) {
-        if lock(&self.known).proven.replace(record) != Some(record) {
-            self.proofs.fetch_add(1, Ordering::Release);
+    /// For the watcher: see [`KnownRecords::confirmed`].
+    pub(super) fn confirm(&self, record: StreamFingerprint) {
+        if lock(&self.known).confirmed.replace(record) != Some(record) {
+            self.confirmations.fetch_add(1, Ordering::Release);
         }
     }
 
-    /// How often another record was proven.
-    pub(super) fn proofs(&self) -> u64 {
-        self.proofs.load(Ordering::Acquire)
+    /// How often another record was confirmed.
+    pub(super) fn confirmations(&self) -> u64 {
+        self.confirmations.load(Ordering::Acquire)
     }
 
-    /// The offset after the last record known upstream.
+    /// The offset after the last record on the broker, as far as known.
     pub(super) fn end(&self) -> i64 {
         self.end.load(Ordering::Relaxed)
     }
@@ -102,54 +100,54 @@ impl PartitionProgress {
         self.end.store(end, Ordering::Relaxed);
     }
 
-    /// For the feed: whether it waits with a refused record that nobody has taken yet.
-    pub(super) fn hold(&self, held: bool) {
-        self.held.store(held, Ordering::Release);
+    /// For the feed: whether it waits with a dead letter that has not been taken yet.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Release);
     }
 
-    /// See [`PartitionProgress::hold`].
-    pub(super) fn is_held(&self) -> bool {
-        self.held.load(Ordering::Acquire)
+    /// See [`PartitionProgress::set_blocked`].
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
     }
 
-    /// For the feed: reading the partition fails, the watcher is to judge it.
+    /// For the feed: reading the partition fails, and the watcher must judge it.
     pub(super) fn fail(&self, reason: String) {
-        *lock(&self.failed) = Some(reason);
+        *lock(&self.failure) = Some(reason);
     }
 
-    /// Why reading has failed, if it has since this was last asked.
+    /// Why reading has failed, if it has since the last call.
     pub(super) fn take_failure(&self) -> Option<String> {
-        lock(&self.failed).take()
+        lock(&self.failure).take()
     }
 }
 
-/// What a feed is told about one partition.
+/// A command to a feed about one partition.
 #[derive(Clone)]
 pub(super) enum Command {
     /// Read it from `next` on, whatever was read before.
     Start {
-        /// Where it is reported to.
-        place: Arc<PartitionProgress>,
+        /// Where its progress is reported.
+        progress: Arc<PartitionProgress>,
         /// The offset to start at.
         next: i64,
-        /// The end as it was when this was ordered: what lies before is caught up with.
+        /// The end at the time of the command: the records before it are to be caught up with.
         goal: i64,
     },
     /// Stop reading it.
     Drop,
 }
 
-/// What is on a desk.
+/// The commands for one feed, and the state of the watcher.
 #[derive(Default)]
 pub(super) struct Commands {
-    /// At most one a partition: a later order makes an earlier one void.
+    /// At most one a partition: a later command replaces an earlier one.
     pub(super) by_partition: BTreeMap<PartitionId, Command>,
-    /// The brokers have said what there is, and everything that is to be read on has been ordered. Until then nothing is
-    /// known of the time that was reached.
+    /// The brokers have listed the partitions, and all that are to be read on have been commanded. Until then the time
+    /// reached is unknown.
     pub(super) looked: bool,
-    /// Ticks are not to wait for what is to be caught up with: it does not come, and nobody was answered with it.
+    /// Ticks must not wait for this source: its brokers do not answer, and no earlier answer depended on them.
     pub(super) passed_over: bool,
-    /// Every topic has been found and everything of it that was there has been ordered.
+    /// Every topic has been found, and all of its partitions have been commanded.
     pub(super) complete: bool,
 }
 
@@ -158,12 +156,12 @@ pub(super) struct Assignments {
     index: usize,
     waker: Waker,
     fresh: AtomicBool,
-    orders: Mutex<Commands>,
+    commands: Mutex<Commands>,
 }
 
 impl Assignments {
     pub(super) fn new(index: usize, waker: Waker) -> Self {
-        Assignments { index, waker, fresh: AtomicBool::new(false), orders: Mutex::default() }
+        Assignments { index, waker, fresh: AtomicBool::new(false), commands: Mutex::default() }
     }
 
     /// The worker's number.
@@ -171,50 +169,49 @@ impl Assignments {
         self.index
     }
 
-    /// For the watcher.
-    pub(super) fn order(&self, id: PartitionId, order: Command) {
-        lock(&self.orders).by_partition.insert(id, order);
-        self.tell();
+    /// For the watcher: gives a command.
+    pub(super) fn give(&self, id: PartitionId, command: Command) {
+        self.change(|commands| {
+            commands.by_partition.insert(id, command);
+            true
+        });
     }
 
-    /// For the watcher: it knows what there is, and has ordered what was read before.
-    pub(super) fn looked(&self) {
-        if !std::mem::replace(&mut lock(&self.orders).looked, true) {
-            self.tell();
-        }
+    /// For the watcher: it knows the partitions, and has given commands for those that were read before.
+    pub(super) fn set_looked(&self) {
+        self.change(|commands| !std::mem::replace(&mut commands.looked, true));
     }
 
-    /// For the watcher: whether ticks are not to wait for what is to be caught up with.
-    pub(super) fn pass_over(&self, passed_over: bool) {
-        if std::mem::replace(&mut lock(&self.orders).passed_over, passed_over) != passed_over {
-            self.tell();
-        }
+    /// For the watcher: whether ticks must not wait for this source.
+    pub(super) fn set_passed_over(&self, passed_over: bool) {
+        self.change(|commands| std::mem::replace(&mut commands.passed_over, passed_over) != passed_over);
     }
 
-    /// For the watcher: all that was there has been ordered.
-    pub(super) fn complete(&self) {
-        if !std::mem::replace(&mut lock(&self.orders).complete, true) {
-            self.tell();
-        }
+    /// For the watcher: all partitions there are have been commanded.
+    pub(super) fn set_complete(&self) {
+        self.change(|commands| !std::mem::replace(&mut commands.complete, true));
     }
 
-    /// For the feed: what came since it asked last, if anything.
+    /// For the feed: what is new since the last call, if anything.
     pub(super) fn take(&self) -> Option<Commands> {
         if !self.fresh.swap(false, Ordering::Acquire) {
             return None;
         }
-        let mut orders = lock(&self.orders);
-        let Commands { looked, passed_over, complete, .. } = *orders;
-        Some(Commands { by_partition: std::mem::take(&mut orders.by_partition), looked, passed_over, complete })
+        let mut commands = lock(&self.commands);
+        let Commands { looked, passed_over, complete, .. } = *commands;
+        Some(Commands { by_partition: std::mem::take(&mut commands.by_partition), looked, passed_over, complete })
     }
 
-    fn tell(&self) {
-        self.fresh.store(true, Ordering::Release);
-        self.waker.wake();
+    /// Wakes the feed if `change` has changed anything.
+    fn change(&self, change: impl FnOnce(&mut Commands) -> bool) {
+        if change(&mut lock(&self.commands)) {
+            self.fresh.store(true, Ordering::Release);
+            self.waker.wake();
+        }
     }
 }
 
-/// The desks of this process' workers, and how many workers there are in all processes.
+/// The assignments of this process' workers, and the number of workers of all processes.
 #[derive(Default)]
 pub(super) struct AllAssignments(Mutex<(Vec<Arc<Assignments>>, usize)>);
 
@@ -225,7 +222,7 @@ impl AllAssignments {
         all_assignments.1 = peers;
     }
 
-    /// The desks, and the number of workers in all processes.
+    /// The assignments, and the number of workers of all processes.
     pub(super) fn all(&self) -> (Vec<Arc<Assignments>>, usize) {
         lock(&self.0).clone()
     }
@@ -237,40 +234,38 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use dataflow::feed::StreamFingerprint;
-
     use super::*;
 
     #[test]
-    fn a_later_order_makes_an_earlier_one_void() {
+    fn a_later_command_replaces_an_earlier_one() {
         let assignments = Assignments::new(0, Waker::of_this_thread());
         assert!(assignments.take().is_none());
         let id = PartitionId { topic: "views".into(), partition: 3 };
-        let place = Arc::new(PartitionProgress::new(7, 9));
-        assignments.order(id.clone(), Command::Start { place, next: 7, goal: 9 });
-        assignments.order(id.clone(), Command::Drop);
-        let orders = assignments.take().unwrap();
-        assert!(matches!(orders.by_partition[&id], Command::Drop));
-        assert!(!orders.complete);
+        let progress = Arc::new(PartitionProgress::new(7, 9));
+        assignments.give(id.clone(), Command::Start { progress, next: 7, goal: 9 });
+        assignments.give(id.clone(), Command::Drop);
+        let commands = assignments.take().unwrap();
+        assert!(matches!(commands.by_partition[&id], Command::Drop));
+        assert!(!commands.complete);
         assert!(assignments.take().is_none());
-        assignments.complete();
+        assignments.set_complete();
         assert!(assignments.take().unwrap().complete);
     }
 
     #[test]
-    fn a_place_remembers_the_last_record_while_its_position_moves_on() {
-        let place = PartitionProgress::new(3, 9);
-        assert_eq!((place.next(), place.end(), place.known()), (3, 9, Known::default()));
-        place.note(5, None);
-        assert_eq!((place.next(), place.known()), (5, Known::default()));
-        let [one, other] = [4, 6].map(|at| Some(Fingerprint::from(StreamFingerprint { at, hash: 7 })));
-        place.note(5, one);
-        place.note(7, other);
-        place.note(9, None);
-        assert_eq!(place.known(), Known { first: one, last: other, proven: None });
-        (0..2).for_each(|_| place.prove(other.unwrap()));
-        assert_eq!((place.known().proven, place.proofs()), (other, 1), "nothing new was proven");
-        place.fail("broken".into());
-        assert_eq!((place.take_failure(), place.take_failure()), (Some("broken".into()), None));
+    fn the_last_record_is_known_while_the_position_moves_on() {
+        let progress = PartitionProgress::new(3, 9);
+        assert_eq!((progress.next(), progress.end(), progress.known()), (3, 9, KnownRecords::default()));
+        progress.report(5, None);
+        assert_eq!((progress.next(), progress.known()), (5, KnownRecords::default()));
+        let [one, other] = [4, 6].map(|at| Some(StreamFingerprint { at, hash: 7 }));
+        progress.report(5, one);
+        progress.report(7, other);
+        progress.report(9, None);
+        assert_eq!(progress.known(), KnownRecords { first: one, last: other, confirmed: None });
+        (0..2).for_each(|_| progress.confirm(other.unwrap()));
+        assert_eq!((progress.known().confirmed, progress.confirmations()), (other, 1), "nothing new was confirmed");
+        progress.fail("broken".into());
+        assert_eq!((progress.take_failure(), progress.take_failure()), (Some("broken".into()), None));
     }
 }

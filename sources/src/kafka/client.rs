@@ -16,10 +16,10 @@ pub(super) type Consumer = BaseConsumer<Context>;
 
 const NONE: i64 = -1;
 
-/// Log lines and errors taken from librdkafka in one call.
+/// The most log lines and errors that are taken from librdkafka in one call.
 const NOTICES_MAX: usize = 64;
 
-/// Lets librdkafka call back. Records never come this way: each partition has a queue of its own.
+/// Runs librdkafka's callbacks. Records never come this way: each partition has its own queue.
 pub(super) fn serve(consumer: &Consumer) {
     for _ in 0..NOTICES_MAX {
         if consumer.poll(Duration::ZERO).is_none() && !consumer.context().take_spent() {
@@ -31,9 +31,9 @@ pub(super) fn serve(consumer: &Consumer) {
 /// Receives what is not a record. All calls come from the thread that polls, during the poll.
 pub(super) struct Context {
     notify: Arc<Notify>,
-    /// Where the partition ended whose end the poll at hand is about to report.
+    /// Where the partition ended whose end the current poll is about to report.
     end: AtomicI64,
-    /// Whether the poll at hand was spent on something that it does not return.
+    /// Whether the current poll handled something that it does not return.
     spent: AtomicBool,
 }
 
@@ -42,12 +42,12 @@ impl Context {
         Context { notify, end: AtomicI64::new(NONE), spent: AtomicBool::new(false) }
     }
 
-    /// The offset at which the partition ended that the last poll reported as ended.
+    /// The end of the partition that the last poll reported as ended.
     pub(super) fn take_end(&self) -> Option<i64> {
         Some(self.end.swap(NONE, Ordering::Relaxed)).filter(|end| *end != NONE)
     }
 
-    /// Whether a poll that returned nothing may have left something behind.
+    /// Whether a poll that returned nothing may have left more to handle.
     pub(super) fn take_spent(&self) -> bool {
         self.spent.swap(false, Ordering::Relaxed)
     }
@@ -56,7 +56,7 @@ impl Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.spent.store(true, Ordering::Relaxed);
-        // Broken connections are the watcher's to tell, once and in our words.
+        // The watcher reports broken connections, once and in its own words.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::warn!(target: "librdkafka", facility, message);
@@ -70,7 +70,7 @@ impl ClientContext for Context {
             self.end.store(end_in(reason).unwrap_or(NONE), Ordering::Relaxed);
         } else {
             tracing::debug!(target: "librdkafka", %error, reason);
-            self.notify.ring();
+            self.notify.notify();
         }
     }
 }
@@ -78,8 +78,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 /// The offset in librdkafka's "Fetch from broker 1 reached end of partition at offset 12 (HighwaterMark 13)": the event
-/// itself carries it, and the binding gives it in no other way. Without it only the position after the last record
-/// is known, which is short of the end by what is not for us (aborted records, transaction markers).
+/// itself carries it, and the binding gives it in no other way. Without it only the position after the last record is
+/// known, which is before the end if aborted records or transaction markers follow.
 fn end_in(reason: &str) -> Option<i64> {
     let (_, after) = reason.split_once("at offset ")?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,40 +1,34 @@
-//! What the Kafka source is told, and what librdkafka is told in turn.
+//! The settings of the Kafka source, and the settings of librdkafka made from them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dataflow::time::Millis;
-use events::TimeBounds;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
-/// What the source reads and how.
+/// The settings of the source.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `HOST:PORT` of one broker or several, separated by commas.
     pub brokers: String,
     /// The topics to read: events and removals. Both shapes of event are read on each.
     pub topics: Vec<String>,
-    /// Further settings of librdkafka, by its own names; those that correctness hangs on are refused.
+    /// Further settings of librdkafka, by its own names; those that correctness depends on are refused.
     pub client: BTreeMap<String, String>,
-    /// How often topics are looked up again: new partitions, topics that were made anew.
+    /// How often topics are looked up again: new partitions, topics that were recreated.
     pub discovery: Duration,
-    /// How far after its record's time an event's time may be, in milliseconds.
-    pub future_max_ms: Millis,
-    /// How far before its record's time an event's time may be, in milliseconds.
-    pub past_max_ms: Millis,
-    /// Whether somebody was answered with all of these topics before: then nothing counts as caught up with while one
-    /// that is there cannot be read.
+    /// Whether an answer was given before that depended on all of these topics: then the source is not caught up while an
+    /// existing topic cannot be read.
     pub answered_before: bool,
-    /// Whether somebody may have been answered with something of these topics before. Else ticks do not wait for brokers
-    /// that do not answer.
+    /// Whether an answer may have been given before that depended on some of these topics. If not, ticks do not wait for
+    /// brokers that do not answer.
     pub awaited: bool,
 }
 
 impl Settings {
-    /// Those for these brokers and topics, with nothing of librdkafka's set and nothing answered before.
+    /// The settings for these brokers and topics, without settings of librdkafka and without earlier answers.
     #[must_use]
     pub fn new(
         brokers: impl Into<String>,
@@ -46,8 +40,6 @@ impl Settings {
             topics: topics.into_iter().map(Into::into).collect(),
             client: BTreeMap::new(),
             discovery,
-            future_max_ms: TimeBounds::FUTURE_MAX_DEFAULT,
-            past_max_ms: TimeBounds::PAST_MAX_DEFAULT,
             answered_before: false,
             awaited: false,
         }
@@ -57,16 +49,16 @@ impl Settings {
 /// The settings cannot work. Values are never repeated: they may be secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Nobody to connect to.
+    /// No broker to connect to.
     #[error("[kafka] brokers is empty")]
     NoBrokers,
-    /// Nothing to read.
+    /// No topic to read.
     #[error("[kafka] names no topic to read")]
     NoTopics,
     /// A name that no topic can have.
     #[error("[kafka] `{0}` cannot be a topic: names have 1 to 249 letters, digits, `.`, `_` or `-`")]
     TopicName(String),
-    /// A setting that correctness hangs on.
+    /// A setting that correctness depends on.
     #[error("[kafka.client] `{0}` is set by Vitrine: answers would be wrong with another value")]
     Reserved(String),
     /// librdkafka does not know the setting.
@@ -75,7 +67,7 @@ pub enum SettingsError {
     /// librdkafka knows the setting and does not take its value.
     #[error("[kafka.client] librdkafka does not take the value of `{0}`")]
     Value(String),
-    /// Settings that do not go together.
+    /// Settings that contradict each other.
     #[error("[kafka.client] librdkafka refuses these settings: {0}")]
     Refused(String),
 }
@@ -91,12 +83,12 @@ impl From<KafkaError> for SettingsError {
     }
 }
 
-/// What must hold, whatever the user sets.
+/// Settings that a user cannot change.
 const FIXED: [(&str, &str); 7] = [
     // Positions are ours: a broker's commit must never decide where reading starts.
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
-    // An offset that is gone is an event to judge, not to skip over.
+    // A missing offset must be judged, not skipped.
     ("auto.offset.reset", "error"),
     ("isolation.level", "read_committed"),
     ("enable.partition.eof", "true"),
@@ -104,21 +96,21 @@ const FIXED: [(&str, &str); 7] = [
     ("check.crcs", "true"),
 ];
 
-/// Where another setting has the same effect, or the value is ours.
+/// Settings with the same effect as a fixed one, or with a value of our own.
 const OTHER_RESERVED: [&str; 6] =
     ["bootstrap.servers", "metadata.broker.list", "group.id", "auto.commit.enable", "group.protocol", "log.queue"];
 
-/// What a user may set otherwise.
+/// Defaults that a user may change.
 const DEFAULTS: [(&str, &str); 9] = [
     ("client.id", "vitrine"),
     ("topic.metadata.refresh.interval.ms", "30000"),
     ("socket.keepalive.enable", "true"),
     ("socket.nagle.disable", "true"),
-    // The bound of what is fetched and not fed yet, a partition.
+    // The bound of fetched records that are not fed yet, per partition.
     ("queued.max.messages.kbytes", "4096"),
     // The default of a second caps the throughput whenever the queue was full for a moment.
     ("fetch.queue.backoff.ms", "1"),
-    // A record ends the broker's wait at once; a partition that joins waits for the request before to end.
+    // A record ends the broker's wait at once; a partition that joins waits for the end of the request before it.
     ("fetch.wait.max.ms", "100"),
     ("reconnect.backoff.ms", "50"),
     ("reconnect.backoff.max.ms", "1000"),
@@ -127,7 +119,7 @@ const DEFAULTS: [(&str, &str); 9] = [
 /// The watcher fetches single records, and asks for nothing beyond.
 const WATCHER: [(&str, &str); 2] = [("queued.min.messages", "1"), ("fetch.message.max.bytes", "4096")];
 
-/// What librdkafka is told for the consumers that feed.
+/// The settings of the consumers that feed.
 pub(super) fn reader(settings: &Settings, group: &str) -> Result<ClientConfig, SettingsError> {
     validate(settings)?;
     let mut config = ClientConfig::new();
@@ -146,7 +138,7 @@ pub(super) fn reader(settings: &Settings, group: &str) -> Result<ClientConfig, S
     Ok(config)
 }
 
-/// What librdkafka is told for the consumer that watches.
+/// The settings of the consumer that watches.
 pub(super) fn watcher(reader: &ClientConfig) -> ClientConfig {
     let mut config = reader.clone();
     for (key, value) in WATCHER {
@@ -195,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn librdkafka_takes_what_it_is_told() {
+    fn librdkafka_takes_the_settings() {
         assert_eq!(made(&[]), Ok(()));
         assert_eq!(made(&[("fetch.wait.max.ms", "20"), ("queued.max.messages.kbytes", "1024")]), Ok(()));
     }
 
     #[test]
-    fn what_correctness_hangs_on_is_refused_by_name() {
+    fn settings_that_correctness_depends_on_are_refused_by_name() {
         for key in FIXED.map(|(key, _)| key).into_iter().chain(OTHER_RESERVED) {
             assert_eq!(made(&[(key, "true")]), Err(SettingsError::Reserved(key.into())));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::feed::{Feed, FeedProgress, Position, Waker};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::{SourceStatus, State};
-use dataflow::time::{Millis, ServiceClock, Time};
+use dataflow::time::{ServiceClock, Time};
 use events::{DeadLetterSender, TimeBounds};
 
 use super::assignments::{Assignments, Command, PartitionId};
@@ -17,45 +17,45 @@ use super::upstream::Fetch;
 /// Records read from one partition before the next has its turn.
 const TURN_MAX: usize = 1024;
 
-/// What all feeds of a source share.
+/// The context that all feeds of a source share.
 #[derive(Clone)]
-pub(super) struct Common {
+pub(super) struct FeedContext {
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) status: Arc<SourceStatus>,
     pub(super) dead_letters: DeadLetterSender,
     pub(super) notify: Arc<Notify>,
-    pub(super) future_max_ms: Millis,
-    pub(super) past_max_ms: Millis,
+    /// The bounds of times; the present in it is set at each turn.
+    pub(super) bounds: TimeBounds,
 }
 
-/// Reads the partitions that its desk orders, and says how far it has come.
+/// Reads the partitions that are assigned to it, and reports its progress.
 pub(super) struct KafkaFeed<F: Fetch> {
     readers: Vec<Reader<F::Tail>>,
-    // After the readers, whose tails are parts of it.
+    // After the readers, whose tails belong to it.
     fetch: F,
     assignments: Arc<Assignments>,
     waker: Waker,
-    common: Common,
+    context: FeedContext,
     /// The reader whose turn it is.
     turn: usize,
-    /// Whether the watcher has tried to see what there is.
+    /// Whether the watcher has listed the partitions.
     looked: bool,
-    /// Whether ticks do not wait for what is to be caught up with.
+    /// Whether ticks must not wait for this source.
     passed_over: bool,
-    /// Whether everything there was at the start has been ordered.
+    /// Whether all partitions that there were at the start have been assigned.
     complete: bool,
     caught_up: bool,
 }
 
 impl<F: Fetch> KafkaFeed<F> {
-    pub(super) fn new(fetch: F, assignments: Arc<Assignments>, waker: Waker, common: Common) -> Self {
-        common.status.state(assignments.index(), State::CatchingUp);
+    pub(super) fn new(fetch: F, assignments: Arc<Assignments>, waker: Waker, context: FeedContext) -> Self {
+        context.status.state(assignments.index(), State::CatchingUp);
         KafkaFeed {
             readers: Vec::new(),
             fetch,
             assignments,
             waker,
-            common,
+            context,
             turn: 0,
             looked: false,
             passed_over: false,
@@ -64,21 +64,22 @@ impl<F: Fetch> KafkaFeed<F> {
         }
     }
 
-    fn obey(&mut self) {
-        let Some(orders) = self.assignments.take() else { return };
-        self.looked = orders.looked;
-        self.passed_over = orders.passed_over;
-        self.complete = orders.complete;
-        for (id, order) in orders.by_partition {
+    /// Carries out the watcher's commands.
+    fn follow_commands(&mut self) {
+        let Some(commands) = self.assignments.take() else { return };
+        self.looked = commands.looked;
+        self.passed_over = commands.passed_over;
+        self.complete = commands.complete;
+        for (id, command) in commands.by_partition {
             self.stop(&id);
-            if let Command::Start { place, next, goal } = order {
+            if let Command::Start { progress, next, goal } = command {
                 match self.fetch.start(&id, next, &self.waker) {
-                    Ok(tail) => self.readers.push(Reader::new(tail, id, place, next, goal)),
+                    Ok(tail) => self.readers.push(Reader::new(tail, id, progress, next, goal)),
                     Err(error) => {
-                        // Ordered again, and then complete again.
+                        // The watcher commands it again, and then says complete again.
                         self.complete = false;
-                        place.fail(error.to_string());
-                        self.common.notify.ring();
+                        progress.fail(error.to_string());
+                        self.context.notify.notify();
                     }
                 }
             }
@@ -91,11 +92,11 @@ impl<F: Fetch> KafkaFeed<F> {
         }
     }
 
-    /// Goes round the partitions until the budget is spent or nothing more has arrived.
+    /// Reads the partitions in turn until the budget is spent or no more records have arrived.
     fn read(&mut self, inputs: &mut Inputs, budget: usize) -> usize {
-        let Common { clock, status, dead_letters, future_max_ms, past_max_ms, .. } = &self.common;
-        // Not the open tick: while catching up that lies in the past.
-        let bounds = TimeBounds { now: clock.now(), future_max: *future_max_ms, past_max: *past_max_ms };
+        let FeedContext { clock, status, dead_letters, bounds, .. } = &self.context;
+        // Not the open tick, which is in the past while catching up.
+        let bounds = TimeBounds { now: clock.now(), ..*bounds };
         let mut applier = RecordApplier::new(inputs, bounds, status);
         let (mut left, mut dry) = (budget, 0);
         while left > 0 && dry < self.readers.len() {
@@ -108,7 +109,7 @@ impl<F: Fetch> KafkaFeed<F> {
         budget - left
     }
 
-    /// The time that all partitions have come to which still have something to catch up with.
+    /// The time that all partitions have reached which are still catching up.
     fn reached(&self) -> Option<Time> {
         if self.caught_up {
             return None;
@@ -122,23 +123,23 @@ impl<F: Fetch> KafkaFeed<F> {
         self.readers.iter().filter(|reader| !reader.reached()).map(Reader::time).min()
     }
 
-    fn report(&mut self) {
+    fn report_live(&mut self) {
         if !self.caught_up && self.complete && self.readers.iter().all(Reader::reached) {
             self.caught_up = true;
-            self.common.status.state(self.assignments.index(), State::Live);
+            self.context.status.state(self.assignments.index(), State::Live);
         }
     }
 }
 
 impl<F: Fetch> Feed for KafkaFeed<F> {
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
-        self.obey();
+        self.follow_commands();
         self.fetch.serve();
         let records = self.read(inputs, budget);
-        self.report();
-        // A position that can be gone on from is worth to be made known, though nothing more may come for long.
-        let proven = self.readers.iter_mut().filter_map(|reader| reader.is_proven_anew().then_some(())).count();
-        let records = records.max(usize::from(proven > 0));
+        self.report_live();
+        // A position from which another process can resume is worth noting, even if no more records come for long.
+        let confirmed = self.readers.iter_mut().filter_map(|reader| reader.is_newly_confirmed().then_some(())).count();
+        let records = records.max(usize::from(confirmed > 0));
         FeedProgress { records, waiting: self.readers.iter().map(Reader::waiting).sum(), reached: self.reached() }
     }
 

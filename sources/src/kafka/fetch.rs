@@ -1,4 +1,4 @@
-//! Reading partitions from brokers: each through a queue of its own.
+//! Reading partitions from brokers: each through its own queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::assignments::PartitionId;
 use super::client::{self, Consumer, Context};
-use super::upstream::{Fetch, Polled, Tail, Unanswered};
+use super::upstream::{Fetch, Polled, Tail};
 
 /// A worker's consumer.
-pub(super) struct Fetching(Arc<Consumer>);
+pub(super) struct BrokerFetch(Arc<Consumer>);
 
-impl Fetching {
+impl BrokerFetch {
     pub(super) fn new(consumer: Consumer) -> Self {
-        Fetching(Arc::new(consumer))
+        BrokerFetch(Arc::new(consumer))
     }
 }
 
-impl Fetch for Fetching {
+impl Fetch for BrokerFetch {
     type Tail = Queue;
 
-    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> Result<Queue, Unanswered> {
-        Queue::start(&self.0, id, next, waker).map_err(|error| Unanswered(error.to_string()))
+    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
+        Queue::start(&self.0, id, next, waker)
     }
 
     fn serve(&self) {
@@ -35,18 +35,17 @@ impl Fetch for Fetching {
     }
 }
 
-/// What arrives here needs no look-up of its topic, and a partition that is held up holds up no other.
+/// One partition's records. They need no look-up of their topic, and a blocked partition blocks no other.
 pub(super) struct Queue {
-    // Before the consumer, which the queue is a part of.
+    // Before the consumer, of which the queue is a part.
     queue: PartitionQueue<Context>,
     consumer: Arc<Consumer>,
     id: PartitionId,
 }
 
 impl Queue {
-    /// Starts to fetch from `next` on.
-    pub(super) fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
-        // Split before it is assigned: from its first record on everything comes through the queue.
+    fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
+        // Split before it is assigned, so that all records come through the queue.
         let mut queue = consumer
             .split_partition_queue(&id.topic, id.partition)
             .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
@@ -55,26 +54,16 @@ impl Queue {
         consumer.incremental_assign(&list(id, Offset::Offset(next))?)?;
         Ok(Queue { queue, consumer: consumer.clone(), id: id.clone() })
     }
-
-    /// What has arrived, as librdkafka gives it.
-    pub(super) fn next(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.queue.poll(Duration::ZERO)
-    }
-
-    /// Where the partition ended, if that is what came last, and if it is known.
-    pub(super) fn ended_at(&self) -> Option<i64> {
-        self.consumer.context().take_end()
-    }
 }
 
 impl Tail for Queue {
     type Record<'a> = BorrowedMessage<'a>;
 
     fn poll(&self) -> Option<Polled<BorrowedMessage<'_>>> {
-        Some(match self.next()? {
+        Some(match self.queue.poll(Duration::ZERO)? {
             Ok(message) => Polled::Record(message),
-            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.ended_at()),
-            Err(error) => Polled::Failed(error.to_string()),
+            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.consumer.context().take_end()),
+            Err(error) => Polled::Failed(error),
         })
     }
 

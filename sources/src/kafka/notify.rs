@@ -1,33 +1,33 @@
-//! Calls the watcher before its time, and ends it.
+//! Wakes the watcher before its time, and ends it.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Rung from any thread, also from librdkafka's callbacks; heard by one.
+/// Notified from any thread, also from librdkafka's callbacks; one thread waits.
 #[derive(Default)]
 pub(super) struct Notify {
-    state: Mutex<State>,
+    state: Mutex<NotifyState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    rung: bool,
+struct NotifyState {
+    notified: bool,
     stopped: bool,
 }
 
 impl Notify {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, NotifyState> {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// Something happened that is worth a look.
-    pub(super) fn ring(&self) {
-        self.state().rung = true;
+    /// Something happened that the watcher should look at.
+    pub(super) fn notify(&self) {
+        self.state().notified = true;
         self.changed.notify_all();
     }
 
-    /// Nothing is to be looked at any more.
+    /// The watcher is to end.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();
@@ -38,17 +38,17 @@ impl Notify {
         self.state().stopped
     }
 
-    /// Waits for `least`, and from then on up to `most` in all until the bell is rung. Says whether it was; what rings
-    /// during the first wait is heard at its end. A stop ends both at once.
+    /// Waits for `least`, and then until a notification, up to `most` in all. Returns whether there was one; a notification
+    /// during the first wait counts at its end. A stop ends both waits at once.
     pub(super) fn wait(&self, least: Duration, most: Duration) -> bool {
         let start = Instant::now();
         let mut state = self.state();
         loop {
             let waited = start.elapsed();
-            if state.stopped || waited >= most || (state.rung && waited >= least) {
-                return std::mem::take(&mut state.rung);
+            if state.stopped || waited >= most || (state.notified && waited >= least) {
+                return std::mem::take(&mut state.notified);
             }
-            let until = if state.rung { least } else { most };
+            let until = if state.notified { least } else { most };
             state = self.changed.wait_timeout(state, until - waited).expect("no holder of this lock can panic").0;
         }
     }
@@ -61,10 +61,10 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
 
     #[test]
-    fn a_ring_ends_the_wait_and_is_heard_once() {
+    fn a_notification_ends_the_wait_and_counts_once() {
         let notify = Notify::default();
-        notify.ring();
-        notify.ring();
+        notify.notify();
+        notify.notify();
         assert!(notify.wait(Duration::from_millis(1), LONG));
         assert!(!notify.wait(Duration::ZERO, Duration::from_millis(1)));
     }

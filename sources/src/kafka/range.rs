@@ -1,10 +1,11 @@
-//! Topics as a past: every record from the first offset to the end that a partition had when the range was pinned.
+//! Topics as a replay reads them: every record from the first offset to the end that a partition had when the range was
+//! pinned.
 //!
 //! ```text
-//! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: Consumer ─▶ a queue a partition ─▶ PartitionReplay
+//! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: a queue a partition ─▶ PartitionReplay ─▶ Inputs
 //! ```
-//! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: what would be tried
-//! again for ever there is an error here once it has lasted.
+//! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: a fault that the source
+//! would retry for ever is an error here after a while.
 
 mod reader;
 
@@ -16,17 +17,20 @@ use dataflow::inputs::Inputs;
 use dataflow::replay::{Failure, ReplaySource, Went};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
+use events::TimeBounds;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
 use super::assignments::PartitionId;
-use super::client::{self, Consumer, Context};
+use super::client::{Consumer, Context};
 use super::config::{self, Settings, SettingsError};
+use super::fetch::BrokerFetch;
 use super::notify::Notify;
+use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
-use crate::replay::{Asked, PartitionReplay, Progress, Refused};
-use reader::{Bounds, ReplayReader};
+use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
+use reader::ReplayReader;
 
 /// Why topics cannot be replayed, or not to their end.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +41,14 @@ pub enum RangeError {
     /// No broker.
     #[error("no Kafka broker of {brokers} answered within {seconds} s: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The addresses that were asked.
         brokers: String,
         /// For how long.
         seconds: u64,
-        /// What the client says.
+        /// The client's reason.
         reason: String,
     },
-    /// A topic is not there.
+    /// A topic is missing.
     #[error("topic \"{0}\" does not exist")]
     NoTopic(String),
     /// A partition cannot be read.
@@ -52,10 +56,10 @@ pub enum RangeError {
     Partition {
         /// The topic and the partition.
         partition: String,
-        /// What the client or the broker says.
+        /// The reason of the client or the broker.
         reason: String,
     },
-    /// Records that were there are gone: the topic is another one, or has lost its end.
+    /// Records are gone: the topic is another one, or has lost its end.
     #[error(
         "{partition} ends at offset {at}, and ended at {end} when the replay began: the topic was made anew, or its end \
          was cut off"
@@ -63,12 +67,12 @@ pub enum RangeError {
     Shorter {
         /// The topic and the partition.
         partition: String,
-        /// Where it ends.
+        /// Its end now.
         at: i64,
         /// The end that was pinned.
         end: i64,
     },
-    /// Nothing has come for too long.
+    /// No record has come for too long.
     #[error("nothing has come from {partition} for {seconds} s, at offset {next} of {end}{reason}")]
     Silent {
         /// The topic and the partition.
@@ -79,12 +83,12 @@ pub enum RangeError {
         next: i64,
         /// The end that was pinned.
         end: i64,
-        /// What was reported meanwhile.
+        /// The error that was reported meanwhile.
         reason: String,
     },
 }
 
-/// How long a range waits before it is an error.
+/// How long a range waits before it fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For an answer of the brokers when the range is pinned.
@@ -102,7 +106,7 @@ impl Default for Patience {
 
 /// The records between two offsets of a partition.
 #[derive(Clone, Debug)]
-struct Span {
+struct OffsetRange {
     id: PartitionId,
     first: i64,
     end: i64,
@@ -112,29 +116,27 @@ struct Span {
 pub struct Range {
     config: ClientConfig,
     patience: Patience,
-    bounds: Bounds,
-    spans: Vec<Span>,
+    offsets: Vec<OffsetRange>,
     missing: Vec<String>,
-    progress: Arc<Progress>,
+    progress: Arc<ReplayProgress>,
 }
 
 impl Range {
-    /// Finds the first offsets and the ends of the topics of `settings`. A topic that is one of `optional` may be missing.
+    /// Finds the first offsets and the ends of the topics of `settings`. An `optional` topic may be missing.
     ///
     /// # Errors
-    /// When no broker answers in time, or a topic is not there or not to be read.
+    /// When no broker answers in time, or a topic is missing or cannot be read.
     pub fn pin(settings: Settings, optional: &[&str], patience: Patience) -> Result<Range, RangeError> {
         let config = config::reader(&settings, &group())?;
-        let consumer: Consumer =
-            config.create_with_context(Context::new(Arc::new(Notify::default()))).map_err(SettingsError::from)?;
-        // All topics are asked for: naming one that is missing could make it.
+        let consumer = consumer(&config)?;
+        // All topics are asked for: naming one that is missing could create it.
         let metadata = consumer.fetch_metadata(None, patience.answer).map_err(|error| RangeError::Unreachable {
             brokers: settings.brokers.clone(),
             seconds: patience.answer.as_secs(),
             reason: words(&error),
         })?;
-        let (mut spans, mut missing) = (Vec::new(), Vec::new());
-        let progress = Arc::new(Progress::default());
+        let (mut offsets, mut missing) = (Vec::new(), Vec::new());
+        let progress = Arc::new(ReplayProgress::default());
         for topic in &settings.topics {
             let known = metadata.topics().iter().find(|known| known.name() == topic && known.error().is_none());
             let Some(known) = known.filter(|known| !known.partitions().is_empty()) else {
@@ -149,16 +151,15 @@ impl Range {
                 let id = PartitionId { topic: name.clone(), partition: partition.id() };
                 let ends = consumer.fetch_watermarks(&id.topic, id.partition, patience.answer);
                 let (first, end) = ends.map_err(|error| unreadable(&id, &error))?;
-                progress.more(u64::try_from(end - first).unwrap_or(0));
-                spans.push(Span { id, first, end });
+                progress.add_total(u64::try_from(end - first).unwrap_or(0));
+                offsets.push(OffsetRange { id, first, end });
             }
         }
-        spans.sort_by(|a, b| a.id.cmp(&b.id));
-        let bounds = Bounds { future_max_ms: settings.future_max_ms, past_max_ms: settings.past_max_ms };
-        Ok(Range { config, patience, bounds, spans, missing, progress })
+        offsets.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Range { config, patience, offsets, missing, progress })
     }
 
-    /// The optional topics that are not there.
+    /// The optional topics that are missing.
     #[must_use]
     pub fn missing(&self) -> &[String] {
         &self.missing
@@ -166,7 +167,7 @@ impl Range {
 
     /// How many records have been read of how many.
     #[must_use]
-    pub fn progress(&self) -> &Arc<Progress> {
+    pub fn progress(&self) -> &Arc<ReplayProgress> {
         &self.progress
     }
 
@@ -177,79 +178,78 @@ impl Range {
     pub fn open(
         &self,
         worker: &WorkerContext,
-        asked: Asked,
+        replay_bounds: ReplayBounds,
         status: &SourceRegistry,
-        refused: &Refused,
+        refused: &LetterHandler,
     ) -> Result<Box<dyn ReplaySource>, RangeError> {
-        let context = Context::new(Arc::new(Notify::default()));
-        let consumer: Arc<Consumer> = Arc::new(self.config.create_with_context(context).map_err(SettingsError::from)?);
+        let fetch = BrokerFetch::new(consumer(&self.config)?);
         let status = status.source(NAME);
-        let mine = self.spans.iter().filter(|span| assignment::owner(span.id.partition, worker.peers) == worker.index);
-        let stretches = mine
-            .map(|span| {
-                let Span { id, first, end } = span.clone();
-                let lane = PartitionReplay::new(asked, status.clone(), refused.clone());
-                ReplayReader::start(&consumer, &worker.waker, id.clone(), (first, end), lane, self.progress.clone())
-                    .map_err(|error| unreadable(&id, &error))
-            })
-            .collect::<Result<_, _>>()?;
-        let (bounds, patience, progress) = (self.bounds, self.patience.record, self.progress.clone());
-        Ok(Box::new(KafkaPast { stretches, consumer, bounds, until: asked.until, patience, progress, silent: None }))
+        let bounds = TimeBounds::around(replay_bounds.until);
+        let own =
+            self.offsets.iter().filter(|range| assignment::owner(range.id.partition, worker.peers) == worker.index);
+        let mut readers = Vec::new();
+        for OffsetRange { id, first, end } in own.cloned() {
+            let tail = (first < end).then(|| fetch.start(&id, first, &worker.waker)).transpose();
+            let tail = tail.map_err(|error| unreadable(&id, &error))?;
+            let replay = PartitionReplay::new(replay_bounds, status.clone(), refused.clone());
+            readers.push(ReplayReader::new(id, tail, replay, self.progress.clone(), (first, end), bounds));
+        }
+        let (patience, progress) = (self.patience.record, self.progress.clone());
+        Ok(Box::new(KafkaReplay { readers, fetch, patience, progress, silent_since: None }))
     }
 }
 
 /// One worker's partitions.
-struct KafkaPast {
-    stretches: Vec<ReplayReader>,
-    // After the stretches, whose queues are parts of it.
-    consumer: Arc<Consumer>,
-    bounds: Bounds,
-    until: Time,
+struct KafkaReplay {
+    readers: Vec<ReplayReader>,
+    // After the readers, whose queues belong to it.
+    fetch: BrokerFetch,
     patience: Duration,
-    progress: Arc<Progress>,
-    /// Since when nothing has come though something is to come.
-    silent: Option<Instant>,
+    progress: Arc<ReplayProgress>,
+    /// Since when no record has come although one is expected.
+    silent_since: Option<Instant>,
 }
 
-impl KafkaPast {
-    /// An error if nothing has come for too long.
-    fn judge_silence(&mut self, moved: bool) -> Result<(), RangeError> {
-        let Some(waits) = self.stretches.iter().find(|stretch| stretch.waits()).filter(|_| !moved) else {
-            self.silent = None;
+impl KafkaReplay {
+    /// Fails if no record has come for too long.
+    fn check_silence(&mut self, moved: bool) -> Result<(), RangeError> {
+        let Some(waiting) = self.readers.iter().find(|reader| reader.is_waiting()).filter(|_| !moved) else {
+            self.silent_since = None;
             return Ok(());
         };
-        let since = *self.silent.get_or_insert_with(Instant::now);
-        if since.elapsed() < self.patience {
-            return Ok(());
-        }
-        Err(waits.silent(since.elapsed()))
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.patience { Ok(()) } else { Err(waiting.silent(since.elapsed())) }
     }
 }
 
-impl ReplaySource for KafkaPast {
+impl ReplaySource for KafkaReplay {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
-        client::serve(&self.consumer);
+        self.fetch.serve();
         let (mut all, mut moved) = (Went { records: 0, reached: true }, false);
-        for stretch in &mut self.stretches {
-            let before = stretch.next();
+        for reader in &mut self.readers {
+            let before = reader.next();
             let left = budget.saturating_sub(all.records);
-            let went = stretch.feed(inputs, step, left, &self.bounds, self.until)?;
-            // Aborted records and what lies beyond the last step count as read: the bar is to come to its end.
-            self.progress.went(u64::try_from(stretch.next() - before).unwrap_or(0));
-            moved |= stretch.next() > before || left == 0;
+            let went = reader.feed(inputs, step, left)?;
+            // Aborted records and records after the last step count as read, so that the progress reaches its end.
+            self.progress.add_done(u64::try_from(reader.next() - before).unwrap_or(0));
+            moved |= reader.next() > before || left == 0;
             all.records += went.records;
             all.reached &= went.reached;
         }
-        self.judge_silence(moved || all.reached)?;
+        self.check_silence(moved || all.reached)?;
         Ok(all)
     }
+}
+
+fn consumer(config: &ClientConfig) -> Result<Consumer, SettingsError> {
+    Ok(config.create_with_context(Context::new(Arc::new(Notify::default())))?)
 }
 
 fn unreadable(id: &PartitionId, error: &KafkaError) -> RangeError {
     RangeError::Partition { partition: id.to_string(), reason: words(error) }
 }
 
-/// The reason alone where there is one: the rest of the error says what was called.
+/// The reason alone if there is one: the rest of the error names the call.
 fn words(error: &KafkaError) -> String {
     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }

@@ -9,38 +9,49 @@ use events::{DeadLetter, DeadLetterSender};
 use rdkafka::Message;
 
 use super::assignments::{PartitionId, PartitionProgress};
-use super::fingerprint::Fingerprint;
+use super::fingerprint::fingerprint;
 use super::record::RecordApplier;
 use super::upstream::{Polled, Tail};
 
-/// Reads one partition: a partition that is held up holds up no other.
+/// Reads one partition: a blocked partition blocks no other.
 pub(super) struct Reader<T> {
     id: PartitionId,
     tail: T,
-    place: Arc<PartitionProgress>,
+    progress: Arc<PartitionProgress>,
     next: i64,
     goal: i64,
     /// Whether the goal, or the end of the partition, has been reached.
     reached: bool,
-    /// Proofs of the place that were seen.
-    proofs: u64,
-    /// The record read last, by this reader or whoever read before it.
-    last: Option<Fingerprint>,
-    /// The time its records have come to: the latest that all records of one turn were dated at or after. A single record
-    /// dated ahead of its neighbours does not move it.
+    /// Confirmations of the partition's record that were seen.
+    confirmations: u64,
+    /// The record read last, by this reader or the reader before it.
+    last: Option<StreamFingerprint>,
+    /// The time its records have reached: the latest time at or after which all records of one turn are dated. A single
+    /// record dated ahead of its neighbours does not move it.
     time: Time,
-    /// A refused record that could not be handed over yet. Until it is, the position stays before it.
-    held: Option<Box<DeadLetter>>,
-    /// Reading has failed. What would come next may lie behind records that were left out: another reader begins where
-    /// this one is.
+    /// A dead letter that could not be sent yet. Until it is, the position stays before its record.
+    unsent: Option<Box<DeadLetter>>,
+    /// Reading has failed. The next record may follow records that were left out: another reader starts at this position.
     failed: bool,
 }
 
 impl<T: Tail> Reader<T> {
-    /// Goes on with a partition that is read from `next` on.
-    pub(super) fn new(tail: T, id: PartitionId, place: Arc<PartitionProgress>, next: i64, goal: i64) -> Self {
+    /// Reads on a partition from `next`.
+    pub(super) fn new(tail: T, id: PartitionId, progress: Arc<PartitionProgress>, next: i64, goal: i64) -> Self {
         let reached = next >= goal;
-        Reader { id, tail, place, next, goal, reached, proofs: 0, last: None, time: 0, held: None, failed: false }
+        Reader {
+            id,
+            tail,
+            progress,
+            next,
+            goal,
+            reached,
+            confirmations: 0,
+            last: None,
+            time: 0,
+            unsent: None,
+            failed: false,
+        }
     }
 
     pub(super) fn id(&self) -> &PartitionId {
@@ -52,31 +63,31 @@ impl<T: Tail> Reader<T> {
         self.reached
     }
 
-    /// The time its records have come to.
+    /// The time its records have reached.
     pub(super) fn time(&self) -> Time {
         self.time
     }
 
     /// Records known to be unread.
     pub(super) fn waiting(&self) -> usize {
-        usize::try_from(self.place.end() - self.next).unwrap_or(0)
+        usize::try_from(self.progress.end() - self.next).unwrap_or(0)
     }
 
     pub(super) fn position(&self) -> Position {
-        // Not the record read last: where a topic was made anew and read on at the old offset, that one is of the new
-        // topic, and would prove that nothing was missed.
-        let fingerprint = self.place.known().proven.map(StreamFingerprint::from);
+        // Not the record read last: if a topic was recreated and read on at the old offset, that record is of the new topic
+        // and would hide the records that were missed.
+        let fingerprint = self.progress.known().confirmed;
         Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, fingerprint }
     }
 
-    /// Whether the proof of its position is another one than when this was last asked.
-    pub(super) fn is_proven_anew(&mut self) -> bool {
-        let proofs = self.place.proofs();
-        std::mem::replace(&mut self.proofs, proofs) != proofs
+    /// Whether another record has been confirmed since the last call.
+    pub(super) fn is_newly_confirmed(&mut self) -> bool {
+        let confirmations = self.progress.confirmations();
+        std::mem::replace(&mut self.confirmations, confirmations) != confirmations
     }
 
-    /// Reads up to `limit` records that have arrived. Fewer: there are no more, one waits for the dead letters, or reading
-    /// has failed.
+    /// Reads up to `limit` records that have arrived. Fewer: there are no more, a dead letter could not be sent, or reading has
+    /// failed.
     pub(super) fn read(
         &mut self,
         limit: usize,
@@ -96,9 +107,9 @@ impl<T: Tail> Reader<T> {
                     self.next = message.offset() + 1;
                     earliest = earliest.into_iter().chain(applier.time_of(&message)).min();
                     if let Err(letter) = applier.apply(&self.id, &message) {
-                        self.held = Some(letter);
-                        if !Self::hand_over(&mut self.held, dead_letters) {
-                            self.place.hold(true);
+                        self.unsent = Some(letter);
+                        if !Self::send(&mut self.unsent, dead_letters) {
+                            self.progress.set_blocked(true);
                             self.next = message.offset();
                             break;
                         }
@@ -109,9 +120,9 @@ impl<T: Tail> Reader<T> {
                     self.next = self.next.max(end.unwrap_or(0));
                     self.reached = true;
                 }
-                Some(Polled::Failed(reason)) => {
-                    tracing::debug!(partition = %self.id, reason, "reading fails");
-                    self.place.fail(reason);
+                Some(Polled::Failed(error)) => {
+                    tracing::debug!(partition = %self.id, %error, "reading fails");
+                    self.progress.fail(error.to_string());
                     self.failed = true;
                     break;
                 }
@@ -121,37 +132,37 @@ impl<T: Tail> Reader<T> {
         if self.next != before {
             self.time = self.time.max(earliest.unwrap_or(0));
             if let Some(last) = &last {
-                self.last = Some(Fingerprint::of(last));
+                self.last = Some(fingerprint(last));
             }
-            self.place.note(self.next, self.last);
+            self.progress.report(self.next, self.last);
         }
         records
     }
 
-    /// Whether nothing is held, or not any more.
+    /// Sends the letter that waits, if one does; whether none waits any more.
     fn release(&mut self, dead_letters: &DeadLetterSender) -> bool {
-        let Some(held) = self.held.as_ref().map(|letter| letter.offset) else { return true };
-        let released = Self::hand_over(&mut self.held, dead_letters);
+        let Some(offset) = self.unsent.as_ref().map(|letter| letter.offset) else { return true };
+        let released = Self::send(&mut self.unsent, dead_letters);
         if released {
-            self.next = held + 1;
-            self.place.hold(false);
-            self.place.note(self.next, None);
+            self.next = offset + 1;
+            self.progress.set_blocked(false);
+            self.progress.report(self.next, None);
         }
         released
     }
 
-    fn hand_over(held: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetterSender) -> bool {
-        let Some(letter) = held.take() else { return true };
+    fn send(unsent: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetterSender) -> bool {
+        let Some(letter) = unsent.take() else { return true };
         match dead_letters.try_send(*letter) {
             Ok(()) => true,
             Err(TrySendError::Full(letter) | TrySendError::Disconnected(letter)) => {
-                *held = Some(Box::new(letter));
+                *unsent = Some(Box::new(letter));
                 false
             }
         }
     }
 
-    /// Stops reading. What has been fetched and not been read is dropped.
+    /// Stops reading. Records that were fetched and not read are dropped.
     pub(super) fn stop(self) {
         self.tail.stop();
     }

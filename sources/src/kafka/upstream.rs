@@ -1,21 +1,22 @@
-//! What the source asks of Kafka, so that the same code runs against brokers and against a log in memory.
+//! What the source needs of Kafka, so that the same code runs against brokers and against a log in memory.
 
 use std::collections::BTreeMap;
 
-use dataflow::feed::Waker;
+use dataflow::feed::{StreamFingerprint, Waker};
 use rdkafka::Message;
+use rdkafka::error::{KafkaError, KafkaResult};
 
 pub use super::assignments::PartitionId;
-pub use super::fingerprint::{Ends, Fingerprint, Reread};
+pub use super::fingerprint::{Ends, Reread, fingerprint};
 
 /// Kafka did not answer, or refused. Holds the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unanswered(pub String);
 
-/// What a topic looks like to us.
+/// The result of looking a topic up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum TopicLookup {
     /// It is there, with these partitions.
     Partitions(Vec<i32>),
     /// There is no such topic.
@@ -24,16 +25,16 @@ pub enum Found {
     Refused(String),
 }
 
-/// What the watcher asks. Calls may block, within bounds.
+/// What the watcher needs. Calls may block, within bounds.
 pub trait Upstream {
-    /// Lets what has piled up in the client be told.
+    /// Runs the client's callbacks.
     fn serve(&self);
 
-    /// A topic's partitions. It is never made.
+    /// A topic's partitions. The topic is never created.
     ///
     /// # Errors
     /// As of all these methods: no answer.
-    fn look_up(&self, topic: &str) -> Result<Found, Unanswered>;
+    fn look_up(&self, topic: &str) -> Result<TopicLookup, Unanswered>;
 
     /// The ends of these partitions.
     ///
@@ -41,17 +42,17 @@ pub trait Upstream {
     /// See [`Upstream::look_up`].
     fn ends(&self, ids: &[PartitionId]) -> Result<BTreeMap<PartitionId, Ends>, Unanswered>;
 
-    /// Reads remembered records again. What is not answered in time is left out.
+    /// Reads remembered records again. Partitions that do not answer in time are left out.
     ///
     /// # Errors
     /// See [`Upstream::look_up`].
     fn reread(
         &self,
-        remembered: &BTreeMap<PartitionId, Fingerprint>,
+        remembered: &BTreeMap<PartitionId, StreamFingerprint>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered>;
 }
 
-/// What a worker's feed asks. No call blocks.
+/// What a worker's feed needs. No call blocks.
 pub trait Fetch {
     /// One partition that is being read.
     type Tail: Tail;
@@ -60,33 +61,33 @@ pub trait Fetch {
     ///
     /// # Errors
     /// When the client refuses.
-    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> Result<Self::Tail, Unanswered>;
+    fn start(&self, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Self::Tail>;
 
-    /// Lets what has piled up in the client be told. Records never come this way.
+    /// Runs the client's callbacks. Records never come this way.
     fn serve(&self);
 }
 
-/// What came of a partition.
+/// What a partition gave.
 #[derive(Debug)]
 pub enum Polled<M> {
     /// A record.
     Record(M),
-    /// There is nothing more for now; everything before this offset has been given, where it is known.
+    /// There is nothing more for now. Holds the offset before which everything has been given, if it is known.
     End(Option<i64>),
-    /// Reading fails. Holds the reason.
-    Failed(String),
+    /// Reading fails.
+    Failed(KafkaError),
 }
 
-/// One partition that is being read. Dropping it does not stop that; [`Tail::stop`] does.
+/// One partition that is being read. Dropping it does not stop the reading; [`Tail::stop`] does.
 pub trait Tail {
     /// A record.
     type Record<'a>: Message
     where
         Self: 'a;
 
-    /// What has arrived, if anything.
+    /// The next thing that has arrived, if any.
     fn poll(&self) -> Option<Polled<Self::Record<'_>>>;
 
-    /// Stops reading. What has been fetched and not been read is dropped.
+    /// Stops reading. Records that were fetched and not read are dropped.
     fn stop(self);
 }

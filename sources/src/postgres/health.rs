@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use dataflow::backoff::Backoff;
 use dataflow::source_status::State;
 
 use super::NAME;
-use super::backoff::Backoff;
 use super::context::Context;
+
+/// The first pause after a failure, unless the limit is less.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The reader's last outcome.
 pub(super) struct Health {
@@ -19,7 +22,7 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn new(backoff_max: Duration) -> Health {
-        Health { backoff: Backoff::new(backoff_max), reason: String::new(), first: true }
+        Health { backoff: Backoff::new(FIRST_PAUSE, backoff_max), reason: String::new(), first: true }
     }
 
     /// The tables are read, again or still.

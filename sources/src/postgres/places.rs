@@ -7,10 +7,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dataflow::backoff::random;
 use postgres::Config;
 use postgres::config::{Host, LoadBalanceHosts};
 
-use super::backoff::chance;
 use crate::side_thread::StopSignal;
 
 const PORT_DEFAULT: u16 = 5432;
@@ -62,7 +62,7 @@ pub(super) fn named(config: &Config) -> Result<Vec<Place>, String> {
 pub(super) fn in_turn(places: &[Place], balance: LoadBalanceHosts) -> Vec<Place> {
     let mut places = places.to_vec();
     if balance == LoadBalanceHosts::Random {
-        places.sort_by_cached_key(|_| chance());
+        places.sort_by_cached_key(|_| random());
     }
     places
 }

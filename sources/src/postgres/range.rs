@@ -20,10 +20,10 @@ use super::table::{Row, RowSink, Scan, Skip};
 use super::zone::Zones;
 use super::{NAME, Settings, SettingsError};
 use crate::refusals::Refusals;
-use crate::replay::{Asked, Refused, Tables};
+use crate::replay::{LetterHandler, ReplayBounds, Tables};
 use crate::side_thread::SideThread;
 
-/// Refused rows that may wait to be taken.
+/// LetterHandler rows that may wait to be taken.
 const LETTERS_MAX: usize = 1024;
 
 /// How often the server's silence is looked at.
@@ -57,10 +57,10 @@ pub enum RangeError {
 /// When the server cannot be reached or is silent for too long, or the tables cannot be read.
 pub fn read(
     settings: Settings,
-    asked: Asked,
+    asked: ReplayBounds,
     dictionary: &Arc<Dictionary>,
     status: &SourceRegistry,
-    refused: &Refused,
+    refused: &LetterHandler,
 ) -> Result<Tables, RangeError> {
     settings.tables.check().map_err(SettingsError::from)?;
     let target = Target::new(&settings).map_err(SettingsError::from)?;
@@ -107,7 +107,7 @@ pub fn read(
 fn scan_tables(
     client: &mut Client,
     settings: &Settings,
-    asked: Asked,
+    asked: ReplayBounds,
     dictionary: &Dictionary,
     scan: &Scan<'_>,
 ) -> Result<Tables, Error> {
@@ -128,7 +128,7 @@ fn scan_tables(
 struct Found {
     tables: Tables,
     accepted: u64,
-    asked: Asked,
+    asked: ReplayBounds,
 }
 
 impl RowSink for Found {

@@ -7,13 +7,13 @@ use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, Time};
 use events::{Event, HistoryChange, Malformed, RawRecord, RecordTime};
 
-use super::{Asked, Refused};
+use super::{LetterHandler, ReplayBounds};
 
 /// See [`crate::replay`].
 pub(crate) struct PartitionReplay {
     until: Time,
     status: Arc<SourceStatus>,
-    refused: Refused,
+    refused: LetterHandler,
     /// The service time of the record that counted last.
     reached: Time,
     /// The offset of the first record beyond the last step, and how many were skipped.
@@ -24,8 +24,8 @@ pub(crate) struct PartitionReplay {
 }
 
 impl PartitionReplay {
-    pub(crate) fn new(asked: Asked, status: Arc<SourceStatus>, refused: Refused) -> Self {
-        PartitionReplay { until: asked.until, status, refused, reached: 0, beyond: None, waiting: None, accepted: 0 }
+    pub(crate) fn new(bounds: ReplayBounds, status: Arc<SourceStatus>, refused: LetterHandler) -> Self {
+        PartitionReplay { until: bounds.until, status, refused, reached: 0, beyond: None, waiting: None, accepted: 0 }
     }
 
     /// Applies the change that waited, if its time has come; whether the next record can be taken.

@@ -84,10 +84,12 @@ proptest! {
         };
         let mut held = Bag::new();
         apply(&mut held, flat(read(&mut store, &first)));
-        added.iter().for_each(|row| store.add(*row));
+        added.iter().for_each(|row| store.hold(*row, ()));
         apply(&mut held, added.iter().map(|key| (row(*key), 1)).collect());
         prop_assert_eq!(&held, &bag(first.into_iter().chain(added).map(row)));
-        apply(&mut held, flat(store.retain(|row| *row >= least)));
+        let mut gone = Vec::new();
+        store.keep(|row, ()| *row >= least, &mut |row, (), diff| gone.push(((row, ()), diff)));
+        apply(&mut held, flat(gone));
         prop_assert!(held.keys().all(|(key, _)| *key >= least));
         apply(&mut held, flat(read(&mut store, &last)));
         prop_assert_eq!(&held, &bag(last.into_iter().map(row)));

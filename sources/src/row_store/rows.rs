@@ -13,14 +13,14 @@ const ROOM_MIN: usize = 1024;
 
 /// Rows under keys of any kind; the copies of equal rows are counted.
 pub(super) struct Rows<K, V> {
-    held: HashMap<K, Held<V>, RandomState>,
-    /// Rows seen in this generation whose other columns differ from what is held.
+    stored: HashMap<K, StoredRow<V>, RandomState>,
+    /// Rows seen in this generation whose other columns differ from what is stored.
     moved: Vec<(K, V)>,
     generation: u32,
 }
 
 /// One row. With `copies` 0 it was only seen by a reading that is not finished.
-struct Held<V> {
+struct StoredRow<V> {
     value: V,
     /// Equal rows as of the last finished reading.
     copies: u32,
@@ -31,16 +31,16 @@ struct Held<V> {
 
 impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
     pub(super) fn new() -> Self {
-        Rows { held: HashMap::default(), moved: Vec::new(), generation: 0 }
+        Rows { stored: HashMap::default(), moved: Vec::new(), generation: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.held.values().filter(|held| held.copies > 0).count()
+        self.stored.values().filter(|stored| stored.copies > 0).count()
     }
 
     pub(super) fn for_each(&self, mut see: impl FnMut(&K, &V)) {
-        let held = self.held.iter().filter(|(_, held)| held.copies > 0);
-        held.for_each(|(key, held)| see(key, &held.value));
+        let stored = self.stored.iter().filter(|(_, stored)| stored.copies > 0);
+        stored.for_each(|(key, stored)| see(key, &stored.value));
     }
 
     /// Forgets what an unfinished reading saw: its marks are of another generation.
@@ -51,16 +51,16 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
 
     pub(super) fn seen(&mut self, key: K, value: V) {
         let generation = self.generation;
-        let held = self.held.entry(key).or_insert(Held { value, copies: 0, seen: 0, generation });
-        if held.generation != generation {
-            held.generation = generation;
-            held.seen = 0;
+        let stored = self.stored.entry(key).or_insert(StoredRow { value, copies: 0, seen: 0, generation });
+        if stored.generation != generation {
+            stored.generation = generation;
+            stored.seen = 0;
         }
-        if held.value == value {
-            held.seen += 1;
-        } else if held.copies == 0 {
-            held.value = value;
-            held.seen = 1;
+        if stored.value == value {
+            stored.seen += 1;
+        } else if stored.copies == 0 {
+            stored.value = value;
+            stored.seen = 1;
         } else {
             self.moved.push((key, value));
         }
@@ -69,15 +69,15 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
     pub(super) fn finish(&mut self) -> Vec<Difference<K, V>> {
         let mut differences = Vec::new();
         for (key, value) in std::mem::take(&mut self.moved) {
-            let held = self.held.get_mut(&key).expect("a row that moved is held");
-            push(&mut differences, key, held.value, -(held.copies as Diff));
-            *held = Held { value, copies: 0, seen: 1, generation: self.generation };
+            let stored = self.stored.get_mut(&key).expect("a row that moved is stored");
+            push(&mut differences, key, stored.value, -(stored.copies as Diff));
+            *stored = StoredRow { value, copies: 0, seen: 1, generation: self.generation };
         }
         let generation = self.generation;
-        self.held.retain(|key, held| {
-            let now = if held.generation == generation { held.seen } else { 0 };
-            push(&mut differences, *key, held.value, now as Diff - held.copies as Diff);
-            held.copies = now;
+        self.stored.retain(|key, stored| {
+            let now = if stored.generation == generation { stored.seen } else { 0 };
+            push(&mut differences, *key, stored.value, now as Diff - stored.copies as Diff);
+            stored.copies = now;
             now > 0
         });
         self.give_room_back();
@@ -89,41 +89,41 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
     where
         V: Hash,
     {
-        let held = std::mem::take(&mut self.held).into_iter();
-        let by_row = held.map(|(key, held)| {
-            let Held { value, copies, .. } = held;
-            ((key, value), Held { value: (), copies, seen: 0, generation: self.generation })
+        let stored = std::mem::take(&mut self.stored).into_iter();
+        let by_row = stored.map(|(key, stored)| {
+            let StoredRow { value, copies, .. } = stored;
+            ((key, value), StoredRow { value: (), copies, seen: 0, generation: self.generation })
         });
-        Rows { held: by_row.collect(), moved: Vec::new(), generation: self.generation }
+        Rows { stored: by_row.collect(), moved: Vec::new(), generation: self.generation }
     }
 
-    /// The row with this key, seen by a finished reading or held since.
+    /// The row with this key, seen by a finished reading or stored since.
     pub(super) fn get(&self, key: &K) -> Option<V> {
-        self.held.get(key).filter(|held| held.copies > 0).map(|held| held.value)
+        self.stored.get(key).filter(|stored| stored.copies > 0).map(|stored| stored.value)
     }
 
     /// One more row. Its value is that of the rows with its key, if there are any.
     pub(super) fn hold(&mut self, key: K, value: V) {
         let generation = self.generation;
-        let held = self.held.entry(key).or_insert(Held { value, copies: 0, seen: 0, generation });
-        if held.copies == 0 {
+        let stored = self.stored.entry(key).or_insert(StoredRow { value, copies: 0, seen: 0, generation });
+        if stored.copies == 0 {
             // What is left of a reading that was not finished.
-            *held = Held { value, copies: 0, seen: 0, generation };
+            *stored = StoredRow { value, copies: 0, seen: 0, generation };
         }
-        held.copies += 1;
+        stored.copies += 1;
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
-        self.held.remove(key).filter(|held| held.copies > 0).map(|held| held.value)
+        self.stored.remove(key).filter(|stored| stored.copies > 0).map(|stored| stored.value)
     }
 
     /// Forgets the rows that `keep` does not hold on to, and gives them as gone.
     pub(super) fn keep(&mut self, mut keep: impl FnMut(&K, &V) -> bool) -> Vec<Difference<K, V>> {
         let mut differences = Vec::new();
-        self.held.retain(|key, held| {
-            let kept = keep(key, &held.value);
+        self.stored.retain(|key, stored| {
+            let kept = keep(key, &stored.value);
             if !kept {
-                push(&mut differences, *key, held.value, -(held.copies as Diff));
+                push(&mut differences, *key, stored.value, -(stored.copies as Diff));
             }
             kept
         });
@@ -132,8 +132,8 @@ impl<K: Copy + Eq + Hash, V: Copy + Eq> Rows<K, V> {
     }
 
     fn give_room_back(&mut self) {
-        if self.held.capacity() > ROOM_MIN && self.held.len() < self.held.capacity() / 4 {
-            self.held.shrink_to_fit();
+        if self.stored.capacity() > ROOM_MIN && self.stored.len() < self.stored.capacity() / 4 {
+            self.stored.shrink_to_fit();
         }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     use dataflow::tables::{LineRow, OrderRow, Placed};
 
     fn bytes<K, V>() -> usize {
-        size_of::<(K, Held<V>)>()
+        size_of::<(K, StoredRow<V>)>()
     }
 
     #[test]
@@ -172,6 +172,6 @@ mod tests {
         rows.begin();
         rows.seen(1, ());
         assert_eq!(rows.finish().len(), 99_999);
-        assert!(rows.held.capacity() < 1000);
+        assert!(rows.stored.capacity() < 1000);
     }
 }

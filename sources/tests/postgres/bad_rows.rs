@@ -11,7 +11,7 @@ use dataflow::time::ServiceClock as _;
 use events::DeadLetter;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Settings, range};
-use sources::replay::{Asked, Refused};
+use sources::replay::{LetterHandler, ReplayBounds};
 
 use crate::mirror;
 use crate::running::{Clock, SOON};
@@ -51,9 +51,9 @@ fn letter(shop: &Shop, table: &str, reason: &str, words: &[&str]) -> DeadLetter 
 /// What a replay finds: the number of rows, and the reasons for which others were refused.
 fn replayed(settings: Settings) -> (u64, Vec<&'static str>) {
     let now = Clock::default().now();
-    let asked = Asked { from: now, until: now + 1000, window_ms: Rules::default().window_ms };
+    let asked = ReplayBounds { from: now, until: now + 1000, window_ms: Rules::default().window_ms };
     let letters = Arc::new(Mutex::new(Vec::new()));
-    let refused: Refused = {
+    let refused: LetterHandler = {
         let letters = letters.clone();
         Arc::new(move |letter: DeadLetter| letters.lock().unwrap().push(letter.reason))
     };

@@ -8,7 +8,7 @@ use dataflow::ids::Ids;
 use dataflow::source_status::SourceRegistry;
 use harness::postgres::{connect, execute};
 use sources::postgres::{Mode, inspect, look, range};
-use sources::replay::{Asked, Refused};
+use sources::replay::{LetterHandler, ReplayBounds};
 
 use crate::mirror::{self, Mirror, ROWS, TABLES};
 use crate::running::SOON;
@@ -59,9 +59,9 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
         drop(mirror);
         execute(&url, "ALTER ROLE policies_reader NOBYPASSRLS");
     }
-    let asked = Asked { from: 0, until: i64::MAX.cast_unsigned(), window_ms: 1 };
+    let asked = ReplayBounds { from: 0, until: i64::MAX.cast_unsigned(), window_ms: 1 };
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
-    let refused: Refused = Arc::new(|letter| panic!("{letter:?}"));
+    let refused: LetterHandler = Arc::new(|letter| panic!("{letter:?}"));
     let read = range::read(mirror::settings(&reading), asked, &dictionary, &SourceRegistry::default(), &refused);
     let said = read.err().unwrap().to_string();
     assert!(said.contains("row-level security of orders"), "a replay reads {said}");

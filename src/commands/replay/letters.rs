@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use events::DeadLetter;
-use sources::replay::Refused;
+use sources::replay::LetterHandler;
 
 use super::dir::OutDir;
 
@@ -45,7 +45,7 @@ impl Letters {
     }
 
     /// As the sources take it.
-    pub(super) fn outlet(self: &Arc<Self>) -> Refused {
+    pub(super) fn outlet(self: &Arc<Self>) -> LetterHandler {
         let letters = self.clone();
         Arc::new(move |letter| letters.0.lock().expect("no holder of this lock can panic").take(&letter))
     }

@@ -7,7 +7,7 @@ use dataflow::feed::WorkerContext;
 use dataflow::replay::{Failure, OpenReplaySources, ReplaySource};
 use dataflow::source_status::SourceRegistry;
 use sources::kafka::range::Patience;
-use sources::replay::{Asked, Progress, Refused, Tables};
+use sources::replay::{LetterHandler, ReplayBounds, ReplayProgress, Tables};
 use sources::{files, kafka, postgres};
 
 use super::letters::Letters;
@@ -16,9 +16,9 @@ use crate::system::sources::{of_kafka, of_postgres};
 
 /// What there is to replay, with its ends pinned.
 pub(super) struct ReplaySources {
-    asked: Asked,
+    bounds: ReplayBounds,
     registry: Arc<SourceRegistry>,
-    refused: Refused,
+    refused: LetterHandler,
     kafka: Option<kafka::range::Range>,
     files: Option<files::range::Range>,
     tables: Tables,
@@ -28,7 +28,7 @@ impl ReplaySources {
     /// Pins the ends of topics and files, and reads the tables.
     pub(super) fn open(
         config: &Config,
-        asked: Asked,
+        bounds: ReplayBounds,
         dictionary: &Arc<Dictionary>,
         registry: &Arc<SourceRegistry>,
         letters: &Arc<Letters>,
@@ -46,24 +46,24 @@ impl ReplaySources {
         let mut tables = Tables::default();
         if let Some(settings) = &config.postgres {
             let settings = of_postgres(settings, config);
-            tables = postgres::range::read(settings, asked, dictionary, registry, &refused)?;
+            tables = postgres::range::read(settings, bounds, dictionary, registry, &refused)?;
         }
         if let Some(range) = &files {
-            tables = range.tables(asked, dictionary, registry, &refused)?;
+            tables = range.tables(bounds, dictionary, registry, &refused)?;
         }
-        Ok(ReplaySources { asked, registry: registry.clone(), refused, kafka, files, tables })
+        Ok(ReplaySources { bounds, registry: registry.clone(), refused, kafka, files, tables })
     }
 
     /// How far the reading of the streams has come.
-    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+    pub(super) fn progress(&self) -> Option<Arc<ReplayProgress>> {
         let kafka = self.kafka.as_ref().map(kafka::range::Range::progress);
         kafka.or(self.files.as_ref().map(files::range::Range::progress)).cloned()
     }
 
     /// For the workers: each takes its share of the streams, the first one the tables.
     pub(super) fn opener(self) -> OpenReplaySources {
-        let ReplaySources { asked, registry, refused, kafka, files, tables } = self;
-        let tables = Mutex::new(Some(tables.into_replay_source(asked)));
+        let ReplaySources { bounds, registry, refused, kafka, files, tables } = self;
+        let tables = Mutex::new(Some(tables.into_replay_source(bounds)));
         Arc::new(move |context: WorkerContext| {
             let mut sources: Vec<Box<dyn ReplaySource>> = Vec::new();
             if context.index == 0 {
@@ -71,10 +71,10 @@ impl ReplaySources {
                 sources.extend(tables.map(|tables| Box::new(tables) as Box<dyn ReplaySource>));
             }
             if let Some(range) = &kafka {
-                sources.push(range.open(&context, asked, &registry, &refused)?);
+                sources.push(range.open(&context, bounds, &registry, &refused)?);
             }
             if let Some(range) = &files {
-                sources.extend(range.open(&context, asked, &registry, &refused)?);
+                sources.extend(range.open(&context, bounds, &registry, &refused)?);
             }
             Ok::<_, Failure>(sources)
         })

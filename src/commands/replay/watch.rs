@@ -6,7 +6,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::replay::{Failure, Observer};
 use dataflow::time::Time;
 use indicatif::ProgressBar;
-use sources::replay::Progress;
+use sources::replay::ReplayProgress;
 
 use super::columns::Columns;
 use super::dir::{Form, OutDir};
@@ -17,7 +17,7 @@ use crate::commands::progress;
 pub(super) struct Watch<'a> {
     out: &'a OutDir,
     lists: SortedLists,
-    progress: Option<Arc<Progress>>,
+    progress: Option<Arc<ReplayProgress>>,
     bar: ProgressBar,
     steps: usize,
     /// Steps and rows written.
@@ -25,8 +25,8 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(out: &'a OutDir, progress: Option<Arc<Progress>>, steps: usize) -> Self {
-        let all = progress.as_ref().map_or(0, |progress| progress.all());
+    pub(super) fn new(out: &'a OutDir, progress: Option<Arc<ReplayProgress>>, steps: usize) -> Self {
+        let all = progress.as_ref().map_or(0, |progress| progress.total());
         // Where no stream is read, steps are all there is to count.
         let bar = progress::share("replay", if all == 0 { steps as u64 } else { all });
         Watch {

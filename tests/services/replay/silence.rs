@@ -14,7 +14,7 @@ use dataflow::time::Time;
 use harness::kafka::Broker;
 use sources::kafka;
 use sources::kafka::range::{Patience, Range};
-use sources::replay::Asked;
+use sources::replay::ReplayBounds;
 
 const STEP: Time = 1_793_491_200_000;
 
@@ -44,10 +44,10 @@ fn run(range: Range) -> Result<(), String> {
 /// Replays steps, so many records at a time.
 pub(crate) fn run_steps(range: Range, steps: &[Time], batch: usize, observer: &mut dyn Observer) -> Result<(), String> {
     let (from, until) = (steps[0], steps[steps.len() - 1]);
-    let asked = Asked { from, until, window_ms: 1 };
+    let bounds = ReplayBounds { from, until, window_ms: 1 };
     let registry = SourceRegistry::default();
     let open = move |seat: WorkerContext| {
-        let past = range.open(&seat, asked, &registry, &(Arc::new(|_| {}) as sources::replay::Refused))?;
+        let past = range.open(&seat, bounds, &registry, &(Arc::new(|_| {}) as sources::replay::LetterHandler))?;
         Ok(vec![past])
     };
     let settings = Settings {

@@ -11,82 +11,77 @@ use dataflow::time::{Millis, Time};
 use events::{Malformed, RawRecord, TimeBounds};
 
 use super::RangeError;
+use crate::files::file_tail::FileSpan;
 use crate::files::lines::{self, LineRange};
 use crate::files::position::{FilePosition, offset_i64};
-use crate::files::tail::Span;
 use crate::files::times::LineTimes;
-use crate::replay::{PartitionReplay, Progress};
+use crate::replay::{PartitionReplay, ReplayProgress};
 
 /// One file of events.
-pub(super) struct EventsPast {
+pub(super) struct EventFileReplay {
     stream: &'static str,
     path: PathBuf,
     file: File,
     to: u64,
     /// When the last line had arrived.
     arrived: Millis,
-    lane: PartitionReplay,
+    replay: PartitionReplay,
     times: LineTimes,
     /// Where `lines` begins in the file.
-    place: FilePosition,
+    position: FilePosition,
     /// Whole lines that have been read.
     lines: Vec<u8>,
     /// Where the next line begins in `lines`.
     at: usize,
-    /// Nothing more of it is read.
+    /// Whether reading has ended.
     over: bool,
-    /// How far it was when that was last told.
-    told: u64,
-    progress: Arc<Progress>,
+    /// The position that was last reported.
+    reported: u64,
+    progress: Arc<ReplayProgress>,
 }
 
-impl EventsPast {
+impl EventFileReplay {
     pub(super) fn new(
         stream: &'static str,
         path: PathBuf,
         file: File,
-        span: &Span,
-        lane: PartitionReplay,
-        progress: Arc<Progress>,
+        span: &FileSpan,
+        replay: PartitionReplay,
+        progress: Arc<ReplayProgress>,
     ) -> Self {
         let mut times = LineTimes::default();
         times.begin(span.modified_ms());
-        EventsPast {
+        EventFileReplay {
             stream,
             path,
             file,
             to: span.to(),
             arrived: span.modified_ms(),
-            lane,
+            replay,
             times,
-            place: FilePosition::default(),
+            position: FilePosition::default(),
             lines: Vec::new(),
             at: 0,
             over: false,
-            told: 0,
+            reported: 0,
             progress,
         }
     }
 
-    /// Reads on where the lines that were read are used up.
+    /// Reads the next lines when the lines in hand are used up.
     fn read(&mut self) -> io::Result<()> {
-        self.place.offset += self.lines.len() as u64;
-        (self.at, self.lines) = (0, Vec::new());
-        if !self.place.skip(&self.file, self.to)? {
-            self.over = true;
-        } else {
-            match lines::read(&self.file, self.place.offset, self.to, &mut self.lines)? {
-                LineRange::Lines(bytes) => self.lines.truncate(bytes),
-                LineRange::Unfinished => {
-                    self.lines.clear();
-                    self.over = true;
-                }
-                LineRange::TooLong => {
-                    let beginning = std::mem::take(&mut self.lines);
-                    let malformed = Malformed::TooLarge(beginning.len());
-                    self.lane.refuse(&self.record(self.place.offset, &beginning), malformed);
-                    self.place.skipping = true;
-                }
+        self.position.offset += self.lines.len() as u64;
+        self.at = 0;
+        match lines::read(&self.file, &mut self.position, self.to, &mut self.lines)? {
+            LineRange::Lines(bytes) => self.lines.truncate(bytes),
+            LineRange::Unfinished => {
+                self.lines.clear();
+                self.over = true;
+            }
+            LineRange::TooLong => {
+                let beginning = std::mem::take(&mut self.lines);
+                let malformed = Malformed::TooLarge(beginning.len());
+                self.replay.refuse(&self.record(self.position.offset, &beginning), malformed);
             }
         }
         Ok(())
@@ -94,26 +89,26 @@ impl EventsPast {
 
     /// Takes the lines that were read, until `budget` are or the step is complete; returns how many.
     fn take(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> io::Result<usize> {
-        let stretch = std::mem::take(&mut self.lines);
+        let chunk = std::mem::take(&mut self.lines);
         let (begin, mut records) = (self.at, 0);
-        for (at, line) in lines::split(&stretch[begin..]) {
-            if records == budget || self.over || !self.lane.is_open(inputs, step) {
+        for (at, line) in lines::split(&chunk[begin..]) {
+            if records == budget || self.over || !self.replay.is_open(inputs, step) {
                 break;
             }
             records += 1;
-            let place = self.place.offset + (begin + at) as u64;
-            let event = self.times.decode(line, &self.file, place, self.to, &TimeBounds::around(self.arrived))?;
+            let position = self.position.offset + (begin + at) as u64;
+            let event = self.times.decode(line, &self.file, position, self.to, &TimeBounds::around(self.arrived))?;
             self.times.pass();
-            let record = self.record(place, line);
-            self.lane.take(&record, event, inputs, step);
-            // The line's end is after it, and before the next line.
+            let record = self.record(position, line);
+            self.replay.take(&record, event, inputs, step);
+            // Before the line's end, which is skipped with the next line.
             self.at = begin + at + line.len();
-            self.over = self.lane.is_over(Some(self.times.latest()));
+            self.over = self.replay.is_over(Some(self.times.latest()));
         }
-        if !self.over && records < budget && self.lane.is_open(inputs, step) {
-            self.at = stretch.len();
+        if !self.over && records < budget && self.replay.is_open(inputs, step) {
+            self.at = chunk.len();
         }
-        self.lines = stretch;
+        self.lines = chunk;
         Ok(records)
     }
 
@@ -123,10 +118,10 @@ impl EventsPast {
     }
 }
 
-impl ReplaySource for EventsPast {
+impl ReplaySource for EventFileReplay {
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
         let mut records = 0;
-        while records < budget && self.lane.is_open(inputs, step) && !self.over {
+        while records < budget && self.replay.is_open(inputs, step) && !self.over {
             let went = if self.at == self.lines.len() {
                 self.read().map(|()| 0)
             } else {
@@ -134,16 +129,17 @@ impl ReplaySource for EventsPast {
             };
             records += went.map_err(|error| RangeError::Io { path: self.path.clone(), error })?;
         }
-        let come = if self.over { self.to } else { self.place.offset };
-        if self.over && self.told < self.to {
-            self.lane.beyond().into_iter().for_each(|(from, _)| {
+        let reached_offset = if self.over { self.to } else { self.position.offset };
+        if self.over && self.reported < self.to {
+            self.replay.beyond().into_iter().for_each(|(from, _)| {
                 let (path, bytes) = (self.path.display(), self.to.saturating_sub(from.unsigned_abs()));
-                self.progress.passes_over(format!("{path}: {bytes} bytes from byte {from} on are after the last step"));
+                self.progress
+                    .note_skipped(format!("{path}: {bytes} bytes from byte {from} on are after the last step"));
             });
         }
-        self.progress.went(come.saturating_sub(self.told));
-        self.told = come;
-        let reached = !self.lane.is_open(inputs, step) || self.over;
+        self.progress.add_done(reached_offset.saturating_sub(self.reported));
+        self.reported = reached_offset;
+        let reached = !self.replay.is_open(inputs, step) || self.over;
         Ok(Went { records, reached })
     }
 }

@@ -8,37 +8,38 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::RowKey;
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::LineRow;
+use dataflow::time::Millis;
 use events::{DeadLetter, LETTER_PAYLOAD_BYTES_MAX};
 
 use super::{Range, RangeError};
 use crate::fault::Fault;
-use crate::files::orders::{self, PastOrders};
+use crate::files::orders::{self, Orders};
 use crate::files::position::{FilePosition, offset_i64};
 use crate::files::products::{self, Products};
-use crate::files::records::{Next, Records};
-use crate::files::rows::{Columns, Line, Reading, Rows};
-use crate::replay::{Asked, Refused, Tables};
+use crate::files::records::{CsvRecords, NextRecord};
+use crate::files::rows::{Columns, RowContext, TableLine, TableRows};
+use crate::replay::{LetterHandler, ReplayBounds, Tables};
 
-/// Reads both tables, as far as they are there.
+/// Reads both tables, if they exist.
 pub(super) fn read(
     range: &Range,
-    asked: Asked,
+    bounds: ReplayBounds,
     dictionary: &Dictionary,
     status: &SourceStatus,
-    refused: &Refused,
+    refused: &LetterHandler,
 ) -> Result<Tables, RangeError> {
-    let reading = Reading { dictionary, now: asked.from, window_ms: asked.window_ms };
+    let reading = RowContext { dictionary, now: bounds.from, latest: Millis::MAX, window_ms: bounds.window_ms };
     let mut tables = Tables::default();
     let scan = |name: &'static str| {
         let (path, file, to) = range.table(name)?;
-        Some(Scan { name, path, file, to, reading: &reading, status, refused })
+        Some(TableScan { name, path, file, to, reading: &reading, status, refused })
     };
     if let Some(mut scan) = scan(products::FILE) {
         scan.table::<Products>(|row| tables.catalogue.push(row))?;
     }
     if let Some(mut scan) = scan(orders::FILE) {
-        scan.table::<PastOrders>(|sale| {
-            if asked.counts(sale.order.placed.created_at()) {
+        scan.table::<Orders>(|sale| {
+            if bounds.counts(sale.order.placed.created_at()) {
                 let row = LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE };
                 tables.orders.push(sale.order);
                 tables.lines.push(row);
@@ -48,45 +49,45 @@ pub(super) fn read(
     Ok(tables)
 }
 
-/// One table, and what its lines meet.
-struct Scan<'a> {
+/// One table, and the context of its lines.
+struct TableScan<'a> {
     name: &'static str,
     path: PathBuf,
     file: &'a File,
     to: u64,
-    reading: &'a Reading<'a>,
+    reading: &'a RowContext<'a>,
     status: &'a SourceStatus,
-    refused: &'a Refused,
+    refused: &'a LetterHandler,
 }
 
-impl Scan<'_> {
+impl TableScan<'_> {
     /// Calls `take` with every row that counts.
-    fn table<R: Rows>(&mut self, mut take: impl FnMut(R::Row)) -> Result<(), RangeError> {
-        let mut records = Records::new(self.file, FilePosition::default(), self.to, true);
+    fn table<R: TableRows>(&mut self, mut take: impl FnMut(R::Row)) -> Result<(), RangeError> {
+        let mut records = CsvRecords::new(self.file, FilePosition::default(), self.to, true);
         let Some(columns) = self.columns::<R>(&mut records)? else { return Ok(()) };
         loop {
             match columns.next(&mut records, self.reading).map_err(|error| self.failed(error))? {
-                Line::Row { row, .. } => row.into_iter().for_each(|row| {
+                TableLine::Row { row, .. } => row.into_iter().for_each(|row| {
                     self.status.accepted(1);
                     take(row);
                 }),
-                Line::Refused(fault) => self.refuse(&records, fault)?,
-                Line::Last { .. } => return Ok(()),
+                TableLine::Refused(fault) => self.refuse(&records, fault)?,
+                TableLine::Last { .. } => return Ok(()),
             }
         }
     }
 
-    /// Finds the columns in the first line; none where the table has yet to be written.
-    fn columns<R: Rows>(&self, records: &mut Records<'_>) -> Result<Option<Columns<R>>, RangeError> {
+    /// Finds the columns in the first line; none if the table has yet to be written.
+    fn columns<R: TableRows>(&self, records: &mut CsvRecords<'_>) -> Result<Option<Columns<R>>, RangeError> {
         let found = match records.next().map_err(|error| self.failed(error))? {
-            Next::Record { .. } => Columns::find(records.fields()),
-            Next::End => return Ok(None),
-            Next::Refused(_) | Next::Unfinished => Err(R::COLUMNS.to_vec()),
+            NextRecord::Record { .. } => Columns::find(records.fields()),
+            NextRecord::End => return Ok(None),
+            NextRecord::Refused(_) | NextRecord::Unfinished => Err(R::COLUMNS.to_vec()),
         };
         found.map(Some).map_err(|columns| RangeError::Columns { path: self.path.clone(), columns })
     }
 
-    fn refuse(&self, records: &Records<'_>, fault: Fault<'_>) -> Result<(), RangeError> {
+    fn refuse(&self, records: &CsvRecords<'_>, fault: Fault<'_>) -> Result<(), RangeError> {
         let (start, payload) = records.raw(LETTER_PAYLOAD_BYTES_MAX).map_err(|error| self.failed(error))?;
         self.status.rejected(fault.reason());
         (self.refused)(DeadLetter::new(self.name, 0, offset_i64(start), fault.into(), &payload));

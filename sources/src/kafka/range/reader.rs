@@ -3,57 +3,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflow::feed::Waker;
 use dataflow::inputs::Inputs;
 use dataflow::replay::Went;
-use dataflow::time::{Millis, Time};
+use dataflow::time::Time;
 use events::{RecordTime, TimeBounds};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Timestamp};
 
 use super::{RangeError, unreadable, words};
 use crate::kafka::assignments::PartitionId;
-use crate::kafka::client::Consumer;
 use crate::kafka::fetch::Queue;
 use crate::kafka::record::{TOMBSTONE, raw_record, record_time};
-use crate::kafka::upstream::Tail;
-use crate::replay::{PartitionReplay, Progress};
+use crate::kafka::upstream::{Polled, Tail};
+use crate::replay::{PartitionReplay, ReplayProgress};
 
-/// How far from its record an event's time may be, in milliseconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) future_max_ms: Millis,
-    pub(super) past_max_ms: Millis,
-}
-
-/// Reads one partition through a queue of its own, so that a partition that is ahead of the step holds up no other.
+/// Reads one partition through its own queue, so that a partition that is ahead of the step blocks no other.
 pub(super) struct ReplayReader {
     id: PartitionId,
-    /// None: nothing more of it is read.
-    queue: Option<Queue>,
-    lane: PartitionReplay,
-    progress: Arc<Progress>,
+    /// None: no more of it is read.
+    tail: Option<Queue>,
+    replay: PartitionReplay,
+    progress: Arc<ReplayProgress>,
     next: i64,
     end: i64,
-    /// Whether the last look found nothing though something is to come.
-    waits: bool,
-    /// What was last reported instead of a record.
+    /// The bounds of times; the present in them is the last step.
+    bounds: TimeBounds,
+    /// Whether the last poll gave no record although one is expected.
+    waiting: bool,
+    /// The error that was last reported instead of a record.
     trouble: Option<String>,
 }
 
 impl ReplayReader {
-    /// Starts fetching.
-    pub(super) fn start(
-        consumer: &Arc<Consumer>,
-        waker: &Waker,
+    pub(super) fn new(
         id: PartitionId,
-        (first, end): (i64, i64),
-        lane: PartitionReplay,
-        progress: Arc<Progress>,
-    ) -> KafkaResult<Self> {
-        let queue = (first < end).then(|| Queue::start(consumer, &id, first, waker)).transpose()?;
-        Ok(ReplayReader { id, queue, lane, progress, next: first, end, waits: false, trouble: None })
+        tail: Option<Queue>,
+        replay: PartitionReplay,
+        progress: Arc<ReplayProgress>,
+        (next, end): (i64, i64),
+        bounds: TimeBounds,
+    ) -> Self {
+        ReplayReader { id, tail, replay, progress, next, end, bounds, waiting: false, trouble: None }
     }
 
     /// The offset that is read next.
@@ -61,8 +52,8 @@ impl ReplayReader {
         self.next
     }
 
-    pub(super) fn waits(&self) -> bool {
-        self.waits
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting
     }
 
     pub(super) fn silent(&self, time: Duration) -> RangeError {
@@ -75,45 +66,38 @@ impl ReplayReader {
         }
     }
 
-    /// Gives what counts at the step, at most `budget` records of it.
-    pub(super) fn feed(
-        &mut self,
-        inputs: &mut Inputs,
-        step: Time,
-        budget: usize,
-        bounds: &Bounds,
-        until: Time,
-    ) -> Result<Went, RangeError> {
-        self.waits = false;
+    /// Gives the records that count at the step, at most `budget` of them.
+    pub(super) fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, RangeError> {
+        self.waiting = false;
         let mut records = 0;
         loop {
-            let is_open = self.lane.is_open(inputs, step);
-            let Some(queue) = self.queue.as_ref().filter(|_| is_open) else {
+            let is_open = self.replay.is_open(inputs, step);
+            let Some(tail) = self.tail.as_ref().filter(|_| is_open) else {
                 return Ok(Went { records, reached: true });
             };
             if records >= budget {
                 return Ok(Went { records, reached: false });
             }
-            let ended = match queue.next() {
+            let ended = match tail.poll() {
                 None => {
-                    self.waits = true;
+                    self.waiting = true;
                     return Ok(Went { records, reached: false });
                 }
-                Some(Ok(message)) if message.offset() < self.end => {
+                Some(Polled::Record(message)) if message.offset() < self.end => {
                     records += 1;
                     self.next = message.offset() + 1;
-                    take(&mut self.lane, &self.id, &message, inputs, step, bounds, until);
-                    self.next == self.end || comes_later(&self.lane, &message)
+                    apply(&mut self.replay, &self.id, &message, self.bounds, inputs, step);
+                    self.next == self.end || are_later_after(&self.replay, &message)
                 }
                 // Records that came after the end was pinned.
-                Some(Ok(_)) => true,
-                // What is left before the pinned end is not for us: aborted records, marks of transactions.
-                Some(Err(KafkaError::PartitionEOF(_))) => match queue.ended_at() {
-                    Some(at) if at < self.end => return Err(self.shorter(at)),
-                    _ => true,
-                },
-                Some(Err(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
-                Some(Err(error)) => {
+                Some(Polled::Record(_)) => true,
+                Some(Polled::End(Some(at))) if at < self.end => {
+                    return Err(RangeError::Shorter { partition: self.id.to_string(), at, end: self.end });
+                }
+                // The rest before the pinned end is aborted records and transaction markers.
+                Some(Polled::End(_)) => true,
+                Some(Polled::Failed(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
+                Some(Polled::Failed(error)) => {
                     tracing::debug!(partition = %self.id, %error, "reading fails");
                     self.trouble = Some(words(&error));
                     false
@@ -125,53 +109,49 @@ impl ReplayReader {
         }
     }
 
-    fn shorter(&self, at: i64) -> RangeError {
-        RangeError::Shorter { partition: self.id.to_string(), at, end: self.end }
-    }
-
-    /// Stops fetching; what has been fetched is dropped.
+    /// Stops fetching; records that were fetched and not read are dropped.
     fn finish(&mut self) {
-        if let Some((first, passed)) = self.lane.beyond() {
-            let (id, passed) = (&self.id, passed + u64::try_from(self.end - self.next).unwrap_or(0));
-            self.progress.passes_over(format!("{id}: {passed} records from offset {first} on are after the last step"));
+        if let Some((first, skipped)) = self.replay.beyond() {
+            let (id, skipped) = (&self.id, skipped + u64::try_from(self.end - self.next).unwrap_or(0));
+            self.progress
+                .note_skipped(format!("{id}: {skipped} records from offset {first} on are after the last step"));
         }
         self.next = self.end;
-        self.queue.take().into_iter().for_each(Tail::stop);
+        self.tail.take().into_iter().for_each(Tail::stop);
     }
 }
 
-fn take(
-    lane: &mut PartitionReplay,
+fn apply(
+    replay: &mut PartitionReplay,
     id: &PartitionId,
     message: &BorrowedMessage<'_>,
+    bounds: TimeBounds,
     inputs: &mut Inputs,
     step: Time,
-    bounds: &Bounds,
-    until: Time,
 ) {
-    let record_time = record_time(message);
-    if lane.is_over(record_time.map(RecordTime::at)) {
-        return lane.skip(message.offset());
+    let time = record_time(message).map(RecordTime::at);
+    if replay.is_over(time) {
+        return replay.skip(message.offset());
     }
-    let Some(record) = raw_record(id, message) else { return lane.ignore(TOMBSTONE) };
-    // Never before the record: in its day it was the present, whatever the steps are.
-    let now = record_time.map_or(until, |time| time.at().max(until));
-    let bounds = TimeBounds { now, future_max: bounds.future_max_ms, past_max: bounds.past_max_ms };
-    lane.take(&record, record.decode(&bounds), inputs, step);
+    let Some(record) = raw_record(id, message) else { return replay.ignore(TOMBSTONE) };
+    // Never before the record: in its day its time was the present, whatever the steps are.
+    let now = time.map_or(bounds.now, |time| time.max(bounds.now));
+    replay.take(&record, record.decode(&TimeBounds { now, ..bounds }), inputs, step);
 }
 
-/// Whether all that follows this record came after the last step too: the broker has dated it, one after the other.
-/// Where producers date records, nothing is known of the next one.
-fn comes_later(lane: &PartitionReplay, message: &BorrowedMessage<'_>) -> bool {
-    matches!(message.timestamp(), Timestamp::LogAppendTime(_)) && lane.is_over(record_time(message).map(RecordTime::at))
+/// Whether all records after this one came after the last step, too: the broker has dated them, one after the other. If
+/// producers date records, the time of the next one is unknown.
+fn are_later_after(replay: &PartitionReplay, message: &BorrowedMessage<'_>) -> bool {
+    let by_broker = matches!(message.timestamp(), Timestamp::LogAppendTime(_));
+    by_broker && replay.is_over(record_time(message).map(RecordTime::at))
 }
 
-/// Errors that waiting does not mend: the records are gone, or not for us.
+/// Errors that waiting does not end: the records are gone, or access is denied.
 fn is_definite(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     let definite = [
         Code::AutoOffsetReset,
-        // What comes next lies behind the records that are damaged.
+        // The next record would be one after the damaged records.
         Code::BadMessage,
         Code::OffsetOutOfRange,
         Code::UnknownTopic,

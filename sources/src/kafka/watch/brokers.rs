@@ -1,23 +1,24 @@
-//! What the watcher asks, asked of brokers.
+//! The watcher's requests to brokers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataflow::feed::StreamFingerprint;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 
 use super::{ends, reread, topics};
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::Consumer;
-use crate::kafka::fingerprint::{Ends, Fingerprint, Reread};
+use crate::kafka::fingerprint::{Ends, Reread};
 use crate::kafka::notify::Notify;
-use crate::kafka::upstream::{Found, Unanswered, Upstream};
+use crate::kafka::upstream::{TopicLookup, Unanswered, Upstream};
 
 /// The longest wait for one answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// The brokers, through a consumer of the watcher's own.
+/// The brokers, through the watcher's own consumer.
 pub(in crate::kafka) struct Brokers {
     pub(in crate::kafka) consumer: Arc<Consumer>,
     pub(in crate::kafka) addresses: String,
@@ -36,7 +37,7 @@ impl Upstream for Brokers {
         while self.consumer.poll(Duration::ZERO).is_some() || self.consumer.context().take_spent() {}
     }
 
-    fn look_up(&self, topic: &str) -> Result<Found, Unanswered> {
+    fn look_up(&self, topic: &str) -> Result<TopicLookup, Unanswered> {
         topics::look_up(&self.consumer, topic, ANSWER_MAX).map_err(|error| self.unanswered(&error))
     }
 
@@ -46,7 +47,7 @@ impl Upstream for Brokers {
 
     fn reread(
         &self,
-        remembered: &BTreeMap<PartitionId, Fingerprint>,
+        remembered: &BTreeMap<PartitionId, StreamFingerprint>,
     ) -> Result<BTreeMap<PartitionId, Reread>, Unanswered> {
         reread::reread(&self.consumer, remembered, ANSWER_MAX, &self.notify).map_err(|error| self.unanswered(&error))
     }

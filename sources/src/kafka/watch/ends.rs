@@ -26,21 +26,21 @@ pub(super) fn ends<'a>(
     Ok(ids.filter_map(both).collect())
 }
 
-/// Brokers take `Beginning` and `End` in the place of a time.
+/// Brokers accept `Beginning` and `End` instead of a time.
 fn offsets<'a>(
     consumer: &Consumer,
     ids: impl Iterator<Item = &'a PartitionId> + Clone,
     which: Offset,
     timeout: Duration,
 ) -> KafkaResult<BTreeMap<PartitionId, i64>> {
-    let mut asked = TopicPartitionList::new();
+    let mut request = TopicPartitionList::new();
     for id in ids.clone() {
-        asked.add_partition_offset(&id.topic, id.partition, which)?;
+        request.add_partition_offset(&id.topic, id.partition, which)?;
     }
-    let answered = consumer.offsets_for_times(asked, timeout)?;
+    let answer = consumer.offsets_for_times(request, timeout)?;
     let mut offsets = BTreeMap::new();
     for id in ids {
-        let Some(element) = answered.find_partition(&id.topic, id.partition) else { continue };
+        let Some(element) = answer.find_partition(&id.topic, id.partition) else { continue };
         element.error()?;
         if let Offset::Offset(offset) = element.offset() {
             offsets.insert(id.clone(), offset);

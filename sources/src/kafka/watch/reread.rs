@@ -1,9 +1,10 @@
-//! Reading remembered records again, one of each partition, to see whether they are still what they were.
+//! Reading remembered records again, one of each partition, to see whether they are still the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dataflow::feed::StreamFingerprint;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -11,19 +12,19 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::{Consumer, Context};
-use crate::kafka::fingerprint::{Fingerprint, Reread};
+use crate::kafka::fingerprint::{Reread, fingerprint};
 use crate::kafka::notify::Notify;
 
 /// How long one partition is waited for before all are asked again.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Fetches the record at each remembered offset and compares. What is not answered in time is left out.
+/// Fetches the record at each remembered offset and compares. Partitions that do not answer in time are left out.
 ///
-/// A partition that ends is an answer: nothing may ever be written behind the remembered offset, and whoever waits for a
-/// record there waits for ever.
+/// The end of a partition is an answer: a record may never be written at or after the remembered offset, and waiting for
+/// one could last for ever.
 pub(super) fn reread(
     consumer: &Arc<Consumer>,
-    remembered: &BTreeMap<PartitionId, Fingerprint>,
+    remembered: &BTreeMap<PartitionId, StreamFingerprint>,
     timeout: Duration,
     notify: &Notify,
 ) -> KafkaResult<BTreeMap<PartitionId, Reread>> {
@@ -31,12 +32,12 @@ pub(super) fn reread(
     if remembered.is_empty() {
         return Ok(answers);
     }
-    // A queue each: of what is fetched only the first record is taken, and the rest, often a whole batch, is left.
+    // A queue each: only the first record that is fetched is taken, and the rest, often a whole batch, is left.
     let mut list = TopicPartitionList::with_capacity(remembered.len());
     let mut waiting = Vec::with_capacity(remembered.len());
     for (id, record) in remembered {
         waiting.extend(consumer.split_partition_queue(&id.topic, id.partition).map(|queue| (id, record, queue)));
-        list.add_partition_offset(&id.topic, id.partition, Offset::Offset(record.offset))?;
+        list.add_partition_offset(&id.topic, id.partition, Offset::Offset(record.at))?;
     }
     consumer.assign(&list)?;
     let start = Instant::now();
@@ -49,7 +50,7 @@ pub(super) fn reread(
             }
             None => true,
         });
-        // Only while no partition has anything: one that is slow keeps no other waiting.
+        // Only while no partition has anything, so that a slow one keeps no other waiting.
         if answers.len() == before
             && let Some((id, record, queue)) = waiting.first()
             && let Some(reread) = answer(queue, record, POLL)
@@ -62,10 +63,10 @@ pub(super) fn reread(
     Ok(answers)
 }
 
-/// What has come of one partition, if it says anything about the record.
-fn answer(queue: &PartitionQueue<Context>, remembered: &Fingerprint, wait: Duration) -> Option<Reread> {
+/// What one partition has given, if that says anything about the record.
+fn answer(queue: &PartitionQueue<Context>, remembered: &StreamFingerprint, wait: Duration) -> Option<Reread> {
     match queue.poll(wait)? {
-        Ok(found) => Some(Reread::compare(remembered, Some(&Fingerprint::of(&found)))),
+        Ok(found) => Some(Reread::compare(remembered, Some(&fingerprint(&found)))),
         // It was read from the remembered offset on.
         Err(KafkaError::PartitionEOF(_)) => Some(Reread::compare(remembered, None)),
         Err(_) => None,
@@ -85,7 +86,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(60);
 
-    /// Three records that are taken back: nobody is shown them.
+    /// Three records of an aborted transaction, which no reader is shown.
     fn abort(broker: &Broker, partition: i32) {
         let producer = broker.producer(&[("transactional.id", "reread")]);
         producer.init_transactions(SOON).unwrap();
@@ -98,13 +99,13 @@ mod tests {
     }
 
     /// A record of any partition at offset 1, as it would be remembered.
-    fn record(payload: &str, timestamp: i64) -> Fingerprint {
+    fn record(payload: &str, timestamp: i64) -> StreamFingerprint {
         let timestamp = Timestamp::CreateTime(timestamp);
-        Fingerprint::of(&OwnedMessage::new(Some(payload.into()), None, "views".into(), timestamp, 0, 1, None))
+        fingerprint(&OwnedMessage::new(Some(payload.into()), None, "views".into(), timestamp, 0, 1, None))
     }
 
     #[test]
-    fn a_record_is_known_again_and_another_in_its_place_is_not() {
+    fn a_record_is_recognised_and_another_in_its_place_is_not() {
         let broker = Broker::start();
         broker.create_topic("views", 5);
         abort(&broker, 3);
@@ -122,7 +123,7 @@ mod tests {
             (id(0), record("b", 1_700_000_000_000)),
             (id(1), record("x", 1_700_000_000_000)),
             (id(2), record("b", 1_700_000_000_001)),
-            // Nothing that is shown is in its place, or behind it; and something is behind it.
+            // No record is shown at its offset or after it, and then one is shown after it.
             (id(3), record("b", 1_700_000_000_000)),
             (id(4), record("b", 1_700_000_000_000)),
         ]);

@@ -1,4 +1,4 @@
-//! What a reading thread works with, whichever files it reads.
+//! The context of a reading thread, and the status of one file.
 
 use std::io;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use events::{DeadLetter, DeadLetterSender, Refusal};
 use thiserror::Error;
 
 use super::FILES;
-use super::batch::{Batch, Changes};
+use super::batch::{FileBatch, InputChanges};
+use super::file_tail::FileTail;
 use super::position::{FilePosition, offset_i64};
-use super::tail::Tail;
 use crate::side_thread::{Stop, Stopped};
 
 /// Why a turn ended early.
@@ -27,28 +27,33 @@ pub(super) enum Interruption {
     Stopped(#[from] Stopped),
 }
 
-/// The way out for everything read.
-pub(super) struct FileRefusals {
+/// The context of a reading thread: where it sends batches, dead letters and counts.
+pub(super) struct ReaderContext {
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) status: Arc<SourceStatus>,
     pub(super) letters: DeadLetterSender,
-    pub(super) batches: SyncSender<Batch>,
+    pub(super) batches: SyncSender<FileBatch>,
     pub(super) waker: Waker,
     pub(super) window_ms: Millis,
     pub(super) stop: Stop,
 }
 
-impl FileRefusals {
+impl ReaderContext {
     pub(super) fn now(&self) -> Millis {
         self.clock.now()
     }
 
-    /// Hands a batch to the feed, waiting until there is room.
-    pub(super) fn send(&self, batch: Batch) -> Result<(), Stopped> {
+    /// Sends a batch to the feed, waiting until there is room.
+    pub(super) fn send(&self, batch: FileBatch) -> Result<(), Stopped> {
         self.batches.send(batch).map_err(|_| Stopped)?;
         self.waker.wake();
         Ok(())
+    }
+
+    /// Sends a batch if there is one.
+    pub(super) fn send_any(&self, batch: Option<FileBatch>) -> Result<(), Stopped> {
+        batch.map_or(Ok(()), |batch| self.send(batch))
     }
 
     /// Counts a row that was refused at `offset` of a file, and sends its letter.
@@ -63,16 +68,16 @@ impl FileRefusals {
     }
 }
 
-/// What one file said last about itself: only what is new is told.
-pub(super) struct Voice {
+/// Reports the state of one file when it changes.
+pub(super) struct FileReporter {
     part: usize,
-    said: State,
+    state: State,
     missing: bool,
 }
 
-impl Voice {
+impl FileReporter {
     pub(super) fn new(part: usize) -> Self {
-        Voice { part, said: State::CatchingUp, missing: false }
+        FileReporter { part, state: State::CatchingUp, missing: false }
     }
 
     /// The file's name, which is its stream.
@@ -81,45 +86,51 @@ impl Voice {
     }
 
     /// A part of the file has been read, up to `next`; `live` when that was all there is.
-    pub(super) fn batch(&mut self, changes: Option<Changes>, next: u64, end: u64, live: bool) -> Batch {
+    pub(super) fn batch(&mut self, changes: Option<InputChanges>, next: u64, end: u64, live: bool) -> FileBatch {
         self.missing = false;
-        let state = if live { self.becomes(State::Live) } else { None };
-        Batch { part: self.part, changes, next, end, state }
+        let state = if live { self.change_to(State::Live) } else { None };
+        FileBatch { part: self.part, changes, next, end, state }
     }
 
-    /// The file is as it was, and well.
-    pub(super) fn well(&mut self, tail: &Tail) -> Option<Batch> {
-        self.tell(tail.place, State::Live)
+    /// The file is unchanged, and has been read.
+    pub(super) fn live(&mut self, tail: &FileTail) -> Option<FileBatch> {
+        self.report(tail.position, State::Live)
     }
 
-    /// The file is not there: nothing to read, for now.
-    pub(super) fn missing(&mut self, tail: &Tail) -> Option<Batch> {
+    /// The file does not exist: there is nothing to read for now.
+    pub(super) fn missing(&mut self, tail: &FileTail) -> Option<FileBatch> {
         if tail.was_read() {
-            return self.trouble(tail, "the file is gone; what was read stays".to_owned());
+            return self.failing(tail, "the file is gone; what was read stays".to_owned());
         }
         if !std::mem::replace(&mut self.missing, true) {
-            tracing::info!(file = %tail.path().display(), "waiting for a file that is not there");
+            tracing::info!(file = %tail.path().display(), "waiting for a file that does not exist");
         }
-        self.tell(tail.place, State::Live)
+        self.report(tail.position, State::Live)
     }
 
-    /// The file cannot be read; what was read stays.
-    pub(super) fn trouble(&mut self, tail: &Tail, reason: String) -> Option<Batch> {
+    /// The file cannot be read; the rows that were read stay.
+    pub(super) fn failing(&mut self, tail: &FileTail, reason: String) -> Option<FileBatch> {
         let state = State::Retrying(format!("{}: {reason}", tail.path().display()));
-        if self.said != state {
+        if self.state != state {
             tracing::warn!(file = %tail.path().display(), reason, "a file cannot be read, trying again");
         }
-        self.tell(tail.place, state)
+        self.report(tail.position, state)
     }
 
-    fn tell(&mut self, place: FilePosition, state: State) -> Option<Batch> {
-        let state = self.becomes(state)?;
-        Some(Batch { part: self.part, changes: None, next: place.offset, end: place.offset, state: Some(state) })
+    fn report(&mut self, position: FilePosition, state: State) -> Option<FileBatch> {
+        let state = self.change_to(state)?;
+        Some(FileBatch {
+            part: self.part,
+            changes: None,
+            next: position.offset,
+            end: position.offset,
+            state: Some(state),
+        })
     }
 
-    fn becomes(&mut self, state: State) -> Option<State> {
-        (self.said != state).then(|| {
-            self.said = state.clone();
+    fn change_to(&mut self, state: State) -> Option<State> {
+        (self.state != state).then(|| {
+            self.state = state.clone();
             state
         })
     }

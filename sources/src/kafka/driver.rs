@@ -1,0 +1,72 @@
+//! The source on the calling thread, moved step by step by the simulation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::feed::{Feed, Waker};
+use dataflow::source_status::SourceRegistry;
+use dataflow::time::ServiceClock;
+use events::{DeadLetterSender, TimeBounds};
+
+use super::assignments::{AllAssignments, Assignments};
+use super::feed::{FeedContext, KafkaFeed};
+use super::notify::Notify;
+use super::upstream::{Fetch, Upstream};
+use super::watch::{Watcher, WatcherParts};
+use super::{NAME, Resume};
+
+/// What a source of one worker is made from.
+pub struct SourceParts<U, F> {
+    /// The brokers of its watcher.
+    pub upstream: U,
+    /// The client of its feed.
+    pub fetch: F,
+    /// The topics that are read.
+    pub topics: Vec<Arc<str>>,
+    /// The kept positions.
+    pub resume: Resume,
+    /// See [`Settings`](super::Settings).
+    pub answered_before: bool,
+    /// The service clock.
+    pub clock: Arc<dyn ServiceClock>,
+    /// Where the source reports its status.
+    pub status: Arc<SourceRegistry>,
+    /// Where refused records go.
+    pub dead_letters: DeadLetterSender,
+    /// The bounds of times; the present in them is the clock's.
+    pub bounds: TimeBounds,
+}
+
+/// The watcher, which looks when it is called.
+pub struct WatcherDriver<U: Upstream>(Watcher<U>);
+
+impl<U: Upstream> WatcherDriver<U> {
+    /// One look at everything; a `deep` one looks topics up and reads remembered records again.
+    pub fn look(&mut self, deep: bool) {
+        self.0.turn(deep);
+    }
+}
+
+/// A source without threads: its watcher and its feed.
+pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (WatcherDriver<U>, Box<dyn Feed>) {
+    let SourceParts { upstream, fetch, topics, resume, answered_before, clock, status, dead_letters, bounds } = parts;
+    let (status, notify, waker) = (status.source(NAME), Arc::new(Notify::default()), Waker::of_this_thread());
+    let (all_assignments, assignments) =
+        (Arc::new(AllAssignments::default()), Arc::new(Assignments::new(0, waker.clone())));
+    all_assignments.add(assignments.clone(), 1);
+    let awaited = answered_before || topics.iter().any(|topic| resume(topic, 0).is_some());
+    let context = FeedContext { clock, status: status.clone(), dead_letters, notify: notify.clone(), bounds };
+    let discovery = Duration::MAX;
+    let watcher = Watcher::new(WatcherParts {
+        upstream,
+        topics,
+        discovery,
+        resume,
+        answered_before,
+        awaited,
+        all_assignments,
+        notify,
+        status,
+    });
+    (WatcherDriver(watcher), Box::new(KafkaFeed::new(fetch, assignments, waker, context)))
+}
