@@ -8,16 +8,16 @@ use axum::routing::on;
 use dataflow::hearing::Part;
 use dataflow::index_reader::IndexReader;
 use dataflow::time::Time;
+use hyper::Response;
 use hyper::header::HeaderMap;
-use hyper::{Method, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::answer::{self, instant};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::operations::Operations;
-use crate::parameters::{ParameterSet, Parameters};
+use crate::parameters::Parameters;
 use crate::problem::{self, Problem};
 
 /// The most categories in an answer.
@@ -28,15 +28,13 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/categories"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        method: Method::GET,
+        verb: Verb::Get,
         scope: Scope::Read,
         summary: "The categories with their sizes",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
         answers: &[Answer::json::<CategoryList>(200, "The categories, most products first")],
         problems: &[problem::OF_LISTS],
         route: Some(|method| on(method, handle)),
+        ..Operation::PLAIN
     }],
 };
 
