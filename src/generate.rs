@@ -13,7 +13,7 @@ mod zipf;
 
 pub use self::catalogue::Product;
 pub use self::names::Style;
-pub use self::orders::{Line, Order};
+pub use self::orders::{Order, OrderLine};
 pub use self::rng::Rng;
 pub use self::views::View;
 

@@ -14,6 +14,7 @@ pub mod dead_letters;
 pub mod file_log;
 pub mod kafka_log;
 mod line_file;
+pub mod list_file;
 pub mod log;
 
 use std::sync::Arc;

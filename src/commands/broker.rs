@@ -26,16 +26,16 @@ const FLUSH_MAX: Duration = Duration::from_secs(35);
 const DRAIN: Duration = Duration::from_millis(50);
 
 /// A connection to a broker that has answered once.
-pub(super) struct Broker {
+pub(super) struct BrokerClient {
     brokers: String,
     removals: String,
     config: ClientConfig,
-    producer: BaseProducer<Reports>,
+    producer: BaseProducer<ClientReports>,
 }
 
-impl Broker {
+impl BrokerClient {
     /// Connects and waits for the broker's first answer.
-    pub(super) fn connect(kafka: &Kafka) -> anyhow::Result<(Broker, Metadata)> {
+    pub(super) fn connect(kafka: &Kafka) -> anyhow::Result<(BrokerClient, Metadata)> {
         let mut config = kafka.client_config();
         config.set("acks", "all");
         // A user's own values stay; without one, a batch fills for a few milliseconds and failures show in half a minute.
@@ -51,10 +51,11 @@ impl Broker {
                 config.set(key, value);
             }
         }
-        let reports = Reports::default();
-        let producer: BaseProducer<Reports> =
+        let reports = ClientReports::default();
+        let producer: BaseProducer<ClientReports> =
             config.create_with_context(reports).context("the Kafka client refuses its settings")?;
-        let broker = Broker { brokers: kafka.brokers.clone(), removals: kafka.removals.clone(), config, producer };
+        let broker =
+            BrokerClient { brokers: kafka.brokers.clone(), removals: kafka.removals.clone(), config, producer };
         let metadata = broker.metadata()?;
         Ok((broker, metadata))
     }
@@ -64,8 +65,10 @@ impl Broker {
         if partitions_of(metadata, topic).is_some() {
             return Ok(false);
         }
-        let admin: AdminClient<Reports> =
-            self.config.create_with_context(Reports::default()).context("the Kafka client refuses its settings")?;
+        let admin: AdminClient<ClientReports> = self
+            .config
+            .create_with_context(ClientReports::default())
+            .context("the Kafka client refuses its settings")?;
         // -1 leaves the replication to the broker's own default.
         let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let settings = if topic == self.removals { REMOVALS_SETTINGS } else { TOPIC_SETTINGS };
@@ -172,17 +175,17 @@ pub(super) fn partitions_of(metadata: &Metadata, topic: &str) -> Option<usize> {
 
 /// What the client reports from its own threads.
 #[derive(Clone, Default)]
-struct Reports(Arc<Mutex<Troubles>>);
+struct ClientReports(Arc<Mutex<ClientErrors>>);
 
 #[derive(Default)]
-struct Troubles {
+struct ClientErrors {
     /// Why the connection does not work, latest first.
     trouble: Option<String>,
     /// Why the first record that failed did.
     undelivered: Option<String>,
 }
 
-impl ClientContext for Reports {
+impl ClientContext for ClientReports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, message, "librdkafka");
     }
@@ -196,7 +199,7 @@ impl ClientContext for Reports {
     }
 }
 
-impl ProducerContext for Reports {
+impl ProducerContext for ClientReports {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {

@@ -1,4 +1,4 @@
-//! Lines of a file of any size, each bounded: a file without line ends must not fill the memory.
+//! LineReader of a file of any size, each bounded: a file without line ends must not fill the memory.
 
 use std::io::{BufRead, Read};
 
@@ -14,17 +14,17 @@ pub(super) enum Line {
 }
 
 /// Reads lines up to a limit of bytes.
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     input: R,
     bytes_max: usize,
     /// Bytes read so far, line ends included.
     pub(super) bytes_read: u64,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// Lines of `input`, each of at most `bytes_max` bytes.
-    pub(super) fn new(input: R, bytes_max: usize) -> Lines<R> {
-        Lines { input, bytes_max, bytes_read: 0 }
+impl<R: BufRead> LineReader<R> {
+    /// LineReader of `input`, each of at most `bytes_max` bytes.
+    pub(super) fn new(input: R, bytes_max: usize) -> LineReader<R> {
+        LineReader { input, bytes_max, bytes_read: 0 }
     }
 
     /// The next line, if there is one.
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn long_and_broken_lines_do_not_end_the_reading() {
         let input: &[u8] = b"one\r\n\n123456789\n12345678901234567890\n\xff\nlast";
-        let mut lines = Lines::new(input, 8);
+        let mut lines = LineReader::new(input, 8);
         let mut all = Vec::new();
         while let Some(line) = lines.next().expect("memory can be read") {
             all.push(line);

@@ -15,8 +15,8 @@ use anyhow::Context as _;
 use events::{Malformed, TimeBounds};
 use indicatif::ProgressBar;
 
-use super::broker::Broker;
-use super::lines::{Line, Lines};
+use super::broker::BrokerClient;
+use super::lines::{Line, LineReader};
 use super::progress;
 use crate::cli::ProduceArgs;
 use crate::config::{Config, Kafka};
@@ -35,11 +35,11 @@ pub fn run(args: &ProduceArgs, config: &Config) -> anyhow::Result<ExitCode> {
         .context("no Kafka is configured: give --brokers HOST:PORT, or a --config file with [kafka]")?;
     let (input, size) = open(&args.file)?;
     let topic = topic(args, kafka);
-    let (broker, metadata) = Broker::connect(kafka)?;
+    let (broker, metadata) = BrokerClient::connect(kafka)?;
     if broker.ensure_topic(&metadata, topic, args.partitions)? {
         tracing::info!(topic, partitions = args.partitions, "topic created");
     }
-    let mut job = Job {
+    let mut job = Production {
         broker,
         topic,
         pace: SendRate::new(args.rate),
@@ -71,8 +71,8 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
     Ok((Box::new(BufReader::with_capacity(1 << 16, file)), size))
 }
 
-struct Job<'a> {
-    broker: Broker,
+struct Production<'a> {
+    broker: BrokerClient,
     topic: &'a str,
     pace: SendRate,
     bar: ProgressBar,
@@ -80,9 +80,9 @@ struct Job<'a> {
     malformed: u64,
 }
 
-impl Job<'_> {
+impl Production<'_> {
     fn send_all(&mut self, input: Box<dyn BufRead>) -> anyhow::Result<()> {
-        let mut lines = Lines::new(input, events::PAYLOAD_BYTES_MAX);
+        let mut lines = LineReader::new(input, events::PAYLOAD_BYTES_MAX);
         let mut number = 0_u64;
         while let Some(line) = lines.next().context("the file cannot be read on")? {
             number += 1;
@@ -141,7 +141,7 @@ impl SendRate {
     }
 
     /// Waits for the time of event `number`, serving acknowledgements meanwhile.
-    fn wait(&self, number: u64, broker: &Broker) {
+    fn wait(&self, number: u64, broker: &BrokerClient) {
         while let Some(left) = self.left(number, self.start.elapsed()) {
             broker.serve(left);
         }

@@ -9,7 +9,6 @@
 //! the step. What is written hangs on what was read, the configuration and the steps alone: rows are in the order of
 //! their ids as text, never of their keys, and a file holds neither the time nor the machine of its making.
 
-mod columns;
 mod dir;
 mod letters;
 mod rows;

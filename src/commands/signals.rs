@@ -17,17 +17,17 @@ const STATUS: &str = "/proc/self/status";
 /// Waits for any of the signals. One that comes while nobody waits is not lost.
 pub(super) struct Signals {
     runtime: Runtime,
-    heard: Heard,
+    streams: SignalStreams,
 }
 
-struct Heard {
+struct SignalStreams {
     terminate: Signal,
     interrupt: Signal,
     /// None: it is ignored.
     hang_up: Option<Signal>,
 }
 
-impl Heard {
+impl SignalStreams {
     /// The name of the first one.
     async fn any(&mut self) -> &'static str {
         let hang_up = async {
@@ -58,7 +58,7 @@ impl Signals {
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())) };
         let hang_up = hang_up.transpose().context("cannot wait for SIGHUP")?;
         drop(inside);
-        Ok(Signals { runtime, heard: Heard { terminate, interrupt, hang_up } })
+        Ok(Signals { runtime, streams: SignalStreams { terminate, interrupt, hang_up } })
     }
 
     /// Runs `start`, which may wait for others without end. A signal that comes before it is over ends the process at
@@ -68,14 +68,14 @@ impl Signals {
     /// Those of `start`, or the system refuses a thread.
     pub(super) fn or_end<T>(&mut self, start: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (started, is_started) = oneshot::channel::<Infallible>();
-        let Signals { runtime, heard } = self;
+        let Signals { runtime, streams } = self;
         std::thread::scope(|threads| {
             std::thread::Builder::new().name("signals".into()).spawn_scoped(threads, move || {
                 runtime.block_on(async {
                     tokio::select! {
                         biased;
                         _ = is_started => {}
-                        signal = heard.any() => {
+                        signal = streams.any() => {
                             tracing::info!(signal, "ending before the start was over");
                             exit(0);
                         }
@@ -93,11 +93,11 @@ impl Signals {
     /// # Errors
     /// Those of `work`.
     pub(super) fn or_fail(&mut self, work: impl Future<Output = anyhow::Result<Infallible>>) -> anyhow::Result<()> {
-        let Signals { runtime, heard } = self;
+        let Signals { runtime, streams } = self;
         runtime.block_on(async {
             tokio::select! {
                 biased;
-                signal = heard.any() => {
+                signal = streams.any() => {
                     tracing::info!(signal, "asked to end");
                     Ok(())
                 }

@@ -1,7 +1,7 @@
 //! Settings in the environment: `VITRINE__SECTION__KEY`, and `VITRINE_LOG` as a short form of the log level.
 
 use super::client;
-use super::layers::Given;
+use super::layers::KeyValue;
 use super::problem::Origin;
 use super::raw::Raw;
 
@@ -12,8 +12,8 @@ const LOG_SHORT: &str = "VITRINE_LOG";
 const LOG_LEVEL: &str = "log.level";
 
 /// All settings the environment gives.
-pub(super) fn read(environment: &[(String, String)]) -> Vec<Given> {
-    let mut given: Vec<Given> = environment
+pub(super) fn read(environment: &[(String, String)]) -> Vec<KeyValue> {
+    let mut given: Vec<KeyValue> = environment
         .iter()
         .filter_map(|(name, value)| Some(given(key(name.strip_prefix(PREFIX)?), name, value)))
         .collect();
@@ -24,8 +24,8 @@ pub(super) fn read(environment: &[(String, String)]) -> Vec<Given> {
     given
 }
 
-fn given(key: String, name: &str, value: &str) -> Given {
-    Given { key, raw: Raw::Loose(value.to_owned()), origin: Origin::Environment(name.to_owned()) }
+fn given(key: String, name: &str, value: &str) -> KeyValue {
+    KeyValue { key, raw: Raw::Loose(value.to_owned()), origin: Origin::Environment(name.to_owned()) }
 }
 
 /// `KAFKA__CLIENT__SASL_PASSWORD_FILE` is `kafka.client.sasl.password_file`: librdkafka's keys have dots where a

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::layers::Given;
+use super::layers::KeyValue;
 use super::problem::{Origin, Problem};
 use super::raw::Raw;
 use super::{client, expand, nearest, setting};
@@ -20,7 +20,7 @@ pub(super) fn read(
     environment: &[(String, String)],
     sections: &mut BTreeSet<String>,
     problems: &mut Vec<Problem>,
-) -> Vec<Given> {
+) -> Vec<KeyValue> {
     let text = match text(path) {
         Ok(text) => text,
         Err(reason) => {
@@ -57,7 +57,7 @@ struct Walk<'a> {
     environment: &'a [(String, String)],
     sections: &'a mut BTreeSet<String>,
     problems: &'a mut Vec<Problem>,
-    given: Vec<Given>,
+    given: Vec<KeyValue>,
 }
 
 impl Walk<'_> {
@@ -105,7 +105,7 @@ impl Walk<'_> {
             },
             other => Raw::Other(other.type_str()),
         };
-        self.given.push(Given { key, raw, origin });
+        self.given.push(KeyValue { key, raw, origin });
     }
 
     fn list(&self, items: &[Spanned<DeValue<'_>>]) -> Result<Raw, String> {

@@ -11,7 +11,7 @@ const FILE_ENDING: &str = "_file";
 
 /// A value as it was found and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct GivenValue {
     pub(super) raw: Raw,
     pub(super) origin: Origin,
     /// Whether the value is the path of a file that holds the value itself.
@@ -21,7 +21,7 @@ pub(super) struct Found {
 /// What was given, by full key; keys of `[kafka.client]` stand as `kafka.client.<key>`.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    pub(super) found: BTreeMap<String, Found>,
+    pub(super) found: BTreeMap<String, GivenValue>,
     pub(super) sections: BTreeSet<String>,
 }
 
@@ -36,14 +36,14 @@ pub(super) fn gather(request: &Request, problems: &mut Vec<Problem>) -> Layers {
     // Each flag is a layer of its own: of two that give the same setting the last one holds.
     for flag in &request.flags {
         let (key, raw, origin) = (flag.key.clone(), Raw::Loose(flag.value.clone()), Origin::Flag(flag.name.clone()));
-        layers.lay(vec![Given { key, raw, origin }], problems);
+        layers.lay(vec![KeyValue { key, raw, origin }], problems);
     }
     layers
 }
 
 /// One key and value of a layer, before the key is looked up.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct KeyValue {
     pub(super) key: String,
     pub(super) raw: Raw,
     pub(super) origin: Origin,
@@ -62,9 +62,9 @@ impl Layers {
         found.map_or(Origin::Default, |(_, found)| found.origin.clone())
     }
 
-    fn lay(&mut self, layer: Vec<Given>, problems: &mut Vec<Problem>) {
+    fn lay(&mut self, layer: Vec<KeyValue>, problems: &mut Vec<Problem>) {
         let mut seen = BTreeSet::new();
-        for Given { key, raw, origin } in layer {
+        for KeyValue { key, raw, origin } in layer {
             let Some((key, indirect)) = known(&key) else {
                 problems.push(Problem::Unknown { nearest: nearest::setting(&key), what: "setting", key, origin });
                 continue;
@@ -76,7 +76,7 @@ impl Layers {
             if let Some((section, _)) = key.split_once('.') {
                 self.sections.insert(section.to_owned());
             }
-            self.found.insert(key, Found { raw, origin, indirect });
+            self.found.insert(key, GivenValue { raw, origin, indirect });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use settings::{FromValue as _, Secret, Setting, Value};
 
-use super::layers::{Found, Layers};
+use super::layers::{GivenValue, Layers};
 use super::problem::Problem;
 use super::raw::Raw;
 use super::{client, kind, setting};
@@ -57,7 +57,7 @@ impl Values {
     }
 }
 
-fn checked(key: &str, setting: &Setting, found: &Found, problems: &mut Vec<Problem>) -> Option<Value> {
+fn checked(key: &str, setting: &Setting, found: &GivenValue, problems: &mut Vec<Problem>) -> Option<Value> {
     let origin = found.origin.clone();
     let raw = match found.indirect {
         true => match secret(found) {
@@ -78,7 +78,7 @@ fn checked(key: &str, setting: &Setting, found: &Found, problems: &mut Vec<Probl
 }
 
 /// The content of the file a secret lies in, without the line end editors add.
-fn secret(found: &Found) -> Result<String, (PathBuf, String)> {
+fn secret(found: &GivenValue) -> Result<String, (PathBuf, String)> {
     let path = PathBuf::from(found.raw.text().unwrap_or_default());
     match std::fs::read_to_string(&path) {
         Ok(text) if text.len() <= SECRET_BYTES_MAX => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),

@@ -19,12 +19,12 @@ pub struct Order {
     /// When it was placed, in milliseconds since the epoch.
     pub at: u64,
     /// The products, none twice.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
 }
 
 /// A product in an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct OrderLine {
     /// Number of the product, from 0.
     pub product: u32,
     /// How many of it.
@@ -42,14 +42,14 @@ impl Order {
 
 pub(super) fn order(shop: &Shop, number: u64, at: u64, rng: &mut Rng) -> Order {
     let user = shop.taste.user(rng);
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<OrderLine> = Vec::new();
     // Half of all orders have one line, a quarter two, and so on.
     let wanted = 1 + rng.next().trailing_ones().min(LINES_MAX - 1);
     for _ in 0..wanted {
         let product = shop.taste.product(user, rng);
         let (quantity, returned) = (1 + rng.below(QUANTITY_MAX), rng.one_in(RETURNED_ONE_IN));
         if lines.iter().all(|line| line.product != product) {
-            lines.push(Line { product, quantity, returned });
+            lines.push(OrderLine { product, quantity, returned });
         }
     }
     Order { number, user, at, lines }
@@ -65,7 +65,7 @@ mod tests {
         let shop = Shop::new(plan_for_tests());
         let orders: Vec<Order> = shop.orders().collect();
         assert!(orders.iter().any(|order| order.lines.len() == 1) && orders.iter().any(|order| order.lines.len() >= 3));
-        let lines: Vec<&Line> = orders.iter().flat_map(|order| &order.lines).collect();
+        let lines: Vec<&OrderLine> = orders.iter().flat_map(|order| &order.lines).collect();
         let returned = lines.iter().filter(|line| line.returned).count();
         assert!((20..200).contains(&returned), "{returned} of {}", lines.len());
     }

@@ -6,9 +6,9 @@ use harness::postgres::{connect, execute};
 
 use crate::SOON;
 use crate::load::pause;
+use crate::options::TestbedOptions;
 use crate::report::Report;
-use crate::scene::{Scene, seconds};
-use crate::stage::Stage;
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 const NAME: &str = "bad-row";
@@ -21,21 +21,21 @@ pub(crate) fn written(services: &Services, report: &mut Report, times: usize) {
     services
         .postgres
         .execute(&format!("CREATE DATABASE \"{NAME}\" ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"));
-    let stage = Stage { database: Some(services.postgres.url_of(NAME)), ..Stage::default() };
-    let mut scene = Scene::open_on(services, NAME, stage);
-    scene.left_out = Some(BAD);
+    let options = TestbedOptions { database: Some(services.postgres.url_of(NAME)), ..TestbedOptions::default() };
+    let mut testbed = Testbed::open_on(services, NAME, options);
+    testbed.left_out = Some(BAD);
     for number in 0..times {
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         let stopped = number % 2 == 1;
         if stopped {
-            scene.kill();
+            testbed.kill();
         }
-        let known = scene.letters(services).len();
+        let known = testbed.letters(services).len();
         // A byte that begins no character, one that ends none, and one of Latin-1.
         let byte = ["\\377", "\\200", "\\351x"][number % 3];
         let order = format!("{BAD}{number}-{byte}");
         execute(
-            &scene.database,
+            &testbed.database,
             &format!(
                 "INSERT INTO orders VALUES (E'{order}', 'u-1', now());
                  INSERT INTO order_items SELECT E'{order}', product_id FROM products;
@@ -43,13 +43,13 @@ pub(crate) fn written(services: &Services, report: &mut Report, times: usize) {
             ),
         );
         if stopped {
-            scene.start_again();
+            testbed.start_again();
         }
-        let (said, mut differences) = scene.settle(services);
+        let (said, mut differences) = testbed.settle(services);
         let begun = Instant::now();
         let mut letters = 0;
         while letters == 0 && begun.elapsed() < SOON {
-            letters = scene.letters(services).len() - known;
+            letters = testbed.letters(services).len() - known;
             pause(AGAIN);
         }
         if letters == 0 {
@@ -58,7 +58,7 @@ pub(crate) fn written(services: &Services, report: &mut Report, times: usize) {
         let removed = number % 4 < 2;
         if removed {
             let gone = "DELETE FROM order_items WHERE starts_with(order_id, $1)";
-            let mut client = connect(&scene.database);
+            let mut client = connect(&testbed.database);
             client.execute(gone, &[&BAD]).expect("the query is valid");
             client.execute(&gone.replace("order_items", "orders"), &[&BAD]).expect("the query is valid");
         }

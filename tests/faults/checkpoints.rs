@@ -10,32 +10,32 @@ use harness::wait_until;
 use crate::SOON;
 use crate::meanwhile::{ANY_LIST, answers, goes_on_or_says_so};
 use crate::report::Report;
-use crate::resumed::Kept;
-use crate::scene::{Scene, seconds};
+use crate::resumed::Retained;
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
-/// Room for some checkpoints of a scene.
+/// Room for some checkpoints of a testbed.
 const DISK: &str = "size=8m";
 /// Checkpoints that fail before there is room again.
 const FAILED: u64 = 4;
 
 /// While the program is down the newest file of rows is damaged: it goes on from an older checkpoint and says so.
 pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) {
-    let mut scene = Scene::open(services, "corrupt-checkpoint");
-    scene.kept = Kept::Older;
+    let mut testbed = Testbed::open(services, "corrupt-checkpoint");
+    testbed.kept = Retained::Older;
     for _ in 0..times {
-        scene.let_run(seconds(3));
-        let dir = scene.checkpoints();
+        testbed.let_run(seconds(3));
+        let dir = testbed.checkpoints();
         wait_until(SOON, "two checkpoints are there", || files(&dir, ".manifest").len() >= 2);
-        scene.kill();
+        testbed.kill();
         let newest = files(&dir, ".rows").pop().expect("a checkpoint has rows");
         let mut bytes = fs::read(&newest).expect("the file is there");
-        let at = scene.dice.roll(bytes.len());
-        bytes[at] ^= 1 << scene.dice.roll(8);
+        let at = testbed.rng.roll(bytes.len());
+        bytes[at] ^= 1 << testbed.rng.roll(8);
         fs::write(&newest, &bytes).expect("the file can be written");
-        scene.start_again();
-        let (said, mut differences) = scene.settle(services);
-        let told = scene.vitrine.stderr();
+        testbed.start_again();
+        let (said, mut differences) = testbed.settle(services);
+        let told = testbed.program.stderr();
         if !told.contains("a checkpoint is damaged") {
             differences.push(format!("the damage of {} at byte {at} is not told: {told}", newest.display()));
         }
@@ -50,40 +50,41 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
 /// answers are old; once there is room again, everything is there. Every other time the program is killed meanwhile, and
 /// must come back to answer before there is room.
 pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) {
-    let mut scene = Scene::open(services, "disk-full");
-    let dir = scene.checkpoints();
-    scene.kill();
+    let mut testbed = Testbed::open(services, "disk-full");
+    let dir = testbed.checkpoints();
+    testbed.kill();
     let disk = match SmallDisk::mount(&dir) {
         Ok(disk) => disk,
         Err(why) => return report.skip(&why),
     };
-    scene.start_again();
+    testbed.start_again();
     for number in 0..times {
-        scene.let_run(seconds(3));
+        testbed.let_run(seconds(3));
         let failed =
-            |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["failed"].as_u64()).unwrap_or(0);
-        let taken = |scene: &Scene| scene.start.status().and_then(|it| it["checkpoint"]["taken"].as_u64()).unwrap_or(0);
-        let before = failed(&scene);
+            |testbed: &Testbed| testbed.start.status().and_then(|it| it["checkpoint"]["failed"].as_u64()).unwrap_or(0);
+        let taken =
+            |testbed: &Testbed| testbed.start.status().and_then(|it| it["checkpoint"]["taken"].as_u64()).unwrap_or(0);
+        let before = failed(&testbed);
         wait_until(SOON, "several checkpoints fail", || {
             disk.fill();
-            failed(&scene) >= before + FAILED
+            failed(&testbed) >= before + FAILED
         });
         let user = format!("f-{number}");
-        let (seen, mut differences) = goes_on_or_says_so(&scene, &user);
-        differences.extend(answers(&scene));
+        let (seen, mut differences) = goes_on_or_says_so(&testbed, &user);
+        differences.extend(answers(&testbed));
         let killed = number % 2 == 1;
         if killed {
-            scene.start_again();
+            testbed.start_again();
             disk.fill();
             wait_until(SOON, "a start with a full disk answers", || {
-                scene.start.get(ANY_LIST).is_ok_and(|answer| answer.status == 200)
+                testbed.start.get(ANY_LIST).is_ok_and(|answer| answer.status == 200)
             });
         }
         disk.free();
-        let (said, after) = scene.settle_with(services, &[user]);
+        let (said, after) = testbed.settle_with(services, &[user]);
         differences.extend(after);
-        let before = taken(&scene);
-        wait_until(SOON, "checkpoints are taken again", || taken(&scene) > before);
+        let before = taken(&testbed);
+        wait_until(SOON, "checkpoints are taken again", || taken(&testbed) > before);
         let kind = if killed { "full, and the program killed and started meanwhile" } else { "full for a while" };
         report.fault(&format!("{kind}, {seen}, {said}"), differences);
     }

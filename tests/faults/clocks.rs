@@ -11,7 +11,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::report::Report;
-use crate::scene::{Scene, seconds};
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 const HOUR_S: i64 = 3600;
@@ -43,19 +43,19 @@ pub(crate) fn jumped(services: &Services, report: &mut Report, times: usize) {
         ("LD_PRELOAD".to_owned(), library.display().to_string()),
         ("CLOCK_OFFSET_FILE".to_owned(), offset.display().to_string()),
     ];
-    let mut scene = Scene::open_with(services, "clock-jumps", environment);
+    let mut testbed = Testbed::open_with(services, "clock-jumps", environment);
     let mut ahead_s = 0;
     for number in 0..times {
         let (jump, by_s) = JUMPS[number % JUMPS.len()];
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         ahead_s += by_s;
         set(&offset, ahead_s);
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         let killed = number >= JUMPS.len();
         if killed {
-            scene.start_again();
+            testbed.start_again();
         }
-        let (said, differences) = scene.settle(services);
+        let (said, differences) = testbed.settle(services);
         let kind = if killed { ", and the program killed" } else { "" };
         report.fault(&format!("{jump}{kind}, {said}"), differences);
     }

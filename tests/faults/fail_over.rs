@@ -11,10 +11,10 @@ use harness::postgres::Server;
 use harness::proxy::Proxy;
 
 use crate::load::pause;
+use crate::options::TestbedOptions;
 use crate::report::Report;
-use crate::resumed::Kept;
-use crate::scene::{Scene, seconds};
-use crate::stage::Stage;
+use crate::resumed::Retained;
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 const NAME: &str = "fail-over";
@@ -43,16 +43,17 @@ pub(crate) fn promoted(services: &Services, report: &mut Report, times: usize) {
     let mut primary = Server::start();
     let proxy = Proxy::start(primary.port());
     let database = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
-    let mut scene = Scene::open_on(services, NAME, Stage { database: Some(database), ..Stage::default() });
-    scene.kept = Kept::NoLog;
+    let mut testbed =
+        Testbed::open_on(services, NAME, TestbedOptions { database: Some(database), ..TestbedOptions::default() });
+    testbed.kept = Retained::NoLog;
     for number in 0..times {
         let stream = Proxy::start(primary.port());
         let standby = primary.standby_through(stream.port());
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         let (ending, how) = ENDINGS[number % ENDINGS.len()];
         let restarted = number % 4 == 3;
         if restarted {
-            scene.kill();
+            testbed.kill();
         }
         match ending {
             Ending::InOrder => primary.stop(),
@@ -68,9 +69,9 @@ pub(crate) fn promoted(services: &Services, report: &mut Report, times: usize) {
         proxy.redirect(standby.port());
         proxy.reset();
         if restarted {
-            scene.start_again();
+            testbed.start_again();
         }
-        let (said, differences) = scene.settle(services);
+        let (said, differences) = testbed.settle(services);
         let both = if restarted { ", and the program too" } else { "" };
         report.fault(&format!("the primary {how}{both}, timeline {}, {said}", standby.timeline()), differences);
         primary = standby;

@@ -10,7 +10,7 @@ use crate::SOON;
 use crate::load::{pause, product, view};
 use crate::report::Report;
 use crate::resumed::newest;
-use crate::scene::{Scene, seconds};
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 /// Deletes before one kill.
@@ -22,18 +22,18 @@ const END_MAX: Duration = Duration::from_secs(10);
 
 /// Killed under load, some of the times while it is still starting.
 pub(crate) fn vitrine(services: &Services, report: &mut Report, times: usize) {
-    let mut scene = Scene::open(services, "kill-vitrine");
+    let mut testbed = Testbed::open(services, "kill-vitrine");
     for number in 0..times {
         let while_starting = number % 4 == 3;
         if while_starting {
-            scene.kill();
-            scene.start_again();
+            testbed.kill();
+            testbed.start_again();
         }
         let while_ms = if while_starting { 400 } else { seconds(3) };
-        scene.let_run(while_ms);
-        scene.kill();
-        scene.start_again();
-        let (said, differences) = scene.settle(services);
+        testbed.let_run(while_ms);
+        testbed.kill();
+        testbed.start_again();
+        let (said, differences) = testbed.settle(services);
         let kind = if while_starting { "killed while it started" } else { "killed" };
         report.fault(&format!("{kind}, {said}"), differences);
     }
@@ -41,7 +41,7 @@ pub(crate) fn vitrine(services: &Services, report: &mut Report, times: usize) {
 
 /// Killed within 50 ms after deletes were acknowledged: none of them may be undone.
 pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usize) {
-    let mut scene = Scene::open(services, "delete-kill");
+    let mut testbed = Testbed::open(services, "delete-kill");
     let mut deleted = 0;
     let mut round = 0;
     while deleted < times {
@@ -54,20 +54,20 @@ pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usi
             .iter()
             .flat_map(|user| products.iter().map(move |product| view(user, product, &format!("{user}-{product}"))))
             .collect();
-        let posted = http::post(&scene.start.url("/v1/events"), "application/json", Value::from(events).to_string());
+        let posted = http::post(&testbed.start.url("/v1/events"), "application/json", Value::from(events).to_string());
         let token = posted.json()["token"].as_str().unwrap_or_else(|| panic!("{}", posted.text())).to_owned();
         for user in &users {
-            let shown = scene.start.get(&format!("/v1/users/{user}/history?after={token}")).expect("it runs");
+            let shown = testbed.start.get(&format!("/v1/users/{user}/history?after={token}")).expect("it runs");
             assert_eq!(shown.json()["products"].as_array().map(Vec::len), Some(products.len()), "{}", shown.text());
         }
-        scene.let_run(seconds(2));
-        let (acknowledged, in_time) = delete_and_kill(&mut scene, &users, &products[1]);
+        testbed.let_run(seconds(2));
+        let (acknowledged, in_time) = delete_and_kill(&mut testbed, &users, &products[1]);
         deleted += in_time;
-        scene.start_again();
-        let (said, mut differences) = scene.settle_with(services, &users);
+        testbed.start_again();
+        let (said, mut differences) = testbed.settle_with(services, &users);
         for user in &acknowledged {
             let path = format!("/v1/users/{user}/history");
-            let shown = scene.start.get(&path).map(|answer| answer.text()).unwrap_or_default();
+            let shown = testbed.start.get(&path).map(|answer| answer.text()).unwrap_or_default();
             if shown.contains(&format!("\"{}\"", products[1])) || !shown.contains(&format!("\"{}\"", products[0])) {
                 differences.push(format!("{path} is {shown} after {} was removed", products[1]));
             }
@@ -79,12 +79,12 @@ pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usi
 
 /// Deletes the product of every user at the same time, and kills at a random moment after the first answer. Returns the
 /// users whose delete was answered with 204, and how many of them were within the bound before the kill.
-fn delete_and_kill(scene: &mut Scene, users: &[String], product: &str) -> (Vec<String>, usize) {
+fn delete_and_kill(testbed: &mut Testbed, users: &[String], product: &str) -> (Vec<String>, usize) {
     let (answered, answers) = channel();
-    let delay = Duration::from_millis(scene.dice.roll(KILLED_MAX.as_millis() as usize) as u64);
+    let delay = Duration::from_millis(testbed.rng.roll(KILLED_MAX.as_millis() as usize) as u64);
     std::thread::scope(|scope| {
         for user in users {
-            let (url, answered) = (scene.start.url(&format!("/v1/users/{user}/history/{product}")), answered.clone());
+            let (url, answered) = (testbed.start.url(&format!("/v1/users/{user}/history/{product}")), answered.clone());
             scope.spawn(move || {
                 let status = http::try_request("DELETE", &url, &[], b"").map_or(0, |answer| answer.status);
                 answered.send((user.clone(), status, Instant::now())).expect("answers are taken until the last one");
@@ -94,7 +94,7 @@ fn delete_and_kill(scene: &mut Scene, users: &[String], product: &str) -> (Vec<S
         let first = answers.recv_timeout(SOON).expect("a delete is answered");
         pause(delay);
         let killed = Instant::now();
-        scene.kill();
+        testbed.kill();
         let all = std::iter::once(first).chain(answers.iter());
         let acknowledged: Vec<(String, Instant)> =
             all.filter(|(_, status, _)| *status == 204).map(|(user, _, at)| (user, at)).collect();
@@ -105,25 +105,25 @@ fn delete_and_kill(scene: &mut Scene, users: &[String], product: &str) -> (Vec<S
 
 /// Asked to end in order under load.
 pub(crate) fn terminated(services: &Services, report: &mut Report, times: usize) {
-    let mut scene = Scene::open(services, "sigterm");
+    let mut testbed = Testbed::open(services, "sigterm");
     for _ in 0..times {
-        scene.let_run(seconds(3));
-        let shown = scene.start.status().and_then(|status| status["as_of_ms"].as_u64());
+        testbed.let_run(seconds(3));
+        let shown = testbed.start.status().and_then(|status| status["as_of_ms"].as_u64());
         let asked = Instant::now();
-        scene.vitrine.processes[0].terminate();
-        let status = scene.vitrine.processes[0].wait_exit(SOON);
+        testbed.program.processes[0].terminate();
+        let status = testbed.program.processes[0].wait_exit(SOON);
         let took = asked.elapsed();
         let mut ended = Vec::new();
         if status.code() != Some(0) || took > END_MAX {
-            ended.push(format!("it ended with {status} after {took:?}: {}", scene.vitrine.last_lines()));
+            ended.push(format!("it ended with {status} after {took:?}: {}", testbed.program.last_lines()));
         }
         // The next start goes on from there, which is looked at with everything else.
-        let last = newest(&scene.checkpoints());
+        let last = newest(&testbed.checkpoints());
         if shown.is_none() || last < shown {
             ended.push(format!("{shown:?} was shown before, and the last checkpoint is of {last:?}"));
         }
-        scene.start_again();
-        let (said, differences) = scene.settle(services);
+        testbed.start_again();
+        let (said, differences) = testbed.settle(services);
         ended.extend(differences);
         report.fault(&format!("ended in {} ms, {said}", took.as_millis()), ended);
     }

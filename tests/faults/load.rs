@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::dice::Dice;
-use crate::vitrine::Start;
+use crate::rng::TestRng;
+use crate::running_program::Launcher;
 
 const USERS: usize = 40;
 const PRODUCTS: usize = 60;
@@ -64,13 +64,13 @@ pub(crate) struct Acknowledged {
 
 /// Where the load goes.
 #[derive(Clone)]
-pub(crate) struct Target {
+pub(crate) struct LoadTarget {
     pub(crate) kafka: rdkafka::ClientConfig,
     pub(crate) topic: String,
     pub(crate) database: String,
     /// Before the number of an order, in its id.
     pub(crate) order_prefix: &'static str,
-    pub(crate) start: Start,
+    pub(crate) start: Launcher,
 }
 
 /// The load at work; ended when dropped.
@@ -87,14 +87,14 @@ trait Work: Send + 'static {
 }
 
 impl Load {
-    pub(crate) fn start(target: &Target, seed: u64) -> Load {
+    pub(crate) fn start(target: &LoadTarget, seed: u64) -> Load {
         let mut load =
             Load { gate: Arc::default(), acknowledged: Arc::default(), stops: Vec::new(), threads: Vec::new() };
-        load.add(events::Events::new(target.clone(), Dice(seed)), Duration::from_millis(30));
-        load.add(orders::Orders::new(target.clone(), Dice(seed + 1)), Duration::from_millis(20));
+        load.add(events::Events::new(target.clone(), TestRng(seed)), Duration::from_millis(30));
+        load.add(orders::Orders::new(target.clone(), TestRng(seed + 1)), Duration::from_millis(20));
         for number in 0..CLIENTS {
-            let (dice, acknowledged) = (Dice(seed + 2 + number as u64), load.acknowledged.clone());
-            let client = clients::Client::new(target.start.through(number), dice, acknowledged, format!("m-{number}"));
+            let (rng, acknowledged) = (TestRng(seed + 2 + number as u64), load.acknowledged.clone());
+            let client = clients::Client::new(target.start.through(number), rng, acknowledged, format!("m-{number}"));
             load.add(client, Duration::from_millis(15));
         }
         load

@@ -8,13 +8,13 @@
 //! `cargo test` runs a short selection. With `--full` everything runs at its full size, or the faults that are named;
 //! `scripts/faults` does that. The last line is `N faults, K differ`; the one before names what could not be tried here.
 
+mod as_of_monitor;
 mod bad_row;
 mod broker;
 mod checkpoints;
 mod clocks;
 mod database;
-#[path = "../support/dice.rs"]
-mod dice;
+mod expected_lists;
 mod fail_over;
 mod kills;
 mod load;
@@ -22,18 +22,18 @@ mod load;
 mod local_cluster;
 mod meanwhile;
 mod migrations;
-mod mirror;
-mod plain;
+mod options;
 mod processes;
 mod report;
 mod resumed;
+#[path = "../support/rng.rs"]
+mod rng;
 mod row_security;
-mod scene;
+mod running_program;
 mod silence;
-mod stage;
+mod testbed;
+mod topic_contents;
 mod topics;
-mod vitrine;
-mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

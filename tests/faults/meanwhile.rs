@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::SOON;
 use crate::load::{pause, product, view};
-use crate::scene::Scene;
+use crate::testbed::Testbed;
 
 /// Answered from what is held.
 pub(crate) const ANY_LIST: &str = "/v1/bestsellers";
@@ -15,21 +15,21 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// A view of that user is posted: it is shown, or the program says that it is not ready. What stands still in silence
 /// would be taken for a quiet shop.
-pub(crate) fn goes_on_or_says_so(scene: &Scene, user: &str) -> (&'static str, Vec<String>) {
+pub(crate) fn goes_on_or_says_so(testbed: &Testbed, user: &str) -> (&'static str, Vec<String>) {
     let events = Value::from(vec![view(user, &product(0), user)]);
-    let posted = http::post(&scene.start.url("/v1/events"), "application/json", events.to_string());
+    let posted = http::post(&testbed.start.url("/v1/events"), "application/json", events.to_string());
     if posted.status != 202 {
         return ("refusing events", vec![format!("a view was answered {}: {}", posted.status, posted.text())]);
     }
     let path = format!("/v1/users/{user}/history");
     let shown =
-        || scene.start.get(&path).is_ok_and(|answer| answer.status == 200 && answer.text().contains(&product(0)));
+        || testbed.start.get(&path).is_ok_and(|answer| answer.status == 200 && answer.text().contains(&product(0)));
     let begun = Instant::now();
     while begun.elapsed() < SOON {
         if shown() {
             return ("going on meanwhile", Vec::new());
         }
-        if scene.start.unready().is_some() {
+        if testbed.start.unready().is_some() {
             return ("saying meanwhile that it is old", Vec::new());
         }
         pause(AGAIN);
@@ -38,20 +38,20 @@ pub(crate) fn goes_on_or_says_so(scene: &Scene, user: &str) -> (&'static str, Ve
 }
 
 /// Whether lists are answered.
-pub(crate) fn answers(scene: &Scene) -> Option<String> {
-    match scene.start.get(ANY_LIST) {
+pub(crate) fn answers(testbed: &Testbed) -> Option<String> {
+    match testbed.start.get(ANY_LIST) {
         Ok(answer) if answer.status == 200 => None,
         other => Some(format!("no answer meanwhile: {other:?}")),
     }
 }
 
 /// Asks the program to end, and says what is wrong with that.
-pub(crate) fn ends(scene: &mut Scene, within: Duration) -> Option<String> {
+pub(crate) fn ends(testbed: &mut Testbed, within: Duration) -> Option<String> {
     let asked = Instant::now();
-    let process = &mut scene.vitrine.processes[0];
+    let process = &mut testbed.program.processes[0];
     process.terminate();
     let status = process.wait_exit(SOON);
     let took = asked.elapsed();
     (status.code() != Some(0) || took > within)
-        .then(|| format!("it ended with {status} after {took:?}: {}", scene.vitrine.last_lines()))
+        .then(|| format!("it ended with {status} after {took:?}: {}", testbed.program.last_lines()))
 }

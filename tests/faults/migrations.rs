@@ -13,10 +13,10 @@ use postgres::error::SqlState;
 use postgres::{Client, Error};
 
 use crate::load::pause;
+use crate::options::TestbedOptions;
 use crate::report::Report;
-use crate::resumed::Kept;
-use crate::scene::Scene;
-use crate::stage::Stage;
+use crate::resumed::Retained;
+use crate::testbed::Testbed;
 use harness::Services;
 
 /// The longest wait for a lock. The transactions of the load take milliseconds.
@@ -52,36 +52,41 @@ pub(crate) fn of_partitions(services: &Services, report: &mut Report, times: usi
 }
 
 fn run(series: &Series, services: &Services, report: &mut Report, times: usize) {
-    let mut scene: Option<Scene> = None;
+    let mut testbed: Option<Testbed> = None;
     for number in 0..times {
         let (round, step) = (number / series.migrations.len(), number % series.migrations.len());
         if step == 0 {
-            scene = None;
+            testbed = None;
         }
-        let scene = scene.get_or_insert_with(|| open(series, services, round));
+        let testbed = testbed.get_or_insert_with(|| open(series, services, round));
         let stopped = round % 2 == 1;
         let Migration { what, sql } = &series.migrations[step];
-        scene.let_run(BEFORE_MS_MAX);
+        testbed.let_run(BEFORE_MS_MAX);
         if stopped {
-            scene.kill();
+            testbed.kill();
         }
-        let refused = migrate(&mut connect(&scene.database), sql).err();
+        let refused = migrate(&mut connect(&testbed.database), sql).err();
         if stopped {
             pause(DOWN);
-            scene.start_again();
+            testbed.start_again();
         }
-        let (said, mut differences) = scene.settle(services);
+        let (said, mut differences) = testbed.settle(services);
         differences.extend(refused.map(|error| format!("the server refused {sql}: {error:?}")));
         let kind = if stopped { "while the program was down" } else { "while it ran" };
         report.fault(&format!("{what} {kind}, {said}"), differences);
     }
 }
 
-fn open(series: &Series, services: &Services, round: usize) -> Scene {
-    let stage = Stage { schema: series.schema.to_owned(), mode: series.mode, order_prefix: "", ..Stage::default() };
-    let mut scene = Scene::open_on(services, &format!("{}-{round}", series.name), stage);
-    scene.kept = Kept::NoLog;
-    scene
+fn open(series: &Series, services: &Services, round: usize) -> Testbed {
+    let options = TestbedOptions {
+        schema: series.schema.to_owned(),
+        mode: series.mode,
+        order_prefix: "",
+        ..TestbedOptions::default()
+    };
+    let mut testbed = Testbed::open_on(services, &format!("{}-{round}", series.name), options);
+    testbed.kept = Retained::NoLog;
+    testbed
 }
 
 /// Runs it as often as the load is in its way.

@@ -13,7 +13,7 @@ const TABLES_READ: &str = "the log does not tell the changes";
 
 /// What a fault has left of what a start goes on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum Retained {
     /// All of it.
     Everything,
     /// An older checkpoint than the newest, of which the server's log may be gone.
@@ -35,17 +35,17 @@ pub(crate) fn tables_read(log: &str) -> usize {
 }
 
 /// What is wrong with where a program that logged this has gone on; `newest` is the checkpoint that was there.
-pub(crate) fn differences(log: &str, newest: Option<u64>, kept: Kept) -> Vec<String> {
+pub(crate) fn differences(log: &str, newest: Option<u64>, kept: Retained) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Some(tick) = newest {
         let said = log.lines().find(|line| line.contains(RESTORED));
         let ticks = said.into_iter().flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("as_of_ms="));
         let ticks: Vec<&str> = ticks.collect();
-        if said.is_none() || (kept != Kept::Older && ticks != [tick.to_string()]) {
+        if said.is_none() || (kept != Retained::Older && ticks != [tick.to_string()]) {
             wrong.push(format!("the checkpoint of {tick} was there, and this was gone on from: {said:?}"));
         }
     }
-    if kept == Kept::Everything && tables_read(log) > 0 {
+    if kept == Retained::Everything && tables_read(log) > 0 {
         wrong.push(format!("the tables were read again, though the slot was there: {log}"));
     }
     wrong

@@ -11,10 +11,10 @@ use harness::wait_until;
 use crate::SOON;
 use crate::load::{self, pause};
 use crate::meanwhile;
+use crate::options::TestbedOptions;
 use crate::report::Report;
-use crate::resumed::Kept;
-use crate::scene::{Scene, seconds};
-use crate::stage::Stage;
+use crate::resumed::Retained;
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 const ROLE: &str = "held_back";
@@ -29,19 +29,19 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(crate) fn switched_on(services: &Services, report: &mut Report, times: usize) {
     services.postgres.execute(&format!("CREATE ROLE {ROLE} LOGIN REPLICATION"));
     let modes = ["replication", "refresh"];
-    let mut scenes: Vec<Scene> = modes[..times.min(modes.len())].iter().map(|mode| open(services, mode)).collect();
+    let mut testbeds: Vec<Testbed> = modes[..times.min(modes.len())].iter().map(|mode| open(services, mode)).collect();
     for number in 0..times {
-        let mode = number % scenes.len();
-        let table = TABLES[number / scenes.len() % TABLES.len()];
-        let bypassed = (number / scenes.len()).is_multiple_of(2);
-        let (said, differences) = switch_on(services, &mut scenes[mode], table, number, bypassed);
+        let mode = number % testbeds.len();
+        let table = TABLES[number / testbeds.len() % TABLES.len()];
+        let bypassed = (number / testbeds.len()).is_multiple_of(2);
+        let (said, differences) = switch_on(services, &mut testbeds[mode], table, number, bypassed);
         let mend = if bypassed { "mended by BYPASSRLS" } else { "switched off again" };
         report.fault(&format!("on for {table}, by {}, {mend}, {said}", modes[mode]), differences);
     }
 }
 
 /// The role may read the tables and follow the log, and owns nothing: the publication is made for it.
-fn open(services: &Services, mode: &'static str) -> Scene {
+fn open(services: &Services, mode: &'static str) -> Testbed {
     let name = format!("row-security-{mode}");
     let (publication, port) = (name.replace('-', "_"), services.postgres.port());
     let schema = format!(
@@ -50,24 +50,25 @@ fn open(services: &Services, mode: &'static str) -> Scene {
         load::schema()
     );
     let url = Some(format!("postgres://{ROLE}@127.0.0.1:{port}/{name}"));
-    let mut scene = Scene::open_on(services, &name, Stage { url, schema, mode, ..Stage::default() });
+    let mut testbed =
+        Testbed::open_on(services, &name, TestbedOptions { url, schema, mode, ..TestbedOptions::default() });
     // The table is read again after the mend.
-    scene.kept = Kept::NoLog;
-    scene
+    testbed.kept = Retained::NoLog;
+    testbed
 }
 
 fn switch_on(
     services: &Services,
-    scene: &mut Scene,
+    testbed: &mut Testbed,
     table: &str,
     number: usize,
     bypassed: bool,
 ) -> (String, Vec<String>) {
-    scene.let_run(seconds(2));
-    let gate = scene.load.gate();
+    testbed.let_run(seconds(2));
+    let gate = testbed.load.gate();
     let quiet = gate.write().expect("no holder of this lock panics");
-    let (_, mut differences) = scene.compare(services, &[]);
-    let mut client = connect(&scene.database);
+    let (_, mut differences) = testbed.compare(services, &[]);
+    let mut client = connect(&testbed.database);
     let mut run = |sql: &str| client.batch_execute(sql).expect("the test is a superuser");
     run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
     // Every list of best sellers tells whether this order counts.
@@ -78,15 +79,15 @@ fn switch_on(
     ));
     let begun = Instant::now();
     wait_until(SOON, "it is told that row-level security holds rows back", || {
-        scene.start.unready().is_some_and(|reason| {
+        testbed.start.unready().is_some_and(|reason| {
             let reason = reason.to_lowercase();
             reason.contains("row") && reason.contains("security") && reason.contains(table)
         })
     });
     let told = begun.elapsed();
     while begun.elapsed() < told + UNMENDED {
-        differences.extend(mixed(services, scene, &order));
-        differences.extend(meanwhile::answers(scene));
+        differences.extend(mixed(services, testbed, &order));
+        differences.extend(meanwhile::answers(testbed));
         pause(AGAIN);
     }
     run(&match bypassed {
@@ -94,18 +95,21 @@ fn switch_on(
         false => format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
     });
     drop(quiet);
-    let (said, after) = scene.settle(services);
+    let (said, after) = testbed.settle(services);
     differences.extend(after);
-    execute(&scene.database, &format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; ALTER ROLE {ROLE} NOBYPASSRLS"));
+    execute(
+        &testbed.database,
+        &format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; ALTER ROLE {ROLE} NOBYPASSRLS"),
+    );
     (format!("told after {} ms, {said}", told.as_millis()), differences)
 }
 
 /// What differs both from the lists as they were and from the lists with the order that came later.
-fn mixed(services: &Services, scene: &mut Scene, order: &str) -> Vec<String> {
+fn mixed(services: &Services, testbed: &mut Testbed, order: &str) -> Vec<String> {
     let begun = Instant::now();
     loop {
-        let as_they_were = scene.differ(services, Some(order), &[]);
-        if as_they_were.is_empty() || scene.differ(services, None, &[]).is_empty() {
+        let as_they_were = testbed.differ(services, Some(order), &[]);
+        if as_they_were.is_empty() || testbed.differ(services, None, &[]).is_empty() {
             return Vec::new();
         }
         if begun.elapsed() > SEEN {

@@ -11,9 +11,9 @@ use harness::wait_until;
 
 use crate::load::pause;
 use crate::meanwhile;
+use crate::options::TestbedOptions;
 use crate::report::Report;
-use crate::scene::{Scene, seconds};
-use crate::stage::Stage;
+use crate::testbed::{Testbed, seconds};
 use harness::Services;
 
 /// A session must be given up, and a new one tried, within this time.
@@ -26,11 +26,11 @@ const STARTING: Duration = Duration::from_secs(2);
 /// A session with a silent peer is given up so soon.
 const SETTINGS: &str = "answer_timeout_s = 3\n";
 
-fn open(services: &Services, name: &str) -> (Proxy, Scene) {
+fn open(services: &Services, name: &str) -> (Proxy, Testbed) {
     let proxy = Proxy::start(services.postgres.port());
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port());
-    let stage = Stage { url: Some(url), postgres: SETTINGS, ..Stage::default() };
-    (proxy, Scene::open_on(services, name, stage))
+    let options = TestbedOptions { url: Some(url), postgres: SETTINGS, ..TestbedOptions::default() };
+    (proxy, Testbed::open_on(services, name, options))
 }
 
 /// Nothing passes any more, or nothing in one direction, and connections stay open.
@@ -40,17 +40,17 @@ pub(crate) fn stalled(services: &Services, report: &mut Report, times: usize) {
         (None, "nothing passes"),
         (Some(Direction::ToServer), "nothing comes to the server"),
     ];
-    let (proxy, mut scene) = open(services, "stalled");
+    let (proxy, mut testbed) = open(services, "stalled");
     for number in 0..times {
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         let (direction, how) = HOW[number % HOW.len()];
         match direction {
             Some(direction) => proxy.stall_only(direction),
             None => proxy.stall(),
         }
-        let (seen, mut differences) = in_silence(&mut scene, number, 1, || proxy.accepted());
+        let (seen, mut differences) = in_silence(&mut testbed, number, 1, || proxy.accepted());
         proxy.resume();
-        let (said, after) = scene.settle(services);
+        let (said, after) = testbed.settle(services);
         differences.extend(after);
         report.fault(&format!("{how}, {seen}, {said}"), differences);
     }
@@ -58,17 +58,17 @@ pub(crate) fn stalled(services: &Services, report: &mut Report, times: usize) {
 
 /// A server that accepts connections and never answers stands in the database's place.
 pub(crate) fn silent(services: &Services, report: &mut Report, times: usize) {
-    let (proxy, mut scene) = open(services, "silent");
+    let (proxy, mut testbed) = open(services, "silent");
     for number in 0..times {
-        scene.let_run(seconds(2));
+        testbed.let_run(seconds(2));
         let silent = Silent::start();
         proxy.redirect(silent.port());
         proxy.reset();
         // The first one is only tried as the old one has been reset.
-        let (seen, mut differences) = in_silence(&mut scene, number, 2, || silent.accepted());
+        let (seen, mut differences) = in_silence(&mut testbed, number, 2, || silent.accepted());
         proxy.redirect(services.postgres.port());
         drop(silent);
-        let (said, after) = scene.settle(services);
+        let (said, after) = testbed.settle(services);
         differences.extend(after);
         report.fault(&format!("never answered, {seen}, {said}"), differences);
     }
@@ -78,23 +78,23 @@ pub(crate) fn silent(services: &Services, report: &mut Report, times: usize) {
 /// to end, and once more when it has just been started. `connections` counts those that are made, of which `enough` show
 /// that a session was given up.
 fn in_silence(
-    scene: &mut Scene,
+    testbed: &mut Testbed,
     number: usize,
     enough: usize,
     connections: impl Fn() -> usize,
 ) -> (String, Vec<String>) {
     let (before, begun) = (connections(), Instant::now());
-    let (meanwhile, mut differences) = meanwhile::goes_on_or_says_so(scene, &format!("s-{number}"));
+    let (meanwhile, mut differences) = meanwhile::goes_on_or_says_so(testbed, &format!("s-{number}"));
     wait_until(GIVEN_UP, "the silent session is given up for a new one", || connections() >= before + enough);
     let given_up = begun.elapsed().as_secs();
-    differences.extend(meanwhile::answers(scene));
+    differences.extend(meanwhile::answers(testbed));
     let mut said = format!("{meanwhile}, a new session tried after {given_up} s");
     if number % 2 == 1 {
-        differences.extend(meanwhile::ends(scene, END_MAX));
-        scene.start_again();
+        differences.extend(meanwhile::ends(testbed, END_MAX));
+        testbed.start_again();
         pause(STARTING);
-        differences.extend(meanwhile::ends(scene, END_MAX));
-        scene.start_again();
+        differences.extend(meanwhile::ends(testbed, END_MAX));
+        testbed.start_again();
         said += ", ended in order and started twice";
     }
     (said, differences)

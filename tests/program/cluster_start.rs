@@ -15,20 +15,20 @@ use crate::local_cluster;
 const SOON: Duration = Duration::from_secs(60);
 
 /// What two processes have in common.
-struct Pair {
+struct ProcessPair {
     dir: TempDir,
     hosts: PathBuf,
     config: PathBuf,
 }
 
-impl Pair {
-    fn new() -> Pair {
+impl ProcessPair {
+    fn new() -> ProcessPair {
         let dir = TempDir::with_prefix("vitrine-pair-").expect("a temporary directory");
         let hosts = local_cluster::write_hosts(dir.path(), &[free_port(), free_port()]);
         let config = dir.path().join("vitrine.toml");
         let text = format!("[kafka]\nbrokers = \"127.0.0.1:1\"\n{}", local_cluster::SETTINGS);
         std::fs::write(&config, text).expect("the test's own file can be written");
-        Pair { dir, hosts, config }
+        ProcessPair { dir, hosts, config }
     }
 
     fn start(&self, process: usize, settings: &[&str]) -> Process {
@@ -59,7 +59,7 @@ fn wait_said(process: &Process, what: &str) {
 
 #[test]
 fn a_process_that_waits_for_its_peers_ends_at_once_when_it_is_asked_to() {
-    let pair = Pair::new();
+    let pair = ProcessPair::new();
     let mut process = pair.start(0, &[]);
     wait_until(SOON, "it listens for its peers", || TcpStream::connect(peer_address(&pair.hosts)).is_ok());
     process.terminate();
@@ -68,7 +68,7 @@ fn a_process_that_waits_for_its_peers_ends_at_once_when_it_is_asked_to() {
 
 #[test]
 fn a_supervised_cluster_that_has_hardly_begun_ends_in_order() {
-    let pair = Pair::new();
+    let pair = ProcessPair::new();
     let mut supervisor = local_cluster::supervise(&pair.config, &pair.hosts, 1);
     wait_said(&supervisor, "cluster: started 2 processes");
     supervisor.terminate();
@@ -77,7 +77,7 @@ fn a_supervised_cluster_that_has_hardly_begun_ends_in_order() {
 
 #[test]
 fn processes_with_different_keys_both_say_so_and_wait_for_another() {
-    let pair = Pair::new();
+    let pair = ProcessPair::new();
     let mut processes = [pair.start(0, &[]), pair.start(1, &["cluster.key=ffffffffffffffffffffffffffffffff"])];
     for process in &processes {
         wait_said(process, "it does not have the key (`cluster.key`)");
@@ -91,14 +91,14 @@ fn processes_with_different_keys_both_say_so_and_wait_for_another() {
 
 #[test]
 fn processes_set_up_differently_both_end_as_with_a_wrong_configuration() {
-    let pair = Pair::new();
+    let pair = ProcessPair::new();
     let processes = [pair.start(0, &[]), pair.start(1, &["dataflow.workers=2"])];
     both_end(processes, "have different numbers of workers: ");
 }
 
 #[test]
 fn processes_that_do_not_share_the_directory_of_checkpoints_both_end_as_with_a_wrong_configuration() {
-    let pair = Pair::new();
+    let pair = ProcessPair::new();
     let processes = [pair.start(0, &[&pair.dir("a")]), pair.start(1, &[&pair.dir("b")])];
     both_end(processes, "`checkpoint.dir` must be one directory that all processes share");
 }

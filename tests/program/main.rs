@@ -2,12 +2,12 @@
 
 mod checkpoint_commands;
 mod cluster_start;
-#[path = "../support/dice.rs"]
-mod dice;
 mod hostile;
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;
 mod page;
+#[path = "../support/rng.rs"]
+mod rng;
 mod scenarios;
 mod settings;
 mod shop;

@@ -14,7 +14,7 @@
 //! - `@now-5m` (`ms`, `s`, `m`, `h`, `d`) is a time as RFC 3339, `@seconds-5m` the same as a number of seconds.
 
 mod matching;
-mod story;
+mod scenario;
 mod times;
 
 use std::path::Path;
@@ -22,7 +22,7 @@ use std::path::Path;
 use serde_json::Value;
 use vitrine::clock::wall_ms;
 
-use story::Story;
+use scenario::Scenario;
 
 #[test]
 fn every_story_goes_as_it_is_told() {
@@ -35,7 +35,7 @@ fn every_story_goes_as_it_is_told() {
     for file in files {
         let name = file.file_stem().expect("a file has a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).expect("a scenario can be read");
-        Story::parse(&name, &text).run();
+        Scenario::parse(&name, &text).run();
     }
 }
 
@@ -43,7 +43,7 @@ fn every_story_goes_as_it_is_told() {
 fn a_wrong_expectation_is_found_out() {
     let text = r#"{"story": "nobody has viewed anything", "files": {},
         "steps": [{"request": {"path": "/v1/users/u/history"}, "expect": {"json": {"products": ["p"]}}}]}"#;
-    let told = std::panic::catch_unwind(|| Story::parse("wrong", text).run());
+    let told = std::panic::catch_unwind(|| Scenario::parse("wrong", text).run());
     let message = told.expect_err("the story is wrong");
     let message = message.downcast_ref::<String>().expect("a message in words");
     assert!(message.contains("wrong") && message.contains("step 1") && message.contains("products"), "{message}");

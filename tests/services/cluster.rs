@@ -12,9 +12,9 @@ use harness::{Services, http, wait_until};
 use vitrine::clock::wall_ms;
 
 use crate::client::Client;
-use crate::plain::Plain;
+use crate::expected_lists::ExpectedLists;
 use crate::vitrine;
-use program::{Cluster, SOON, alone, config_file, hosts_file, served_file};
+use program::{SOON, SupervisedCluster, alone, config_file, hosts_file, served_file};
 
 const VIEWS: usize = 2000;
 
@@ -30,29 +30,29 @@ fn two_processes_are_one() {
     let config = config_file(&services);
     generate(&config);
     let records = services.kafka.consume("views", VIEWS, SOON);
-    let mut plain = Plain::work_out(&records, &mut connect(&services.database()));
-    assert!(plain.histories.len() > 10 && plain.buyers.len() > 20, "there is something to compare");
+    let mut expected = ExpectedLists::work_out(&records, &mut connect(&services.database()));
+    assert!(expected.histories.len() > 10 && expected.buyers.len() > 20, "there is something to compare");
 
     let (hosts, urls) = hosts_file(&services, 2);
-    let mut cluster = Cluster::start(&config, &hosts, &urls);
+    let mut cluster = SupervisedCluster::start(&config, &hosts, &urls);
     cluster.wait_ready();
-    cluster.processes.iter().for_each(|process| plain.compare(process));
+    cluster.processes.iter().for_each(|process| expected.compare(process));
     tokens_are_good_anywhere(&cluster.processes);
-    a_removal_through_any_process_shows_in_all(&mut plain, &cluster.processes);
-    the_addresses_of_other_shops_are_passed_on_too(&plain, &cluster.processes);
-    as_of_does_not_go_back(&plain, &cluster.processes);
+    a_removal_through_any_process_shows_in_all(&mut expected, &cluster.processes);
+    the_addresses_of_other_shops_are_passed_on_too(&expected, &cluster.processes);
+    as_of_does_not_go_back(&expected, &cluster.processes);
     a_mark_that_cannot_be_raised_ends_nobody(&served_file(&services), &mut cluster);
 
     cluster.wait_checkpoint();
     cluster.supervisor.terminate();
     let status = cluster.supervisor.wait_exit(END_MAX);
     assert_eq!(status.code(), Some(0), "{}", cluster.supervisor.stderr());
-    one_process_goes_on_alone(&config, &plain, &cluster.processes[0]);
-    two_processes_go_on_from_one(&config, &hosts, &urls, &plain);
+    one_process_goes_on_alone(&config, &expected, &cluster.processes[0]);
+    two_processes_go_on_from_one(&config, &hosts, &urls, &expected);
 }
 
 /// A checkpoint of two processes of one worker is gone on from by one of three.
-fn one_process_goes_on_alone(config: &Path, plain: &Plain, client: &Client) {
+fn one_process_goes_on_alone(config: &Path, expected: &ExpectedLists, client: &Client) {
     let mut process = alone(config, client);
     let now = wall_ms();
     wait_until(SOON, "it is ready", || {
@@ -60,18 +60,18 @@ fn one_process_goes_on_alone(config: &Path, plain: &Plain, client: &Client) {
         client.is_ready(now)
     });
     assert!(process.stderr().contains("going on from a checkpoint"), "nothing was restored");
-    plain.compare(client);
+    expected.compare(client);
     process.terminate();
     assert_eq!(process.wait_exit(END_MAX).code(), Some(0), "{}", process.stderr());
 }
 
 /// The last checkpoint of a process of three workers, which it takes as it ends, is gone on from by two of one.
-fn two_processes_go_on_from_one(config: &Path, hosts: &Path, urls: &[String], plain: &Plain) {
-    let mut cluster = Cluster::start(config, hosts, urls);
+fn two_processes_go_on_from_one(config: &Path, hosts: &Path, urls: &[String], expected: &ExpectedLists) {
+    let mut cluster = SupervisedCluster::start(config, hosts, urls);
     cluster.wait_ready();
     let said = cluster.supervisor.stderr();
     assert!(said.matches("going on from a checkpoint").count() >= 2, "not both have restored: {said}");
-    cluster.processes.iter().for_each(|process| plain.compare(process));
+    cluster.processes.iter().for_each(|process| expected.compare(process));
 }
 
 fn generate(config: &Path) {
@@ -99,8 +99,8 @@ fn tokens_are_good_anywhere(processes: &[Client]) {
     }
 }
 
-fn a_removal_through_any_process_shows_in_all(plain: &mut Plain, processes: &[Client]) {
-    let several = plain.histories.iter_mut().filter(|(_, history)| history.len() >= 3).take(6);
+fn a_removal_through_any_process_shows_in_all(expected: &mut ExpectedLists, processes: &[Client]) {
+    let several = expected.histories.iter_mut().filter(|(_, history)| history.len() >= 3).take(6);
     let mut removed = 0;
     for (number, (user, history)) in several.enumerate() {
         let (product, _) = history.remove(1);
@@ -116,8 +116,8 @@ fn a_removal_through_any_process_shows_in_all(plain: &mut Plain, processes: &[Cl
     assert!(removed >= 4, "both processes removed something of their own users and of the other's");
 }
 
-fn the_addresses_of_other_shops_are_passed_on_too(plain: &Plain, processes: &[Client]) {
-    for (user, _) in plain.histories.iter().take(10) {
+fn the_addresses_of_other_shops_are_passed_on_too(expected: &ExpectedLists, processes: &[Client]) {
+    for (user, _) in expected.histories.iter().take(10) {
         let expected = processes[0].products(&format!("/v1/users/{user}/history"));
         for process in processes {
             let url = process.url("/api/v1/user_nav_history_latest_products/");
@@ -128,10 +128,10 @@ fn the_addresses_of_other_shops_are_passed_on_too(plain: &Plain, processes: &[Cl
 }
 
 /// Each process's answers, its own and those it asked for, are of one timeline.
-fn as_of_does_not_go_back(plain: &Plain, processes: &[Client]) {
+fn as_of_does_not_go_back(expected: &ExpectedLists, processes: &[Client]) {
     for process in processes {
         let mut latest = String::new();
-        for (user, _) in plain.histories.iter().cycle().take(200) {
+        for (user, _) in expected.histories.iter().cycle().take(200) {
             for path in [format!("/v1/users/{user}/history"), "/v1/bestsellers".to_owned()] {
                 let answer = process.get(&path).json();
                 let as_of = answer["as_of"].as_str().expect("an instant").to_owned();
@@ -143,7 +143,7 @@ fn as_of_does_not_go_back(plain: &Plain, processes: &[Client]) {
 }
 
 /// The directory of checkpoints fails: answers stand still, and no process takes the other for frozen.
-fn a_mark_that_cannot_be_raised_ends_nobody(mark: &Path, cluster: &mut Cluster) {
+fn a_mark_that_cannot_be_raised_ends_nobody(mark: &Path, cluster: &mut SupervisedCluster) {
     let content = std::fs::read(mark).expect("what was answered is noted");
     std::fs::remove_file(mark).and_then(|()| std::fs::create_dir(mark)).expect("the test's own directory");
     let first = &cluster.processes[0];

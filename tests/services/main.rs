@@ -3,9 +3,9 @@
 mod client;
 mod cluster;
 mod end_to_end;
+mod expected_lists;
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;
-mod plain;
 mod replay;
 mod sessions;
 mod setup_commands;

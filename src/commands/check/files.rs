@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use super::Report;
-use crate::commands::lines::{Line, Lines};
+use crate::commands::lines::{Line, LineReader};
 use crate::config::Files;
 
 /// Longest first line that is looked at.
@@ -68,7 +68,7 @@ fn columns(path: &Path, header: &str, wanted: &[&str], report: &mut Report<impl 
 
 fn head(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    match Lines::new(BufReader::new(file), HEAD_BYTES_MAX).next() {
+    match LineReader::new(BufReader::new(file), HEAD_BYTES_MAX).next() {
         Ok(Some(Line::Text(text))) => Ok(text),
         Ok(None) => Ok(String::new()),
         Ok(Some(Line::NotUtf8)) => Err("its first line is not UTF-8".into()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{ls, time};
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct CheckpointJson<'a> {
     id: u64,
     taken: String,
     kind: Option<Kind>,
@@ -25,7 +25,7 @@ pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
         State::Broken(findings) => findings.iter().map(ToString::to_string).collect(),
         State::Whole | State::Newer { .. } => Vec::new(),
     };
-    let shown = Shown {
+    let json = CheckpointJson {
         id,
         taken: time(id),
         kind: checkpoint.kind(),
@@ -34,6 +34,6 @@ pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
         findings,
         parts: &checkpoint.manifests,
     };
-    println!("{}", serde_json::to_string_pretty(&shown)?);
+    println!("{}", serde_json::to_string_pretty(&json)?);
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(super) fn one(
     id: u64,
     read: impl Fn() -> Result<Directory, Error>,
 ) -> anyhow::Result<ExitCode> {
-    Ok(if check(directory, id, &read)? == Verdict::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if check(directory, id, &read)? == CheckResult::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Verifies all checkpoints; exit code 1 if something is wrong with one.
@@ -32,44 +32,44 @@ pub(super) fn all(directory: &Directory, read: impl Fn() -> Result<Directory, Er
             continue;
         }
         match check(directory, checkpoint.tick, &read)? {
-            Verdict::Sound => sound.extend(directory.chain(checkpoint.tick).map(|on| on.tick)),
-            Verdict::Wrong => wrong = true,
-            Verdict::NotThere => {}
+            CheckResult::Sound => sound.extend(directory.chain(checkpoint.tick).map(|on| on.tick)),
+            CheckResult::Wrong => wrong = true,
+            CheckResult::NotThere => {}
         }
     }
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 #[derive(PartialEq, Eq)]
-enum Verdict {
+enum CheckResult {
     Sound,
     Wrong,
     /// Not all of it was written yet, or it was removed meanwhile.
     NotThere,
 }
 
-fn check(directory: &Directory, id: u64, read: &impl Fn() -> Result<Directory, Error>) -> anyhow::Result<Verdict> {
+fn check(directory: &Directory, id: u64, read: &impl Fn() -> Result<Directory, Error>) -> anyhow::Result<CheckResult> {
     if let Some(State::Broken(findings)) = directory.checkpoint(id).map(|checkpoint| &checkpoint.state) {
         if findings.iter().all(|finding| matches!(finding.damage, Damage::Parts { .. })) {
             findings.iter().for_each(|finding| println!("{id}: unfinished: {}", finding.damage));
-            return Ok(Verdict::NotThere);
+            return Ok(CheckResult::NotThere);
         }
         findings.iter().for_each(|finding| println!("{id}: wrong: {finding}"));
-        return Ok(Verdict::Wrong);
+        return Ok(CheckResult::Wrong);
     }
     match rows(directory, id) {
         Ok(rows) => {
             println!("{id}: sound, {rows} rows");
-            Ok(Verdict::Sound)
+            Ok(CheckResult::Sound)
         }
         // A server that writes here may have removed it since the directory was read.
         Err(Error::Corrupt(_)) if read()?.checkpoint(id).is_none() => {
             println!("{id}: removed meanwhile");
-            Ok(Verdict::NotThere)
+            Ok(CheckResult::NotThere)
         }
         Err(Error::Corrupt(finding)) => {
             println!("{id}: wrong: {finding}");
-            Ok(Verdict::Wrong)
+            Ok(CheckResult::Wrong)
         }
         Err(refused) => Err(refused.into()),
     }

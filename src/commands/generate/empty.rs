@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use crate::commands::broker::Broker;
+use crate::commands::broker::BrokerClient;
 use crate::commands::database::{Connection, connect, quoted, target, words};
 use crate::commands::shop_tables::shop_tables;
 use crate::config::{Config, Kafka, Postgres};
@@ -56,7 +56,7 @@ fn has_rows(client: &mut Connection, table: &str) -> Result<bool, postgres::Erro
 
 /// The topics of views and removals that have records.
 fn topics(kafka: &Kafka) -> anyhow::Result<Vec<String>> {
-    let (broker, metadata) = Broker::connect(kafka)?;
+    let (broker, metadata) = BrokerClient::connect(kafka)?;
     let mut found = Vec::new();
     for topic in kafka.views.iter().chain([&kafka.removals]) {
         if broker.has_records(&metadata, topic)? {

@@ -1,6 +1,5 @@
 //! The rows of all lists at one step, read from the published indexes in the order of the lists' names and ids.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,56 +7,7 @@ use dataflow::graph::shape::{Column, Value};
 use dataflow::graph::{EachList, Family, Index, Indexes, List, Make, each_list};
 use dataflow::index_reader::IndexReader;
 use dataflow::time::{Diff, Time};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-/// A row of a list. Times are in milliseconds since the epoch.
-pub(super) struct Row<'a> {
-    /// The step.
-    pub(super) as_of: Time,
-    /// The list, as exports call it: `bestsellers`, `category` or `history`.
-    pub(super) list: &'static str,
-    /// What the list is of: the category or the user; none for a list over everything.
-    pub(super) id: Option<&'a str>,
-    /// From 1.
-    pub(super) rank: u16,
-    /// The columns that the list declares, with their values.
-    pub(super) cells: &'a [(Column, Cell)],
-}
-
-/// A value of a row.
-pub(super) enum Cell {
-    /// An id.
-    Id(Arc<str>),
-    /// A time or a count.
-    Number(u64),
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(None)?;
-        row.serialize_entry("as_of", &self.as_of)?;
-        row.serialize_entry("list", self.list)?;
-        if let Some(id) = self.id {
-            row.serialize_entry("id", id)?;
-        }
-        row.serialize_entry("rank", &self.rank)?;
-        for (column, cell) in self.cells {
-            match cell {
-                Cell::Id(id) => row.serialize_entry(column.name, id)?,
-                Cell::Number(number) => row.serialize_entry(column.name, number)?,
-            }
-        }
-        row.end()
-    }
-}
-
-impl Row<'_> {
-    /// As one line of JSON.
-    pub(super) fn write_json(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        Ok(out.write_all(b"\n")?)
-    }
-}
+use sinks::list_file::{Cell, Row};
 
 /// Calls `take` with every row of every list that is shown at `step`.
 pub(super) fn walk(

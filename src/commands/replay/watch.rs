@@ -6,9 +6,9 @@ use dataflow::index_reader::IndexReader;
 use dataflow::replay::{Failure, Observer};
 use dataflow::time::Time;
 use indicatif::ProgressBar;
+use sinks::list_file::ParquetWriter;
 use sources::replay::ReplayProgress;
 
-use super::columns::Columns;
 use super::dir::{Form, OutDir};
 use super::rows::{SortedLists, walk};
 use crate::commands::progress;
@@ -50,7 +50,7 @@ impl<'a> Watch<'a> {
         let mut rows = 0;
         out.lists(step, Form::Parquet, |parquet| {
             out.lists(step, Form::Jsonl, |jsonl| {
-                let mut columns = Columns::new(parquet)?;
+                let mut columns = ParquetWriter::new(parquet)?;
                 walk(reader, step, lists, &mut |row| {
                     rows += 1;
                     row.write_json(jsonl)?;

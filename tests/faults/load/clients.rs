@@ -6,29 +6,29 @@ use harness::http;
 use serde_json::Value;
 
 use super::{Acknowledged, Work, product, user, view};
-use crate::dice::Dice;
-use crate::vitrine::Start;
+use crate::rng::TestRng;
+use crate::running_program::Launcher;
 
 const POSTED_MAX: usize = 3;
 
 /// One client.
 pub(super) struct Client {
-    start: Start,
-    dice: Dice,
+    start: Launcher,
+    rng: TestRng,
     acknowledged: Arc<Mutex<Acknowledged>>,
     name: String,
     posted: usize,
 }
 
 impl Client {
-    pub(super) fn new(start: Start, dice: Dice, acknowledged: Arc<Mutex<Acknowledged>>, name: String) -> Client {
-        Client { start, dice, acknowledged, name, posted: 0 }
+    pub(super) fn new(start: Launcher, rng: TestRng, acknowledged: Arc<Mutex<Acknowledged>>, name: String) -> Client {
+        Client { start, rng, acknowledged, name, posted: 0 }
     }
 
     fn post(&mut self) {
         let mut messages = Vec::new();
         let mut events = Vec::new();
-        for _ in 0..=self.dice.roll(POSTED_MAX) {
+        for _ in 0..=self.rng.roll(POSTED_MAX) {
             self.posted += 1;
             let message = format!("{}-{}", self.name, self.posted);
             events.push(view(&user(self.number()), &product(self.number()), &message));
@@ -56,7 +56,7 @@ impl Client {
         if products.is_empty() {
             return;
         }
-        let product = self.dice.pick(products).as_str().unwrap_or_default().to_owned();
+        let product = self.rng.pick(products).as_str().unwrap_or_default().to_owned();
         let url = self.start.url(&format!("/v1/users/{user}/history/{product}"));
         let Ok(answer) = http::try_request("DELETE", &url, &[], b"") else { return };
         let mut acknowledged = self.acknowledged.lock().expect("no holder of this lock panics");
@@ -69,12 +69,12 @@ impl Client {
     }
 
     fn number(&mut self) -> usize {
-        self.dice.roll(1_000_000)
+        self.rng.roll(1_000_000)
     }
 }
 
 impl Work for Client {
     fn once(&mut self) {
-        if self.dice.roll(3) == 0 { self.remove() } else { self.post() }
+        if self.rng.roll(3) == 0 { self.remove() } else { self.post() }
     }
 }

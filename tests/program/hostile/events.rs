@@ -10,7 +10,7 @@ use serde_json::Value;
 use vitrine::clock::wall_ms;
 
 use super::mutation::mutated;
-use crate::dice::Dice;
+use crate::rng::TestRng;
 use crate::shop::{SOON, Shop};
 
 const MUTATED: usize = 10_000;
@@ -33,10 +33,10 @@ struct Fates {
 
 /// The text of the file, and the good users' histories, newest first.
 fn make(now_ms: u64) -> (Vec<u8>, Vec<Vec<String>>) {
-    let mut dice = Dice(20_261_120);
+    let mut rng = TestRng(20_261_120);
     let (mut text, mut histories) = (Vec::new(), vec![Vec::new(); GOOD_USERS]);
     for number in 0..MUTATED {
-        text.extend(mutated(&mut dice, now_ms));
+        text.extend(mutated(&mut rng, now_ms));
         text.push(b'\n');
         if number.is_multiple_of(GOOD_EVERY) {
             let user = number / GOOD_EVERY % GOOD_USERS;

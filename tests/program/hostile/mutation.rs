@@ -1,6 +1,6 @@
 //! Events made wrong, each on one line: cut, flipped, of wrong types, huge, deep, and not even text.
 
-use crate::dice::Dice;
+use crate::rng::TestRng;
 
 /// Values that fit nowhere, or hardly.
 const VALUES: [&str; 18] = [
@@ -28,19 +28,19 @@ const VALUES: [&str; 18] = [
 const SPLICES: [&[u8]; 8] = [b"\0", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\"", b"}", b"\\u12", b",,"];
 
 /// An event of a visitor who is of no importance, made wrong in one to three ways; it may still be right by chance.
-pub(crate) fn mutated(dice: &mut Dice, now_ms: u64) -> Vec<u8> {
-    let mut line = seed(dice, now_ms);
-    for _ in 0..=dice.roll(3) {
-        mutate(&mut line, dice);
+pub(crate) fn mutated(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
+    let mut line = seed(rng, now_ms);
+    for _ in 0..=rng.roll(3) {
+        mutate(&mut line, rng);
     }
     // It stays one line.
     line.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = 0x0b);
     line
 }
 
-fn seed(dice: &mut Dice, now_ms: u64) -> Vec<u8> {
-    let (user, product, at_ms) = (dice.roll(100), dice.roll(100), now_ms - dice.roll(1_000_000) as u64);
-    let line = match dice.roll(3) {
+fn seed(rng: &mut TestRng, now_ms: u64) -> Vec<u8> {
+    let (user, product, at_ms) = (rng.roll(100), rng.roll(100), now_ms - rng.roll(1_000_000) as u64);
+    let line = match rng.roll(3) {
         0 => events::view_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m", "web"),
         1 => events::removal_json(&format!("bad-{user}"), &format!("thing-{product}"), at_ms, "m"),
         _ => format!(
@@ -50,29 +50,29 @@ fn seed(dice: &mut Dice, now_ms: u64) -> Vec<u8> {
     line.into_bytes()
 }
 
-fn mutate(line: &mut Vec<u8>, dice: &mut Dice) {
-    let at = dice.roll(line.len().max(1)).min(line.len());
-    match dice.roll(8) {
+fn mutate(line: &mut Vec<u8>, rng: &mut TestRng) {
+    let at = rng.roll(line.len().max(1)).min(line.len());
+    match rng.roll(8) {
         0 => line.truncate(at.max(1)),
-        1 => line.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.roll(8)),
-        2 => drop(line.splice(at..at, dice.pick(&SPLICES).iter().copied())),
-        3 => drop(line.drain(at..(at + dice.roll(20)).min(line.len()))),
+        1 => line.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << rng.roll(8)),
+        2 => drop(line.splice(at..at, rng.pick(&SPLICES).iter().copied())),
+        3 => drop(line.drain(at..(at + rng.roll(20)).min(line.len()))),
         4 => {
             let again = line[at..].to_vec();
             line.extend(again);
         }
         5 => {
-            let (open, close) = *dice.pick(&[("[", "]"), ("{\"a\":", "}")]);
-            let depth = *dice.pick(&[10, 127, 128, 10_000]);
-            replace_value(line, dice, &format!("{}1{}", open.repeat(depth), close.repeat(depth)));
+            let (open, close) = *rng.pick(&[("[", "]"), ("{\"a\":", "}")]);
+            let depth = *rng.pick(&[10, 127, 128, 10_000]);
+            replace_value(line, rng, &format!("{}1{}", open.repeat(depth), close.repeat(depth)));
         }
         6 => {
-            let long = "x".repeat(*dice.pick(&[255, 257, 5_000]));
-            replace_value(line, dice, &format!("\"{long}\""));
+            let long = "x".repeat(*rng.pick(&[255, 257, 5_000]));
+            replace_value(line, rng, &format!("\"{long}\""));
         }
         _ => {
-            let value = *dice.pick(&VALUES);
-            replace_value(line, dice, value);
+            let value = *rng.pick(&VALUES);
+            replace_value(line, rng, value);
         }
     }
     if line.is_empty() {
@@ -81,12 +81,12 @@ fn mutate(line: &mut Vec<u8>, dice: &mut Dice) {
 }
 
 /// Puts another value after one of the colons.
-fn replace_value(line: &mut Vec<u8>, dice: &mut Dice, value: &str) {
+fn replace_value(line: &mut Vec<u8>, rng: &mut TestRng, value: &str) {
     let colons: Vec<usize> = (0..line.len()).filter(|at| line[*at] == b':').collect();
     if colons.is_empty() {
         return;
     }
-    let from = *dice.pick(&colons) + 1;
+    let from = *rng.pick(&colons) + 1;
     let length = line[from..].iter().position(|byte| matches!(byte, b',' | b'}')).unwrap_or(line.len() - from);
     line.splice(from..from + length, value.bytes());
 }

@@ -46,16 +46,16 @@ pub(crate) fn alone(config: &Path, client: &Client) -> Process {
 }
 
 /// The cluster under its supervisor.
-pub(crate) struct Cluster {
+pub(crate) struct SupervisedCluster {
     pub(crate) supervisor: Process,
     pub(crate) processes: Vec<Client>,
 }
 
-impl Cluster {
-    pub(crate) fn start(config: &Path, hosts: &Path, urls: &[String]) -> Cluster {
+impl SupervisedCluster {
+    pub(crate) fn start(config: &Path, hosts: &Path, urls: &[String]) -> SupervisedCluster {
         let supervisor = local_cluster::supervise(config, hosts, 1);
         let processes = urls.iter().map(|url| Client::new(url)).collect();
-        Cluster { supervisor, processes }
+        SupervisedCluster { supervisor, processes }
     }
 
     /// Waits until every process has read everything and shows it.

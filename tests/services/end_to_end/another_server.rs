@@ -7,7 +7,7 @@ use harness::postgres::{Server, execute};
 use harness::{Process, wait_until};
 
 use super::first_start::{TABLES, sellers};
-use super::program::{SOON, Serving, config_file, view};
+use super::program::{SOON, ServeProcess, config_file, view};
 use crate::vitrine;
 use harness::Services;
 
@@ -45,7 +45,7 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     services.kafka.create_topic("views", 1);
     services.kafka.produce("views", Some(0), [view("ada", "lamp"), view("ada", "chair")]);
     let checkpoints = tempfile::tempdir().expect("a temporary directory");
-    let mut serving = Serving::start(|port| config(&services, &services.database(), checkpoints.path(), port));
+    let mut serving = ServeProcess::start(|port| config(&services, &services.database(), checkpoints.path(), port));
     serving.wait_ready();
     assert_eq!(serving.products(HISTORY), ["chair", "lamp"]);
     assert_eq!(sellers(&serving), [("lamp".to_owned(), 2), ("chair".to_owned(), 1)]);
@@ -61,7 +61,7 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     execute(&database, "DELETE FROM order_items WHERE order_id = '1'; DELETE FROM orders WHERE order_id = '1'");
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let file = config(&services, &database, checkpoints.path(), port);
-    let mut serving = Serving::again(&file, &url);
+    let mut serving = ServeProcess::again(&file, &url);
     let said = serving.wait_readyz(SOON, 503, "another server than the rows came from");
     assert!(said.contains("vitrine postgres adopt") && !said.contains("empty"), "{said}");
     wait_until(SOON, "lists show", || serving.get(SELLERS).status == 200);
@@ -96,7 +96,7 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     wait_until(SOON, "its log is followed", || sellers(&serving) == [("lamp".to_owned(), 2), ("chair".to_owned(), 1)]);
     stop(&mut serving.process);
     // Nothing has to be said again.
-    let mut serving = Serving::again(&file, &url);
+    let mut serving = ServeProcess::again(&file, &url);
     serving.wait_ready();
     assert_eq!(serving.products(HISTORY), ["chair", "lamp"]);
     stop(&mut serving.process);

@@ -29,28 +29,28 @@ fn limited(limits: &str, args: &[&str]) -> Command {
     command
 }
 
-struct Server {
+struct LimitedServer {
     process: Process,
     address: String,
     _dir: TempDir,
 }
 
-impl Server {
+impl LimitedServer {
     /// On files.
-    fn start(limits: &str) -> Server {
+    fn start(limits: &str) -> LimitedServer {
         let dir = TempDir::with_prefix("vitrine-files-").expect("a temporary directory");
         let files = format!("files.dir={}", dir.path().display());
-        Server::on(&files, dir, limits)
+        LimitedServer::on(&files, dir, limits)
     }
 
     /// With a directory of checkpoints: what is answered is noted there.
-    fn on(source: &str, dir: TempDir, limits: &str) -> Server {
+    fn on(source: &str, dir: TempDir, limits: &str) -> LimitedServer {
         let checkpoints = format!("checkpoint.dir={}", dir.path().join("checkpoints").display());
         let address = format!("127.0.0.1:{}", free_port());
         // Who says nothing stays.
         let patient = "server.header_timeout_ms=600000";
         let args = ["serve", "--set", source, "--set", &checkpoints, "--set", patient, "--listen", &address];
-        let server = Server { process: Process::spawn("vitrine", limited(limits, &args)), address, _dir: dir };
+        let server = LimitedServer { process: Process::spawn("vitrine", limited(limits, &args)), address, _dir: dir };
         wait_until(SOON, "it is ready", || server.get("/readyz").is_some_and(|answer| answer.status == 200));
         server
     }
@@ -83,7 +83,7 @@ impl Server {
 
 #[test]
 fn the_soft_limit_is_raised_to_the_hard_one() {
-    let server = Server::start("ulimit -Sn 64; ulimit -Hn 700");
+    let server = LimitedServer::start("ulimit -Sn 64; ulimit -Hn 700");
     assert_eq!(server.soft_limit(), 700);
     let said = server.warnings();
     assert!(said.len() == 1 && said[0].contains("open 700 files: 572 connections"), "{said:?}");
@@ -91,7 +91,7 @@ fn the_soft_limit_is_raised_to_the_hard_one() {
 
 #[test]
 fn a_crowd_takes_no_descriptor_that_the_rest_needs() {
-    let mut server = Server::start("ulimit -n 64");
+    let mut server = LimitedServer::start("ulimit -n 64");
     a_crowd_comes_and_goes(&server);
     let said = server.warnings();
     assert!(said.len() == 1 && said[0].contains("open 64 files: 16 connections"), "{said:?}");
@@ -102,7 +102,7 @@ fn a_crowd_takes_no_descriptor_that_the_rest_needs() {
 /// There is not even room for the connections that have theirs.
 #[test]
 fn with_hardly_any_descriptor_the_time_shown_moves_on_and_one_warning_says_why() {
-    let mut server = Server::start("ulimit -n 34");
+    let mut server = LimitedServer::start("ulimit -n 34");
     a_crowd_comes_and_goes(&server);
     let said = server.warnings();
     assert!(
@@ -118,7 +118,7 @@ fn a_broker_is_found_again_beside_a_crowd() {
     let mut broker = Broker::start();
     broker.create_topic("views", 2);
     let dir = TempDir::with_prefix("vitrine-checkpoints-").expect("a temporary directory");
-    let mut server = Server::on(&format!("kafka.brokers={}", broker.bootstrap()), dir, "ulimit -n 64");
+    let mut server = LimitedServer::on(&format!("kafka.brokers={}", broker.bootstrap()), dir, "ulimit -n 64");
     let mut kept = server.connect();
     let _crowd = server.crowd();
     broker.kill9();
@@ -133,7 +133,7 @@ fn a_broker_is_found_again_beside_a_crowd() {
 }
 
 /// Meanwhile the time shown moves on, and who was there before is answered.
-fn a_crowd_comes_and_goes(server: &Server) {
+fn a_crowd_comes_and_goes(server: &LimitedServer) {
     let mut kept = server.connect();
     let before = as_of(&mut kept);
     let crowd = server.crowd();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::{http, wait_until};
 
-use super::program::{SOON, Serving, config_file, view};
+use super::program::{SOON, ServeProcess, config_file, view};
 use harness::Services;
 
 /// A missing topic is named within this.
@@ -12,7 +12,7 @@ const NAMED_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn a_missing_topic_is_named_and_picked_up(services: &Services) {
     let config = |port| config_file(services, "missing-topic.toml", &["views", "made-later"], port);
-    let mut serving = Serving::start(config);
+    let mut serving = ServeProcess::start(config);
     let said = serving.wait_readyz(NAMED_MAX, 503, "made-later");
     assert!(said.contains("does not exist"), "{said}");
     wait_until(SOON, "the other topic is read meanwhile", || !serving.products("/v1/users/poster/history").is_empty());
@@ -24,7 +24,7 @@ pub(crate) fn a_missing_topic_is_named_and_picked_up(services: &Services) {
     serving.wait_ready();
 }
 
-pub(crate) fn a_killed_broker_is_said_and_waited_for(services: &mut Services, serving: &mut Serving) {
+pub(crate) fn a_killed_broker_is_said_and_waited_for(services: &mut Services, serving: &mut ServeProcess) {
     let history = "/v1/users/poster/history";
     let before = serving.products(history);
     services.kafka.kill9();
@@ -44,8 +44,8 @@ pub(crate) fn a_killed_broker_is_said_and_waited_for(services: &mut Services, se
     assert_eq!(serving.products(&format!("/v1/users/back-again/history?after={token}")), ["tray", "mug"]);
 }
 
-pub(crate) fn a_killed_database_is_said_and_waited_for(services: &mut Services, serving: &mut Serving) {
-    let sellers = |serving: &Serving| serving.get("/v1/bestsellers").json()["products"].clone();
+pub(crate) fn a_killed_database_is_said_and_waited_for(services: &mut Services, serving: &mut ServeProcess) {
+    let sellers = |serving: &ServeProcess| serving.get("/v1/bestsellers").json()["products"].clone();
     let before = sellers(serving);
     services.postgres.kill9();
     serving.wait_readyz(SOON, 503, "postgres");

@@ -8,7 +8,7 @@ use harness::postgres::execute;
 use harness::{http, wait_for, wait_until};
 use vitrine::clock::wall_ms;
 
-use super::program::{SOON, Serving, config_file, view};
+use super::program::{SOON, ServeProcess, config_file, view};
 use harness::Services;
 
 const HISTORY: &str = "/v1/users/ada/history";
@@ -26,7 +26,7 @@ pub(crate) const TABLES: &str = "
 
 /// Products with their buyers, first to last.
 #[track_caller]
-pub(crate) fn sellers(serving: &Serving) -> Vec<(String, u64)> {
+pub(crate) fn sellers(serving: &ServeProcess) -> Vec<(String, u64)> {
     let answer = serving.get(SELLERS);
     let list = answer.json()["products"].as_array().cloned().unwrap_or_default();
     let seller = |row: &serde_json::Value| {
@@ -41,7 +41,7 @@ struct Times(BTreeMap<&'static str, u64>);
 
 impl Times {
     #[track_caller]
-    fn look(&mut self, serving: &Serving) {
+    fn look(&mut self, serving: &ServeProcess) {
         for path in LISTS {
             let answer = serving.get(path);
             if answer.status == 200 {
@@ -72,7 +72,7 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
         path
     };
     let mut file = PathBuf::new();
-    let mut serving = Serving::start(|port| {
+    let mut serving = ServeProcess::start(|port| {
         file = config(port);
         file.clone()
     });
@@ -108,12 +108,12 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
     wait_until(SOON, "an order shows", || sellers(&serving) == three);
 
     // The next process knows no more of the broker, and answers no older.
-    let status = |serving: &Serving| serving.get("/v1/status").json();
+    let status = |serving: &ServeProcess| serving.get("/v1/status").json();
     wait_until(SOON, "a checkpoint is taken", || status(&serving)["checkpoint"]["taken"].as_u64() > Some(1));
     let before = times.0.clone();
     serving.process.kill9();
     let url = serving.url("");
-    let mut serving = Serving::again(&file, &url);
+    let mut serving = ServeProcess::again(&file, &url);
     wait_for(SOON, "it answers", || http::try_request("GET", &serving.url("/livez"), &[], b"").ok());
     wait_until(SOON, "the best sellers show again", || {
         times.look(&serving);
@@ -144,7 +144,7 @@ fn with_all_sources_away_every_list_says_so() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("vitrine.toml");
     let (started, broker, database) = (wall_ms(), dead(), dead());
-    let mut serving = Serving::start(|port| {
+    let mut serving = ServeProcess::start(|port| {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\n[kafka]\nbrokers = \"{broker}\"\n[postgres]\nurl = \"postgresql://postgres@{database}/shop\"\n"
         );

@@ -6,7 +6,7 @@ use harness::kafka::Broker;
 use harness::{Process, free_port, http, wait_until};
 use tempfile::TempDir;
 
-use super::program::{SOON, Serving, through, view};
+use super::program::{SOON, ServeProcess, through, view};
 use crate::vitrine;
 
 /// No checkpoint comes by itself.
@@ -30,14 +30,14 @@ fn a_closed_terminal_ends_it_with_a_last_checkpoint() {
     let dir = TempDir::with_prefix("vitrine-hang-up-").expect("a temporary directory");
     let port = free_port();
     let (path, url) = (config(dir.path(), &broker, port), format!("http://127.0.0.1:{port}"));
-    let mut serving = Serving::again(&path, &url);
+    let mut serving = ServeProcess::again(&path, &url);
     serving.wait_ready();
     assert_eq!(serving.products("/v1/users/ada/history"), ["lamp"]);
     serving.process.hang_up();
     assert_eq!(serving.process.wait_exit(SOON).code(), Some(0), "{}", serving.process.stderr());
     assert!(serving.process.stderr().contains("SIGHUP"), "{}", serving.process.stderr());
 
-    let mut serving = Serving::again(&path, &url);
+    let mut serving = ServeProcess::again(&path, &url);
     serving.wait_ready();
     assert!(serving.process.stderr().contains("going on from a checkpoint"), "{}", serving.process.stderr());
     assert_eq!(serving.products("/v1/users/ada/history"), ["lamp"]);

@@ -9,14 +9,14 @@ use harness::http;
 const CLIENTS: usize = 4;
 
 /// Clients at work, each on a new connection for every request.
-pub(crate) struct Load {
+pub(crate) struct RequestLoad {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Vec<u16>>>,
 }
 
-impl Load {
-    pub(crate) fn on(url: String) -> Load {
+impl RequestLoad {
+    pub(crate) fn on(url: String) -> RequestLoad {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let client = |_| {
             let (url, stop, answered) = (url.clone(), stop.clone(), answered.clone());
@@ -32,7 +32,7 @@ impl Load {
             })
         };
         let clients = (0..CLIENTS).map(client).collect();
-        Load { stop, answered, clients }
+        RequestLoad { stop, answered, clients }
     }
 
     /// Answers so far.

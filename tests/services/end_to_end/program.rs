@@ -40,12 +40,12 @@ pub(crate) fn through(starter: &[&str], program: &Command) -> Command {
 }
 
 /// `vitrine serve`, running.
-pub(crate) struct Serving {
+pub(crate) struct ServeProcess {
     pub(crate) process: Process,
     client: Client,
 }
 
-impl Deref for Serving {
+impl Deref for ServeProcess {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -53,20 +53,20 @@ impl Deref for Serving {
     }
 }
 
-impl Serving {
+impl ServeProcess {
     /// Starts it; it may take a while until it answers.
-    pub(crate) fn start(config: impl FnOnce(u16) -> PathBuf) -> Serving {
+    pub(crate) fn start(config: impl FnOnce(u16) -> PathBuf) -> ServeProcess {
         let port = free_port();
-        Serving::again(&config(port), &format!("http://127.0.0.1:{port}"))
+        ServeProcess::again(&config(port), &format!("http://127.0.0.1:{port}"))
     }
 
     /// Starts it with a configuration that has it listen at `url`.
-    pub(crate) fn again(config: &Path, url: &str) -> Serving {
+    pub(crate) fn again(config: &Path, url: &str) -> ServeProcess {
         let config = config.to_str().expect("a temporary file has a plain name");
         let program = vitrine(&["serve", "--workers", "2", "--config", config]);
         // Whoever runs the tests may have started them with SIGHUP ignored.
         let process = Process::spawn("vitrine", through(&["env", "--default-signal=HUP"], &program));
-        Serving { process, client: Client::new(url) }
+        ServeProcess { process, client: Client::new(url) }
     }
 
     /// Waits until it has read everything and shows it.

@@ -8,9 +8,9 @@ use serde_json::Value;
 use vitrine::clock::wall_ms;
 
 use super::failures;
-use super::load::Load;
-use super::program::{SOON, Serving, config_file, view};
-use crate::plain::Plain;
+use super::load::RequestLoad;
+use super::program::{SOON, ServeProcess, config_file, view};
+use crate::expected_lists::ExpectedLists;
 use crate::vitrine;
 use harness::Services;
 
@@ -23,16 +23,16 @@ fn from_kafka_and_postgres_to_answers_through_every_failure() {
     let mut services = Services::start();
     generate(&services);
     let records = services.kafka.consume("views", VIEWS, SOON);
-    let mut plain = Plain::work_out(&records, &mut connect(&services.database()));
-    assert!(plain.histories.len() > 10 && plain.buyers.len() > 20, "there is something to compare");
+    let mut expected = ExpectedLists::work_out(&records, &mut connect(&services.database()));
+    assert!(expected.histories.len() > 10 && expected.buyers.len() > 20, "there is something to compare");
 
     let (path, url) = config(&services);
-    let mut serving = Serving::again(&path, &url);
+    let mut serving = ServeProcess::again(&path, &url);
     serving.wait_ready();
-    plain.compare(&serving);
+    expected.compare(&serving);
 
-    serving = a_removal_outlives_a_kill(&mut plain, serving, || Serving::again(&path, &url));
-    plain.compare(&serving);
+    serving = a_removal_outlives_a_kill(&mut expected, serving, || ServeProcess::again(&path, &url));
+    expected.compare(&serving);
     a_posted_view_is_shown_after_its_token(&serving);
     the_longest_event_is_shown_and_a_longer_one_stops_its_request(&serving);
     a_malformed_record_becomes_a_letter(&services, &serving);
@@ -60,8 +60,12 @@ fn generate(services: &Services) {
 }
 
 /// Killed right after the 204, before anything else could have been written.
-fn a_removal_outlives_a_kill(plain: &mut Plain, mut serving: Serving, again: impl Fn() -> Serving) -> Serving {
-    let found = plain.histories.iter_mut().find(|(_, history)| history.len() >= 3);
+fn a_removal_outlives_a_kill(
+    expected: &mut ExpectedLists,
+    mut serving: ServeProcess,
+    again: impl Fn() -> ServeProcess,
+) -> ServeProcess {
+    let found = expected.histories.iter_mut().find(|(_, history)| history.len() >= 3);
     let (user, history) = found.expect("somebody viewed several products");
     let product = history[1].0.clone();
     let path = format!("/v1/users/{user}/history/{product}");
@@ -76,7 +80,7 @@ fn a_removal_outlives_a_kill(plain: &mut Plain, mut serving: Serving, again: imp
     serving
 }
 
-fn a_posted_view_is_shown_after_its_token(serving: &Serving) {
+fn a_posted_view_is_shown_after_its_token(serving: &ServeProcess) {
     for number in 0..20 {
         let product = format!("posted-{number}");
         let token = serving.post_view("poster", &product);
@@ -85,7 +89,7 @@ fn a_posted_view_is_shown_after_its_token(serving: &Serving) {
     }
 }
 
-fn a_malformed_record_becomes_a_letter(services: &Services, serving: &Serving) {
+fn a_malformed_record_becomes_a_letter(services: &Services, serving: &ServeProcess) {
     let (_, offset) = services.kafka.watermarks("views", 1);
     services.kafka.produce("views", Some(1), [b"{\"event\":\"ProductView\",\"userid\":\xff}".as_slice()]);
     services.kafka.produce("views", Some(1), [super::program::view("after-malformed", "mug")]);
@@ -98,7 +102,7 @@ fn a_malformed_record_becomes_a_letter(services: &Services, serving: &Serving) {
     assert_eq!(status["dead_letters"], serde_json::json!({"not_utf8": 1}));
 }
 
-fn the_longest_event_is_shown_and_a_longer_one_stops_its_request(serving: &Serving) {
+fn the_longest_event_is_shown_and_a_longer_one_stops_its_request(serving: &ServeProcess) {
     let post = |body: &str| http::post(&serving.url("/v1/events"), "application/x-ndjson", body);
     // As long as an event may be, by a field that nobody reads.
     let padded = |event: &str| {
@@ -117,7 +121,7 @@ fn the_longest_event_is_shown_and_a_longer_one_stops_its_request(serving: &Servi
     assert_eq!(serving.products(&format!("{history}?after={token}")), ["tray"]);
 }
 
-fn an_order_comes_and_goes(services: &Services, serving: &Serving) {
+fn an_order_comes_and_goes(services: &Services, serving: &ServeProcess) {
     let mut client = connect(&services.database());
     let buyers = || {
         let answer = serving.get("/v1/categories/one-of-its-own/bestsellers");
@@ -136,8 +140,8 @@ fn an_order_comes_and_goes(services: &Services, serving: &Serving) {
     wait_until(SOON, "the category is forgotten", || buyers().is_none());
 }
 
-fn it_ends_in_order_under_load(mut serving: Serving) {
-    let load = Load::on(serving.url("/v1/bestsellers"));
+fn it_ends_in_order_under_load(mut serving: ServeProcess) {
+    let load = RequestLoad::on(serving.url("/v1/bestsellers"));
     wait_until(SOON, "requests are answered", || load.answered() > 100);
     serving.process.terminate();
     let status = serving.process.wait_exit(END_MAX);

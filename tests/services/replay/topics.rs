@@ -28,9 +28,9 @@ const ANY_TIME: [(&str, &str); 2] = [("retention.ms", "-1"), ("message.timestamp
 
 /// What Ada has viewed at each step.
 #[derive(Default)]
-struct Seen(BTreeMap<Time, BTreeSet<String>>);
+struct SeenLists(BTreeMap<Time, BTreeSet<String>>);
 
-impl Observer for Seen {
+impl Observer for SeenLists {
     fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
         let (user, mut rows) = (reader.dictionary().user("ada"), Vec::new());
         reader.view(user).rows::<History>(&user, &mut rows);
@@ -95,7 +95,7 @@ fn one_wrong_clock_ends_no_partition(broker: &Broker) {
     let late = view("late").replace('}', &format!(",\"timestamp\":{STEP}}}"));
     broker.produce_at("clocks", Some(0), (LAST + 2000).cast_signed(), [late]);
     for batch in [1, 100] {
-        let (range, mut seen) = (pin(broker, "clocks"), Seen::default());
+        let (range, mut seen) = (pin(broker, "clocks"), SeenLists::default());
         let progress = range.progress().clone();
         assert_eq!(run_steps(range, &[STEP, LAST], batch, &mut seen), Ok(()));
         let products = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
@@ -121,7 +121,7 @@ fn times_in_seconds_and_records_without_payloads_are_read_alike(broker: &Broker)
     }
     producer.flush(SOON).expect("the records are written");
     broker.produce_at("seconds", Some(0), second + 60, [view("beyond")]);
-    let (range, mut seen) = (pin(broker, "seconds"), Seen::default());
+    let (range, mut seen) = (pin(broker, "seconds"), SeenLists::default());
     let progress = range.progress().clone();
     assert_eq!(run_steps(range, &[STEP, LAST], 1, &mut seen), Ok(()));
     assert_eq!(seen.0[&STEP], BTreeSet::from(["before".to_owned()]));
@@ -132,7 +132,7 @@ fn times_in_seconds_and_records_without_payloads_are_read_alike(broker: &Broker)
 fn what_the_broker_dated_after_the_last_step_is_not_read(broker: &Broker) {
     broker.create_topic_with("stamped", 1, &[("message.timestamp.type", "LogAppendTime")]);
     broker.produce("stamped", Some(0), (0..5).map(|_| view("now")));
-    let (range, mut seen, long_ago) = (pin(broker, "stamped"), Seen::default(), 1_700_000_000_000);
+    let (range, mut seen, long_ago) = (pin(broker, "stamped"), SeenLists::default(), 1_700_000_000_000);
     let progress = range.progress().clone();
     assert_eq!(run_steps(range, &[long_ago], 1, &mut seen), Ok(()));
     assert!(seen.0[&long_ago].is_empty());
@@ -147,7 +147,7 @@ fn an_open_transaction_is_not_waited_for(broker: &Broker) {
     producer.begin_transaction().expect("a transaction begins");
     producer.send(BaseRecord::<(), _>::to("open").partition(0).payload(&view("open"))).expect("the queue has room");
     producer.flush(SOON).expect("the record is written");
-    let mut seen = Seen::default();
+    let mut seen = SeenLists::default();
     assert_eq!(run_steps(pin(broker, "open"), &[STEP], 100, &mut seen), Ok(()));
     assert_eq!(seen.0[&STEP], BTreeSet::from(["committed".to_owned()]));
     producer.abort_transaction(SOON).expect("the transaction is open");
@@ -162,6 +162,6 @@ fn a_topic_that_got_shorter_is_an_error(broker: &Broker) {
     let range = pin(broker, "shorter");
     broker.delete_topic("shorter");
     make(3);
-    let short = run_steps(range, &[STEP], 100, &mut Seen::default()).expect_err("seventeen records are gone");
+    let short = run_steps(range, &[STEP], 100, &mut SeenLists::default()).expect_err("seventeen records are gone");
     assert!(short.contains("shorter/0 ends at offset 3, and ended at 20 when the replay began"), "{short}");
 }

@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Topics as they were read, also after they are gone.
 #[derive(Default)]
-pub(crate) struct Mirror {
+pub(crate) struct TopicContents {
     /// By topic and partition: the offset to read next.
     next: BTreeMap<(String, i32), i64>,
     /// By user and product: when the last view or removal was, in milliseconds, and whether it was a removal. Of both at
@@ -29,7 +29,7 @@ pub(crate) struct Mirror {
     records: usize,
 }
 
-impl Mirror {
+impl TopicContents {
     /// Reads each topic to its end, as far as transactions are committed.
     pub(crate) fn catch_up(&mut self, kafka: &Broker, topics: &[&str]) {
         topics.iter().for_each(|topic| self.read(kafka, topic));

@@ -1,18 +1,70 @@
-//! The rows of a step as a Parquet file, the same to the byte for the same rows.
+//! Rows of lists in a file, as lines of JSON or as Parquet. The same rows give the same bytes.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use dataflow::graph::shape::{Column, Kind};
 use dataflow::graph::{EachList, List, each_list};
+use dataflow::time::Time;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::rows::{Cell, Row};
+/// A row of a list. Times are in milliseconds since the epoch.
+pub struct Row<'a> {
+    /// The step.
+    pub as_of: Time,
+    /// The list, as exports call it: `bestsellers`, `category` or `history`.
+    pub list: &'static str,
+    /// What the list is of: the category or the user; none for a list over everything.
+    pub id: Option<&'a str>,
+    /// From 1.
+    pub rank: u16,
+    /// The columns that the list declares, with their values.
+    pub cells: &'a [(Column, Cell)],
+}
+
+/// A value of a row.
+pub enum Cell {
+    /// An id.
+    Id(Arc<str>),
+    /// A time or a count.
+    Number(u64),
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("as_of", &self.as_of)?;
+        row.serialize_entry("list", self.list)?;
+        if let Some(id) = self.id {
+            row.serialize_entry("id", id)?;
+        }
+        row.serialize_entry("rank", &self.rank)?;
+        for (column, cell) in self.cells {
+            match cell {
+                Cell::Id(id) => row.serialize_entry(column.name, id)?,
+                Cell::Number(number) => row.serialize_entry(column.name, number)?,
+            }
+        }
+        row.end()
+    }
+}
+
+impl Row<'_> {
+    /// As one line of JSON.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")
+    }
+}
 
 /// The columns of all lists, each once, with the number of lists that have it.
 struct AllColumns {
@@ -62,14 +114,18 @@ impl EachList for AllColumns {
 /// Rows that are written together; they are held until then.
 const GROUP_ROWS: usize = 1 << 17;
 
-/// Writes rows into a file.
-pub(super) struct Columns<W: Write + Send> {
+/// Writes rows into a Parquet file.
+pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     group: Group,
 }
 
-impl<W: Write + Send> Columns<W> {
-    pub(super) fn new(out: W) -> Result<Self> {
+impl<W: Write + Send> ParquetWriter<W> {
+    /// A file with the columns of all lists.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(out: W) -> Result<Self> {
         let all = AllColumns::declared();
         let schema = parse_message_type(&all.schema())?;
         let properties = WriterProperties::builder()
@@ -77,16 +133,23 @@ impl<W: Write + Send> Columns<W> {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))?;
-        Ok(Columns { file, group: Group::new(&all) })
+        Ok(ParquetWriter { file, group: Group::new(&all) })
     }
 
-    pub(super) fn row(&mut self, row: &Row<'_>) -> Result<()> {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn row(&mut self, row: &Row<'_>) -> Result<()> {
         self.group.push(row);
         if self.group.rank.len() == GROUP_ROWS { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what is held and the end of the file.
-    pub(super) fn finish(mut self) -> Result<()> {
+    /// Writes the rows that are held, and the end of the file.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn finish(mut self) -> Result<()> {
         if !self.group.rank.is_empty() {
             self.flush()?;
         }

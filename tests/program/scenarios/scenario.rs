@@ -21,7 +21,7 @@ type Files = BTreeMap<String, Value>;
 /// A whole file of `tests/program/scenarios`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     #[serde(skip)]
     name: String,
     story: String,
@@ -34,7 +34,7 @@ pub(crate) struct Story {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    request: Option<Asked>,
+    request: Option<AskedRequest>,
     #[serde(default)]
     expect: Expected,
     #[serde(default)]
@@ -49,7 +49,7 @@ struct Step {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct AskedRequest {
     #[serde(default = "get")]
     method: String,
     path: String,
@@ -71,11 +71,11 @@ fn get() -> String {
     "GET".to_owned()
 }
 
-impl Story {
+impl Scenario {
     #[track_caller]
-    pub(crate) fn parse(name: &str, text: &str) -> Story {
-        let story: Story = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Story { name: name.to_owned(), ..story }
+    pub(crate) fn parse(name: &str, text: &str) -> Scenario {
+        let story: Scenario = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Scenario { name: name.to_owned(), ..story }
     }
 
     /// Plays it from beginning to end; panics at the first step that goes otherwise.
@@ -101,7 +101,7 @@ impl Story {
 }
 
 impl Step {
-    fn play(&self, shop: &Shop, asked: &Asked, saved: &BTreeMap<String, String>, place: &str) -> Answer {
+    fn play(&self, shop: &Shop, asked: &AskedRequest, saved: &BTreeMap<String, String>, place: &str) -> Answer {
         let mut last = String::new();
         let mut attempt = || {
             let answer = asked.ask(shop, saved);
@@ -121,7 +121,7 @@ impl Step {
     }
 }
 
-impl Asked {
+impl AskedRequest {
     fn ask(&self, shop: &Shop, saved: &BTreeMap<String, String>) -> Answer {
         let path = saved.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
         let body = match &self.body {

@@ -8,14 +8,14 @@ use harness::{wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::SOON;
-use crate::dice::Dice;
-use crate::load::{self, Load, Target, pause};
-use crate::mirror::Mirror;
-use crate::plain::Plain;
-use crate::resumed::{self, Kept};
-use crate::stage::{PROCESSES, Stage};
-use crate::vitrine::{Start, Vitrine};
-use crate::watch::Watch;
+use crate::as_of_monitor::AsOfMonitor;
+use crate::expected_lists::ExpectedLists;
+use crate::load::{self, Load, LoadTarget, pause};
+use crate::options::{PROCESSES, TestbedOptions};
+use crate::resumed::{self, Retained};
+use crate::rng::TestRng;
+use crate::running_program::{Launcher, RunningProgram};
+use crate::topic_contents::TopicContents;
 use harness::Services;
 
 /// The lists must be what they should be this soon after the last change.
@@ -34,56 +34,56 @@ const PARTITIONS: i32 = 3;
 const MILLIS: usize = 1000;
 
 /// Everything about one kind of fault.
-pub(crate) struct Scene {
-    pub(crate) start: Start,
-    pub(crate) vitrine: Vitrine,
-    pub(crate) mirror: Mirror,
+pub(crate) struct Testbed {
+    pub(crate) start: Launcher,
+    pub(crate) program: RunningProgram,
+    pub(crate) topic_contents: TopicContents,
     pub(crate) load: Load,
-    pub(crate) dice: Dice,
+    pub(crate) rng: TestRng,
     /// Topics of views and of removals.
     pub(crate) topics: [String; 2],
     pub(crate) database: String,
     /// What the faults leave of checkpoints and slot.
-    pub(crate) kept: Kept,
+    pub(crate) kept: Retained,
     /// The beginning of the ids of orders that must not count, whose rows may become dead letters.
     pub(crate) left_out: Option<&'static str>,
     /// The newest checkpoint that was there when what runs was started.
     newest: Option<u64>,
     letters: String,
     /// One for each process.
-    watches: Vec<Watch>,
+    watches: Vec<AsOfMonitor>,
     starts: usize,
     dir: TempDir,
 }
 
-impl Scene {
+impl Testbed {
     /// Makes all that, and waits until the program is ready. `name` is part of the topics' and the database's names.
-    pub(crate) fn open(services: &Services, name: &str) -> Scene {
-        Scene::open_on(services, name, Stage::default())
+    pub(crate) fn open(services: &Services, name: &str) -> Testbed {
+        Testbed::open_on(services, name, TestbedOptions::default())
     }
 
-    /// As [`Scene::open`], with variables for the program's environment.
-    pub(crate) fn open_with(services: &Services, name: &str, environment: Vec<(String, String)>) -> Scene {
-        Scene::open_on(services, name, Stage { environment, ..Stage::default() })
+    /// As [`Testbed::open`], with variables for the program's environment.
+    pub(crate) fn open_with(services: &Services, name: &str, environment: Vec<(String, String)>) -> Testbed {
+        Testbed::open_on(services, name, TestbedOptions { environment, ..TestbedOptions::default() })
     }
 
-    /// As [`Scene::open`], with a cluster under its supervisor.
-    pub(crate) fn open_cluster(services: &Services, name: &str) -> Scene {
-        Scene::open_on(services, name, Stage { processes: PROCESSES, ..Stage::default() })
+    /// As [`Testbed::open`], with a cluster under its supervisor.
+    pub(crate) fn open_cluster(services: &Services, name: &str) -> Testbed {
+        Testbed::open_on(services, name, TestbedOptions { processes: PROCESSES, ..TestbedOptions::default() })
     }
 
-    /// As [`Scene::open`], on a stage of its own.
-    pub(crate) fn open_on(services: &Services, name: &str, stage: Stage) -> Scene {
+    /// As [`Testbed::open`], with options.
+    pub(crate) fn open_on(services: &Services, name: &str, options: TestbedOptions) -> Testbed {
         let dir = TempDir::with_prefix("vitrine-faults-").expect("a temporary directory");
         let topics = [format!("views-{name}"), format!("removals-{name}")];
         let letters = format!("letters-{name}");
         for topic in topics.iter().chain([&letters]) {
             services.kafka.create_topic(topic, PARTITIONS);
         }
-        let database = stage.database.clone().unwrap_or_else(|| services.postgres.create_database(name));
-        execute(&database, &stage.schema);
+        let database = options.database.clone().unwrap_or_else(|| services.postgres.create_database(name));
+        execute(&database, &options.schema);
         let (brokers, [views, removals]) = (services.kafka.bootstrap(), &topics);
-        let (slot, mode, url) = (name.replace('-', "_"), stage.mode, stage.url.as_ref().unwrap_or(&database));
+        let (slot, mode, url) = (name.replace('-', "_"), options.mode, options.url.as_ref().unwrap_or(&database));
         let checkpoints = dir.path().join("checkpoints");
         std::fs::create_dir(&checkpoints).expect("a directory is made");
         let settings = format!(
@@ -93,31 +93,31 @@ impl Scene {
              [postgres]\nurl = \"{url}\"\nmode = \"{mode}\"\nslot = \"{slot}\"\npublication = \"{slot}\"\n\
              refresh_s = 1\n{}\
              [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n",
-            stage.postgres
+            options.postgres
         );
-        let mut start = Start::new(dir.path(), &settings, stage.processes);
-        start.environment = stage.environment;
-        let mut vitrine = start.start(if stage.processes > 1 { CLUSTER_WORKERS } else { WORKERS[0] });
+        let mut start = Launcher::new(dir.path(), &settings, options.processes);
+        start.environment = options.environment;
+        let mut vitrine = start.start(if options.processes > 1 { CLUSTER_WORKERS } else { WORKERS[0] });
         vitrine.wait_ready(&start, SOON).unwrap_or_else(|reason| panic!("{reason}"));
-        let target = Target {
+        let target = LoadTarget {
             kafka: services.kafka.client_config(),
             topic: topics[0].clone(),
             database: database.clone(),
-            order_prefix: stage.order_prefix,
+            order_prefix: options.order_prefix,
             start: start.clone(),
         };
         // The same at every run, and another one for every kind.
         let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         let load = Load::start(&target, seed);
-        let watches = start.each().map(|process| Watch::start(&process)).collect();
-        let (mirror, dice) = (Mirror::default(), Dice(seed));
-        let (kept, newest, left_out) = (Kept::Everything, None, None);
-        Scene {
+        let watches = start.each().map(|process| AsOfMonitor::start(&process)).collect();
+        let (topic_contents, rng) = (TopicContents::default(), TestRng(seed));
+        let (kept, newest, left_out) = (Retained::Everything, None, None);
+        Testbed {
             start,
-            vitrine,
-            mirror,
+            program: vitrine,
+            topic_contents,
             load,
-            dice,
+            rng,
             topics,
             database,
             kept,
@@ -149,19 +149,19 @@ impl Scene {
 
     /// Lets it run for a random while.
     pub(crate) fn let_run(&mut self, ms_max: usize) {
-        pause(Duration::from_millis(self.dice.roll(ms_max) as u64));
+        pause(Duration::from_millis(self.rng.roll(ms_max) as u64));
     }
 
     /// Kills the program at once.
     pub(crate) fn kill(&mut self) {
-        self.vitrine.kill9();
+        self.program.kill9();
     }
 
     /// Starts the program again, after killing it if it still runs, with another number of workers.
     pub(crate) fn start_again(&mut self) {
         self.kill();
         self.newest = resumed::newest(&self.checkpoints());
-        self.vitrine = self.start.start(WORKERS[self.starts % WORKERS.len()]);
+        self.program = self.start.start(WORKERS[self.starts % WORKERS.len()]);
         self.starts += 1;
     }
 
@@ -170,10 +170,10 @@ impl Scene {
         self.settle_with(services, &[])
     }
 
-    /// As [`Scene::settle`], with the histories of further users.
+    /// As [`Testbed::settle`], with the histories of further users.
     pub(crate) fn settle_with(&mut self, services: &Services, further: &[String]) -> (String, Vec<String>) {
         let begun = Instant::now();
-        let waited = match self.vitrine.wait_ready(&self.start, SOON) {
+        let waited = match self.program.wait_ready(&self.start, SOON) {
             Ok(waited) => waited,
             Err(reason) => return ("never ready".to_owned(), vec![reason]),
         };
@@ -182,11 +182,11 @@ impl Scene {
         let gate = self.load.gate();
         let _quiet = gate.write().expect("no holder of this lock panics");
         let (said, mut differences) = self.compare(services, further);
-        differences.extend(resumed::differences(&self.vitrine.stderr(), self.newest, self.kept));
+        differences.extend(resumed::differences(&self.program.stderr(), self.newest, self.kept));
         differences.extend(self.refused(services));
         let (processes, ready) = (self.start.each().count(), ready.as_millis());
         let processes = if processes > 1 { format!("{processes} processes of ") } else { String::new() };
-        (format!("{processes}{} workers ready after {ready} ms{slowly}, {said}", self.vitrine.workers), differences)
+        (format!("{processes}{} workers ready after {ready} ms{slowly}, {said}", self.program.workers), differences)
     }
 
     /// Waits until all lists are what they should be, while nothing is written; says in how long, and what differs.
@@ -216,9 +216,9 @@ impl Scene {
         }
         if !differences.is_empty() {
             differences
-                .insert(0, format!("{} differences; the log ends: {}", differences.len(), self.vitrine.last_lines()));
+                .insert(0, format!("{} differences; the log ends: {}", differences.len(), self.program.last_lines()));
         }
-        let records = self.mirror.records();
+        let records = self.topic_contents.records();
         (format!("settled after {settled} ms, {records} records{nudged}, {answers} answers watched"), differences)
     }
 
@@ -226,11 +226,11 @@ impl Scene {
     /// not be shown yet.
     pub(crate) fn differ(&mut self, services: &Services, left_out: Option<&str>, further: &[String]) -> Vec<String> {
         let users: Vec<String> = load::users().into_iter().chain(further.iter().cloned()).collect();
-        self.mirror.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
+        self.topic_contents.catch_up(&services.kafka, &self.topics.each_ref().map(String::as_str));
         let as_of = self.start.status().and_then(|status| status["as_of_ms"].as_u64()).unwrap_or(0);
-        let plain = Plain::work_out(&mut connect(&self.database), as_of, left_out);
-        let plain = plain.expect("the test's queries are valid");
-        self.start.each().flat_map(|process| plain.differences(&self.mirror, &users, &process)).collect()
+        let expected = ExpectedLists::work_out(&mut connect(&self.database), as_of, left_out);
+        let expected = expected.expect("the test's queries are valid");
+        self.start.each().flat_map(|process| expected.differences(&self.topic_contents, &users, &process)).collect()
     }
 
     /// Whether anything but rows of the orders that must not count became a dead letter.
@@ -255,7 +255,7 @@ impl Scene {
     /// killed and has come back may keep acknowledged records from all readers until more is written behind them.
     fn nudge(&self, services: &Services) {
         for partition in 0..PARTITIONS {
-            let message = format!("nudge-{partition}-{}", self.mirror.records());
+            let message = format!("nudge-{partition}-{}", self.topic_contents.records());
             let event = load::view("u-nudge", &load::product(0), &message);
             services.kafka.produce(&self.topics[0], Some(partition), [load::stamped(event)]);
         }
@@ -264,11 +264,11 @@ impl Scene {
     /// What was acknowledged and is not in the topics.
     fn lost(&self) -> Vec<String> {
         let acknowledged = self.load.acknowledged().lock().expect("no holder of this lock panics");
-        let posts = acknowledged.posts.iter().filter(|message| !self.mirror.has(message));
+        let posts = acknowledged.posts.iter().filter(|message| !self.topic_contents.has(message));
         let mut lost: Vec<String> =
             posts.map(|message| format!("the event {message} was acknowledged and is lost")).collect();
         for ((user, product), times) in &acknowledged.removals {
-            let found = self.mirror.removals(user, product);
+            let found = self.topic_contents.removals(user, product);
             if found < *times {
                 lost.push(format!("{times} removals of {product} by {user} were acknowledged, {found} are there"));
             }

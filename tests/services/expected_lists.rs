@@ -13,7 +13,7 @@ const LIST: usize = 10;
 const CATEGORIES: usize = 3;
 
 /// Everything, recomputed.
-pub(crate) struct Plain {
+pub(crate) struct ExpectedLists {
     /// By user: every product viewed, with the time of the last view in milliseconds, newest first.
     pub(crate) histories: BTreeMap<String, Vec<(String, u64)>>,
     /// By product: its category.
@@ -22,8 +22,8 @@ pub(crate) struct Plain {
     pub(crate) buyers: BTreeMap<String, i64>,
 }
 
-impl Plain {
-    pub(crate) fn work_out(views: &[Record], database: &mut postgres::Client) -> Plain {
+impl ExpectedLists {
+    pub(crate) fn work_out(views: &[Record], database: &mut postgres::Client) -> ExpectedLists {
         let mut last: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for record in views {
             let view: Value = serde_json::from_slice(&record.payload).expect("the generator writes JSON");
@@ -38,7 +38,7 @@ impl Plain {
             products.sort_by_key(|(_, at_ms)| std::cmp::Reverse(*at_ms));
             products
         };
-        Plain {
+        ExpectedLists {
             histories: last.into_iter().map(|(user, products)| (user, newest_first(products))).collect(),
             categories: map(database, "SELECT product_id, category_id FROM products"),
             buyers: map(

@@ -15,7 +15,7 @@ const LINES: usize = 10;
 
 /// How the program is started, and where it is asked.
 #[derive(Clone)]
-pub(crate) struct Start {
+pub(crate) struct Launcher {
     config: PathBuf,
     /// Of each process's server.
     ports: Vec<u16>,
@@ -28,36 +28,36 @@ pub(crate) struct Start {
 }
 
 /// What runs.
-pub(crate) struct Vitrine {
+pub(crate) struct RunningProgram {
     /// Each process, or the supervisor of all.
     pub(crate) processes: Vec<Process>,
     pub(crate) workers: usize,
 }
 
-impl Start {
+impl Launcher {
     /// Writes the configuration into the directory; `settings` are its sections but for the server's.
-    pub(crate) fn new(dir: &Path, settings: &str, processes: usize) -> Start {
+    pub(crate) fn new(dir: &Path, settings: &str, processes: usize) -> Launcher {
         let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
         let hosts = (processes > 1).then(|| local_cluster::write_hosts(dir, &ports));
         let section = if hosts.is_some() { local_cluster::SETTINGS } else { "" };
         let config = dir.join("vitrine.toml");
         std::fs::write(&config, format!("{settings}{section}")).expect("the test's own file can be written");
-        Start { config, ports, asked: 0, hosts, environment: Vec::new() }
+        Launcher { config, ports, asked: 0, hosts, environment: Vec::new() }
     }
 
     /// Starts the program, which takes a while until it answers: a cluster under its supervisor.
-    pub(crate) fn start(&self, workers: usize) -> Vitrine {
+    pub(crate) fn start(&self, workers: usize) -> RunningProgram {
         let process = match &self.hosts {
             Some(hosts) => local_cluster::supervise(&self.config, hosts, workers),
             None => self.start_process(0, workers),
         };
-        Vitrine { processes: vec![process], workers }
+        RunningProgram { processes: vec![process], workers }
     }
 
     /// Starts every process of a cluster by itself.
-    pub(crate) fn start_apart(&self, workers: usize) -> Vitrine {
+    pub(crate) fn start_apart(&self, workers: usize) -> RunningProgram {
         let processes = (0..self.ports.len()).map(|number| self.start_process(number, workers)).collect();
-        Vitrine { processes, workers }
+        RunningProgram { processes, workers }
     }
 
     /// Starts one process by itself.
@@ -83,13 +83,13 @@ impl Start {
     }
 
     /// Each process, to be asked.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Start> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = Launcher> {
         (0..self.ports.len()).map(|number| self.through(number))
     }
 
     /// One of the processes, to be asked; `number` may be any.
-    pub(crate) fn through(&self, number: usize) -> Start {
-        Start { asked: number % self.ports.len(), ..self.clone() }
+    pub(crate) fn through(&self, number: usize) -> Launcher {
+        Launcher { asked: number % self.ports.len(), ..self.clone() }
     }
 
     /// The URL of a path, whichever process answers there.
@@ -117,9 +117,9 @@ impl Start {
     }
 }
 
-impl Vitrine {
+impl RunningProgram {
     /// Waits until `/readyz` says 200 in all processes, and returns what was said last before that; else why it does not.
-    pub(crate) fn wait_ready(&mut self, start: &Start, deadline: Duration) -> Result<String, String> {
+    pub(crate) fn wait_ready(&mut self, start: &Launcher, deadline: Duration) -> Result<String, String> {
         let begun = Instant::now();
         let mut said = String::from("nothing");
         loop {

@@ -8,8 +8,8 @@ use dataflow::ids::{CategoryKey, Ids, ProductKey};
 use postgres::Client;
 use serde_json::Value;
 
-use crate::mirror::Mirror;
-use crate::vitrine::Start;
+use crate::running_program::Launcher;
+use crate::topic_contents::TopicContents;
 
 /// What a list holds at most.
 const LIST: usize = 10;
@@ -24,7 +24,7 @@ const ID_KEY: &[u8; 16] = b"Vitrine id key 1";
 type Sold = (String, i64);
 
 /// What is in the tables, as of a time.
-pub(crate) struct Plain {
+pub(crate) struct ExpectedLists {
     /// By product.
     categories: BTreeMap<String, String>,
     /// By category, and without one: the best sellers.
@@ -45,14 +45,14 @@ impl Keys {
     }
 }
 
-impl Plain {
+impl ExpectedLists {
     /// From the tables, with the orders that are in the window as of `as_of_ms`, but for those whose ids begin with
     /// `left_out`.
     pub(crate) fn work_out(
         client: &mut Client,
         as_of_ms: u64,
         left_out: Option<&str>,
-    ) -> Result<Plain, postgres::Error> {
+    ) -> Result<ExpectedLists, postgres::Error> {
         let keys = Keys(Dictionary::new(Ids::new(*ID_KEY)));
         let rows = client.query("SELECT product_id, category_id::text FROM products", &[])?;
         let categories: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
@@ -69,11 +69,16 @@ impl Plain {
             best.entry(None).or_default().push(sold);
         }
         best.values_mut().for_each(|list| keys.rank(list));
-        Ok(Plain { categories, best, keys })
+        Ok(ExpectedLists { categories, best, keys })
     }
 
     /// What differs in the lists of these users, and in every list of best sellers.
-    pub(crate) fn differences(&self, mirror: &Mirror, users: &[String], start: &Start) -> Vec<String> {
+    pub(crate) fn differences(
+        &self,
+        topic_contents: &TopicContents,
+        users: &[String],
+        start: &Launcher,
+    ) -> Vec<String> {
         let mut differences = Vec::new();
         let mut compare = |path: String, expected: Vec<Value>| {
             let answered = match start.get(&path) {
@@ -87,7 +92,7 @@ impl Plain {
         };
         for user in users {
             let history: Vec<(&str, u64)> =
-                mirror.history(user, |id| self.keys.product(id)).into_iter().take(LIST).collect();
+                topic_contents.history(user, |id| self.keys.product(id)).into_iter().take(LIST).collect();
             let products = history.iter().map(|(product, _)| Value::from(*product)).collect();
             compare(format!("/v1/users/{user}/history"), products);
             let products = self.recommended(&history).into_iter().map(|(product, _)| Value::from(product)).collect();

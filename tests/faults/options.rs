@@ -1,4 +1,4 @@
-//! What a scene is made of where it is not the usual: one process beside a database of the shared server.
+//! The options of a testbed. The default is one process beside a database of the shared server.
 
 use crate::load;
 
@@ -6,7 +6,7 @@ use crate::load;
 pub(crate) const PROCESSES: usize = 2;
 
 /// Everything that a kind of fault may want otherwise.
-pub(crate) struct Stage {
+pub(crate) struct TestbedOptions {
     /// Several are a cluster under its supervisor.
     pub(crate) processes: usize,
     /// Variables of the program's environment.
@@ -25,9 +25,9 @@ pub(crate) struct Stage {
     pub(crate) order_prefix: &'static str,
 }
 
-impl Default for Stage {
-    fn default() -> Stage {
-        Stage {
+impl Default for TestbedOptions {
+    fn default() -> TestbedOptions {
+        TestbedOptions {
             processes: 1,
             environment: Vec::new(),
             database: None,

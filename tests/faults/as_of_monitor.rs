@@ -9,31 +9,31 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::load::user;
-use crate::vitrine::Start;
+use crate::running_program::Launcher;
 
 /// From one question to the next.
 const EVERY: Duration = Duration::from_millis(3);
 
 /// The client at work; ended when dropped.
-pub(crate) struct Watch {
+pub(crate) struct AsOfMonitor {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observed>>,
 }
 
 /// What it saw.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     /// By kind of list: those of a source that is away are older than others.
     as_of: [String; 2],
     answers: u64,
     wrong: Vec<String>,
 }
 
-impl Watch {
-    pub(crate) fn start(start: &Start) -> Watch {
+impl AsOfMonitor {
+    pub(crate) fn start(start: &Launcher) -> AsOfMonitor {
         let (stop, stopped) = channel();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Observed::default()));
         let (asked, found) = (start.clone(), seen.clone());
         let thread = std::thread::spawn(move || {
             let mut number = 0;
@@ -54,7 +54,7 @@ impl Watch {
                 }
             }
         });
-        Watch { stop: Some(stop), thread: Some(thread), seen }
+        AsOfMonitor { stop: Some(stop), thread: Some(thread), seen }
     }
 
     /// What was wrong since the last call, and how many answers there have been.
@@ -64,7 +64,7 @@ impl Watch {
     }
 }
 
-impl Seen {
+impl Observed {
     fn take(&mut self, path: &str, answer: Value) {
         self.answers += 1;
         // Always of the same form, so that the order of the texts is that of the times.
@@ -77,7 +77,7 @@ impl Seen {
     }
 }
 
-impl Drop for Watch {
+impl Drop for AsOfMonitor {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
