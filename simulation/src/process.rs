@@ -6,12 +6,13 @@ mod database;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use checkpoints::simulation::FakeDisk;
 use checkpoints::{Bounds, Fingerprint, Place, Restored, Series, ServedWatermark, Store, Taken, WatermarkFile};
 use dataflow::cut::{Cut, Cuts};
+use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Feed, Position};
 use dataflow::graph::Plan;
 use dataflow::index_reader::IndexReader;
@@ -142,27 +143,8 @@ impl Process {
         worker_graph.keep_delta_log(JOURNAL_MAX);
 
         let (letters_in, letters) = sync_channel(100);
-        let resume = restored.clone();
-        let (watching, feed) = kafka::driver::open(SourceParts {
-            upstream: Broker::new(outside.log.clone(), outside.plant),
-            fetch: Client::new(outside.log.clone(), outside.plant),
-            topics: TOPICS.into_iter().map(Into::into).collect(),
-            answered_before: false,
-            resume: Arc::new(move |topic, partition| resume.as_ref()?.position(topic, partition).cloned()),
-            clock: Arc::new(clock.clone()),
-            status: Arc::new(SourceRegistry::default()),
-            dead_letters: letters_in.clone(),
-            bounds: TimeBounds { now: 0, future_max: DAY_MS, past_max: DAY_MS },
-        });
-        let resumed = restored.as_deref().map(resumed).transpose()?;
-        let following = Following::new(simulation::Parts {
-            database: Connection(outside.server.clone()),
-            dictionary: dictionary.clone(),
-            window_ms: WINDOW_MS,
-            clock: Arc::new(clock.clone()),
-            dead_letters: letters_in,
-            resumed,
-        });
+        let (watching, feed) = topics(outside, &clock, restored.clone(), letters_in.clone());
+        let following = tables(outside, &clock, &dictionary, restored.as_deref(), letters_in)?;
         let series = Series::new(store, id_key, dictionary, restored.as_deref(), BOUNDS);
         let restored = restored.map(|restored| restored.tick());
         let since = clock.now();
@@ -286,6 +268,44 @@ impl Process {
             self.following.acknowledge(next);
         }
     }
+}
+
+/// The source of the topics, on the simulated log.
+fn topics(
+    outside: &Outside,
+    clock: &Clock,
+    restored: Option<Arc<Restored>>,
+    dead_letters: SyncSender<DeadLetter>,
+) -> (WatcherDriver<Broker>, Box<dyn Feed>) {
+    kafka::driver::open(SourceParts {
+        upstream: Broker::new(outside.log.clone(), outside.plant),
+        fetch: Client::new(outside.log.clone(), outside.plant),
+        topics: TOPICS.into_iter().map(Into::into).collect(),
+        answered_before: false,
+        resume: Arc::new(move |topic, partition| restored.as_ref()?.position(topic, partition).cloned()),
+        clock: Arc::new(clock.clone()),
+        status: Arc::new(SourceRegistry::default()),
+        dead_letters,
+        bounds: TimeBounds { now: 0, future_max: DAY_MS, past_max: DAY_MS },
+    })
+}
+
+/// The source of the tables, on the simulated server.
+fn tables(
+    outside: &Outside,
+    clock: &Clock,
+    dictionary: &Arc<Dictionary>,
+    restored: Option<&Restored>,
+    dead_letters: SyncSender<DeadLetter>,
+) -> Result<Following<Connection>, String> {
+    Ok(Following::new(simulation::Parts {
+        database: Connection(outside.server.clone()),
+        dictionary: dictionary.clone(),
+        window_ms: WINDOW_MS,
+        clock: Arc::new(clock.clone()),
+        dead_letters,
+        resumed: restored.map(resumed).transpose()?,
+    }))
 }
 
 /// What the database source goes on from.

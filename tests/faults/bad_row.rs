@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use harness::Services;
 use harness::postgres::{connect, execute};
 
 use crate::SOON;
@@ -9,7 +10,6 @@ use crate::load::pause;
 use crate::options::TestbedOptions;
 use crate::report::Report;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 const NAME: &str = "bad-row";
 /// The beginning of the ids of orders that cannot be read.

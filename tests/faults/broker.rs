@@ -1,8 +1,9 @@
 //! The broker killed under load, and back after a while.
 
+use harness::Services;
+
 use crate::report::Report;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize) {
     let mut testbed = Testbed::open(services, "kill-broker");

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::Services;
 use harness::wait_until;
 
 use crate::SOON;
@@ -12,7 +13,6 @@ use crate::meanwhile::{ANY_LIST, answers, goes_on_or_says_so};
 use crate::report::Report;
 use crate::resumed::Retained;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 /// Room for some checkpoints of a testbed.
 const DISK: &str = "size=8m";

@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::Services;
 use tempfile::TempDir;
 
 use crate::report::Report;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 const HOUR_S: i64 = 3600;
 const DAY_S: i64 = 24 * HOUR_S;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use harness::Services;
 use harness::postgres::connect;
 use harness::wait_until;
 
@@ -9,7 +10,6 @@ use crate::SOON;
 use crate::report::Report;
 use crate::resumed::{Retained, tables_read};
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize) {
     let mut testbed = Testbed::open(services, "kill-database");

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use harness::Services;
 use harness::postgres::Server;
 use harness::proxy::Proxy;
 
@@ -15,7 +16,6 @@ use crate::options::TestbedOptions;
 use crate::report::Report;
 use crate::resumed::Retained;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 const NAME: &str = "fail-over";
 /// So long the standby hears nothing before the primary is lost: transactions that were committed and shown are lost with it.

@@ -3,6 +3,7 @@
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use harness::Services;
 use harness::http;
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use crate::load::{pause, product, view};
 use crate::report::Report;
 use crate::resumed::newest;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 /// Deletes before one kill.
 const DELETES: usize = 12;

@@ -8,6 +8,7 @@ mod tables;
 
 use std::time::Duration;
 
+use harness::Services;
 use harness::postgres::connect;
 use postgres::error::SqlState;
 use postgres::{Client, Error};
@@ -17,7 +18,6 @@ use crate::options::TestbedOptions;
 use crate::report::Report;
 use crate::resumed::Retained;
 use crate::testbed::Testbed;
-use harness::Services;
 
 /// The longest wait for a lock. The transactions of the load take milliseconds.
 const LOCK_MAX: &str = "5s";

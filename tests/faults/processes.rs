@@ -6,13 +6,13 @@
 use std::process::Command;
 use std::time::Duration;
 
+use harness::Services;
 use harness::wait_until;
 
 use crate::SOON;
 use crate::report::Report;
 use crate::resumed::RESTORED;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 /// The time a process may take to end when a peer has gone, or when it is asked to.
 const END_MAX: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use harness::Services;
 use harness::postgres::{connect, execute};
 use harness::wait_until;
 
@@ -15,7 +16,6 @@ use crate::options::TestbedOptions;
 use crate::report::Report;
 use crate::resumed::Retained;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 const ROLE: &str = "held_back";
 const TABLES: [&str; 3] = ["orders", "order_items", "products"];

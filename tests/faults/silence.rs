@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use harness::Services;
 use harness::proxy::{Direction, Proxy};
 use harness::silent::Silent;
 use harness::wait_until;
@@ -14,7 +15,6 @@ use crate::meanwhile;
 use crate::options::TestbedOptions;
 use crate::report::Report;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 /// A session must be given up, and a new one tried, within this time.
 const GIVEN_UP: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harness::postgres::{connect, execute};
-use harness::{wait_for, wait_until};
+use harness::{Services, wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::SOON;
@@ -16,7 +16,6 @@ use crate::resumed::{self, Retained};
 use crate::rng::TestRng;
 use crate::running_program::{Launcher, RunningProgram};
 use crate::topic_contents::TopicContents;
-use harness::Services;
 
 /// The lists must be what they should be this soon after the last change.
 const SETTLED_MAX: Duration = Duration::from_secs(20);

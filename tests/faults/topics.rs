@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use harness::Services;
 use rdkafka::producer::{BaseRecord, Producer as _};
 
 use crate::SOON;
 use crate::load::{pause, product, stamped, user, view};
 use crate::report::Report;
 use crate::testbed::{Testbed, seconds};
-use harness::Services;
 
 const PARTITIONS: i32 = 3;
 /// Records that are lost with a topic's beginning; as many further ones are not.

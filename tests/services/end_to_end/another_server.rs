@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use harness::postgres::{Server, execute};
-use harness::{Process, wait_until};
+use harness::{Process, Services, wait_until};
 
 use super::first_start::{TABLES, sellers};
 use super::program::{SOON, ServeProcess, config_file, view};
 use crate::vitrine;
-use harness::Services;
 
 const HISTORY: &str = "/v1/users/ada/history";
 const SELLERS: &str = "/v1/bestsellers";

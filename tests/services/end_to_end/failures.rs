@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use harness::{http, wait_until};
+use harness::{Services, http, wait_until};
 
 use super::program::{SOON, ServeProcess, config_file, view};
-use harness::Services;
 
 /// A missing topic is named within this.
 const NAMED_MAX: Duration = Duration::from_secs(10);

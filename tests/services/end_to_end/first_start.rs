@@ -2,14 +2,13 @@
 //! later counts, and no time goes back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harness::postgres::execute;
-use harness::{http, wait_for, wait_until};
+use harness::{Services, http, wait_for, wait_until};
 use vitrine::clock::wall_ms;
 
 use super::program::{SOON, ServeProcess, config_file, view};
-use harness::Services;
 
 const HISTORY: &str = "/v1/users/ada/history";
 const SELLERS: &str = "/v1/bestsellers";
@@ -64,16 +63,9 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
     services.kafka.stop();
     let started = wall_ms();
     let checkpoints = tempfile::tempdir().expect("a temporary directory");
-    let config = |port| {
-        let path: PathBuf = config_file(&services, "first-start.toml", &["views"], port);
-        let mut text = std::fs::read_to_string(&path).expect("the test's own file");
-        text += &format!("[checkpoint]\ndir = {:?}\nevery_s = 1\n", checkpoints.path());
-        std::fs::write(&path, text).expect("the test's own file can be written");
-        path
-    };
     let mut file = PathBuf::new();
     let mut serving = ServeProcess::start(|port| {
-        file = config(port);
+        file = with_checkpoints(&services, checkpoints.path(), port);
         file.clone()
     });
     let mut times = Times::default();
@@ -123,19 +115,32 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
     let (as_of, missing) = serving.age(SELLERS);
     assert!(as_of >= before[SELLERS] && missing.is_none(), "{as_of} {missing:?}");
 
-    // What is an hour old counts, and no time goes back for it.
     services.kafka.restart();
+    the_views_show_and_no_time_goes_back(&mut serving, &mut times);
+}
+
+/// A configuration that keeps checkpoints.
+fn with_checkpoints(services: &Services, dir: &Path, port: u16) -> PathBuf {
+    let path = config_file(services, "first-start.toml", &["views"], port);
+    let mut text = std::fs::read_to_string(&path).expect("the test's own file");
+    text += &format!("[checkpoint]\ndir = {dir:?}\nevery_s = 1\n");
+    std::fs::write(&path, text).expect("the test's own file can be written");
+    path
+}
+
+/// What is an hour old counts, and no time goes back for it.
+fn the_views_show_and_no_time_goes_back(serving: &mut ServeProcess, times: &mut Times) {
     wait_until(SOON, "the views show", || {
-        times.look(&serving);
+        times.look(serving);
         serving.products(HISTORY) == ["chair", "lamp"]
     });
     wait_until(SOON, "all is fresh", || {
-        times.look(&serving);
+        times.look(serving);
         LISTS.iter().all(|path| serving.age(path).1.is_none())
             && serving.get(&format!("{HISTORY}?max_staleness_ms=2000")).status == 200
     });
     serving.wait_ready();
-    times.look(&serving);
+    times.look(serving);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::{free_port, http, postgres::connect, wait_until};
+use harness::{Services, free_port, http, postgres::connect, wait_until};
 use serde_json::Value;
 use vitrine::clock::wall_ms;
 
@@ -12,7 +12,6 @@ use super::load::RequestLoad;
 use super::program::{SOON, ServeProcess, config_file, view};
 use crate::expected_lists::ExpectedLists;
 use crate::vitrine;
-use harness::Services;
 
 const VIEWS: usize = 3000;
 /// The time SIGTERM may take to be obeyed.

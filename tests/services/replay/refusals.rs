@@ -3,10 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use harness::free_port;
+use harness::{free_port, stderr};
 use tempfile::TempDir;
-
-use harness::stderr;
 
 use super::past::write_files;
 use super::{files, vitrine};
