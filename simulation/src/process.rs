@@ -298,7 +298,7 @@ fn tables(
     restored: Option<&Restored>,
     dead_letters: SyncSender<DeadLetter>,
 ) -> Result<Following<Connection>, String> {
-    Ok(Following::new(simulation::Parts {
+    Ok(Following::new(simulation::FollowingParts {
         database: Connection(outside.server.clone()),
         dictionary: dictionary.clone(),
         window_ms: WINDOW_MS,

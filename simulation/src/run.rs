@@ -283,7 +283,7 @@ impl Run {
         if as_of >= process.floor {
             self.served = self.served.max(as_of);
         }
-        if self.silently_changed().is_some() {
+        if self.silently_changed().is_some() || self.outside.server.borrow().redates(self.rows.places) {
             return Ok(());
         }
         let tables = self.outside.server.borrow().tables_at_each(self.rows.places);

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use dataflow::feed::StreamFingerprint;
 use dataflow::time::Millis;
-use sources::postgres::simulation::{Database, Definition, ORDER_ITEMS, ORDERS, PRODUCTS, Slot};
+use sources::postgres::simulation::{Database, Definition, ORDER_ITEMS, ORDERS, PRODUCTS, SimulatedSlot};
 
 use crate::dice::Dice;
 use crate::plant::Plant;
@@ -180,15 +180,26 @@ impl Server {
         Tables { orders: orders.orders.clone(), lines: lines.lines.clone(), products: products.products.clone() }
     }
 
-    fn look(&self) -> Slot {
+    /// Whether lines of an earlier place meet an order that got another time since: such lines may have left the window with
+    /// the order as it was, and come back only when they are read again.
+    pub(crate) fn redates(&self, places: [i64; 3]) -> bool {
+        let (before, now) = (self.tables_at(places[ORDER_ITEMS as usize]), self.tables_at(places[ORDERS as usize]));
+        let time = |tables: &Tables, order: &usize| tables.orders.get(order).map(|(_, at)| *at);
+        before.lines.values().any(|(order, _)| {
+            let at = time(&now, order);
+            at.is_some() && at != time(&before, order)
+        })
+    }
+
+    fn look(&self) -> SimulatedSlot {
         match self.slot {
-            None => Slot::Missing,
+            None => SimulatedSlot::Missing,
             Some(SlotState { lost: true, .. }) => {
                 assert!(self.plant != Some(Plant::Panic), "planted: nobody has thought of a slot that is lost");
-                Slot::Lost
+                SimulatedSlot::Lost
             }
-            Some(slot) if self.plant == Some(Plant::RestartLsn) => Slot::At(slot.restart),
-            Some(slot) => Slot::At(slot.confirmed),
+            Some(slot) if self.plant == Some(Plant::RestartLsn) => SimulatedSlot::At(slot.restart),
+            Some(slot) => SimulatedSlot::At(slot.confirmed),
         }
     }
 
@@ -251,7 +262,7 @@ impl Database for Connection {
         server.plant == Some(Plant::PublicationUnseen) || server.published.iter().zip(&server.definitions).all(fits)
     }
 
-    fn slot(&self) -> Slot {
+    fn slot(&self) -> SimulatedSlot {
         self.0.borrow().look()
     }
 

@@ -1,6 +1,6 @@
 //! PostgreSQL for the commands that run once: connect within a time, quote names.
 
-pub(super) use sources::postgres::{Connection, Target, words};
+pub(super) use sources::postgres::{Connection, Target, error_text};
 
 use crate::config::Postgres;
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use sources::postgres::adopt;
 
-use super::database::{connect, target, words};
+use super::database::{connect, error_text, target};
 use crate::config::Config;
 use crate::system::sources::adopted_server;
 
@@ -24,9 +24,9 @@ pub fn adopt(meant: Option<u64>, config: &Config) -> anyhow::Result<ExitCode> {
     let target = target(postgres);
     let mut client = connect(&target)?;
     let place = format!("{}/{}", client.host(), target.database());
-    let system = client
-        .query_one(SYSTEM, &[])
-        .map_err(|error| anyhow::anyhow!("PostgreSQL at {place} does not say which server it is: {}", words(&error)))?;
+    let system = client.query_one(SYSTEM, &[]).map_err(|error| {
+        anyhow::anyhow!("PostgreSQL at {place} does not say which server it is: {}", error_text(&error))
+    })?;
     let system: i64 = system.get::<_, &str>(0).parse().context("the system identifier is no number")?;
     let system = system.cast_unsigned();
     if let Some(meant) = meant.filter(|meant| *meant != system) {

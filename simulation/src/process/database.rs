@@ -59,7 +59,7 @@ impl Process {
     }
 
     /// Keeps of which places the rows are. Whether the log still comes.
-    pub(super) fn note(&mut self, streams: Result<bool, simulation::Failure>) -> Result<bool, String> {
+    pub(super) fn note(&mut self, streams: Result<bool, simulation::FollowFailure>) -> Result<bool, String> {
         let streams = streams.map_err(|failure| failure.to_string())?;
         if let Some((place, without)) = self.following.take_reading() {
             self.readings += 1;

@@ -24,7 +24,7 @@ pub struct Adopt {
 
 impl Adopt {
     /// Whether the server with this system identifier is named.
-    pub(super) fn names(&self, system: u64) -> bool {
+    pub(crate) fn names(&self, system: u64) -> bool {
         self.system == Some(system) || self.file.as_deref().and_then(named) == Some(system)
     }
 }

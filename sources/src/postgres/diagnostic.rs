@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::postgres::names::SourceTable;
+
 /// Something about the tables that keeps them from being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -16,3 +18,6 @@ impl fmt::Display for Diagnostic {
         write!(f, "{}; to mend it: {}", self.problem, self.mend)
     }
 }
+
+/// What keeps tables from being read or followed.
+pub(crate) type TableDiagnostics = Vec<(SourceTable, Diagnostic)>;

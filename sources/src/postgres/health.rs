@@ -5,14 +5,14 @@ use std::time::Duration;
 use dataflow::backoff::Backoff;
 use dataflow::source_status::State;
 
-use super::NAME;
-use super::context::Context;
+use crate::postgres::NAME;
+use crate::postgres::context::ReaderContext;
 
 /// The first pause after a failure, unless the limit is less.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The reader's last outcome.
-pub(super) struct Health {
+pub(crate) struct HealthLog {
     backoff: Backoff,
     /// The problem that was logged last.
     reason: String,
@@ -20,13 +20,13 @@ pub(super) struct Health {
     first: bool,
 }
 
-impl Health {
-    pub(super) fn new(backoff_max: Duration) -> Health {
-        Health { backoff: Backoff::new(FIRST_PAUSE, backoff_max), reason: String::new(), first: true }
+impl HealthLog {
+    pub(crate) fn new(backoff_max: Duration) -> HealthLog {
+        HealthLog { backoff: Backoff::new(FIRST_PAUSE, backoff_max), reason: String::new(), first: true }
     }
 
     /// The tables are read, again or still.
-    pub(super) fn good(&mut self, context: &Context) {
+    pub(crate) fn good(&mut self, context: &ReaderContext) {
         self.backoff.reset();
         if !self.reason.is_empty() || self.first {
             tracing::info!(server = context.target.place(), "the tables have been read");
@@ -36,7 +36,7 @@ impl Health {
     }
 
     /// A problem that the reader works on.
-    pub(super) fn bad(&mut self, context: &Context, reason: String) {
+    pub(crate) fn bad(&mut self, context: &ReaderContext, reason: String) {
         if self.reason != reason {
             tracing::warn!(source = NAME, reason, "tables cannot be followed, trying again");
             self.reason.clone_from(&reason);
@@ -44,8 +44,8 @@ impl Health {
         context.status.state(0, State::Retrying(reason));
     }
 
-    /// A person must decide how to go on.
-    pub(super) fn stopped(&mut self, context: &Context, reason: String) {
+    /// A person must decide how to continue.
+    pub(crate) fn stopped(&mut self, context: &ReaderContext, reason: String) {
         if self.reason != reason {
             tracing::error!(source = NAME, reason, "the tables are not read");
             self.reason.clone_from(&reason);
@@ -54,7 +54,7 @@ impl Health {
     }
 
     /// The pause before the next attempt.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         self.backoff.pause()
     }
 }

@@ -1,15 +1,16 @@
-//! A look at server and tables, as the source would look, for whoever sets it up.
+//! Inspects server and tables as the source would, for `vitrine check`.
 
 use postgres::GenericClient;
 use thiserror::Error;
 
-use super::connection::{Connection, Target};
-use super::diagnostic::Diagnostic;
-use super::layout;
-use super::names::Tables;
-use super::schema_check::{self, SchemaCheck};
-use super::slot::{self, Slot};
-use super::{Settings, trial};
+use crate::postgres::Settings;
+use crate::postgres::diagnostic::Diagnostic;
+use crate::postgres::follow::replication_check;
+use crate::postgres::follow::slot::{self, Slot};
+use crate::postgres::names::Tables;
+use crate::postgres::schema::layout;
+use crate::postgres::schema::schema_check::{self, SchemaCheck};
+use crate::postgres::session::connection::{Connection, Target};
 use crate::side_thread::StopSignal;
 
 /// Looks at the tables as the source would, and reads no rows. Nothing found: they can be read.
@@ -29,9 +30,9 @@ pub fn time_zone(client: &mut impl GenericClient, tables: &Tables) -> Result<Opt
     Ok(layout::found(client, tables)?.0.zone)
 }
 
-/// Whether the server's log can be followed, and what will be done to follow it.
+/// Whether the server's log can be followed, and the statements that will be run for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct ReplicationReport {
     /// What keeps the log from being followed.
     pub obstacles: Vec<Diagnostic>,
     /// The SQL that will be run on the database first; none if nothing is missing.
@@ -48,7 +49,7 @@ pub struct Look {
 pub struct NoSession(String);
 
 /// Opens a replication session as the source would, and ends it again; looks whether a slot is free. Nothing is left behind.
-/// For a server that [`look`] finds no obstacle with, connected to by `connection`.
+/// For a server that [`inspect_replication`] finds no obstacle with, connected to by `connection`.
 ///
 /// # Errors
 /// When the server cannot be reached for it, or is silent.
@@ -57,17 +58,21 @@ pub fn try_session(
     target: &Target,
     settings: &Settings,
 ) -> Result<Vec<Diagnostic>, NoSession> {
-    trial::obstacles(connection, target, settings, &StopSignal::default()).map_err(|error| NoSession(error.to_string()))
+    replication_check::obstacles(connection, target, settings, &StopSignal::default())
+        .map_err(|error| NoSession(error.to_string()))
 }
 
 /// Looks at server, tables, publication and slot as the source would, and changes nothing. For tables that can be read.
 ///
 /// # Errors
 /// When the server does not answer the question.
-pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look, postgres::Error> {
-    let survey = SchemaCheck::read(client, &settings.tables)?;
+pub fn inspect_replication(
+    client: &mut impl GenericClient,
+    settings: &Settings,
+) -> Result<ReplicationReport, postgres::Error> {
+    let check = SchemaCheck::read(client, &settings.tables)?;
     let mut obstacles = schema_check::server(client, settings)?;
-    obstacles.extend(survey.all());
+    obstacles.extend(check.all());
     let slot = slot::look(client, &settings.slot)?;
     let is_followed = matches!(slot, Slot::Busy(_));
     let slot = match slot {
@@ -81,9 +86,9 @@ pub fn look(client: &mut impl GenericClient, settings: &Settings) -> Result<Look
             problem
         }
     };
-    let publication = if obstacles.is_empty() { survey.needed(client, settings)? } else { None };
+    let publication = if obstacles.is_empty() { check.needed(client, settings)? } else { None };
     if publication.is_some() {
-        obstacles.extend(survey.refused(client, settings)?);
+        obstacles.extend(check.refused(client, settings)?);
     }
-    Ok(Look { obstacles, publication, slot, is_followed })
+    Ok(ReplicationReport { obstacles, publication, slot, is_followed })
 }

@@ -1,11 +1,22 @@
 //! Names of tables and columns, as the shop has them.
 
+use settings::Kind;
 use thiserror::Error;
 
-use super::settings::{COLUMN, TABLE};
+/// The longest name in PostgreSQL, in bytes; it silently truncates longer ones.
+pub(crate) const NAME_BYTES_MAX: usize = 63;
 
-/// The longest name PostgreSQL has, in bytes; it would cut a longer one without a word.
-const NAME_BYTES_MAX: usize = 63;
+pub(crate) const TABLE: Kind = Kind::Text {
+    allowed: "a table's name, with or without its schema, such as orders or shop.orders",
+    takes: |text| match text.split_once('.') {
+        Some((schema, table)) => is_identifier(schema) && is_identifier(table),
+        None => is_identifier(text),
+    },
+};
+pub(crate) const COLUMN: Kind = Kind::Text {
+    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit",
+    takes: is_identifier,
+};
 
 /// The tables that are read. Names are taken exactly, upper and lower case too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +58,7 @@ pub struct Orders {
     pub status: Option<Status>,
 }
 
-/// The column that says whether an order counts, and the values with which it does.
+/// The column with the status of an order, and the values of orders that count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Name of the column. It may be of any type that ids may be of; its values are compared as text.
@@ -58,7 +69,7 @@ pub struct Status {
 
 impl Status {
     /// Whether an order with this value counts.
-    pub(super) fn counts(&self, value: Option<&str>) -> bool {
+    pub(crate) fn counts(&self, value: Option<&str>) -> bool {
         value.is_some_and(|value| self.counting.iter().any(|counting| counting == value))
     }
 }
@@ -78,7 +89,7 @@ settings::section! {
 /// Where an order's time comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderTime {
-    /// A column of the orders: a timestamp, a date, or a number of seconds or milliseconds since the epoch (told apart
+    /// A column of the orders: a timestamp, a date, or a whole number of seconds or milliseconds since the epoch (told apart
     /// by size). Timestamps without a zone, and dates, are taken to be in [`Orders::time_zone`].
     Column(String),
     /// The service time at which this source read the order first. The whole table is read at every refresh, and every
@@ -89,21 +100,21 @@ pub enum OrderTime {
 
 /// One of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Which {
+pub(crate) enum SourceTable {
     Products,
     Orders,
     OrderItems,
 }
 
-impl Which {
-    pub(super) const ALL: [Which; 3] = [Which::Products, Which::Orders, Which::OrderItems];
+impl SourceTable {
+    pub(crate) const ALL: [SourceTable; 3] = [SourceTable::Products, SourceTable::Orders, SourceTable::OrderItems];
 
     /// The settings' section, below `postgres.tables`.
-    pub(super) fn section(self) -> &'static str {
+    pub(crate) fn section(self) -> &'static str {
         match self {
-            Which::Products => "products",
-            Which::Orders => "orders",
-            Which::OrderItems => "order_items",
+            SourceTable::Products => "products",
+            SourceTable::Orders => "orders",
+            SourceTable::OrderItems => "order_items",
         }
     }
 }
@@ -120,19 +131,19 @@ pub struct BadName {
 
 impl Tables {
     /// The table's name.
-    pub(super) fn name(&self, which: Which) -> &str {
+    pub(crate) fn name(&self, which: SourceTable) -> &str {
         match which {
-            Which::Products => &self.products.name,
-            Which::Orders => &self.orders.name,
-            Which::OrderItems => &self.order_items.name,
+            SourceTable::Products => &self.products.name,
+            SourceTable::Orders => &self.orders.name,
+            SourceTable::OrderItems => &self.order_items.name,
         }
     }
 
     /// The columns of the table that are read.
-    pub(super) fn columns(&self, which: Which) -> Vec<&str> {
+    pub(crate) fn columns(&self, which: SourceTable) -> Vec<&str> {
         match which {
-            Which::Products => vec![&self.products.product_id, &self.products.category_id],
-            Which::Orders => {
+            SourceTable::Products => vec![&self.products.product_id, &self.products.category_id],
+            SourceTable::Orders => {
                 let time = match &self.orders.time {
                     OrderTime::Column(column) => Some(column.as_str()),
                     OrderTime::FirstSeen => None,
@@ -140,18 +151,18 @@ impl Tables {
                 let status = self.orders.status.as_ref().map(|status| status.column.as_str());
                 [&*self.orders.order_id, &*self.orders.user_id].into_iter().chain(time).chain(status).collect()
             }
-            Which::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
+            SourceTable::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
         }
     }
 
     /// Where the status is among the columns of the orders that are read.
-    pub(super) fn status_at(&self) -> Option<usize> {
-        let columns = self.columns(Which::Orders).len();
+    pub(crate) fn status_at(&self) -> Option<usize> {
+        let columns = self.columns(SourceTable::Orders).len();
         self.orders.status.as_ref().map(|_| columns - 1)
     }
 
     /// Whether these names can be names at all.
-    pub(super) fn check(&self) -> Result<(), BadName> {
+    pub(crate) fn check(&self) -> Result<(), BadName> {
         let Tables { products, orders, order_items } = self;
         for table in [&products.name, &orders.name, &order_items.name] {
             let parts: Vec<&str> = table.split('.').collect();
@@ -181,7 +192,7 @@ impl Tables {
 }
 
 /// Whether a slot, or a publication, can have this name: such names need no quotes anywhere.
-pub(super) fn check_slot(name: &str) -> Result<(), BadName> {
+pub(crate) fn check_slot(name: &str) -> Result<(), BadName> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if is_name(name) && name.bytes().all(allowed) {
         return Ok(());
@@ -193,13 +204,20 @@ fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains('\0')
 }
 
+/// Identifiers are quoted wherever they enter SQL; this keeps quotes and blanks out of them as well.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && !text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        && text.chars().all(|letter| letter.is_alphanumeric() || "_-$".contains(letter))
+}
+
 /// A column as SQL takes it exactly.
-pub(super) fn column(name: &str) -> String {
+pub(crate) fn column(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A table as SQL takes it exactly, each part of `schema.table` on its own.
-pub(super) fn table(name: &str) -> String {
+pub(crate) fn table(name: &str) -> String {
     name.split('.').map(column).collect::<Vec<_>>().join(".")
 }
 

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::connection::{Connection, words};
-use super::context::{CHECK_AGAIN, Context};
-use super::diagnostic::Diagnostic;
-use super::error::Error;
-use super::health::Health;
-use super::log::LogReader;
-use super::polling_reader::PollingReader;
-use super::release_table::release_table;
-use super::schema_check::{self, SchemaCheck};
-use super::slot::{self, Slot};
-use super::trial;
-use super::{Mode, NAME, Resumed};
+use crate::postgres::context::{CHECK_AGAIN, ReaderContext};
+use crate::postgres::diagnostic::Diagnostic;
+use crate::postgres::follow::LogReader;
+use crate::postgres::follow::replication_check;
+use crate::postgres::follow::slot::{self, Slot};
+use crate::postgres::health::HealthLog;
+use crate::postgres::poll::PollingReader;
+use crate::postgres::schema::release_table::release_table;
+use crate::postgres::schema::schema_check::{self, SchemaCheck};
+use crate::postgres::session::connection::Connection;
+use crate::postgres::session::error::Error;
+use crate::postgres::session::error_text::error_text;
+use crate::postgres::{Mode, NAME, Resumed};
 use crate::side_thread::Stop;
 
 /// How changes are found.
@@ -23,13 +24,13 @@ enum Work {
     Log(Box<LogReader>),
 }
 
-/// Reads until told to stop.
-pub(super) fn run(context: &Context, resumed: Option<Resumed>, stop: &Stop) {
-    let mut health = Health::new(context.settings.backoff_max);
+/// Reads until the stop signal.
+pub(crate) fn run(context: &ReaderContext, resumed: Option<Resumed>, stop: &Stop) {
+    let mut health = HealthLog::new(context.settings.backoff_max);
     let mut work = Work::Undecided(resumed);
     loop {
         let done = turn(context, &mut work, &mut health, stop);
-        context.pulse.rest();
+        context.liveness.rest();
         // A failure after the stop signal was caused by it.
         if stop.check().is_err() {
             return;
@@ -46,10 +47,10 @@ pub(super) fn run(context: &Context, resumed: Option<Resumed>, stop: &Stop) {
 }
 
 /// Reports a failure; returns the pause before the next attempt.
-fn failed(context: &Context, health: &mut Health, error: &Error) -> Duration {
+fn failed(context: &ReaderContext, health: &mut HealthLog, error: &Error) -> Duration {
     // Time goes on, for the other sources too, unless it is not known yet how far it had come.
     let lasts = matches!(error, Error::OtherServer(_) | Error::Layout(_));
-    context.flow.lose(lasts);
+    context.progress.lose(lasts);
     if lasts {
         context.status.pass_over();
     }
@@ -71,7 +72,7 @@ fn failed(context: &Context, health: &mut Health, error: &Error) -> Duration {
     }
 }
 
-fn turn(context: &Context, work: &mut Work, health: &mut Health, stop: &Stop) -> Result<(), Error> {
+fn turn(context: &ReaderContext, work: &mut Work, health: &mut HealthLog, stop: &Stop) -> Result<(), Error> {
     match work {
         Work::Undecided(resumed) => {
             *work = match decide(context, stop)? {
@@ -93,12 +94,12 @@ fn turn(context: &Context, work: &mut Work, health: &mut Health, stop: &Stop) ->
 }
 
 /// Follows the log where the settings ask for it, or where it can be followed.
-fn decide(context: &Context, stop: &Stop) -> Result<Mode, Error> {
+fn decide(context: &ReaderContext, stop: &Stop) -> Result<Mode, Error> {
     let settings = &context.settings;
     if settings.mode != Mode::Auto {
         return Ok(settings.mode);
     }
-    context.pulse.ask();
+    context.liveness.ask();
     let mut client = context.target.connect_unless(&stop.signal())?;
     let slot = slot::look(&mut *client, &settings.slot)?;
     let mut obstacles = obstacles(context, &mut client, &slot, stop)?;
@@ -118,24 +119,29 @@ fn decide(context: &Context, stop: &Stop) -> Result<Mode, Error> {
 }
 
 /// What keeps the log from being followed. Changes nothing on the server.
-fn obstacles(context: &Context, client: &mut Connection, slot: &Slot, stop: &Stop) -> Result<Vec<Diagnostic>, Error> {
+fn obstacles(
+    context: &ReaderContext,
+    client: &mut Connection,
+    slot: &Slot,
+    stop: &Stop,
+) -> Result<Vec<Diagnostic>, Error> {
     let settings = &context.settings;
-    let survey = SchemaCheck::read(&mut **client, &settings.tables)?;
-    if !survey.readable {
-        return Err(Error::Layout(survey.all()));
+    let check = SchemaCheck::read(&mut **client, &settings.tables)?;
+    if !check.readable {
+        return Err(Error::Layout(check.all()));
     }
     let mut obstacles = schema_check::server(&mut **client, settings)?;
-    obstacles.extend(survey.all());
+    obstacles.extend(check.all());
     match slot {
         Slot::Refused(finding) => obstacles.push(finding.clone()),
         Slot::Busy(finding) => return Err(Error::Busy(finding.clone())),
         Slot::Missing | Slot::Lost | Slot::At(_) => {}
     }
     if obstacles.is_empty() {
-        obstacles.extend(survey.refused(&mut **client, settings)?);
+        obstacles.extend(check.refused(&mut **client, settings)?);
     }
     if obstacles.is_empty() {
-        obstacles = trial::obstacles(client, &context.target, settings, &stop.signal())?;
+        obstacles = replication_check::obstacles(client, &context.target, settings, &stop.signal())?;
     }
     Ok(obstacles)
 }
@@ -148,7 +154,7 @@ fn abandon(client: &mut Connection, name: &str, slot: &Slot) {
     match slot::remove(&mut **client, name) {
         Ok(()) => tracing::info!(source = NAME, slot = name, "the replication slot was removed: it is of no use now"),
         Err(error) => {
-            let reason = words(&error);
+            let reason = error_text(&error);
             let mend = format!("SELECT pg_drop_replication_slot('{name}');");
             tracing::warn!(
                 source = NAME,

@@ -6,8 +6,13 @@ use dataflow::rules::Rules;
 use dataflow::time::Millis;
 use settings::{FromValue, Kind, Secret, Setting, Value, seconds, whole};
 
-use super::table_cache::Span;
-use super::{Acknowledge, Adopt, OrderItems, OrderTime, Orders, Products, Status, Tables, Target};
+use crate::postgres::Acknowledge;
+use crate::postgres::adopt::Adopt;
+use crate::postgres::names::{
+    COLUMN, NAME_BYTES_MAX, OrderItems, OrderTime, Orders, Products, Status, TABLE, Tables, is_identifier,
+};
+use crate::postgres::rows::order_window::OrderWindow;
+use crate::postgres::session::connection::{BadUrl, Target};
 
 /// The word that stands for "the time a row was first read" instead of a column.
 const FIRST_SEEN: &str = "first_seen";
@@ -15,25 +20,11 @@ const FIRST_SEEN: &str = "first_seen";
 /// The word that stands for the server's own zone instead of a zone's name.
 const SERVER_ZONE: &str = "server";
 
-/// Longest identifier PostgreSQL keeps.
-const IDENTIFIER_BYTES_MAX: usize = 63;
-
 const URL: Kind = Kind::Text {
     allowed: "a connection string such as postgresql://user@host:5432/database",
     takes: |text| !text.is_empty() && Target::of(text).is_ok(),
 };
 const ZONE: Kind = Kind::Text { allowed: "a text that is not empty", takes: |text| !text.trim().is_empty() };
-pub(super) const TABLE: Kind = Kind::Text {
-    allowed: "a table's name, with or without its schema, such as orders or shop.orders",
-    takes: |text| match text.split_once('.') {
-        Some((schema, table)) => is_identifier(schema) && is_identifier(table),
-        None => is_identifier(text),
-    },
-};
-pub(super) const COLUMN: Kind = Kind::Text {
-    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit",
-    takes: is_identifier,
-};
 const COLUMN_OR_NONE: Kind = Kind::Text {
     allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit, or \"\" for none",
     takes: |text| text.is_empty() || is_identifier(text),
@@ -87,7 +78,7 @@ settings::section! {
         /// limits of its own: see docs/postgresql.md.
         answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
         /// Column of the orders with the time of the purchase. "first_seen" uses the time at which Vitrine first read
-        /// the order. This time exists in memory and checkpoints only: orders stay there as long as they are in the
+        /// the order. This time exists in cache and checkpoints only: orders stay there as long as they are in the
         /// table, and without a checkpoint all orders are new after a restart.
         order_time: OrderTime = "created_at", "column", COLUMN;
         /// Time zone of order times that are stored without one, as `timestamp` or `date` (midnight): a name in the
@@ -201,7 +192,7 @@ pub struct Settings {
     pub answer_max: Duration,
     /// The longest time one statement that reads a table may take; the server ends it.
     pub statement_timeout: Duration,
-    /// After this long without a sign of the server the state says so.
+    /// After this long a silence of the server, the state reports it.
     pub silence_max: Duration,
     /// The longest pause between two attempts to connect.
     pub backoff_max: Duration,
@@ -238,26 +229,24 @@ impl Settings {
         Settings::new(&postgres, Rules::default().window_ms)
     }
 
+    /// Where the database is.
+    pub(crate) fn target(&self) -> Result<Target, BadUrl> {
+        Ok(Target::of(self.url.expose())?.within(self.connect_timeout, self.answer_max))
+    }
+
     /// Which times count at `now`.
-    pub(super) fn span(&self, now: Millis) -> Span {
-        Span { now, window_ms: self.window_ms }
+    pub(crate) fn span(&self, now: Millis) -> OrderWindow {
+        OrderWindow { now, window_ms: self.window_ms }
     }
 }
 
 fn is_slot(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=IDENTIFIER_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn is_system(text: &str) -> bool {
     text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok())
-}
-
-/// Identifiers are quoted wherever they enter SQL; this keeps quotes and blanks out of them as well.
-fn is_identifier(text: &str) -> bool {
-    (1..=IDENTIFIER_BYTES_MAX).contains(&text.len())
-        && !text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
-        && text.chars().all(|letter| letter.is_alphanumeric() || "_-$".contains(letter))
 }
 
 #[cfg(test)]

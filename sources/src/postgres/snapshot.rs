@@ -1,50 +1,53 @@
 //! One reading of all three tables, in one transaction: what differs from the reading before is the change. A reading that
 //! fails changes nothing.
 
+pub(crate) mod queries;
+pub mod range;
+pub(crate) mod read_plan;
+pub(crate) mod unreadable_rows;
+
 use dataflow::dictionary::Dictionary;
 use dataflow::time::Millis;
 use postgres::Client;
 
-use super::damage::Damage;
-use super::error::Error;
-use super::opening::{Opened, Opening};
-use super::table::Scan;
-use super::table_cache::{Change, TableCache};
+use self::read_plan::{OpenRead, ReadPlan, TableReadState};
+use self::unreadable_rows::UnreadableRows;
+use crate::postgres::rows::table_cache::{ChangeSet, TableCache};
+use crate::postgres::rows::table_scan::TableScan;
+use crate::postgres::session::error::Error;
 
 /// Reads the tables as of `now` into the cache.
-pub(super) fn read(
+pub(crate) fn read(
     cache: &mut TableCache,
+    state: &mut TableReadState,
     client: &mut Client,
-    plan: &Opening<'_>,
+    plan: &ReadPlan<'_>,
     dictionary: &Dictionary,
     now: Millis,
-    scan: &Scan<'_>,
-) -> Result<Change, Error> {
-    let (mut zones, mut damage) = (std::mem::take(&mut cache.zones), std::mem::take(&mut cache.damage));
-    let read = plan.attempts(client, &mut zones, &mut damage, scan, |opened, damage| {
-        read_once(cache, plan, opened, damage, dictionary, now, scan)
-    });
-    (cache.zones, cache.damage) = (zones, damage);
-    read
+    scan: &TableScan<'_>,
+) -> Result<ChangeSet, Error> {
+    plan.attempts(client, state, scan, |opened, unreadable| {
+        read_once(cache, plan, opened, unreadable, dictionary, now, scan)
+    })
 }
 
 fn read_once(
     cache: &mut TableCache,
-    plan: &Opening<'_>,
-    mut opened: Opened<'_>,
-    damage: &mut Damage,
+    plan: &ReadPlan<'_>,
+    mut opened: OpenRead<'_>,
+    unreadable: &mut UnreadableRows,
     dictionary: &Dictionary,
     now: Millis,
-    scan: &Scan<'_>,
-) -> Result<Change, Error> {
+    scan: &TableScan<'_>,
+) -> Result<ChangeSet, Error> {
     let (tables, span) = (&plan.settings.tables, plan.settings.span(now));
-    let (mut reading, refusals, unmatched) = cache.begin(tables, &opened.layout, plan.without, span);
-    plan.read_tables(&mut opened, damage, dictionary, refusals, scan, &mut reading)?;
+    let (mut reading, refusals, orphan_lines) = cache.begin(tables, &opened.layout, plan.without, span);
+    plan.read_tables(&mut opened, unreadable, dictionary, refusals, scan, &mut reading)?;
     let read = reading.finish();
-    let Opened { mut transaction, layout, spelling } = opened;
-    // The log tells of every line; a reading of its own has left out the lines that have no order.
+    let OpenRead { mut transaction, layout, format } = opened;
+    // A reading for the log has all lines; polling has left out those without an order.
     if layout.time.is_some() && plan.key.is_none() {
-        unmatched.ask(&mut transaction, &plan.queries(&layout, &spelling).lines_without_order())?;
+        orphan_lines.ask(&mut transaction, &plan.queries(&layout, &format).lines_without_order())?;
     }
     transaction.commit()?;
     Ok(cache.take(read, scan.status))

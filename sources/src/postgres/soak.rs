@@ -16,8 +16,9 @@ use dataflow::tables::{LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
-use super::edit::Edit;
-use super::table_cache::{Change, Span, TableCache};
+use crate::postgres::rows::order_window::OrderWindow;
+use crate::postgres::rows::row_edit::RowEdit;
+use crate::postgres::rows::table_cache::{ChangeSet, TableCache};
 
 const HOUR_MS: u64 = 3_600_000;
 const START: Time = 20_000 * DAY_MS;
@@ -51,7 +52,7 @@ struct Held {
 
 /// A shop whose tables only grow and whose old rows are changed and deleted all the time, an hour at a time.
 struct Shop {
-    memory: TableCache,
+    cache: TableCache,
     dictionary: Arc<Dictionary>,
     clock: Arc<Simulated>,
     /// Hours that may be simulated so far, and those that have been.
@@ -76,33 +77,33 @@ impl Shop {
         OrderRow::counting(self.dictionary.order(&number.to_string()), user, created_at)
     }
 
-    fn hour(&mut self, hour: u64) -> Change {
+    fn hour(&mut self, hour: u64) -> ChangeSet {
         let now = START + hour * HOUR_MS;
-        let span = Span { now, window_ms: Rules::default().window_ms };
-        let mut change = Change::default();
+        let span = OrderWindow { now, window_ms: Rules::default().window_ms };
+        let mut change = ChangeSet::default();
         let mut edits = Vec::new();
         for number in hour * ORDERS_AN_HOUR..(hour + 1) * ORDERS_AN_HOUR {
-            edits.push(Edit::Order(self.order(number, now)));
-            edits.extend((0..LINES_AN_ORDER).map(|line| Edit::Line(self.line(number, line))));
+            edits.push(RowEdit::Order(self.order(number, now)));
+            edits.extend((0..LINES_AN_ORDER).map(|line| RowEdit::Line(self.line(number, line))));
         }
         // Orders of 45 days ago are changed with their lines, those of 50 days ago deleted: all have left the window.
         for (days, gone) in [(45, false), (50, true)] {
             let Some(then) = hour.checked_sub(days * 24) else { continue };
             let number = then * ORDERS_AN_HOUR;
             if gone {
-                edits.push(Edit::LineGone(self.line(number, 0).row));
-                edits.push(Edit::OrderGone(self.order(number, 0).order));
+                edits.push(RowEdit::LineDeleted(self.line(number, 0).row));
+                edits.push(RowEdit::OrderDeleted(self.order(number, 0).order));
             } else {
-                edits.push(Edit::Order(self.order(number, START + then * HOUR_MS)));
+                edits.push(RowEdit::Order(self.order(number, START + then * HOUR_MS)));
                 for number in number..number + ORDERS_AN_HOUR {
                     let lines = (0..LINES_AN_ORDER).map(|line| self.line(number, line));
-                    edits.extend(lines.map(|line| Edit::LineChanged { from: line.row, line }));
+                    edits.extend(lines.map(|line| RowEdit::LineUpdated { from: line.row, line }));
                 }
             }
         }
-        self.memory.transact(edits, span, &mut change);
-        self.memory.sweep(span, &mut change);
-        *self.held.lock().unwrap() = Held { orders: self.memory.orders.len(), lines: self.memory.lines.len() };
+        self.cache.transact(edits, span, &mut change);
+        self.cache.sweep(span, &mut change);
+        *self.held.lock().unwrap() = Held { orders: self.cache.orders.len(), lines: self.cache.lines.len() };
         change
     }
 }
@@ -137,7 +138,7 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         Arc::new(move |worker: WorkerContext| {
             let (clock, until, hours, held) = (clock.clone(), until.clone(), hours.clone(), held.clone());
             let shop = || Shop {
-                memory: TableCache::of_log(None),
+                cache: TableCache::of_log(None),
                 dictionary: worker.dictionary.clone(),
                 clock,
                 until,

@@ -10,7 +10,7 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock as _;
 use events::DeadLetter;
 use harness::postgres::{connect, execute};
-use sources::postgres::{Settings, range};
+use sources::postgres::{Settings, Tables, inspect, range};
 use sources::replay::{LetterHandler, ReplayBounds};
 
 use crate::mirror;
@@ -196,31 +196,40 @@ fn a_character_without_an_equivalent_refuses_its_row_alone() {
 
 #[test]
 fn numbers_beyond_all_bounds_are_no_fault_of_the_table() {
-    for kind in ["float8", "numeric"] {
-        let url = database_of(&format!("bad_numbers_{kind}"), &TABLES.replace("timestamptz", kind));
-        let insert = |from: usize| {
-            let now = "extract(epoch FROM now())";
-            for (at, time) in
-                ["1e300", "'NaN'", "'Infinity'", "'-Infinity'", "-1e300", "1e-300", now].into_iter().enumerate()
-            {
-                let order = from + at;
-                execute(
-                    &url,
-                    &format!(
-                        "INSERT INTO orders VALUES ('{order}', '{order}', {time}); INSERT INTO order_items VALUES ('{order}', 'lamp')"
-                    ),
-                );
-            }
-        };
-        insert(0);
-        let shops = both(&url);
-        shops.iter().for_each(|shop| {
-            shop.expect(None, &[("lamp", 1)]);
-            shop.live();
-        });
-        insert(10);
-        shops.iter().for_each(|shop| shop.expect(None, &[("lamp", 2)]));
-        assert_eq!(replayed(mirror::settings(&url)).1, Vec::<&str>::new());
+    let url = database_of("bad_numbers", &TABLES.replace("timestamptz", "bigint"));
+    let insert = |from: usize| {
+        let now = "extract(epoch FROM now())";
+        for (at, time) in ["9223372036854775807", "-9223372036854775808", "-1", "0", now].into_iter().enumerate() {
+            let order = from + at;
+            execute(
+                &url,
+                &format!(
+                    "INSERT INTO orders VALUES ('{order}', '{order}', {time}); INSERT INTO order_items VALUES ('{order}', 'lamp')"
+                ),
+            );
+        }
+    };
+    insert(0);
+    let shops = both(&url);
+    shops.iter().for_each(|shop| {
+        shop.expect(None, &[("lamp", 1)]);
+        shop.live();
+    });
+    insert(10);
+    shops.iter().for_each(|shop| shop.expect(None, &[("lamp", 2)]));
+    assert_eq!(replayed(mirror::settings(&url)).1, Vec::<&str>::new());
+}
+
+#[test]
+fn a_time_that_is_no_whole_number_is_refused_with_the_type_that_is_read() {
+    for kind in ["float8", "float4", "numeric"] {
+        let url = database_of(&format!("bad_time_{kind}"), &TABLES.replace("timestamptz", kind));
+        let found = inspect(&mut connect(&url), &Tables::default()).unwrap();
+        assert!(found[0].problem.ends_with("which is no time"), "{found:?}");
+        let mend = found[0].mend.split(" or ").next().unwrap();
+        assert_eq!(mend, "ALTER TABLE \"orders\" ALTER COLUMN \"created_at\" TYPE bigint;");
+        execute(&url, mend);
+        assert!(inspect(&mut connect(&url), &Tables::default()).unwrap().is_empty());
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use dataflow::source_status::State;
 use dataflow::time::Diff;
 use harness::postgres::{connect, execute};
-use sources::postgres::{Acknowledge, Mode, Settings, look};
+use sources::postgres::{Acknowledge, Mode, Settings, inspect_replication};
 
 use crate::mirror::{Mirror, ROWS, TABLES, confirmed, database, end, hears, settings};
 use crate::running::SOON;
@@ -354,7 +354,7 @@ fn the_mode_follows_the_tables_where_it_may() {
 fn a_look_says_what_will_be_done_and_does_nothing() {
     let url = database("log_look", TABLES);
     let mut client = connect(&url);
-    let found = look(&mut client, &settings(&url)).unwrap();
+    let found = inspect_replication(&mut client, &settings(&url)).unwrap();
     assert_eq!(found.obstacles, []);
     let sql = found.publication.expect("it is to be made");
     assert!(
@@ -363,18 +363,18 @@ fn a_look_says_what_will_be_done_and_does_nothing() {
     );
     assert!(found.slot.contains("made at the start"));
     client.batch_execute(&sql).unwrap();
-    assert_eq!(look(&mut client, &settings(&url)).unwrap().publication, None);
+    assert_eq!(inspect_replication(&mut client, &settings(&url)).unwrap().publication, None);
     client
         .batch_execute(
             "ALTER PUBLICATION vitrine DROP TABLE orders; ALTER PUBLICATION vitrine SET (publish = 'insert')",
         )
         .unwrap();
-    let sql = look(&mut client, &settings(&url)).unwrap().publication.expect("it is to be mended");
+    let sql = inspect_replication(&mut client, &settings(&url)).unwrap().publication.expect("it is to be mended");
     client.batch_execute(&sql).unwrap();
-    assert_eq!(look(&mut client, &settings(&url)).unwrap().publication, None);
+    assert_eq!(inspect_replication(&mut client, &settings(&url)).unwrap().publication, None);
     client.batch_execute("CREATE ROLE log_looker LOGIN; GRANT SELECT ON products, orders, order_items TO log_looker; DROP PUBLICATION vitrine").unwrap();
     let url = url.replace("postgres@", "log_looker@");
-    let found = look(&mut connect(&url), &settings(&url)).unwrap();
+    let found = inspect_replication(&mut connect(&url), &settings(&url)).unwrap();
     let text: Vec<String> = found.obstacles.iter().map(ToString::to_string).collect();
     assert!(text[0].contains("ALTER ROLE log_looker REPLICATION"), "{text:?}");
 }

@@ -4,7 +4,7 @@
 use dataflow::source_status::State;
 use harness::postgres::{connect, execute};
 use postgres::Client;
-use sources::postgres::look;
+use sources::postgres::inspect_replication;
 
 use crate::log_faults::{connect_through, cut_off};
 use crate::mirror::{Mirror, ROWS, TABLES, database, settings};
@@ -33,7 +33,7 @@ fn a_deferrable_key_is_refused_and_hinders_nobody() {
     execute(&url, "CREATE PUBLICATION vitrine FOR TABLE order_items (order_id, product_id)");
     let change = "UPDATE order_items SET quantity = 1";
     assert!(connect(&url).batch_execute(change).is_err());
-    let found = look(&mut connect(&url), &settings(&url)).unwrap().obstacles;
+    let found = inspect_replication(&mut connect(&url), &settings(&url)).unwrap().obstacles;
     assert!(found[0].problem.contains("the primary key of table order_items is deferrable"), "{found:?}");
     let mirror = Mirror::open(&url);
     mirror.complains(&[

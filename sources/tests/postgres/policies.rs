@@ -7,7 +7,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::source_status::SourceRegistry;
 use harness::postgres::{connect, execute};
-use sources::postgres::{Mode, inspect, look, range};
+use sources::postgres::{Mode, inspect, inspect_replication, range};
 use sources::replay::{LetterHandler, ReplayBounds};
 
 use crate::mirror::{self, Mirror, ROWS, TABLES};
@@ -43,7 +43,7 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
     let said = checked(&reading);
     assert!(said.contains("row-level security of orders may hide rows of table orders from policies_reader"), "{said}");
     assert!(said.contains("ALTER ROLE policies_reader BYPASSRLS;"), "{said}");
-    let found = look(&mut connect(&reading), &mirror::settings(&reading)).unwrap().obstacles;
+    let found = inspect_replication(&mut connect(&reading), &mirror::settings(&reading)).unwrap().obstacles;
     assert!(found.iter().any(|found| found.problem.contains("row-level security")), "{found:?}");
     for mode in [Mode::Replication, Mode::Auto, Mode::Refresh] {
         let mirror = Mirror::with(sources::postgres::Settings { mode, ..mirror::settings(&reading) });
@@ -175,7 +175,7 @@ fn relations_whose_rows_the_log_has_under_other_names_are_read_again_instead() {
             CREATE TABLE order_items (order_id int, product_id text, PRIMARY KEY (order_id, product_id));
             INSERT INTO order_items VALUES (1, 'lamp'), (11, 'lamp')";
         let url = mirror::database(&format!("policies_relation_{n}"), &[tables, lines].concat());
-        let found = look(&mut connect(&url), &mirror::settings(&url)).unwrap().obstacles;
+        let found = inspect_replication(&mut connect(&url), &mirror::settings(&url)).unwrap().obstacles;
         assert!(found.iter().any(|found| found.problem.contains(words)), "{words}: {found:?}");
         let shop = Shop::with(sources::postgres::Settings { mode: Mode::Auto, ..mirror::settings(&url) }, 1);
         shop.live();

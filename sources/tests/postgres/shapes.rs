@@ -1,7 +1,7 @@
 //! Tables as they are found in the wild: other types, other names, no keys, no time.
 
 use harness::postgres::{connect, execute};
-use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Status, Tables, look};
+use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Status, Tables, inspect_replication};
 
 use crate::mirror::{self, Mirror};
 use crate::shop::{Shop, TABLES, database, settings};
@@ -78,8 +78,6 @@ fn times_may_be_of_several_types() {
         ("date", "(now() AT TIME ZONE 'UTC')::date", "(now() AT TIME ZONE 'UTC')::date - 31"),
         ("bigint", "extract(epoch FROM now())", "extract(epoch FROM now()) - 30 * 86400 - 1"),
         ("int", "extract(epoch FROM now())", "extract(epoch FROM now()) - 30 * 86400 - 1"),
-        ("numeric", "extract(epoch FROM now()) * 1000", "(extract(epoch FROM now()) - 30 * 86400 - 1) * 1000"),
-        ("float8", "extract(epoch FROM now())", "'-Infinity'"),
         ("timestamptz", "now()", "'-infinity'"),
     ] {
         let url = database(&format!("time_{kind}"));
@@ -165,7 +163,7 @@ fn a_generated_column_is_told_and_read_otherwise() {
     let url = mirror::database("log_generated", &tables);
     execute(&url, "INSERT INTO products (product_id, shelf) VALUES ('lamp', 'light'), ('chair', 'seat')");
     let words = "column category_id of table products is generated";
-    let found = look(&mut connect(&url), &mirror::settings(&url)).unwrap();
+    let found = inspect_replication(&mut connect(&url), &mirror::settings(&url)).unwrap();
     assert!(found.obstacles.iter().any(|finding| finding.problem.contains(words)), "{found:?}");
     let mirror = Mirror::open(&url);
     mirror.complains(&[words, "ALTER COLUMN \"category_id\" DROP EXPRESSION", "mode = \"refresh\""]);

@@ -7,7 +7,7 @@ use ::postgres::Client;
 use sources::postgres::{Connection, Diagnostic, Mode, Settings, Target};
 
 use super::Report;
-use crate::commands::database::{connect, quoted, quoted_whole, target, words};
+use crate::commands::database::{connect, error_text, quoted, quoted_whole, target};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
 
@@ -41,7 +41,7 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut Report<imp
         Ok(version) => {
             report.good(&format!("postgres: version {version} at {}/{}", client.host(), target.database()))?
         }
-        Err(error) => return report.bad(&format!("postgres: {}", words(&error)), &[]),
+        Err(error) => return report.bad(&format!("postgres: {}", error_text(&error)), &[]),
     }
     let tables = shop_tables(postgres);
     let fit = tables_exist(&mut client, &tables, report)? && tables_fit(&mut client, postgres, report)?;
@@ -71,7 +71,7 @@ fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut Report<i
         match has_key(client, name) {
             Err(error) => {
                 all = false;
-                report.bad(&format!("postgres: table {name}: {}", words(&error)), &[])?;
+                report.bad(&format!("postgres: table {name}: {}", error_text(&error)), &[])?;
             }
             Ok(None) => {
                 all = false;
@@ -104,7 +104,7 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
 fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
     let findings = match sources::postgres::inspect(client, &postgres.tables()) {
         Err(error) => {
-            report.bad(&format!("postgres: the tables cannot be looked at: {}", words(&error)), &[])?;
+            report.bad(&format!("postgres: the tables cannot be looked at: {}", error_text(&error)), &[])?;
             return Ok(false);
         }
         Ok(findings) => findings,
@@ -131,10 +131,10 @@ fn follows(
     source: &Settings,
     report: &mut Report<impl Write>,
 ) -> io::Result<()> {
-    let mut found = match sources::postgres::look(&mut **client, source) {
+    let mut found = match sources::postgres::inspect_replication(&mut **client, source) {
         Ok(found) => found,
         Err(error) => {
-            return report.bad(&format!("postgres: the server's log cannot be looked at: {}", words(&error)), &[]);
+            return report.bad(&format!("postgres: the server's log cannot be looked at: {}", error_text(&error)), &[]);
         }
     };
     // Who follows the slot now has a session, maybe the last one that there is.
@@ -174,6 +174,6 @@ fn wal_level(client: &mut Client, report: &mut Report<impl Write>) -> io::Result
              wal_level = logical; and a restart",
             row.get::<_, String>(0)
         )),
-        Err(error) => report.bad(&format!("postgres: wal_level cannot be read: {}", words(&error)), &[]),
+        Err(error) => report.bad(&format!("postgres: wal_level cannot be read: {}", error_text(&error)), &[]),
     }
 }

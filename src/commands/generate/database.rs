@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat};
 use postgres::Transaction;
 
-use crate::commands::database::{Connection, Target, connect, quoted, quoted_whole, target, words};
+use crate::commands::database::{Connection, Target, connect, error_text, quoted, quoted_whole, target};
 use crate::commands::progress;
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
@@ -40,10 +40,10 @@ pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
     count(fill_products(&mut rows, shop, &products)?, &products);
     count(fill_orders(&mut rows, shop, postgres, &orders)?, &orders);
     count(fill_items(&mut rows, shop, &items)?, &items);
-    rows.commit().map_err(|error| anyhow::anyhow!("the rows cannot be committed: {}", words(&error)))?;
+    rows.commit().map_err(|error| anyhow::anyhow!("the rows cannot be committed: {}", error_text(&error)))?;
     let mut returns = client.transaction()?;
     let returned = return_items(&mut returns, shop, &items)?;
-    returns.commit().map_err(|error| anyhow::anyhow!("the returns cannot be committed: {}", words(&error)))?;
+    returns.commit().map_err(|error| anyhow::anyhow!("the returns cannot be committed: {}", error_text(&error)))?;
     println!("table {}: {returned} rows deleted again, as returns", items.name);
     Ok(())
 }
@@ -56,7 +56,7 @@ fn connect_or_create(target: &Target) -> anyhow::Result<Connection> {
             let name = target.database();
             let create = format!("CREATE DATABASE {}", quoted_whole(name));
             maintenance.batch_execute(&create).map_err(|error| {
-                anyhow::anyhow!("database {name} is missing and cannot be created: {}", words(&error))
+                anyhow::anyhow!("database {name} is missing and cannot be created: {}", error_text(&error))
             })?;
             println!("database {name}: created");
             Ok(connect(target)?)
@@ -189,11 +189,11 @@ fn names(table: &ShopTable) -> Vec<String> {
 }
 
 fn run(rows: &mut Transaction<'_>, sql: &str) -> anyhow::Result<()> {
-    rows.batch_execute(sql).map_err(|error| anyhow::anyhow!("PostgreSQL refuses `{sql}`: {}", words(&error)))
+    rows.batch_execute(sql).map_err(|error| anyhow::anyhow!("PostgreSQL refuses `{sql}`: {}", error_text(&error)))
 }
 
 fn refused(table: &str, error: &postgres::Error) -> anyhow::Error {
-    anyhow::anyhow!("table {table} does not take the rows: {}", words(error))
+    anyhow::anyhow!("table {table} does not take the rows: {}", error_text(error))
 }
 
 /// One row of COPY's text format. Our ids and texts hold no tabs or line ends; backslashes are doubled.

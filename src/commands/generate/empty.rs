@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::commands::broker::BrokerClient;
-use crate::commands::database::{Connection, connect, quoted, target, words};
+use crate::commands::database::{Connection, connect, error_text, quoted, target};
 use crate::commands::shop_tables::shop_tables;
 use crate::config::{Config, Kafka, Postgres};
 
@@ -38,7 +38,7 @@ fn tables(postgres: &Postgres) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for table in shop_tables(postgres) {
         if has_rows(&mut client, &table.name)
-            .map_err(|error| anyhow::anyhow!("table {} cannot be read: {}", table.name, words(&error)))?
+            .map_err(|error| anyhow::anyhow!("table {} cannot be read: {}", table.name, error_text(&error)))?
         {
             found.push(format!("table {} of database {}", table.name, target.database()));
         }

@@ -1,0 +1,87 @@
+//! Checks that replication works by trying it: opens a replication session as the source would, and ends it. Makes no slot.
+
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use crate::postgres::Settings;
+use crate::postgres::diagnostic::Diagnostic;
+use crate::postgres::session::connection::{Connection, Target};
+use crate::postgres::session::error::Error;
+use crate::postgres::session::lsn::Lsn;
+use crate::postgres::session::replication::{ReplicationSession, SessionRefusal};
+use crate::side_thread::StopSignal;
+
+/// How many slots the server can have, how many it has, and whether ours is one of them.
+const SLOTS: &str = "
+    SELECT current_setting('max_replication_slots')::int, count(*)::int,
+           COALESCE(bool_or(slot_name::text = $1), false)
+    FROM pg_replication_slots";
+
+/// How many senders the server can have.
+const SENDERS: &str = "SELECT current_setting('max_wal_senders')";
+
+/// What keeps the log from being followed here. For a server, tables and a user of which nothing else does.
+pub(crate) fn obstacles(
+    client: &mut Connection,
+    target: &Target,
+    settings: &Settings,
+    stop: &StopSignal,
+) -> Result<Vec<Diagnostic>, Error> {
+    let mut findings = Vec::new();
+    findings.extend(snapshots(&mut **client, &settings.slot)?);
+    findings.extend(session(client, target, settings, stop)?);
+    Ok(findings)
+}
+
+/// Why no slot can be made, if none can.
+pub(crate) fn snapshots(client: &mut impl GenericClient, name: &str) -> Result<Option<Diagnostic>, postgres::Error> {
+    let rows = client.query_typed(SLOTS, &[(&name, Type::TEXT)])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (max, used, ours): (i32, i32, bool) = (row.get(0), row.get(1), row.get(2));
+    if ours || used < max {
+        return Ok(None);
+    }
+    Ok(Some(Diagnostic {
+        problem: format!("all replication slots of the server are in use (max_replication_slots is {max})"),
+        mend: "drop a slot that nobody needs (SELECT slot_name, active FROM pg_replication_slots; SELECT \
+               pg_drop_replication_slot('…');) or raise max_replication_slots, which needs a restart of the server, or set \
+               [postgres] mode = \"refresh\""
+            .to_owned(),
+    }))
+}
+
+fn session(
+    client: &mut Connection,
+    target: &Target,
+    settings: &Settings,
+    stop: &StopSignal,
+) -> Result<Option<Diagnostic>, Error> {
+    let who = Target::who(client)?;
+    let at = client.reached().clone();
+    let opened = ReplicationSession::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
+        session.identify(stop)?;
+        session.is_beside(client, stop)
+    });
+    opened.err().map(|error| refused(client, error)).transpose()
+}
+
+/// The problem with a replication session that was refused, and its solution; any other error unchanged.
+pub(crate) fn refused(client: &mut Connection, error: Error) -> Result<Diagnostic, Error> {
+    let refusal = SessionRefusal::of(error)?;
+    let at = client.host();
+    let refresh = "or set [postgres] mode = \"refresh\"";
+    let mend = match &refusal {
+        SessionRefusal::NoSender(_) => {
+            let max: String = client.query_typed(SENDERS, &[])?.first().map(|row| row.get(0)).unwrap_or_default();
+            format!(
+                "end a sender that nobody needs (SELECT pid, application_name FROM pg_stat_replication;) or raise \
+                 max_wal_senders ({max} now), which needs a restart of the server, {refresh}"
+            )
+        }
+        SessionRefusal::Other(_) => format!(
+            "let [postgres] url lead to one server itself, which takes this user's sessions from here (a pooler such as \
+             PgBouncer passes no replication on), {refresh}"
+        ),
+    };
+    Ok(Diagnostic { problem: format!("no replication session is taken at {at}: {refusal}"), mend })
+}

@@ -1,0 +1,371 @@
+//! Decodes a changed row into edits in keys, or a fault.
+
+use std::borrow::Cow;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::time::Millis;
+
+use crate::fault::{Fault, category_key, id};
+use crate::postgres::names::SourceTable;
+use crate::postgres::rows::pgoutput::{Tuple, TupleValue};
+use crate::postgres::rows::row_decoder::{ColumnValue, RowDecoder, UsedColumn, to_json};
+use crate::postgres::rows::row_edit::{PartialRow, RowEdit};
+
+/// A change of one row in the log.
+#[derive(Clone, Copy)]
+pub(crate) enum RowChange<'r, 't> {
+    Inserted(&'r Tuple<'t>),
+    /// First the row as it was, its key or all of it, where that was change.
+    Updated(Option<&'r Tuple<'t>>, &'r Tuple<'t>),
+    Deleted(&'r Tuple<'t>),
+}
+
+/// A row that changed, of a table whose columns are known.
+pub(crate) struct ChangedRow<'r, 't> {
+    pub(crate) decoder: &'r RowDecoder,
+    pub(crate) change: RowChange<'r, 't>,
+}
+
+impl<'r, 't> RowChange<'r, 't> {
+    /// The row as it was: its key, or all of it.
+    fn before(self) -> Option<&'r Tuple<'t>> {
+        match self {
+            RowChange::Inserted(_) => None,
+            RowChange::Updated(old, _) => old,
+            RowChange::Deleted(old) => Some(old),
+        }
+    }
+
+    /// The row as it is; none if it is gone.
+    fn now(self) -> Option<&'r Tuple<'t>> {
+        match self {
+            RowChange::Inserted(new) | RowChange::Updated(_, new) => Some(new),
+            RowChange::Deleted(_) => None,
+        }
+    }
+}
+
+impl<'r, 't> ChangedRow<'r, 't> {
+    /// Adds the edits of the row's change. A wrong row counts as deleted, and its fault is returned;
+    /// a product whose category is wrong is in none.
+    pub(crate) fn edits(&self, dictionary: &Dictionary, edits: &mut Vec<RowEdit>) -> Result<(), Fault<'r>> {
+        let (old, new) = (self.change.before(), self.change.now());
+        match self.decoder.which {
+            SourceTable::Orders => {
+                let key = |tuple| self.order(tuple, dictionary).ok().flatten();
+                let before = old.and_then(key);
+                let Some(new) = new else {
+                    edits.extend(before.map(RowEdit::OrderDeleted));
+                    return Ok(());
+                };
+                let read = self.whole_order(new, before, dictionary);
+                self.settle(read, before, key(new), RowEdit::OrderDeleted, edits)
+            }
+            SourceTable::OrderItems => {
+                let before = old.and_then(|old| self.row(old, dictionary).ok());
+                let Some(new) = new else {
+                    edits.extend(before.map(RowEdit::LineDeleted));
+                    return Ok(());
+                };
+                let read = self.whole_line(new, before, dictionary);
+                self.settle(read, before, self.row(new, dictionary).ok(), RowEdit::LineDeleted, edits)
+            }
+            SourceTable::Products => {
+                let before = old.and_then(|old| self.known_product(old, dictionary));
+                let Some(new) = new else {
+                    edits.extend(before.map(RowEdit::ProductDeleted));
+                    return Ok(());
+                };
+                let read = self.whole_product(new, before, dictionary);
+                let now = self.known_product(new, dictionary);
+                let (read, unusable) = match read {
+                    Ok((edit, unusable)) => (Ok(edit), unusable),
+                    Err(fault) => (Err(fault), None),
+                };
+                self.settle(read, before, now, RowEdit::ProductDeleted, edits)?;
+                unusable.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    /// Deletes the row under its old key, unless the key is the same, then adds the new row.
+    fn settle<K: Copy + PartialEq>(
+        &self,
+        read: Result<RowEdit, Fault<'r>>,
+        before: Option<K>,
+        now: Option<K>,
+        gone: impl Fn(K) -> RowEdit,
+        edits: &mut Vec<RowEdit>,
+    ) -> Result<(), Fault<'r>> {
+        let moved = before.filter(|before| now != Some(*before));
+        match read {
+            // The edit itself reads and removes the old row.
+            Ok(edit @ (RowEdit::PartialRow(_) | RowEdit::LineUpdated { .. })) => edits.push(edit),
+            Ok(edit) => {
+                edits.extend(moved.map(gone));
+                edits.push(edit);
+            }
+            Err(fault) => {
+                edits.extend(moved.map(&gone));
+                edits.extend(now.map(gone));
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn whole_order(
+        &self,
+        new: &Tuple<'t>,
+        before: Option<OrderKey>,
+        dictionary: &Dictionary,
+    ) -> Result<RowEdit, Fault<'r>> {
+        let order = self.order(new, dictionary)?.or(before).ok_or_else(|| self.missing(0))?;
+        let user = self.id(new, 1)?.map(|user| dictionary.user(&user));
+        let (at, counts) = (self.time(new)?, self.counts(new)?);
+        Ok(match (user, at, counts) {
+            (Some(user), Some(at), Some(counts)) => {
+                RowEdit::Order(OrderRow { order, user, placed: Placed::new(at, counts) })
+            }
+            _ => RowEdit::PartialRow(Box::new(PartialRow::Order {
+                from: before.unwrap_or(order),
+                order,
+                user,
+                at,
+                counts,
+            })),
+        })
+    }
+
+    fn whole_line(
+        &self,
+        new: &Tuple<'t>,
+        before: Option<RowKey>,
+        dictionary: &Dictionary,
+    ) -> Result<RowEdit, Fault<'r>> {
+        let row = self.row(new, dictionary)?;
+        let order = self.id(new, 0)?.map(|order| dictionary.order(&order));
+        let product = self.id(new, 1)?.map(|product| dictionary.product(&product)).transpose()?;
+        Ok(match (order, product) {
+            (Some(order), Some(product)) => {
+                let line = LineRow { order, product, row };
+                match self.change {
+                    RowChange::Inserted(_) | RowChange::Deleted(_) => RowEdit::Line(line),
+                    RowChange::Updated(..) => RowEdit::LineUpdated { from: before.unwrap_or(row), line },
+                }
+            }
+            _ => RowEdit::PartialRow(Box::new(PartialRow::Line { from: before.unwrap_or(row), row, order, product })),
+        })
+    }
+
+    /// The product, and the fault of its category: the product is then in none.
+    fn whole_product(
+        &self,
+        new: &Tuple<'t>,
+        before: Option<ProductKey>,
+        dictionary: &Dictionary,
+    ) -> Result<(RowEdit, Option<Fault<'r>>), Fault<'r>> {
+        let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
+        let product = product.or(before).ok_or_else(|| self.missing(0))?;
+        let category = match self.decoder.columns[1].read(new) {
+            Ok(ColumnValue::Null) => category_key(None, self.name(1), dictionary),
+            Ok(ColumnValue::Text(category)) => category_key(Some(&category), self.name(1), dictionary),
+            Ok(ColumnValue::Kept) => {
+                let from = before.unwrap_or(product);
+                return Ok((RowEdit::PartialRow(Box::new(PartialRow::Product { from, product })), None));
+            }
+            Err(fault) => Err(fault),
+        };
+        let edit = |category| RowEdit::Product(CatalogueRow { product, category });
+        Ok(match category {
+            Ok(category) => (edit(category), None),
+            Err(fault) => (edit(CategoryKey::NONE), Some(fault)),
+        })
+    }
+
+    /// An id; none if it is unchanged.
+    fn id(&self, tuple: &Tuple<'t>, at: usize) -> Result<Option<Cow<'t, str>>, Fault<'r>> {
+        match self.decoder.columns[at].read(tuple)? {
+            ColumnValue::Null => Err(self.missing(at)),
+            ColumnValue::Kept => Ok(None),
+            ColumnValue::Text(text) => {
+                id(Some(&text), self.name(at))?;
+                Ok(Some(text))
+            }
+        }
+    }
+
+    fn order(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<Option<OrderKey>, Fault<'r>> {
+        Ok(self.id(tuple, 0)?.map(|order| dictionary.order(&order)))
+    }
+
+    /// The product, if its id was ever read.
+    fn known_product(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Option<ProductKey> {
+        dictionary.find_product(&self.id(tuple, 0).ok().flatten()?)
+    }
+
+    /// The key of a line. What is stored apart and was not sent is in the old row.
+    fn row(&self, tuple: &Tuple<'t>, dictionary: &Dictionary) -> Result<RowKey, Fault<'r>> {
+        let value = |place: &'r UsedColumn| {
+            let mut value = place.value(tuple);
+            if let (TupleValue::Kept, Some(old)) = (value, self.change.before()) {
+                value = place.value(old);
+            }
+            match value {
+                TupleValue::Text(bytes) => Ok(bytes),
+                TupleValue::Null | TupleValue::Kept => Err(Fault::Missing { column: &place.name }),
+            }
+        };
+        let values: Vec<&[u8]> = self.decoder.key.iter().map(value).collect::<Result<_, _>>()?;
+        Ok(dictionary.row(values))
+    }
+
+    /// When the order was created; none if that is unchanged.
+    fn time(&self, tuple: &Tuple<'t>) -> Result<Option<Millis>, Fault<'r>> {
+        let Some(writing) = self.decoder.time else { return Err(self.missing(2)) };
+        match self.decoder.columns[2].read(tuple)? {
+            ColumnValue::Null => Err(self.missing(2)),
+            ColumnValue::Kept => Ok(None),
+            ColumnValue::Text(text) => {
+                let at = writing.millis(&text, &self.decoder.zone);
+                Ok(Some(at.ok_or(Fault::UnreadableTime { column: self.name(2) })?))
+            }
+        }
+    }
+
+    /// Whether the order counts; none if that is unchanged.
+    fn counts(&self, tuple: &Tuple<'t>) -> Result<Option<bool>, Fault<'r>> {
+        let Some((at, status)) = &self.decoder.status else { return Ok(Some(true)) };
+        Ok(match self.decoder.columns[*at].read(tuple)? {
+            ColumnValue::Null => Some(status.counts(None)),
+            ColumnValue::Kept => None,
+            ColumnValue::Text(text) => Some(status.counts(Some(&text))),
+        })
+    }
+
+    fn name(&self, at: usize) -> &'r str {
+        self.decoder.columns.get(at).map_or("", |place| &place.name)
+    }
+
+    fn missing(&self, at: usize) -> Fault<'r> {
+        Fault::Missing { column: self.name(at) }
+    }
+
+    /// The used values as one JSON object.
+    pub(crate) fn to_json(&self) -> String {
+        let tuple = self.change.now().or(self.change.before());
+        tuple.map(|tuple| to_json(&self.decoder.columns, tuple)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::names::Tables;
+    use crate::postgres::rows::pgoutput::{Relation, RelationColumn};
+    use crate::postgres::schema::keys::Identity;
+    use crate::postgres::schema::value_format::ValueFormat;
+    use dataflow::ids::Ids;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn decoder(which: SourceTable) -> RowDecoder {
+        let tables = Tables::default();
+        let names = tables.columns(which);
+        let key = if which == SourceTable::OrderItems { names.clone() } else { vec![names[0]] };
+        let kind = |name: &str| if name == "created_at" { 1184 } else { 25 };
+        let columns = names
+            .iter()
+            .map(|name| RelationColumn { name: name.as_bytes(), key: key.contains(name), kind: kind(name) })
+            .collect();
+        let relation = Relation { id: 1, schema: b"public", name: b"t", full: false, columns };
+        let key = key.into_iter().map(str::to_owned).collect();
+        let identity = Identity::by_key(1, key);
+        RowDecoder::new(&relation, which, &tables, &identity, &ValueFormat::default()).unwrap()
+    }
+
+    fn text(value: &str) -> TupleValue<'_> {
+        TupleValue::Text(value.as_bytes())
+    }
+
+    fn edits(
+        which: SourceTable,
+        old: Option<&[TupleValue<'_>]>,
+        new: Option<&[TupleValue<'_>]>,
+    ) -> (Vec<RowEdit>, Option<&'static str>) {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let decoder = decoder(which);
+        let (old, new) = (old.map(|row| Tuple(row.to_vec())), new.map(|row| Tuple(row.to_vec())));
+        let mut edits = Vec::new();
+        let change = match (old.as_ref(), new.as_ref()) {
+            (old, Some(new)) => RowChange::Updated(old, new),
+            (Some(old), None) => RowChange::Deleted(old),
+            (None, None) => return (edits, None),
+        };
+        let row = ChangedRow { decoder: &decoder, change };
+        let fault = row.edits(&dictionary, &mut edits).err().map(|fault| fault.reason());
+        (edits, fault)
+    }
+
+    #[test]
+    fn a_row_that_is_wrong_is_gone_under_both_its_keys() {
+        let ids = Ids::new([7; 16]);
+        let old = [text("1"), TupleValue::Null, TupleValue::Null];
+        let new = [text("2"), TupleValue::Null, text("2024-01-01 00:00:00+00")];
+        let gone = vec![RowEdit::OrderDeleted(ids.order("1")), RowEdit::OrderDeleted(ids.order("2"))];
+        assert_eq!(edits(SourceTable::Orders, Some(&old), Some(&new)), (gone, Some("missing_field")));
+    }
+
+    #[test]
+    fn a_line_that_is_changed_is_told_from_one_that_is_new() {
+        let ids = Ids::new([7; 16]);
+        let (dictionary, decoder) = (Dictionary::new(Ids::new([7; 16])), decoder(SourceTable::OrderItems));
+        let line = |order: &'static str| Tuple(vec![text(order), text("lamp")]);
+        let (old, new) = (line("1"), line("2"));
+        let row = |order: &str| ids.row([order.as_bytes(), b"lamp"]);
+        let line = LineRow { order: ids.order("2"), product: dictionary.product("lamp").unwrap(), row: row("2") };
+        for (change, edit) in [
+            (RowChange::Inserted(&new), RowEdit::Line(line)),
+            (RowChange::Updated(None, &new), RowEdit::LineUpdated { from: row("2"), line }),
+            (RowChange::Updated(Some(&old), &new), RowEdit::LineUpdated { from: row("1"), line }),
+        ] {
+            let mut edits = Vec::new();
+            ChangedRow { decoder: &decoder, change }.edits(&dictionary, &mut edits).unwrap();
+            assert_eq!(edits, [edit]);
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_is_taken_from_the_key_before() {
+        let ids = Ids::new([7; 16]);
+        let (order, from) = (ids.order("2"), ids.order("1"));
+        let old = [text("1"), TupleValue::Null, TupleValue::Null];
+        let new = [text("2"), TupleValue::Kept, text("1970-01-01 00:00:01+00")];
+        let partly = RowEdit::PartialRow(Box::new(PartialRow::Order {
+            from,
+            order,
+            user: None,
+            at: Some(1000),
+            counts: Some(true),
+        }));
+        assert_eq!(edits(SourceTable::Orders, Some(&old), Some(&new)), (vec![partly], None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_values_are_edits_or_a_fault(
+            old in proptest::option::of(vec(0..5usize, 0..4)), new in proptest::option::of(vec(0..5usize, 0..4))
+        ) {
+            let values = [TupleValue::Null, TupleValue::Kept, text("a"), text(""), TupleValue::Text(b"\xff")];
+            let row = |row: Option<Vec<usize>>| row.map(|row| row.into_iter().map(|at| values[at]).collect::<Vec<_>>());
+            let (old, new) = (row(old), row(new));
+            for which in SourceTable::ALL {
+                let (edits, fault) = edits(which, old.as_deref(), new.as_deref());
+                prop_assert!(edits.len() <= 2);
+                prop_assert!(new.is_some() || fault.is_none());
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! One change of one row, in keys. A transaction is held as such edits until it is committed.
+
+use dataflow::ids::{OrderKey, ProductKey, RowKey, UserKey};
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
+use dataflow::time::Millis;
+
+use crate::postgres::names::SourceTable;
+
+/// One change of one row, in keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RowEdit {
+    Order(OrderRow),
+    OrderDeleted(OrderKey),
+    Line(LineRow),
+    /// A line that was there before, under the key `from`.
+    LineUpdated {
+        from: RowKey,
+        line: LineRow,
+    },
+    LineDeleted(RowKey),
+    Product(CatalogueRow),
+    ProductDeleted(ProductKey),
+    /// Some of the row's values were not sent: they are unchanged.
+    PartialRow(Box<PartialRow>),
+    Truncate(SourceTable),
+}
+
+/// A row of which some values are those under the key `from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartialRow {
+    Order { from: OrderKey, order: OrderKey, user: Option<UserKey>, at: Option<Millis>, counts: Option<bool> },
+    Line { from: RowKey, row: RowKey, order: Option<OrderKey>, product: Option<ProductKey> },
+    Product { from: ProductKey, product: ProductKey },
+}
+
+impl RowEdit {
+    pub(crate) fn is_of_line(&self) -> bool {
+        match self {
+            RowEdit::Line(_)
+            | RowEdit::LineUpdated { .. }
+            | RowEdit::LineDeleted(_)
+            | RowEdit::Truncate(SourceTable::OrderItems) => true,
+            RowEdit::PartialRow(partly) => matches!(**partly, PartialRow::Line { .. }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A reading of all three tables: rows come one by one, and the difference to the rows held before is one change. A reading
+//! that is dropped before its end changes nothing.
+
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use dataflow::source_status::SourceStatus;
+use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::time::{Diff, Millis};
+
+use crate::postgres::rows::order_window::OrderWindow;
+
+use super::{ChangeSet, TableCache};
+use crate::postgres::names::{OrderTime, SourceTable, Tables};
+use crate::postgres::rows::first_seen::FirstSeen;
+use crate::postgres::rows::held_lines;
+use crate::postgres::rows::orphan_lines::OrphanLines;
+use crate::postgres::rows::table_scan::{CopiedRow, RowIssue, RowSink};
+use crate::postgres::schema::layout::Layout;
+use crate::refusals::Refusals;
+use crate::row_store::{Difference, Refresh};
+
+/// Takes the rows of one reading.
+pub(crate) struct TableReading<'a> {
+    // None of a table that is left out: its rows stay as they are.
+    orders: Option<Refresh<'a, OrderKey, (UserKey, Placed)>>,
+    lines: Option<held_lines::LinesReading<'a>>,
+    catalogue: Option<Refresh<'a, ProductKey, CategoryKey>>,
+    first_seen: &'a mut FirstSeen,
+    /// Orders have no time of their own.
+    timeless: bool,
+    span: OrderWindow,
+    /// Lines that came, and those among them without an order.
+    held: u64,
+    alone: u64,
+}
+
+/// What differs from the rows held before.
+pub(crate) struct ReadDifferences {
+    orders: Vec<Difference<OrderKey, (UserKey, Placed)>>,
+    lines: Vec<(LineRow, Diff)>,
+    catalogue: Option<Vec<Difference<ProductKey, CategoryKey>>>,
+    span: OrderWindow,
+    held: u64,
+    alone: u64,
+}
+
+impl TableCache {
+    /// Begins a reading, without the tables of `without`. What it reports to is borrowed beside it.
+    pub(crate) fn begin(
+        &mut self,
+        tables: &Tables,
+        layout: &Layout,
+        without: [bool; 3],
+        span: OrderWindow,
+    ) -> (TableReading<'_>, &mut Refusals, &mut OrphanLines) {
+        let [reads_products, reads_orders, reads_lines] = SourceTable::ALL.map(|which| !without[which as usize]);
+        let TableCache { orders, lines, catalogue, first_seen, refusals, orphan_lines, .. } = self;
+        if reads_orders && !layout.orders_keyed {
+            orders.keep_by_row();
+        }
+        if reads_products && !layout.products_keyed {
+            catalogue.keep_by_row();
+        }
+        first_seen.begin();
+        let reading = TableReading {
+            orders: reads_orders.then(|| orders.begin()),
+            lines: reads_lines.then(|| lines.begin()),
+            catalogue: reads_products.then(|| catalogue.begin()),
+            first_seen,
+            timeless: tables.orders.time == OrderTime::FirstSeen,
+            span,
+            held: 0,
+            alone: 0,
+        };
+        (reading, refusals, orphan_lines)
+    }
+
+    /// What a reading comes to, with the rows that an earlier process has left.
+    pub(crate) fn take(&mut self, read: ReadDifferences, status: &SourceStatus) -> ChangeSet {
+        let ReadDifferences { orders, lines, catalogue, span, held, alone } = read;
+        let mut change = std::mem::take(&mut self.strays);
+        change.orders.extend(orders.into_iter().map(order_row));
+        change.lines.extend(lines);
+        if let Some(catalogue) = catalogue {
+            change.catalogue.extend(catalogue.into_iter().map(catalogue_row));
+            self.settle(&mut change.catalogue);
+            self.forget_deleted(span, &mut change.catalogue);
+        }
+        self.first_seen.finish();
+        self.refusals.end_reading();
+        if self.lines.is_by_key() {
+            self.count_lines();
+        } else {
+            self.orphan_lines.read(held, alone);
+        }
+        self.orphan_lines.show(status);
+        change
+    }
+}
+
+impl TableReading<'_> {
+    /// Every row has come.
+    pub(crate) fn finish(self) -> ReadDifferences {
+        ReadDifferences {
+            orders: self.orders.map(Refresh::finish).unwrap_or_default(),
+            lines: self.lines.map(held_lines::LinesReading::finish).unwrap_or_default(),
+            catalogue: self.catalogue.map(Refresh::finish),
+            span: self.span,
+            held: self.held,
+            alone: self.alone,
+        }
+    }
+}
+
+impl RowSink for TableReading<'_> {
+    fn product(&mut self, product: ProductKey, category: Option<CategoryKey>) {
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.seen(product, category.unwrap_or(CategoryKey::NONE));
+        }
+    }
+
+    fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {
+        let (order, user) = (row.order()?, row.user()?);
+        let at = match row.created_at()? {
+            Some(at) => at,
+            None => self.first_seen.seen(order, self.span.now),
+        };
+        // An order whose time is known from here alone is held as long as the table has it, for the next process too.
+        if (self.timeless || at > self.span.cutoff())
+            && let Some(orders) = &mut self.orders
+        {
+            orders.seen(order, (user, Placed::new(at, row.counts()?)));
+        }
+        if at > self.span.latest() { Err(RowIssue::Future) } else { Ok(()) }
+    }
+
+    fn line(&mut self, line: LineRow) {
+        self.held += 1;
+        // Where orders have a time the query has left the other lines out.
+        let seen = if self.timeless { self.first_seen.of(line.order) } else { Some(Millis::MAX) };
+        self.alone += u64::from(seen.is_none());
+        if seen.is_some_and(|at| at > self.span.cutoff())
+            && let Some(lines) = &mut self.lines
+        {
+            lines.seen(line);
+        }
+    }
+}
+
+fn order_row(((order, (user, placed)), diff): Difference<OrderKey, (UserKey, Placed)>) -> (OrderRow, Diff) {
+    (OrderRow { order, user, placed }, diff)
+}
+
+fn catalogue_row(((product, category), diff): Difference<ProductKey, CategoryKey>) -> (CatalogueRow, Diff) {
+    (CatalogueRow { product, category }, diff)
+}

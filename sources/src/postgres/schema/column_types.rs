@@ -1,0 +1,262 @@
+//! The types of the used columns, as far as ids depend on them: when two values are equal, and how an id is written.
+//!
+//! SQL knows values that are equal and have two texts, such as the numbers `1` and `1.00`. Where one text can be computed
+//! for them, [`IdFormat`] does it; all other columns are refused by name.
+
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use crate::postgres::names;
+use crate::postgres::values::id_format::IdFormat;
+
+/// One row for each of these columns: its type below all domains.
+const TYPES: &str = "
+    WITH RECURSIVE base (name, place, kind, modifier, collation_id) AS (
+        SELECT a.attname::text, array_position($2, a.attname::text), a.atttypid, a.atttypmod, a.attcollation
+        FROM pg_attribute a
+        WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped AND a.attname::text = ANY ($2)
+        UNION ALL
+        SELECT b.name, b.place, t.typbasetype, greatest(t.typtypmod, b.modifier), b.collation_id
+        FROM base b JOIN pg_type t ON t.oid = b.kind WHERE t.typtype = 'd')
+    SELECT b.name, t.oid, t.typname::text, t.typtype::text, b.modifier,
+           EXISTS (SELECT FROM pg_collation c WHERE c.oid = b.collation_id AND to_jsonb(c) ->> 'collisdeterministic' = 'false'),
+           format_type(t.oid, NULL)
+    FROM base b JOIN pg_type t ON t.oid = b.kind
+    WHERE t.typtype <> 'd'
+    ORDER BY b.place";
+
+/// What a column's values are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ColumnType {
+    pub(crate) column: String,
+    /// The number of the type.
+    pub(crate) oid: u32,
+    /// The type's name, without its schema and with it.
+    name: String,
+    title: String,
+    /// What the server calls `typtype`: `b` for a base type, `e` for an enum.
+    class: String,
+    /// `numeric(10, 2)`: numbers are written with that many decimals.
+    decimals: bool,
+    /// Texts that differ may be equal.
+    loose: bool,
+}
+
+/// Kinds of values of which some are equal to some of another kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TypeFamily {
+    Text,
+    Integer { small: bool },
+    Numeric { decimals: bool },
+    Float { double: bool },
+    Uuid,
+    Address,
+    Other(u32),
+}
+
+/// How the ids of two columns are compared in SQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IdJoin {
+    /// As they are, so that an index can serve.
+    #[default]
+    Plain,
+    /// As text.
+    Text,
+    /// As a uuid's digits.
+    Uuid,
+}
+
+impl IdJoin {
+    /// The condition under which the two are one id.
+    pub(crate) fn sql(self, one: &str, other: &str) -> String {
+        match self {
+            IdJoin::Plain => format!("{one} = {other}"),
+            IdJoin::Text => format!("{one}::text = {other}::text"),
+            IdJoin::Uuid => {
+                let digits = |column: &str| format!("translate(lower({column}::text), '{{}}-', '')");
+                format!("{} = {}", digits(one), digits(other))
+            }
+        }
+    }
+}
+
+/// The kinds of these columns of a table, in the order of `columns`; those that are not there are left out.
+pub(crate) fn read(
+    client: &mut impl GenericClient,
+    table: &str,
+    columns: &[&str],
+) -> Result<Vec<ColumnType>, postgres::Error> {
+    let rows = client.query_typed(TYPES, &[(&names::table(table), Type::TEXT), (&columns, Type::TEXT_ARRAY)])?;
+    let kind = |row: &postgres::Row| {
+        let (oid, modifier): (u32, i32) = (row.get(1), row.get(4));
+        ColumnType {
+            column: row.get(0),
+            oid,
+            name: row.get(2),
+            class: row.get(3),
+            // Without a modifier a number has the decimals it was given.
+            decimals: Type::from_oid(oid) == Some(Type::NUMERIC) && (modifier < 4 || (modifier - 4) & 0x7ff != 0),
+            loose: row.get(5),
+            title: row.get(6),
+        }
+    };
+    Ok(rows.iter().map(kind).collect())
+}
+
+impl ColumnType {
+    /// The format of ids of this type, or why equal ids may differ as text.
+    pub(crate) fn form(&self) -> Result<IdFormat, String> {
+        if self.loose {
+            return Err("has a nondeterministic collation: texts that differ may be equal there".to_owned());
+        }
+        if self.name == "citext" {
+            return Err("is of type citext: texts that differ in upper and lower case are equal there".to_owned());
+        }
+        let unknown =
+            || Err(format!("is of type {}, and ids of that type cannot be told apart by their text", self.title));
+        match Type::from_oid(self.oid) {
+            Some(kind) => match kind {
+                Type::BPCHAR => Ok(IdFormat::Padded),
+                Type::BOOL => Ok(IdFormat::Bool),
+                Type::NUMERIC | Type::FLOAT4 | Type::FLOAT8 => Ok(IdFormat::Number),
+                Type::INET | Type::CIDR => Ok(IdFormat::Address),
+                Type::TEXT
+                | Type::VARCHAR
+                | Type::NAME
+                | Type::CHAR
+                | Type::INT2
+                | Type::INT4
+                | Type::INT8
+                | Type::OID
+                | Type::UUID
+                | Type::BYTEA
+                | Type::DATE
+                | Type::TIME
+                | Type::TIMETZ
+                | Type::TIMESTAMP
+                | Type::TIMESTAMPTZ
+                | Type::MONEY
+                | Type::MACADDR
+                | Type::MACADDR8
+                | Type::BIT
+                | Type::VARBIT
+                | Type::PG_LSN => Ok(IdFormat::Plain),
+                _ => unknown(),
+            },
+            None if self.class == "e" => Ok(IdFormat::Plain),
+            None => unknown(),
+        }
+    }
+
+    fn family(&self) -> TypeFamily {
+        match Type::from_oid(self.oid) {
+            None if self.class == "e" => TypeFamily::Text,
+            None => TypeFamily::Other(self.oid),
+            Some(kind) => match kind {
+                Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR => TypeFamily::Text,
+                Type::INT2 | Type::INT4 => TypeFamily::Integer { small: true },
+                Type::INT8 => TypeFamily::Integer { small: false },
+                Type::NUMERIC => TypeFamily::Numeric { decimals: self.decimals },
+                Type::FLOAT4 => TypeFamily::Float { double: false },
+                Type::FLOAT8 => TypeFamily::Float { double: true },
+                Type::UUID => TypeFamily::Uuid,
+                Type::INET | Type::CIDR => TypeFamily::Address,
+                _ => TypeFamily::Other(self.oid),
+            },
+        }
+    }
+
+    /// How values of this kind are compared with those of another one; none if equal values may have two texts.
+    pub(crate) fn join(&self, other: &ColumnType) -> Option<IdJoin> {
+        use TypeFamily::{Float, Integer, Numeric, Text, Uuid};
+        if self.oid == other.oid {
+            return Some(IdJoin::Plain);
+        }
+        match (self.family(), other.family()) {
+            (Uuid, Text) | (Text, Uuid) => Some(IdJoin::Uuid),
+            (Integer { .. }, Integer { .. } | Numeric { .. }) | (Numeric { .. }, Integer { .. }) => Some(IdJoin::Plain),
+            // A floating-point number has every small integer, and not every large one.
+            (Integer { small: true }, Float { double: true }) | (Float { double: true }, Integer { small: true }) => {
+                Some(IdJoin::Plain)
+            }
+            // Numbers with decimals are written in several ways, and texts are taken as they are.
+            (Integer { .. } | Numeric { decimals: false }, Text)
+            | (Text, Integer { .. } | Numeric { decimals: false }) => Some(IdJoin::Text),
+            (one, other) if one == other && matches!(one, Text | TypeFamily::Address) => Some(IdJoin::Text),
+            _ => None,
+        }
+    }
+
+    /// How ids of this kind are written where they are joined with those of another one.
+    pub(crate) fn form_beside(&self, other: &ColumnType) -> Option<IdFormat> {
+        let read_as_uuid = self.family() == TypeFamily::Text && other.family() == TypeFamily::Uuid;
+        if read_as_uuid { Some(IdFormat::Uuid) } else { self.form().ok() }
+    }
+
+    /// The type, as SQL writes it.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(of: Type, decimals: bool) -> ColumnType {
+        let name = of.name().to_owned();
+        ColumnType {
+            column: "id".into(),
+            oid: of.oid(),
+            title: name.clone(),
+            name,
+            class: "b".into(),
+            decimals,
+            loose: false,
+        }
+    }
+
+    #[test]
+    fn columns_are_joined_where_equal_values_are_one_text() {
+        let join = |one: Type, other: Type| {
+            let (one, other) = (kind(one, true), kind(other, true));
+            assert_eq!(one.join(&other), other.join(&one));
+            one.join(&other)
+        };
+        assert_eq!(join(Type::FLOAT8, Type::FLOAT8), Some(IdJoin::Plain));
+        assert_eq!(
+            (join(Type::INT8, Type::NUMERIC), join(Type::INT4, Type::INT8)),
+            (Some(IdJoin::Plain), Some(IdJoin::Plain))
+        );
+        assert_eq!(
+            (join(Type::INT8, Type::TEXT), join(Type::BPCHAR, Type::VARCHAR)),
+            (Some(IdJoin::Text), Some(IdJoin::Text))
+        );
+        assert_eq!(join(Type::UUID, Type::TEXT), Some(IdJoin::Uuid));
+        for (one, other) in [
+            (Type::NUMERIC, Type::TEXT),
+            (Type::FLOAT4, Type::FLOAT8),
+            (Type::FLOAT8, Type::NUMERIC),
+            (Type::FLOAT8, Type::INT8),
+            (Type::BYTEA, Type::TEXT),
+            (Type::TIMESTAMP, Type::TIMESTAMPTZ),
+            (Type::BOOL, Type::TEXT),
+        ] {
+            assert_eq!(join(one.clone(), other.clone()), None, "{one} and {other}");
+        }
+        assert_eq!(kind(Type::NUMERIC, false).join(&kind(Type::TEXT, false)), Some(IdJoin::Text));
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_refused() {
+        for of in [Type::INTERVAL, Type::JSONB, Type::TEXT_ARRAY, Type::POINT, Type::REGCLASS, Type::INT4_RANGE] {
+            assert!(kind(of.clone(), false).form().is_err(), "{of}");
+        }
+        let loose = ColumnType { loose: true, ..kind(Type::TEXT, false) };
+        assert!(loose.form().unwrap_err().contains("nondeterministic"));
+        let citext = ColumnType { oid: 20_000, name: "citext".into(), ..kind(Type::TEXT, false) };
+        assert!(citext.form().unwrap_err().contains("citext"));
+        let label = ColumnType { oid: 20_001, class: "e".into(), ..kind(Type::TEXT, false) };
+        assert_eq!(label.form(), Ok(IdFormat::Plain));
+    }
+}

@@ -1,0 +1,345 @@
+//! Reaching the server: the hosts of the connection string in turn, with a limit on every wait.
+//!
+//! Over a Unix socket the driver lets nobody stand before the bytes: there the limits are the server's own, and a server on
+//! this machine that is frozen is waited for. The end of the process does not wait for it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::config::{Host, SslMode, SslNegotiation};
+use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls};
+use thiserror::Error;
+
+use crate::postgres::session::error_text::error_text;
+use crate::postgres::session::hosts::{self, HostAddress};
+use crate::postgres::session::server_role::{self, ServerRole};
+use crate::postgres::session::socket_limits;
+use crate::postgres::session::wait_limits::{LimitedTls, WaitLimits};
+use crate::side_thread::StopSignal;
+
+/// The longest wait for a connection, by default.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest silence of a server that has a question to answer, by default.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// The longest wait at the end of a connection.
+const CLOSE_MAX: Duration = Duration::from_millis(200);
+
+/// The share of the longest silence after which the server itself ends a statement: its message explains more than silence.
+const SERVER_SHARE: u32 = 2;
+
+/// The server (from 14 on) checks whether its client is still there while it works, so that no statement goes on waiting for
+/// a lock when the client has gone.
+const CHECK_CLIENT: &str = "
+    SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+
+/// The connection string cannot be read. It is not repeated here: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the connection string of PostgreSQL cannot be read: {0}; it looks like postgresql://user@host:5432/database")]
+pub struct BadUrl(String);
+
+/// The user of a session, and its database.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) database: String,
+}
+
+/// Where to connect to, and how.
+#[derive(Clone)]
+pub struct Target {
+    /// Without hosts.
+    config: Config,
+    places: Vec<HostAddress>,
+    role: ServerRole,
+    answer_max: Duration,
+}
+
+/// A session with a server: a client whose calls come back, whatever the server does.
+pub struct Connection {
+    pub(super) client: Client,
+    pub(super) limits: Arc<WaitLimits>,
+    pub(super) place: HostAddress,
+    pub(super) target: Target,
+}
+
+/// Why a host is not connected to.
+#[derive(Debug, Error)]
+enum ConnectFailure {
+    #[error("{}", error_text(.0))]
+    Driver(#[from] postgres::Error),
+    #[error("{0}")]
+    Name(std::io::Error),
+    #[error("the connection string asks for TLS (sslmode=require), and connections of Vitrine's are not encrypted")]
+    Tls,
+    #[error("{0}")]
+    Role(&'static str),
+}
+
+/// No host takes a connection. The text has nothing of the connection string but hosts and ports.
+#[derive(Debug, Error)]
+#[error("{}", listed(.0))]
+pub struct NoConnection(Vec<(HostAddress, ConnectFailure)>);
+
+impl NoConnection {
+    /// Whether a server is there, and only the database is not.
+    #[must_use]
+    pub fn is_no_database(&self) -> bool {
+        let code = |failure: &ConnectFailure| match failure {
+            ConnectFailure::Driver(error) => error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
+            ConnectFailure::Name(_) | ConnectFailure::Tls | ConnectFailure::Role(_) => false,
+        };
+        self.0.last().is_some_and(|(_, failure)| code(failure))
+    }
+}
+
+fn listed(failures: &[(HostAddress, ConnectFailure)]) -> String {
+    match failures {
+        [(_, failure)] => failure.to_string(),
+        _ => failures.iter().map(|(place, failure)| format!("{place}: {failure}")).collect::<Vec<_>>().join(" | "),
+    }
+}
+
+impl Target {
+    /// Where a connection string leads, with limits where it has none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(url: &str) -> Result<Target, BadUrl> {
+        let (url, role) = server_role::split(url);
+        let named: Config = url.parse().map_err(|error| BadUrl(error_text(&error)))?;
+        let places = hosts::named(&named).map_err(BadUrl)?;
+        Ok(Target { config: socket_limits::without_hosts(&named), places, role, answer_max: ANSWER_MAX })
+    }
+
+    /// With these limits: for a connection where the connection string has none, and for an answer.
+    pub(crate) fn within(mut self, connect_max: Duration, answer_max: Duration) -> Target {
+        self.answer_max = answer_max;
+        if self.config.get_connect_timeout().is_none() {
+            self.config.connect_timeout(connect_max);
+        }
+        self
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(mut self, name: &str) -> Target {
+        self.config.dbname(name);
+        self
+    }
+
+    /// Connects to the first host that can be used.
+    ///
+    /// # Errors
+    /// None can, within the connection string's `connect_timeout` for each (5 s where it has none).
+    pub fn connect(&self) -> Result<Connection, NoConnection> {
+        self.connect_unless(&StopSignal::default())
+    }
+
+    /// The same; ends early, and so do all calls on the connection, when the signal is given.
+    pub(crate) fn connect_unless(&self, stop: &StopSignal) -> Result<Connection, NoConnection> {
+        let places = hosts::in_turn(&self.places, self.config.get_load_balance_hosts());
+        let mut failures = Vec::new();
+        for role in self.role.rounds() {
+            failures.clear();
+            for place in &places {
+                match self.reach(place, *role, stop) {
+                    Ok(connection) => return Ok(connection),
+                    Err(failure) => failures.push((place.clone(), failure)),
+                }
+                if stop.is_given() {
+                    return Err(NoConnection(failures));
+                }
+            }
+        }
+        Err(NoConnection(failures))
+    }
+
+    /// Connects to one host, whichever of its addresses answers.
+    fn reach(&self, place: &HostAddress, role: ServerRole, stop: &StopSignal) -> Result<Connection, ConnectFailure> {
+        if self.config.get_ssl_mode() == SslMode::Require {
+            return Err(ConnectFailure::Tls);
+        }
+        let within = self.connect_max();
+        let mut failed = None;
+        for place in place.addresses(Instant::now() + within, stop).map_err(ConnectFailure::Name)? {
+            match self.open(place, Instant::now() + within, stop) {
+                Ok(mut connection) => match connection.refuses(role)? {
+                    None => return Ok(connection),
+                    Some(reason) => failed = Some(ConnectFailure::Role(reason)),
+                },
+                Err(error) => failed = Some(ConnectFailure::Driver(error)),
+            }
+            if stop.is_given() {
+                break;
+            }
+        }
+        Err(failed.unwrap_or_else(|| ConnectFailure::Name(std::io::Error::other("the name has no address"))))
+    }
+
+    fn open(&self, place: HostAddress, until: Instant, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+        let limits = Arc::new(WaitLimits::new(self.answer_max, stop.clone()));
+        limits.until(Some(until));
+        let mut config = self.config.clone();
+        config.port(place.port);
+        let mut client = match &place.host {
+            Host::Tcp(name) => {
+                config.host(name);
+                if let Some(address) = place.address {
+                    config.hostaddr(address);
+                }
+                // What the driver takes for TLS is the guard; nothing is encrypted, and nothing is asked before.
+                config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+                config.connect(LimitedTls(limits.clone()))?
+            }
+            #[cfg(unix)]
+            Host::Unix(path) => {
+                config.host_path(path);
+                config.connect(NoTls)?
+            }
+        };
+        let limit_ms = (self.answer_max / SERVER_SHARE).as_millis().min(i32::MAX as u128);
+        client.batch_execute(&format!("SET statement_timeout = {limit_ms}"))?;
+        match client.batch_execute(CHECK_CLIENT) {
+            // A server on a system without this feature works on for a while after the client has gone.
+            Err(error) if error.as_db_error().is_none() => return Err(error),
+            _ => {}
+        }
+        limits.until(None);
+        Ok(Connection { client, limits, place, target: self.clone() })
+    }
+
+    /// Another session with a server that was reached before.
+    pub(crate) fn open_beside(&self, place: &HostAddress, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+        self.open(place.clone(), Instant::now() + self.connect_max(), stop)
+    }
+
+    /// The longest wait for one host.
+    pub(crate) fn connect_max(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_MAX)
+    }
+
+    /// Login we are on this connection.
+    pub(crate) fn who(client: &mut Client) -> Result<Login, postgres::Error> {
+        let row = client.query_one("SELECT session_user::text, current_database()::text", &[])?;
+        Ok(Login { user: row.get(0), database: row.get(1) })
+    }
+
+    pub(crate) fn password(&self) -> String {
+        String::from_utf8_lossy(self.config.get_password().unwrap_or_default()).into_owned()
+    }
+
+    pub(crate) fn options(&self) -> &str {
+        self.config.get_options().unwrap_or_default()
+    }
+
+    pub(crate) fn application_name(&self) -> &str {
+        self.config.get_application_name().unwrap_or_default()
+    }
+
+    /// Hosts with their ports, and the database.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
+        format!("{}/{}", places.join(","), self.database())
+    }
+
+    /// The database's name; like PostgreSQL's own tools, the user's name if none is given.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres")
+    }
+}
+
+impl Connection {
+    /// Why the server does not have the required role, if so.
+    fn refuses(&mut self, role: ServerRole) -> Result<Option<&'static str>, postgres::Error> {
+        if role == ServerRole::Any {
+            return Ok(None);
+        }
+        let standby = self.client.query_typed("SELECT pg_is_in_recovery()", &[])?;
+        Ok(standby.first().and_then(|row| role.refuses(row.get(0))))
+    }
+
+    /// The host that was reached, and its port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.place.to_string()
+    }
+
+    /// The same, as a second session has to name it to come to the same server.
+    pub(crate) fn reached(&self) -> &HostAddress {
+        &self.place
+    }
+
+    /// From now on the server answers questions, which it does soon.
+    pub(crate) fn expect_answers(&self) {
+        self.limits.expect_answers();
+    }
+
+    /// A last word, also where the source is to stop: it may take so long.
+    pub(crate) fn part(&self, within: Duration) {
+        self.limits.part(Instant::now() + within);
+    }
+
+    /// Everything is over by then, whatever is asked meanwhile.
+    pub fn end_by(&self, until: Instant) {
+        self.limits.until(Some(until));
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The driver waits for the last answer at its end, which is of no use.
+        self.limits.until(Some(Instant::now() + CLOSE_MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_place_nor_error_shows_the_password() {
+        let target = Target::of("postgresql://u:secret@db.example:5433/shop").unwrap();
+        assert_eq!(target.place(), "db.example:5433/shop");
+        let target = Target::of("postgresql://u:secret@a:1,b:2/shop").unwrap();
+        assert_eq!(target.place(), "a:1,b:2/shop");
+        for url in ["postgresql://u:secret@db.example:port/shop", "password=secret port=x", "password=secret nonsense"]
+        {
+            let bad = Target::of(url).err().unwrap();
+            assert!(!bad.to_string().contains("secret"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_wait_has_a_limit_and_the_urls_own_is_kept() {
+        let target =
+            Target::of("postgresql://u@127.0.0.1/shop?connect_timeout=7").unwrap().within(CONNECT_MAX, ANSWER_MAX);
+        assert_eq!(target.connect_max(), Duration::from_secs(7));
+        assert_eq!(Target::of("host=a").unwrap().connect_max(), CONNECT_MAX);
+    }
+
+    #[test]
+    fn tls_that_is_asked_for_and_cannot_be_given_is_said() {
+        let refused = Target::of("host=127.0.0.1 port=1 sslmode=require").unwrap().connect().err().unwrap();
+        assert!(refused.to_string().contains("sslmode=require"), "{refused}");
+    }
+}

@@ -1,0 +1,41 @@
+//! Errors of the driver as messages for people.
+
+use std::error::Error as _;
+
+use postgres::error::SqlState;
+
+use crate::postgres::session::wait_limits::WaitExceeded;
+
+/// How the server says, from 14 on and before, that it found no line in pg_hba.conf for a connection without TLS.
+const UNENCRYPTED: [&str; 2] = ["no encryption", "SSL off"];
+
+/// The server's own words where it sent some (the driver says "db error" only), why we gave the connection up where we did,
+/// else the whole chain of causes. None repeats the connection string. A server that demands TLS is told apart: nobody
+/// would find out from its words why.
+pub fn error_text(error: &postgres::Error) -> String {
+    if let Some(server) = error.as_db_error() {
+        let hint = server.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let demands_tls = *server.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            && UNENCRYPTED.iter().any(|word| server.message().contains(word));
+        let limit = if demands_tls {
+            "; connections of Vitrine's are not encrypted: pg_hba.conf must take them so"
+        } else {
+            ""
+        };
+        return format!("{}{hint}{limit}", server.message());
+    }
+    if let Some(given_up) = WaitExceeded::of(error) {
+        return given_up.to_string();
+    }
+    let mut chain: Vec<String> = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !chain.last().is_some_and(|last| last.contains(&text)) {
+            chain.push(text);
+        }
+        cause = error.source();
+    }
+    chain.join(": ")
+}

@@ -1,0 +1,95 @@
+//! Monitors a statement that is silent for long: a second session asks whether the server still works on it. While it does,
+//! the wait goes on, and the transactions that block the statement are reported.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::postgres::NAME;
+use crate::postgres::diagnostic::Diagnostic;
+use crate::postgres::session::blockers::{self, SessionActivity};
+use crate::postgres::session::connection::{Connection, Target};
+use crate::postgres::session::hosts::HostAddress;
+use crate::postgres::session::wait_limits::WaitLimits;
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Called at each check of a server that works, with the transactions that block it.
+pub(crate) type BlockerReport = Arc<dyn Fn(Option<Diagnostic>) + Send + Sync>;
+
+/// What a witness needs to know.
+#[derive(Clone)]
+pub(crate) struct StatementMonitor {
+    pub(crate) target: Target,
+    /// Where the silent server is, and the process that serves the session there.
+    pub(crate) place: HostAddress,
+    pub(crate) pid: i32,
+    /// What the session is there for.
+    pub(crate) doing: &'static str,
+    pub(crate) tell: BlockerReport,
+}
+
+impl StatementMonitor {
+    /// Starts to look, in a thread of its own that ends with the silence.
+    pub(crate) fn open(&self, limits: Arc<WaitLimits>) {
+        let case = self.clone();
+        let started = thread::Builder::new().name("postgres-look".into()).spawn(move || case.look(&limits));
+        if let Err(error) = started {
+            tracing::warn!(source = NAME, %error, "no thread to look at a silent server");
+        }
+    }
+
+    fn look(&self, limits: &WaitLimits) {
+        let mut beside = None;
+        loop {
+            let until = Instant::now() + LOOK_EVERY;
+            let Some(found) = self.ask(&mut beside, limits) else { return };
+            if !limits.confirm_progress(|| (self.tell)(found)) {
+                return;
+            }
+            thread::park_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// The transactions that block the server while it works; none if it does not work, as far as can be seen.
+    fn ask(&self, beside: &mut Option<Connection>, limits: &WaitLimits) -> Option<Option<Diagnostic>> {
+        let beside = match beside {
+            Some(beside) => beside,
+            None => match self.target.open_beside(&self.place, limits.stop()) {
+                Ok(opened) => beside.insert(opened),
+                // It has no room for another session, but words.
+                Err(error) => return error.as_db_error().map(|_| None),
+            },
+        };
+        match blockers::of(&mut **beside, self.pid, self.doing) {
+            Ok(SessionActivity::Busy(found)) => Some(found),
+            // It has answered, and the answer is lost; or the session is gone.
+            Ok(SessionActivity::Gone | SessionActivity::Idle) | Err(_) => None,
+        }
+    }
+}
+
+impl Connection {
+    /// A statement may now take so long, and the server may be silent meanwhile, while it is at work. Its own limit is set
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn allow(&mut self, statement_max: Duration) -> Result<(), postgres::Error> {
+        self.allow_reporting(statement_max, "the statement", Arc::new(|_| ()))
+    }
+
+    /// The same; meanwhile `tell` is called at intervals with the transactions that block the statement.
+    pub(crate) fn allow_reporting(
+        &mut self,
+        statement_max: Duration,
+        doing: &'static str,
+        tell: BlockerReport,
+    ) -> Result<(), postgres::Error> {
+        let pid = self.client.query_typed("SELECT pg_backend_pid()", &[])?.first().map_or(0, |row| row.get(0));
+        let case = StatementMonitor { target: self.target.clone(), place: self.place.clone(), pid, doing, tell };
+        self.limits.allow(statement_max, Box::new(move |limits| case.open(limits)));
+        Ok(())
+    }
+}
