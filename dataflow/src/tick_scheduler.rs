@@ -18,8 +18,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use settings::whole;
-
 use crate::cluster::ClusterPlace;
 use crate::cluster::messages::{ProgressMessage, TickMessage};
 use crate::feed::{FeedProgress, Waker};
@@ -34,16 +32,16 @@ settings::section! {
     pub struct TickPolicy in "dataflow" {
         /// Shortest time between two ticks. A tick closes as soon as there is a change to show, but not earlier than
         /// this.
-        tick_ms: Millis = 1, "ms", whole(1, 1000);
+        tick_ms: Millis = 1, "ms", settings::whole(1, 1000);
         /// A tick closes at least this often without new records, so that windows move and `as_of` stays current.
-        idle_tick_ms: Millis = 100, "ms", whole(1, 60_000);
+        idle_tick_ms: Millis = 100, "ms", settings::whole(1, 60_000);
         /// Longest time that a tick stays open while sources are far behind.
-        tick_ms_max: Millis = 1000, "ms", whole(1, 60_000);
+        tick_ms_max: Millis = 1000, "ms", settings::whole(1, 60_000);
         /// Number of unread records at which sources count as far behind. Ticks then become larger.
-        behind_min: usize = 50_000, "records", whole(1, 100_000_000);
+        behind_min: usize = 50_000, "records", settings::whole(1, 100_000_000);
         /// Limit of records in one tick, over all workers. It also limits the records that are read and not visible
         /// yet.
-        batch_max: usize = 250_000, "records", whole(1000, 10_000_000);
+        batch_max: usize = 250_000, "records", settings::whole(1000, 10_000_000);
     }
 }
 
