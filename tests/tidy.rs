@@ -6,6 +6,8 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/documents.rs"]
 mod documents;
 
@@ -79,6 +81,14 @@ fn packages_use_each_other_only_along_the_allowed_edges() {
 }
 
 #[test]
+fn modules_import_each_other_in_no_circle() {
+    let files = files();
+    let packages = EDGES.iter().map(|(directory, _)| *directory);
+    let problems: Vec<String> = packages.flat_map(|directory| circles::problems(directory, &files)).collect();
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
 fn the_docker_image_is_built_from_all_that_cargo_and_the_dockerfile_need() {
     let files = files();
     let manifest: Table = files["Cargo.toml"].parse().expect("cargo has read it before us");
@@ -105,6 +115,14 @@ fn each_rule_catches_its_offender() {
     }
     assert!(rust_problems("src/a.rs", &format!("{header}{SLEEP}x);")).is_empty());
     assert!(rust_problems("dataflow/src/a.rs", &format!("{header}// not tokio's\n")).is_empty());
+
+    let uses = [
+        ("a", "use std::fmt;\npub(crate) use crate::{b::{self, c::C}};"),
+        ("b/c", "use super::super::a::A;"),
+        ("b", ""),
+    ];
+    let circle = uses.map(|(module, text)| (format!("dataflow/src/{module}.rs"), text.to_owned())).into();
+    assert_eq!(circles::problems("dataflow", &circle).len(), 2, "a uses b::c, and b::c uses a");
 
     let manifest = "dependencies.sinks.workspace = true\ndev-dependencies.x.package = 'vitrine-query-server'\n\
                     target.'cfg(unix)'.dependencies.harness.workspace = true\ndev-dependencies.harness.path = '..'";

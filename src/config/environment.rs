@@ -1,9 +1,8 @@
 //! Settings in the environment: `VITRINE__SECTION__KEY`, and `VITRINE_LOG` as a short form of the log level.
 
 use super::client;
-use super::layers::KeyValue;
 use super::problem::Origin;
-use super::raw::Raw;
+use super::raw::{KeyValue, Raw};
 
 /// Beginning of every variable that is a setting. Variables of one underscore are not settings.
 const PREFIX: &str = "VITRINE__";

@@ -6,9 +6,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::layers::KeyValue;
 use super::problem::{Origin, Problem};
-use super::raw::Raw;
+use super::raw::{KeyValue, Raw};
 use super::{client, expand, nearest, setting};
 
 /// Largest file that is read: a wrong path must not fill the memory.

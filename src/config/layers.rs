@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Origin, Problem};
-use super::raw::Raw;
+use super::raw::{KeyValue, Raw};
 use super::{Request, client, environment, file, nearest, setting};
 
 /// Ending of a key that names a file which holds the value.
@@ -39,14 +39,6 @@ pub(super) fn gather(request: &Request, problems: &mut Vec<Problem>) -> Layers {
         layers.lay(vec![KeyValue { key, raw, origin }], problems);
     }
     layers
-}
-
-/// One key and value of a layer, before the key is looked up.
-#[derive(Debug)]
-pub(super) struct KeyValue {
-    pub(super) key: String,
-    pub(super) raw: Raw,
-    pub(super) origin: Origin,
 }
 
 impl Layers {

@@ -1,5 +1,7 @@
 //! A value as it was found, before it is checked against the setting's kind.
 
+use super::problem::Origin;
+
 /// A value as it was found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
@@ -72,6 +74,14 @@ fn written_list(text: &str) -> Option<Vec<String>> {
     let table: toml::Table = format!("list = {text}").parse().ok()?;
     let items = table.get("list").filter(|_| table.len() == 1)?.as_array()?;
     items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// One key and value of a layer, before the key is looked up.
+#[derive(Debug)]
+pub(super) struct KeyValue {
+    pub(super) key: String,
+    pub(super) raw: Raw,
+    pub(super) origin: Origin,
 }
 
 #[cfg(test)]

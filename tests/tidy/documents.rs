@@ -12,7 +12,7 @@ const CONTENTS: &str = "docs/SUMMARY.md";
 const HISTORY: &str = "CHANGELOG.md";
 
 /// A path begins with one of these. Listed here and not read from the checkout: a directory that is gone must be noticed.
-const TOP: [&str; 14] = [
+const TOP: [&str; 15] = [
     "benches",
     "checkpoints",
     "dataflow",
@@ -22,6 +22,7 @@ const TOP: [&str; 14] = [
     "harness",
     "query-server",
     "scripts",
+    "settings",
     "simulation",
     "sinks",
     "sources",

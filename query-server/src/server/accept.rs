@@ -84,7 +84,8 @@ pub(crate) async fn run(listener: TcpListener, queues: Vec<ThreadQueue>, operati
             // An error of the system, such as no free file descriptor.
             Err(error) => {
                 let (pause, is_new) = failure.occurs(Instant::now());
-                if is_new {
+                // A shortage of file descriptors has been logged already, and can come to this.
+                if is_new && !shortage.is_going_on() {
                     tracing::warn!(%error, "cannot accept connections; trying again until it works");
                 }
                 tokio::time::sleep(pause).await;

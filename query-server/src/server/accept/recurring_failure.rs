@@ -29,6 +29,11 @@ impl RecurringFailure {
         (pause, before.is_none())
     }
 
+    /// Whether the failure has occurred and is not over.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Notes a success. Returns whether to log that the failure is over.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
         let Some(failing) = &mut self.0 else { return false };
@@ -49,13 +54,13 @@ mod tests {
     fn it_is_logged_once_when_it_begins_and_once_when_it_is_over() {
         let (start, mut failure) = (Instant::now(), RecurringFailure::default());
         let at = |ms| start + Duration::from_millis(ms);
-        assert!(!failure.is_over(at(0)));
+        assert!(!failure.is_over(at(0)) && !failure.is_going_on());
         let logged = (0..1000).filter(|nth| {
             let (_, is_new) = failure.occurs(at(nth * 20));
             is_new | failure.is_over(at(nth * 20 + 10))
         });
         assert_eq!(logged.collect::<Vec<_>>(), [0]);
-        assert!(!failure.is_over(at(29_000)), "it may recur");
+        assert!(!failure.is_over(at(29_000)) && failure.is_going_on(), "it may recur");
         assert!(failure.is_over(at(30_000)) && !failure.is_over(at(30_001)), "once");
         assert!(failure.occurs(at(31_000)).1, "another one");
         assert!(failure.occurs(at(42_000)).1, "no attempt was made meanwhile");
