@@ -319,7 +319,7 @@ impl Loop<'_> {
         self.scheduler.fed(index, all);
         if let Some(reporter) = &mut self.reporter {
             let (fed, is_full) = (self.scheduler.fed_here(), self.scheduler.budget() == 0);
-            let how = (self.registry.is_live(), self.registry.hearing().here());
+            let how = (self.registry.is_live(), self.registry.freshness_tracker().here());
             if let Some(report) = reporter.after(all, self.worker_graph.tick(), fed, is_full, how) {
                 self.worker_graph.report(report);
             }

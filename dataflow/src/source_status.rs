@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::hearing::{Freshness, Hearing, Part};
+use crate::freshness::{Freshness, FreshnessTracker, InputKind};
 use crate::time::Time;
 
 pub use state::State;
@@ -87,19 +87,19 @@ pub struct SourceStatus {
     accepted: AtomicU64,
     open: Arc<AtomicU64>,
     said: Mutex<Status>,
-    hearing: Arc<Hearing>,
+    freshness: Arc<FreshnessTracker>,
 }
 
 impl SourceStatus {
-    /// Lists of these parts are made of what this source gives.
-    pub fn gives(&self, parts: &[Part]) {
-        self.hearing.gives(self.name, parts);
+    /// Declares which kinds of input this source provides.
+    pub fn gives(&self, kinds: &[InputKind]) {
+        self.freshness.gives(self.name, kinds);
     }
 
     /// Ticks do not wait for this source though it has not caught up: it is away. Its lists are as of
     /// the tick before, until it is live.
     pub fn pass_over(&self) {
-        self.hearing.pass_over(self.name, self.open_tick());
+        self.freshness.pass_over(self.name, self.open_tick());
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Status> {
@@ -108,12 +108,12 @@ impl SourceStatus {
 
     /// Nothing of the source was ever read, by any process, until [it answers](SourceStatus::meet).
     pub fn unmet(&self) {
-        self.hearing.unmet(self.name);
+        self.freshness.unmet(self.name);
     }
 
     /// The source answers, though it may have been passed over before.
     pub fn meet(&self) {
-        self.hearing.meet(self.name);
+        self.freshness.meet(self.name);
     }
 
     /// Says how `part` of this source is doing.
@@ -127,7 +127,7 @@ impl SourceStatus {
         let worst = said.worst();
         if worst != said.worst.as_ref() {
             let worst = worst.cloned().expect("there is a state now");
-            self.hearing.hear(self.name, self.open_tick(), said.worst == Some(State::Live), &worst);
+            self.freshness.hear(self.name, self.open_tick(), said.worst == Some(State::Live), &worst);
             said.worst = Some(worst);
         }
     }
@@ -184,7 +184,7 @@ impl SourceStatus {
         SourceView {
             name: self.name,
             state: worst.cloned().unwrap_or(State::CatchingUp),
-            heard_until: self.hearing.until(self.name, self.open_tick()),
+            heard_until: self.freshness.until(self.name, self.open_tick()),
             live_since: said.states.values().map(|(_, since)| *since).max().unwrap_or(0),
             accepted: self.accepted.load(Ordering::Relaxed),
             ignored: said.ignored.clone(),
@@ -217,7 +217,7 @@ fn gravity(state: &State) -> u8 {
 pub struct SourceRegistry {
     sources: Mutex<BTreeMap<&'static str, Arc<SourceStatus>>>,
     open: Arc<AtomicU64>,
-    hearing: Arc<Hearing>,
+    freshness: Arc<FreshnessTracker>,
 }
 
 impl SourceRegistry {
@@ -228,7 +228,7 @@ impl SourceRegistry {
             name,
             accepted: AtomicU64::new(0),
             open: self.open.clone(),
-            hearing: self.hearing.clone(),
+            freshness: self.freshness.clone(),
             said: Mutex::new(Status {
                 states: BTreeMap::new(),
                 worst: None,
@@ -248,19 +248,19 @@ impl SourceRegistry {
     }
 
     /// How far sources are heard, for who keeps the pace of the ticks.
-    pub(crate) fn hearing(&self) -> &Arc<Hearing> {
-        &self.hearing
+    pub(crate) fn freshness_tracker(&self) -> &Arc<FreshnessTracker> {
+        &self.freshness
     }
 
-    /// A source of another process gives these parts.
-    pub fn elsewhere(&self, name: &'static str, parts: &[Part]) {
-        self.hearing.gives(name, parts);
+    /// Declares which kinds of input a source of another process provides.
+    pub fn elsewhere(&self, name: &'static str, kinds: &[InputKind]) {
+        self.freshness.gives(name, kinds);
     }
 
     /// How old lists are.
     #[must_use]
     pub fn freshness(&self) -> arc_swap::Guard<Arc<Freshness>> {
-        self.hearing.freshness()
+        self.freshness.freshness()
     }
 
     /// Whether everything that this process says of itself is live.

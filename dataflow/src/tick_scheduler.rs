@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::cluster::ClusterPlace;
 use crate::cluster::messages::{ProgressMessage, TickMessage};
 use crate::feed::{FeedProgress, Waker};
-use crate::hearing::Hearing;
+use crate::freshness::FreshnessTracker;
 use crate::lease::{Extent, TimestampLease};
 use crate::source_status::SourceRegistry;
 use crate::time::{Millis, Time};
@@ -85,7 +85,7 @@ pub(crate) struct TickScheduler {
     live: Vec<AtomicBool>,
     /// For the leader: whether they hear what gives a part, by part.
     heard: Vec<[AtomicBool; 2]>,
-    hearing: Arc<Hearing>,
+    freshness: Arc<FreshnessTracker>,
     /// The first tick whose time says something; 0 before.
     first: AtomicU64,
     wakers: Mutex<Vec<Waker>>,
@@ -126,7 +126,7 @@ impl TickScheduler {
         // What was restored has a time.
         let first = if start > FIRST_TICK { start - 1 } else { 0 };
         if first > 0 {
-            registry.hearing().begin(first);
+            registry.freshness_tracker().begin(first);
         }
         TickScheduler {
             rules,
@@ -142,7 +142,7 @@ impl TickScheduler {
             waiting: (0..peers).map(|_| AtomicUsize::new(0)).collect(),
             live: (0..peers).map(|_| AtomicBool::new(false)).collect(),
             heard: (0..peers).map(|_| [true; 2].map(AtomicBool::new)).collect(),
-            hearing: registry.hearing().clone(),
+            freshness: registry.freshness_tracker().clone(),
             first: AtomicU64::new(first),
             wakers: Mutex::default(),
             ending: AtomicBool::new(false),
@@ -228,7 +228,7 @@ impl TickScheduler {
         }
         // Each worker of the process hears of it; the first one tells.
         if self.tick.fetch_max(mark.now + 1, Ordering::AcqRel) <= mark.now {
-            self.hearing.told(mark.now, mark.heard);
+            self.freshness.told(mark.now, mark.heard);
             if mark.first > 0 {
                 self.begin(mark.first);
             }
@@ -287,7 +287,7 @@ impl TickScheduler {
     }
 
     fn may_show(&self, tick: Time) -> bool {
-        let extent = || match self.hearing.has_met_all() {
+        let extent = || match self.freshness.has_met_all() {
             _ if self.has_caught_up(tick) => Extent::CaughtUp,
             true => Extent::Begun,
             false => Extent::Partial,
@@ -301,22 +301,22 @@ impl TickScheduler {
             self.begin(tick);
         }
         if self.place.processes > 1 {
-            let hear = |part: usize| self.heard.iter().all(|heard| heard[part].load(Ordering::Relaxed));
-            self.hearing.others([hear(0), hear(1)], self.tick());
+            let hear = |kind: usize| self.heard.iter().all(|heard| heard[kind].load(Ordering::Relaxed));
+            self.freshness.others([hear(0), hear(1)], self.tick());
         }
         Closing {
             cut: false,
             waits_for: self.waits_for(own),
             caught_up: self.has_caught_up(tick),
             first: self.first.load(Ordering::Relaxed),
-            heard: self.hearing.at(tick),
+            heard: self.freshness.at(tick),
         }
     }
 
     /// `tick` is the first one whose time says something, if none was before.
     fn begin(&self, tick: Time) {
         if self.first.compare_exchange(0, tick, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.hearing.begin(tick);
+            self.freshness.begin(tick);
         }
     }
 

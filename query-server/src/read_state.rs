@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflow::engine::TickCounter;
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
@@ -52,29 +52,29 @@ impl ReadState {
         }
     }
 
-    /// The age of a list made of `parts`, in the state of `tick`.
+    /// The age of a list made of `kinds` of input, in the state of `tick`.
     ///
     /// # Errors
     /// When the state is older than the last state served before the restart, or the list older than the request allows.
-    pub(crate) fn admit(&self, tick: Time, parts: &[Part], parameters: &Parameters) -> Result<ListAge, Problem> {
+    pub(crate) fn admit(&self, tick: Time, kinds: &[InputKind], parameters: &Parameters) -> Result<ListAge, Problem> {
         if !self.has_reached_floor(tick) {
             return Err(Problem::CatchingUp);
         }
-        let age = self.age(tick, parts).ok_or(Problem::Starting)?;
+        let age = self.age(tick, kinds).ok_or(Problem::Starting)?;
         let Some(most_ms) = parameters.staleness_ms_max else { return Ok(age) };
         let age_ms = self.clock.now().saturating_sub(age.as_of);
         if age_ms <= most_ms { Ok(age) } else { Err(Problem::TooOld { age_ms, most_ms, missing: age.missing }) }
     }
 
-    /// The age of a list made of `parts`, in the state of `tick`; none while its time is not known.
-    fn age(&self, tick: Time, parts: &[Part]) -> Option<ListAge> {
+    /// The age of a list made of `kinds` of input, in the state of `tick`; none while its time is not known.
+    fn age(&self, tick: Time, kinds: &[InputKind]) -> Option<ListAge> {
         let freshness = self.registry.freshness();
         if freshness.is_whole(tick) {
             return Some(ListAge { as_of: tick, missing: None });
         }
         // The tick has reached the floor, so no list is older than the floor either.
-        let as_of = freshness.as_of(tick, parts)?.max(self.floor.as_of);
-        Some(ListAge { as_of, missing: freshness.missing(parts).cloned() })
+        let as_of = freshness.as_of(tick, kinds)?.max(self.floor.as_of);
+        Some(ListAge { as_of, missing: freshness.missing(kinds).cloned() })
     }
 
     /// Whether a state is at least as new as the last state served before the restart.

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflow::feed::{Feed, WorkerContext};
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 use events::DeadLetterSender;
@@ -92,7 +92,7 @@ impl Source {
         letters: DeadLetterSender,
     ) -> Source {
         let status = status.source(NAME);
-        status.gives(&Part::ALL);
+        status.gives(&InputKind::ALL);
         (0..FILES.len()).for_each(|part| status.state(part, State::CatchingUp));
         Source { settings, clock, status, letters }
     }

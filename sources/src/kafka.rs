@@ -65,7 +65,7 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::feed::{Feed, Position, WorkerContext};
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use events::{DeadLetterSender, TimeBounds};
@@ -124,7 +124,7 @@ impl Source {
         let notify = Arc::new(Notify::default());
         let all_assignments = Arc::new(AllAssignments::default());
         let status = status.source(NAME);
-        status.gives(&[Part::Views]);
+        status.gives(&[InputKind::Views]);
         let consumer = Arc::new(config::watcher(&config).create_with_context(Context::new(notify.clone()))?);
         let upstream = Brokers { consumer, addresses: settings.brokers, notify: notify.clone() };
         let watcher = Watcher::new(WatcherParts {

@@ -61,7 +61,7 @@ mod values;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataflow::feed::{Feed, StreamFingerprint, WorkerContext};
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::ServiceClock;
@@ -175,7 +175,7 @@ impl Source {
         names::check_slot(&settings.publication)?;
         let target = settings.target()?;
         let status = status.source(NAME);
-        status.gives(&[Part::Shop]);
+        status.gives(&[InputKind::Shop]);
         status.state(0, State::CatchingUp);
         if resumed.is_none() {
             // Its rows have no time that ticks could wait for.

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use checkpoints::{Durable, ServedWatermark};
 use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables;
 use dataflow::time::ServiceClock;
@@ -52,7 +52,7 @@ pub(super) fn make(
         Some(settings) => Some(Arc::new(of_restored(settings, config, clock, registry, letters, restored)?)),
         None => {
             if config.postgres.is_some() {
-                registry.elsewhere(postgres::NAME, &[Part::Shop]);
+                registry.elsewhere(postgres::NAME, &[InputKind::Shop]);
             }
             None
         }

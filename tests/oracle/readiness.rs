@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflow::engine::Settings;
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::rules::Rules;
 use dataflow::source_status::{CLUSTER, SourceRegistry, State};
 
@@ -59,10 +59,10 @@ const FAR: u64 = u64::MAX / 2;
 #[test]
 fn lists_age_in_every_process_when_one_of_them_does_not_hear_their_source() {
     let boards: Vec<Arc<SourceRegistry>> = (0..3).map(|_| Arc::default()).collect();
-    boards[0].source("database").gives(&[Part::Shop]);
-    boards[1..].iter().for_each(|registry| registry.elsewhere("database", &[Part::Shop]));
+    boards[0].source("database").gives(&[InputKind::Shop]);
+    boards[1..].iter().for_each(|registry| registry.elsewhere("database", &[InputKind::Shop]));
     for registry in &boards {
-        registry.source("broker").gives(&[Part::Views]);
+        registry.source("broker").gives(&[InputKind::Views]);
         registry.source("broker").state(0, State::Live);
     }
     boards[0].source("database").state(0, State::Live);
@@ -81,12 +81,14 @@ fn lists_age_in_every_process_when_one_of_them_does_not_hear_their_source() {
     all("everything is heard", &|registry| registry.freshness().is_whole(FAR));
     boards[0].source("database").state(0, State::Stopped("another server".into()));
     all("lists of the shop age", &|registry| {
-        aged(registry, Part::Shop) && lacks(registry, Part::Shop).as_deref() == Some("database")
+        aged(registry, InputKind::Shop) && lacks(registry, InputKind::Shop).as_deref() == Some("database")
     });
-    assert!(boards.iter().all(|registry| !aged(registry, Part::Views) && lacks(registry, Part::Views).is_none()));
+    assert!(
+        boards.iter().all(|registry| !aged(registry, InputKind::Views) && lacks(registry, InputKind::Views).is_none())
+    );
     boards[2].source("broker").state(0, State::Retrying("no answer".into()));
     all("lists of views age too", &|registry| {
-        aged(registry, Part::Views) && lacks(registry, Part::Views).as_deref() == Some("broker")
+        aged(registry, InputKind::Views) && lacks(registry, InputKind::Views).as_deref() == Some("broker")
     });
     boards[0].source("database").state(0, State::Live);
     boards[2].source("broker").state(0, State::Live);

@@ -22,7 +22,7 @@ pub(crate) struct TickMessage {
     pub(crate) caught_up: bool,
     /// The first tick whose time says something; 0 before.
     pub(crate) first: Time,
-    /// By part, up to which time the sources of all processes are heard, if one is away (see [`crate::hearing`]).
+    /// By part, up to which time the sources of all processes are heard, if one is away (see [`crate::freshness`]).
     pub(crate) heard: [Option<Time>; 2],
 }
 

@@ -1,7 +1,7 @@
 //! When ticks close, and by what they are dated.
 
 use super::*;
-use crate::hearing::Part;
+use crate::freshness::InputKind;
 use crate::source_status::State;
 
 fn scheduler() -> TickScheduler {
@@ -161,7 +161,7 @@ fn the_leader_closes_ticks_for_what_is_fed_elsewhere_and_other_paces_follow_its_
 fn the_first_time_that_says_something_is_the_first_that_is_told() {
     let registry = SourceRegistry::default();
     let scheduler = TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(1), 1, &registry, None);
-    let as_of = |tick| registry.freshness().as_of(tick, &Part::ALL);
+    let as_of = |tick| registry.freshness().as_of(tick, &InputKind::ALL);
     scheduler.fed(0, FeedProgress { records: 0, waiting: 0, reached: Some(0) });
     assert_eq!(scheduler.due(9000, 1), Some(2), "nothing is known yet");
     assert_eq!(scheduler.closing(1, &registry).first, 0);
@@ -173,7 +173,7 @@ fn the_first_time_that_says_something_is_the_first_that_is_told() {
     assert_eq!((as_of(1), as_of(699)), (None, Some(699)));
     let restored = SourceRegistry::default();
     TickScheduler::new(TickPolicy::default(), ClusterPlace::alone(1), 500, &restored, None);
-    assert_eq!(restored.freshness().as_of(499, &Part::ALL), Some(499));
+    assert_eq!(restored.freshness().as_of(499, &InputKind::ALL), Some(499));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_another_process_does_not_hear_ages_here_too() {
     let place = |process| ClusterPlace { workers: 1, process, processes: 2 };
     let boards = [SourceRegistry::default(), SourceRegistry::default()];
     let [leading, following] = [0, 1].map(|process: usize| {
-        boards[process].elsewhere("topics", &[Part::Views]);
+        boards[process].elsewhere("topics", &[InputKind::Views]);
         TickScheduler::new(TickPolicy::default(), place(process), 500, &boards[process], None)
     });
     leading.fed(0, fed(0, 0));
@@ -194,8 +194,11 @@ fn what_another_process_does_not_hear_ages_here_too() {
     following.apply(TickMessage { now: 1000, cut, end: false, held: false, waits_for, caught_up, first, heard });
     for registry in &boards {
         let shown = registry.freshness();
-        assert_eq!((shown.as_of(1000, &[Part::Views]), shown.as_of(1000, &[Part::Shop])), (Some(1000), Some(1000)));
-        assert_eq!(shown.missing(&[Part::Views]).map(|names| &**names), Some("topics"));
+        assert_eq!(
+            (shown.as_of(1000, &[InputKind::Views]), shown.as_of(1000, &[InputKind::Shop])),
+            (Some(1000), Some(1000))
+        );
+        assert_eq!(shown.missing(&[InputKind::Views]).map(|names| &**names), Some("topics"));
     }
     leading.apply_report(report([true, true]), 1000);
     leading.open(2000, 2000, false);

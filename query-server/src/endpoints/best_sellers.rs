@@ -1,7 +1,7 @@
 //! `GET /v1/bestsellers` and `GET /v1/categories/{category}/bestsellers`: the products with the most buyers.
 
+use dataflow::freshness::InputKind;
 use dataflow::graph::{BestSellers, ListId};
-use dataflow::hearing::Part;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -73,7 +73,7 @@ fn answer(
     let reader = &read.reader;
     buffers::with(|AnswerBuffers { out, sellers, as_of, names, .. }| {
         let view = reader.view_any();
-        let age = read.admit(view.as_of(), &[Part::Shop], parameters)?;
+        let age = read.admit(view.as_of(), &[InputKind::Shop], parameters)?;
         let list = match category {
             None => ListId::General,
             Some(category) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use axum::routing::on;
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::index_reader::IndexReader;
 use dataflow::time::Time;
 use hyper::Response;
@@ -66,7 +66,7 @@ async fn handle(
     // Every category is read: this is done outside the serving threads.
     let list = tokio::task::spawn_blocking(move || list(&reader)).await;
     let (at, categories, total) = list.expect("reading the index does not panic");
-    let age = read.admit(at, &[Part::Shop], &parameters)?;
+    let age = read.admit(at, &[InputKind::Shop], &parameters)?;
     let list = CategoryList { categories, total, as_of: instant::text(age.as_of) };
     let text = serde_json::to_vec(&list).expect("texts and numbers always serialise");
     Ok(answer::json(HeaderMap::new(), &text, age.missing.as_deref()))

@@ -1,7 +1,7 @@
 //! `GET /v1/users/{user}/history`: the products a user viewed last, newest first.
 
+use dataflow::freshness::InputKind;
 use dataflow::graph::History;
-use dataflow::hearing::Part;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -52,7 +52,7 @@ pub(super) fn answer(
     buffers::with(|AnswerBuffers { out, viewed, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
-        let age = read.admit(view.as_of(), &[Part::Views], parameters)?;
+        let age = read.admit(view.as_of(), &[InputKind::Views], parameters)?;
         view.list::<History>(&key, viewed);
         viewed.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));

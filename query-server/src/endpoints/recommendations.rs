@@ -1,6 +1,6 @@
 //! `GET /v1/users/{user}/recommendations`: best sellers for this user, or the general ones.
 
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use hyper::Response;
 use hyper::header::HeaderMap;
 
@@ -54,7 +54,7 @@ pub(super) fn answer(
     buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
-        let age = read.admit(view.as_of(), &Part::ALL, parameters)?;
+        let age = read.admit(view.as_of(), &InputKind::ALL, parameters)?;
         let mut made = view.recommendations(key);
         made.picks.truncate(parameters.limit);
         let shape = Shape::asked(legacy, parameters.explain, as_of.text(age.as_of));

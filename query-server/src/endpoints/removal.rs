@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use axum::routing::on;
+use dataflow::freshness::InputKind;
 use dataflow::graph::History;
-use dataflow::hearing::Part;
 use dataflow::time::Millis;
 use hyper::{Response, Uri};
 
@@ -57,7 +57,7 @@ pub(crate) async fn remove(
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
     }
-    read.admit(read.reader.view_any().as_of(), &[Part::Views], &parameters)?;
+    read.admit(read.reader.view_any().as_of(), &[InputKind::Views], &parameters)?;
     let viewed_at = viewed_at(&operations, &user, &product).ok_or(Problem::NotInHistory)?;
     // A removal is dated after the latest view, also where the clock that dated the view is ahead of this one.
     let at = operations.app.clock.now().max(viewed_at);

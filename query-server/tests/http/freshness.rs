@@ -1,6 +1,6 @@
 //! A source is away: the lists that are made of it age and say so, the others stay fresh.
 
-use dataflow::hearing::Part;
+use dataflow::freshness::InputKind;
 use dataflow::source_status::State;
 use vitrine_query_server::Floor;
 
@@ -31,7 +31,7 @@ fn missing(connection: &mut Connection, target: &str) -> Option<String> {
 #[test]
 fn lists_of_a_source_that_is_away_age_and_name_it() {
     let shop = Shop::open();
-    shop.source.gives(&[Part::Shop]);
+    shop.source.gives(&[InputKind::Shop]);
     shop.happened([product("tea", "drinks"), viewed("ada", "tea", now_ms())]);
     shop.happened(bought("tea", 3));
     let mut connection = shop.connect();
@@ -99,7 +99,7 @@ fn before_any_time_is_known_nothing_is_answered() {
 fn after_a_start_no_list_is_older_than_what_was_answered_before() {
     let floor = Floor { as_of: now_ms() - 100, caught_up: false };
     let shop = Shop::again(Start { floor, reached: None });
-    shop.source.gives(&[Part::Shop]);
+    shop.source.gives(&[InputKind::Shop]);
     shop.source.pass_over();
     shop.source.state(0, State::Stopped("another server".into()));
     let mut connection = shop.connect();

@@ -1,14 +1,15 @@
-//! Up to which time each source has been heard, and so how old the lists are that are made of it.
+//! Tracks up to which time each source has been heard, and from that the age of the lists made from it.
 //!
 //! ```text
 //! tick        ─────┬──────────────┬──────────▶
 //! source      live │ away         │ live
 //! its lists   as of│ as of `until`│ as of the tick again, from `since` on
 //! ```
-//! Ticks go on while a source is away, so that the others' lists stay fresh. What is made of it stays as of the tick in which
-//! it stopped or was passed over; where it may come back by itself, half a minute is forgiven. That something is missing is
-//! told at once. A source that catches up and holds ticks back (see [`FeedProgress::reached`](crate::feed::FeedProgress::reached)) is not away:
-//! the tick says itself how far it has come.
+//! Ticks continue while a source is away, so that the lists of the other sources stay fresh. The lists made from the missing
+//! source stay as of the tick in which it stopped or was passed over. If the source may come back by itself, its lists age
+//! only after a grace period of half a minute. Readers learn at once that a source is missing. A source that is catching up
+//! and holds ticks back (see [`FeedProgress::reached`](crate::feed::FeedProgress::reached)) is not away: the time of the
+//! tick is the time its records have reached.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,47 +19,47 @@ use arc_swap::ArcSwap;
 use crate::source_status::state::State;
 use crate::time::{Millis, Time};
 
-/// What lists are made of.
+/// The kinds of input that lists are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum InputKind {
     /// Views and removals.
     Views,
     /// Orders, their lines and the catalogue.
     Shop,
 }
 
-impl Part {
-    /// Both.
-    pub const ALL: [Part; 2] = [Part::Views, Part::Shop];
+impl InputKind {
+    /// Both kinds.
+    pub const ALL: [InputKind; 2] = [InputKind::Views, InputKind::Shop];
 }
 
-/// Up to which tick something has been heard.
+/// Up to which tick a source, or all sources of a kind of input, have been heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Heard {
-    /// States of ticks before `since` hold what there was at this one.
+struct HeardUntil {
+    /// States of ticks before `since` hold all records up to this tick.
     until: Time,
-    /// States of this tick and later ones hold everything; `NEVER` while it is away.
+    /// States of this tick and of later ticks hold all records; `NEVER` while the source is away.
     since: Time,
 }
 
-/// So long a source may be away before its lists age, if it may come back by itself. Else every hiccup would have the lists
-/// of one page be of different times.
+/// How long a source that may come back by itself may be away before its lists age. Without this grace period, every short
+/// interruption would give the lists of one page different times.
 const FORGIVEN_MS: Millis = 30_000;
 
-/// Of something that has not happened.
+/// The time of an event that has not happened.
 const NEVER: Time = Time::MAX;
 
-impl Heard {
-    /// It is not heard any more; `open` is the tick that is open, so much time after it is forgiven.
+impl HeardUntil {
+    /// The source is no longer heard. `open` is the open tick; the lists age only `forgiven` milliseconds after it.
     fn lose(&mut self, open: Time, forgiven: Millis) {
-        // What came back in this very tick has not shown yet.
+        // A source that came back in this same tick is not visible yet.
         if self.since < open {
             self.until = open - 1 + forgiven;
         }
         self.since = NEVER;
     }
 
-    /// It is not heard, and nothing is forgiven from now on.
+    /// The source is not heard, and its grace period ends now.
     fn give_up(&mut self, open: Time) {
         if self.is_away() {
             self.until = self.until.min(open.saturating_sub(1));
@@ -67,7 +68,7 @@ impl Heard {
         }
     }
 
-    /// It is heard again.
+    /// The source is heard again.
     fn regain(&mut self, open: Time) {
         self.since = self.since.min(open);
     }
@@ -81,84 +82,84 @@ impl Heard {
     }
 }
 
-/// What is known of one source.
+/// The state of one source.
 #[derive(Clone, Debug, Default)]
 struct Entry {
-    parts: Vec<Part>,
-    heard: Heard,
-    /// When it was last said to be live, and what was known of it before.
-    before: Option<(Time, Heard)>,
-    /// It says that something is wrong.
+    kinds: Vec<InputKind>,
+    heard: HeardUntil,
+    /// The tick in which the source last reported to be live, and its state before.
+    before: Option<(Time, HeardUntil)>,
+    /// The source reports a failure.
     troubled: bool,
-    /// Nothing of it has ever been read.
+    /// No record of the source has ever been read.
     unmet: bool,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     sources: BTreeMap<&'static str, Entry>,
-    /// Of the other processes of a cluster, by part.
-    elsewhere: [Heard; 2],
-    /// The first tick whose time says something; 0 before.
+    /// The state of the other processes of a cluster, by kind of input.
+    elsewhere: [HeardUntil; 2],
+    /// The first tick with a known time; 0 before that tick.
     first: Time,
 }
 
-/// How old lists are, at one moment.
+/// The age of the lists at one moment.
 #[derive(Debug)]
 pub struct Freshness {
-    /// From this tick on all there is is heard, and nothing is wrong.
+    /// From this tick on, all sources are heard and none reports a failure.
     whole_from: Time,
     first: Time,
-    /// By part, and what the other processes say of it.
-    heard: [Vec<Heard>; 2],
+    /// By kind of input: the state of each source of this process, then the state of the other processes.
+    heard: [Vec<HeardUntil>; 2],
     missing: [Option<Arc<str>>; 2],
     both: Option<Arc<str>>,
 }
 
 impl Freshness {
-    /// Whether nothing has to be said of states of this tick: all sources are heard.
+    /// Whether all sources are heard in the states of this tick, so that answers need no further information.
     #[must_use]
     pub fn is_whole(&self, tick: Time) -> bool {
         tick >= self.whole_from
     }
 
-    /// Up to which time a list that is made of `parts` holds everything, in the state of `tick`; none while no time can be
-    /// told at all, shortly after a first start.
+    /// Up to which time a list made from `kinds` holds all records, in the state of `tick`; `None` while no time is known,
+    /// shortly after a first start.
     #[must_use]
-    pub fn as_of(&self, tick: Time, parts: &[Part]) -> Option<Time> {
+    pub fn as_of(&self, tick: Time, kinds: &[InputKind]) -> Option<Time> {
         if self.first == 0 || tick < self.first {
             return None;
         }
-        let heard = parts.iter().flat_map(|part| &self.heard[*part as usize]);
+        let heard = kinds.iter().flat_map(|kind| &self.heard[*kind as usize]);
         Some(heard.map(|heard| heard.at(tick)).min().unwrap_or(tick).max(self.first))
     }
 
-    /// The names of the sources that a list of `parts` lacks, or of which something is wrong.
+    /// The names of the sources that a list made from `kinds` lacks, or that report a failure.
     #[must_use]
-    pub fn missing(&self, parts: &[Part]) -> Option<&Arc<str>> {
-        match parts {
-            [part] => self.missing[*part as usize].as_ref(),
+    pub fn missing(&self, kinds: &[InputKind]) -> Option<&Arc<str>> {
+        match kinds {
+            [kind] => self.missing[*kind as usize].as_ref(),
             _ => self.both.as_ref(),
         }
     }
 }
 
-/// Everything that is known of it, shared by the sources, the pace and the readers of one process.
+/// Tracks the freshness of all sources; shared by the sources, the tick scheduler and the readers of one process.
 #[derive(Debug)]
-pub(crate) struct Hearing {
+pub(crate) struct FreshnessTracker {
     known: Mutex<Known>,
     shown: ArcSwap<Freshness>,
 }
 
-impl Default for Hearing {
+impl Default for FreshnessTracker {
     fn default() -> Self {
         let known = Known::default();
         let shown = ArcSwap::from_pointee(known.freshness());
-        Hearing { known: Mutex::new(known), shown }
+        FreshnessTracker { known: Mutex::new(known), shown }
     }
 }
 
-impl Hearing {
+impl FreshnessTracker {
     fn change(&self, change: impl FnOnce(&mut Known)) {
         let mut known = self.known();
         change(&mut known);
@@ -169,12 +170,12 @@ impl Hearing {
         self.known.lock().expect("no holder of this lock can panic")
     }
 
-    /// Lists of these parts are made of what the source with this name gives.
-    pub(crate) fn gives(&self, name: &'static str, parts: &[Part]) {
-        self.change(|known| known.sources.entry(name).or_default().parts = parts.to_vec());
+    /// Declares which kinds of input the source with this name provides.
+    pub(crate) fn gives(&self, name: &'static str, kinds: &[InputKind]) {
+        self.change(|known| known.sources.entry(name).or_default().kinds = kinds.to_vec());
     }
 
-    /// A source says in the tick `open` how it is doing; before that it was live, or not.
+    /// A source reports its state in the tick `open`; `was_live` says whether it was live before.
     pub(crate) fn hear(&self, name: &'static str, open: Time, was_live: bool, state: &State) {
         self.change(|known| {
             let entry = known.sources.entry(name).or_default();
@@ -187,10 +188,11 @@ impl Hearing {
                     entry.unmet = false;
                 }
                 (_, State::Stopped(_)) => entry.heard.give_up(open),
-                // One that has not been live yet is away only when it is passed over.
+                // A source that has not been live yet is away only when it is passed over.
                 (false, _) | (true, State::Live) => {}
                 (true, _) => match entry.before.take() {
-                    // It went at once, or another part of it has begun to speak: nothing has shown that it was live.
+                    // The source failed in the same tick, or another part of it made its first report: no visible
+                    // state shows that it was live.
                     Some((at, before)) if at == open && (before.is_away() || !troubled) => entry.heard = before,
                     _ => entry.heard.lose(open, FORGIVEN_MS),
                 },
@@ -198,7 +200,7 @@ impl Hearing {
         });
     }
 
-    /// Ticks do not wait for a source that is away.
+    /// The source is away, and ticks do not wait for it.
     pub(crate) fn pass_over(&self, name: &'static str, open: Time) {
         let passed = |entry: &Entry| entry.heard.is_away() && entry.heard.until < open;
         let passed = self.known().sources.get(name).is_some_and(passed);
@@ -207,12 +209,12 @@ impl Hearing {
         }
     }
 
-    /// Nothing of the source has been read yet, by any process.
+    /// No process has read any record of the source yet.
     pub(crate) fn unmet(&self, name: &'static str) {
         self.change(|known| known.sources.entry(name).or_default().unmet = true);
     }
 
-    /// The source answers, and its records are waited for.
+    /// The source answers, and ticks wait for its records.
     pub(crate) fn meet(&self, name: &'static str) {
         let unmet = self.known().sources.get(name).is_some_and(|entry| entry.unmet);
         if unmet {
@@ -220,43 +222,43 @@ impl Hearing {
         }
     }
 
-    /// Whether something of every source was read, or is waited for.
+    /// Whether, for every source, records were read or ticks wait for them.
     pub(crate) fn has_met_all(&self) -> bool {
         !self.known().sources.values().any(|entry| entry.unmet)
     }
 
-    /// `tick` is the first one whose time says something.
+    /// `tick` is the first tick with a known time.
     pub(crate) fn begin(&self, tick: Time) {
         self.change(|known| known.first = if known.first == 0 { tick } else { known.first.min(tick) });
     }
 
-    /// Up to which tick a source was heard, where it is away.
+    /// Up to which tick a source was heard, if it is away.
     pub(crate) fn until(&self, name: &str, open: Time) -> Option<Time> {
         let known = self.known();
-        let entry = known.sources.get(name).filter(|entry| entry.heard.is_away() && !entry.parts.is_empty());
+        let entry = known.sources.get(name).filter(|entry| entry.heard.is_away() && !entry.kinds.is_empty());
         entry.map(|entry| entry.heard.at(open.saturating_sub(1)).max(known.first))
     }
 
-    /// Whether the sources of this process that give a part are heard, by part.
+    /// By kind of input, whether all sources of this process that provide it are heard.
     pub(crate) fn here(&self) -> [bool; 2] {
         let known = self.known();
-        Part::ALL.map(|part| !known.giving(part).any(|entry| entry.heard.is_away()))
+        InputKind::ALL.map(|kind| !known.giving(kind).any(|entry| entry.heard.is_away()))
     }
 
-    /// By part, up to which time everything is heard in the state of `tick`, if something is away.
+    /// By kind of input, up to which time all its sources are heard in the state of `tick`, if one of them is away.
     pub(crate) fn at(&self, tick: Time) -> [Option<Time>; 2] {
         let shown = self.shown.load();
-        Part::ALL.map(|part| {
-            let heard = &shown.heard[part as usize];
+        InputKind::ALL.map(|kind| {
+            let heard = &shown.heard[kind as usize];
             let is_away = heard.iter().any(|heard| heard.is_away());
             is_away.then(|| heard.iter().map(|heard| heard.at(tick)).min().unwrap_or(tick))
         })
     }
 
-    /// For the leader: whether the other processes hear their sources, by part, from the tick `open` on.
+    /// For the leader: whether the other processes hear their sources from the tick `open` on, by kind of input.
     pub(crate) fn others(&self, heard: [bool; 2], open: Time) {
         let differs = |known: &Known| {
-            Part::ALL.iter().any(|part| known.elsewhere[*part as usize].is_away() == heard[*part as usize])
+            InputKind::ALL.iter().any(|kind| known.elsewhere[*kind as usize].is_away() == heard[*kind as usize])
         };
         if differs(&self.known()) {
             self.change(|known| {
@@ -271,11 +273,11 @@ impl Hearing {
         }
     }
 
-    /// For the others: the leader says what [`Hearing::at`] told it.
+    /// For the other processes: takes the result of the leader's [`FreshnessTracker::at`].
     pub(crate) fn told(&self, tick: Time, heard: [Option<Time>; 2]) {
-        let now = |before: Heard, until: Option<Time>| match until {
-            None => Heard { since: before.since.min(tick), ..before },
-            Some(until) => Heard { until, since: NEVER },
+        let now = |before: HeardUntil, until: Option<Time>| match until {
+            None => HeardUntil { since: before.since.min(tick), ..before },
+            Some(until) => HeardUntil { until, since: NEVER },
         };
         let before = self.known().elsewhere;
         let after = [now(before[0], heard[0]), now(before[1], heard[1])];
@@ -284,34 +286,34 @@ impl Hearing {
         }
     }
 
-    /// As of now.
+    /// The current freshness.
     pub(crate) fn freshness(&self) -> arc_swap::Guard<Arc<Freshness>> {
         self.shown.load()
     }
 }
 
 impl Known {
-    fn giving(&self, part: Part) -> impl Iterator<Item = &Entry> {
-        self.sources.values().filter(move |entry| entry.parts.contains(&part))
+    fn giving(&self, kind: InputKind) -> impl Iterator<Item = &Entry> {
+        self.sources.values().filter(move |entry| entry.kinds.contains(&kind))
     }
 
     fn freshness(&self) -> Freshness {
-        let heard = Part::ALL.map(|part| {
-            let here = self.giving(part).map(|entry| entry.heard);
-            here.chain([self.elsewhere[part as usize]]).collect::<Vec<_>>()
+        let heard = InputKind::ALL.map(|kind| {
+            let here = self.giving(kind).map(|entry| entry.heard);
+            here.chain([self.elsewhere[kind as usize]]).collect::<Vec<_>>()
         });
-        let lacks = |parts: &[Part]| {
-            let away = |part: &Part| self.elsewhere[*part as usize].is_away();
+        let lacks = |kinds: &[InputKind]| {
+            let away = |kind: &InputKind| self.elsewhere[*kind as usize].is_away();
             let lacks = |entry: &Entry| {
-                let mut given = parts.iter().filter(|part| entry.parts.contains(part));
+                let mut given = kinds.iter().filter(|kind| entry.kinds.contains(kind));
                 given.clone().next().is_some() && (entry.heard.is_away() || entry.troubled || given.any(away))
             };
             let names: Vec<&str> =
                 self.sources.iter().filter(|(_, entry)| lacks(entry)).map(|(name, _)| *name).collect();
             (!names.is_empty()).then(|| Arc::from(names.join(", ")))
         };
-        let missing = Part::ALL.map(|part| lacks(&[part]));
-        let both: Option<Arc<str>> = lacks(&Part::ALL);
+        let missing = InputKind::ALL.map(|kind| lacks(&[kind]));
+        let both: Option<Arc<str>> = lacks(&InputKind::ALL);
         let since = heard.iter().flatten().map(|heard| heard.since).max().unwrap_or(0);
         let whole_from = if both.is_some() || self.first == 0 { NEVER } else { since.max(self.first) };
         Freshness { whole_from, first: self.first, heard, missing, both }
