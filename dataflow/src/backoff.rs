@@ -1,4 +1,5 @@
-//! Growing pauses between attempts, with jitter, so that many clients of one server do not come back at once.
+//! Growing pauses between attempts, with jitter, so that the clients of one server do not all come back at the same
+//! time.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -19,12 +20,13 @@ impl Backoff {
         Backoff { first, max, next: first }
     }
 
-    /// The last attempt succeeded: the next failure is a first one.
+    /// The last attempt succeeded: the next failure counts as the first.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 
-    /// A random pause between half of the step and all of it; the next step is twice as long, up to the limit.
+    /// A random pause between half of the current step and the whole step; the next step is twice as long, up to the
+    /// limit.
     pub fn pause(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.max);
@@ -32,7 +34,7 @@ impl Backoff {
     }
 }
 
-/// A random number, from the standard library's hasher keys: they are its only source of randomness.
+/// A random number. It comes from the keys of the standard library's hasher, the only source of randomness there.
 #[must_use]
 pub fn random() -> u64 {
     RandomState::new().hash_one(())

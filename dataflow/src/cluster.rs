@@ -1,13 +1,14 @@
-//! Several processes, one graph: what connects them, and what they tell each other beside rows.
+//! Several processes, one graph: the links between them, and their control messages.
 //!
 //! ```text
-//! process 0: the leader ──marks (tick, cut, end, who is not live)──▶ every worker ─▶ its process's scheduler and registry of sources
-//!            the leader ◀──reports (fed, waiting, live)── workers of the other processes
+//! process 0: the leader ──tick messages (tick, cut, end, who is not live)──▶ every worker ─▶ TickScheduler, SourceRegistry
+//!            the leader ◀──progress messages (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```
-//! Rows, marks and the rest travel on the links as timely's own messages, unencrypted. Who may join, and whether all
-//! processes are set up alike, is settled on each link before it is handed over (it is of no concern here).
-//! A link that breaks ends the process: a thread panics. All come back together, from the last checkpoint.
+//! Rows and control messages travel on the links as timely's own messages, unencrypted. Whether a peer may join, and
+//! whether all processes have the same settings, is decided on each link before the link is handed to this module. A
+//! link that breaks ends the process: a thread panics. All processes then start again together, from the last
+//! checkpoint.
 
 pub(crate) mod control;
 pub(crate) mod messages;
@@ -24,36 +25,35 @@ use timely::communication::{AllocatorBuilder, Hooks};
 pub(crate) use control::ClusterControl;
 pub(crate) use reporter::Reporter;
 
-/// This process's place in a cluster, and its links to the others.
+/// The place of this process in a cluster, and its links to the other processes.
 pub struct Cluster {
-    /// Which process this is, from 0. Process 0 leads.
+    /// The number of this process, from 0. Process 0 leads.
     pub process: usize,
-    /// A connection to each process in order, nothing read from it or written to it that is not yet answered; none to
-    /// itself.
+    /// A connection to each process, in order; `None` for this process. All messages on it so far have been answered.
     pub links: Vec<Option<TcpStream>>,
 }
 
-/// A worker's process among the others.
+/// The place of a worker's process among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClusterPlace {
-    /// Workers of each process.
+    /// The number of workers in each process.
     pub(crate) workers: usize,
     pub(crate) process: usize,
     pub(crate) processes: usize,
 }
 
 impl ClusterPlace {
-    /// The only process.
+    /// A place without other processes.
     pub(crate) fn alone(workers: usize) -> Self {
         ClusterPlace { workers, process: 0, processes: 1 }
     }
 
-    /// Workers of all processes.
+    /// The number of workers in all processes.
     pub(crate) fn peers(&self) -> usize {
         self.workers * self.processes
     }
 
-    /// Whether the leader is one of this process's workers.
+    /// Whether the leader is a worker of this process.
     pub(crate) fn leads(&self) -> bool {
         self.process == 0
     }
@@ -64,7 +64,7 @@ impl Cluster {
         ClusterPlace { workers, process: self.process, processes: self.links.len() }
     }
 
-    /// The builders of so many workers over the links, and what is to be held on to until the workers have ended.
+    /// The builders of the process's workers over the links, and the guard to keep until the workers have ended.
     pub(crate) fn connect(self, workers: usize) -> io::Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
         let hooks = Hooks::default();
         let inside = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());

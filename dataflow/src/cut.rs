@@ -4,9 +4,10 @@
 //! leader closes tick T "for a cut" ─▶ every worker: delta log up to T ─┐
 //!                    its first publish past T: base batches, positions ┴▶ Part ─▶ Cuts ─(all parts)─▶ Cut, on any thread
 //! ```
-//! A cut is the same in every worker: all that was given up to its tick and nothing given later. The base batches are
-//! shared and immutable, so the workers go on at once; whoever asked reads them in its own time. The [`delta_log`] holds
-//! the updates since the cut before, so that writing it down costs what has changed, not what is held.
+//! A cut is the same in every worker: all updates given up to its tick, and none given later. The base batches are
+//! shared and immutable, so the workers continue at once, and the caller reads the batches in its own time. The
+//! [`delta_log`] holds the updates since the previous cut, so that the cost of writing a delta follows the changes and
+//! not the size of the state.
 
 pub mod base;
 pub mod delta_log;
@@ -27,9 +28,9 @@ pub(crate) use delta_log::FillLevel;
 pub struct Part {
     /// The worker's rows as of the tick.
     pub base: Base,
-    /// The worker's updates after the cut before, up to the tick; none if they were too many to hold.
+    /// The worker's updates after the previous cut, up to the tick; `None` if the log overflowed.
     pub delta_log: Option<DeltaLog>,
-    /// Where the worker's sources would go on after the tick.
+    /// The positions from which the worker's sources continue after the tick.
     pub positions: Arc<[Position]>,
 }
 
@@ -37,17 +38,17 @@ pub struct Part {
 pub struct Cut {
     /// The tick: all updates up to it are in the cut.
     pub tick: Time,
-    /// One part a worker of this process.
+    /// One part for each worker of this process.
     pub parts: Vec<Part>,
 }
 
-/// Where cuts are asked for, and where workers hand their parts in.
+/// Takes requests for cuts, and the workers' parts of them.
 pub struct Cuts {
     /// Updates a worker's delta log may hold.
     journal_max: usize,
     workers: usize,
     wanted: AtomicBool,
-    /// The fullest worker's [`FillLevel`].
+    /// The [`FillLevel`] of the fullest worker.
     fill_level: AtomicU8,
     leader: Mutex<Option<Waker>>,
     open: Mutex<Option<Cut>>,
@@ -69,7 +70,7 @@ impl Cuts {
         }
     }
 
-    /// Asks for a cut and waits until every worker has handed its part in; none when time is up.
+    /// Asks for a cut and waits until every worker has handed in its part; `None` after the timeout.
     pub fn take(&self, timeout: Duration) -> Option<Cut> {
         self.ask();
         self.wait(timeout)
@@ -84,8 +85,8 @@ impl Cuts {
         }
     }
 
-    /// Waits until every worker has handed in its part of a cut that was asked for, here or in another process; none
-    /// when time is up.
+    /// Waits until every worker has handed in its part of a cut, whichever process asked for it; `None` after the
+    /// timeout.
     pub fn wait(&self, timeout: Duration) -> Option<Cut> {
         let deadline = Instant::now() + timeout;
         let mut open = lock(&self.open);
@@ -98,13 +99,13 @@ impl Cuts {
         }
     }
 
-    /// Whether a worker has noted half of what it may between two cuts, and none has had to give up noting.
+    /// Whether a worker's delta log is at least half full and no log has overflowed since the last cut.
     #[must_use]
     pub fn are_filling(&self) -> bool {
         self.fill_level.load(Ordering::Relaxed) == FillLevel::Half as u8
     }
 
-    /// A worker says how much it has noted since the last cut.
+    /// Takes a worker's fill level since the last cut.
     pub(crate) fn note(&self, fill_level: FillLevel) {
         self.fill_level.fetch_max(fill_level as u8, Ordering::Relaxed);
     }
@@ -113,12 +114,12 @@ impl Cuts {
         self.journal_max
     }
 
-    /// The leader is to be woken when a cut is asked for.
+    /// Sets the waker of the leader, which is woken when a cut is asked for.
     pub(crate) fn lead(&self, leader: Waker) {
         *lock(&self.leader) = Some(leader);
     }
 
-    /// For the leader: whether somebody waits for a cut. It is then to close a tick for one.
+    /// For the leader: whether a cut is asked for. The leader then closes a tick for it.
     pub(crate) fn take_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Acquire)
     }
@@ -128,7 +129,7 @@ impl Cuts {
         let mut open = lock(&self.open);
         match &mut *open {
             Some(cut) if cut.tick == tick => cut.parts.push(part),
-            // An older one was given up by whoever asked.
+            // The part belongs to an older cut, whose caller stopped waiting.
             Some(cut) if cut.tick > tick => return,
             open => *open = Some(Cut { tick, parts: vec![part] }),
         }
@@ -156,7 +157,7 @@ mod tests {
         let cuts = Cuts::new(2, 10);
         cuts.hand_in(7, part());
         assert!(cuts.wait(Duration::ZERO).is_none());
-        // The first worker had been waited for in vain: the next cut is another one.
+        // The caller stopped waiting for the first worker: the next cut has another tick.
         cuts.hand_in(9, part());
         cuts.hand_in(7, part());
         assert!(cuts.wait(Duration::ZERO).is_none(), "parts of two ticks are no cut");

@@ -1,20 +1,22 @@
-//! [`declare_each!`]: from one list of declarations, a struct with a field for each and the ways to walk over it.
+//! [`declare_each!`]: makes, from one list of declarations, a struct with a field for each declaration and the
+//! functions that visit all fields.
 
-/// Declares the elements of a kind (base tables, published indexes), each a type that implements the kind's trait.
+/// Declares the elements of a kind (base tables, published indexes). Each element is a type that implements the kind's
+/// trait.
 ///
 /// `declare_each!(Table in Tables: stamps: Stamps, orders: Orders)` makes, in the module that calls it:
-/// - `Family`: what is held for each element, as a type that depends on the element (`Family::Of<T>`);
+/// - `Family`: the value held for each element, as a type that depends on the element (`Family::Of<T>`);
 /// - `Tables<F>`: one value of the family for each element, with `make`, `map`, `map_ref` and `map_mut`;
-/// - `Declared`: from an element's type to its place: its value in a `Tables`, and its number among all.
+/// - `Declared`: the place of an element's type: its value in a `Tables`, and its number among all elements.
 macro_rules! declare_each {
     ($element:ident in $(#[$docs:meta])* $all:ident: $($field:ident: $name:ident),+ $(,)?) => {
-        /// What is held for each element: a type that depends on the element.
+        /// The value held for each element: a type that depends on the element.
         pub trait Family {
-            /// What is held for `T`.
+            /// The value held for `T`.
             type Of<T: $element>;
         }
 
-        /// Holds nothing, for walks that give nothing.
+        /// Holds nothing, for visits without a result.
         pub struct Nothing;
 
         impl Family for Nothing {
@@ -32,26 +34,26 @@ macro_rules! declare_each {
             fn make<T: $element>(&mut self) -> F::Of<T>;
         }
 
-        /// Takes the value of each element and gives another.
+        /// Takes the value of each element and returns another value.
         pub trait Map<F: Family, G: Family> {
-            /// The other value of `T`.
+            /// The new value of `T`.
             fn map<T: $element>(&mut self, value: F::Of<T>) -> G::Of<T>;
         }
 
-        /// Reads the value of each element and gives another.
+        /// Reads the value of each element and returns another value.
         pub trait MapRef<F: Family, G: Family> {
-            /// The other value of `T`.
+            /// The new value of `T`.
             fn map<T: $element>(&mut self, value: &F::Of<T>) -> G::Of<T>;
         }
 
-        /// Changes the value of each element and gives another.
+        /// Changes the value of each element and returns another value.
         pub trait MapMut<F: Family, G: Family> {
-            /// The other value of `T`.
+            /// The new value of `T`.
             fn map<T: $element>(&mut self, value: &mut F::Of<T>) -> G::Of<T>;
         }
 
         impl<F: Family> $all<F> {
-            /// How many elements are declared.
+            /// The number of declared elements.
             pub const LEN: usize = [$(stringify!($field)),+].len();
 
             /// Makes all values, in the order of the declarations.
@@ -59,17 +61,17 @@ macro_rules! declare_each {
                 $all { $($field: make.make::<$name>(),)+ }
             }
 
-            /// Turns each value into another.
+            /// Turns each value into another value.
             pub fn map<G: Family>(self, map: &mut impl Map<F, G>) -> $all<G> {
                 $all { $($field: map.map::<$name>(self.$field),)+ }
             }
 
-            /// Gives another value for each.
+            /// Returns another value for each value.
             pub fn map_ref<G: Family>(&self, map: &mut impl MapRef<F, G>) -> $all<G> {
                 $all { $($field: map.map::<$name>(&self.$field),)+ }
             }
 
-            /// Changes each value and gives another for it.
+            /// Changes each value and returns another value for it.
             pub fn map_mut<G: Family>(&mut self, map: &mut impl MapMut<F, G>) -> $all<G> {
                 $all { $($field: map.map::<$name>(&mut self.$field),)+ }
             }
@@ -81,14 +83,14 @@ macro_rules! declare_each {
                 T::get_in(self)
             }
 
-            /// The value of `T`, to be changed.
+            /// The value of `T`, mutable.
             #[inline]
             pub fn get_mut<T: $element>(&mut self) -> &mut F::Of<T> {
                 T::get_mut_in(self)
             }
         }
 
-        /// Implemented by the declaration: where an element's value is.
+        /// Implemented by the declaration: the place of an element's value.
         pub trait Declared: Sized {
             /// The element's number in the order of the declarations, from 0.
             const INDEX: usize;
@@ -98,7 +100,7 @@ macro_rules! declare_each {
             where
                 Self: $element;
 
-            /// The element's value, to be changed.
+            /// The element's value, mutable.
             fn get_mut_in<F: Family>(all: &mut $all<F>) -> &mut F::Of<Self>
             where
                 Self: $element;

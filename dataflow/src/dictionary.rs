@@ -1,8 +1,8 @@
-//! From ids to keys and back: one dictionary a process, shared by all of its threads.
+//! Maps ids to keys and back: one dictionary for each process, shared by all its threads.
 //!
-//! A name is added when its id is first seen, by whichever thread sees it, and is never changed or taken away; so
-//! reading it needs no frontier. A second id with the same key is a [`Collision`]: the record is refused by name, and
-//! no list can ever mix the two.
+//! A name is added when a thread first sees its id, and is never changed or removed; so reading the dictionary needs no
+//! frontier. A second id with the same key is a [`Collision`]: the record is rejected with that reason, and no list can
+//! mix the two ids.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,34 +13,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 
-/// Two different ids have the same key; the second one is refused.
+/// Two different ids have the same key; the second id is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {0} id has the same 64-bit key as another one: change [dataflow] id_key and start anew")]
 pub struct Collision(&'static str);
 
-/// A name to be told to the other processes.
+/// A name to send to the other processes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Name {
     /// The id behind a product's key.
     Product(ProductKey, String),
     /// The id behind a category's key.
     Category(CategoryKey, String),
-    /// The id behind a user's key; only where users are remembered.
+    /// The id behind a user's key; only if users are remembered.
     User(UserKey, String),
 }
 
 type Names<K> = HashMap<K, Arc<str>, RandomState>;
 
-/// Keys for ids, and ids for keys.
+/// Maps ids to keys, and keys to ids.
 pub struct Dictionary {
     ids: Ids,
     products: Names<ProductKey>,
     categories: Names<CategoryKey>,
-    /// Only for whoever wants every list's changes with the users' own ids; answers echo the request instead.
+    /// Only if a sink writes the changes of every list with the ids of users; answers take the id from the request
+    /// instead.
     users: Option<Names<UserKey>>,
-    /// Names this process saw first and has not told the others yet; `None` in a cluster of one process.
+    /// Names that this process saw first and has not sent to the others yet; `None` in a cluster of one process.
     fresh: Option<Mutex<Vec<Name>>>,
-    /// Names that no checkpoint holds yet; `None` where none are taken.
+    /// Names that no checkpoint holds yet; `None` if no checkpoints are taken.
     unsaved: Option<Mutex<Vec<Name>>>,
 }
 
@@ -58,19 +59,19 @@ impl Dictionary {
         }
     }
 
-    /// Collects new names for the other processes of the cluster.
+    /// Starts to collect new names for the other processes of the cluster.
     #[must_use]
     pub fn announcing(self) -> Self {
         Dictionary { fresh: Some(Mutex::default()), ..self }
     }
 
-    /// Collects new names for the next checkpoint.
+    /// Starts to collect new names for the next checkpoint.
     #[must_use]
     pub fn saving(self) -> Self {
         Dictionary { unsaved: Some(Mutex::default()), ..self }
     }
 
-    /// Remembers the ids of users too, about 100 bytes each.
+    /// Remembers the ids of users too. Each takes about 100 bytes.
     #[must_use]
     pub fn remembering_users(self) -> Self {
         Dictionary { users: Some(HashMap::with_hasher(RandomState::default())), ..self }
@@ -88,13 +89,13 @@ impl Dictionary {
         key
     }
 
-    /// The key of a user id, without remembering it: for readers, who may ask for users that do not exist.
+    /// The key of a user id, without remembering the id: for readers, which may ask for users that do not exist.
     #[must_use]
     pub fn find_user(&self, id: &str) -> UserKey {
         self.ids.user(id)
     }
 
-    /// The key of an order id. Orders have 128 bits and no dictionary.
+    /// The key of an order id. Orders have 128-bit keys and need no dictionary.
     #[must_use]
     pub fn order(&self, id: &str) -> OrderKey {
         self.ids.order(id)
@@ -106,7 +107,7 @@ impl Dictionary {
         self.ids.row(values)
     }
 
-    /// The key of a product id, remembering the id.
+    /// The key of a product id. Remembers the id.
     ///
     /// # Errors
     /// When another product already has this key.
@@ -118,7 +119,7 @@ impl Dictionary {
         Ok(key)
     }
 
-    /// The key of a category id, remembering the id.
+    /// The key of a category id. Remembers the id.
     ///
     /// # Errors
     /// When another category already has this key.
@@ -130,21 +131,21 @@ impl Dictionary {
         Ok(key)
     }
 
-    /// The key a product id has if it was ever seen.
+    /// The key of a product id, if the id was ever seen.
     #[must_use]
     pub fn find_product(&self, id: &str) -> Option<ProductKey> {
         let key = self.ids.product(id);
         (self.products.pin().get(&key)?.as_ref() == id).then_some(key)
     }
 
-    /// The key a category id has if it was ever seen.
+    /// The key of a category id, if the id was ever seen.
     #[must_use]
     pub fn find_category(&self, id: &str) -> Option<CategoryKey> {
         let key = self.ids.category(id);
         (self.categories.pin().get(&key)?.as_ref() == id).then_some(key)
     }
 
-    /// Calls `read` with each product's id, in the order of the keys; keys without a name are passed over.
+    /// Calls `read` with each product's id, in the order of the keys. Keys without a name are skipped.
     pub fn product_names(&self, keys: impl IntoIterator<Item = ProductKey>, mut read: impl FnMut(ProductKey, &str)) {
         let names = self.products.pin();
         for key in keys {
@@ -166,43 +167,43 @@ impl Dictionary {
         self.categories.pin().get(&key).cloned()
     }
 
-    /// The id behind a user's key, where users are remembered.
+    /// The id behind a user's key, if users are remembered.
     #[must_use]
     pub fn user_name(&self, key: UserKey) -> Option<Arc<str>> {
         self.users.as_ref()?.pin().get(&key).cloned()
     }
 
-    /// How many users' ids are remembered.
+    /// The number of remembered user ids.
     #[must_use]
     pub fn users_len(&self) -> usize {
         self.users.as_ref().map_or(0, HashMap::len)
     }
 
-    /// The ids of users, where they are remembered, in no order: all that were added before the call.
+    /// The ids of users, if they are remembered, in no particular order: all ids that were added before the call.
     #[must_use]
     pub fn user_names(&self) -> Vec<(Arc<str>, UserKey)> {
         let Some(users) = &self.users else { return Vec::new() };
         users.pin().iter().map(|(key, name)| (name.clone(), *key)).collect()
     }
 
-    /// How many product ids are remembered.
+    /// The number of remembered product ids.
     #[must_use]
     pub fn products_len(&self) -> usize {
         self.products.len()
     }
 
-    /// Takes the names that the other processes have not been told yet.
+    /// Takes the names that were not sent to the other processes yet.
     pub(crate) fn take_fresh(&self) -> Vec<Name> {
         self.fresh.as_ref().map(|fresh| std::mem::take(&mut *lock(fresh))).unwrap_or_default()
     }
 
-    /// Takes the names that came since this was called last.
+    /// Takes the names that were added since the last call.
     #[must_use]
     pub fn take_unsaved(&self) -> Vec<Name> {
         self.unsaved.as_ref().map(|unsaved| std::mem::take(&mut *lock(unsaved))).unwrap_or_default()
     }
 
-    /// All names: at least those that were there before the call.
+    /// All names: at least the names that were added before the call.
     pub fn names(&self, mut take: impl FnMut(Name)) {
         self.products.pin().iter().for_each(|(key, name)| take(Name::Product(*key, name.to_string())));
         self.categories.pin().iter().for_each(|(key, name)| take(Name::Category(*key, name.to_string())));
@@ -211,10 +212,10 @@ impl Dictionary {
         }
     }
 
-    /// Learns a name that another process saw first, or an earlier one.
+    /// Adds a name that another process saw first, or a restored name.
     ///
     /// # Errors
-    /// When the key already stands for another id.
+    /// When the key already belongs to another id.
     pub fn learn(&self, name: &Name) -> Result<(), Collision> {
         match name {
             Name::Product(key, id) => remember(&self.products, *key, id).ok_or(Collision("product"))?,
@@ -235,7 +236,7 @@ fn lock(fresh: &Mutex<Vec<Name>>) -> std::sync::MutexGuard<'_, Vec<Name>> {
     fresh.lock().expect("no holder of this lock can panic")
 }
 
-/// Whether the name was new; `None` when the key stands for another id.
+/// Whether the name was new; `None` when the key belongs to another id.
 fn remember<K: std::hash::Hash + Eq + Copy>(names: &Names<K>, key: K, id: &str) -> Option<bool> {
     let names = names.pin();
     if let Some(known) = names.get(&key) {

@@ -23,13 +23,13 @@ use crate::time::{ServiceClock, Time};
 use crate::worker_graph::WorkerGraph;
 use crate::workers;
 
-/// Records moved between two steps of a worker.
+/// Limit of records that a worker feeds between two steps.
 const FEED_MAX: usize = 16_384;
 
-/// At the end of a cluster, how long a worker waits for what is still on its way for a cut.
+/// At the end of a cluster, how long a worker waits for messages that are still needed for a cut.
 const LAST_CUT_MAX: Duration = Duration::from_secs(2);
 
-/// How often a leader that waits for its lease says so.
+/// How often a leader that waits for its lease tells the other processes so.
 const HELD_TOLD_EVERY: Duration = Duration::from_millis(250);
 
 /// Everything an engine is started with.
@@ -42,21 +42,21 @@ pub struct Settings {
     pub ticks: TickPolicy,
     /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`](crate::trace::merging).
     pub idle_merge_effort: usize,
-    /// From ids to keys; shared with whoever looks up.
+    /// The dictionary of ids and keys, shared with the readers.
     pub dictionary: Arc<Dictionary>,
-    /// Where "now" comes from.
+    /// The service clock.
     pub clock: Arc<dyn ServiceClock>,
     /// Opens a worker's sources.
     pub open_feeds: OpenFeeds,
-    /// Where every list's changes go, if anywhere.
+    /// Takes the changes of every list, if a sink is configured.
     pub changes: Option<ChangeOutlet>,
-    /// What to start from, if not from nothing.
+    /// The state to start from, if there is one.
     pub restore: Option<Restore>,
-    /// Updates a worker may hold between two cuts, where cuts are to be taken.
+    /// Limit of updates that a worker holds between two cuts; `None` if no cuts are taken.
     pub journal_max: Option<usize>,
-    /// What sources say about themselves.
+    /// The status of all sources.
     pub registry: Arc<SourceRegistry>,
-    /// What may show, if not everything; asked in the process that leads.
+    /// The lease that limits which ticks may show, if there is one; the process that leads asks it.
     pub lease: Option<Arc<dyn TimestampLease>>,
 }
 
@@ -65,7 +65,7 @@ pub struct Settings {
 pub struct Restore {
     /// The tick. The first answers are as of it.
     pub tick: Time,
-    /// Gives a worker its share of the rows, a part with each call, until it returns false.
+    /// Gives a worker its share of the rows, one part per call, until it returns false.
     pub give: GiveRows,
 }
 
@@ -75,8 +75,9 @@ impl Restore {
         worker_graph.advance_to(self.tick);
         let mut calls = 0;
         while (self.give)(worker.index(), worker.peers(), calls, worker_graph.inputs()) {
-            // Not flushed: what an exchange has taken and not passed on when a worker steps is not passed on when the
-            // time moves either, unless more comes in between. The inputs hold on to the last of what they were given.
+            // Do not flush here: an exchange that still holds records when the worker steps does not release them when
+            // time advances, unless more input arrives. Without a flush, the inputs keep the last records that they
+            // were given.
             worker.step();
             calls += 1;
         }
@@ -84,8 +85,8 @@ impl Restore {
     }
 }
 
-/// See [`Restore::give`]. Called with the worker's number, the number of workers in all processes, how often it has been
-/// called before, and the worker's inputs.
+/// See [`Restore::give`]. The arguments are the worker's number, the number of workers in all processes, the number of
+/// earlier calls, and the worker's inputs.
 pub type GiveRows = Arc<dyn Fn(usize, usize, usize, &mut Inputs) -> bool + Send + Sync>;
 
 /// The engine could not start.
@@ -98,17 +99,17 @@ pub struct StartError(String);
 #[error("a worker ended unexpectedly: {0}")]
 pub struct WorkerError(String);
 
-/// Running workers. Dropping it ends them as [`Engine::stop`] does.
+/// Running workers. Dropping the engine ends them as [`Engine::stop`] does.
 pub struct Engine {
     reader: IndexReader,
     registry: Arc<SourceRegistry>,
     cuts: Option<Arc<Cuts>>,
-    // Declared, and so dropped, before the guards, which wait for the workers.
+    // Declared before the guards, and so dropped before them: the guards wait for the workers.
     scheduler: StopOnDrop,
     guards: timely::communication::WorkerGuards<()>,
 }
 
-/// Tells the workers to end when nobody can tell them any more.
+/// Ends the workers when no handle is left that could end them.
 struct StopOnDrop(Arc<TickScheduler>);
 
 impl Drop for StopOnDrop {
@@ -126,8 +127,8 @@ impl Engine {
         Engine::start_in(settings, None)
     }
 
-    /// Starts this process's workers, as a part of `cluster` if there is one. All its processes must have equal settings,
-    /// as far as they say what is computed, and as many workers.
+    /// Starts the workers of this process, as a part of `cluster` if one is given. All processes of a cluster must have
+    /// the same number of workers and the same settings, as far as the settings determine the result.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -169,7 +170,7 @@ impl Engine {
                 waker: Waker::of_this_thread(),
                 dictionary: plan.dictionary.clone(),
             };
-            // The leader joins first, whichever thread is quicker: the others wait for its first tick.
+            // The leader joins first, even if another thread is faster: the others wait for its first tick.
             while context.index % place.workers != shared.joined() {
                 std::thread::yield_now();
             }
@@ -204,31 +205,33 @@ impl Engine {
         &self.reader
     }
 
-    /// What the sources say about themselves.
+    /// The status of all sources.
     #[must_use]
     pub fn registry(&self) -> &Arc<SourceRegistry> {
         &self.registry
     }
 
-    /// Where cuts are asked for, if they are taken.
+    /// Takes requests for cuts; `None` if no cuts are taken.
     #[must_use]
     pub fn cuts(&self) -> Option<&Arc<Cuts>> {
         self.cuts.as_ref()
     }
 
-    /// How many ticks have been closed since the start.
+    /// Counts the ticks that were closed since the start.
     #[must_use]
     pub fn tick_counter(&self) -> TickCounter {
         TickCounter(self.scheduler.0.clone())
     }
 
-    /// Waits until the workers are to end; false when time is up. In a cluster those of process 0 end all others.
+    /// Waits until the workers are told to end; false after `timeout`. In a cluster, process 0 ends the workers of all
+    /// processes.
     #[must_use]
     pub fn wait_for_the_end(&self, timeout: Duration) -> bool {
         self.scheduler.0.wait_stopped(timeout)
     }
 
-    /// Ends the workers and waits for them: those of all processes, if this is process 0 of a cluster. What was fed and not shown is fed again at the next start.
+    /// Ends the workers and waits for them. In process 0 of a cluster this ends the workers of all processes. Records
+    /// that were fed and did not become visible are fed again at the next start.
     ///
     /// # Errors
     /// When a worker had panicked.
@@ -238,7 +241,7 @@ impl Engine {
     }
 }
 
-/// Counts closed ticks, and knows which show all there was.
+/// Counts closed ticks, and knows which states hold everything that the sources held at the start.
 #[derive(Clone)]
 pub struct TickCounter(Arc<TickScheduler>);
 
@@ -249,13 +252,13 @@ impl TickCounter {
         self.0.ticks()
     }
 
-    /// How often the leader of a cluster was heard to close no tick because the lease does not cover it yet.
+    /// How many times the leader of a cluster reported that it closes no tick because the lease does not cover it yet.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.0.held()
     }
 
-    /// Whether a state as of `as_of` holds everything that there was in the sources at the start.
+    /// Whether the state as of `as_of` holds everything that the sources held at the start.
     #[must_use]
     pub fn has_caught_up(&self, as_of: Time) -> bool {
         self.0.has_caught_up(as_of)
@@ -270,11 +273,11 @@ struct Loop<'a> {
     clock: &'a dyn ServiceClock,
     snapshots: &'a PublishedSnapshots,
     cuts: Option<&'a Arc<Cuts>>,
-    /// The last tick that was cut at.
+    /// The tick of the last cut.
     cut: Time,
-    /// In processes other than the leader's.
+    /// Set in processes other than the leader's.
     reporter: Option<Reporter>,
-    /// When the leader last told the others that it waits for the lease.
+    /// When the leader last told the other processes that it waits for the lease.
     held: Instant,
     registry: &'a SourceRegistry,
 }
@@ -295,7 +298,7 @@ impl Loop<'_> {
             self.worker_graph.publish();
         }
         drop(self.feeds);
-        // Other processes are still to get what this one told them last, and it what they did.
+        // Last messages between this process and the others are still under way.
         let deadline = Instant::now() + LAST_CUT_MAX;
         worker.step();
         while self.worker_graph.is_cutting() && Instant::now() < deadline {
@@ -305,7 +308,7 @@ impl Loop<'_> {
         self.worker_graph.close(worker);
     }
 
-    /// Lets every source give what has arrived, within what the open tick still takes.
+    /// Lets every source feed the records that have arrived, up to the remaining budget of the open tick.
     fn feed(&mut self, index: usize) -> usize {
         let mut all = FeedProgress::default();
         for feed in &mut self.feeds {
@@ -327,7 +330,7 @@ impl Loop<'_> {
         all.records
     }
 
-    /// Closes the open tick if it is time: the leader by the rules, the others when the leader has.
+    /// Closes the open tick if it is due. The leader decides by the rules; the other workers close after the leader.
     fn tick(&mut self, index: usize, unnoted: &mut bool) {
         if index > 0 {
             let next = self.scheduler.tick();
@@ -353,7 +356,8 @@ impl Loop<'_> {
         }
     }
 
-    /// Where a tick waits for the lease, the others are told so now and then: nobody is frozen.
+    /// While a tick waits for the lease, tells the other processes so from time to time, so that they do not take it
+    /// for a freeze.
     fn hold(&mut self) {
         if self.scheduler.is_refused() && self.held.elapsed() >= HELD_TOLD_EVERY {
             self.held = Instant::now();
@@ -373,7 +377,7 @@ impl Loop<'_> {
         }
     }
 
-    /// Nothing has been given since the open tick was opened, and that is after `tick`.
+    /// Cuts at `tick`. No record was given since the open tick was opened, and the open tick is later than `tick`.
     fn cut_at(&mut self, tick: Time) {
         if let Some(cuts) = self.cuts.filter(|_| tick > self.cut) {
             self.cut = tick;

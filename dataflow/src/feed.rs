@@ -1,4 +1,4 @@
-//! What the worker loop asks of a source: a [`Feed`], polled between two steps, and its [`Position`]s.
+//! The interface between the worker loop and a source: a [`Feed`], polled between two steps, and its [`Position`]s.
 
 pub(crate) mod position;
 pub(crate) mod waker;
@@ -12,48 +12,49 @@ use crate::time::Time;
 pub use position::{Position, StreamFingerprint};
 pub use waker::Waker;
 
-/// What one call of [`Feed::feed`] moved.
+/// The progress of one call of [`Feed::feed`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedProgress {
-    /// Records moved into the inputs, those that were refused included.
+    /// Records moved into the inputs, rejected records included.
     pub records: usize,
-    /// Records known to be waiting, here or upstream. While many are, ticks grow (see [`crate::tick_scheduler`]).
+    /// Records that are known to be unread, here or upstream. While there are many, ticks grow (see
+    /// [`crate::tick_scheduler`]).
     pub waiting: usize,
-    /// While the source catches up: the time its records have come to, by the clock of whoever wrote them. Ticks do not
-    /// run ahead of it, so that what is answered meanwhile is dated honestly. 0 while that is not known yet: ticks wait, and
-    /// nothing is answered before the first one that has a time. None when it is live.
+    /// While the source catches up: the time that its records have reached, by the clock of the system that wrote them.
+    /// Ticks do not run ahead of it, so that `as_of` is right in answers given meanwhile. It is 0 while the time is not
+    /// known yet: then ticks wait, and nothing is answered before the first tick with a known time. `None` when the
+    /// source is live.
     pub reached: Option<Time>,
 }
 
 impl FeedProgress {
-    /// What a source has reached that catches up with something that has no dates: it does not hold ticks back.
+    /// The value for a source that catches up with records without times: it does not hold ticks back.
     pub const UNDATED: Time = Time::MAX - 1;
 }
 
-/// A source as the worker loop sees it. It lives in one worker's thread.
+/// A source as the worker loop sees it. It lives in the thread of one worker.
 pub trait Feed {
-    /// Moves at most about `budget` records that have arrived into the inputs, and never blocks.
-    ///
-    /// What one call feeds becomes visible in one tick. A transaction that must show whole is fed in one call, even
-    /// beyond the budget.
+    /// Moves at most about `budget` of the records that have arrived into the inputs. Never blocks.
+    /// The records of one call become visible in one tick. A transaction that must become visible as a whole is fed in
+    /// one call, even beyond the budget.
     fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress;
 
     /// Adds the positions after everything fed so far to `out`.
     fn positions(&self, out: &mut Vec<Position>);
 }
 
-/// One worker's place in the cluster, from which its feeds are opened.
+/// The place of a worker in the cluster, from which its feeds are opened.
 #[derive(Clone)]
 pub struct WorkerContext {
     /// This worker's number, from 0.
     pub index: usize,
-    /// How many workers there are in all processes.
+    /// The number of workers in all processes.
     pub peers: usize,
-    /// Ends this worker's wait when something has arrived.
+    /// Ends this worker's wait when records have arrived.
     pub waker: Waker,
-    /// From ids to keys.
+    /// The dictionary of ids and keys.
     pub dictionary: Arc<Dictionary>,
 }
 
-/// Opens a worker's feeds, once, in the worker's own thread.
+/// Opens the feeds of a worker, once, in the worker's own thread.
 pub type OpenFeeds = Arc<dyn Fn(WorkerContext) -> Vec<Box<dyn Feed>> + Send + Sync>;

@@ -8,8 +8,8 @@
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
 //! ```
-//! To add an index: a file under `graph/` with its row, its declaration ([`Index`], for a list that people see also
-//! [`List`]) and its wiring, and its name in the list below.
+//! To add an index, add a file under `graph/` with its row, its declaration ([`Index`], and [`List`] for a list that
+//! people see) and its wiring, and add its name to the list below.
 
 pub mod best_sellers;
 pub mod buyers;
@@ -45,28 +45,28 @@ pub use index::{Index, List, Wiring};
 pub use product_categories::ProductCategories;
 
 index::declare_indexes! {
-    // Lists that people see: their changes are handed out, and replays export them.
+    // Lists that people see: their changes go to the change feed, and replays export them.
     lists { history: History, best_sellers: BestSellers }
     others { product_categories: ProductCategories, category_sizes: CategorySizes }
 }
 
-/// What the graph is built with, the same in every worker.
+/// The parameters of the graph, the same in every worker.
 #[derive(Clone)]
 pub struct Plan {
     /// The business numbers.
     pub rules: Rules,
-    /// From ids to keys.
+    /// The dictionary of ids and keys.
     pub dictionary: Arc<Dictionary>,
     /// Counts order lines that had left the window when they arrived.
     pub late_lines: Arc<AtomicU64>,
-    /// Where every list's changes go, if anywhere.
+    /// Takes the changes of every list, if a sink is configured.
     pub changes: Option<ChangeOutlet>,
-    /// Where cuts are handed in, if they are taken.
+    /// Takes the parts of cuts, if cuts are taken.
     pub cuts: Option<Arc<Cuts>>,
 }
 
-/// Builds the graph in one worker: its inputs, and the traces to publish. `control` talks to other processes, if there
-/// are any.
+/// Builds the graph in one worker: its inputs, and the traces to publish. `control` exchanges messages with the other
+/// processes, if there are any.
 pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
     let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());

@@ -33,25 +33,25 @@ pub struct CategoryKey(u64);
 
 /// A row of a table, as 64 bits of keyed hash over the values of its primary key.
 ///
-/// It tells which row a change of the table speaks of, where the columns that are read do not. Two live rows of one
-/// table share a key with a probability of 2.7e-6 among 10^7 rows; the later one would then count in the place of the
-/// earlier.
+/// It identifies the row that a change of the table belongs to, in tables whose selected columns do not identify it.
+/// Two present rows of one table share a key with a probability of 2.7e-6 among 10^7 rows; then the later row would
+/// count in place of the earlier row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct RowKey(u64);
 
 impl RowKey {
-    /// Of a table whose rows have no key.
+    /// For a table whose rows have no key.
     pub const NONE: RowKey = RowKey(0);
 }
 
 impl CategoryKey {
-    /// Of a product in no category.
+    /// For a product without a category.
     pub const NONE: CategoryKey = CategoryKey(0);
 
-    /// Of a product that was deleted from the catalogue.
+    /// For a product that was deleted from the catalogue.
     pub const DELETED: CategoryKey = CategoryKey(1);
 
-    /// Whether it is that of a category.
+    /// Whether the key belongs to a category.
     #[must_use]
     pub fn is_category(self) -> bool {
         self > CategoryKey::DELETED
@@ -90,7 +90,7 @@ impl CategoryKey {
     }
 }
 
-/// Writes the type's name only, so that a stray debug line never carries what stands for a person.
+/// Writes only the name of the type, so that a stray debug line never contains an identifier of a person.
 macro_rules! opaque_debug {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {
@@ -156,7 +156,7 @@ impl Ids {
             hasher.write_usize(value.len());
             hasher.write(value);
         }
-        // Never that of a row without a key.
+        // Must differ from the key of a row without a key.
         RowKey(hasher.finish128().h1.max(1))
     }
 
@@ -165,7 +165,7 @@ impl Ids {
     }
 
     pub(crate) fn category(&self, id: &str) -> CategoryKey {
-        // Never one of those that stand for no category.
+        // Must differ from the keys that stand for no category.
         CategoryKey(self.hash(id).0.max(2))
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_same_key_gives_the_same_ids_in_every_process() {
         let ids = Ids::new([7; 16]);
-        // Fixed once and for all: two processes and two releases must agree on it.
+        // Fixed for ever: all processes and all releases must agree on it.
         assert_eq!(format!("{:?}", ids.product("product-393")), "ProductKey(d0e37cd62ca26c0b)");
         assert_ne!(ids.product("product-393"), Ids::new([8; 16]).product("product-393"));
         assert_ne!(ids.user("a"), ids.user("b"));

@@ -1,4 +1,4 @@
-//! The read side: answers from the published indexes, each at one time, from any thread, without waiting.
+//! The read side: answers from the published indexes, each as of one time, from any thread, without waiting.
 
 pub mod recommend;
 
@@ -31,7 +31,7 @@ pub struct IndexReader {
 }
 
 impl IndexReader {
-    /// The read side of `slots`. All four must be those the workers were built with.
+    /// The read side of `slots`. All four arguments must be the same as for the workers.
     #[must_use]
     pub fn new(
         snapshots: Arc<PublishedSnapshots>,
@@ -42,20 +42,20 @@ impl IndexReader {
         IndexReader { snapshots, dictionary, rules, late_lines, process: 0, processes: 1 }
     }
 
-    /// The same, of one process of a cluster, all of which have as many workers.
+    /// The read side in one process of a cluster. All processes have the same number of workers.
     #[must_use]
     pub fn in_cluster(self, process: usize, processes: usize) -> Self {
         IndexReader { process, processes, ..self }
     }
 
-    /// The other process that holds this user's rows, if it is not this one.
+    /// The process that holds this user's rows, if it is another process.
     #[must_use]
     pub fn owner_elsewhere(&self, user: UserKey) -> Option<usize> {
         let owner = self.worker_of(user) / self.snapshots.len();
         (owner != self.process).then_some(owner)
     }
 
-    /// The worker that holds this user's rows, of those of all processes.
+    /// The worker that holds this user's rows, among the workers of all processes.
     fn worker_of(&self, user: UserKey) -> usize {
         self.worker_of_route(user.route())
     }
@@ -65,13 +65,13 @@ impl IndexReader {
         usize::try_from(route % peers).expect("a worker's number is small")
     }
 
-    /// Where workers publish: frontiers, positions, and waiting for them.
+    /// The snapshots that the workers publish: their frontiers and positions, and waiting for them.
     #[must_use]
     pub fn snapshots(&self) -> &Arc<PublishedSnapshots> {
         &self.snapshots
     }
 
-    /// From ids to keys and back.
+    /// The dictionary of ids and keys.
     #[must_use]
     pub fn dictionary(&self) -> &Arc<Dictionary> {
         &self.dictionary
@@ -83,19 +83,20 @@ impl IndexReader {
         &self.rules
     }
 
-    /// Order lines that had left the window when they arrived.
+    /// The number of order lines that had left the window when they arrived.
     #[must_use]
     pub fn late_lines(&self) -> u64 {
         self.late_lines.load(Ordering::Relaxed)
     }
 
-    /// The state as of the last closed tick, seen from the worker that owns `user`, which must be one of this process.
+    /// The state as of the last closed tick, seen from the worker that owns `user`. This worker must be in this
+    /// process.
     #[must_use]
     pub fn view(&self, user: UserKey) -> ReadView<'_> {
         self.view_at(self.worker_of(user) % self.snapshots.len())
     }
 
-    /// The state as of the last closed tick, for what every worker holds.
+    /// The state as of the last closed tick, for the indexes that every worker holds.
     #[must_use]
     pub fn view_any(&self) -> ReadView<'_> {
         self.view_at(0)
@@ -106,7 +107,7 @@ impl IndexReader {
         ReadView { snapshot, as_of, rules: &self.rules }
     }
 
-    /// The sizes of all indexes in this process, by name. Those that every worker holds count once.
+    /// The sizes of all indexes in this process, by name. Indexes that every worker holds count once.
     #[must_use]
     pub fn index_sizes(&self) -> Vec<(&'static str, IndexSize)> {
         let mut sizes = Sizes { worker: 0, sizes: Vec::new() };
@@ -117,7 +118,7 @@ impl IndexReader {
         sizes.sizes
     }
 
-    /// The keys of a list in this process, in ascending order; some may have no rows as of a view.
+    /// The keys of a list in this process, in ascending order. Some keys may have no rows as of the time of a view.
     #[must_use]
     pub fn keys<L: List>(&self) -> Vec<L::Key> {
         let workers = if L::PLACEMENT == Placement::Replicated { 1 } else { self.snapshots.len() };
@@ -127,7 +128,8 @@ impl IndexReader {
         all
     }
 
-    /// The state as of the last closed tick, seen from the worker that holds `key`, which must be one of this process.
+    /// The state as of the last closed tick, seen from the worker that holds `key`. This worker must be in this
+    /// process.
     #[must_use]
     pub fn view_of<L: List>(&self, key: &L::Key) -> ReadView<'_> {
         match L::PLACEMENT {
@@ -137,7 +139,7 @@ impl IndexReader {
     }
 }
 
-/// Adds up the sizes of indexes over workers.
+/// Adds the sizes of the indexes of all workers.
 struct Sizes {
     worker: usize,
     sizes: Vec<(&'static str, IndexSize)>,
@@ -157,7 +159,7 @@ impl graph::MapRef<IndexBatches, graph::Nothing> for Sizes {
     }
 }
 
-/// One worker's indexes at one time. Not to be held across an await: it keeps batches from being freed.
+/// The indexes of one worker as of one time. Do not hold it across an await: it keeps batches from being freed.
 pub struct ReadView<'a> {
     snapshot: Guard<Arc<Snapshot>>,
     as_of: Time,
@@ -165,14 +167,14 @@ pub struct ReadView<'a> {
 }
 
 impl ReadView<'_> {
-    /// The time of the state seen: every tick up to it has closed.
+    /// The time of the state: every tick up to it has closed.
     #[must_use]
     pub fn as_of(&self) -> Time {
         self.as_of
     }
 
-    /// The rows of a key in their order, but for those that are hidden because their product was deleted. The key must be
-    /// one that the worker holds of which the view was taken.
+    /// The rows of a key in their order, without rows that are hidden because their product was deleted. The worker of
+    /// this view must hold the key.
     pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
         values(self.snapshot.indexes.get::<I>(), key, self.as_of, rows);
         if self.rules.deleted == Deleted::Hidden {
@@ -186,7 +188,7 @@ impl ReadView<'_> {
         }
     }
 
-    /// The rows of a list as people see it: as [`ReadView::rows`], or none where they are too few to be shown.
+    /// The rows of a list as people see them: the same as [`ReadView::rows`], or none if there are too few to show.
     pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) {
         self.rows::<L>(key, rows);
         if !Rules::is_shown(rows.len(), self.rules.items_min) {
@@ -234,7 +236,7 @@ impl ReadView<'_> {
         keys(self.snapshot.indexes.get::<BestSellers>()).into_iter().filter_map(category).collect()
     }
 
-    /// Best sellers for a user, as people see them; the user must be the one the view was taken for.
+    /// Best sellers for a user, as people see them. The view must have been taken for the same user.
     #[must_use]
     pub fn recommendations(&self, user: UserKey) -> Recommendations {
         let mut made = recommend::recommend(self, user, self.rules);

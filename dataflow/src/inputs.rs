@@ -1,4 +1,4 @@
-//! One worker's inputs: what a source gives becomes an update at the worker's current tick.
+//! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Inputs {
     delta_log: Option<DeltaLogWriter>,
 }
 
-/// Messages for other processes only.
+/// Messages, only for other processes.
 struct ControlInputs {
     worker: usize,
     reports: InputSession<Time, ProgressMessage, Diff>,
@@ -38,7 +38,7 @@ pub(crate) struct InputStreams<'s> {
     pub(crate) tables: Tables<Collections<'s>>,
     pub(crate) names: VecCollection<'s, Time, Name, Diff>,
     pub(crate) tick_messages: VecCollection<'s, Time, TickMessage, Diff>,
-    /// Only where there are other processes.
+    /// Only if there are other processes.
     pub(crate) control: Option<ControlStreams<'s>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct ControlStreams<'s> {
 }
 
 impl Inputs {
-    /// `in_cluster`: whether there are other processes, which need more than rows.
+    /// `in_cluster`: whether there are other processes, which need messages beside the rows.
     pub(crate) fn new<'s>(
         scope: Scope<'s, Time>,
         dictionary: Arc<Dictionary>,
@@ -71,13 +71,13 @@ impl Inputs {
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
 
-    /// From ids to keys.
+    /// The dictionary of ids and keys.
     #[must_use]
     pub fn dictionary(&self) -> &Arc<Dictionary> {
         &self.dictionary
     }
 
-    /// The tick that is open: whatever is given now becomes visible when it closes.
+    /// The open tick: all records given now become visible when it closes.
     #[must_use]
     pub fn tick(&self) -> Time {
         *self.tick_messages.time()
@@ -97,38 +97,38 @@ impl Inputs {
         self.update::<Stamps>((user, product), Stamp::view(at));
     }
 
-    /// A user's views of a product up to `at` are to be forgotten.
+    /// A user's views of a product up to `at` must be removed.
     pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
         self.update::<Stamps>((user, product), Stamp::removal(at));
     }
 
-    /// From now on updates are noted for the next cut, up to `max` of them.
+    /// Starts to log updates for the next cut, up to `max` of them.
     pub(crate) fn keep_delta_log(&mut self, max: usize) {
         self.delta_log = Some(DeltaLogWriter::new(max, self.tick() - 1));
     }
 
-    /// How full the log of updates is.
+    /// The fill level of the delta log.
     pub(crate) fn fill_level(&self) -> FillLevel {
         self.delta_log.as_ref().map_or(FillLevel::Low, DeltaLogWriter::fill_level)
     }
 
-    /// Every update up to `tick` since the cut before; none if they were too many to hold.
+    /// All updates up to `tick` since the previous cut; `None` if the log overflowed.
     pub(crate) fn cut(&mut self, tick: Time) -> Option<DeltaLog> {
         self.delta_log.as_mut()?.cut(tick)
     }
 
-    /// Moves the window's edge to `message.now` when the open tick closes, which has other processes close theirs.
-    /// One worker of the cluster calls this.
+    /// Moves the window's edge to `message.now` when the open tick closes, which makes the other processes close
+    /// theirs. One worker of the cluster calls this.
     pub(crate) fn send_tick_message(&mut self, message: TickMessage) {
         self.tick_messages.update(message, 1);
     }
 
-    /// Passes marks on before the open tick closes.
+    /// Sends tick messages before the open tick closes.
     pub(crate) fn flush_tick_messages(&mut self) {
         self.tick_messages.flush();
     }
 
-    /// Reports to the leader, which is in another process, how this worker's sources are doing.
+    /// Reports the progress of this worker's sources to the leader, which is in another process.
     pub(crate) fn report(&mut self, report: ProgressMessage) {
         if let Some(control) = &mut self.control {
             control.reports.update(report, 1);
@@ -136,15 +136,15 @@ impl Inputs {
         }
     }
 
-    /// Announces to the other processes where this worker's sources would go on after the open tick.
+    /// Sends the other processes the positions from which this worker's sources continue after the open tick.
     pub(crate) fn announce_positions(&mut self, positions: &[Position]) {
         if let Some(control) = &mut self.control {
             control.positions.update((control.worker, positions.to_vec()), 1);
         }
     }
 
-    /// Announces to the other processes the names this one saw first. Every worker does so when it closes a tick: then no
-    /// row of the tick is without its name there.
+    /// Sends the other processes the names that this process saw first. Every worker does this when it closes a tick:
+    /// so the other processes have the name of every row of the tick.
     pub(crate) fn announce_names(&mut self) {
         for name in self.dictionary.take_fresh() {
             self.names.update(name, 1);

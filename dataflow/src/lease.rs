@@ -1,21 +1,21 @@
-//! How far answers may go, as far as that is noted where it outlives the process.
+//! The lease that limits which states may show: all of them are noted durably first.
 
 use crate::time::Time;
 
-/// What the states that are shown hold of the sources.
+/// How much of the sources the visible states hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
-    /// A source was never reached, and is not waited for.
+    /// A source was never reached, and ticks do not wait for it.
     Partial,
-    /// Something of every source.
+    /// Records of every source.
     Begun,
-    /// Everything that there was at the start.
+    /// Everything that the sources held at the start.
     CaughtUp,
 }
 
-/// Says which ticks may show, so that no later process answers with less than was answered before.
+/// Decides which ticks may show, so that no later process answers with an older state than was answered before.
 pub trait TimestampLease: Send + Sync {
-    /// Whether states as of `tick` may be shown, and whether it is noted how much of the sources they hold.
-    /// Where that is not so yet, it is being brought about: the leader of the workers asks again. It must not block.
+    /// Whether states as of `tick` may show, and whether it is noted durably how much of the sources they hold. If not,
+    /// the lease starts to extend itself, and the leader of the workers asks again. This function must not block.
     fn covers(&self, tick: Time, extent: Extent) -> bool;
 }

@@ -3,8 +3,9 @@
 //! ```text
 //! Feed ─▶ Inputs ─(tick)─▶ graph ─▶ traces ─▶ Publisher ─▶ PublishedSnapshots ─▶ IndexReader ─▶ ReadView ─▶ an answer
 //! ```
-//! [`engine`] runs the workers, [`tick_scheduler`] decides when a tick closes, [`graph`] is the computation, [`publish`] makes
-//! its indexes readable from any thread, [`index_reader`] reads them. [`tables`] declares what sources give, [`rules`] holds the business numbers.
+//! [`engine`] runs the workers, [`tick_scheduler`] decides when a tick closes, [`graph`] is the computation,
+//! [`publish`] makes its indexes readable from any thread, [`index_reader`] reads them. [`tables`] declares the rows
+//! that sources give, [`rules`] holds the business numbers.
 //!
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 

@@ -1,4 +1,4 @@
-//! The operators that differential-dataflow does not have: ranked lists, and the sliding window.
+//! The operators that differential-dataflow does not provide: ranked lists, and the sliding window.
 
 pub mod first;
 pub mod list;

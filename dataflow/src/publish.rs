@@ -1,12 +1,13 @@
-//! Publishing: each worker shows one immutable snapshot of all its indexes, and any thread may read it.
+//! Publishing: each worker shows one immutable snapshot of all its indexes, which any thread may read.
 //!
 //! ```text
 //! worker 0 ─ traces ─▶ publisher ─ swap ─▶ slot 0 ─┐
 //! worker 1 ─ traces ─▶ publisher ─ swap ─▶ slot 1 ─┴▶ readers (never wait, never free a batch)
 //! ```
-//! A snapshot holds the batches of every index, the frontier they are complete up to, and the source positions fed
-//! before it. All workers' slots are read at one time: the least frontier any of them has published. Compaction follows
-//! that time and not the worker's own frontier, so that a fast worker keeps what a slow one has not shown yet.
+//! A snapshot holds the batches of every index, the frontier up to which they are complete, and the source positions
+//! fed before it. The slots of all workers are read as of one time: the least frontier that any worker has published.
+//! Compaction follows this time and not the worker's own frontier, so that a fast worker keeps the times that a slow
+//! worker has not published yet.
 
 pub mod published_snapshots;
 pub mod publisher;

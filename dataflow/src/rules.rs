@@ -1,4 +1,4 @@
-//! The business numbers, each with its sentence. No other file holds one.
+//! The business numbers, each with its sentence. No other file holds a business number.
 
 use settings::{FromValue as _, Kind, Value, whole};
 
@@ -8,8 +8,8 @@ use crate::time::{Diff, Millis};
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 
-/// How far ahead of the clock an order's `created_at` may be and the order count at once, in milliseconds: clocks differ.
-/// One further ahead counts from when it is no more than that.
+/// How many milliseconds an order's `created_at` may be ahead of the clock and the order still counts at once: clocks
+/// differ. An order that is further ahead counts from the time at which it is no longer further ahead.
 pub const AHEAD_MS: Millis = 5 * 60 * 1000;
 
 settings::choice! {
@@ -48,7 +48,7 @@ settings::section! {
 }
 
 impl Rules {
-    /// Whether a list of this many rows is shown, of which at least `items_min` are asked for.
+    /// Whether a list of `rows` rows is shown; it needs at least `items_min` rows.
     #[must_use]
     pub fn is_shown(rows: usize, items_min: usize) -> bool {
         rows >= items_min

@@ -1,4 +1,4 @@
-//! The difference that carries a history's state: the latest thing that happened to a (user, product).
+//! The difference that carries the state of a history: the latest event of a (user, product).
 
 use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};

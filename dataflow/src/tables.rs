@@ -1,8 +1,8 @@
-//! Base tables: the rows that sources give, and from which everything else follows.
+//! Base tables: the rows that sources give, from which everything else is computed.
 //!
-//! A table is declared once, in a file of its own under `tables/` and in the list below. From the declaration follow
-//! the table's input, its arrangement, its part of a cut ([`crate::cut`]), its log of changes between cuts, its columns
-//! in a checkpoint, and its restoring.
+//! A table is declared once, in a file of its own under `tables/` and in the list below. The declaration provides the
+//! table's input, its arrangement, its part of a cut ([`crate::cut`]), its delta log, its columns in a checkpoint, and
+//! its restoring.
 
 pub mod catalogue;
 pub mod columns;
@@ -31,11 +31,11 @@ pub trait Table: Declared + 'static {
     const NAME: &'static str;
     /// The number in files of checkpoints. It never changes.
     const NUMBER: u8;
-    /// What rows are arranged by, and what routes them to their worker.
+    /// The key by which rows are arranged and routed to their worker.
     type Key: ExchangeData + Columns + Copy;
-    /// The rest of a row.
+    /// The other fields of a row.
     type Value: ExchangeData + Columns + Copy;
-    /// What an update adds: a number of copies, or a state of its own.
+    /// The difference of an update: a number of copies, or a state of its own.
     type Diff: ExchangeData + Semigroup + Columns + Copy;
     /// A row as sources give it.
     type Row: From<(Self::Key, Self::Value)> + Into<(Self::Key, Self::Value)>;
@@ -59,21 +59,21 @@ pub type Pair<T> = (<T as Table>::Key, <T as Table>::Value);
 /// Rows with their differences.
 pub type Rows<T> = Vec<(Pair<T>, <T as Table>::Diff)>;
 
-/// One worker's inputs.
+/// The inputs of one worker.
 pub(crate) struct Sessions;
 
 impl Family for Sessions {
     type Of<T: Table> = InputSession<Time, Pair<T>, T::Diff>;
 }
 
-/// The rows as they come in.
+/// The rows as they arrive.
 pub(crate) struct Collections<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Collections<'s> {
     type Of<T: Table> = VecCollection<'s, Time, Pair<T>, T::Diff>;
 }
 
-/// The rows by key, with the worker the key routes to.
+/// The rows by key, in the worker that the key routes to.
 pub(crate) struct Arrangements<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Arrangements<'s> {
@@ -94,7 +94,7 @@ impl Family for Batches {
     type Of<T: Table> = Vec<ValBatch<T::Key, T::Value, T::Diff>>;
 }
 
-/// Updates with the tick they were given in.
+/// Updates, with the tick in which they were given.
 pub(crate) struct Updates;
 
 impl Family for Updates {

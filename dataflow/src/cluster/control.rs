@@ -1,4 +1,4 @@
-//! What workers tell each other beside rows, as streams of the graph, so that it keeps its place among the ticks.
+//! The control messages of the workers, as streams of the graph, so that they keep their place among the ticks.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,14 +21,14 @@ fn away(process: usize) -> State {
     State::Retrying(format!("process {process} is not live, its /readyz says why"))
 }
 
-/// One worker's ears.
+/// The receiving side of one worker.
 #[derive(Clone)]
 pub(crate) struct ClusterControl {
     scheduler: Arc<TickScheduler>,
     place: ClusterPlace,
-    /// Where this process says how the others are doing.
+    /// The status that this process shows for the other processes.
     others: Arc<SourceStatus>,
-    /// How far everything has been heard.
+    /// The frontier of the received messages.
     probe: Handle<Time>,
     /// Positions of the other processes' workers, with their ticks.
     positions: Rc<RefCell<Vec<(Time, PositionsMessage)>>>,
@@ -45,7 +45,8 @@ impl ClusterControl {
         }
     }
 
-    /// Lets this process's scheduler follow the leader's marks, as they come, and its registry tell what they say of the others.
+    /// Applies the leader's tick messages to this process's scheduler as they arrive, and shows in its registry the
+    /// state of the other processes.
     pub(crate) fn follow<'s>(
         &self,
         tick_messages: StreamVec<'s, Time, TickMessage>,
@@ -54,7 +55,7 @@ impl ClusterControl {
         let mut told = None;
         tick_messages.inspect(move |mark| {
             scheduler.apply(*mark);
-            // What is the matter here, this process says itself.
+            // This process reports its own state itself.
             let waits_for = mark.waits_for.filter(|process| *process != own);
             if told != Some(waits_for) && !mark.end {
                 told = Some(waits_for);
@@ -63,15 +64,16 @@ impl ClusterControl {
         })
     }
 
-    /// Lets the leader hear all reports, as they come.
+    /// Lets the leader receive all progress messages as they arrive.
     pub(crate) fn receive_reports(&self, reports: VecCollection<'_, Time, ProgressMessage, Diff>) {
         let scheduler = self.scheduler.clone();
-        // An exchange that stands at an input holds data back until the input's time moves: reports are not to wait.
+        // An exchange directly after an input holds data back until the input's time advances; progress messages must
+        // not wait.
         let reports = reports.inner.map(|(report, tick, _)| (report, tick));
         reports.exchange(|_| 0).inspect(move |(report, tick)| scheduler.apply_report(*report, *tick));
     }
 
-    /// Lets one worker of every other process hear where sources are.
+    /// Lets one worker of every other process receive the positions of the sources.
     pub(crate) fn receive_positions(&self, positions: VecCollection<'_, Time, PositionsMessage, Diff>) {
         let (ClusterPlace { workers, process, processes }, heard) = (self.place, self.positions.clone());
         let others = move |(positions, tick, _): (PositionsMessage, Time, Diff)| {
@@ -87,17 +89,17 @@ impl ClusterControl {
             .probe_with(&self.probe);
     }
 
-    /// Counts names as heard only when they have come.
+    /// Counts names as received only when they have arrived.
     pub(crate) fn receive_names(&self, names: StreamVec<'_, Time, (Name, Time, Diff)>) {
         names.probe_with(&self.probe);
     }
 
-    /// Everything told before this time has been heard.
+    /// All messages sent before this time have been received.
     pub(crate) fn heard(&self) -> Time {
         self.probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(0))
     }
 
-    /// Takes the positions told before `upper`, those of one worker in the order of their ticks.
+    /// Takes the positions sent before `upper`; those of one worker are in the order of their ticks.
     pub(crate) fn take_positions(&self, upper: Time) -> Vec<PositionsMessage> {
         let mut positions = self.positions.borrow_mut();
         positions.extract_if(.., |(tick, _)| *tick < upper).map(|(_, positions)| positions).collect()

@@ -1,36 +1,37 @@
-//! The messages that processes send each other beside rows.
+//! The control messages that processes send each other beside rows.
 
 use serde::{Deserialize, Serialize};
 
 use crate::feed::position::Position;
 use crate::time::Time;
 
-/// The leader closes a tick. All other workers close theirs when they hear of it.
+/// The leader closes a tick. All other workers close theirs when they receive this message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct TickMessage {
-    /// The tick that is closed: the window's edge stands there.
+    /// The tick that is closed: it is the window's edge.
     pub(crate) now: Time,
-    /// Whether it is closed for a cut.
+    /// Whether the tick is closed for a cut.
     pub(crate) cut: bool,
-    /// Whether this is the end of all workers; then no tick is closed.
+    /// Whether all workers end; then no tick is closed.
     pub(crate) end: bool,
-    /// Whether no tick is closed because the lease does not cover the next one yet. The leader is well.
+    /// Whether no tick is closed because the lease does not cover the next tick yet. The leader is well.
     pub(crate) held: bool,
     /// A process whose sources are not live, if there is one.
     pub(crate) waits_for: Option<usize>,
-    /// Whether the sources of all processes had caught up by then.
+    /// Whether the sources of all processes had caught up when the tick closed.
     pub(crate) caught_up: bool,
-    /// The first tick whose time says something; 0 before.
+    /// The first tick with a known time; 0 before that tick.
     pub(crate) first: Time,
-    /// By part, up to which time the sources of all processes are heard, if one is away (see [`crate::freshness`]).
+    /// By kind of input, up to which time the sources of all processes are heard, if one is away (see
+    /// [`crate::freshness`]).
     pub(crate) heard: [Option<Time>; 2],
 }
 
-/// A worker of another process tells the leader how its sources are doing.
+/// A worker of another process reports the progress of its sources to the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct ProgressMessage {
     pub(crate) worker: usize,
-    /// Records that the worker's process has fed in the tick that the report is of.
+    /// Records that the worker's process has fed in the tick of the report.
     pub(crate) fed: usize,
     /// See [`crate::feed::FeedProgress::waiting`].
     pub(crate) waiting: usize,
@@ -38,9 +39,9 @@ pub(crate) struct ProgressMessage {
     pub(crate) reached: Option<Time>,
     /// Whether the sources of the worker's process are live.
     pub(crate) live: bool,
-    /// Whether those that give a part are heard, by part.
+    /// By kind of input, whether the sources that provide it are heard.
     pub(crate) heard: [bool; 2],
 }
 
-/// Where a worker's sources would go on after a tick.
+/// The positions from which a worker's sources continue after a tick.
 pub(crate) type PositionsMessage = (usize, Vec<Position>);

@@ -1,31 +1,32 @@
-//! When a worker of another process than the leader's reports: only when the leader would do something else for it.
+//! Decides when a worker of a process other than the leader's reports: only when the report changes what the leader
+//! does.
 
 use super::messages::ProgressMessage;
 use crate::feed::FeedProgress;
 use crate::time::Time;
 
-/// Whether the sources of a process are live, and whether those that give a part are heard, by part.
+/// Whether the sources of a process are live, and by kind of input, whether the sources that provide it are heard.
 type How = (bool, [bool; 2]);
 
-/// What a worker has reported.
+/// The reports that a worker has sent.
 pub(crate) struct Reporter {
     worker: usize,
-    /// Differences in what is waiting that are worth a report.
+    /// The least change of the number of unread records that is reported.
     step: usize,
-    /// The last tick in which something was reported to be fed, and the last that was reported full.
+    /// The last tick in which fed records were reported, and the last tick that was reported as full.
     fed: Time,
     full: Time,
     last: Option<(usize, Option<Time>, How)>,
 }
 
 impl Reporter {
-    /// Of worker `worker` among `peers`, whose sources are far behind together with `behind_min` records.
+    /// For worker `worker` of `peers`, whose sources count as far behind at `behind_min` records together.
     pub(crate) fn new(worker: usize, peers: usize, behind_min: usize) -> Self {
         Reporter { worker, step: (behind_min / peers).max(1), fed: 0, full: 0, last: None }
     }
 
-    /// What there is to report after `fed` was fed in `tick`; `all` was fed by the whole process, and whether that is as
-    /// much as it may, and how its sources are doing.
+    /// The report to send after `fed` was fed in `tick`, if one is due. `all` was fed by the whole process; the other
+    /// arguments say whether this is the limit of the process, and how its sources are doing.
     pub(crate) fn after(
         &mut self,
         fed: FeedProgress,
@@ -43,7 +44,7 @@ impl Reporter {
         self.last = Some(state);
         self.fed = if first { tick } else { self.fed };
         self.full = if full { tick } else { self.full };
-        // What another worker of this process fed is told by that one.
+        // Another worker of this process reports the records that it fed itself.
         let told = if fed.records > 0 || full { all.max(fed.records) } else { 0 };
         let (live, heard) = how;
         Some(ProgressMessage {

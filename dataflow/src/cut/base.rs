@@ -8,14 +8,14 @@ use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
 
-/// A worker's rows as of a tick. Shared: it holds on to the batches until it is dropped.
+/// A worker's rows as of a tick. It shares the batches and keeps them until it is dropped.
 pub struct Base {
     tick: Time,
     batches: Tables<Batches>,
 }
 
 impl Base {
-    /// Shares the batches of the base tables, to be read as of `tick`.
+    /// Shares the batches of the base tables, for reading as of `tick`.
     pub(crate) fn of(traces: &Tables<Traces>, tick: Time) -> Self {
         Base { tick, batches: traces.map_ref(&mut Share) }
     }
@@ -49,7 +49,7 @@ impl tables::Make<Batches> for Share {
     }
 }
 
-/// Calls `take` with every row that is there as of `tick`.
+/// Calls `take` with every row that is present as of `tick`.
 fn walk<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, tick: Time, mut take: impl FnMut(&K, &V, R))
 where
     K: Ord + Clone + 'static,

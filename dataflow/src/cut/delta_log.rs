@@ -1,11 +1,11 @@
-//! The updates that were given to a worker since the last cut, in the order they were given.
+//! The updates that a worker was given since the last cut, in the order in which they were given.
 
 use crate::tables::{self, Pair, Table, Tables, Updates};
 use crate::time::Time;
 
-/// Updates with the tick they were given in.
+/// Updates, with the tick in which they were given.
 pub struct DeltaLog {
-    /// It begins after this tick: that of the cut before, or of the state the worker started from.
+    /// The log begins after this tick: the tick of the previous cut, or of the state from which the worker started.
     pub after: Time,
     updates: Tables<Updates>,
 }
@@ -21,12 +21,12 @@ impl DeltaLog {
         self.updates.get::<T>()
     }
 
-    /// Takes out the updates of a table.
+    /// Removes and returns the updates of a table.
     pub fn take<T: Table>(&mut self) -> Vec<(Pair<T>, Time, T::Diff)> {
         std::mem::take(self.updates.get_mut::<T>())
     }
 
-    /// Takes out the updates of ticks up to `tick`; returns how many they are, too.
+    /// Removes the updates of ticks up to `tick`, and returns them with their number.
     fn split(&mut self, tick: Time) -> (DeltaLog, usize) {
         let mut split = Split { tick, taken: 0 };
         let updates = self.updates.map_mut(&mut split);
@@ -48,7 +48,7 @@ struct Split {
 }
 
 impl tables::MapMut<Updates, Updates> for Split {
-    /// Ticks never go back, so what belongs to a cut is the first part.
+    /// Ticks never go back, so the updates of a cut are the first ones.
     fn map<T: Table>(&mut self, updates: &mut Vec<(Pair<T>, Time, T::Diff)>) -> Vec<(Pair<T>, Time, T::Diff)> {
         let later = updates.split_off(updates.partition_point(|update| update.1 <= self.tick));
         self.taken += updates.len();
@@ -56,7 +56,7 @@ impl tables::MapMut<Updates, Updates> for Split {
     }
 }
 
-/// How full a worker's log of updates is.
+/// The fill level of a worker's delta log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum FillLevel {
@@ -64,11 +64,11 @@ pub(crate) enum FillLevel {
     Low,
     /// Half or more.
     Half,
-    /// More than it may hold: nothing is noted until the next cut.
+    /// Over the limit: no updates are logged until the next cut.
     Overflowed,
 }
 
-/// Writes a worker's log of updates; bounded, and given up until the next cut when there is more than it may hold.
+/// Writes a worker's delta log. The log is bounded; when it overflows, it stays empty until the next cut.
 pub(crate) struct DeltaLogWriter {
     log: DeltaLog,
     len: usize,
@@ -81,7 +81,7 @@ impl DeltaLogWriter {
         DeltaLogWriter { log: DeltaLog::new(after), len: 0, max, overflowed: false }
     }
 
-    /// Notes an update, unless the log has overflowed.
+    /// Logs an update, unless the log has overflowed.
     pub(crate) fn note<T: Table>(&mut self, row: Pair<T>, tick: Time, diff: T::Diff) {
         if self.overflowed {
             return;
@@ -104,9 +104,10 @@ impl DeltaLogWriter {
         }
     }
 
-    /// Every update up to `tick` since the cut before; none if they were too many. Begins again after `tick`.
+    /// All updates up to `tick` since the previous cut; `None` if the log overflowed. The log starts again after
+    /// `tick`.
     pub(crate) fn cut(&mut self, tick: Time) -> Option<DeltaLog> {
-        // A worker cuts before it gives anything of a later tick, so nothing after the tick can have been lost.
+        // A worker cuts before it gives any update of a later tick, so no update after the tick can have been lost.
         let (log, taken) = self.log.split(tick);
         self.len -= taken;
         if std::mem::take(&mut self.overflowed) { None } else { Some(log) }

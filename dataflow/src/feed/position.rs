@@ -1,36 +1,36 @@
-//! Where a reader of a stream would go on.
+//! The place in a stream from which reading continues.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a reader of a stream would go on: everything before `next` has been fed.
+/// The place in a partition from which reading continues: all records before `next` have been fed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// The stream's name: a topic, a file, a database.
     pub stream: Arc<str>,
-    /// The partition within the stream; 0 where there is but one.
+    /// The partition within the stream; 0 if the stream has only one.
     pub partition: i32,
-    /// The offset that is read next.
+    /// The offset of the next record to read.
     pub next: i64,
-    /// What a later reader can know the stream again by.
+    /// The fingerprint by which a later reader recognises the stream.
     pub fingerprint: Option<StreamFingerprint>,
 }
 
 impl Position {
-    /// A position in a stream that is never read again by another process, or needs no proof.
+    /// A position in a stream that no later process reads, or that needs no fingerprint.
     #[must_use]
     pub fn new(stream: impl Into<Arc<str>>, partition: i32, next: i64) -> Self {
         Position { stream: stream.into(), partition, next, fingerprint: None }
     }
 }
 
-/// A trait of a stream before a position: another stream of the same name, or one that was cut short and written anew,
-/// has another one there. What it stands for is the source's own affair.
+/// A fingerprint of a record before this position. It detects that a stream was recreated or truncated under the same
+/// name. The source alone defines its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamFingerprint {
-    /// Where it was taken.
+    /// The offset of the record.
     pub at: i64,
-    /// What was found there.
+    /// The hash of the record.
     pub hash: u64,
 }

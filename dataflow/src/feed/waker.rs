@@ -1,4 +1,4 @@
-//! What ends a worker's wait.
+//! The handle that ends a worker's wait.
 
 use std::thread::Thread;
 

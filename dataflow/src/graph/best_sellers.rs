@@ -1,4 +1,4 @@
-//! Best sellers of every category and in general: the list's row, its declaration and its wiring.
+//! The best sellers of every category and the general best sellers: the list's row, its declaration and its wiring.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ use crate::tables;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{by_key, by_key_in_place};
 
-/// Which best-seller list.
+/// The id of a best-seller list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ListId {
     /// The list over all products.
@@ -26,7 +26,7 @@ pub enum ListId {
 /// One row of a best-seller list: ordered by buyers descending, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seller {
-    /// The distinct buyers, reversed: the natural order is the list's order.
+    /// The distinct buyers, reversed: the natural order is the order of the list.
     buyers: Reverse<u64>,
     /// The product sold.
     pub product: ProductKey,
@@ -39,14 +39,14 @@ impl Seller {
         Seller { buyers: Reverse(buyers), product }
     }
 
-    /// How many distinct users bought it in the window.
+    /// The number of distinct users who bought it in the window.
     #[must_use]
     pub fn buyers(self) -> u64 {
         self.buyers.0
     }
 }
 
-/// The best-seller index. Key: which list. Row: a product and its buyers, in the order of the list. Difference: 1 while
+/// The best-seller index. Key: the list. Row: a product and its buyers, in the order of the list. Difference: 1 while
 /// the product is among the first `list_size`. Changes with buyers and with the catalogue.
 pub struct BestSellers;
 
@@ -95,8 +95,9 @@ impl List for BestSellers {
 
 /// The first `list_size` products of every category and of all, by buyers, each row once in the cluster.
 ///
-/// The general list is drawn from the first of every worker, so that only local winners travel. A product may be among
-/// its rows several times, if it has several rows in the catalogue, and is in the list once: [`first`] takes copies for one.
+/// The general list is merged from the first rows of every worker, so that only local winners travel. A product with
+/// several rows in the catalogue may occur several times among these rows. It is in the list once: [`first`] counts
+/// copies as one.
 fn lists<'s>(wiring: &Wiring<'s>) -> VecCollection<'s, Time, (ListId, Seller), Diff> {
     let (rules, buyers) = (wiring.rules(), wiring.buyers());
     let listed = by_key_in_place(buyers.clone(), "BuyersCounted")
@@ -114,7 +115,7 @@ fn lists<'s>(wiring: &Wiring<'s>) -> VecCollection<'s, Time, (ListId, Seller), D
     first(ranked, rules.list_size, "FirstOfList").as_collection(|list, seller| (*list, *seller))
 }
 
-/// The products of the general list: all that have buyers, but for deleted ones where they are not to be shown.
+/// The products of the general list: all products with buyers, without deleted products if these must not be shown.
 fn general<'s>(
     all: VecCollection<'s, Time, Seller, Diff>,
     listed: VecCollection<'s, Time, (CategoryKey, Seller), Diff>,

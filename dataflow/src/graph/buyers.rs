@@ -11,8 +11,8 @@ use crate::tables::Placed;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, by_self};
 
-/// (product, distinct buyers in the window), with the worker the product routes to; products without buyers are absent.
-/// The window's edge follows `now`, which comes to every worker.
+/// (product, distinct buyers in the window), in the worker that the product routes to; products without buyers are
+/// absent. The window's edge follows `now`, which every worker receives.
 pub fn count<'s>(
     orders: ByKey<'s, OrderKey, (UserKey, Placed), Diff>,
     lines: ByKey<'s, OrderKey, (ProductKey, RowKey), Diff>,

@@ -1,4 +1,4 @@
-//! How many products each category has, whole in every worker.
+//! The number of products of each category, complete in every worker.
 
 use differential_dataflow::operators::CountTotal;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use crate::trace::arranged::by_self;
 /// The size of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CategorySize {
-    /// How many distinct products are in it; never 0.
+    /// The number of distinct products in it; never 0.
     pub products: u64,
 }
 
-/// The index of category sizes. Key: category. Row: its size; a category without products has none and is unknown.
+/// The index of category sizes. Key: category. Row: its size; a category without products has no row and is unknown.
 /// Difference: 1. Changes with the catalogue.
 pub struct CategorySizes;
 
@@ -27,7 +27,7 @@ impl Index for CategorySizes {
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
         let listed = wiring.rows::<Catalogue>().filter(|(_, category)| category.is_category());
-        // Each (category, product) once, however many rows say so.
+        // Each (category, product) once, for any number of rows.
         let pairs =
             by_self(listed.map(|(product, category)| (category, product)), "CategoryProducts", |(category, _)| {
                 category.route()

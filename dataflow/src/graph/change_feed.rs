@@ -1,4 +1,4 @@
-//! The changes of every list, tick by tick, in order, each once: for whoever keeps a copy of the lists.
+//! The changes of every list, tick by tick, in order, each once: for systems that keep a copy of the lists.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::shown::shown;
 use super::{Change, EachList, Family, Indexes, each_list};
 use crate::time::{Diff, Time};
 
-/// The changes of an index's rows, where somebody takes them.
+/// The changes of an index's rows, if a sink takes them.
 pub(super) struct Changes<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Changes<'s> {
@@ -32,7 +32,7 @@ pub struct Changed {
 /// Takes the changes of closed ticks, in the order of the ticks, in the thread of one worker.
 pub type ChangeOutlet = Arc<Mutex<dyn FnMut(Changed) + Send>>;
 
-/// Brings the changes of all lists to one worker, holds them until their tick has closed, and hands them out in order.
+/// Sends the changes of all lists to one worker, holds them until their tick has closed, and hands them out in order.
 pub(super) fn collect(changes: Indexes<Changes<'_>>, items_min: usize, outlet: ChangeOutlet) {
     let mut gather = Gather { changes, items_min, lists: Vec::new() };
     each_list(&mut gather);

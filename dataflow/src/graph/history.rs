@@ -1,4 +1,4 @@
-//! Every user's last views: the list's row, its declaration and its wiring.
+//! The last views of every user: the list's row, its declaration and its wiring.
 
 mod newest;
 
@@ -19,14 +19,14 @@ use crate::trace::arranged::{ByKey, by_key, by_self};
 /// One row of a history: ordered newest first, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Viewed {
-    /// When it was viewed last, reversed: the natural order is the list's order.
+    /// When the product was viewed last, reversed: the natural order is the order of the list.
     viewed_at: Reverse<Millis>,
     /// The product viewed.
     pub product: ProductKey,
 }
 
 impl Viewed {
-    /// A view of `product`, the latest one, at `at`.
+    /// The latest view of `product`, at `at`.
     #[must_use]
     pub fn new(at: Millis, product: ProductKey) -> Self {
         Viewed { viewed_at: Reverse(at), product }
@@ -39,8 +39,8 @@ impl Viewed {
     }
 }
 
-/// The history index. Key: user. Row: a product viewed and when, in the order of the list. Difference: 1 while the product
-/// is among the newest `list_size`. Changes when a view or a removal changes the list.
+/// The history index. Key: user. Row: a product and when it was viewed, in the order of the list. Difference: 1 while
+/// the product is among the newest `list_size`. Changes when a view or a removal changes the list.
 pub struct History;
 
 impl Index for History {
@@ -78,10 +78,10 @@ impl List for History {
     }
 }
 
-/// The rows of the lists as they show: all, or those whose product does not count as deleted.
+/// The rows that the lists show: all rows, or the rows whose product does not count as deleted.
 ///
-/// Readers pass the others over by themselves ([`Index::hidden_with`]). The change feed needs them in the graph, which costs
-/// another arrangement of all rows.
+/// Readers skip the other rows by themselves ([`Index::hidden_with`]). The change feed needs them removed in the graph,
+/// which costs another arrangement of all rows.
 fn visible<'s>(
     lists: ByKey<'s, UserKey, Viewed, Diff>,
     wiring: &Wiring<'s>,
@@ -94,7 +94,7 @@ fn visible<'s>(
     let missing_is_deleted = rules.missing_is_deleted;
     let rows = wiring.rows::<tables::Catalogue>();
     let rows = rows.filter(move |(_, category)| (*category == CategoryKey::DELETED) != missing_is_deleted);
-    // Each product once, however many rows it has.
+    // Each product once, for any number of rows.
     let rows = by_self(rows.map(|(product, _)| product), "RowsByProduct", |product| product.route()).count_total();
     let products = by_self(rows.map(|(product, _)| product), "ProductsOnce", |product| product.route());
     let viewed = all.clone().map(|(user, viewed)| (viewed.product, (user, viewed)));

@@ -1,7 +1,7 @@
-//! What a published index declares, and what follows from it.
+//! The declaration of a published index, and the functions that every index gets from it.
 //!
-//! From an [`Index`] follow its publishing, compaction and frontier, its size in status and metrics, and reading it as of
-//! a time. From a [`List`] follow also its changes for the change feed, and its rows in exports and answers.
+//! An [`Index`] provides its publishing, compaction and frontier, its size in status and metrics, and reading as of a
+//! time. A [`List`] also provides its changes for the change feed, and its rows in exports and answers.
 
 pub(super) mod wiring;
 
@@ -19,9 +19,9 @@ pub use wiring::Wiring;
 /// Which workers hold an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Each key is with the one worker that its user routes to.
+    /// Each key is in the one worker that its user routes to.
     Sharded,
-    /// Every worker holds all of it.
+    /// Every worker holds the whole index.
     Replicated,
 }
 
@@ -29,32 +29,33 @@ pub enum Placement {
 pub trait Index: Declared + 'static {
     /// The name in status, metrics and profiles.
     const NAME: &'static str;
-    /// Which workers hold it.
+    /// Which workers hold the index.
     const PLACEMENT: Placement;
-    /// What its rows are found by.
+    /// The key of its rows.
     type Key: ExchangeData + Copy;
-    /// A row; the rows of a key are in their natural order. The difference is 1 while a row is there, or its copies.
+    /// A row; the rows of a key are in their natural order. The difference is 1 while a row is present, or its number
+    /// of copies.
     type Row: ExchangeData + Copy;
 
-    /// Connects the index to what it is made of.
+    /// Connects the index to its inputs.
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self>
     where
         Self: Sized;
 
-    /// The product whose deletion hides a row from readers where `rules.deleted_products` says so; none for an index from
-    /// which the graph takes such rows itself.
+    /// The product whose deletion hides a row from readers if `rules.deleted_products` says so; `None` for an index
+    /// from which the graph removes such rows itself.
     fn hidden_with(_row: &Self::Row) -> Option<ProductKey> {
         None
     }
 }
 
-/// An index whose rows people see.
+/// An index whose rows are shown to people.
 pub trait List: Index + AsChange {
-    /// What the key is called.
+    /// The name of the key.
     const KEY: &'static str;
     /// The columns of a row.
     const COLUMNS: &'static [Column];
-    /// One value a column.
+    /// The values of a row, one for each column.
     type Values: AsRef<[Value]>;
 
     /// The values of a row's columns.
@@ -63,10 +64,10 @@ pub trait List: Index + AsChange {
     /// The number that routes a key to a worker.
     fn route(key: &Self::Key) -> u64;
 
-    /// What a key's list is of; none for a list over everything.
+    /// The key of a list as a value; `None` for a list over everything.
     fn subject(key: &Self::Key) -> Option<Value>;
 
-    /// What exports call the list of a key.
+    /// The name of a key's list in exports.
     fn export_name(_key: &Self::Key) -> &'static str {
         Self::NAME
     }
@@ -75,16 +76,16 @@ pub trait List: Index + AsChange {
 /// Changes of an index's rows.
 pub type RowChanges<'s, I> = VecCollection<'s, Time, (<I as Index>::Key, <I as Index>::Row), Diff>;
 
-/// An index as it is wired.
+/// An index and its wiring.
 pub struct Published<'s, I: Index> {
-    /// The rows, where they are published.
+    /// The rows, in the workers that publish them.
     pub(super) rows: ByKey<'s, I::Key, I::Row, Diff>,
-    /// The rows' changes, each once in the cluster; empty unless somebody takes the changes of lists.
+    /// The changes of the rows, each once in the cluster; empty unless a sink takes the changes of lists.
     pub(super) changes: Option<RowChanges<'s, I>>,
 }
 
 impl<'s, I: Index> Published<'s, I> {
-    /// An index whose rows are with the worker they route to. `changes` is called if somebody takes the changes.
+    /// An index whose rows are in the worker that they route to. `changes` is called if a sink takes the changes.
     pub fn sharded(
         wiring: &Wiring<'s>,
         rows: ByKey<'s, I::Key, I::Row, Diff>,
@@ -93,14 +94,14 @@ impl<'s, I: Index> Published<'s, I> {
         Published { rows, changes: wiring.changes_wanted().then(changes) }
     }
 
-    /// An index that is copied to every worker.
+    /// An index of which every worker has a copy.
     pub fn replicated(wiring: &Wiring<'s>, rows: RowChanges<'s, I>) -> Self {
         let changes = wiring.changes_wanted().then(|| rows.clone());
         Published { rows: by_key_in_place(rows.inner.broadcast().as_collection(), I::NAME), changes }
     }
 }
 
-/// From a list's row to what the change feed carries.
+/// Turns a row of a list into a change for the change feed.
 pub trait AsChange: Sized {
     /// The row as a change.
     fn change(key: <Self as Index>::Key, row: <Self as Index>::Row) -> super::Change
@@ -128,7 +129,7 @@ macro_rules! declare_indexes {
 
         /// Reads a change as a row of its list.
         pub trait ReadChange {
-            /// What reading gives.
+            /// The result of reading.
             type Output;
 
             /// Reads a row of `L`.
@@ -136,7 +137,7 @@ macro_rules! declare_indexes {
         }
 
         impl Change {
-            /// Reads the row as one of its list.
+            /// Reads the row as a row of its list.
             pub fn read<R: ReadChange>(&self, reader: R) -> R::Output {
                 match self {
                     $(Change::$list_name(key, row) => reader.read::<$list_name>(key, row),)+

@@ -1,4 +1,4 @@
-//! Names cross the cluster: what one process saw first, every process learns in the same tick.
+//! Sends names across the cluster: each process receives, in the same tick, the names that another process saw first.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use timely::dataflow::operators::vec::Broadcast;
 use crate::dictionary::{Dictionary, Name};
 use crate::time::{Diff, Time};
 
-/// Puts every announced name into this process's dictionary; returns the names that have been put there.
+/// Adds every received name to this process's dictionary; returns the added names.
 ///
 /// # Panics
-/// When two ids share a key: from here on lists could mix two products, so the process must end instead.
+/// When two ids share a key: from then on lists could mix two products, so the process must end instead.
 pub fn learn<'s>(
     names: VecCollection<'s, Time, Name, Diff>,
     dictionary: Arc<Dictionary>,

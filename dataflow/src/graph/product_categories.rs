@@ -1,11 +1,11 @@
-//! The categories of every product, whole in every worker.
+//! The categories of every product, complete in every worker.
 
 use super::index::{Index, Placement, Published, Wiring};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::tables::Catalogue;
 
-/// The catalogue as an index. Key: product. Row: a category it is in, or one of the keys that stand for none. Difference:
-/// how many rows of the catalogue say so. Changes with the catalogue.
+/// The catalogue as an index. Key: product. Row: one of its categories, or one of the keys that stand for none.
+/// Difference: the number of equal rows in the catalogue. Changes with the catalogue.
 pub struct ProductCategories;
 
 impl Index for ProductCategories {

@@ -1,7 +1,7 @@
-//! How rows of lists look to people: columns with a name, and values that stand in them.
+//! The rows of lists as people see them: named columns and their values.
 //!
-//! A list declares its columns once, beside its row. Answers over HTTP, the change feed and exports write what is
-//! declared, each in its own form.
+//! A list declares its columns once, beside its row. Answers over HTTP, the change feed and exports write these
+//! columns, each in its own format.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::time::Millis;
 /// A column of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// The name, the same everywhere.
+    /// The name, the same in all outputs.
     pub name: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: Kind,
 }
 
-/// What the values of a column are.
+/// The kind of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An id.
@@ -32,7 +32,7 @@ pub enum Kind {
 /// A value of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A user. The id is known only where users are remembered.
+    /// A user. The id is known only if users are remembered.
     User(UserKey),
     /// A product.
     Product(ProductKey),
@@ -45,7 +45,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The id that the value stands for, if it stands for one and the id is known.
+    /// The id that the value stands for, if it stands for an id that is known.
     #[must_use]
     pub fn id(self, dictionary: &Dictionary) -> Option<Arc<str>> {
         match self {
@@ -56,7 +56,7 @@ impl Value {
         }
     }
 
-    /// The number that the value is, if it is one.
+    /// The value as a number, if it is a number.
     #[must_use]
     pub fn number(self) -> Option<u64> {
         match self {

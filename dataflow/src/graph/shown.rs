@@ -1,4 +1,4 @@
-//! Lists that are long enough to be shown, for whoever keeps a copy of the lists. Readers apply the same rule
+//! Lists that are long enough to be shown, for systems that keep a copy of the lists. Readers apply the same rule
 //! ([`Rules::shows`](crate::rules::Rules::shows)) when they read.
 
 use differential_dataflow::operators::CountTotal;
@@ -7,9 +7,9 @@ use super::index::{List, RowChanges};
 use crate::rules::Rules;
 use crate::trace::arranged::{by_key, by_self};
 
-/// The rows of lists with at least `items_min` rows. A list that becomes shorter leaves as a whole.
+/// The rows of lists with at least `items_min` rows. When a list becomes too short, all its rows leave.
 pub(super) fn shown<L: List>(rows: RowChanges<'_, L>, items_min: usize) -> RowChanges<'_, L> {
-    // A list with any row is shown then: nothing needs to be counted.
+    // With this setting every list with a row is shown: nothing needs to be counted.
     if items_min <= 1 {
         return rows;
     }

@@ -6,7 +6,7 @@ use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::time::Diff;
 
-/// Whether a list was made for the user.
+/// Whether a list is personal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// From the categories of the user's history.
@@ -15,7 +15,7 @@ pub enum Kind {
     NonPersonalized,
 }
 
-/// One recommended product, and the row that put it there.
+/// One recommended product, and the row from which it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// The product and its buyers.
@@ -26,17 +26,17 @@ pub struct Pick {
     pub rank: usize,
 }
 
-/// What to show a user.
+/// The recommendations for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recommendations {
-    /// Whether it was made for the user.
+    /// Whether the list is personal.
     pub kind: Kind,
     /// Best first.
     pub picks: Vec<Pick>,
 }
 
-/// The categories of the history, ranked by how many of its products fall in them, then by the most recent view, then
-/// by the category's key; the first `categories_max`; their lists merged by buyers, then by the product's key.
+/// Ranks the categories of the history by the number of its products in them, then by the most recent view, then by the
+/// category's key; takes the first `categories_max`; and merges their lists by buyers, then by the product's key.
 pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Recommendations {
     let mut picks: Vec<Pick> = Vec::new();
     for category in categories_of_history(view, user, rules.categories_max) {
@@ -46,7 +46,7 @@ pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Re
     if picks.is_empty() {
         picks.extend(list(view, ListId::General));
     }
-    // A product of two categories stands in both lists with the same buyers: it is shown once.
+    // A product of two categories is in both lists with the same number of buyers; it is shown once.
     picks.sort_by_key(|pick| pick.seller);
     picks.dedup_by_key(|pick| pick.seller.product);
     picks.truncate(rules.list_size);
@@ -62,7 +62,7 @@ fn list(view: &ReadView<'_>, ranking: ListId) -> impl Iterator<Item = Pick> {
 fn categories_of_history(view: &ReadView<'_>, user: UserKey, most: usize) -> Vec<CategoryKey> {
     let (mut history, mut of_product) = (Vec::new(), Vec::new());
     view.rows::<History>(&user, &mut history);
-    // How many products, and the place of the most recent one; the history is newest first.
+    // The number of products, and the position of the most recent product; the history is newest first.
     let mut found: Vec<(CategoryKey, usize, usize)> = Vec::new();
     for (place, (viewed, _)) in history.iter().enumerate() {
         view.categories_of(viewed.product, &mut of_product);

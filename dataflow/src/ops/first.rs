@@ -1,8 +1,8 @@
-//! The first k rows of every key, in the rows' own order, by walking the trace.
+//! The first k rows of every key, in the rows' own order, found by walking the trace.
 //!
-//! The rows are arranged in the order of the list, so the list is the first k live rows. What a tick can change lies
-//! within the first k + r rows that were there before it, where r is the number of its retractions: the cost does not
-//! depend on how many rows a key has.
+//! The rows are arranged in the order of the list, so the list is the first k present rows. A tick can only change the
+//! first k + r rows that were present before it, where r is the number of its retractions: the cost does not depend on
+//! the number of rows of a key.
 
 use differential_dataflow::ExchangeData;
 use differential_dataflow::consolidation::consolidate;
@@ -46,7 +46,7 @@ where
             return (Vec::new(), Antichain::new());
         };
         let mut changes = ListChanges::new();
-        // Rows as they were before the tick, and what arrived, by time.
+        // Rows before the tick, and the new updates, by time.
         let mut before: Vec<(V, Diff)> = Vec::new();
         let mut arrived: Vec<(Time, V, Diff)> = Vec::new();
         let (mut source_cursor, source) = cursor_list(source);
@@ -87,7 +87,7 @@ where
     }
 }
 
-/// The first `size` values that are there.
+/// The first `size` present values.
 fn head<V: Copy>(rows: &[(V, Diff)], size: usize) -> Vec<V> {
     rows.iter().filter(|(_, copies)| *copies > 0).take(size).map(|(value, _)| *value).collect()
 }

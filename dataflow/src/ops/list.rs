@@ -1,4 +1,5 @@
-//! What ranked-list operators share: a list changes from one tick to the next, and the difference is a batch.
+//! The shared part of the ranked-list operators: a list changes from one tick to the next, and the difference is a
+//! batch.
 
 use differential_dataflow::trace::Builder;
 use differential_dataflow::trace::Description;
@@ -40,7 +41,8 @@ impl<K: ExchangeData, V: ExchangeData> ListChanges<K, V> {
     }
 }
 
-/// Calls `change` with what `new` has more than `old` (+1) and less (-1). Both are ordered and without repeats.
+/// Calls `change` with the rows that only `new` has (+1) and the rows that only `old` has (-1). Both are ordered and
+/// without duplicates.
 fn for_each_difference<V: Data>(old: &[V], new: &[V], mut change: impl FnMut(&V, Diff)) {
     let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     loop {

@@ -5,14 +5,15 @@
 //! "now" marks ──────────────────────broadcast─────────▶ │ window │ ──▶ product, ±buyers
 //!                                                       └────────┘
 //! ```
-//! A line counts while `created_at + window > now`: from when it comes or, if it is dated ahead by more than clocks
-//! differ, from when its time has come. The edge moves only by marks, so the same inputs give the same output whatever
-//! the worker count and however the frontier moves. The state is an ordered set of lines by expiry and, for every
-//! (product, user), how many live lines it has: a retraction takes its line out at once, and state never outlives the
-//! window. Future-dated retractions would instead sit in an arrangement's batcher, which walks all of them at every tick.
+//! A line counts while `created_at + window > now`: from its arrival or, if it is dated further ahead than clocks may
+//! differ, from the time at which it no longer is. The edge moves only by "now" marks, so the same inputs give the same
+//! output for every number of workers and every movement of the frontier. The state is an ordered set of lines by
+//! expiry and, for every (product, user), the number of its live lines. A retraction removes its line at once, and
+//! state never outlives the window. Retractions dated in the future would instead stay in an arrangement's batcher,
+//! which visits all of them at every tick.
 //!
-//! Lines are spread by (product, user), so half of all orders on one product are still shared by all workers, and each
-//! worker sends one number a product and tick.
+//! Lines are distributed by (product, user), so even if half of all orders are for one product, all workers share them,
+//! and each worker sends one number per product and tick.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,18 +33,18 @@ use crate::ids::{ProductKey, UserKey};
 use crate::rules::AHEAD_MS;
 use crate::time::{Diff, Millis, Time};
 
-/// One order line with its order: who bought what, and when.
+/// One order line with its order: user, product and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Purchase {
     /// The product bought.
     pub product: ProductKey,
-    /// Who bought it.
+    /// The user who bought it.
     pub user: UserKey,
     /// When the order was created.
     pub created_at: Millis,
 }
 
-/// What one tick brings.
+/// The input of one tick.
 #[derive(Default)]
 struct Round {
     lines: Vec<(Purchase, Diff)>,
@@ -100,17 +101,17 @@ pub fn buyers_in_window<'s>(
         .as_collection()
 }
 
-/// The lines of one worker that are live or will be.
+/// The lines of one worker that are live now or will be later.
 struct Window {
     window_ms: Millis,
     now: Time,
-    /// Lines by expiry, with the number of equal ones. Those behind the horizon are of the future.
+    /// Lines by expiry, with the number of equal lines. Lines beyond the horizon do not count yet.
     lines: BTreeMap<(Time, ProductKey, UserKey), u32>,
     pairs: Pairs,
     late: Arc<AtomicU64>,
 }
 
-/// How many live lines every (product, user) has that has any.
+/// The number of live lines of every (product, user) that has live lines.
 #[derive(Default)]
 struct Pairs(HashMap<(ProductKey, UserKey), u32, RandomState>);
 
@@ -119,7 +120,7 @@ impl Window {
         Window { window_ms, now: 0, lines: BTreeMap::new(), pairs: Pairs::default(), late }
     }
 
-    /// Takes one tick's lines, then moves the edge; returns the changes of distinct buyers by product.
+    /// Takes the lines of one tick, then moves the edge; returns the changes of distinct buyers by product.
     fn turn(&mut self, round: Round) -> Vec<(ProductKey, Diff)> {
         let Round { mut lines, now } = round;
         let mut changes = Vec::new();
@@ -138,12 +139,12 @@ impl Window {
         changes
     }
 
-    /// The expiry of the lines that are the furthest ahead of those that count.
+    /// The latest expiry of the lines that count; later lines are too far ahead of the clock.
     fn horizon(&self) -> Time {
         self.now.saturating_add(AHEAD_MS).saturating_add(self.window_ms)
     }
 
-    /// Lets the lines count whose time has come since the horizon stood at `before`.
+    /// Counts the lines that the horizon has passed since it was at `before`.
     fn come(&mut self, before: Time, changes: &mut Vec<(ProductKey, Diff)>) {
         let behind = |expiry: Time| (expiry.saturating_add(1), ProductKey::default(), UserKey::default());
         for (&(_, product, user), copies) in self.lines.range(behind(before)..behind(self.horizon())) {
@@ -154,7 +155,7 @@ impl Window {
     fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
         let expiry = line.created_at.saturating_add(self.window_ms);
         if expiry <= self.now {
-            // A retraction of what has left already changes nothing either.
+            // A retraction of a line that has left the window changes nothing either.
             self.late.fetch_add(u64::try_from(diff).unwrap_or(0), Ordering::Relaxed);
             return;
         }
@@ -173,7 +174,7 @@ impl Window {
 }
 
 impl Pairs {
-    /// Adds to the number of live lines of a pair; a pair that appears or disappears is a buyer won or lost.
+    /// Adds to the number of live lines of a pair. If a pair appears or disappears, the product gains or loses a buyer.
     fn add(&mut self, product: ProductKey, user: UserKey, lines: i64, changes: &mut Vec<(ProductKey, Diff)>) {
         if lines == 0 {
             return;
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 59), []);
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 60), [-1]);
         assert!(window.pairs.0.is_empty() && window.lines.is_empty());
-        // Its whole time may pass between two ticks.
+        // The whole time in which a line counts may pass between two ticks.
         assert_eq!(turn(&mut window, &[(Purchase { created_at: 3 * AHEAD_MS, ..line }, 1)], AHEAD_MS + 61), []);
         assert_eq!(turn(&mut window, &[], 4 * AHEAD_MS), []);
         assert!(window.pairs.0.is_empty() && window.lines.is_empty());

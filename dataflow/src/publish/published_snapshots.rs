@@ -1,4 +1,4 @@
-//! The slots that workers publish into and readers read from, and the time at which all of them are read.
+//! The slots into which workers publish and from which readers read, and the time as of which all slots are read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::time::Time;
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
-/// One slot a worker of this process, and the least frontier among them.
+/// One slot for each worker of this process, and the least frontier of all of them.
 pub struct PublishedSnapshots {
     snapshots: Vec<ArcSwap<Snapshot>>,
     uppers: Vec<AtomicU64>,
@@ -38,13 +38,13 @@ impl PublishedSnapshots {
         }
     }
 
-    /// How many workers publish here.
+    /// The number of workers that publish here.
     #[must_use]
     pub fn len(&self) -> usize {
         self.snapshots.len()
     }
 
-    /// Whether nobody publishes here; never so in a running engine.
+    /// Whether there are no slots; never true in a running engine.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.snapshots.is_empty()
@@ -56,12 +56,13 @@ impl PublishedSnapshots {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// A worker's snapshot together with a time at which it, and every other worker's, can be read.
+    /// A worker's snapshot, with a time as of which this snapshot and those of all other workers can be read.
     pub(crate) fn read(&self, slot: usize) -> (Guard<Arc<Snapshot>>, Time) {
         loop {
             let as_of = self.closed().saturating_sub(1);
             let snapshot = self.snapshots[slot].load();
-            // Published after `closed` was read, it may have forgotten that time: then `closed` has moved on too.
+            // A snapshot published after `closed` was read may have compacted that time: then `closed` has advanced
+            // too.
             if snapshot.since <= as_of {
                 return (snapshot, as_of);
             }
@@ -69,12 +70,12 @@ impl PublishedSnapshots {
         }
     }
 
-    /// Shows a worker's snapshot; returns the one before.
+    /// Publishes a worker's snapshot; returns the previous one.
     pub(crate) fn publish(&self, slot: usize, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let upper = snapshot.upper;
         let old = self.snapshots[slot].swap(snapshot);
-        // One order for all: of two workers that publish at the same instant, at least one must see what the other
-        // stored. Otherwise neither would move `closed`, and the next tick waits for it.
+        // All threads see the stores in one order: of two workers that publish at the same instant, at least one must
+        // see the other's store. Otherwise neither would advance `closed`, and the next tick waits for it.
         self.uppers[slot].store(upper, Ordering::SeqCst);
         let least = self.uppers.iter().map(|upper| upper.load(Ordering::SeqCst)).min().unwrap_or(0);
         let before = self.closed.fetch_max(least, Ordering::SeqCst);
@@ -84,9 +85,9 @@ impl PublishedSnapshots {
         old
     }
 
-    /// The tick from which on everything before `wanted` is visible, if it has been published.
+    /// The tick from which on all records before `wanted` are visible, if they have been published.
     ///
-    /// Holds back by up to one tick: it is the frontier of the first snapshot seen to cover the position.
+    /// It may be up to one tick late: it is the frontier of the first snapshot that was seen to cover the position.
     #[must_use]
     pub fn covered_at(&self, wanted: &Position) -> Option<Time> {
         self.snapshots.iter().find_map(|slot| {
@@ -98,13 +99,14 @@ impl PublishedSnapshots {
         })
     }
 
-    /// Whether everything before `wanted` is visible to a read that starts now.
+    /// Whether all records before `wanted` are visible to a read that starts now.
     #[must_use]
     pub fn covers(&self, wanted: &Position) -> bool {
         self.covered_at(wanted).is_some_and(|upper| upper <= self.closed())
     }
 
-    /// Calls `hook` whenever `closed` has moved while somebody waits (see [`PublishedSnapshots::wait`]). It must not block.
+    /// Calls `hook` whenever `closed` has advanced while a reader waits (see [`PublishedSnapshots::wait`]). It must not
+    /// block.
     pub fn on_advance(&self, hook: Hook) {
         self.hooks.lock().expect("hooks do not panic").push(hook);
     }
@@ -116,7 +118,8 @@ impl PublishedSnapshots {
         WaitGuard(self)
     }
 
-    /// Blocks the calling thread until `ready` holds, looking again whenever `closed` moves; false when time is up.
+    /// Blocks the calling thread until `ready` holds, and checks again whenever `closed` advances; false after the
+    /// timeout.
     pub fn wait_until(&self, timeout: Duration, mut ready: impl FnMut() -> bool) -> bool {
         let _ticket = self.wait();
         let deadline = Instant::now() + timeout;
@@ -139,7 +142,7 @@ impl PublishedSnapshots {
     }
 }
 
-/// Somebody waits for `closed` to move.
+/// Marks a reader that waits for `closed` to advance.
 pub struct WaitGuard<'a>(&'a PublishedSnapshots);
 
 impl Drop for WaitGuard<'_> {
@@ -152,7 +155,7 @@ impl Drop for WaitGuard<'_> {
 mod tests {
     use super::*;
 
-    /// Waits until two threads have come here `times` times; spins, so that they leave together.
+    /// Waits until two threads have arrived `times` times; spins, so that they continue at the same time.
     fn meet(arrived: &AtomicU64, times: u64) {
         arrived.fetch_add(1, Ordering::SeqCst);
         for tries in 1.. {
@@ -165,7 +168,7 @@ mod tests {
         }
     }
 
-    /// Two workers publish each tick as close together as threads can; returns the ticks that did not close.
+    /// Two workers publish each tick as simultaneously as threads can; returns the ticks that did not close.
     fn race(ticks: Time) -> Vec<Time> {
         let (snapshots, arrived) = (PublishedSnapshots::new(2), AtomicU64::new(0));
         let publish_all = |slot: usize| {

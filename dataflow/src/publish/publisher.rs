@@ -1,4 +1,4 @@
-//! The worker's side of publishing: what to show, what to let compact, and what to free.
+//! The worker's side of publishing: which snapshot to show, how far to compact, and which snapshots to free.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -27,11 +27,11 @@ impl graph::Family for IndexTraces {
 pub struct Traces {
     /// The published indexes.
     pub(crate) indexes: Indexes<IndexTraces>,
-    /// The base tables, where cuts are taken.
+    /// The base tables, if cuts are taken.
     pub(crate) base: Option<Tables<tables::Traces>>,
 }
 
-/// A cut that is asked for and whose tick this worker has not published yet.
+/// A cut that was asked for and whose tick this worker has not published yet.
 struct Cutting {
     cuts: Arc<Cuts>,
     tick: Time,
@@ -44,15 +44,16 @@ pub struct Publisher {
     snapshots: Arc<PublishedSnapshots>,
     slot: usize,
     upper: Time,
-    /// Positions by the tick they were fed in, not yet published.
+    /// Positions, by the tick in which they were fed, that are not published yet.
     fed: VecDeque<(Time, Arc<[Position]>)>,
     own: Arc<[Position]>,
-    /// Those of other processes' workers, heard by one worker of this one and published beside its own.
+    /// Positions of other processes' workers. One worker of this process receives them and publishes them beside its
+    /// own.
     elsewhere: BTreeMap<usize, Vec<Position>>,
     control: Option<ClusterControl>,
     positions: Arc<[Position]>,
     cutting: Option<Cutting>,
-    /// Snapshots some reader may still hold: freed here, so that no reader ever frees a large batch.
+    /// Snapshots that a reader may still hold. They are freed here, so that no reader ever frees a large batch.
     retired: Vec<Arc<Snapshot>>,
 }
 
@@ -79,14 +80,14 @@ impl Publisher {
         }
     }
 
-    /// Notes the positions after everything that was fed in `tick`.
+    /// Takes the positions after all records that were fed in `tick`.
     pub fn note(&mut self, tick: Time, positions: Vec<Position>) {
         self.fed.push_back((tick, positions.into()));
     }
 
-    /// This worker's part of the cut at `tick` is to be handed in when the tick is complete.
+    /// Hands in this worker's part of the cut at `tick` when the tick is complete.
     pub(crate) fn cut(&mut self, cuts: Arc<Cuts>, tick: Time, delta_log: Option<DeltaLog>) {
-        // One that was not complete before the next was asked for is given up.
+        // If the previous cut is not complete by now, it is dropped.
         self.cutting = Some(Cutting { cuts, tick, delta_log });
     }
 
@@ -94,13 +95,13 @@ impl Publisher {
         self.cutting.is_some()
     }
 
-    /// Times before this one are published by this worker.
+    /// This worker has published all times before this one.
     #[must_use]
     pub fn upper(&self) -> Time {
         self.upper
     }
 
-    /// Publishes if the frontier of all indexes has moved; returns whether it had.
+    /// Publishes if the frontier of all indexes has advanced; returns whether it had.
     pub fn publish(&mut self) -> bool {
         let upper = self.traces.upper();
         let upper = self.control.as_ref().map_or(upper, |control| upper.min(control.heard()));
@@ -108,7 +109,7 @@ impl Publisher {
             return false;
         }
         self.upper = upper;
-        // Nothing past the cut's tick has been compacted yet: this worker has not published past it.
+        // No time after the cut's tick has been compacted yet: this worker has not published past it.
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
             self.show_positions(cutting.tick + 1);
             let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick));
@@ -125,7 +126,7 @@ impl Publisher {
         true
     }
 
-    /// Moves on to the positions after the ticks before `upper`.
+    /// Advances to the positions after the ticks before `upper`.
     fn show_positions(&mut self, upper: Time) {
         let mut is_news = false;
         while let Some((_, own)) = self.fed.pop_front_if(|(tick, _)| *tick < upper) {

@@ -1,4 +1,4 @@
-//! One worker's published state, and how a key's rows are read from it as of a time.
+//! The published state of one worker, and reading the rows of a key from it as of a time.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ impl graph::Family for IndexBatches {
     type Of<I: Index> = Vec<ValBatch<I::Key, I::Row, Diff>>;
 }
 
-/// The batches of all of a worker's indexes at one moment.
+/// The batches of all indexes of a worker at one moment.
 pub struct Snapshot {
     /// The indexes.
     pub(crate) indexes: Indexes<IndexBatches>,
     /// Times before this one are complete.
     pub(crate) upper: Time,
-    /// Times before this one can no longer be told apart.
+    /// Times before this one can no longer be distinguished.
     pub(crate) since: Time,
-    /// Where this worker's sources would go on, after everything fed before `upper`.
+    /// The positions from which this worker's sources continue, after all records fed before `upper`.
     pub(crate) positions: Arc<[Position]>,
 }
 
@@ -46,9 +46,9 @@ impl graph::Make<IndexBatches> for NoBatches {
     }
 }
 
-/// Reads the values of `key` as of `time` into `rows` (cleared first): ordered by value, those that are there.
+/// Reads the values of `key` that are present as of `time` into `rows` (cleared first), ordered by value.
 ///
-/// One cursor a batch, and no allocation beyond `rows`.
+/// Uses one cursor for each batch, and allocates nothing beyond `rows`.
 pub(crate) fn values<K, V>(batches: &[ValBatch<K, V, Diff>], key: &K, time: Time, rows: &mut Vec<(V, Diff)>)
 where
     K: Ord + Clone + 'static,
@@ -101,7 +101,7 @@ where
     rows.into_iter().filter(|(_, copies)| *copies > 0).map(|(row, _)| row).collect()
 }
 
-/// The keys of an index in ascending order, each once, present or not.
+/// The keys of an index in ascending order, each once, whether or not they have rows.
 pub(crate) fn keys<K: Ord + Clone + 'static, V: Ord + Clone + 'static>(batches: &[ValBatch<K, V, Diff>]) -> Vec<K> {
     let mut keys = Vec::new();
     for batch in batches {
@@ -116,7 +116,7 @@ pub(crate) fn keys<K: Ord + Clone + 'static, V: Ord + Clone + 'static>(batches: 
     keys
 }
 
-/// How many updates an index holds, and in how many batches.
+/// The number of updates of an index, and the number of its batches.
 pub(crate) fn size<B: BatchReader>(batches: &[B]) -> IndexSize {
     IndexSize { updates: batches.iter().map(BatchReader::len).sum(), batches: batches.len() }
 }
@@ -124,8 +124,8 @@ pub(crate) fn size<B: BatchReader>(batches: &[B]) -> IndexSize {
 /// The size of a published index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexSize {
-    /// Updates held; after merging, as many as the index has rows.
+    /// The number of updates; after merging, the number of rows.
     pub updates: usize,
-    /// Batches they are in.
+    /// The number of batches.
     pub batches: usize,
 }

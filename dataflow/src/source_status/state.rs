@@ -1,14 +1,14 @@
-//! How a source is doing.
+//! The state of a source.
 
-/// How a source is doing.
+/// The state of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It reads what was there when it started; answers are not complete yet.
+    /// The source reads the records that were there when it started; answers are not complete yet.
     CatchingUp,
-    /// It has read what there was and follows.
+    /// The source has read these records and follows new ones.
     Live,
-    /// Something that may pass by itself: it tries again, for ever. Holds the reason.
+    /// A failure that may pass by itself: the source retries for ever. Holds the reason.
     Retrying(String),
-    /// Something that needs a person: this source does not go on. Holds the reason and the mend.
+    /// A failure that a person must repair: this source has stopped. Holds the reason and the remedy.
     Stopped(String),
 }

@@ -1,4 +1,4 @@
-//! The catalogue: which products there are, and in which categories.
+//! The catalogue: the products of the shop, and their categories.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,15 +22,15 @@ impl Table for Catalogue {
     }
 }
 
-/// One row of the catalogue: a product, and a category it is in. A product of several categories has a row for each.
+/// One row of the catalogue: a product and one of its categories. A product of several categories has a row for each.
 ///
-/// A product that had rows and has lost the last one has the row with [`CategoryKey::DELETED`], once and as the only one,
-/// until it has another row again or no list could show it any more. Sources see to that.
+/// A product that had rows and has lost its last one has a single row with [`CategoryKey::DELETED`], and no other,
+/// until it has another row again or no list could show it any more. Sources maintain this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CatalogueRow {
     /// The product.
     pub product: ProductKey,
-    /// The category; [`CategoryKey::NONE`] or [`CategoryKey::DELETED`] where there is none.
+    /// The category; [`CategoryKey::NONE`] or [`CategoryKey::DELETED`] if there is none.
     pub category: CategoryKey,
 }
 

@@ -1,4 +1,4 @@
-//! Rows as columns: a key, a value or a difference as its fields, each of which stands in a column of its own.
+//! Rows as columns: a key, a value or a difference is split into fields, and each field is in a column of its own.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +14,9 @@ pub trait ColumnWriter {
     fn write<T: Serialize>(&mut self, field: &T);
 }
 
-/// Gives the fields of a row back, in order.
+/// Returns the fields of a row, in order.
 pub trait ColumnReader {
-    /// Why a field cannot be read.
+    /// The error if a field cannot be read.
     type Error;
 
     /// Reads a field from the next column.
@@ -26,9 +26,9 @@ pub trait ColumnReader {
     fn read<T: DeserializeOwned>(&mut self) -> Result<T, Self::Error>;
 }
 
-/// A part of a row that has so many fields.
+/// A part of a row with a fixed number of fields.
 pub trait Columns: Sized {
-    /// How many columns it takes.
+    /// The number of its columns.
     const WIDTH: usize;
 
     /// Writes the fields.

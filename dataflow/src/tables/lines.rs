@@ -1,4 +1,4 @@
-//! Order lines: which products are in an order. Quantities do not count.
+//! Order lines: the products of an order. Quantities do not count.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,8 @@ use super::Table;
 use crate::ids::{OrderKey, ProductKey, RowKey};
 use crate::time::Diff;
 
-/// The table of order lines. Key: order. Value: a product in it, and the row that says so. Difference: the number of rows.
+/// The table of order lines. Key: order. Value: a product in it, and the key of the row. Difference: the number of
+/// rows.
 pub struct Lines;
 
 impl Table for Lines {
@@ -29,7 +30,7 @@ pub struct LineRow {
     pub order: OrderKey,
     /// The product ordered.
     pub product: ProductKey,
-    /// Which row of its table it is; equal rows of a table without a key are told by their number alone.
+    /// The key of the row in its table. Equal rows of a table without a key differ only in their number.
     pub row: RowKey,
 }
 

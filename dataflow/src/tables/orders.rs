@@ -1,4 +1,4 @@
-//! Orders: who ordered, when, and whether the order counts.
+//! Orders: the user, the time, and whether the order counts.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,8 @@ use super::Table;
 use crate::ids::{OrderKey, UserKey};
 use crate::time::{Diff, Millis};
 
-/// The table of orders. Key: order. Value: who ordered, when, and whether it counts. Difference: the number of rows.
+/// The table of orders. Key: order. Value: the user, the time, and whether the order counts. Difference: the number of
+/// rows.
 pub struct Orders;
 
 impl Table for Orders {
@@ -22,27 +23,27 @@ impl Table for Orders {
     }
 }
 
-/// When an order was created, and whether it counts: both in eight bytes, of which orders are many.
+/// When an order was created, and whether it counts. Both fit in eight bytes, because there are many orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Placed(u64);
 
 impl Placed {
-    /// Set where the order does not count; no time comes near.
+    /// Set if the order does not count; no real time reaches this bit.
     const IGNORED: u64 = 1 << 63;
 
-    /// Created at a time, and counted or not for its status.
+    /// Created at `at`; `counts` follows from the order's status.
     #[must_use]
     pub fn new(created_at: Millis, counts: bool) -> Self {
         Placed(created_at.min(Placed::IGNORED - 1) | if counts { 0 } else { Placed::IGNORED })
     }
 
-    /// When the order was created; the window is reckoned from this time.
+    /// When the order was created; its time in the window starts then.
     #[must_use]
     pub fn created_at(self) -> Millis {
         self.0 & !Placed::IGNORED
     }
 
-    /// Whether the order counts while it is in the window. An order that does not count is held all the same: its status
+    /// Whether the order counts while it is in the window. Orders that do not count are held too, because their status
     /// may change.
     #[must_use]
     pub fn counts(self) -> bool {
@@ -50,14 +51,14 @@ impl Placed {
     }
 }
 
-/// One order: who ordered, when, and whether it counts.
+/// One order: the user, the time, and whether it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderRow {
     /// The order's id.
     pub order: OrderKey,
-    /// Who ordered.
+    /// The user who ordered.
     pub user: UserKey,
-    /// When, and whether it counts.
+    /// When the order was created, and whether it counts.
     pub placed: Placed,
 }
 

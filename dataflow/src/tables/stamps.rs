@@ -1,4 +1,4 @@
-//! Stamps: the latest thing that happened to each (user, product), a view or a removal.
+//! Stamps: the latest event of each (user, product), a view or a removal.
 
 use super::Table;
 use crate::ids::{ProductKey, UserKey};

@@ -1,8 +1,8 @@
-//! [`Appending`]: merges sorted chains of updates, and leaves alone what does not overlap.
+//! [`Appending`]: merges sorted chains of updates, and passes on unchanged the chunks that do not overlap.
 //!
-//! Rows often come in their order already: those of a checkpoint do, and a first reading of a table by its key. Two chains
-//! of which one ends before the other begins are then one chain as they are. Merging them update by update would copy
-//! every row once for each doubling of what is held, which is a third of the time of a restart.
+//! Rows often arrive in order already, as in a checkpoint or in the first read of a table by its key. If one chain ends
+//! before the other begins, the two are one chain as they are. Merging them update by update would copy every row once
+//! for each doubling of the state, which takes a third of the time of a restart.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ use timely::progress::frontier::AntichainRef;
 
 type Chunk<D, T, R> = Vec<(D, T, R)>;
 
-/// Merges chains of chunks; chunks before the other chain's first update are passed on as they are.
+/// Merges chains of chunks. Chunks before the other chain's first update are passed on unchanged.
 pub struct Appending<D, T, R>(VecMerger<D, T, R>);
 
 impl<D, T, R> Default for Appending<D, T, R> {
@@ -42,7 +42,7 @@ where
     ) {
         pass_on(&mut one, &other, output);
         pass_on(&mut other, &one, output);
-        // What is left of either when the other has ended is passed on there too.
+        // The rest of one chain after the end of the other is passed on unchanged there too.
         self.0.merge(one, other, output, stash);
     }
 
@@ -63,14 +63,14 @@ where
     }
 }
 
-/// Moves those chunks of a chain to the output that come before all of the other.
+/// Moves the chunks of a chain that come before the whole other chain to the output.
 fn pass_on<D: Ord, T: Ord, R>(
     chain: &mut Vec<Chunk<D, T, R>>,
     other: &[Chunk<D, T, R>],
     output: &mut Vec<Chunk<D, T, R>>,
 ) {
     let Some(first) = other.iter().find_map(|chunk| chunk.first()) else { return };
-    // Mostly it is all of the chain or nothing.
+    // In most cases these are all chunks or none.
     let before = match chain.last() {
         Some(last) if ends_before(last, first) => chain.len(),
         _ => chain.iter().take_while(|chunk| ends_before(chunk, first)).count(),
@@ -78,7 +78,7 @@ fn pass_on<D: Ord, T: Ord, R>(
     output.extend(chain.drain(..before));
 }
 
-/// Whether all updates of a chunk come before `first`, and none can be added to it.
+/// Whether all updates of a chunk come before `first`, and none of them can be added to it.
 fn ends_before<D: Ord, T: Ord, R>(chunk: &Chunk<D, T, R>, first: &(D, T, R)) -> bool {
     chunk.last().is_some_and(|last| (&last.0, &last.1).cmp(&(&first.0, &first.1)) == Ordering::Less)
 }

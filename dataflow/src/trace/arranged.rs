@@ -1,4 +1,5 @@
-//! The arrangements of this graph, and the two ways to make one: where the rows are, or routed by a number first.
+//! The arrangements of this graph, and the two ways to make one: in the worker that has the rows, or after routing by a
+//! number.
 
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
@@ -27,14 +28,14 @@ pub type ByKey<'s, K, V, R> = Arranged<'s, ValTrace<K, V, R>>;
 pub type KeyBatch<K, R> = Shared<OrdKeyBatch<Vector<((K, ()), Time, R)>>>;
 /// The trace of key updates.
 pub type KeyTrace<K, R> = TraceAgent<Spine<KeyBatch<K, R>>>;
-/// Rows arranged by themselves.
+/// Rows arranged by themselves, without values.
 pub type BySelf<'s, K, R> = Arranged<'s, KeyTrace<K, R>>;
 
 type KeyBuilder<K, R> = SharedBuilder<OrdKeyBuilder<Vector<((K, ()), Time, R)>, Vec<((K, ()), Time, R)>>>;
 type Batcher<D, R> = MergeBatcher<Appending<D, Time, R>>;
 type Rows<'s, K, V, R> = VecCollection<'s, Time, (K, V), R>;
 
-/// Arranges rows by key in the worker where they are.
+/// Arranges rows by key in the worker that has them.
 pub fn by_key_in_place<'s, K, V, R>(rows: Rows<'s, K, V, R>, name: &str) -> ByKey<'s, K, V, R>
 where
     K: ExchangeData,
@@ -51,7 +52,7 @@ where
     >(rows.inner, Pipeline, name)
 }
 
-/// Arranges rows by key in the worker that `route` names.
+/// Routes each row to the worker that `route` names, and arranges by key there.
 pub fn by_key<'s, K, V, R>(
     rows: Rows<'s, K, V, R>,
     name: &str,
@@ -73,7 +74,7 @@ where
     >(rows.inner, route, name)
 }
 
-/// Arranges rows by themselves in the worker where they are.
+/// Arranges rows by themselves in the worker that has them.
 pub fn by_self_in_place<'s, K, R>(rows: VecCollection<'s, Time, K, R>, name: &str) -> BySelf<'s, K, R>
 where
     K: ExchangeData,
@@ -89,7 +90,7 @@ where
     >(rows.map(|key| (key, ())).inner, Pipeline, name)
 }
 
-/// Arranges rows by themselves in the worker that `route` names.
+/// Routes each row to the worker that `route` names, and arranges by the row itself there.
 pub fn by_self<'s, K, R>(
     rows: VecCollection<'s, Time, K, R>,
     name: &str,

@@ -1,11 +1,11 @@
-//! What publishing does with a handle on a trace: share its batches, read how far it is, let it compact.
+//! The operations of publishing on a trace: share its batches, read its upper, let it compact.
 
 use differential_dataflow::trace::{BatchReader, TraceReader};
 use timely::progress::Antichain;
 
 use crate::time::Time;
 
-/// The batches of a trace that hold anything.
+/// The batches of a trace that hold updates.
 pub(crate) fn batches<Tr: TraceReader>(trace: &Tr) -> Vec<Tr::Batch> {
     let mut batches = Vec::with_capacity(16);
     trace.map_batches(|batch| {
@@ -16,14 +16,14 @@ pub(crate) fn batches<Tr: TraceReader>(trace: &Tr) -> Vec<Tr::Batch> {
     batches
 }
 
-/// The upper of a trace; that of a finished graph counts as no progress.
+/// The upper of a trace; the empty upper of a finished graph counts as no progress.
 pub(crate) fn upper<Tr: TraceReader<Time = Time>>(trace: &mut Tr) -> Time {
     let mut upper = Antichain::new();
     trace.read_upper(&mut upper);
     upper.as_option().copied().unwrap_or(0)
 }
 
-/// Lets times before `since` become one, and batches before `upper` merge. A handle that did not say so would keep every
+/// Lets times before `since` be merged, and batches before `upper` too. Without these calls, a handle would keep every
 /// batch since the start.
 pub(crate) fn compact<Tr: TraceReader<Time = Time>>(trace: &mut Tr, since: &Antichain<Time>, upper: &Antichain<Time>) {
     trace.set_logical_compaction(since.borrow());

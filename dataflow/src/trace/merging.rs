@@ -1,15 +1,15 @@
-//! When batches merge though nothing new comes.
+//! When arrangements merge batches although no new batch arrives.
 //!
-//! A spine merges as batches come, so that there are about as many as its rows have binary digits. Beyond that, a worker
-//! may merge in steps of its own, so that a look-up has fewer batches to ask. Down to a single one would be dear: wherever
-//! a few updates come all the time, each of them would have the largest batch written anew, and merging would never end.
-//! So it goes on only while there is much to gain:
+//! A spine merges as batches arrive, so that it has about as many batches as its number of rows has binary digits.
+//! Beyond that, an idle worker can merge in steps of its own, so that a look-up visits fewer batches. Merging down to a
+//! single batch would be expensive: in an index with a steady trickle of updates, each update would cause the largest
+//! batch to be rewritten, and merging would never end. So idle merging continues only while there is much to gain:
 //!
 //! ```text
-//! a merge has begun            ─▶ go on: it is to be done sooner or later
+//! a merge has begun            ─▶ continue: it must be completed sooner or later
 //! more than BATCHES_MAX        ─▶ merge the small ones
 //! the small ones together hold
-//!   more than the largest / SHARE ─▶ merge all: an update is written anew SHARE times at most for it
+//! more than the largest / SHARE ─▶ merge all: this rewrites each update at most SHARE times
 //! otherwise                    ─▶ rest
 //! ```
 
@@ -18,16 +18,16 @@ use std::sync::Arc;
 use differential_dataflow::trace::ExertionLogic;
 use timely::WorkerConfig;
 
-/// So many batches are not too many for a look-up, most of them being small.
+/// A look-up over up to this many batches is still cheap, because most are small.
 const BATCHES_MAX: usize = 6;
 
-/// So many times as large as all others together is the largest batch to be, to be left alone.
+/// The largest batch is left alone if it is at least this many times as large as all other batches together.
 const SHARE: usize = 16;
 
 /// The name under which differential-dataflow looks for the logic of a worker's arrangements.
 const KEY: &str = "differential/default_exert_logic";
 
-/// Has a worker's arrangements merge in idle steps of `effort` updates; not at all where that is 0.
+/// Makes a worker's arrangements merge in idle steps of `effort` updates; 0 turns idle merging off.
 pub(crate) fn configure(config: &mut WorkerConfig, effort: usize) {
     if effort > 0 {
         let logic: ExertionLogic = Arc::new(move |layers| is_worthwhile(layers).then_some(effort));

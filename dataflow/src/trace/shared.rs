@@ -1,7 +1,7 @@
-//! [`Shared`]: an immutable batch behind an `Arc`, with the traits a spine asks of it.
+//! [`Shared`]: an immutable batch behind an `Arc`, with the traits that a spine requires.
 //!
-//! The traits are foreign and so is `Arc`, hence a type of our own. Everything is delegated; what is added is only
-//! that a clone may leave the worker's thread.
+//! The traits are foreign and so is `Arc`, so this crate needs its own type. It delegates every call; its only addition
+//! is that a clone may leave the worker's thread.
 
 pub mod cursor;
 

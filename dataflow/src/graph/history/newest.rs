@@ -1,12 +1,12 @@
-//! The newest products of every user: a ranked list kept from stamps, without a second arrangement of them.
+//! The newest products of every user: a ranked list maintained from stamps, without a second arrangement of them.
 //!
 //! ```text
 //! (user -> product, Stamp) ──▶ newest ──▶ (user -> Viewed), at most k a user
 //!        source trace           │  ▲ output trace: the list before the tick
 //! ```
-//! A stamp only grows. So when no listed product is hidden, the new list is the best k among the old list and what the
-//! tick changed, and the cost does not depend on how many products the user ever saw. Only when a removal takes a
-//! product out of a full list is the user's whole history read again, for whatever comes after the k-th.
+//! A stamp only grows. So if no listed product is hidden, the new list is the best k of the old list and the changes of
+//! the tick, and the cost does not depend on how many products the user ever viewed. Only if a removal takes a product
+//! out of a full list is the user's whole history read again, to find the product after the k-th.
 
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
@@ -78,12 +78,12 @@ impl ReduceTactic<Stamps, Lists> for Newest {
     }
 }
 
-/// Where each run of equal ticks ends.
+/// The end of each run of equal ticks.
 fn tick_ends(arrived: &[(Time, ProductKey, Stamp)]) -> impl Iterator<Item = usize> {
     (1..=arrived.len()).filter(|&end| end == arrived.len() || arrived[end].0 != arrived[end - 1].0)
 }
 
-/// One user's list, and the batches it is read from. Users come in ascending order, so cursors only move forward.
+/// One user's list, and the batches from which it is read. Users come in ascending order, so cursors only move forward.
 struct State {
     source: Vec<(StampCursor, Stamps)>,
     output: Vec<(ListCursor, Lists)>,
@@ -123,9 +123,10 @@ impl State {
         self.list.extend(rows.into_iter().filter(|(_, copies)| *copies > 0).map(|(viewed, _)| viewed));
     }
 
-    /// Takes the stamps from `start` on into the list; those before it were taken at earlier ticks of this batch.
+    /// Applies the stamps from `start` on to the list; earlier stamps were applied at earlier ticks of this batch.
     fn apply(&mut self, arrived: &[(Time, ProductKey, Stamp)], start: usize) {
-        // What does not rank above the last of a full list cannot enter or move in it, unless a removal makes room.
+        // A stamp that does not rank above the last row of a full list cannot enter it or move in it, unless a removal
+        // makes room.
         let mut bar = self.list.get(self.size.wrapping_sub(1)).copied();
         let mut hidden = false;
         for &(_, product, stamp) in &arrived[start..] {
@@ -149,7 +150,8 @@ impl State {
                 }
                 _ => {}
             }
-            // A tick may bring a million products of one user, as a restart does: the list does not grow with them.
+            // A tick may bring a million products of one user, for example at a restart; the list must not grow with
+            // them.
             if self.list.len() > 2 * self.size {
                 self.keep_best();
                 bar = self.list.last().copied();
@@ -166,14 +168,14 @@ impl State {
         self.list.truncate(self.size);
     }
 
-    /// Adds to `latest` what was known of a product before this tick.
+    /// Adds to `latest` the stamps of a product before this tick.
     fn stamp_before(&mut self, product: ProductKey, latest: &mut Stamp, earlier: &[(Time, ProductKey, Stamp)]) {
         for (cursor, batch) in &mut self.source {
             cursor.seek_key(batch, &self.user);
             if cursor.get_key(batch) != Some(&self.user) {
                 continue;
             }
-            // Within one user products are asked in any order, so each search starts at the user's first.
+            // Within one user, products are searched in any order, so each search starts at the user's first product.
             cursor.rewind_vals(batch);
             cursor.seek_val(batch, &product);
             if cursor.get_val(batch) == Some(&product) {
@@ -185,7 +187,7 @@ impl State {
         }
     }
 
-    /// Reads the user's whole history: something below the list must come up.
+    /// Reads the user's whole history: a product from below the list must move up.
     fn read_all(&mut self, arrived: &[(Time, ProductKey, Stamp)]) {
         let mut stamps: Vec<(ProductKey, Stamp)> =
             arrived.iter().map(|(_, product, stamp)| (*product, *stamp)).collect();

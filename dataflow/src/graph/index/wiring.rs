@@ -1,4 +1,4 @@
-//! What indexes are wired to: the base tables, arranged, and what several indexes share.
+//! The inputs of indexes: the arranged base tables, and the collections that several indexes share.
 
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
@@ -14,7 +14,7 @@ use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValTrace, by_key};
 
-/// What an index may be made of.
+/// The inputs that an index may use.
 pub struct Wiring<'s> {
     rules: Rules,
     collections: Tables<Collections<'s>>,
@@ -41,22 +41,22 @@ impl<'s> Wiring<'s> {
         &self.rules
     }
 
-    /// The rows of a table, in the workers that were given them.
+    /// The rows of a table, in the workers to which they were given.
     pub(in crate::graph) fn rows<T: Table>(&self) -> VecCollection<'s, Time, tables::Pair<T>, T::Diff> {
         self.collections.get::<T>().clone()
     }
 
-    /// The rows of a table by key, with the worker the key routes to.
+    /// The rows of a table by key, in the worker that the key routes to.
     pub(in crate::graph) fn by_key<T: Table>(&self) -> ByKey<'s, T::Key, T::Value, T::Diff> {
         self.arrangements.get::<T>().clone()
     }
 
-    /// (product, distinct buyers in the window), with the worker the product routes to.
+    /// (product, distinct buyers in the window), in the worker that the product routes to.
     pub(in crate::graph) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
         self.buyers.clone()
     }
 
-    /// Whether somebody takes the changes of lists.
+    /// Whether a sink takes the changes of lists.
     pub(in crate::graph) fn changes_wanted(&self) -> bool {
         self.changes_wanted
     }
@@ -86,7 +86,7 @@ impl<'s> tables::Map<Arrangements<'s>, tables::Traces> for TableTraces {
     }
 }
 
-/// The indexes as they are wired.
+/// The indexes and their wiring.
 pub(in crate::graph) struct Wired<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Wired<'s> {
@@ -99,7 +99,7 @@ impl<'s> Make<Wired<'s>> for Wiring<'s> {
     }
 }
 
-/// Takes handles on the indexes, and the changes of their rows.
+/// Collects handles on the indexes, and the changes of their rows.
 pub(in crate::graph) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<Changes<'_>>) {
     let changes = wired.map_ref(&mut TakeChanges);
     (wired.map(&mut TakeTraces), changes)
