@@ -1,4 +1,4 @@
-//! Rows as columns: each field of a table stands apart, as fixed little-endian numbers, so that what is alike lies
+//! Rows as columns: each field of a table is stored apart, as fixed little-endian numbers, so that similar values lie
 //! together.
 
 use bincode::config::{FixintEncoding, WithOtherIntEncoding};
@@ -97,7 +97,7 @@ impl<'a> RowReader<'a> {
         RowReader { columns: columns.iter().map(|bytes| column(bytes)).collect(), next: 0 }
     }
 
-    /// Checks that nothing follows the rows.
+    /// Checks that no bytes follow the rows.
     fn end(&mut self) -> Result<(), Damage> {
         match self.columns.iter_mut().any(|column| u8::deserialize(column).is_ok()) {
             true => Err(Damage::Malformed("a column goes on after its rows")),

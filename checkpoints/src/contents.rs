@@ -1,4 +1,4 @@
-//! The rows of a cut, as a checkpoint takes them: all, or the changes since the cut before.
+//! The rows of a cut that a checkpoint takes: all rows, or the changes since the previous cut.
 
 use dataflow::cut::{Cut, DeltaLog};
 use dataflow::dictionary::Name;
@@ -9,7 +9,7 @@ use differential_dataflow::consolidation::consolidate;
 use crate::data_file::RowWriter;
 use crate::error::Error;
 
-/// The changes since the cut before, in all workers of this process, each row once.
+/// The changes since the previous cut, in all workers of this process, each row once.
 pub(crate) struct Changes {
     tables: Tables<Sums>,
     rows: usize,
@@ -23,7 +23,7 @@ impl Family for Sums {
 }
 
 impl Changes {
-    /// The changes since the cut at `last`; none where a worker could not note them all.
+    /// The changes since the cut at `last`; `None` if the log of a worker has overflowed.
     pub(crate) fn since(last: Time, cut: &mut Cut) -> Option<Changes> {
         if cut.parts.iter().any(|part| part.delta_log.as_ref().is_none_or(|delta_log| delta_log.after != last)) {
             return None;
@@ -33,12 +33,12 @@ impl Changes {
         Some(Changes { tables: Tables::make(&mut sum_up), rows: sum_up.rows })
     }
 
-    /// How many rows they are.
+    /// The number of changed rows.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Writes them, with the names that are new.
+    /// Writes the changes, with the new names.
     pub(crate) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
         let mut write = Write { to, result: Ok(()) };
         self.tables.map_ref(&mut write);
@@ -75,7 +75,7 @@ impl tables::MapRef<Sums, Nothing> for Write<'_> {
     }
 }
 
-/// Writes everything that is held as of the cut.
+/// Writes all rows as of the cut.
 pub(crate) fn write_all(cut: &Cut, names: impl FnOnce(&mut dyn FnMut(Name)), to: &mut RowWriter) -> Result<(), Error> {
     let mut write = WriteAll { cut, to, result: Ok(()) };
     Tables::<Nothing>::make(&mut write);
@@ -97,7 +97,7 @@ struct WriteAll<'a> {
 impl tables::Make<Nothing> for WriteAll<'_> {
     fn make<T: Table>(&mut self) {
         for part in &self.cut.parts {
-            // The walk cannot be broken off: after a failure the rest of it does nothing.
+            // The walk cannot be aborted: after a failure the rest of it does nothing.
             part.base.rows::<T>(|row, diff| {
                 if self.result.is_ok() {
                     self.result = self.to.row::<T>(&row.into(), &diff);

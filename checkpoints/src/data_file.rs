@@ -1,10 +1,11 @@
-//! A data file: frames of rows behind a header and before an index of them.
+//! A data file: a header, frames of rows, and an index of the frames.
 //!
 //! ```text
 //! "VITRROWS" │ format u32 │ crc32c of both u32 ║ frame ║ … ║ index ║ its length u32 │ its crc32c u32 │ "VITREND\n"
 //! ```
-//! The frames lie without a gap between header and index, so every byte of the file is under a checksum. The index holds
-//! the frames' checksums and the manifest that of the index, so no frame can be taken for that of another file.
+//! The frames lie without a gap between header and index, so a checksum covers every byte of the file. The index holds
+//! the checksums of the frames and the manifest holds the checksum of the index, so no frame can be mistaken for a
+//! frame of another file.
 
 use std::path::{Path, PathBuf};
 
@@ -20,36 +21,35 @@ use crate::frame::{COLUMN_BYTES_FULL, FRAME_ROWS_MAX, Packer};
 use crate::manifest::Summary;
 use crate::table::TableId;
 
-/// The format of data files; a later one is refused.
+/// The format of data files; a later format is rejected.
 pub(crate) const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"VITRROWS";
 const END: &[u8; 8] = b"VITREND\n";
 
-/// The place of the names among the tables: after the base tables.
+/// The number of the names among the tables: after the base tables.
 const NAMES: usize = Tables::<Nothing>::LEN;
 
-/// Before the first frame.
+/// The length of the header, before the first frame.
 pub(crate) const HEADER_BYTES: usize = 16;
 
-/// After the index.
+/// The length of the trailer, after the index.
 pub(crate) const TRAILER_BYTES: usize = 16;
 
-/// Where a frame lies, and what is in it.
+/// The place of a frame, and its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FrameEntry {
     pub(crate) offset: u64,
     pub(crate) bytes: u32,
     pub(crate) table: u8,
     pub(crate) rows: u32,
-    /// The checksum of the frame's header, which holds those of its columns.
+    /// The checksum of the frame's header, which holds the checksums of its columns.
     pub(crate) crc32c: u32,
 }
 
-/// Takes the rows of a checkpoint, in any order, and writes them out frame by frame.
+/// Takes the rows of a checkpoint, in any order, and writes them frame by frame.
 ///
-/// Rows that lie beside each other in the order of their keys take the least space. At most one frame of each table is
-/// in memory.
+/// Rows that come in the order of their keys take the least space. At most one frame of each table is in memory.
 pub struct RowWriter {
     path: PathBuf,
     file: Box<dyn DiskFile>,
@@ -63,7 +63,7 @@ pub struct RowWriter {
     crc32c: u32,
 }
 
-/// A data file that is durable but for its name.
+/// A data file whose content is durable and whose name is not given yet.
 pub(crate) struct Finished {
     pub(crate) bytes: u64,
     pub(crate) crc32c: u32,
@@ -91,19 +91,19 @@ impl RowWriter {
         Ok(writer)
     }
 
-    /// A row of a base table, with its difference.
+    /// Takes a row of a base table, with its difference.
     ///
     /// # Errors
-    /// The disk does not take what has gathered.
+    /// The disk does not accept the collected rows.
     pub fn row<T: Table>(&mut self, row: &Pair<T>, diff: &T::Diff) -> Result<(), Error> {
         self.tables[T::INDEX].row::<T>(row, diff);
         self.close_if_full(T::INDEX)
     }
 
-    /// The id behind a key.
+    /// Takes the id behind a key.
     ///
     /// # Errors
-    /// See [`RowWriter::row`]; or the id is longer than ids may be.
+    /// See [`RowWriter::row`]; or the id is longer than allowed.
     pub fn name(&mut self, name: &Name) -> Result<(), Error> {
         let (Name::Product(_, id) | Name::Category(_, id) | Name::User(_, id)) = name;
         if id.len() > ID_BYTES_MAX {
@@ -113,7 +113,7 @@ impl RowWriter {
         self.close_if_full(NAMES)
     }
 
-    /// How many bytes have been written so far.
+    /// The number of bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.written
@@ -121,7 +121,8 @@ impl RowWriter {
 
     fn close_if_full(&mut self, table: usize) -> Result<(), Error> {
         let columns = &self.tables[table];
-        // Ids are the only thing that varies in length, and the only column that can be full before its rows are.
+        // Ids are the only values of variable length, and theirs the only column that can be full before the frame has
+        // all its rows.
         let full = columns.rows >= FRAME_ROWS_MAX || columns.bytes_max() >= COLUMN_BYTES_FULL;
         if full { self.close(table) } else { Ok(()) }
     }
@@ -152,7 +153,7 @@ impl RowWriter {
         Ok(())
     }
 
-    /// Writes what has gathered and the index, and makes the content durable.
+    /// Writes the collected rows and the index, and makes the content durable.
     pub(crate) fn finish(mut self) -> Result<Finished, Error> {
         (0..self.tables.len()).try_for_each(|table| self.close(table))?;
         let index = bincode::serialize(&self.slots).expect("an index of numbers can be written");
@@ -175,7 +176,7 @@ fn header() -> Vec<u8> {
     header
 }
 
-/// What the header says.
+/// The result of reading a header.
 pub(crate) enum Opening {
     /// A file of this format.
     Ours,

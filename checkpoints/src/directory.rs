@@ -1,4 +1,4 @@
-//! A directory of checkpoints as it is found: which checkpoints are in it, and which of them can be restored.
+//! The content of a directory of checkpoints: which checkpoints it has, and which of them can be restored.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +13,7 @@ use crate::manifest::{DataFile, Kind, Manifest, Refusal};
 use crate::names::{self, Meaning, Piece};
 use crate::restorable::Restorable;
 
-/// Longest manifest that is read.
+/// Limit of the length of a manifest.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
 /// A directory of checkpoints, read once. Reading it changes nothing and needs no lock.
@@ -22,7 +22,7 @@ pub struct Directory {
     pub(crate) path: PathBuf,
     disk: Arc<dyn Disk>,
     checkpoints: BTreeMap<Time, Checkpoint>,
-    /// Data files and what is being written, whether or not a manifest names them.
+    /// Data files and unfinished files, whether or not a manifest names them.
     pub(crate) loose: Vec<(Meaning, String)>,
 }
 
@@ -31,19 +31,19 @@ pub struct Directory {
 pub struct Checkpoint {
     /// The tick.
     pub tick: Time,
-    /// The manifests that can be read, of all parts.
+    /// The readable manifests of all parts.
     pub manifests: Vec<Manifest>,
     /// Whether it can be restored.
     pub state: State,
-    /// The parts whose manifests are there, readable or not.
+    /// The parts that have a manifest, readable or not.
     pub(crate) pieces: Vec<Piece>,
 }
 
-/// Whether a checkpoint can be restored, as far as names, lengths and manifests show. Contents are verified by
-/// [`Restorable::verify_all`].
+/// Whether a checkpoint can be restored, as far as names, lengths and manifests show. [`Restorable::verify_all`]
+/// verifies the contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// All its parts are there, and so is every checkpoint that it is on.
+    /// All its parts are present, and so is every checkpoint it builds on.
     Whole,
     /// It cannot be restored.
     Broken(Vec<Finding>),
@@ -57,13 +57,14 @@ pub enum State {
 }
 
 impl Checkpoint {
-    /// Whether it is full, or what it is on; of a broken one, what the first readable manifest says.
+    /// Whether it is full, or the checkpoint it builds on; for a broken checkpoint, according to its first readable
+    /// manifest.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         self.manifests.first().map(|manifest| manifest.kind)
     }
 
-    /// In how many parts it was written.
+    /// The number of its parts.
     #[must_use]
     pub fn parts(&self) -> u32 {
         self.pieces.first().map_or(0, |piece| piece.parts)
@@ -77,10 +78,10 @@ impl Checkpoint {
 }
 
 impl Directory {
-    /// Reads a directory; one that is not there has no checkpoints.
+    /// Reads a directory; a directory that does not exist has no checkpoints.
     ///
     /// # Errors
-    /// The directory cannot be listed, or a file in it may not be read. Damage is no error here, see [`State`].
+    /// The directory cannot be listed, or a file in it may not be read. Damage is not an error here, see [`State`].
     pub fn read(path: &Path, disk: Arc<dyn Disk>) -> Result<Directory, Error> {
         let entries = match disk.list(path) {
             Ok(entries) => entries,
@@ -110,11 +111,12 @@ impl Directory {
         self.checkpoints.get(&tick)
     }
 
-    /// The checkpoint of `tick`, the one that it is on, and so on to the full one; shorter where one is missing.
+    /// The checkpoint of `tick`, the checkpoint it builds on, and so on to the full checkpoint; shorter if one is
+    /// missing.
     pub fn chain(&self, tick: Time) -> impl Iterator<Item = &Checkpoint> {
         std::iter::successors(self.checkpoint(tick), |checkpoint| match checkpoint.kind()? {
             Kind::Full => None,
-            // Not to go round for ever, whatever is written there.
+            // Whatever the files say, the chain must end.
             Kind::Delta { on } => self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick),
         })
     }
@@ -122,7 +124,7 @@ impl Directory {
     /// Opens a whole checkpoint for reading.
     ///
     /// # Errors
-    /// It is not whole, or a data file turns out damaged, newer or unreadable.
+    /// It is not whole, or a data file is damaged, newer or unreadable.
     pub fn open(&self, tick: Time) -> Result<Restorable, Error> {
         match self.checkpoint(tick).map(|checkpoint| &checkpoint.state) {
             Some(State::Whole) => {
@@ -136,7 +138,7 @@ impl Directory {
         }
     }
 
-    /// Refuses a directory in which a later version has written.
+    /// Rejects a directory in which a later version has written.
     ///
     /// # Errors
     /// [`Error::Newer`].
@@ -182,7 +184,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Finds out which checkpoints are whole, oldest first, as a delta can only be on an older one.
+    /// Determines which checkpoints are whole, oldest first, because a delta can only build on an older checkpoint.
     fn judge(&mut self, entries: &[Entry]) -> Result<(), Error> {
         let lengths: BTreeMap<&str, u64> = entries.iter().map(|entry| (entry.name.as_str(), entry.length)).collect();
         let ticks: Vec<Time> = self.checkpoints.keys().copied().collect();
@@ -227,7 +229,7 @@ impl Directory {
         }
         let found = match found {
             Some(found) => found,
-            // It may have come while the directory was being listed.
+            // The file may have been created while the directory was listed.
             None => match self.disk.length(&self.path.join(&file.name)) {
                 Ok(found) => found,
                 Err(error) => return unreadable(&self.path.join(&file.name), error).map(Some),
@@ -247,7 +249,7 @@ impl Checkpoint {
         match &mut self.state {
             State::Broken(findings) => findings.push(finding),
             State::Whole => self.state = State::Broken(vec![finding]),
-            // That it is newer explains whatever else is strange about it.
+            // A newer format explains any other irregularity.
             State::Newer { .. } => {}
         }
     }

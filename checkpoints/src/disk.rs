@@ -1,4 +1,5 @@
-//! What checkpoints ask of a disk, so that the same code runs on a real one and on one that crashes at will.
+//! The disk operations that checkpoints need, so that the same code runs on a real disk and on a simulated disk that
+//! crashes.
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -10,53 +11,54 @@ use real_held::RealHeld;
 
 mod real_held;
 
-/// A file system, as far as checkpoints need one.
+/// The operations of a file system that checkpoints need.
 ///
-/// What was written to a file is durable after [`DiskFile::sync`]; that a name leads to a file, or no longer does, is
-/// durable after [`Disk::sync_dir`] of its directory. Until then a crash may keep any part of it.
+/// The content of a file is durable after [`DiskFile::sync`]. A new, changed or removed name is durable after
+/// [`Disk::sync_dir`] of its directory. Until then a crash may keep any part of the changes.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a directory and those above it, durably.
+    /// Creates a directory and its parents, durably.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Opens a file for writing, empty; one of that name is emptied.
+    /// Opens a file for writing and empties it if it exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Holds a file that is written over again and again: where it is there it is opened now, and stays open.
+    /// Holds a file that is overwritten repeatedly: an existing file is opened now and stays open.
     fn hold(&self, path: &Path) -> Box<dyn Held>;
 
-    /// Gives a file another name, in one step; a file of that name is replaced.
+    /// Renames a file in one step; replaces an existing file of the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// The files of a directory, in no particular order; those in directories below it are not among them.
+    /// The files of a directory, in no particular order, without the files of its subdirectories.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
-    /// How long a file is.
+    /// The length of a file.
     fn length(&self, path: &Path) -> io::Result<u64>;
 
-    /// Exactly `length` bytes of a file from `offset` on. A file that ends before them is [`io::ErrorKind::UnexpectedEof`].
+    /// Exactly `length` bytes of a file from `offset` on. If the file ends before, the error is
+    /// [`io::ErrorKind::UnexpectedEof`].
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
 
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Locks a file, which is made if it is not there, against other processes until the lock is dropped or the process
-    /// ends. `None` when another one holds it.
+    /// Locks a file against other processes until the lock is dropped or the process ends; creates the file if needed.
+    /// `None` when another process holds the lock.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
 /// A file that is being written.
 pub trait DiskFile: Write + Send {
-    /// Makes everything written so far durable.
+    /// Makes all bytes written so far durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A file that is held for being written over.
+/// A file that is held for overwriting.
 pub trait Held: Debug + Send {
-    /// Writes over bytes that the file has, durably. It needs no room, and while the file is open nothing else either; a
-    /// crash meanwhile may leave any part of it done.
+    /// Overwrites existing bytes of the file, durably. This needs no disk space and, while the file is open, no other
+    /// resource. A crash during the call may leave any part of it done.
     fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -66,13 +68,13 @@ pub trait Lock: Debug + Send + Sync {}
 /// One file of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name, without the directory. Names that are not UTF-8 are none of ours and are left out.
+    /// Its name, without the directory. Names that are not UTF-8 never belong to checkpoints and are left out.
     pub name: String,
     /// Its length in bytes.
     pub length: u64,
 }
 
-/// The machine's own file system.
+/// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
@@ -82,13 +84,13 @@ impl Disk for RealDisk {
             return Ok(());
         }
         std::fs::create_dir_all(dir)?;
-        // How many of the directories above are new is not known, and each is an entry of the one above it.
+        // It is not known how many of the parent directories are new, and each is an entry of the one above it.
         dir.ancestors()
             .skip(1)
             .map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
             .try_for_each(|above| match File::open(above) {
                 Ok(above) => above.sync_all(),
-                // A directory that may not be read was not made here.
+                // This process did not create a directory that it may not read.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
                 Err(error) => Err(error),
             })
@@ -116,7 +118,7 @@ impl Disk for RealDisk {
             let entry = entry?;
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
-                // Removed since the directory was read.
+                // The file was removed since the directory was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
@@ -165,7 +167,7 @@ impl Lock for RealLock {}
 
 impl Drop for RealLock {
     fn drop(&mut self) {
-        // Closing it is not enough: a child process that is being started holds the same open file for a moment.
+        // Closing the file is not enough: a child process that is being started holds the same open file for a moment.
         let _ = self.0.unlock();
     }
 }

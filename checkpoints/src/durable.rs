@@ -1,21 +1,23 @@
-//! What a source may be told of a checkpoint, and not before it is there.
+//! The positions that a source may be told, and only after the checkpoint is durable.
 //!
-//! Positions leave a series only as [`Pending`], when it has written its part, and become [`Durable`] only when all parts
-//! are there. Nobody else can make either, so whoever takes a `Durable` is never told too early.
+//! Positions leave a series only as [`Pending`], when it has written its part, and become [`Durable`] only when all
+//! parts are present. No other module can create either, so a function that takes a `Durable` is never called too
+//! early.
 
 use dataflow::feed::Position;
 use dataflow::time::Time;
 
-/// What a checkpoint makes durable once all its parts are there.
+/// The positions that become durable once all parts of a checkpoint are present.
 #[derive(Debug)]
 pub struct Pending {
     pub(crate) tick: Time,
-    /// Whether there is no other part.
+    /// Whether the checkpoint has no other part.
     pub(crate) is_whole: bool,
     pub(crate) positions: Vec<Position>,
 }
 
-/// Where all sources would go on from a checkpoint that is there: they may forget what lies before.
+/// The positions from which all sources would continue after a complete checkpoint: sources may discard all records
+/// before.
 #[derive(Debug)]
 pub struct Durable {
     positions: Vec<Position>,
@@ -34,7 +36,7 @@ impl Durable {
         &self.positions
     }
 
-    /// Where a stream of one partition would go on.
+    /// The position from which a stream of one partition would continue.
     #[must_use]
     pub fn next(&self, stream: &str) -> Option<i64> {
         self.positions.iter().find(|position| &*position.stream == stream).map(|position| position.next)

@@ -1,4 +1,4 @@
-//! What can go wrong: definite damage of a file, named with its place, and what the disk or the caller refuses.
+//! The errors of checkpoints: definite damage of a file, with its place, and errors of the disk or of the caller.
 
 use std::fmt;
 use std::io;
@@ -11,36 +11,36 @@ use thiserror::Error;
 /// Why a checkpoint could not be written or restored.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The disk, or what may be used of it, is full.
+    /// The disk or the quota is full.
     #[error("no space is left to write {}", path.display())]
     NoSpace {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
     },
-    /// The process may not do this.
+    /// The process lacks the permission.
     #[error("{} may not be {doing}: {source}", path.display())]
     Denied {
-        /// What it was about.
+        /// The file or directory.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         doing: Doing,
-        /// As the system says it.
+        /// The error of the system.
         source: io::Error,
     },
     /// Any other failure of the disk.
     #[error("{} cannot be {doing}: {source}", path.display())]
     Disk {
-        /// What it was about.
+        /// The file or directory.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         doing: Doing,
-        /// As the system says it.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file is not as it was written.
+    /// The content of a file differs from the content that was written.
     #[error(transparent)]
     Corrupt(#[from] Box<Finding>),
-    /// A later version of Vitrine wrote here. Nothing was touched.
+    /// A later version of Vitrine wrote here. Nothing was changed.
     #[error(
         "{} is of format {found}, this version reads formats up to {known}: start the version that wrote it. (With \
          another directory all is read anew, without what the topics no longer hold.)", path.display()
@@ -50,10 +50,10 @@ pub enum Error {
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest format that is known here.
+        /// The newest format that this version knows.
         known: u32,
     },
-    /// The keys in the checkpoint stand for other ids.
+    /// The keys in the checkpoint were made with another id key.
     #[error(
         "the checkpoint of {tick} was taken with another [dataflow] id_key: give that key again. (With another directory \
          all is read anew, without what the topics no longer hold.)"
@@ -68,25 +68,25 @@ pub enum Error {
         /// The locked file.
         path: PathBuf,
     },
-    /// A delta was to be written on a checkpoint that is not there to be restored.
+    /// The checkpoint on which a delta should build cannot be restored.
     #[error("there is no whole checkpoint of {on} for a delta to be on")]
     NoParent {
-        /// The tick that was given.
+        /// The tick of that checkpoint.
         on: Time,
     },
-    /// An id is longer than ids may be.
+    /// An id is longer than allowed.
     #[error("an id of {bytes} bytes is longer than ids may be")]
     IdTooLong {
         /// Its length.
         bytes: usize,
     },
-    /// The caller gave the writing up.
+    /// The caller aborted the writing.
     #[error("the writing of the checkpoint was given up")]
     Abandoned,
 }
 
 impl Error {
-    /// Sorts a failure of the disk.
+    /// Classifies an error of the disk.
     pub(crate) fn of_disk(path: &Path, doing: Doing, source: io::Error) -> Error {
         let path = path.to_owned();
         match source.kind() {
@@ -99,16 +99,16 @@ impl Error {
     }
 }
 
-/// What was done to a file or directory when it failed.
+/// The operation on a file or directory that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// Making a file or directory.
+    /// Creating a file or directory.
     Made,
     /// Writing.
     Written,
-    /// Making it durable.
+    /// Making content durable.
     Synchronised,
-    /// Giving it its name.
+    /// Renaming.
     Renamed,
     /// Listing or reading.
     Read,
@@ -132,16 +132,16 @@ impl fmt::Display for Doing {
     }
 }
 
-/// Something wrong in a checkpoint, with its place: the checkpoint cannot be restored because of it.
+/// Damage in a checkpoint, with its place: the checkpoint cannot be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct Finding {
-    /// The tick of the checkpoint, where the file's name tells it.
+    /// The tick of the checkpoint, if the file's name contains it.
     pub tick: Option<Time>,
     /// The file, or the directory.
     pub path: PathBuf,
-    /// Which bytes of it, where only a range is affected.
+    /// The affected bytes, if only a range is affected.
     pub bytes: Option<Range<u64>>,
-    /// What is wrong.
+    /// The kind of damage.
     pub damage: Damage,
 }
 
@@ -155,41 +155,41 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is wrong with a file.
+/// The kind of damage of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Damage {
-    /// The file is not there.
+    /// The file does not exist.
     #[error("it is missing")]
     Missing,
-    /// The file was cut, or something was appended.
+    /// The file was truncated, or bytes were appended.
     #[error("it is {found} bytes long and was written with {wanted}")]
     Length {
-        /// As found.
+        /// The length found.
         found: u64,
-        /// As written.
+        /// The length written.
         wanted: u64,
     },
-    /// The content is another one than was written.
+    /// The content differs from the content that was written.
     #[error("the checksum of {0} is wrong")]
     Checksum(&'static str),
-    /// The content was never written like this.
+    /// The content does not have the expected form.
     #[error("{0}")]
     Malformed(&'static str),
-    /// The disk does not give the content.
+    /// The disk does not return the content.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// Not all parts of the checkpoint are there: a process ended before it had written its own.
+    /// Parts of the checkpoint are missing: a process ended before it had written its part.
     #[error("{present} of {parts} parts are there")]
     Parts {
-        /// How many are there.
+        /// The number of parts that are present.
         present: usize,
-        /// How many it was written in.
+        /// The number of parts of the checkpoint.
         parts: u32,
     },
     /// The parts of the checkpoint do not belong together.
     #[error("its parts do not belong together")]
     Disagreement,
-    /// The checkpoint that this one is on cannot be restored.
+    /// The checkpoint on which this one builds cannot be restored.
     #[error("it is on the checkpoint of {on}, which cannot be restored")]
     Parent {
         /// That checkpoint's tick.
@@ -197,7 +197,7 @@ pub enum Damage {
     },
 }
 
-/// Sorts a failure to read: damage, for which an older checkpoint is the way out, or something an operator must mend.
+/// Classifies a read error: damage, after which an older checkpoint is used, or an error that an operator must fix.
 pub(crate) fn unreadable(path: &Path, error: io::Error) -> Result<Damage, Error> {
     match error.kind() {
         io::ErrorKind::NotFound => Ok(Damage::Missing),

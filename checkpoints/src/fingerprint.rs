@@ -1,4 +1,4 @@
-//! By what a checkpoint knows the key of the ids again, without holding it.
+//! The fingerprint by which a checkpoint recognises the id key without storing it.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -7,10 +7,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip::SipHasher24;
 
-/// Hashed under the key; the text is fixed once and for all.
+/// The text that is hashed under the key; it never changes.
 const TEXT: &[u8] = b"vitrine: the key of the ids";
 
-/// A number that tells one id key from another and gives none of it away.
+/// A number that distinguishes id keys and reveals nothing about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 

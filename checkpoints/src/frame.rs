@@ -1,10 +1,11 @@
-//! A frame: some rows of one table as compressed columns, each with its checksum, readable without the rest of the file.
+//! A frame: some rows of one table as compressed columns, each with its checksum, readable without the rest of the
+//! file.
 //!
 //! ```text
 //! length of the header u32 │ its crc32c u32 │ header: table, rows, of each column raw, packed, crc32c │ columns
 //! ```
-//! Numbers are little-endian; a column is packed with zstd and its checksum is that of the packed bytes, so a frame can
-//! be verified without unpacking it.
+//! Numbers are little-endian. A column is compressed with zstd, and its checksum covers the compressed bytes, so a
+//! frame can be verified without unpacking it.
 
 use dataflow::tables::{self, Nothing, Table, Tables};
 use serde::{Deserialize, Serialize};
@@ -14,19 +15,21 @@ use crate::columns::{self, ColumnBytes};
 use crate::error::Damage;
 use crate::table::TableId;
 
-/// Most rows in one frame.
+/// Limit of rows in one frame.
 pub const FRAME_ROWS_MAX: usize = 65_536;
 
-/// A frame is closed when a column has come to this length; only ids vary in length.
+/// A frame is closed when a column has reached this length; only ids vary in length.
 pub(crate) const COLUMN_BYTES_FULL: usize = 8 << 20;
 
-/// Longest column that is unpacked: more was never written, so it is not asked of the memory either.
+/// Limit of the length of a column that is unpacked: longer columns were never written, so no memory is requested for
+/// them.
 const COLUMN_BYTES_MAX: usize = 2 * COLUMN_BYTES_FULL;
 
-/// Writing is bound by this: a higher level saves a few percent of hashes and times, and takes a multiple of the time.
+/// Compression limits the speed of writing: a higher level saves a few percent of hashes and times, and takes many
+/// times as long.
 const LEVEL: i32 = 1;
 
-/// Before the header: its length and checksum.
+/// The length of the prefix before the header: its length and checksum.
 const PREFIX_BYTES: usize = 8;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +39,7 @@ struct Header {
     columns: Vec<Packed>,
 }
 
-/// One column as it lies in the frame.
+/// One column in the frame.
 #[derive(Debug, Serialize, Deserialize)]
 struct Packed {
     raw_bytes: u32,
@@ -44,7 +47,7 @@ struct Packed {
     crc32c: u32,
 }
 
-/// Makes frames out of columns.
+/// Makes frames from columns.
 pub(crate) struct Packer(Compressor<'static>);
 
 impl Packer {
@@ -52,8 +55,8 @@ impl Packer {
         Compressor::new(LEVEL).map(Packer)
     }
 
-    /// Appends the frame of these columns to `out`, and gives back the checksum of its header. As that holds those of
-    /// the columns, it stands for the whole frame.
+    /// Appends the frame of these columns to `out`, and returns the checksum of its header. The header holds the
+    /// checksums of the columns, so its checksum stands for the whole frame.
     pub(crate) fn pack(&mut self, columns: &ColumnBytes, out: &mut Vec<u8>) -> std::io::Result<u32> {
         let packed = columns.bytes.iter().map(|raw| self.0.compress(raw)).collect::<Result<Vec<_>, _>>()?;
         let described = columns.bytes.iter().zip(&packed).map(|(raw, packed)| Packed {
@@ -72,23 +75,23 @@ impl Packer {
     }
 }
 
-/// Columns and headers are far below 4 GiB: frames are closed by rows and bytes.
+/// Columns and headers are far below 4 GiB: rows and bytes limit a frame.
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("frames are closed long before")
 }
 
-/// A frame whose checksums are right.
+/// A frame with valid checksums.
 pub(crate) struct Frame<'a> {
     pub(crate) table: TableId,
     pub(crate) rows: usize,
     /// The checksum of the header, which stands for the whole frame.
     pub(crate) crc32c: u32,
-    /// Of each column the length unpacked, and the packed bytes.
+    /// The unpacked length and the packed bytes of each column.
     columns: Vec<(usize, &'a [u8])>,
 }
 
 impl<'a> Frame<'a> {
-    /// Takes a frame apart and verifies it.
+    /// Parses a frame and verifies it.
     pub(crate) fn verified(bytes: &'a [u8]) -> Result<Self, Damage> {
         let short = Damage::Malformed("a frame ends before its header does");
         let (prefix, rest) = bytes.split_first_chunk::<PREFIX_BYTES>().ok_or(short.clone())?;
@@ -140,7 +143,7 @@ impl<'a> Frame<'a> {
         Ok(raw)
     }
 
-    /// Reads all rows, whatever their table; how many there are.
+    /// Reads all rows, of whatever table; returns their number.
     pub(crate) fn check_rows(&self) -> Result<usize, Damage> {
         let raw = self.columns()?;
         let mut check = CheckRows { frame: self, raw: &raw, rows: None };

@@ -6,14 +6,16 @@
 //!
 //! directory ─▶ Store::restore ─▶ the newest one that verifies ─▶ FrameRef, read by any worker ─▶ rows
 //! ```
-//! A checkpoint is *full*, or a *delta*: what came since the checkpoint it is on. Restoring means to take all rows of
-//! the full one and of the deltas, in any order: stamps combine by maximum, differences add up, names are a set. So
-//! the files know nothing of workers, and any number of them can share the reading.
+//! A checkpoint is *full*, or a *delta*: the updates since the checkpoint that it builds on. Restoring takes all rows
+//! of the full checkpoint and of the deltas, in any order: stamps combine by maximum, differences add up, names are a
+//! set. So the files do not depend on workers, and any number of workers can share the reading.
 //!
-//! Several processes may write one checkpoint into one directory, a part each; it is there when all parts are.
+//! Several processes may write one checkpoint into one directory, one part each; the checkpoint is complete when all
+//! parts are.
 //!
-//! A crash at any operation of the disk leaves what could be restored before it, or the new checkpoint. Nothing is
-//! removed before the checkpoint that makes it needless is durable. [`simulation`] holds the disk that shows it.
+//! After a crash at any disk operation, either the earlier checkpoints or the new one can be restored. A file is
+//! removed only when the checkpoint that makes it superfluous is durable. [`simulation`] holds the disk on which tests
+//! show this.
 
 mod columns;
 mod contents;

@@ -1,4 +1,4 @@
-//! The manifest: what one part of a checkpoint holds, in which files, and how far the sources had been read.
+//! The manifest: the content of one part of a checkpoint, its files, and the positions of the sources.
 
 use std::path::Path;
 
@@ -11,27 +11,27 @@ use crate::fingerprint::Fingerprint;
 use crate::sealed;
 use crate::table::TableId;
 
-/// The format of manifests; a later one is refused. Every format is one JSON object with a number `format`, and a last
-/// line with the checksum.
+/// The format of manifests; a later format is rejected. In every format a manifest is one JSON object with a number
+/// `format`, and a last line with the checksum.
 pub const FORMAT: u32 = 2;
 
-/// From this format on the catalogue holds products that are in no category, too.
+/// From this format on the catalogue includes products without a category.
 pub(crate) const WHOLE_CATALOGUE: u32 = 2;
 
-/// A full checkpoint, or what came since another one.
+/// A full checkpoint, or the changes since another checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// All rows.
     Full,
-    /// The changes since the checkpoint of that tick.
+    /// The changes since the checkpoint of tick `on`.
     Delta {
-        /// The tick of the checkpoint that this one is on.
+        /// The tick of the checkpoint on which this one builds.
         on: Time,
     },
 }
 
-/// One data file, as it was written.
+/// One data file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
     /// Its name in the directory.
@@ -40,20 +40,20 @@ pub struct DataFile {
     pub bytes: u64,
     /// The checksum of its content.
     pub crc32c: u32,
-    /// The checksum of its index, which holds those of all that is in it.
+    /// The checksum of its index, which holds the checksums of all its frames.
     pub index_crc32c: u32,
 }
 
-/// How much of a table is in a part.
+/// The size of a table in a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The table's name.
     pub table: String,
-    /// How many rows; in a delta, how many changes.
+    /// The number of rows; in a delta, the number of changes.
     pub rows: u64,
-    /// In how many frames.
+    /// The number of frames.
     pub frames: u64,
-    /// How many bytes the frames take.
+    /// The size of the frames in bytes.
     pub bytes: u64,
 }
 
@@ -68,31 +68,31 @@ impl Summary {
 pub struct Manifest {
     /// The format, [`FORMAT`].
     pub format: u32,
-    /// The tick whose rows these are.
+    /// The tick of the rows.
     pub tick: Time,
-    /// Which part it is, from 0.
+    /// The number of this part, from 0.
     pub part: u32,
-    /// In how many parts the checkpoint was written.
+    /// The number of parts of the checkpoint.
     pub parts: u32,
-    /// Whether these are all rows.
+    /// Whether the checkpoint is full.
     pub kind: Kind,
-    /// Of the key that the ids were hashed with.
+    /// The fingerprint of the key with which the ids were hashed.
     pub id_key: Fingerprint,
-    /// How far this part's sources had been read.
+    /// The positions of this part's sources.
     pub positions: Vec<Position>,
-    /// What is in it.
+    /// Its tables.
     pub tables: Vec<Summary>,
     /// The data files.
     pub files: Vec<DataFile>,
 }
 
-/// What is read of a manifest before anything else.
+/// The fields that are read first, in every format.
 #[derive(Deserialize)]
 struct Opening {
     format: u32,
 }
 
-/// Why a manifest is not used.
+/// Why a manifest is rejected.
 pub(crate) enum Refusal {
     Damaged(Damage),
     Newer(u32),
@@ -105,7 +105,7 @@ impl From<Damage> for Refusal {
 }
 
 impl Refusal {
-    /// The error for a later format, if it is one.
+    /// The error for a later format, if the manifest has one.
     pub(crate) fn newer(path: &Path, found: u32) -> Error {
         Error::Newer { path: path.to_owned(), found, known: FORMAT }
     }
@@ -127,13 +127,13 @@ impl Manifest {
         Ok(serde_json::from_slice(body).map_err(malformed)?)
     }
 
-    /// How many rows are in it.
+    /// The number of its rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
     }
 
-    /// How many bytes its data files take.
+    /// The size of its data files in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()

@@ -1,8 +1,8 @@
-//! The names of files in the directory: tick, part and what it is, so that a listing is sorted by tick.
+//! The names of files in the directory: tick, part and kind, so that a listing is sorted by tick.
 
 use dataflow::time::Time;
 
-/// Ends the names of files that are being written.
+/// The suffix of unfinished files.
 const TEMPORARY: &str = ".tmp";
 const MANIFEST: &str = ".manifest";
 const DATA: &str = ".rows";
@@ -15,13 +15,13 @@ pub(crate) struct Piece {
     pub(crate) part: u32,
 }
 
-/// What a file of the directory is.
+/// The kind of a file in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     Manifest(Piece),
-    /// Rows, of the n-th attempt to write this piece.
+    /// Rows, of the n-th attempt to write this part.
     Data(Piece, u32),
-    /// Something that was being written.
+    /// An unfinished file.
     Temporary(Piece),
 }
 
@@ -45,12 +45,12 @@ impl Piece {
     }
 }
 
-/// The name that a file has until it is whole.
+/// The temporary name of a file until it is complete.
 pub(crate) fn temporary(name: &str) -> String {
     format!("{name}{TEMPORARY}")
 }
 
-/// What the file of this name is; `None` for files that are not ours, which are never touched.
+/// The kind of the file with this name; `None` for files that do not belong to checkpoints, which are never changed.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
     let found = if let Some(inner) = name.strip_suffix(TEMPORARY) {
         match meaning(inner)? {
@@ -63,7 +63,7 @@ pub(crate) fn meaning(name: &str) -> Option<Meaning> {
         let (stem, attempt) = name.strip_suffix(DATA)?.rsplit_once('-')?;
         Meaning::Data(Piece::of_stem(stem)?, attempt.parse().ok()?)
     };
-    // Numbers can be written in more than one way, and only the way they are written here is ours.
+    // A number can be written in several ways; only the way in which it is written here is accepted.
     let same = match &found {
         Meaning::Manifest(piece) => piece.manifest() == name,
         Meaning::Data(piece, attempt) => piece.data(*attempt) == name,

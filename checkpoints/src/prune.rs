@@ -1,4 +1,4 @@
-//! What may be removed: checkpoints beyond those to keep, and files that no manifest needs.
+//! Decides which files may be removed: checkpoints beyond those to keep, and files that no manifest needs.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use dataflow::time::Time;
 use crate::directory::Directory;
 use crate::names::{Meaning, Piece};
 
-/// Files to remove, in this order; between the two the removal of the first is made durable.
+/// Files to remove, in this order. The removal of the manifests is made durable before the other files are removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Manifests, so that none ever names a file that was removed.
+    /// Manifests come first, so that no manifest ever names a file that was removed.
     pub(crate) manifests: Vec<String>,
-    /// Data files, and what a crash left half written.
+    /// Data files, and unfinished files that a crash left.
     pub(crate) rest: Vec<String>,
 }
 
-/// Whose files may be removed.
+/// The owner of the files that may be removed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner {
     pub(crate) part: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// The first part also cleans up behind parts that no longer exist.
+    /// The first part also removes the files of parts that no longer exist.
     fn owns(self, piece: Piece) -> bool {
         piece.part == self.part || (self.leads() && piece.part >= self.parts)
     }
@@ -34,10 +34,10 @@ impl Owner {
     }
 }
 
-/// The ticks to keep: the newest `keep` that can be restored, and all that they are on.
+/// The ticks to keep: the newest `keep` checkpoints that can be restored, and all checkpoints they build on.
 ///
-/// Where those all stand on one full checkpoint, the newest that stands on another is kept too, so that there is a way
-/// back when that one file is damaged.
+/// If these all build on one full checkpoint, the newest checkpoint that builds on another is kept too, so that a state
+/// can be restored if that one file is damaged.
 fn kept(directory: &Directory, keep: usize, condemned: &BTreeSet<Time>) -> BTreeSet<Time> {
     let chain = |tick: Time| directory.chain(tick).map(|checkpoint| checkpoint.tick);
     let sound = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
@@ -52,15 +52,15 @@ fn kept(directory: &Directory, keep: usize, condemned: &BTreeSet<Time>) -> BTree
     newest.iter().chain(other).flat_map(|tick| chain(*tick)).collect()
 }
 
-/// What may be removed when a checkpoint has become durable.
+/// The files that may be removed after a checkpoint has become durable.
 pub(crate) fn after_checkpoint(directory: &Directory, owner: Owner, keep: usize, condemned: &BTreeSet<Time>) -> Plan {
     let mut plan = Plan::default();
     let kept = kept(directory, keep, condemned);
     let Some(newest) = kept.last().copied() else { return plan };
-    // What is newer than the newest whole one may be about to become whole.
+    // A checkpoint newer than the newest whole one may become whole soon.
     let goes = |piece: Piece| piece.tick < newest && !kept.contains(&piece.tick);
     if owner.leads() {
-        // Newest first: a delta goes before what it is on.
+        // Newest first: a delta is removed before the checkpoint it builds on.
         let pieces = directory.checkpoints().rev().flat_map(|checkpoint| checkpoint.pieces.iter().copied());
         plan.manifests = pieces.filter(|piece| goes(*piece)).map(Piece::manifest).collect();
     }
@@ -71,12 +71,12 @@ pub(crate) fn after_checkpoint(directory: &Directory, owner: Owner, keep: usize,
     plan
 }
 
-/// What a crash left of this owner's: unfinished files, and data that no manifest names.
+/// The files of this owner that a crash left: unfinished files, and data that no manifest names.
 pub(crate) fn left_behind(directory: &Directory, owner: Owner) -> Vec<String> {
     let manifests = || directory.checkpoints().flat_map(|checkpoint| &checkpoint.manifests);
     let named: BTreeSet<&str> =
         manifests().flat_map(|manifest| &manifest.files).map(|file| file.name.as_str()).collect();
-    // What an unreadable manifest names is not known.
+    // The files that an unreadable manifest names are not known.
     let readable =
         |piece: Piece| manifests().any(|by| (by.tick, by.part, by.parts) == (piece.tick, piece.part, piece.parts));
     let unread = |piece: Piece| {

@@ -1,4 +1,4 @@
-//! A checkpoint that is open for reading: its positions, and its frames, each readable by any thread on its own.
+//! A checkpoint that is open for reading: its positions, and its frames, each of which any thread can read on its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::frame::Frame;
 use crate::manifest::{DataFile, Kind, Manifest, WHOLE_CATALOGUE};
 use crate::table::TableId;
 
-/// A checkpoint with all checkpoints that it is on.
+/// A checkpoint with all checkpoints it builds on.
 #[derive(Clone, Debug)]
 pub struct Restorable {
-    /// The tick whose rows it holds.
+    /// The tick of its rows.
     pub tick: Time,
     /// Whether it is full.
     pub kind: Kind,
-    /// Whether its catalogue holds products that are in no category.
+    /// Whether its catalogue includes products without a category.
     pub whole_catalogue: bool,
-    /// Of the key that its ids were hashed with.
+    /// The fingerprint of the key with which its ids were hashed.
     pub id_key: Fingerprint,
-    /// How far the sources had been read, of all parts, in order.
+    /// The positions of the sources, of all parts, in order.
     pub positions: Vec<Position>,
-    /// The ticks it is made of: its own, that of the checkpoint it is on, and so on to the full one.
+    /// The ticks of its chain: its own tick, the tick of the checkpoint it builds on, and so on to the full checkpoint.
     pub chain: Vec<Time>,
     files: Vec<File>,
 }
@@ -51,7 +51,7 @@ struct File {
     frames: Vec<FrameRef>,
 }
 
-/// A file to read from, and what to say of damage in it.
+/// A file to read from, and the place to report with damage in it.
 #[derive(Debug)]
 struct Source {
     disk: Arc<dyn Disk>,
@@ -83,43 +83,43 @@ impl Restorable {
         })
     }
 
-    /// All frames. Reading each of them once, in any order, by any number of threads, gives all rows: stamps combine by
-    /// maximum, differences add up, names are a set.
+    /// All frames. Any number of threads may read them, each frame once, in any order; together they give all rows:
+    /// stamps combine by maximum, differences add up, names are a set.
     #[must_use]
     pub fn frames(&self) -> Vec<FrameRef> {
         self.files.iter().flat_map(|file| file.frames.iter().cloned()).collect()
     }
 
-    /// Reads every byte and compares all checksums, without unpacking anything. Frames that verify are read without
-    /// error afterwards, as long as the disk keeps them.
+    /// Reads every byte and compares all checksums, without unpacking anything. Reading a valid frame later does not
+    /// fail, as long as the disk keeps it.
     ///
     /// # Errors
-    /// The first damage found, or the disk's refusal.
+    /// The first damage found, or the error of the disk.
     pub fn verify_all(&self) -> Result<(), Error> {
         self.files.iter().try_for_each(File::verify)
     }
 }
 
 impl FrameRef {
-    /// The table whose rows it holds.
+    /// The table of its rows.
     #[must_use]
     pub fn table(&self) -> TableId {
         self.table
     }
 
-    /// How many rows it holds.
+    /// The number of its rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entry.rows as usize
     }
 
-    /// Whether it holds none; such frames are not written.
+    /// Whether it has no rows; such frames are not written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes it takes in its file.
+    /// Its size in the file, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entry.bytes as usize
@@ -128,7 +128,7 @@ impl FrameRef {
     /// The rows of a frame of table `T` with their differences, verified.
     ///
     /// # Errors
-    /// The frame is damaged or of another table, or the disk's refusal.
+    /// The frame is damaged or belongs to another table, or the error of the disk.
     pub fn rows<T: Table>(&self) -> Result<Rows<T>, Error> {
         self.read(|frame| columns::rows::<T>(frame.rows, &frame.columns()?))
     }
@@ -141,7 +141,7 @@ impl FrameRef {
         self.read(|frame| columns::names(frame.rows, &frame.columns()?))
     }
 
-    /// Reads all rows, whatever their table; how many there are.
+    /// Reads all rows, of whatever table; returns their number.
     ///
     /// # Errors
     /// See [`FrameRef::rows`].
@@ -219,7 +219,7 @@ impl File {
         if crc32c::crc32c_append(crc32c, &rest) == self.crc32c {
             Ok(())
         } else {
-            // Each part is sound, so it is another file than the one that the manifest speaks of.
+            // Each part is valid, so this is another file than the manifest describes.
             Err(self.source.corrupt(0, self.bytes, Damage::Checksum("the file")))
         }
     }

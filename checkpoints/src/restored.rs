@@ -1,4 +1,4 @@
-//! A checkpoint that a start goes on from: rows for the workers, rows and positions for the sources.
+//! A restored checkpoint: rows for the workers, rows and positions for the sources.
 
 use std::iter::repeat_n;
 use std::sync::Arc;
@@ -15,28 +15,29 @@ use crate::error::Error;
 use crate::restorable::{FrameRef, Restorable};
 use crate::table::TableId;
 
-/// What was restored, but for the rows themselves, which are read when they are asked for.
+/// The restored checkpoint. Its rows are read when they are needed.
 pub struct Restored {
     checkpoint: Restorable,
     frames: Vec<FrameRef>,
 }
 
-/// A checkpoint cannot be gone on from.
+/// A checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Error),
-    /// Its names are not those of this process.
+    /// Its names contradict the names of this process.
     #[error("a checkpoint's names: {0}")]
     Names(#[from] Collision),
 }
 
 impl Restored {
-    /// Reads the names into the dictionary; the other rows stay where they are for now.
+    /// Reads the names into the dictionary; the other rows are read later.
     ///
     /// # Errors
-    /// The disk's refusal, damage since the checkpoint was verified, or names that the dictionary has for other keys.
+    /// The error of the disk, damage since the checkpoint was verified, or names that the dictionary has under other
+    /// keys.
     pub fn read(checkpoint: Restorable, dictionary: &Dictionary) -> Result<Restored, RestoreError> {
         let (names, frames): (Vec<_>, Vec<_>) =
             checkpoint.frames().into_iter().partition(|frame| frame.table() == TableId::NAMES);
@@ -46,38 +47,38 @@ impl Restored {
         Ok(Restored { checkpoint, frames })
     }
 
-    /// The tick whose rows these are.
+    /// The tick of the rows.
     #[must_use]
     pub fn tick(&self) -> Time {
         self.checkpoint.tick
     }
 
-    /// How many rows are to be read.
+    /// The number of rows to read.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.frames.iter().map(FrameRef::len).sum()
     }
 
-    /// How many checkpoints it is made of.
+    /// The number of checkpoints in its chain.
     #[must_use]
     pub fn chain_len(&self) -> usize {
         self.checkpoint.chain.len()
     }
 
-    /// Where all sources had been.
+    /// The positions of all sources.
     #[must_use]
     pub fn positions(&self) -> &[Position] {
         &self.checkpoint.positions
     }
 
-    /// Where a stream's partition had been.
+    /// The position of a partition of a stream.
     #[must_use]
     pub fn position(&self, stream: &str, partition: i32) -> Option<&Position> {
         self.positions().iter().find(|position| &*position.stream == stream && position.partition == partition)
     }
 
-    /// Whether the catalogue holds products that are in no category. An earlier version left them out: its catalogue is to be
-    /// read anew.
+    /// Whether the catalogue includes products without a category. An earlier version left them out: then the catalogue
+    /// must be read again.
     #[must_use]
     pub fn has_whole_catalogue(&self) -> bool {
         self.checkpoint.whole_catalogue
@@ -86,7 +87,7 @@ impl Restored {
     /// The rows of a table, each as often as it has copies.
     ///
     /// # Errors
-    /// The disk's refusal, or damage since the checkpoint was verified.
+    /// The error of the disk, or damage since the checkpoint was verified.
     pub fn copies_of<T: Table<Diff = Diff>>(&self) -> Result<Vec<T::Row>, Error> {
         let mut rows = Vec::new();
         for frame in self.frames.iter().filter(|frame| frame.table() == TableId::of::<T>()) {
@@ -119,7 +120,7 @@ struct Give<'a> {
 impl tables::Make<Nothing> for Give<'_> {
     fn make<T: Table>(&mut self) {
         if self.frame.table() == TableId::of::<T>() {
-            // It verified at the start of the process. To go on without it would be to answer wrong.
+            // The frame was valid at the start of the process. Without its rows, answers would be wrong.
             let rows = self.frame.rows::<T>().unwrap_or_else(|error| panic!("a checkpoint cannot be read: {error}"));
             rows.into_iter().for_each(|(row, diff)| self.inputs.update::<T>(row, diff));
         }

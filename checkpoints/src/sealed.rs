@@ -1,22 +1,22 @@
-//! Small text files that end with a line of their own checksum, and are put in their place in one step.
+//! Small text files that end with a line with their own checksum, and replace the previous file in one step.
 
 use std::path::Path;
 
 use crate::disk::Disk;
 use crate::error::{Damage, Doing, Error};
 
-/// Begins the last line.
+/// The beginning of the last line.
 const SEAL: &str = "crc32c ";
 
-/// The last line: the word, eight digits and the line's end.
+/// The length of the last line: the word, eight digits and the line end.
 const SEAL_BYTES: usize = SEAL.len() + 9;
 
-/// The text with its checksum as the last line. `body` ends in a line's end.
+/// The text with its checksum as the last line. `body` ends with a line end.
 pub(crate) fn seal(body: &str) -> String {
     format!("{body}{SEAL}{:08x}\n", crc32c::crc32c(body.as_bytes()))
 }
 
-/// The text without its last line, if that is its checksum.
+/// The text without its last line, if this is the right checksum.
 pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Damage> {
     let body = bytes.len().checked_sub(SEAL_BYTES).map(|end| &bytes[..end]);
     let body = body.ok_or(Damage::Malformed("it is cut short"))?;
@@ -24,14 +24,14 @@ pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Damage> {
     if bytes[body.len()..] == *expected.as_bytes() { Ok(body) } else { Err(Damage::Checksum("the text")) }
 }
 
-/// Writes a file under another name, makes it durable, and gives it its own name, durably.
+/// Writes a file under a temporary name, makes it durable, and renames it, durably.
 ///
-/// Without an error the new content is there whatever happens. With one it is the old or the new one.
+/// After success the new content survives any crash. After an error the file has the old or the new content.
 pub(crate) fn put(disk: &dyn Disk, dir: &Path, temporary: &str, name: &str, content: &[u8]) -> Result<(), Error> {
     let (from, to) = (dir.join(temporary), dir.join(name));
     let written = write(disk, &from, content);
     if written.is_err() {
-        // What is left there is removed at the next start, if not now.
+        // The next start removes the temporary file, if this call does not.
         let _ = disk.remove(&from);
     }
     written?;

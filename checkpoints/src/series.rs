@@ -1,9 +1,10 @@
-//! A series of checkpoints, one a cut: of everything, or of what came since the one before.
+//! A series of checkpoints, one for each cut: full checkpoints, and deltas since the previous one.
 //!
-//! One holds what came since the one before as long as the workers could note it, and as long as what a start has to read
-//! stays within about twice what is held and a hundred files. So its cost follows what has changed. After a failure the
-//! next one holds everything. Of a cluster's parts all must be of one kind: there it is decided by what every process finds in the
-//! directory, which is the same for all. Nothing here waits or knows a thread: whoever has a cut hands it over, and is told what has become durable.
+//! A checkpoint is a delta as long as the workers could log all updates, and as long as the rows to read at a start
+//! stay within about twice the size of the state and a hundred files. So its cost follows the changes. After a failure
+//! the next checkpoint is full. In a cluster all parts of a checkpoint must be of the same kind: there the directory
+//! decides it, which is the same for all processes. Nothing here waits or uses a thread: the caller hands in a cut, and
+//! is told which checkpoint has become durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,12 +22,12 @@ use crate::manifest::Kind;
 use crate::restored::Restored;
 use crate::store::{Draft, Store, Written};
 
-/// When a checkpoint of changes gives way to one of everything.
+/// The limits after which a full checkpoint replaces a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Checkpoints in a row that hold changes only; each is a file to read at a start.
+    /// Limit of consecutive deltas; each is a file to read at a start.
     pub changes_max: usize,
-    /// Below this many rows of changes nothing is written anew for the sake of a quicker start.
+    /// Below this many changed rows, no full checkpoint is written for the sake of a faster start.
     pub changed_rows_min: usize,
 }
 
@@ -36,35 +37,35 @@ impl Default for Bounds {
     }
 }
 
-/// A checkpoint, or this process's part of one, that is durable.
+/// A durable checkpoint, or this process's durable part of one.
 #[derive(Debug)]
 pub struct Taken {
-    /// What was written.
+    /// The written part.
     pub written: Written,
-    /// Whether it holds everything.
+    /// Whether it is full.
     pub full: bool,
-    /// For [`Series::durable`].
+    /// The value to pass to [`Series::durable`].
     pub pending: Pending,
 }
 
-/// Writes one checkpoint after the other.
+/// Writes one checkpoint after another.
 pub struct Series {
     store: Store,
     id_key: Fingerprint,
     dictionary: Arc<Dictionary>,
     bounds: Bounds,
-    /// The tick of the newest checkpoint that the next one can stand on.
+    /// The tick of the newest checkpoint on which the next one can build.
     on: Option<Time>,
-    /// Rows in the last one that holds everything, and rows and number of those on it.
+    /// The rows of the last full checkpoint, and the rows and the number of the deltas since.
     base_rows: usize,
     changed_rows: usize,
     changed: usize,
-    /// Where sources had been, with those that have not been heard of since the start.
+    /// The positions of the sources, including sources that were not heard since the start.
     positions: BTreeMap<(Arc<str>, i32), Position>,
 }
 
 impl Series {
-    /// A series that goes on from what was restored, if anything was.
+    /// A series that continues from the restored checkpoint, if there is one.
     #[must_use]
     pub fn new(
         store: Store,
@@ -87,12 +88,13 @@ impl Series {
         }
     }
 
-    /// Makes a checkpoint of a cut, durably; none when there is one of its tick already.
+    /// Writes a checkpoint of a cut, durably; returns `None` if there is one of its tick already.
     ///
-    /// `go_on` is asked when the rows are written, before they are made durable.
+    /// `go_on` is called after the rows are written, before they are made durable.
     ///
     /// # Errors
-    /// The disk's refusal, or [`Error::Abandoned`] when it was not to go on. What could be restored before still can be.
+    /// The error of the disk, or [`Error::Abandoned`] if `go_on` returned false. Earlier checkpoints can still be
+    /// restored.
     pub fn take(&mut self, cut: Cut, go_on: impl FnOnce() -> bool) -> Result<Option<Taken>, Error> {
         if self.on.is_some_and(|on| cut.tick <= on) {
             return Ok(None);
@@ -103,7 +105,7 @@ impl Series {
         taken.map(Some)
     }
 
-    /// A cut was not taken: the next checkpoint holds everything.
+    /// A cut was skipped: the next checkpoint is full.
     pub fn passed_over(&mut self) {
         self.on = None;
     }
@@ -112,12 +114,12 @@ impl Series {
         for at in cut.parts.iter().flat_map(|part| part.positions.iter()) {
             self.positions.insert((at.stream.clone(), at.partition), at.clone());
         }
-        // Taken before anything is read: whatever a row needs a name for had it before the cut.
+        // Taken before any row is read: the names of all rows of the cut were added before the cut.
         let names = self.dictionary.take_unsaved();
         let (on, is_one_of_many) = (self.stand()?, self.store.parts() > 1);
         let changes = on.and_then(|on| Changes::since(on, &mut cut));
         let changes = match changes {
-            // The other parts hold changes. This one cannot, and one of everything would not go with them.
+            // The other parts are deltas. This part cannot be one, and a full part would not match them.
             None if is_one_of_many && on.is_some() => return Err(Error::Abandoned),
             changes => changes.filter(|changes| is_one_of_many || self.is_worth(changes)),
         };
@@ -131,7 +133,7 @@ impl Series {
         let written = self.store.write(draft, |to| {
             match &changes {
                 Some(changes) => changes.write(&names, to)?,
-                // What the other parts need names for has come to the first one's process by now.
+                // The process of the first part has by now received all names that the other parts need.
                 None if is_later_part => {
                     contents::write_all(&cut, |take| names.into_iter().for_each(take), to)?;
                 }
@@ -153,24 +155,24 @@ impl Series {
         Ok(Taken { written, full: changes.is_none(), pending })
     }
 
-    /// What sources may be told of a checkpoint that was taken.
+    /// The positions that sources may be told of a checkpoint that was taken.
     ///
     /// # Errors
-    /// It is given back where other processes have not written their parts yet.
+    /// Returns `pending` if other processes have not written their parts yet.
     pub fn durable(&self, pending: Pending) -> Result<Durable, Pending> {
         let is_there = || self.newest_whole().ok().flatten().is_some_and(|tick| tick >= pending.tick);
         if pending.is_whole || is_there() { Ok(pending.all_there()) } else { Err(pending) }
     }
 
-    /// The tick of the newest checkpoint of which all parts are there.
+    /// The tick of the newest checkpoint whose parts are all present.
     ///
     /// # Errors
-    /// The disk's refusal.
+    /// The error of the disk.
     pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
         self.store.newest_whole()
     }
 
-    /// The checkpoint that the next one may stand on.
+    /// The checkpoint on which the next one may build.
     fn stand(&self) -> Result<Option<Time>, Error> {
         let Some(on) = self.on.filter(|_| self.store.parts() > 1) else { return Ok(self.on) };
         if self.store.newest_whole()? != Some(on) {
@@ -183,7 +185,7 @@ impl Series {
         Ok(is_worth.then_some(on))
     }
 
-    /// Whether a checkpoint of these changes is better than one of everything.
+    /// Whether a delta of these changes is better than a full checkpoint.
     fn is_worth(&self, changes: &Changes) -> bool {
         let rows = self.changed_rows + changes.rows();
         self.changed < self.bounds.changes_max && (rows < self.bounds.changed_rows_min || rows < self.base_rows)

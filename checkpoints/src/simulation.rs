@@ -1,8 +1,9 @@
-//! A disk in memory that crashes, fills up and fails at will: for tests and for the simulation, never for data.
+//! A disk in memory that crashes, fills up and fails on demand: for tests and for the simulation, never for data.
 //!
-//! It keeps what was asked for durably apart from what a crash may take: the bytes of a file after its last
-//! synchronisation, and the names of a directory since its own. A crash ([`FakeDisk::crash`]) then keeps all, none or
-//! any part of that, also in another order: a name can survive whose content does not.
+//! It keeps durable content apart from content that a crash may lose: the bytes of a file after its last
+//! synchronisation, and the changes of names in a directory since its last synchronisation. A crash
+//! ([`FakeDisk::crash`]) then keeps all, none or any part of the latter, also in another order: a name can survive
+//! without its content.
 
 mod dice;
 mod state;
@@ -14,28 +15,28 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use self::state::State;
 use crate::disk::{Disk, DiskFile, Entry, Held, Lock};
 
-/// What a crash leaves of that which was not made durable.
+/// How much of the content that was not made durable survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Everything: the process died, the machine did not.
     Nothing,
-    /// Nothing: only what was synchronised is there.
+    /// Nothing: only synchronised content survives.
     Everything,
-    /// Any part: files are cut or filled with zeros anywhere after their last synchronisation, changes of names happened
-    /// or not. The same number gives the same loss.
+    /// Any part: files are cut or filled with zeros anywhere after their last synchronisation, and each change of a
+    /// name happened or not. The same number gives the same loss.
     Some(u64),
 }
 
-/// When what is asked to be synchronised is.
+/// When a synchronisation takes effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Syncing {
-    /// As it should be.
+    /// At the call, as it should.
     #[default]
     AtOnce,
-    /// After the name that the file gets next was made durable: as if the rename came before the fsync. A crash in
-    /// between leaves the name and not the content.
+    /// Only after the next name of the file was made durable, as if the rename came before the fsync. A crash in
+    /// between leaves the name without the content.
     AfterNaming,
-    /// Never: it only looks as if it were.
+    /// Never, although the call succeeds.
     Never,
 }
 
@@ -44,46 +45,47 @@ pub enum Syncing {
 pub struct FakeDisk(Arc<Mutex<State>>);
 
 impl FakeDisk {
-    /// An empty disk without bounds.
+    /// An empty disk without limits.
     #[must_use]
     pub fn new() -> Self {
         FakeDisk::default()
     }
 
-    /// How many operations that change something there have been, failed ones included.
+    /// The number of operations so far that change something, including failed ones.
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state().operations()
     }
 
-    /// Crashes in the middle of the operation of that number, counted from 0. A write may have written a part by then,
-    /// everything else has not happened. All later operations fail until [`FakeDisk::crash`].
+    /// Crashes in the middle of the operation with this number, counted from 0. A write may have written a part by
+    /// then; any other operation has not happened. All later operations fail until [`FakeDisk::crash`].
     pub fn crash_at(&self, operation: u64) {
         self.state().crash_at(operation);
     }
 
-    /// Lets the operation of that number fail, once.
+    /// Makes the operation with this number fail, once.
     pub fn fail_at(&self, operation: u64, with: io::ErrorKind) {
         self.state().fail_at(operation, with);
     }
 
-    /// Bounds the bytes of all files together; `None` for no bound. What goes beyond fails with
-    /// [`io::ErrorKind::StorageFull`], after the part that fits was written.
+    /// Limits the bytes of all files together; `None` for no limit. A write beyond the limit fails with
+    /// [`io::ErrorKind::StorageFull`] after it has written the part that fits.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
     }
 
-    /// From now on nothing fails, crashes or is full.
+    /// From now on no operation fails or crashes, and the disk is not full.
     pub fn heal(&self) {
         self.state().heal();
     }
 
-    /// What becomes of synchronising files from now on.
+    /// Sets the effect of synchronising files from now on.
     pub fn set_syncing(&self, syncing: Syncing) {
         self.state().syncing = syncing;
     }
 
-    /// Crashes now, if it did not yet, and starts anew with what the loss leaves. Open files and locks are gone.
+    /// Crashes now, unless it has crashed already, and starts again with the content that survives. Open files and
+    /// locks are gone.
     pub fn crash(&self, loss: Loss) {
         self.state().crash(loss);
     }
@@ -94,7 +96,7 @@ impl FakeDisk {
         self.state().files()
     }
 
-    /// Puts a file there, durably: to damage one, or to play another program.
+    /// Creates a file durably: to damage a file, or to act as another program.
     pub fn put(&self, path: &Path, content: &[u8]) {
         self.state().put(path, content);
     }
@@ -154,7 +156,7 @@ impl Disk for FakeDisk {
 struct FakeFile {
     disk: FakeDisk,
     inode: usize,
-    /// Of which life of the disk it is: a crash closes all files.
+    /// The life of the disk in which the file was opened: a crash closes all files.
     life: u64,
 }
 

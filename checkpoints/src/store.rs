@@ -1,7 +1,8 @@
-//! The writer's side of a directory: takes checkpoints, gives back the newest that verifies, removes what is needless.
+//! The write side of a directory: writes checkpoints, restores the newest valid one, removes superfluous ones.
 //!
-//! The order of writing is what a crash relies on. First the data file: content durable, then its name. Then the
-//! manifest in the same way; from here on the checkpoint is there. Only then are older ones removed, manifests first.
+//! Crash safety depends on the order of writing. First the data file: its content is made durable, then its name. Then
+//! the manifest in the same way; from then on the checkpoint is complete. Only then are older checkpoints removed,
+//! manifests first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,68 +23,69 @@ use crate::prune::{self, Owner, Plan};
 use crate::restorable::Restorable;
 use crate::sealed;
 
-/// Where a process writes its part.
+/// The place where a process writes its part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The directory, shared by all processes of a cluster.
     pub dir: PathBuf,
-    /// This process's part, from 0.
+    /// The number of this process's part, from 0.
     pub part: u32,
-    /// How many parts there are.
+    /// The number of parts.
     pub parts: u32,
-    /// How many checkpoints stay restorable; at least one. Where those all stand on one full checkpoint, one on another
-    /// is kept too (unless `keep` is 1), so that there is a way back from damage in that one.
+    /// How many checkpoints stay restorable; at least one. If these all build on one full checkpoint, another one that
+    /// builds on a different full checkpoint is kept too (unless `keep` is 1), so that damage in one full checkpoint
+    /// does not lose everything.
     pub keep: usize,
 }
 
-/// A checkpoint to be written, but for its rows.
+/// The description of a checkpoint to be written, without its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// The tick whose rows these are. All parts of one checkpoint have the same.
+    /// The tick of the rows, the same in all parts of a checkpoint.
     pub tick: Time,
-    /// Whether these are all rows. All parts of one checkpoint have the same.
+    /// Whether the checkpoint is full, the same in all its parts.
     pub kind: Kind,
-    /// Of the key that the ids were hashed with.
+    /// The fingerprint of the key with which the ids were hashed.
     pub id_key: Fingerprint,
-    /// How far this part's sources had been read.
+    /// The positions of this part's sources.
     pub positions: Vec<Position>,
 }
 
-/// What was written; it is durable.
+/// A written part; it is durable.
 #[derive(Debug)]
 pub struct Written {
     /// The tick.
     pub tick: Time,
-    /// How many rows this part holds.
+    /// The number of rows in this part.
     pub rows: u64,
-    /// How many bytes its data takes.
+    /// The size of its data in bytes.
     pub bytes: u64,
-    /// Whether all parts are there by now, so that the checkpoint can be restored.
+    /// Whether all parts are present by now, so that the checkpoint can be restored.
     pub whole: bool,
-    /// How many needless files were removed.
+    /// The number of superfluous files that were removed.
     pub removed: usize,
-    /// Why needless files could not be removed; it is tried again after the next checkpoint.
+    /// Why superfluous files could not be removed; the removal is retried after the next checkpoint.
     pub not_removed: Option<Error>,
 }
 
-/// The newest checkpoint that can be restored, and what is wrong with newer ones.
+/// The newest checkpoint that can be restored, and the damage of newer ones.
 #[derive(Debug)]
 pub struct Latest {
-    /// None where nothing can be restored; if there are findings then, there was something once.
+    /// `None` if no checkpoint can be restored; if there are findings then, there were checkpoints once.
     pub checkpoint: Option<Restorable>,
-    /// What is wrong with newer checkpoints. What came after [`Latest::checkpoint`] and up to their ticks is not lost as
-    /// long as the sources still have it: they are read again from the older positions.
+    /// The damage of newer checkpoints. The records after [`Latest::checkpoint`] and up to their ticks are not lost as
+    /// long as the sources still have them: they are read again from the older positions.
     pub findings: Vec<Finding>,
 }
 
-/// The checkpoints that one is made of.
+/// The chain of a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
-    /// How many hold changes only.
+    /// The number of deltas.
     pub changes: usize,
-    /// Rows of all parts in the one that holds everything.
+    /// Rows of all parts of the full checkpoint.
     pub base_rows: u64,
-    /// Rows of all parts in the others.
+    /// Rows of all parts of the deltas.
     pub changed_rows: u64,
 }
 
@@ -92,17 +94,17 @@ pub struct Chain {
 pub struct Store {
     place: Place,
     disk: Arc<dyn Disk>,
-    /// Checkpoints whose content turned out damaged. They do not count among those to keep.
+    /// Checkpoints whose content turned out to be damaged. They do not count among the checkpoints to keep.
     condemned: BTreeMap<Time, Finding>,
     _lock: Box<dyn Lock>,
 }
 
 impl Store {
-    /// Takes hold of a directory, which is made if it is not there, and removes what a crash left behind.
+    /// Locks a directory, which is created if needed, and removes files that a crash left.
     ///
     /// # Errors
-    /// Another process holds the same part, a later version has written there (nothing is touched then), or the disk's
-    /// refusal.
+    /// Another process holds the same part, a later version has written there (nothing is changed then), or the error
+    /// of the disk.
     pub fn open(place: Place, disk: Arc<dyn Disk>) -> Result<Store, Error> {
         Directory::read(&place.dir, Arc::clone(&disk))?.refuse_newer()?;
         disk.make_dir(&place.dir).map_err(|source| Error::of_disk(&place.dir, Doing::Made, source))?;
@@ -115,14 +117,14 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes this process's part of a checkpoint and makes it durable. `rows` gives the rows to the writer; an error of
-    /// its own, such as [`Error::Abandoned`], leaves nothing behind.
+    /// Writes this process's part of a checkpoint and makes it durable. `rows` gives the rows to the writer; if it
+    /// returns an error of its own, such as [`Error::Abandoned`], no file remains.
     ///
-    /// Needless files are removed afterwards, by the first part for all.
+    /// Superfluous files are removed afterwards, by the first part for all parts.
     ///
     /// # Errors
-    /// The delta is on nothing that can be restored, a later version has written here, or the disk's refusal. What could
-    /// be restored before still can be.
+    /// The delta builds on a checkpoint that cannot be restored, a later version has written here, or the error of the
+    /// disk. Earlier checkpoints can still be restored.
     pub fn write(
         &mut self,
         draft: Draft,
@@ -153,7 +155,7 @@ impl Store {
             }],
         };
         let (name, text) = (piece.manifest(), manifest.to_text());
-        // Where this fails the manifest may be there or not, so its data stays until a manifest or a start tells.
+        // If this fails, the manifest may exist or not; so its data stays until a later manifest or start decides.
         sealed::put(&*self.disk, &self.place.dir, &names::temporary(&name), &name, text.as_bytes())?;
         self.condemned.remove(&draft.tick);
         let after = if self.place.parts > 1 { self.read_durable() } else { self.read() };
@@ -169,8 +171,8 @@ impl Store {
     /// The newest checkpoint that can be restored as far as names, lengths, manifests and indexes show.
     ///
     /// # Errors
-    /// A later version has written here, the newest checkpoint was taken with another key, or the disk's refusal. Damage
-    /// is no error: the checkpoint before is taken.
+    /// A later version has written here, the newest checkpoint was taken with another key, or the error of the disk.
+    /// Damage is not an error: the previous checkpoint is used.
     pub fn latest(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
         self.newest(id_key, |_| Ok(()))
     }
@@ -183,16 +185,16 @@ impl Store {
         self.newest(id_key, Restorable::verify_all)
     }
 
-    /// The checkpoint of a tick, which another process of the cluster has chosen.
+    /// The checkpoint of a tick that another process of the cluster has chosen.
     ///
     /// # Errors
-    /// It cannot be restored, or see [`Store::latest`].
+    /// The checkpoint cannot be restored; or see [`Store::latest`].
     pub fn at(&self, tick: Time, id_key: Fingerprint) -> Result<Restorable, Error> {
         let restorable = self.read()?.open(tick)?;
         if restorable.id_key == id_key { Ok(restorable) } else { Err(Error::OtherKey { tick }) }
     }
 
-    /// The tick of the newest checkpoint of which all parts are there, and that was not found damaged.
+    /// The tick of the newest checkpoint whose parts are all present and that was not found damaged.
     ///
     /// # Errors
     /// See [`Store::latest`].
@@ -203,12 +205,12 @@ impl Store {
         Ok(ticks.find(|tick| self.damage(&directory, *tick).is_none()))
     }
 
-    /// What a checkpoint, or one that it stands on, was found damaged by.
+    /// The damage found in a checkpoint or in a checkpoint it builds on.
     fn damage(&self, directory: &Directory, tick: Time) -> Option<&Finding> {
         directory.chain(tick).find_map(|on| self.condemned.get(&on.tick))
     }
 
-    /// What the checkpoint of a tick is made of.
+    /// The chain of the checkpoint of a tick.
     ///
     /// # Errors
     /// See [`Store::latest`].
@@ -227,13 +229,13 @@ impl Store {
         Ok(chain)
     }
 
-    /// Which part of each checkpoint is written here.
+    /// The number of the part that is written here.
     #[must_use]
     pub fn part(&self) -> u32 {
         self.place.part
     }
 
-    /// In how many parts checkpoints are written.
+    /// The number of parts of a checkpoint.
     #[must_use]
     pub fn parts(&self) -> u32 {
         self.place.parts
@@ -291,7 +293,7 @@ impl Store {
             Ok(finished)
         });
         if placed.is_err() {
-            // No manifest names it, and what cannot be removed now is removed at the next start.
+            // No manifest names this file; if it cannot be removed now, the next start removes it.
             let _ = self.disk.remove(&from);
             let _ = self.disk.remove(&to);
         }
@@ -329,8 +331,8 @@ impl Store {
         Ok(directory)
     }
 
-    /// What is there, and is still there after a crash: a name that another process gave, or an earlier one that died, may
-    /// not be durable yet, and sources forget what is held by it.
+    /// The content of the directory that survives a crash. A name given by another process, or by an earlier process
+    /// that died, may not be durable yet, and sources discard the records that the checkpoint covers.
     fn read_durable(&self) -> Result<Directory, Error> {
         let dir = &self.place.dir;
         self.disk.sync_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Synchronised, source))?;
@@ -342,7 +344,7 @@ impl Store {
     }
 }
 
-/// A name that no data file has: one that a manifest speaks of must stay as it is until another manifest is there.
+/// An unused name for a data file: a file that a manifest names must stay unchanged until the next manifest is written.
 fn free_name(directory: &Directory, piece: Piece) -> String {
     let attempts = directory.loose.iter().filter_map(|(meaning, _)| match meaning {
         Meaning::Data(other, attempt) if *other == piece => Some(*attempt),

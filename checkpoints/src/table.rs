@@ -9,7 +9,7 @@ use dataflow::tables::{self, Columns, Nothing, Table, Tables};
 pub struct TableId {
     /// The number in files; it never changes.
     pub(crate) number: u8,
-    /// How many columns its rows have.
+    /// The number of its columns.
     pub(crate) width: usize,
     name: &'static str,
 }
@@ -34,13 +34,13 @@ impl TableId {
         all.0
     }
 
-    /// The name for people, and in manifests.
+    /// The name in messages and manifests.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.name
     }
 
-    /// The table of a number.
+    /// The table with this number.
     pub(crate) fn of_number(number: u8) -> Option<TableId> {
         TableId::all().into_iter().find(|table| table.number == number)
     }

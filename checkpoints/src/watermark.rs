@@ -1,7 +1,7 @@
-//! How far answers have gone: it only rises, and survives every crash once it has risen.
+//! The served watermark: the newest state ever served. It only rises, and once it has risen it survives every crash.
 //!
-//! The file has two blocks that are written by turns, in place: to raise the mark needs no room on the disk, and whatever
-//! becomes of one block while it is being written, the other one holds what was there before.
+//! The file has two blocks that are overwritten alternately, in place: raising the watermark needs no disk space, and
+//! if one block is damaged while it is written, the other block still holds the previous value.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,36 +14,37 @@ use crate::error::{Damage, Doing, Error, Finding, unreadable};
 use crate::names;
 use crate::sealed;
 
-/// The format of marks; a later one is refused.
+/// The format of the file; a later format is rejected.
 const FORMAT: u32 = 1;
 
-/// The blocks begin so far from each other that no disk writes both at once.
+/// The blocks start so far apart that no disk writes both at once.
 const BLOCK_BYTES: usize = 4096;
 
-/// The length of a block's text, its checksum not included: filled up with blanks.
+/// The length of a block's text without its checksum; shorter text is padded with blanks.
 const TEXT_BYTES: usize = 96;
 
 #[derive(Serialize, Deserialize)]
 struct Content {
     format: u32,
-    /// Always there in this format; what stands in its place in a later one is not known.
+    /// Always present in this format; a later format may have another field in its place.
     mark: Option<ServedWatermark>,
 }
 
-/// What was answered with.
+/// The states that were served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServedWatermark {
-    /// No state of a later tick.
+    /// The newest tick that was served.
     pub tick: u64,
-    /// States that held something of every source. Versions that did not note it showed no others.
+    /// Whether states with records of every source were served. Versions that did not write this field served no
+    /// others.
     #[serde(default = "always")]
     pub begun: bool,
-    /// States that held everything the sources had at a start: no number of ticks stands for that.
+    /// Whether states with everything that the sources held at a start were served; the tick alone does not tell this.
     pub caught_up: bool,
 }
 
 impl ServedWatermark {
-    /// Both what this one and what the other says.
+    /// The combination of both.
     #[must_use]
     pub fn and(self, other: ServedWatermark) -> ServedWatermark {
         ServedWatermark {
@@ -58,24 +59,25 @@ fn always() -> bool {
     true
 }
 
-/// A durable high-water mark: what was answered with, so that no later answer is older.
+/// The durable served watermark, which ensures that no later answer shows an older state.
 #[derive(Debug)]
 pub struct WatermarkFile {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     name: String,
     value: Option<ServedWatermark>,
-    /// Its file, once it is there: kept open, so that the mark rises where no file can be opened any more.
+    /// The file, once it exists. It stays open, so that the watermark can rise when no more files can be opened.
     file: Box<dyn Held>,
-    /// The block to write next: the one that does not hold the value.
+    /// The block to write next: the block that does not hold the current value.
     next: usize,
 }
 
 impl WatermarkFile {
-    /// Opens the mark of that file name in a directory, which is made if it is not there. One process holds a mark.
+    /// Opens the watermark file with this name in a directory, which is created if needed. Only one process may hold
+    /// it.
     ///
     /// # Errors
-    /// Both blocks are damaged, or one is of a later format, or the disk's refusal.
+    /// Both blocks are damaged, a block has a later format, or the error of the disk.
     pub fn open(dir: &Path, name: &str, disk: Arc<dyn Disk>) -> Result<WatermarkFile, Error> {
         disk.make_dir(dir).map_err(|source| Error::of_disk(dir, Doing::Made, source))?;
         let found = read(&dir.join(name), &*disk)?;
@@ -84,16 +86,16 @@ impl WatermarkFile {
         Ok(WatermarkFile { disk, dir: dir.to_owned(), name: name.to_owned(), value, file, next })
     }
 
-    /// How high it stands; `None` if it was never raised.
+    /// The current value; `None` if it was never raised.
     #[must_use]
     pub fn read(&self) -> Option<ServedWatermark> {
         self.value
     }
 
-    /// Raises it; it is durable afterwards. What it says already changes nothing.
+    /// Raises the watermark durably. A value that it covers already changes nothing.
     ///
     /// # Errors
-    /// The disk's refusal; after a crash the mark is then where it was, or where it was to be.
+    /// The error of the disk. After a crash the watermark then has its old or its new value.
     pub fn raise(&mut self, to: ServedWatermark) -> Result<(), Error> {
         let to = self.value.unwrap_or_default().and(to);
         match self.value {
@@ -123,7 +125,7 @@ fn block(mark: ServedWatermark) -> String {
     sealed::seal(&format!("{content:TEXT_BYTES$}\n"))
 }
 
-/// The mark that stands in the file, and in which block; `None` where there is no file.
+/// The watermark in the file, and its block; `None` if there is no file.
 fn read(path: &Path, disk: &dyn Disk) -> Result<Option<(ServedWatermark, usize)>, Error> {
     let corrupt = |damage| Error::from(Box::new(Finding { tick: None, path: path.to_owned(), bytes: None, damage }));
     let bytes = disk.length(path).and_then(|length| disk.read_at(path, 0, length as usize));
@@ -151,7 +153,7 @@ fn read(path: &Path, disk: &dyn Disk) -> Result<Option<(ServedWatermark, usize)>
     found.map(Some).map_err(corrupt)
 }
 
-/// A block's format, and its mark.
+/// The format and the watermark of a block.
 fn parse(block: &[u8]) -> Result<(u32, Option<ServedWatermark>), Damage> {
     let content: Content =
         serde_json::from_slice(sealed::open(block)?).map_err(|_| Damage::Malformed("the mark is of another form"))?;

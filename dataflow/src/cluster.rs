@@ -1,7 +1,7 @@
 //! Several processes, one graph: the links between them, and their control messages.
 //!
 //! ```text
-//! process 0: the leader ──tick messages (tick, cut, end, who is not live)──▶ every worker ─▶ TickScheduler, SourceRegistry
+//! process 0: the leader ──tick messages (tick, cut, end, …)──▶ every worker ─▶ TickScheduler, SourceRegistry
 //!            the leader ◀──progress messages (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```

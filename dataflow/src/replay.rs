@@ -1,15 +1,16 @@
-//! Replay: workers that go through a past step by step, as fast as they can, instead of following a clock.
+//! Replay: workers that go through a stretch of the past step by step, as fast as they can, instead of following a
+//! clock.
 //!
 //! ```text
 //! ReplaySource ─▶ Inputs ─▶ graph ─▶ PublishedSnapshots ─▶ IndexReader as of the step ─▶ Observer
 //!   └ has given everything up to the step ─▶ this worker closes the tick
 //! ```
-//! The steps are the ticks. A worker closes a step when each of its pasts has given all that belongs to it; the step
-//! shows when all workers have closed it. So what is seen at a step hangs on what the pasts hold and on nothing else:
-//! neither on the number of workers nor on how much is given between two looks at the graph.
+//! The steps are the ticks. A worker closes a step when each of its sources has given all records up to the step; the
+//! step becomes visible when all workers have closed it. So the lists at a step depend only on the records: not on the
+//! number of workers, and not on the number of records given between two steps of the graph.
 //!
-//! While a step is being observed the workers go on with the next one; the leader closes that only afterwards, which
-//! keeps the state that is being read, and bounds what is ahead of it to one step.
+//! While a step is observed, the workers continue with the next step. The leader closes that step only after the
+//! observation. This preserves the observed state, and limits the workers to one step ahead of it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,49 +29,49 @@ use crate::time::Time;
 use crate::worker_graph::WorkerGraph;
 use crate::workers;
 
-/// How long a worker waits before it looks at what the others did; what arrives ends the wait.
+/// How long a worker waits before it checks the progress of the others; arriving data ends the wait.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// How often the observer is told that a step is still under way.
+/// How often the observer is called while a step is in progress.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Why a past, or the observer, cannot go on.
+/// Why a source or the observer cannot continue.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What one call of [`ReplaySource::feed`] did.
+/// The result of one call of [`ReplaySource::feed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Went {
     /// Records given.
     pub records: usize,
-    /// Whether everything up to the step has been given.
+    /// Whether all records up to the step have been given.
     pub reached: bool,
 }
 
-/// A stretch of what has happened, in the order of its times, as a worker sees it. It lives in one worker's thread.
+/// Records of the past, in the order of their times, as a worker sees them. It lives in the thread of one worker.
 pub trait ReplaySource {
-    /// Gives at most about `budget` records whose time is `step` or earlier, and never blocks. Steps only rise.
+    /// Gives at most about `budget` records whose time is `step` or earlier. Never blocks. Steps only increase.
     ///
     /// # Errors
-    /// When the rest cannot be given: the whole replay ends.
+    /// When the remaining records cannot be given: the whole replay ends.
     fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure>;
 }
 
-/// Opens a worker's pasts, once, in the worker's own thread.
+/// Opens the sources of a worker, once, in the worker's own thread.
 pub type OpenReplaySources = Arc<dyn Fn(WorkerContext) -> Result<Vec<Box<dyn ReplaySource>>, Failure> + Send + Sync>;
 
-/// Looks at the steps, in the thread that called [`run`].
+/// Observes the steps, in the thread that called [`run`].
 pub trait Observer {
-    /// A step shows: the shelf is as of it until this returns.
+    /// A step is visible: the reader shows the state as of this step until the function returns.
     ///
     /// # Errors
-    /// When the step cannot be made use of: the whole replay ends.
+    /// When the observer cannot use the step: the whole replay ends.
     fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure>;
 
     /// Some time has passed.
     fn waiting(&mut self);
 }
 
-/// Everything a replay is started with.
+/// The settings of a replay.
 pub struct Settings {
     /// Worker threads.
     pub workers: usize,
@@ -78,17 +79,17 @@ pub struct Settings {
     pub rules: Rules,
     /// See [`crate::engine::Settings::idle_merge_effort`].
     pub idle_merge_effort: usize,
-    /// From ids to keys.
+    /// The dictionary of ids and keys.
     pub dictionary: Arc<Dictionary>,
-    /// The times that are shown, rising, from 1 on.
+    /// The times to show, in ascending order, from 1 on.
     pub steps: Arc<[Time]>,
-    /// About how many records a past gives between two steps of the graph; changes nothing but speed and memory.
+    /// About how many records a source gives between two steps of the graph; affects only speed and memory.
     pub batch: usize,
-    /// Opens a worker's pasts.
+    /// Opens the sources of a worker.
     pub open: OpenReplaySources,
 }
 
-/// A replay did not come to its end.
+/// A replay did not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Threads could not be started.
@@ -97,15 +98,15 @@ pub enum Error {
     /// A worker ended in a panic.
     #[error("a worker ended unexpectedly: {0}")]
     Worker(String),
-    /// A past or the observer could not go on.
+    /// A source or the observer could not continue.
     #[error("{0}")]
     Failed(Failure),
 }
 
-/// Goes through all steps; returns after the last has been observed.
+/// Runs all steps; returns after the last one has been observed.
 ///
 /// # Errors
-/// When threads cannot be started, a past or the observer fails, or a worker panics.
+/// When threads cannot be started, a source or the observer fails, or a worker panics.
 pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error> {
     let snapshots = Arc::new(PublishedSnapshots::new(settings.workers));
     let plan = Plan {
@@ -146,7 +147,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
     }
 }
 
-/// Shows every step, until one of the workers or the observer fails.
+/// Shows every step, until a worker or the observer fails.
 fn observe(reader: &IndexReader, steps: &[Time], shared: &Shared, observer: &mut dyn Observer) {
     let snapshots = reader.snapshots();
     for &step in steps {
@@ -163,7 +164,7 @@ fn observe(reader: &IndexReader, steps: &[Time], shared: &Shared, observer: &mut
     }
 }
 
-/// What the workers and the observer know of each other.
+/// The state that the workers and the observer share.
 #[derive(Default)]
 struct Shared {
     over: AtomicBool,
@@ -173,7 +174,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// The first failure is the one that is told.
+    /// Only the first failure is reported.
     fn fail(&self, failure: Failure) {
         self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
         self.over.store(true, Ordering::Release);
@@ -188,7 +189,7 @@ impl Shared {
     }
 }
 
-/// Ends the replay when its holder's thread panics: nobody may wait for a worker that is gone.
+/// Ends the replay when the thread that holds it panics, so that no thread waits for a worker that is gone.
 struct Alarm<'a>(&'a Shared);
 
 impl Drop for Alarm<'_> {
@@ -199,7 +200,7 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// One worker's way through the steps.
+/// One worker's run through the steps.
 struct Walk<'a> {
     worker_graph: WorkerGraph,
     snapshots: &'a PublishedSnapshots,
@@ -233,7 +234,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Gives everything up to the step.
+    /// Gives all records up to the step.
     fn feed(&mut self, sources: &mut [Box<dyn ReplaySource>], step: Time, worker: &mut Worker) -> Result<(), Failure> {
         let mut left: Vec<&mut Box<dyn ReplaySource>> = sources.iter_mut().collect();
         while !left.is_empty() && !self.shared.is_over() {
@@ -268,7 +269,7 @@ mod tests {
     use crate::graph::{History, Viewed};
     use crate::ids::Ids;
 
-    /// Views of one product after the other, `gap` apart, dealt out to the workers.
+    /// Views of one product after another, `gap` milliseconds apart, distributed over the workers.
     struct Views {
         next: Time,
         gap: Time,

@@ -1,4 +1,5 @@
-//! What every source says about itself, for readiness, metrics and the status page. Plain data, any thread.
+//! The status that every source reports, for readiness, metrics and the status page. Plain data, readable from any
+//! thread.
 
 pub(crate) mod state;
 
@@ -36,41 +37,41 @@ impl Progress {
 pub struct SourceView {
     /// The source's name.
     pub name: &'static str,
-    /// How it is doing.
+    /// The state of the source.
     pub state: State,
-    /// The tick that was open when it became live: what it had read by then shows in states as of this tick and later
-    /// ones. Says nothing in other states.
+    /// The open tick when the source became live: the records read by then are part of states of this tick and of later
+    /// ticks. Has no meaning in other states.
     pub live_since: Time,
-    /// While it is away: the tick up to which it was heard. Lists that are made of it are as of that time.
+    /// While the source is away: the tick up to which it was heard. The lists made from it are as of that time.
     pub heard_until: Option<Time>,
     /// Records that entered the graph.
     pub accepted: u64,
-    /// Records that are right but change no shelf, by kind.
+    /// Records that are valid but change no list, by kind.
     pub ignored: BTreeMap<&'static str, u64>,
     /// Records that went to the dead letter, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// What is worth knowing of how it works, though nothing is wrong: how changes are found, and why so.
+    /// Information about how the source works while nothing is wrong: how it finds changes, and why in this way.
     pub note: Option<String>,
-    /// ClusterPlace and end, by stream and partition.
+    /// Position and end, by stream and partition.
     pub partitions: BTreeMap<(Arc<str>, i32), Progress>,
-    /// How many order lines there are, and how many of them have no order with their id; none of a source without lines.
+    /// The number of order lines, and the number of lines without an order; `None` for a source without lines.
     pub lines: Option<Lines>,
 }
 
-/// Order lines that are held.
+/// The order lines that are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// All of them.
+    /// All lines.
     pub held: u64,
-    /// Those whose order is not held: they count in no list.
+    /// Lines whose order is not held: they count in no list.
     pub without_order: u64,
 }
 
 #[derive(Debug)]
 struct Status {
-    /// By part, each with the tick that was open when it came to be so.
+    /// By part of the source, each with the open tick when its state began.
     states: BTreeMap<usize, (State, Time)>,
-    /// What was said of all of it last.
+    /// The last reported state of the whole source.
     worst: Option<State>,
     ignored: BTreeMap<&'static str, u64>,
     rejected: BTreeMap<&'static str, u64>,
@@ -79,8 +80,8 @@ struct Status {
     lines: Option<Lines>,
 }
 
-/// Where one source writes about itself. Several workers may read parts of one source: each has a `part` of its own,
-/// and the worst state of all parts is shown.
+/// The status that one source reports. Several workers may read parts of one source: each part has its own number
+/// `part`, and the worst state of all parts is shown.
 #[derive(Debug)]
 pub struct SourceStatus {
     name: &'static str,
@@ -96,8 +97,8 @@ impl SourceStatus {
         self.freshness.gives(self.name, kinds);
     }
 
-    /// Ticks do not wait for this source though it has not caught up: it is away. Its lists are as of
-    /// the tick before, until it is live.
+    /// The source is away: ticks do not wait for it although it has not caught up. Its lists are as of the previous
+    /// tick until it is live.
     pub fn pass_over(&self) {
         self.freshness.pass_over(self.name, self.open_tick());
     }
@@ -106,17 +107,17 @@ impl SourceStatus {
         self.said.lock().expect("no holder of this lock can panic")
     }
 
-    /// Nothing of the source was ever read, by any process, until [it answers](SourceStatus::meet).
+    /// No process has read any record of the source yet, until [it answers](SourceStatus::meet).
     pub fn unmet(&self) {
         self.freshness.unmet(self.name);
     }
 
-    /// The source answers, though it may have been passed over before.
+    /// The source answers, even if it was passed over before.
     pub fn meet(&self) {
         self.freshness.meet(self.name);
     }
 
-    /// Says how `part` of this source is doing.
+    /// Reports the state of `part` of this source.
     pub fn state(&self, part: usize, state: State) {
         let mut said = self.said();
         let since = match said.states.get(&part) {
@@ -132,7 +133,7 @@ impl SourceStatus {
         }
     }
 
-    /// The tick that is open: what is shown is older.
+    /// The open tick: the visible state is older.
     #[must_use]
     pub fn open_tick(&self) -> Time {
         self.open.load(Ordering::Acquire)
@@ -143,7 +144,7 @@ impl SourceStatus {
         self.accepted.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Counts a record that is right but changes no shelf.
+    /// Counts a record that is valid but changes no list.
     pub fn ignored(&self, kind: &'static str) {
         *self.said().ignored.entry(kind).or_default() += 1;
     }
@@ -153,22 +154,22 @@ impl SourceStatus {
         *self.said().rejected.entry(reason).or_default() += 1;
     }
 
-    /// Says what is worth knowing while nothing is wrong.
+    /// Sets the information to show while nothing is wrong.
     pub fn note(&self, note: String) {
         self.said().note = Some(note);
     }
 
-    /// Says where a partition is and where it ends.
+    /// Reports the position and the end of a partition.
     pub fn partition(&self, stream: &Arc<str>, partition: i32, progress: Progress) {
         self.said().partitions.insert((stream.clone(), partition), progress);
     }
 
-    /// Says how many order lines there are, and how many of them are without an order.
+    /// Reports the number of order lines, and of lines without an order.
     pub fn lines(&self, lines: Lines) {
         self.said().lines = Some(lines);
     }
 
-    /// Forgets a partition that is gone.
+    /// Removes a partition that no longer exists.
     pub fn forget_partition(&self, stream: &Arc<str>, partition: i32) {
         self.said().partitions.remove(&(stream.clone(), partition));
     }
@@ -197,7 +198,7 @@ impl SourceStatus {
 }
 
 impl Status {
-    /// The worst state of all parts, which is that of the source.
+    /// The worst state of all parts, which is the state of the source.
     fn worst(&self) -> Option<&State> {
         self.states.values().map(|(state, _)| state).max_by_key(|state| gravity(state))
     }
@@ -212,7 +213,7 @@ fn gravity(state: &State) -> u8 {
     }
 }
 
-/// All sources' boards.
+/// The status of all sources.
 #[derive(Debug, Default)]
 pub struct SourceRegistry {
     sources: Mutex<BTreeMap<&'static str, Arc<SourceStatus>>>,
@@ -221,7 +222,7 @@ pub struct SourceRegistry {
 }
 
 impl SourceRegistry {
-    /// The board of the source with this name, made when it is first asked for.
+    /// The status of the source with this name, created at the first call.
     pub fn source(&self, name: &'static str) -> Arc<SourceStatus> {
         let mut sources = self.sources.lock().expect("no holder of this lock can panic");
         let fresh = || SourceStatus {
@@ -242,12 +243,12 @@ impl SourceRegistry {
         sources.entry(name).or_insert_with(|| Arc::new(fresh())).clone()
     }
 
-    /// The tick that is open, for who keeps the pace of the ticks.
+    /// The open tick, set by the tick scheduler.
     pub(crate) fn open(&self) -> Arc<AtomicU64> {
         self.open.clone()
     }
 
-    /// How far sources are heard, for who keeps the pace of the ticks.
+    /// Tracks how far sources are heard, for the tick scheduler.
     pub(crate) fn freshness_tracker(&self) -> &Arc<FreshnessTracker> {
         &self.freshness
     }
@@ -257,19 +258,19 @@ impl SourceRegistry {
         self.freshness.gives(name, kinds);
     }
 
-    /// How old lists are.
+    /// The age of the lists.
     #[must_use]
     pub fn freshness(&self) -> arc_swap::Guard<Arc<Freshness>> {
         self.freshness.freshness()
     }
 
-    /// Whether everything that this process says of itself is live.
+    /// Whether all sources that this process reads are live.
     pub(crate) fn is_live(&self) -> bool {
         let sources = self.sources.lock().expect("no holder of this lock can panic");
         sources.values().filter(|source| source.name != CLUSTER).all(|source| source.is_live())
     }
 
-    /// What every source says now, by name.
+    /// The status of every source now, by name.
     #[must_use]
     pub fn snapshot(&self) -> Vec<SourceView> {
         let sources = self.sources.lock().expect("no holder of this lock can panic");

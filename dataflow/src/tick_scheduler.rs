@@ -1,18 +1,19 @@
-//! When a tick closes: as soon as there is something to show, and not before the one before it is shown.
+//! Decides when a tick closes: as soon as there is a change to show, but only when the previous tick is published.
 //!
-//! One worker leads: it closes ticks, the others follow what it announced. So every frontier any reader can see is one
-//! the leader has passed, and the window's edge, moved by the leader at each closing, stands exactly there.
+//! One worker is the leader: it closes ticks, and the other workers follow its tick messages. So the leader has passed
+//! every frontier that a reader can see, and the window's edge, which the leader moves with each tick, is exactly
+//! there.
 //!
-//! While a source catches up, ticks do not run ahead of the time its records have come to: what is answered meanwhile is
-//! dated by the data, not by the wall.
+//! While a source catches up, ticks do not run ahead of the time that its records have reached: answers given meanwhile
+//! carry the time of the data, not of the clock.
 //!
-//! In a cluster the leader is a worker of process 0. Its marks come to the other processes through the graph, and their
-//! paces follow; what their sources do comes back to it as reports (see [`crate::cluster`]).
+//! In a cluster the leader is a worker of process 0. Its tick messages reach the other processes through the graph, and
+//! their schedulers follow; their sources report their progress to it (see [`crate::cluster`]).
 //!
-//! Before a tick shows, whoever holds the [`TimestampLease`] has noted it where a crash does not reach.
+//! Before a tick becomes visible, the holder of the [`TimestampLease`] has noted it durably.
 //!
-//! While sources are far behind, everything queued joins one large tick, because the cost of an update falls with the
-//! size of its tick; when they have caught up, ticks shrink by themselves.
+//! While sources are far behind, all unread records join one large tick, because the cost of an update falls with the
+//! size of its tick. When the sources have caught up, ticks become small again by themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -45,75 +46,75 @@ settings::section! {
     }
 }
 
-/// The tick that is open at the start of an empty graph.
+/// The open tick at the start of an empty graph.
 pub(crate) const FIRST_TICK: Time = 1;
 
-/// How the leader closes a tick; other processes are told.
+/// How the leader closes a tick; the other processes receive this.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Closing {
-    /// For a cut.
+    /// Whether the tick is closed for a cut.
     pub(crate) cut: bool,
     /// A process whose sources are not live, if there is one.
     pub(crate) waits_for: Option<usize>,
-    /// Whether all sources had caught up by then.
+    /// Whether all sources had caught up when the tick closed.
     pub(crate) caught_up: bool,
-    /// The first tick whose time says something; 0 before.
+    /// The first tick with a known time; 0 before that tick.
     pub(crate) first: Time,
-    /// By part, up to which time all sources are heard, if one is away.
+    /// By kind of input, up to which time all its sources are heard, if one is away.
     pub(crate) heard: [Option<Time>; 2],
 }
 
-/// What the workers of one process share to keep pace.
+/// The state that the workers of one process share to close ticks together.
 pub(crate) struct TickScheduler {
     rules: TickPolicy,
     place: ClusterPlace,
     /// Records this process may feed into one tick.
     share: usize,
-    /// The tick that is open; the registry of sources dates by it what sources say.
+    /// The open tick; the registry of sources dates state changes by it.
     tick: Arc<AtomicU64>,
-    /// When that tick was opened, by the service clock.
+    /// When the open tick was opened, by the service clock.
     opened_at: AtomicU64,
-    /// How far each worker's sources have come while they catch up; `LIVE` when they have.
+    /// The time that each worker's sources have reached while they catch up; `LIVE` when they have caught up.
     reached: Vec<AtomicU64>,
     /// The last tick that was closed for a cut.
     cut: AtomicU64,
     fed: AtomicUsize,
-    /// For the leader: the most that another process is known to have fed into the open tick.
+    /// For the leader: the most records that another process has fed into the open tick, as far as reported.
     fed_elsewhere: AtomicUsize,
     waiting: Vec<AtomicUsize>,
-    /// For the leader: whether the sources of each worker's process are live, where that is another one.
+    /// For the leader: whether the sources of each worker's process are live, for workers of other processes.
     live: Vec<AtomicBool>,
-    /// For the leader: whether they hear what gives a part, by part.
+    /// For the leader: by kind of input, whether these processes hear all sources that provide it.
     heard: Vec<[AtomicBool; 2]>,
     freshness: Arc<FreshnessTracker>,
-    /// The first tick whose time says something; 0 before.
+    /// The first tick with a known time; 0 before that tick.
     first: AtomicU64,
     wakers: Mutex<Vec<Waker>>,
-    /// The leader is to tell all processes to end.
+    /// The leader must tell all processes to end.
     ending: AtomicBool,
     stopped: AtomicBool,
     end: (Mutex<()>, Condvar),
     ticks: AtomicU64,
-    /// The tick that was open when all sources had caught up for the first time; `NEVER` before.
+    /// The open tick when all sources had caught up for the first time; `NEVER` before.
     caught_up: AtomicU64,
     lease: Option<Arc<dyn TimestampLease>>,
     /// For the leader: a tick was due that the lease does not cover.
     refused: AtomicBool,
-    /// For the leader: what the tick that was last found due says of the time is not known.
+    /// For the leader: no time is known yet for the tick that was last found due.
     undated: AtomicBool,
-    /// How often the leader was heard to wait for its lease.
+    /// How many times the leader reported that it waits for its lease.
     held: AtomicU64,
 }
 
-/// Of something that has not happened.
+/// The time of an event that has not happened.
 const NEVER: Time = Time::MAX;
 
-/// Of a worker whose sources have caught up.
+/// The value for a worker whose sources have caught up.
 const LIVE: Time = Time::MAX;
 
 impl TickScheduler {
-    /// The pace of the workers of a process, whose first tick, open from the start, is `start`. Where there is a lease,
-    /// nothing shows that it does not cover.
+    /// The scheduler for the workers of a process; the tick `start` is open from the beginning. With a lease, only
+    /// ticks that it covers become visible.
     pub(crate) fn new(
         rules: TickPolicy,
         place: ClusterPlace,
@@ -123,7 +124,7 @@ impl TickScheduler {
     ) -> Self {
         let (peers, tick) = (place.peers(), registry.open());
         tick.store(start, Ordering::Release);
-        // What was restored has a time.
+        // A restored state has a known time.
         let first = if start > FIRST_TICK { start - 1 } else { 0 };
         if first > 0 {
             registry.freshness_tracker().begin(first);
@@ -134,7 +135,7 @@ impl TickScheduler {
             share: (rules.batch_max / place.processes).max(1),
             tick,
             opened_at: AtomicU64::new(0),
-            // Until it has been asked, a source may have anything to catch up with.
+            // Before a source was first polled, it may have any amount to catch up with.
             reached: (0..peers).map(|_| AtomicU64::new(0)).collect(),
             cut: AtomicU64::new(0),
             fed: AtomicUsize::new(0),
@@ -161,12 +162,12 @@ impl TickScheduler {
         self.wakers.lock().expect("no holder of this lock can panic")
     }
 
-    /// Adds a worker of this process; the leader, where it is one of them, comes first.
+    /// Adds a worker of this process. If the leader is one of them, it comes first.
     pub(crate) fn join(&self, waker: Waker) {
         self.wakers().push(waker);
     }
 
-    /// How many workers have joined.
+    /// The number of workers that have joined.
     pub(crate) fn joined(&self) -> usize {
         self.wakers().len()
     }
@@ -181,20 +182,21 @@ impl TickScheduler {
         self.fed.load(Ordering::Relaxed)
     }
 
-    /// Notes what a worker fed, how much it knows to be waiting upstream, and how far it has come while it catches up.
+    /// Takes the progress of a worker: the records it fed, the records known to be unread, and the time its sources
+    /// have reached while they catch up.
     pub(crate) fn fed(&self, worker: usize, fed: FeedProgress) {
         let FeedProgress { records, waiting, reached } = fed;
         self.waiting[worker].store(waiting, Ordering::Relaxed);
         self.reached[worker].store(reached.unwrap_or(LIVE), Ordering::Relaxed);
         if records > 0 && self.fed.fetch_add(records, Ordering::Relaxed) == 0 && worker != 0 && self.place.leads() {
-            // The leader sleeps through silence; it is to close this tick.
+            // The leader sleeps while nothing happens; it must close this tick.
             if let Some(leader) = self.wakers().first() {
                 leader.wake();
             }
         }
     }
 
-    /// For the leader: a worker of another process told this of a tick.
+    /// For the leader: takes the report of a worker of another process, sent in `tick`.
     pub(crate) fn apply_report(&self, report: ProgressMessage, tick: Time) {
         self.waiting[report.worker].store(report.waiting, Ordering::Relaxed);
         self.reached[report.worker].store(report.reached.unwrap_or(LIVE), Ordering::Relaxed);
@@ -202,13 +204,13 @@ impl TickScheduler {
         for (heard, told) in self.heard[report.worker].iter().zip(report.heard) {
             heard.store(told, Ordering::Relaxed);
         }
-        // What belongs to the tick before shows without another one being closed for it.
+        // Records of an earlier tick become visible without closing another tick for them.
         if tick >= self.tick() {
             self.fed_elsewhere.fetch_max(report.fed, Ordering::Relaxed);
         }
     }
 
-    /// For the workers of other processes than the leader's: the leader has closed a tick. For all: it is the end.
+    /// In processes other than the leader's: the leader has closed a tick. In all processes: the workers end.
     pub(crate) fn apply(&self, mark: TickMessage) {
         if mark.end {
             return self.stop_here();
@@ -226,7 +228,7 @@ impl TickScheduler {
         if mark.cut {
             self.cut.fetch_max(mark.now, Ordering::Relaxed);
         }
-        // Each worker of the process hears of it; the first one tells.
+        // Each worker of the process receives the message; the first one applies it.
         if self.tick.fetch_max(mark.now + 1, Ordering::AcqRel) <= mark.now {
             self.freshness.told(mark.now, mark.heard);
             if mark.first > 0 {
@@ -238,18 +240,18 @@ impl TickScheduler {
         }
     }
 
-    /// The tick that followers should have open.
+    /// The open tick; followers open it too.
     pub(crate) fn tick(&self) -> Time {
         self.tick.load(Ordering::Acquire)
     }
 
-    /// How many ticks have been closed.
+    /// The number of closed ticks.
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// For the leader: the tick to open instead of the one that is open, if that is to be closed at `now`, when times
-    /// before `shown` are published.
+    /// For the leader: the next tick to open, if the open tick is due to close at `now`, when times before `shown` are
+    /// published.
     pub(crate) fn due(&self, now: Time, shown: Time) -> Option<Time> {
         let open = self.tick();
         if now <= open || shown < open {
@@ -276,12 +278,13 @@ impl TickScheduler {
         (is_due && !is_refused).then_some(next)
     }
 
-    /// For the leader: whether the tick that was last asked for is due and the lease does not cover it.
+    /// For the leader: whether the tick of the last call of [`TickScheduler::due`] is due and the lease does not cover
+    /// it.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// How often the leader was heard to wait for its lease.
+    /// How many times the leader reported that it waits for its lease.
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
@@ -295,7 +298,8 @@ impl TickScheduler {
         self.lease.as_ref().is_none_or(|lease| lease.covers(tick, extent()))
     }
 
-    /// For the leader: how the tick that was last found due closes, and how it shows that in its own process.
+    /// For the leader: how the tick that was last found due closes. Also applies the reports to this process's own
+    /// freshness.
     pub(crate) fn closing(&self, tick: Time, own: &SourceRegistry) -> Closing {
         if !self.undated.load(Ordering::Relaxed) {
             self.begin(tick);
@@ -313,30 +317,31 @@ impl TickScheduler {
         }
     }
 
-    /// `tick` is the first one whose time says something, if none was before.
+    /// `tick` is the first tick with a known time, unless there was an earlier one.
     fn begin(&self, tick: Time) {
         if self.first.compare_exchange(0, tick, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.freshness.begin(tick);
         }
     }
 
-    /// Whether a state as of `as_of` holds everything that there was in the sources at the start.
+    /// Whether the state as of `as_of` holds everything that the sources held at the start.
     pub(crate) fn has_caught_up(&self, as_of: Time) -> bool {
         self.caught_up.load(Ordering::Acquire) <= as_of
     }
 
-    /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` tells of this one's.
+    /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` is this process's
+    /// registry.
     pub(crate) fn waits_for(&self, own: &SourceRegistry) -> Option<usize> {
         let ClusterPlace { workers, processes, .. } = self.place;
         let is_live = |process: usize| {
             let mut live = self.live[process * workers..][..workers].iter();
             if process == 0 { own.is_live() } else { live.all(|live| live.load(Ordering::Relaxed)) }
         };
-        // Alone a process knows by itself.
+        // A single process knows the state of its sources itself.
         if processes > 1 { (0..processes).find(|process| !is_live(*process)) } else { None }
     }
 
-    /// For the leader: announces the tick it has opened at `now`, and whether the one before was closed for a cut.
+    /// For the leader: announces the tick that it opened at `now`, and whether the previous tick was closed for a cut.
     pub(crate) fn open(&self, tick: Time, now: Time, cut: bool) {
         self.fed.store(0, Ordering::Relaxed);
         self.fed_elsewhere.store(0, Ordering::Relaxed);
@@ -356,12 +361,12 @@ impl TickScheduler {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// How long a worker without work may sleep; what arrives ends the sleep.
+    /// How long a worker without work may sleep; arriving records end the sleep.
     pub(crate) fn patience(&self) -> Duration {
         if self.fed.load(Ordering::Relaxed) > 0 { Duration::from_micros(200) } else { Duration::from_millis(5) }
     }
 
-    /// Ends the workers: of all processes, if the leader is one of this one, otherwise of this process only.
+    /// Ends the workers: of all processes if the leader is in this process, otherwise only of this process.
     pub(crate) fn stop(&self) {
         if self.place.processes > 1 && self.place.leads() {
             self.ending.store(true, Ordering::Release);
@@ -378,12 +383,12 @@ impl TickScheduler {
         self.end.1.notify_all();
     }
 
-    /// For the leader: whether it is to tell all processes to end; true once.
+    /// For the leader: whether it must tell all processes to end; true once.
     pub(crate) fn take_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed) && self.ending.swap(false, Ordering::Acquire)
     }
 
-    /// Waits until the workers are to end; false when time is up.
+    /// Waits until the workers are told to end; false after `timeout`.
     pub(crate) fn wait_stopped(&self, timeout: Duration) -> bool {
         let guard = self.end.0.lock().expect("no holder of this lock can panic");
         let waited = self.end.1.wait_timeout_while(guard, timeout, |()| !self.is_stopped());

@@ -1,4 +1,5 @@
-//! One worker's share of the system: its inputs, its part of the graph, its publisher. The loop above it decides when.
+//! The part of the system in one worker: its inputs, its copy of the graph, its publisher. The worker loop decides when
+//! it acts.
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ impl WorkerGraph {
         WorkerGraph::talking(worker, plan, snapshots, None)
     }
 
-    /// The same in a cluster; `control` is with the other processes.
+    /// Builds the graph in a worker of a cluster; `control` exchanges messages with the other processes.
     pub(crate) fn talking(
         worker: &mut Worker,
         plan: &Plan,
@@ -40,29 +41,29 @@ impl WorkerGraph {
         let (inputs, traces) = worker.dataflow_named("vitrine", |scope| graph::build(scope, plan, control.as_ref()));
         let publisher = Publisher::new(traces, snapshots.clone(), worker.index() % snapshots.len(), control);
         let mut worker_graph = WorkerGraph { inputs, publisher, leads: worker.index() == 0, dataflow };
-        // Time 0 stays empty: readers are told 0 until the first tick has closed in every worker.
+        // Time 0 stays empty: readers get time 0 until the first tick has closed in every worker.
         worker_graph.advance_to(FIRST_TICK);
         worker_graph
     }
 
-    /// Where rows and events are given.
+    /// The inputs for rows and events.
     pub fn inputs(&mut self) -> &mut Inputs {
         &mut self.inputs
     }
 
-    /// The tick that is open in this worker.
+    /// The open tick of this worker.
     #[must_use]
     pub fn tick(&self) -> Time {
         self.inputs.tick()
     }
 
-    /// Closes the open tick and opens `tick`. Everything given so far is visible as of `tick - 1`, and the window's
-    /// edge stands exactly there.
+    /// Closes the open tick and opens `tick`. All records given so far are visible as of `tick - 1`, which is also the
+    /// window's edge.
     pub fn advance_to(&mut self, tick: Time) {
         self.close_tick(tick, Closing::default());
     }
 
-    /// The same, closed like that.
+    /// Closes the open tick as [`WorkerGraph::advance_to`] does, with the fields of `closing` in the tick message.
     pub(crate) fn close_tick(&mut self, tick: Time, closing: Closing) {
         if self.leads {
             let Closing { cut, waits_for, caught_up, first, heard } = closing;
@@ -74,7 +75,7 @@ impl WorkerGraph {
         self.inputs.advance_to(tick);
     }
 
-    /// For the leader: tells all workers of the cluster, itself included, to end.
+    /// For the leader: tells all workers of the cluster to end, itself included.
     pub(crate) fn end_all(&mut self) {
         self.tell_all(true, false);
     }
@@ -84,7 +85,7 @@ impl WorkerGraph {
         self.tell_all(false, true);
     }
 
-    /// A mark that closes nothing.
+    /// Sends a tick message that closes no tick.
     fn tell_all(&mut self, end: bool, held: bool) {
         let now = self.tick() - 1;
         let Closing { cut, waits_for, caught_up, first, heard } = Closing::default();
@@ -92,35 +93,35 @@ impl WorkerGraph {
         self.inputs.flush_tick_messages();
     }
 
-    /// Tells the leader, which is in another process, how this worker's sources are doing.
+    /// Reports the progress of this worker's sources to the leader, which is in another process.
     pub(crate) fn report(&mut self, report: ProgressMessage) {
         self.inputs.report(report);
     }
 
-    /// Notes where this worker's sources would go on after everything given in the open tick.
+    /// Takes the positions from which this worker's sources continue after all records given in the open tick.
     pub fn note(&mut self, positions: Vec<Position>) {
         self.inputs.announce_positions(&positions);
         self.publisher.note(self.inputs.tick(), positions);
     }
 
-    /// From now on what is given is noted for cuts, up to so many updates between two.
+    /// Starts to log updates for cuts, up to `max` of them between two cuts.
     pub fn keep_delta_log(&mut self, max: usize) {
         self.inputs.keep_delta_log(max);
     }
 
-    /// How much of what may be noted between two cuts has been.
+    /// The fill level of the delta log.
     pub(crate) fn fill_level(&self) -> FillLevel {
         self.inputs.fill_level()
     }
 
-    /// Hands in this worker's part of the cut at `tick` once that is published. The tick must be closed, and nothing
-    /// given since.
+    /// Hands in this worker's part of the cut at `tick` once the tick is published. The tick must be closed, and no
+    /// record given since.
     pub fn cut(&mut self, cuts: &Arc<Cuts>, tick: Time) {
         let delta_log = self.inputs.cut(tick);
         self.publisher.cut(cuts.clone(), tick, delta_log);
     }
 
-    /// Whether a cut is to be handed in whose tick is not published yet.
+    /// Whether the worker has a cut to hand in whose tick is not published yet.
     pub(crate) fn is_cutting(&self) -> bool {
         self.publisher.is_cutting()
     }
@@ -130,7 +131,7 @@ impl WorkerGraph {
         self.publisher.publish()
     }
 
-    /// Takes this worker's part of the graph down.
+    /// Removes this worker's copy of the graph.
     pub fn close(self, worker: &mut Worker) {
         drop(self.inputs);
         drop(self.publisher);

@@ -1,12 +1,13 @@
-//! `[sinks] changes`: every list's changes as JSON lines with their tick, for whoever keeps a copy of the lists.
+//! `[sinks] changes`: the changes of every list as JSON lines with their tick, for systems that keep a copy of the
+//! lists.
 //!
 //! ```text
 //! graph (one worker) ─▶ outlet ─▶ Queue (bounded by rows) ─▶ a thread ─▶ names for keys ─▶ lines ─▶ the file
 //! ```
-//! Ticks come closed and in order. Within a tick the histories stand before the best sellers, and in each of them the
-//! rows that left (`-`) before the rows that entered (`+`). A line is written whole or not at all.
+//! Ticks arrive closed and in order. Within a tick the lists come in the order of their declarations, and within each
+//! list the rows that left (`-`) come before the rows that entered (`+`). A line is written as a whole or not at all.
 //!
-//! Nothing is dropped: when the file cannot be written the thread tries for ever, and when the queue is full the outlet
+//! No change is dropped: if the file cannot be written, the thread retries for ever; if the queue is full, the outlet
 //! blocks, and with it the graph, whose sources then stop reading (back-pressure).
 
 mod line;
@@ -26,15 +27,15 @@ use self::queue::Queue;
 use self::writer::Writer;
 use crate::Report;
 
-/// How many rows may wait by default; a row in the queue takes about 50 bytes. A tick of any size is taken when
-/// nothing waits.
+/// Default limit of waiting rows; a row in the queue takes about 50 bytes. A tick of any size is accepted when the
+/// queue is empty.
 pub const ROWS_MAX: usize = 500_000;
 
 /// Changes were given and are not in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rows} changes could not be written in time")]
 pub struct Unwritten {
-    /// How many rows are missing.
+    /// The number of missing rows.
     pub rows: u64,
 }
 
@@ -45,14 +46,14 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Starts to append to `file`, which is made at the first tick; nobody else may write it. A line that a crash left
-    /// unfinished is cut off.
+    /// Starts to append to `file`, which is created at the first tick. No other process may write it. If a crash left
+    /// an unfinished line, that line is cut off.
     ///
-    /// At every start the lists are built anew from nothing. So, where the file has lines already, the first one of
-    /// this start says that all lists are empty: `{"tick":…,"list":"all","change":"reset"}`.
+    /// At every start the lists are built again from nothing. So if the file already has lines, the first line of this
+    /// start says that all lists are empty: `{"tick":…,"list":"all","change":"reset"}`.
     ///
-    /// `dictionary` names what the graph knows by keys. Users have names there only if it remembers users; a key without
-    /// name is written as `null`. `report` is told when the file cannot be written, and when it can be again.
+    /// `dictionary` translates keys into ids. It has the ids of users only if it remembers users; a key without an id
+    /// is written as `null`. `report` is called when the file cannot be written, and when it can be written again.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -67,7 +68,7 @@ impl Changes {
         let (ended, done) = channel();
         std::thread::Builder::new().name("changes".into()).spawn(move || {
             writer.run();
-            // Whoever does not finish does not wait for the end either.
+            // A thread that does not finish the changes does not wait for the end either.
             let _ = ended.send(());
         })?;
         let outlet = {
@@ -77,20 +78,20 @@ impl Changes {
         Ok((Changes { queue, done }, outlet))
     }
 
-    /// From `deadline` on nothing waits for the file any more, neither the graph nor the thread. To be called before
-    /// the graph is stopped: its worker may be waiting in the outlet.
+    /// From `deadline` on, neither the graph nor the thread waits for the file any longer. Call this before the graph
+    /// is stopped, because its worker may be waiting in the outlet.
     pub fn stop_by(&self, deadline: Instant) {
         self.queue.give_up_at(deadline);
     }
 
-    /// Waits until all changes are in the file. To be called when the graph has stopped.
+    /// Waits until all changes are in the file. Call this after the graph has stopped.
     ///
     /// # Errors
-    /// When that took longer than `within`, or than [`Changes::stop_by`] allowed.
+    /// When this took longer than `within`, or than [`Changes::stop_by`] allowed.
     pub fn finish(self, within: Duration) -> Result<(), Unwritten> {
         self.queue.give_up_at(Instant::now() + within);
         self.queue.close();
-        // Where the thread hangs in a write, what is missing is missing all the same.
+        // If the thread hangs in a write, the missing changes are reported all the same.
         let _ = self.done.recv_timeout(within);
         match self.queue.unwritten() {
             0 => Ok(()),

@@ -1,4 +1,4 @@
-//! A file of the machine that stays open: to write over it takes no file descriptor, of which there may be none left.
+//! A real file that stays open: overwriting it needs no file descriptor, and there may be none left.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -10,18 +10,17 @@ use super::Held;
 #[derive(Debug)]
 pub(super) struct RealHeld {
     path: PathBuf,
-    /// None: it was not there, or could not be opened.
+    /// `None`: the file did not exist or could not be opened.
     file: Option<File>,
 }
 
 impl RealHeld {
     pub(super) fn new(path: &Path) -> RealHeld {
-        // What hinders it now is told when it is to be written.
+        // The obstacle is reported when the file must be written.
         RealHeld { path: path.to_owned(), file: open(path).ok() }
     }
 
-    /// The file that the name leads to: somebody may have moved ours away, and what was written to it since would be
-    /// found by nobody.
+    /// The file of this name now: if the open file was moved away, nobody would find the bytes written to it since.
     fn file(&mut self) -> io::Result<&File> {
         let there = std::fs::metadata(&self.path)?;
         let held = match self.file.take() {
@@ -61,7 +60,7 @@ mod tests {
         std::fs::write(&path, "....").unwrap();
         held.overwrite(1, b"ab").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b".ab.");
-        // Restored from elsewhere: another file of the same name.
+        // Restored from elsewhere: another file with the same name.
         let other = dir.path().join("other");
         std::fs::write(&other, "----").unwrap();
         std::fs::rename(&other, &path).unwrap();
@@ -79,7 +78,7 @@ mod tests {
         let mut held = RealHeld::new(&path);
         held.overwrite(0, b"a").unwrap();
         let before = std::os::fd::AsRawFd::as_raw_fd(held.file.as_ref().unwrap());
-        // Were it closed and opened again, this one would get its number.
+        // If it were closed and opened again, this file would get its descriptor number.
         held.overwrite(1, b"b").unwrap();
         let _taken = File::open(&path).unwrap();
         held.overwrite(2, b"c").unwrap();

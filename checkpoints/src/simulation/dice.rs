@@ -20,7 +20,7 @@ impl Dice {
         self.next() & 1 == 1
     }
 
-    /// A number from 0 to `max`, both included.
+    /// A number from 0 to `max`, inclusive.
     pub(super) fn up_to(&mut self, max: usize) -> usize {
         (self.next() % (max as u64 + 1)) as usize
     }

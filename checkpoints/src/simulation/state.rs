@@ -1,4 +1,4 @@
-//! The content of the fake disk: as it is seen, and as much of it as is durable.
+//! The content of the fake disk: the visible content, and the durable part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,20 +10,20 @@ use crate::disk::Entry;
 
 type Inode = usize;
 
-/// Names that change together: what each leads to, or that it is gone.
+/// Names that change together: the file of each name, or its removal.
 type Change = Vec<(PathBuf, Option<Inode>)>;
 
 #[derive(Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// So many of the bytes are durable; files grow, and what is written over is durable at once.
+    /// The number of durable bytes; files grow, and overwritten bytes are durable at once.
     synced: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     contents: BTreeMap<Inode, Content>,
-    /// The next file's.
+    /// The number of the next file.
     next: Inode,
     names: BTreeMap<PathBuf, Inode>,
     durable: BTreeMap<PathBuf, Inode>,
@@ -37,7 +37,7 @@ pub(super) struct State {
     life: u64,
     pub(super) capacity: Option<u64>,
     pub(super) syncing: Syncing,
-    /// Files that are synchronised once their directory has been.
+    /// Files that are synchronised together with their directory.
     late: Vec<Inode>,
 }
 
@@ -59,7 +59,7 @@ impl State {
         (self.crash_at, self.capacity) = (None, None);
     }
 
-    /// Begins an operation that changes something.
+    /// Begins an operation that changes the disk.
     fn operate(&mut self) -> io::Result<()> {
         self.alive()?;
         let number = self.operations;
@@ -88,13 +88,13 @@ impl State {
     }
 
     pub(super) fn make_dir(&mut self, _dir: &Path) -> io::Result<()> {
-        // Directories need no names of their own: those of their files begin with theirs.
+        // Directories have no entries of their own: the names of their files begin with theirs.
         self.operate()
     }
 
     pub(super) fn create(&mut self, path: &Path) -> io::Result<(Inode, u64)> {
         self.operate()?;
-        // A file that is emptied is another one from here on: the old content stays until the change is durable.
+        // An emptied file is a new file from here on: the old content stays until the change is durable.
         let inode = self.add(Content::default());
         self.change(vec![(path.to_owned(), Some(inode))]);
         Ok((inode, self.life))
@@ -130,7 +130,7 @@ impl State {
         if fits == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
     }
 
-    /// What was written by the time of a crash stays: that a part of it is lost as well tells nothing more.
+    /// All bytes written before a crash stay; losing a part of them as well would test nothing more.
     pub(super) fn overwrite(&mut self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let number = self.operations;
         let inode = self.inode(path)?;
@@ -236,7 +236,7 @@ impl State {
                 Some(dice) => {
                     let (length, cut) = (content.bytes.len(), content.synced + dice.up_to(unsynced));
                     content.bytes.truncate(cut);
-                    // A file can have come to its length before its bytes have come to the disk.
+                    // A file can have reached its length before its bytes have reached the disk.
                     content.bytes.resize(if dice.coin() { length } else { cut }, 0);
                 }
             }
@@ -256,7 +256,7 @@ impl State {
         inode
     }
 
-    /// Forgets what no name leads to, whatever a crash may do.
+    /// Forgets files that no name can lead to, whatever a crash does.
     fn forget(&mut self) {
         let pending = self.pending.iter().flatten().filter_map(|(_, inode)| *inode);
         let reachable = self.names.values().chain(self.durable.values()).copied().chain(pending);

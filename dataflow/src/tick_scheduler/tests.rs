@@ -1,4 +1,4 @@
-//! When ticks close, and by what they are dated.
+//! When ticks close, and which times they get.
 
 use super::*;
 use crate::freshness::InputKind;

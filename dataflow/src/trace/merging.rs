@@ -9,7 +9,7 @@
 //! a merge has begun            ─▶ continue: it must be completed sooner or later
 //! more than BATCHES_MAX        ─▶ merge the small ones
 //! the small ones together hold
-//! more than the largest / SHARE ─▶ merge all: this rewrites each update at most SHARE times
+//!   more than the largest / SHARE ─▶ merge all: this rewrites each update at most SHARE times
 //! otherwise                    ─▶ rest
 //! ```
 

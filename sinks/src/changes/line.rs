@@ -1,4 +1,4 @@
-//! A change as a line of JSON. The names and the columns of lists are those that the lists declare.
+//! A change as a line of JSON. The lists declare their names and columns.
 
 use std::io::Write as _;
 
@@ -8,13 +8,13 @@ use dataflow::graph::{Change, Changed, List, ReadChange};
 use dataflow::time::{Diff, Time};
 use serde::ser::{SerializeMap, Serializer};
 
-/// Brings a tick's rows into the order in which they are written: by list, and in each the rows that left before the rows
+/// Sorts the rows of a tick into the order of writing: by list, and within each list the rows that left before the rows
 /// that entered.
 pub(super) fn sort(changed: &mut Changed) {
     changed.rows.sort_by_key(|(change, diff)| (change.read(ListNumber), *diff > 0));
 }
 
-/// The place of a change's list among the lists.
+/// The position of a change's list among the lists.
 struct ListNumber;
 
 impl ReadChange for ListNumber {
@@ -25,7 +25,7 @@ impl ReadChange for ListNumber {
     }
 }
 
-/// Adds the line of one row that entered or left its list, with its line end.
+/// Appends the line of one row that entered or left its list, with its line end.
 pub(super) fn write_row(tick: Time, change: &Change, diff: Diff, dictionary: &Dictionary, out: &mut Vec<u8>) {
     let written = change.read(Line { tick, diff, dictionary, out: &mut *out });
     written.expect("texts and integers always serialise");
@@ -59,7 +59,7 @@ impl ReadChange for Line<'_> {
     }
 }
 
-/// Adds the line that says that all lists are empty.
+/// Appends the line that says that all lists are empty.
 pub(super) fn write_reset(tick: Time, out: &mut Vec<u8>) {
     writeln!(out, r#"{{"tick":{tick},"list":"all","change":"reset"}}"#).expect("a Vec takes everything");
 }

@@ -1,4 +1,4 @@
-//! Closed ticks that wait to be written, bounded by their rows.
+//! Closed ticks that wait to be written; the number of their rows is bounded.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -18,7 +18,7 @@ struct State {
     ticks: VecDeque<Changed>,
     /// Rows that wait here or are being written.
     rows: usize,
-    /// Rows that were given, and not written yet or never.
+    /// Rows that were given and are not written, yet or for ever.
     unwritten: u64,
     give_up_at: Option<Instant>,
     closed: bool,
@@ -35,7 +35,8 @@ impl Queue {
         Queue { rows_max, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Adds a tick; waits while there is no room for it. After the time to give up it is let go and counts as unwritten.
+    /// Adds a tick; waits while there is no room for it. After the deadline the tick is dropped and counts as
+    /// unwritten.
     pub(super) fn push(&self, changed: Changed) {
         let mut state = self.state();
         let rows = changed.rows.len();
@@ -54,7 +55,7 @@ impl Queue {
         }
     }
 
-    /// The ticks that wait, at least one; none when the queue is closed and empty.
+    /// The ticks that wait, at least one; `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<VecDeque<Changed>> {
         let mut state = self.state();
         while state.ticks.is_empty() {
@@ -66,13 +67,13 @@ impl Queue {
         Some(std::mem::take(&mut state.ticks))
     }
 
-    /// Gives back the room of rows that were taken.
+    /// Frees the room of rows that were taken.
     pub(super) fn release(&self, rows: usize) {
         self.state().rows -= rows;
         self.changed.notify_all();
     }
 
-    /// That many rows more are in the file.
+    /// Adds to the number of rows that are in the file.
     pub(super) fn written(&self, rows: u64) {
         self.state().unwritten -= rows;
     }
@@ -81,7 +82,7 @@ impl Queue {
         self.state().unwritten
     }
 
-    /// Waits for `wait`; `false` as soon as the time to give up has come.
+    /// Waits for `wait`; returns `false` as soon as the deadline has passed.
     pub(super) fn pause(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         let mut state = self.state();
@@ -92,14 +93,14 @@ impl Queue {
         !state.given_up()
     }
 
-    /// Sets the time to give up, unless an earlier one is set.
+    /// Sets the deadline, unless an earlier deadline is set.
     pub(super) fn give_up_at(&self, deadline: Instant) {
         let mut state = self.state();
         state.give_up_at = Some(state.give_up_at.map_or(deadline, |earlier| earlier.min(deadline)));
         self.changed.notify_all();
     }
 
-    /// Takes no more ticks; those that wait can still be taken.
+    /// Accepts no more ticks; waiting ticks can still be taken.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
@@ -109,7 +110,7 @@ impl Queue {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// Waits for any change, `until` at most.
+    /// Waits for any change, at most until `until`.
     fn wait<'q>(&self, state: MutexGuard<'q, State>, until: Option<Instant>) -> MutexGuard<'q, State> {
         match until {
             None => self.changed.wait(state).expect("no holder of this lock can panic"),

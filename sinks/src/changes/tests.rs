@@ -1,4 +1,5 @@
-//! The order and the form of the lines, and that nothing is lost, torn or held for ever when the file cannot be written.
+//! The order and the form of the lines; and when the file cannot be written, that no line is lost, torn or held for
+//! ever.
 
 use std::fs;
 
@@ -64,7 +65,7 @@ impl Setting {
 }
 
 fn give(outlet: &ChangeOutlet, tick: Time, mut rows: Vec<(Change, Diff)>) {
-    // As the graph gives them.
+    // In the order of the graph.
     rows.sort();
     let take = &mut *outlet.lock().unwrap();
     take(Changed { tick, rows });

@@ -1,4 +1,4 @@
-//! The thread's work: ticks into lines, lines into the file, however often that fails.
+//! The work of the thread: ticks become lines, lines go into the file, and failures are retried.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use super::queue::Queue;
 use crate::Report;
 use crate::line_file::LineFile;
 
-/// How many bytes of lines are gathered at most before they are written.
+/// The most bytes of lines that are collected before they are written.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
-/// The time to give up has come, and lines are left.
+/// The deadline has passed, and lines are left.
 struct GivenUp;
 
 pub(super) struct Writer {
@@ -34,7 +34,7 @@ impl Writer {
         Writer { file: LineFile::new(file), dictionary, queue, report, lines: Vec::new(), failing: false }
     }
 
-    /// Writes until the queue is closed and empty, or the time to give up has come.
+    /// Writes until the queue is closed and empty, or until the deadline.
     pub(super) fn run(&mut self) {
         (self.report)(State::Live);
         let mut begun = false;
@@ -47,18 +47,18 @@ impl Writer {
                     self.begin(first)?;
                 }
                 ticks.into_iter().try_for_each(|changed| self.tick(changed))?;
-                // Whatever came together is written together: under load that is many ticks, else one.
+                // Ticks that arrived together are written together: under load these are many, otherwise one.
                 self.write_out()
             })();
             if written.is_err() {
-                // Nobody may wait for a thread that has given up.
+                // The outlet must not wait for a thread that has given up.
                 return self.queue.close();
             }
             self.queue.release(rows);
         }
     }
 
-    /// Ends what an earlier run left in the file.
+    /// Completes the file of an earlier run.
     fn begin(&mut self, first: &Changed) -> Result<(), GivenUp> {
         let mut has_lines = false;
         self.insist(|writer| writer.file.cut_torn_tail().map(|remain| has_lines = remain))?;
@@ -81,7 +81,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the gathered lines.
+    /// Writes the collected lines.
     fn write_out(&mut self) -> Result<(), GivenUp> {
         self.insist(|writer| {
             let appended = writer.file.append(&writer.lines);
@@ -91,7 +91,7 @@ impl Writer {
         })
     }
 
-    /// Does it until it works.
+    /// Repeats the action until it succeeds.
     fn insist(&mut self, mut step: impl FnMut(&mut Self) -> io::Result<()>) -> Result<(), GivenUp> {
         let mut backoff = crate::backoff();
         while let Err(error) = step(self) {
