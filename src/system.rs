@@ -1,4 +1,4 @@
-//! The whole system, started and stopped: what `vitrine serve` runs, and what tests run in their own process.
+//! Starts and stops the whole system: `vitrine serve` runs it, and tests run it in their own process.
 //!
 //! ```text
 //! start: (checkpoint ─▶ the other processes) ─▶ log ─▶ dead letters ─▶ sources ─▶ engine ─▶ server
@@ -40,7 +40,7 @@ use crate::clock::{LaterClock, wall_ms};
 use crate::config::Config;
 use crate::event_writer::LogEventWriter;
 
-/// Of the time that is left when the last answer has been given, the share that a last checkpoint may take.
+/// The share of the time left after the last answer that a last checkpoint may take.
 const CHECKPOINT_SHARE: u32 = 2;
 
 /// A running Vitrine.
@@ -52,20 +52,20 @@ pub struct System {
     letters: DeadLetterWriter,
     changes: Option<Changes>,
     keeper: Option<Keeper>,
-    /// Whether another process says when the workers end.
+    /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
-    // Until the workers have ended.
+    // Kept until the workers have ended.
     _watchdog: Option<Watchdog>,
-    // Until the last answer has been given.
+    // Kept until the last answer has been given.
     _watermark: Option<WatermarkThread>,
 }
 
 impl System {
-    /// Starts everything `config` names. Services that are away are no error: they are waited for.
+    /// Starts everything that `config` names. An unreachable service is not an error: the system waits for it.
     ///
     /// # Errors
-    /// When a setting cannot work, the address is taken, or the operating system refuses a thread or a directory.
+    /// When a setting cannot work, the address is in use, or the operating system denies a thread or a directory.
     pub fn start(config: &Config) -> anyhow::Result<System> {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
@@ -136,7 +136,7 @@ impl System {
         self.engine.reader()
     }
 
-    /// Where events go, as if they had come over HTTP.
+    /// The log for events, as if they had come over HTTP.
     #[must_use]
     pub fn event_writer(&self) -> &Arc<dyn EventWriter> {
         &self.event_writer
@@ -148,16 +148,16 @@ impl System {
         self.engine.wait_for_the_end(Duration::ZERO)
     }
 
-    /// What the end waits for, for whoever watches it.
+    /// What the shutdown waits for now, readable while it runs.
     #[must_use]
     pub fn stage(&self) -> Arc<Stage> {
         self.stage.clone()
     }
 
-    /// Stops accepting, answers what is in flight, and writes what is left, within `patience`.
+    /// Stops accepting connections, answers the requests in flight, and writes all remaining data, within `patience`.
     ///
     /// # Errors
-    /// When a thread had panicked, or something given could not be written in time.
+    /// When a thread had panicked, or remaining data could not be written in time.
     pub fn stop(self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -166,7 +166,8 @@ impl System {
         self.shutdown.begin();
         let served = self.server.join();
         stage.is_at("process 0 of the cluster to end");
-        // The others may need this process's workers to the last. To leave them without a word is to be killed.
+        // The other processes may need this process's workers until the end. A process that left them without notice
+        // would look like a killed one.
         if self.follows && !self.engine.wait_for_the_end(left()) {
             bail!("process 0 of the cluster did not end in time");
         }
@@ -177,7 +178,7 @@ impl System {
         if let Some(keeper) = self.keeper {
             keeper.finish(Instant::now() + left() / CHECKPOINT_SHARE);
         }
-        // The sources go with the workers, and with them every sender of dead letters.
+        // The sources end with the workers, and with them all senders of dead letters.
         stage.is_at("workers and sources to end");
         let stopped = self.engine.stop();
         stage.is_at("dead letters and changes to be written");
@@ -191,7 +192,7 @@ impl System {
     }
 }
 
-/// Starts to write checkpoints, where they are kept.
+/// Starts to write checkpoints, if a directory for them is configured.
 fn keeper(
     config: &Config,
     found: Option<Found>,
@@ -218,7 +219,7 @@ fn dictionary(config: &Config) -> Dictionary {
     if config.sinks.changes.is_some() { dictionary.remembering_users() } else { dictionary }
 }
 
-/// The parts that are files where a service could be.
+/// The outlets that use files in place of a service.
 #[must_use]
 pub fn embedded(config: &Config) -> Vec<String> {
     let parts = match (&config.files, &config.kafka, &config.postgres) {

@@ -12,10 +12,10 @@ use crate::time::Time;
 
 pub use state::State;
 
-/// The name under which a registry tells of the other processes of a cluster.
+/// The name under which a registry shows the other processes of a cluster.
 pub const CLUSTER: &str = "cluster";
 
-/// One partition's place and end.
+/// The position and the end of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The offset that is read next.
@@ -25,14 +25,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// How many records are known upstream and not read.
+    /// The number of records that are known upstream and not read yet.
     #[must_use]
     pub fn lag(self) -> i64 {
         (self.end - self.next).max(0)
     }
 }
 
-/// A copy of what a source says, taken at one moment.
+/// A copy of a source's status, taken at one moment.
 #[derive(Clone, Debug)]
 pub struct SourceView {
     /// The source's name.

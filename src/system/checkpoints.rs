@@ -1,11 +1,11 @@
-//! Checkpoints: what a start goes on from, and the thread that takes them while everything runs.
+//! Checkpoints: restoring one at the start, and the thread that takes them while the system runs.
 //!
 //! ```text
 //! start:  store ─▶ newest that verifies ─▶ names, rows, positions ─▶ sources and workers go on from its tick
 //! then:   every so often: cut ─▶ rows of the delta logs, or all of them ─▶ store (durable) ─▶ sources may forget
 //! ```
-//! A checkpoint holds what came since the one before, as long as the workers could note it and all that is to be read
-//! at a start stays within twice what is held; otherwise it holds everything. So its cost follows what has changed.
+//! A checkpoint is a delta as long as the workers could log all updates, and as long as the rows to read at a start
+//! stay within twice the size of the state; otherwise it is full. So its cost follows the changes.
 
 mod keeper;
 mod watermark;
@@ -24,23 +24,23 @@ pub(super) use ::checkpoints::Restored;
 pub(super) use keeper::{Keeper, Keeping};
 pub(super) use watermark::WatermarkThread;
 
-/// Told what a checkpoint has made durable: sources may forget what lies before.
+/// Receives the positions that a checkpoint has made durable: sources may discard the records before.
 pub(super) type Acknowledge = Arc<dyn Fn(&Durable) + Send + Sync>;
 
-/// A directory of checkpoints that this process writes to, and what was found there.
+/// A directory of checkpoints that this process writes to, and the checkpoint found there.
 pub(super) struct Found {
     pub(super) store: Store,
     pub(super) every: Duration,
     pub(super) restored: Option<Arc<Restored>>,
     pub(super) id_key: Fingerprint,
-    /// Updates each worker may note between two checkpoints.
+    /// Limit of updates that each worker logs between two checkpoints.
     pub(super) journal_max: usize,
 }
 
-/// Opens the directory and reads the names of what is there into the dictionary.
+/// Opens the directory and reads the names of the checkpoint found there into the dictionary.
 ///
 /// # Errors
-/// When the directory cannot be used, or holds what must not be overwritten.
+/// When the directory cannot be used, or its content must not be overwritten.
 pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &Dictionary) -> anyhow::Result<Found> {
     let (part, parts) = (u32::try_from(config.cluster.process)?, u32::try_from(config.cluster.processes)?);
     let place = Place { dir: settings.dir.clone(), part, parts, keep: settings.keep };
@@ -70,16 +70,16 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
     Ok(Found { store, every: settings.every, restored, id_key, journal_max: settings.journal_max })
 }
 
-/// What a finding means for whoever runs this.
+/// The meaning of a finding for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Matter {
     /// Nothing is wrong.
     Unfinished(&'static str),
-    /// Somebody should look at the disk.
+    /// An operator should check the disk.
     Damaged(&'static str),
 }
 
-/// What is to be said of checkpoints that are not gone on from, each; `goes_on` where an older one is.
+/// The messages about checkpoints that are not used; `goes_on` says whether an older one is.
 fn matters(findings: &[Finding], goes_on: bool) -> impl Iterator<Item = (&Finding, Matter)> {
     findings.iter().map(move |finding| {
         let matter = match (&finding.damage, goes_on) {
@@ -99,10 +99,10 @@ fn matters(findings: &[Finding], goes_on: bool) -> impl Iterator<Item = (&Findin
 }
 
 impl Found {
-    /// Goes on from the checkpoint of another tick than the newest: process 0 of the cluster has chosen it.
+    /// Continues from a checkpoint other than the newest: process 0 of the cluster has chosen it.
     ///
     /// # Errors
-    /// When it is not there, or cannot be read.
+    /// When it does not exist, or cannot be read.
     pub(super) fn go_on_from(&mut self, tick: Time, dictionary: &Dictionary) -> anyhow::Result<()> {
         let what =
             || format!("cannot go on from the checkpoint of {tick}, as process 0 does: is the directory shared?");

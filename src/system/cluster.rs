@@ -1,12 +1,14 @@
-//! Several processes as one: who they are, how they find and trust each other, and what they must agree on.
+//! Several processes as one system: their identities, how they find and trust each other, and the settings they must
+//! share.
 //!
 //! ```text
 //! hosts file ─▶ links: each process calls those before it, is called by those after it
 //!                 └▶ on each link: who are you? ─▶ proof of the key, and how we are set up ─▶ the same? ─▶ to the engine
 //! ```
-//! Process 0 decides from which checkpoint all go on, and how far answers may have gone before. All of a generation
-//! start together and end together: a process that finds another generation on a link ends. One that is set up otherwise
-//! than another, or writes its checkpoints to another directory, ends as with any wrong configuration, and so does the other.
+//! Process 0 decides from which checkpoint all processes continue, and which served time they must respect. All
+//! processes of a generation start together and end together: a process that finds another generation on a link ends.
+//! If two processes have different settings, or write their checkpoints to different directories, both end, as with any
+//! wrong configuration.
 
 mod alike;
 mod calls;
@@ -31,37 +33,37 @@ use crate::config::Config;
 
 pub(super) use watchdog::Watchdog;
 
-/// What process 0 found when it started; all others go by it.
+/// The state that process 0 found at its start; all other processes follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Start {
-    /// The checkpoint that all go on from, if there is one.
+    /// The checkpoint from which all processes continue, if there is one.
     pub(super) checkpoint: Option<Time>,
-    /// What was answered with before, if anything was.
+    /// The served watermark from before the start, if there is one.
     pub(super) floor: Option<ServedWatermark>,
-    /// Tells this start from all others.
+    /// A random number that distinguishes this start from all others.
     generation: u64,
 }
 
 impl Start {
-    /// Of process 0.
+    /// The start as process 0 finds it.
     pub(super) fn new(checkpoint: Option<Time>, floor: Option<ServedWatermark>) -> anyhow::Result<Start> {
         let generation = getrandom::u64().map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
         Ok(Start { checkpoint, floor, generation })
     }
 }
 
-/// A place in the cluster that has come together.
+/// The place in a cluster whose processes are all linked.
 pub(super) struct Member {
     pub(super) cluster: dataflow::cluster::Cluster,
-    /// Where the server finds the others.
+    /// The HTTP addresses of the other processes, for the server.
     pub(super) peers: Peers,
     pub(super) start: Start,
 }
 
-/// Waits until all processes are there and linked. `start` is given by process 0, and by no other.
+/// Waits until all processes are present and linked. Only process 0 passes `start`.
 ///
 /// # Errors
-/// When the hosts file or an address in it cannot be used, or another process is not one of ours.
+/// When the hosts file or an address in it cannot be used, or another process cannot work together with this one.
 pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Member> {
     let settings = &config.cluster;
     let hosts = hosts::of(settings)?;
@@ -77,12 +79,12 @@ pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Memb
     Ok(Member { cluster, peers: Peers { addresses }, start })
 }
 
-/// Whether a start would fail again however often it is tried, until somebody changes what is configured.
+/// Whether the start would fail again at every attempt, until the configuration changes.
 pub(crate) fn is_misconfigured(error: &anyhow::Error) -> bool {
     hosts::is_misconfigured(error) || error.downcast_ref::<Unlike>().is_some_and(|unlike| unlike.lasts)
 }
 
-/// How this process is set up.
+/// The settings of this process that must match.
 fn facts(config: &Config) -> Facts {
     Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,10 +99,10 @@ fn facts(config: &Config) -> Facts {
     }
 }
 
-/// A link to each process but this one.
+/// A link to each other process.
 type Links = Vec<Option<TcpStream>>;
 
-/// What a process that is not process 0 makes of its own checkpoints once it knows process 0's.
+/// In a process other than process 0: the checkpoint to use instead of its own, once process 0's is known.
 pub(super) fn agree(own: Option<Time>, start: &Start) -> anyhow::Result<Option<Time>> {
     match (own, start.checkpoint) {
         (None, None) => Ok(None),

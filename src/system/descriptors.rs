@@ -1,20 +1,21 @@
-//! How many files and connections this process may have open at a time.
+//! How many files and connections this process may have open at the same time.
 //!
-//! The soft limit of the system goes up to the hard one at the start. Of what it is then, clients' connections leave some
-//! to everything else: a checkpoint or a broker that comes back must not wait until a visitor has gone.
+//! At the start the soft limit is raised to the hard limit. Clients' connections leave some descriptors of this limit
+//! to all other uses: a checkpoint, or a broker that comes back, must not wait until a client disconnects.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for everything but clients' connections: the log, brokers, the database, checkpoints, and what threads wait on.
+/// Reserved for other uses than clients' connections: the log, brokers, the database, checkpoints, and the threads' own
+/// files.
 const OWN: u64 = 128;
 
-/// Kept free at any time: of few descriptors a share, and never more than this.
+/// Kept free at all times: a share of the limit, and at most this number.
 const FREE_MAX: u64 = 64;
 
-/// Where there are few, connections have this share of all the same.
+/// If the limit is low, connections get at least one part in this many.
 const SHARE: u64 = 4;
 
-/// Raises the limit as far as a process may by itself; returns it, unless there is none.
+/// Raises the limit as far as the process is allowed to; returns it, or `None` if there is no limit.
 pub(crate) fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum
@@ -25,26 +26,26 @@ pub(crate) fn raise() -> Option<u64> {
     limit()
 }
 
-/// The limit as it is; none if there is none.
+/// The current limit; `None` if there is no limit.
 pub(crate) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// For how many connections there is room, of so many that may be open.
+/// The number of connections for which there is room, at most `connections_max`.
 pub(crate) fn connections(connections_max: usize, limit: Option<u64>) -> usize {
     let Some(limit) = limit else { return connections_max };
     let room = limit.saturating_sub(OWN).max(limit / SHARE).max(1);
     connections_max.min(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
-/// The descriptor from which on no connection is taken: what is kept for the rest may not be enough for many brokers, and
-/// they must be found again all the same.
+/// The descriptor from which on connections are not accepted: the reserve may be too small for many brokers, and the
+/// process must be able to connect to them again all the same.
 pub(crate) fn in_use_max(limit: Option<u64>) -> i32 {
     let taken = limit.map(|limit| limit - (limit / SHARE).min(FREE_MAX));
     taken.and_then(|taken| i32::try_from(taken).ok()).unwrap_or(i32::MAX)
 }
 
-/// Says that there is no room for all connections that may be open, where that is so, and what to do.
+/// The message that there is no room for `connections_max` connections, if this is so, with the remedy.
 pub(crate) fn shortage(connections_max: usize, limit: Option<u64>) -> Option<String> {
     let room = connections(connections_max, limit);
     let limit = limit.filter(|_| room < connections_max)?;

@@ -1,4 +1,4 @@
-//! The durable log that events, removals and dead letters go to: topics, or files where there is no Kafka.
+//! The durable log for events, removals and dead letters: topics, or files if there is no Kafka.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::config::Config;
 
-/// Partitions of the topics that are ours.
+/// The number of partitions of the topics that Vitrine creates.
 const PARTITIONS: i32 = 4;
 
 /// Opens the log that `config` names.
@@ -35,19 +35,19 @@ pub(super) fn open(config: &Config, registry: &Arc<SourceRegistry>) -> anyhow::R
     Ok(Arc::new(NoLog))
 }
 
-/// Tells the registry of sources how a sink is doing.
+/// Shows the state of a sink in the registry of sources.
 pub(super) fn report(registry: &Arc<SourceRegistry>, sink: &'static str) -> Report {
     let registry = registry.source(sink);
     Arc::new(move |state| registry.state(0, state))
 }
 
-/// A dead letter as a record, kept with its like by where it came from.
+/// A dead letter as a record, whose key is its place of origin.
 pub(super) fn letter_record(letter: DeadLetter) -> Record {
     let key = format!("{}/{}/{}", letter.stream, letter.partition, letter.offset);
     Record { key: key.into_bytes(), payload: letter.to_json().into_bytes() }
 }
 
-/// Where only a database is configured: there is nowhere to write to but our own log.
+/// With only a database configured, the program's own log is the only place to write to.
 struct NoLog;
 
 impl EventLog for NoLog {

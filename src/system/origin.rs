@@ -1,4 +1,4 @@
-//! What a start goes on from: a checkpoint, the other processes, and what was answered before.
+//! The state from which a start continues: a checkpoint, the other processes, and the served watermark.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,27 +15,27 @@ use super::cluster::{self, Member, Start};
 use crate::clock::WallClock;
 use crate::config::{self, Config};
 
-/// The state before a start, as far as there is one.
+/// The state before a start, as far as there is any.
 pub(super) struct Origin {
-    /// The directory of checkpoints, and the checkpoint that is restored from it.
+    /// The directory of checkpoints, and the checkpoint restored from it.
     pub(super) found: Option<Found>,
     /// The rows of that checkpoint.
     pub(super) restored: Option<Arc<Restored>>,
-    /// This process among the others.
+    /// The place of this process among the others.
     pub(super) member: Option<Member>,
-    /// Raises the served watermark, where this process does.
+    /// Raises the served watermark, if this process keeps it.
     pub(super) watermark: Option<WatermarkThread>,
     /// The service clock.
     pub(super) clock: Arc<dyn ServiceClock>,
-    /// Nothing older than this is answered.
+    /// The floor: older states are not served.
     pub(super) floor: ServedWatermark,
 }
 
 impl Origin {
-    /// Opens the checkpoints, joins the other processes if there are any, and agrees with them on the checkpoint that
-    /// process 0 restores.
+    /// Opens the checkpoints, joins the other processes if there are any, and agrees with them to use the checkpoint
+    /// that process 0 restores.
     pub(super) fn find(config: &Config, dictionary: &Dictionary, registry: &SourceRegistry) -> anyhow::Result<Origin> {
-        // Files are read from their beginning at every start, from which the same state follows.
+        // Files are read from their beginning at every start, which gives the same state.
         let settings = config.checkpoint.as_ref().filter(|_| config.files.is_none());
         let mut found = settings.map(|settings| checkpoints::open(settings, config, dictionary)).transpose()?;
         let own = found.as_ref().and_then(|found| found.restored.as_ref()).map(|restored| restored.tick());
@@ -58,26 +58,26 @@ impl Origin {
         Ok(Origin { found, restored, member, watermark, clock: clock_after(config, served), floor })
     }
 
-    /// Which ticks may show, where the served watermark is kept.
+    /// The lease of visible ticks, if the served watermark is kept.
     pub(super) fn lease(&self) -> Option<Arc<dyn TimestampLease>> {
         self.watermark.as_ref().map(|watermark| watermark.lease() as Arc<dyn TimestampLease>)
     }
 }
 
-/// Where checkpoints are kept, the served watermark is kept beside them.
+/// The served watermark is kept beside the checkpoints, if there are any.
 fn watermark_thread(config: &Config, registry: &SourceRegistry) -> anyhow::Result<Option<WatermarkThread>> {
     let start = |settings: &config::Checkpoint| WatermarkThread::start(&settings.dir, registry.source("answers"));
     config.checkpoint.as_ref().map(start).transpose()
 }
 
-/// A clock that does not begin before the last answer.
+/// A clock that starts no earlier than the last answer.
 fn clock_after(config: &Config, served: Option<ServedWatermark>) -> Arc<WallClock> {
     let forward_jump_max = Duration::from_millis(config.dataflow.forward_jump_max_ms);
     Arc::new(WallClock::from(served.map_or(0, |served| served.tick), forward_jump_max))
 }
 
-/// What answers must not be older than. Without a served watermark this is the restored state; then it is not known
-/// whether a newer one was answered.
+/// The state than which answers must not be older. Without a served watermark this is the restored state; then it is
+/// not known whether a newer state was served.
 fn floor_of(served: Option<ServedWatermark>, restored: Option<&Restored>) -> ServedWatermark {
     let unknown = served.is_none();
     let restored =

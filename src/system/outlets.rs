@@ -1,4 +1,4 @@
-//! Where a system writes to: its log, the dead letters, and the changes of lists.
+//! The outputs of a system: its log, the dead letters, and the changes of lists.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -14,25 +14,25 @@ use sinks::log::EventLog;
 use super::log;
 use crate::config::Config;
 
-/// Dead letters that may wait for the log; when they are as many, sources pause.
+/// Limit of dead letters that wait for the log; at this number, sources pause.
 const LETTERS_MAX: usize = 10_000;
 
 /// The outlets of a system.
 pub(super) struct Outlets {
-    /// Where events and dead letters are appended.
+    /// The log to which events and dead letters are appended.
     pub(super) log: Arc<dyn EventLog>,
     /// Takes dead letters from sources.
     pub(super) letters_in: SyncSender<DeadLetter>,
     /// Writes dead letters to the log.
     pub(super) letters: DeadLetterWriter,
-    /// Writes the changes of lists to a file, where a file is named.
+    /// Writes the changes of lists to a file, if a file is configured.
     pub(super) changes: Option<Changes>,
     /// Takes the changes from the graph.
     pub(super) changes_in: Option<ChangeOutlet>,
 }
 
 impl Outlets {
-    /// Opens the log, and starts the threads that write.
+    /// Opens the log, and starts the writing threads.
     pub(super) fn start(
         config: &Config,
         dictionary: &Arc<Dictionary>,
@@ -55,7 +55,7 @@ impl Outlets {
     }
 }
 
-/// Takes the changes in a process that gets none: the graph is the same in all processes.
+/// Takes the changes in a process that receives none: the graph is the same in all processes.
 fn discard(config: &Config) -> Option<ChangeOutlet> {
     config.sinks.changes.as_ref().map(|_| Arc::new(std::sync::Mutex::new(|_: Changed| {})) as ChangeOutlet)
 }

@@ -1,9 +1,9 @@
-//! The settings of the server, within the files that the system lets the process open.
+//! The settings of the server, within the number of files that the system lets the process open.
 
 use super::descriptors;
 use crate::config::Config;
 
-/// Of the time between SIGTERM and the end, the share that requests in flight may take.
+/// The share of the time between SIGTERM and the end that requests in flight may take.
 const SERVER_SHARE: u64 = 2;
 
 pub(super) fn server(config: &Config) -> query_server::Settings {

@@ -1,4 +1,4 @@
-//! The sources that the configuration names, opened once in every worker.
+//! The configured sources, opened once in every worker.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::config::{self, Config};
 
 /// Sources that are ready to be opened.
 pub(super) struct Sources {
-    /// Opens a worker's share of each.
+    /// Opens a worker's share of each source.
     pub(super) open_feeds: OpenFeeds,
-    /// To be told what has become durable.
+    /// Receives the positions that have become durable.
     pub(super) acknowledge: Acknowledge,
 }
 
-/// Makes the sources; they go on from the restored positions.
+/// Makes the sources; they continue from the restored positions.
 pub(super) fn make(
     config: &Config,
     origin: &Origin,
@@ -41,13 +41,13 @@ pub(super) fn make(
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
         let settings = of_kafka(settings);
         let ServedWatermark { begun, caught_up: answered_before, .. } = *floor;
-        // Any topic has a first partition.
+        // Every topic has a partition 0.
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);
         let settings = kafka::Settings { answered_before, awaited, ..settings };
         kafka::Source::resuming(settings, clock, registry, letters.clone(), resume)
     });
-    // One worker reads the database: it is one of process 0.
+    // One worker reads the database: a worker of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {
         Some(settings) => Some(Arc::new(of_restored(settings, config, clock, registry, letters, restored)?)),
         None => {
@@ -91,7 +91,7 @@ fn of_restored(
     };
     let position = restored.position(postgres::NAME, 0);
     let resumed = postgres::Resumed {
-        // Of no place in the log, where the log does not tell all that the rows lack.
+        // LSN 0 if the log alone cannot complete the restored rows: an older catalogue lacks some products.
         lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
@@ -110,7 +110,7 @@ pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
     }
 }
 
-/// Where `vitrine postgres adopt` names a server to whoever runs with that configuration.
+/// The server that `vitrine postgres adopt` named for a process with this configuration.
 pub(crate) fn adopted_server(config: &Config) -> Option<PathBuf> {
     config.checkpoint.as_ref().map(|checkpoint| checkpoint.dir.join(postgres::adopt::FILE))
 }

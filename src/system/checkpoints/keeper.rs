@@ -1,4 +1,4 @@
-//! The thread that takes checkpoints, and tells the sources what has become durable.
+//! The thread that takes checkpoints, and tells the sources which positions have become durable.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,24 +16,24 @@ use super::{Acknowledge, Found, Restored};
 /// How long the workers may take to hand in a cut.
 const CUT_MAX: Duration = Duration::from_secs(60);
 
-/// How long the other processes of a cluster may take to write their parts, and how often it is looked whether they have.
+/// How long the other processes of a cluster may take to write their parts, and how often this is checked.
 const PARTS_MAX: Duration = Duration::from_secs(60);
 const PARTS_LOOK: Duration = Duration::from_millis(50);
 
-/// How long dead letters may take to be in the log before a checkpoint is put off.
+/// How long to wait for dead letters to reach the log before a checkpoint is postponed.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether a checkpoint is due, or the end has come.
+/// How often the thread checks whether a checkpoint is due, or the shutdown has begun.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// An early checkpoint comes after this share of the time between two at the soonest.
+/// An early checkpoint is taken no sooner than after this share of the interval.
 const EARLY_SHARE: u32 = 4;
 
-/// What a keeper works with.
+/// The dependencies of a keeper.
 pub(crate) struct Keeping {
     pub(crate) cuts: Arc<Cuts>,
     pub(crate) dictionary: Arc<Dictionary>,
-    /// Waits until the dead letters of all that has been read are in the log: their records are not read again.
+    /// Waits until the dead letters of all records read so far are in the log: these records are not read again.
     pub(crate) settle: Settle,
     pub(crate) acknowledge: Acknowledge,
     /// Whether this process asks for cuts; otherwise another process of the cluster does.
@@ -46,13 +46,13 @@ pub(crate) type Settle = Box<dyn Fn(Duration) -> Result<(), Unwritten> + Send>;
 /// The running thread.
 pub(crate) struct Keeper {
     stop: Sender<()>,
-    /// When the last checkpoint must be there, once it is known.
+    /// The deadline of the last checkpoint, once it is known.
     end: Arc<OnceLock<Instant>>,
     thread: JoinHandle<()>,
     last: Arc<Mutex<LastCheckpoint>>,
 }
 
-/// The thread's own.
+/// The state of the thread.
 struct Writing {
     series: Series,
     cuts: Arc<Cuts>,
@@ -62,7 +62,7 @@ struct Writing {
     end: Arc<OnceLock<Instant>>,
 }
 
-/// What is durable once all parts of a checkpoint are there.
+/// The positions that become durable once all parts of a checkpoint are present.
 struct Unacknowledged {
     pending: Pending,
     start: Instant,
@@ -72,7 +72,7 @@ impl Keeper {
     /// Starts to take checkpoints.
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// When the system denies a thread.
     pub(crate) fn start(found: Found, keeping: Keeping) -> std::io::Result<Keeper> {
         let Found { store, every, restored, id_key, .. } = found;
         let restored: Option<&Restored> = restored.as_deref();
@@ -88,17 +88,17 @@ impl Keeper {
         Ok(Keeper { stop, end, thread, last })
     }
 
-    /// What is told of checkpoints.
+    /// The information about the last checkpoint, for status and metrics.
     pub(crate) fn last(&self) -> Arc<dyn Fn() -> LastCheckpoint + Send + Sync> {
         let last = self.last.clone();
         Arc::new(move || last.lock().expect("no holder of this lock can panic").clone())
     }
 
-    /// Takes a last checkpoint, if that can be done by `deadline`, and ends. The workers must still run.
+    /// Takes a last checkpoint, if this is possible by `deadline`, and ends. The workers must still be running.
     pub(crate) fn finish(self, deadline: Instant) {
-        // It is set here only.
+        // Only this function sets it.
         let _ = self.end.set(deadline);
-        // It has ended only if it panicked, and then the process has.
+        // The thread has ended only if it panicked, and then the process has ended too.
         let _ = self.stop.send(());
         let _ = self.thread.join();
     }
@@ -108,7 +108,7 @@ impl Writing {
     fn run(mut self, every: Duration, stopped: &Receiver<()>) {
         let (mut unacknowledged, mut rested_from) = (None, Instant::now());
         loop {
-            // What the other processes of a cluster write is waited for between two checkpoints.
+            // Between two checkpoints, the thread waits for the parts of the other processes of a cluster.
             let wait = if unacknowledged.is_some() { PARTS_LOOK } else { LOOK.min(every) };
             match stopped.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => match unacknowledged.take() {
@@ -128,8 +128,8 @@ impl Writing {
         }
     }
 
-    /// A checkpoint is early where a worker will soon not be able to note any more what came since the last: the next
-    /// one would hold everything.
+    /// A checkpoint is taken early if the delta log of a worker will overflow soon: otherwise the next checkpoint would
+    /// be full.
     fn is_due(&self, rested: Duration, every: Duration) -> bool {
         rested >= every || (rested >= every / EARLY_SHARE && self.cuts.are_filling())
     }
@@ -142,7 +142,7 @@ impl Writing {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            // At the end all parts of the last cut have been handed in.
+            // At the shutdown, all parts of the last cut have been handed in.
             let patience = if ends { Duration::ZERO } else { LOOK };
             if let Some(cut) = self.cuts.wait(patience) {
                 self.write(cut, Instant::now());
@@ -153,13 +153,13 @@ impl Writing {
         }
     }
 
-    /// Whether there is no time left. A process that is to end waits for nothing longer than it may.
+    /// Whether the time is up. A process that shuts down waits no longer than its deadline.
     fn is_over(&self, patience: Duration, start: Instant) -> bool {
         start.elapsed() >= patience || self.end.get().is_some_and(|end| Instant::now() >= *end)
     }
 
-    /// Takes a checkpoint; after a failure the next one holds everything. Returns what other processes are to write
-    /// before anything can be acknowledged.
+    /// Takes a checkpoint; after a failure the next one is full. Returns the positions that wait for the parts of other
+    /// processes before they can be acknowledged.
     fn take(&mut self) -> Option<Unacknowledged> {
         let start = Instant::now();
         self.cuts.ask();
@@ -177,7 +177,7 @@ impl Writing {
         self.acknowledge_whole(written)
     }
 
-    /// Tells the sources what is durable, if all processes have written their parts by now.
+    /// Tells the sources the durable positions, if all processes have written their parts by now.
     fn acknowledge_whole(&self, written: Unacknowledged) -> Option<Unacknowledged> {
         let Unacknowledged { pending, start } = written;
         let pending = match self.series.durable(pending) {
@@ -194,7 +194,7 @@ impl Writing {
         None
     }
 
-    /// Writes a cut down; returns what it makes durable together with the parts of other processes.
+    /// Writes a cut; returns the positions that it makes durable together with the parts of other processes.
     fn write(&mut self, cut: Cut, start: Instant) -> Option<Unacknowledged> {
         let tick = cut.tick;
         let left = self.end.get().map_or(SETTLE_MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -232,7 +232,7 @@ impl Writing {
 
     fn failed(&self, failure: String) {
         let mut last = self.last.lock().expect("no holder of this lock can panic");
-        // Tried again as often as checkpoints are due: told is only what is new.
+        // Retries follow at every interval; only a new reason is logged.
         if last.failure.as_ref() != Some(&failure) {
             tracing::error!(
                 reason = failure,
@@ -285,7 +285,7 @@ mod tests {
         };
         assert_eq!(write(5, true), (Some(5), true, false));
         assert_eq!(write(6, false), (Some(5), true, true));
-        // What came with the cut that was not taken is in no journal any more.
+        // The updates of the cut that was not taken are in no delta log any more.
         assert_eq!(write(7, true), (Some(7), true, false));
         assert_eq!(heard.lock().unwrap().iter().map(|at| at.next).collect::<Vec<_>>(), [5, 7]);
     }

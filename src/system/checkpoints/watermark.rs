@@ -1,11 +1,12 @@
-//! How far answers may have gone: a durable mark ahead of `as_of`, so that no start answers with an older state.
+//! The served watermark, raised durably ahead of `as_of`, so that no later start serves an older state.
 //!
 //! ```text
 //! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the mark, ahead of what was asked
 //!                                                    yes, once the mark is durable
 //! ```
-//! In the quiet the mark is raised a second before it is needed, so that no tick waits for it. While sources catch up,
-//! ticks may lie far apart: then each waits for its mark, and the mark stays close to what was shown.
+//! In normal operation the watermark is raised a second before it is needed, so that no tick waits for it. While
+//! sources catch up, ticks may be far apart: then each tick waits for the watermark, which stays close to the served
+//! time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -18,18 +19,18 @@ use dataflow::lease::{Extent, TimestampLease};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, Time};
 
-/// How far ahead of what is asked for the mark is raised.
+/// How far ahead of the requested time the watermark is raised.
 const AHEAD_MS: Millis = 2_000;
 
-/// After a failure, how long until it is tried again.
+/// The pause between a failure and the next attempt.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// The mark's file, beside the checkpoints.
+/// The file of the watermark, in the directory of checkpoints.
 const FILE: &str = "served";
 
-/// What may show.
+/// The lease: which ticks may show.
 pub(crate) struct WatermarkLease {
-    /// Ticks up to this one may show, by how much of the sources they hold.
+    /// The newest tick that may show, by how much of the sources its state holds.
     until: [AtomicU64; 3],
     wanted: Mutex<Wanted>,
     changed: Condvar,
@@ -42,7 +43,7 @@ struct Wanted {
 }
 
 impl WatermarkLease {
-    /// What the mark says already may show.
+    /// States that the watermark covers already may show.
     fn new(noted: ServedWatermark) -> WatermarkLease {
         let lease = WatermarkLease { until: Default::default(), wanted: Mutex::default(), changed: Condvar::new() };
         lease.allow(noted);
@@ -62,7 +63,7 @@ impl WatermarkLease {
         self.wanted.lock().expect("no holder of this lock can panic")
     }
 
-    /// Waits for something that the mark does not say yet; `None` at the end.
+    /// Waits for a request that the watermark does not cover yet; `None` at the end.
     fn next(&self, noted: ServedWatermark) -> Option<ServedWatermark> {
         let wanted =
             self.changed.wait_while(self.wanted(), |wanted| !wanted.stopped && noted.and(wanted.mark) == noted);
@@ -70,7 +71,7 @@ impl WatermarkLease {
         (!wanted.stopped).then_some(wanted.mark)
     }
 
-    /// Waits before the next try; false at the end.
+    /// Waits before the next attempt; false at the end.
     fn rest(&self) -> bool {
         let rested = self.changed.wait_timeout_while(self.wanted(), RETRY, |wanted| !wanted.stopped);
         !rested.expect("no holder of this lock can panic").0.stopped
@@ -89,7 +90,7 @@ impl TimestampLease for WatermarkLease {
             let mut wanted = self.wanted();
             let (begun, caught_up) = (extent >= Extent::Begun, extent == Extent::CaughtUp);
             let mark = ServedWatermark { tick: tick + AHEAD_MS, begun, caught_up };
-            // Asked for again and again until it is there: that is no news.
+            // The request is repeated until it is granted: only a new one wakes the thread.
             let says = |mark: ServedWatermark| (mark.begun, mark.caught_up);
             if wanted.mark.tick < tick + AHEAD_MS / 2 || says(wanted.mark.and(mark)) != says(wanted.mark) {
                 wanted.mark = wanted.mark.and(mark);
@@ -100,7 +101,7 @@ impl TimestampLease for WatermarkLease {
     }
 }
 
-/// The thread that raises the mark. Dropped, it ends.
+/// The thread that raises the watermark. Dropping it ends the thread.
 pub(crate) struct WatermarkThread {
     lease: Arc<WatermarkLease>,
     thread: Option<JoinHandle<()>>,
@@ -108,10 +109,10 @@ pub(crate) struct WatermarkThread {
 }
 
 impl WatermarkThread {
-    /// Reads the mark in `dir`, and raises it from now on when that is asked for; `board` is told where it cannot be.
+    /// Reads the watermark in `dir`, and from now on raises it on request; `board` shows when this fails.
     ///
     /// # Errors
-    /// When the mark cannot be read.
+    /// When the watermark cannot be read.
     pub(crate) fn start(dir: &std::path::Path, status: Arc<SourceStatus>) -> anyhow::Result<WatermarkThread> {
         let mut mark = WatermarkFile::open(dir, FILE, Arc::new(RealDisk)).with_context(|| {
             let path = dir.join(FILE);
@@ -135,7 +136,7 @@ impl WatermarkThread {
                     Err(error) => {
                         let reason =
                             format!("what was answered cannot be noted, answers stand still until it can: {error}");
-                        // It is tried again and again: told is only what is new.
+                        // Retries follow continually; only a new reason is logged.
                         if told.as_ref() != Some(&reason) {
                             tracing::error!(reason, "the state shown stands still");
                             told = Some(reason.clone());
@@ -151,12 +152,12 @@ impl WatermarkThread {
         Ok(WatermarkThread { lease, thread: Some(thread), floor })
     }
 
-    /// What was answered with before; none where nothing was.
+    /// The newest state served before the start; `None` if no state was served.
     pub(crate) fn floor(&self) -> Option<ServedWatermark> {
         self.floor
     }
 
-    /// For the workers.
+    /// The lease, for the workers.
     pub(crate) fn lease(&self) -> Arc<WatermarkLease> {
         self.lease.clone()
     }
@@ -166,7 +167,7 @@ impl Drop for WatermarkThread {
     fn drop(&mut self) {
         self.lease.stop();
         if let Some(thread) = self.thread.take() {
-            // It ends at once; if it had panicked the process would have ended.
+            // The thread ends at once; if it had panicked, the process would have ended.
             let _ = thread.join();
         }
     }
@@ -184,7 +185,7 @@ mod tests {
         (WatermarkThread::start(dir, status.source("mark")).unwrap(), status)
     }
 
-    /// Asks as the workers do.
+    /// Requests the lease as the workers do.
     fn wait_covered(served: &WatermarkThread, tick: Time, extent: Extent) {
         while !served.lease().covers(tick, extent) {
             std::thread::yield_now();
@@ -228,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (served, status) = served(dir.path());
         wait_covered(&served, 5000, Extent::CaughtUp);
-        // Not a file any more.
+        // Replaces the file by a directory.
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         std::fs::create_dir(dir.path().join(FILE)).unwrap();
         assert!(!served.lease().covers(50_000, Extent::CaughtUp));

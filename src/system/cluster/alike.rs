@@ -1,10 +1,10 @@
-//! What all processes must have in common, and what becomes of those that differ.
+//! The settings that all processes must share, and the errors of processes that differ.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// How a process is set up, as far as it concerns the others.
+/// The settings of a process that concern the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub(super) version: String,
@@ -13,28 +13,28 @@ pub(super) struct Facts {
     pub(super) id_key: String,
     pub(super) rules: String,
     pub(super) views: Option<String>,
-    /// May differ: one machine may know the same brokers by other addresses than the next.
+    /// May differ: two machines may know the same brokers by different addresses.
     pub(super) brokers: Option<String>,
     pub(super) checkpoints: bool,
     pub(super) changes: bool,
 }
 
-/// Two processes of one key that cannot work together: nothing can come of this start.
+/// Two processes with the same key that cannot work together: this start cannot succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{what}")]
 pub(super) struct Unlike {
     what: String,
-    /// Whether it is so at every start, until somebody changes a setting.
+    /// Whether the error is permanent, until a setting changes.
     pub(super) lasts: bool,
 }
 
 impl Unlike {
-    /// Process 0 has been started again meanwhile.
+    /// Process 0 has been restarted meanwhile.
     pub(super) fn of_other_start([own, other]: [usize; 2]) -> Unlike {
         Unlike { what: format!("processes {own} and {other} of the cluster are of different starts"), lasts: false }
     }
 
-    /// What process 0 has left beside its checkpoints is not in the directory of process `own`.
+    /// The token that process 0 left beside its checkpoints is not in the directory of process `own`.
     pub(super) fn of_other_directory(own: usize, dir: &Path) -> Unlike {
         let what = format!(
             "process {own} of the cluster does not find in {} what process 0 has left in its directory of checkpoints: \
@@ -46,11 +46,12 @@ impl Unlike {
 }
 
 impl Facts {
-    /// What keeps two processes of these numbers from working together; the second one is set up as `theirs`.
+    /// The difference that keeps two processes with these numbers from working together; the second one has the
+    /// settings `theirs`.
     pub(super) fn unlike(&self, theirs: &Facts, [own, other]: [usize; 2]) -> Option<Unlike> {
         if self.version != theirs.version {
             let (ours, theirs) = (&self.version, &theirs.version);
-            // It passes: programs are replaced one after the other.
+            // This is temporary: programs are replaced one after another.
             let what =
                 format!("processes {own} and {other} of the cluster are of different versions: {ours} and {theirs}");
             return Some(Unlike { what, lasts: false });
@@ -73,7 +74,7 @@ impl Facts {
 
 #[cfg(test)]
 impl Facts {
-    /// Those of two processes with a worker each.
+    /// The settings of two processes with one worker each.
     pub(super) fn of_two() -> Facts {
         Facts {
             version: "1".into(),

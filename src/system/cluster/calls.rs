@@ -1,4 +1,4 @@
-//! Answers those who call, all at the same time: whoever calls and says nothing keeps nobody else waiting.
+//! Answers callers, all at the same time: a caller that says nothing keeps no other caller waiting.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -13,7 +13,8 @@ use super::Links;
 use super::handshake::{self, End, Refusal};
 use super::patience::{AGAIN, Patience, Repeated};
 
-/// Calls that are answered at the same time. One more, and the oldest is hung up on: a process of ours is done long before.
+/// Limit of calls answered at the same time. With one more, the oldest is dropped: a valid peer has finished long
+/// before.
 const CALLS_MAX: usize = 64;
 
 /// A call that has come to its end.
@@ -23,15 +24,15 @@ struct Ended {
     answer: Result<usize, Refusal>,
 }
 
-/// Answers calls until all processes after this one are linked.
+/// Answers calls until all processes with higher numbers are linked.
 ///
 /// # Errors
-/// When one of them cannot work together with this one, or nobody can be answered any more.
+/// When one of them cannot work together with this process, or no call can be accepted any more.
 pub(super) fn answer(listener: &TcpListener, own: &End<'_>, links: &mut Links) -> anyhow::Result<()> {
     std::thread::scope(|threads| {
         let mut calls = Calls::default();
         let answered = answer_in(threads, listener, own, links, &mut calls);
-        // Their threads are waited for.
+        // The scope waits for their threads.
         calls.under_way.iter().for_each(|(_, link)| hang_up(link));
         answered
     })
@@ -46,7 +47,7 @@ fn answer_in<'scope>(
 ) -> anyhow::Result<()> {
     let (ended, endings) = channel();
     let (mut patience, mut refused) = (Patience::new(), Repeated::default());
-    // Of two calls of one process the later one counts: it had given up the first.
+    // Of two calls of the same process the later one counts: the process had abandoned the first.
     let mut linked_by = vec![0; links.len()];
     while let Some(missing) = (own.process + 1..links.len()).find(|other| links[*other].is_none()) {
         let pause = match listener.accept() {
@@ -55,7 +56,7 @@ fn answer_in<'scope>(
                 Duration::ZERO
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => AGAIN,
-            // It was gone before it was answered.
+            // The caller disconnected before it was answered.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
             Err(error) => return Err(error).context("cannot be called by peers"),
         };
@@ -81,7 +82,7 @@ fn answer_in<'scope>(
     Ok(())
 }
 
-/// Calls that are being answered, the oldest first.
+/// The calls that are being answered, the oldest first.
 #[derive(Default)]
 struct Calls {
     begun: u64,
@@ -106,13 +107,13 @@ impl Calls {
         self.under_way.push_back((number, link.try_clone()?));
         Builder::new().name("peer-call".into()).spawn_scoped(threads, move || {
             let answer = handshake::answer(&mut link, own);
-            // Nobody hears it once all are linked.
+            // The receiver is gone once all processes are linked.
             let _ = ended.send(Ended { number, link, answer });
         })?;
         Ok(())
     }
 
-    /// Whether it had not been hung up on.
+    /// Whether the call had not been dropped before.
     fn end(&mut self, number: u64) -> bool {
         let at = self.under_way.iter().position(|(begun, _)| *begun == number);
         at.and_then(|at| self.under_way.remove(at)).is_some()
@@ -120,7 +121,7 @@ impl Calls {
 }
 
 fn hang_up(link: &TcpStream) {
-    // It may have gone by itself.
+    // The caller may have disconnected by itself.
     let _ = link.shutdown(Shutdown::Both);
 }
 

@@ -1,4 +1,4 @@
-//! What is said on a link before rows cross it: both ends prove that they have the key, then compare how they are set up.
+//! The handshake on a link before rows cross it: both ends prove that they have the key, then compare their settings.
 //!
 //! ```text
 //! caller ─▶ hello (who, a number never used before)           ─▶ called
@@ -6,9 +6,9 @@
 //! caller ─▶ sealed: facts, what it objects to                 ─▶ called
 //! caller ◀─ sealed: what either objects to                    ◀─ called
 //! ```
-//! A seal is an HMAC-SHA256 under the key over both hellos, who speaks and what is said: it cannot be used again on
-//! another link, nor sent back. An objection that a process gives up for has been heard by the other, so both know why.
-//! What follows on the link is neither sealed nor encrypted.
+//! A seal is an HMAC-SHA256 under the key over both hellos, the speaker and the content: it cannot be replayed on
+//! another link, nor sent back. Before a process ends because of an objection, the other process has received it, so
+//! both know the reason. The data that follows on the link is neither sealed nor encrypted.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -24,13 +24,13 @@ use sha2::Sha256;
 use super::alike::{Facts, Unlike};
 use super::{Start, token};
 
-/// Changes with anything that is said here, or that workers say to each other.
+/// Changes with every change of these messages, or of the messages between workers.
 const PROTOCOL: &str = "vitrine cluster 2";
 
-/// Far more than any of the messages takes.
+/// Far more than any message takes.
 const MESSAGE_MAX: usize = 64 << 10;
 
-/// How long one end waits for the other's next word.
+/// How long one end waits for the other's next message.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// This end of a link.
@@ -38,22 +38,22 @@ pub(super) struct End<'a> {
     pub(super) process: usize,
     pub(super) key: &'a [u8; 16],
     pub(super) facts: &'a Facts,
-    /// Known to process 0, and to those it has told.
+    /// Known to process 0, and to the processes that it has told.
     pub(super) start: Option<Start>,
-    /// The directory of checkpoints, if they are kept.
+    /// The directory of checkpoints, if checkpoints are configured.
     pub(super) dir: Option<&'a Path>,
 }
 
 /// Why a link was not made.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Whoever is at the other end is none of ours, or went away: another may call.
+    /// The other end is not one of our processes, or it disconnected: another process may call.
     Stranger(anyhow::Error),
-    /// It is one of ours, and set up otherwise: nothing can come of this start.
+    /// The other end is one of our processes with other settings: this start cannot succeed.
     Unlike(Unlike),
 }
 
-/// Whoever is at the other end cannot seal as we do.
+/// The other end cannot seal with our key.
 #[derive(Debug, thiserror::Error)]
 #[error("it does not have the key (`cluster.key`)")]
 pub(super) struct Keyless;
@@ -84,7 +84,7 @@ struct Said {
     objection: Option<Unlike>,
 }
 
-/// Whose words a seal is for.
+/// The speaker and the step that a seal belongs to.
 #[derive(Clone, Copy)]
 enum Words {
     Called,
@@ -98,7 +98,7 @@ struct Sealed {
     seal: [u64; 4],
 }
 
-/// Calls process `other`; returns what it knows of this start.
+/// Calls process `other`; returns its information about this start.
 pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<Option<Start>, Refusal> {
     prepare(link)?;
     let ours = hello(own)?;
@@ -109,7 +109,7 @@ pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<
     let said: Said = match open(own, hellos, Words::Called, receive(link)?) {
         Ok(said) => said,
         Err(error) => {
-            // Nothing is said to a stranger but that the keys differ, so that one of ours finds out too.
+            // A stranger only learns that the keys differ, so that a wrongly configured process of ours learns it too.
             send(link, &seal(own, hellos, Words::Caller, &())?)?;
             return Err(error.into());
         }
@@ -122,7 +122,7 @@ pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<
     objection.or(verdict).map_or(Ok(start), |unlike| Err(Refusal::Unlike(unlike)))
 }
 
-/// Answers a call of a process after this one; returns which it is.
+/// Answers a call of a process with a higher number; returns its number.
 pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refusal> {
     prepare(link)?;
     let theirs: Hello = receive(link)?;
@@ -139,7 +139,7 @@ pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refus
     objection.map_or(Ok(theirs.process), |unlike| Err(Refusal::Unlike(unlike)))
 }
 
-/// What speaks against the other end, which has the key: it is set up otherwise, or of another start.
+/// The objection to the other end, which has the key: it has other settings, or belongs to another start.
 fn objection(own: &End<'_>, other: usize, said: &Said) -> Option<Unlike> {
     own.facts.unlike(&said.facts, [own.process, other]).or_else(|| match (own.start, said.start) {
         (Some(ours), Some(theirs)) if ours != theirs => Some(Unlike::of_other_start([own.process, other])),
@@ -147,7 +147,7 @@ fn objection(own: &End<'_>, other: usize, said: &Said) -> Option<Unlike> {
     })
 }
 
-/// What speaks against going on from what process 0 goes on from: the directory is not the one it wrote to.
+/// The objection to process 0's checkpoint: the directory of this process is not the directory that process 0 wrote to.
 fn misses_token(own: &End<'_>, start: &Start) -> Option<Unlike> {
     let dir = own.dir.filter(|dir| !token::is_there(dir, start.generation))?;
     Some(Unlike::of_other_directory(own.process, dir))
@@ -174,7 +174,7 @@ fn ensure_hello(hello: &Hello, is_expected: impl Fn(usize) -> bool) -> anyhow::R
     Ok(())
 }
 
-/// `hellos` are the caller's and the called one's.
+/// `hellos` are the hello of the caller, then the hello of the called process.
 fn mac(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &str) -> anyhow::Result<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(own.key).context("the key is of a wrong length")?;
     let [caller, called] = hellos;
@@ -183,7 +183,7 @@ fn mac(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &str) -> anyhow::
         Words::Caller => b"caller",
         Words::Verdict => b"verdict",
     };
-    // JSON lines: no two different lists of these have the same bytes.
+    // JSON lines: two different lists of values never have the same bytes.
     for part in [&serde_json::to_vec(caller)?, &serde_json::to_vec(called)?, words, said.as_bytes()] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    /// One end, as a test sets it up.
+    /// One end, as a test configures it.
     #[derive(Clone)]
     struct Set {
         key: [u8; 16],
@@ -290,7 +290,7 @@ mod tests {
         assert!(matches!(answer, Err(Refusal::Stranger(why)) if why.is::<Keyless>()));
     }
 
-    /// What both ends have given up for: its text, and whether it lasts.
+    /// The objection with which both ends have given up: its text, and whether it is permanent.
     fn unlike(caller: &Set, called: &Set) -> (String, bool) {
         match meet(caller, called) {
             (Err(Refusal::Unlike(call)), Err(Refusal::Unlike(answer))) => {

@@ -1,4 +1,5 @@
-//! The hosts file: a line for each process in order, `PEER_ADDRESS HTTP_ADDRESS`, each `HOST:PORT`; `#` begins a comment.
+//! The hosts file: a line for each process in order, `PEER_ADDRESS HTTP_ADDRESS`, each `HOST:PORT`; `#` begins a
+//! comment.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
@@ -6,15 +7,15 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::config;
 
-/// Lines are few and short.
+/// A limit for the file: lines are few and short.
 const BYTES_MAX: usize = 64 << 10;
 
-/// Where a process is found by the others.
+/// The addresses of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// For rows.
+    /// The address for rows.
     pub(crate) peer: String,
-    /// For look-ups of users it holds.
+    /// The address for look-ups of the users it holds.
     pub(crate) http: String,
 }
 
@@ -27,7 +28,7 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// Rows cross the links unencrypted, so who may be reached must be asked for.
+    /// Rows cross the links unencrypted, so wider reach must be configured explicitly.
     pub(crate) fn of(cluster: &config::Cluster) -> Reach {
         match (cluster.public, cluster.has_key()) {
             (true, true) => Reach::Anywhere,
@@ -37,7 +38,7 @@ impl Reach {
     }
 }
 
-/// Reads the hosts file, which must name exactly as many processes as there are to be.
+/// Reads the hosts file, which must name exactly the configured number of processes.
 pub(crate) fn of(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
     read(cluster).context(Unusable)
 }
@@ -76,14 +77,14 @@ fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// The address that a name stands for now.
+/// The address to which a name resolves now.
 ///
 /// # Errors
-/// When it cannot be found, or peers must not have such addresses.
+/// When the name does not resolve, or peers must not have this address.
 pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr> {
     let found = address.to_socket_addrs().with_context(|| format!("{address} cannot be looked up"))?;
     let mut found: Vec<SocketAddr> = found.collect();
-    // Both ends of a link must mean the same address where a name has several.
+    // If a name has several addresses, both ends of a link must choose the same one.
     found.sort_unstable();
     let found = *found.first().with_context(|| format!("{address} stands for no address"))?;
     Ok(found)
@@ -91,22 +92,22 @@ pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr>
         .with_context(|| format!("{address} cannot be a peer's"))
 }
 
-/// Whether a look-up has failed that may succeed later, and not because of the address found.
+/// Whether a look-up has failed in a way that may succeed later, and not because of the address found.
 pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some()
 }
 
-/// Whether a start would fail again however often it is tried: the hosts file or an address in it is wrong.
+/// Whether the start would fail again at every attempt: the hosts file or an address in it is wrong.
 pub(crate) fn is_misconfigured(error: &anyhow::Error) -> bool {
     error.is::<Unusable>() || is_refused(error)
 }
 
-/// What the hosts file says, or that there is none.
+/// The error of the hosts file, or that it is missing.
 #[derive(Debug, thiserror::Error)]
 #[error("the hosts file cannot be used")]
 struct Unusable;
 
-/// Peers must not have such an address.
+/// Peers must not have this address.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(&'static str);
@@ -130,7 +131,7 @@ fn is_within(address: IpAddr, reach: Reach) -> bool {
     }
 }
 
-/// Of 100.64.0.0/10 (RFC 6598), which networks of containers use.
+/// Whether the address is in 100.64.0.0/10 (RFC 6598), which container networks use.
 fn is_shared(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     first == 100 && second & 0b1100_0000 == 64

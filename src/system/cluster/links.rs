@@ -1,4 +1,4 @@
-//! Brings the processes together: each calls those before it, and is called by those after it.
+//! Links the processes: each process calls those with lower numbers, and is called by those with higher numbers.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::{Links, Start, calls};
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// Links this process with all others, which are waited for. Returns what process 0 knows of this start.
+/// Links this process with all others, and waits for them. Returns process 0's information about this start.
 pub(super) fn join(hosts: &[Host], reach: Reach, mut own: End<'_>) -> anyhow::Result<(Links, Option<Start>)> {
     let mut links: Links = hosts.iter().map(|_| None).collect();
     let address = own_address(&hosts[own.process].peer, reach, own.process)?;
-    // Listening before calling: those who come later find somebody, and wait for the answer.
+    // Listen before calling: later processes can connect, and wait for the answer.
     let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address} for peers"))?;
     listener.set_nonblocking(true)?;
     for other in 0..own.process {
@@ -29,7 +29,7 @@ pub(super) fn join(hosts: &[Host], reach: Reach, mut own: End<'_>) -> anyhow::Re
     Ok((links, own.start))
 }
 
-/// The address to listen on. Where names are given to machines as they start, this one's may come late.
+/// The address to listen on. If names are assigned to machines as they start, this process's own name may resolve late.
 fn own_address(name: &str, reach: Reach, process: usize) -> anyhow::Result<SocketAddr> {
     let mut patience = Patience::new();
     loop {

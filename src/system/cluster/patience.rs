@@ -1,14 +1,14 @@
-//! Waiting for others, and saying so now and then.
+//! Waiting for peers, with a log message from time to time.
 
 use std::time::{Duration, Instant};
 
-/// From one attempt to the next.
+/// The pause between two attempts.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
-/// How often the same is said.
+/// How often the same message is logged.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Waits between two attempts.
+/// The pause between two attempts, and the last message.
 pub(super) struct Patience(Instant);
 
 impl Patience {
@@ -16,7 +16,7 @@ impl Patience {
         Patience(Instant::now())
     }
 
-    /// Says who is waited for, if that was not said lately.
+    /// Logs the process that is missing, unless that was logged recently.
     pub(super) fn say(&mut self, missing: usize) {
         if self.0.elapsed() >= SAY_EVERY {
             tracing::info!(process = missing, "waiting for a process of the cluster");
@@ -27,12 +27,12 @@ impl Patience {
     /// Waits until the next attempt is due.
     pub(super) fn wait(&mut self, missing: usize) {
         self.say(missing);
-        // Nobody unparks this thread; should somebody, the next attempt is made sooner.
+        // No code unparks this thread; an unpark would only make the next attempt sooner.
         std::thread::park_timeout(AGAIN);
     }
 }
 
-/// Why peers are refused: at once, and again only when it is something else or has not been said lately.
+/// Logs why peers are rejected: at once, and again only for another reason or after a while.
 #[derive(Default)]
 pub(super) struct Repeated(Option<(String, Instant)>);
 

@@ -1,21 +1,21 @@
-//! An empty file that process 0 leaves beside its checkpoints at every start, under a name never used before. A process
-//! that does not find it writes to another directory: no checkpoint would ever be whole.
+//! An empty file that process 0 creates beside its checkpoints at every start, under a name that is never reused. A
+//! process that does not find it writes to another directory: then no checkpoint would ever be whole.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// With the number of the start behind it, in hexadecimal digits.
+/// The prefix of the name; the number of the start follows in hexadecimal digits.
 const PREFIX: &str = "start-";
 
-/// How long a file that was written elsewhere may take to show. Less than a peer waits for the next word.
+/// How long a file written by another machine may take to appear. Less than a peer waits for the next message.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// From one look to the next.
+/// The pause between two checks.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Leaves the file of this start, and removes those of earlier ones.
+/// Creates the file of this start, and removes the files of earlier starts.
 pub(super) fn leave(dir: &Path, generation: u64) -> io::Result<()> {
     let own = path(dir, generation);
     File::create(&own)?;
@@ -28,7 +28,7 @@ pub(super) fn leave(dir: &Path, generation: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file of this start is there, or comes soon.
+/// Whether the file of this start exists, or appears soon.
 pub(super) fn is_there(dir: &Path, generation: u64) -> bool {
     let (path, deadline) = (path(dir, generation), Instant::now() + PATIENCE);
     loop {
@@ -38,7 +38,7 @@ pub(super) fn is_there(dir: &Path, generation: u64) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        // Nobody unparks this thread; should somebody, the next look comes sooner.
+        // No code unparks this thread; an unpark would only make the next check sooner.
         std::thread::park_timeout(AGAIN);
     }
 }

@@ -1,5 +1,5 @@
-//! Notices that no tick closes any more: a peer that is frozen, or cut off, raises no error by itself. Where the leader waits
-//! until it is noted how far answers may go, it says so: that is no freeze.
+//! Notices that no tick closes any more: a peer that is frozen or cut off raises no error by itself. A leader that
+//! waits until the served watermark is raised says so: this is not a freeze.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -9,25 +9,25 @@ use dataflow::engine::TickCounter;
 use dataflow::publish::PublishedSnapshots;
 use dataflow::time::{ServiceClock, Time};
 
-/// The time without a tick is counted in so many looks: while this process is frozen itself, nothing is counted.
+/// The time without a tick is counted in this many checks: while this process itself is frozen, none is counted.
 const LOOKS: u32 = 20;
 
-/// The first tick may take so many times as long: everything is loaded before it.
+/// The first tick may take this many times as long: all data is loaded before it.
 const START: u32 = 10;
 
 /// The exit status of a process that ends because of its peers.
 const STATUS: i32 = 1;
 
-/// A thread that watches; dropped, it ends.
+/// The watching thread. Dropping it ends the thread.
 pub(crate) struct Watchdog {
     _stop: Sender<()>,
 }
 
 impl Watchdog {
-    /// Ends the process when no tick has closed for `stall` while the clock went on, and the leader has said nothing.
+    /// Ends the process when no tick has closed for `stall` while the clock advanced and the leader sent no message.
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// When the system denies a thread.
     pub(crate) fn start(
         snapshots: Arc<PublishedSnapshots>,
         ticks: TickCounter,
@@ -51,7 +51,7 @@ impl Watchdog {
     }
 }
 
-/// What was seen.
+/// The last observation.
 struct Watch {
     closed: Time,
     held: u64,
@@ -64,7 +64,7 @@ impl Watch {
         Watch { closed: 0, held: 0, now: 0, looks: 0 }
     }
 
-    /// Whether it has taken too long.
+    /// Whether the time without a tick is too long.
     fn look(&mut self, closed: Time, held: u64, now: Time) -> bool {
         if closed > self.closed || held > self.held {
             self.looks = 0;
