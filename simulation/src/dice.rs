@@ -22,12 +22,12 @@ impl Dice {
         self.next() % bound
     }
 
-    /// One of so many.
+    /// A number below `count`, which is not 0.
     pub(crate) fn one_of(&mut self, count: usize) -> usize {
         (self.next() % count as u64) as usize
     }
 
-    /// True once in so many times.
+    /// True once in `times` times, on average.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -1,5 +1,5 @@
-//! A log in memory: topics with partitions and offsets, of which aborted transactions, retention, lost ends and topics
-//! made anew under the same name leave what they leave on a broker.
+//! A log in memory: topics with partitions and offsets. Aborted transactions, retention, lost ends and topics created
+//! again under the same name leave the same traces as on a real broker.
 
 pub(crate) mod reading;
 #[cfg(test)]
@@ -19,13 +19,13 @@ use crate::world;
 /// The topics: views, and removals.
 pub(crate) const TOPICS: [&str; 2] = ["views", "removals"];
 
-/// Partitions a topic has at most.
+/// Limit of partitions of a topic.
 pub(crate) const PARTITIONS_MAX: usize = 4;
 
-/// The number of an event, over all topics and times.
+/// The number of an event, unique over all topics and times.
 pub(crate) type Uid = usize;
 
-/// What a shop's page says.
+/// The event that a page of the shop sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) user: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Event {
     pub(crate) removal: bool,
 }
 
-/// What is at an offset.
+/// The content at an offset.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     uid: Uid,
@@ -43,9 +43,9 @@ struct Record {
 
 #[derive(Debug, Default)]
 struct Partition {
-    /// The first offset that is left.
+    /// The first offset that still exists.
     low: i64,
-    /// By offset from 0; none where a transaction was aborted, or its marker is.
+    /// By offset from 0; `None` for records of aborted transactions and their markers.
     records: Vec<Option<Record>>,
 }
 
@@ -62,21 +62,21 @@ impl Partition {
 #[derive(Debug)]
 struct Topic {
     partitions: Vec<Partition>,
-    /// It lost records, or was made anew: from then on its first records do not expire. Where a remembered record was
-    /// nothing would be left, which proves nothing.
+    /// The topic lost records or was created again: from then on its first records do not expire. Otherwise no record
+    /// might be left at a fingerprint's offset, which would prove nothing.
     troubled: bool,
 }
 
-/// A broker that keeps everything it has acknowledged, until it is told to lose it.
+/// A broker that keeps all acknowledged records until it is told to lose them.
 #[derive(Debug)]
 pub(crate) struct Log {
     topics: BTreeMap<&'static str, Topic>,
     pub(crate) events: Vec<Event>,
-    /// Acknowledged to whoever wrote them.
+    /// Events whose producer received an acknowledgement.
     acknowledged: BTreeSet<Uid>,
-    /// Gone from the log, whether anybody has read them or not.
+    /// Events that are gone from the log, whether or not they were read.
     destroyed: BTreeSet<Uid>,
-    /// Given to the process that is running, or part of what it started from.
+    /// Events given to the running process, or part of the state from which it started.
     pub(crate) delivered: BTreeSet<Uid>,
 }
 
@@ -98,18 +98,18 @@ impl Log {
         }))
     }
 
-    /// An event happens; it is in no topic yet.
+    /// An event happens; no topic has it yet.
     pub(crate) fn happen(&mut self, event: Event) -> Uid {
         self.events.push(event);
         self.events.len() - 1
     }
 
-    /// Whoever wrote the event was told that it is kept.
+    /// The producer of the event received the acknowledgement.
     pub(crate) fn acknowledge(&mut self, uid: Uid) {
         self.acknowledged.insert(uid);
     }
 
-    /// Appends an event to a partition; whether there is one.
+    /// Appends an event to a partition; returns whether the partition exists.
     pub(crate) fn append(&mut self, uid: Uid, partition: usize, now: Millis) -> bool {
         let name = TOPICS[usize::from(self.events[uid].removal)];
         let Some(topic) = self.topics.get_mut(name) else { return false };
@@ -118,22 +118,22 @@ impl Log {
         true
     }
 
-    /// A transaction of so many records is aborted.
+    /// A transaction of `records` records is aborted.
     pub(crate) fn abort(&mut self, topic: usize, partition: usize, records: usize) {
         let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()]) else { return };
         let partitions = topic.partitions.len();
         topic.partitions[partition % partitions].records.extend((0..=records).map(|_| None));
     }
 
-    /// Whether a partition of the topic begins with aborted records: whoever has passed them may have read nothing that the
-    /// partition could be known by.
+    /// Whether a partition of the topic begins with aborted records: a reader that has passed them may have read no
+    /// record that could serve as a fingerprint.
     pub(crate) fn is_nameless(&self, topic: usize) -> bool {
         let topic = self.topics.get(TOPICS[topic % TOPICS.len()]);
         let first = |partition: &Partition| partition.records.get(usize::try_from(partition.low).ok()?).copied();
         topic.is_some_and(|topic| topic.partitions.iter().any(|partition| matches!(first(partition), Some(None))))
     }
 
-    /// The topic is deleted.
+    /// Deletes the topic.
     pub(crate) fn delete(&mut self, topic: usize) {
         if let Some(topic) = self.topics.remove(TOPICS[topic % TOPICS.len()]) {
             let gone = topic.partitions.iter().flat_map(|partition| &partition.records).flatten();
@@ -141,13 +141,13 @@ impl Log {
         }
     }
 
-    /// The topic is made, if it is not there.
+    /// Creates the topic if it does not exist.
     pub(crate) fn create(&mut self, topic: usize, partitions: usize) {
         let partitions = (0..1 + partitions % PARTITIONS_MAX).map(|_| Partition::default()).collect();
         self.topics.entry(TOPICS[topic % TOPICS.len()]).or_insert(Topic { partitions, troubled: true });
     }
 
-    /// The topic gets one more partition.
+    /// Adds one partition to the topic.
     pub(crate) fn add_partition(&mut self, topic: usize) {
         if let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()])
             && topic.partitions.len() < PARTITIONS_MAX
@@ -156,7 +156,7 @@ impl Log {
         }
     }
 
-    /// A partition loses its last committed records, so many at most, and what lies behind them.
+    /// A partition loses its last committed records, at most `records` of them, and everything after them.
     pub(crate) fn truncate(&mut self, topic: usize, partition: usize, records: usize) {
         let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()]) else { return };
         topic.troubled = true;
@@ -170,7 +170,7 @@ impl Log {
         }
     }
 
-    /// A partition's first records expire; the last committed one stays.
+    /// The first records of a partition expire; the last committed record stays.
     pub(crate) fn expire(&mut self, topic: usize, partition: usize, records: usize) {
         let Some(topic) = self.topics.get_mut(TOPICS[topic % TOPICS.len()]).filter(|topic| !topic.troubled) else {
             return;
@@ -184,7 +184,7 @@ impl Log {
         partition.low = to as i64;
     }
 
-    /// An event that somebody was promised, that is still to be had, and that the running process has not.
+    /// An acknowledged event that is still in the log and that the running process does not have.
     pub(crate) fn missed(&self) -> Option<Uid> {
         let promised = self.acknowledged.iter().filter(|uid| !self.destroyed.contains(uid));
         promised.copied().find(|uid| !self.delivered.contains(uid))

@@ -6,28 +6,28 @@ use std::process::ExitCode;
 use clap::Parser;
 use simulation::{Operation, Outcome, Plant, run, shrink};
 
-/// Runs of a failing seed that are spent on making it smaller.
+/// Limit of runs that are spent on shrinking a failing seed.
 const SHRINKING: usize = 300;
 
-/// Simulates the whole of Vitrine in a world that fails as seeds decide, and compares every list at every tick.
+/// Simulates the whole of Vitrine in a world whose faults the seeds decide, and compares every list at every tick.
 #[derive(Parser)]
 struct Arguments {
-    /// How many seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 300)]
     seeds: u64,
-    /// How many operations each.
+    /// Number of operations per seed.
     #[arg(long, default_value_t = 2000)]
     ops: usize,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Puts a bug in, which is to be found.
+    /// Plants a bug, which the simulation must find.
     #[arg(long)]
     plant: Option<Plant>,
-    /// How many failures are made smaller and told.
+    /// Number of failures that are shrunk and printed.
     #[arg(long, default_value_t = 3)]
     told: usize,
-    /// Threads.
+    /// Number of threads.
     #[arg(long, default_value_t = 1)]
     threads: u64,
 }
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         let mine = (seed..seed + seeds).filter(|one| one % threads.max(1) == thread);
         let outcome = |one| {
             let outcome = run(&Operation::many(one, ops), plant);
-            // At once: whatever becomes of the other seeds, this one is known.
+            // Printed at once: this seed is reported whatever happens to the others.
             if let Err(failure) = &outcome {
                 println!("seed {one} differs after {} operations: {}", failure.after, failure.what);
             }

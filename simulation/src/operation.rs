@@ -1,168 +1,168 @@
-//! What can happen, and how a seed makes it happen.
+//! The operations of a run, and how a seed chooses them.
 
 use dataflow::time::Millis;
 
 use crate::dice::Dice;
 
-/// One thing that happens. Numbers are taken within what there is, so that any operation can be left out.
+/// One operation. Its numbers are taken modulo the available items, so any operation can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A page is viewed, some time ago.
+    /// A user viewed a product some time ago.
     View {
-        /// Who.
+        /// The user.
         user: usize,
-        /// What.
+        /// The product.
         product: usize,
-        /// Where it is written to.
+        /// The partition it is written to.
         partition: usize,
         /// How long ago.
         ago_ms: Millis,
     },
-    /// A view is to be forgotten: a DELETE, which is answered.
+    /// A view must be removed: a DELETE, which is answered.
     Removal {
-        /// Who.
+        /// The user.
         user: usize,
-        /// What.
+        /// The product.
         product: usize,
-        /// Where it is written to.
+        /// The partition it is written to.
         partition: usize,
     },
     /// A transaction of a producer is aborted.
     Abort {
-        /// In which topic.
+        /// The topic.
         topic: usize,
-        /// In which partition.
+        /// The partition.
         partition: usize,
-        /// Of how many records.
+        /// The number of records.
         records: usize,
     },
-    /// A topic is deleted, and made anew at once or later.
+    /// A topic is deleted, and created again at once or later.
     DeleteTopic {
-        /// Which.
+        /// The topic.
         topic: usize,
-        /// The partitions of the new one; none: it is not made anew yet.
+        /// The number of partitions of the new topic; `None` if it is not created again yet.
         anew: Option<usize>,
     },
-    /// A topic is made where it is missing.
+    /// A topic is created if it is missing.
     CreateTopic {
-        /// Which.
+        /// The topic.
         topic: usize,
-        /// How many partitions.
+        /// The number of partitions.
         partitions: usize,
     },
     /// A topic gets one more partition.
     AddPartition {
-        /// Which.
+        /// The topic.
         topic: usize,
     },
     /// A partition loses its last records.
     Truncate {
-        /// In which topic.
+        /// The topic.
         topic: usize,
-        /// Which.
+        /// The partition.
         partition: usize,
-        /// How many.
+        /// The number of records.
         records: usize,
     },
     /// A partition's first records expire.
     Expire {
-        /// In which topic.
+        /// The topic.
         topic: usize,
-        /// Which.
+        /// The partition.
         partition: usize,
-        /// How many offsets.
+        /// The number of offsets.
         records: usize,
     },
     /// A transaction of the shop's database.
     Transact {
-        /// What is in it.
+        /// The seed of its content.
         seed: u64,
     },
-    /// Transactions of somebody else's.
+    /// Transactions of other databases.
     Grow {
-        /// How many bytes of log.
+        /// The number of bytes of log.
         bytes: i64,
     },
     /// The slot is dropped.
     DropSlot,
-    /// The slot is moved on to the end by somebody else.
+    /// Another program moves the slot to the end.
     AdvanceSlot,
-    /// The server throws away the log that the slot needs.
+    /// The server removes log that the slot needs.
     LoseSlot,
     /// A table leaves the publication.
     Unpublish {
-        /// Which.
+        /// The table.
         table: usize,
     },
-    /// A statement writes all values of a column anew, which the log does not tell.
+    /// A statement rewrites all values of a column, which the log does not report.
     Rewrite {
-        /// Of which table.
+        /// The table.
         table: usize,
     },
     /// A used column is dropped.
     BreakTable {
-        /// Of which table.
+        /// The table.
         table: usize,
     },
-    /// Every used column is there again.
+    /// All used columns exist again.
     MendTables,
     /// The connection to the database breaks.
     Disconnect,
     /// Time passes.
     Pass {
-        /// How much.
+        /// The number of milliseconds.
         ms: Millis,
     },
     /// The machine's clock is set.
     SetClock {
-        /// How far it is off from now on.
+        /// Its error from now on.
         skew_ms: i64,
     },
-    /// The watcher of the topics looks.
+    /// The watcher checks the topics.
     Look {
-        /// At everything.
+        /// Whether it checks everything.
         deep: bool,
     },
-    /// The database gives transactions.
+    /// The database sends transactions.
     Follow {
-        /// How many at most.
+        /// The limit of their number.
         transactions: usize,
     },
-    /// What has arrived is fed, and a tick closes.
+    /// Arrived records are fed, and a tick closes.
     Tick {
-        /// Records at most.
+        /// Limit of the number of records.
         budget: usize,
-        /// It closes for a cut.
+        /// Whether it closes for a cut.
         cut: bool,
-        /// It is shown only later.
+        /// Whether it becomes visible only later.
         unseen: bool,
     },
-    /// The cut taken last is written.
+    /// The last cut is written.
     Write {
-        /// What the disk does meanwhile.
+        /// The fault of the disk meanwhile.
         fault: Option<Fault>,
     },
     /// The process is killed.
     Kill,
     /// The machine crashes.
     Crash {
-        /// What is lost of what was not durable.
+        /// How much of the content that was not durable is lost.
         loss: u64,
     },
-    /// The process is started, if it does not run.
+    /// The process is started, if it is not running.
     Start,
-    /// Nothing more happens until everything has come through.
+    /// No other operation happens until all records are visible.
     Rest,
 }
 
-/// What a disk does in the middle of a checkpoint.
+/// A fault of the disk during a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It crashes with the machine, at that operation from now, with that loss.
+    /// The machine crashes at the n-th operation of the disk from now, with this loss.
     Crash(u64, u64),
-    /// That operation from now fails.
+    /// The n-th operation from now fails.
     Fail(u64),
-    /// It has so many bytes left.
+    /// The disk has this many bytes left.
     Full(u64),
 }
 
@@ -217,7 +217,7 @@ impl Operation {
 }
 
 impl Operation {
-    /// Somebody changes the database's tables or the publication.
+    /// An administrator alters the database's tables or the publication.
     fn of_tables(dice: &mut Dice) -> Operation {
         let table = dice.one_of(3);
         match dice.below(5) {

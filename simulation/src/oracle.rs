@@ -1,5 +1,5 @@
-//! The definitions, recomputed plainly: every list at one time, from the events that were given and the tables as of a
-//! place in the log. Shares no code with the graph but ids and numbers.
+//! The definitions of the lists, recomputed plainly: every list at one time, from the given events and the tables as of
+//! a place in the log. Shares only ids and business numbers with the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,22 +13,22 @@ use crate::log::{Event, Log};
 use crate::server::Tables;
 use crate::world::{RULES, World};
 
-/// Products with how many bought them, best first.
+/// Products with their number of buyers, best first.
 type Sellers = Vec<(ProductKey, u64)>;
 
 /// Every list at one time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shelves {
     histories: BTreeMap<UserKey, Vec<(ProductKey, Millis)>>,
-    /// By category; without one: the general list. Empty ones are left out.
+    /// By category; `None` for the general list. Empty lists are left out.
     best_sellers: BTreeMap<Option<CategoryKey>, Sellers>,
     categories_of: BTreeMap<ProductKey, Vec<CategoryKey>>,
-    /// Whether it is personal, and its products.
+    /// Whether the list is personal, and its products.
     recommended: BTreeMap<UserKey, (bool, Sellers)>,
 }
 
 impl Shelves {
-    /// As they should be.
+    /// The correct lists.
     pub(crate) fn right(world: &World, log: &Log, tables: &Tables, as_of: Time) -> Shelves {
         let mut shelves = Shelves::default();
         for (number, &user) in world.users.iter().enumerate() {
@@ -95,7 +95,7 @@ impl Shelves {
         (true, products)
     }
 
-    /// As they are shown.
+    /// The shown lists.
     pub(crate) fn shown(world: &World, reader: &IndexReader) -> Shelves {
         let mut shelves = Shelves::default();
         for &user in &world.users {
@@ -126,7 +126,7 @@ impl Shelves {
         shelves
     }
 
-    /// The first thing in which what is shown differs from what is right.
+    /// The first difference between the shown and the correct lists.
     pub(crate) fn difference(right: &Shelves, shown: &Shelves) -> Option<String> {
         if right == shown {
             return None;
@@ -141,7 +141,7 @@ impl Shelves {
     }
 }
 
-/// A user's products viewed last, from all that was seen of the user.
+/// The products that a user viewed last, from all events of the user.
 fn history(world: &World, seen: impl Iterator<Item = Event>) -> Vec<(ProductKey, Millis)> {
     let mut of_product: BTreeMap<usize, (Option<Millis>, Option<Millis>)> = BTreeMap::new();
     for event in seen {

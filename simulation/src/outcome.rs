@@ -1,32 +1,32 @@
-//! What a run comes to.
+//! The result of a run.
 
 use std::ops::AddAssign;
 
-/// What was wrong, and after how many operations.
+/// The failure, and the number of operations before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Operations until then.
+    /// The number of operations before the failure.
     pub after: usize,
-    /// What was seen, and what is right.
+    /// The observed state, and the correct one.
     pub what: String,
 }
 
-/// What a run came to.
+/// The statistics of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Ticks that were compared.
+    /// The number of compared ticks.
     pub ticks: usize,
-    /// Ticks among them at which a table of the database was passed over.
+    /// The number of these ticks at which the source skipped a table of the database.
     pub partial: usize,
-    /// Readings of the database's tables.
+    /// The number of reads of the database's tables.
     pub readings: usize,
-    /// Starts of the process.
+    /// The number of starts of the process.
     pub starts: usize,
-    /// Starts that went on from a checkpoint.
+    /// The number of starts that continued from a checkpoint.
     pub restores: usize,
-    /// Checkpoints of everything, and of changes.
+    /// The number of full checkpoints, and of deltas.
     pub checkpoints: [usize; 2],
-    /// Checkpoints that failed.
+    /// The number of failed checkpoints.
     pub failed: usize,
 }
 

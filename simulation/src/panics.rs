@@ -1,4 +1,5 @@
-//! A panic of what is simulated is a failure of its seed like any other: caught, with its words and its place.
+//! A panic of the simulated system is a failure of its seed like any other: it is caught, with its message and its
+//! place.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
@@ -7,14 +8,14 @@ use std::sync::Once;
 thread_local! {
     /// Whether this thread is within [`caught`].
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// What it has panicked with there.
+    /// The message of the panic there.
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 static HOOK: Once = Once::new();
 
-/// Does something, and says what it panicked with if it did. Nothing is printed then: whoever shrinks a failure brings
-/// it about again and again.
+/// Runs `work`, and returns the message if it panics. The panic is not printed, because shrinking a failure repeats it
+/// many times.
 pub(crate) fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     HOOK.call_once(|| {
         let before = take_hook();
@@ -31,13 +32,14 @@ pub(crate) fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), St
     done.unwrap_or_else(|_| Err(said.unwrap_or_else(|| "it panicked without a word".to_owned())))
 }
 
-/// Keeps what was said; false if it is to be printed.
+/// Keeps the message; false if it must be printed.
 fn note(panic: &PanicHookInfo<'_>) -> bool {
     if !CATCHING.get() {
         return false;
     }
     SAID.with_borrow_mut(|said| match said {
-        // While the first is unwound: that ends the program, and nobody will be told of the first one otherwise.
+        // A second panic while the first unwinds ends the program; without this output the first one would never be
+        // reported.
         Some(first) => {
             eprintln!("{first}");
             false

@@ -1,5 +1,5 @@
-//! Bugs that are put in on purpose, to see that the simulation finds them. Each stands in a fake or in an adapter around
-//! the real code, never in the product.
+//! Bugs that are planted to check that the simulation finds them. Each is in a fake or in an adapter around the real
+//! code, never in the product.
 
 use std::fmt;
 
@@ -8,38 +8,38 @@ use std::fmt;
 pub enum Plant {
     /// Positions are acknowledged upstream before the checkpoint that holds them is durable.
     AcknowledgeBeforeCheckpoint,
-    /// A partition is read on behind the kept position, not at it (`>` for `>=`).
+    /// Reading of a partition continues after the stored position, not at it (`>` for `>=`).
     ResumeBehind,
-    /// The slot's restart LSN is taken for its confirmed flush LSN.
+    /// The slot's restart LSN is used as its confirmed flush LSN.
     RestartLsn,
-    /// Where there is no position that can be used, reading starts at the end.
+    /// Without a usable position, reading starts at the end.
     ResetToLatest,
-    /// A topic of the same name is taken for the topic it was.
+    /// A topic of the same name is treated as the same topic.
     IgnoredTopicId,
     /// Partitions that are added later are not seen.
     IgnoredNewPartition,
-    /// The tables are read as of a time before the slot's place.
+    /// The tables are read as of a time before the slot's place in the log.
     SnapshotBeforeSlot,
     /// Files get their names before their content is synchronised.
     RenameBeforeFsync,
     /// The content of files is never synchronised.
     FsyncIgnored,
-    /// An UPDATE of a key does not take the row under the old key away.
+    /// An UPDATE of a key does not remove the row with the old key.
     KeyUpdateWithoutRetraction,
-    /// TRUNCATE is passed over.
+    /// TRUNCATE is ignored.
     TruncateDropped,
-    /// A look at the tables does not see that one was defined anew.
+    /// A check of the tables does not notice that a table was redefined.
     DefinitionUnseen,
-    /// A look at the publication does not see that a table has left it.
+    /// A check of the publication does not notice that a table has left it.
     PublicationUnseen,
     /// A DELETE is answered before its removal is in the log.
     DeleteBeforeDurable,
-    /// The process panics when the server has thrown away the log it needs.
+    /// The process panics when the server has removed log that the process needs.
     Panic,
 }
 
 impl Plant {
-    /// All of them.
+    /// All planted bugs.
     pub const ALL: [Plant; 15] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,

@@ -1,5 +1,5 @@
-//! One life of Vitrine: the real graph on one thread, the real checkpoints on the simulated disk, the real sources on the
-//! simulated log and database. Dropped, it has been killed.
+//! One life of Vitrine: the real graph on one thread, the real checkpoints on the simulated disk, the real sources on
+//! the simulated log and database. Dropping it is killing it.
 
 mod database;
 
@@ -38,28 +38,28 @@ use crate::world::{self, ID_KEY, RULES, WINDOW_MS};
 
 pub(crate) use database::RowsAt;
 
-/// Where checkpoints and the mark are.
+/// The directory of checkpoints and the served watermark.
 const DIR: &str = "/checkpoints";
 
-/// The mark's file.
+/// The file of the served watermark.
 const MARK: &str = "served";
 
-/// How far ahead of the clock the mark is raised.
+/// How far ahead of the clock the served watermark is raised.
 const AHEAD_MS: Millis = 2_000;
 
-/// Updates a journal may hold: few, so that it spills now and then.
+/// Limit of updates in a delta log: low, so that it overflows sometimes.
 const JOURNAL_MAX: usize = 60;
 
-/// Few, so that both kinds of checkpoints are taken.
+/// Low, so that both full checkpoints and deltas are taken.
 const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 25 };
 
-/// A day: no time of the simulation is beyond it.
+/// A day: no time of the simulation is later.
 const DAY_MS: Millis = 24 * 3600 * 1000;
 
-/// Steps in which a closed tick must have come to be shown.
+/// Limit of steps until a closed tick is visible.
 const STEPS_MAX: usize = 10_000;
 
-/// What outlives the process.
+/// The parts of the world that outlive the process.
 #[derive(Clone)]
 pub(crate) struct Outside {
     pub(crate) log: SharedLog,
@@ -71,40 +71,40 @@ pub(crate) struct Outside {
 /// A running process.
 pub(crate) struct Process {
     outside: Outside,
-    // Before the worker, whose dataflows they are parts of.
+    // Declared before the worker, and so dropped before it: they are part of its dataflows.
     worker_graph: WorkerGraph,
     feed: Box<dyn Feed>,
     watching: WatcherDriver<Broker>,
     following: Following<Connection>,
-    /// The number of the transaction that the connection gives next; none while there is no connection.
+    /// The number of the transaction that the connection delivers next; `None` without a connection.
     connected: Option<usize>,
-    /// How far the rows of the database are.
+    /// The places in the log of the database's rows.
     pub(crate) rows: RowsAt,
-    /// How often the tables were read, since that was last asked for.
+    /// How many times the tables were read since the last query of this number.
     pub(crate) readings: usize,
-    /// When it was started.
+    /// The time of the start.
     since: Millis,
     reader: IndexReader,
     cuts: Arc<Cuts>,
-    /// Taken and not written.
+    /// A cut that was taken and not written yet.
     cut: Option<Cut>,
     series: Series,
     mark: WatermarkFile,
     until: Time,
-    /// Nothing older may be answered with.
+    /// The floor: older states must not be served.
     pub(crate) floor: Time,
-    /// The tick that it started from.
+    /// The tick from which it started.
     pub(crate) restored: Option<Time>,
     clock: Clock,
     unnoted: bool,
-    /// The place in the database's log that was noted last.
+    /// The last noted place in the database's log.
     noted: Option<i64>,
     letters: Receiver<DeadLetter>,
     worker: Worker,
 }
 
 impl Process {
-    /// Starts from what is on the disk.
+    /// Starts from the content of the disk.
     pub(crate) fn start(outside: &Outside, wall: Millis) -> Result<Process, String> {
         let (disk, dir) = (Arc::new(outside.disk.clone()), Path::new(DIR));
         let dictionary = world::dictionary();
@@ -176,22 +176,22 @@ impl Process {
         Ok(process)
     }
 
-    /// The machine's clock says so.
+    /// The clock of the machine shows `now`.
     pub(crate) fn pass(&mut self, wall: Millis) {
         let until = self.clock.now().max(wall) + AHEAD_MS;
-        // Where the mark cannot be raised time stands still.
+        // If the watermark cannot be raised, time stands still.
         if until > self.until + AHEAD_MS / 2 && self.mark.raise(noted(until)).is_ok() {
             self.until = until;
         }
         self.clock.advance(wall, self.until);
     }
 
-    /// The watcher of the topics looks.
+    /// The watcher checks the topics.
     pub(crate) fn look(&mut self, deep: bool) {
         self.watching.look(deep);
     }
 
-    /// Feeds what has arrived; whether anything had.
+    /// Feeds arrived records; returns whether there were any.
     pub(crate) fn feed(&mut self, budget: usize) -> Result<bool, String> {
         if self.connected.is_some() {
             let since = Duration::from_millis(self.clock.now() - self.since);
@@ -207,7 +207,7 @@ impl Process {
         }
     }
 
-    /// Closes the open tick, if time has gone on, perhaps for a cut; returns it.
+    /// Closes the open tick if time has advanced, possibly for a cut; returns the tick.
     pub(crate) fn close(&mut self, cut: bool) -> Option<Time> {
         let next = self.clock.now();
         if next <= self.worker_graph.tick() {
@@ -227,7 +227,7 @@ impl Process {
         Some(next - 1)
     }
 
-    /// Lets the graph work until everything closed is shown.
+    /// Runs the graph until all closed ticks are visible.
     pub(crate) fn show(&mut self) -> Result<(), String> {
         for _ in 0..STEPS_MAX {
             if self.reader.snapshots().closed() == self.worker_graph.tick() {
@@ -247,13 +247,13 @@ impl Process {
         Err("a closed tick is never shown".to_owned())
     }
 
-    /// What is answered from.
+    /// The reader that gives the answers.
     pub(crate) fn reader(&self) -> &IndexReader {
         &self.reader
     }
 
-    /// Writes the cut that was taken last, if there is one, and acknowledges what is durable then. Whether the checkpoint
-    /// holds everything.
+    /// Writes the last cut, if there is one, and acknowledges the durable positions. Returns whether the checkpoint is
+    /// full.
     pub(crate) fn write(&mut self) -> Result<Option<bool>, checkpoints::Error> {
         let Some(cut) = self.cut.take() else { return Ok(None) };
         let Some(Taken { full, pending, .. }) = self.series.take(cut, || true)? else { return Ok(None) };
@@ -308,7 +308,7 @@ fn tables(
     }))
 }
 
-/// What the database source goes on from.
+/// The state from which the database source continues.
 fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
     let position = restored.position(postgres::NAME, 0);
     let read = |error: ::checkpoints::Error| error.to_string();
@@ -322,7 +322,7 @@ fn resumed(restored: &Restored) -> Result<postgres::Resumed, String> {
     })
 }
 
-/// Every source here has caught up once a process shows anything.
+/// The value for a process that shows any state: every source of the simulation has caught up by then.
 fn noted(tick: Time) -> ServedWatermark {
     ServedWatermark { tick, begun: true, caught_up: true }
 }

@@ -1,4 +1,5 @@
-//! One run: what happens, one thing after the other, and after each closed tick whether what is shown is what is right.
+//! One run: applies one operation after another, and after each closed tick compares the shown lists with the correct
+//! ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +17,13 @@ use crate::process::{Outside, Process, RowsAt};
 use crate::server::Server;
 use crate::world::World;
 
-/// Rounds after which everything must have come through.
+/// Limit of rounds until all records must be visible.
 const ROUNDS_MAX: usize = 80;
 
-/// Rounds in which nothing comes through before all has: so many that the tables are looked at meanwhile.
+/// Consecutive rounds without new records after which the run is at rest: enough for a check of the tables in between.
 const QUIET_ROUNDS: usize = 6;
 
-/// What a checkpoint is to bring back.
+/// The state that a checkpoint must restore.
 #[derive(Clone)]
 struct Kept {
     delivered: BTreeSet<Uid>,
@@ -37,19 +38,19 @@ struct Run {
     skew_ms: i64,
     /// By the tick of the cut.
     kept: BTreeMap<Time, Kept>,
-    /// Of which places in the database's log rows should be shown.
+    /// The places in the database's log whose rows should be visible.
     rows: RowsAt,
-    /// The latest state that was answered with.
+    /// The newest state that was served.
     served: Time,
-    /// With a planted bug: answered, and not in the log.
+    /// With a planted bug: events that were answered and are not in the log.
     unwritten: Vec<(Uid, usize)>,
     outcome: Outcome,
 }
 
-/// Runs operations, and comes to rest at the end.
+/// Applies operations, and comes to rest at the end.
 ///
 /// # Errors
-/// The first thing that was wrong; a panic is one.
+/// The first failure; a panic is a failure too.
 pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Failure> {
     let disk = FakeDisk::new();
     disk.set_syncing(match plant {
@@ -79,7 +80,7 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
         })
     });
     let outcome = run.outcome;
-    // What a panic has left behind may not be fit to be dropped either.
+    // After a panic, dropping the state might panic as well.
     let ended = caught(|| {
         drop(run);
         Ok(())
@@ -107,7 +108,7 @@ impl Run {
                 let nameless = self.outside.log.borrow().is_nameless(topic);
                 self.outside.log.borrow_mut().delete(topic);
                 if nameless {
-                    // Only its absence tells that it is another one when it is back.
+                    // Only the absence of the topic shows that it is a new one when it comes back.
                     self.look_first();
                 }
                 let mut log = self.outside.log.borrow_mut();
@@ -146,7 +147,7 @@ impl Run {
         Ok(())
     }
 
-    /// What the process does by itself, if it runs.
+    /// The actions that a running process takes by itself.
     fn work(&mut self, operation: Operation) -> Result<(), String> {
         let Some(process) = &mut self.process else { return Ok(()) };
         match operation {
@@ -162,14 +163,14 @@ impl Run {
         }
     }
 
-    /// A topic's records are remembered some seconds after they were read; what befalls it before is not found out.
+    /// The source takes a fingerprint some seconds after it has read a topic; it does not detect earlier damage.
     fn look_first(&mut self) {
         if let Some(process) = &mut self.process {
             process.look(true);
         }
     }
 
-    /// Somebody meddles with the slot, which can be done while nobody is connected.
+    /// Another program changes the slot, which is possible while there is no connection.
     fn slot(&mut self, operation: Operation) -> Result<(), String> {
         if let Some(process) = &mut self.process {
             process.disconnect()?;
@@ -184,7 +185,7 @@ impl Run {
     }
 
     fn remove(&mut self, user: usize, product: usize, partition: usize) {
-        // It is asked of the process, which appends it to the log and answers.
+        // The process receives the request, appends the removal to the log, and answers.
         if self.process.is_none() {
             return;
         }
@@ -250,7 +251,7 @@ impl Run {
         });
     }
 
-    /// Feeds, and closes a tick if time has gone on; whether anything was fed, or was still to be shown.
+    /// Feeds records, and closes a tick if time has advanced; returns whether records were fed or were not visible yet.
     fn tick(&mut self, budget: usize, cut: bool, unseen: bool) -> Result<bool, String> {
         let Some(process) = &mut self.process else { return Ok(false) };
         for (uid, partition) in self.unwritten.drain(..) {
@@ -296,7 +297,7 @@ impl Run {
         }
     }
 
-    /// A table that was changed since it was read, in a way that the log has not told.
+    /// A table that was changed since it was read, in a way that the log did not report.
     fn silently_changed(&self) -> Option<usize> {
         let (server, RowsAt { places, read, .. }) = (self.outside.server.borrow(), self.rows);
         (0..3).find(|table| !server.tells(*table, read[*table], places[*table]))
@@ -333,7 +334,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets everything come through, and looks whether it has.
+    /// Lets all records become visible, and checks that they are.
     fn rest(&mut self) -> Result<(), String> {
         self.start()?;
         self.outside.server.borrow_mut().mend_tables();

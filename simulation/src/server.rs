@@ -1,8 +1,8 @@
 //! A database in memory: the shop's three tables, the log of their transactions, and a replication slot.
 //!
-//! As on a real server a reader that asks for less than the slot has confirmed is sent on from there without a word, and
-//! a transaction is sent whole or not at all. A table may leave the publication, lose a used column, or be rewritten by
-//! a statement that the log does not tell.
+//! As on a real server, a reader that asks for a place before the slot's confirmed one silently continues from the
+//! confirmed one, and a transaction is sent as a whole or not at all. A table may leave the publication, lose a used
+//! column, or be rewritten by a statement that the log does not report.
 
 mod transaction;
 mod wire;
@@ -21,7 +21,7 @@ use crate::world;
 
 pub(crate) use wire::Plants;
 
-/// By what the server is known.
+/// The identity of the server.
 const IDENTITY: StreamFingerprint = StreamFingerprint { at: 1, hash: 0x5eed };
 
 /// The rows of the tables; ids are numbers of the world.
@@ -38,12 +38,12 @@ pub(crate) struct Tables {
 /// A committed transaction.
 #[derive(Debug)]
 pub(crate) struct Transaction {
-    /// The place in the log after it.
+    /// The place in the log after the transaction.
     pub(crate) end: i64,
     pub(crate) time: Millis,
-    /// What the log says of its rows.
+    /// The messages of the log about its rows.
     pub(crate) messages: Vec<Vec<u8>>,
-    /// The tables after it.
+    /// The tables after the transaction.
     tables: Rc<Tables>,
 }
 
@@ -52,7 +52,7 @@ struct SlotState {
     confirmed: i64,
     restart: i64,
     lost: bool,
-    /// Where it was made, or moved to by somebody else: what lies before is gone.
+    /// The place where the slot was created, or to which another program moved it: the log before it is gone.
     moved_to: i64,
 }
 
@@ -63,14 +63,14 @@ pub(crate) struct Server {
     log: Vec<Rc<Transaction>>,
     end: i64,
     slot: Option<SlotState>,
-    /// By table: how often it was defined anew, whether a used column is missing, whether it is published.
+    /// By table: how often it was redefined, whether a used column is missing, whether it is published.
     definitions: [Definition; 3],
     published: [bool; 3],
-    /// By table: the places after changes that the log does not tell.
+    /// By table: the places after changes that the log does not report.
     gaps: [Vec<i64>; 3],
-    /// How often somebody has changed tables or publication.
+    /// How often the tables or the publication were altered.
     pub(crate) alterations: u64,
-    /// The first transaction that the reader is sent.
+    /// The first transaction that the reader receives.
     first: usize,
     plant: Option<Plant>,
 }
@@ -122,7 +122,7 @@ impl Server {
         self.alterations += 1;
     }
 
-    /// A statement writes all values of a column anew: the log does not tell it.
+    /// A statement rewrites all values of a column: the log does not report it.
     pub(crate) fn rewrite(&mut self, table: usize, now: Millis) {
         let table = table % 3;
         self.definitions[table].version += 1;
@@ -144,26 +144,26 @@ impl Server {
         self.alterations += 1;
     }
 
-    /// Every column is there again.
+    /// All used columns exist again.
     pub(crate) fn mend_tables(&mut self) {
         for definition in self.definitions.iter_mut().filter(|definition| definition.broken) {
-            // It is another column than the one that was dropped.
+            // This is another column than the dropped one.
             *definition = Definition { version: definition.version + 1, broken: false };
             self.alterations += 1;
         }
     }
 
-    /// Whether the log has told every change of a table from `from` to `to`.
+    /// Whether the log reports every change of a table from `from` to `to`.
     pub(crate) fn tells(&self, table: usize, from: i64, to: i64) -> bool {
         !self.gaps[table].iter().any(|gap| from < *gap && *gap <= to)
     }
 
-    /// Somebody else's transactions make the log longer.
+    /// Transactions of other databases make the log longer.
     pub(crate) fn grow(&mut self, bytes: i64) {
         self.end += bytes;
     }
 
-    /// Where the log ends.
+    /// The end of the log.
     pub(crate) fn end(&self) -> i64 {
         self.end
     }
@@ -174,14 +174,14 @@ impl Server {
         until.checked_sub(1).map_or_else(Rc::default, |last| self.log[last].tables.clone())
     }
 
-    /// The tables, each as of a place of its own.
+    /// The tables, each as of its own place.
     pub(crate) fn tables_at_each(&self, places: [i64; 3]) -> Tables {
         let [products, orders, lines] = places.map(|place| self.tables_at(place));
         Tables { orders: orders.orders.clone(), lines: lines.lines.clone(), products: products.products.clone() }
     }
 
-    /// Whether lines of an earlier place meet an order that got another time since: such lines may have left the window with
-    /// the order as it was, and come back only when they are read again.
+    /// Whether there are lines as of an earlier place whose order has got another time since. Such lines may have left
+    /// the window with the order's old time, and come back only when they are read again.
     pub(crate) fn redates(&self, places: [i64; 3]) -> bool {
         let (before, now) = (self.tables_at(places[ORDER_ITEMS as usize]), self.tables_at(places[ORDERS as usize]));
         let time = |tables: &Tables, order: &usize| tables.orders.get(order).map(|(_, at)| *at);
@@ -203,34 +203,34 @@ impl Server {
         }
     }
 
-    /// Whether a reader that stands at `held` should be able to go on: nobody but the reader itself has moved the slot.
+    /// Whether a reader at `held` should be able to continue: no other program has moved the slot.
     pub(crate) fn leads_on(&self, held: i64) -> bool {
         self.slot.is_some_and(|slot| !slot.lost && slot.moved_to <= held)
     }
 
-    /// The number of the first transaction that the reader is sent.
+    /// The number of the first transaction that the reader receives.
     pub(crate) fn first(&self) -> usize {
         self.first
     }
 
-    /// A transaction by its number.
+    /// The transaction with this number.
     pub(crate) fn transaction(&self, number: usize) -> Option<Rc<Transaction>> {
         self.log.get(number).cloned()
     }
 
-    /// Somebody drops the slot.
+    /// Another program drops the slot.
     pub(crate) fn drop_slot(&mut self) {
         self.slot = None;
     }
 
-    /// Somebody moves the slot on to the end of the log.
+    /// Another program moves the slot to the end of the log.
     pub(crate) fn advance_slot(&mut self) {
         if let Some(slot) = &mut self.slot {
             (slot.confirmed, slot.moved_to) = (self.end, self.end);
         }
     }
 
-    /// The server throws away what it should have kept.
+    /// The server removes log that it should have kept.
     pub(crate) fn lose_slot(&mut self) {
         if let Some(slot) = &mut self.slot {
             slot.lost = true;
@@ -238,7 +238,7 @@ impl Server {
     }
 }
 
-/// The server as one process is connected to it.
+/// The server as seen through the connection of one process.
 pub(crate) struct Connection(pub(crate) SharedServer);
 
 impl Database for Connection {
@@ -301,14 +301,14 @@ impl Database for Connection {
         if let Some(slot) = &mut server.slot
             && place > slot.confirmed
         {
-            // It lags behind, as far as it had been confirmed before.
+            // The restart LSN lags behind: it becomes the previous confirmed place.
             slot.restart = slot.confirmed;
             slot.confirmed = place.min(server.end);
         }
     }
 }
 
-/// The rows as the source's queries choose them: orders after the cutoff, and all lines but those of older orders.
+/// The rows that the source's queries select: orders after the cutoff, and all lines except those of older orders.
 fn copy(tables: &Tables, table: u32, cutoff: Millis) -> Vec<u8> {
     let mut rows = String::new();
     match table {

@@ -1,11 +1,11 @@
-//! Leaving out of a failing run whatever it fails without.
+//! Removes from a failing run all operations that the failure does not need.
 
 use crate::operation::Operation;
 use crate::outcome::Failure;
 use crate::plant::Plant;
 use crate::run::run;
 
-/// The fewest operations found that still fail, and how, within so many attempts.
+/// The fewest operations found in at most `attempts_max` runs that still fail, and their failure.
 #[must_use]
 pub fn shrink(
     operations: &[Operation],

@@ -1,4 +1,4 @@
-//! The ids of the simulated shop, few enough that everything meets everything, and its numbers.
+//! The ids of the simulated shop, few enough that every combination occurs, and its business numbers.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
 use dataflow::rules::{Deleted, Rules};
 use dataflow::time::Millis;
 
-/// How many of each there are.
+/// The number of each.
 pub(crate) const USERS: usize = 4;
 pub(crate) const PRODUCTS: usize = 8;
 pub(crate) const CATEGORIES: usize = 3;
@@ -20,25 +20,25 @@ pub(crate) const WINDOW_MS: Millis = 60_000;
 /// The key that ids are hashed with.
 pub(crate) const ID_KEY: [u8; 16] = [7; 16];
 
-/// Numbers that make every list overflow.
+/// Business numbers that make every list overflow.
 pub(crate) const RULES: Rules = Rules {
     list_size: 3,
     window_ms: WINDOW_MS,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,
-    // The lists then depend on the present rows alone, whatever a process has seen before.
+    // The lists then depend only on the present rows, whatever rows a process has seen before.
     missing_is_deleted: true,
 };
 
-/// The keys behind the shop's numbers.
+/// The keys of the shop's numbers.
 pub(crate) struct World {
     pub(crate) users: Vec<UserKey>,
     pub(crate) products: Vec<ProductKey>,
     pub(crate) categories: Vec<CategoryKey>,
 }
 
-/// A process's dictionary.
+/// The dictionary of a process.
 pub(crate) fn dictionary() -> Arc<Dictionary> {
     Arc::new(Dictionary::new(Ids::new(ID_KEY)).saving())
 }

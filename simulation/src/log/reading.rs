@@ -1,5 +1,5 @@
-//! The log as the Kafka source sees it: what its watcher asks, and partitions that are read. As with a real client no
-//! call tells that a topic is another one than it was.
+//! The log as the Kafka source sees it: the requests of its watcher, and the partitions it reads. As with a real
+//! client, no call tells that a topic was replaced by another of the same name.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use sources::kafka::upstream::{
 use super::SharedLog;
 use crate::plant::Plant;
 
-/// What the watcher asks.
+/// The requests of the watcher.
 pub(crate) struct Broker {
     log: SharedLog,
     plant: Option<Plant>,
-    /// For planted bugs: what this process has seen of topics and partitions.
+    /// For planted bugs: the topics and partitions that this process has seen.
     partitions: RefCell<BTreeMap<String, usize>>,
     ends: RefCell<BTreeMap<PartitionId, i64>>,
 }
@@ -102,14 +102,15 @@ impl Fetch for Client {
     fn serve(&self) {}
 }
 
-/// One partition that is read. A topic of the same name is read on at the old offset, and nothing is said.
+/// One partition that is read. If its topic is replaced by another of the same name, reading continues at the old
+/// offset without an error.
 pub(crate) struct Reading {
     log: SharedLog,
     id: PartitionId,
     next: Cell<i64>,
-    /// The end that was told last.
+    /// The end that was reported last.
     ended: Cell<i64>,
-    /// Whether it was told that the offset is out of range.
+    /// Whether it was reported that the offset is out of range.
     failed: Cell<bool>,
 }
 

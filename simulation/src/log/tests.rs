@@ -1,4 +1,4 @@
-//! The Kafka source's feed on the log in memory: what it refuses, and how far it says that it has come.
+//! The feed of the Kafka source on the log in memory: the records it rejects, and the progress it reports.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,17 +34,17 @@ const MINUTE_MS: Millis = 60_000;
 const HOUR_MS: Millis = 60 * MINUTE_MS;
 const DAY_MS: Millis = 24 * HOUR_MS;
 
-/// A view that states `at`, in a record of the time `appended_at`.
+/// A view with the time `at`, in a record of the time `appended_at`.
 fn append(log: &SharedLog, at: Millis, appended_at: Millis) {
     let mut log = log.borrow_mut();
     let uid = log.happen(Event { user: 0, product: 0, at, removal: false });
     assert!(log.append(uid, 0, appended_at));
 }
 
-/// What a process that starts at `now` reads, `budget` records at a time, until nothing more comes.
+/// The records that a process started at `now` reads, `budget` at a time, until no more come.
 struct Read {
     fed: Vec<FeedProgress>,
-    /// Offsets of refused records.
+    /// Offsets of rejected records.
     refused: Vec<i64>,
     accepted: u64,
 }
@@ -85,7 +85,7 @@ fn read_through<U: Upstream>(
         bounds: TimeBounds { now: 0, future_max: 5 * MINUTE_MS, past_max: 3650 * DAY_MS },
     });
     let mut fed = vec![feed.feed(worker_graph.inputs(), budget)];
-    // The second look mends what the first reading ran into.
+    // The second check repairs the damage that the first read met.
     for _ in 0..2 {
         watching.look(true);
         loop {
@@ -105,11 +105,11 @@ fn whoever_reads_a_record_whenever_refuses_or_takes_it_alike() {
     let log = Log::new();
     for (at, appended_at) in [
         (BEGINNING, BEGINNING),
-        // A phone that is an hour fast, and one whose clock has lost its battery.
+        // A phone that is an hour fast, and a phone whose clock lost its battery.
         (BEGINNING + HOUR_MS, BEGINNING),
         (1, BEGINNING),
         (BEGINNING + 4 * MINUTE_MS, BEGINNING),
-        // A producer that is four minutes fast, with a phone that is faster still.
+        // A producer that is four minutes fast, with a phone that is even faster.
         (BEGINNING + 8 * MINUTE_MS, BEGINNING + 4 * MINUTE_MS),
         (BEGINNING + 10 * MINUTE_MS, BEGINNING + 4 * MINUTE_MS),
         (BEGINNING - DAY_MS, BEGINNING),
@@ -129,7 +129,7 @@ fn a_backfill_is_dated_by_its_records_and_not_by_one_that_is_dated_ahead() {
     let due = |nth: u64| BEGINNING + nth * MINUTE_MS;
     for nth in 0..records {
         let appended_at = match nth {
-            // Producers whose clocks are wrong: one is ahead of the present, one of its neighbours.
+            // Producers with wrong clocks: one is ahead of the present, one is ahead of its neighbours.
             210 => now + DAY_MS,
             450 => now - DAY_MS,
             _ => due(nth),
@@ -139,14 +139,14 @@ fn a_backfill_is_dated_by_its_records_and_not_by_one_that_is_dated_ahead() {
     let read = read(&log, now, budget);
     let reached: Vec<Option<Time>> = read.fed.iter().map(|fed| fed.reached).collect();
     assert_eq!(reached[0], Some(0), "nobody has looked yet");
-    // After each turn: the time of the earliest record of the turn, and nothing when all has been read.
+    // After each turn: the time of the earliest record of the turn, and no time when all records have been read.
     let expected = (0..records / budget as u64 - 1).map(|turn| Some(due(turn * budget as u64)));
     assert_eq!(reached[1..10], expected.collect::<Vec<_>>());
     assert!(reached[10..].iter().all(Option::is_none), "{reached:?}");
     assert_eq!((read.accepted, read.refused), (records, vec![]));
 }
 
-/// A client to which one record comes damaged, once: it says so, and goes on behind it.
+/// A client that receives one record damaged, once: it reports this, and continues after the record.
 struct Damaging {
     client: Client,
     offset: i64,
@@ -199,7 +199,7 @@ fn what_comes_behind_damaged_records_is_not_taken_for_what_follows() {
     }
 }
 
-/// A broker that cannot say where the removals are read.
+/// A broker that cannot report the state of the topic of removals.
 struct Leaderless(Broker);
 
 impl Upstream for Leaderless {

@@ -1,23 +1,24 @@
-//! The database source of a process: its log comes when the run says so.
+//! The database source of a process: the run decides when it receives the log.
 
 use sources::postgres::{self, simulation};
 
 use super::Process;
 use crate::server::Transaction;
 
-/// Of which places in the database's log the rows are, by table.
+/// The places in the database's log that the rows of each table correspond to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RowsAt {
-    /// Every change before is among them.
+    /// The rows include every change before this place.
     pub(crate) places: [i64; 3],
-    /// They were read as of there.
+    /// The tables were read as of this place.
     pub(crate) read: [i64; 3],
-    /// How often tables or publication had been changed then.
+    /// How often tables or publication had been altered by then.
     alterations: u64,
 }
 
 impl Process {
-    /// The database gives so many transactions, at most; connects first where there is no connection. Whether anything came.
+    /// Receives at most `transactions` transactions of the database; connects first if there is no connection. Returns
+    /// whether any arrived.
     pub(crate) fn follow(&mut self, transactions: usize) -> Result<bool, String> {
         let server = self.outside.server.clone();
         let Some(from) = self.connected else {
@@ -41,7 +42,7 @@ impl Process {
         Ok(next > from)
     }
 
-    /// One transaction comes; false where the session has ended in it.
+    /// Receives one transaction; false if the session ended during it.
     fn transact(&mut self, transaction: &Transaction) -> Result<bool, String> {
         let Transaction { end, time, messages, .. } = transaction;
         let begun = self.following.begin(*end);
@@ -58,7 +59,7 @@ impl Process {
         self.note(whole)
     }
 
-    /// Keeps of which places the rows are. Whether the log still comes.
+    /// Keeps the places of the rows. Returns whether the log still arrives.
     pub(super) fn note(&mut self, streams: Result<bool, simulation::FollowFailure>) -> Result<bool, String> {
         let streams = streams.map_err(|failure| failure.to_string())?;
         if let Some((place, without)) = self.following.take_reading() {
@@ -77,12 +78,12 @@ impl Process {
         Ok(streams)
     }
 
-    /// Whether a table of the database is passed over.
+    /// Whether the source skips a table of the database.
     pub(crate) fn passes_over(&self) -> bool {
         self.following.broken().contains(&true)
     }
 
-    /// The connection breaks, in the middle of the next transaction if there is one.
+    /// The connection breaks, during the next transaction if there is one.
     pub(crate) fn disconnect(&mut self) -> Result<(), String> {
         let Some(next) = self.connected.take() else { return Ok(()) };
         let transaction = self.outside.server.borrow().transaction(next);
@@ -101,7 +102,7 @@ impl Process {
         Ok(())
     }
 
-    /// Whether the log comes from now on.
+    /// Connects; returns whether the log arrives from now on.
     fn connect(&mut self) -> Result<bool, String> {
         let server = self.outside.server.clone();
         let (place, RowsAt { read, alterations, .. }) = (self.place(), self.rows);
@@ -118,7 +119,7 @@ impl Process {
         Ok(streams)
     }
 
-    /// Everything before this place in the database's log is fed, as a checkpoint would keep it.
+    /// The place in the database's log before which all changes have been fed, as a checkpoint would store it.
     pub(crate) fn place(&self) -> Option<i64> {
         let mut positions = Vec::new();
         self.following.positions(&mut positions);

@@ -1,7 +1,7 @@
-//! A transaction of the shop: a few statements, as a seed decides.
+//! A transaction of the shop: a few statements, chosen by a seed.
 //!
-//! What the shop may do is bounded by what the source promises: an order that is about to leave the window is not put
-//! back into it, and lines are put only to orders that are young. Lines of any order are changed.
+//! The shop's transactions stay within the guarantees of the source: an order that is about to leave the window is not
+//! moved back into it, and lines are added only to young orders. Lines of any order may change.
 
 use dataflow::time::Millis;
 use sources::postgres::simulation::{ORDER_ITEMS, ORDERS, PRODUCTS};
@@ -14,7 +14,7 @@ use crate::world::{self, CATEGORIES, LINES, ORDERS as ORDERS_MAX, PRODUCTS as PR
 /// Orders older than this are left to leave the window.
 const YOUNG_MS: Millis = WINDOW_MS / 2;
 
-/// Runs one transaction; returns its changes as the log tells them.
+/// Runs one transaction; returns its changes as the log reports them.
 pub(super) fn run(tables: &mut Tables, dice: &mut Dice, now: Millis, plants: Plants) -> Vec<Vec<u8>> {
     let mut shop = Shop { tables, dice, now, plants, said: Vec::new() };
     for _ in 0..1 + shop.dice.below(4) {
@@ -58,14 +58,14 @@ impl Shop<'_> {
         (!young.is_empty()).then(|| young[self.dice.one_of(young.len())])
     }
 
-    /// A value that is not sent, now and then, where it is what it was.
+    /// An unchanged value, which is sometimes not sent.
     fn kept(&mut self, same: bool, text: String) -> Value {
         if same && self.dice.once_in(3) { Value::Kept } else { Value::Text(text) }
     }
 
     fn put_order(&mut self) {
         let (order, user) = (self.dice.one_of(ORDERS_MAX), self.dice.one_of(USERS));
-        // Now and then of the future by a little, or already old.
+        // Sometimes slightly in the future, or already old.
         let at = match self.dice.below(8) {
             0 => self.now + self.dice.below(1500),
             1 => self.now - self.dice.below(WINDOW_MS + 10_000),
@@ -77,7 +77,7 @@ impl Shop<'_> {
             self.tables.orders.insert(order, (user, at));
             return;
         };
-        // The time of an order stays, but for a young one.
+        // The time of an order stays the same, unless the order is young.
         let at = if self.is_young(order) && self.dice.once_in(2) { at.max(self.now - YOUNG_MS / 2) } else { before_at };
         let user_sent = self.kept(user == before_user, world::user(user));
         let at_sent = self.kept(at == before_at && self.is_young(order), at.to_string());
@@ -93,7 +93,7 @@ impl Shop<'_> {
         match self.tables.lines.get(&line).copied() {
             None => self.said.push(wire::insert(ORDER_ITEMS, &line_row(line, order, product))),
             Some((before_order, before_product)) => {
-                // Of an order that has left the window its lines are not known any more.
+                // The lines of an order that has left the window are not known any more.
                 let known = self.is_young(before_order);
                 let order_sent = self.kept(known && order == before_order, world::order(order));
                 let product_sent = self.kept(known && product == before_product, world::product(product));
@@ -104,7 +104,8 @@ impl Shop<'_> {
         self.tables.lines.insert(line, (order, product));
     }
 
-    /// A line of any order is written again, also of one that has left the window: as it is, or with another product.
+    /// A line of any order is written again, also of an order that has left the window: unchanged, or with another
+    /// product.
     fn touch_line(&mut self) {
         let line = self.dice.one_of(LINES);
         let other = self.dice.once_in(2).then(|| self.dice.one_of(PRODUCTS_MAX));
@@ -201,7 +202,7 @@ impl Shop<'_> {
     fn truncate(&mut self) {
         let emptied: &[u32] = match self.dice.below(3) {
             0 => &[ORDER_ITEMS],
-            // Lines refer to orders: they go too.
+            // Lines refer to orders, so they are removed too.
             1 => &[ORDERS, ORDER_ITEMS],
             _ => &[PRODUCTS],
         };

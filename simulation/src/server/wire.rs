@@ -1,14 +1,14 @@
-//! What the server's log says, in pgoutput's bytes.
+//! The content of the server's log, in pgoutput's bytes.
 
 use sources::postgres::simulation::{ORDER_ITEMS, ORDERS, PRODUCTS};
 
 use crate::plant::Plant;
 
-/// A text column, and one of whole numbers.
+/// The types of text columns and of whole-number columns.
 const TEXT: u32 = 25;
 const INT8: u32 = 20;
 
-/// Bugs that are planted in what the log says.
+/// Bugs that are planted in the log's content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Plants {
     pub(crate) no_old_key: bool,
@@ -28,12 +28,13 @@ impl Plants {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Null,
-    /// Stored apart and not changed: it is not sent.
+    /// An unchanged value that is stored out of line (TOAST): it is not sent.
     Kept,
     Text(String),
 }
 
-/// The three tables' columns, as they are described before their first rows. A broken table has lost its last one.
+/// The columns of the three tables, as they are described before their first rows. A broken table has lost its last
+/// column.
 pub(super) fn relations(broken: [bool; 3]) -> Vec<Vec<u8>> {
     let products = [("product_id", true, TEXT), ("category_id", false, TEXT)];
     let orders = [("order_id", true, TEXT), ("user_id", false, TEXT), ("created_at", false, INT8)];
@@ -53,11 +54,11 @@ pub(super) fn tables(bytes: &[u8]) -> impl Iterator<Item = u32> {
     numbers.chunks_exact(4).map(|number| u32::from_be_bytes(number.try_into().expect("four bytes are a number")))
 }
 
-/// The message as it is sent of the tables that are published; none where it is about others alone.
+/// The message as it is sent for the published tables; `None` if it only concerns other tables.
 pub(super) fn sent(bytes: &[u8], is_published: impl Fn(u32) -> bool) -> Option<Vec<u8>> {
     let kept: Vec<u32> = tables(bytes).filter(|table| is_published(*table)).collect();
     match (bytes[0], kept.is_empty()) {
-        // One without tables is what a planted bug makes of it.
+        // A message without tables comes only from a planted bug.
         (b'T', _) if bytes.len() > 6 && kept.is_empty() => None,
         (b'T', _) => Some(truncate(&kept, Plants::default())),
         (_, true) => None,
@@ -91,7 +92,7 @@ pub(super) fn insert(table: u32, new: &[Value]) -> Vec<u8> {
     bytes
 }
 
-/// `old` is the row's key as it was, if it changed.
+/// `old` is the previous key of the row, if the key changed.
 pub(super) fn update(table: u32, old: Option<&[Value]>, new: &[Value], plants: Plants) -> Vec<u8> {
     let mut bytes = head(b'U', table);
     if let Some(old) = old.filter(|_| !plants.no_old_key) {
