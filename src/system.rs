@@ -162,7 +162,7 @@ impl System {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
         let stage = self.stage;
-        stage.is_at("what is in flight to be answered");
+        stage.is_at("requests in flight to be answered");
         self.shutdown.begin();
         let served = self.server.join();
         stage.is_at("process 0 of the cluster to end");
@@ -184,7 +184,7 @@ impl System {
         stage.is_at("dead letters and changes to be written");
         let lettered = self.letters.finish(left());
         let changed = self.changes.map_or(Ok(()), |changes| changes.finish(left()));
-        stage.is_at("the disk to take the mark of what was answered");
+        stage.is_at("the disk to take the served watermark");
         served?;
         stopped?;
         lettered?;

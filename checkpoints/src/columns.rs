@@ -100,7 +100,7 @@ impl<'a> RowReader<'a> {
     /// Checks that no bytes follow the rows.
     fn end(&mut self) -> Result<(), Damage> {
         match self.columns.iter_mut().any(|column| u8::deserialize(column).is_ok()) {
-            true => Err(Damage::Malformed("a column goes on after its rows")),
+            true => Err(Damage::Malformed("a column has bytes after its rows")),
             false => Ok(()),
         }
     }
@@ -111,7 +111,7 @@ impl ColumnReader for RowReader<'_> {
 
     fn read<T: DeserializeOwned>(&mut self) -> Result<T, Damage> {
         let column = self.columns.get_mut(self.next);
-        let column = column.ok_or(Damage::Malformed("a frame has another number of columns than its table"))?;
+        let column = column.ok_or(Damage::Malformed("a frame and its table have different numbers of columns"))?;
         self.next += 1;
         T::deserialize(column).map_err(|_| Damage::Malformed("a column does not hold its rows"))
     }

@@ -219,7 +219,7 @@ pub(crate) fn index(index: &[u8], crc32c: u32, length: u64) -> Result<Vec<(Table
         return Err(Damage::Checksum("the index"));
     }
     let slots: Vec<FrameEntry> =
-        bincode::deserialize(index).map_err(|_| Damage::Malformed("the index is of another form"))?;
+        bincode::deserialize(index).map_err(|_| Damage::Malformed("the index has an unknown form"))?;
     let mut next = HEADER_BYTES as u64;
     let mut frames = Vec::with_capacity(slots.len());
     for slot in slots {

@@ -152,7 +152,7 @@ impl Directory {
     fn add(&mut self, piece: Piece, entry: &Entry) -> Result<(), Error> {
         let path = self.path.join(&entry.name);
         let read = if entry.length > MANIFEST_BYTES_MAX {
-            Err(Refusal::Damaged(Damage::Malformed("it is longer than manifests are")))
+            Err(Refusal::Damaged(Damage::Malformed("it is longer than a manifest can be")))
         } else {
             match self.disk.read_at(&path, 0, entry.length as usize) {
                 Ok(bytes) => Manifest::parse(&bytes),
@@ -173,7 +173,7 @@ impl Directory {
                 checkpoint.manifests.push(manifest);
                 return Ok(());
             }
-            Ok(_) => Damage::Malformed("the manifest is that of another file"),
+            Ok(_) => Damage::Malformed("the manifest belongs to another file"),
             Err(Refusal::Damaged(damage)) => damage,
             Err(Refusal::Newer(format)) => {
                 checkpoint.state = State::Newer { path, format };
@@ -225,7 +225,7 @@ impl Directory {
     fn file_damage(&self, by: &Manifest, file: &DataFile, found: Option<u64>) -> Result<Option<Damage>, Error> {
         let piece = Piece { tick: by.tick, part: by.part, parts: by.parts };
         if !matches!(names::meaning(&file.name), Some(Meaning::Data(named, _)) if named == piece) {
-            return Ok(Some(Damage::Malformed("the manifest names a file that is not its own")));
+            return Ok(Some(Damage::Malformed("the manifest names a file that belongs to another part")));
         }
         let found = match found {
             Some(found) => found,

@@ -69,19 +69,19 @@ pub enum Error {
         path: PathBuf,
     },
     /// The checkpoint on which a delta should build cannot be restored.
-    #[error("there is no whole checkpoint of {on} for a delta to be on")]
+    #[error("there is no whole checkpoint of {on} on which a delta could build")]
     NoParent {
         /// The tick of that checkpoint.
         on: Time,
     },
     /// An id is longer than allowed.
-    #[error("an id of {bytes} bytes is longer than ids may be")]
+    #[error("an id of {bytes} bytes is longer than allowed")]
     IdTooLong {
         /// Its length.
         bytes: usize,
     },
     /// The caller aborted the writing.
-    #[error("the writing of the checkpoint was given up")]
+    #[error("the writing of the checkpoint was aborted")]
     Abandoned,
 }
 
@@ -190,7 +190,7 @@ pub enum Damage {
     #[error("its parts do not belong together")]
     Disagreement,
     /// The checkpoint on which this one builds cannot be restored.
-    #[error("it is on the checkpoint of {on}, which cannot be restored")]
+    #[error("it builds on the checkpoint of {on}, which cannot be restored")]
     Parent {
         /// That checkpoint's tick.
         on: Time,

@@ -103,12 +103,12 @@ impl<'a> Frame<'a> {
             return Err(Damage::Checksum("a frame's header"));
         }
         let header: Header =
-            bincode::deserialize(header).map_err(|_| Damage::Malformed("a frame's header is of another form"))?;
-        let table = TableId::of_number(header.table).ok_or(Damage::Malformed("a frame is of an unknown table"))?;
+            bincode::deserialize(header).map_err(|_| Damage::Malformed("a frame's header has an unknown form"))?;
+        let table = TableId::of_number(header.table).ok_or(Damage::Malformed("a frame belongs to an unknown table"))?;
         let rows = header.rows as usize;
         let bounded = header.columns.iter().all(|column| column.raw_bytes as usize <= COLUMN_BYTES_MAX);
         if rows > FRAME_ROWS_MAX || header.columns.len() != table.width || !bounded {
-            return Err(Damage::Malformed("a frame is larger than frames are"));
+            return Err(Damage::Malformed("a frame is larger than allowed"));
         }
         let mut columns = Vec::with_capacity(header.columns.len());
         for column in &header.columns {
@@ -124,7 +124,7 @@ impl<'a> Frame<'a> {
         if rest.is_empty() {
             Ok(Frame { table, rows, crc32c, columns })
         } else {
-            Err(Damage::Malformed("a frame goes on after its columns"))
+            Err(Damage::Malformed("a frame has bytes after its columns"))
         }
     }
 

@@ -118,7 +118,7 @@ impl Manifest {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, Refusal> {
-        let malformed = |_| Damage::Malformed("the manifest is of another form");
+        let malformed = |_| Damage::Malformed("the manifest has an unknown form");
         let body = sealed::open(bytes)?;
         let opening: Opening = serde_json::from_slice(body).map_err(malformed)?;
         if opening.format > FORMAT {

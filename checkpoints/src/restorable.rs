@@ -161,11 +161,7 @@ impl FrameRef {
     fn verified<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Damage> {
         let frame = Frame::verified(bytes)?;
         let same = (frame.table, frame.rows, frame.crc32c) == (self.table, self.len(), self.entry.crc32c);
-        if same {
-            Ok(frame)
-        } else {
-            Err(Damage::Malformed("it is another frame than the one that the index speaks of"))
-        }
+        if same { Ok(frame) } else { Err(Damage::Malformed("the frame differs from the frame in the index")) }
     }
 
     fn corrupt(&self, damage: Damage) -> Error {
@@ -175,7 +171,7 @@ impl FrameRef {
 
 impl File {
     fn open(source: Arc<Source>, file: &DataFile) -> Result<File, Error> {
-        let short = Damage::Malformed("it is shorter than any data file");
+        let short = Damage::Malformed("it is shorter than a data file can be");
         let index_max = file.bytes.checked_sub((HEADER_BYTES + TRAILER_BYTES) as u64);
         let index_max = index_max.ok_or_else(|| source.corrupt(0, file.bytes, short))?;
         let header = source.read(0, HEADER_BYTES)?;
@@ -194,7 +190,7 @@ impl File {
             })
             .and_then(|found| match found.1 == file.index_crc32c {
                 true => Ok(found),
-                false => Err(Damage::Malformed("it is another file than the one that the manifest speaks of")),
+                false => Err(Damage::Malformed("the file differs from the file in the manifest")),
             })
             .map_err(|damage| source.corrupt(end, TRAILER_BYTES as u64, damage))?;
         let start = end - index_bytes as u64;

@@ -142,7 +142,7 @@ fn read(path: &Path, disk: &dyn Disk) -> Result<Option<(ServedWatermark, usize)>
             Ok((format, _)) if format > FORMAT => {
                 return Err(Error::Newer { path: path.to_owned(), found: format, known: FORMAT });
             }
-            Ok((_, None)) if found.is_err() => found = Err(Damage::Malformed("the mark is missing in it")),
+            Ok((_, None)) if found.is_err() => found = Err(Damage::Malformed("the watermark is missing in it")),
             Ok((_, Some(mark))) if found.as_ref().map_or(true, |(before, _)| before.and(mark) != *before) => {
                 found = Ok((mark, index));
             }
@@ -155,7 +155,7 @@ fn read(path: &Path, disk: &dyn Disk) -> Result<Option<(ServedWatermark, usize)>
 
 /// The format and the watermark of a block.
 fn parse(block: &[u8]) -> Result<(u32, Option<ServedWatermark>), Damage> {
-    let content: Content =
-        serde_json::from_slice(sealed::open(block)?).map_err(|_| Damage::Malformed("the mark is of another form"))?;
+    let content: Content = serde_json::from_slice(sealed::open(block)?)
+        .map_err(|_| Damage::Malformed("the watermark has an unknown form"))?;
     Ok((content.format, content.mark))
 }

@@ -15,7 +15,7 @@ use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 
 /// Two different ids have the same key; the second id is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {0} id has the same 64-bit key as another one: change [dataflow] id_key and start anew")]
+#[error("the {0} id has the same 64-bit key as another id: change [dataflow] id_key and start anew")]
 pub struct Collision(&'static str);
 
 /// A name to send to the other processes.

@@ -40,7 +40,8 @@ pub struct Settings {
     pub rules: Rules,
     /// When ticks close.
     pub ticks: TickPolicy,
-    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See [`merging`](crate::trace::merging).
+    /// Updates merged in an idle step: 300 to 3000 keeps lookups quick, much more starves ingest. See
+    /// [`merging`](crate::trace::merging).
     pub idle_merge_effort: usize,
     /// The dictionary of ids and keys, shared with the readers.
     pub dictionary: Arc<Dictionary>,

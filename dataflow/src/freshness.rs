@@ -5,11 +5,11 @@
 //! source      live │ away         │ live
 //! its lists   as of│ as of `until`│ as of the tick again, from `since` on
 //! ```
-//! Ticks continue while a source is away, so that the lists of the other sources stay fresh. The lists made from the missing
-//! source stay as of the tick in which it stopped or was passed over. If the source may come back by itself, its lists age
-//! only after a grace period of half a minute. Readers learn at once that a source is missing. A source that is catching up
-//! and holds ticks back (see [`FeedProgress::reached`](crate::feed::FeedProgress::reached)) is not away: the time of the
-//! tick is the time its records have reached.
+//! Ticks continue while a source is away, so that the lists of the other sources stay fresh. The lists made from the
+//! missing source stay as of the tick in which it stopped or was passed over. If the source may come back by itself,
+//! its lists age only after a grace period of half a minute. Readers learn at once that a source is missing. A source
+//! that is catching up and holds ticks back (see [`FeedProgress::reached`](crate::feed::FeedProgress::reached)) is not
+//! away: the time of the tick is the time its records have reached.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -42,8 +42,8 @@ struct HeardUntil {
     since: Time,
 }
 
-/// How long a source that may come back by itself may be away before its lists age. Without this grace period, every short
-/// interruption would give the lists of one page different times.
+/// How long a source that may come back by itself may be away before its lists age. Without this grace period, every
+/// short interruption would give the lists of one page different times.
 const FORGIVEN_MS: Millis = 30_000;
 
 /// The time of an event that has not happened.
@@ -123,8 +123,8 @@ impl Freshness {
         tick >= self.whole_from
     }
 
-    /// Up to which time a list made from `kinds` holds all records, in the state of `tick`; `None` while no time is known,
-    /// shortly after a first start.
+    /// Up to which time a list made from `kinds` holds all records, in the state of `tick`; `None` while no time is
+    /// known, shortly after a first start.
     #[must_use]
     pub fn as_of(&self, tick: Time, kinds: &[InputKind]) -> Option<Time> {
         if self.first == 0 || tick < self.first {

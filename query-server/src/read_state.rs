@@ -55,7 +55,8 @@ impl ReadState {
     /// The age of a list made of `kinds` of input, in the state of `tick`.
     ///
     /// # Errors
-    /// When the state is older than the last state served before the restart, or the list older than the request allows.
+    /// When the state is older than the last state served before the restart, or the list older than the request
+    /// allows.
     pub(crate) fn admit(&self, tick: Time, kinds: &[InputKind], parameters: &Parameters) -> Result<ListAge, Problem> {
         if !self.has_reached_floor(tick) {
             return Err(Problem::CatchingUp);

@@ -6,16 +6,16 @@
 //!                              └─▶ after each closed tick: shown = recomputed plainly?  else: shrink, tell
 //! ```
 //! - **In memory**: topics with offsets, aborted transactions, retention, lost ends, topics created again under the
-//! same name and new partitions; a replication slot with its places in the log, transactions of rows, changed keys,
-//! values that are not sent, TRUNCATE, and a slot that is dropped, lost or moved on; tables that lose a column, leave
-//! the publication or are rewritten; a clock that is set; a disk that crashes, tears files, fills up and fails.
+//!   same name and new partitions; a replication slot with its places in the log, transactions of rows, changed keys,
+//!   values that are not sent, TRUNCATE, and a slot that is dropped, lost or moved on; tables that lose a column, leave
+//!   the publication or are rewritten; a clock that is set; a disk that crashes, tears files, fills up and fails.
 //! - **The product's own code**: the graph, cuts, the series of checkpoints and their restoring, the served watermark,
-//! the watcher and the feed of Kafka with their decoding and judgement of positions, the state machine that follows the
-//! database's log. The run takes the place of sockets and threads.
+//!   the watcher and the feed of Kafka with their decoding and judgement of positions, the state machine that follows the
+//!   database's log. The run takes the place of sockets and threads.
 //! - **Compared**: every list at every closed tick, with a recomputation from the events given to the process and the
-//! tables as of its place in the log. At rest: every event that was acknowledged and still exists has been read.
-//! Always: a slot is never confirmed beyond the durable place, no checkpoint that was written completely is damaged, no
-//! answer is older than an earlier answer. Nothing panics.
+//!   tables as of its place in the log. At rest: every event that was acknowledged and still exists has been read.
+//!   Always: a slot is never confirmed beyond the durable place, no checkpoint that was written completely is damaged, no
+//!   answer is older than an earlier answer. Nothing panics.
 //!
 //! [`Plant`] plants bugs, to check that the simulation finds them.
 

@@ -29,7 +29,7 @@ pub(crate) fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), St
     let done = catch_unwind(AssertUnwindSafe(work));
     CATCHING.set(false);
     let said = SAID.take();
-    done.unwrap_or_else(|_| Err(said.unwrap_or_else(|| "it panicked without a word".to_owned())))
+    done.unwrap_or_else(|_| Err(said.unwrap_or_else(|| "it panicked without a message".to_owned())))
 }
 
 /// Keeps the message; false if it must be printed.

@@ -220,7 +220,7 @@ impl Run {
         self.outcome.starts += 1;
         if process.floor < self.served {
             return Err(format!(
-                "as of {} was answered, and later only as of {} is promised",
+                "a state as of {} was served, and later only as of {} is promised",
                 self.served, process.floor
             ));
         }
@@ -351,7 +351,7 @@ impl Run {
             }
         }
         if quiet < QUIET_ROUNDS {
-            return Err("it does not come to rest".to_owned());
+            return Err("the run does not come to rest".to_owned());
         }
         if let Some(uid) = self.outside.log.borrow().missed() {
             let event = self.outside.log.borrow().events[uid];

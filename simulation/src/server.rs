@@ -195,7 +195,7 @@ impl Server {
         match self.slot {
             None => SimulatedSlot::Missing,
             Some(SlotState { lost: true, .. }) => {
-                assert!(self.plant != Some(Plant::Panic), "planted: nobody has thought of a slot that is lost");
+                assert!(self.plant != Some(Plant::Panic), "planted: the code does not handle a lost slot");
                 SimulatedSlot::Lost
             }
             Some(slot) if self.plant == Some(Plant::RestartLsn) => SimulatedSlot::At(slot.restart),

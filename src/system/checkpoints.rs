@@ -48,7 +48,7 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
     let dir = settings.dir.display();
     let mut store =
         Store::open(place, Arc::new(RealDisk)).with_context(|| format!("cannot use the checkpoints in {dir}"))?;
-    let latest = store.restore(id_key).with_context(|| format!("cannot go on from the checkpoints in {dir}"))?;
+    let latest = store.restore(id_key).with_context(|| format!("cannot continue from the checkpoints in {dir}"))?;
     for (finding, matter) in matters(&latest.findings, latest.checkpoint.is_some()) {
         match matter {
             Matter::Unfinished(text) => tracing::info!(%finding, "{text}"),
@@ -64,7 +64,7 @@ pub(super) fn open(settings: &config::Checkpoint, config: &Config, dictionary: &
             tracing::info!(as_of_ms = restored.tick(), rows = restored.rows(), "going on from a checkpoint")
         }
         None => {
-            tracing::info!(%dir, "there is no checkpoint yet that could be gone on from: everything is read from its beginning")
+            tracing::info!(%dir, "there is no checkpoint yet that can be used: everything is read from the beginning")
         }
     }
     Ok(Found { store, every: settings.every, restored, id_key, journal_max: settings.journal_max })
@@ -84,13 +84,13 @@ fn matters(findings: &[Finding], goes_on: bool) -> impl Iterator<Item = (&Findin
     findings.iter().map(move |finding| {
         let matter = match (&finding.damage, goes_on) {
             (Damage::Parts { .. }, _) => Matter::Unfinished(
-                "a checkpoint is passed over: the processes of the cluster ended before all had written their parts",
+                "a checkpoint is skipped: the processes of the cluster ended before all had written their parts",
             ),
             (_, true) => Matter::Damaged(
-                "a checkpoint is damaged: an older one is gone on from, and what came since is read again",
+                "a checkpoint is damaged: an older one is used, and all later records are read again",
             ),
             (_, false) => Matter::Damaged(
-                "a checkpoint is damaged, and no older one is left: everything is read again from its beginning, and what \
+                "a checkpoint is damaged, and no older one is left: everything is read again from the beginning, and what \
                  the topics do not hold any more is lost",
             ),
         };
@@ -105,7 +105,7 @@ impl Found {
     /// When it does not exist, or cannot be read.
     pub(super) fn go_on_from(&mut self, tick: Time, dictionary: &Dictionary) -> anyhow::Result<()> {
         let what =
-            || format!("cannot go on from the checkpoint of {tick}, as process 0 does: is the directory shared?");
+            || format!("cannot continue from the checkpoint of {tick}, as process 0 does: is the directory shared?");
         let checkpoint = self.store.at(tick, self.id_key).with_context(what)?;
         checkpoint.verify_all().with_context(what)?;
         self.restored = Some(Arc::new(Restored::read(checkpoint, dictionary)?));
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_part_that_was_not_written_is_no_damage_and_what_is_lost_is_said() {
         let findings = [finding(Damage::Parts { present: 1, parts: 2 }), finding(Damage::Missing)];
-        for (goes_on, said) in [(true, "an older one is gone on from"), (false, "is lost")] {
+        for (goes_on, said) in [(true, "an older one is used"), (false, "is lost")] {
             let matters: Vec<Matter> = matters(&findings, goes_on).map(|(_, matter)| matter).collect();
             let [Matter::Unfinished(_), Matter::Damaged(text)] = matters[..] else { panic!("{matters:?}") };
             assert!(text.contains(said), "{text}");

@@ -73,7 +73,7 @@ pub(super) fn join(config: &Config, start: Option<Start>) -> anyhow::Result<Memb
     }
     let own = End { process: settings.process, key: &settings.key, facts: &facts(config), start, dir };
     let (links, start) = links::join(&hosts, Reach::of(settings), own)?;
-    let start = start.context("process 0 has said nothing")?;
+    let start = start.context("process 0 has sent no start")?;
     let cluster = dataflow::cluster::Cluster { process: settings.process, links };
     let addresses = hosts.into_iter().map(|host| host.http).collect();
     Ok(Member { cluster, peers: Peers { addresses }, start })

@@ -56,7 +56,7 @@ impl EventLog for NoLog {
             return Box::pin(async { Err(Unavailable::Unconfigured.into()) });
         }
         for letter in records {
-            warn!(place = %String::from_utf8_lossy(&letter.key), "refused, and kept nowhere: no log is configured");
+            warn!(place = %String::from_utf8_lossy(&letter.key), "a rejected record is not stored: no log is configured");
         }
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -35,7 +35,8 @@ pub(crate) fn configure(config: &mut WorkerConfig, effort: usize) {
     }
 }
 
-/// Whether merging has much to gain; a layer is its index, its number of batches (two are being merged) and its updates.
+/// Whether merging has much to gain; a layer is its index, its number of batches (two are being merged) and its
+/// updates.
 fn is_worthwhile(layers: &[(usize, usize, usize)]) -> bool {
     let (mut batches, mut all, mut largest) = (0, 0, 0);
     for (_, count, updates) in layers.iter().copied() {

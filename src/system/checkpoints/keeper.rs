@@ -167,7 +167,7 @@ impl Writing {
             match self.cuts.wait(LOOK) {
                 Some(cut) => break cut,
                 None if self.is_over(CUT_MAX, start) => {
-                    self.failed("the workers did not come to a common tick in time".into());
+                    self.failed("the workers did not reach a common tick in time".into());
                     return None;
                 }
                 None => {}
@@ -201,7 +201,7 @@ impl Writing {
         let settle_max = left.min(SETTLE_MAX);
         if (self.settle)(settle_max).is_err() {
             self.series.passed_over();
-            self.failed("the dead letters of what was read could not be written yet".into());
+            self.failed("the dead letters of the records read so far could not be written yet".into());
             return None;
         }
         let end = self.end.clone();
@@ -210,7 +210,7 @@ impl Writing {
             Ok(None) => None,
             Ok(Some(Taken { written, full, pending })) => {
                 if let Some(error) = &written.not_removed {
-                    tracing::warn!(%error, "checkpoints that are not needed any more could not be removed");
+                    tracing::warn!(%error, "superfluous checkpoints could not be removed");
                 }
                 let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
                 tracing::debug!(tick, rows = written.rows, bytes = written.bytes, full, took_ms, "checkpoint");
@@ -236,7 +236,7 @@ impl Writing {
         if last.failure.as_ref() != Some(&failure) {
             tracing::error!(
                 reason = failure,
-                "no checkpoint could be taken; the last one stays, and it is tried again"
+                "no checkpoint could be taken; the last one stays valid, and the next attempt follows"
             );
         }
         last.failed += 1;

@@ -1,8 +1,8 @@
 //! The served watermark, raised durably ahead of `as_of`, so that no later start serves an older state.
 //!
 //! ```text
-//! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the mark, ahead of what was asked
-//!                                                    yes, once the mark is durable
+//! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the watermark ahead
+//!                                                    yes, once the watermark is durable
 //! ```
 //! In normal operation the watermark is raised a second before it is needed, so that no tick waits for it. While
 //! sources catch up, ticks may be far apart: then each tick waits for the watermark, which stays close to the served
@@ -109,7 +109,7 @@ pub(crate) struct WatermarkThread {
 }
 
 impl WatermarkThread {
-    /// Reads the watermark in `dir`, and from now on raises it on request; `board` shows when this fails.
+    /// Reads the watermark in `dir`, and from now on raises it on request; `status` shows when this fails.
     ///
     /// # Errors
     /// When the watermark cannot be read.
@@ -130,15 +130,16 @@ impl WatermarkThread {
                         leased.allow(mark.read().unwrap_or_default());
                         status.state(0, State::Live);
                         if told.take().is_some() {
-                            tracing::info!("what is answered can be noted again, and the state shown moves on");
+                            tracing::info!("the served watermark can be noted again, and the visible state advances");
                         }
                     }
                     Err(error) => {
-                        let reason =
-                            format!("what was answered cannot be noted, answers stand still until it can: {error}");
+                        let reason = format!(
+                            "the served watermark cannot be noted, the visible state stands still until it can: {error}"
+                        );
                         // Retries follow continually; only a new reason is logged.
                         if told.as_ref() != Some(&reason) {
-                            tracing::error!(reason, "the state shown stands still");
+                            tracing::error!(reason, "the visible state stands still");
                             told = Some(reason.clone());
                         }
                         status.state(0, State::Retrying(reason));

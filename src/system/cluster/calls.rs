@@ -58,7 +58,7 @@ fn answer_in<'scope>(
             Err(error) if error.kind() == ErrorKind::WouldBlock => AGAIN,
             // The caller disconnected before it was answered.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
-            Err(error) => return Err(error).context("cannot be called by peers"),
+            Err(error) => return Err(error).context("cannot accept calls of peers"),
         };
         patience.say(missing);
         let Ok(Ended { number, link, answer }) = endings.recv_timeout(pause) else { continue };

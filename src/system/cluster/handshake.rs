@@ -176,7 +176,7 @@ fn ensure_hello(hello: &Hello, is_expected: impl Fn(usize) -> bool) -> anyhow::R
 
 /// `hellos` are the hello of the caller, then the hello of the called process.
 fn mac(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &str) -> anyhow::Result<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(own.key).context("the key is of a wrong length")?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(own.key).context("the key has a wrong length")?;
     let [caller, called] = hellos;
     let words: &[u8] = match words {
         Words::Called => b"called",
@@ -210,17 +210,17 @@ fn open<T: DeserializeOwned>(own: &End<'_>, hellos: [&Hello; 2], words: Words, s
 
 fn send(link: &mut TcpStream, message: &impl Serialize) -> anyhow::Result<()> {
     let bytes = serde_json::to_vec(message)?;
-    link.write_all(&[&(bytes.len() as u32).to_be_bytes()[..], &bytes].concat()).context("it went away")
+    link.write_all(&[&(bytes.len() as u32).to_be_bytes()[..], &bytes].concat()).context("it disconnected")
 }
 
 fn receive<T: DeserializeOwned>(link: &mut TcpStream) -> anyhow::Result<T> {
     let mut length = [0; 4];
-    link.read_exact(&mut length).context("it said nothing more")?;
+    link.read_exact(&mut length).context("it sent no further message")?;
     let length = u32::from_be_bytes(length) as usize;
-    ensure!(length <= MESSAGE_MAX, "it is no process of a cluster");
+    ensure!(length <= MESSAGE_MAX, "it is not a process of a cluster");
     let mut bytes = vec![0; length];
-    link.read_exact(&mut bytes).context("it said nothing more")?;
-    serde_json::from_slice(&bytes).context("it is no process of a cluster")
+    link.read_exact(&mut bytes).context("it sent no further message")?;
+    serde_json::from_slice(&bytes).context("it is not a process of a cluster")
 }
 
 /// Makes a link ready for rows.

@@ -46,11 +46,11 @@ pub(crate) fn of(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
 fn read(cluster: &config::Cluster) -> anyhow::Result<Vec<Host>> {
     let (path, processes) = (cluster.hosts.as_ref().context("`cluster.hosts` names no file")?, cluster.processes);
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(text.len() <= BYTES_MAX, "{} is no list of addresses", path.display());
+    ensure!(text.len() <= BYTES_MAX, "{} is too long for a list of addresses", path.display());
     let hosts = parse(&text).with_context(|| path.display().to_string())?;
     ensure!(
         hosts.len() == processes,
-        "{} names {} processes, but there are to be {processes}",
+        "{} names {} processes, but `cluster.processes` is {processes}",
         path.display(),
         hosts.len()
     );
@@ -82,11 +82,11 @@ fn is_address(text: &str) -> bool {
 /// # Errors
 /// When the name does not resolve, or peers must not have this address.
 pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr> {
-    let found = address.to_socket_addrs().with_context(|| format!("{address} cannot be looked up"))?;
+    let found = address.to_socket_addrs().with_context(|| format!("{address} cannot be resolved"))?;
     let mut found: Vec<SocketAddr> = found.collect();
     // If a name has several addresses, both ends of a link must choose the same one.
     found.sort_unstable();
-    let found = *found.first().with_context(|| format!("{address} stands for no address"))?;
+    let found = *found.first().with_context(|| format!("{address} resolves to no address"))?;
     Ok(found)
         .and_then(|found| if is_within(found.ip(), reach) { Ok(found) } else { Err(refusal(reach)) })
         .with_context(|| format!("{address} cannot be a peer's"))

@@ -40,7 +40,7 @@ impl Repeated {
     pub(super) fn warn(&mut self, error: &anyhow::Error) {
         let reason = format!("{error:#}");
         if self.0.as_ref().is_none_or(|(last, at)| *last != reason || at.elapsed() >= SAY_EVERY) {
-            tracing::warn!(reason, "refused a peer");
+            tracing::warn!(reason, "rejected a peer");
             self.0 = Some((reason, Instant::now()));
         }
     }
