@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start: (checkpoint ─▶ the other processes) ─▶ log ─▶ dead letters ─▶ sources ─▶ engine ─▶ server
-//! stop:  server answers what is in flight ─▶ engine ─▶ sources ─▶ what is left is written
+//! stop:  server answers requests in flight ─▶ engine ─▶ sources ─▶ remaining data is written
 //! ```
 
 mod checkpoints;

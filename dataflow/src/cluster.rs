@@ -1,8 +1,8 @@
 //! Several processes, one graph: the links between them, and their control messages.
 //!
 //! ```text
-//! process 0: the leader ──tick messages (tick, cut, end, …)──▶ every worker ─▶ TickScheduler, SourceRegistry
-//!            the leader ◀──progress messages (fed, waiting, live)── workers of the other processes
+//! process 0: the leader ──tick, cut, end, process not live──▶ every worker ─▶ TickScheduler, SourceRegistry
+//!            the leader ◀──progress (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```
 //! Rows and control messages travel on the links as timely's own messages, unencrypted. Whether a peer may join, and

@@ -1,4 +1,5 @@
-//! The lease that limits which states may show: all of them are noted durably first.
+//! The lease: how new the states that answers show may be, as far as this is noted durably, beyond the life of the
+//! process.
 
 use crate::time::Time;
 

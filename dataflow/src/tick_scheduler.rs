@@ -1,8 +1,7 @@
 //! Decides when a tick closes: as soon as there is a change to show, but only when the previous tick is published.
 //!
-//! One worker is the leader: it closes ticks, and the other workers follow its tick messages. So the leader has passed
-//! every frontier that a reader can see, and the window's edge, which the leader moves with each tick, is exactly
-//! there.
+//! One worker leads: it closes ticks, and the others follow its tick messages. So the leader has passed every frontier
+//! that a reader can see, and the window's edge, which it moves with each tick, is exactly there.
 //!
 //! While a source catches up, ticks do not run ahead of the time that its records have reached: answers given meanwhile
 //! carry the time of the data, not of the clock.
@@ -182,8 +181,7 @@ impl TickScheduler {
         self.fed.load(Ordering::Relaxed)
     }
 
-    /// Takes the progress of a worker: the records it fed, the records known to be unread, and the time its sources
-    /// have reached while they catch up.
+    /// Takes a worker's progress: records fed, records unread, and the time reached by sources that catch up.
     pub(crate) fn fed(&self, worker: usize, fed: FeedProgress) {
         let FeedProgress { records, waiting, reached } = fed;
         self.waiting[worker].store(waiting, Ordering::Relaxed);
@@ -250,8 +248,7 @@ impl TickScheduler {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// For the leader: the next tick to open, if the open tick is due to close at `now`, when times before `shown` are
-    /// published.
+    /// For the leader: the next tick to open, if the open tick is due at `now` and times before `shown` are published.
     pub(crate) fn due(&self, now: Time, shown: Time) -> Option<Time> {
         let open = self.tick();
         if now <= open || shown < open {
@@ -278,8 +275,7 @@ impl TickScheduler {
         (is_due && !is_refused).then_some(next)
     }
 
-    /// For the leader: whether the tick of the last call of [`TickScheduler::due`] is due and the lease does not cover
-    /// it.
+    /// For the leader: whether the tick of the last [`TickScheduler::due`] is due and the lease does not cover it.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
@@ -298,8 +294,7 @@ impl TickScheduler {
         self.lease.as_ref().is_none_or(|lease| lease.covers(tick, extent()))
     }
 
-    /// For the leader: how the tick that was last found due closes. Also applies the reports to this process's own
-    /// freshness.
+    /// For the leader: how the tick last found due closes. Also applies the reports to the freshness of this process.
     pub(crate) fn closing(&self, tick: Time, own: &SourceRegistry) -> Closing {
         if !self.undated.load(Ordering::Relaxed) {
             self.begin(tick);
@@ -329,8 +324,7 @@ impl TickScheduler {
         self.caught_up.load(Ordering::Acquire) <= as_of
     }
 
-    /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` is this process's
-    /// registry.
+    /// For the leader: a process of the cluster whose sources are not live, if there is one; `own` is this one's registry.
     pub(crate) fn waits_for(&self, own: &SourceRegistry) -> Option<usize> {
         let ClusterPlace { workers, processes, .. } = self.place;
         let is_live = |process: usize| {

@@ -3,7 +3,7 @@
 //! ```text
 //!  seed ─▶ operations ─▶ run ──┬─▶ log, database, clock, disk: in memory, with all their faults
 //!                              ├─▶ process: graph, sources, checkpoints: the product's own code, moved step by step
-//!                              └─▶ after each closed tick: shown = recomputed plainly?  else: shrink, tell
+//!                              └─▶ after each closed tick: shown = recomputed plainly?  else: shrink, report
 //! ```
 //! - **In memory**: topics with offsets, aborted transactions, retention, lost ends, topics created again under the
 //!   same name and new partitions; a replication slot with its places in the log, transactions of rows, changed keys,

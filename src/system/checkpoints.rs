@@ -1,8 +1,8 @@
 //! Checkpoints: restoring one at the start, and the thread that takes them while the system runs.
 //!
 //! ```text
-//! start:  store ─▶ newest that verifies ─▶ names, rows, positions ─▶ sources and workers go on from its tick
-//! then:   every so often: cut ─▶ rows of the delta logs, or all of them ─▶ store (durable) ─▶ sources may forget
+//! start:  store ─▶ newest that verifies ─▶ names, rows, positions ─▶ sources and workers continue from its tick
+//! then:   every so often: cut ─▶ rows of the delta logs, or all of them ─▶ store (durable) ─▶ sources may discard
 //! ```
 //! A checkpoint is a delta as long as the workers could log all updates, and as long as the rows to read at a start
 //! stay within twice the size of the state; otherwise it is full. So its cost follows the changes.

@@ -2,8 +2,8 @@
 //! share.
 //!
 //! ```text
-//! hosts file ─▶ links: each process calls those before it, is called by those after it
-//!                 └▶ on each link: who are you? ─▶ proof of the key, and how we are set up ─▶ the same? ─▶ to the engine
+//! hosts file ─▶ links: each process calls lower numbers, is called by higher numbers
+//!                 └▶ on each link: who are you? ─▶ proof of the key, settings ─▶ equal? ─▶ to the engine
 //! ```
 //! Process 0 decides from which checkpoint all processes continue, and which served time they must respect. All
 //! processes of a generation start together and end together: a process that finds another generation on a link ends.

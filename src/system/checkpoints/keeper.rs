@@ -236,7 +236,7 @@ impl Writing {
         if last.failure.as_ref() != Some(&failure) {
             tracing::error!(
                 reason = failure,
-                "no checkpoint could be taken; the last one stays valid, and the next attempt follows"
+                "no checkpoint could be taken; the last one stays, and the attempt is repeated"
             );
         }
         last.failed += 1;

@@ -1,7 +1,7 @@
 //! The served watermark, raised durably ahead of `as_of`, so that no later start serves an older state.
 //!
 //! ```text
-//! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the watermark ahead
+//! the leader of the workers ──may this tick show?──▶ WatermarkLease ──▶ a thread raises the watermark ahead of it
 //!                                                    yes, once the watermark is durable
 //! ```
 //! In normal operation the watermark is raised a second before it is needed, so that no tick waits for it. While

@@ -37,8 +37,8 @@ impl Unlike {
     /// The token that process 0 left beside its checkpoints is not in the directory of process `own`.
     pub(super) fn of_other_directory(own: usize, dir: &Path) -> Unlike {
         let what = format!(
-            "process {own} of the cluster does not find in {} the token that process 0 created in its directory of checkpoints: \
-             `checkpoint.dir` must be one directory that all processes share",
+            "process {own} of the cluster does not find in {} the token that process 0 created in its directory of \
+             checkpoints: `checkpoint.dir` must be one directory that all processes share",
             dir.display()
         );
         Unlike { what, lasts: true }

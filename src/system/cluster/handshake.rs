@@ -3,8 +3,8 @@
 //! ```text
 //! caller ─▶ hello (who, a number never used before)           ─▶ called
 //! caller ◀─ hello; sealed: facts                              ◀─ called
-//! caller ─▶ sealed: facts, what it objects to                 ─▶ called
-//! caller ◀─ sealed: what either objects to                    ◀─ called
+//! caller ─▶ sealed: facts, its objection                      ─▶ called
+//! caller ◀─ sealed: the objection of either                   ◀─ called
 //! ```
 //! A seal is an HMAC-SHA256 under the key over both hellos, the speaker and the content: it cannot be replayed on
 //! another link, nor sent back. Before a process ends because of an objection, the other process has received it, so
