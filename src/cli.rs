@@ -1,4 +1,4 @@
-//! The command line: types and help texts, no work.
+//! The command line: types and help texts, without logic.
 
 mod check;
 mod checkpoint;
@@ -62,21 +62,21 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read views and orders, keep the lists, answer the shop's pages: the main job, until SIGTERM
+    /// Read views and orders, keep the lists up to date, and answer the shop's requests until SIGTERM: the main command
     Serve(ServeArgs),
-    /// Show it all at work on an invented shop, with a web page and no service needed
+    /// Show everything at work on a simulated shop, with a web page; needs no services
     Demo(DemoArgs),
     /// Send view events from a JSON-lines file to Kafka, stamped with the current time
     Produce(ProduceArgs),
-    /// Make test data: the same for the same seed, into files or into Kafka and PostgreSQL
+    /// Create test data from a seed, in files or in Kafka and PostgreSQL
     Generate(GenerateArgs),
-    /// Write the lists as they were, day by day, from the records that are still there
+    /// Write the lists as they were at past times, from the records that still exist
     Replay(ReplayArgs),
-    /// Check the configuration, reach every service once, and say how to mend what is wrong
+    /// Check the configuration and every service once, and print how to mend each problem
     Check(CheckArgs),
     /// List, show and verify checkpoints
     Checkpoint(CheckpointArgs),
-    /// Say how to go on with the database: after a restore or pg_upgrade
+    /// Accept another database server, after a restore or pg_upgrade
     Postgres(PostgresArgs),
 }
 

@@ -1,4 +1,4 @@
-//! One file a command; here the way from the command line through the configuration to each, and the exit codes.
+//! The commands, one file each. This file loads the configuration, runs the command and decides the exit code.
 
 pub mod check;
 pub mod checkpoint;
@@ -30,8 +30,8 @@ pub fn run(cli: Cli) -> ExitCode {
     match execute(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            // The alternate form is one line with all causes and no backtrace. Where nobody reads stderr, the exit code
-            // says it alone.
+            // The alternate form is one line with all causes and no backtrace. If stderr is closed, only the exit code
+            // reports the failure.
             let _ = writeln!(std::io::stderr(), "vitrine: {error:#}");
             let configuration = error.is::<config::Errors>() || cluster::is_misconfigured(&error);
             ExitCode::from(if configuration { config::EXIT_CODE } else { 1 })

@@ -35,21 +35,21 @@ pub enum CheckpointAction {
         #[command(flatten)]
         place: CheckpointPlace,
     },
-    /// Show one as JSON: positions of the sources, tables, files
+    /// Show a checkpoint as JSON: positions of the sources, tables, files
     Inspect {
-        /// Its id, the first column of ls; the newest whole one if not given
+        /// Id of the checkpoint, the first column of ls; by default the newest complete checkpoint
         #[arg(value_name = "ID")]
         id: Option<u64>,
         /// Where it is.
         #[command(flatten)]
         place: CheckpointPlace,
     },
-    /// Read every byte and every row of one, with all it is on, and compare the checksums
+    /// Read every byte and row of a checkpoint and of those it builds on, and compare the checksums
     Verify {
-        /// Its id, the first column of ls; the newest whole one if not given
+        /// Id of the checkpoint, the first column of ls; by default the newest complete checkpoint
         #[arg(value_name = "ID")]
         id: Option<u64>,
-        /// All of them
+        /// Verify all checkpoints
         #[arg(long, conflicts_with = "id")]
         all: bool,
         /// Where they are.
@@ -61,7 +61,7 @@ pub enum CheckpointAction {
 /// Where checkpoints are.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckpointPlace {
-    /// Directory of the checkpoints; checkpoint.dir of the settings if not given
+    /// Directory of the checkpoints; by default the setting checkpoint.dir
     #[arg(short, long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Where settings come from.

@@ -12,10 +12,10 @@ pub struct ConfigArgs {
     /// TOML file with settings; vitrine.toml is a commented example
     #[arg(short, long, value_name = "FILE", env = "VITRINE_CONFIG", help_heading = "Settings")]
     pub config: Option<PathBuf>,
-    /// One setting, over file and environment; may be repeated: --set rules.list_size=5
+    /// One setting, which overrides the file and the environment; may be repeated: --set rules.list_size=5
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value, help_heading = "Settings")]
     pub set: Vec<(String, String)>,
-    /// Form of the log: text or json
+    /// Format of the log: text or json
     #[arg(long, value_name = "FORMAT", help_heading = "Settings")]
     pub log_format: Option<String>,
     /// Level of the log: error, warn, info, debug, trace or off, or a filter such as info,sources=debug
@@ -24,8 +24,8 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The configuration to load: these flags, this process's environment, and the command's own flags, given as
-    /// flag, setting and value.
+    /// The configuration to load, from these flags, this process's environment, and the command's own flags, each given
+    /// as flag, setting and value.
     pub fn request(&self, own: &[(&str, &str, Option<String>)]) -> Request {
         let flag =
             |name: &str, key: &str, value: &str| Flag { name: name.into(), key: key.into(), value: value.into() };
@@ -34,7 +34,8 @@ impl ConfigArgs {
         let own = own.iter().map(|(name, key, value)| (*name, *key, value));
         let given = common.into_iter().chain(own).filter_map(|(name, key, value)| Some((name, key, value.as_deref()?)));
         flags.extend(given.map(|(name, key, value)| flag(name, key, value)));
-        // A variable that is not UTF-8 cannot be a setting; one whose name begins like ours shows up as a wrong value.
+        // A variable that is not UTF-8 cannot be a setting. If its name begins with the prefix of settings, it is
+        // reported as a wrong value.
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         Request { file: self.config.clone(), environment, flags }

@@ -21,19 +21,19 @@ it. Everything is embedded: files stand in for Kafka and PostgreSQL, the rest is
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub struct DemoArgs {
-    /// Views the visitors make each second; one in twenty leads to an order
+    /// Views per second of the simulated visitors; one view in twenty leads to an order
     #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub rate: u32,
     /// Seed of the shop and its visitors
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Directory for the shop's files, kept at the end; a temporary one is removed
+    /// Directory for the shop's files, which are kept; without it, a temporary directory is removed at the end
     #[arg(short, long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Worker threads of the dataflow
     #[arg(short, long, value_name = "N")]
     pub workers: Option<u32>,
-    /// Address and port to listen on; port 0 picks a free one and says which
+    /// Address and port to listen on; port 0 picks a free port, which is printed
     #[arg(short, long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Where settings come from.

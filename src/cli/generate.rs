@@ -52,31 +52,31 @@ pub struct GenerateArgs {
     /// Days over which the orders are spread
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3000))]
     pub days: u64,
-    /// Seed: the same one gives the same data
+    /// Seed: the same seed gives the same data
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// End of the data, as 2026-11-20T10:15:00Z; now if not given
+    /// Time at which the data ends, such as 2026-11-20T10:15:00Z; by default now
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<u64>,
     /// How ids look: product-393, or oak-desk-lamp
     #[arg(long, value_enum, value_name = "STYLE", default_value_t = Style::Numbered)]
     pub style: Style,
-    /// Exponent of Zipf's law for users; 0 makes all alike
+    /// Exponent of Zipf's law for users; 0 makes all users equally active
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = skew)]
     pub user_skew: f64,
-    /// Exponent of Zipf's law for products; 0 makes all alike
+    /// Exponent of Zipf's law for products; 0 makes all products equally popular
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = skew)]
     pub product_skew: f64,
-    /// Make topics and tables, or files, without anything in them
+    /// Create empty topics and tables, or empty files
     #[arg(long)]
     pub empty: bool,
-    /// Directory for the files; files.dir, or data, if not given
+    /// Directory for the files; by default the setting files.dir, or else data
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Replace files that exist; add to tables and topics that are not empty
     #[arg(long)]
     pub force: bool,
-    /// Partitions of topics that have to be created
+    /// Number of partitions of topics that have to be created
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub partitions: i32,
     /// Where settings come from.
@@ -99,7 +99,7 @@ impl GenerateArgs {
         self.settings.request(&[])
     }
 
-    /// What to make, with `now` (milliseconds since the epoch) as the end where none was given.
+    /// The plan of the data. Without --until, the data ends at `now` (milliseconds since the epoch).
     pub fn plan(&self, now: u64) -> Plan {
         let [users, products, categories] = match self.empty {
             true => [0; 3],
@@ -130,5 +130,5 @@ fn time(text: &str) -> Result<u64, String> {
 
 fn skew(text: &str) -> Result<f64, String> {
     let skew: f64 = text.parse().map_err(|_| "write a number such as 1.0")?;
-    if (0.0..=3.0).contains(&skew) { Ok(skew) } else { Err("from 0 to 3".into()) }
+    if (0.0..=3.0).contains(&skew) { Ok(skew) } else { Err("write a number from 0 to 3".into()) }
 }

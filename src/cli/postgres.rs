@@ -25,9 +25,9 @@ pub struct PostgresArgs {
 /// What to do with the database.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PostgresAction {
-    /// Go on with the server that answers now, whatever server the rows came from
+    /// Accept the database server that answers now in the place of the server that the rows came from
     Adopt {
-        /// Only if that server has this system identifier, the one that /readyz names
+        /// Accept the server only if it has this system identifier, which /readyz names
         #[arg(long, value_name = "NUMBER")]
         system: Option<u64>,
         /// Where settings come from.

@@ -26,19 +26,19 @@ all replicas. A missing topic is created. Malformed lines are named, skipped and
 #[derive(Debug, Clone, Args)]
 #[command(after_help = HELP)]
 pub struct ProduceArgs {
-    /// File with one JSON event a line; - is standard input
+    /// File with one JSON event per line; - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
-    /// Events a second; 0 is as fast as possible
+    /// Events per second; 0 means as fast as possible
     #[arg(short, long, value_name = "N", value_parser = rate)]
     pub rate: f64,
-    /// Topic to send to; the first of kafka.views if not given
+    /// Topic to send to; by default the first of kafka.views
     #[arg(short, long, value_name = "TOPIC")]
     pub topic: Option<String>,
-    /// Partitions of the topic if it has to be created
+    /// Number of partitions if the topic has to be created
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub partitions: i32,
-    /// Kafka brokers to ask first, HOST:PORT and commas
+    /// Kafka brokers for the first connection: HOST:PORT, separated by commas
     #[arg(short, long, value_name = "BROKERS")]
     pub brokers: Option<String>,
     /// Where settings come from.
@@ -54,6 +54,10 @@ impl ProduceArgs {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "write a number of events a second, or 0")?;
-    if rate.is_finite() && (0.0..=10_000_000.0).contains(&rate) { Ok(rate) } else { Err("from 0 to 10000000".into()) }
+    let rate: f64 = text.parse().map_err(|_| "write a number of events per second, or 0")?;
+    if rate.is_finite() && (0.0..=10_000_000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("write a number from 0 to 10000000".into())
+    }
 }

@@ -27,10 +27,10 @@ deleted cannot be replayed, and catalogue and changed rows count as they are now
 Records that cannot be used are told by reason and written to DIR as dead-letters.jsonl. A DIR that holds anything but the \
 files of the same replay is refused.";
 
-/// How many steps a replay may have at most: two files each.
+/// The largest number of steps of a replay. Each step writes two files.
 const STEPS_MAX: u64 = 100_000;
 
-/// Times before this one, in milliseconds, are taken for seconds by mistake.
+/// Smaller numbers of milliseconds are rejected: they were probably meant as seconds.
 const LEAST_MILLIS: u64 = 100_000_000_000;
 
 /// The last millisecond of the year 9999, the last one that can be written.
@@ -49,7 +49,7 @@ pub struct ReplayArgs {
     /// Time from one step to the next: 30s, 15m, 1h, 1d, 1w
     #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = span)]
     pub every: u64,
-    /// Directory for the files; made if it is not there
+    /// Directory for the files; created if it does not exist
     #[arg(short, long, value_name = "DIR", default_value = "replay")]
     pub out: PathBuf,
     /// Worker threads of the dataflow
@@ -69,7 +69,7 @@ impl ReplayArgs {
     /// The times that are written, in milliseconds since the epoch.
     ///
     /// # Errors
-    /// Says in words why these flags do not go together.
+    /// A message that says why these flags contradict each other.
     pub fn steps(&self) -> Result<Vec<u64>, String> {
         let ReplayArgs { from, until, every, .. } = *self;
         if from > until {
@@ -101,7 +101,11 @@ fn time(text: &str) -> Result<u64, String> {
             midnight.or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc())).map_err(|_| FORMS)?;
         u64::try_from(time.timestamp_millis()).map_err(|_| "the time is before 1970")?
     };
-    if (1..=LAST_MILLIS).contains(&millis) { Ok(millis) } else { Err("the time is not from 1970 to 9999".into()) }
+    if (1..=LAST_MILLIS).contains(&millis) {
+        Ok(millis)
+    } else {
+        Err("the time must be in the years 1970 to 9999".into())
+    }
 }
 
 fn span(text: &str) -> Result<u64, String> {
@@ -118,7 +122,10 @@ fn span(text: &str) -> Result<u64, String> {
         _ => return Err(FORMS.into()),
     };
     let number: u64 = number.parse().map_err(|_| FORMS)?;
-    number.checked_mul(unit).filter(|span| (1..=LAST_MILLIS).contains(span)).ok_or_else(|| "from 1ms on".into())
+    number
+        .checked_mul(unit)
+        .filter(|span| (1..=LAST_MILLIS).contains(span))
+        .ok_or_else(|| "the span must be from 1ms to 8000 years".into())
 }
 
 #[cfg(test)]

@@ -34,16 +34,16 @@ pub struct ServeArgs {
     /// Worker threads of the dataflow
     #[arg(short, long, value_name = "N")]
     pub workers: Option<u32>,
-    /// Address and port to listen on; port 0 picks a free one and says which
+    /// Address and port to listen on; port 0 picks a free port, which is logged
     #[arg(short, long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Processes that share the work; each is started with the same number of workers
+    /// Number of processes that share the work; all need the same number of workers
     #[arg(long, value_name = "P")]
     pub processes: Option<u32>,
-    /// Which of the processes this one is, from 0
+    /// Number of this process, from 0
     #[arg(long, value_name = "I")]
     pub process: Option<u32>,
-    /// File with a line for each process: its address for peers, and its HTTP address for them
+    /// File with one line per process: its address for peers, a space, its HTTP address for peers
     #[arg(long, value_name = "FILE")]
     pub hosts: Option<PathBuf>,
     /// Where settings come from.

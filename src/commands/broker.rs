@@ -38,8 +38,9 @@ impl BrokerClient {
     pub(super) fn connect(kafka: &Kafka) -> anyhow::Result<(BrokerClient, Metadata)> {
         let mut config = kafka.client_config();
         config.set("acks", "all");
-        // A user's own values stay; without one, a batch fills for a few milliseconds and failures show in half a minute.
-        // The partitioner is the one of Java's client, so that a user has one partition whoever writes.
+        // Values that the user set stay. By default, a batch fills for a few milliseconds and failures show within half
+        // a minute. The partitioner is that of Java's client, so that all producers write a user's events to the same
+        // partition.
         let defaults = [
             ("linger.ms", "5"),
             ("message.timeout.ms", DELIVERY_MS_MAX),
@@ -60,7 +61,7 @@ impl BrokerClient {
         Ok((broker, metadata))
     }
 
-    /// Creates the topic if the cluster does not have it; says whether it did.
+    /// Creates the topic if the cluster does not have it; returns whether it was created.
     pub(super) fn ensure_topic(&self, metadata: &Metadata, topic: &str, partitions: i32) -> anyhow::Result<bool> {
         if partitions_of(metadata, topic).is_some() {
             return Ok(false);
@@ -84,12 +85,12 @@ impl BrokerClient {
         }
     }
 
-    /// Whether a partition of the topic has records; one that is missing has none.
+    /// Whether a partition of the topic has records; a missing partition has none.
     pub(super) fn has_records(&self, metadata: &Metadata, topic: &str) -> anyhow::Result<bool> {
         for partition in 0..partitions_of(metadata, topic).unwrap_or(0) {
             let ends = self.producer.client().fetch_watermarks(topic, i32::try_from(partition)?, ANSWER_MAX);
-            let (first, next) =
-                ends.with_context(|| format!("the ends of topic \"{topic}\", partition {partition}, are not known"))?;
+            let (first, next) = ends
+                .with_context(|| format!("the offsets of topic \"{topic}\", partition {partition}, cannot be read"))?;
             if first < next {
                 return Ok(true);
             }
@@ -118,7 +119,7 @@ impl BrokerClient {
         }
     }
 
-    /// Serves acknowledgements for that long.
+    /// Handles acknowledgements for `time`.
     pub(super) fn serve(&self, time: Duration) {
         self.producer.poll(time);
     }
@@ -146,7 +147,7 @@ impl BrokerClient {
 
     fn metadata(&self) -> anyhow::Result<Metadata> {
         self.producer.client().fetch_metadata(None, ANSWER_MAX).map_err(|error| {
-            // The client's own callbacks know more than the call that timed out.
+            // The client's callbacks report a more exact reason than the call that timed out.
             self.producer.poll(DRAIN);
             let known = self.producer.context().0.lock().expect("no holder of this lock panics").trouble.take();
             let reason = known.unwrap_or_else(|| error.to_string());
@@ -154,7 +155,7 @@ impl BrokerClient {
         })
     }
 
-    /// A created topic takes a moment until every broker knows it.
+    /// It takes a moment until every broker knows a new topic.
     fn wait_for_topic(&self, topic: &str) -> anyhow::Result<()> {
         let deadline = Instant::now() + ANSWER_MAX;
         while partitions_of(&self.metadata()?, topic).is_none() {
@@ -167,7 +168,7 @@ impl BrokerClient {
     }
 }
 
-/// Number of partitions of a topic the cluster has.
+/// Number of partitions of an existing topic.
 pub(super) fn partitions_of(metadata: &Metadata, topic: &str) -> Option<usize> {
     let found = metadata.topics().iter().find(|known| known.name() == topic && known.error().is_none())?;
     (!found.partitions().is_empty()).then(|| found.partitions().len())
@@ -179,9 +180,9 @@ struct ClientReports(Arc<Mutex<ClientErrors>>);
 
 #[derive(Default)]
 struct ClientErrors {
-    /// Why the connection does not work, latest first.
+    /// The latest reason why the connection does not work.
     trouble: Option<String>,
-    /// Why the first record that failed did.
+    /// Why the first undelivered record failed.
     undelivered: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `vitrine check`: reaches every configured service once and says how to mend what is wrong. Changes nothing.
+//! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing.
 
 mod cluster;
 mod files;
@@ -12,7 +12,7 @@ use self::report::Report;
 use crate::config::Config;
 use crate::system::descriptors;
 
-/// Prints a line for each thing checked; exit code 1 if one is wrong.
+/// Prints a line for each check; exit code 1 if a check fails.
 ///
 /// # Errors
 /// Stdout cannot be written.

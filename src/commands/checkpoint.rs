@@ -14,10 +14,10 @@ use chrono::{DateTime, SecondsFormat};
 use crate::cli::{CheckpointAction, CheckpointArgs};
 use crate::config::Config;
 
-/// Does what the arguments say; results go to stdout.
+/// Runs the subcommand; results go to stdout.
 ///
 /// # Errors
-/// No directory is named, it cannot be read, or there is no such checkpoint.
+/// No directory is given, it cannot be read, or the checkpoint does not exist.
 pub fn run(args: &CheckpointArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let settings = config.checkpoint.as_ref();
     let dir = &settings.context("no directory is named: give --dir DIR, or a --config file with [checkpoint]")?.dir;
@@ -35,7 +35,7 @@ pub fn run(args: &CheckpointArgs, config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The checkpoint that is meant.
+/// The checkpoint with the given id, or else the newest complete checkpoint.
 fn newest_or(directory: &Directory, id: Option<u64>) -> anyhow::Result<u64> {
     match id {
         Some(id) if directory.checkpoint(id).is_none() => bail!("there is no checkpoint {id}; `ls` shows all"),
@@ -50,7 +50,7 @@ fn newest_or(directory: &Directory, id: Option<u64>) -> anyhow::Result<u64> {
     }
 }
 
-/// A tick as people write times.
+/// A tick as a readable time.
 fn time(tick: u64) -> String {
     let time = i64::try_from(tick).ok().and_then(DateTime::from_timestamp_millis);
     time.map_or_else(|| format!("{tick} ms"), |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -4,22 +4,22 @@ pub(super) use sources::postgres::{Connection, Target, error_text};
 
 use crate::config::Postgres;
 
-/// Where the connection string leads.
+/// The server and database of the connection string.
 pub(super) fn target(postgres: &Postgres) -> Target {
     Target::of(postgres.url.expose()).expect("the configuration checked the connection string")
 }
 
-/// There is no connection. The text is without the connection string's password.
+/// The connection failed. The text does not contain the password of the connection string.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection to PostgreSQL at {place}: {reason}")]
 pub(super) struct NoConnection {
     place: String,
     reason: String,
-    /// Whether the server is there, and only the database is not.
+    /// Whether the server answers and only the database is missing.
     pub(super) no_database: bool,
 }
 
-/// Connects, or says why not.
+/// Connects, or returns why it cannot.
 pub(super) fn connect(target: &Target) -> Result<Connection, NoConnection> {
     target.connect().map_err(|error| NoConnection {
         place: target.place(),

@@ -1,4 +1,4 @@
-//! `vitrine demo`: the main job on an invented shop, with visitors and orders that never end.
+//! `vitrine demo`: the system on a simulated shop, with visitors and orders without end.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -28,13 +28,17 @@ const ORDER_ONE_IN: u32 = 20;
 /// Runs until SIGTERM, SIGHUP or Ctrl-C.
 ///
 /// # Errors
-/// When it cannot start, or the disk refuses.
+/// The system cannot start, or a file cannot be written.
 pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
-    // Heard once all has started, which waits for nobody: the temporary directory is removed whenever they come.
+    // Signals are acted on only after the start, which waits for no service, so that the temporary directory is always
+    // removed.
     let mut signals = Signals::listen()?;
     serve::end_with_any_thread();
     serve::open_many_files(&config);
-    let temporary = tempfile::Builder::new().prefix("vitrine-demo-").tempdir().context("no temporary directory")?;
+    let temporary = tempfile::Builder::new()
+        .prefix("vitrine-demo-")
+        .tempdir()
+        .context("a temporary directory cannot be created")?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let shop = Shop::new(plan(args.seed));
     if !dir.join("orders.csv").exists() {
@@ -42,7 +46,7 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     }
     let config = Config { kafka: None, postgres: None, files: Some(Files { dir: dir.clone() }), ..config };
     let system = System::start(&config)?;
-    // It is shown on the page as well: where nobody reads stdout, the demo goes on.
+    // The page shows this text as well, so the demo continues if stdout is closed.
     let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
     let visitors = Visitors { shop, dir, event_writer: system.event_writer().clone(), rate: args.rate, views: 0.0 };
     let worked = signals.or_fail(visitors.visit());
@@ -78,7 +82,7 @@ struct Visitors {
     event_writer: Arc<dyn EventWriter>,
     /// Views a second.
     rate: u32,
-    /// Views that are due and not made: a fraction is kept for the next beat.
+    /// Views that are due and not yet made; a fraction carries over to the next round.
     views: f64,
 }
 
@@ -87,7 +91,7 @@ impl Visitors {
         let mut rng = self.shop.rng(&format!("visitors at {}", wall_ms()));
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        // Numbers of orders go on from the present, so that a second demo on the same files repeats none.
+        // Order numbers start at the current time, so that a second demo on the same files repeats none.
         let mut number = wall_ms();
         loop {
             beat.tick().await;

@@ -11,13 +11,13 @@ use crate::cli::{GenerateArgs, Target};
 use crate::config::Config;
 use crate::generate::Shop;
 
-/// Directory of the files where neither a flag nor the configuration names one.
+/// Directory of the files if neither a flag nor the configuration gives a directory.
 const DIR_DEFAULT: &str = "data";
 
-/// Makes the data and says on stdout what was made.
+/// Creates the data and prints a summary to stdout.
 ///
 /// # Errors
-/// A file, the broker or the database refuses; the message says which and why.
+/// A file, the broker or the database reports an error; the message says which and why.
 pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
     let now = u64::try_from(chrono::Utc::now().timestamp_millis())?;
     let shop = Shop::new(args.plan(now));
@@ -33,7 +33,7 @@ pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
                     "no service is configured: give a --config file with [kafka], [postgres] or both (vitrine.toml is an example)"
                 );
             }
-            // Without data nothing is added to what is there.
+            // Without data, nothing is added to existing tables and topics.
             if !args.empty && !args.force {
                 empty::require(config)?;
             }

@@ -1,4 +1,4 @@
-//! LineReader of a file of any size, each bounded: a file without line ends must not fill the memory.
+//! Reads lines of bounded length from a file of any size: a file without line ends must not fill the memory.
 
 use std::io::{BufRead, Read};
 
@@ -22,7 +22,7 @@ pub(super) struct LineReader<R> {
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// LineReader of `input`, each of at most `bytes_max` bytes.
+    /// A reader of the lines of `input`, each of at most `bytes_max` bytes.
     pub(super) fn new(input: R, bytes_max: usize) -> LineReader<R> {
         LineReader { input, bytes_max, bytes_read: 0 }
     }

@@ -21,7 +21,7 @@ use super::progress;
 use crate::cli::ProduceArgs;
 use crate::config::{Config, Kafka};
 
-/// Malformed lines that are named one by one; further ones are only counted.
+/// Number of malformed lines that are reported one by one; further lines are only counted.
 const NAMED_MAX: u64 = 100;
 
 /// Sends the file; exit code 1 if a line was malformed.
@@ -49,7 +49,7 @@ pub fn run(args: &ProduceArgs, config: &Config) -> anyhow::Result<ExitCode> {
     };
     let done = job.send_all(input);
     job.bar.finish_and_clear();
-    // What was sent before an error is said as well.
+    // The events that were sent before an error are reported as well.
     let seconds = job.pace.start.elapsed().as_secs_f64();
     println!("sent {} events to {topic} in {seconds:.1} s, skipped {} malformed lines", job.sent, job.malformed);
     done?;
@@ -84,7 +84,7 @@ impl Production<'_> {
     fn send_all(&mut self, input: Box<dyn BufRead>) -> anyhow::Result<()> {
         let mut lines = LineReader::new(input, events::PAYLOAD_BYTES_MAX);
         let mut number = 0_u64;
-        while let Some(line) = lines.next().context("the file cannot be read on")? {
+        while let Some(line) = lines.next().context("the rest of the file cannot be read")? {
             number += 1;
             match line {
                 Line::Text(text) if text.trim_start_matches(events::BYTE_ORDER_MARK).trim().is_empty() => {}
@@ -121,7 +121,7 @@ impl Production<'_> {
     }
 }
 
-/// The event's user and the event itself with the present as its time.
+/// The event's user, and the event with the current time.
 fn stamped(line: &str) -> Result<(String, String), Malformed> {
     let now = now();
     let event = events::restamp(line, now)?;
@@ -129,7 +129,7 @@ fn stamped(line: &str) -> Result<(String, String), Malformed> {
     Ok((user, event))
 }
 
-/// When each event is due: event n at the start + n / rate, so that a slow moment is made up for.
+/// When each event is due: event n at the start + n / rate, so that a delay is made up for.
 struct SendRate {
     start: Instant,
     rate: f64,
@@ -140,7 +140,7 @@ impl SendRate {
         SendRate { start: Instant::now(), rate }
     }
 
-    /// Waits for the time of event `number`, serving acknowledgements meanwhile.
+    /// Waits for the time of event `number`, and handles acknowledgements meanwhile.
     fn wait(&self, number: u64, broker: &BrokerClient) {
         while let Some(left) = self.left(number, self.start.elapsed()) {
             broker.serve(left);
@@ -151,13 +151,13 @@ impl SendRate {
         if self.rate <= 0.0 {
             return None;
         }
-        // Above a century any rate is as good as none; it also keeps the division inside what a duration holds.
+        // Waits are limited to a century, which keeps the division within the range of a duration.
         let due = Duration::from_secs_f64((number as f64 / self.rate).min(4e9));
         due.checked_sub(elapsed).filter(|left| !left.is_zero())
     }
 }
 
-/// The present, in milliseconds since the epoch.
+/// The current time, in milliseconds since the epoch.
 fn now() -> u64 {
     u64::try_from(chrono::Utc::now().timestamp_millis()).expect("the clock is past 1970")
 }

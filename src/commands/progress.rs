@@ -7,17 +7,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Draws per second; more would only flicker.
 const DRAWS_PER_SECOND: u8 = 10;
 
-/// A bar over so many items of that name. Hidden if stderr is no terminal.
+/// A bar over `count` items. Hidden if stderr is not a terminal.
 pub(super) fn items(name: &'static str, count: u64) -> ProgressBar {
     bar(name, count, "{prefix:>10} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
 }
 
-/// A bar over what is all of one thing, whatever its unit, with a message.
+/// A bar that shows a percentage and a message, for any unit.
 pub(super) fn share(name: &'static str, all: u64) -> ProgressBar {
     bar(name, all, "{prefix:>10} {wide_bar} {percent:>3}% {eta} {msg}")
 }
 
-/// A bar over the bytes of a file; a spinner if their number is not known.
+/// A bar over the bytes of a file; a spinner if the size is not known.
 pub(super) fn bytes(name: &'static str, count: Option<u64>) -> ProgressBar {
     match count {
         Some(count) => bar(name, count, "{prefix:>10} {wide_bar} {bytes}/{total_bytes} {eta} {msg}"),

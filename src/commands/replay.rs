@@ -5,9 +5,9 @@
 //! PostgreSQL: one snapshot ────────────────────┼▶ dataflow ┤ lists-S.jsonl       at every step S
 //! files: as they are at the start ─────────────┘  ::replay └ dead-letters.jsonl  at the end
 //! ```
-//! Which records a step holds is written down in [`sources::replay`]; the graph is the one that `serve` runs, and its tick is
-//! the step. What is written hangs on what was read, the configuration and the steps alone: rows are in the order of
-//! their ids as text, never of their keys, and a file holds neither the time nor the machine of its making.
+//! [`sources::replay`] defines which records a step holds. The graph is the one that `serve` runs, and its tick is the
+//! step. The output depends only on the records read, the configuration and the steps: rows are in the order of their
+//! ids as text, never of their keys, and a file holds neither the time nor the machine of its creation.
 
 mod dir;
 mod letters;
@@ -37,10 +37,10 @@ use crate::config::Config;
 /// How many records a worker takes from a source between two steps of the graph.
 const BATCH: usize = 16_384;
 
-/// The exit code of flags that do not go together, which clap uses for those that are wrong by themselves.
+/// The exit code of flags that contradict each other. clap uses the same code for invalid flags.
 const USAGE: u8 = 2;
 
-/// Runs the replay that the flags ask for; says on stdout what was read and written.
+/// Runs the replay that the flags describe; prints a summary of records read and written to stdout.
 ///
 /// # Errors
 /// A service or a file cannot be read in bounded time, or the directory cannot be written.
@@ -73,7 +73,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Replays; returns what was read and written, in words, a line each.
+    /// Runs the replay; returns a summary of records read and written, as lines of text.
     ///
     /// # Errors
     /// A service or a file cannot be read in bounded time, or the directory cannot be written.
@@ -109,7 +109,7 @@ impl Job {
     }
 }
 
-/// What was read by each source, what was refused and why, what was passed over, and what was written.
+/// The summary: records that each source read, refused (with reasons) and ignored, and rows written.
 fn summary(registry: &SourceRegistry, job: &Job, rows: u64, refused: u64, skipped: &[String]) -> String {
     let mut lines = Vec::new();
     for source in registry.snapshot() {

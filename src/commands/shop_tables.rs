@@ -1,4 +1,4 @@
-//! The tables of a shop as SQL, under the names of the configuration: to create them, and to say how.
+//! The tables of a shop as SQL, under the names of the configuration: to create them, and to print the statements.
 
 use super::database::quoted;
 use crate::config::Postgres;
@@ -7,7 +7,7 @@ use crate::config::Postgres;
 pub(super) struct ShopTable {
     /// Name as configured.
     pub(super) name: String,
-    /// Columns that are read, as configured, with what each must be able to hold.
+    /// Columns that are read, as configured, each with an SQL type that fits.
     pub(super) columns: Vec<(String, &'static str)>,
     /// Primary key that suits the table.
     pub(super) key: Vec<String>,

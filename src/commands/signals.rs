@@ -1,7 +1,8 @@
-//! SIGTERM, SIGHUP and Ctrl-C, heard from the first moment: in a container nothing else ends the first process of all.
+//! Handles SIGTERM, SIGHUP and Ctrl-C from the first moment: in a container, the first process ignores signals that it
+//! does not handle.
 //!
-//! SIGHUP, which comes when a terminal is closed, ends the process like the others, with a last checkpoint: no setting is
-//! read again while it runs. Where whoever started the process had it ignore SIGHUP (`nohup`), it does.
+//! SIGHUP, which is sent when a terminal is closed, ends the process like the other signals, with a last checkpoint:
+//! settings are not reloaded while it runs. A process that was started with SIGHUP ignored (`nohup`) keeps ignoring it.
 
 use std::convert::Infallible;
 use std::process::exit;
@@ -11,10 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Where the system says which signals a process ignores.
+/// The file in which Linux lists the signals that a process ignores.
 const STATUS: &str = "/proc/self/status";
 
-/// Waits for any of the signals. One that comes while nobody waits is not lost.
+/// Waits for any of the signals. A signal that arrives while no caller waits is not lost.
 pub(super) struct Signals {
     runtime: Runtime,
     streams: SignalStreams,
@@ -23,12 +24,12 @@ pub(super) struct Signals {
 struct SignalStreams {
     terminate: Signal,
     interrupt: Signal,
-    /// None: it is ignored.
+    /// `None` if SIGHUP is ignored.
     hang_up: Option<Signal>,
 }
 
 impl SignalStreams {
-    /// The name of the first one.
+    /// Waits for the first signal and returns its name.
     async fn any(&mut self) -> &'static str {
         let hang_up = async {
             match &mut self.hang_up {
@@ -48,24 +49,24 @@ impl Signals {
     /// From now on none of the signals ends the process by itself.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// A signal handler cannot be installed.
     pub(super) fn listen() -> anyhow::Result<Signals> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
         let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
-        // Looked for before it is listened to, which would undo it.
+        // Checked before a handler is installed, which would stop the process from ignoring SIGHUP.
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())) };
         let hang_up = hang_up.transpose().context("cannot wait for SIGHUP")?;
         drop(inside);
         Ok(Signals { runtime, streams: SignalStreams { terminate, interrupt, hang_up } })
     }
 
-    /// Runs `start`, which may wait for others without end. A signal that comes before it is over ends the process at
-    /// once, with 0: nothing was answered yet, and what is on the disk is as good as after any crash.
+    /// Runs `start`, which may wait for services or peers without limit. A signal during the start ends the process at
+    /// once with exit code 0: no request was answered yet, and the files on disk are as valid as after a crash.
     ///
     /// # Errors
-    /// Those of `start`, or the system refuses a thread.
+    /// Errors of `start`, or a thread cannot be started.
     pub(super) fn or_end<T>(&mut self, start: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (started, is_started) = oneshot::channel::<Infallible>();
         let Signals { runtime, streams } = self;
@@ -76,7 +77,7 @@ impl Signals {
                         biased;
                         _ = is_started => {}
                         signal = streams.any() => {
-                            tracing::info!(signal, "ending before the start was over");
+                            tracing::info!(signal, "stopped during the start");
                             exit(0);
                         }
                     }
@@ -88,17 +89,17 @@ impl Signals {
         })
     }
 
-    /// Blocks until a signal, or until `work`, which goes on meanwhile, fails.
+    /// Blocks until a signal arrives, or until `work`, which runs meanwhile, fails.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Errors of `work`.
     pub(super) fn or_fail(&mut self, work: impl Future<Output = anyhow::Result<Infallible>>) -> anyhow::Result<()> {
         let Signals { runtime, streams } = self;
         runtime.block_on(async {
             tokio::select! {
                 biased;
                 signal = streams.any() => {
-                    tracing::info!(signal, "asked to end");
+                    tracing::info!(signal, "stop requested");
                     Ok(())
                 }
                 failed = work => failed.map(|never| match never {}),
@@ -107,12 +108,12 @@ impl Signals {
     }
 }
 
-/// Whether whoever started this process had it ignore SIGHUP.
+/// Whether this process was started with SIGHUP ignored.
 fn ignores_hang_up() -> bool {
     std::fs::read_to_string(STATUS).is_ok_and(|status| has_hang_up(&status))
 }
 
-/// Whether SIGHUP, the first signal of all, is among those that are ignored.
+/// Whether the mask of ignored signals contains SIGHUP, the signal with number 1.
 fn has_hang_up(status: &str) -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

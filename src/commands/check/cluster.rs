@@ -45,7 +45,7 @@ fn ways(cluster: &Cluster) -> [String; 2] {
     ]
 }
 
-/// Whether this process could listen where its peers look for it.
+/// Whether this process can listen on the address that its peers connect to.
 fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut Report<impl Write>) -> io::Result<()> {
     let Host { peer, http } = host;
     let address = match hosts::resolve(peer, reach) {
@@ -65,20 +65,20 @@ fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut Report<impl W
     }
     match http.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(port)) if port != listen.port() => report.note(&format!(
-            "cluster: peers look for this process's server at {http}, and it listens on {listen} (`server.listen`)"
+            "cluster: peers expect this process's server at {http}, but it listens on {listen} (`server.listen`)"
         )),
         _ => Ok(()),
     }
 }
 
-/// Whether a peer's address could be used. Its name may be known only when it runs.
+/// Whether a peer's address can be used. Its host name may resolve only when the peer runs.
 fn peer(number: usize, host: &Host, reach: Reach, report: &mut Report<impl Write>) -> io::Result<()> {
     match hosts::resolve(&host.peer, reach) {
         Ok(_) => Ok(()),
         Err(error) if hosts::is_refused(&error) => {
             report.bad(&format!("cluster: process {number}: {error:#}"), &[mend(&error)])
         }
-        Err(error) => report.note(&format!("cluster: process {number}: {error:#}; it is waited for")),
+        Err(error) => report.note(&format!("cluster: process {number}: {error:#}; Vitrine waits for it")),
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
-    /// Two processes, of which this is the first.
+    /// Two processes; this process is the first.
     fn two(hosts: &Path) -> Cluster {
         Cluster {
             processes: 2,
@@ -116,7 +116,7 @@ mod tests {
         file
     }
 
-    /// What is said, and whether all is well.
+    /// The report's text, and whether all checks passed.
     fn of(cluster: &Cluster) -> (String, bool) {
         let mut out = Vec::new();
         let mut report = Report::new(&mut out);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn addresses_that_cannot_be_used_are_told() {
-        // Of a network for documentation, which no machine is in.
+        // Addresses of a network for documentation, which no machine has.
         let file = hosts("192.0.2.1:2101 192.0.2.1:8080\n127.0.0.1:1 127.0.0.1:2\n");
         let (said, good) = of(&two(file.path()));
         assert!(!good && said.contains("own line") && said.contains("cluster.key"), "{said}");

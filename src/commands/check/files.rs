@@ -8,7 +8,7 @@ use super::Report;
 use crate::commands::lines::{Line, LineReader};
 use crate::config::Files;
 
-/// Longest first line that is looked at.
+/// Longest first line that is read.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// The tables with the columns that are read.

@@ -1,4 +1,4 @@
-//! The database: connection, tables, what the source itself objects to, keys and the WAL level.
+//! The database: connection, tables, the source's own findings, keys and the WAL level.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::commands::database::{connect, error_text, quoted, quoted_whole, targe
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
 
-/// The longest time of everything that is asked. Servers that are asked say so within it.
+/// Timeout of all queries together. A server that works answers within it.
 const CHECK_MAX: Duration = Duration::from_secs(30);
 
 /// No statement of a check needs longer.
@@ -63,7 +63,7 @@ fn version(client: &mut Client) -> Result<String, ::postgres::Error> {
     Ok(client.query_one("SELECT current_setting('server_version')", &[])?.get(0))
 }
 
-/// Whether all tables are there. One without a primary key is worth a note.
+/// Whether all tables exist. A table without a primary key gets a note.
 fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut Report<impl Write>) -> io::Result<bool> {
     let mut all = true;
     for table in tables {
@@ -100,11 +100,11 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
     Ok(row.get::<_, bool>(0).then(|| row.get(1)))
 }
 
-/// The source's own look at the tables: columns, their types, the right to read them.
+/// The source's own check of the tables: columns, their types, the right to read them.
 fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
     let findings = match sources::postgres::inspect(client, &postgres.tables()) {
         Err(error) => {
-            report.bad(&format!("postgres: the tables cannot be looked at: {}", error_text(&error)), &[])?;
+            report.bad(&format!("postgres: the tables cannot be examined: {}", error_text(&error)), &[])?;
             return Ok(false);
         }
         Ok(findings) => findings,
@@ -124,7 +124,7 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
     Ok(false)
 }
 
-/// Whether the server's log can be followed, and what will be made for it.
+/// Whether the server's log can be followed, and which objects Vitrine will create for that.
 fn follows(
     client: &mut Connection,
     target: &Target,
@@ -134,10 +134,10 @@ fn follows(
     let mut found = match sources::postgres::inspect_replication(&mut **client, source) {
         Ok(found) => found,
         Err(error) => {
-            return report.bad(&format!("postgres: the server's log cannot be looked at: {}", error_text(&error)), &[]);
+            return report.bad(&format!("postgres: the server's log cannot be examined: {}", error_text(&error)), &[]);
         }
     };
-    // Who follows the slot now has a session, maybe the last one that there is.
+    // A process that follows the slot now has a session, maybe the last free session.
     if found.obstacles.is_empty() && !found.is_followed {
         match sources::postgres::try_session(client, target, source) {
             Ok(obstacles) => found.obstacles = obstacles,
@@ -146,7 +146,7 @@ fn follows(
     }
     if found.obstacles.is_empty() {
         let publication = match found.publication {
-            Some(sql) => format!("the publication will be made: {sql}"),
+            Some(sql) => format!("the publication will be created: {sql}"),
             None => format!("the publication {} has all that is needed", source.publication),
         };
         report.good(&format!("postgres: wal_level is logical, the server's log can be followed; {publication}"))?;
@@ -165,7 +165,7 @@ fn follows(
     Ok(())
 }
 
-/// Only of interest for later: re-reading the tables works at any level.
+/// A note for later only: reading the tables again works at any level.
 fn wal_level(client: &mut Client, report: &mut Report<impl Write>) -> io::Result<()> {
     match client.query_one("SELECT current_setting('wal_level')", &[]) {
         Ok(row) if row.get::<_, String>(0) == "logical" => report.good("postgres: wal_level is logical"),

@@ -1,4 +1,4 @@
-//! The lines of `vitrine check`: a mark, what was found, and how to mend it.
+//! The lines of `vitrine check`: a mark, the finding, and how to mend it.
 
 use std::io::{self, Write};
 
@@ -13,17 +13,17 @@ impl<W: Write> Report<W> {
         Report { out, bad: false }
     }
 
-    /// Something is as it should be.
+    /// Reports a check that passed.
     pub(super) fn good(&mut self, found: &str) -> io::Result<()> {
         writeln!(self.out, "✔ {found}")
     }
 
-    /// Something worth knowing that is not wrong.
+    /// Reports a fact that is worth knowing and no fault.
     pub(super) fn note(&mut self, found: &str) -> io::Result<()> {
         writeln!(self.out, "• {found}")
     }
 
-    /// Something is wrong; each line of `mend` is one way out.
+    /// Reports a fault; each line of `mend` is one way to mend it.
     pub(super) fn bad(&mut self, found: &str, mend: &[String]) -> io::Result<()> {
         self.bad = true;
         writeln!(self.out, "✖ {found}")?;

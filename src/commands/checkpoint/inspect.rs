@@ -11,14 +11,14 @@ struct CheckpointJson<'a> {
     id: u64,
     taken: String,
     kind: Option<Kind>,
-    /// The ids of those that a restart reads, newest first.
+    /// The ids of the checkpoints that a restart reads, newest first.
     chain: Vec<u64>,
     state: String,
     findings: Vec<String>,
     parts: &'a [Manifest],
 }
 
-/// Prints it.
+/// Prints the checkpoint.
 pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
     let checkpoint = directory.checkpoint(id).context("it was looked up before")?;
     let findings = match &checkpoint.state {

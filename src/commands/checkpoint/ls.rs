@@ -1,4 +1,4 @@
-//! `vitrine checkpoint ls`: one line a checkpoint.
+//! `vitrine checkpoint ls`: one line per checkpoint.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use super::time;
 
 const TITLES: [&str; 8] = ["ID", "TAKEN", "KIND", "PARTS", "FILES", "BYTES", "ROWS", "STATE"];
 
-/// Columns of numbers, which stand to the right.
+/// Columns of numbers, which are aligned to the right.
 const NUMBERS: std::ops::RangeInclusive<usize> = 3..=6;
 
 /// Prints the table.
@@ -44,7 +44,7 @@ fn row(checkpoint: &Checkpoint) -> [String; 8] {
     ]
 }
 
-/// The state in a few words; of several findings the first.
+/// The state in a few words; the first of several findings.
 pub(super) fn state(state: &State) -> String {
     match state {
         State::Whole => "whole".into(),

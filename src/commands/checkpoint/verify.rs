@@ -7,10 +7,10 @@ use checkpoints::{Damage, Directory, Error, State};
 
 use crate::commands::progress;
 
-/// Verifies one checkpoint; exit code 1 if something is wrong with it.
+/// Verifies one checkpoint; exit code 1 if it is damaged.
 ///
 /// # Errors
-/// The disk refuses, or a later version wrote it.
+/// The files cannot be read, or a later version of Vitrine wrote them.
 pub(super) fn one(
     directory: &Directory,
     id: u64,
@@ -19,10 +19,10 @@ pub(super) fn one(
     Ok(if check(directory, id, &read)? == CheckResult::Wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Verifies all checkpoints; exit code 1 if something is wrong with one.
+/// Verifies all checkpoints; exit code 1 if a checkpoint is damaged.
 ///
 /// # Errors
-/// The disk refuses, or a later version wrote here.
+/// The files cannot be read, or a later version of Vitrine wrote them.
 pub(super) fn all(directory: &Directory, read: impl Fn() -> Result<Directory, Error>) -> anyhow::Result<ExitCode> {
     let mut sound = BTreeSet::new();
     let mut wrong = false;
@@ -75,7 +75,7 @@ fn check(directory: &Directory, id: u64, read: &impl Fn() -> Result<Directory, E
     }
 }
 
-/// How many rows the checkpoint and those that it is on hold, each of them read.
+/// The number of rows in the checkpoint and in those that it builds on. Reads each row.
 fn rows(directory: &Directory, id: u64) -> Result<u64, Error> {
     let restorable = directory.open(id)?;
     restorable.verify_all()?;

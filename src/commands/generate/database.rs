@@ -1,4 +1,4 @@
-//! Test data into PostgreSQL: the database and its tables are made if they are missing, rows are copied in.
+//! Writes test data to PostgreSQL: creates the database and its tables if they are missing, and copies rows in.
 //!
 //! ```text
 //! rows ─▶ COPY into a temporary table ─▶ INSERT … ON CONFLICT DO NOTHING     one transaction for all tables
@@ -20,13 +20,13 @@ use crate::generate::Shop;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// The longest time of one statement: the largest inserts all rows of a table.
+/// Timeout of a statement; the largest statement inserts all rows of a table.
 const STATEMENT_MAX: Duration = Duration::from_secs(600);
 
 /// Columns of the catalogue that are filled where the table has them.
 const CATALOGUE_FURTHER: &[&str] = &["product_name", "price", "description", "attributes"];
 
-/// Makes the tables and fills them; rows that are there already stay as they are.
+/// Creates the tables and fills them; existing rows stay unchanged.
 pub(super) fn fill(shop: &Shop, postgres: &Postgres) -> anyhow::Result<()> {
     let mut client = connect_or_create(&target(postgres))?;
     client.batch_execute(&format!("SET statement_timeout = '{}s'", STATEMENT_MAX.as_secs()))?;
@@ -96,7 +96,7 @@ fn fill_products(rows: &mut Transaction<'_>, shop: &Shop, table: &ShopTable) -> 
 fn fill_orders(rows: &mut Transaction<'_>, shop: &Shop, postgres: &Postgres, table: &ShopTable) -> anyhow::Result<u64> {
     let columns = names(table);
     let has_time = postgres.order_time_column().is_some();
-    // All orders count.
+    // Every order gets a status that counts.
     let orders = &postgres.tables.orders;
     let status = orders.status.as_ref().and(orders.status_counts.first());
     let bar = progress::items("orders", shop.plan().orders);
@@ -143,7 +143,7 @@ fn return_items(rows: &mut Transaction<'_>, shop: &Shop, table: &ShopTable) -> a
     rows.execute(&delete, &[]).map_err(|error| refused(&table.name, &error))
 }
 
-/// Copies rows into the table but for those whose key is there already.
+/// Copies rows into the table, except rows whose key exists already.
 fn add(
     rows: &mut Transaction<'_>,
     table: &ShopTable,
@@ -156,7 +156,7 @@ fn add(
     rows.execute(&insert, &[]).map_err(|error| refused(&table.name, &error))
 }
 
-/// Copies rows into the temporary table `staged`, whose columns have the types of the real one's.
+/// Copies rows into the temporary table `staged`, whose columns have the types of the real table.
 fn stage(
     rows: &mut Transaction<'_>,
     table: &ShopTable,

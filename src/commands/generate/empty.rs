@@ -1,4 +1,4 @@
-//! Whether tables and topics are empty: invented rows among real ones could not be told apart again.
+//! Whether tables and topics are empty: test data among real data could not be separated again.
 
 use anyhow::bail;
 
@@ -7,10 +7,10 @@ use crate::commands::database::{Connection, connect, error_text, quoted, target}
 use crate::commands::shop_tables::shop_tables;
 use crate::config::{Config, Kafka, Postgres};
 
-/// Refuses where a table, or a topic that is read, has anything in it. Changes nothing.
+/// Fails if a table, or a topic that is read, is not empty. Changes nothing.
 ///
 /// # Errors
-/// The names of what is not empty and the ways out; or a service cannot be asked.
+/// A table or topic is not empty: the message names it and the possible flags. Or a service does not answer.
 pub(super) fn require(config: &Config) -> anyhow::Result<()> {
     let mut found = config.postgres.as_ref().map_or(Ok(Vec::new()), tables)?;
     found.extend(config.kafka.as_ref().map_or(Ok(Vec::new()), topics)?);

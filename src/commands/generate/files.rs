@@ -12,12 +12,12 @@ use crate::generate::{Order, Shop};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes `views.jsonl`, `product_catalog.csv` and `orders.csv` into the directory, which is made if need be.
+/// Writes `views.jsonl`, `product_catalog.csv` and `orders.csv` into the directory, which is created if necessary.
 ///
 /// # Errors
-/// A file exists and `force` is not set, or the disk refuses.
+/// A file exists and `force` is not set, or a file cannot be written.
 pub(in crate::commands) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))?;
     type Content = fn(&Shop, &mut dyn Write) -> anyhow::Result<u64>;
     let contents: [(&str, &str, Content); 3] = [
         ("product_catalog.csv", "products", catalogue),
@@ -37,7 +37,7 @@ pub(in crate::commands) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow
     Ok(())
 }
 
-/// Writes beside the file and renames at the end, so that nobody reads half of it.
+/// Writes a temporary file and renames it at the end, so that no reader sees half a file.
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<u64>) -> anyhow::Result<u64> {
     let part = path.with_added_extension("part");
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&part)?);
@@ -74,7 +74,7 @@ fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     Ok(u64::from(shop.plan().products))
 }
 
-/// Lines that were returned are left out: the file says what counts.
+/// Returned order lines are left out: the file holds only lines that count.
 fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["order_id", "user_id", "product_id", "quantity", "created_at"])?;
@@ -99,7 +99,7 @@ fn lines(shop: &Shop, order: &Order, csv: &mut csv::Writer<impl Write>) -> anyho
 /// Appends one more order to the file in the directory, in one write.
 ///
 /// # Errors
-/// The disk refuses.
+/// The file cannot be written.
 pub(in crate::commands) fn append_order(shop: &Shop, order: &Order, dir: &Path) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     lines(shop, order, &mut csv)?;

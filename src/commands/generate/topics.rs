@@ -1,11 +1,11 @@
-//! Test data into Kafka: topics are made if they are missing, views go to the first topic of views.
+//! Writes test data to Kafka: creates missing topics, and sends views to the first topic of views.
 
 use crate::commands::broker::BrokerClient;
 use crate::commands::progress;
 use crate::config::Kafka;
 use crate::generate::Shop;
 
-/// Makes the topics and sends the plan's views, keyed by user.
+/// Creates the topics and sends the plan's views, keyed by user.
 pub(super) fn fill(shop: &Shop, kafka: &Kafka, partitions: i32) -> anyhow::Result<()> {
     let (broker, metadata) = BrokerClient::connect(kafka)?;
     for (topic, setting) in kafka.topics() {

@@ -1,4 +1,4 @@
-//! The directory that a replay writes into: which files are its own, and each of them whole or not there.
+//! The directory that a replay writes to: the names of its files, each of which is complete or absent.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use dataflow::time::Time;
 /// The file of refused records.
 pub(super) const LETTERS: &str = "dead-letters.jsonl";
 
-/// What a file's name ends with until it is whole.
+/// The end of a file's name until the file is complete.
 const PARTIAL: &str = ".partial";
 
 /// The two forms of a step's lists.
@@ -45,10 +45,10 @@ pub(super) struct OutDir {
 }
 
 impl OutDir {
-    /// Makes the directory; refuses one with any file that this replay would not write.
+    /// Creates the directory; refuses a directory with any file that this replay would not write.
     pub(super) fn open(dir: &Path, steps: &[Time]) -> anyhow::Result<OutDir> {
         let out = OutDir::on(Arc::new(RealDisk), dir, steps);
-        out.disk.make_dir(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        out.disk.make_dir(dir).with_context(|| format!("{} cannot be created", dir.display()))?;
         let forms = [Form::Parquet, Form::Jsonl];
         let mut own: BTreeSet<String> = steps.iter().flat_map(|step| forms.map(|form| out.name(*step, form))).collect();
         own.insert(LETTERS.to_owned());
@@ -73,7 +73,7 @@ impl OutDir {
     fn name(&self, step: Time, form: Form) -> String {
         let time = i64::try_from(step).ok().and_then(DateTime::from_timestamp_millis);
         let time = time.expect("the command line takes no time beyond the year 9999");
-        // Basic form: colons are not for file names everywhere.
+        // Basic format, because some file systems allow no colons in names.
         let format = if self.millis { "%Y%m%dT%H%M%S%.3fZ" } else { "%Y%m%dT%H%M%SZ" };
         format!("lists-{}.{}", time.format(format), form.ending())
     }
@@ -93,7 +93,7 @@ impl OutDir {
         self.file(LETTERS, write)
     }
 
-    /// Takes the refused records of an earlier run away, where this one has none.
+    /// Removes the file of refused records of an earlier run if this run has none.
     pub(super) fn no_letters(&self) -> io::Result<()> {
         match self.disk.remove(&self.dir.join(LETTERS)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -101,7 +101,8 @@ impl OutDir {
         }
     }
 
-    /// Under another name until it is whole, and durable: after a power cut too a name leads to a whole file.
+    /// The file has another name until it is complete and durable, so that its name leads to a complete file even after
+    /// a power cut.
     fn file(&self, name: &str, write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let (path, partial) = (self.dir.join(name), self.dir.join(format!("{name}{PARTIAL}")));
         let written = || -> anyhow::Result<()> {
@@ -145,7 +146,7 @@ mod tests {
         out.lists(STEP, Form::Parquet, |file| Ok(file.write_all(b"whole")?)).unwrap();
         out.letters(|file| Ok(file.write_all(b"letter")?)).unwrap();
         assert_eq!(fs::read(dir.path().join("lists-20261120T000000Z.parquet")).unwrap(), b"whole");
-        // What a killed run left behind is its own as well.
+        // Files that a killed run left behind belong to the replay as well.
         fs::write(dir.path().join("lists-20261120T000000Z.jsonl.partial"), b"half").unwrap();
         let again = OutDir::open(dir.path(), &[STEP]).unwrap();
         again.no_letters().unwrap();
@@ -174,7 +175,7 @@ mod tests {
             disk.crash_at(at);
             let written = write(&disk);
             disk.crash(Loss::Some(seed));
-            // What is not whole yet has another ending.
+            // Incomplete files have another ending.
             let files = disk.files().into_iter().filter(|(path, _)| path.extension() == Some("jsonl".as_ref()));
             let whole: Vec<_> = files.collect();
             assert!(whole.iter().all(|(_, bytes)| *bytes == content), "crashed at {at}, loss {seed}");

@@ -1,4 +1,5 @@
-//! Refused records: kept in a file without a name while partitions are read side by side, then written in one order.
+//! Refused records: stored in an unnamed temporary file while partitions are read in parallel, then written in a fixed
+//! order.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -12,7 +13,7 @@ use sources::replay::LetterHandler;
 
 use super::dir::OutDir;
 
-/// Where a letter is in the file, after what orders it.
+/// A letter's sort key, followed by its place in the file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     stream: Arc<str>,
@@ -29,7 +30,7 @@ struct Spool {
     entries: Vec<Entry>,
     streams: Vec<Arc<str>>,
     end: u64,
-    /// The first write that failed; told at the end.
+    /// The first write error, which is reported at the end.
     failed: Option<std::io::Error>,
 }
 
@@ -37,14 +38,14 @@ struct Spool {
 pub(super) struct Letters(Mutex<Spool>);
 
 impl Letters {
-    /// Letters that are kept on the disk of `dir`.
+    /// Letters in a temporary file in `dir`.
     pub(super) fn new(dir: &Path) -> anyhow::Result<Letters> {
         let file = tempfile::tempfile_in(dir).with_context(|| format!("{} cannot be written", dir.display()))?;
         let file = BufWriter::new(file);
         Ok(Letters(Mutex::new(Spool { file, entries: Vec::new(), streams: Vec::new(), end: 0, failed: None })))
     }
 
-    /// As the sources take it.
+    /// The output for dead letters that sources call.
     pub(super) fn outlet(self: &Arc<Self>) -> LetterHandler {
         let letters = self.clone();
         Arc::new(move |letter| letters.0.lock().expect("no holder of this lock can panic").take(&letter))
@@ -54,9 +55,9 @@ impl Letters {
     pub(super) fn write(&self, out: &OutDir) -> anyhow::Result<u64> {
         let mut spool = self.0.lock().expect("no holder of this lock can panic");
         if let Some(error) = spool.failed.take() {
-            return Err(error).context("refused records cannot be kept");
+            return Err(error).context("refused records cannot be stored");
         }
-        spool.file.flush().context("refused records cannot be kept")?;
+        spool.file.flush().context("refused records cannot be stored")?;
         let mut entries = std::mem::take(&mut spool.entries);
         if entries.is_empty() {
             out.no_letters()?;
@@ -85,7 +86,7 @@ impl Spool {
             self.failed.get_or_insert(error);
             return;
         }
-        // With its fixed keys it gives the same in every run.
+        // With its fixed keys, the hasher gives the same values in every run.
         let mut hasher = DefaultHasher::new();
         hasher.write(line.as_bytes());
         let (stream, start) = (self.stream(&letter.stream), self.end);

@@ -63,7 +63,7 @@ impl Make<Keys> for NoKeys {
 }
 
 impl SortedLists {
-    /// Reads the keys of all lists, and sorts them where they are others than before.
+    /// Reads the keys of all lists, and sorts them if they have changed.
     fn refresh(&mut self, reader: &IndexReader) -> anyhow::Result<()> {
         let mut read = ReadKeys { reader, keys: &mut self.keys, changed: false };
         each_list(&mut read);

@@ -1,4 +1,4 @@
-//! The pasts that the configuration names, opened once in every worker.
+//! The sources of a replay, as configured, opened once in every worker.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use super::letters::Letters;
 use crate::config::Config;
 use crate::system::sources::{of_kafka, of_postgres};
 
-/// What there is to replay, with its ends pinned.
+/// The streams and tables to replay. The ends of the streams are fixed at the start.
 pub(super) struct ReplaySources {
     bounds: ReplayBounds,
     registry: Arc<SourceRegistry>,
@@ -25,7 +25,7 @@ pub(super) struct ReplaySources {
 }
 
 impl ReplaySources {
-    /// Pins the ends of topics and files, and reads the tables.
+    /// Fixes the ends of topics and files, and reads the tables.
     pub(super) fn open(
         config: &Config,
         bounds: ReplayBounds,
@@ -35,7 +35,7 @@ impl ReplaySources {
     ) -> anyhow::Result<ReplaySources> {
         let refused = letters.outlet();
         let kafka = config.kafka.as_ref().map(|settings| {
-            // Where nobody has removed anything yet, the topic may not have been made.
+            // Before the first removal, the topic may not exist.
             kafka::range::Range::pin(of_kafka(settings), &[&settings.removals], Patience::default())
         });
         let kafka = kafka.transpose()?;
@@ -54,13 +54,13 @@ impl ReplaySources {
         Ok(ReplaySources { bounds, registry: registry.clone(), refused, kafka, files, tables })
     }
 
-    /// How far the reading of the streams has come.
+    /// The progress of reading the streams.
     pub(super) fn progress(&self) -> Option<Arc<ReplayProgress>> {
         let kafka = self.kafka.as_ref().map(kafka::range::Range::progress);
         kafka.or(self.files.as_ref().map(files::range::Range::progress)).cloned()
     }
 
-    /// For the workers: each takes its share of the streams, the first one the tables.
+    /// For the workers: each worker takes its share of the streams, and the first worker the tables.
     pub(super) fn opener(self) -> OpenReplaySources {
         let ReplaySources { bounds, registry, refused, kafka, files, tables } = self;
         let tables = Mutex::new(Some(tables.into_replay_source(bounds)));

@@ -1,4 +1,4 @@
-//! Writes every step as it shows, and keeps the progress bar moving in between.
+//! Writes every step once it is visible, and updates the progress bar in between.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(out: &'a OutDir, progress: Option<Arc<ReplayProgress>>, steps: usize) -> Self {
         let all = progress.as_ref().map_or(0, |progress| progress.total());
-        // Where no stream is read, steps are all there is to count.
+        // If no stream is read, the bar counts steps.
         let bar = progress::share("replay", if all == 0 { steps as u64 } else { all });
         Watch {
             out,
