@@ -1,9 +1,9 @@
-//! The service clock: the wall clock, made fit to be a timeline.
+//! The service clock: the wall clock, corrected so that it is a valid timeline.
 //!
 //! It never goes back. When the wall clock is set back, it runs on at half speed until the wall clock has caught up, so
 //! that ticks still close. A forward jump beyond a bound is refused: one wrong second of a time server must not push
-//! thirty days of orders out of the window. The clock then runs on at the speed of the monotonic clock, says so once,
-//! and takes the wall clock's word again when that is back within the bound, or at the next start.
+//! thirty days of orders out of the window. The clock then runs on at the speed of the monotonic clock and logs this
+//! once. It follows the wall clock again when that is back within the bound, or after a restart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub struct WallClock {
     state: Mutex<State>,
 }
 
-/// Everything in microseconds: at half speed milliseconds would be lost to rounding.
+/// All times are in microseconds: at half speed, milliseconds would be lost to rounding.
 struct State {
     service_us: u64,
     read_at: Instant,
@@ -73,8 +73,8 @@ impl State {
     }
 }
 
-/// The later of a service clock's time and the wall clock's: what the times that others state are held against. Where a
-/// forward jump was refused one of both is wrong, and whoever is right must not be turned away.
+/// The later of the service clock's and the wall clock's time. The times that events state are checked against it. If a
+/// forward jump was refused, one of the two clocks is wrong, and a sender whose clock is right must not be refused.
 pub struct LaterClock {
     service: Arc<dyn ServiceClock>,
     wall: fn() -> Millis,
@@ -82,7 +82,7 @@ pub struct LaterClock {
 }
 
 impl LaterClock {
-    /// Of these two.
+    /// The later clock of these two.
     #[must_use]
     pub fn new(service: Arc<dyn ServiceClock>, wall: fn() -> Millis) -> Self {
         LaterClock { service, wall, latest: AtomicU64::new(0) }

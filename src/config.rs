@@ -53,7 +53,7 @@ pub const EXIT_CODE: u8 = 78;
 /// Where settings come from, in rising precedence; what is not given keeps its default.
 #[derive(Debug, Default, Clone)]
 pub struct Request {
-    /// The TOML file, if one was named.
+    /// The TOML file, if a file was given.
     pub file: Option<PathBuf>,
     /// The environment, as names and values; it also serves `${VAR}` in the file.
     pub environment: Vec<(String, String)>,
@@ -98,7 +98,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks all layers. Every problem found is reported, not the first one only.
+    /// Reads and checks all layers. Every problem is reported, not only the first.
     ///
     /// # Errors
     /// [`Errors`] lists each unknown key, wrong value, unreadable file and contradiction with its place.
@@ -131,10 +131,10 @@ impl Config {
         }
     }
 
-    /// What `serve` and `check` need on top of a sound file: somewhere to read from.
+    /// Checks that a source is configured, which `serve` and `check` need in addition to valid settings.
     ///
     /// # Errors
-    /// [`Errors`] with the ways to name a source, if there is none.
+    /// [`Errors`] with the ways to configure a source, if none is configured.
     pub fn require_source(&self) -> Result<(), Errors> {
         if self.kafka.is_some() || self.postgres.is_some() || self.files.is_some() {
             return Ok(());

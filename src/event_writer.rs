@@ -1,4 +1,4 @@
-//! From the server to the log: checks events as the sources decode them, and appends them under their user's id.
+//! Writes the server's events to the log: checks them as the sources do, and appends them with the user's id as key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,29 +16,30 @@ use crate::clock::LaterClock;
 /// Writes events that the server has accepted to a log that the sources read.
 pub struct LogEventWriter {
     log: Arc<dyn EventLog>,
-    /// The bounds of stated times are around the later of the two clocks. The wall clock dates records.
+    /// The times that events state are checked against the later of the two clocks. Records get the wall clock's time.
     clock: LaterClock,
-    /// Makes ids of removals unique: the time of the start, and how many there were since.
+    /// These two make ids of removals unique: the time of the start, and the number of removals since.
     started: Millis,
     removals: AtomicU64,
 }
 
 impl LogEventWriter {
-    /// A writer to `log`. The service clock dates events that state no time, but not ahead of the wall clock: that dates the
-    /// records, and stated times are judged by it. So no accepted event is refused when its record is read.
+    /// A writer to `log`. An event without a time gets the service clock's time, but never a time after the wall
+    /// clock's: records get the wall clock's time, and sources check an event's time against its record's. So no
+    /// accepted event is refused when its record is read.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, clock: LaterClock) -> Self {
         let started = clock.service();
         LogEventWriter { log, clock, started, removals: AtomicU64::new(0) }
     }
 
-    /// As its record will be read.
+    /// Decodes an event as the sources will decode its record.
     fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
         events::decode(event, Some(self.clock.wall().into()), &TimeBounds::around(self.clock.now()))
     }
 
-    /// The stream and the record of an event. One without a time is given the present: what is durable must not depend
-    /// on when it is read.
+    /// The stream and the record of an event. An event without a time gets the current time: the meaning of a durable
+    /// record must not depend on when it is read.
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), InvalidEvent> {
         // If the wall clock was set back, the service clock is ahead of it, and of the record.
         let now = self.clock.service().min(self.clock.wall());
@@ -58,12 +59,14 @@ impl LogEventWriter {
     fn check_size(&self, record: &Record) -> Result<(), InvalidEvent> {
         let (payload, record) = (record.payload.len(), record.key.len() + record.payload.len());
         let too_long = |what: &str, bytes, most| {
-            let reason = format!("{what} has {bytes} bytes, and {most} is the most");
+            let reason = format!("{what} has {bytes} bytes, more than the limit of {most}");
             Err(InvalidEvent { field: None, reason })
         };
         match self.log.record_bytes_max() {
-            _ if payload > PAYLOAD_BYTES_MAX => too_long("with the time it is given, it", payload, PAYLOAD_BYTES_MAX),
-            most if record > most => too_long("with its key, it", record, most),
+            _ if payload > PAYLOAD_BYTES_MAX => {
+                too_long("the event with the time it is given", payload, PAYLOAD_BYTES_MAX)
+            }
+            most if record > most => too_long("the event with its key", record, most),
             _ => Ok(()),
         }
     }
@@ -71,7 +74,7 @@ impl LogEventWriter {
     async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, WriteError> {
         let (mut views, mut removals) = (StreamBatch::default(), StreamBatch::default());
         for (index, event) in events.iter().enumerate() {
-            // It was checked before; it can be wrong now because time has passed, or because of the bytes that a record adds.
+            // The event was checked before. It can fail now because time has passed, or because the record adds bytes.
             let (stream, record) = self.record(event).map_err(|event| WriteError::Malformed { index, event })?;
             let batch = if stream == Stream::Removals { &mut removals } else { &mut views };
             batch.records.push(record);
@@ -121,7 +124,8 @@ fn refused(error: Malformed) -> InvalidEvent {
     InvalidEvent { field: error.field().map(str::to_owned), reason: error.to_string() }
 }
 
-/// Why events at these places of a request were not taken; `wrote_before`: whether others of it were.
+/// The error of events at these places of a request. `wrote_before` says whether other events of the request were
+/// written.
 fn write_error(error: AppendError, places: &[usize], wrote_before: bool) -> WriteError {
     let reason = error.to_string();
     match error {

@@ -1,4 +1,4 @@
-//! An invented shop from a seed: catalogue, views and orders, the same for the same plan on every run.
+//! A simulated shop from a seed: catalogue, views and orders, the same for the same plan on every run.
 //!
 //! Everything is a stream: an event is made when it is asked for, so that data larger than memory can be written.
 //! The demo, the tests and the benchmarks draw from the same shop as `vitrine generate`.
@@ -41,11 +41,11 @@ pub struct Plan {
     pub orders: u64,
     /// Days over which the orders are spread, up to `until`.
     pub days: u64,
-    /// Exponent of Zipf's law for how often a user appears; 0 makes all alike.
+    /// Exponent of Zipf's law for how often a user appears; 0 makes all equally frequent.
     pub user_skew: f64,
-    /// Exponent of Zipf's law for how often a product is chosen; 0 makes all alike.
+    /// Exponent of Zipf's law for how often a product is chosen; 0 makes all equally frequent.
     pub product_skew: f64,
-    /// Seed of all chance.
+    /// Seed of all random choices.
     pub seed: u64,
     /// End of the data.
     pub until: u64,
@@ -53,7 +53,7 @@ pub struct Plan {
     pub style: Style,
 }
 
-/// The invented shop: who likes what, and what everything is called.
+/// The simulated shop: the users' taste, and the names of everything.
 #[derive(Debug)]
 pub struct Shop {
     plan: Plan,
@@ -69,7 +69,7 @@ impl Shop {
         Shop { plan, taste, names }
     }
 
-    /// What it was made from.
+    /// The plan that the shop was made from.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -95,7 +95,7 @@ impl Shop {
         (0..self.plan.products).map(|product| catalogue::product(self, product))
     }
 
-    /// The plan's views, oldest first but for some that are late.
+    /// The plan's views, oldest first, except for some late views.
     pub fn views(&self) -> impl Iterator<Item = View> + '_ {
         let span = self.plan.days.min(VIEW_DAYS_MAX) * DAY_MS;
         let mut rng = self.rng("views");
@@ -126,13 +126,14 @@ impl Shop {
         orders::order(self, number, at, rng)
     }
 
-    /// A stream of chance of its own for each purpose, so that one kind of data does not depend on the amount of another.
+    /// A separate random number generator for each purpose, so that one kind of data does not depend on the amount of
+    /// another.
     pub fn rng(&self, purpose: &str) -> Rng {
         Rng::new(self.plan.seed, purpose)
     }
 }
 
-/// Evenly spread times with chance inside each step, so that they rise.
+/// Rising times: evenly spread steps, with a random time inside each step.
 struct Times {
     until: u64,
     span: u64,

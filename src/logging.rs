@@ -6,17 +6,19 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// What a library tells of its own affairs, and our log tells better: that a session with PostgreSQL has ended is an error
-/// to it, also where it is tried again, or was meant to end. A filter that names it again has it back.
+/// Turns a library's own messages off. It logs every end of a PostgreSQL session as an error, even if the session is
+/// retried or was meant to end, and Vitrine logs these ends itself. A filter that names the library turns its messages
+/// on.
 const QUIET: &str = "pgwire_replication=off";
 
 /// Sets up logging for the process. A second call changes nothing.
 pub fn init(log: &Log) {
     let filter = filter(&log.level);
-    // Where nobody reads stderr any more, a line is lost; told about it, the library would panic on the same stderr.
+    // If stderr is closed, lines are lost. The error is not reported, because the logging library would panic while it
+    // writes to the same stderr.
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    // Tests and embedding programs may have set up a subscriber of their own; theirs stays.
+    // Tests and embedding programs may have set up a subscriber of their own, which stays.
     let already_set = match log.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -48,7 +50,7 @@ mod tests {
         }
     }
 
-    /// What is logged of an error of the library and one of ours.
+    /// The lines that are logged for an error of the library and an error of Vitrine.
     fn logged(level: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();

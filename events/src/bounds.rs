@@ -8,14 +8,14 @@ use crate::{EventKind, Malformed, RecordTime};
 
 /// How far from the present an event's time may be. All in milliseconds.
 ///
-/// The present of an event is the time of its record: the same record must be refused or accepted whenever it is read, also
-/// by a second instance or after a restart. `now`, the reader's own present, takes its place if the record has no time, or a
-/// time further ahead of the reader than is forgiven: then the clock that set it is wrong.
+/// The present of an event is the time of its record: the same record must be refused or accepted whenever it is read,
+/// also by a second instance or after a restart. `now`, the reader's own present, is used instead if the record has no
+/// time, or a time further ahead of the reader than the tolerance: then the clock that set it is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeBounds {
     /// The reader's present, since the epoch.
     pub now: Millis,
-    /// How far after the present a time may be: the client clocks' error that is forgiven.
+    /// How far after the present a time may be: the tolerated error of client clocks.
     pub future_max: Millis,
     /// How far before the present a time may be.
     pub past_max: Millis,
@@ -34,9 +34,9 @@ impl TimeBounds {
 
     /// The time that counts, from the one the event states and the one of its record.
     ///
-    /// The stated time is judged before it is clamped: a time from the far future is wrong, and not the record's. The time of
-    /// a removal may be after the reader's present, too: it covers views, and a service clock set it, which never goes back,
-    /// while the wall clock, which dates records, may have been set back since.
+    /// The stated time is checked before it is clamped: a time from the far future is an error and does not become the
+    /// record's time. The time of a removal may be after the reader's present, too: it covers views, and a service
+    /// clock set it, which never goes back, while the wall clock, which dates records, may have been set back since.
     pub(crate) fn settle(
         &self,
         kind: EventKind,
@@ -57,8 +57,8 @@ impl TimeBounds {
         Ok(at)
     }
 
-    /// Which of the two times is named as wrong. If an event of the reader's past is further after its record than any time
-    /// may lie back, then its own clock works and the clock of its record does not.
+    /// Decides which of the two times is reported as wrong. If an event of the reader's past is further after its
+    /// record than any time may lie back, then its own clock works and the clock of its record does not.
     fn at_fault(&self, stated: Option<Millis>, recorded: Option<Millis>) -> Malformed {
         let plausible = stated.is_some_and(|stated| stated <= self.now.saturating_add(self.future_max));
         let far_behind = |recorded: Millis| stated > Some(recorded.saturating_add(self.past_max));
@@ -165,7 +165,7 @@ mod tests {
         for later in [hour, 2 * hour, 20 * TimeBounds::PAST_MAX_DEFAULT] {
             assert_eq!(read(EventKind::Removal, Some(NOW + hour), Some(NOW), later), Ok(NOW + hour));
         }
-        // What is refused for its record's time, and not for what it states, is told by the reader's clock alone.
+        // The reader's clock alone decides that an event is refused for its record's time and not for its stated time.
         assert_eq!(read(EventKind::View, None, Some(NOW + hour), 0), Err(RECORD));
         assert_eq!(read(EventKind::View, Some(NOW - hour), Some(NOW + hour), 0), Ok(NOW - hour));
     }

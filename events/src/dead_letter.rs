@@ -1,4 +1,4 @@
-//! Refused records: where each one was, why it was refused, and its payload; and the bounded channel they leave by.
+//! Refused records: where each one was, why it was refused, and its payload; and the bounded channel to their writer.
 
 use std::str;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::Malformed;
 
-/// The most of a payload that is written, in bytes.
+/// The largest part of a payload that is written, in bytes.
 const WRITTEN_BYTES_MAX: usize = 64 * 1024;
 
-/// The most of a payload that a letter holds, in bytes: one byte more than is written shows that there was more.
+/// The largest part of a payload that a letter holds, in bytes: one byte more than is written shows that the payload
+/// was longer.
 pub const LETTER_PAYLOAD_BYTES_MAX: usize = WRITTEN_BYTES_MAX + 1;
 
 /// How soon a full channel is tried again.
@@ -27,7 +28,7 @@ pub type DeadLetterSender = SyncSender<DeadLetter>;
 /// more, the letter is dropped: its sender has counted it.
 ///
 /// # Errors
-/// As those of `wait`.
+/// Errors of `wait`.
 pub fn send<E>(
     letters: &DeadLetterSender,
     mut letter: DeadLetter,
@@ -45,7 +46,7 @@ pub fn send<E>(
 pub struct Refusal {
     /// Stable name of the fault, fit for a metric label.
     pub reason: &'static str,
-    /// The fault in words, without anything the payload said.
+    /// The fault in words, without content of the payload.
     pub detail: String,
 }
 
@@ -72,7 +73,7 @@ pub struct DeadLetter {
     pub offset: i64,
     /// Stable name of the fault.
     pub reason: &'static str,
-    /// The fault in words, without anything the payload said.
+    /// The fault in words, without content of the payload.
     pub detail: String,
     /// The payload, or the beginning of a long one.
     pub payload: Vec<u8>,
@@ -94,7 +95,7 @@ impl DeadLetter {
         let written = &self.payload[..self.payload.len().min(WRITTEN_BYTES_MAX)];
         let (payload, payload_base64) = match str::from_utf8(written) {
             Ok(text) => (Some(text), None),
-            // Only the cut went through a character.
+            // The payload is UTF-8, but the cut split a character.
             Err(error) if truncated && error.error_len().is_none() => {
                 (str::from_utf8(&written[..error.valid_up_to()]).ok(), None)
             }

@@ -1,10 +1,10 @@
-//! What one record says, whatever its shape.
+//! The event of one record, independent of its shape.
 
 use std::borrow::Cow;
 
 use dataflow::time::Millis;
 
-/// What a visitor did.
+/// The action of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// Looked at a product: enters the history.
@@ -41,7 +41,7 @@ impl EventKind {
 /// One event that passed every check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// What was done.
+    /// The action.
     pub kind: EventKind,
     /// The identity that the producer gave it, if any: repeats of an event have the same one.
     pub id: Option<Cow<'a, str>>,

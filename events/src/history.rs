@@ -1,4 +1,4 @@
-//! What an event changes in the graph's inputs: views and removals change a history, other kinds are counted.
+//! The changes that events make in the graph's inputs: views and removals change a history, other kinds are counted.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{ProductKey, UserKey};

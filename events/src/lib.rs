@@ -1,5 +1,5 @@
-//! Events: bytes in, a small borrowed [`Event`] out, and what it changes in the graph's inputs; the one way in for Kafka,
-//! files, replay and HTTP.
+//! Events: bytes in, a small borrowed [`Event`] out, and its change in the graph's inputs; Kafka, files, replay and
+//! HTTP all use this crate.
 //!
 //! ```text
 //! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ HistoryChange ─▶ Inputs

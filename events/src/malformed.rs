@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::PAYLOAD_BYTES_MAX;
 
-/// What is wrong with a record. Retrying cannot help: it is counted, kept as a dead letter, and the stream goes on.
+/// The fault of a record. Retrying cannot help: the record is counted, kept as a dead letter, and the stream goes on.
 ///
 /// The text (`Display`) names places and fields but repeats nothing of the payload, which may hold personal data. A
 /// variant with a name holds the path of the field that is wrong.

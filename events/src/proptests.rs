@@ -56,7 +56,7 @@ fn decoded(payload: &[u8]) -> Result<Event<'_>, Malformed> {
     decode(payload, Some(NOW.into()), &TimeBounds::around(NOW))
 }
 
-/// What holds of any outcome: an event keeps the rules, a refusal has a reason and repeats nothing of the payload.
+/// Checks any outcome: an event keeps the rules, a refusal has a reason and repeats nothing of the payload.
 fn check_outcome(payload: &[u8]) {
     match decoded(payload) {
         Ok(event) => {

@@ -1,4 +1,4 @@
-//! A record as it was read, before and beside what it means.
+//! A record as it was read, before it is decoded.
 
 use crate::{DeadLetter, Event, Malformed, RecordTime, Refusal, TimeBounds, decode};
 

@@ -39,8 +39,8 @@ impl RecordTime {
         self.at
     }
 
-    /// The latest time it can stand for: with seconds, the end of the second. What its event states is not cut down to the
-    /// beginning of it, so that two views of one second keep their order.
+    /// The latest time it can stand for: with seconds, the end of the second. The time that its event states is not
+    /// reduced to the beginning of the second, so that two views of one second keep their order.
     #[must_use]
     pub fn latest(self) -> Millis {
         self.latest

@@ -1,4 +1,4 @@
-//! What is accepted, what is refused, and with which reason and field.
+//! Which records are accepted, and which are refused with which reason and field.
 
 use std::fs;
 use std::path::Path;

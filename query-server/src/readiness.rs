@@ -14,7 +14,7 @@ pub(crate) fn unreadiness(operations: &Operations, sources: &[SourceView], as_of
         reasons.push("no source has started yet".into());
     }
     if !operations.read.has_reached_floor(as_of) {
-        reasons.push("what was answered before the last start has not been reached again".into());
+        reasons.push("still catching up to the last state served before the restart".into());
     }
     let age_ms = operations.app.clock.now().saturating_sub(as_of);
     if operations.app.registry.freshness().as_of(as_of, &[]).is_none() {
@@ -29,14 +29,17 @@ fn of_source(source: &SourceView, as_of: Time) -> Option<String> {
     let name = source.name;
     let of_state = of_state(source, as_of)?;
     let aged = source.heard_until.filter(|until| *until > 0 && *until < as_of);
-    let aged = aged.map(|until| format!("; lists made of what {name} has are as of {}", instant::text(until)));
-    Some(of_state + &aged.unwrap_or_default())
+    let aged = aged.map(|until| format!("; lists made from {name} are as of {}", instant::text(until)));
+    // A reason may end with an SQL statement and its semicolon.
+    Some(of_state.trim_end_matches(';').to_owned() + &aged.unwrap_or_default())
 }
 
 fn of_state(source: &SourceView, as_of: Time) -> Option<String> {
     let name = source.name;
     match &source.state {
-        State::Live if as_of < source.live_since => Some(format!("{name} has caught up, and it does not show yet")),
+        State::Live if as_of < source.live_since => {
+            Some(format!("{name} has caught up, but its last records are not visible yet"))
+        }
         State::Live => None,
         State::CatchingUp => Some(format!("{name} is catching up")),
         State::Retrying(reason) => Some(format!("{name} is retrying: {reason}")),

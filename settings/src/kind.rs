@@ -1,6 +1,6 @@
-//! What values a setting takes.
+//! The values that a setting allows.
 
-/// What values a setting takes.
+/// The values that a setting allows.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// A whole number within bounds, both included.
@@ -12,21 +12,21 @@ pub enum Kind {
     },
     /// A text that passes a check.
     Text {
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         allowed: &'static str,
         /// The check.
         takes: fn(&str) -> bool,
     },
     /// As [`Kind::Text`]; the file may also hold it as a number.
     Scalar {
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         allowed: &'static str,
         /// The check.
         takes: fn(&str) -> bool,
     },
-    /// A list of texts, none twice, that passes a check. A list with one empty text is an empty one.
+    /// A list of distinct texts that passes a check. A list with one empty text counts as empty.
     List {
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         allowed: &'static str,
         /// The check.
         takes: fn(&[String]) -> bool,
@@ -35,7 +35,7 @@ pub enum Kind {
     Address,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A path; empty where it may be.
+    /// A path, which may be empty if the setting allows it.
     Path {
         /// Whether an empty path is allowed and means "none".
         empty: bool,
@@ -53,7 +53,7 @@ pub const fn whole(min: u64, max: u64) -> Kind {
 }
 
 impl Kind {
-    /// What is allowed, in words.
+    /// The allowed values, in words.
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
@@ -70,7 +70,7 @@ impl Kind {
         }
     }
 
-    /// What is allowed in a few words, where the unit alone does not say it.
+    /// The allowed values in a few words, if the unit alone does not tell them.
     #[must_use]
     pub fn brief(&self) -> Option<String> {
         match self {

@@ -1,4 +1,4 @@
-//! The macro that declares a section: the struct, and all that is known of its settings, from one list.
+//! The macro that declares a section: the struct and the descriptions of its settings, from one list.
 
 /// Declares the settings of a section as the fields of a struct.
 ///

@@ -1,4 +1,4 @@
-//! What a setting is: its key, kind, unit, default and sentence; and the section it stands in.
+//! The description of a setting: its key, kind, unit, default and sentence; and the section that it belongs to.
 
 use crate::{Kind, Value};
 
@@ -7,11 +7,11 @@ use crate::{Kind, Value};
 pub struct Setting {
     /// Full key: `server.listen`.
     pub key: &'static str,
-    /// What values it takes.
+    /// The values that it allows.
     pub kind: Kind,
-    /// Unit of the value: `ms`, `bytes`, `rows`; or what it is: `address`, `name`.
+    /// Unit of the value, such as `ms`, `bytes`, `rows`; or its meaning, such as `address`, `name`.
     pub unit: &'static str,
-    /// Its value where none is given.
+    /// Its value if none is given.
     pub default: fn() -> Value,
     /// One sentence for the example file and the documentation.
     pub sentence: &'static str,
@@ -20,7 +20,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// The value where none is given.
+    /// The value if none is given.
     #[must_use]
     pub fn default(&self) -> Value {
         (self.default)()
@@ -44,7 +44,7 @@ impl Setting {
 pub struct Section {
     /// Name between the brackets: `kafka` or `postgres.tables.orders`.
     pub name: &'static str,
-    /// What the section is about.
+    /// The purpose of the section.
     pub sentence: &'static str,
     /// Its settings in the order of the example file.
     pub settings: Vec<Setting>,

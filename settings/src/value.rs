@@ -1,4 +1,4 @@
-//! The value of a setting, and how a field takes it.
+//! The value of a setting, and its conversion to a field's type.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The text of a setting whose kind is one of texts.
+    /// The text of a setting whose kind allows texts.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -64,9 +64,9 @@ impl<const N: usize> From<[&str; N]> for Value {
     }
 }
 
-/// The type of a field that a setting's value goes into.
+/// The type of a field that can hold a setting's value.
 pub trait FromValue {
-    /// Takes a value that the setting's kind allows.
+    /// Converts a value that the setting's kind allows.
     fn from_value(value: &Value) -> Self;
 }
 
@@ -88,7 +88,7 @@ impl FromValue for String {
     }
 }
 
-/// None where the text is empty.
+/// `None` if the text is empty.
 impl FromValue for Option<String> {
     fn from_value(value: &Value) -> Self {
         Some(value.text().to_owned()).filter(|text| !text.is_empty())
@@ -116,7 +116,7 @@ impl FromValue for PathBuf {
     }
 }
 
-/// None where the path is empty.
+/// `None` if the path is empty.
 impl FromValue for Option<PathBuf> {
     fn from_value(value: &Value) -> Self {
         Option::<String>::from_value(value).map(PathBuf::from)

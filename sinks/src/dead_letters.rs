@@ -18,12 +18,12 @@ const BATCH: usize = 500;
 /// How often the thread checks for flush requests while no letter comes.
 const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the end waits for senders that send nothing more: a source may hang in a call to its service.
+/// How long the end waits for idle senders to close: a source may hang in a call to its service.
 const LAST_LETTER_MAX: Duration = Duration::from_secs(1);
 
-/// Dead letters were sent and are not in the log.
+/// Some dead letters that were sent are not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("dead letters are left that could not be written in time")]
+#[error("some dead letters could not be written in time")]
 pub struct Unwritten;
 
 /// The thread that writes dead letters.
@@ -101,7 +101,7 @@ struct WriterThread {
     log: Arc<dyn EventLog>,
     report: Report,
     deadlines: Receiver<Instant>,
-    /// Since when the end is awaited, and how long it may take.
+    /// The time at which the end was requested, and how long it may take.
     ending: Option<Ending>,
     /// Requests to answer when all letters sent so far are in the log.
     flush_requests: Receiver<SyncSender<()>>,
@@ -141,7 +141,7 @@ impl WriterThread {
         }
     }
 
-    /// While no letter waits: whether none will come.
+    /// While no letter waits: whether no further letter will come.
     fn is_last(&mut self) -> bool {
         if let Ok(deadline) = self.deadlines.try_recv() {
             self.ending = Some(Ending::by(deadline));
@@ -217,7 +217,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(30);
 
-    /// Answers as it is told to, then takes everything; refuses records that say so.
+    /// Gives the prepared answers, then accepts everything; refuses records whose payload asks for it.
     #[derive(Default)]
     struct Flaky {
         failures: Mutex<usize>,

@@ -19,8 +19,8 @@ pub const DEAD_LETTERS: &str = "dead-letters.jsonl";
 /// A log of three files in one directory, which are made when they are first written to.
 ///
 /// A position's stream is the file's name, its partition 0, its offset a byte of the file. The files are opened for
-/// appending, so the shop may append to them too, whole lines at a time. Dropping the log waits until what was given
-/// to it is written.
+/// appending, so the shop may append to them too, whole lines at a time. Dropping the log waits until all records given
+/// to it are written.
 pub struct FileLog {
     room: std::sync::Arc<Room>,
     views: Writer,

@@ -1,4 +1,4 @@
-//! A file of lines that is appended to: lines are in it whole, and a line begins where a line begins.
+//! A file to which lines are appended: it holds only whole lines, and a new line never continues a torn line.
 
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::io::{self, Seek, Write};
@@ -8,23 +8,24 @@ use std::path::{Path, PathBuf};
 /// How much of a file's end is read at a time when a torn last line is looked for.
 const BLOCK: u64 = 64 * 1024;
 
-/// What an append brought into the file.
+/// The result of an append.
 #[derive(Debug)]
 pub(crate) struct Appended {
     /// How many of the bytes are in the file, always up to the end of a line.
     pub(crate) whole: usize,
     /// The file's offset after them.
     pub(crate) end: u64,
-    /// Why the rest is not in the file.
+    /// The error that kept the rest out of the file.
     pub(crate) error: Option<io::Error>,
 }
 
-/// A file that lines are appended to. It is opened, and made, at the first append, and again when it was moved away.
+/// A file to which lines are appended. It is opened, or created, at the first append, and again after it was moved
+/// away.
 #[derive(Debug)]
 pub(crate) struct LineFile {
     path: PathBuf,
     open: Option<File>,
-    /// Whether what is at the end may be lost in a crash although it can be read now.
+    /// Whether the end of the file may be lost in a crash although it can be read now.
     doubtful: bool,
 }
 
@@ -40,8 +41,8 @@ impl LineFile {
 
     /// Appends whole lines. A line that a crash or another writer left without its end is ended first.
     ///
-    /// A line of which only a part could be written is cut back. The lines before it stay, since a reader that follows
-    /// the file may have taken them; nothing that a reader takes for a line is ever taken away.
+    /// A line of which only a part could be written is removed. The lines before it stay, since a reader that follows
+    /// the file may have read them; a complete line is never removed.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Appended {
         debug_assert!(lines.is_empty() || lines.ends_with(b"\n"), "only whole lines are appended");
         match self.ready() {
@@ -50,11 +51,12 @@ impl LineFile {
         }
     }
 
-    /// Makes what was appended durable.
+    /// Makes the appended lines durable.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let Some(file) = &self.open else { return Ok(()) };
         let synced = file.sync_data();
-        // The system may have dropped what it could not write, so the next line must not rely on the end before it.
+        // The system may have dropped data that it could not write, so the next line must not rely on the current end
+        // of the file.
         self.doubtful = synced.is_err();
         synced
     }
@@ -113,8 +115,8 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Opens or makes the file. Its entry in the directory is durable afterwards: a file that is gone after a crash would
-/// take with it what was synchronised.
+/// Opens or creates the file. Its entry in the directory is durable afterwards: if the file were gone after a crash,
+/// its synchronised lines would be lost.
 fn open(path: &Path) -> io::Result<File> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -145,7 +147,7 @@ fn write_lines(file: &mut File, lines: &[u8]) -> Appended {
         && let Ok(end) = end
         && file.metadata().is_ok_and(|now| now.len() == end)
     {
-        // Where this fails, the next append ends the torn line instead.
+        // If this fails, the next append ends the torn line instead.
         let _ = file.set_len(end - torn);
     }
     match end {

@@ -20,7 +20,7 @@ pub struct Row<'a> {
     pub as_of: Time,
     /// The list, as exports call it: `bestsellers`, `category` or `history`.
     pub list: &'static str,
-    /// What the list is of: the category or the user; none for a list over everything.
+    /// The category or user that the list belongs to; none for a list over everything.
     pub id: Option<&'a str>,
     /// From 1.
     pub rank: u16,
@@ -59,7 +59,7 @@ impl Row<'_> {
     /// As one line of JSON.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         out.write_all(b"\n")
@@ -111,7 +111,7 @@ impl EachList for AllColumns {
     }
 }
 
-/// Rows that are written together; they are held until then.
+/// Number of rows that are written together; they are held in memory until then.
 const GROUP_ROWS: usize = 1 << 17;
 
 /// Writes rows into a Parquet file.
@@ -124,7 +124,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// A file with the columns of all lists.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn new(out: W) -> Result<Self> {
         let all = AllColumns::declared();
         let schema = parse_message_type(&all.schema())?;
@@ -139,7 +139,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// Adds a row.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn row(&mut self, row: &Row<'_>) -> Result<()> {
         self.group.push(row);
         if self.group.rank.len() == GROUP_ROWS { self.flush() } else { Ok(()) }
@@ -148,7 +148,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// Writes the rows that are held, and the end of the file.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn finish(mut self) -> Result<()> {
         if !self.group.rank.is_empty() {
             self.flush()?;
@@ -245,7 +245,7 @@ impl Group {
     }
 }
 
-/// The values that are there, and for each row whether one is.
+/// The present values, and for each row whether it has a value.
 struct Optional<T> {
     values: Vec<T>,
     levels: Vec<i16>,

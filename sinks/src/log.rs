@@ -55,17 +55,17 @@ pub trait EventLog: Send + Sync {
     /// Appends the records and, once all of them are durable, answers one position for each partition they went to,
     /// with `next` after the last of them there: whoever has read up to `next` has seen them.
     ///
-    /// The call itself does not block; the future needs no reactor. The records of one append are accepted together or, if
-    /// a fault is known beforehand, not at all. A failure in the middle (a broker that dies between two partitions, a full
-    /// disk) is answered as [`Unavailable`] although some of the records may have become durable
-    /// ([`Unavailable::wrote_nothing`] says whether none was). So a caller may only retry records that may be in the log
-    /// twice. Events are such records: only the latest time of a (user, product) counts.
+    /// The call itself does not block; the future needs no reactor. The records of one append are accepted together or,
+    /// if a fault is known beforehand, not at all. A failure in the middle (a broker that dies between two partitions,
+    /// a full disk) returns [`Unavailable`] although some of the records may have become durable
+    /// ([`Unavailable::wrote_nothing`] says whether none was). So a caller may only retry records that may be in the
+    /// log twice. Events are such records: only the latest time of a (user, product) counts.
     ///
     /// # Errors
     /// [`Refused`]: a record can never be written. [`Unavailable`]: not now.
     fn append(&self, stream: Stream, records: Vec<Record>) -> Appending;
 
-    /// The most that a record's key and payload may have together, in bytes; a longer one is refused whenever it comes.
+    /// The most that a record's key and payload may have together, in bytes; a longer record is always refused.
     fn record_bytes_max(&self) -> usize {
         usize::MAX
     }

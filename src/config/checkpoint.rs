@@ -1,4 +1,4 @@
-//! `[checkpoint]`: the directory that a restart goes on from.
+//! `[checkpoint]`: the directory from which a restart continues.
 
 use std::path::PathBuf;
 use std::time::Duration;

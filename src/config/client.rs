@@ -1,4 +1,4 @@
-//! `[kafka.client]`: any key of librdkafka's, but those that Vitrine's own promises rest on.
+//! `[kafka.client]`: any key of librdkafka, except keys on which Vitrine's guarantees depend.
 
 use settings::{Kind, Section, Setting, Value};
 
@@ -24,7 +24,7 @@ pub(super) const KEYS: Setting = Setting {
     secret: true,
 };
 
-/// Keys that are not free, and why: positions, durability and completeness rest on them.
+/// Keys that users cannot set, each with the reason: positions, durability and completeness depend on them.
 const OWNED: &[(&str, &str)] = &[
     ("bootstrap.servers", "set `kafka.brokers` instead"),
     ("metadata.broker.list", "set `kafka.brokers` instead"),
@@ -48,7 +48,7 @@ const OWNED: &[(&str, &str)] = &[
 /// Whether this program was built with TLS for Kafka.
 const HAS_TLS: bool = cfg!(feature = "kafka-tls");
 
-/// The way to a program that has it.
+/// The command that builds a program with TLS.
 const TLS_BUILD: &str = "cargo build --release --features kafka-tls";
 
 /// What is wrong with a key or its value, in words; `None` if librdkafka takes it.
@@ -60,7 +60,7 @@ pub(super) fn objection(key: &str, value: &str) -> Option<String> {
     if mechanism && is_one_of(value, &["GSSAPI"]) {
         return Some(format!("`{CLIENT}` \"{key}\": no build of Vitrine has Kerberos (GSSAPI)"));
     }
-    // librdkafka itself would refuse a mechanism no sooner than when it connects.
+    // librdkafka itself would refuse a mechanism only when it connects.
     if !HAS_TLS && needs_tls(key, value) {
         return Some(format!(
             "`{CLIENT}` \"{key}\": this program was built without TLS for Kafka, which SCRAM and OAUTHBEARER need too; \
@@ -69,7 +69,7 @@ pub(super) fn objection(key: &str, value: &str) -> Option<String> {
     }
     let error = rdkafka::ClientConfig::new().set(key, value).create_native_config().err()?;
     let reason = match error {
-        // The description of librdkafka's ends with the value, which may be a secret.
+        // librdkafka's description ends with the value, which may be a secret.
         rdkafka::error::KafkaError::ClientConfig(_, description, ..)
             if !description.contains(value) || value.is_empty() =>
         {

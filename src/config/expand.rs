@@ -37,9 +37,9 @@ fn variable(body: &str, environment: &[(String, String)]) -> Result<String, Stri
         (Some(value), None) => Ok(value.clone()),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value.clone()),
         (_, Some(default)) => Ok(default.to_owned()),
-        // What is no name may be a part of a secret that holds a dollar sign.
+        // The message does not repeat the text, which may be part of a secret that contains a dollar sign.
         (None, None) if !is_name(name) => {
-            Err("has `${` before what is no variable's name; write `$$` for a dollar sign".to_owned())
+            Err("has `${` without the name of a variable after it; write `$$` for a dollar sign".to_owned())
         }
         (None, None) => Err(format!(
             "needs the environment variable {name}, which is not set; set it, or write ${{{name}:-default}}"

@@ -66,7 +66,7 @@ impl Walk<'_> {
                 if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             let origin = self.origin(name.span().start);
             match value.get_ref() {
-                // Below [kafka.client] any depth is one dotted key of librdkafka's.
+                // Below [kafka.client], nested tables form one dotted key of librdkafka.
                 DeValue::Table(inner) if setting::is_section(&full) || prefix.starts_with(client::CLIENT) => {
                     self.sections.insert(full.clone());
                     self.table(&full, inner);

@@ -9,7 +9,7 @@ use super::{Request, client, environment, file, nearest, setting};
 /// Ending of a key that names a file which holds the value.
 const FILE_ENDING: &str = "_file";
 
-/// A value as it was found and its place.
+/// A value as it was given, and its origin.
 #[derive(Debug, Clone)]
 pub(super) struct GivenValue {
     pub(super) raw: Raw,
@@ -33,7 +33,7 @@ pub(super) fn gather(request: &Request, problems: &mut Vec<Problem>) -> Layers {
         layers.lay(given, problems);
     }
     layers.lay(environment::read(&request.environment), problems);
-    // Each flag is a layer of its own: of two that give the same setting the last one holds.
+    // Each flag is a layer of its own: if two flags give the same setting, the last flag applies.
     for flag in &request.flags {
         let (key, raw, origin) = (flag.key.clone(), Raw::Loose(flag.value.clone()), Origin::Flag(flag.name.clone()));
         layers.lay(vec![KeyValue { key, raw, origin }], problems);

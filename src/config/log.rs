@@ -31,7 +31,7 @@ settings::section! {
     }
 }
 
-/// A word alone would name a target, and a misspelt level would be silence.
+/// A single word would be taken as a target, so a misspelt level would turn the log off.
 fn is_filter(text: &str) -> bool {
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
     let is_clear = |part: &str| part.contains(['=', '[']) || is_level(part.trim());

@@ -2,7 +2,7 @@
 
 use super::setting;
 
-/// Likeness from which a name counts as near; below it a hint would mislead.
+/// Similarity from which a name counts as near; below it, a hint would mislead.
 const LIKENESS_MIN: f64 = 0.6;
 
 /// The nearest setting to a full key: the same name in another section first, then the least edits.

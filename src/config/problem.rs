@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, each with its place and a way out.
+//! Problems of a configuration, each with its place and a way to resolve it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::path::PathBuf;
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: the default holds.
+    /// The default, because no value was given.
     Default,
     /// A line of the file, counted from 1.
     File {
-        /// The file as it was named.
+        /// The file's path as it was given.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
@@ -32,13 +32,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The file cannot be read.
     #[error("{}: cannot be read: {reason}", path.display())]
     Unreadable {
-        /// The file as it was named.
+        /// The file's path as it was given.
         path: PathBuf,
         /// The system's reason.
         reason: String,
@@ -46,11 +46,11 @@ pub enum Problem {
     /// The file is not TOML.
     #[error("{} line {line} is not TOML: {reason}", path.display())]
     Syntax {
-        /// The file as it was named.
+        /// The file's path as it was given.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// The parser's words, without any of the file's.
+        /// The parser's message, without text from the file.
         reason: String,
     },
     /// No setting or section has this name.
@@ -65,7 +65,7 @@ pub enum Problem {
         /// The nearest known name, if one is near.
         nearest: Option<String>,
     },
-    /// The value is not one the setting takes.
+    /// The setting does not allow the value.
     #[error("{origin}: `{key}` is {found}; allowed is {allowed}")]
     Value {
         /// Where it was found.
@@ -74,7 +74,7 @@ pub enum Problem {
         key: String,
         /// The value as found, or a note that it is hidden.
         found: String,
-        /// What the setting takes.
+        /// The allowed values.
         allowed: String,
     },
     /// `${VAR}` without a default names a variable that is not set, or is not closed.
@@ -110,12 +110,12 @@ pub enum Problem {
     /// Two settings that contradict each other.
     #[error("{origin}: {reason}")]
     Together {
-        /// Where the one to change was given.
+        /// Where the setting to change was given.
         origin: Origin,
-        /// What contradicts what, and the ways out.
+        /// The contradiction, and the ways to resolve it.
         reason: String,
     },
-    /// Nothing to read from.
+    /// No source is configured.
     #[error(
         "nothing to read from: name a file with --config (vitrine.toml is a commented example), or set [kafka], \
          [postgres] or both; `[files] dir = \"data\"` alone reads files and needs no service, and `vitrine demo` needs nothing at all"
@@ -131,7 +131,7 @@ impl fmt::Display for Hint<'_> {
     }
 }
 
-/// All that is wrong with one configuration.
+/// All problems of one configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors(pub Vec<Problem>);
 

@@ -77,7 +77,7 @@ fn checked(key: &str, setting: &Setting, found: &GivenValue, problems: &mut Vec<
     value
 }
 
-/// The content of the file a secret lies in, without the line end editors add.
+/// The content of a secret's file, without the line end that editors add.
 fn secret(found: &GivenValue) -> Result<String, (PathBuf, String)> {
     let path = PathBuf::from(found.raw.text().unwrap_or_default());
     match std::fs::read_to_string(&path) {

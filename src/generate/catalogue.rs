@@ -1,4 +1,4 @@
-//! One product of the catalogue, with what a shop writes on its page.
+//! One product of the catalogue, with the texts of its page in a shop.
 
 use super::Shop;
 use super::names::Style;
@@ -17,7 +17,7 @@ pub struct Product {
     pub category: String,
     /// Its price in hundredths.
     pub price_cents: u64,
-    /// A sentence on it.
+    /// A sentence about it.
     pub description: String,
     /// Further properties, as a JSON object.
     pub attributes: String,

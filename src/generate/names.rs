@@ -1,4 +1,4 @@
-//! What users, products and categories are called.
+//! Names of users, products and categories.
 
 /// How ids look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -14,7 +14,7 @@ const MATERIALS: &[&str] = &[
     "cork", "leather", "birch", "slate",
 ];
 
-/// Categories with things that occur in no other, so that a name says its category.
+/// Categories, each with things that occur in no other category, so that a product's name shows its category.
 const RANGES: &[(&str, &[&str])] = &[
     (
         "lighting",
@@ -178,7 +178,7 @@ impl Names {
             Style::Readable => {
                 let (_, things) = RANGES[category as usize % RANGES.len()];
                 let thing = things[place as usize % things.len()];
-                // Walking the materials along with the things keeps neighbours in a list from looking alike.
+                // The material changes together with the thing, so that neighbours in a list look different.
                 let combinations = (things.len() * MATERIALS.len()) as u32;
                 let material =
                     MATERIALS[((place % combinations) as usize / things.len() + place as usize) % MATERIALS.len()];
@@ -197,7 +197,7 @@ fn numbered(name: String, repeat: u32) -> String {
     if repeat == 0 { name } else { format!("{name}-{}", repeat + 1) }
 }
 
-/// One number for a pair of them (Cantor's pairing), so that two names never meet.
+/// One number for a pair of numbers (Cantor's pairing), so that no two names are equal.
 fn number_of(series: u64) -> u64 {
     let (left, right) = (series >> 32, series & 0xffff_ffff);
     (left + right) * (left + right + 1) / 2 + right + 1

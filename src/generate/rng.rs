@@ -1,13 +1,13 @@
 //! SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, the same numbers on every machine.
 
-/// A stream of chance.
+/// A random number generator.
 #[derive(Debug, Clone)]
 pub struct Rng {
     state: u64,
 }
 
 impl Rng {
-    /// The stream of a seed and a purpose.
+    /// The generator of a seed and a purpose.
     pub fn new(seed: u64, purpose: &str) -> Rng {
         // The purpose is folded in byte by byte, each step through the generator's own mixing.
         let start = Rng { state: seed };
@@ -15,7 +15,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    #[allow(clippy::should_implement_trait, reason = "a stream without an end is no iterator to its callers")]
+    #[allow(clippy::should_implement_trait, reason = "callers do not use the endless stream as an iterator")]
     pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
@@ -23,7 +23,7 @@ impl Rng {
 
     /// A number from 0 to below `bound`, which must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
-        // The high half of the product is uniform but for 2^-32, which no use here can see.
+        // The high half of the product deviates from uniform by 2^-32 at most, which is negligible here.
         (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 

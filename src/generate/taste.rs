@@ -1,4 +1,4 @@
-//! Who likes what: popularity by Zipf's law, and a few favourite categories for each user.
+//! The users' taste: popularity by Zipf's law, and a few favourite categories for each user.
 
 use super::Plan;
 use super::rng::{Rng, mix};
@@ -56,7 +56,7 @@ impl Taste {
         }
     }
 
-    /// A user, frequent ones more often.
+    /// A random user; frequent users are drawn more often.
     pub(super) fn user(&self, rng: &mut Rng) -> u32 {
         self.user_of_rank[self.users.draw(rng) as usize]
     }
@@ -78,7 +78,7 @@ impl Taste {
     }
 }
 
-/// The numbers from 0 to below `count` in an order of chance (Fisher and Yates).
+/// The numbers from 0 to below `count` in random order (Fisher and Yates).
 fn shuffled(count: u32, rng: &mut Rng) -> Vec<u32> {
     let mut numbers: Vec<u32> = (0..count).collect();
     for end in (1..count).rev() {

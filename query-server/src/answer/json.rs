@@ -1,4 +1,4 @@
-//! JSON by hand, for the answers that are given most.
+//! JSON by hand, for the most frequent answers.
 
 use std::io::Write;
 

@@ -1,8 +1,8 @@
 //! Product ids as JSON strings, kept ready by each serving thread.
 //!
 //! An answer names ten products. The dictionary, shared by all threads and as large as the catalogue, costs several
-//! cache misses a name: a quarter of the time that answering took. Here a name that was written lately costs one. Ids
-//! are never changed or taken away, so what is kept never grows stale.
+//! cache misses a name: a quarter of the time that answering took. Here a name that was written lately costs one cache
+//! miss. Ids are never changed or removed, so cached names never become stale.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::ProductKey;
@@ -21,7 +21,7 @@ const TEXT_MAX: usize = 55;
 #[repr(align(64))]
 struct Place {
     key: ProductKey,
-    /// 0 while the place is free.
+    /// 0 while the entry is free.
     len: u8,
     text: [u8; TEXT_MAX],
 }
@@ -65,7 +65,7 @@ impl Names {
         open: &[u8],
         mut close: impl FnMut(&mut Vec<u8>, usize, &R),
     ) {
-        // All places are looked at before the first is used, so that the processor waits for all of them at once.
+        // All entries are read before the first is used, so that the processor waits for all of them at once.
         let missing = rows.iter().fold(0, |missing, row| missing + usize::from(self.find(product(row)).is_none()));
         for (place, row) in rows.iter().enumerate() {
             let before = out.len();

@@ -16,7 +16,7 @@ pub(crate) struct Accepted<'a> {
     token: &'a str,
 }
 
-/// 202: so many events are durable. `token` stands for their positions.
+/// 202: the events are durable. `token` stands for their positions.
 pub(crate) fn accepted(accepted: usize, token: &str) -> Response<Body> {
     json(StatusCode::ACCEPTED, &Accepted { accepted, token })
 }

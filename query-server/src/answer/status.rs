@@ -62,7 +62,7 @@ struct PartitionStatus<'a> {
 /// One published index.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IndexStatus {
-    /// The updates held, which are as many as the rows once they are merged.
+    /// The number of updates, which equals the number of rows once they are merged.
     pub(crate) rows: usize,
     pub(crate) batches: usize,
 }
@@ -77,7 +77,7 @@ pub(crate) fn state(state: &State) -> (&'static str, Option<&str>) {
     }
 }
 
-/// A hint where most lines find no order: lines and orders probably write their ids differently.
+/// A hint if most lines find no order: lines and orders probably write their ids differently.
 fn note(Lines { held, without_order }: Lines) -> Option<String> {
     (without_order > held / 2).then(|| {
         format!(

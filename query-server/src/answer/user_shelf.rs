@@ -16,7 +16,7 @@ use super::row::row_columns;
 /// Which keys an answer has beside the user, the products and the type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape<'a> {
-    /// None: what other shops already call.
+    /// No further key: the shape that other shops already use.
     Legacy,
     /// `as_of`.
     Plain(&'a str),

@@ -66,7 +66,7 @@ fn lists_of_a_source_that_is_away_age_and_name_it() {
         assert_eq!(missing(&mut connection, HISTORY), None);
         assert_eq!(connection.get(&format!("{HISTORY}?max_staleness_ms=30000")).status, 200);
         let ready = connection.get("/readyz");
-        let said = format!("lists made of what events has are as of {stopped}");
+        let said = format!("lists made from events are as of {stopped}");
         assert!(ready.status == 503 && ready.text().contains(&said), "{}", ready.text());
         assert_eq!(connection.get("/v1/status").json()["sources"][0]["heard_until"], stopped);
         // It catches up first, and is as old meanwhile.

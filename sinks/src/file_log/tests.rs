@@ -1,4 +1,4 @@
-//! What a crash, another writer, a full disk and many callers at once could break in the log on files.
+//! Tests of the log on files: a crash, another writer, a full disk, and many callers at once.
 
 use std::collections::HashSet;
 use std::fs;

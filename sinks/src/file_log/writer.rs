@@ -75,8 +75,8 @@ impl WriterState {
         }
     }
 
-    /// Writes and synchronises a group and answers each of its requests: those that are in the file as a whole are
-    /// durable even where the disk was too small for the rest.
+    /// Writes and synchronises a group and answers each of its requests: requests that are completely in the file are
+    /// durable even if the disk was too full for the rest.
     fn commit(&mut self, group: Vec<Request>) {
         let lines: Vec<u8> = group.iter().flat_map(|request| &request.lines).copied().collect();
         let Appended { mut whole, end, mut error } = self.file.append(&lines);

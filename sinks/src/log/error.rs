@@ -1,6 +1,6 @@
-//! Why an append did not happen: for good, or for now.
+//! Why an append failed: permanently, or for now.
 
-/// Why an append did not happen.
+/// Why an append failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// A record can never be written: trying again cannot help.
@@ -14,17 +14,17 @@ pub enum AppendError {
 /// A record can never be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The record is longer than the log's longest; nothing of the append was written.
-    #[error("record {index} has {bytes} bytes, and {bytes_max} is the most")]
+    /// The record is longer than the log's limit; nothing of the append was written.
+    #[error("record {index} has {bytes} bytes, more than the limit of {bytes_max}")]
     TooLarge {
         /// The record's place in the append, from 0.
         index: usize,
         /// Key and payload together.
         bytes: usize,
-        /// The most that key and payload may have together.
+        /// The limit of key and payload together.
         bytes_max: usize,
     },
-    /// The broker refused a record for what it is, by the rules of the topic. Others of the append may be durable.
+    /// The broker refused a record because of the topic's rules. Other records of the append may be durable.
     #[error("topic {topic} refuses a record: {reason}")]
     ByBroker {
         /// The topic.
@@ -39,7 +39,7 @@ pub enum Refused {
 /// The log does not take records now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// As many records as may wait are waiting.
+    /// The limit of waiting records is reached.
     #[error("too many records wait to be written")]
     Busy,
     /// The topic does not exist; this sink makes its own topics, but never the shop's.

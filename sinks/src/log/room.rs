@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Record, Unavailable};
 
-/// The most that may wait in a log.
+/// The largest amount that may wait in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// Records that were appended and are not yet durable.

@@ -76,7 +76,7 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     assert_eq!(serving.age(SELLERS).0, stopped_at);
     assert_eq!(serving.get(&format!("{SELLERS}?max_staleness_ms=1500")).status, 503);
     assert_eq!(serving.get(&format!("{HISTORY}?max_staleness_ms=1500")).status, 200);
-    serving.wait_readyz(SOON, 503, "lists made of what postgres has are as of 2");
+    serving.wait_readyz(SOON, 503, "lists made from postgres are as of 2");
 
     let (done, said) = adopt(&file, &["--system", "1"]);
     assert!(!done && said.contains("not 1: nothing was changed"), "{said}");

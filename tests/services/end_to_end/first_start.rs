@@ -77,7 +77,7 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
     wait_until(SOON, "the best sellers show", || sellers(&serving) == lamp_first);
     let said = serving.wait_readyz(SOON, 503, "kafka is retrying");
     assert!(!said.contains("ms old"), "{said}");
-    serving.wait_readyz(SOON, 503, "lists made of what kafka has are as of 2");
+    serving.wait_readyz(SOON, 503, "lists made from kafka are as of 2");
 
     let (as_of, missing) = serving.age(SELLERS);
     assert!(as_of >= started && missing.is_none(), "{as_of} {missing:?}");
