@@ -59,7 +59,7 @@ impl State {
         if refuses && !self.refusing {
             warn!(
                 ahead_ms = (wall_us - steady) / 1000,
-                "wall clock jumped ahead beyond the bound; running on without it: if it is right, start again"
+                "the wall clock jumped ahead by more than dataflow.forward_jump_max_ms and is ignored; if it is right, restart Vitrine"
             );
         }
         self.refusing = refuses;

@@ -63,6 +63,6 @@ async fn serve(stream: TcpStream, body: Bytes) {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    // The load generator breaks off when its time is up.
+    // The load generator closes its connections when its time is up.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }

@@ -22,11 +22,11 @@ pub(crate) use memory::{MemoryArgs, run_part};
 /// Which benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Views from Kafka, from the first to the last, beside a bare consumer that parses
+    /// All views of a topic in Kafka, compared with a bare consumer that parses
     Backfill,
     /// The same with one worker and with two
     Scale,
-    /// Histories over HTTP beside a bare hyper, idle and while events come in
+    /// Histories over HTTP, idle and while events arrive, compared with a bare hyper
     Lookups,
     /// From a view's acknowledgement to the answer that shows it
     Freshness,
@@ -36,18 +36,18 @@ pub(crate) enum Name {
     Memory,
     /// The window moves by a second, and by a day
     Slide,
-    /// A user with a million products beside an ordinary one
+    /// A user with a million products, compared with an ordinary user
     Bot,
     /// Half of all orders on one product
     Skew,
-    /// From a checkpoint to answers beside reading the topic again; look-ups while checkpoints are taken
+    /// A restart from a checkpoint, compared with reading the topic again; look-ups while checkpoints are taken
     Restart,
-    /// Memory while the same rows change for half an hour; runs only where it is named
+    /// Memory while the same rows change for half an hour; runs only if it is named
     Churn,
 }
 
 impl Name {
-    /// What runs where nothing is named.
+    /// The benchmarks that run by default.
     pub(crate) fn usual() -> Vec<Name> {
         Name::value_variants().iter().copied().filter(|name| *name != Name::Churn).collect()
     }

@@ -1,4 +1,4 @@
-//! Parts of this program run as processes of their own, so that what they cost can be told apart.
+//! Parts of this program that run as processes of their own, so that their costs can be measured separately.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ pub(crate) fn output<T: DeserializeOwned>(arguments: &[&str]) -> anyhow::Result<
     serde_json::from_slice(&output.stdout).with_context(|| format!("what `{}` printed", arguments.join(" ")))
 }
 
-/// Prints what a part has to say, for [`output`].
+/// Prints the result of a part, for [`output`].
 pub(crate) fn say<T: Serialize>(said: &T) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(said)?);
     Ok(())

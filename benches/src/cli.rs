@@ -22,16 +22,16 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Measure, write the figures, show them as a table
     Run(RunArgs),
-    /// A bare consumer that parses: the floor of a backfill
+    /// Run a bare consumer that parses: the floor of a backfill
     #[command(hide = true)]
     Floor(FloorArgs),
-    /// A bare hyper that answers a constant: the ceiling of look-ups
+    /// Run a bare hyper that answers a constant: the ceiling of look-ups
     #[command(hide = true)]
     BareHttp(BareHttpArgs),
-    /// Views at a steady rate, until killed
+    /// Send views at a steady rate, until killed
     #[command(hide = true)]
     Traffic(TrafficArgs),
-    /// One kind of row in the graph, and the memory it takes
+    /// Load one kind of row into the graph, and print the memory it takes
     #[command(hide = true)]
     Memory(MemoryArgs),
 }
@@ -48,7 +48,7 @@ pub(crate) struct RunArgs {
     /// How long `churn` takes; by default 30, with --quick 2
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     minutes: Option<u32>,
-    /// Where the figures go, as one flat JSON object
+    /// File for the figures, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) json: PathBuf,
     /// The program to measure; by default the `vitrine` beside this program

@@ -1,4 +1,4 @@
-//! What the benchmarks of one run share: sizes, the product's program, one broker and the topics filled so far.
+//! The shared context of a run's benchmarks: sizes, the product's program, one broker and the topics filled so far.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::topic;
 
 /// One run.
 pub(crate) struct Context {
-    /// Smaller sizes and fewer repeats: whether it works, and a rough idea.
+    /// Smaller sizes and fewer repeats, for a test of the benchmarks and rough figures.
     pub(crate) quick: bool,
     /// The product.
     pub(crate) vitrine: PathBuf,

@@ -6,18 +6,18 @@ use std::fmt::Write as _;
 use crate::numbers::median;
 use crate::targets::{TARGETS, Target};
 
-/// What was measured, by name. Names end in their unit where they have one.
+/// The measurements, by name. Names end in their unit where they have one.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(BTreeMap<String, f64>);
 
 impl Figures {
-    /// Notes one figure.
+    /// Adds one figure.
     pub(crate) fn put(&mut self, name: &str, value: f64) {
         eprintln!("bench:   {name} = {}", shown(value));
         self.0.insert(name.to_owned(), rounded(value));
     }
 
-    /// Notes the median of repeated measurements, and beside it the least and the largest; returns the median.
+    /// Adds the median, the smallest and the largest of repeated measurements; returns the median.
     pub(crate) fn spread(&mut self, name: &str, values: &[f64]) -> f64 {
         let middle = median(values);
         self.put(name, middle);
@@ -26,14 +26,14 @@ impl Figures {
         middle
     }
 
-    /// All figures as one flat JSON object. What could not be measured is null.
+    /// All figures as one flat JSON object. Figures that could not be measured are null.
     pub(crate) fn json(&self) -> String {
         let mut text = serde_json::to_string_pretty(&self.0).expect("names and numbers always serialise");
         text.push('\n');
         text
     }
 
-    /// What is to be reached first, then everything else.
+    /// Figures with a target first, then all others.
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         let mut line = |cells: [&str; 4]| {

@@ -34,12 +34,12 @@ pub(crate) struct FloorArgs {
     records: u64,
 }
 
-/// What the whole process has cost, librdkafka's threads included.
+/// The cost of the whole process, librdkafka's threads included.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub(crate) cpu_s: f64,
     pub(crate) wall_s: f64,
-    /// A sum over all records, so that none is passed over.
+    /// A sum over all records, so that no record is skipped.
     checksum: u64,
 }
 

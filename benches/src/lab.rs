@@ -24,10 +24,10 @@ pub(crate) use hands::Hands;
 pub(crate) use stall::Row;
 use stall::{Rows, STREAM, Stall};
 
-/// The merging the product does by default.
+/// The product's default of idle merging.
 const IDLE_MERGE_EFFORT: usize = 1000;
 
-/// Longer than any load takes; a benchmark that hangs must end.
+/// Longer than any load takes, so that a benchmark that hangs ends.
 const SETTLE_MAX: Duration = Duration::from_secs(300);
 
 /// A running engine and the ways into it.
@@ -38,7 +38,7 @@ pub(crate) struct Lab {
     doors: Vec<Door>,
 }
 
-/// The way to one worker's feed.
+/// The channel to one worker's feed.
 struct Door {
     rows: Sender<Rows>,
     waker: Waker,
@@ -137,7 +137,7 @@ impl Lab {
         }
     }
 
-    /// Gives one row to the first worker; returns the time until a waiting thread has seen it.
+    /// Gives one row to the first worker; returns the time until it is visible to a waiting thread.
     pub(crate) fn sight(&mut self, row: Row) -> Duration {
         let start = Instant::now();
         self.give(0, std::iter::once(row));
@@ -154,7 +154,7 @@ impl Lab {
         start.elapsed()
     }
 
-    /// Waits asleep: a thread that spins would take a core from the worker on a small or busy machine.
+    /// Sleeps while it waits: a thread that spins would take a core from the worker on a small or busy machine.
     fn watch(&self, shown: impl Fn(&Lab) -> bool) {
         let shown = self.reader().snapshots().wait_until(SETTLE_MAX, || shown(self));
         assert!(shown, "what was given does not show");

@@ -1,11 +1,11 @@
-//! How long writes take until an answer shows them, and how an answer is looked through.
+//! Latencies from a write to the first answer that shows it, and the search in an answer.
 
 use std::time::Instant;
 
 use crate::figures::Figures;
 use crate::numbers::{ms, percentile};
 
-/// What one way of showing took, in milliseconds.
+/// The measured latencies, in milliseconds.
 #[derive(Default)]
 pub(crate) struct Latencies {
     since_sent: Vec<f64>,
@@ -13,14 +13,14 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    /// Notes that a write shows at a moment, by when it was sent and when its writer was told that it is kept.
+    /// Records the moment at which a write is visible, with the moments at which it was sent and acknowledged.
     pub(crate) fn note(&mut self, [sent, acknowledged]: [Instant; 2], at: Instant) {
         self.since_sent.push(ms(at.duration_since(sent)));
-        // It may be seen before its writer hears of it.
+        // The write may be visible before its writer gets the acknowledgement.
         self.since_acknowledged.push(ms(at.saturating_duration_since(acknowledged)));
     }
 
-    /// The usual ranks of both.
+    /// The usual percentiles of both.
     pub(crate) fn report(&self, name: &str, figures: &mut Figures) {
         for (rank, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
             figures.put(&format!("{name}_{rank}_ms"), percentile(&self.since_acknowledged, percent));

@@ -1,7 +1,7 @@
-//! The load generator: the same for the product and for the bare hyper beside it.
+//! The load generator, which is the same for the product and for the bare hyper that it is compared with.
 //!
-//! [`saturate()`] keeps a number of connections busy from one thread and counts what comes back; [`pace()`] asks at a
-//! steady rate and times each answer from the moment its request was due.
+//! [`saturate()`] keeps a number of connections busy from one thread and counts the answers; [`pace()`] sends requests
+//! at a steady rate and times each answer from the moment its request was due.
 
 mod answers;
 mod pace;

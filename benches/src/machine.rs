@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: processor time and resident memory; and how it shares processors out.
+//! Measurements from the kernel: a process's CPU time and resident memory; and the kernel's scheduling of sessions.
 
 use std::fs;
 use std::time::Duration;
@@ -32,10 +32,10 @@ fn status_bytes(pid: u32, field: &str) -> f64 {
     kib * 1024.0
 }
 
-/// Whether the kernel shares processors out among sessions before it does among threads (sched(7), autogroup): 1 or 0.
+/// Whether the kernel divides CPU time among sessions before threads (sched(7), autogroup): 1 or 0.
 ///
-/// Each of PostgreSQL's processes is a session of its own then, all else here is one, and on busy processors such a
-/// process was seen to wait 0.3 s for its turn.
+/// If so, each of PostgreSQL's processes is a session of its own and everything else here is one session. On busy CPUs,
+/// a process of PostgreSQL was seen to wait 0.3 s for its turn.
 pub(crate) fn shares_among_sessions() -> f64 {
     let setting = fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled").unwrap_or_default();
     f64::from(u8::from(setting.trim() == "1"))

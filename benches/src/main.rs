@@ -30,7 +30,7 @@ use cli::{Cli, Command, RunArgs};
 use context::Context;
 use figures::Figures;
 
-// The product's own allocator: the floor and the graph by itself are to have the same.
+// The product's own allocator: the floor and the graph alone use the same allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -53,7 +53,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for name in chosen {
         eprintln!("bench: {name:?} ({:.0} s since the start)", start.elapsed().as_secs_f64());
-        // One that fails does not take the figures of the others with it.
+        // If a benchmark fails, the figures of the others are kept.
         if let Err(error) = bench::run(name, &context, &mut figures) {
             eprintln!("bench: {name:?} failed: {error:#}");
             failed.push(name);

@@ -1,4 +1,4 @@
-//! Medians and percentiles of what was measured.
+//! Medians and percentiles of measurements.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50.0)
 }
 
-/// The least value that at least `percent` of the values do not exceed; not a number where there are none.
+/// The least value that at least `percent` of the values do not exceed; NaN if there are no values.
 pub(crate) fn percentile(values: &[f64], percent: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Orders with their lines for the lab, made while they are fed: two lines and three by turns.
+//! Orders with their lines for the lab, created while they are fed: two and three lines in turn.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,15 +19,15 @@ const LINES_OF_TWO: usize = 5;
 /// How products are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// By popularity and taste, as in the shop.
+    /// By popularity and the user's taste, as in the shop.
     Popular,
-    /// All alike.
+    /// All products equally often.
     Uniform,
-    /// Every other line is of the first product, the rest all alike.
+    /// Every other line has the first product, the rest have all products equally often.
     HalfOnOne,
 }
 
-/// An endless row of orders.
+/// An endless sequence of orders.
 #[derive(Clone)]
 pub(crate) struct Orders {
     shop: Arc<Shop>,
@@ -60,7 +60,7 @@ impl Orders {
         Orders { shop, users, products, dictionary, choice, rng, orders: 0, lines: 0 }
     }
 
-    /// The product that every other line is of under [`Choice::HalfOnOne`].
+    /// The product of every other line under [`Choice::HalfOnOne`].
     pub(crate) fn hot_product(&self) -> ProductKey {
         self.products[0]
     }
@@ -73,7 +73,7 @@ impl Orders {
     ) -> impl ExactSizeIterator<Item = Row> + Send + use<> {
         let pairs = lines.div_ceil(LINES_OF_TWO);
         let mut orders = self.clone();
-        // The next call goes on with other orders.
+        // The next call continues with other orders.
         self.orders += 2 * pairs as u64;
         self.rng = Rng::new(self.orders, "orders of a benchmark, continued");
         let first = orders.orders;

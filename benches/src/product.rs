@@ -78,7 +78,7 @@ impl Product {
         Product::start(context, workers, &config)
     }
 
-    /// Waits until it says it is ready; returns the time since its start.
+    /// Waits until it is ready; returns the time since its start.
     pub(crate) fn wait_ready(&mut self) -> anyhow::Result<Duration> {
         self.wait(|product| Ok(product.get("/readyz")?.is_some()))
     }
@@ -101,18 +101,18 @@ impl Product {
         })
     }
 
-    /// What `/v1/status` says.
+    /// The answer of `/v1/status`.
     pub(crate) fn status(&self) -> anyhow::Result<Value> {
         let status = self.get("/v1/status")?.context("the status is not to be had")?;
         Ok(serde_json::from_slice(&status)?)
     }
 
-    /// All events it has taken since its start.
+    /// All events that it has accepted since its start.
     pub(crate) fn events(&self) -> anyhow::Result<f64> {
         Ok(self.status()?["events_total"].as_f64().unwrap_or(f64::NAN))
     }
 
-    /// The body of an answer with status 200; none while nobody listens, or with another status.
+    /// The body of an answer with status 200; none while no server listens, or with another status.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let url = format!("http://{}{path}", self.address);
         match http::try_request("GET", &url, &[], b"") {
@@ -122,7 +122,7 @@ impl Product {
         }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -132,7 +132,7 @@ impl Product {
         self.process.pid()
     }
 
-    /// What it has said.
+    /// Its output so far.
     pub(crate) fn words(&self) -> String {
         self.process.stderr()
     }

@@ -1,4 +1,4 @@
-//! The invented shop all benchmarks draw from: 200 k users, 50 k products, popularity by Zipf's law.
+//! The simulated shop of all benchmarks: 200 k users, 50 k products, popularity by Zipf's law.
 
 use vitrine::clock::wall_ms;
 use vitrine::generate::{Plan, Shop, Style};
@@ -10,7 +10,7 @@ pub(crate) const PRODUCTS: u32 = 50_000;
 /// Categories of the shop.
 pub(crate) const CATEGORIES: u32 = 500;
 
-/// How many (user, product) there are among so many views.
+/// The number of distinct (user, product) pairs in that many views.
 pub(crate) fn pairs(views: u64) -> usize {
     let mut pairs: Vec<_> =
         shop(views).views().map(|view| u64::from(view.user) << 32 | u64::from(view.product)).collect();

@@ -19,7 +19,8 @@ pub(crate) struct Steady {
 }
 
 impl Steady {
-    /// Does `work` that many times a second, with a number from 0; what is late is made up for. The first failure ends it.
+    /// Calls `work` that many times per second, with a number from 0; late calls are made up for. The first failure
+    /// ends it.
     pub(crate) fn start(per_s: f64, mut work: impl FnMut(u64) -> anyhow::Result<()> + Send + 'static) -> Steady {
         let (stopped, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (ended, count) = (stopped.clone(), done.clone());
@@ -39,18 +40,18 @@ impl Steady {
         Steady { stopped, done, thread: Some(std::thread::spawn(run)) }
     }
 
-    /// How many times it was done so far.
+    /// The number of calls so far.
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Says why it has ended, if it has.
+    /// Returns the error that ended it, if any.
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         let has_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
         if has_ended { self.join().and_then(|()| bail!("it has ended")) } else { Ok(()) }
     }
 
-    /// Ends it, or says why it has ended; returns how many times it was done.
+    /// Ends it, or returns the error that ended it; returns the number of calls.
     pub(crate) fn stop(mut self) -> anyhow::Result<u64> {
         self.stopped.store(true, Ordering::Relaxed);
         self.join()?;
@@ -67,7 +68,7 @@ impl Drop for Steady {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // What it failed with is told by `stop`; here another failure is on its way.
+            // `stop` returns its error; here another failure is reported already.
             let _ = thread.join();
         }
     }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use crate::shop::{CATEGORIES, PRODUCTS, USERS};
 
-/// Products of an order that follow each other are this far apart, so that none is in it twice.
+/// The distance between consecutive products of an order, so that no product is in it twice.
 const APART: u32 = 7919;
 
-/// Makes the tables, with the shop's catalogue.
+/// Creates the tables, with the shop's catalogue.
 pub(crate) fn create() -> String {
     format!(
         "CREATE TABLE products (product_id text PRIMARY KEY, category_id text);
@@ -19,7 +19,7 @@ pub(crate) fn create() -> String {
     )
 }
 
-/// Orders of two lines and of three by turns, spread evenly over `span` from `start` on, both as SQL.
+/// Orders of two and three lines in turn, spread evenly over `span` from `start` on, both as SQL.
 pub(crate) fn orders(numbers: Range<u64>, start: &str, span: &str) -> String {
     let Range { start: first, end } = numbers;
     let (count, last) = (end - first, end - 1);
@@ -32,7 +32,7 @@ pub(crate) fn orders(numbers: Range<u64>, start: &str, span: &str) -> String {
     )
 }
 
-/// How many orders have about so many lines.
+/// The number of orders that have about that many lines.
 pub(crate) fn orders_of_lines(lines: usize) -> u64 {
     lines as u64 / 5 * 2
 }

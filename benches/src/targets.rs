@@ -1,18 +1,18 @@
-//! What is to be reached, and by which figure it is judged. Nothing here fails a run: figures are reported.
+//! The targets and their figures. A missed target does not fail a run: figures are reported.
 
 use std::fmt;
 
-/// A figure with the bound it should keep and the one it aims at.
+/// A figure with its bound and its goal.
 pub(crate) struct Target {
     /// The figure's name.
     pub(crate) name: &'static str,
-    /// What it should keep.
+    /// The bound that it should keep.
     pub(crate) least: Bound,
-    /// What it aims at, where that is more.
+    /// The goal, if it is stricter than the bound.
     pub(crate) aim: Option<Bound>,
 }
 
-/// From which side a figure is bounded.
+/// The side on which a figure is bounded.
 #[derive(Clone, Copy)]
 pub(crate) enum Bound {
     /// Smaller is better.
@@ -38,7 +38,7 @@ pub(crate) const TARGETS: [Target; 15] = [
     Target { name: "restart_ready_s", least: AtMost(10.0), aim: None },
     Target { name: "restart_to_reading", least: AtMost(0.1), aim: None },
     Target { name: "checkpoint_p99_ratio", least: AtMost(2.0), aim: None },
-    // Memory is to follow what is held: a tenth is what merging and the allocator may move it by.
+    // Memory should follow the number of rows; merging and the allocator may change it by a tenth.
     Target { name: "churn_rss_growth", least: AtMost(1.1), aim: None },
 ];
 

@@ -15,7 +15,7 @@ pub(crate) const PARTITIONS: i32 = 4;
 
 const FLUSH_MAX: Duration = Duration::from_secs(120);
 
-/// Large batches, uncompressed: reading them is to cost no more than it must.
+/// Large batches, uncompressed, so that reading them costs as little as possible.
 const SETTINGS: [(&str, &str); 5] = [
     ("acks", "1"),
     ("linger.ms", "20"),
@@ -49,12 +49,12 @@ pub(crate) fn producer(brokers: &str, settings: &[(&str, &str)]) -> anyhow::Resu
     config.create_with_context(EveryDelivery).context("the producer's settings")
 }
 
-/// A producer that delivers what it was given before it goes.
+/// A producer that delivers all its records before it is dropped.
 pub(crate) struct Thorough(pub(crate) BaseProducer<EveryDelivery>);
 
 impl Drop for Thorough {
     fn drop(&mut self) {
-        // What cannot be delivered ends the run where it is told.
+        // An undelivered record ends the run where it is reported.
         let _ = self.0.flush(FLUSH_MAX);
     }
 }
@@ -79,7 +79,7 @@ pub(crate) fn send(
     }
 }
 
-/// Makes the topic and writes that many views to it, to the partitions by turns.
+/// Creates the topic and writes that many views to it, to the partitions in turn.
 pub(crate) fn fill(broker: &Broker, topic: &str, views: u64) -> anyhow::Result<()> {
     broker.create_topic(topic, PARTITIONS);
     let shop = shop(views);

@@ -19,7 +19,7 @@ pub(crate) struct TrafficArgs {
     rate: u64,
 }
 
-/// Sends what is due, once a millisecond.
+/// Sends the views that are due, once per millisecond.
 pub(crate) fn run(args: &TrafficArgs) -> anyhow::Result<()> {
     let producer =
         topic::producer(&args.brokers, &[("acks", "1"), ("linger.ms", "1"), ("socket.nagle.disable", "true")])?;

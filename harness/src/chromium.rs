@@ -57,7 +57,7 @@ impl Browser {
         self.post("execute/sync", json!({ "script": script, "args": arguments }))
     }
 
-    /// The visible text of the first element with that `data-testid`; none where there is no such element.
+    /// The visible text of the first element with that `data-testid`; none if there is no such element.
     #[track_caller]
     pub fn text(&self, testid: &str) -> Option<String> {
         self.texts(testid).into_iter().next()
@@ -134,7 +134,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // In order first, so that the browser ends with its driver; killed with the driver's group if that fails.
+        // The session is closed in order first, so that the browser ends with its driver. If that fails, it is killed
+        // with the driver's process group.
         let _ = http::try_request("DELETE", &self.session, &[], b"");
         self.driver.terminate();
     }
@@ -166,7 +167,7 @@ fn capabilities(dir: &Path) -> Value {
     } } })
 }
 
-/// One WebDriver command; panics with the driver's message where it fails.
+/// One WebDriver command; panics with the driver's message if it fails.
 #[track_caller]
 fn call(method: &str, url: &str, body: &Value) -> Value {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };

@@ -31,7 +31,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON; panics with the answer where it is none.
+    /// The body as JSON; panics with the answer if it is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
@@ -57,7 +57,7 @@ pub fn post(url: &str, content_type: &str, body: impl AsRef<[u8]>) -> Answer {
     request("POST", url, &[("content-type", content_type)], body.as_ref())
 }
 
-/// Any request; panics where the connection fails.
+/// Any request; panics if the connection fails.
 #[track_caller]
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     try_request(method, url, headers, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))

@@ -1,6 +1,6 @@
 //! One real Kafka broker (KRaft, one node) on loopback, its data in a temporary directory.
 //!
-//! Topics are made in `kafka/topics.rs`, records written and read in `kafka/records.rs`.
+//! Topics are created in `kafka/topics.rs`, records written and read in `kafka/records.rs`.
 
 mod records;
 mod topics;
@@ -26,13 +26,13 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// A running broker; killed and its data removed on drop.
 ///
-/// Kafka's defaults hold where a test needs nothing else, topics made automatically among them: a client that asks
-/// for a missing topic carelessly is found out.
+/// Kafka's defaults apply unless a test needs other settings. They include the automatic creation of topics, which
+/// reveals a client that asks for a missing topic by mistake.
 #[derive(Debug)]
 pub struct Broker {
     process: Option<Process>,
     bootstrap: String,
-    // After the process: fields drop in order, and a running broker would write into a removed directory.
+    // Declared after the process: fields drop in order, and a running broker would write into a removed directory.
     dir: TempDir,
 }
 
@@ -44,7 +44,7 @@ impl Broker {
         let port = free_port();
         write_properties(dir.path(), port, free_port());
         let mut format = java();
-        // The format step lives for a second: the optimising compiler would only cost time.
+        // The format step runs for a second, in which the optimising compiler would only cost time.
         format.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &class_path()]);
         // Any 22 characters of base64 do as the id of a cluster that nothing else joins.
         format.args(["kafka.tools.StorageTool", "format", "-t", "dml0cmluZS1oYXJuZXNzMQ", "-c"]);
@@ -91,7 +91,7 @@ impl Broker {
         self.running().freeze();
     }
 
-    /// Lets a frozen broker go on.
+    /// Lets a frozen broker continue.
     pub fn thaw(&mut self) {
         self.running().thaw();
     }
@@ -141,7 +141,7 @@ fn properties(dir: &Path) -> std::path::PathBuf {
 
 fn write_properties(dir: &Path, port: u16, controller_port: u16) {
     let data = dir.join("data");
-    // A killed broker is let in again only when the session it had is over, so that is short.
+    // The controller accepts a killed broker again only after its session has expired, so the session timeout is short.
     let text = format!(
         "process.roles=broker,controller
 node.id=1

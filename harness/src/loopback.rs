@@ -1,4 +1,5 @@
-//! A listener on loopback with a task for each connection, on a thread of its own: what the proxy and the silent server share.
+//! A listener on loopback with a task for each connection, on a thread of its own; the proxy and the silent server use
+//! it.
 
 use std::future::Future;
 use std::io;
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-/// The listener at work. When it is dropped, the port is free again and all connections are closed.
+/// The running listener. When it is dropped, the port is free again and all connections are closed.
 #[derive(Debug)]
 pub(crate) struct Listener {
     port: u16,
@@ -61,7 +62,7 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // What it panicked with has been told.
+            // The panic message has been printed already.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! A connection pooler as PgBouncer is: it passes sessions on to a server, and refuses those that want to replicate.
+//! A connection pooler like PgBouncer: it passes sessions on to a server, and refuses replication sessions.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// What a pooler says: severity, SQLSTATE and message, each ended by a nought, and one more at the end.
+/// The pooler's error: severity, SQLSTATE and message, each ended by a zero byte, and one more zero byte at the end.
 const REFUSAL: &[u8] = b"SFATAL\0C08P01\0Munsupported startup parameter: replication\0\0";
 
-/// The longest first message that is taken.
+/// The longest first message that is accepted.
 const STARTUP_BYTES_MAX: usize = 10_000;
 
-/// A running pooler; when it is dropped it takes no more connections. Those that are there end with their clients.
+/// A running pooler; when it is dropped, it accepts no more connections. Open connections end with their clients.
 #[derive(Debug)]
 pub struct Pooler {
     port: u16,
@@ -20,7 +20,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Stands before the server at that port of 127.0.0.1.
+    /// Starts a pooler in front of the server at that port of 127.0.0.1.
     #[track_caller]
     pub fn start(upstream: u16) -> Pooler {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
@@ -29,7 +29,7 @@ impl Pooler {
         let until = ended.clone();
         thread::spawn(move || {
             for client in listener.incoming().take_while(|_| !until.load(Ordering::Acquire)).flatten() {
-                // A client that goes away in the middle is no failure.
+                // A client that disconnects in the middle is no failure.
                 thread::spawn(move || serve(client, upstream));
             }
         });
@@ -45,7 +45,7 @@ impl Pooler {
 impl Drop for Pooler {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Release);
-        // Wakes it, so that it sees.
+        // Wakes the accepting thread, so that it sees the stop flag.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }

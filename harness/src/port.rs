@@ -11,7 +11,7 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port of 127.0.0.1 that nothing listened on a moment ago; no two calls in one process get the same one.
 ///
-/// Where a server can bind port 0 itself, that is better: nobody can come in between.
+/// If a server can bind port 0 itself, that is better: no other process can take the port in between.
 pub fn free_port() -> u16 {
     // Test processes that run side by side start looking at different places.
     let first = (std::process::id().wrapping_mul(7919) % u32::from(PORTS.end - PORTS.start)) as u16;

@@ -2,7 +2,7 @@
 //!
 //! Further servers that stream from it are made in `postgres/standby.rs`.
 //!
-//! The server refuses to run as root: where the tests run as root, it runs as the user `postgres` of the package.
+//! The server refuses to run as root: if the tests run as root, it runs as the user `postgres` of the package.
 
 mod standby;
 
@@ -22,7 +22,7 @@ use crate::{Process, free_port, installed, wait_for, wait_until};
 const BOOT_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
-/// In the server's directory, a setting a line.
+/// A file in the server's directory, one setting per line.
 const FURTHER_SETTINGS: &str = "settings";
 
 /// A running server with `wal_level = logical`, any password accepted, and fsync off: for tests only.
@@ -31,7 +31,7 @@ const FURTHER_SETTINGS: &str = "settings";
 pub struct Server {
     process: Option<Process>,
     port: u16,
-    // After the process: fields drop in order, and a running server would write into a removed directory.
+    // Declared after the process: fields drop in order, and a running server would write into a removed directory.
     dir: TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Server {
         self.port
     }
 
-    /// Makes an empty database and returns its URL: tests that share a server keep apart this way.
+    /// Creates an empty database and returns its URL, so that tests can share a server.
     #[track_caller]
     pub fn create_database(&self, name: &str) -> String {
         self.execute(&format!("CREATE DATABASE \"{name}\""));
@@ -83,7 +83,8 @@ impl Server {
         connect(&self.url())
     }
 
-    /// Settings (`max_wal_senders=0`) over those of every server of the tests, from the next start on.
+    /// Sets settings (such as `max_wal_senders=0`) that override the usual settings of the tests' servers, from the
+    /// next start on.
     #[track_caller]
     pub fn set(&self, settings: &[&str]) {
         fs::write(self.dir.path().join(FURTHER_SETTINGS), settings.join("\n")).expect("our own directory");
@@ -92,11 +93,12 @@ impl Server {
     /// Kills the server and its sessions at once (SIGKILL). The cluster stays for [`Server::restart`].
     pub fn kill9(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // Sessions are process groups of their own; killed after the parent, so that none is started in between.
+            // Sessions are process groups of their own. They are killed after the parent, so that no session starts in
+            // between.
             let sessions = children_of(process.pid());
             process.kill9();
             for session in sessions {
-                // It may have gone with its parent.
+                // The session may have ended with its parent.
                 let _ = kill_process(session, Signal::KILL);
             }
         }
@@ -120,7 +122,7 @@ impl Server {
             let process = self.process.get_or_insert_with(|| spawn(self.dir.path(), self.port));
             if !process.is_running() {
                 let words = process.last_words();
-                // Sessions of a killed server take a moment to let go of its memory; then it starts.
+                // Sessions of a killed server take a moment to release its shared memory; then the server starts.
                 assert!(words.contains("pre-existing shared memory block"), "PostgreSQL has exited. {words}");
                 self.process = None;
                 return false;
@@ -142,13 +144,13 @@ impl Drop for Server {
     }
 }
 
-/// Connects to a server of the tests; panics where it cannot.
+/// Connects to a server of the tests; panics if that fails.
 #[track_caller]
 pub fn connect(url: &str) -> Client {
     Client::connect(url, NoTls).unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"))
 }
 
-/// Runs SQL statements on a connection of their own; panics with the SQL where it fails.
+/// Runs SQL statements on a connection of their own; panics with the SQL if it fails.
 #[track_caller]
 pub fn execute(url: &str, sql: &str) {
     let done = connect(url).batch_execute(sql);
@@ -170,7 +172,7 @@ fn spawn(dir: &Path, port: u16) -> Process {
     server.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
     let settings = ["wal_level=logical", "max_replication_slots=100", "max_wal_senders=32", "fsync=off"];
     let further = fs::read_to_string(dir.join(FURTHER_SETTINGS)).unwrap_or_default();
-    // Of two for the same setting the server takes the later one.
+    // If a setting is given twice, the server takes the later value.
     for setting in settings.into_iter().chain(further.lines()) {
         server.args(["-c", setting]);
     }
@@ -188,7 +190,7 @@ fn server_program(name: &str, dir: &Path) -> Command {
     command
 }
 
-/// The user and group ids of `postgres` where we are root.
+/// The user and group ids of `postgres`, if the tests run as root.
 fn service_user() -> Option<(u32, u32)> {
     if !getuid().is_root() {
         return None;

@@ -14,7 +14,7 @@ use crate::{wait_for, wait_until};
 
 const LINES_SHOWN: usize = 40;
 
-/// Far more than it takes until every thread has stopped.
+/// Much longer than it takes until every thread has stopped.
 const FREEZE_MAX: Duration = Duration::from_secs(20);
 
 /// A running program in a process group of its own, its stdout and stderr appended to `NAME.out` and `NAME.err`.
@@ -95,7 +95,7 @@ impl Process {
     /// Sends a signal to the process itself (not to its children), if it still runs.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.is_running() {
-            // It may exit at this very moment: nothing to signal is no failure.
+            // The process may exit at this moment, so a missing process is no failure.
             let _ = kill_process(pid_of(&self.child), signal);
         }
     }
@@ -104,11 +104,11 @@ impl Process {
     #[track_caller]
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
-        // On a busy machine its threads run on for a moment, and could still answer.
+        // On a busy machine its threads continue for a moment, and could still answer.
         wait_until(FREEZE_MAX, "all threads have stopped", || threads_are_stopped(self.pid()));
     }
 
-    /// Lets a frozen process go on.
+    /// Lets a frozen process continue.
     pub fn thaw(&mut self) {
         self.signal(Signal::CONT);
     }
@@ -122,12 +122,12 @@ impl Process {
         self.watchdog = None;
     }
 
-    /// What it wrote to stderr so far.
+    /// Everything that it wrote to stderr so far.
     pub fn stderr(&self) -> String {
         self.log("err")
     }
 
-    /// What it wrote to stdout so far.
+    /// Everything that it wrote to stdout so far.
     pub fn stdout(&self) -> String {
         self.log("out")
     }
@@ -194,7 +194,7 @@ mod tests {
         let grandchild = PathBuf::from(format!("/proc/{}/cmdline", process.stdout().trim()));
         assert!(grandchild.exists());
         drop(process);
-        // Gone, or a zombie (with an empty command line) where nothing reaps orphans.
+        // The process is gone, or is a zombie (with an empty command line) if nothing reaps orphans.
         wait_until(SOON, "the grandchild is gone", || fs::read(&grandchild).unwrap_or_default().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy on loopback that stands between a client and a server, and fails as a test tells it.
+//! A TCP proxy on loopback between a client and a server, which fails on a test's command.
 //!
 //! ```text
 //! client ─▶ 127.0.0.1:port ─▶ stalled? ─▶ server      redirect: another server, for connections made from then on
@@ -23,7 +23,7 @@ pub struct Proxy {
     control: watch::Sender<Control>,
 }
 
-/// The way of bytes.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From clients to the server.
@@ -32,7 +32,7 @@ pub enum Direction {
     ToClient,
 }
 
-/// What connections obey.
+/// The state that all connections follow.
 #[derive(Debug, Clone, Copy)]
 struct Control {
     /// The server's port.
@@ -76,7 +76,7 @@ impl Proxy {
         });
     }
 
-    /// Everything passes again, beginning with what was held back.
+    /// Everything passes again, beginning with the bytes that were held back.
     pub fn resume(&self) {
         self.control.send_modify(|control| (control.to_server, control.to_client) = (true, true));
     }
@@ -92,7 +92,7 @@ impl Proxy {
     }
 }
 
-/// One connection, from its beginning to its end. Where one side ends it, it ends for both.
+/// One connection, from its beginning to its end. If one side ends it, it ends for both.
 async fn serve(client: TcpStream, control: watch::Receiver<Control>) {
     let mut reset = pin!(reset(control.clone()));
     let connected = tokio::select! {
@@ -100,7 +100,7 @@ async fn serve(client: TcpStream, control: watch::Receiver<Control>) {
         _ = &mut reset => Err(gone()),
     };
     let Ok(server) = connected else {
-        // As a port that nothing listens on, but a moment later.
+        // The client sees the same as with a closed port, a moment later.
         let _ = client.set_zero_linger();
         return;
     };
@@ -110,7 +110,7 @@ async fn serve(client: TcpStream, control: watch::Receiver<Control>) {
         _ = reset => Err(gone()),
     };
     if ended.is_err() {
-        // RST instead of FIN; a socket that is gone already needs neither.
+        // Sends RST instead of FIN; a closed socket needs neither.
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
@@ -127,7 +127,7 @@ async fn connect(mut control: watch::Receiver<Control>) -> Result<TcpStream, Err
     TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await
 }
 
-/// Passes bytes one way to their end. What was read while nothing may pass is held back.
+/// Passes bytes in one direction to their end. Bytes that were read while nothing may pass are held back.
 async fn pump(
     from: &TcpStream,
     to: &TcpStream,

@@ -29,7 +29,7 @@ impl Services {
         Services { kafka, postgres, dir }
     }
 
-    /// Restarts both, whatever was done to them.
+    /// Restarts both, even if they were killed.
     pub fn restart(&mut self) {
         self.kafka.restart();
         self.postgres.restart();

@@ -1,4 +1,4 @@
-//! A server that accepts connections, reads what it is sent and never answers: a host that hangs.
+//! A server that accepts connections, reads everything and never answers: it simulates a host that hangs.
 
 use tokio::net::TcpStream;
 
@@ -6,7 +6,7 @@ use crate::loopback::Listener;
 
 const BUFFER: usize = 4096;
 
-/// The server at work; when it is dropped, its port is free again and all connections are closed.
+/// The running server; when it is dropped, its port is free again and all connections are closed.
 #[derive(Debug)]
 pub struct Silent {
     listener: Listener,
@@ -36,7 +36,7 @@ impl Silent {
     }
 }
 
-/// Until the client closes the connection.
+/// Reads until the client closes the connection.
 async fn read_all(stream: TcpStream) {
     let mut buffer = [0; BUFFER];
     while stream.readable().await.is_ok() {

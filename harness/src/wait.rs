@@ -15,7 +15,7 @@ pub fn wait_until(deadline: Duration, what: &str, mut condition: impl FnMut() ->
 pub fn wait_for<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        // Asked before the clock is looked at: a slow machine gets at least one attempt.
+        // The condition is checked before the clock, so that a slow machine gets at least one attempt.
         if let Some(value) = attempt() {
             return value;
         }

@@ -1,4 +1,4 @@
-//! Ends a service when the test process is gone, however it went (killed, aborted, a `static` that never drops).
+//! Ends a service when the test process is gone, for any reason (killed, aborted, a `static` that never drops).
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -18,13 +18,13 @@ fi
 rm -rf -- "$2"
 "#;
 
-/// A small shell that outlives us for a moment if we die; dismissed on drop.
+/// A small shell that outlives the test process for a moment if that dies; dismissed on drop.
 #[derive(Debug)]
 pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
-    /// Started before the service, so that there is hardly a moment without it. `signal` (a name such as `KILL`) is
-    /// what will end the service.
+    /// Starts the watchdog before the service, so that the service hardly ever runs without it. `signal` (a name such
+    /// as `KILL`) will end the service.
     pub(crate) fn start(signal: &str, dir: &Path) -> io::Result<Watchdog> {
         Command::new("sh")
             .args(["-c", SCRIPT, "watchdog", signal])
@@ -32,13 +32,13 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Outside our group: what interrupts the test must not silence its watchdog.
+            // Outside the test's process group: a signal that interrupts the test must not end its watchdog.
             .process_group(0)
             .spawn()
             .map(Watchdog)
     }
 
-    /// Says which process group to end.
+    /// Tells the watchdog which process group to end.
     pub(crate) fn watch(&mut self, group: u32) -> io::Result<()> {
         let stdin = self.0.stdin.as_mut().expect("its stdin is a pipe, kept until it is dropped");
         writeln!(stdin, "{group}")
@@ -47,7 +47,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Killed while its stdin is still open, so that it does nothing. Already gone is as good.
+        // The watchdog is killed while its stdin is still open, so that it does nothing. It may be gone already.
         let _ = self.0.kill();
         // Waiting would close stdin first, which is harmless once the signal is sent.
         let _ = self.0.wait();
@@ -66,7 +66,7 @@ mod tests {
         let mut service = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
         let mut watchdog = Watchdog::start("TERM", dir.path()).unwrap();
         watchdog.watch(service.id()).unwrap();
-        // What the kernel does when the test process dies.
+        // The kernel does the same when the test process dies.
         drop(watchdog.0.stdin.take());
         wait_until(Duration::from_secs(20), "the service is ended", || service.try_wait().unwrap().is_some());
         wait_until(Duration::from_secs(20), "its directory is removed", || !dir.path().exists());

@@ -122,7 +122,7 @@ impl WriterThread {
                     Ok(letter) => waiting.push(letter),
                     Err(RecvTimeoutError::Timeout) if self.is_last() => {
                         tracing::warn!(
-                            "a source has not ended: it hangs in a call to its service and is not waited for"
+                            "a source has not stopped, because it hangs in a call to its service; ending without it"
                         );
                         return Ok(());
                     }

@@ -1,7 +1,7 @@
 //! Five million views from Kafka, from the first to the last: the product beside a bare consumer that parses.
 //!
-//! The two take turns in one run, so that what else the machine does falls on both. The product's cost is that of its
-//! whole process from its start until it says it is ready and has read everything; nothing is deducted.
+//! The two take turns in one run, so that other load on the machine affects both. The product's cost is that of its
+//! whole process from its start until it is ready and has read everything; nothing is deducted.
 
 use crate::child;
 use crate::context::Context;
@@ -63,7 +63,7 @@ pub(super) fn once(context: &Context, topic: &str, views: u64, workers: usize) -
     Ok(backfill)
 }
 
-/// One number of each.
+/// One number of each run.
 pub(super) fn each<T>(runs: &[T], number: impl Fn(&T) -> f64) -> Vec<f64> {
     runs.iter().map(number).collect()
 }

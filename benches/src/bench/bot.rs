@@ -1,4 +1,4 @@
-//! A user with a million distinct products: what the next view of it costs beside an ordinary user's.
+//! A user with a million distinct products: the cost of its next view, compared with an ordinary user's.
 
 use crate::context::Context;
 use crate::figures::Figures;
@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     figures.put("bot_view_p99_us", percentile(&bot_us, 99.0));
     figures.put("bot_to_ordinary", bots_view / ordinary);
 
-    // The newest product each time: a full list loses one, and what comes up lies deep in the history.
+    // Removes the newest product each time: a full list loses a product, and the next product lies deep in the history.
     let (mut ordinary_ms, mut bot_ms) = (Vec::new(), Vec::new());
     for number in (VIEWS_WATCHED - REMOVALS_WATCHED..VIEWS_WATCHED).rev() {
         now += 1;

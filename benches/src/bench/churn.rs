@@ -1,18 +1,19 @@
-//! Memory while the same rows change for half an hour: it is to follow what is held, and not how often that has changed.
+//! Memory while the same rows change for half an hour: it should depend on the number of rows, and not on the number of
+//! changes.
 //!
 //! ```text
 //! phase 1   one crowd                                              ┐ warm-up: all pairs once │ first quarter … last quarter
 //! phase 2   the same and another one: twice the rows               ┘ resident memory, once a second
 //! ```
-//! A *crowd* is 1 M (user, product) pairs that are viewed again and again, removals from its histories over HTTP, and 200 k
-//! orders with 500 k lines of which some leave the window each second and as many are made anew, while others change their
-//! user or a product, or give way to another order; products change their category. So the rows that are held stay the same
-//! in number. Checkpoints are taken. `churn_rss_growth` is the last quarter's median to the first one's, of the phase
-//! where it is larger. The two phases give a line through rows and memory, `churn_base_mib` + `churn_bytes_per_row` × rows;
-//! `churn_rss_to_line_max` is the largest sample to that line.
+//! A *crowd* is 1 M (user, product) pairs that are viewed again and again, removals from its histories over HTTP, and
+//! 200 k orders with 500 k lines. Each second some orders leave the window and as many new orders are made, while
+//! others change their user or a product, or are replaced by another order; products change their category. So the
+//! number of rows stays the same. Checkpoints are taken. `churn_rss_growth` is the last quarter's median to the first
+//! one's, of the phase where it is larger. The two phases give a line through rows and memory, `churn_base_mib` +
+//! `churn_bytes_per_row` × rows; `churn_rss_to_line_max` is the largest sample to that line.
 //!
-//! Rows are pairs, orders and lines in the window, and products. A removed pair counts: its removal is kept. Lines that
-//! have left the window are held by the source for up to a 200th of it, which is in the samples and not in the rows.
+//! Rows are pairs, orders and lines in the window, and products. A removed pair counts: its removal is kept. The source
+//! holds lines that have left the window for up to a 200th of it; the samples include them, and the rows do not.
 
 mod crowd;
 mod orders;
@@ -34,14 +35,14 @@ use crate::topic::PARTITIONS;
 use crowd::{Crowd, Size};
 use samples::{Phase, Sample};
 
-/// Both crowds together, so that the second phase has more rows and not more views.
+/// The rate of both crowds together, so that the second phase has more rows but not more views.
 const VIEWS_PER_S: f64 = 20_000.0;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const CROWDS: u32 = 2;
 const TOPIC: &str = "churn";
 const MIB: f64 = (1 << 20) as f64;
 
-/// How long orders count here: a day, the least there is, so that many leave within the time.
+/// How long orders count here: a day, the smallest setting, so that many orders leave during the run.
 pub(super) const WINDOW: &str = "interval '1 day'";
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
@@ -65,7 +66,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
             orders::fill(&url, number, size.orders);
         }
         crowds.push(Crowd::start(context, &product, &url, number, size)?);
-        // The views of a second are shared by those that are there.
+        // The running crowds share the views of a second.
         crowds.iter().for_each(|crowd: &Crowd| crowd.views_per_s(VIEWS_PER_S / f64::from(number + 1)));
         let end = start + context.churn * (number + 1) / CROWDS;
         let phase = phase(&product, &mut crowds, end, || rows(&url, size, number + 1))?;
@@ -84,7 +85,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
 }
 
 fn sections(url: &str, dir: &TempDir, quick: bool) -> String {
-    // The usual time between two, but where it would be the whole run.
+    // The usual time between two checkpoints, unless it would be the whole run.
     let every_s = if quick { 10 } else { 60 };
     let dir = dir.path().display().to_string();
     format!(
@@ -112,7 +113,7 @@ fn phase(
     Ok(Phase { warm_up, rows: [first_rows, rows()?], samples })
 }
 
-/// One sample, after a while.
+/// Takes one sample, after a pause.
 fn look(product: &Product, crowds: &mut [Crowd]) -> anyhow::Result<Sample> {
     rest(LOOK_EVERY);
     for crowd in crowds {
@@ -121,7 +122,7 @@ fn look(product: &Product, crowds: &mut [Crowd]) -> anyhow::Result<Sample> {
     Sample::of(product)
 }
 
-/// What all sources have given to the graph so far.
+/// The number of records that all sources have given to the graph so far.
 fn updates(product: &Product) -> anyhow::Result<f64> {
     let status = product.status()?;
     let sources = status["sources"].as_array().context("the status names the sources")?;

@@ -4,10 +4,10 @@
 //! BEGIN; INSERT the order and its lines; COMMIT ─▶ sent … the server's answer to COMMIT ─▶ committed
 //! GET the category's best sellers, again and again on one kept-alive connection ─▶ one buyer more: shown
 //! ```
-//! The figure is `shown - committed`; `…_from_send_…` is `shown - sent`, which has the commit itself in it. The answer
-//! that shows it is part of both, and asking without a pause takes processor time from what is asked: where cores are
-//! few, an order shows sooner to those who ask less. The server's `fsync` is off, which makes a commit shorter and not the
-//! way from it: the log is handed on when it is flushed, and a commit is answered no sooner than that. Meanwhile 300
+//! The figure is `shown - committed`; `…_from_send_…` is `shown - sent`, which has the commit itself in it. Both
+//! include the time of the answer. Requests without a pause take CPU time from the product: on few cores, an order
+//! would be visible sooner with fewer requests. The server's `fsync` is off, which shortens the commit but not the time
+//! after it: the server sends its log when it is flushed, and answers a commit no sooner than that. Meanwhile 300
 //! transactions a second write other orders of a catalogue of 50 k products in a window of 1.25 M order lines, and 5 k
 //! views a second come from Kafka.
 
@@ -32,12 +32,13 @@ const EVENTS_PER_S: &str = "5000";
 const ORDERS_PER_S: f64 = 300.0;
 const PROBES_APART_MS: f64 = 40.0;
 const SHOWN_MAX: Duration = Duration::from_secs(10);
-/// The broker and the database compile and tidy up for a while after they were filled, on the same processors.
+/// After they were filled, the broker and the database compile code and clean up for a while, on the same CPUs.
 const WARM_UP: Duration = Duration::from_secs(20);
 
-/// Products that only probes order; the category is theirs alone, so that each order's buyer can be counted on.
+/// Products that only probes order, in a category of their own, so that each order adds exactly one buyer.
 const PROBED: u64 = 4;
-/// Numbers of the orders made beside, and of the probes; those in the tables before are smaller.
+/// First numbers of the other visitors' orders and of the probes; orders that were in the tables before have smaller
+/// numbers.
 const BESIDE: u64 = 1_000_000_000;
 const PROBES: u64 = 2_000_000_000;
 
@@ -89,7 +90,7 @@ fn buyers(url: &str) -> impl FnMut(u64) -> anyhow::Result<()> + Send + use<> {
     }
 }
 
-/// One order after the other, each by another user: its product has one buyer more.
+/// One order after the other, each by another user, so that its product gets one more buyer.
 fn probe(url: &str, product: &Product, probes: u64) -> anyhow::Result<Latencies> {
     let mut client = connect(url);
     let order = client.prepare("INSERT INTO orders VALUES ($1, $2, now())")?;
@@ -99,7 +100,7 @@ fn probe(url: &str, product: &Product, probes: u64) -> anyhow::Result<Latencies>
     let mut rng = shop(0).rng("moments of orders");
     let mut latencies = Latencies::default();
     for number in 0..probes {
-        // Not in step with anything that happens every so often.
+        // A random pause, so that probes are not in step with periodic work.
         rest(Duration::from_secs_f64(PROBES_APART_MS * rng.unit() / 1e3));
         let (id, user) = (i64::try_from(PROBES + number)?, format!("user-{}", u64::from(USERS) + 1 + number));
         let (probed, other) = (format!("probe-{}", number % PROBED), format!("product-{}", 1 + number));

@@ -1,6 +1,6 @@
 //! From a view's acknowledgement by Kafka to the first HTTP answer that shows it, while 5 k events a second come in.
 //!
-//! A bare consumer in the same run reads the same views: what Kafka itself takes to hand a record on.
+//! A bare consumer in the same run reads the same views: it shows how long Kafka itself takes to deliver a record.
 
 mod echo;
 mod probe;
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let mut rng = shop.rng("moments");
     let (mut shown, mut echoed) = (Latencies::default(), Latencies::default());
     for number in 0..probes {
-        // Not in step with anything that happens every so often.
+        // A random pause, so that probes are not in step with periodic work.
         rest(Duration::from_secs_f64(PROBES_APART_MS * rng.unit() / 1e3));
         let product_id = format!("probe-{number}");
         let since = prober.view(&topic, number % PARTITIONS, &product_id)?;

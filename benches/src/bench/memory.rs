@@ -1,4 +1,4 @@
-//! Memory per (user, product) kept and per order line, each in a fresh process of its own.
+//! Memory per stored (user, product) and per order line, each in a fresh process of its own.
 
 mod part;
 mod served;

@@ -1,4 +1,4 @@
-//! One worker and two: the backfill from Kafka, and the graph by itself.
+//! One worker compared with two: the backfill from Kafka, and the graph alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     Ok(())
 }
 
-/// The same views made before, fed in this process: nobody else wants the second core.
+/// The same views, created before and fed in this process, so that nothing else uses the second core.
 fn graph(views: usize, repeats: usize, figures: &mut Figures) {
     let shop = shop(views as u64);
     let drawn: Arc<[(u32, u32)]> = shop.views().map(|view| (view.user, view.product)).collect();

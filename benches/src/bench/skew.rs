@@ -1,4 +1,4 @@
-//! Half of all orders on one product, beside orders spread evenly: does one hot product slow the rest?
+//! Half of all orders on one product, compared with orders spread evenly: does one hot product slow the rest?
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     Ok(())
 }
 
-/// Seconds until all lines show, fed to the workers in equal shares.
+/// Seconds until all lines are visible, fed to the workers in equal shares.
 fn load_s(workers: usize, lines: usize, choice: Choice) -> f64 {
     let mut lab = Lab::start(workers, Hands::wall());
     let mut orders = Orders::new(&mut lab, choice);

@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let mut lab = Lab::start(1, Hands::by_hand());
     let mut orders = Orders::new(&mut lab, Choice::Popular);
     let now = lab.hands().now();
-    // The clock moves a little while they are loaded; none is to expire meanwhile.
+    // The clock moves a little while the lines are loaded; no line may expire meanwhile.
     lab.load(orders.spread(lines, now - WINDOW_DAYS * DAY_MS + 60_000..now));
 
     let seconds: Vec<f64> = (0..SECONDS).map(|_| ms(lab.slide(1000))).collect();
@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     let mut slides = Vec::new();
     for _ in 0..days {
         slides.push(ms(lab.slide(DAY_MS)));
-        // What has expired is replaced, so that the next day expires as many.
+        // Expired lines are replaced, so that the next day expires as many.
         let now = lab.hands().now();
         lab.load(orders.spread(lines / WINDOW_DAYS as usize, now - DAY_MS..now));
     }

@@ -7,13 +7,13 @@ use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 use vitrine::clock::wall_ms;
 
-/// Where the lab's "now" comes from.
+/// The source of the lab's "now".
 pub(crate) enum Hands {
     /// Milliseconds, as in the product.
     Wall(Instant, Time),
     /// Microseconds: a tick closes as soon as it can, so that a tick's own cost shows and not the wait for it.
     Micros(Instant),
-    /// Milliseconds that pass when told.
+    /// Milliseconds that are set by hand.
     ByHand(AtomicU64),
 }
 
@@ -65,7 +65,7 @@ impl ServiceClock for Hands {
         let passed = |start: &Instant| start.elapsed();
         match self {
             Hands::Wall(start, at) => at + passed(start).as_millis() as u64,
-            // Not from 0, where the engine's first tick is.
+            // It does not start at 0, the engine's first tick.
             Hands::Micros(start) => 1_000_000 + passed(start).as_micros() as u64,
             Hands::ByHand(now) => now.load(Ordering::SeqCst),
         }

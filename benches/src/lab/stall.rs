@@ -1,4 +1,4 @@
-//! The lab's feed: rows that were given, moved into the inputs as fast as the graph takes them.
+//! The lab's feed: it moves given rows into the inputs as fast as the graph accepts them.
 
 use std::iter::Peekable;
 use std::sync::mpsc::Receiver;
@@ -12,7 +12,7 @@ use dataflow::time::Millis;
 /// The stream's name in positions; its offsets count the batches of rows that were fed.
 pub(super) const STREAM: &str = "lab";
 
-/// Rows given together, made when they are asked for.
+/// Rows given together, created on demand.
 pub(super) type Rows = Box<dyn ExactSizeIterator<Item = Row> + Send>;
 
 /// One row for the graph.

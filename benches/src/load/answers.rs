@@ -1,4 +1,4 @@
-//! Answers off the wire: where one ends, and a connection that blocks until it has one.
+//! Answers off the wire: the end of an answer, and a connection that blocks until it has an answer.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ const READ_BYTES: usize = 4096;
 /// The length of the answer at the start of `bytes`, if it is whole.
 ///
 /// # Errors
-/// When it is not an answer with status 200 and a length.
+/// The bytes are not an answer with status 200 and a length.
 pub(super) fn whole(bytes: &[u8]) -> io::Result<Option<usize>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end]).map_err(|_| bad("a header that is not text"))?;
@@ -32,7 +32,7 @@ fn bad(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("unexpected answer: {what}"))
 }
 
-/// A kept-alive connection that asks and waits.
+/// A kept-alive connection that sends a request and waits for its answer.
 pub(crate) struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,

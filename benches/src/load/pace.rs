@@ -1,4 +1,5 @@
-//! Requests at a steady rate, each timed from the moment it was due: a server that stalls is charged for what waits.
+//! Requests at a steady rate, each timed from the moment it was due: the requests that wait for a stalled server count
+//! in full.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use super::{Connection, Requests};
 use crate::machine::rest;
 use crate::numbers::ms;
 
-/// Asks `per_s` times a second for `duration`, spread over that many connections with a thread each; returns all
+/// Sends `per_s` requests per second for `duration`, spread over that many connections with a thread each; returns all
 /// latencies in milliseconds.
 pub(crate) fn pace(
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! As many requests as the server takes: one thread, many kept-alive connections, one request in flight on each.
+//! As many requests as the server can answer: one thread, many kept-alive connections, one request in flight on each.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use crate::numbers::ms;
 /// Longer than any answer here.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 
-/// A server that says nothing for so long has failed.
+/// A server that does not answer for this long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// The measured result.
 pub(crate) struct Load {
     /// Answers a second.
     pub(crate) per_s: f64,
-    /// From a request's last byte to its answer's, in milliseconds, of each.
+    /// The time from each request's last byte to its answer's last byte, in milliseconds.
     pub(crate) latencies_ms: Vec<f64>,
 }
 
@@ -32,7 +32,7 @@ struct Lane {
     asked: Instant,
 }
 
-/// Asks for `duration` over that many connections, beginning with request number `first`.
+/// Sends requests for `duration` over that many connections, beginning with request number `first`.
 pub(crate) fn saturate(
     address: SocketAddr,
     requests: &Requests,

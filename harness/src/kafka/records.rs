@@ -15,7 +15,7 @@ use crate::wait_until;
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(120);
 const QUEUE_POLL: Duration = Duration::from_millis(10);
 
-/// A record as it was read back.
+/// A record that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The partition it was in.
@@ -48,8 +48,8 @@ impl ProducerContext for Failures {
 }
 
 impl Broker {
-    /// Writes the payloads in order, stamped with the present, to one partition or (`None`) wherever the client puts
-    /// them; returns when all are acknowledged.
+    /// Writes the payloads in order, with the current time, to one partition or (`None`) wherever the client puts them;
+    /// returns when all are acknowledged.
     #[track_caller]
     pub fn produce<P: AsRef<[u8]>>(&self, topic: &str, partition: Option<i32>, payloads: impl IntoIterator<Item = P>) {
         self.produce_records(topic, partition, None, payloads);
@@ -91,7 +91,7 @@ impl Broker {
         let mut records = Vec::with_capacity(count);
         let what = format!("{count} records are read from {topic}");
         wait_until(deadline, &what, || {
-            // Everything at hand is taken: with a pause a record, thousands would take their time.
+            // Takes all available records without a pause per record, because thousands of pauses would take long.
             while records.len() < count {
                 match consumer.poll(QUEUE_POLL) {
                     Some(Ok(message)) => records.push(Record::from(&message)),

@@ -1,4 +1,4 @@
-//! Making, growing, truncating and deleting topics, each visible in the broker's metadata before the call returns.
+//! Creating, growing, truncating and deleting topics, each visible in the broker's metadata before the call returns.
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -9,13 +9,13 @@ use super::{Broker, POLL, REQUEST_TIMEOUT};
 use crate::wait_until;
 
 impl Broker {
-    /// Makes a topic of `partitions` partitions.
+    /// Creates a topic of `partitions` partitions.
     #[track_caller]
     pub fn create_topic(&self, topic: &str, partitions: i32) {
         self.create_topic_with(topic, partitions, &[]);
     }
 
-    /// Makes a topic with settings of its own, such as `("max.message.bytes", "4194304")`.
+    /// Creates a topic with settings of its own, such as `("max.message.bytes", "4194304")`.
     #[track_caller]
     pub fn create_topic_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
@@ -61,10 +61,10 @@ impl Broker {
         }
     }
 
-    /// The number of partitions a topic has; 0 where there is no such topic. Never makes the topic.
+    /// The number of partitions a topic has; 0 if there is no such topic. Never creates the topic.
     #[track_caller]
     pub fn partitions(&self, topic: &str) -> usize {
-        // All topics are asked for: naming one could make it.
+        // Requests the metadata of all topics, because naming a topic could create it.
         let metadata = self.consumer().fetch_metadata(None, REQUEST_TIMEOUT);
         let metadata = metadata.expect("Kafka answers a metadata request");
         let found = metadata.topics().iter().find(|found| found.name() == topic);
@@ -92,7 +92,7 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
-/// The admin client answers from a thread of its own and needs no reactor, only somebody who waits.
+/// The admin client answers from a thread of its own; it needs no reactor, only a thread that waits.
 fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime without reactor always starts").block_on(future)

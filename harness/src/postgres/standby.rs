@@ -36,7 +36,7 @@ impl Server {
         standby
     }
 
-    /// Waits until this standby has replayed what `primary` has written by now.
+    /// Waits until this standby has replayed everything that `primary` has written by now.
     #[track_caller]
     pub fn wait_replayed(&self, primary: &Server) {
         let row = primary.client().query_one("SELECT pg_current_wal_lsn()::text", &[]).expect("the query is valid");
@@ -47,19 +47,19 @@ impl Server {
         });
     }
 
-    /// Makes a server of its own of this standby, on a new timeline: from now on it takes writes. The server that it
-    /// streamed from is not asked, and may be gone.
+    /// Promotes this standby to a server of its own, on a new timeline: from now on it accepts writes. The server that
+    /// it streamed from is not contacted, and may be gone.
     #[track_caller]
     pub fn promote(&self) {
         let promoted = self.client().query_one("SELECT pg_promote(true, $1)", &[&PROMOTED_S]);
         assert!(promoted.expect("it is a standby").get::<_, bool>(0), "not promoted within {PROMOTED_S} s");
     }
 
-    /// The server's timeline, which begins anew at each promotion.
+    /// The server's timeline, whose number rises with each promotion.
     #[track_caller]
     pub fn timeline(&self) -> i32 {
         let sql = "SELECT timeline_id FROM pg_control_checkpoint()";
-        // The control file is written by a checkpoint, which a promotion only asks for.
+        // A checkpoint writes the control file, and a promotion only requests a checkpoint.
         let mut client = connect(&self.url());
         client.batch_execute("CHECKPOINT").expect("the test is a superuser");
         client.query_one(sql, &[]).expect("the query is valid").get(0)

@@ -25,7 +25,7 @@ pub(crate) enum Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// The shape that is asked for, of an answer as of that time.
+    /// The requested shape, of an answer as of `as_of`.
     pub(crate) fn asked(legacy: bool, explain: bool, as_of: &'a str) -> Self {
         match (legacy, explain) {
             (true, _) => Shape::Legacy,

@@ -19,7 +19,7 @@ use crate::shop::{PRODUCTS, shop};
 use crate::steady::Steady;
 use crate::topic::{self, PARTITIONS, Thorough};
 
-/// Products that every user views by turns.
+/// Products that every user views in turn.
 const PRODUCTS_PER_USER: u64 = 25;
 const ROUNDS_PER_S: f64 = 100.0;
 const REMOVALS_PER_S: f64 = 20.0;
@@ -28,7 +28,7 @@ const TRANSACTIONS_PER_S: f64 = 100.0;
 /// Compressed, so that half an hour of views does not fill the disk.
 const SETTINGS: [(&str, &str); 3] = [("acks", "1"), ("linger.ms", "5"), ("compression.type", "zstd")];
 
-/// What a crowd holds.
+/// The contents of a crowd.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     pub(super) pairs: u64,
@@ -46,7 +46,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Starts one whose orders have just been written.
+    /// Starts a crowd whose orders have just been written.
     pub(super) fn start(
         context: &Context,
         product: &Product,
@@ -67,7 +67,7 @@ impl Crowd {
         })
     }
 
-    /// Changes how many views are made in a second.
+    /// Changes the number of views per second.
     pub(super) fn views_per_s(&self, views: f64) {
         self.views_per_round.store((views / ROUNDS_PER_S) as u64, Ordering::Relaxed);
     }
@@ -77,14 +77,14 @@ impl Crowd {
         self.viewed.load(Ordering::Relaxed) >= self.size.pairs
     }
 
-    /// Says what has failed, if something has.
+    /// Returns the error of a failed thread, if any.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         self.views.check().context("views")?;
         self.orders.check().context("orders")?;
         self.removals.check().context("removals")
     }
 
-    /// Ends it.
+    /// Ends the crowd.
     pub(super) fn stop(self) -> anyhow::Result<()> {
         self.views.stop().context("views")?;
         self.orders.stop().context("orders")?;
@@ -134,8 +134,8 @@ impl Users {
         })
     }
 
-    /// The newest product of a random history is removed, unless it is gone by then, or the server is too busy to show in
-    /// time that it is: there it goes all the same, and the caller is told to ask again.
+    /// Removes the newest product of a random history, unless it is gone by then. If the server is too busy to show the
+    /// removal in time, it tells the caller to ask again, and the removal still happens.
     fn removals(self, address: SocketAddr) -> impl FnMut(u64) -> anyhow::Result<()> + Send + use<> {
         let shop = shop(0);
         let mut rng = shop.rng(&format!("removals from {}", self.first));

@@ -1,4 +1,4 @@
-//! A crowd's orders: as many in the window at any time, while some leave it, and others change.
+//! A crowd's orders: their number in the window is constant, while some orders leave it and others change.
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,9 @@ pub(super) fn fill(url: &str, crowd: u32, orders: u64) {
     }
 }
 
-/// A crowd's orders in the window, and what happens to them next.
+/// A crowd's orders in the window, and the next changes of them.
 pub(super) struct Book {
-    /// The order at each place; places leave the window in turn, and begin anew then.
+    /// The order at each place. Places leave the window in turn, and then get a new order.
     places: Vec<u64>,
     /// Orders that have left the window so far.
     left: usize,
@@ -51,7 +51,7 @@ impl Book {
         Book { places: (first..first + orders).collect(), left: 0, made: orders, first, start: Instant::now(), rng }
     }
 
-    /// Does one transaction after the other: statements sent together are one.
+    /// Runs one transaction after the other: statements sent together form one transaction.
     pub(super) fn work(mut self, url: &str) -> impl FnMut(u64) -> anyhow::Result<()> + Send + use<> {
         let mut client = connect(url);
         move |_| {

@@ -1,4 +1,4 @@
-//! Memory by rows and by updates: samples of a phase, and what two phases say together.
+//! Memory by rows and by updates: samples of a phase, and the figures of two phases together.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::machine::resident_bytes;
 use crate::numbers::median;
 use crate::product::Product;
 
-/// The first and the last one in so many parts of a phase are compared.
+/// The number of parts of a phase; the first part and the last part are compared.
 const PARTS: usize = 4;
 
-/// One moment.
+/// The measurements of one moment.
 pub(super) struct Sample {
     resident_bytes: f64,
     updates: f64,
 }
 
 impl Sample {
-    /// What is now.
+    /// The measurements now.
     pub(super) fn of(product: &Product) -> anyhow::Result<Sample> {
         Ok(Sample { resident_bytes: resident_bytes(product.pid()), updates: updates(product)? })
     }
@@ -56,7 +56,7 @@ impl Phase {
         last.resident_bytes / first.resident_bytes
     }
 
-    /// The medians of the first part and of the last one.
+    /// The medians of the first part and of the last part.
     fn ends(&self) -> [Sample; 2] {
         let part = self.samples.len().div_ceil(PARTS);
         let end = |samples: &[Sample]| Sample {
@@ -67,7 +67,7 @@ impl Phase {
     }
 }
 
-/// The line through what the phases came to, and how far a sample lies above it.
+/// The line through the results of the phases, and how far a sample lies above it.
 pub(super) fn line(phases: &[Phase], figures: &mut Figures) {
     let growth = phases.iter().map(Phase::growth).fold(f64::NEG_INFINITY, f64::max);
     figures.put("churn_rss_growth", growth);

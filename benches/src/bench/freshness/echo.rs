@@ -1,4 +1,4 @@
-//! A bare consumer beside the product: when each probe's record arrived here.
+//! A bare consumer beside the product, which notes when each probe's record arrived.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::SHOWN_MAX;
 use crate::floor;
 use crate::latencies::contains;
 
-/// What only probes have in their payload.
+/// A text that only payloads of probes contain.
 const MARK: &[u8] = b"\"probe-";
 
 /// A consuming thread, ended on drop.
@@ -32,7 +32,7 @@ impl Echo {
         let stopped = Arc::new(AtomicBool::new(false));
         let (ended, ready) = (stopped.clone(), Instant::now());
         let thread = std::thread::spawn(move || read(&consumer, &ended, &arrive));
-        // An end that is looked up only after the first probe would miss it.
+        // If the end were looked up only after the first probe, the consumer would miss that probe.
         crate::machine::rest(Duration::from_secs(2).saturating_sub(ready.elapsed()));
         Ok(Echo { arrivals, stopped, thread: Some(thread) })
     }
@@ -63,7 +63,7 @@ impl Drop for Echo {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It ends with its next look; a panic of it has already shown as a missing echo.
+            // The thread ends at its next check. Its panic was already visible as a missing echo.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Single views, each with the moments it was sent and acknowledged.
+//! Single views, each with the moments at which it was sent and acknowledged.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use super::SHOWN_MAX;
 /// The user of all probes.
 pub(super) const USER: &str = "probe";
 
-/// Sends each acknowledgement's moment on, from the very thread that hears of it.
+/// Sends each acknowledgement's moment on, from the thread that receives it.
 struct Acknowledgements(Sender<anyhow::Result<Instant>>);
 
 impl ClientContext for Acknowledgements {}
@@ -31,7 +31,8 @@ impl ProducerContext for Acknowledgements {
 
 /// Sends one view at a time.
 pub(super) struct Prober {
-    // It polls in a thread of its own: its own `poll` and `flush` return much later than the acknowledgement.
+    // This producer polls in a thread of its own, because `poll` and `flush` return much later than the
+    // acknowledgement.
     producer: ThreadedProducer<Acknowledgements>,
     acknowledged: Receiver<anyhow::Result<Instant>>,
 }

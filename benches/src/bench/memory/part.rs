@@ -1,4 +1,4 @@
-//! The measured process: loads one kind of row into the graph, lets it settle, and says how much memory it took.
+//! The measured process: loads one kind of row into the graph, lets it settle, and prints how much memory it took.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ enum Kind {
     Lines,
 }
 
-/// What was kept, per row.
+/// The memory per row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) bytes: f64,
@@ -48,7 +48,7 @@ pub(crate) fn run_part(args: &MemoryArgs) -> Kept {
             let (users, products) = (lab.users(args.rows / PAIRS_PER_USER), lab.products(PRODUCTS as usize));
             let end = vitrine::clock::wall_ms();
             let rows = args.rows;
-            // Every user once, then every user again with another product, as visitors come.
+            // Every user once, then every user again with another product, in the order in which visitors would come.
             let view = move |number: usize| {
                 let (user, round) = (number % users.len(), number / users.len());
                 let product = (user * 7 + round * 1999) % products.len();

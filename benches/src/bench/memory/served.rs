@@ -13,7 +13,7 @@ use crate::tables;
 /// Idle merging and the allocator give memory back within this time.
 const SETTLING: Duration = Duration::from_secs(4);
 
-/// What the product holds for each line beside the graph: the rows by their keys, for the changes to come.
+/// The product holds each line also outside the graph: the rows by their keys, for later changes.
 pub(super) fn run(context: &Context, lines: usize, figures: &mut Figures) -> anyhow::Result<()> {
     let server = Server::start();
     let (empty, full) = (server.create_database("without_orders"), server.create_database("with_orders"));
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, lines: usize, figures: &mut Figures) -> any
 
 /// Resident bytes once settled and at most, and the time until it was ready.
 fn served(context: &Context, url: &str, slot: &str) -> anyhow::Result<(f64, f64, Duration)> {
-    // A slot is one database's of a server.
+    // A slot belongs to one database of a server.
     let config =
         format!("[postgres]\nurl = \"{url}\"\nmode = \"replication\"\nslot = \"{slot}\"\n\n[log]\nlevel = \"warn\"\n");
     let mut product = Product::start(context, 1, &config)?;

@@ -1,10 +1,11 @@
-//! What taking checkpoints does to look-ups: the same program under the same traffic, without them and with one a second.
+//! The effect of checkpoints on look-ups: the same program under the same traffic, without checkpoints and with one per
+//! second.
 //!
-//! Both begin with the same million views, and each has a topic of its own for what comes in while it is measured, so that
-//! none has more to hold than another. A round is one of each, and the next round has them the other way round: what else
-//! the machine does falls on both, and who comes second is not always the same. `checkpoint_p99_ratio` is the median of the
-//! rounds' own ratios, with the least and the largest beside it: a single round says little where cores are few. The
-//! ratio of all rounds' look-ups together is `checkpoint_p99_ratio_together`.
+//! Both begin with the same million views, and each has a topic of its own for the views of its measurement, so that
+//! both hold the same number of rows. A round measures each once, and the next round measures them in the opposite
+//! order, so that other load on the machine affects both. `checkpoint_p99_ratio` is the median of the rounds' own
+//! ratios, with the smallest and the largest beside it: a single round says little on few cores. The ratio of all
+//! rounds' look-ups together is `checkpoint_p99_ratio_together`.
 
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ pub(super) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     Ok(())
 }
 
-/// Look-ups of a fresh process that takes in a topic's views, and then those of visitors; and how many checkpoints it
-/// took meanwhile, if it takes any.
+/// Look-ups of a fresh process that reads a topic's views, and then the visitors' views; and the number of checkpoints
+/// taken meanwhile, if it takes any.
 fn one(
     context: &Context,
     topics: [&str; 2],
