@@ -1,4 +1,4 @@
-//! The layout rules of the workspace as a test: what a reader may rely on in every file and every manifest.
+//! The layout rules of the workspace as a test: rules that hold for every file and every manifest.
 
 use std::collections::BTreeMap;
 use std::fs;

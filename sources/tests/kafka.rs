@@ -1,4 +1,4 @@
-//! The Kafka source against a real broker: what it reads, and what it does when topics and brokers come and go.
+//! The Kafka source against a real broker: the records it reads, and its behaviour when topics and brokers come and go.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 

@@ -1,5 +1,5 @@
-//! A client that asks all the time: `as_of` of a kind of list must never go back, also from what was killed to what came
-//! after it.
+//! A client that sends requests all the time: the `as_of` of a kind of list must never go back, even after the program
+//! was killed and restarted.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};

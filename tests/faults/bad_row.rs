@@ -1,4 +1,5 @@
-//! Rows with bytes that are no text, in a database that keeps any bytes: each is refused alone, and all others count.
+//! Rows with bytes that are not text, in a database that stores any bytes: only these rows are refused, and all others
+//! count.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The broker killed under load, and back after a while.
+//! The broker is killed under load, and restarted after a while.
 
 use harness::Services;
 

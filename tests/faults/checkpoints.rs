@@ -1,4 +1,4 @@
-//! The directory of checkpoints damaged, and its disk full.
+//! The checkpoint directory is damaged, and its disk is full.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,7 +1,7 @@
-//! The wall clock set an hour and a day ahead and back under the running program.
+//! The wall clock is set an hour and a day ahead and back while the program runs.
 //!
-//! Only the program's clock is set: a small library that is loaded before the C library adds an offset, read from a file,
-//! to whatever the system's clock says. The monotonic clock goes on, as it does when a real clock is set.
+//! Only the program's clock is set: a small library that is loaded before the C library adds an offset, read from a
+//! file, to the system's clock. The monotonic clock continues, as it does when a real clock is set.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;

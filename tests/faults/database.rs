@@ -1,4 +1,4 @@
-//! The database server killed under load, and its replication slot dropped.
+//! The database server is killed under load, and its replication slot is dropped.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every list as a plain program works it out from the topics and from SQL, compared with what is answered, row by row.
+//! Every list as a plain recomputation from the topics and SQL, compared with the program's answers row by row.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,9 @@
-//! The database's place taken by its standby, under load: the same address, another server behind it.
+//! The database's standby takes over under load: the same address, with another server behind it.
 //!
 //! ```text
 //! program, load, comparison ─▶ proxy ─▶ primary ─▶ standby       then        proxy ─▶ standby, promoted
 //! ```
-//! The standby knows nothing of the replication slot, so the tables are read anew, as a difference.
+//! The standby does not have the replication slot, so the tables are read again and the difference is applied.
 
 use std::time::Duration;
 

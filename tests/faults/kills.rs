@@ -1,4 +1,5 @@
-//! The program killed at random moments, right after deletes it acknowledged, and asked to end under load.
+//! The program is killed at random moments, killed right after deletes that it acknowledged, and asked to end under
+//! load.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What goes on all the time while faults are injected: events, transactions of orders, and clients over HTTP.
+//! The load during all faults: events, transactions of orders, and clients over HTTP.
 
 #[path = "load/clients.rs"]
 mod clients;

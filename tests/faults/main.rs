@@ -1,12 +1,13 @@
-//! Faults on real servers: what is injected under load, and that afterwards every list is as a plain recomputation has it.
+//! Faults on real servers, injected under load. Afterwards every list must equal a plain recomputation.
 //!
 //! ```text
 //! load ─▶ Kafka, PostgreSQL ─▶ vitrine serve, with checkpoints ─▶ answers ─┬─▶ compared, row by row
 //!             ▲     ▲                  ▲                                    └─▶ watched: `as_of` never goes back
 //!             └─────┴──── a fault ─────┘      what was acknowledged is remembered, and must be there
 //! ```
-//! `cargo test` runs a short selection. With `--full` everything runs at its full size, or the faults that are named;
-//! `scripts/faults` does that. The last line is `N faults, K differ`; the one before names what could not be tried here.
+//! `cargo test` runs a short selection. With `--full`, all faults or the named faults run at full size;
+//! `scripts/faults` does that. The last line is `N faults, K differ`; the line before names the faults that could not
+//! run here.
 
 mod as_of_monitor;
 mod bad_row;

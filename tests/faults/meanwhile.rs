@@ -1,4 +1,4 @@
-//! What the program must do while a fault lasts: answer, show events or say that it is not ready, and end when asked to.
+//! The program's duties while a fault lasts: answer, show events or report that it is not ready, and end when asked to.
 
 use std::time::{Duration, Instant};
 

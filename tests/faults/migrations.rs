@@ -1,5 +1,5 @@
-//! What a shop does to its tables while the program runs, or while it is down: none of it is refused or held up because of
-//! the program, and afterwards the lists are what SQL gives.
+//! A shop migrates its tables while the program runs, or while it is down: the program never makes a migration fail or
+//! wait, and afterwards the lists equal the result of SQL.
 
 #[path = "migrations/partitions.rs"]
 mod partitions;

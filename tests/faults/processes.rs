@@ -1,7 +1,9 @@
-//! One process of a cluster killed, and one frozen: all end, and come back together from the last checkpoint.
+//! A process of a cluster is killed, and another is frozen: all processes end, and restart together from the last
+//! checkpoint.
 //!
-//! Half of the times `scripts/cluster` keeps them: when one ends it ends all, and starts all again. Then each is on its
-//! own, as on machines that have a supervisor each, and the test starts again what has ended by itself.
+//! In half of the runs `scripts/cluster` supervises them: when a process ends, it ends and restarts all. In the other
+//! half each process has its own supervisor, as on several machines: the test restarts each process that has ended by
+//! itself.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What was injected, and what differed afterwards: a line a fault, and one at the end.
+//! The report: one line per fault with the differences found afterwards, and a summary line.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,7 +1,8 @@
-//! What a start says of where it goes on: from the newest checkpoint, and with the log that the slot has kept for it.
+//! The log of a restart states its starting point: the newest checkpoint, and PostgreSQL's log that the slot has kept.
 //!
-//! A start that reads everything anew comes to the same lists. So does one that is told by the server that the log it
-//! needs is gone, because it had been acknowledged too early: it reads the tables again. Only the log tells them apart.
+//! A start that reads everything from the beginning gives the same lists. So does a start that finds PostgreSQL's log
+//! removed because it was acknowledged too early, and reads the tables again. Only the program's log distinguishes
+//! these cases.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Row-level security switched on while the program runs, for a role that it holds back from rows.
+//! Row-level security is switched on while the program runs, for a role that it hides rows from.
 //!
-//! SQL then gives fewer rows than the log tells. The program must say so and show no mix of both: the lists stay as they
-//! were, or go on with every row that the log tells. Once its role sees all rows again, they are what they should be.
+//! SQL then gives fewer rows than the log. The program must report that and must not mix the two: the lists stay as
+//! they were, or continue with every row of the log. Once its role sees all rows again, the lists are correct.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! A connection to the database that stands still, and a server in its place that never answers.
+//! A database connection that stalls, and a server in the database's place that never answers.
 //!
-//! Nothing says that they are gone: the program must find that out by itself, give its session up and make a new one.
-//! Meanwhile it answers, and it ends when it is asked to.
+//! No error reports that the database is gone: the program must detect that by itself, close its session and open a new
+//! one. Meanwhile it answers, and it ends when asked to.
 
 use std::time::{Duration, Instant};
 

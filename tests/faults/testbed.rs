@@ -1,4 +1,5 @@
-//! One kind of fault at work: topics, a database and a directory of checkpoints of its own, the program, the load on it.
+//! The environment of one kind of fault: its own topics, database and checkpoint directory, the program, and the load
+//! on it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the topics hold, read by a consumer of its own and folded plainly: the latest that happened to a user and a product.
+//! The contents of the topics, read by a separate consumer and reduced to the latest event of each user and product.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Topics made anew, cut off and grown under load.
+//! Topics are recreated, truncated and grown under load.
 
 use std::time::Duration;
 

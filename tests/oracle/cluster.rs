@@ -1,4 +1,5 @@
-//! Runs a history through the graph: a station a worker on shared slots, paced in one of three ways, and looks at it.
+//! Runs a history through the graph: a station per worker on shared slots, paced in one of three ways, and samples the
+//! lists.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! Cuts of the real engine while it is fed: each holds exactly what was given up to its tick, by its base and by its
-//! delta logs, and an engine of any number of workers that starts from it shows the oracle's lists as of that tick.
+//! Cuts of the real engine while it is fed: each cut holds exactly the updates up to its tick, both by its base and by
+//! its delta logs. An engine of any number of workers that starts from it shows the oracle's lists as of that tick.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

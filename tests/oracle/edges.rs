@@ -1,4 +1,4 @@
-//! Cases that are easily made wrong, or once were, each by name; what is right stands in the test, in numbers.
+//! Named cases that are error-prone or were wrong once; each test states the expected numbers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a run is given: a small world of ids, and updates tick by tick.
+//! The input of a run: a small set of ids, and updates tick by tick.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Random histories: small domains, so that everything collides, and times on and around every edge.
+//! Random histories: small domains, so that collisions are frequent, and times on and around every edge.
 
 use std::collections::BTreeMap;
 

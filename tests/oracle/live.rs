@@ -1,5 +1,5 @@
-//! The real engine under readers that never pause: whatever they see at whatever moment is the oracle's state of the
-//! time they are told, time never goes back, and a position they are told is covered shows.
+//! The real engine under readers that never pause: every observation equals the oracle's state as of its `as_of`,
+//! `as_of` never goes back, and a write is visible once its position is reported as covered.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Workers of a test meet, and fail together: one that panics must not leave the others waiting for it.
+//! A barrier for the workers of a test, which fail together: a worker that panics must not leave the others waiting.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The definitions, recomputed from nothing over everything given. Shares no code with the graph but ids and numbers.
+//! The definitions, recomputed from all input. Shares no code with the graph except ids and numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Random histories through the graph: every list and its order at every closed tick, however the input is cut up.
+//! Random histories through the graph: every list and its order at every closed tick, for every split of the input.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What each process of a cluster says of the others: that one of them is not live, and which.
+//! Each process of a cluster reports if another process is not live, and names it.
 
 use std::sync::Arc;
 use std::time::Duration;

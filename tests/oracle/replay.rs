@@ -1,5 +1,5 @@
-//! A replay of files: the same bytes whatever the workers and batches, and at every step the lists that a plain
-//! recomputation gives for what counts by then.
+//! A replay of files: the output is the same for any workers and batches, and at every step the lists equal a plain
+//! recomputation of the records that count by then.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

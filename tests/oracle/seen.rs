@@ -1,4 +1,4 @@
-//! What a reader saw, with the time it was told, and whether that is what the oracle says of that time.
+//! A reader's observation with its `as_of`, and its comparison with the oracle's lists of that time.
 
 use std::collections::BTreeMap;
 

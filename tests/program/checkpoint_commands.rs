@@ -1,4 +1,5 @@
-//! `vitrine checkpoint ls`, `inspect` and `verify` on checkpoints that are whole, damaged, unfinished and newer.
+//! `vitrine checkpoint ls`, `inspect` and `verify` on checkpoints that are complete, damaged, unfinished and of a newer
+//! version.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

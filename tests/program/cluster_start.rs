@@ -1,4 +1,5 @@
-//! How processes come together, or find that they cannot, and how they are ended before they have; no service is needed.
+//! Processes connect to a cluster, or find that they cannot, or are stopped before they have connected; no services are
+//! needed.
 
 mod supervisor;
 

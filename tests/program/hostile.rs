@@ -1,5 +1,5 @@
-//! Hostile input to the whole system: whatever stands in its files or comes over its sockets, it refuses what is wrong by
-//! name, shows what is right, and goes on.
+//! Hostile input to the whole system, in files and over sockets: the system refuses each bad record with a reason,
+//! shows all good records, and continues.
 
 mod events;
 mod mutation;

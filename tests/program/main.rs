@@ -1,4 +1,4 @@
-//! The program, and the whole system in the test's own process, where no service has to run.
+//! Tests of the program, and of the whole system in the test's own process, that need no services.
 
 mod checkpoint_commands;
 mod cluster_start;

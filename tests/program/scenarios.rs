@@ -1,5 +1,5 @@
-//! Scenarios as data: each file of `tests/program/scenarios` is a story of requests and partial answers, told to the whole system
-//! on files.
+//! Scenarios as data: each file of `tests/program/scenarios` is a story of requests and partial answers, run on the
+//! whole system with files.
 //!
 //! ```text
 //! {"story": "what it is about", "settings": {"rules.items_min": "3"},

@@ -1,4 +1,5 @@
-//! The configuration from outside: layers and their order, messages with places, and the files printed from the settings.
+//! The configuration as users see it: layers and their order, messages with places, and the files printed from the
+//! settings.
 
 use std::path::{Path, PathBuf};
 

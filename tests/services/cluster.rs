@@ -1,6 +1,6 @@
-//! Two real processes as one, on a real broker and a real database: any of them answers for any user, a token of one is
-//! good for the other, one process alone goes on from their checkpoint, and two go on from that one's. What comes of a killed or a frozen one is
-//! tried in `faults.rs`.
+//! A cluster of two real processes on a real broker and a real database: each process answers for any user and accepts
+//! the other's tokens. A single process continues from their checkpoint, and two processes continue from that process's
+//! checkpoint. `tests/faults` tests killed and frozen processes.
 
 mod program;
 

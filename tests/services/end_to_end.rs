@@ -1,4 +1,4 @@
-//! The real program on a real Kafka and a real PostgreSQL: what it answers, and what becomes of it when things fail.
+//! The real program on a real Kafka and a real PostgreSQL: its answers, and its behaviour when services fail.
 //!
 //! ```text
 //! vitrine generate --to services ─▶ Kafka, PostgreSQL ─▶ vitrine serve --workers 2 ─▶ HTTP answers ─┐

@@ -1,4 +1,4 @@
-//! The lists as a plain program would work them out from what is in Kafka and PostgreSQL.
+//! The lists as a plain recomputation from the contents of Kafka and PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 

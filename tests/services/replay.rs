@@ -1,7 +1,7 @@
-//! `vitrine replay` as a program: on a real Kafka and a real PostgreSQL it writes what it writes on files, and what it
-//! cannot do it says, with the exit code that fits, in bounded time.
+//! `vitrine replay` as a program: on a real Kafka and a real PostgreSQL it writes the same output as on files. If it
+//! cannot run, it prints the reason and ends with the right exit code in bounded time.
 //!
-//! That a step holds what it should is the oracle's to say (`tests/oracle/replay.rs`).
+//! The oracle checks the rows of each step (`tests/oracle/replay.rs`).
 
 mod past;
 mod refusals;

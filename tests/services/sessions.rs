@@ -1,4 +1,5 @@
-//! Every command against servers that say nothing, refuse to replicate or are one of several: it ends, and says why.
+//! Every command against servers that never answer, refuse replication or are one of several: the command ends and
+//! names the reason.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Processes of a cluster on this machine: what they have in common, and their supervisor, `scripts/cluster`.
+//! Processes of a cluster on this machine: their common settings, and their supervisor, `scripts/cluster`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

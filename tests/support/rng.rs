@@ -1,4 +1,4 @@
-//! Chance that is the same at every run.
+//! Random numbers that are the same in every run.
 
 /// A small generator of numbers (the linear congruential one of Knuth's MMIX).
 pub(crate) struct TestRng(pub(crate) u64);

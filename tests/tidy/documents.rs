@@ -1,4 +1,4 @@
-//! Rules of the documents: paths and links lead to something, and the book has every chapter.
+//! Rules of the documents: the targets of paths and links exist, and the book has every chapter.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

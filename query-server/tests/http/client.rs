@@ -1,4 +1,4 @@
-//! A client that shows every byte: it sends bytes as they are given, and reads answers by their framing.
+//! A client that works on bytes: it sends given bytes unchanged, and reads answers by their framing.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The OpenAPI document and the server agree: every answer of every test is held against the document.
+//! The OpenAPI document and the server agree: every answer of every test is checked against the document.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Events: all of a request or none, and only after the acknowledgement.
+//! Events: a request writes all of its events or none, and is answered only after the acknowledgement.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Users of another process of the cluster: asked of it, and counted.
+//! Requests for users of another process of the cluster are forwarded to it, and counted.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! A source is away: the lists that are made of it age and say so, the others stay fresh.
+//! A source is away: the lists made from it become old and report that, and the other lists stay fresh.
 
 use dataflow::freshness::InputKind;
 use dataflow::source_status::State;

@@ -1,4 +1,4 @@
-//! Hostile requests: whatever comes in, the server answers or closes, and goes on.
+//! Hostile requests: the server answers any input or closes the connection, and continues.
 
 use crate::client::Connection;
 use crate::shop::{Shop, short};

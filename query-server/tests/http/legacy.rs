@@ -1,4 +1,4 @@
-//! The two addresses other shops already call: three keys, ids in header fields.
+//! The two addresses that other shops already use: three keys, ids in header fields.
 
 use crate::shop::{Shop, bought, now_ms, product, viewed};
 

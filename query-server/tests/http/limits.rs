@@ -1,4 +1,4 @@
-//! The bounds: each is told to the client where it can be, and none can be talked around.
+//! The limits: the server reports each limit to the client if it can, and no request can bypass a limit.
 
 use crate::shop::{Mood, Shop, eventually, now_ms, short, viewed};
 

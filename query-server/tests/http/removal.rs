@@ -1,4 +1,4 @@
-//! Removals: durable and visible before they are answered, and nothing else.
+//! Removals are durable and visible before they are answered, and change nothing else.
 
 use crate::shop::{Mood, Record, Shop, now_ms, short, viewed};
 

@@ -1,4 +1,4 @@
-//! The shelves: what they hold, in which order and shape, and what may be asked of them.
+//! The list endpoints: their contents, order, shapes and parameters.
 
 use std::time::Instant;
 

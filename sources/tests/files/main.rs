@@ -1,4 +1,4 @@
-//! The files source through a whole engine: what the files say is what the lists show, while they grow and change.
+//! The files source through a whole engine: the lists agree with the files while these grow and change.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 

@@ -1,4 +1,5 @@
-//! Files as programs of Windows and phones write them: a byte order mark first, and halves of characters in what nobody reads.
+//! Files as programs of Windows and phones write them: a byte order mark first, and halves of characters in unused
+//! fields.
 
 use crate::running::SOON;
 use crate::shop::{Dir, removal, timeless, view};

@@ -1,4 +1,4 @@
-//! An engine of two workers that reads topics of a real broker, and what the tests ask it.
+//! An engine of two workers that reads topics of a real broker, and the queries of the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

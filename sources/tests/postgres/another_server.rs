@@ -1,5 +1,5 @@
-//! Another server answers than the one the rows came from: a copy that has taken over is gone on with, any other one when a
-//! person says so; what either costs is a reading of the tables.
+//! Another server answers than the server that the rows came from: a copy that has taken over is accepted, any other
+//! server only when a person adopts it. Either costs a reading of the tables.
 
 use dataflow::feed::StreamFingerprint;
 use dataflow::source_status::State;

@@ -1,4 +1,4 @@
-//! A row that cannot be read is refused alone, with its place, and all others count: in a snapshot, in the log, at each
+//! A row that cannot be read is refused with its place, and all other rows count: in a snapshot, in the log, at each
 //! refresh and in a replay.
 
 use std::sync::{Arc, Mutex};

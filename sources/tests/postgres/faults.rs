@@ -1,4 +1,5 @@
-//! The server, the network or the tables fail: answers stay, the state names what is wrong, a repair needs no restart.
+//! The server, the network or the tables fail: answers continue, the state names the fault, and a repair needs no
+//! restart.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Ids that are equal in SQL are one id here, wherever they come from; a column of which that cannot be said is refused.
+//! Ids that are equal in SQL are the same id in Vitrine, from every source; a column for which that is not certain is
+//! refused.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;

@@ -1,4 +1,4 @@
-//! The log is followed: after whatever is done to the tables, the rows that were fed are those of the tables.
+//! The log is followed: after any change of the tables, the fed rows equal the tables.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,5 +1,5 @@
-//! The server, its slot or the tables fail while the log is followed: what can be gone on from is gone on from, and
-//! everything else is read again as one difference.
+//! The server, its slot or the tables fail while the log is followed: reading continues where the log continues, and
+//! otherwise the tables are read again as one difference.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

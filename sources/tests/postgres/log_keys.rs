@@ -1,5 +1,5 @@
-//! Keys, identities and columns of the tables are changed while their log is followed or while it is not: the shop can go on
-//! changing its tables, and the rows that were fed are those of the tables again.
+//! Keys, replica identities and columns of the tables change while their log is followed or while it is not: the shop
+//! can still change its tables, and the fed rows equal the tables again.
 
 use dataflow::source_status::State;
 use harness::postgres::{connect, execute};

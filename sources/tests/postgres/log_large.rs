@@ -1,4 +1,5 @@
-//! One large transaction is held as keys until it is committed: what it takes is bounded by its rows, not by their text.
+//! One large transaction is held as keys until it is committed: its memory depends on the number of its rows, not on
+//! their text.
 //!
 //! `VITRINE_ROWS` sets how many rows it has, such as 2000000.
 

@@ -1,4 +1,4 @@
-//! What time alone changes while the log is followed.
+//! Changes that time alone causes while the log is followed.
 
 use harness::postgres::execute;
 

@@ -1,5 +1,5 @@
-//! The PostgreSQL source on a real server: what the tables say is what the lists show, through changes, faults and
-//! repairs, while everything keeps running.
+//! The PostgreSQL source on a real server: the lists agree with the tables through changes, faults and repairs, while
+//! everything keeps running.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 

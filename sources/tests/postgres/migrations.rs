@@ -1,5 +1,5 @@
-//! The shop's migrations: the server refuses none of them because its tables are followed, and the rows that were fed are
-//! those of the tables afterwards, also where a statement changes values without a row in the log.
+//! The shop's migrations: the server refuses no migration because its tables are followed, and afterwards the fed rows
+//! equal the tables, even if a statement changes values without a row in the log.
 
 use harness::postgres::connect;
 

@@ -1,5 +1,5 @@
-//! Row-level security: a query gives the rows that policies allow and the log gives all of them. A table of which policies
-//! could hide rows is not read: the source says so, with the mend, and shows no mix of the two.
+//! Row-level security: a query gives the rows that policies allow and the log gives all of them. A table whose policies
+//! could hide rows is not read: the source reports that with the statement that mends it, and does not mix the two.
 
 use std::sync::Arc;
 

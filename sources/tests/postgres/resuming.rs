@@ -1,4 +1,5 @@
-//! A later process goes on where an earlier one was: exactly once, or by the difference to everything.
+//! A later process continues where an earlier process stopped: it reads each change exactly once, or reads the tables
+//! again and applies the difference.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

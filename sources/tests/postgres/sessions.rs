@@ -1,4 +1,5 @@
-//! Servers that say nothing, in whatever a session is at: it is given up, named and made anew, and stopping waits for none.
+//! Servers that stop answering at any point of a session: the session is closed, the server is named and a new session
+//! is opened; stopping does not wait for it.
 
 use std::process::Command;
 use std::sync::mpsc::RecvTimeoutError;

@@ -1,4 +1,4 @@
-//! Tables as they are found in the wild: other types, other names, no keys, no time.
+//! Tables of real shops: other types, other names, no keys, no time.
 
 use harness::postgres::{connect, execute};
 use sources::postgres::{Mode, OrderItems, OrderTime, Orders, Products, Settings, Status, Tables, inspect_replication};

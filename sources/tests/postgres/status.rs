@@ -1,5 +1,5 @@
-//! Orders count by their status: one leaves the lists in the tick of the transaction that changes it, and comes back with
-//! all of its lines, whether the log is followed or the tables are read again, and across restarts.
+//! Orders count by their status: an order leaves the lists in the tick of the transaction that changes it, and comes
+//! back with all of its lines, whether the log is followed or the tables are read again, and across restarts.
 
 use harness::postgres::execute;
 use sources::postgres::{Acknowledge, Mode, Settings, Status, Tables};

@@ -1,5 +1,5 @@
-//! Times that are stored without a zone are read as the server reads them in the zone of the settings, in both ways of
-//! reading, over changes of the clocks and at the edge of the window.
+//! Times that are stored without a zone are read as the server reads them in the zone of the settings, in both reading
+//! modes, over clock changes and at the edge of the window.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

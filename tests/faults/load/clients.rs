@@ -1,4 +1,4 @@
-//! Clients over HTTP that post views and remove products from histories, and remember what was acknowledged.
+//! Clients over HTTP that post views and remove products from histories, and remember the acknowledged writes.
 
 use std::sync::{Arc, Mutex};
 

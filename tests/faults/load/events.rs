@@ -1,4 +1,4 @@
-//! Views written to Kafka in transactions: late ones, repeated ones, and some of transactions that are aborted.
+//! Views written to Kafka in transactions: some views are late, some are repeated, and some transactions are aborted.
 
 use std::time::Duration;
 

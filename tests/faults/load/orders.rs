@@ -1,4 +1,5 @@
-//! Transactions of orders: made, changed, given to another user, taken back, rolled back, and some that leave the window.
+//! Transactions of orders: orders are created, changed, moved to another user, deleted and rolled back, and some leave
+//! the window.
 
 use postgres::{Client, Error, NoTls};
 

@@ -1,5 +1,5 @@
-//! A partitioned table: rows come and go with a partition, and no row of the log tells it. `auto` reads the tables again and
-//! again instead of following the log.
+//! A partitioned table: attaching and detaching a partition adds and removes rows without a row in the log. So `auto`
+//! reads the tables repeatedly instead of following the log.
 
 use super::{Migration, Series};
 

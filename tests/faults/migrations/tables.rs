@@ -1,4 +1,5 @@
-//! The migrations of a shop's tables: the ten commonest first, then those that exchange the rows or the table itself.
+//! The migrations of a shop's tables: first the most common migrations, then migrations that replace the rows or the
+//! table itself.
 
 use super::{Migration, Series};
 

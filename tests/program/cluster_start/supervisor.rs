@@ -1,4 +1,4 @@
-//! `scripts/cluster` itself, over programs that stand in for Vitrine.
+//! `scripts/cluster` itself, with other programs in the place of Vitrine.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

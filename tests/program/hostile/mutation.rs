@@ -1,4 +1,4 @@
-//! Events made wrong, each on one line: cut, flipped, of wrong types, huge, deep, and not even text.
+//! Mutated events, one per line: cut, with flipped bits, of wrong types, huge, deeply nested, and not text.
 
 use crate::rng::TestRng;
 

@@ -1,4 +1,5 @@
-//! Hostile clients: what they send is answered with the right status, or cut off, and the others do not notice.
+//! Hostile clients: the server answers them with the right status or closes the connection, and other clients are not
+//! affected.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! One scenario: read from its file, and played.
+//! One scenario: reading its file, and running its steps.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

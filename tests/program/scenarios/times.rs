@@ -1,4 +1,4 @@
-//! Times of scenarios: written relative to the present, so that no story grows old.
+//! Times of scenarios: written relative to the present, so that no story becomes outdated.
 
 use chrono::{DateTime, SecondsFormat};
 

@@ -1,5 +1,6 @@
-//! A restore: another server answers than the one the rows came from. Lists that are made of its tables do not look fresh,
-//! and to go on costs a reading of the tables: the histories, which no topic holds any more, stay.
+//! A restore: another database server answers than the server that the rows came from. Lists made from its tables are
+//! reported as old. After the new server is adopted, only the tables are read again: the histories, which no topic
+//! holds any more, stay.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Few file descriptors: the limit is raised as far as it goes, and where that is not far what is known is answered on.
+//! Few file descriptors: the program raises the limit as far as possible. If that is not enough, it still answers from
+//! the rows that it has.
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;

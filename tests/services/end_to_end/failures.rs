@@ -1,4 +1,4 @@
-//! Services that are missing, killed and brought back: said by name, waited for, and answered on meanwhile.
+//! Services that are missing, killed and brought back: the program names them, waits for them, and answers meanwhile.
 
 use std::time::Duration;
 

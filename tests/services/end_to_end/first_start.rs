@@ -1,5 +1,5 @@
-//! A first start with a source away: what the other one gives is shown, fresh, and every list says what it lacks; what comes
-//! later counts, and no time goes back.
+//! A first start without one of the sources: lists of the other source are shown and fresh, and every list names the
+//! missing source. Records that arrive later count, and no `as_of` goes back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

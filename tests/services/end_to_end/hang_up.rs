@@ -1,4 +1,5 @@
-//! SIGHUP, as from a terminal that is closed: an end in order with a last checkpoint, unless whoever started it said no.
+//! SIGHUP, as from a terminal that is closed: the program stops in order with a last checkpoint, unless it was started
+//! with SIGHUP ignored.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Clients that ask without a pause.
+//! Clients that send requests without a pause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

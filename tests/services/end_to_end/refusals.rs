@@ -1,4 +1,4 @@
-//! Starts that cannot succeed, and say why.
+//! Starts that cannot succeed, and print the reason.
 
 use std::net::TcpListener;
 

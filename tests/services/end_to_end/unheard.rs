@@ -1,4 +1,4 @@
-//! Nobody hears what the program says: a log that cannot be written ends nothing.
+//! Stderr is closed: a log that cannot be written does not end the program.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Five days of a small shop, written where they are asked for.
+//! Five days of a small shop, written to files or to services.
 
 use std::fs;
 use std::path::Path;

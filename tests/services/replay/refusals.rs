@@ -1,4 +1,4 @@
-//! What a replay cannot do it says, with the exit code that fits.
+//! Replays that cannot run print the reason and end with the right exit code.
 
 use std::fs;
 use std::time::{Duration, Instant};

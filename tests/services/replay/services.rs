@@ -1,4 +1,4 @@
-//! A past in topics and tables gives the lists, to the byte, that the same past in files gives.
+//! A replay of topics and tables gives the same bytes as a replay of files with the same records.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A broker that falls silent, or has lost what was promised, ends a replay instead of holding it for ever.
+//! A broker that stops answering, or has lost records that it announced, ends a replay instead of blocking it for ever.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What topics may hold, and lose, under a replay: the same bytes however many records are read at a time, no partition
-//! that ends at a wrong clock, and no short result where records are gone.
+//! Unusual topics under a replay: the output is the same for any number of records read at a time, a wrong clock does
+//! not end a partition early, and lost records never give a short result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
