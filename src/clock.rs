@@ -15,11 +15,11 @@ use tracing::warn;
 /// The wall clock, clamped.
 pub struct WallClock {
     forward_jump_max_us: u64,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 /// All times are in microseconds: at half speed, milliseconds would be lost to rounding.
-struct State {
+struct ClockState {
     service_us: u64,
     read_at: Instant,
     refusing: bool,
@@ -35,8 +35,11 @@ impl WallClock {
     /// A clock that starts at the wall clock's time, or at `start`, whichever is later.
     #[must_use]
     pub fn from(start: Time, forward_jump_max: Duration) -> Self {
-        let state =
-            State { service_us: wall_us().max(start.saturating_mul(1000)), read_at: Instant::now(), refusing: false };
+        let state = ClockState {
+            service_us: wall_us().max(start.saturating_mul(1000)),
+            read_at: Instant::now(),
+            refusing: false,
+        };
         WallClock { forward_jump_max_us: micros(forward_jump_max), state: Mutex::new(state) }
     }
 }
@@ -52,7 +55,7 @@ impl ServiceClock for WallClock {
     }
 }
 
-impl State {
+impl ClockState {
     fn advance(&mut self, elapsed_us: u64, wall_us: u64, forward_jump_max_us: u64) {
         let steady = self.service_us + elapsed_us;
         let refuses = wall_us > steady.saturating_add(forward_jump_max_us);
@@ -126,8 +129,8 @@ fn micros(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn state(service_us: u64) -> State {
-        State { service_us, read_at: Instant::now(), refusing: false }
+    fn state(service_us: u64) -> ClockState {
+        ClockState { service_us, read_at: Instant::now(), refusing: false }
     }
 
     #[test]

@@ -28,7 +28,7 @@ const VIEW_DAYS_MAX: u64 = 7;
 
 /// What to make. All times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct ShopPlan {
     /// Number of users, at least 1 if there are views or orders.
     pub users: u32,
     /// Number of products, at least 1 if there are views or orders.
@@ -56,21 +56,21 @@ pub struct Plan {
 /// The simulated shop: the users' taste, and the names of everything.
 #[derive(Debug)]
 pub struct Shop {
-    plan: Plan,
+    plan: ShopPlan,
     taste: Taste,
     names: Names,
 }
 
 impl Shop {
     /// Prepares the shop; memory grows with users and products, not with views and orders.
-    pub fn new(plan: Plan) -> Shop {
+    pub fn new(plan: ShopPlan) -> Shop {
         let taste = Taste::new(&plan);
         let names = Names::new(plan.style);
         Shop { plan, taste, names }
     }
 
     /// The plan that the shop was made from.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &ShopPlan {
         &self.plan
     }
 
@@ -149,8 +149,8 @@ impl Times {
 }
 
 #[cfg(test)]
-pub(crate) fn plan_for_tests() -> Plan {
-    Plan {
+pub(crate) fn plan_for_tests() -> ShopPlan {
+    ShopPlan {
         users: 50,
         products: 200,
         categories: 7,
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_shop_and_another_seed_another() {
         let draw = |seed| {
-            let shop = Shop::new(Plan { seed, ..plan_for_tests() });
+            let shop = Shop::new(ShopPlan { seed, ..plan_for_tests() });
             let (views, orders): (Vec<_>, Vec<_>) = (shop.views().collect(), shop.orders().collect());
             (views, orders, shop.products().collect::<Vec<_>>())
         };
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn views_do_not_depend_on_the_number_of_orders() {
-        let few = Shop::new(Plan { orders: 1, ..plan_for_tests() });
+        let few = Shop::new(ShopPlan { orders: 1, ..plan_for_tests() });
         let many = Shop::new(plan_for_tests());
         assert!(few.views().eq(many.views()));
     }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn popularity_follows_zipfs_law() {
-        let shop = Shop::new(Plan { views: 50_000, ..plan_for_tests() });
+        let shop = Shop::new(ShopPlan { views: 50_000, ..plan_for_tests() });
         let mut counts = BTreeMap::<u32, u32>::new();
         shop.views().for_each(|view| *counts.entry(view.product).or_default() += 1);
         let mut counts: Vec<_> = counts.into_values().collect();
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn every_category_has_products_and_every_id_is_its_own() {
         for style in [Style::Numbered, Style::Readable] {
-            let shop = Shop::new(Plan { products: 5000, categories: 30, style, ..plan_for_tests() });
+            let shop = Shop::new(ShopPlan { products: 5000, categories: 30, style, ..plan_for_tests() });
             let products: Vec<_> = shop.products().collect();
             let mut ids: Vec<_> = products.iter().map(|product| product.id.as_str()).collect();
             let mut categories: Vec<_> = products.iter().map(|product| product.category.as_str()).collect();

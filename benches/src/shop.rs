@@ -1,7 +1,7 @@
 //! The simulated shop of all benchmarks: 200 k users, 50 k products, popularity by Zipf's law.
 
 use vitrine::clock::wall_ms;
-use vitrine::generate::{Plan, Shop, Style};
+use vitrine::generate::{Shop, ShopPlan, Style};
 
 /// Users of the shop.
 pub(crate) const USERS: u32 = 200_000;
@@ -21,7 +21,7 @@ pub(crate) fn pairs(views: u64) -> usize {
 
 /// The shop with this many views, the newest of them made now.
 pub(crate) fn shop(views: u64) -> Shop {
-    Shop::new(Plan {
+    Shop::new(ShopPlan {
         users: USERS,
         products: PRODUCTS,
         categories: CATEGORIES,

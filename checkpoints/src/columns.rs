@@ -83,11 +83,11 @@ pub(crate) fn names(rows: usize, columns: &[Vec<u8>]) -> Result<Vec<Name>, Damag
     Ok(read)
 }
 
-type Column<'a> = Deserializer<SliceReader<'a>, WithOtherIntEncoding<DefaultOptions, FixintEncoding>>;
+type ColumnCursor<'a> = Deserializer<SliceReader<'a>, WithOtherIntEncoding<DefaultOptions, FixintEncoding>>;
 
 /// Reads row by row, a field from each column.
 struct RowReader<'a> {
-    columns: Vec<Column<'a>>,
+    columns: Vec<ColumnCursor<'a>>,
     next: usize,
 }
 

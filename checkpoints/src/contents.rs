@@ -10,7 +10,7 @@ use crate::data_file::RowWriter;
 use crate::error::Error;
 
 /// The changes since the previous cut, in all workers of this process, each row once.
-pub(crate) struct Changes {
+pub(crate) struct CutChanges {
     tables: Tables<Sums>,
     rows: usize,
 }
@@ -22,15 +22,15 @@ impl Family for Sums {
     type Of<T: Table> = Rows<T>;
 }
 
-impl Changes {
+impl CutChanges {
     /// The changes since the cut at `last`; `None` if the log of a worker has overflowed.
-    pub(crate) fn since(last: Time, cut: &mut Cut) -> Option<Changes> {
+    pub(crate) fn since(last: Time, cut: &mut Cut) -> Option<CutChanges> {
         if cut.parts.iter().any(|part| part.delta_log.as_ref().is_none_or(|delta_log| delta_log.after != last)) {
             return None;
         }
         let logs = cut.parts.iter_mut().filter_map(|part| part.delta_log.take()).collect();
         let mut sum_up = SumUp { logs, rows: 0 };
-        Some(Changes { tables: Tables::make(&mut sum_up), rows: sum_up.rows })
+        Some(CutChanges { tables: Tables::make(&mut sum_up), rows: sum_up.rows })
     }
 
     /// The number of changed rows.

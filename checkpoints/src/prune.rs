@@ -9,7 +9,7 @@ use crate::names::{Meaning, Piece};
 
 /// Files to remove, in this order. The removal of the manifests is made durable before the other files are removed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct PrunePlan {
     /// Manifests come first, so that no manifest ever names a file that was removed.
     pub(crate) manifests: Vec<String>,
     /// Data files, and unfinished files that a crash left.
@@ -18,12 +18,12 @@ pub(crate) struct Plan {
 
 /// The owner of the files that may be removed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Owner {
+pub(crate) struct FileOwner {
     pub(crate) part: u32,
     pub(crate) parts: u32,
 }
 
-impl Owner {
+impl FileOwner {
     /// The first part also removes the files of parts that no longer exist.
     fn owns(self, piece: Piece) -> bool {
         piece.part == self.part || (self.leads() && piece.part >= self.parts)
@@ -53,8 +53,13 @@ fn kept(directory: &Directory, keep: usize, condemned: &BTreeSet<Time>) -> BTree
 }
 
 /// The files that may be removed after a checkpoint has become durable.
-pub(crate) fn after_checkpoint(directory: &Directory, owner: Owner, keep: usize, condemned: &BTreeSet<Time>) -> Plan {
-    let mut plan = Plan::default();
+pub(crate) fn after_checkpoint(
+    directory: &Directory,
+    owner: FileOwner,
+    keep: usize,
+    condemned: &BTreeSet<Time>,
+) -> PrunePlan {
+    let mut plan = PrunePlan::default();
     let kept = kept(directory, keep, condemned);
     let Some(newest) = kept.last().copied() else { return plan };
     // A checkpoint newer than the newest whole one may become whole soon.
@@ -72,7 +77,7 @@ pub(crate) fn after_checkpoint(directory: &Directory, owner: Owner, keep: usize,
 }
 
 /// The files of this owner that a crash left: unfinished files, and data that no manifest names.
-pub(crate) fn left_behind(directory: &Directory, owner: Owner) -> Vec<String> {
+pub(crate) fn left_behind(directory: &Directory, owner: FileOwner) -> Vec<String> {
     let manifests = || directory.checkpoints().flat_map(|checkpoint| &checkpoint.manifests);
     let named: BTreeSet<&str> =
         manifests().flat_map(|manifest| &manifest.files).map(|file| file.name.as_str()).collect();

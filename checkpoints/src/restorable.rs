@@ -32,20 +32,20 @@ pub struct Restorable {
     pub positions: Vec<Position>,
     /// The ticks of its chain: its own tick, the tick of the checkpoint it builds on, and so on to the full checkpoint.
     pub chain: Vec<Time>,
-    files: Vec<File>,
+    files: Vec<RestorableFile>,
 }
 
 /// One frame of one file: some rows of one table.
 #[derive(Clone, Debug)]
 pub struct FrameRef {
-    source: Arc<Source>,
+    source: Arc<FileSource>,
     table: TableId,
     entry: FrameEntry,
 }
 
 #[derive(Clone, Debug)]
-struct File {
-    source: Arc<Source>,
+struct RestorableFile {
+    source: Arc<FileSource>,
     bytes: u64,
     crc32c: u32,
     frames: Vec<FrameRef>,
@@ -53,7 +53,7 @@ struct File {
 
 /// A file to read from, and the place to report with damage in it.
 #[derive(Debug)]
-struct Source {
+struct FileSource {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     tick: Time,
@@ -65,8 +65,8 @@ impl Restorable {
         let mut files = Vec::new();
         for (tick, manifests) in chain {
             for file in manifests.iter().flat_map(|manifest| &manifest.files) {
-                let source = Source { disk: Arc::clone(disk), path: dir.join(&file.name), tick: *tick };
-                files.push(File::open(Arc::new(source), file)?);
+                let source = FileSource { disk: Arc::clone(disk), path: dir.join(&file.name), tick: *tick };
+                files.push(RestorableFile::open(Arc::new(source), file)?);
             }
         }
         let mut positions: Vec<Position> =
@@ -96,7 +96,7 @@ impl Restorable {
     /// # Errors
     /// The first damage found, or the error of the disk.
     pub fn verify_all(&self) -> Result<(), Error> {
-        self.files.iter().try_for_each(File::verify)
+        self.files.iter().try_for_each(RestorableFile::verify)
     }
 }
 
@@ -169,8 +169,8 @@ impl FrameRef {
     }
 }
 
-impl File {
-    fn open(source: Arc<Source>, file: &DataFile) -> Result<File, Error> {
+impl RestorableFile {
+    fn open(source: Arc<FileSource>, file: &DataFile) -> Result<RestorableFile, Error> {
         let short = Damage::Malformed("it is shorter than a data file can be");
         let index_max = file.bytes.checked_sub((HEADER_BYTES + TRAILER_BYTES) as u64);
         let index_max = index_max.ok_or_else(|| source.corrupt(0, file.bytes, short))?;
@@ -199,7 +199,7 @@ impl File {
             .map_err(|damage| source.corrupt(start, index_bytes as u64, damage))?;
         let frame = |(table, entry)| FrameRef { source: Arc::clone(&source), table, entry };
         let frames = entries.into_iter().map(frame).collect();
-        Ok(File { source: Arc::clone(&source), bytes: file.bytes, crc32c: file.crc32c, frames })
+        Ok(RestorableFile { source: Arc::clone(&source), bytes: file.bytes, crc32c: file.crc32c, frames })
     }
 
     fn verify(&self) -> Result<(), Error> {
@@ -221,7 +221,7 @@ impl File {
     }
 }
 
-impl Source {
+impl FileSource {
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
         self.disk.read_at(&self.path, offset, length).or_else(|error| {
             let damage = unreadable(&self.path, error)?;

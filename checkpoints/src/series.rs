@@ -14,7 +14,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
 use dataflow::time::Time;
 
-use crate::contents::{self, Changes};
+use crate::contents::{self, CutChanges};
 use crate::durable::{Durable, Pending};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
@@ -117,7 +117,7 @@ impl Series {
         // Taken before any row is read: the names of all rows of the cut were added before the cut.
         let names = self.dictionary.take_unsaved();
         let (on, is_one_of_many) = (self.stand()?, self.store.parts() > 1);
-        let changes = on.and_then(|on| Changes::since(on, &mut cut));
+        let changes = on.and_then(|on| CutChanges::since(on, &mut cut));
         let changes = match changes {
             // The other parts are deltas. This part cannot be one, and a full part would not match them.
             None if is_one_of_many && on.is_some() => return Err(Error::Abandoned),
@@ -186,7 +186,7 @@ impl Series {
     }
 
     /// Whether a delta of these changes is better than a full checkpoint.
-    fn is_worth(&self, changes: &Changes) -> bool {
+    fn is_worth(&self, changes: &CutChanges) -> bool {
         let rows = self.changed_rows + changes.rows();
         self.changed < self.bounds.changes_max && (rows < self.bounds.changed_rows_min || rows < self.base_rows)
     }

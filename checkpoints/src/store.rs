@@ -19,7 +19,7 @@ use crate::error::{Doing, Error, Finding};
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{DataFile, FORMAT, Kind, Manifest};
 use crate::names::{self, Meaning, Piece};
-use crate::prune::{self, Owner, Plan};
+use crate::prune::{self, FileOwner, PrunePlan};
 use crate::restorable::Restorable;
 use crate::sealed;
 
@@ -113,7 +113,7 @@ impl Store {
         let lock = lock.ok_or(Error::Taken { path })?;
         let store = Store { place, disk, condemned: BTreeMap::new(), _lock: lock };
         let left_behind = prune::left_behind(&store.read()?, store.owner());
-        store.remove(&Plan { manifests: Vec::new(), rest: left_behind })?;
+        store.remove(&PrunePlan { manifests: Vec::new(), rest: left_behind })?;
         Ok(store)
     }
 
@@ -306,7 +306,7 @@ impl Store {
         self.remove(&plan)
     }
 
-    fn remove(&self, plan: &Plan) -> Result<usize, Error> {
+    fn remove(&self, plan: &PrunePlan) -> Result<usize, Error> {
         for names in [&plan.manifests, &plan.rest] {
             for name in names {
                 let path = self.place.dir.join(name);
@@ -339,8 +339,8 @@ impl Store {
         self.read()
     }
 
-    fn owner(&self) -> Owner {
-        Owner { part: self.place.part, parts: self.place.parts }
+    fn owner(&self) -> FileOwner {
+        FileOwner { part: self.place.part, parts: self.place.parts }
     }
 }
 

@@ -118,14 +118,18 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
     };
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let config = workers::config(settings.workers, settings.idle_merge_effort);
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(ReplayState::default());
     let Settings { steps, batch, open, .. } = settings;
     let theirs = (shared.clone(), steps.clone());
     let guards = timely::execute(config, move |worker| {
         let (shared, steps) = &theirs;
         let _alarm = Alarm(shared);
-        let mut walk =
-            Walk { worker_graph: WorkerGraph::new(worker, &plan, &snapshots), snapshots: &snapshots, shared, batch };
+        let mut walk = ReplayWalk {
+            worker_graph: WorkerGraph::new(worker, &plan, &snapshots),
+            snapshots: &snapshots,
+            shared,
+            batch,
+        };
         let context = WorkerContext {
             index: worker.index(),
             peers: worker.peers(),
@@ -148,7 +152,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
 }
 
 /// Shows every step, until a worker or the observer fails.
-fn observe(reader: &IndexReader, steps: &[Time], shared: &Shared, observer: &mut dyn Observer) {
+fn observe(reader: &IndexReader, steps: &[Time], shared: &ReplayState, observer: &mut dyn Observer) {
     let snapshots = reader.snapshots();
     for &step in steps {
         while !snapshots.wait_until(LOOK, || shared.is_over() || snapshots.closed() > step) {
@@ -166,14 +170,14 @@ fn observe(reader: &IndexReader, steps: &[Time], shared: &Shared, observer: &mut
 
 /// The state that the workers and the observer share.
 #[derive(Default)]
-struct Shared {
+struct ReplayState {
     over: AtomicBool,
     failure: Mutex<Option<Failure>>,
     /// The last step that was observed.
     observed: AtomicU64,
 }
 
-impl Shared {
+impl ReplayState {
     /// Only the first failure is reported.
     fn fail(&self, failure: Failure) {
         self.failure.lock().expect("no holder of this lock can panic").get_or_insert(failure);
@@ -190,7 +194,7 @@ impl Shared {
 }
 
 /// Ends the replay when the thread that holds it panics, so that no thread waits for a worker that is gone.
-struct Alarm<'a>(&'a Shared);
+struct Alarm<'a>(&'a ReplayState);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
@@ -201,14 +205,14 @@ impl Drop for Alarm<'_> {
 }
 
 /// One worker's run through the steps.
-struct Walk<'a> {
+struct ReplayWalk<'a> {
     worker_graph: WorkerGraph,
     snapshots: &'a PublishedSnapshots,
-    shared: &'a Shared,
+    shared: &'a ReplayState,
     batch: usize,
 }
 
-impl Walk<'_> {
+impl ReplayWalk<'_> {
     fn all(
         &mut self,
         mut sources: Vec<Box<dyn ReplaySource>>,

@@ -6,7 +6,7 @@ use dataflow::graph::{Seller, Viewed};
 use dataflow::time::Diff;
 
 use crate::answer::instant::InstantText;
-use crate::answer::names::Names;
+use crate::answer::names::NameCache;
 
 /// The buffers that reading a list and writing its answer need.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(crate) struct AnswerBuffers {
     /// The text of the last `as_of`: many answers share it.
     pub(crate) as_of: InstantText,
     /// The product names written lately.
-    pub(crate) names: Names,
+    pub(crate) names: NameCache,
 }
 
 /// Calls `write` with this thread's buffers, `out` being empty.

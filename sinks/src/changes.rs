@@ -2,7 +2,7 @@
 //! lists.
 //!
 //! ```text
-//! graph (one worker) ─▶ outlet ─▶ Queue (bounded by rows) ─▶ a thread ─▶ names for keys ─▶ lines ─▶ the file
+//! graph (one worker) ─▶ outlet ─▶ ChangeQueue (bounded by rows) ─▶ a thread ─▶ names for keys ─▶ lines ─▶ the file
 //! ```
 //! Ticks arrive closed and in order. Within a tick the lists come in the order of their declarations, and within each
 //! list the rows that left (`-`) come before the rows that entered (`+`). A line is written as a whole or not at all.
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::{ChangeOutlet, Changed};
 
-use self::queue::Queue;
-use self::writer::Writer;
+use self::queue::ChangeQueue;
+use self::writer::ChangeFileWriter;
 use crate::Report;
 
 /// Default limit of waiting rows; a row in the queue takes about 50 bytes. A tick of any size is accepted when the
@@ -41,7 +41,7 @@ pub struct Unwritten {
 
 /// The thread that writes the changes.
 pub struct Changes {
-    queue: Arc<Queue>,
+    queue: Arc<ChangeQueue>,
     done: Receiver<()>,
 }
 
@@ -63,8 +63,8 @@ impl Changes {
         rows_max: usize,
         report: Report,
     ) -> io::Result<(Changes, ChangeOutlet)> {
-        let queue = Arc::new(Queue::new(rows_max));
-        let mut writer = Writer::new(file, dictionary, queue.clone(), report);
+        let queue = Arc::new(ChangeQueue::new(rows_max));
+        let mut writer = ChangeFileWriter::new(file, dictionary, queue.clone(), report);
         let (ended, done) = channel();
         std::thread::Builder::new().name("changes".into()).spawn(move || {
             writer.run();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tokio::sync::oneshot;
 
-use self::writer::{Request, Writer};
+use self::writer::{AppendRequest, LogFileWriter};
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Room, Stream, Unavailable};
 
 /// The file of events.
@@ -23,9 +23,9 @@ pub const DEAD_LETTERS: &str = "dead-letters.jsonl";
 /// to it are written.
 pub struct FileLog {
     room: std::sync::Arc<Room>,
-    views: Writer,
-    removals: Writer,
-    dead_letters: Writer,
+    views: LogFileWriter,
+    removals: LogFileWriter,
+    dead_letters: LogFileWriter,
 }
 
 impl FileLog {
@@ -36,13 +36,17 @@ impl FileLog {
     pub fn open(directory: &Path, bound: Bound) -> std::io::Result<FileLog> {
         Ok(FileLog {
             room: Room::new(bound),
-            views: Writer::start(directory.join(VIEWS))?,
-            removals: Writer::start(directory.join(REMOVALS))?,
-            dead_letters: Writer::start(directory.join(DEAD_LETTERS))?,
+            views: LogFileWriter::start(directory.join(VIEWS))?,
+            removals: LogFileWriter::start(directory.join(REMOVALS))?,
+            dead_letters: LogFileWriter::start(directory.join(DEAD_LETTERS))?,
         })
     }
 
-    fn hand_over(&self, stream: Stream, records: &[Record]) -> Result<oneshot::Receiver<writer::Answer>, Unavailable> {
+    fn hand_over(
+        &self,
+        stream: Stream,
+        records: &[Record],
+    ) -> Result<oneshot::Receiver<writer::AppendAnswer>, Unavailable> {
         let permit = self.room.take(records)?;
         let (reply, answer) = oneshot::channel();
         let writer = match stream {
@@ -50,7 +54,7 @@ impl FileLog {
             Stream::Removals => &self.removals,
             Stream::DeadLetters => &self.dead_letters,
         };
-        writer.send(Request { lines: lines(records), reply, _permit: permit })?;
+        writer.send(AppendRequest { lines: lines(records), reply, _permit: permit })?;
         Ok(answer)
     }
 }

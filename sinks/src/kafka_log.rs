@@ -117,7 +117,7 @@ impl KafkaLog {
         too_large.map_or(Ok(()), |(index, bytes)| Err(Refused::TooLarge { index, bytes, bytes_max }))
     }
 
-    fn send(&self, topic: &str, records: &[Record]) -> Result<delivery::Reply, AppendError> {
+    fn send(&self, topic: &str, records: &[Record]) -> Result<delivery::DeliveryReply, AppendError> {
         self.check_sizes(records)?;
         let permit = self.room.take(records)?;
         let producer = self.producer();

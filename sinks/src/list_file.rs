@@ -166,8 +166,8 @@ impl<W: Write + Send> ParquetWriter<W> {
         for declared in &group.declared {
             let levels = |levels| declared.optional.then_some(levels);
             match &declared.values {
-                Values::Ids(ids) => column::<ByteArrayType>(&mut out, &ids.values, levels(&ids.levels[..]))?,
-                Values::Numbers(numbers) => {
+                ColumnValues::Ids(ids) => column::<ByteArrayType>(&mut out, &ids.values, levels(&ids.levels[..]))?,
+                ColumnValues::Numbers(numbers) => {
                     column::<Int64Type>(&mut out, &numbers.values, levels(&numbers.levels[..]))?
                 }
             }
@@ -185,37 +185,37 @@ struct Group {
     list: Vec<ByteArray>,
     id: Optional<ByteArray>,
     rank: Vec<i32>,
-    declared: Vec<Declared>,
+    declared: Vec<DeclaredColumn>,
 }
 
 /// A column that lists declare.
-struct Declared {
+struct DeclaredColumn {
     column: Column,
     /// Whether some list does not have it.
     optional: bool,
-    values: Values,
+    values: ColumnValues,
 }
 
-enum Values {
+enum ColumnValues {
     Ids(Optional<ByteArray>),
     Numbers(Optional<i64>),
 }
 
-impl Values {
+impl ColumnValues {
     fn new(kind: Kind) -> Self {
         match kind {
-            Kind::Id => Values::Ids(Optional::default()),
-            Kind::Time | Kind::Count => Values::Numbers(Optional::default()),
+            Kind::Id => ColumnValues::Ids(Optional::default()),
+            Kind::Time | Kind::Count => ColumnValues::Numbers(Optional::default()),
         }
     }
 }
 
 impl Group {
     fn new(all: &AllColumns) -> Self {
-        let declared = |(column, lists): &(Column, usize)| Declared {
+        let declared = |(column, lists): &(Column, usize)| DeclaredColumn {
             column: *column,
             optional: *lists < all.lists,
-            values: Values::new(column.kind),
+            values: ColumnValues::new(column.kind),
         };
         Group { declared: all.columns.iter().map(declared).collect(), ..Group::default() }
     }
@@ -228,10 +228,12 @@ impl Group {
         for declared in &mut self.declared {
             let cell = row.cells.iter().find(|(column, _)| *column == declared.column).map(|(_, cell)| cell);
             match (&mut declared.values, cell) {
-                (Values::Ids(ids), Some(Cell::Id(id))) => ids.push(Some(ByteArray::from(&**id))),
-                (Values::Numbers(numbers), Some(Cell::Number(number))) => numbers.push(Some(number.cast_signed())),
-                (Values::Ids(ids), _) => ids.push(None),
-                (Values::Numbers(numbers), _) => numbers.push(None),
+                (ColumnValues::Ids(ids), Some(Cell::Id(id))) => ids.push(Some(ByteArray::from(&**id))),
+                (ColumnValues::Numbers(numbers), Some(Cell::Number(number))) => {
+                    numbers.push(Some(number.cast_signed()))
+                }
+                (ColumnValues::Ids(ids), _) => ids.push(None),
+                (ColumnValues::Numbers(numbers), _) => numbers.push(None),
             }
         }
     }
@@ -241,7 +243,7 @@ impl Group {
         self.list.clear();
         self.id = Optional::default();
         self.rank.clear();
-        self.declared.iter_mut().for_each(|declared| declared.values = Values::new(declared.column.kind));
+        self.declared.iter_mut().for_each(|declared| declared.values = ColumnValues::new(declared.column.kind));
     }
 }
 

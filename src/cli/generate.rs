@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::ConfigArgs;
 use crate::config::Request;
-use crate::generate::{Plan, Style};
+use crate::generate::{ShopPlan, Style};
 
 const HELP: &str = "\
 Examples:
@@ -100,13 +100,13 @@ impl GenerateArgs {
     }
 
     /// The plan of the data. Without --until, the data ends at `now` (milliseconds since the epoch).
-    pub fn plan(&self, now: u64) -> Plan {
+    pub fn plan(&self, now: u64) -> ShopPlan {
         let [users, products, categories] = match self.empty {
             true => [0; 3],
             false => [self.users, self.products, self.categories.min(self.products)],
         };
         let [views, orders] = if self.empty { [0; 2] } else { [self.views, self.orders] };
-        Plan {
+        ShopPlan {
             users,
             products,
             categories,

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use crate::cli::DemoArgs;
 use crate::clock::wall_ms;
 use crate::config::{Config, Files};
-use crate::generate::{Plan, Rng, Shop, Style};
+use crate::generate::{Rng, Shop, ShopPlan, Style};
 use crate::system::{System, embedded};
 
 /// How often the visitors act.
@@ -59,8 +59,8 @@ fn introduction(system: &System, config: &Config, shop: &Shop) -> String {
 }
 
 /// A shop small enough to read: its products have names.
-fn plan(seed: u64) -> Plan {
-    Plan {
+fn plan(seed: u64) -> ShopPlan {
+    ShopPlan {
         users: 200,
         products: 240,
         categories: 12,

@@ -29,7 +29,7 @@ use sources::replay::ReplayBounds;
 use self::dir::OutDir;
 use self::letters::Letters;
 use self::source::ReplaySources;
-use self::watch::Watch;
+use self::watch::StepWriter;
 use super::serve::end_with_any_thread;
 use crate::cli::ReplayArgs;
 use crate::config::Config;
@@ -90,7 +90,7 @@ impl Job {
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
         let sources = ReplaySources::open(config, bounds, &dictionary, &registry, &letters)?;
         let progress = sources.progress();
-        let mut watch = Watch::new(&out, progress.clone(), self.steps.len());
+        let mut watch = StepWriter::new(&out, progress.clone(), self.steps.len());
         let settings = Settings {
             workers: self.workers,
             rules,

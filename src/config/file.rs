@@ -29,7 +29,7 @@ pub(super) fn read(
     };
     match DeTable::parse(&text) {
         Ok(root) => {
-            let mut walk = Walk { path, text: &text, environment, sections, problems, given: Vec::new() };
+            let mut walk = TomlWalk { path, text: &text, environment, sections, problems, given: Vec::new() };
             walk.table("", root.get_ref());
             walk.given
         }
@@ -50,7 +50,7 @@ fn text(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-struct Walk<'a> {
+struct TomlWalk<'a> {
     path: &'a Path,
     text: &'a str,
     environment: &'a [(String, String)],
@@ -59,7 +59,7 @@ struct Walk<'a> {
     given: Vec<KeyValue>,
 }
 
-impl Walk<'_> {
+impl TomlWalk<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let full =

@@ -1,6 +1,6 @@
 //! The users' taste: popularity by Zipf's law, and a few favourite categories for each user.
 
-use super::Plan;
+use super::ShopPlan;
 use super::rng::{Rng, mix};
 use super::zipf::Zipf;
 
@@ -28,7 +28,7 @@ struct Category {
 }
 
 impl Taste {
-    pub(super) fn new(plan: &Plan) -> Taste {
+    pub(super) fn new(plan: &ShopPlan) -> Taste {
         let mut rng = Rng::new(plan.seed, "taste");
         let user_of_rank = shuffled(plan.users, &mut rng);
         let product_of_rank = shuffled(plan.products, &mut rng);

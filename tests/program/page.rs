@@ -8,7 +8,7 @@ use events::view_json;
 use harness::chromium::Browser;
 use harness::{http, wait_until};
 use vitrine::clock::wall_ms;
-use vitrine::generate::{Order, Plan, Shop as Invented, Style};
+use vitrine::generate::{Order, Shop as Invented, ShopPlan, Style};
 
 use crate::shop::{SOON, Shop};
 
@@ -17,7 +17,7 @@ const USER: &str = "ada";
 
 /// A small shop whose products have names.
 fn invented() -> Invented {
-    Invented::new(Plan {
+    Invented::new(ShopPlan {
         users: 60,
         products: 80,
         categories: 6,

@@ -15,9 +15,9 @@ use super::{Change, EachList, Family, Indexes, each_list};
 use crate::time::{Diff, Time};
 
 /// The changes of an index's rows, if a sink takes them.
-pub(super) struct Changes<'s>(std::marker::PhantomData<&'s ()>);
+pub(super) struct ChangeStreams<'s>(std::marker::PhantomData<&'s ()>);
 
-impl<'s> Family for Changes<'s> {
+impl<'s> Family for ChangeStreams<'s> {
     type Of<I: Index> = Option<RowChanges<'s, I>>;
 }
 
@@ -33,7 +33,7 @@ pub struct Changed {
 pub type ChangeOutlet = Arc<Mutex<dyn FnMut(Changed) + Send>>;
 
 /// Sends the changes of all lists to one worker, holds them until their tick has closed, and hands them out in order.
-pub(super) fn collect(changes: Indexes<Changes<'_>>, items_min: usize, outlet: ChangeOutlet) {
+pub(super) fn collect(changes: Indexes<ChangeStreams<'_>>, items_min: usize, outlet: ChangeOutlet) {
     let mut gather = Gather { changes, items_min, lists: Vec::new() };
     each_list(&mut gather);
     if let Some(all) = gather.lists.into_iter().reduce(|all, list| all.concat(list)) {
@@ -42,7 +42,7 @@ pub(super) fn collect(changes: Indexes<Changes<'_>>, items_min: usize, outlet: C
 }
 
 struct Gather<'s> {
-    changes: Indexes<Changes<'s>>,
+    changes: Indexes<ChangeStreams<'s>>,
     items_min: usize,
     lists: Vec<VecCollection<'s, Time, Change, Diff>>,
 }

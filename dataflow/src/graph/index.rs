@@ -73,7 +73,7 @@ pub trait List: Index + AsChange {
     }
 }
 
-/// Changes of an index's rows.
+/// ChangeStreams of an index's rows.
 pub type RowChanges<'s, I> = VecCollection<'s, Time, (<I as Index>::Key, <I as Index>::Row), Diff>;
 
 /// An index and its wiring.

@@ -10,7 +10,7 @@ use dataflow::graph::{BestSellers, Seller};
 use dataflow::time::Diff;
 
 use super::json::{comma, number, string};
-use super::names::Names;
+use super::names::NameCache;
 use super::row::row_columns;
 
 /// Writes a best-seller list.
@@ -18,7 +18,7 @@ pub(crate) fn best_sellers(
     out: &mut Vec<u8>,
     category: Option<&str>,
     rows: &[(Seller, Diff)],
-    (names, dictionary): (&mut Names, &Dictionary),
+    (names, dictionary): (&mut NameCache, &Dictionary),
     as_of: &str,
     explain: bool,
 ) {
@@ -40,7 +40,7 @@ pub(crate) fn best_sellers(
     out.push(b'}');
 }
 
-fn each(out: &mut Vec<u8>, rows: &[(Seller, Diff)], (names, dictionary): (&mut Names, &Dictionary), ranked: bool) {
+fn each(out: &mut Vec<u8>, rows: &[(Seller, Diff)], (names, dictionary): (&mut NameCache, &Dictionary), ranked: bool) {
     names.list(
         out,
         dictionary,

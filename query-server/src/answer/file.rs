@@ -20,17 +20,17 @@ use crate::body::Body;
 struct Assets;
 
 /// A file.
-pub(crate) struct File {
+pub(crate) struct AssetFile {
     pub(crate) bytes: Cow<'static, [u8]>,
     /// The SHA-256 of the bytes.
     pub(crate) tag: [u8; 32],
 }
 
-impl File {
+impl AssetFile {
     /// The file of this name among those of the program.
-    pub(crate) fn embedded(name: &str) -> Option<File> {
+    pub(crate) fn embedded(name: &str) -> Option<AssetFile> {
         let file = Assets::get(name)?;
-        Some(File { tag: file.metadata.sha256_hash(), bytes: file.data })
+        Some(AssetFile { tag: file.metadata.sha256_hash(), bytes: file.data })
     }
 
     /// The names of all files of the program.

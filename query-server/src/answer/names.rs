@@ -9,7 +9,7 @@ use dataflow::ids::ProductKey;
 
 use super::json::{comma, string};
 
-/// Names a thread keeps at first and at most, one cache line each: from 32 KiB to 8 MiB, growing fourfold. Powers of
+/// NameCache a thread keeps at first and at most, one cache line each: from 32 KiB to 8 MiB, growing fourfold. Powers of
 /// two.
 const PLACES_MIN: usize = 1 << 9;
 const PLACES_MAX: usize = 1 << 17;
@@ -19,14 +19,14 @@ const TEXT_MAX: usize = 55;
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Place {
+struct NameSlot {
     key: ProductKey,
     /// 0 while the entry is free.
     len: u8,
     text: [u8; TEXT_MAX],
 }
 
-impl Place {
+impl NameSlot {
     fn holds(&self, key: ProductKey) -> bool {
         self.key == key && self.len > 0
     }
@@ -37,23 +37,23 @@ impl Place {
 }
 
 /// A thread's names: pairs of places, each key belonging to one pair, where the latest displaces the one before last.
-pub(crate) struct Names {
-    places: Vec<Place>,
-    /// Names displaced since the last growth.
+pub(crate) struct NameCache {
+    places: Vec<NameSlot>,
+    /// NameCache displaced since the last growth.
     displaced: usize,
 }
 
-impl Default for Names {
+impl Default for NameCache {
     fn default() -> Self {
-        Names { places: free(PLACES_MIN), displaced: 0 }
+        NameCache { places: free(PLACES_MIN), displaced: 0 }
     }
 }
 
-fn free(places: usize) -> Vec<Place> {
-    vec![Place { key: ProductKey::default(), len: 0, text: [0; TEXT_MAX] }; places]
+fn free(places: usize) -> Vec<NameSlot> {
+    vec![NameSlot { key: ProductKey::default(), len: 0, text: [0; TEXT_MAX] }; places]
 }
 
-impl Names {
+impl NameCache {
     /// Writes one item a row: `open`, the name of the row's product, and what `close` adds. A row whose product has no
     /// name is passed over.
     pub(crate) fn list<R>(
@@ -108,14 +108,14 @@ impl Names {
         dictionary.product_names([key], |_, name| string(out, name));
         let text = &out[start..];
         if let (1..=TEXT_MAX, Ok(len)) = (text.len(), u8::try_from(text.len())) {
-            let mut place = Place { key, len, text: [0; TEXT_MAX] };
+            let mut place = NameSlot { key, len, text: [0; TEXT_MAX] };
             place.text[..text.len()].copy_from_slice(text);
             self.keep(place);
         }
         !text.is_empty()
     }
 
-    fn keep(&mut self, place: Place) {
+    fn keep(&mut self, place: NameSlot) {
         let at = self.pair(place.key);
         self.displaced += usize::from(self.places[at + 1].len > 0);
         self.places[at + 1] = self.places[at];
@@ -140,7 +140,7 @@ mod tests {
         let dictionary = Dictionary::new(Ids::new([7; 16]));
         let ids: Vec<String> = (0..6 * PLACES_MIN).map(|n| format!("{}\"{n}", "x".repeat(n % 70))).collect();
         let keys: Vec<ProductKey> = ids.iter().map(|id| dictionary.product(id).unwrap()).collect();
-        let mut names = Names::default();
+        let mut names = NameCache::default();
         for round in 0..9 {
             for (id, key) in ids.iter().zip(&keys) {
                 let mut out = vec![b'['];

@@ -10,7 +10,7 @@ use dataflow::index_reader::{Kind, Pick, Recommendations};
 use dataflow::time::Diff;
 
 use super::json::{number, string};
-use super::names::Names;
+use super::names::NameCache;
 use super::row::row_columns;
 
 /// Which keys an answer has beside the user, the products and the type.
@@ -40,7 +40,7 @@ pub(crate) fn history(
     out: &mut Vec<u8>,
     user: &str,
     rows: &[(Viewed, Diff)],
-    (names, dictionary): (&mut Names, &Dictionary),
+    (names, dictionary): (&mut NameCache, &Dictionary),
     shape: Shape<'_>,
 ) {
     let product = |(row, _): &(Viewed, Diff)| row.product;
@@ -61,7 +61,7 @@ pub(crate) fn recommendations(
     out: &mut Vec<u8>,
     user: &str,
     made: &Recommendations,
-    (names, dictionary): (&mut Names, &Dictionary),
+    (names, dictionary): (&mut NameCache, &Dictionary),
     shape: Shape<'_>,
 ) {
     let product = |pick: &Pick| pick.seller.product;

@@ -9,7 +9,7 @@ use hyper::{Response, Uri};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
-use crate::answer::file::File;
+use crate::answer::file::AssetFile;
 use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::problem::Problem;
@@ -51,12 +51,12 @@ static SWAGGER_UI_FILES: LazyLock<Vec<(Vec<u8>, [u8; 32])>> = LazyLock::new(|| {
 
 async fn docs(uri: Uri, headers: HeaderMap) -> Result<Response<Body>, Problem> {
     let name = uri.path().strip_prefix("/docs/").unwrap_or("index.html");
-    let file = File::embedded(&format!("docs/{name}")).or_else(|| swagger_ui(name)).ok_or(Problem::UnknownPath)?;
+    let file = AssetFile::embedded(&format!("docs/{name}")).or_else(|| swagger_ui(name)).ok_or(Problem::UnknownPath)?;
     Ok(file.answer(name, POLICY, &headers))
 }
 
-fn swagger_ui(name: &str) -> Option<File> {
+fn swagger_ui(name: &str) -> Option<AssetFile> {
     let at = SWAGGER_UI.iter().position(|known| *known == name)?;
     let (bytes, tag) = &SWAGGER_UI_FILES[at];
-    Some(File { bytes: Cow::Borrowed(bytes), tag: *tag })
+    Some(AssetFile { bytes: Cow::Borrowed(bytes), tag: *tag })
 }

@@ -4,7 +4,7 @@ use axum::routing::on;
 use hyper::header::HeaderMap;
 use hyper::{Response, Uri};
 
-use crate::answer::file::File;
+use crate::answer::file::AssetFile;
 use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
 use crate::problem::Problem;
@@ -32,7 +32,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 async fn page(uri: Uri, headers: HeaderMap) -> Result<Response<Body>, Problem> {
     let name = uri.path().strip_prefix("/assets/").unwrap_or("index.html");
-    File::embedded(name).map(|file| file.answer(name, POLICY, &headers)).ok_or(Problem::UnknownPath)
+    AssetFile::embedded(name).map(|file| file.answer(name, POLICY, &headers)).ok_or(Problem::UnknownPath)
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
         });
         let mut files: Vec<&str> = files.filter(|file| !file.contains("swagger-ui")).collect();
         files.sort_unstable();
-        let mut embedded: Vec<String> = File::names().collect();
+        let mut embedded: Vec<String> = AssetFile::names().collect();
         embedded.sort_unstable();
         assert_eq!(files, embedded);
     }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use dataflow::graph::Changed;
 
 /// Ticks on their way from the graph to the file.
-pub(super) struct Queue {
+pub(super) struct ChangeQueue {
     rows_max: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     ticks: VecDeque<Changed>,
     /// Rows that wait here or are being written.
     rows: usize,
@@ -24,15 +24,15 @@ struct State {
     closed: bool,
 }
 
-impl State {
+impl QueueState {
     fn given_up(&self) -> bool {
         self.give_up_at.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 
-impl Queue {
+impl ChangeQueue {
     pub(super) fn new(rows_max: usize) -> Self {
-        Queue { rows_max, state: Mutex::default(), changed: Condvar::new() }
+        ChangeQueue { rows_max, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Adds a tick; waits while there is no room for it. After the deadline the tick is dropped and counts as
@@ -106,12 +106,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
     /// Waits for any change, at most until `until`.
-    fn wait<'q>(&self, state: MutexGuard<'q, State>, until: Option<Instant>) -> MutexGuard<'q, State> {
+    fn wait<'q>(&self, state: MutexGuard<'q, QueueState>, until: Option<Instant>) -> MutexGuard<'q, QueueState> {
         match until {
             None => self.changed.wait(state).expect("no holder of this lock can panic"),
             Some(until) => {

@@ -9,7 +9,7 @@ use dataflow::graph::Changed;
 use dataflow::source_status::State;
 
 use super::line;
-use super::queue::Queue;
+use super::queue::ChangeQueue;
 use crate::Report;
 use crate::line_file::LineFile;
 
@@ -19,19 +19,19 @@ const WRITE_BYTES_MAX: usize = 1 << 20;
 /// The deadline has passed, and lines are left.
 struct GivenUp;
 
-pub(super) struct Writer {
+pub(super) struct ChangeFileWriter {
     file: LineFile,
     dictionary: Arc<Dictionary>,
-    queue: Arc<Queue>,
+    queue: Arc<ChangeQueue>,
     report: Report,
     /// Whole lines that are not in the file yet.
     lines: Vec<u8>,
     failing: bool,
 }
 
-impl Writer {
-    pub(super) fn new(file: PathBuf, dictionary: Arc<Dictionary>, queue: Arc<Queue>, report: Report) -> Self {
-        Writer { file: LineFile::new(file), dictionary, queue, report, lines: Vec::new(), failing: false }
+impl ChangeFileWriter {
+    pub(super) fn new(file: PathBuf, dictionary: Arc<Dictionary>, queue: Arc<ChangeQueue>, report: Report) -> Self {
+        ChangeFileWriter { file: LineFile::new(file), dictionary, queue, report, lines: Vec::new(), failing: false }
     }
 
     /// Writes until the queue is closed and empty, or until the deadline.

@@ -18,32 +18,32 @@ const QUEUE: usize = 4096;
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// The answer to a request.
-pub(super) type Answer = Result<Position, Unavailable>;
+pub(super) type AppendAnswer = Result<Position, Unavailable>;
 
 /// One append.
-pub(super) struct Request {
+pub(super) struct AppendRequest {
     /// Whole lines.
     pub(super) lines: Vec<u8>,
-    pub(super) reply: oneshot::Sender<Answer>,
+    pub(super) reply: oneshot::Sender<AppendAnswer>,
     pub(super) _permit: Permit,
 }
 
 /// The thread that writes one file; dropping it waits until everything is written.
-pub(super) struct Writer {
-    queue: Option<SyncSender<Request>>,
+pub(super) struct LogFileWriter {
+    queue: Option<SyncSender<AppendRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(super) fn start(path: PathBuf) -> io::Result<Writer> {
+impl LogFileWriter {
+    pub(super) fn start(path: PathBuf) -> io::Result<LogFileWriter> {
         let (queue, requests) = sync_channel(QUEUE);
         let file = LineFile::new(path);
         let mut state = WriterState { stream: file.name().into(), file, failing: false };
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || state.run(&requests))?;
-        Ok(Writer { queue: Some(queue), thread: Some(thread) })
+        Ok(LogFileWriter { queue: Some(queue), thread: Some(thread) })
     }
 
-    pub(super) fn send(&self, request: Request) -> Result<(), Unavailable> {
+    pub(super) fn send(&self, request: AppendRequest) -> Result<(), Unavailable> {
         let queue = self.queue.as_ref().ok_or(Unavailable::Closed)?;
         queue.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => Unavailable::Busy,
@@ -52,7 +52,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for LogFileWriter {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
@@ -69,7 +69,7 @@ struct WriterState {
 }
 
 impl WriterState {
-    fn run(&mut self, requests: &Receiver<Request>) {
+    fn run(&mut self, requests: &Receiver<AppendRequest>) {
         while let Ok(first) = requests.recv() {
             self.commit(group(first, requests));
         }
@@ -77,7 +77,7 @@ impl WriterState {
 
     /// Writes and synchronises a group and answers each of its requests: requests that are completely in the file are
     /// durable even if the disk was too full for the rest.
-    fn commit(&mut self, group: Vec<Request>) {
+    fn commit(&mut self, group: Vec<AppendRequest>) {
         let lines: Vec<u8> = group.iter().flat_map(|request| &request.lines).copied().collect();
         let Appended { mut whole, end, mut error } = self.file.append(&lines);
         if whole > 0
@@ -118,7 +118,7 @@ impl WriterState {
 }
 
 /// The request and those that wait behind it, up to the size that is written at once.
-fn group(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
+fn group(first: AppendRequest, waiting: &Receiver<AppendRequest>) -> Vec<AppendRequest> {
     let mut bytes = first.lines.len();
     let mut group = vec![first];
     while bytes < GROUP_BYTES_MAX
@@ -135,9 +135,9 @@ mod tests {
     use super::*;
     use crate::log::{Bound, Room};
 
-    fn request(bytes: usize) -> Request {
+    fn request(bytes: usize) -> AppendRequest {
         let permit = Room::new(Bound::default()).take(&[]).unwrap();
-        Request { lines: vec![b'\n'; bytes], reply: oneshot::channel().0, _permit: permit }
+        AppendRequest { lines: vec![b'\n'; bytes], reply: oneshot::channel().0, _permit: permit }
     }
 
     #[test]

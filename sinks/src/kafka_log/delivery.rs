@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::log::{AppendError, Permit, Refused, Unavailable};
 
 /// The answer to one append, once all of its records are acknowledged or failed.
-pub(super) type Reply = oneshot::Receiver<Result<Delivered, Failure>>;
+pub(super) type DeliveryReply = oneshot::Receiver<Result<Delivered, DeliveryFailure>>;
 
 /// The positions of an append's records: the offset after the last one, by partition.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Delivered {
 
 /// Why an append failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct DeliveryFailure {
     error: KafkaError,
     /// The records that failed like this, from the first to the last of them.
     records: Range<usize>,
@@ -48,8 +48,8 @@ pub(super) struct PendingAppend {
 struct AppendState {
     under_way: usize,
     next: BTreeMap<i32, i64>,
-    failure: Option<Failure>,
-    reply: Option<oneshot::Sender<Result<Delivered, Failure>>>,
+    failure: Option<DeliveryFailure>,
+    reply: Option<oneshot::Sender<Result<Delivered, DeliveryFailure>>>,
 }
 
 /// A record in the producer, and its index in its append.
@@ -59,7 +59,7 @@ pub(super) struct SentRecord {
 }
 
 impl PendingAppend {
-    pub(super) fn new(records: usize, permit: Permit) -> (Arc<PendingAppend>, Reply) {
+    pub(super) fn new(records: usize, permit: Permit) -> (Arc<PendingAppend>, DeliveryReply) {
         let (reply, answer) = oneshot::channel();
         let state = AppendState { under_way: records, next: BTreeMap::new(), failure: None, reply: Some(reply) };
         (Arc::new(PendingAppend { state: Mutex::new(state), _permit: permit }), answer)
@@ -99,7 +99,7 @@ impl AppendState {
                 failure.records.end = failure.records.end.max(records.end);
             }
             Some(failure) if is_of_the_record(&failure.error) || !is_of_the_record(error) => failure.mixed = true,
-            known => *known = Some(Failure { error: error.clone(), records, mixed: known.is_some() }),
+            known => *known = Some(DeliveryFailure { error: error.clone(), records, mixed: known.is_some() }),
         }
     }
 
@@ -110,7 +110,8 @@ impl AppendState {
         {
             let delivered = Delivered(std::mem::take(&mut self.next));
             let failure = self.failure.take();
-            let failure = failure.map(|failure| Failure { mixed: failure.mixed || !delivered.0.is_empty(), ..failure });
+            let failure =
+                failure.map(|failure| DeliveryFailure { mixed: failure.mixed || !delivered.0.is_empty(), ..failure });
             // The caller may have gone.
             let _ = reply.send(failure.map_or(Ok(delivered), Err));
         }
@@ -152,7 +153,7 @@ fn is_of_the_record(error: &KafkaError) -> bool {
     )
 }
 
-impl Failure {
+impl DeliveryFailure {
     /// The failure as permanent or transient.
     pub(super) fn classify(self, topic: &str) -> AppendError {
         use RDKafkaErrorCode as Code;
@@ -187,7 +188,7 @@ mod tests {
         KafkaError::MessageProduction(code)
     }
 
-    fn append(records: usize) -> (Arc<PendingAppend>, Reply) {
+    fn append(records: usize) -> (Arc<PendingAppend>, DeliveryReply) {
         PendingAppend::new(records, Room::new(Bound::default()).take(&[]).unwrap())
     }
 
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn failures_of_the_record_and_failures_that_pass() {
-        let of = |code| Failure { error: failure(code), records: 0..1, mixed: false }.classify("views");
+        let of = |code| DeliveryFailure { error: failure(code), records: 0..1, mixed: false }.classify("views");
         assert!(matches!(of(RDKafkaErrorCode::MessageSizeTooLarge), AppendError::Refused(Refused::ByBroker { .. })));
         assert_eq!(of(RDKafkaErrorCode::UnknownTopic), Unavailable::NoTopic { topic: "views".into() }.into());
         assert_eq!(of(RDKafkaErrorCode::QueueFull), Unavailable::Busy.into());

@@ -17,7 +17,7 @@ pub(super) struct Sale {
 pub(super) enum InputChanges {
     Histories(Vec<HistoryChange>),
     Sales(Vec<(Sale, Diff)>),
-    Products(Vec<(CatalogueRow, Diff)>),
+    ProductsFile(Vec<(CatalogueRow, Diff)>),
 }
 
 impl InputChanges {
@@ -25,7 +25,7 @@ impl InputChanges {
         match self {
             InputChanges::Histories(changes) => changes.len(),
             InputChanges::Sales(sales) => sales.len(),
-            InputChanges::Products(products) => products.len(),
+            InputChanges::ProductsFile(products) => products.len(),
         }
     }
 }

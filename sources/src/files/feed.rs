@@ -13,10 +13,10 @@ use super::batch::{FileBatch, InputChanges};
 use super::context::ReaderContext;
 use super::event_file::EventFile;
 use super::follow::{self, FollowedFile};
-use super::orders::Orders;
+use super::orders::OrdersFile;
 use super::position::offset_i64;
-use super::products::Products;
-use super::table::Table;
+use super::products::ProductsFile;
+use super::table::FileTable;
 use super::{FILES, NAME, Source};
 use crate::side_thread::SideThread;
 
@@ -55,7 +55,10 @@ impl FilesFeed {
         });
         let rest = source.settings.rest;
         feed.spawn("files-tables", source, worker, move || {
-            vec![Box::new(Table::<Orders>::new(&dir, 3, rest)), Box::new(Table::<Products>::new(&dir, 4, rest))]
+            vec![
+                Box::new(FileTable::<OrdersFile>::new(&dir, 3, rest)),
+                Box::new(FileTable::<ProductsFile>::new(&dir, 4, rest)),
+            ]
         });
         feed
     }
@@ -97,7 +100,7 @@ impl FilesFeed {
                     diff,
                 );
             }),
-            Some(InputChanges::Products(rows)) => {
+            Some(InputChanges::ProductsFile(rows)) => {
                 rows.into_iter().for_each(|(row, diff)| inputs.update::<tables::Catalogue>(row, diff))
             }
         }

@@ -14,9 +14,9 @@ pub(super) const FILE: &str = "orders.csv";
 /// The columns that are read, in the order of [`TableRows::COLUMNS`].
 const TIME: &str = "created_at";
 
-pub(super) struct Orders;
+pub(super) struct OrdersFile;
 
-impl TableRows for Orders {
+impl TableRows for OrdersFile {
     type Row = Sale;
     type Gone = ();
     const COLUMNS: &'static [&'static str] = &["order_id", "user_id", "product_id", TIME];
@@ -48,9 +48,9 @@ struct OrderLine<'a> {
 
 impl<'a> OrderLine<'a> {
     fn read(text: &RowText<'a>) -> Result<Self, Fault<'static>> {
-        let order = id(text.get(0)?, Orders::COLUMNS[0])?;
-        let user = id(text.get(1)?, Orders::COLUMNS[1])?;
-        let product = id(text.get(2)?, Orders::COLUMNS[2])?;
+        let order = id(text.get(0)?, OrdersFile::COLUMNS[0])?;
+        let user = id(text.get(1)?, OrdersFile::COLUMNS[1])?;
+        let product = id(text.get(2)?, OrdersFile::COLUMNS[2])?;
         let time = text.get(3)?.ok_or(Fault::Missing { column: TIME })?;
         let at = time_from_text(time).map_err(|_| Fault::UnreadableTime { column: TIME })?;
         Ok(OrderLine { order, user, product, at })

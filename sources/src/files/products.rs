@@ -17,9 +17,9 @@ use crate::row_store::RowStore;
 /// The file's name.
 pub(super) const FILE: &str = "product_catalog.csv";
 
-pub(super) struct Products;
+pub(super) struct ProductsFile;
 
-impl TableRows for Products {
+impl TableRows for ProductsFile {
     type Row = CatalogueRow;
     type Gone = Deleted;
     const COLUMNS: &'static [&'static str] = &["product_id", "category"];
@@ -35,7 +35,7 @@ impl TableRows for Products {
     }
 
     fn changes(rows: Vec<(CatalogueRow, Diff)>) -> InputChanges {
-        InputChanges::Products(rows)
+        InputChanges::ProductsFile(rows)
     }
 
     fn settle(gone: &mut Deleted, change: &mut Vec<(CatalogueRow, Diff)>, now: &RowStore<CatalogueRow, ()>) {

@@ -44,7 +44,7 @@ pub enum RangeError {
     },
     /// A table lacks columns.
     #[error("the first line of {} lacks the columns {}", path.display(), columns.join(", "))]
-    Columns {
+    CsvColumns {
         /// The file.
         path: PathBuf,
         /// The missing columns.

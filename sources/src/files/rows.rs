@@ -73,7 +73,7 @@ impl<'a> RowText<'a> {
 }
 
 /// The positions of the columns in a file.
-pub(super) struct Columns<R> {
+pub(super) struct CsvColumns<R> {
     positions: Vec<usize>,
     rows: PhantomData<R>,
 }
@@ -88,7 +88,7 @@ pub(super) enum TableLine<T> {
     Last { whole: bool },
 }
 
-impl<R: TableRows> Columns<R> {
+impl<R: TableRows> CsvColumns<R> {
     /// Finds the columns in the first line, or returns those that are missing.
     pub(super) fn find(header: &CsvFields) -> Result<Self, Vec<&'static str>> {
         let position = |column: &&str| header.iter().position(|name| name.trim_ascii() == column.as_bytes());
@@ -96,7 +96,7 @@ impl<R: TableRows> Columns<R> {
         if positions.len() < R::COLUMNS.len() {
             return Err(R::COLUMNS.iter().filter(|column| position(column).is_none()).copied().collect());
         }
-        Ok(Columns { positions, rows: PhantomData })
+        Ok(CsvColumns { positions, rows: PhantomData })
     }
 
     /// Reads the next line.

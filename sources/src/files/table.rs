@@ -12,7 +12,7 @@ use super::file_tail::{FileSpan, FileTail, TailChange};
 use super::follow::FollowedFile;
 use super::position::{FilePosition, read_at};
 use super::records::{CsvRecords, NextRecord};
-use super::rows::{Columns, RowContext, TableLine, TableRows};
+use super::rows::{CsvColumns, RowContext, TableLine, TableRows};
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 use crate::side_thread::Stopped;
@@ -30,7 +30,7 @@ const SWEEPS: Millis = 720;
 const SWEEP_MS_MIN: Millis = 1000;
 
 /// One followed table.
-pub(super) struct Table<R: TableRows> {
+pub(super) struct FileTable<R: TableRows> {
     reporter: FileReporter,
     tail: FileTail,
     rest: Duration,
@@ -38,7 +38,7 @@ pub(super) struct Table<R: TableRows> {
     gone: R::Gone,
     refusals: Refusals,
     /// The columns; none before the first line has been read.
-    columns: Option<Columns<R>>,
+    columns: Option<CsvColumns<R>>,
     /// The span that is being read, until its end.
     span: Option<FileSpan>,
     /// The last line has no end yet and was not taken.
@@ -48,11 +48,11 @@ pub(super) struct Table<R: TableRows> {
     sweep_at: Millis,
 }
 
-impl<R: TableRows> Table<R> {
+impl<R: TableRows> FileTable<R> {
     pub(super) fn new(dir: &Path, part: usize, rest: Duration) -> Self {
         let reporter = FileReporter::new(part);
         let tail = FileTail::new(dir.join(reporter.name()));
-        Table {
+        FileTable {
             reporter,
             tail,
             rest,
@@ -146,12 +146,12 @@ impl<R: TableRows> Table<R> {
         records: &mut CsvRecords<'_>,
         span: &FileSpan,
         context: &ReaderContext,
-    ) -> Result<Option<Columns<R>>, Interruption> {
+    ) -> Result<Option<CsvColumns<R>>, Interruption> {
         let next = records.next()?;
         let (found, empty) = match next {
             NextRecord::Record { ended } => {
                 self.unended = !ended;
-                (Columns::find(records.fields()), false)
+                (CsvColumns::find(records.fields()), false)
             }
             _ => (Err(R::COLUMNS.to_vec()), true),
         };
@@ -206,7 +206,7 @@ impl<R: TableRows> Table<R> {
     }
 }
 
-impl<R: TableRows> FollowedFile for Table<R> {
+impl<R: TableRows> FollowedFile for FileTable<R> {
     fn turn(&mut self, context: &ReaderContext) -> Result<bool, Interruption> {
         self.sweep(context)?;
         let rests = self.tail.rests_for() >= self.rest;

@@ -14,7 +14,7 @@ use super::rows::{SortedLists, walk};
 use crate::commands::progress;
 
 /// See [`Observer`].
-pub(super) struct Watch<'a> {
+pub(super) struct StepWriter<'a> {
     out: &'a OutDir,
     lists: SortedLists,
     progress: Option<Arc<ReplayProgress>>,
@@ -24,12 +24,12 @@ pub(super) struct Watch<'a> {
     written: (usize, u64),
 }
 
-impl<'a> Watch<'a> {
+impl<'a> StepWriter<'a> {
     pub(super) fn new(out: &'a OutDir, progress: Option<Arc<ReplayProgress>>, steps: usize) -> Self {
         let all = progress.as_ref().map_or(0, |progress| progress.total());
         // If no stream is read, the bar counts steps.
         let bar = progress::share("replay", if all == 0 { steps as u64 } else { all });
-        Watch {
+        StepWriter {
             out,
             lists: SortedLists::default(),
             progress: progress.filter(|_| all > 0),
@@ -46,7 +46,7 @@ impl<'a> Watch<'a> {
     }
 
     fn write(&mut self, reader: &IndexReader, step: Time) -> anyhow::Result<u64> {
-        let Watch { out, lists, .. } = self;
+        let StepWriter { out, lists, .. } = self;
         let mut rows = 0;
         out.lists(step, Form::Parquet, |parquet| {
             out.lists(step, Form::Jsonl, |jsonl| {
@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Observer for Watch<'_> {
+impl Observer for StepWriter<'_> {
     fn step(&mut self, reader: &IndexReader, step: Time) -> Result<(), Failure> {
         // In the alternate form an error is one line with all its causes.
         let rows = self.write(reader, step).map_err(|error| format!("{error:#}"))?;

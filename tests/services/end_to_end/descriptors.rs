@@ -50,7 +50,10 @@ impl LimitedServer {
         let address = format!("127.0.0.1:{}", free_port());
         // Who says nothing stays.
         let patient = "server.header_timeout_ms=600000";
-        let args = ["serve", "--set", source, "--set", &checkpoints, "--set", patient, "--listen", &address];
+        // Each serving thread takes descriptors of its own, as many as the machine has cores.
+        let one_thread = "server.threads=1";
+        let sets = [source, &checkpoints, patient, one_thread].map(|set| ["--set", set]);
+        let args = [&["serve", "--listen", &address], sets.as_flattened()].concat();
         let server = LimitedServer { process: Process::spawn("vitrine", limited(limits, &args)), address, _dir: dir };
         wait_until(SOON, "it is ready", || server.get("/readyz").is_some_and(|answer| answer.status == 200));
         server

@@ -21,10 +21,10 @@ use crate::stamp::Stamp;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
 
-type Stamps = ValBatch<UserKey, ProductKey, Stamp>;
-type Lists = ValBatch<UserKey, Viewed, Diff>;
-type StampCursor = <Stamps as Navigable>::Cursor;
-type ListCursor = <Lists as Navigable>::Cursor;
+type StampBatch = ValBatch<UserKey, ProductKey, Stamp>;
+type ListBatch = ValBatch<UserKey, Viewed, Diff>;
+type StampCursor = <StampBatch as Navigable>::Cursor;
+type ListCursor = <ListBatch as Navigable>::Cursor;
 
 /// The `size` newest visible products of every user.
 pub(super) fn newest<'s>(
@@ -39,21 +39,21 @@ struct Newest {
     size: usize,
 }
 
-impl ReduceTactic<Stamps, Lists> for Newest {
+impl ReduceTactic<StampBatch, ListBatch> for Newest {
     fn retire(
         &mut self,
-        source: Vec<Stamps>,
-        output: Vec<Lists>,
-        input: Vec<Stamps>,
+        source: Vec<StampBatch>,
+        output: Vec<ListBatch>,
+        input: Vec<StampBatch>,
         lower: &Antichain<Time>,
         upper: &Antichain<Time>,
         held: &Antichain<Time>,
-    ) -> (Vec<(Time, Lists)>, Antichain<Time>) {
+    ) -> (Vec<(Time, ListBatch)>, Antichain<Time>) {
         let Some(time) = held.as_option().filter(|_| input.iter().any(|batch| !batch.is_empty())) else {
             return (Vec::new(), Antichain::new());
         };
         let mut changes = ListChanges::new();
-        let mut state = State::new(source, output, self.size);
+        let mut state = NewestState::new(source, output, self.size);
         let mut arrived: Vec<(Time, ProductKey, Stamp)> = Vec::new();
         let (mut cursor, storage) = cursor_list(input);
         while let Some(user) = cursor.get_key(&storage) {
@@ -84,18 +84,18 @@ fn tick_ends(arrived: &[(Time, ProductKey, Stamp)]) -> impl Iterator<Item = usiz
 }
 
 /// One user's list, and the batches from which it is read. Users come in ascending order, so cursors only move forward.
-struct State {
-    source: Vec<(StampCursor, Stamps)>,
-    output: Vec<(ListCursor, Lists)>,
+struct NewestState {
+    source: Vec<(StampCursor, StampBatch)>,
+    output: Vec<(ListCursor, ListBatch)>,
     size: usize,
     user: UserKey,
     /// The user's list, best first.
     list: Vec<Viewed>,
 }
 
-impl State {
-    fn new(source: Vec<Stamps>, output: Vec<Lists>, size: usize) -> Self {
-        State {
+impl NewestState {
+    fn new(source: Vec<StampBatch>, output: Vec<ListBatch>, size: usize) -> Self {
+        NewestState {
             source: source.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
             output: output.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
             size,

@@ -4,7 +4,7 @@ use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
 
 use super::super::buyers;
-use super::super::change_feed::Changes;
+use super::super::change_feed::ChangeStreams;
 use super::super::{Family, Indexes, Make, Map, MapRef, Plan};
 use super::{Index, Published, RowChanges};
 use crate::ids::ProductKey;
@@ -100,14 +100,14 @@ impl<'s> Make<Wired<'s>> for Wiring<'s> {
 }
 
 /// Collects handles on the indexes, and the changes of their rows.
-pub(in crate::graph) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<Changes<'_>>) {
+pub(in crate::graph) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces>, Indexes<ChangeStreams<'_>>) {
     let changes = wired.map_ref(&mut TakeChanges);
     (wired.map(&mut TakeTraces), changes)
 }
 
 struct TakeChanges;
 
-impl<'s> MapRef<Wired<'s>, Changes<'s>> for TakeChanges {
+impl<'s> MapRef<Wired<'s>, ChangeStreams<'s>> for TakeChanges {
     fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<RowChanges<'s, I>> {
         index.changes.clone()
     }

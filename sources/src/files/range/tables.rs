@@ -1,4 +1,4 @@
-//! Orders and catalogue of a range, read once.
+//! OrdersFile and catalogue of a range, read once.
 
 use std::fs::File;
 use std::io;
@@ -13,11 +13,11 @@ use events::{DeadLetter, LETTER_PAYLOAD_BYTES_MAX};
 
 use super::{Range, RangeError};
 use crate::fault::Fault;
-use crate::files::orders::{self, Orders};
+use crate::files::orders::{self, OrdersFile};
 use crate::files::position::{FilePosition, offset_i64};
-use crate::files::products::{self, Products};
+use crate::files::products::{self, ProductsFile};
 use crate::files::records::{CsvRecords, NextRecord};
-use crate::files::rows::{Columns, RowContext, TableLine, TableRows};
+use crate::files::rows::{CsvColumns, RowContext, TableLine, TableRows};
 use crate::replay::{LetterHandler, ReplayBounds, Tables};
 
 /// Reads both tables, if they exist.
@@ -35,10 +35,10 @@ pub(super) fn read(
         Some(TableScan { name, path, file, to, reading: &reading, status, refused })
     };
     if let Some(mut scan) = scan(products::FILE) {
-        scan.table::<Products>(|row| tables.catalogue.push(row))?;
+        scan.table::<ProductsFile>(|row| tables.catalogue.push(row))?;
     }
     if let Some(mut scan) = scan(orders::FILE) {
-        scan.table::<Orders>(|sale| {
+        scan.table::<OrdersFile>(|sale| {
             if bounds.counts(sale.order.placed.created_at()) {
                 let row = LineRow { order: sale.order.order, product: sale.product, row: RowKey::NONE };
                 tables.orders.push(sale.order);
@@ -78,13 +78,13 @@ impl TableScan<'_> {
     }
 
     /// Finds the columns in the first line; none if the table has yet to be written.
-    fn columns<R: TableRows>(&self, records: &mut CsvRecords<'_>) -> Result<Option<Columns<R>>, RangeError> {
+    fn columns<R: TableRows>(&self, records: &mut CsvRecords<'_>) -> Result<Option<CsvColumns<R>>, RangeError> {
         let found = match records.next().map_err(|error| self.failed(error))? {
-            NextRecord::Record { .. } => Columns::find(records.fields()),
+            NextRecord::Record { .. } => CsvColumns::find(records.fields()),
             NextRecord::End => return Ok(None),
             NextRecord::Refused(_) | NextRecord::Unfinished => Err(R::COLUMNS.to_vec()),
         };
-        found.map(Some).map_err(|columns| RangeError::Columns { path: self.path.clone(), columns })
+        found.map(Some).map_err(|columns| RangeError::CsvColumns { path: self.path.clone(), columns })
     }
 
     fn refuse(&self, records: &CsvRecords<'_>, fault: Fault<'_>) -> Result<(), RangeError> {
