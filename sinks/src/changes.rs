@@ -4,8 +4,8 @@
 //! ```text
 //! graph (one worker) ─▶ outlet ─▶ ChangeQueue (bounded by rows) ─▶ a thread ─▶ names for keys ─▶ lines ─▶ the file
 //! ```
-//! Ticks arrive closed and in order. Within a tick the lists come in the order of their declarations, and within each
-//! list the rows that left (`-`) come before the rows that entered (`+`). A line is written as a whole or not at all.
+//! Ticks arrive closed and in order. Within a tick the histories come before the best sellers, and within each list the
+//! rows that left (`-`) come before the rows that entered (`+`). A line is written as a whole or not at all.
 //!
 //! No change is dropped: if the file cannot be written, the thread retries for ever; if the queue is full, the outlet
 //! blocks, and with it the graph, whose sources then stop reading (back-pressure).
