@@ -257,9 +257,9 @@ mod tests {
             [(Stream::Views, &busy, true), (Stream::Removals, &busy, false), (Stream::Views, &disk, false)]
         {
             let (result, _) = given(&log(usize::MAX, Some((stream, error.clone()))), &[VIEW, REMOVAL]);
-            let said = result.expect_err("the log fails");
+            let returned_error = result.expect_err("the log fails");
             let expected = if known { WriteError::Unavailable } else { WriteError::Unsure };
-            assert_eq!(said, expected(error.to_string()));
+            assert_eq!(returned_error, expected(error.to_string()));
         }
     }
 

@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_library_that_calls_every_end_an_error_is_silent_until_it_is_named() {
         for level in ["info", "trace", "warn,sources=debug"] {
-            let said = logged(level);
-            assert!(said.contains("ours") && !said.contains("theirs"), "{level}: {said}");
+            let text = logged(level);
+            assert!(text.contains("ours") && !text.contains("theirs"), "{level}: {text}");
         }
         assert!(logged("info,pgwire_replication=warn").contains("theirs"));
         assert!(logged("off").is_empty());

@@ -4,7 +4,7 @@
 //! give(worker, rows) ─▶ Stall (a Feed) ─▶ Inputs ─▶ the real graph ─▶ IndexReader ─▶ settle, sight
 //! ```
 
-mod hands;
+mod lab_clock;
 mod stall;
 
 use std::sync::mpsc::{self, Sender};
@@ -20,7 +20,7 @@ use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tick_scheduler::TickPolicy;
 
-pub(crate) use hands::Hands;
+pub(crate) use lab_clock::LabClock;
 pub(crate) use stall::Row;
 use stall::{Rows, STREAM, Stall};
 
@@ -33,13 +33,13 @@ const SETTLE_MAX: Duration = Duration::from_secs(300);
 /// A running engine and the ways into it.
 pub(crate) struct Lab {
     engine: Engine,
-    hands: Arc<Hands>,
+    lab_clock: Arc<LabClock>,
     dictionary: Arc<Dictionary>,
-    doors: Vec<Door>,
+    inputs: Vec<WorkerInput>,
 }
 
 /// The channel to one worker's feed.
-struct Door {
+struct WorkerInput {
     rows: Sender<Rows>,
     waker: Waker,
     given: i64,
@@ -47,24 +47,28 @@ struct Door {
 
 impl Lab {
     /// Starts an engine on a clock.
-    pub(crate) fn start(workers: usize, hands: Hands) -> Lab {
-        let hands = Arc::new(hands);
+    pub(crate) fn start(workers: usize, lab_clock: LabClock) -> Lab {
+        let lab_clock = Arc::new(lab_clock);
         let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
         let (announce, announced) = mpsc::channel();
         let announce = Mutex::new(announce);
         let open_feeds = move |seat: WorkerContext| {
             let (rows, arrivals) = mpsc::channel();
-            let door = (seat.index, Door { rows, waker: seat.waker, given: 0 });
-            announce.lock().expect("no holder of this lock can panic").send(door).expect("the lab waits for its doors");
+            let input = (seat.index, WorkerInput { rows, waker: seat.waker, given: 0 });
+            announce
+                .lock()
+                .expect("no holder of this lock can panic")
+                .send(input)
+                .expect("the lab waits for its inputs");
             vec![Box::new(Stall::new(seat.index, arrivals)) as Box<dyn Feed>]
         };
         let engine = Engine::start(Settings {
             workers,
             rules: Rules::default(),
-            ticks: hands.ticks(TickPolicy::default()),
+            ticks: lab_clock.ticks(TickPolicy::default()),
             idle_merge_effort: IDLE_MERGE_EFFORT,
             dictionary: dictionary.clone(),
-            clock: hands.clone(),
+            clock: lab_clock.clone(),
             open_feeds: Arc::new(open_feeds),
             changes: None,
             restore: None,
@@ -72,10 +76,10 @@ impl Lab {
             lease: None,
             registry: Arc::new(SourceRegistry::default()),
         });
-        let mut doors: Vec<(usize, Door)> = announced.iter().take(workers).collect();
-        doors.sort_by_key(|(index, _)| *index);
-        let doors = doors.into_iter().map(|(_, door)| door).collect();
-        Lab { engine: engine.expect("threads can be started"), hands, dictionary, doors }
+        let mut inputs: Vec<(usize, WorkerInput)> = announced.iter().take(workers).collect();
+        inputs.sort_by_key(|(index, _)| *index);
+        let inputs = inputs.into_iter().map(|(_, input)| input).collect();
+        Lab { engine: engine.expect("threads can be started"), lab_clock, dictionary, inputs }
     }
 
     /// The keys of `user-0` and those that follow.
@@ -95,8 +99,8 @@ impl Lab {
     }
 
     /// The clock.
-    pub(crate) fn hands(&self) -> &Hands {
-        &self.hands
+    pub(crate) fn lab_clock(&self) -> &LabClock {
+        &self.lab_clock
     }
 
     /// The read side.
@@ -109,11 +113,11 @@ impl Lab {
     where
         I: ExactSizeIterator<Item = Row> + Send + 'static,
     {
-        let door = &mut self.doors[worker];
+        let input = &mut self.inputs[worker];
         assert!(rows.len() > 0, "nothing to wait for");
-        door.given += 1;
-        door.rows.send(Box::new(rows)).expect("the worker runs");
-        door.waker.wake();
+        input.given += 1;
+        input.rows.send(Box::new(rows)).expect("the worker runs");
+        input.waker.wake();
     }
 
     /// Gives rows to the first worker and waits until they show, without taking a core meanwhile.
@@ -130,9 +134,9 @@ impl Lab {
         let deadline = Instant::now() + SETTLE_MAX;
         let snapshots = self.reader().snapshots();
         // A clock set by hand must move for ticks to close.
-        while !snapshots.wait_until(self.hands.patience(), || self.shows()) {
+        while !snapshots.wait_until(self.lab_clock.patience(), || self.shows()) {
             assert!(Instant::now() < deadline, "what was given does not show");
-            self.hands.forward(1);
+            self.lab_clock.forward(1);
             self.wake();
         }
     }
@@ -148,7 +152,7 @@ impl Lab {
     /// Sets the clock forward; returns the time until a waiting thread has seen that moment published.
     pub(crate) fn slide(&self, ms: u64) -> Duration {
         let start = Instant::now();
-        let now = self.hands.forward(ms);
+        let now = self.lab_clock.forward(ms);
         self.wake();
         self.watch(|lab| lab.reader().snapshots().closed() >= now);
         start.elapsed()
@@ -162,18 +166,18 @@ impl Lab {
 
     fn shows(&self) -> bool {
         let stream: Arc<str> = STREAM.into();
-        let given = |(worker, door): (usize, &Door)| Position {
+        let given = |(worker, input): (usize, &WorkerInput)| Position {
             stream: stream.clone(),
             partition: worker as i32,
-            next: door.given,
+            next: input.given,
             fingerprint: None,
         };
-        let mut doors = self.doors.iter().enumerate().filter(|(_, door)| door.given > 0);
-        doors.all(|door| self.reader().snapshots().covers(&given(door)))
+        let mut inputs = self.inputs.iter().enumerate().filter(|(_, input)| input.given > 0);
+        inputs.all(|input| self.reader().snapshots().covers(&given(input)))
     }
 
     fn wake(&self) {
-        self.doors.iter().for_each(|door| door.waker.wake());
+        self.inputs.iter().for_each(|input| input.waker.wake());
     }
 
     /// Ends the workers.

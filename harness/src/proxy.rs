@@ -230,12 +230,12 @@ mod tests {
         nothing_arrives(&mut pair.server);
 
         proxy.resume();
-        let mut held = [0; 9];
-        pair.client.read_exact(&mut held).unwrap();
-        assert_eq!(&held, b"an answer");
-        let mut held = [0; 7];
-        pair.server.read_exact(&mut held).unwrap();
-        assert_eq!(&held, b"another");
+        let mut received = [0; 9];
+        pair.client.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"an answer");
+        let mut received = [0; 7];
+        pair.server.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"another");
         let mut text = String::new();
         listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), proxy.accepted()), ("second", 2));

@@ -221,17 +221,17 @@ mod tests {
     #[derive(Default)]
     struct Flaky {
         failures: Mutex<usize>,
-        kept: Mutex<Vec<Record>>,
+        stored: Mutex<Vec<Record>>,
     }
 
     impl Flaky {
         fn failing(failures: usize) -> Arc<Flaky> {
-            Arc::new(Flaky { failures: Mutex::new(failures), kept: Mutex::default() })
+            Arc::new(Flaky { failures: Mutex::new(failures), stored: Mutex::default() })
         }
 
-        fn kept(&self) -> Vec<String> {
-            let kept = self.kept.lock().unwrap();
-            kept.iter().map(|record| String::from_utf8(record.payload.clone()).unwrap()).collect()
+        fn stored(&self) -> Vec<String> {
+            let stored = self.stored.lock().unwrap();
+            stored.iter().map(|record| String::from_utf8(record.payload.clone()).unwrap()).collect()
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
             } else if let Some(index) = records.iter().position(|record| record.payload == b"refused") {
                 Err(Refused::TooLarge { index, bytes: 2, bytes_max: 1 }.into())
             } else {
-                self.kept.lock().unwrap().extend(records);
+                self.stored.lock().unwrap().extend(records);
                 Ok(Vec::new())
             };
             Box::pin(async { result })
@@ -282,7 +282,7 @@ mod tests {
         let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
         let (finished, reports) = write(&log, &letters, SOON);
         assert_eq!(finished, Ok(()));
-        assert_eq!(log.kept(), letters);
+        assert_eq!(log.stored(), letters);
         let retrying = || State::Retrying("the log is closed".into());
         assert_eq!(reports, [State::Live, retrying(), retrying(), retrying(), State::Live]);
     }
@@ -303,7 +303,7 @@ mod tests {
         for round in 1..=3 {
             (0..BATCH + 7).for_each(|letter| sender.send(letter.to_string()).unwrap());
             assert_eq!(settle(SOON), Ok(()));
-            assert_eq!(log.kept().len(), round * (BATCH + 7));
+            assert_eq!(log.stored().len(), round * (BATCH + 7));
         }
         drop(sender);
         assert_eq!(writer.finish(SOON), Ok(()));
@@ -318,7 +318,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(writer.finish(SOON), Ok(()));
         assert!(start.elapsed() < SOON / 2, "{:?}", start.elapsed());
-        assert_eq!(log.kept(), ["a"]);
+        assert_eq!(log.stored(), ["a"]);
         drop(sender);
     }
 
@@ -354,6 +354,6 @@ mod tests {
         let log = Flaky::failing(0);
         let (finished, _) = write(&log, &["a", "refused", "b"], SOON);
         assert_eq!(finished, Ok(()));
-        assert_eq!(log.kept(), ["a", "b"]);
+        assert_eq!(log.stored(), ["a", "b"]);
     }
 }

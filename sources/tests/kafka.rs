@@ -45,9 +45,9 @@ fn records_of_every_partition_are_shown() {
     BROKER.produce(topic, Some(4), views("ben", products("late", 1)));
     shop.wait_viewed("ben", products("late", 1));
     wait_until(SOON, "the board knows places and ends", || {
-        let said = shop.said();
-        let places: Vec<(i64, i64)> = said.partitions.values().map(|at| (at.next, at.end)).collect();
-        places == [(10, 10), (10, 10), (10, 10), (0, 0), (1, 1)] && said.accepted == 31
+        let found_message = shop.source_view();
+        let places: Vec<(i64, i64)> = found_message.partitions.values().map(|at| (at.next, at.end)).collect();
+        places == [(10, 10), (10, 10), (10, 10), (0, 0), (1, 1)] && found_message.accepted == 31
     });
     shop.engine.stop().unwrap();
 }
@@ -63,7 +63,7 @@ fn removals_and_other_events_do_what_they_should() {
     let shop = Shop::open(&BROKER, &[events, removals]);
     shop.wait_viewed("ann", ["p-1".into()]);
     shop.wait_live();
-    assert_eq!(shop.said().ignored["click"], 1);
+    assert_eq!(shop.source_view().ignored["click"], 1);
     shop.engine.stop().unwrap();
 }
 
@@ -107,16 +107,16 @@ fn a_topic_made_anew_is_read_from_its_first_record() {
     let shop = Shop::open(&BROKER, &[topic]);
     shop.wait_viewed("ann", products("old", 5).chain(products("older", 2)));
     shop.wait_position(topic, 0, 5);
-    wait_until(SOON, "the board knows both partitions", || shop.said().partitions.len() == 2);
+    wait_until(SOON, "the board knows both partitions", || shop.source_view().partitions.len() == 2);
     BROKER.delete_topic(topic);
     BROKER.create_topic(topic, 1);
     // More than there were: at the old position there is a record, and reading on there would skip the five before.
     BROKER.produce(topic, Some(0), views("ben", products("new", 8)));
     shop.wait_viewed("ben", products("new", 8));
     shop.wait_position(topic, 0, 8);
-    wait_until(SOON, "the partition that is gone is forgotten", || shop.said().partitions.len() == 1);
+    wait_until(SOON, "the partition that is gone is forgotten", || shop.source_view().partitions.len() == 1);
     shop.wait_live();
-    assert!(shop.said().ignored["partition_restarted"] >= 1);
+    assert!(shop.source_view().ignored["partition_restarted"] >= 1);
     shop.engine.stop().unwrap();
 }
 
@@ -148,7 +148,7 @@ fn a_topic_made_anew_while_nobody_looks_is_found_out_by_its_records() {
     shop.wait_viewed("ben", products("new", 8));
     shop.wait_position(topic, 0, 8);
     shop.wait_live();
-    assert_eq!(shop.said().ignored["partition_restarted"], 1);
+    assert_eq!(shop.source_view().ignored["partition_restarted"], 1);
     shop.engine.stop().unwrap();
 }
 
@@ -190,7 +190,7 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     let expected = ["p0-7", "p0-8", "p1-8"].map(String::from).into_iter().chain(products("p2", 9));
     shop.wait_viewed("ann", expected);
     shop.wait_live();
-    assert_eq!(shop.said().ignored["partition_restarted"], 2);
+    assert_eq!(shop.source_view().ignored["partition_restarted"], 2);
     shop.engine.stop().unwrap();
 }
 
@@ -213,7 +213,7 @@ fn soon_after_a_first_start_a_position_can_be_gone_on_from() {
     let kept = move |_: &str, partition| positions.iter().find(|position| position.partition == partition).cloned();
     let shop = Shop::start(settings(), 100, Arc::new(kept));
     shop.wait_live();
-    assert_eq!(shop.said().accepted, 0, "nothing is read again");
+    assert_eq!(shop.source_view().accepted, 0, "nothing is read again");
     shop.engine.stop().unwrap();
 }
 
@@ -238,7 +238,7 @@ fn a_topic_made_anew_that_shows_nothing_behind_the_proof_is_read() {
     let shop = Shop::resume(&BROKER, &[topic], 100, Arc::new(kept));
     shop.wait_viewed("ann", products("new", 2));
     shop.wait_live();
-    assert_eq!(shop.said().ignored["partition_restarted"], 1);
+    assert_eq!(shop.source_view().ignored["partition_restarted"], 1);
     shop.engine.stop().unwrap();
 }
 
@@ -277,8 +277,8 @@ fn refused_records_become_letters_and_the_stream_goes_on() {
     assert_eq!(letters, expected);
     shop.wait_viewed("ann", products("p", 3));
     shop.wait_live();
-    let said = shop.said();
-    assert_eq!((said.accepted, said.rejected.values().sum::<u64>()), (3, 3));
+    let found_message = shop.source_view();
+    assert_eq!((found_message.accepted, found_message.rejected.values().sum::<u64>()), (3, 3));
     shop.engine.stop().unwrap();
 }
 
@@ -301,7 +301,7 @@ fn aborted_records_are_not_shown_and_do_not_keep_it_from_catching_up() {
     shop.wait_live();
     assert!(shop.viewed("ben").is_empty());
     wait_until(SOON, "the position is the end, behind the aborted records and both markers", || {
-        shop.said().partitions.values().all(|at| (at.next, at.lag()) == (8, 0))
+        shop.source_view().partitions.values().all(|at| (at.next, at.lag()) == (8, 0))
     });
     shop.engine.stop().unwrap();
 }
@@ -325,8 +325,8 @@ fn a_killed_broker_is_told_and_nothing_is_lost() {
     broker.produce(topic, Some(1), views("ann", products("q", 5)));
     shop.wait_viewed("ann", before().chain(products("q", 5)));
     shop.wait_live();
-    assert!(!shop.said().ignored.contains_key("partition_restarted"), "the records are still the same");
-    assert_eq!(shop.said().accepted, 105, "and are not read twice");
+    assert!(!shop.source_view().ignored.contains_key("partition_restarted"), "the records are still the same");
+    assert_eq!(shop.source_view().accepted, 105, "and are not read twice");
 
     let late = Shop::open(&broker, &[topic]);
     late.wait_viewed("ann", before().chain(products("q", 5)));
@@ -362,6 +362,6 @@ fn brokers_that_are_not_there_at_the_start_are_waited_for() {
     wait_until(SOON, "answers are complete", is_complete);
     assert!(as_of() > 1_000_000_000_000);
     shop.wait_viewed("ann", products("p", 1));
-    wait_until(SOON, "the source is live", || shop.said().state == State::Live);
+    wait_until(SOON, "the source is live", || shop.source_view().state == State::Live);
     shop.engine.stop().unwrap();
 }

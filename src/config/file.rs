@@ -29,9 +29,9 @@ pub(super) fn read(
     };
     match DeTable::parse(&text) {
         Ok(root) => {
-            let mut walk = TomlWalk { path, text: &text, environment, sections, problems, given: Vec::new() };
-            walk.table("", root.get_ref());
-            walk.given
+            let mut reader = TableReader { path, text: &text, environment, sections, problems, given: Vec::new() };
+            reader.table("", root.get_ref());
+            reader.given
         }
         Err(error) => {
             // The error's own text shows the line, which may hold a password.
@@ -50,7 +50,7 @@ fn text(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-struct TomlWalk<'a> {
+struct TableReader<'a> {
     path: &'a Path,
     text: &'a str,
     environment: &'a [(String, String)],
@@ -59,7 +59,7 @@ struct TomlWalk<'a> {
     given: Vec<KeyValue>,
 }
 
-impl TomlWalk<'_> {
+impl TableReader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let full =

@@ -46,7 +46,7 @@ pub(crate) fn written(services: &Services, report: &mut Report, times: usize) {
         if stopped {
             testbed.start_again();
         }
-        let (said, mut differences) = testbed.settle(services);
+        let (summary, mut differences) = testbed.settle(services);
         let begun = Instant::now();
         let mut letters = 0;
         while letters == 0 && begun.elapsed() < SOON {
@@ -64,6 +64,6 @@ pub(crate) fn written(services: &Services, report: &mut Report, times: usize) {
             client.execute(&gone.replace("order_items", "orders"), &[&BAD]).expect("the query is valid");
         }
         let kind = if stopped { "written while the program was down" } else { "written while it ran" };
-        report.fault(&format!("{kind}, {letters} dead letters, {said}"), differences);
+        report.fault(&format!("{kind}, {letters} dead letters, {summary}"), differences);
     }
 }

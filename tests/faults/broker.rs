@@ -17,8 +17,8 @@ pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize)
             testbed.start_again();
         }
         services.kafka.restart();
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if both { "killed, and the program too" } else { "killed" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }

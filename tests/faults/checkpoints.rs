@@ -34,7 +34,7 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
         bytes[at] ^= 1 << testbed.rng.roll(8);
         fs::write(&newest, &bytes).expect("the file can be written");
         testbed.start_again();
-        let (said, mut differences) = testbed.settle(services);
+        let (summary, mut differences) = testbed.settle(services);
         let told = testbed.program.stderr();
         if !told.contains("a checkpoint is damaged") {
             differences.push(format!("the damage of {} at byte {at} is not told: {told}", newest.display()));
@@ -42,7 +42,7 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
         if told.contains("there is no checkpoint yet") {
             differences.push(format!("no other checkpoint was left to go on from: {told}"));
         }
-        report.fault(&format!("a bit turned at {at} of {} bytes, {said}", bytes.len()), differences);
+        report.fault(&format!("a bit turned at {at} of {} bytes, {summary}", bytes.len()), differences);
     }
 }
 
@@ -81,12 +81,12 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
             });
         }
         disk.free();
-        let (said, after) = testbed.settle_with(services, &[user]);
+        let (summary, after) = testbed.settle_with(services, &[user]);
         differences.extend(after);
         let before = taken(&testbed);
         wait_until(SOON, "checkpoints are taken again", || taken(&testbed) > before);
         let kind = if killed { "full, and the program killed and started meanwhile" } else { "full for a while" };
-        report.fault(&format!("{kind}, {seen}, {said}"), differences);
+        report.fault(&format!("{kind}, {seen}, {summary}"), differences);
     }
 }
 

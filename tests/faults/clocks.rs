@@ -55,9 +55,9 @@ pub(crate) fn jumped(services: &Services, report: &mut Report, times: usize) {
         if killed {
             testbed.start_again();
         }
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if killed { ", and the program killed" } else { "" };
-        report.fault(&format!("{jump}{kind}, {said}"), differences);
+        report.fault(&format!("{jump}{kind}, {summary}"), differences);
     }
 }
 

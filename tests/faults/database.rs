@@ -23,9 +23,9 @@ pub(crate) fn killed(services: &mut Services, report: &mut Report, times: usize)
             testbed.start_again();
         }
         services.postgres.restart();
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if both { "killed, and the program too" } else { "killed" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn slot_dropped(services: &Services, report: &mut Report, times: usiz
         // Of what was started since, everything is new.
         let told = if stopped { 0 } else { told };
         wait_until(SOON, "the range that is lost is told", || tables_read(&testbed.program.stderr()) > told);
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if stopped { "dropped while the program was down" } else { "dropped while in use" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }
 

@@ -71,9 +71,9 @@ pub(crate) fn promoted(services: &Services, report: &mut Report, times: usize) {
         if restarted {
             testbed.start_again();
         }
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let both = if restarted { ", and the program too" } else { "" };
-        report.fault(&format!("the primary {how}{both}, timeline {}, {said}", standby.timeline()), differences);
+        report.fault(&format!("the primary {how}{both}, timeline {}, {summary}", standby.timeline()), differences);
         primary = standby;
     }
 }

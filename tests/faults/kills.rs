@@ -34,9 +34,9 @@ pub(crate) fn vitrine(services: &Services, report: &mut Report, times: usize) {
         testbed.let_run(while_ms);
         testbed.kill();
         testbed.start_again();
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if while_starting { "killed while it started" } else { "killed" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usi
         let (acknowledged, in_time) = delete_and_kill(&mut testbed, &users, &products[1]);
         deleted += in_time;
         testbed.start_again();
-        let (said, mut differences) = testbed.settle_with(services, &users);
+        let (summary, mut differences) = testbed.settle_with(services, &users);
         for user in &acknowledged {
             let path = format!("/v1/users/{user}/history");
             let shown = testbed.start.get(&path).map(|answer| answer.text()).unwrap_or_default();
@@ -74,7 +74,7 @@ pub(crate) fn after_deletes(services: &Services, report: &mut Report, times: usi
             }
         }
         let killed = format!("killed within 50 ms of {in_time} acknowledged deletes ({deleted} in all)");
-        report.fault(&format!("{killed}, {said}"), differences);
+        report.fault(&format!("{killed}, {summary}"), differences);
     }
 }
 
@@ -124,8 +124,8 @@ pub(crate) fn terminated(services: &Services, report: &mut Report, times: usize)
             ended.push(format!("{shown:?} was shown before, and the last checkpoint is of {last:?}"));
         }
         testbed.start_again();
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         ended.extend(differences);
-        report.fault(&format!("ended in {} ms, {said}", took.as_millis()), ended);
+        report.fault(&format!("ended in {} ms, {summary}", took.as_millis()), ended);
     }
 }

@@ -70,10 +70,10 @@ fn run(series: &Series, services: &Services, report: &mut Report, times: usize) 
             pause(DOWN);
             testbed.start_again();
         }
-        let (said, mut differences) = testbed.settle(services);
+        let (summary, mut differences) = testbed.settle(services);
         differences.extend(refused.map(|error| format!("the server refused {sql}: {error:?}")));
         let kind = if stopped { "while the program was down" } else { "while it ran" };
-        report.fault(&format!("{what} {kind}, {said}"), differences);
+        report.fault(&format!("{what} {kind}, {summary}"), differences);
     }
 }
 

@@ -50,10 +50,10 @@ pub(crate) fn killed(services: &Services, report: &mut Report, times: usize) {
                 tend(&mut testbed);
             }
         }
-        let (said, after) = settle(&mut testbed, services);
+        let (summary, after) = settle(&mut testbed, services);
         differences.extend(after);
         let again = if again { ", and one while they started" } else { "" };
-        report.fault(&format!("process {which} killed{again}, {}, {said}", keeper(supervised)), differences);
+        report.fault(&format!("process {which} killed{again}, {}, {summary}", keeper(supervised)), differences);
     }
 }
 
@@ -75,23 +75,23 @@ pub(crate) fn frozen(services: &Services, report: &mut Report, times: usize) {
         } else {
             differences.extend(freeze_apart(&mut testbed, which));
         }
-        let (said, after) = settle(&mut testbed, services);
+        let (summary, after) = settle(&mut testbed, services);
         differences.extend(after);
         let end = if supervised { "never to go on" } else { "to go on beside what was started" };
-        report.fault(&format!("process {which} frozen, {end}, {}, {said}", keeper(supervised)), differences);
+        report.fault(&format!("process {which} frozen, {end}, {}, {summary}", keeper(supervised)), differences);
     }
 }
 
 /// As [`Testbed::settle`]; what runs then must have gone on from a checkpoint.
 fn settle(testbed: &mut Testbed, services: &Services) -> (String, Vec<String>) {
-    let (said, mut differences) = testbed.settle(services);
+    let (summary, mut differences) = testbed.settle(services);
     let log = testbed.program.stderr();
     let latest = log.rsplit(STARTED).next().unwrap_or_default();
     let processes = testbed.start.each().count();
     if latest.matches(RESTORED).count() != processes {
         differences.push(format!("not all of {processes} processes went on from a checkpoint: {latest}"));
     }
-    (said, differences)
+    (summary, differences)
 }
 
 fn keeper(supervised: bool) -> &'static str {

@@ -39,11 +39,12 @@ pub(crate) fn tables_read(log: &str) -> usize {
 pub(crate) fn differences(log: &str, newest: Option<u64>, kept: Retained) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Some(tick) = newest {
-        let said = log.lines().find(|line| line.contains(RESTORED));
-        let ticks = said.into_iter().flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("as_of_ms="));
+        let restored_line = log.lines().find(|line| line.contains(RESTORED));
+        let ticks =
+            restored_line.into_iter().flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("as_of_ms="));
         let ticks: Vec<&str> = ticks.collect();
-        if said.is_none() || (kept != Retained::Older && ticks != [tick.to_string()]) {
-            wrong.push(format!("the checkpoint of {tick} was there, and this was gone on from: {said:?}"));
+        if restored_line.is_none() || (kept != Retained::Older && ticks != [tick.to_string()]) {
+            wrong.push(format!("the checkpoint of {tick} was there, and this was gone on from: {restored_line:?}"));
         }
     }
     if kept == Retained::Everything && tables_read(log) > 0 {

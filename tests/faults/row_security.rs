@@ -34,9 +34,9 @@ pub(crate) fn switched_on(services: &Services, report: &mut Report, times: usize
         let mode = number % testbeds.len();
         let table = TABLES[number / testbeds.len() % TABLES.len()];
         let bypassed = (number / testbeds.len()).is_multiple_of(2);
-        let (said, differences) = switch_on(services, &mut testbeds[mode], table, number, bypassed);
+        let (summary, differences) = switch_on(services, &mut testbeds[mode], table, number, bypassed);
         let mend = if bypassed { "mended by BYPASSRLS" } else { "switched off again" };
-        report.fault(&format!("on for {table}, by {}, {mend}, {said}", modes[mode]), differences);
+        report.fault(&format!("on for {table}, by {}, {mend}, {summary}", modes[mode]), differences);
     }
 }
 
@@ -95,13 +95,13 @@ fn switch_on(
         false => format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
     });
     drop(quiet);
-    let (said, after) = testbed.settle(services);
+    let (summary, after) = testbed.settle(services);
     differences.extend(after);
     execute(
         &testbed.database,
         &format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; ALTER ROLE {ROLE} NOBYPASSRLS"),
     );
-    (format!("told after {} ms, {said}", told.as_millis()), differences)
+    (format!("told after {} ms, {summary}", told.as_millis()), differences)
 }
 
 /// What differs both from the lists as they were and from the lists with the order that came later.

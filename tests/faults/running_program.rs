@@ -121,17 +121,17 @@ impl RunningProgram {
     /// Waits until `/readyz` says 200 in all processes, and returns what was said last before that; else why it does not.
     pub(crate) fn wait_ready(&mut self, start: &Launcher, deadline: Duration) -> Result<String, String> {
         let begun = Instant::now();
-        let mut said = String::from("nothing");
+        let mut summary = String::from("nothing");
         loop {
             if let Some(status) = self.processes.iter_mut().find_map(Process::exit_status) {
                 return Err(format!("vitrine has exited by itself: {status}; {}", self.last_lines()));
             }
             match start.unready() {
-                None => return Ok(said),
-                Some(reason) => said = reason,
+                None => return Ok(summary),
+                Some(reason) => summary = reason,
             }
             if begun.elapsed() > deadline {
-                return Err(format!("not ready within {deadline:?}: {said}; {}", self.last_lines()));
+                return Err(format!("not ready within {deadline:?}: {summary}; {}", self.last_lines()));
             }
             crate::load::pause(Duration::from_millis(10));
         }

@@ -50,9 +50,9 @@ pub(crate) fn stalled(services: &Services, report: &mut Report, times: usize) {
         }
         let (seen, mut differences) = in_silence(&mut testbed, number, 1, || proxy.accepted());
         proxy.resume();
-        let (said, after) = testbed.settle(services);
+        let (summary, after) = testbed.settle(services);
         differences.extend(after);
-        report.fault(&format!("{how}, {seen}, {said}"), differences);
+        report.fault(&format!("{how}, {seen}, {summary}"), differences);
     }
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn silent(services: &Services, report: &mut Report, times: usize) {
         let (seen, mut differences) = in_silence(&mut testbed, number, 2, || silent.accepted());
         proxy.redirect(services.postgres.port());
         drop(silent);
-        let (said, after) = testbed.settle(services);
+        let (summary, after) = testbed.settle(services);
         differences.extend(after);
-        report.fault(&format!("never answered, {seen}, {said}"), differences);
+        report.fault(&format!("never answered, {seen}, {summary}"), differences);
     }
 }
 
@@ -88,14 +88,14 @@ fn in_silence(
     wait_until(GIVEN_UP, "the silent session is given up for a new one", || connections() >= before + enough);
     let given_up = begun.elapsed().as_secs();
     differences.extend(meanwhile::answers(testbed));
-    let mut said = format!("{meanwhile}, a new session tried after {given_up} s");
+    let mut summary = format!("{meanwhile}, a new session tried after {given_up} s");
     if number % 2 == 1 {
         differences.extend(meanwhile::ends(testbed, END_MAX));
         testbed.start_again();
         pause(STARTING);
         differences.extend(meanwhile::ends(testbed, END_MAX));
         testbed.start_again();
-        said += ", ended in order and started twice";
+        summary += ", ended in order and started twice";
     }
-    (said, differences)
+    (summary, differences)
 }

@@ -181,12 +181,12 @@ impl Testbed {
         let slowly = if ready > SLOW { format!(" ({waited})") } else { String::new() };
         let gate = self.load.gate();
         let _quiet = gate.write().expect("no holder of this lock panics");
-        let (said, mut differences) = self.compare(services, further);
+        let (summary, mut differences) = self.compare(services, further);
         differences.extend(resumed::differences(&self.program.stderr(), self.newest, self.kept));
         differences.extend(self.refused(services));
         let (processes, ready) = (self.start.each().count(), ready.as_millis());
         let processes = if processes > 1 { format!("{processes} processes of ") } else { String::new() };
-        (format!("{processes}{} workers ready after {ready} ms{slowly}, {said}", self.program.workers), differences)
+        (format!("{processes}{} workers ready after {ready} ms{slowly}, {summary}", self.program.workers), differences)
     }
 
     /// Waits until all lists are what they should be, while nothing is written; says in how long, and what differs.

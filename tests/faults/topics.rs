@@ -44,10 +44,10 @@ pub(crate) fn recreated(services: &Services, report: &mut Report, times: usize) 
         if stopped {
             testbed.start_again();
         }
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         before.extend(differences);
         let kind = if stopped { "made anew while the program was down" } else { "made anew while it was read" };
-        report.fault(&format!("{kind}, {said}"), before);
+        report.fault(&format!("{kind}, {summary}"), before);
     }
 }
 
@@ -101,14 +101,14 @@ pub(crate) fn truncated(services: &Services, report: &mut Report, times: usize) 
         if stopped {
             testbed.start_again();
         }
-        let (said, after) = testbed.settle(services);
+        let (summary, after) = testbed.settle(services);
         differences.extend(after);
         let told = testbed.program.stderr();
         if stopped && !(told.contains("lost_from") && told.contains(&first_kept.to_string())) {
             differences.push(format!("the loss of {from} to {first_kept} is not told: {told}"));
         }
         let kind = if stopped { "cut off behind what was read" } else { "cut off before what is read" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }
 
@@ -134,8 +134,8 @@ pub(crate) fn partitions_added(services: &Services, report: &mut Report, times: 
             let event = stamped(view(&user(number), &product(number), &format!("new-{number}")));
             services.kafka.produce(&testbed.topics[which], Some(last), [event]);
         }
-        let (said, differences) = testbed.settle(services);
+        let (summary, differences) = testbed.settle(services);
         let kind = if which == 1 { "removals grown while the program was down" } else { "views grown" };
-        report.fault(&format!("{kind}, {said}"), differences);
+        report.fault(&format!("{kind}, {summary}"), differences);
     }
 }

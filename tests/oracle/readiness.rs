@@ -15,7 +15,11 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// What a process says of the others.
 fn of_others(registry: &SourceRegistry) -> State {
-    registry.snapshot().into_iter().find(|said| said.name == CLUSTER).map_or(State::CatchingUp, |said| said.state)
+    registry
+        .snapshot()
+        .into_iter()
+        .find(|status| status.name == CLUSTER)
+        .map_or(State::CatchingUp, |status| status.state)
 }
 
 /// Waits until each process says this of the others: that all are live, or which is not.

@@ -69,8 +69,8 @@ fn one_process_goes_on_alone(config: &Path, expected: &ExpectedLists, client: &C
 fn two_processes_go_on_from_one(config: &Path, hosts: &Path, urls: &[String], expected: &ExpectedLists) {
     let mut cluster = SupervisedCluster::start(config, hosts, urls);
     cluster.wait_ready();
-    let said = cluster.supervisor.stderr();
-    assert!(said.matches("going on from a checkpoint").count() >= 2, "not both have restored: {said}");
+    let message = cluster.supervisor.stderr();
+    assert!(message.matches("going on from a checkpoint").count() >= 2, "not both have restored: {message}");
     cluster.processes.iter().for_each(|process| expected.compare(process));
 }
 
@@ -155,6 +155,6 @@ fn a_mark_that_cannot_be_raised_ends_nobody(mark: &Path, cluster: &mut Supervise
     });
     std::fs::remove_dir(mark).and_then(|()| std::fs::write(mark, content)).expect("the test's own directory");
     cluster.wait_ready();
-    let said = cluster.supervisor.stderr();
-    assert!(!said.contains("no tick has closed"), "{said}");
+    let message = cluster.supervisor.stderr();
+    assert!(!message.contains("no tick has closed"), "{message}");
 }

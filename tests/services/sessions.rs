@@ -49,7 +49,7 @@ fn every_command_ends_though_no_service_says_a_word() {
         .unwrap();
     let produce = ["produce", "--rate", "10", "--file", views.to_str().unwrap()];
     std::thread::scope(|scope| {
-        for (settings, args, said) in [
+        for (settings, args, message) in [
             (postgres, &["check"][..], "has not answered"),
             (kafka, &["check"], "no Kafka broker"),
             (postgres, &["generate", "--to", "services", "--orders", "1"], "has not answered"),
@@ -65,7 +65,7 @@ fn every_command_ends_though_no_service_says_a_word() {
                 let status = process.wait_exit(END_MAX);
                 let words = process.stdout() + &process.stderr();
                 assert_eq!(status.code(), Some(1), "{args:?}: {words}");
-                assert!(words.contains(said) && !words.contains("hush"), "{args:?}: {words}");
+                assert!(words.contains(message) && !words.contains("hush"), "{args:?}: {words}");
                 println!("{args:?} ended after {:?}", start.elapsed());
             });
         }
@@ -173,12 +173,12 @@ fn check_names_what_shows_only_by_doing_and_serve_gets_ready_all_the_same() {
 
 /// Both modes say the problem and the mend; with `auto` it is no fault, and the program gets ready.
 fn obstacle(url: &str, problem: &str, mend: &str) {
-    let (said, code) = check(url, "replication");
-    let bad = said.lines().find(|line| line.starts_with("✖")).unwrap_or_else(|| panic!("{said}"));
-    assert!(code == Some(1) && bad.contains(problem) && said.contains(mend), "{said}");
-    let (said, code) = check(url, "auto");
-    let note = said.lines().find(|line| line.contains(problem)).unwrap_or_else(|| panic!("{said}"));
-    assert!(code == Some(0) && note.starts_with("•") && note.contains(mend), "{said}");
+    let (message, code) = check(url, "replication");
+    let bad = message.lines().find(|line| line.starts_with("✖")).unwrap_or_else(|| panic!("{message}"));
+    assert!(code == Some(1) && bad.contains(problem) && message.contains(mend), "{message}");
+    let (message, code) = check(url, "auto");
+    let note = message.lines().find(|line| line.contains(problem)).unwrap_or_else(|| panic!("{message}"));
+    assert!(code == Some(0) && note.starts_with("•") && note.contains(mend), "{message}");
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     let settings = [("VITRINE__POSTGRES__URL", url), ("VITRINE__SERVER__LISTEN", &listen)];
@@ -202,10 +202,10 @@ fn check_tries_every_host_and_names_the_one_that_answers() {
     let server = Server::start();
     server.execute(TABLES);
     let (dead, live) = (free_port(), server.port());
-    let (said, code) = check(&format!("host=127.0.0.1,127.0.0.1 port={dead},{live} user=postgres"), "auto");
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(&format!("at 127.0.0.1:{live}/postgres")), "{said}");
-    assert!(!said.contains(&dead.to_string()), "{said}");
+    let (message, code) = check(&format!("host=127.0.0.1,127.0.0.1 port={dead},{live} user=postgres"), "auto");
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains(&format!("at 127.0.0.1:{live}/postgres")), "{message}");
+    assert!(!message.contains(&dead.to_string()), "{message}");
     let standby = server.standby();
     let copy = standby.port();
     let both = |attrs: &str| {
@@ -213,8 +213,8 @@ fn check_tries_every_host_and_names_the_one_that_answers() {
         check(&format!("host=127.0.0.1,127.0.0.1 port={ports} user=postgres target_session_attrs={attrs}"), "auto").0
     };
     for (attrs, port) in [("primary", live), ("standby", copy), ("prefer-standby", copy)] {
-        let said = both(attrs);
-        assert!(said.contains(&format!("at 127.0.0.1:{port}/postgres")), "{attrs}: {said}");
+        let message = both(attrs);
+        assert!(message.contains(&format!("at 127.0.0.1:{port}/postgres")), "{attrs}: {message}");
     }
     drop(standby);
     assert!(both("prefer-standby").contains(&format!("at 127.0.0.1:{live}/postgres")));
@@ -222,8 +222,8 @@ fn check_tries_every_host_and_names_the_one_that_answers() {
     assert!(alone.contains("the server is no standby") && alone.contains("refused"), "{alone}");
     server.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
     let attrs = format!("host=127.0.0.1 port={live} user=postgres target_session_attrs=read-write");
-    let (said, code) = check(&attrs, "auto");
-    assert!(code == Some(1) && said.contains("does not allow writes"), "{said}");
+    let (message, code) = check(&attrs, "auto");
+    assert!(code == Some(1) && message.contains("does not allow writes"), "{message}");
 }
 
 #[test]

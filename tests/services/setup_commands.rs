@@ -86,10 +86,10 @@ fn generate_fills_everything(services: &Services) {
         ),
         100
     );
-    let said = stdout(&output);
+    let message = stdout(&output);
     let lines = count(services, "order_items");
-    assert!(said.contains(&format!("order_items: {} rows added", lines + returned(&said))), "{said}");
-    assert!(returned(&said) > 0 && lines > ORDERS, "{said}");
+    assert!(message.contains(&format!("order_items: {} rows added", lines + returned(&message))), "{message}");
+    assert!(returned(&message) > 0 && lines > ORDERS, "{message}");
     assert_eq!(count(services, "orders WHERE created_at > now() OR created_at < now() - interval '61 days'"), 0);
     assert_eq!(count(services, "order_items i LEFT JOIN orders o USING (order_id) WHERE o.order_id IS NULL"), 0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
@@ -101,8 +101,8 @@ fn generate_fills_everything(services: &Services) {
     }
 }
 
-fn returned(said: &str) -> i64 {
-    let line = said.lines().find(|line| line.contains("deleted again")).expect("returns are said");
+fn returned(message: &str) -> i64 {
+    let line = message.lines().find(|line| line.contains("deleted again")).expect("returns are said");
     line.split_whitespace().find_map(|word| word.parse().ok()).expect("their number is said")
 }
 
@@ -113,12 +113,12 @@ fn generating_again_is_refused_and_adds_no_row_by_force(services: &Services) {
         ["generate", "--to", "services", "--views", "0", "--orders", &orders, "--products", "100", "--users", "50"];
     let refused = |args: &[&str], named: &[&str], unnamed: &[&str]| {
         let output = run(services, args);
-        let said = stderr(&output);
-        assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{said}");
-        assert!(said.contains("not empty: ") && said.contains("--force adds"), "{said}");
-        let (found, _) = said.split_once(". ").expect("what was found comes first");
-        assert!(named.iter().all(|name| found.contains(name)), "{said}");
-        assert!(!unnamed.iter().any(|name| found.contains(name)), "{said}");
+        let message = stderr(&output);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{message}");
+        assert!(message.contains("not empty: ") && message.contains("--force adds"), "{message}");
+        let (found, _) = message.split_once(". ").expect("what was found comes first");
+        assert!(named.iter().all(|name| found.contains(name)), "{message}");
+        assert!(!unnamed.iter().any(|name| found.contains(name)), "{message}");
     };
     let tables = ["table products of", "table orders of", "table order_items of"];
     refused(&args, &[&tables[..], &["topic views"]].concat(), &["history-removals", "dead-letters"]);

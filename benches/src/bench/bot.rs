@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::figures::Figures;
-use crate::lab::{Hands, Lab, Row};
+use crate::lab::{Lab, LabClock, Row};
 use crate::numbers::{ms, percentile};
 use crate::shop::{PRODUCTS, USERS, shop};
 
@@ -12,7 +12,7 @@ const START: u64 = 1_700_000_000_000;
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
     let (bots, ordinary) = if context.quick { (200_000, 200_000) } else { (1_000_000, 1_000_000) };
-    let mut lab = Lab::start(1, Hands::micros());
+    let mut lab = Lab::start(1, LabClock::micros());
     let (users, products) = (lab.users(USERS as usize), lab.products(bots + VIEWS_WATCHED));
     let bot = lab.dictionary().user("bot");
     let seen = products.clone();

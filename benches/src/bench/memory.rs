@@ -7,20 +7,20 @@ use crate::child;
 use crate::context::Context;
 use crate::figures::Figures;
 
-pub(crate) use part::{Kept, MemoryArgs, run_part};
+pub(crate) use part::{MemoryArgs, MemoryUse, run_part};
 
 /// (user, product) pairs, 25 products a user.
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
     let pairs = if context.quick { 1_000_000 } else { 5_000_000 };
-    let kept: Kept = child::output(&["memory", "pairs", &pairs.to_string()])?;
-    figures.put("bytes_per_pair", kept.bytes);
-    figures.put("bytes_per_pair_peak", kept.bytes_peak);
-    figures.put("pairs_load_s", kept.load_s);
+    let memory_use: MemoryUse = child::output(&["memory", "pairs", &pairs.to_string()])?;
+    figures.put("bytes_per_pair", memory_use.bytes);
+    figures.put("bytes_per_pair_peak", memory_use.bytes_peak);
+    figures.put("pairs_load_s", memory_use.load_s);
 
     let lines = if context.quick { 250_000 } else { 1_250_000 };
-    let kept: Kept = child::output(&["memory", "lines", &lines.to_string()])?;
-    figures.put("bytes_per_order_line", kept.bytes);
-    figures.put("bytes_per_order_line_peak", kept.bytes_peak);
-    figures.put("order_lines_load_s", kept.load_s);
+    let memory_use: MemoryUse = child::output(&["memory", "lines", &lines.to_string()])?;
+    figures.put("bytes_per_order_line", memory_use.bytes);
+    figures.put("bytes_per_order_line_peak", memory_use.bytes_peak);
+    figures.put("order_lines_load_s", memory_use.load_s);
     served::run(context, lines, figures)
 }

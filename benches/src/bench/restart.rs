@@ -32,10 +32,10 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
         let sections = checkpoint(dir.path(), 86_400) + "[server]\nshutdown_ms = 200000\n";
         let mut product = Product::on_topic_with(context, 1, &topic, &sections)?;
         read.push(product.wait_read(&topic, views)?.as_secs_f64());
-        let told = Instant::now();
+        let stop_requested = Instant::now();
         product.stop();
-        written.push(told.elapsed().as_secs_f64());
-        let Held { rows, bytes } = held(context, dir.path())?;
+        written.push(stop_requested.elapsed().as_secs_f64());
+        let CheckpointSize { rows, bytes } = checkpoint_size(context, dir.path())?;
         figures.put("restart_rows", rows);
         figures.put("checkpoint_bytes_per_row", bytes / rows);
         let mut again = Product::on_topic_with(context, 1, &topic, &sections)?;
@@ -55,22 +55,22 @@ fn checkpoint(dir: &Path, every_s: u32) -> String {
 }
 
 /// What a restart reads.
-struct Held {
+struct CheckpointSize {
     rows: f64,
     bytes: f64,
 }
 
 /// The newest checkpoint with all those that it stands on.
-fn held(context: &Context, dir: &Path) -> anyhow::Result<Held> {
+fn checkpoint_size(context: &Context, dir: &Path) -> anyhow::Result<CheckpointSize> {
     let newest = inspect(context, dir, None)?;
     let chain = newest["chain"].as_array().context("a checkpoint has a chain")?;
-    let mut held = Held { rows: 0.0, bytes: 0.0 };
+    let mut checkpoint_size = CheckpointSize { rows: 0.0, bytes: 0.0 };
     for id in chain {
         let one = inspect(context, dir, id.as_u64())?;
-        held.rows += sum(&one, "tables", "rows");
-        held.bytes += sum(&one, "files", "bytes");
+        checkpoint_size.rows += sum(&one, "tables", "rows");
+        checkpoint_size.bytes += sum(&one, "files", "bytes");
     }
-    Ok(held)
+    Ok(checkpoint_size)
 }
 
 fn inspect(context: &Context, dir: &Path, id: Option<u64>) -> anyhow::Result<Value> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::backfill::{each, once, views};
 use crate::context::Context;
 use crate::figures::Figures;
-use crate::lab::{Hands, Lab, Row};
+use crate::lab::{Lab, LabClock, Row};
 use crate::numbers::median;
 use crate::shop::{PRODUCTS, USERS, shop};
 
@@ -45,7 +45,7 @@ fn graph(views: usize, repeats: usize, figures: &mut Figures) {
 }
 
 fn graph_s(drawn: &Arc<[(u32, u32)]>, workers: usize) -> f64 {
-    let mut lab = Lab::start(workers, Hands::wall());
+    let mut lab = Lab::start(workers, LabClock::wall());
     let (users, products) = (lab.users(USERS as usize), lab.products(PRODUCTS as usize));
     let start = Instant::now();
     for worker in 0..workers {

@@ -9,7 +9,7 @@ use dataflow::time::ServiceClock as _;
 
 use crate::context::Context;
 use crate::figures::Figures;
-use crate::lab::{Hands, Lab, Row};
+use crate::lab::{Lab, LabClock, Row};
 use crate::numbers::{median, ms};
 use crate::orders::{Choice, Orders};
 
@@ -33,9 +33,9 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
 
 /// Seconds until all lines are visible, fed to the workers in equal shares.
 fn load_s(workers: usize, lines: usize, choice: Choice) -> f64 {
-    let mut lab = Lab::start(workers, Hands::wall());
+    let mut lab = Lab::start(workers, LabClock::wall());
     let mut orders = Orders::new(&mut lab, choice);
-    let now = lab.hands().now();
+    let now = lab.lab_clock().now();
     let shares: Vec<_> =
         (0..workers).map(|_| orders.spread(lines / workers, now - 29 * DAY_MS..now).collect::<Vec<_>>()).collect();
     let start = Instant::now();
@@ -50,10 +50,10 @@ fn load_s(workers: usize, lines: usize, choice: Choice) -> f64 {
 
 /// One more line of the hot product and of an ordinary one, after half of all lines went to the hot one.
 fn watch(lines: usize, figures: &mut Figures) {
-    let mut lab = Lab::start(1, Hands::micros());
+    let mut lab = Lab::start(1, LabClock::micros());
     let mut orders = Orders::new(&mut lab, Choice::HalfOnOne);
     // On this clock the window spans a month of microseconds; nothing expires while it is watched.
-    let now = lab.hands().now();
+    let now = lab.lab_clock().now();
     lab.load(orders.spread(lines, now..now + 1));
     let hot = orders.hot_product();
     let cold = lab.products(2)[1];

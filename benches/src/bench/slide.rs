@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::figures::Figures;
-use crate::lab::{Hands, Lab};
+use crate::lab::{Lab, LabClock};
 use crate::numbers::{ms, percentile};
 use crate::orders::{Choice, Orders};
 
@@ -14,9 +14,9 @@ const SECONDS: usize = 100;
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
     let (lines, days) = if context.quick { (250_000, 3) } else { (1_250_000, 7) };
-    let mut lab = Lab::start(1, Hands::by_hand());
+    let mut lab = Lab::start(1, LabClock::by_hand());
     let mut orders = Orders::new(&mut lab, Choice::Popular);
-    let now = lab.hands().now();
+    let now = lab.lab_clock().now();
     // The clock moves a little while the lines are loaded; no line may expire meanwhile.
     lab.load(orders.spread(lines, now - WINDOW_DAYS * DAY_MS + 60_000..now));
 
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     for _ in 0..days {
         slides.push(ms(lab.slide(DAY_MS)));
         // Expired lines are replaced, so that the next day expires as many.
-        let now = lab.hands().now();
+        let now = lab.lab_clock().now();
         lab.load(orders.spread(lines / WINDOW_DAYS as usize, now - DAY_MS..now));
     }
     figures.spread("slide_day_ms", &slides);

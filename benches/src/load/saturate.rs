@@ -25,7 +25,7 @@ pub(crate) struct Load {
     pub(crate) latencies_ms: Vec<f64>,
 }
 
-struct Lane {
+struct BusyConnection {
     stream: TcpStream,
     buffer: Box<[u8]>,
     filled: usize,
@@ -42,7 +42,7 @@ pub(crate) fn saturate(
 ) -> io::Result<Load> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(connections);
-    let mut lanes = Vec::with_capacity(connections);
+    let mut connections_open = Vec::with_capacity(connections);
     let (start, mut next) = (Instant::now(), first);
     for token in 0..connections {
         // Connected before it is registered, so that the first request can be written at once.
@@ -52,10 +52,10 @@ pub(crate) fn saturate(
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
         let buffer = vec![0; ANSWER_BYTES_MAX].into_boxed_slice();
-        let mut lane = Lane { stream, buffer, filled: 0, asked: start };
-        lane.ask(requests.get(next))?;
+        let mut connection = BusyConnection { stream, buffer, filled: 0, asked: start };
+        connection.ask(requests.get(next))?;
         next += 1;
-        lanes.push(lane);
+        connections_open.push(connection);
     }
     let mut latencies_ms = Vec::new();
     while start.elapsed() < duration {
@@ -64,10 +64,10 @@ pub(crate) fn saturate(
             return Err(io::ErrorKind::TimedOut.into());
         }
         for event in &events {
-            let lane = &mut lanes[event.token().0];
-            if let Some(latency) = lane.read()? {
+            let connection = &mut connections_open[event.token().0];
+            if let Some(latency) = connection.read()? {
                 latencies_ms.push(ms(latency));
-                lane.ask(requests.get(next))?;
+                connection.ask(requests.get(next))?;
                 next += 1;
             }
         }
@@ -75,7 +75,7 @@ pub(crate) fn saturate(
     Ok(Load { per_s: latencies_ms.len() as f64 / start.elapsed().as_secs_f64(), latencies_ms })
 }
 
-impl Lane {
+impl BusyConnection {
     fn ask(&mut self, request: &[u8]) -> io::Result<()> {
         // A request is far smaller than the socket's buffer, which is empty now.
         self.stream.write_all(request)?;

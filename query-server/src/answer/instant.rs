@@ -34,9 +34,9 @@ mod tests {
     #[test]
     fn milliseconds_in_utc() {
         assert_eq!(text(1_795_169_700_120), "2026-11-20T10:15:00.120Z");
-        let mut kept = InstantText::default();
-        assert_eq!(kept.text(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(kept.text(1_000), "1970-01-01T00:00:01.000Z");
-        assert_eq!(kept.text(1_000), "1970-01-01T00:00:01.000Z");
+        let mut instants = InstantText::default();
+        assert_eq!(instants.text(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(instants.text(1_000), "1970-01-01T00:00:01.000Z");
+        assert_eq!(instants.text(1_000), "1970-01-01T00:00:01.000Z");
     }
 }

@@ -77,7 +77,7 @@ impl NameCache {
                     out.extend_from_slice(self.places[at].text());
                     true
                 }
-                None => self.write_anew(out, dictionary, key),
+                None => self.write_and_cache(out, dictionary, key),
             };
             if known {
                 close(out, place, row);
@@ -103,7 +103,7 @@ impl NameCache {
     }
 
     /// Writes the name as the dictionary has it, and keeps it; false, and nothing written, when it has none.
-    fn write_anew(&mut self, out: &mut Vec<u8>, dictionary: &Dictionary, key: ProductKey) -> bool {
+    fn write_and_cache(&mut self, out: &mut Vec<u8>, dictionary: &Dictionary, key: ProductKey) -> bool {
         let start = out.len();
         dictionary.product_names([key], |_, name| string(out, name));
         let text = &out[start..];
@@ -124,8 +124,8 @@ impl NameCache {
 
     fn grow(&mut self) {
         let larger = free(self.places.len() * 4);
-        let kept = std::mem::replace(&mut self.places, larger);
-        kept.into_iter().filter(|place| place.len > 0).for_each(|place| self.keep(place));
+        let old = std::mem::replace(&mut self.places, larger);
+        old.into_iter().filter(|place| place.len > 0).for_each(|place| self.keep(place));
         self.displaced = 0;
     }
 }

@@ -66,8 +66,8 @@ fn lists_of_a_source_that_is_away_age_and_name_it() {
         assert_eq!(missing(&mut connection, HISTORY), None);
         assert_eq!(connection.get(&format!("{HISTORY}?max_staleness_ms=30000")).status, 200);
         let ready = connection.get("/readyz");
-        let said = format!("lists made from events are as of {stopped}");
-        assert!(ready.status == 503 && ready.text().contains(&said), "{}", ready.text());
+        let message = format!("lists made from events are as of {stopped}");
+        assert!(ready.status == 503 && ready.text().contains(&message), "{}", ready.text());
         assert_eq!(connection.get("/v1/status").json()["sources"][0]["heard_until"], stopped);
         // It catches up first, and is as old meanwhile.
         shop.source.state(0, State::CatchingUp);
@@ -86,8 +86,8 @@ fn before_any_time_is_known_nothing_is_answered() {
     for target in [HISTORY, SELLERS, RECOMMENDED] {
         connection.get(target).assert_problem(503, "starting");
     }
-    let said = connection.get("/readyz");
-    assert!(said.status == 503 && said.text().contains("nothing is shown yet"), "{}", said.text());
+    let response = connection.get("/readyz");
+    assert!(response.status == 503 && response.text().contains("nothing is shown yet"), "{}", response.text());
     let started = now_ms();
     shop.catches_up();
     eventually(|| connection.get(SELLERS).status == 200);

@@ -98,10 +98,10 @@ fn what_waits_when_the_log_is_dropped_is_written_in_order() {
 fn a_full_log_takes_all_of_an_append_or_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = FileLog::open(dir.path(), Bound { records: 3, bytes: 1000 }).unwrap();
-    let held = log.room.take(&[record("held"), record("held")]).unwrap();
+    let permit = log.room.take(&[record("held"), record("held")]).unwrap();
     assert_eq!(append(&log, Stream::Views, &["a", "b"]), Err(Unavailable::Busy.into()));
     assert_eq!(append(&log, Stream::Views, &["a"]), Ok(2));
-    drop(held);
+    drop(permit);
     assert_eq!(append(&log, Stream::Views, &["a", "b"]), Ok(6));
 }
 

@@ -100,19 +100,19 @@ impl Shop {
         wait_until(SOON, &what, || self.viewed(user) == products);
     }
 
-    pub(crate) fn said(&self) -> SourceView {
+    pub(crate) fn source_view(&self) -> SourceView {
         self.engine.registry().snapshot().into_iter().find(|view| view.name == kafka::NAME).unwrap()
     }
 
     #[track_caller]
     pub(crate) fn wait_live(&self) {
-        wait_until(SOON, "the source is live", || self.said().state == State::Live);
+        wait_until(SOON, "the source is live", || self.source_view().state == State::Live);
     }
 
     /// Waits until the source says that it tries again, for a reason that names `what`.
     #[track_caller]
     pub(crate) fn wait_retrying(&self, within: Duration, what: &str) {
-        wait_until(within, &format!("the source names {what}"), || match self.said().state {
+        wait_until(within, &format!("the source names {what}"), || match self.source_view().state {
             State::Retrying(reason) => reason.contains(what),
             _ => false,
         });

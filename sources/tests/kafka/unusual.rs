@@ -31,8 +31,11 @@ fn a_record_without_a_payload_is_counted_and_is_no_dead_letter() {
     shop.wait_viewed("ann", products("p", 2));
     shop.wait_position(topic, 0, 6);
     shop.wait_live();
-    let said = shop.said();
-    assert_eq!((said.accepted, said.ignored, said.rejected), (2, [("tombstone", 3)].into(), [("not_json", 1)].into()));
+    let source_status = shop.source_view();
+    assert_eq!(
+        (source_status.accepted, source_status.ignored, source_status.rejected),
+        (2, [("tombstone", 3)].into(), [("not_json", 1)].into())
+    );
     let letter = shop.dead_letters.recv_timeout(SOON).unwrap();
     assert_eq!((letter.offset, letter.reason), (5, "not_json"), "a payload of no bytes is one");
     // The last record of a partition may be one: it is known by it, and goes on.
@@ -40,7 +43,7 @@ fn a_record_without_a_payload_is_counted_and_is_no_dead_letter() {
     shop.wait_position(topic, 0, 7);
     BROKER.produce(topic, None, [view("ann", "p-2")]);
     shop.wait_viewed("ann", products("p", 3));
-    assert_eq!(shop.said().ignored["tombstone"], 4);
+    assert_eq!(shop.source_view().ignored["tombstone"], 4);
     shop.engine.stop().unwrap();
 }
 
@@ -101,6 +104,6 @@ fn a_byte_order_mark_before_a_payload_is_passed_over() {
     BROKER.produce(topic, None, [format!("\u{feff}{}", view("ann", "p-0")), format!("\u{feff}{escaped}")]);
     let shop = Shop::open(&BROKER, &[topic]);
     shop.wait_viewed("ann", products("p", 2));
-    assert_eq!((shop.said().accepted, shop.said().rejected), (2, BTreeMap::new()));
+    assert_eq!((shop.source_view().accepted, shop.source_view().rejected), (2, BTreeMap::new()));
     shop.engine.stop().unwrap();
 }

@@ -40,9 +40,12 @@ fn checked(url: &str) -> String {
 fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
     let url = mirror::database("policies", &[TABLES, ROWS, HIDE].concat());
     let reading = reader(&url);
-    let said = checked(&reading);
-    assert!(said.contains("row-level security of orders may hide rows of table orders from policies_reader"), "{said}");
-    assert!(said.contains("ALTER ROLE policies_reader BYPASSRLS;"), "{said}");
+    let message = checked(&reading);
+    assert!(
+        message.contains("row-level security of orders may hide rows of table orders from policies_reader"),
+        "{message}"
+    );
+    assert!(message.contains("ALTER ROLE policies_reader BYPASSRLS;"), "{message}");
     let found = inspect_replication(&mut connect(&reading), &mirror::settings(&reading)).unwrap().obstacles;
     assert!(found.iter().any(|found| found.problem.contains("row-level security")), "{found:?}");
     for mode in [Mode::Replication, Mode::Auto, Mode::Refresh] {
@@ -63,8 +66,8 @@ fn policies_that_could_hide_rows_are_told_before_any_row_is_read() {
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
     let refused: LetterHandler = Arc::new(|letter| panic!("{letter:?}"));
     let read = range::read(mirror::settings(&reading), asked, &dictionary, &SourceRegistry::default(), &refused);
-    let said = read.err().unwrap().to_string();
-    assert!(said.contains("row-level security of orders"), "a replay reads {said}");
+    let message = read.err().unwrap().to_string();
+    assert!(message.contains("row-level security of orders"), "a replay reads {message}");
     assert_eq!(checked(&url), "", "a superuser sees all rows");
 }
 
@@ -123,16 +126,19 @@ fn policies_behind_a_view_are_found_by_the_role_that_they_hide_rows_from() {
          CREATE ROLE policies_view_reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO policies_view_reader",
     );
     let reading = url.replace("postgres@", "policies_view_reader@");
-    let said = checked(&reading);
-    assert!(said.contains("row-level security of real_orders may hide rows of table orders from view_owner"), "{said}");
+    let message = checked(&reading);
+    assert!(
+        message.contains("row-level security of real_orders may hide rows of table orders from view_owner"),
+        "{message}"
+    );
     execute(&url, "ALTER ROLE view_owner BYPASSRLS");
     assert_eq!(checked(&reading), "", "the owner of the view sees all rows");
     execute(&url, "ALTER VIEW inner_orders SET (security_invoker = true)");
     // The tables of a view that is read as its owner are read as the invoker: the owner of the outer view.
     assert_eq!(checked(&reading), "");
     execute(&url, "ALTER VIEW orders SET (security_invoker = true)");
-    let said = checked(&reading);
-    assert!(said.contains("from policies_view_reader"), "{said}");
+    let message = checked(&reading);
+    assert!(message.contains("from policies_view_reader"), "{message}");
     let shop = Shop::open(&reading);
     shop.complains(&["row-level security of real_orders"]);
     execute(&url, "ALTER ROLE policies_view_reader BYPASSRLS; INSERT INTO real_orders VALUES ('1', 'ada', now())");

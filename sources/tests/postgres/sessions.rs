@@ -198,8 +198,8 @@ fn a_slot_waits_for_a_transaction_that_is_named_and_leaves_nothing_behind() {
     let mirror = Mirror::open(&url);
     let (process, mend) = (format!("process {pid} "), format!("pg_terminate_backend({pid})"));
     mirror.complains(&["waiting_slot waits for", &process, "user postgres", "idle in transaction", " s, last", &mend]);
-    let dataflow::source_status::State::Retrying(said) = mirror.view().state else { panic!("it waits") };
-    assert!(!said.contains("secret") && !said.contains("INSERT"), "{said}");
+    let dataflow::source_status::State::Retrying(message) = mirror.view().state else { panic!("it waits") };
+    assert!(!message.contains("secret") && !message.contains("INSERT"), "{message}");
     drop(mirror);
     let left = "SELECT (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'waiting_slot')
                      + (SELECT count(*) FROM pg_stat_activity WHERE datname = 'waiting_slot' AND backend_type = 'walsender')";

@@ -132,19 +132,19 @@ mod tests {
     #[test]
     fn a_hosts_file_that_can_be_used_is_good() {
         let file = hosts(&format!("127.0.0.1:{} 127.0.0.1:8080\n127.0.0.1:1 127.0.0.1:2\n", free()));
-        let (said, good) = of(&two(file.path()));
-        assert!(good && said.contains("names 2 processes") && said.contains("is free"), "{said}");
-        assert!(!said.contains('•'), "{said}");
-        let (said, good) = of(&Cluster { processes: 1, ..two(file.path()) });
-        assert!(good && said.contains("alone"), "{said}");
+        let (output, good) = of(&two(file.path()));
+        assert!(good && output.contains("names 2 processes") && output.contains("is free"), "{output}");
+        assert!(!output.contains('•'), "{output}");
+        let (output, good) = of(&Cluster { processes: 1, ..two(file.path()) });
+        assert!(good && output.contains("alone"), "{output}");
     }
 
     #[test]
     fn what_is_wrong_with_the_file_is_said_with_a_way_out() {
         let (short, shapeless) = (hosts("127.0.0.1:1 127.0.0.1:2\n"), hosts("127.0.0.1\n"));
         for path in [Path::new("/nowhere/hosts"), short.path(), shapeless.path()] {
-            let (said, good) = of(&two(path));
-            assert!(!good && said.contains("✖ cluster") && said.contains("needs 2 lines"), "{said}");
+            let (output, good) = of(&two(path));
+            assert!(!good && output.contains("✖ cluster") && output.contains("needs 2 lines"), "{output}");
         }
     }
 
@@ -152,12 +152,12 @@ mod tests {
     fn addresses_that_cannot_be_used_are_told() {
         // Addresses of a network for documentation, which no machine has.
         let file = hosts("192.0.2.1:2101 192.0.2.1:8080\n127.0.0.1:1 127.0.0.1:2\n");
-        let (said, good) = of(&two(file.path()));
-        assert!(!good && said.contains("own line") && said.contains("cluster.key"), "{said}");
-        let (said, good) = of(&Cluster { process: 1, ..two(file.path()) });
-        assert!(!good && said.contains("process 0") && said.contains("cluster.key"), "{said}");
-        let (said, good) = of(&Cluster { key: [1; 16], public: true, ..two(file.path()) });
-        assert!(!good && said.contains("cannot listen on 192.0.2.1:2101"), "{said}");
+        let (output, good) = of(&two(file.path()));
+        assert!(!good && output.contains("own line") && output.contains("cluster.key"), "{output}");
+        let (output, good) = of(&Cluster { process: 1, ..two(file.path()) });
+        assert!(!good && output.contains("process 0") && output.contains("cluster.key"), "{output}");
+        let (output, good) = of(&Cluster { key: [1; 16], public: true, ..two(file.path()) });
+        assert!(!good && output.contains("cannot listen on 192.0.2.1:2101"), "{output}");
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = taken.local_addr().expect("it is bound");
         let file = hosts(&format!("{address} 127.0.0.1:8081\n127.0.0.1:1 127.0.0.1:2\n"));
-        let (said, good) = of(&two(file.path()));
-        assert!(good && said.contains("something listens") && said.contains("`server.listen`"), "{said}");
+        let (output, good) = of(&two(file.path()));
+        assert!(good && output.contains("something listens") && output.contains("`server.listen`"), "{output}");
     }
 }

@@ -12,9 +12,9 @@ use crate::config::{Config, Kafka, Postgres};
 /// # Errors
 /// A table or topic is not empty: the message names it and the possible flags. Or a service does not answer.
 pub(super) fn require(config: &Config) -> anyhow::Result<()> {
-    let mut found = config.postgres.as_ref().map_or(Ok(Vec::new()), tables)?;
-    found.extend(config.kafka.as_ref().map_or(Ok(Vec::new()), topics)?);
-    if found.is_empty() {
+    let mut not_empty = config.postgres.as_ref().map_or(Ok(Vec::new()), tables)?;
+    not_empty.extend(config.kafka.as_ref().map_or(Ok(Vec::new()), topics)?);
+    if not_empty.is_empty() {
         return Ok(());
     }
     let views = config.kafka.as_ref().and_then(|kafka| kafka.views.first());
@@ -23,7 +23,7 @@ pub(super) fn require(config: &Config) -> anyhow::Result<()> {
         "not empty: {}. Nothing was written. --force adds test data to what is there: it adds rows whose key is missing, \
          deletes its own returned order lines, leaves all other rows as they are{appended}. --empty makes topics and \
          tables that are missing, and adds nothing",
-        found.join(", ")
+        not_empty.join(", ")
     )
 }
 
@@ -35,15 +35,15 @@ fn tables(postgres: &Postgres) -> anyhow::Result<Vec<String>> {
         Err(error) if error.no_database => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut found = Vec::new();
+    let mut not_empty = Vec::new();
     for table in shop_tables(postgres) {
         if has_rows(&mut client, &table.name)
             .map_err(|error| anyhow::anyhow!("table {} cannot be read: {}", table.name, error_text(&error)))?
         {
-            found.push(format!("table {} of database {}", table.name, target.database()));
+            not_empty.push(format!("table {} of database {}", table.name, target.database()));
         }
     }
-    Ok(found)
+    Ok(not_empty)
 }
 
 fn has_rows(client: &mut Connection, table: &str) -> Result<bool, postgres::Error> {
@@ -57,11 +57,11 @@ fn has_rows(client: &mut Connection, table: &str) -> Result<bool, postgres::Erro
 /// The topics of views and removals that have records.
 fn topics(kafka: &Kafka) -> anyhow::Result<Vec<String>> {
     let (broker, metadata) = BrokerClient::connect(kafka)?;
-    let mut found = Vec::new();
+    let mut not_empty = Vec::new();
     for topic in kafka.views.iter().chain([&kafka.removals]) {
         if broker.has_records(&metadata, topic)? {
-            found.push(format!("topic {topic}"));
+            not_empty.push(format!("topic {topic}"));
         }
     }
-    Ok(found)
+    Ok(not_empty)
 }

@@ -64,13 +64,13 @@ impl Letters {
             return Ok(0);
         }
         entries.sort_unstable();
-        let kept = spool.file.get_mut();
+        let spool_file = spool.file.get_mut();
         out.letters(|file| {
             let mut line = Vec::new();
             for entry in &entries {
                 line.resize(entry.bytes, 0);
-                kept.seek(SeekFrom::Start(entry.start))?;
-                kept.read_exact(&mut line)?;
+                spool_file.seek(SeekFrom::Start(entry.start))?;
+                spool_file.read_exact(&mut line)?;
                 file.write_all(&line)?;
             }
             Ok(())

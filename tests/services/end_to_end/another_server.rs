@@ -62,8 +62,8 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let file = config(&services, &database, checkpoints.path(), port);
     let mut serving = ServeProcess::again(&file, &url);
-    let said = serving.wait_readyz(SOON, 503, "another server than the rows came from");
-    assert!(said.contains("vitrine postgres adopt") && !said.contains("empty"), "{said}");
+    let message = serving.wait_readyz(SOON, 503, "another server than the rows came from");
+    assert!(message.contains("vitrine postgres adopt") && !message.contains("empty"), "{message}");
     wait_until(SOON, "lists show", || serving.get(SELLERS).status == 200);
     assert_eq!(sellers(&serving), [("lamp".to_owned(), 2), ("chair".to_owned(), 1)], "the rows stay as they were");
     assert_eq!(serving.products(HISTORY), ["chair", "lamp"]);
@@ -79,10 +79,10 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     assert_eq!(serving.get(&format!("{HISTORY}?max_staleness_ms=1500")).status, 200);
     serving.wait_readyz(SOON, 503, "lists made from postgres are as of 2");
 
-    let (done, said) = adopt(&file, &["--system", "1"]);
-    assert!(!done && said.contains("not 1: nothing was changed"), "{said}");
-    let (done, said) = adopt(&file, &[]);
-    assert!(done && said.contains("is adopted"), "{said}");
+    let (done, message) = adopt(&file, &["--system", "1"]);
+    assert!(!done && message.contains("not 1: nothing was changed"), "{message}");
+    let (done, message) = adopt(&file, &[]);
+    assert!(done && message.contains("is adopted"), "{message}");
     wait_until(SOON, "the restored tables show", || {
         sellers(&serving) == [("chair".to_owned(), 1), ("lamp".to_owned(), 1)]
     });

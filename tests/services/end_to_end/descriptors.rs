@@ -89,16 +89,16 @@ impl LimitedServer {
 fn the_soft_limit_is_raised_to_the_hard_one() {
     let server = LimitedServer::start("ulimit -Sn 64; ulimit -Hn 700");
     assert_eq!(server.soft_limit(), 700);
-    let said = server.warnings();
-    assert!(said.len() == 1 && said[0].contains("open 700 files: 572 connections"), "{said:?}");
+    let message = server.warnings();
+    assert!(message.len() == 1 && message[0].contains("open 700 files: 572 connections"), "{message:?}");
 }
 
 #[test]
 fn a_crowd_takes_no_descriptor_that_the_rest_needs() {
     let mut server = LimitedServer::start("ulimit -n 64");
     a_crowd_comes_and_goes(&server);
-    let said = server.warnings();
-    assert!(said.len() == 1 && said[0].contains("open 64 files: 16 connections"), "{said:?}");
+    let message = server.warnings();
+    assert!(message.len() == 1 && message[0].contains("open 64 files: 16 connections"), "{message:?}");
     server.process.terminate();
     assert_eq!(server.process.wait_exit(SOON).code(), Some(0), "{}", server.process.stderr());
 }
@@ -108,10 +108,10 @@ fn a_crowd_takes_no_descriptor_that_the_rest_needs() {
 fn with_hardly_any_descriptor_the_time_shown_moves_on_and_one_warning_says_why() {
     let mut server = LimitedServer::start("ulimit -n 34");
     a_crowd_comes_and_goes(&server);
-    let said = server.warnings();
+    let message = server.warnings();
     assert!(
-        said.len() == 2 && said[0].contains("open 34 files") && said[1].contains("few file descriptors"),
-        "{said:?}"
+        message.len() == 2 && message[0].contains("open 34 files") && message[1].contains("few file descriptors"),
+        "{message:?}"
     );
     server.process.terminate();
     assert_eq!(server.process.wait_exit(SOON).code(), Some(0), "{}", server.process.stderr());

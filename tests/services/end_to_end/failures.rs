@@ -12,8 +12,8 @@ const NAMED_MAX: Duration = Duration::from_secs(10);
 pub(crate) fn a_missing_topic_is_named_and_picked_up(services: &Services) {
     let config = |port| config_file(services, "missing-topic.toml", &["views", "made-later"], port);
     let mut serving = ServeProcess::start(config);
-    let said = serving.wait_readyz(NAMED_MAX, 503, "made-later");
-    assert!(said.contains("does not exist"), "{said}");
+    let message = serving.wait_readyz(NAMED_MAX, 503, "made-later");
+    assert!(message.contains("does not exist"), "{message}");
     wait_until(SOON, "the other topic is read meanwhile", || !serving.products("/v1/users/poster/history").is_empty());
     assert_eq!(services.kafka.partitions("made-later"), 0, "reading makes no topic");
 

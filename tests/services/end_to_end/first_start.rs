@@ -75,8 +75,8 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
     }
     let lamp_first = [("lamp".to_owned(), 2), ("chair".to_owned(), 1)];
     wait_until(SOON, "the best sellers show", || sellers(&serving) == lamp_first);
-    let said = serving.wait_readyz(SOON, 503, "kafka is retrying");
-    assert!(!said.contains("ms old"), "{said}");
+    let message = serving.wait_readyz(SOON, 503, "kafka is retrying");
+    assert!(!message.contains("ms old"), "{message}");
     serving.wait_readyz(SOON, 503, "lists made from kafka are as of 2");
 
     let (as_of, missing) = serving.age(SELLERS);

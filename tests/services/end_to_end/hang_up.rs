@@ -60,6 +60,6 @@ fn one_that_was_started_to_outlive_its_terminal_does() {
     // A signal that is listened to would come before this one, and be named.
     process.terminate();
     assert_eq!(process.wait_exit(SOON).code(), Some(0));
-    let said = process.stderr();
-    assert!(said.contains("SIGTERM") && !said.contains("SIGHUP"), "{said}");
+    let message = process.stderr();
+    assert!(message.contains("SIGTERM") && !message.contains("SIGHUP"), "{message}");
 }

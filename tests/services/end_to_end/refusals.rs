@@ -13,9 +13,9 @@ fn a_configuration_that_cannot_be_used_exits_with_78_and_names_the_place() {
     std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[files]\ndirr = \"x\"\n")
         .expect("the file is written");
     let output = vitrine(&["serve", "--config", config.to_str().expect("UTF-8")]).output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("vitrine.toml") && said.contains("dirr") && said.contains("files.dir"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{message}");
+    assert!(message.contains("vitrine.toml") && message.contains("dirr") && message.contains("files.dir"), "{message}");
     assert!(output.stdout.is_empty());
 }
 
@@ -26,9 +26,9 @@ fn an_address_that_is_taken_is_named() {
     let dir = TempDir::with_prefix("vitrine-files-").expect("a temporary directory");
     let files = format!("files.dir={}", dir.path().display());
     let output = vitrine(&["serve", "--set", &files, "--listen", &address]).output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("cannot listen on {address}")) && said.contains("in use"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains(&format!("cannot listen on {address}")) && message.contains("in use"), "{message}");
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn a_hosts_file_that_cannot_be_used_is_a_wrong_configuration() {
     ] {
         let args = ["serve", "--set", "kafka.brokers=127.0.0.1:1", "--listen", "127.0.0.1:0", "--processes", "2"];
         let output = vitrine(&args).args(["--hosts", &hosts]).output().expect("the program starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(78), "{said}");
-        assert!(said.contains(words), "{said}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{message}");
+        assert!(message.contains(words), "{message}");
     }
 }

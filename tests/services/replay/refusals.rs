@@ -37,12 +37,13 @@ fn wrong_flags_end_with_2_and_a_wrong_configuration_with_78() {
         (&["--from", "2026-11-01", "--until", "2026-11-30", "--every", "1s"], "longer --every"),
         (&["--from", "2026-11-01"], "--until"),
     ] {
-        let (code, said) = replay(&dir, flags);
-        assert_eq!(code, Some(2), "{flags:?}: {said}");
-        assert!(said.contains(words), "{flags:?}: {said}");
+        let (code, message) = replay(&dir, flags);
+        assert_eq!(code, Some(2), "{flags:?}: {message}");
+        assert!(message.contains(words), "{flags:?}: {message}");
     }
-    let (code, said) = replay(&dir, &["--from", "2026-11-01", "--until", "2026-11-01", "--set", "rules.list_size=0"]);
-    assert_eq!(code, Some(78), "{said}");
+    let (code, message) =
+        replay(&dir, &["--from", "2026-11-01", "--until", "2026-11-01", "--set", "rules.list_size=0"]);
+    assert_eq!(code, Some(78), "{message}");
     let output = vitrine(&["replay", "--from", "2026-11-01", "--until", "2026-11-01"]);
     assert_eq!(output.status.code(), Some(78), "no source is configured: {}", stderr(&output));
     assert!(!dir.path().join("out").exists());
@@ -56,9 +57,9 @@ fn a_directory_with_anything_else_in_it_is_left_alone() {
     let first = files(&dir.path().join("out"));
     assert_eq!(replay(&dir, &days), (Some(0), String::new()), "the same replay may run again");
     assert!(files(&dir.path().join("out")) == first);
-    let (code, said) = replay(&dir, &["--from", "2026-11-02", "--until", "2026-11-03"]);
+    let (code, message) = replay(&dir, &["--from", "2026-11-02", "--until", "2026-11-03"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("lists-20261101T000000Z"), "{said}");
+    assert!(message.contains("lists-20261101T000000Z"), "{message}");
     assert!(files(&dir.path().join("out")) == first);
 }
 
@@ -75,15 +76,15 @@ fn what_cannot_be_reached_or_read_is_said_in_bounded_time() {
     };
     let start = Instant::now();
     let nobody = format!("127.0.0.1:{}", free_port());
-    let said = run(&format!("kafka.brokers={nobody}"));
-    assert!(said.contains(&format!("no Kafka broker of {nobody} answered within 5 s")), "{said}");
-    let said = run(&format!("postgres.url=postgresql://u:secret@{nobody}/shop"));
-    assert!(said.contains(&format!("PostgreSQL at {nobody}/shop")) && !said.contains("secret"), "{said}");
-    let said = run(&format!("files.dir={}", dir.path().join("nothing").display()));
-    assert!(said.contains("has none of views.jsonl"), "{said}");
+    let message = run(&format!("kafka.brokers={nobody}"));
+    assert!(message.contains(&format!("no Kafka broker of {nobody} answered within 5 s")), "{message}");
+    let message = run(&format!("postgres.url=postgresql://u:secret@{nobody}/shop"));
+    assert!(message.contains(&format!("PostgreSQL at {nobody}/shop")) && !message.contains("secret"), "{message}");
+    let message = run(&format!("files.dir={}", dir.path().join("nothing").display()));
+    assert!(message.contains("has none of views.jsonl"), "{message}");
     assert!(start.elapsed() < Duration::from_secs(60));
     fs::create_dir(dir.path().join("data")).expect("a directory is made");
     fs::write(dir.path().join("data/orders.csv"), "order,user\n").expect("a file is written");
-    let said = run(&format!("files.dir={}", dir.path().join("data").display()));
-    assert!(said.contains("lacks the columns order_id, user_id, product_id, created_at"), "{said}");
+    let message = run(&format!("files.dir={}", dir.path().join("data").display()));
+    assert!(message.contains("lacks the columns order_id, user_id, product_id, created_at"), "{message}");
 }

@@ -12,7 +12,7 @@ use vitrine::clock::wall_ms;
 use vitrine::generate::View;
 
 use super::TOPIC;
-use super::orders::Book;
+use super::orders::CrowdOrders;
 use crate::context::Context;
 use crate::product::Product;
 use crate::shop::{PRODUCTS, shop};
@@ -63,7 +63,7 @@ impl Crowd {
             views_per_round,
             views: Steady::start(ROUNDS_PER_S, views),
             removals: Steady::start(REMOVALS_PER_S, users.removals(product.address())),
-            orders: Steady::start(TRANSACTIONS_PER_S, Book::new(number, size.orders).work(url)),
+            orders: Steady::start(TRANSACTIONS_PER_S, CrowdOrders::new(number, size.orders).work(url)),
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) fn fill(url: &str, crowd: u32, orders: u64) {
 }
 
 /// A crowd's orders in the window, and the next changes of them.
-pub(super) struct Book {
+pub(super) struct CrowdOrders {
     /// The order at each place. Places leave the window in turn, and then get a new order.
     places: Vec<u64>,
     /// Orders that have left the window so far.
@@ -43,12 +43,19 @@ pub(super) struct Book {
     rng: Rng,
 }
 
-impl Book {
+impl CrowdOrders {
     /// The orders that [`fill`] has written just now.
-    pub(super) fn new(crowd: u32, orders: u64) -> Book {
+    pub(super) fn new(crowd: u32, orders: u64) -> CrowdOrders {
         let first = u64::from(crowd) * NUMBERS;
         let rng = shop(0).rng(&format!("orders of crowd {crowd}"));
-        Book { places: (first..first + orders).collect(), left: 0, made: orders, first, start: Instant::now(), rng }
+        CrowdOrders {
+            places: (first..first + orders).collect(),
+            left: 0,
+            made: orders,
+            first,
+            start: Instant::now(),
+            rng,
+        }
     }
 
     /// Runs one transaction after the other: statements sent together form one transaction.
@@ -114,16 +121,16 @@ mod tests {
 
     #[test]
     fn orders_stay_as_many_and_are_never_made_twice() {
-        let mut book = Book::new(1, 100);
-        let odd = |book: &Book| book.places.iter().filter(|order| **order % 2 == 1).count();
-        let (lines, mut made) = (odd(&book), book.places.clone());
+        let mut crowd_orders = CrowdOrders::new(1, 100);
+        let odd = |crowd_orders: &CrowdOrders| crowd_orders.places.iter().filter(|order| **order % 2 == 1).count();
+        let (lines, mut made) = (odd(&crowd_orders), crowd_orders.places.clone());
         for _ in 0..1000 {
-            let sql = book.transaction();
+            let sql = crowd_orders.transaction();
             if let Some((_, order)) = sql.split_once("INTO order_items VALUES (") {
                 made.push(order.split(',').next().unwrap().parse().unwrap());
             }
         }
-        assert_eq!((book.places.len(), odd(&book)), (100, lines));
+        assert_eq!((crowd_orders.places.len(), odd(&crowd_orders)), (100, lines));
         let orders = made.len();
         assert!(orders > 300, "{orders}");
         made.sort_unstable();

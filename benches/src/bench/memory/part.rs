@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::{Hands, Lab, Row};
+use crate::lab::{Lab, LabClock, Row};
 use crate::machine::{resident_bytes, resident_bytes_peak, rest};
 use crate::orders::{Choice, Orders};
 use crate::shop::PRODUCTS;
@@ -33,16 +33,16 @@ enum Kind {
 
 /// The memory per row.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct MemoryUse {
     pub(crate) bytes: f64,
     pub(crate) bytes_peak: f64,
     pub(crate) load_s: f64,
 }
 
 /// Loads and measures.
-pub(crate) fn run_part(args: &MemoryArgs) -> Kept {
+pub(crate) fn run_part(args: &MemoryArgs) -> MemoryUse {
     let own = std::process::id();
-    let mut lab = Lab::start(1, Hands::wall());
+    let mut lab = Lab::start(1, LabClock::wall());
     let (before, load) = match args.kind {
         Kind::Pairs => {
             let (users, products) = (lab.users(args.rows / PAIRS_PER_USER), lab.products(PRODUCTS as usize));
@@ -67,13 +67,13 @@ pub(crate) fn run_part(args: &MemoryArgs) -> Kept {
     };
     rest(SETTLING);
     let per_row = |bytes: f64| (bytes - before) / args.rows as f64;
-    let kept = Kept {
+    let memory_use = MemoryUse {
         bytes: per_row(resident_bytes(own)),
         bytes_peak: per_row(resident_bytes_peak(own)),
         load_s: load.as_secs_f64(),
     };
     lab.stop();
-    kept
+    memory_use
 }
 
 fn loaded(lab: &mut Lab, rows: impl ExactSizeIterator<Item = Row> + Send + 'static) -> Duration {

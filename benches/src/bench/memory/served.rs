@@ -13,7 +13,7 @@ use crate::tables;
 /// Idle merging and the allocator give memory back within this time.
 const SETTLING: Duration = Duration::from_secs(4);
 
-/// The product holds each line also outside the graph: the rows by their keys, for later changes.
+/// Measures the memory of each line in the whole product, which also holds the rows by their keys, for later changes.
 pub(super) fn run(context: &Context, lines: usize, figures: &mut Figures) -> anyhow::Result<()> {
     let server = Server::start();
     let (empty, full) = (server.create_database("without_orders"), server.create_database("with_orders"));

@@ -8,7 +8,7 @@ use dataflow::time::{ServiceClock, Time};
 use vitrine::clock::wall_ms;
 
 /// The source of the lab's "now".
-pub(crate) enum Hands {
+pub(crate) enum LabClock {
     /// Milliseconds, as in the product.
     Wall(Instant, Time),
     /// Microseconds: a tick closes as soon as it can, so that a tick's own cost shows and not the wait for it.
@@ -17,57 +17,57 @@ pub(crate) enum Hands {
     ByHand(AtomicU64),
 }
 
-impl Hands {
+impl LabClock {
     /// The wall clock.
     pub(crate) fn wall() -> Self {
-        Hands::Wall(Instant::now(), wall_ms())
+        LabClock::Wall(Instant::now(), wall_ms())
     }
 
     /// Microseconds since shortly before the clock was made.
     pub(crate) fn micros() -> Self {
-        Hands::Micros(Instant::now())
+        LabClock::Micros(Instant::now())
     }
 
     /// A clock that starts at the wall clock's time and stands still.
     pub(crate) fn by_hand() -> Self {
-        Hands::ByHand(AtomicU64::new(wall_ms()))
+        LabClock::ByHand(AtomicU64::new(wall_ms()))
     }
 
     /// Sets a clock by hand forward, and returns its time; another clock moves by itself.
     pub(super) fn forward(&self, ms: u64) -> Time {
         match self {
-            Hands::ByHand(now) => now.fetch_add(ms, Ordering::SeqCst) + ms,
-            Hands::Wall(..) | Hands::Micros(_) => self.now(),
+            LabClock::ByHand(now) => now.fetch_add(ms, Ordering::SeqCst) + ms,
+            LabClock::Wall(..) | LabClock::Micros(_) => self.now(),
         }
     }
 
     /// How long to wait before the clock may have to be set forward.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Hands::ByHand(_) => Duration::from_millis(1),
-            Hands::Wall(..) | Hands::Micros(_) => Duration::from_millis(100),
+            LabClock::ByHand(_) => Duration::from_millis(1),
+            LabClock::Wall(..) | LabClock::Micros(_) => Duration::from_millis(100),
         }
     }
 
     /// The rules in this clock's unit.
     pub(super) fn ticks(&self, rules: TickPolicy) -> TickPolicy {
         match self {
-            Hands::Wall(..) | Hands::ByHand(_) => rules,
-            Hands::Micros(_) => {
+            LabClock::Wall(..) | LabClock::ByHand(_) => rules,
+            LabClock::Micros(_) => {
                 TickPolicy { idle_tick_ms: rules.idle_tick_ms * 1000, tick_ms_max: rules.tick_ms_max * 1000, ..rules }
             }
         }
     }
 }
 
-impl ServiceClock for Hands {
+impl ServiceClock for LabClock {
     fn now(&self) -> Time {
         let passed = |start: &Instant| start.elapsed();
         match self {
-            Hands::Wall(start, at) => at + passed(start).as_millis() as u64,
+            LabClock::Wall(start, at) => at + passed(start).as_millis() as u64,
             // It does not start at 0, the engine's first tick.
-            Hands::Micros(start) => 1_000_000 + passed(start).as_micros() as u64,
-            Hands::ByHand(now) => now.load(Ordering::SeqCst),
+            LabClock::Micros(start) => 1_000_000 + passed(start).as_micros() as u64,
+            LabClock::ByHand(now) => now.load(Ordering::SeqCst),
         }
     }
 }
