@@ -30,7 +30,7 @@ the best sellers of each category and each user's recommendations up to date as 
 pages over HTTP.";
 
 const EXAMPLES: &str = "\
-See it work, with nothing installed:
+A demonstration that needs no services:
   vitrine demo                                        then open http://127.0.0.1:8080/
 
 With files of test data:

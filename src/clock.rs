@@ -62,7 +62,8 @@ impl ClockState {
         if refuses && !self.refusing {
             warn!(
                 ahead_ms = (wall_us - steady) / 1000,
-                "the wall clock jumped ahead by more than dataflow.forward_jump_max_ms and is ignored; if it is right, restart Vitrine"
+                "the wall clock jumped ahead by more than dataflow.forward_jump_max_ms and is ignored; if it is right, \
+                 restart Vitrine"
             );
         }
         self.refusing = refuses;

@@ -15,8 +15,8 @@ pub(crate) fn output<T: DeserializeOwned>(arguments: &[&str]) -> anyhow::Result<
 }
 
 /// Prints the result of a part, for [`output`].
-pub(crate) fn say<T: Serialize>(said: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(said)?);
+pub(crate) fn print_result<T: Serialize>(result: &T) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(result)?);
     Ok(())
 }
 

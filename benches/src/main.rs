@@ -37,10 +37,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Floor(args) => child::say(&floor::run(&args)?),
+        Command::Floor(args) => child::print_result(&floor::run(&args)?),
         Command::BareHttp(args) => bare_http::run(&args),
         Command::Traffic(args) => traffic::run(&args),
-        Command::Memory(args) => child::say(&bench::run_part(&args)),
+        Command::Memory(args) => child::print_result(&bench::run_part(&args)),
     }
 }
 

@@ -45,9 +45,9 @@ fn records_of_every_partition_are_shown() {
     BROKER.produce(topic, Some(4), views("ben", products("late", 1)));
     shop.wait_viewed("ben", products("late", 1));
     wait_until(SOON, "the board knows places and ends", || {
-        let found_message = shop.source_view();
-        let places: Vec<(i64, i64)> = found_message.partitions.values().map(|at| (at.next, at.end)).collect();
-        places == [(10, 10), (10, 10), (10, 10), (0, 0), (1, 1)] && found_message.accepted == 31
+        let progress = shop.source_view();
+        let places: Vec<(i64, i64)> = progress.partitions.values().map(|at| (at.next, at.end)).collect();
+        places == [(10, 10), (10, 10), (10, 10), (0, 0), (1, 1)] && progress.accepted == 31
     });
     shop.engine.stop().unwrap();
 }
@@ -277,8 +277,8 @@ fn refused_records_become_letters_and_the_stream_goes_on() {
     assert_eq!(letters, expected);
     shop.wait_viewed("ann", products("p", 3));
     shop.wait_live();
-    let found_message = shop.source_view();
-    assert_eq!((found_message.accepted, found_message.rejected.values().sum::<u64>()), (3, 3));
+    let progress = shop.source_view();
+    assert_eq!((progress.accepted, progress.rejected.values().sum::<u64>()), (3, 3));
     shop.engine.stop().unwrap();
 }
 

@@ -8,8 +8,8 @@ const HELP: &str = "\
 Example:
   vitrine check --config vitrine.toml
 
-Prints one line for each thing checked, on stdout, and how to mend what is wrong: the SQL, the command or the setting.
-Nothing is changed anywhere. Exit code 0 if all is well, 1 if not, 78 if the configuration itself cannot be used.";
+Prints one line per check to stdout, and how to mend each problem: the SQL, the command or the setting. Changes \
+nothing. Exit code 0 if all checks pass, 1 if not, 78 if the configuration itself cannot be used.";
 
 /// Flags of `vitrine check`.
 #[derive(Debug, Clone, Default, Args)]

@@ -10,12 +10,12 @@ use crate::config::Request;
 const HELP: &str = "\
 Examples:
   vitrine checkpoint ls --config vitrine.toml
-  vitrine checkpoint inspect --dir checkpoints                  the newest one, as JSON
-  vitrine checkpoint verify --dir checkpoints                   reads every byte a restart would read
-  vitrine checkpoint verify --dir checkpoints 1795169700000     the one of that id
+  vitrine checkpoint inspect --dir checkpoints                  the newest checkpoint, as JSON
+  vitrine checkpoint verify --dir checkpoints                   reads every byte that a restart would read
+  vitrine checkpoint verify --dir checkpoints 1795169700000     the checkpoint with that id
 
-Nothing is changed, and a server may go on writing there meanwhile. Exit code of verify: 0 if all is well, 1 if not, with \
-the place and the reason.";
+Changes nothing, and a server may write to the directory meanwhile. Exit code of verify: 0 if all is well, 1 if not, \
+with the place and the reason.";
 
 /// Flags of `vitrine checkpoint`.
 #[derive(Debug, Clone, Args)]

@@ -14,8 +14,8 @@ Examples:
   vitrine demo --rate 500               a busy evening
   vitrine demo --dir shop --listen 127.0.0.1:9000
 
-An invented shop with readable product names is made in a temporary directory; visitors and orders are simulated on top of \
-it. Everything is embedded: files stand in for Kafka and PostgreSQL, the rest is the real thing. Ctrl-C ends it.";
+Creates a simulated shop with readable product names in a temporary directory, and simulates its visitors and orders. \
+Files take the place of Kafka and PostgreSQL; everything else is the same as in `vitrine serve`. Ctrl-C ends it.";
 
 /// Flags of `vitrine demo`.
 #[derive(Debug, Clone, Args)]

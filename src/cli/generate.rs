@@ -19,9 +19,9 @@ Examples:
 Files: views.jsonl, product_catalog.csv and orders.csv, as `vitrine serve --set files.dir=data` reads them. The same flags, \
 seed and --until give the same bytes.
 
-Services: whichever of [kafka] and [postgres] is configured. Topics, the database and its tables are made if they are \
-missing. Tables and topics that are not empty are refused before anything is written, unless --force is given: then rows \
-that are there already stay, missing ones are added, and views are appended.
+Services: [kafka], [postgres] or both, as configured. Missing topics, a missing database and missing tables are \
+created. Tables and topics that are not empty are refused before anything is written, unless --force is given: then \
+existing rows stay, missing rows are added, and views are appended.
 
 Users and products are drawn by Zipf's law, users come back to a few categories, orders have one to five lines over the \
 last --days, and some lines are returned: in the database they are inserted and deleted again, in the files they are left \

@@ -8,10 +8,10 @@ const HELP: &str = "\
 Example, after a restore or pg_upgrade:
   vitrine postgres adopt --config vitrine.toml
 
-A running Vitrine that keeps checkpoints does not take the tables of another server for those it has read before, and says \
-so in /readyz. This command names the server that answers at postgres.url as the one to go on with: the tables are read \
-anew as a difference, histories, checkpoints and positions of Kafka stay. Nothing is changed on the server. A promoted \
-standby needs no command.";
+A running Vitrine that keeps checkpoints does not read the tables of another server than before, and reports that in \
+/readyz. This command accepts the server that answers at postgres.url: Vitrine reads its tables again and applies the \
+difference; histories, checkpoints and positions in Kafka stay. Nothing is changed on the server. A promoted standby \
+needs no command.";
 
 /// Flags of `vitrine postgres`.
 #[derive(Debug, Clone, Args)]

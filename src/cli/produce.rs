@@ -13,14 +13,14 @@ Examples:
   vitrine produce --brokers localhost:9092 --file views.jsonl --rate 0     as fast as possible
   zcat views.jsonl.gz | vitrine produce --config vitrine.toml --file - --rate 1000 --topic clicks
 
-A line is one event:
+Each line is one event:
   {\"event\":\"ProductView\",\"messageid\":\"5b8e…\",\"userid\":\"user-120\",\"properties\":{\"productid\":\"product-393\"},\
 \"context\":{\"source\":\"mobile-app\"}}
-or the clickstream's form:
+or the clickstream format:
   {\"user_id\":120,\"product_id\":393,\"event_type\":\"view\"}
 
 Each event gets the current time as its `timestamp` and goes to the partition of its user; the broker acknowledges it with \
-all replicas. A missing topic is created. Malformed lines are named, skipped and counted; the exit code is 1 then.";
+all replicas. A missing topic is created. Malformed lines are reported, skipped and counted; the exit code is then 1.";
 
 /// Flags of `vitrine produce`.
 #[derive(Debug, Clone, Args)]

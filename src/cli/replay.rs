@@ -14,18 +14,18 @@ Examples:
   vitrine replay --set files.dir=data --from 2026-11-20T00:00:00Z --until 2026-11-20T12:00:00Z --every 1h --out lists
   vitrine replay --config vitrine.toml --from 1795132800000 --until 1795132800000 --workers 4
 
-Every step S (--from, then --every later and later, and --until) is written to DIR as lists-S.parquet and lists-S.jsonl: \
-the histories, the best sellers of each category and in general as they were at S. A row holds as_of, list \
+Every step S (--from, then every --every, and --until) is written to DIR as lists-S.parquet and lists-S.jsonl: the \
+histories, the best sellers of each category and the general best sellers as they were at S. A row holds as_of, list \
 (bestsellers, category or history), id (of the category or the user), rank, product, viewed_at (of a history) and buyers.
 
-A record counts from the time its event states, not after its own time in the topic and not before the records ahead of it \
-in its partition. So the files hang on the records alone: they are the same, to the byte, for any number of workers. \
-Everything in the topics from their first record on is read: --from is the first step that is written, not the first \
-record that counts. Orders count from created_at for the length of the window. Rows of the database that have been \
+A record counts from the time its event states, not after its own time in the topic and not before the records ahead \
+of it in its partition. So the output depends only on the records: it is the same, to the byte, for any number of \
+workers. Topics are read from their first record on: --from is the first step that is written, not the first record \
+that counts. Orders count from created_at for the length of the window. Rows of the database that have been \
 deleted cannot be replayed, and catalogue and changed rows count as they are now.
 
-Records that cannot be used are told by reason and written to DIR as dead-letters.jsonl. A DIR that holds anything but the \
-files of the same replay is refused.";
+Records that cannot be used are counted by reason and written to DIR as dead-letters.jsonl. A DIR that holds other \
+files than those of the same replay is refused.";
 
 /// The largest number of steps of a replay. Each step writes two files.
 const STEPS_MAX: u64 = 100_000;

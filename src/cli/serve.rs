@@ -23,9 +23,9 @@ While it runs:
   curl http://127.0.0.1:8080/v1/bestsellers
   curl http://127.0.0.1:8080/readyz                    whether it has caught up
 
-A service that is not there is tried again for ever; answers go on from what is known. SIGTERM, SIGHUP (a \
-closed terminal) or Ctrl-C ends it: no new connections, answers in flight are finished, a last checkpoint, exit code 0. \
-Settings are read at the start only. Under nohup, SIGHUP is ignored.";
+A missing service is retried for ever; meanwhile, Vitrine answers from the data that it has. SIGTERM, SIGHUP (a \
+closed terminal) or Ctrl-C stops it: it accepts no new connections, finishes answers in flight, takes a last \
+checkpoint, and ends with exit code 0. Settings are read only at the start. Under nohup, SIGHUP is ignored.";
 
 /// Flags of `vitrine serve`.
 #[derive(Debug, Clone, Default, Args)]

@@ -43,8 +43,8 @@ pub fn adopt(expected: Option<u64>, config: &Config) -> anyhow::Result<ExitCode>
     adopt::name(&file, system).with_context(|| format!("cannot write {}", file.display()))?;
     writeln!(
         std::io::stdout(),
-        "The server at {place} (system identifier {system}) is adopted: a running Vitrine that waits for the adoption reads its \
-         tables again within seconds and applies the difference. The adoption is stored in {}.",
+        "The server at {place} (system identifier {system}) is adopted: a running Vitrine that waits for the \
+         adoption reads its tables again within seconds and applies the difference. The adoption is stored in {}.",
         file.display()
     )?;
     Ok(ExitCode::SUCCESS)
