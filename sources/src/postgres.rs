@@ -20,7 +20,7 @@
 //! | `schema` | layout, keys, column types and definitions of the tables, the publication |
 //! | `rows` | decoding of rows, and the rows that are held, by key |
 //! | `snapshot` | reading all tables in one transaction, for polling, for the log and for replay |
-//! | `follow` | following the log: the state machine [`Follower`](follow::follower::Follower) and its I/O |
+//! | `follow` | following the log: the state machine `Follower` and its I/O |
 //! | `poll` | reading the tables again and again |
 //! | `reader`, `feed` | the thread that decides between the two and retries; the worker's end |
 //!
