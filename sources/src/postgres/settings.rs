@@ -78,7 +78,7 @@ settings::section! {
         /// limits of its own: see docs/postgresql.md.
         answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
         /// Column of the orders with the time of the purchase. "first_seen" uses the time at which Vitrine first read
-        /// the order. This time exists in cache and checkpoints only: orders stay there as long as they are in the
+        /// the order. This time exists in memory and checkpoints only: orders stay there as long as they are in the
         /// table, and without a checkpoint all orders are new after a restart.
         order_time: OrderTime = "created_at", "column", COLUMN;
         /// Time zone of order times that are stored without one, as `timestamp` or `date` (midnight): a name in the
