@@ -1,4 +1,4 @@
-//! The source on the calling thread, moved step by step, on a database in cache: for the simulation.
+//! The source on the calling thread, moved step by step, on a database in memory: for the simulation.
 //!
 //! The `Follower` decides; the code here takes its steps on a [`Database`], as the module `follow` takes them on a server.
 //! Rows of a reading come in COPY's text, the log in pgoutput's bytes: both are decoded by the source's own code.
