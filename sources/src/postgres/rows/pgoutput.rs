@@ -2,7 +2,7 @@
 //! bytes. Layouts: "Logical Replication Message Formats" in PostgreSQL's documentation.
 //!
 //! Begin, Commit and messages of the application are taken out before by the client library. Any bytes give a message or
-//! an [`Error`], never a panic, and never more cache than a small multiple of their length.
+//! an [`Error`], never a panic, and never more memory than a small multiple of their length.
 
 use thiserror::Error;
 
