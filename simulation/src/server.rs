@@ -21,6 +21,9 @@ use crate::world;
 
 pub(crate) use wire::Plants;
 
+/// By how much the log grows when a slot is made.
+const SLOT_BYTES: i64 = 8;
+
 /// The identity of the server.
 const IDENTITY: StreamFingerprint = StreamFingerprint { at: 1, hash: 0x5eed };
 
@@ -278,6 +281,9 @@ impl Database for Connection {
 
     fn make_slot(&mut self) -> i64 {
         let server = &mut *self.0.borrow_mut();
+        // PostgreSQL writes the running transactions to its log when it makes a slot. A new slot therefore begins behind
+        // every place that a reader has reached, and no reader can take it for the slot before.
+        server.grow(SLOT_BYTES);
         let place = server.end;
         server.slot = Some(SlotState { confirmed: place, restart: place, lost: false, moved_to: place });
         place
