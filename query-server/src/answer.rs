@@ -29,7 +29,7 @@ pub(crate) fn whole(status: StatusCode, media_type: HeaderValue, bytes: Bytes) -
     response
 }
 
-/// NameCache the sources whose newer records a list lacks; absent where there are none.
+/// Names the sources whose newer records a list lacks; absent where there are none.
 pub(crate) const MISSING: HeaderName = HeaderName::from_static("vitrine-missing-sources");
 
 /// 200 with a JSON text. The header map of the request is used again for the answer.

@@ -14,7 +14,7 @@
 //! - **Times**: an event's time is at most the time its line arrived: now, or for what is there at the start, the file's
 //!   modification time. A line without a time gets a time of its own: the arrival's, counted back by one millisecond for
 //!   every line that arrived after it, and later than any line before it. So the order of lines is the order of views.
-//! - **OrdersFile**: each line of `orders.csv` has buyer, product and time. Lines older than the window are skipped; lines that
+//! - **Orders**: each line of `orders.csv` has buyer, product and time. Lines older than the window are skipped; lines that
 //!   leave it are removed. An order is cancelled by a rewrite without its lines.
 //! - **Positions**: the stream is the file's name, its partition 0, its offset the byte after the last line fed.
 
@@ -67,7 +67,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// OrdersFile that count for so many milliseconds; looks every 5 ms, rests of 250 ms.
+    /// Orders that count for so many milliseconds; looks every 5 ms, rests of 250 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
         Settings { dir: dir.into(), window_ms, poll: Duration::from_millis(5), rest: Duration::from_millis(250) }

@@ -47,7 +47,7 @@ impl Seller {
 }
 
 /// The best-seller index. Key: the list. Row: a product and its buyers, in the order of the list. Difference: 1 while
-/// the product is among the first `list_size`. ChangeStreams with buyers and with the catalogue.
+/// the product is among the first `list_size`. Changes with buyers and with the catalogue.
 pub struct BestSellers;
 
 impl Index for BestSellers {

@@ -16,7 +16,7 @@ pub struct CategorySize {
 }
 
 /// The index of category sizes. Key: category. Row: its size; a category without products has no row and is unknown.
-/// Difference: 1. ChangeStreams with the catalogue.
+/// Difference: 1. Changes with the catalogue.
 pub struct CategorySizes;
 
 impl Index for CategorySizes {

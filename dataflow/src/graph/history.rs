@@ -40,7 +40,7 @@ impl Viewed {
 }
 
 /// The history index. Key: user. Row: a product and when it was viewed, in the order of the list. Difference: 1 while
-/// the product is among the newest `list_size`. ChangeStreams when a view or a removal changes the list.
+/// the product is among the newest `list_size`. Changes when a view or a removal changes the list.
 pub struct History;
 
 impl Index for History {

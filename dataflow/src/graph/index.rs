@@ -73,7 +73,7 @@ pub trait List: Index + AsChange {
     }
 }
 
-/// ChangeStreams of an index's rows.
+/// Changes of an index's rows.
 pub type RowChanges<'s, I> = VecCollection<'s, Time, (<I as Index>::Key, <I as Index>::Row), Diff>;
 
 /// An index and its wiring.

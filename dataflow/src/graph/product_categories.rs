@@ -5,7 +5,7 @@ use crate::ids::{CategoryKey, ProductKey};
 use crate::tables::Catalogue;
 
 /// The catalogue as an index. Key: product. Row: one of its categories, or one of the keys that stand for none.
-/// Difference: the number of equal rows in the catalogue. ChangeStreams with the catalogue.
+/// Difference: the number of equal rows in the catalogue. Changes with the catalogue.
 pub struct ProductCategories;
 
 impl Index for ProductCategories {

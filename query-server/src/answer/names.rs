@@ -9,7 +9,7 @@ use dataflow::ids::ProductKey;
 
 use super::json::{comma, string};
 
-/// NameCache a thread keeps at first and at most, one cache line each: from 32 KiB to 8 MiB, growing fourfold. Powers of
+/// Names a thread keeps at first and at most, one cache line each: from 32 KiB to 8 MiB, growing fourfold. Powers of
 /// two.
 const PLACES_MIN: usize = 1 << 9;
 const PLACES_MAX: usize = 1 << 17;
@@ -39,7 +39,7 @@ impl NameSlot {
 /// A thread's names: pairs of places, each key belonging to one pair, where the latest displaces the one before last.
 pub(crate) struct NameCache {
     places: Vec<NameSlot>,
-    /// NameCache displaced since the last growth.
+    /// Names displaced since the last growth.
     displaced: usize,
 }
 

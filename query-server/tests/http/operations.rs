@@ -60,7 +60,7 @@ fn answers_nothing_until_it_catches_up(floor: Floor, reached: Time) {
     }
     let ready = connection.get("/readyz");
     ready.assert_problem(503, "not-ready");
-    assert!(ready.text().contains("before the last start"), "{}", ready.text());
+    assert!(ready.text().contains("before the restart"), "{}", ready.text());
     shop.catches_up();
     for target in SHELVES {
         eventually(|| connection.get(target).status == 200);

@@ -1,4 +1,4 @@
-//! OrdersFile and catalogue of a range, read once.
+//! Orders and catalogue of a range, read once.
 
 use std::fs::File;
 use std::io;
