@@ -1,12 +1,11 @@
 //! Batches and spines that other threads may read.
 //!
-//! differential-dataflow shares batches through `Rc`, but only its type aliases say so: a spine is generic over its
-//! batch. [`shared`] puts `Arc` where the aliases put `Rc`; [`appending`] passes on rows that arrive in order;
-//! [`arranged`] names the arrangements of this graph; [`merging`] decides when idle workers merge batches; `handle`
-//! holds the operations of publishing on a trace.
+//! A spine of differential-dataflow is generic over its batch. [`batch`] is the batch of this graph: small, and shared
+//! with other threads; [`appending`] passes on rows that arrive in order; [`arranged`] names the arrangements of this
+//! graph; [`merging`] decides when idle workers merge batches; `handle` holds the operations of publishing on a trace.
 
 pub mod appending;
 pub mod arranged;
+pub mod batch;
 pub(crate) mod handle;
 pub mod merging;
-pub mod shared;

@@ -1,0 +1,128 @@
+//! [`Assembly`]: a batch while it is made, value by value and key by key, each in its order.
+
+use std::ops::Range;
+
+use differential_dataflow::difference::Semigroup;
+use differential_dataflow::trace::Description;
+
+use super::{Contents, ValBatch};
+use crate::time::Time;
+
+/// A batch that is being made.
+pub(super) struct Assembly<K, V, R> {
+    contents: Contents<K, V, R>,
+    /// Updates before this time get it.
+    since: Time,
+    /// The updates of the value that comes next.
+    gathered: Vec<(Time, R)>,
+}
+
+impl<K, V, R> Assembly<K, V, R> {
+    /// Nothing yet, with space for this many keys, values and updates. Times are compacted up to the description's.
+    pub(super) fn new(keys: usize, values: usize, updates: usize, description: Description<Time>) -> Self {
+        // Nobody reads a batch whose frontier is empty, so its times may stay as they are.
+        let since = description.since().as_option().copied().unwrap_or(Time::MIN);
+        let contents = Contents::with_capacity(keys, values, updates, description);
+        Assembly { contents, since, gathered: Vec::new() }
+    }
+
+    /// The batch.
+    pub(super) fn done(self) -> ValBatch<K, V, R> {
+        self.contents.into_batch()
+    }
+
+    /// The batch, described after it was made.
+    pub(super) fn done_as(mut self, description: Description<Time>) -> ValBatch<K, V, R> {
+        self.contents.description = description;
+        self.done()
+    }
+}
+
+impl<K, V, R> Assembly<K, V, R>
+where
+    K: Ord + Clone,
+    V: Ord + Clone,
+    R: Semigroup + Ord,
+{
+    /// Adds an update of the value that comes next.
+    #[inline]
+    pub(super) fn gather(&mut self, time: Time, diff: R) {
+        self.gathered.push((time.max(self.since), diff));
+    }
+
+    /// Adds all updates of another batch's value.
+    #[inline]
+    pub(super) fn gather_from(&mut self, source: &Contents<K, V, R>, value: usize) {
+        for update in source.value_ends.list(value) {
+            self.gather(*source.times.get(update), source.diffs.get(update).clone());
+        }
+    }
+
+    /// Adds a value with the updates that were gathered for it, unless their sum is zero at all times.
+    #[inline]
+    pub(super) fn end_value(&mut self, value: &V) {
+        if self.gathered.len() > 1 {
+            self.consolidate();
+        }
+        let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
+        let before = diffs.len();
+        for (time, diff) in self.gathered.drain(..).filter(|(_, diff)| !diff.is_zero()) {
+            times.push(time);
+            diffs.push(diff);
+        }
+        if diffs.len() > before {
+            values.push(value.clone());
+            value_ends.push(diffs.len());
+        }
+    }
+
+    /// Adds up the gathered updates of equal times.
+    fn consolidate(&mut self) {
+        if !self.gathered.is_sorted_by_key(|(time, _)| *time) {
+            self.gathered.sort_by_key(|(time, _)| *time);
+        }
+        self.gathered.dedup_by(|next, sum| {
+            let is_same = next.0 == sum.0;
+            if is_same {
+                sum.1.plus_equals(&next.1);
+            }
+            is_same
+        });
+    }
+
+    /// Adds values of another batch with their updates.
+    #[inline]
+    pub(super) fn copy_values(&mut self, source: &Contents<K, V, R>, range: Range<usize>) {
+        let updates = source.updates_of(range.clone());
+        if updates.len() > range.len() {
+            for value in range {
+                self.gather_from(source, value);
+                self.end_value(&source.values[value]);
+            }
+            return;
+        }
+        let since = self.since;
+        self.contents.value_ends.push_ones(range.len());
+        self.contents.values.extend_from_slice(&source.values[range]);
+        self.contents.times.extend(&source.times, updates.clone(), |time| (*time).max(since));
+        self.contents.diffs.extend(&source.diffs, updates, R::clone);
+    }
+
+    /// Adds keys of another batch with all their values, of which each has one update.
+    #[inline]
+    pub(super) fn copy_keys(&mut self, source: &Contents<K, V, R>, keys: Range<usize>, values: Range<usize>) {
+        self.copy_values(source, values);
+        self.contents.key_ends.extend(&source.key_ends, keys.clone());
+        self.contents.keys.extend_from_slice(&source.keys[keys]);
+    }
+
+    /// Ends a key, whose values were added since the last one ended. A key without values is left out.
+    #[inline]
+    pub(super) fn end_key(&mut self, key: &K) {
+        let values = self.contents.values.len();
+        if values > self.contents.key_ends.end() {
+            self.contents.keys.push(key.clone());
+            self.contents.key_ends.push(values);
+        }
+    }
+}
