@@ -31,6 +31,13 @@ pub struct ProductKey(u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct CategoryKey(u64);
 
+/// A (user, product), as 128 bits: the user's hash, and in its first half also the product's.
+///
+/// Two pairs share a key only if the hashes of two users differ in exactly the bits in which those of two products do:
+/// as improbable as two users with one hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairKey(u64, u64);
+
 /// A row of a table, as 64 bits of keyed hash over the values of its primary key.
 ///
 /// It identifies the row that a change of the table belongs to, in tables whose selected columns do not identify it.
@@ -63,6 +70,14 @@ impl UserKey {
     #[must_use]
     pub fn route(self) -> u64 {
         self.0
+    }
+}
+
+impl PairKey {
+    /// The pair of a user and a product.
+    #[must_use]
+    pub fn new(user: UserKey, product: ProductKey) -> Self {
+        PairKey(user.0 ^ product.0, user.1)
     }
 }
 
@@ -100,7 +115,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(UserKey, OrderKey);
+opaque_debug!(UserKey, OrderKey, PairKey);
 
 impl fmt::Debug for ProductKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

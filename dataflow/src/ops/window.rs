@@ -15,13 +15,15 @@
 //! Lines are distributed by (product, user), so even if half of all orders are for one product, all workers share them,
 //! and each worker sends one number per product and tick.
 
-use std::collections::{BTreeMap, HashMap};
+mod by_expiry;
+mod live_lines;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
-use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -29,6 +31,8 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
+use self::by_expiry::{ByExpiry, Expiring};
+use self::live_lines::LiveLines;
 use crate::ids::{ProductKey, UserKey};
 use crate::rules::AHEAD_MS;
 use crate::time::{Diff, Millis, Time};
@@ -105,19 +109,15 @@ pub fn buyers_in_window<'s>(
 struct Window {
     window_ms: Millis,
     now: Time,
-    /// Lines by expiry, with the number of equal lines. Lines beyond the horizon do not count yet.
-    lines: BTreeMap<(Time, ProductKey, UserKey), u32>,
-    pairs: Pairs,
+    /// All lines. Lines beyond the horizon do not count yet.
+    lines: ByExpiry,
+    buyers: LiveLines,
     late: Arc<AtomicU64>,
 }
 
-/// The number of live lines of every (product, user) that has live lines.
-#[derive(Default)]
-struct Pairs(HashMap<(ProductKey, UserKey), u32, RandomState>);
-
 impl Window {
     fn new(window_ms: Millis, late: Arc<AtomicU64>) -> Self {
-        Window { window_ms, now: 0, lines: BTreeMap::new(), pairs: Pairs::default(), late }
+        Window { window_ms, now: 0, lines: ByExpiry::default(), buyers: LiveLines::default(), late }
     }
 
     /// Takes the lines of one tick, then moves the edge; returns the changes of distinct buyers by product.
@@ -128,13 +128,14 @@ impl Window {
         self.now = self.now.max(now.unwrap_or(0));
         self.come(before, &mut changes);
         consolidate(&mut lines);
+        // In the order of time, lines that come in this order fill the space that they take.
+        lines.sort_unstable_by_key(|(line, _)| line.created_at);
         for (line, diff) in lines {
             self.line(line, diff, &mut changes);
         }
-        while let Some(first) = self.lines.first_entry().filter(|line| line.key().0 <= self.now) {
-            let ((_, product, user), copies) = first.remove_entry();
-            self.pairs.add(product, user, -i64::from(copies), &mut changes);
-        }
+        self.lines.take_until(self.now, |line, copies| {
+            self.buyers.add(line.product, line.user, -i64::from(copies), &mut changes);
+        });
         consolidate(&mut changes);
         changes
     }
@@ -146,10 +147,10 @@ impl Window {
 
     /// Counts the lines that the horizon has passed since it was at `before`.
     fn come(&mut self, before: Time, changes: &mut Vec<(ProductKey, Diff)>) {
-        let behind = |expiry: Time| (expiry.saturating_add(1), ProductKey::default(), UserKey::default());
-        for (&(_, product, user), copies) in self.lines.range(behind(before)..behind(self.horizon())) {
-            self.pairs.add(product, user, i64::from(*copies), changes);
-        }
+        let horizon = self.horizon();
+        self.lines.for_each_between(before, horizon, |line, copies| {
+            self.buyers.add(line.product, line.user, i64::from(copies), changes);
+        });
     }
 
     fn line(&mut self, line: Purchase, diff: Diff, changes: &mut Vec<(ProductKey, Diff)>) {
@@ -159,34 +160,10 @@ impl Window {
             self.late.fetch_add(u64::try_from(diff).unwrap_or(0), Ordering::Relaxed);
             return;
         }
-        let key = (expiry, line.product, line.user);
-        let before = self.lines.get(&key).copied().unwrap_or(0);
-        let after = u32::try_from((i64::from(before) + diff as i64).max(0)).unwrap_or(u32::MAX);
-        if after == 0 {
-            self.lines.remove(&key);
-        } else {
-            self.lines.insert(key, after);
-        }
+        let Purchase { product, user, .. } = line;
+        let (before, after) = self.lines.add(Expiring { expiry, product, user }, diff);
         if expiry <= self.horizon() {
-            self.pairs.add(line.product, line.user, i64::from(after) - i64::from(before), changes);
-        }
-    }
-}
-
-impl Pairs {
-    /// Adds to the number of live lines of a pair. If a pair appears or disappears, the product gains or loses a buyer.
-    fn add(&mut self, product: ProductKey, user: UserKey, lines: i64, changes: &mut Vec<(ProductKey, Diff)>) {
-        if lines == 0 {
-            return;
-        }
-        let live = self.0.entry((product, user)).or_insert_with(|| {
-            changes.push((product, 1));
-            0
-        });
-        *live = u32::try_from(i64::from(*live) + lines).expect("a pair's count is the sum of its lines' counts");
-        if *live == 0 {
-            self.0.remove(&(product, user));
-            changes.push((product, -1));
+            self.buyers.add(product, user, i64::from(after) - i64::from(before), changes);
         }
     }
 }
@@ -226,7 +203,7 @@ mod tests {
         assert_eq!(turn(&mut window, &[(later, 1)], 132), []);
         assert_eq!(turn(&mut window, &[], 150), []);
         assert_eq!(turn(&mut window, &[], 170), [-1]);
-        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
+        assert!(window.buyers.is_empty() && window.lines.is_empty());
     }
 
     #[test]
@@ -239,11 +216,11 @@ mod tests {
         assert_eq!(turn(&mut window, &[(ahead, -1)], 21), []);
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 59), []);
         assert_eq!(turn(&mut window, &[], AHEAD_MS + 60), [-1]);
-        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
+        assert!(window.buyers.is_empty() && window.lines.is_empty());
         // The whole time in which a line counts may pass between two ticks.
         assert_eq!(turn(&mut window, &[(Purchase { created_at: 3 * AHEAD_MS, ..line }, 1)], AHEAD_MS + 61), []);
         assert_eq!(turn(&mut window, &[], 4 * AHEAD_MS), []);
-        assert!(window.pairs.0.is_empty() && window.lines.is_empty());
+        assert!(window.buyers.is_empty() && window.lines.is_empty());
     }
 
     #[test]
