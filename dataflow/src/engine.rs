@@ -146,6 +146,7 @@ impl Engine {
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: settings.changes.clone(),
             cuts: cuts.clone(),
+            restored_at: settings.restore.as_ref().map(|restore| restore.tick),
         };
         let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())
             .in_cluster(place.process, place.processes);

@@ -1,7 +1,8 @@
 //! The whole graph on one screen: from the base tables to the published indexes.
 //!
 //! ```text
-//! stamps ────────────────▶ history ──────────────────────────────▶ history (with the owner of the user)
+//! stamps ────────────────▶ history ─┬────────────────────────────▶ history (with the owner of the user)
+//!                                   └▶ pairs ─▶ heaviest ────────▶ similar products, viewers (every process), if on
 //! orders ─┐
 //! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
 //! ticks ───────────────────▲                │
@@ -21,6 +22,7 @@ pub mod names;
 pub mod product_categories;
 pub mod shape;
 mod shown;
+pub mod similar;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -28,7 +30,7 @@ use std::sync::atomic::AtomicU64;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::vec::{Broadcast, Map as _};
 
-use crate::cluster::ClusterControl;
+use crate::cluster::{ClusterControl, ClusterPlace};
 use crate::cut::Cuts;
 use crate::declare::declare_each;
 use crate::dictionary::Dictionary;
@@ -40,14 +42,15 @@ use crate::time::Time;
 pub use best_sellers::{BestSellers, ListId, Seller};
 pub use category_sizes::{CategorySize, CategorySizes};
 pub use change_feed::{ChangeOutlet, Changed};
-pub use history::{History, Viewed};
+pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
 pub use product_categories::ProductCategories;
+pub use similar::{Neighbor, Similar, Viewers};
 
 index::declare_indexes! {
     // Lists that people see: their changes go to the change feed, and replays export them.
-    lists { history: History, best_sellers: BestSellers }
-    others { product_categories: ProductCategories, category_sizes: CategorySizes }
+    lists { history: History, best_sellers: BestSellers, similar: Similar }
+    others { product_categories: ProductCategories, category_sizes: CategorySizes, viewers: Viewers }
 }
 
 /// The parameters of the graph, the same in every worker.
@@ -63,6 +66,8 @@ pub struct Plan {
     pub changes: Option<ChangeOutlet>,
     /// Takes the parts of cuts, if cuts are taken.
     pub cuts: Option<Arc<Cuts>>,
+    /// The tick of the restored state, if the graph starts from one.
+    pub restored_at: Option<Time>,
 }
 
 /// Builds the graph in one worker: its inputs, and the traces to publish. `control` exchanges messages with the other
@@ -78,7 +83,8 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
         control.receive_names(names);
     }
     let now = ticks.map(|tick| tick.now);
-    let mut wiring = Wiring::new(given.tables, now, plan);
+    let place = control.map_or(ClusterPlace::alone(scope.peers()), ClusterControl::place);
+    let mut wiring = Wiring::new(given.tables, now, plan, place);
     let published = Indexes::make(&mut wiring);
     let (traces, changes) = index::wiring::split(published);
     if let Some(outlet) = &plan.changes {

@@ -1,5 +1,6 @@
-//! The operators that differential-dataflow does not provide: ranked lists, and the sliding window.
+//! The operators that differential-dataflow does not provide: ranked lists, changes of periods, and the sliding window.
 
 pub mod first;
 pub mod list;
+pub mod periods;
 pub mod window;

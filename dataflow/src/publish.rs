@@ -11,6 +11,7 @@
 
 pub mod published_snapshots;
 pub mod publisher;
+pub(crate) mod rows;
 pub mod snapshot;
 
 pub use published_snapshots::PublishedSnapshots;

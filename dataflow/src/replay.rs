@@ -115,6 +115,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: None,
         cuts: None,
+        restored_at: None,
     };
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
     let config = workers::config(settings.workers, settings.idle_merge_effort);

@@ -1,9 +1,13 @@
-//! The business numbers, each with its sentence. No other file holds a business number.
+//! The business numbers, each with its sentence. Only this file and the files below `rules/` hold business numbers.
+
+pub mod co_views;
 
 use settings::{FromValue as _, Kind, Value, whole};
 
 use crate::ids::CategoryKey;
 use crate::time::{Diff, Millis};
+
+pub use co_views::{CoViews, Weighting};
 
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
@@ -30,6 +34,10 @@ settings::section! {
     pub struct Rules in "rules" {
         /// Number of products in a history, in a best-seller list and in recommendations.
         list_size: usize = 10, "products", whole(1, 100);
+        /// Number of products that a history consists of: those with the latest events, a view or a removal each. Older
+        /// products are forgotten. The history's list shows the first `list_size` of those that are not removed. Must
+        /// be at least `list_size`.
+        history_depth: usize = 200, "products", whole(10, 1000);
         /// How long an order counts for the buyers of its products.
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
         /// Number of categories of a user's history whose best sellers are recommended.
@@ -44,10 +52,18 @@ settings::section! {
         /// present rows, and products that were deleted before Vitrine's first start count as deleted too.
         missing_is_deleted as "missing_products": bool = "uncategorized", "word",
             Kind::Choice(&["uncategorized", "deleted"]) => |word: &Value| word.text() == "deleted";
+        /// The model of co-views.
+        co_views: CoViews, below;
     }
 }
 
 impl Rules {
+    /// The number of products that a history consists of.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.history_depth.max(self.list_size)
+    }
+
     /// Whether a list of `rows` rows is shown; it needs at least `items_min` rows.
     #[must_use]
     pub fn is_shown(rows: usize, items_min: usize) -> bool {

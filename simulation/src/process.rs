@@ -131,6 +131,7 @@ impl Process {
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: None,
             cuts: Some(cuts.clone()),
+            restored_at: restored.as_deref().map(Restored::tick),
         };
         let snapshots = Arc::new(PublishedSnapshots::new(1));
         let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{Deleted, Rules};
+use dataflow::rules::{CoViews, Deleted, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -23,12 +23,14 @@ pub(crate) const ID_KEY: [u8; 16] = [7; 16];
 /// Business numbers that make every list overflow.
 pub(crate) const RULES: Rules = Rules {
     list_size: 3,
+    history_depth: 200,
     window_ms: WINDOW_MS,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,
     // The lists then depend only on the present rows, whatever rows a process has seen before.
     missing_is_deleted: true,
+    co_views: CoViews::OFF,
 };
 
 /// The keys of the shop's numbers.

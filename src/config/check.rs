@@ -13,6 +13,11 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`rules.items_min` is larger than `rules.list_size`, so no list could ever be shown".into(),
         );
     }
+    if config.rules.history_depth < config.rules.list_size {
+        let reason =
+            "`rules.history_depth` is less than `rules.list_size`, so a history would be shorter than its list";
+        add("rules.history_depth", reason.into());
+    }
     if config.dataflow.ticks.idle_tick_ms < config.dataflow.ticks.tick_ms {
         add("dataflow.idle_tick_ms", "`dataflow.idle_tick_ms` is less than `dataflow.tick_ms`".into());
     }

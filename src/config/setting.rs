@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use ::dataflow::rules::CoViews;
 use settings::{Section, Setting};
 use sources::postgres;
 
@@ -12,6 +13,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Server::section(),
         Dataflow::section(),
         Rules::section(),
+        CoViews::section(),
         Kafka::section(),
         client::section(),
         postgres::Postgres::section(),

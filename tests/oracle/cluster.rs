@@ -52,6 +52,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: Some(Arc::new(Mutex::new(outlet))),
         cuts: None,
+        restored_at: None,
     };
     let snapshots = Arc::new(PublishedSnapshots::new(workers));
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
@@ -207,8 +208,14 @@ impl Member<'_> {
 /// The histories that show while one of two workers has shown its first tick and the other has not.
 pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
     let snapshots = Arc::new(PublishedSnapshots::new(2));
-    let plan =
-        Plan { rules, dictionary: world.dictionary.clone(), late_lines: Arc::default(), changes: None, cuts: None };
+    let plan = Plan {
+        rules,
+        dictionary: world.dictionary.clone(),
+        late_lines: Arc::default(),
+        changes: None,
+        cuts: None,
+        restored_at: None,
+    };
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
     let shared = Arc::new((world.clone(), reader, plan, Meeting::new(2)));
     let guards = timely::execute(timely::Config::process(2), move |worker| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, Deleted, Rules};
+use dataflow::rules::{AHEAD_MS, CoViews, Deleted, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -15,11 +15,13 @@ use crate::seen::Seen;
 const DOMAIN: Domain = Domain { users: 3, products: 8, categories: 4, orders: 6 };
 const RULES: Rules = Rules {
     list_size: 3,
+    history_depth: 200,
     window_ms: 50,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,
     missing_is_deleted: false,
+    co_views: CoViews::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

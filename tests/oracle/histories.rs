@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::rules::{DAY_MS, Deleted, Rules};
+use dataflow::rules::{CoViews, DAY_MS, Deleted, Rules, Weighting};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
 use proptest::collection::vec;
@@ -22,16 +22,83 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
     ];
     let deleted = (prop_oneof![Just(Deleted::InHistories), Just(Deleted::Hidden), Just(Deleted::Shown)], any::<bool>());
     let domain = Domain { users: 6, products: 8, categories: 4, orders: 6 };
-    (rules, deleted).prop_flat_map(move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted))| {
-        let rules = Rules { list_size, window_ms, categories_max, deleted, missing_is_deleted, ..Rules::default() };
-        histories(domain, rules, 1..14, 12)
+    let learned = (below_the_list(), prop_oneof![Just(CoViews::OFF), co_views()]);
+    (rules, deleted, learned).prop_flat_map(
+        move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted), (below, co_views))| {
+            let history_depth = list_size + below;
+            let rules = Rules {
+                list_size,
+                history_depth,
+                window_ms,
+                categories_max,
+                deleted,
+                missing_is_deleted,
+                co_views,
+                ..Rules::default()
+            };
+            histories(domain, rules, 1..14, 12)
+        },
+    )
+}
+
+/// How many more products a history has than its list.
+fn below_the_list() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(0), 4 => 1..5usize, 1 => Just(200)]
+}
+
+/// Co-views with small numbers, so that rows are longer than what is kept.
+fn co_views() -> impl Strategy<Value = CoViews> {
+    let weighting = prop_oneof![Just(Weighting::Clicks), Just(Weighting::Films)];
+    let every_ms = prop_oneof![Just(1), Just(5), 2..100u64];
+    (every_ms, 0..5usize, 1..9usize, 1..6usize, weighting).prop_map(
+        |(every_ms, distance, similar, newest, weighting)| CoViews {
+            enabled: true,
+            every_ms,
+            distance,
+            similar,
+            newest,
+            weighting,
+        },
+    )
+}
+
+/// Many views and removals: late and repeated ones, histories longer than their depth, and a user with more events than
+/// all others.
+pub(crate) fn viewing() -> impl Strategy<Value = History> {
+    let domain = Domain { users: 8, products: 40, categories: 1, orders: 1 };
+    let event = (0..3 * domain.users, 0..domain.products, 0..60u64, prop::bool::weighted(0.15), any::<u8>());
+    let size = prop_oneof![5 => 0..8usize, 1 => 100..200usize];
+    let tick = size.prop_flat_map(move |size| vec(event.clone(), size));
+    let rules = (1..5usize, 0..25usize, co_views()).prop_map(|(list_size, below, co_views)| Rules {
+        list_size,
+        history_depth: list_size + below,
+        co_views,
+        ..Rules::default()
+    });
+    (rules, vec((tick, 1..12u64), 1..30)).prop_map(move |(rules, ticks)| {
+        let mut next = START;
+        let ticks = ticks.into_iter().map(|(events, pause)| {
+            next += pause;
+            let given = events.into_iter().map(|(user, product, late, is_removal, hand)| {
+                // The last user stands for several.
+                let (user, at) = (user.min(domain.users - 1), next.saturating_sub(late));
+                let update =
+                    if is_removal { Update::Removal { user, product, at } } else { Update::View { user, product, at } };
+                Handed { hand: usize::from(hand), update }
+            });
+            Tick { given: given.collect(), next }
+        });
+        History { domain, rules, ticks: ticks.collect() }
     })
 }
 
 /// Many ticks, so that batches merge and times are compacted while they are read.
 pub(crate) fn long() -> impl Strategy<Value = History> {
-    let rules = Rules { list_size: 3, window_ms: 200, categories_max: 2, ..Rules::default() };
-    histories(Domain { users: 6, products: 8, categories: 4, orders: 12 }, rules, 150..300, 6)
+    co_views().prop_flat_map(|co_views| {
+        let rules =
+            Rules { list_size: 3, history_depth: 5, window_ms: 200, categories_max: 2, co_views, ..Rules::default() };
+        histories(Domain { users: 6, products: 8, categories: 4, orders: 12 }, rules, 150..300, 6)
+    })
 }
 
 /// The default rules, and more products than a list holds.

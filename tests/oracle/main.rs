@@ -19,6 +19,7 @@ mod cuts;
 mod edges;
 mod given;
 mod histories;
+mod learned;
 mod live;
 mod meeting;
 mod plain;

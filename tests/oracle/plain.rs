@@ -8,6 +8,7 @@ use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
+use crate::learned::Learned;
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -15,8 +16,14 @@ pub(crate) type Which = Option<CategoryKey>;
 /// Every list at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Shelves {
-    /// Products viewed last, and when.
+    /// Products viewed last, and when, as shown.
     pub(crate) histories: BTreeMap<UserKey, Vec<(ProductKey, Millis)>>,
+    /// All products of each history that are not removed, newest first.
+    pub(crate) whole_histories: BTreeMap<UserKey, Vec<ProductKey>>,
+    /// Products that count as deleted, of those that any row or event names.
+    pub(crate) deleted: BTreeSet<ProductKey>,
+    /// Similar products, if co-views are on.
+    pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
     pub(crate) best_sellers: BTreeMap<Which, Vec<(ProductKey, u64)>>,
     /// The categories of every product that has one.
@@ -39,8 +46,11 @@ impl Shelves {
         let mut tables = Tables::default();
         shown.for_each(|update| tables.take(world, update));
         let mut shelves = Shelves { categories_of: tables.categories_of(world), ..Shelves::default() };
+        shelves.deleted = world.products.iter().copied().filter(|key| tables.is_deleted(*key, rules)).collect();
         for &user in &world.users {
-            let mut history = tables.history(user, rules.list_size);
+            let mut history = tables.history(user, rules.history_depth);
+            shelves.whole_histories.insert(user, history.iter().map(|(product, _)| *product).collect());
+            history.truncate(rules.list_size);
             if rules.deleted == Deleted::Hidden {
                 history.retain(|(product, _)| !tables.is_deleted(*product, rules));
             }
@@ -52,6 +62,24 @@ impl Shelves {
             shelves.recommended.insert(user, recommended);
         }
         shelves
+    }
+
+    /// Adds what is learned from the histories as of the last end of a period, by then `shown`.
+    pub(crate) fn learn(&mut self, world: &World, shown: impl Iterator<Item = Update>, rules: &Rules) {
+        let mut tables = Tables::default();
+        shown.for_each(|update| tables.take(world, update));
+        let histories = world.users.iter().map(|user| tables.history(*user, rules.history_depth));
+        self.learned = Some(Learned::new(histories, rules.co_views));
+    }
+
+    /// What is learned.
+    pub(crate) fn learned(&self) -> &Learned {
+        self.learned.as_ref().expect("co-views are on")
+    }
+
+    /// Whether a product may be recommended.
+    pub(crate) fn may_show(&self, product: ProductKey, rules: &Rules) -> bool {
+        rules.deleted == Deleted::Shown || !self.deleted.contains(&product)
     }
 
     /// How many products each category has; those without any are absent.
@@ -176,17 +204,23 @@ impl Tables {
         }
     }
 
-    fn history(&self, user: UserKey, size: usize) -> Vec<(ProductKey, Millis)> {
-        let mut list = Vec::new();
-        for ((_, product), views) in self.views.iter().filter(|((viewer, _), _)| *viewer == user) {
-            let removals = self.removals.get(&(user, *product));
-            let hidden_up_to = removals.and_then(|times| times.iter().copied().max());
-            let shown = views.iter().copied().filter(|at| hidden_up_to.is_none_or(|removed| *at > removed));
-            list.extend(shown.max().map(|latest| (*product, latest)));
+    /// The products of a history that are not removed. A history consists of the `depth` products with the latest
+    /// events; a removal counts for its product like a view, and precedes a view of the same time.
+    fn history(&self, user: UserKey, depth: usize) -> Vec<(ProductKey, Millis)> {
+        let mut latest: BTreeMap<ProductKey, (Millis, bool)> = BTreeMap::new();
+        let events = [(&self.views, false), (&self.removals, true)];
+        for (times, is_removal) in events {
+            for ((_, product), times) in times.iter().filter(|((of, _), _)| *of == user) {
+                for at in times {
+                    let known = latest.entry(*product).or_insert((*at, is_removal));
+                    *known = (*known).max((*at, is_removal));
+                }
+            }
         }
-        list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        list.truncate(size);
-        list
+        let mut places: Vec<(ProductKey, (Millis, bool))> = latest.into_iter().collect();
+        places.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        places.truncate(depth);
+        places.into_iter().filter(|(_, (_, removed))| !removed).map(|(product, (at, _))| (product, at)).collect()
     }
 
     fn buyers(&self, as_of: Time, window_ms: Millis) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {

@@ -8,7 +8,7 @@ use proptest::test_runner::FileFailurePersistence;
 
 use crate::cluster::{Outcome, Pacing, run};
 use crate::given::{History, World};
-use crate::histories::{default_rules, long, small};
+use crate::histories::{default_rules, long, small, viewing};
 use crate::seen::{Oracle, Seen};
 
 /// So many of a hundred of the cases asked for. Failures that were found are kept and tried first.
@@ -72,6 +72,15 @@ proptest! {
     #[test]
     fn workers_may_lag_behind_each_other(history in small(), workers in workers(), seed in any::<u64>()) {
         holds(&history, workers, Pacing::Straggling(seed))?;
+    }
+
+    #[test]
+    fn similar_products_and_recommendations_are_those_of_the_definition(
+        history in viewing(),
+        workers in workers(),
+        pacing in pacing(),
+    ) {
+        holds(&history, workers, pacing)?;
     }
 
     #[test]

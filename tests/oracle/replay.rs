@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rules::{DAY_MS, Deleted, Rules};
+use dataflow::rules::{CoViews, DAY_MS, Deleted, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -24,11 +24,13 @@ const START: Time = 1_709_251_200_000;
 const WINDOW_DAYS: u64 = 2;
 const RULES: Rules = Rules {
     list_size: 3,
+    history_depth: 200,
     window_ms: WINDOW_DAYS * DAY_MS,
     categories_max: 3,
     items_min: 0,
     deleted: Deleted::InHistories,
     missing_is_deleted: true,
+    co_views: CoViews::OFF,
 };
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };
 const STORIES: u64 = 6;

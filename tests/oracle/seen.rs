@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Seller, Viewed};
+use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Neighbor, Seller, Viewed};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::index_reader::{IndexReader, Kind, ReadView};
+use dataflow::index_reader::for_you::Asked;
+use dataflow::index_reader::{IndexReader, Kind, ReadView, Scored, Scorer};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
+use crate::learned::Recommended;
 use crate::plain::{Shelves, Which};
 
 /// One answer, and the time it claims to be of.
@@ -28,6 +30,14 @@ pub(crate) enum Seen {
     /// How many products each category has.
     Sizes(Vec<(CategoryKey, u64)>),
     Selling(Vec<CategoryKey>),
+    /// The number of users in whose histories a product is.
+    Viewers(ProductKey, u64),
+    /// Similar products with their weights, heaviest first, and in the order of people.
+    Similar(ProductKey, [Vec<(ProductKey, u64)>; 2]),
+    /// What is recommended to a user.
+    ForYou(UserKey, Vec<Recommended>),
+    /// What is recommended after some views, without one product.
+    ForYouAfter(Vec<ProductKey>, ProductKey, Vec<Recommended>),
     /// Personal or not; each product with its buyers, the list it came from, and its rank there.
     Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
 }
@@ -39,6 +49,9 @@ pub(crate) fn look(reader: &IndexReader, world: &World) -> Vec<Sample> {
         look_at_user(reader, user, &mut samples);
     }
     look_at_lists(&reader.view_any(), world, &mut samples);
+    if reader.rules().co_views.enabled {
+        look_at_similar(reader, world, &mut samples);
+    }
     samples
 }
 
@@ -59,6 +72,41 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     samples.push(Sample { as_of, seen: Seen::Recommended(user, personal, picks) });
     samples.push(Sample { as_of, seen: Seen::Best(None, best(&view, None)) });
     samples.push(Sample { as_of, seen: Seen::Selling(view.selling_categories()) });
+    drop(view);
+    let rules = reader.rules();
+    if rules.co_views.enabled {
+        let (view, mut scorer) = (reader.wide_view(user), Scorer::new(&rules.co_views));
+        let scored = view.for_you(user, &[], rules.list_size, &mut scorer, |_| true);
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::ForYou(user, recommended(&scored)) });
+    }
+}
+
+/// What is similar to each product, and what is recommended to somebody who viewed the first few.
+fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample>) {
+    let (view, rules) = (reader.wide_view_any(), reader.rules());
+    let mut scorer = Scorer::new(&rules.co_views);
+    let (as_of, mut rows) = (view.as_of(), Vec::new());
+    let pairs = |rows: &[(Neighbor, Diff)]| {
+        rows.iter().map(|(row, copies)| (once(row.product, *copies), row.weight())).collect::<Vec<_>>()
+    };
+    for &product in &world.products {
+        samples.push(Sample { as_of, seen: Seen::Viewers(product, view.viewers(product)) });
+        view.similar(product, &mut rows);
+        let heaviest = pairs(&rows);
+        view.similar_shown(product, &scorer, &mut rows);
+        samples.push(Sample { as_of, seen: Seen::Similar(product, [heaviest, pairs(&rows)]) });
+    }
+    let (viewed, exclude) = (world.products[..3].to_vec(), world.products[4]);
+    let asked = Asked { history: &viewed, exclude: &[exclude], size: rules.list_size };
+    let scored = view.for_you_after(&asked, &mut scorer, |_| true);
+    samples.push(Sample { as_of, seen: Seen::ForYouAfter(viewed, exclude, recommended(&scored)) });
+}
+
+fn recommended(scored: &[Scored]) -> Vec<Recommended> {
+    let because = |scored: &Scored| {
+        scored.because.iter().map(|row| (row.product, row.place, u64::from(row.weight.unsigned_abs()))).collect()
+    };
+    scored.iter().map(|scored| (scored.product, scored.score, because(scored))).collect()
 }
 
 /// What every worker holds, from one view.
@@ -111,7 +159,7 @@ impl<'a> Oracle<'a> {
     /// The lists as of a time at which something was seen.
     pub(crate) fn at(&mut self, as_of: Time) -> &Shelves {
         let (world, history) = (self.world, self.history);
-        self.known.entry(as_of).or_insert_with(|| Shelves::new(world, history.shown(as_of), as_of, &history.rules))
+        self.known.entry(as_of).or_insert_with(|| recompute(world, history, as_of))
     }
 
     /// What is wrong with a sample, if anything.
@@ -121,6 +169,7 @@ impl<'a> Oracle<'a> {
         if as_of != 0 && self.history.ticks.iter().all(|tick| tick.as_of() != as_of) {
             return Err(format!("no tick ends at {as_of}: {:?}", sample.seen));
         }
+        let rules = self.history.rules;
         let shelves = self.at(as_of);
         let right = match &sample.seen {
             Seen::History(user, _) => Seen::History(*user, shelves.histories[user].clone()),
@@ -132,6 +181,21 @@ impl<'a> Oracle<'a> {
             Seen::Size(category, _) => Seen::Size(*category, shelves.sizes().get(category).copied()),
             Seen::Sizes(_) => Seen::Sizes(shelves.sizes().into_iter().collect()),
             Seen::Selling(_) => Seen::Selling(shelves.selling()),
+            Seen::Viewers(product, _) => Seen::Viewers(*product, shelves.learned().viewers(*product)),
+            Seen::Similar(product, _) => {
+                let (learned, may_show) = (shelves.learned(), |product| shelves.may_show(product, &rules));
+                Seen::Similar(*product, [learned.similar(*product), learned.similar_shown(*product, may_show)])
+            }
+            Seen::ForYou(user, _) => {
+                let may_show = |product| shelves.may_show(product, &rules);
+                let history = &shelves.whole_histories[user];
+                Seen::ForYou(*user, shelves.learned().for_you(history, &[], rules.list_size, may_show))
+            }
+            Seen::ForYouAfter(viewed, exclude, _) => {
+                let may_show = |product| shelves.may_show(product, &rules);
+                let right = shelves.learned().for_you(viewed, &[*exclude], rules.list_size, may_show);
+                Seen::ForYouAfter(viewed.clone(), *exclude, right)
+            }
             Seen::Recommended(user, _, picks) => {
                 let right = &shelves.recommended[user];
                 let place = |&(product, buyers): &(ProductKey, u64)| {
@@ -165,7 +229,7 @@ impl<'a> Oracle<'a> {
             }
             opened = tick.next;
             let as_of = tick.as_of();
-            let shelves = Shelves::new(self.world, self.history.shown(as_of), as_of, &self.history.rules);
+            let shelves = recompute(self.world, self.history, as_of);
             let mut right = BTreeMap::new();
             for (user, list) in &shelves.histories {
                 right.extend(list.iter().map(|(product, at)| (Change::History(*user, Viewed::new(*at, *product)), 1)));
@@ -175,6 +239,12 @@ impl<'a> Oracle<'a> {
                 let row = |(product, buyers): &(ProductKey, u64)| Seller::new(*buyers, *product);
                 right.extend(list.iter().map(|sold| (Change::BestSellers(ranking, row(sold)), 1)));
             }
+            for (learned, product) in
+                shelves.learned.iter().flat_map(|l| self.world.products.iter().map(move |p| (l, *p)))
+            {
+                let row = |(other, weight): (ProductKey, u64)| Change::Similar(product, Neighbor::new(weight, other));
+                right.extend(learned.similar(product).into_iter().map(|pair| (row(pair), 1)));
+            }
             if lists != right {
                 return Err(format!("changes replayed up to {as_of} give {lists:?}\n   but right is {right:?}"));
             }
@@ -182,4 +252,15 @@ impl<'a> Oracle<'a> {
         }
         changes.next().map_or(Ok(()), |rest| Err(format!("a change at {}, which no tick is or comes late", rest.tick)))
     }
+}
+
+/// All lists as of a time. What is learned is of the last whole multiple of `every_ms`.
+fn recompute(world: &World, history: &History, as_of: Time) -> Shelves {
+    let rules = &history.rules;
+    let mut shelves = Shelves::new(world, history.shown(as_of), as_of, rules);
+    if rules.co_views.enabled {
+        let counted_at = as_of / rules.co_views.every_ms * rules.co_views.every_ms;
+        shelves.learn(world, history.shown(counted_at), rules);
+    }
+    shelves
 }

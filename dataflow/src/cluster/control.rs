@@ -45,6 +45,11 @@ impl ClusterControl {
         }
     }
 
+    /// The place of this process among the others.
+    pub(crate) fn place(&self) -> ClusterPlace {
+        self.place
+    }
+
     /// Applies the leader's tick messages to this process's scheduler as they arrive, and shows in its registry the
     /// state of the other processes.
     pub(crate) fn follow<'s>(

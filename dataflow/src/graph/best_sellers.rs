@@ -55,6 +55,19 @@ impl Index for BestSellers {
     const PLACEMENT: Placement = Placement::Replicated;
     type Key = ListId;
     type Row = Seller;
+    type Stored = Seller;
+    type Count = Diff;
+
+    fn route(list: &ListId) -> u64 {
+        match list {
+            ListId::General => 0,
+            ListId::Category(category) => category.route(),
+        }
+    }
+
+    fn read(stored: &Seller, copies: Diff) -> Option<(Seller, Diff)> {
+        Some((*stored, copies))
+    }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
         Published::replicated(wiring, lists(wiring))
@@ -69,13 +82,6 @@ impl List for BestSellers {
 
     fn values(row: &Seller) -> [Value; 2] {
         [Value::Product(row.product), Value::Count(row.buyers())]
-    }
-
-    fn route(list: &ListId) -> u64 {
-        match list {
-            ListId::General => 0,
-            ListId::Category(category) => category.route(),
-        }
     }
 
     fn subject(list: &ListId) -> Option<Value> {

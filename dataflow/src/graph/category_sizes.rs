@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::index::{Index, Placement, Published, Wiring};
 use crate::ids::CategoryKey;
 use crate::tables::Catalogue;
+use crate::time::Diff;
 use crate::trace::arranged::by_self;
 
 /// The size of a category.
@@ -24,6 +25,16 @@ impl Index for CategorySizes {
     const PLACEMENT: Placement = Placement::Replicated;
     type Key = CategoryKey;
     type Row = CategorySize;
+    type Stored = CategorySize;
+    type Count = Diff;
+
+    fn route(category: &CategoryKey) -> u64 {
+        category.route()
+    }
+
+    fn read(stored: &CategorySize, copies: Diff) -> Option<(CategorySize, Diff)> {
+        Some((*stored, copies))
+    }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
         let listed = wiring.rows::<Catalogue>().filter(|(_, category)| category.is_category());

@@ -1,6 +1,7 @@
 //! The last views of every user: the list's row, its declaration and its wiring.
 
 mod newest;
+mod place;
 
 use std::cmp::Reverse;
 
@@ -8,13 +9,19 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
 use serde::{Deserialize, Serialize};
 
+use self::newest::Kept;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
-use crate::rules::Deleted;
+use crate::ops::list::for_each_difference;
+use crate::ops::periods::{Periods, compare};
+use crate::rules::{Deleted, Rules};
+use crate::stamp::Stamp;
 use crate::tables;
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, by_key, by_self};
+
+pub use self::place::Place;
 
 /// One row of a history: ordered newest first, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,8 +46,9 @@ impl Viewed {
     }
 }
 
-/// The history index. Key: user. Row: a product and when it was viewed, in the order of the list. Difference: 1 while
-/// the product is among the newest `list_size`. Changes when a view or a removal changes the list.
+/// The history index. Key: user. Row: a product and when it was viewed, in the order of the list; readers get the first
+/// `list_size`. Stored: a [`Place`], also of removed products. Difference: 1 while the place is kept: without co-views
+/// the places that the list needs, with co-views all places of the history. Changes with views and removals.
 pub struct History;
 
 impl Index for History {
@@ -48,15 +56,40 @@ impl Index for History {
     const PLACEMENT: Placement = Placement::Sharded;
     type Key = UserKey;
     type Row = Viewed;
+    type Stored = Place;
+    type Count = Diff;
+
+    fn route(user: &UserKey) -> u64 {
+        user.route()
+    }
+
+    fn read(place: &Place, copies: Diff) -> Option<(Viewed, Diff)> {
+        place.viewed().map(|viewed| (viewed, copies))
+    }
+
+    fn rows_max(rules: &Rules) -> usize {
+        if rules.co_views.enabled { rules.list_size } else { usize::MAX }
+    }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
-        let lists = newest::newest(wiring.by_key::<tables::Stamps>(), wiring.rules().list_size, "Newest");
-        Published::sharded(wiring, lists.clone(), || visible(lists, wiring))
+        let histories = wiring.histories();
+        Published::sharded(wiring, histories.clone(), || visible(histories, wiring))
     }
 
     fn hidden_with(row: &Viewed) -> Option<ProductKey> {
         Some(row.product)
     }
+}
+
+/// The latest places of every user: all places of the history if models need them, and otherwise those that the list
+/// needs.
+pub(super) fn places<'s>(
+    stamps: ByKey<'s, UserKey, ProductKey, Stamp>,
+    rules: &Rules,
+) -> ByKey<'s, UserKey, Place, Diff> {
+    let depth = rules.depth();
+    let visible_max = if rules.co_views.enabled { depth } else { rules.list_size };
+    newest::newest(stamps, Kept { depth, visible_max }, "Newest")
 }
 
 impl List for History {
@@ -69,25 +102,22 @@ impl List for History {
         [Value::Product(row.product), Value::Time(row.at())]
     }
 
-    fn route(user: &UserKey) -> u64 {
-        user.route()
-    }
-
     fn subject(user: &UserKey) -> Option<Value> {
         Some(Value::User(*user))
     }
 }
 
-/// The rows that the lists show: all rows, or the rows whose product does not count as deleted.
+/// The changes of the rows that the lists show: the first `list_size` views, or those of them whose product does not
+/// count as deleted.
 ///
 /// Readers skip the other rows by themselves ([`Index::hidden_with`]). The change feed needs them removed in the graph,
 /// which costs another arrangement of all rows.
 fn visible<'s>(
-    lists: ByKey<'s, UserKey, Viewed, Diff>,
+    histories: ByKey<'s, UserKey, Place, Diff>,
     wiring: &Wiring<'s>,
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
-    let all = lists.as_collection(|user, viewed| (*user, *viewed));
     let rules = wiring.rules();
+    let all = shelves(histories, rules);
     if rules.deleted != Deleted::Hidden {
         return all;
     }
@@ -101,4 +131,22 @@ fn visible<'s>(
     let chosen =
         by_key(viewed, "ViewedByProduct", |product| product.route()).join_core(products, |_, row, &()| Some(*row));
     if missing_is_deleted { chosen } else { all.concat(chosen.negate()) }
+}
+
+/// The first `list_size` views of every history.
+fn shelves<'s>(
+    histories: ByKey<'s, UserKey, Place, Diff>,
+    rules: &Rules,
+) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
+    if !rules.co_views.enabled {
+        // No more views are kept than the list shows.
+        return histories.flat_map_ref(|user, place| place.viewed().map(|viewed| (*user, viewed)));
+    }
+    let list_size = rules.list_size;
+    let first = move |places: &[(Place, Diff)]| {
+        places.iter().filter_map(|(place, _)| place.viewed()).take(list_size).collect::<Vec<_>>()
+    };
+    compare(histories, Periods::TICKS, "Shelves", move |user: &UserKey, before, after, changes| {
+        for_each_difference(&first(before), &first(after), |viewed, diff| changes.push(((*user, *viewed), diff)));
+    })
 }

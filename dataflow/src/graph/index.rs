@@ -3,14 +3,18 @@
 //! An [`Index`] provides its publishing, compaction and frontier, its size in status and metrics, and reading as of a
 //! time. A [`List`] also provides its changes for the change feed, and its rows in exports and answers.
 
+mod copies;
 pub(super) mod wiring;
 
+use differential_dataflow::difference::Monoid;
 use differential_dataflow::{AsCollection, ExchangeData, VecCollection};
 use timely::dataflow::operators::vec::Broadcast;
 
+use self::copies::per_process;
 use super::Declared;
 use super::shape::{Column, Value};
 use crate::ids::ProductKey;
+use crate::rules::Rules;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, by_key_in_place};
 
@@ -19,8 +23,10 @@ pub use wiring::Wiring;
 /// Which workers hold an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Each key is in the one worker that its user routes to.
+    /// Each key is in the one worker that it routes to.
     Sharded,
+    /// Every process holds the whole index, and each key is in one worker of each process.
+    PerProcess,
     /// Every worker holds the whole index.
     Replicated,
 }
@@ -33,9 +39,32 @@ pub trait Index: Declared + 'static {
     const PLACEMENT: Placement;
     /// The key of its rows.
     type Key: ExchangeData + Copy;
-    /// A row; the rows of a key are in their natural order. The difference is 1 while a row is present, or its number
-    /// of copies.
+    /// A row as readers get it; the rows of a key are in their natural order.
     type Row: ExchangeData + Copy;
+    /// A row as it is stored.
+    type Stored: ExchangeData + Copy;
+    /// The difference of a stored row: a number of copies, or a number that belongs to the row.
+    type Count: ExchangeData + Monoid + Copy;
+
+    /// Whether stored rows are in the order of the rows that readers get.
+    const IN_ORDER: bool = true;
+
+    /// Whether the index is built.
+    fn is_on(_rules: &Rules) -> bool {
+        true
+    }
+
+    /// The number that routes a key to a worker.
+    fn route(key: &Self::Key) -> u64;
+
+    /// The row that a stored row with this count stands for, with its number of copies; `None` if readers do not get
+    /// it. Without a bound on the rows of a key, the number of copies is the count.
+    fn read(stored: &Self::Stored, count: Self::Count) -> Option<(Self::Row, Diff)>;
+
+    /// How many rows of a key readers get at most.
+    fn rows_max(_rules: &Rules) -> usize {
+        usize::MAX
+    }
 
     /// Connects the index to its inputs.
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self>
@@ -61,9 +90,6 @@ pub trait List: Index + AsChange {
     /// The values of a row's columns.
     fn values(row: &Self::Row) -> Self::Values;
 
-    /// The number that routes a key to a worker.
-    fn route(key: &Self::Key) -> u64;
-
     /// The key of a list as a value; `None` for a list over everything.
     fn subject(key: &Self::Key) -> Option<Value>;
 
@@ -76,24 +102,36 @@ pub trait List: Index + AsChange {
 /// Changes of an index's rows.
 pub type RowChanges<'s, I> = VecCollection<'s, Time, (<I as Index>::Key, <I as Index>::Row), Diff>;
 
+/// The stored rows of an index, arranged in the workers that hold them.
+pub type StoredRows<'s, I> = ByKey<'s, <I as Index>::Key, <I as Index>::Stored, <I as Index>::Count>;
+
 /// An index and its wiring.
 pub struct Published<'s, I: Index> {
     /// The rows, in the workers that publish them.
-    pub(super) rows: ByKey<'s, I::Key, I::Row, Diff>,
+    pub(super) rows: StoredRows<'s, I>,
     /// The changes of the rows, each once in the cluster; empty unless a sink takes the changes of lists.
     pub(super) changes: Option<RowChanges<'s, I>>,
 }
 
 impl<'s, I: Index> Published<'s, I> {
     /// An index whose rows are in the worker that they route to. `changes` is called if a sink takes the changes.
-    pub fn sharded(
-        wiring: &Wiring<'s>,
-        rows: ByKey<'s, I::Key, I::Row, Diff>,
-        changes: impl FnOnce() -> RowChanges<'s, I>,
-    ) -> Self {
+    pub fn sharded(wiring: &Wiring<'s>, rows: StoredRows<'s, I>, changes: impl FnOnce() -> RowChanges<'s, I>) -> Self {
         Published { rows, changes: wiring.changes_wanted().then(changes) }
     }
 
+    /// An index that is complete in every process. `rows` are in the worker of all processes that they route to;
+    /// `changes` is called if a sink takes the changes of lists.
+    pub fn per_process(
+        wiring: &Wiring<'s>,
+        rows: StoredRows<'s, I>,
+        changes: Option<&dyn Fn() -> RowChanges<'s, I>>,
+    ) -> Self {
+        let changes = changes.filter(|_| wiring.changes_wanted()).map(|changes| changes());
+        Published { rows: per_process(rows, wiring.place(), I::route, I::NAME), changes }
+    }
+}
+
+impl<'s, R: ExchangeData, I: Index<Row = R, Stored = R, Count = Diff>> Published<'s, I> {
     /// An index of which every worker has a copy.
     pub fn replicated(wiring: &Wiring<'s>, rows: RowChanges<'s, I>) -> Self {
         let changes = wiring.changes_wanted().then(|| rows.clone());

@@ -43,7 +43,7 @@ impl<K: ExchangeData, V: ExchangeData> ListChanges<K, V> {
 
 /// Calls `change` with the rows that only `new` has (+1) and the rows that only `old` has (-1). Both are ordered and
 /// without duplicates.
-fn for_each_difference<V: Data>(old: &[V], new: &[V], mut change: impl FnMut(&V, Diff)) {
+pub(crate) fn for_each_difference<V: Data>(old: &[V], new: &[V], mut change: impl FnMut(&V, Diff)) {
     let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     loop {
         match (old.peek(), new.peek()) {

@@ -70,6 +70,18 @@ impl PublishedSnapshots {
         }
     }
 
+    /// The snapshots of all workers, with a time as of which all of them can be read.
+    pub(crate) fn read_all(&self) -> (Vec<Guard<Arc<Snapshot>>>, Time) {
+        loop {
+            let as_of = self.closed().saturating_sub(1);
+            let snapshots: Vec<_> = self.snapshots.iter().map(ArcSwap::load).collect();
+            if snapshots.iter().all(|snapshot| snapshot.since <= as_of) {
+                return (snapshots, as_of);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Publishes a worker's snapshot; returns the previous one.
     pub(crate) fn publish(&self, slot: usize, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let upper = snapshot.upper;

@@ -12,15 +12,15 @@ use crate::cut::{Base, Cuts, DeltaLog, Part};
 use crate::feed::position::Position;
 use crate::graph::{self, Index, Indexes};
 use crate::tables::{self, Table, Tables};
-use crate::time::{Diff, Time};
+use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
 
-/// Handles on the published indexes.
+/// Handles on the published indexes that are on.
 pub(crate) struct IndexTraces;
 
 impl graph::Family for IndexTraces {
-    type Of<I: Index> = ValTrace<I::Key, I::Row, Diff>;
+    type Of<I: Index> = Option<ValTrace<I::Key, I::Stored, I::Count>>;
 }
 
 /// The traces of one worker.
@@ -168,16 +168,19 @@ impl Traces {
 struct ShareBatches;
 
 impl graph::MapRef<IndexTraces, IndexBatches> for ShareBatches {
-    fn map<I: Index>(&mut self, trace: &ValTrace<I::Key, I::Row, Diff>) -> Vec<ValBatch<I::Key, I::Row, Diff>> {
-        handle::batches(trace)
+    fn map<I: Index>(
+        &mut self,
+        trace: &Option<ValTrace<I::Key, I::Stored, I::Count>>,
+    ) -> Vec<ValBatch<I::Key, I::Stored, I::Count>> {
+        trace.as_ref().map(handle::batches).unwrap_or_default()
     }
 }
 
 struct LeastUpper(Time);
 
 impl graph::MapMut<IndexTraces, graph::Nothing> for LeastUpper {
-    fn map<I: Index>(&mut self, trace: &mut ValTrace<I::Key, I::Row, Diff>) {
-        self.0 = self.0.min(handle::upper(trace));
+    fn map<I: Index>(&mut self, trace: &mut Option<ValTrace<I::Key, I::Stored, I::Count>>) {
+        self.0 = trace.as_mut().map_or(self.0, |trace| self.0.min(handle::upper(trace)));
     }
 }
 
@@ -187,8 +190,10 @@ struct Compact {
 }
 
 impl graph::MapMut<IndexTraces, graph::Nothing> for Compact {
-    fn map<I: Index>(&mut self, trace: &mut ValTrace<I::Key, I::Row, Diff>) {
-        handle::compact(trace, &self.since, &self.upper);
+    fn map<I: Index>(&mut self, trace: &mut Option<ValTrace<I::Key, I::Stored, I::Count>>) {
+        if let Some(trace) = trace {
+            handle::compact(trace, &self.since, &self.upper);
+        }
     }
 }
 

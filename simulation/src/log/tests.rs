@@ -68,6 +68,7 @@ fn read_through<U: Upstream>(
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: None,
         cuts: None,
+        restored_at: None,
     };
     let config = dataflow::workers::config(1, 300).worker;
     let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));

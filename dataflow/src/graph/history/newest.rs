@@ -1,20 +1,25 @@
-//! The newest products of every user: a ranked list maintained from stamps, without a second arrangement of them.
+//! The latest places of every user's history, maintained from stamps without a second arrangement of all stamps.
 //!
 //! ```text
-//! (user -> product, Stamp) ──▶ newest ──▶ (user -> Viewed), at most k a user
-//!        source trace           │  ▲ output trace: the list before the tick
+//! (user -> product, Stamp) ──▶ newest ──▶ (user -> Place): the latest places
+//!        source trace           │  ▲ output trace: the places before the tick
 //! ```
-//! A stamp only grows. So if no listed product is hidden, the new list is the best k of the old list and the changes of
-//! the tick, and the cost does not depend on how many products the user ever viewed. Only if a removal takes a product
-//! out of a full list is the user's whole history read again, to find the product after the k-th.
+//! A history consists of the `depth` products with the latest stamps. Removed products keep their places among them, so
+//! the history depends only on the set of stamps: a removal never brings back a product from below the depth. The
+//! operator keeps the first places up to the place of the `visible_max`-th product that is not removed.
+//!
+//! A stamp only grows, and so does the number of stamps that are later than it. So the kept places of the next tick are
+//! among the kept places and the changes of the tick, and the cost does not depend on how many products the user ever
+//! viewed. Only if removals leave fewer than `visible_max` visible products above the last kept place are the user's
+//! stamps read again. With `visible_max` equal to `depth` this never happens.
 
-use differential_dataflow::difference::Semigroup;
+use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
 use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable, cursor_list};
 use timely::progress::Antichain;
 
-use super::Viewed;
+use super::place::Place;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::list::ListChanges;
 use crate::stamp::Stamp;
@@ -22,39 +27,49 @@ use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
 
 type StampBatch = ValBatch<UserKey, ProductKey, Stamp>;
-type ListBatch = ValBatch<UserKey, Viewed, Diff>;
+type PlaceBatch = ValBatch<UserKey, Place, Diff>;
 type StampCursor = <StampBatch as Navigable>::Cursor;
-type ListCursor = <ListBatch as Navigable>::Cursor;
+type PlaceCursor = <PlaceBatch as Navigable>::Cursor;
 
-/// The `size` newest visible products of every user.
+/// Which places are kept.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    /// The number of places that a history consists of.
+    pub(super) depth: usize,
+    /// The number of visible products after which no more places are kept.
+    pub(super) visible_max: usize,
+}
+
+/// The latest places of every user.
 pub(super) fn newest<'s>(
     stamps: ByKey<'s, UserKey, ProductKey, Stamp>,
-    size: usize,
+    kept: Kept,
     name: &str,
-) -> ByKey<'s, UserKey, Viewed, Diff> {
-    reduce_with_tactic(stamps, name, Newest { size })
+) -> ByKey<'s, UserKey, Place, Diff> {
+    reduce_with_tactic(stamps, name, Newest { kept })
 }
 
 struct Newest {
-    size: usize,
+    kept: Kept,
 }
 
-impl ReduceTactic<StampBatch, ListBatch> for Newest {
+impl ReduceTactic<StampBatch, PlaceBatch> for Newest {
     fn retire(
         &mut self,
         source: Vec<StampBatch>,
-        output: Vec<ListBatch>,
+        output: Vec<PlaceBatch>,
         input: Vec<StampBatch>,
         lower: &Antichain<Time>,
         upper: &Antichain<Time>,
         held: &Antichain<Time>,
-    ) -> (Vec<(Time, ListBatch)>, Antichain<Time>) {
+    ) -> (Vec<(Time, PlaceBatch)>, Antichain<Time>) {
         let Some(time) = held.as_option().filter(|_| input.iter().any(|batch| !batch.is_empty())) else {
             return (Vec::new(), Antichain::new());
         };
         let mut changes = ListChanges::new();
-        let mut state = NewestState::new(source, output, self.size);
+        let mut state = NewestState::new(source, output, self.kept);
         let mut arrived: Vec<(Time, ProductKey, Stamp)> = Vec::new();
+        let mut old: Vec<Place> = Vec::new();
         let (mut cursor, storage) = cursor_list(input);
         while let Some(user) = cursor.get_key(&storage) {
             arrived.clear();
@@ -67,9 +82,9 @@ impl ReduceTactic<StampBatch, ListBatch> for Newest {
             for end in tick_ends(&arrived) {
                 let tick = arrived[end - 1].0;
                 let start = arrived[..end].partition_point(|(at, ..)| *at < tick);
-                let old = state.list.clone();
+                old.clone_from(&state.places);
                 state.apply(&arrived[..end], start);
-                changes.replace(user, &old, &state.list, tick);
+                changes.replace(user, &old, &state.places, tick);
             }
             changes.end_key();
             cursor.step_key(&storage);
@@ -83,111 +98,107 @@ fn tick_ends(arrived: &[(Time, ProductKey, Stamp)]) -> impl Iterator<Item = usiz
     (1..=arrived.len()).filter(|&end| end == arrived.len() || arrived[end].0 != arrived[end - 1].0)
 }
 
-/// One user's list, and the batches from which it is read. Users come in ascending order, so cursors only move forward.
+/// One user's places, and the batches from which they are read. Users come in ascending order, so cursors only move
+/// forward.
 struct NewestState {
     source: Vec<(StampCursor, StampBatch)>,
-    output: Vec<(ListCursor, ListBatch)>,
-    size: usize,
+    output: Vec<(PlaceCursor, PlaceBatch)>,
+    kept: Kept,
     user: UserKey,
-    /// The user's list, best first.
-    list: Vec<Viewed>,
+    /// The user's places, latest first.
+    places: Vec<Place>,
+    rows: Vec<(Place, Diff)>,
 }
 
 impl NewestState {
-    fn new(source: Vec<StampBatch>, output: Vec<ListBatch>, size: usize) -> Self {
+    fn new(source: Vec<StampBatch>, output: Vec<PlaceBatch>, kept: Kept) -> Self {
         NewestState {
             source: source.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
             output: output.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
-            size,
+            kept,
             user: UserKey::default(),
-            list: Vec::new(),
+            places: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
-    /// Reads the list of `user` as it was before the tick.
+    /// Reads the places of `user` as they were before the tick.
     fn seek(&mut self, user: &UserKey) {
         self.user = *user;
-        let mut rows: Vec<(Viewed, Diff)> = Vec::new();
+        self.rows.clear();
+        let mut holders = 0;
         for (cursor, batch) in &mut self.output {
             cursor.seek_key(batch, user);
             if cursor.get_key(batch) != Some(user) {
                 continue;
             }
-            while let Some(viewed) = cursor.get_val(batch) {
-                cursor.map_times(batch, |_, diff| rows.push((*viewed, *diff)));
+            holders += 1;
+            while let Some(place) = cursor.get_val(batch) {
+                let mut copies: Diff = 0;
+                cursor.map_times(batch, |_, diff| copies += *diff);
+                self.rows.push((*place, copies));
                 cursor.step_val(batch);
             }
         }
-        differential_dataflow::consolidation::consolidate(&mut rows);
-        self.list.clear();
-        self.list.extend(rows.into_iter().filter(|(_, copies)| *copies > 0).map(|(viewed, _)| viewed));
+        if holders > 1 {
+            consolidate(&mut self.rows);
+        }
+        self.places.clear();
+        self.places.extend(self.rows.iter().filter(|(_, copies)| *copies > 0).map(|(place, _)| *place));
     }
 
-    /// Applies the stamps from `start` on to the list; earlier stamps were applied at earlier ticks of this batch.
+    /// Applies the stamps from `start` on; earlier stamps were applied at earlier ticks of this batch.
     fn apply(&mut self, arrived: &[(Time, ProductKey, Stamp)], start: usize) {
-        // A stamp that does not rank above the last row of a full list cannot enter it or move in it, unless a removal
-        // makes room.
-        let mut bar = self.list.get(self.size.wrapping_sub(1)).copied();
-        let mut hidden = false;
+        // A tick may bring a million products of one user, for example at a restart; the places must not grow with
+        // them.
+        let trim_at = 2 * self.kept.depth.min(self.kept.visible_max);
+        // All places up to the last kept one are known. Those behind it may be left out.
+        let mut last = self.places.last().copied().filter(|_| self.is_full());
         for &(_, product, stamp) in &arrived[start..] {
-            let viewed = stamp.viewed_at().map(|at| Viewed::new(at, product));
-            if bar.zip(viewed).is_some_and(|(bar, viewed)| viewed >= bar) {
+            let place = Place::new(stamp, product);
+            if last.is_some_and(|last| place > last) {
                 continue;
             }
-            let listed = self.list.iter().position(|viewed| viewed.product == product);
-            match (listed, viewed) {
-                (Some(place), Some(viewed)) if viewed < self.list[place] => self.list[place] = viewed,
-                (Some(place), None) if stamp > Stamp::view(self.list[place].at()) => {
-                    self.list.remove(place);
-                    hidden = true;
+            // A product without a kept place had its earlier stamps behind the last one: this stamp is its latest.
+            if let Some(known) = self.places.iter().position(|known| known.product == product) {
+                if self.places[known] <= place {
+                    continue;
                 }
-                (None, Some(viewed)) => {
-                    let mut latest = stamp;
-                    self.stamp_before(product, &mut latest, &arrived[..start]);
-                    if latest == stamp {
-                        self.list.push(viewed);
-                    }
-                }
-                _ => {}
+                self.places.remove(known);
             }
-            // A tick may bring a million products of one user, for example at a restart; the list must not grow with
-            // them.
-            if self.list.len() > 2 * self.size {
-                self.keep_best();
-                bar = self.list.last().copied();
+            let rank = self.places.partition_point(|known| *known < place);
+            self.places.insert(rank, place);
+            if self.places.len() > trim_at {
+                self.keep_first();
+                last = self.places.last().copied().filter(|_| self.is_full()).or(last);
             }
         }
-        if bar.is_some() && hidden {
+        self.keep_first();
+        if last.is_some() && !self.is_full() {
             self.read_all(arrived);
         }
-        self.keep_best();
     }
 
-    fn keep_best(&mut self) {
-        self.list.sort_unstable();
-        self.list.truncate(self.size);
+    /// Whether there may be places that are not kept.
+    fn is_full(&self) -> bool {
+        let Kept { depth, visible_max } = self.kept;
+        let visible = || self.places.iter().filter(|place| place.is_visible()).count();
+        self.places.len() >= depth || visible_max < depth && visible() >= visible_max
     }
 
-    /// Adds to `latest` the stamps of a product before this tick.
-    fn stamp_before(&mut self, product: ProductKey, latest: &mut Stamp, earlier: &[(Time, ProductKey, Stamp)]) {
-        for (cursor, batch) in &mut self.source {
-            cursor.seek_key(batch, &self.user);
-            if cursor.get_key(batch) != Some(&self.user) {
-                continue;
-            }
-            // Within one user, products are searched in any order, so each search starts at the user's first product.
-            cursor.rewind_vals(batch);
-            cursor.seek_val(batch, &product);
-            if cursor.get_val(batch) == Some(&product) {
-                cursor.map_times(batch, |_, stamp| latest.plus_equals(stamp));
+    /// Leaves the first `depth` places, up to the place of the last visible product that is kept.
+    fn keep_first(&mut self) {
+        let Kept { depth, visible_max } = self.kept;
+        self.places.truncate(depth);
+        if visible_max < self.places.len() {
+            let mut visible = self.places.iter().enumerate().filter(|(_, place)| place.is_visible());
+            if let Some((last, _)) = visible.nth(visible_max - 1) {
+                self.places.truncate(last + 1);
             }
         }
-        for (_, _, stamp) in earlier.iter().filter(|(_, other, _)| *other == product) {
-            latest.plus_equals(stamp);
-        }
     }
 
-    /// Reads the user's whole history: a product from below the list must move up.
+    /// Reads all stamps of the user: products from behind the last kept place must move up.
     fn read_all(&mut self, arrived: &[(Time, ProductKey, Stamp)]) {
         let mut stamps: Vec<(ProductKey, Stamp)> =
             arrived.iter().map(|(_, product, stamp)| (*product, *stamp)).collect();
@@ -202,13 +213,14 @@ impl NewestState {
                 cursor.step_val(batch);
             }
         }
-        differential_dataflow::consolidation::consolidate(&mut stamps);
-        let visible = |(product, stamp): (ProductKey, Stamp)| stamp.viewed_at().map(|at| Viewed::new(at, product));
-        self.list.clear();
-        self.list.extend(stamps.into_iter().filter_map(visible));
-        if self.list.len() > self.size {
-            self.list.select_nth_unstable(self.size);
-            self.list.truncate(self.size);
+        consolidate(&mut stamps);
+        self.places.clear();
+        self.places.extend(stamps.into_iter().map(|(product, stamp)| Place::new(stamp, product)));
+        if self.places.len() > self.kept.depth {
+            self.places.select_nth_unstable(self.kept.depth);
+            self.places.truncate(self.kept.depth);
         }
+        self.places.sort_unstable();
+        self.keep_first();
     }
 }

@@ -3,11 +3,13 @@
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
 
-use super::super::buyers;
 use super::super::change_feed::ChangeStreams;
-use super::super::{Family, Indexes, Make, Map, MapRef, Plan};
+use super::super::history::{self, Place};
+use super::super::similar::CoViewed;
+use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
 use super::{Index, Published, RowChanges};
-use crate::ids::ProductKey;
+use crate::cluster::ClusterPlace;
+use crate::ids::{ProductKey, UserKey};
 use crate::publish::IndexTraces;
 use crate::rules::Rules;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
@@ -17,23 +19,30 @@ use crate::trace::arranged::{ByKey, ValTrace, by_key};
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
     rules: Rules,
+    place: ClusterPlace,
     collections: Tables<Collections<'s>>,
     arrangements: Tables<Arrangements<'s>>,
     buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
+    histories: ByKey<'s, UserKey, Place, Diff>,
+    co_viewed: Option<CoViewed<'s>>,
     changes_wanted: bool,
 }
 
 impl<'s> Wiring<'s> {
-    /// Arranges the tables, and counts buyers; the window's edge follows `now`.
+    /// Arranges the tables, counts buyers, and makes histories; the window's edge follows `now`.
     pub(in crate::graph) fn new(
         collections: Tables<Collections<'s>>,
         now: StreamVec<'s, Time, Time>,
         plan: &Plan,
+        place: ClusterPlace,
     ) -> Self {
         let arrangements = collections.map_ref(&mut ArrangeTables);
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
         let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
-        Wiring { rules: plan.rules, collections, arrangements, buyers, changes_wanted: plan.changes.is_some() }
+        let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
+        let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
+        let changes_wanted = plan.changes.is_some();
+        Wiring { rules: plan.rules, place, collections, arrangements, buyers, histories, co_viewed, changes_wanted }
     }
 
     /// The business numbers.
@@ -54,6 +63,21 @@ impl<'s> Wiring<'s> {
     /// (product, distinct buyers in the window), in the worker that the product routes to.
     pub(in crate::graph) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
         self.buyers.clone()
+    }
+
+    /// The latest places of every user's history, in the worker that the user routes to.
+    pub(in crate::graph) fn histories(&self) -> ByKey<'s, UserKey, Place, Diff> {
+        self.histories.clone()
+    }
+
+    /// Products that are viewed together. Only for indexes that are on with co-views.
+    pub(in crate::graph) fn co_viewed(&self) -> &CoViewed<'s> {
+        self.co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
+    }
+
+    /// The place of this process among the others.
+    pub(in crate::graph) fn place(&self) -> ClusterPlace {
+        self.place
     }
 
     /// Whether a sink takes the changes of lists.
@@ -86,16 +110,16 @@ impl<'s> tables::Map<Arrangements<'s>, tables::Traces> for TableTraces {
     }
 }
 
-/// The indexes and their wiring.
+/// The indexes that are on, and their wiring.
 pub(in crate::graph) struct Wired<'s>(std::marker::PhantomData<&'s ()>);
 
 impl<'s> Family for Wired<'s> {
-    type Of<I: Index> = Published<'s, I>;
+    type Of<I: Index> = Option<Published<'s, I>>;
 }
 
 impl<'s> Make<Wired<'s>> for Wiring<'s> {
-    fn make<I: Index>(&mut self) -> Published<'s, I> {
-        I::wire(self)
+    fn make<I: Index>(&mut self) -> Option<Published<'s, I>> {
+        I::is_on(&self.rules).then(|| I::wire(self))
     }
 }
 
@@ -108,15 +132,15 @@ pub(in crate::graph) fn split(wired: Indexes<Wired<'_>>) -> (Indexes<IndexTraces
 struct TakeChanges;
 
 impl<'s> MapRef<Wired<'s>, ChangeStreams<'s>> for TakeChanges {
-    fn map<I: Index>(&mut self, index: &Published<'s, I>) -> Option<RowChanges<'s, I>> {
-        index.changes.clone()
+    fn map<I: Index>(&mut self, index: &Option<Published<'s, I>>) -> Option<RowChanges<'s, I>> {
+        index.as_ref()?.changes.clone()
     }
 }
 
 struct TakeTraces;
 
 impl<'s> Map<Wired<'s>, IndexTraces> for TakeTraces {
-    fn map<I: Index>(&mut self, index: Published<'s, I>) -> ValTrace<I::Key, I::Row, Diff> {
-        index.rows.trace
+    fn map<I: Index>(&mut self, index: Option<Published<'s, I>>) -> Option<ValTrace<I::Key, I::Stored, I::Count>> {
+        index.map(|index| index.rows.trace)
     }
 }

@@ -1,0 +1,143 @@
+//! The indexes of one worker as of one time.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::recommend::{Recommendations, recommend};
+use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories};
+use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::publish::snapshot::keys;
+use crate::publish::{Snapshot, rows};
+use crate::rules::{Deleted, Rules};
+use crate::time::{Diff, Time};
+
+/// The indexes of one worker as of one time. Do not hold it across an await: it keeps batches from being freed.
+pub struct ReadView<'a> {
+    snapshot: Guard<Arc<Snapshot>>,
+    as_of: Time,
+    rules: &'a Rules,
+}
+
+impl<'a> ReadView<'a> {
+    pub(super) fn new(snapshot: Guard<Arc<Snapshot>>, as_of: Time, rules: &'a Rules) -> Self {
+        ReadView { snapshot, as_of, rules }
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(super) fn rules(&self) -> &'a Rules {
+        self.rules
+    }
+
+    /// The time of the state: every tick up to it has closed.
+    #[must_use]
+    pub fn as_of(&self) -> Time {
+        self.as_of
+    }
+
+    /// The rows of a key in their order, without rows that are hidden because their product was deleted. The worker of
+    /// this view must hold the key.
+    pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
+        self.stored_rows::<I>(key, rows);
+        if self.rules.deleted == Deleted::Hidden {
+            rows.retain(|(row, _)| I::hidden_with(row).is_none_or(|product| !self.is_deleted(product)));
+        }
+    }
+
+    fn stored_rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
+        let (batches, most) = (self.snapshot.indexes.get::<I>(), I::rows_max(self.rules));
+        if I::IN_ORDER && most == usize::MAX {
+            return rows::values_as(batches, key, self.as_of, I::read, rows);
+        }
+        rows.clear();
+        rows::first_values(batches, key, self.as_of, |stored, count| {
+            rows.extend(I::read(stored, count));
+            !I::IN_ORDER || rows.len() < most
+        });
+        if !I::IN_ORDER {
+            rows.sort_unstable();
+            rows.truncate(most);
+        }
+    }
+
+    /// Whether a product counts as deleted from the catalogue.
+    #[must_use]
+    pub fn is_deleted(&self, product: ProductKey) -> bool {
+        let mut rows = Vec::new();
+        self.rows::<ProductCategories>(&product, &mut rows);
+        self.rules.is_deleted(&rows)
+    }
+
+    /// All products of a user's history that are not removed, newest first: up to `history_depth` of them while
+    /// co-views are on, and otherwise those that the list shows. Also products that were deleted from the catalogue.
+    pub fn whole_history(&self, user: UserKey, products: &mut Vec<ProductKey>) {
+        let mut places = Vec::new();
+        rows::values(self.snapshot.indexes.get::<History>(), &user, self.as_of, &mut places);
+        products.clear();
+        products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product));
+    }
+
+    /// The rows of a list as people see them: the same as [`ReadView::rows`], or none if there are too few to show.
+    pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) {
+        self.rows::<L>(key, rows);
+        if !Rules::is_shown(rows.len(), self.rules.items_min) {
+            rows.clear();
+        }
+    }
+
+    /// The categories of a product: usually one, in ascending order.
+    pub fn categories_of(&self, product: ProductKey, rows: &mut Vec<(CategoryKey, Diff)>) {
+        self.rows::<ProductCategories>(&product, rows);
+        rows.retain(|(category, _)| category.is_category());
+    }
+
+    /// Whether the catalogue has a product of this category.
+    #[must_use]
+    pub fn knows_category(&self, category: CategoryKey) -> bool {
+        self.category_size(category).is_some()
+    }
+
+    /// The size of a category that the catalogue has a product of.
+    #[must_use]
+    pub fn category_size(&self, category: CategoryKey) -> Option<CategorySize> {
+        let mut rows = Vec::new();
+        self.rows::<CategorySizes>(&category, &mut rows);
+        rows.first().map(|(size, _)| *size)
+    }
+
+    /// All categories with their sizes, in ascending order.
+    #[must_use]
+    pub fn category_sizes(&self) -> Vec<(CategoryKey, CategorySize)> {
+        rows::all_values(self.snapshot.indexes.get::<CategorySizes>(), self.as_of)
+            .into_iter()
+            .map(|(row, _)| row)
+            .collect()
+    }
+
+    /// The categories that have a best-seller list, in ascending order.
+    #[must_use]
+    pub fn selling_categories(&self) -> Vec<CategoryKey> {
+        let mut rows = Vec::new();
+        let category = |list: ListId| match list {
+            ListId::General => None,
+            ListId::Category(category) => {
+                self.rows::<BestSellers>(&list, &mut rows);
+                (!rows.is_empty()).then_some(category)
+            }
+        };
+        keys(self.snapshot.indexes.get::<BestSellers>()).into_iter().filter_map(category).collect()
+    }
+
+    /// Best sellers for a user, as people see them. The view must have been taken for the same user.
+    #[must_use]
+    pub fn recommendations(&self, user: UserKey) -> Recommendations {
+        let mut made = recommend(self, user, self.rules);
+        if !Rules::is_shown(made.picks.len(), self.rules.items_min) {
+            made.picks.clear();
+        }
+        made
+    }
+}

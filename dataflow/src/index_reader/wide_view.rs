@@ -1,0 +1,129 @@
+//! The indexes of all workers of this process as of one time.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::ReadView;
+use super::for_you::{Asked, CoViewRows, Scored, Scorer};
+use crate::graph::{Index, Neighbor, Similar, Viewers};
+use crate::ids::{ProductKey, UserKey};
+use crate::publish::{Snapshot, rows};
+use crate::rules::{Deleted, Rules};
+use crate::time::{Diff, Time};
+
+/// The indexes of all workers of this process as of one time: a [`ReadView`] of one worker, and reads of the indexes
+/// that the workers of a process share. Do not hold it across an await: it keeps batches from being freed.
+pub struct WideView<'a> {
+    own: ReadView<'a>,
+    /// The snapshots of all workers; empty if there is one worker.
+    all: Vec<Guard<Arc<Snapshot>>>,
+}
+
+impl<'a> WideView<'a> {
+    /// The view of the only worker.
+    pub(super) fn of_one(own: ReadView<'a>) -> Self {
+        WideView { own, all: Vec::new() }
+    }
+
+    /// The view of all workers, seen from the one with number `slot`.
+    pub(super) fn new(all: Vec<Guard<Arc<Snapshot>>>, slot: usize, as_of: Time, rules: &'a Rules) -> Self {
+        let own = ReadView::new(Guard::from_inner(Arc::clone(&all[slot])), as_of, rules);
+        WideView { own, all }
+    }
+
+    /// The snapshot of the worker that holds a key with this route.
+    fn snapshot_of(&self, route: u64) -> &Snapshot {
+        if self.all.is_empty() {
+            return self.own.snapshot();
+        }
+        let slot = usize::try_from(route % self.all.len() as u64).expect("a worker's number is small");
+        &self.all[slot]
+    }
+
+    /// The similar products of a product with their weights C, heaviest first, ties by product: at most
+    /// [`CoViews::similar`](crate::rules::CoViews::similar), also products that were deleted from the catalogue. None
+    /// if co-views are off.
+    pub fn similar(&self, product: ProductKey, rows: &mut Vec<(Neighbor, Diff)>) {
+        let snapshot = self.snapshot_of(Similar::route(&product));
+        let mut stored = Vec::new();
+        rows::values(snapshot.indexes.get::<Similar>(), &product, self.as_of(), &mut stored);
+        rows.clear();
+        rows.extend(stored.iter().filter_map(|(product, weight)| Similar::read(product, *weight)));
+        rows.sort_unstable();
+        rows.truncate(Similar::rows_max(self.own.rules()));
+    }
+
+    /// The similar products in the order in which people see them: by the weight and the candidate's number of viewers,
+    /// as `scorer` ranks candidates. Without products that were deleted from the catalogue, unless the rules show them.
+    pub fn similar_shown(&self, product: ProductKey, scorer: &Scorer, rows: &mut Vec<(Neighbor, Diff)>) {
+        self.similar(product, rows);
+        rows.retain(|(neighbor, _)| self.may_show(neighbor.product));
+        rows.sort_by_cached_key(|(neighbor, _)| {
+            (std::cmp::Reverse(scorer.relevance(neighbor.weight(), self.viewers(neighbor.product))), neighbor.product)
+        });
+    }
+
+    /// The number of users in whose histories a product is; 0 if co-views are off.
+    #[must_use]
+    pub fn viewers(&self, product: ProductKey) -> u64 {
+        let snapshot = self.snapshot_of(Viewers::route(&product));
+        let count = rows::count(snapshot.indexes.get::<Viewers>(), &product, self.as_of());
+        u64::try_from(count).unwrap_or(0)
+    }
+
+    /// Recommendations for a user: the best `size` products that are neither in the user's history nor in `exclude`,
+    /// best first. `admits` may refuse further products. Empty if co-views are off or nothing is similar to the
+    /// history. The view must have been taken for the same user.
+    pub fn for_you(
+        &self,
+        user: UserKey,
+        exclude: &[ProductKey],
+        size: usize,
+        scorer: &mut Scorer,
+        admits: impl FnMut(ProductKey) -> bool,
+    ) -> Vec<Scored> {
+        let mut history = scorer.take_history();
+        self.whole_history(user, &mut history);
+        let scored = self.for_you_after(&Asked { history: &history, exclude, size }, scorer, admits);
+        scorer.keep_history(history);
+        scored
+    }
+
+    /// Recommendations after these views, for example of a visitor who is not known: the same as for a user with this
+    /// history.
+    pub fn for_you_after(
+        &self,
+        asked: &Asked<'_>,
+        scorer: &mut Scorer,
+        mut admits: impl FnMut(ProductKey) -> bool,
+    ) -> Vec<Scored> {
+        scorer.rank(self, asked, |product| self.may_show(product) && admits(product))
+    }
+
+    /// Whether the rules let a product be recommended: it was not deleted, or deleted products are shown.
+    #[must_use]
+    pub fn may_show(&self, product: ProductKey) -> bool {
+        self.own.rules().deleted == Deleted::Shown || !self.is_deleted(product)
+    }
+}
+
+impl<'a> Deref for WideView<'a> {
+    type Target = ReadView<'a>;
+
+    fn deref(&self) -> &ReadView<'a> {
+        &self.own
+    }
+}
+
+impl CoViewRows for WideView<'_> {
+    fn similar(&self, product: ProductKey, rows: &mut Vec<(ProductKey, i32)>) {
+        let snapshot = self.snapshot_of(Similar::route(&product));
+        rows::values(snapshot.indexes.get::<Similar>(), &product, self.as_of(), rows);
+    }
+
+    fn viewers(&self, product: ProductKey) -> u64 {
+        WideView::viewers(self, product)
+    }
+}

@@ -1,0 +1,276 @@
+//! What changes in the rows of each key from the end of one period to the end of the next.
+//!
+//! ```text
+//! (key -> rows), changes at every tick ──▶ compare ──▶ changes, at the ends of periods
+//!        trace: the rows of a key before and after the period
+//! ```
+//! A period is a tick, or a time between two whole multiples of a number of milliseconds. A change of a period becomes
+//! effective at the period's end. So the output at a time depends only on the rows as of the last end: not on the ticks
+//! within a period, and not on the number of workers.
+
+use std::collections::BTreeMap;
+
+use differential_dataflow::consolidation::consolidate;
+use differential_dataflow::difference::{Monoid, Semigroup};
+use differential_dataflow::trace::cursor::{Cursor, Navigable};
+use differential_dataflow::trace::{BatchReader, TraceReader};
+use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+use timely::progress::Antichain;
+
+use crate::time::{Millis, Time};
+use crate::trace::arranged::{ByKey, ValBatch, ValTrace};
+use crate::trace::handle;
+
+/// How many changes are combined at a time, so that the changes of a large period are not all in memory at once.
+const COMBINED_MAX: usize = 1 << 20;
+
+/// The ends of periods: whole multiples of `every_ms`, and the tick of a restart.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods {
+    every_ms: Millis,
+    restored_at: Option<Time>,
+}
+
+impl Periods {
+    /// Every tick is a period.
+    pub const TICKS: Periods = Periods { every_ms: 1, restored_at: None };
+
+    /// Periods of `every_ms`. If the state was restored as of `restored_at`, a period also ends then, because nothing
+    /// is known of the times before.
+    #[must_use]
+    pub fn new(every_ms: Millis, restored_at: Option<Time>) -> Self {
+        Periods { every_ms, restored_at }
+    }
+
+    /// The end of the period of `time`: the first end that is not before it.
+    fn end(&self, time: Time) -> Time {
+        let end = time.div_ceil(self.every_ms).saturating_mul(self.every_ms);
+        self.restored_at.filter(|restored| (time..end).contains(restored)).unwrap_or(end)
+    }
+
+    /// The last end at or before `time`.
+    fn last(&self, time: Time) -> Time {
+        let last = time - time % self.every_ms;
+        self.restored_at.filter(|restored| (last..=time).contains(restored)).unwrap_or(last)
+    }
+}
+
+/// Calls `logic` for every key whose rows have changed in a period: with the key, its rows before the period and at its
+/// end (both in order, with positive differences only), and a list to which it adds changes of the output.
+pub fn compare<'s, K, V, R, D, S, L>(
+    rows: ByKey<'s, K, V, R>,
+    periods: Periods,
+    name: &str,
+    mut logic: L,
+) -> VecCollection<'s, Time, D, S>
+where
+    K: ExchangeData + Copy,
+    V: ExchangeData + Copy,
+    R: ExchangeData + Monoid + Copy,
+    D: Data,
+    S: Data + Semigroup,
+    L: FnMut(&K, &[(V, R)], &[(V, R)], &mut Vec<(D, S)>) + 'static,
+{
+    let mut trace = rows.trace;
+    let stream = rows.stream.unary_frontier::<CapacityContainerBuilder<Vec<(D, Time, S)>>, _, _, _>(
+        Pipeline,
+        name,
+        move |_, _| {
+            let mut open: BTreeMap<Time, (Capability<Time>, Keys<K>)> = BTreeMap::new();
+            let (mut before, mut after, mut combined) = (Vec::new(), Vec::new(), Combined { changes: Vec::new() });
+            move |(input, frontier), output| {
+                input.for_each(|capability, batches| {
+                    for batch in batches.drain(..) {
+                        keys_by_end(&batch, &periods, |end, key| {
+                            let open = open.entry(end);
+                            open.or_insert_with(|| (capability.delayed(&end, 0), Keys::default())).1.push(key);
+                        });
+                    }
+                });
+                while let Some(first) = open.first_entry().filter(|first| !frontier.less_equal(first.key())) {
+                    let (end, (capability, keys)) = first.remove_entry();
+                    let mut rows = TwoTimes::new(handle::batches(&trace), periods.last(end.saturating_sub(1)), end);
+                    let mut session = output.session(&capability);
+                    for key in keys.sorted() {
+                        rows.read(&key, &mut before, &mut after);
+                        logic(&key, &before, &after, &mut combined.changes);
+                        if combined.is_full() {
+                            combined.drain().for_each(|(row, diff)| session.give((row, end, diff)));
+                        }
+                    }
+                    combined.drain().for_each(|(row, diff)| session.give((row, end, diff)));
+                }
+                release(&mut trace, frontier.frontier().first().copied(), &periods);
+            }
+        },
+    );
+    stream.as_collection()
+}
+
+/// Lets the trace forget the times before the last end that is complete: the next period is compared with it.
+fn release<K, V, R>(trace: &mut ValTrace<K, V, R>, frontier: Option<Time>, periods: &Periods)
+where
+    K: ExchangeData + Copy,
+    V: ExchangeData + Copy,
+    R: ExchangeData + Monoid + Copy,
+{
+    let since = frontier.map(|frontier| periods.last(frontier.saturating_sub(1)));
+    let mut upper = Antichain::new();
+    trace.read_upper(&mut upper);
+    handle::compact(trace, &since.into_iter().collect(), &upper);
+}
+
+/// Calls `take` with the keys of a batch and the ends of the periods in which they change.
+fn keys_by_end<K, V, R>(batch: &ValBatch<K, V, R>, periods: &Periods, mut take: impl FnMut(Time, K))
+where
+    K: ExchangeData + Copy,
+    V: ExchangeData + Copy,
+    R: ExchangeData + Monoid + Copy,
+{
+    let (first, last) = (batch.lower().as_option(), batch.upper().as_option());
+    let only = first.zip(last).map(|(first, last)| [*first, *last - 1].map(|time| periods.end(time)));
+    let only = only.filter(|[first, last]| first == last).map(|[end, _]| end);
+    let mut cursor = batch.cursor();
+    while let Some(key) = cursor.get_key(batch) {
+        match only {
+            Some(end) => take(end, *key),
+            None => {
+                while cursor.val_valid(batch) {
+                    cursor.map_times(batch, |time, _| take(periods.end(*time), *key));
+                    cursor.step_val(batch);
+                }
+            }
+        }
+        cursor.step_key(batch);
+    }
+}
+
+/// The keys that change in a period.
+struct Keys<K> {
+    keys: Vec<K>,
+    /// Sort when there are so many: a key that changes often must not be held often.
+    sort_at: usize,
+}
+
+impl<K> Default for Keys<K> {
+    fn default() -> Self {
+        Keys { keys: Vec::new(), sort_at: 1 << 12 }
+    }
+}
+
+impl<K: Ord> Keys<K> {
+    fn push(&mut self, key: K) {
+        if self.keys.last() == Some(&key) {
+            return;
+        }
+        self.keys.push(key);
+        if self.keys.len() >= self.sort_at {
+            self.sort();
+            self.sort_at = 2 * self.keys.len().max(1 << 11);
+        }
+    }
+
+    fn sort(&mut self) {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+    }
+
+    fn sorted(mut self) -> Vec<K> {
+        self.sort();
+        self.keys
+    }
+}
+
+/// Changes that are added up before they are sent.
+struct Combined<D, S> {
+    changes: Vec<(D, S)>,
+}
+
+impl<D: Data, S: Semigroup + Data> Combined<D, S> {
+    /// Whether there are so many changes that they must be sent. While changes add up well, they are held on.
+    fn is_full(&mut self) -> bool {
+        if self.changes.len() < COMBINED_MAX {
+            return false;
+        }
+        consolidate(&mut self.changes);
+        self.changes.len() > COMBINED_MAX / 2
+    }
+
+    /// All changes, added up.
+    fn drain(&mut self) -> std::vec::Drain<'_, (D, S)> {
+        consolidate(&mut self.changes);
+        self.changes.drain(..)
+    }
+}
+
+/// Reads the rows of keys as of two times. Keys come in ascending order, so cursors only move forward.
+struct TwoTimes<K: ExchangeData, V: ExchangeData, R: ExchangeData + Monoid> {
+    batches: Vec<(<ValBatch<K, V, R> as Navigable>::Cursor, ValBatch<K, V, R>)>,
+    before: Time,
+    after: Time,
+}
+
+impl<K, V, R> TwoTimes<K, V, R>
+where
+    K: ExchangeData + Copy,
+    V: ExchangeData + Copy,
+    R: ExchangeData + Monoid + Copy,
+{
+    fn new(batches: Vec<ValBatch<K, V, R>>, before: Time, after: Time) -> Self {
+        TwoTimes { batches: batches.into_iter().map(|batch| (batch.cursor(), batch)).collect(), before, after }
+    }
+
+    /// Reads the present rows of `key` as of both times, in order.
+    fn read(&mut self, key: &K, before: &mut Vec<(V, R)>, after: &mut Vec<(V, R)>) {
+        before.clear();
+        after.clear();
+        let mut holders = 0;
+        for (cursor, batch) in &mut self.batches {
+            cursor.seek_key(batch, key);
+            if cursor.get_key(batch) != Some(key) {
+                continue;
+            }
+            holders += 1;
+            while let Some(value) = cursor.get_val(batch) {
+                let mut sums = [R::zero(), R::zero()];
+                cursor.map_times(batch, |time, diff| {
+                    if *time <= self.after {
+                        sums[1].plus_equals(diff);
+                        if *time <= self.before {
+                            sums[0].plus_equals(diff);
+                        }
+                    }
+                });
+                for (rows, sum) in [&mut *before, &mut *after].into_iter().zip(sums) {
+                    if !sum.is_zero() {
+                        rows.push((*value, sum));
+                    }
+                }
+                cursor.step_val(batch);
+            }
+        }
+        for rows in [before, after] {
+            if holders > 1 {
+                consolidate(rows);
+            }
+            rows.retain(|(_, sum)| *sum > R::zero());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_ends_at_the_next_whole_multiple_and_at_the_restored_tick() {
+        let periods = Periods::new(10, Some(25));
+        assert_eq!([1, 10, 11, 20, 21, 25, 26].map(|time| periods.end(time)), [10, 10, 20, 20, 25, 25, 30]);
+        assert_eq!([9, 10, 19, 24, 25, 29, 30].map(|time| periods.last(time)), [0, 10, 10, 20, 25, 25, 30]);
+        assert_eq!([Periods::TICKS.end(7), Periods::TICKS.last(7)], [7, 7]);
+    }
+}
