@@ -60,27 +60,31 @@ impl ColumnWriter for NextColumn<'_> {
 
 /// Turns the columns of a table back into rows.
 pub(crate) fn rows<T: Table>(rows: usize, columns: &[Vec<u8>]) -> Result<Rows<T>, Damage> {
-    let mut reader = RowReader::new(columns);
-    let mut read = Vec::with_capacity(rows);
-    for _ in 0..rows {
-        reader.next = 0;
-        let (key, value) = (T::Key::read(&mut reader)?, T::Value::read(&mut reader)?);
-        read.push(((key, value), T::Diff::read(&mut reader)?));
-    }
-    reader.end()?;
-    Ok(read)
+    read_all(rows, columns, |row| Ok(((T::Key::read(row)?, T::Value::read(row)?), T::Diff::read(row)?)))
 }
 
 /// Turns the column of names back into names.
 pub(crate) fn names(rows: usize, columns: &[Vec<u8>]) -> Result<Vec<Name>, Damage> {
-    let mut reader = RowReader::new(columns);
-    let mut read = Vec::with_capacity(rows);
+    read_all(rows, columns, |row| row.read())
+}
+
+/// Reads every row with `read`.
+fn read_all<R>(
+    rows: usize,
+    columns: &[Vec<u8>],
+    mut read: impl FnMut(&mut RowReader<'_>) -> Result<R, Damage>,
+) -> Result<Vec<R>, Damage> {
+    let column = |bytes| Deserializer::from_slice(bytes, DefaultOptions::new().with_fixint_encoding());
+    let mut reader = RowReader { columns: columns.iter().map(|bytes| column(bytes)).collect(), next: 0 };
+    let mut all = Vec::with_capacity(rows);
     for _ in 0..rows {
         reader.next = 0;
-        read.push(reader.read()?);
+        all.push(read(&mut reader)?);
     }
-    reader.end()?;
-    Ok(read)
+    match reader.columns.iter_mut().any(|column| u8::deserialize(column).is_ok()) {
+        true => Err(Damage::Malformed("a column has bytes after its rows")),
+        false => Ok(all),
+    }
 }
 
 type ColumnCursor<'a> = Deserializer<SliceReader<'a>, WithOtherIntEncoding<DefaultOptions, FixintEncoding>>;
@@ -89,21 +93,6 @@ type ColumnCursor<'a> = Deserializer<SliceReader<'a>, WithOtherIntEncoding<Defau
 struct RowReader<'a> {
     columns: Vec<ColumnCursor<'a>>,
     next: usize,
-}
-
-impl<'a> RowReader<'a> {
-    fn new(columns: &'a [Vec<u8>]) -> Self {
-        let column = |bytes| Deserializer::from_slice(bytes, DefaultOptions::new().with_fixint_encoding());
-        RowReader { columns: columns.iter().map(|bytes| column(bytes)).collect(), next: 0 }
-    }
-
-    /// Checks that no bytes follow the rows.
-    fn end(&mut self) -> Result<(), Damage> {
-        match self.columns.iter_mut().any(|column| u8::deserialize(column).is_ok()) {
-            true => Err(Damage::Malformed("a column has bytes after its rows")),
-            false => Ok(()),
-        }
-    }
 }
 
 impl ColumnReader for RowReader<'_> {

@@ -80,7 +80,7 @@ impl RowWriter {
             file,
             packer: Packer::new().map_err(|source| Error::of_disk(path, Doing::Made, source))?,
             tables: tables.iter().copied().map(ColumnBytes::new).collect(),
-            summaries: tables.into_iter().map(Summary::empty).collect(),
+            summaries: tables.iter().copied().map(Summary::empty).collect(),
             slots: Vec::new(),
             buffer: Vec::new(),
             written: 0,

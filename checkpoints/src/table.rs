@@ -1,6 +1,7 @@
 //! The tables of a checkpoint: the base tables as the graph declares them, and the ids behind keys.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use dataflow::tables::{self, Columns, Nothing, Table, Tables};
 
@@ -27,11 +28,14 @@ impl TableId {
 
     /// All tables: the base tables in the order of their declarations, and the names.
     #[must_use]
-    pub fn all() -> Vec<TableId> {
-        let mut all = All(Vec::new());
-        Tables::<Nothing>::make(&mut all);
-        all.0.push(TableId::NAMES);
-        all.0
+    pub fn all() -> &'static [TableId] {
+        static ALL: LazyLock<Vec<TableId>> = LazyLock::new(|| {
+            let mut all = All(Vec::new());
+            Tables::<Nothing>::make(&mut all);
+            all.0.push(TableId::NAMES);
+            all.0
+        });
+        &ALL
     }
 
     /// The name in messages and manifests.
@@ -42,7 +46,7 @@ impl TableId {
 
     /// The table with this number.
     pub(crate) fn of_number(number: u8) -> Option<TableId> {
-        TableId::all().into_iter().find(|table| table.number == number)
+        TableId::all().iter().copied().find(|table| table.number == number)
     }
 }
 

@@ -50,7 +50,7 @@ impl tables::Make<Batches> for Share {
 }
 
 /// Calls `take` with every row that is present as of `tick`.
-fn walk<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, tick: Time, mut take: impl FnMut(&K, &V, R))
+pub(crate) fn walk<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, tick: Time, mut take: impl FnMut(&K, &V, R))
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,

@@ -4,6 +4,7 @@ use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
+use crate::cut::base::walk;
 use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
@@ -124,30 +125,17 @@ pub(crate) fn first_values<K, V, R>(
 }
 
 /// All values of an index that are present as of `time`, with their keys, in ascending order.
-pub(crate) fn all_values<K, V, R>(batches: &[ValBatch<K, V, R>], time: Time) -> Vec<((K, V), R)>
+pub(crate) fn all_values<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, time: Time) -> Vec<((K, V), R)>
 where
     K: Ord + Clone + 'static,
     V: Ord + Clone + 'static,
     R: Monoid + Ord + Clone + 'static,
 {
-    let mut rows: Vec<((K, V), R)> = Vec::new();
-    for batch in batches {
-        let mut cursor = batch.cursor();
-        while let Some(key) = cursor.get_key(batch) {
-            while let Some(value) = cursor.get_val(batch) {
-                let mut sum = R::zero();
-                cursor.map_times(batch, |at, diff| {
-                    if *at <= time {
-                        sum.plus_equals(diff);
-                    }
-                });
-                rows.push(((key.clone(), value.clone()), sum));
-                cursor.step_val(batch);
-            }
-            cursor.step_key(batch);
+    let mut rows = Vec::new();
+    walk(batches, time, |key, value, sum| {
+        if sum > R::zero() {
+            rows.push(((key.clone(), value.clone()), sum));
         }
-    }
-    consolidate(&mut rows);
-    rows.retain(|(_, sum)| *sum > R::zero());
+    });
     rows
 }
