@@ -65,14 +65,14 @@ pub(crate) fn dispatch(
     let (mut parts, body) = request.into_parts();
     let route = HotRoute::find(parts.uri.path());
     if let Err(problem) = check_bounds(&thread.operations.settings, &parts.uri, parts.version, &parts.headers) {
-        let index = route.map_or_else(|| endpoints::find(parts.uri.path()), HotRoute::index);
+        let index = route.map_or_else(|| endpoints::find(parts.uri.path()), |route| route.index);
         return ready(thread, connection, index, started, Err(problem));
     }
     let Some(route) = route else {
         parts.extensions.insert(connection.clone());
         return routed(thread.clone(), connection.clone(), Request::from_parts(parts, body), started);
     };
-    let index = route.index();
+    let index = route.index;
     let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: parts.headers };
     match hot::answer(&thread.operations, route, head) {
         Ok(Reply::Later(later)) => {

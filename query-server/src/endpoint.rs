@@ -6,14 +6,17 @@
 use std::sync::Arc;
 
 use axum::routing::{MethodFilter, MethodRouter};
-use hyper::Method;
+use hyper::{Method, Response};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 
+use crate::body::Body;
 use crate::operations::Operations;
 use crate::parameters::ParameterSet;
 use crate::problem::Problem;
+use crate::read_state::ReadState;
+use crate::request::ListRequest;
 
 /// An endpoint: one resource, at one path or several.
 pub(crate) struct Endpoint {
@@ -76,25 +79,47 @@ pub(crate) struct Operation {
     pub(crate) problems: &'static [&'static [Problem]],
     /// Makes its route on the router; none for a hot endpoint, which is matched before the router.
     pub(crate) route: Option<RouteOf>,
+    /// Reads the list of a hot endpoint.
+    pub(crate) read_list: Option<ReadList>,
 }
 
 impl Operation {
-    /// A public GET without parameters, to declare others from.
-    pub(crate) const PLAIN: Operation = Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "",
-        parameters: ParameterSet::Nothing,
-        headers: &[],
-        body: &[],
-        answers: &[],
-        problems: &[],
-        route: None,
-    };
+    /// A GET without parameters, with this summary, to declare others from.
+    pub(crate) const fn get(scope: Scope, summary: &'static str) -> Operation {
+        Operation::of(Verb::Get, scope, summary)
+    }
+
+    /// The same for DELETE.
+    pub(crate) const fn delete(scope: Scope, summary: &'static str) -> Operation {
+        Operation::of(Verb::Delete, scope, summary)
+    }
+
+    /// The same for POST.
+    pub(crate) const fn post(scope: Scope, summary: &'static str) -> Operation {
+        Operation::of(Verb::Post, scope, summary)
+    }
+
+    const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
+        Operation {
+            verb,
+            scope,
+            summary,
+            parameters: ParameterSet::Nothing,
+            headers: &[],
+            body: &[],
+            answers: &[],
+            problems: &[],
+            route: None,
+            read_list: None,
+        }
+    }
 }
 
 /// Makes the route of a method.
 pub(crate) type RouteOf = fn(MethodFilter) -> MethodRouter<Arc<Operations>>;
+
+/// Reads a list as it is now.
+pub(crate) type ReadList = fn(&ReadState, ListRequest<'_>) -> Result<Response<Body>, Problem>;
 
 /// Makes a schema, and adds the schemas that it refers to to the list.
 pub(crate) type SchemaOf = fn(&mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema>;
@@ -181,7 +206,8 @@ impl Endpoint {
 #[derive(Clone, Copy)]
 pub(crate) struct Template {
     before: &'static str,
-    after: &'static str,
+    /// What follows the id; none where the path has no id.
+    after: Option<&'static str>,
 }
 
 impl Template {
@@ -195,15 +221,18 @@ impl Template {
             close += 1;
         }
         if open == bytes.len() {
-            return Template { before: path, after: "" };
+            return Template { before: path, after: None };
         }
-        Template { before: path.split_at(open).0, after: path.split_at(close + 1).1 }
+        Template { before: path.split_at(open).0, after: Some(path.split_at(close + 1).1) }
     }
 
-    /// The id in `path`, still percent-encoded and perhaps empty; none where the path is another.
-    pub(crate) fn id(self, path: &str) -> Option<&str> {
-        let id = path.strip_prefix(self.before)?.strip_suffix(self.after)?;
-        (!id.contains('/')).then_some(id)
+    /// The id in `path`, still percent-encoded and perhaps empty, if the template has one; none where the path is another.
+    pub(crate) fn id(self, path: &str) -> Option<Option<&str>> {
+        let rest = path.strip_prefix(self.before)?;
+        match self.after {
+            None => rest.is_empty().then_some(None),
+            Some(after) => rest.strip_suffix(after).filter(|id| !id.contains('/')).map(Some),
+        }
     }
 }
 
@@ -223,7 +252,7 @@ mod tests {
             ("/v1/users/ada/bea/history", None),
             ("/v1/users/ada/History", None),
         ] {
-            assert_eq!(HISTORY.id(path), id, "{path}");
+            assert_eq!(HISTORY.id(path), id.map(Some), "{path}");
         }
     }
 }

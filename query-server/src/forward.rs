@@ -155,7 +155,7 @@ impl Forward {
         let (timeout, wait_max, waits) = (self.timeout, self.wait_max, self.waits.clone());
         let counts = self.counts.clone();
         let passed_on = owner.map(|owner| {
-            let request = PassedOn::new(method, uri, headers, body, waits.shown_tick(), &owner);
+            let request = to_owner(method, uri, headers, body, waits.shown_tick(), &owner);
             (owner, request)
         });
         async move {
@@ -174,32 +174,23 @@ impl Forward {
     }
 }
 
-/// A request on its way to its owner.
-struct PassedOn {
-    method: Method,
-    target: Uri,
-    headers: HeaderMap,
+/// A request as its owner gets it.
+fn to_owner(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
     body: Bytes,
-}
-
-impl PassedOn {
-    fn new(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes, shown: Time, owner: &Owner) -> Self {
-        let mut headers = end_to_end(headers);
-        stamp(&mut headers, shown);
-        headers.extend(owner.host.as_ref().map(|host| (HOST, host.clone())));
-        // The owner answers GET for HEAD: the body is left out where the answer is sent to the client.
-        let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
-        let target = uri.path_and_query().map_or_else(|| uri.clone(), |target| target.clone().into());
-        PassedOn { method, target, headers, body }
-    }
-
-    fn request(&self) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = self.headers.clone();
-        request
-    }
+    shown: Time,
+    owner: &Owner,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    // The owner answers GET for HEAD: the body is left out where the answer is sent to the client.
+    *request.method_mut() = if *method == Method::HEAD { Method::GET } else { method.clone() };
+    *request.uri_mut() = uri.path_and_query().map_or_else(|| uri.clone(), |target| target.clone().into());
+    *request.headers_mut() = end_to_end(headers);
+    stamp(request.headers_mut(), shown);
+    request.headers_mut().extend(owner.host.as_ref().map(|host| (HOST, host.clone())));
+    request
 }
 
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
@@ -209,20 +200,20 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 
 impl Owner {
     /// Asks on an idle connection, or on a new one.
-    async fn ask(&self, request: &PassedOn) -> Result<Response<Bytes>, Problem> {
+    async fn ask(&self, request: &Request<Full<Bytes>>) -> Result<Response<Bytes>, Problem> {
         while let Some(mut sender) = self.take_idle() {
             if sender.ready().await.is_err() {
                 continue;
             }
-            match sender.try_send_request(request.request()).await {
+            match sender.try_send_request(request.clone()).await {
                 Ok(response) => return self.read(sender, response).await,
                 // The owner closed the connection before the request was sent, or the request changes nothing: ask again.
-                Err(error) if error.message().is_some() || request.method == Method::GET => {}
+                Err(error) if error.message().is_some() || request.method() == Method::GET => {}
                 Err(_) => return Err(BROKEN),
             }
         }
         let mut sender = self.connect().await?;
-        let response = sender.send_request(request.request()).await.map_err(|_| BROKEN)?;
+        let response = sender.send_request(request.clone()).await.map_err(|_| BROKEN)?;
         self.read(sender, response).await
     }
 

@@ -4,93 +4,73 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::header::HeaderMap;
-use hyper::{Method, Response};
 
-use crate::body::Body;
-use crate::endpoint::{Endpoint, Template};
-use crate::endpoints::{best_sellers, history, index, legacy, recommendations, removal};
-use crate::forward::{Answerer, answerer};
+use crate::endpoint::{Endpoint, Operation, Owner, Template};
+use crate::endpoints::{ENDPOINTS, best_sellers, history, index, legacy, recommendations, removal};
+use crate::forward::{self, Answerer, answerer};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::read_state::ReadState;
 use crate::reply::Reply;
-use crate::request::RequestHead;
+use crate::request::{ListRequest, RequestHead};
 
-/// A hot path, with its id still percent-encoded.
+/// A path of a hot endpoint.
+struct HotPath {
+    template: Template,
+    /// The endpoint's place in the table of endpoints.
+    index: usize,
+}
+
+const fn hot_path(endpoint: &Endpoint, path: usize) -> HotPath {
+    HotPath { template: Template::of(endpoint.paths[path]), index: index(endpoint.label) }
+}
+
+/// The hot paths, the most frequent first.
+static HOT_PATHS: [HotPath; 8] = [
+    hot_path(&history::ENDPOINT, 0),
+    hot_path(&recommendations::ENDPOINT, 0),
+    hot_path(&best_sellers::OF_CATEGORY, 0),
+    hot_path(&best_sellers::IN_GENERAL, 0),
+    hot_path(&legacy::HISTORY, 0),
+    hot_path(&legacy::HISTORY, 1),
+    hot_path(&legacy::RECOMMENDATIONS, 0),
+    hot_path(&legacy::RECOMMENDATIONS, 1),
+];
+
+/// A hot endpoint, and the id in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HotRoute<'p> {
-    History { user: &'p str },
-    Recommendations { user: &'p str },
-    BestSellers,
-    CategoryBestSellers { category: &'p str },
-    LegacyHistory,
-    LegacyRecommendations,
+pub(crate) struct HotRoute<'p> {
+    /// The endpoint's place in the table of endpoints.
+    pub(crate) index: usize,
+    /// Still percent-encoded; none where the path has no id.
+    id: Option<&'p str>,
 }
 
 impl<'p> HotRoute<'p> {
     /// The hot endpoint at `path`, if it is one.
     pub(crate) fn find(path: &'p str) -> Option<HotRoute<'p>> {
-        const HISTORY: Template = Template::of(history::ENDPOINT.paths[0]);
-        const RECOMMENDATIONS: Template = Template::of(recommendations::ENDPOINT.paths[0]);
-        const CATEGORY: Template = Template::of(best_sellers::OF_CATEGORY.paths[0]);
-        if let Some(user) = HISTORY.id(path) {
-            Some(HotRoute::History { user })
-        } else if let Some(user) = RECOMMENDATIONS.id(path) {
-            Some(HotRoute::Recommendations { user })
-        } else if let Some(category) = CATEGORY.id(path) {
-            Some(HotRoute::CategoryBestSellers { category })
-        } else if path == best_sellers::IN_GENERAL.paths[0] {
-            Some(HotRoute::BestSellers)
-        } else if legacy::HISTORY.paths.contains(&path) {
-            Some(HotRoute::LegacyHistory)
-        } else {
-            legacy::RECOMMENDATIONS.paths.contains(&path).then_some(HotRoute::LegacyRecommendations)
-        }
+        HOT_PATHS.iter().find_map(|hot| Some(HotRoute { index: hot.index, id: hot.template.id(path)? }))
     }
 
     fn endpoint(self) -> &'static Endpoint {
-        match self {
-            HotRoute::History { .. } => &history::ENDPOINT,
-            HotRoute::Recommendations { .. } => &recommendations::ENDPOINT,
-            HotRoute::BestSellers => &best_sellers::IN_GENERAL,
-            HotRoute::CategoryBestSellers { .. } => &best_sellers::OF_CATEGORY,
-            HotRoute::LegacyHistory => &legacy::HISTORY,
-            HotRoute::LegacyRecommendations => &legacy::RECOMMENDATIONS,
+        ENDPOINTS[self.index]
+    }
+
+    /// The user or category that the list belongs to; empty for a list over everything.
+    fn list_of(self, headers: &HeaderMap) -> Result<Cow<'p, str>, Problem> {
+        match self.id {
+            Some(id) => ids::id(id),
+            None if self.endpoint().owner == Owner::User => Ok(Cow::Owned(legacy::user(headers)?.to_owned())),
+            None => Ok(Cow::Borrowed("")),
         }
     }
 
-    /// Its place in the table of endpoints, known at compile time.
-    pub(crate) fn index(self) -> usize {
-        match self {
-            HotRoute::History { .. } => const { index(history::ENDPOINT.label) },
-            HotRoute::Recommendations { .. } => const { index(recommendations::ENDPOINT.label) },
-            HotRoute::BestSellers => const { index(best_sellers::IN_GENERAL.label) },
-            HotRoute::CategoryBestSellers { .. } => const { index(best_sellers::OF_CATEGORY.label) },
-            HotRoute::LegacyHistory => const { index(legacy::HISTORY.label) },
-            HotRoute::LegacyRecommendations => const { index(legacy::RECOMMENDATIONS.label) },
-        }
-    }
-
-    /// The user whose rows it reads, if they are those of one user.
-    fn user<'h>(self, headers: &'h HeaderMap) -> Result<Option<Cow<'h, str>>, Problem>
-    where
-        'p: 'h,
-    {
-        match self {
-            HotRoute::History { user } | HotRoute::Recommendations { user } => ids::id(user).map(Some),
-            HotRoute::LegacyHistory | HotRoute::LegacyRecommendations => {
-                legacy::user(headers).map(|user| Some(user.into()))
-            }
-            HotRoute::BestSellers | HotRoute::CategoryBestSellers { .. } => Ok(None),
-        }
-    }
-
-    /// The parameters of a request.
-    fn parameters(self, read: &ReadState, head: &RequestHead<'_>) -> Result<Parameters, Problem> {
+    /// The operation that a request asks for, and its parameters.
+    fn operation(self, read: &ReadState, head: &RequestHead<'_>) -> Result<(&'static Operation, Parameters), Problem> {
         let operation = self.endpoint().operation(head.method)?;
-        Parameters::read(head.uri.query(), operation.parameters, read.bounds())
+        Ok((operation, Parameters::read(head.uri.query(), operation.parameters, read.bounds())?))
     }
 }
 
@@ -101,14 +81,15 @@ pub(crate) fn answer(
     head: RequestHead<'_>,
 ) -> Result<Reply, Problem> {
     let read = &operations.read;
-    let Some(forward) = &read.forward else { return answer_here(operations, route, head) };
-    let Some(user) = route.user(&head.headers)? else { return answer_here(operations, route, head) };
-    match answerer(&read.reader, &user, &head.headers)? {
+    let (Owner::User, Some(forward)) = (route.endpoint().owner, &read.forward) else {
+        return answer_here(operations, route, head);
+    };
+    match answerer(&read.reader, &route.list_of(&head.headers)?, &head.headers)? {
         Answerer::Here => answer_here(operations, route, head),
         Answerer::HereFor { shown } => Ok(answer_for_peer(operations, head, shown)),
         Answerer::Process(owner) => {
             // A wrong request is answered the same by every process.
-            route.parameters(read, &head)?;
+            route.operation(read, &head)?;
             let answer = forward.send(owner, head.method, head.uri, &head.headers, bytes::Bytes::new());
             Ok(Reply::Later(Box::pin(answer)))
         }
@@ -128,50 +109,27 @@ fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, shown: d
             Reply::Now(response) => response,
             Reply::Later(later) => later.await?,
         };
-        crate::forward::stamp(response.headers_mut(), waits.shown_tick());
+        forward::stamp(response.headers_mut(), waits.shown_tick());
         Ok(response)
     }))
 }
 
+/// Answers with a list at once, unless the request asks to wait; or removes a product from a history.
 fn answer_here(operations: &Arc<Operations>, route: HotRoute<'_>, head: RequestHead<'_>) -> Result<Reply, Problem> {
     let read = &operations.read;
-    let parameters = route.parameters(read, &head)?;
-    match route {
-        HotRoute::History { user } => list(read, head.headers, ids::id(user)?, parameters, history::read),
-        HotRoute::Recommendations { user } => {
-            list(read, head.headers, ids::id(user)?, parameters, recommendations::read)
-        }
-        HotRoute::BestSellers => list(read, head.headers, "".into(), parameters, best_sellers::read_in_general),
-        HotRoute::CategoryBestSellers { category } => {
-            list(read, head.headers, ids::id(category)?, parameters, best_sellers::read_of_category)
-        }
-        HotRoute::LegacyHistory if *head.method == Method::DELETE => {
-            let (user, product) = legacy::user_and_product(&head.headers)?;
-            Ok(Reply::Later(Box::pin(removal::remove(operations.clone(), user, product, parameters))))
-        }
-        HotRoute::LegacyHistory => legacy::history(read, &head.headers, &parameters).map(Reply::Now),
-        HotRoute::LegacyRecommendations => legacy::recommendations(read, &head.headers, &parameters).map(Reply::Now),
-    }
-}
-
-/// Reads a list as it is now, of the user or category named.
-type ReadList = fn(&ReadState, HeaderMap, &str, &Parameters) -> Result<Response<Body>, Problem>;
-
-/// Answers with a list at once, unless the request asks to wait.
-fn list(
-    read: &Arc<ReadState>,
-    headers: HeaderMap,
-    of: Cow<'_, str>,
-    mut parameters: Parameters,
-    read_list: ReadList,
-) -> Result<Reply, Problem> {
+    let (operation, mut parameters) = route.operation(read, &head)?;
+    let (of, headers) = (route.list_of(&head.headers)?, head.headers);
+    let Some(read_list) = operation.read_list else {
+        let product = legacy::product(&headers)?.to_owned();
+        return Ok(Reply::Later(Box::pin(removal::remove(operations.clone(), of.into_owned(), product, parameters))));
+    };
     let Some(positions) = parameters.after.take() else {
-        return read_list(read, headers, &of, &parameters).map(Reply::Now);
+        return read_list(read, ListRequest { headers, of: &of, parameters: &parameters }).map(Reply::Now);
     };
     let (read, of) = (read.clone(), of.into_owned());
     Ok(Reply::Later(Box::pin(async move {
         read.waits.wait_for(&positions, parameters.wait).await?;
-        read_list(&read, headers, &of, &parameters)
+        read_list(&read, ListRequest { headers, of: &of, parameters: &parameters })
     })))
 }
 
@@ -181,19 +139,18 @@ mod tests {
 
     #[test]
     fn hot_paths_are_those_that_are_declared() {
-        let user = "user-1";
-        assert_eq!(HotRoute::find("/v1/users/user-1/history"), Some(HotRoute::History { user }));
-        assert_eq!(HotRoute::find("/v1/users/user-1/recommendations"), Some(HotRoute::Recommendations { user }));
-        assert_eq!(HotRoute::find("/v1/bestsellers"), Some(HotRoute::BestSellers));
-        assert_eq!(
-            HotRoute::find("/v1/categories/a%20b/bestsellers"),
-            Some(HotRoute::CategoryBestSellers { category: "a%20b" })
-        );
+        let route = |endpoint: &Endpoint, id| Some(HotRoute { index: index(endpoint.label), id });
+        let user = Some("user-1");
+        assert_eq!(HotRoute::find("/v1/users/user-1/history"), route(&history::ENDPOINT, user));
+        assert_eq!(HotRoute::find("/v1/users/user-1/recommendations"), route(&recommendations::ENDPOINT, user));
+        assert_eq!(HotRoute::find("/v1/bestsellers"), route(&best_sellers::IN_GENERAL, None));
+        let of_category = route(&best_sellers::OF_CATEGORY, Some("a%20b"));
+        assert_eq!(HotRoute::find("/v1/categories/a%20b/bestsellers"), of_category);
         for slash in ["", "/"] {
             let path = format!("/api/v1/user_nav_history_latest_products{slash}");
-            assert_eq!(HotRoute::find(&path), Some(HotRoute::LegacyHistory));
+            assert_eq!(HotRoute::find(&path), route(&legacy::HISTORY, None));
             let path = format!("/api/v1/user_history_recommendations{slash}");
-            assert_eq!(HotRoute::find(&path), Some(HotRoute::LegacyRecommendations));
+            assert_eq!(HotRoute::find(&path), route(&legacy::RECOMMENDATIONS, None));
         }
     }
 
@@ -224,17 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_hot_route_has_the_label_of_its_endpoint() {
-        let all = [
-            HotRoute::History { user: "" },
-            HotRoute::Recommendations { user: "" },
-            HotRoute::BestSellers,
-            HotRoute::CategoryBestSellers { category: "" },
-            HotRoute::LegacyHistory,
-            HotRoute::LegacyRecommendations,
-        ];
-        for route in all {
-            assert_eq!(crate::endpoints::ENDPOINTS[route.index()].label, route.endpoint().label);
+    fn every_hot_endpoint_has_all_of_its_paths_here() {
+        for (at, endpoint) in ENDPOINTS.iter().enumerate() {
+            let is_hot = endpoint.operations.iter().any(|operation| operation.read_list.is_some());
+            for path in endpoint.paths {
+                assert_eq!(HotRoute::find(path).map(|route| route.index), is_hot.then_some(at), "{path}");
+            }
         }
     }
 }

@@ -235,14 +235,6 @@ impl Problem {
         let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
         ProblemKind { status, slug, title }
     }
-
-    /// The methods for the header `Allow`.
-    pub(crate) fn allow(&self) -> Option<&str> {
-        match self {
-            Problem::Method(allow) => Some(allow),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Uri, Version};
 
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
@@ -12,6 +13,15 @@ pub(crate) struct RequestHead<'r> {
     pub(crate) uri: &'r Uri,
     /// The request's header fields. The answer uses the map again.
     pub(crate) headers: HeaderMap,
+}
+
+/// A request for a list.
+pub(crate) struct ListRequest<'r> {
+    /// The request's header fields. The answer uses the map again.
+    pub(crate) headers: HeaderMap,
+    /// The user or category that the list belongs to; empty for a list over everything.
+    pub(crate) of: &'r str,
+    pub(crate) parameters: &'r Parameters,
 }
 
 /// Checks the lengths of the target and of the header fields, and that an HTTP/1.1 request names its host once.

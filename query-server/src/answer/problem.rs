@@ -39,7 +39,7 @@ pub(crate) fn problem(problem: &Problem, closing: bool) -> Response<Body> {
     let kind = problem.kind();
     let mut response = whole(kind.status, PROBLEM_JSON, text(kind, problem));
     let headers = response.headers_mut();
-    if let Some(allow) = problem.allow() {
+    if let Problem::Method(allow) = problem {
         headers.insert(ALLOW, HeaderValue::from_str(allow).expect("names of methods are a header value"));
     }
     if kind.status == StatusCode::SERVICE_UNAVAILABLE {

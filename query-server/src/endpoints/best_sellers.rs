@@ -3,29 +3,27 @@
 use dataflow::freshness::InputKind;
 use dataflow::graph::{BestSellers, ListId};
 use hyper::Response;
-use hyper::header::HeaderMap;
 
 use crate::answer;
 use crate::answer::schemas::BestSellerList;
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
-use crate::parameters::{ParameterSet, Parameters};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::ParameterSet;
 use crate::problem::{self, Problem};
 use crate::read_state::ReadState;
+use crate::request::ListRequest;
 
 pub(crate) static IN_GENERAL: Endpoint = Endpoint {
     label: "bestsellers",
     paths: &["/v1/bestsellers"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Read,
-        summary: "The products with the most buyers",
         parameters: ParameterSet::List,
         answers: &[Answer::json::<BestSellerList>(200, "The best sellers over all products")],
         problems: &[problem::OF_LISTS],
-        ..Operation::PLAIN
+        read_list: Some(answer),
+        ..Operation::get(Scope::Read, "The products with the most buyers")
     }],
 };
 
@@ -34,43 +32,18 @@ pub(crate) static OF_CATEGORY: Endpoint = Endpoint {
     paths: &["/v1/categories/{category}/bestsellers"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Read,
-        summary: "The products of a category with the most buyers",
         parameters: ParameterSet::List,
         answers: &[Answer::json::<BestSellerList>(200, "The best sellers of the category")],
         problems: &[problem::OF_LISTS, &[Problem::UnknownCategory]],
-        ..Operation::PLAIN
+        read_list: Some(answer),
+        ..Operation::get(Scope::Read, "The products of a category with the most buyers")
     }],
 };
 
-/// The list over all products, as it is now.
-pub(crate) fn read_in_general(
-    read: &ReadState,
-    headers: HeaderMap,
-    _: &str,
-    parameters: &Parameters,
-) -> Result<Response<Body>, Problem> {
-    answer(read, headers, None, parameters)
-}
-
-/// The list of one category, as it is now.
-pub(crate) fn read_of_category(
-    read: &ReadState,
-    headers: HeaderMap,
-    category: &str,
-    parameters: &Parameters,
-) -> Result<Response<Body>, Problem> {
-    answer(read, headers, Some(category), parameters)
-}
-
-fn answer(
-    read: &ReadState,
-    headers: HeaderMap,
-    category: Option<&str>,
-    parameters: &Parameters,
-) -> Result<Response<Body>, Problem> {
-    let reader = &read.reader;
+/// The list over all products or of one category, as it is now.
+fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
+    let (reader, ListRequest { headers, of, parameters }) = (&read.reader, request);
+    let category = Some(of).filter(|of| !of.is_empty());
     buffers::with(|AnswerBuffers { out, sellers, as_of, names, .. }| {
         let view = reader.view_any();
         let age = read.admit(view.as_of(), &[InputKind::Shop], parameters)?;

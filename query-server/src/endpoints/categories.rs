@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{self, instant};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{self, Problem};
@@ -28,13 +28,10 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/categories"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Read,
-        summary: "The categories with their sizes",
         answers: &[Answer::json::<CategoryList>(200, "The categories, most products first")],
         problems: &[problem::OF_LISTS],
         route: Some(|method| on(method, handle)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Read, "The categories with their sizes")
     }],
 };
 

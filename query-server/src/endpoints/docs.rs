@@ -11,7 +11,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::answer::file::AssetFile;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -19,15 +19,12 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "This document in a browser, and the files of that page",
         answers: &[
             Answer::text("text/html", "The page or one of its files"),
             Answer::empty(304, "The client has this version"),
         ],
         route: Some(|method| on(method, docs)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Public, "This document in a browser, and the files of that page")
     }],
 };
 

@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 
 use crate::answer::simple::{self, Accepted};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::event_writer::InvalidEvent;
 use crate::operations::Operations;
 use crate::problem::{self, Problem};
@@ -27,14 +27,11 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/events"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Post,
-        scope: Scope::Write,
-        summary: "Write one event, an array of events, or one event a line: all of them or none",
         body: &["application/json", "application/x-ndjson", "text/plain;charset=UTF-8"],
         answers: &[Answer::json::<Accepted<'_>>(202, "The events are durable")],
         problems: &[problem::OF_BODIES, problem::OF_WRITES, problem::OF_EVENTS],
         route: Some(|method| on(method, events)),
-        ..Operation::PLAIN
+        ..Operation::post(Scope::Write, "Write one event, an array of events, or one event a line: all of them or none")
     }],
 };
 

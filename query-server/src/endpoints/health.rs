@@ -9,7 +9,7 @@ use hyper::Response;
 use crate::answer::instant;
 use crate::answer::simple::{self, Live, Ready};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 use crate::problem::Problem;
 use crate::readiness::unreadiness;
@@ -19,12 +19,9 @@ pub(crate) static LIVE: Endpoint = Endpoint {
     paths: &["/livez"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "Whether the process answers",
         answers: &[Answer::json::<Live>(200, "It does")],
         route: Some(|method| on(method, async || simple::live())),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Public, "Whether the process answers")
     }],
 };
 
@@ -33,13 +30,10 @@ pub(crate) static READY: Endpoint = Endpoint {
     paths: &["/readyz"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "Whether answers are complete and fresh",
         answers: &[Answer::json::<Ready>(200, "They are")],
         problems: &[&[Problem::NotReady(String::new())]],
         route: Some(|method| on(method, ready)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Public, "Whether answers are complete and fresh")
     }],
 };
 

@@ -1,16 +1,12 @@
 //! The two addresses that other shops already call: the same lists, with ids in header fields.
 
 use dataflow::ids::ID_BYTES_MAX;
-use hyper::Response;
 use hyper::header::{HeaderMap, HeaderName};
 
 use super::{history, recommendations};
 use crate::answer::schemas::LegacyList;
-use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
-use crate::parameters::Parameters;
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::problem::{self, Problem};
-use crate::read_state::ReadState;
 
 const USER: HeaderName = HeaderName::from_static("user-id");
 const PRODUCT: HeaderName = HeaderName::from_static("product-id");
@@ -21,22 +17,17 @@ pub(crate) static HISTORY: Endpoint = Endpoint {
     owner: Owner::User,
     operations: &[
         Operation {
-            verb: Verb::Get,
-            scope: Scope::Read,
-            summary: "The products a user viewed last, newest first",
             headers: &[("user-id", "The user")],
             answers: &[Answer::json::<LegacyList>(200, "The history; empty for an unknown user")],
             problems: &[problem::OF_LISTS],
-            ..Operation::PLAIN
+            read_list: Some(|read, request| history::answer(read, request, true)),
+            ..Operation::get(Scope::Read, "The products a user viewed last, newest first")
         },
         Operation {
-            verb: Verb::Delete,
-            scope: Scope::Write,
-            summary: "Remove a product from a user's history",
             headers: &[("user-id", "The user"), ("product-id", "The product")],
             answers: &[Answer::empty(204, "The removal is durable and visible")],
             problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
-            ..Operation::PLAIN
+            ..Operation::delete(Scope::Write, "Remove a product from a user's history")
         },
     ],
 };
@@ -46,42 +37,22 @@ pub(crate) static RECOMMENDATIONS: Endpoint = Endpoint {
     paths: &["/api/v1/user_history_recommendations/", "/api/v1/user_history_recommendations"],
     owner: Owner::User,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Read,
-        summary: "Best sellers of the categories that a user viewed last, or of all products",
         headers: &[("user-id", "The user")],
         answers: &[Answer::json::<LegacyList>(200, "The recommendations; the general ones for an unknown user")],
         problems: &[problem::OF_LISTS],
-        ..Operation::PLAIN
+        read_list: Some(|read, request| recommendations::answer(read, request, true)),
+        ..Operation::get(Scope::Read, "Best sellers of the categories that a user viewed last, or of all products")
     }],
 };
-
-/// The history as it is now.
-pub(crate) fn history(
-    read: &ReadState,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<Response<Body>, Problem> {
-    history::answer(read, HeaderMap::new(), user(headers)?, parameters, true)
-}
-
-/// The recommendations as they are now.
-pub(crate) fn recommendations(
-    read: &ReadState,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<Response<Body>, Problem> {
-    recommendations::answer(read, HeaderMap::new(), user(headers)?, parameters, true)
-}
 
 /// The user that a request names.
 pub(crate) fn user(headers: &HeaderMap) -> Result<&str, Problem> {
     id(headers, &USER, "user-id")
 }
 
-/// The user and the product that a request names.
-pub(crate) fn user_and_product(headers: &HeaderMap) -> Result<(String, String), Problem> {
-    Ok((user(headers)?.to_owned(), id(headers, &PRODUCT, "product-id")?.to_owned()))
+/// The product that a request names.
+pub(crate) fn product(headers: &HeaderMap) -> Result<&str, Problem> {
+    id(headers, &PRODUCT, "product-id")
 }
 
 /// The id in the header field `name`, which must be there once.

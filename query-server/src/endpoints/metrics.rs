@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 
 use crate::answer;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::metrics::exposition;
 use crate::operations::Operations;
 
@@ -20,12 +20,9 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/metrics"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Operate,
-        summary: "Counters and gauges for Prometheus",
         answers: &[Answer::text(OPEN_METRICS, "The values of this moment")],
         route: Some(|method| on(method, metrics)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Operate, "Counters and gauges for Prometheus")
     }],
 };
 

@@ -8,7 +8,7 @@ use hyper::{Response, StatusCode};
 
 use crate::answer;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -16,12 +16,9 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/openapi.json"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "This document",
         answers: &[Answer::text("application/json", "The document, in OpenAPI 3.1")],
         route: Some(|method| on(method, openapi)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Public, "This document")
     }],
 };
 

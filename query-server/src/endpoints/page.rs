@@ -6,7 +6,7 @@ use hyper::{Response, Uri};
 
 use crate::answer::file::AssetFile;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -14,15 +14,12 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/", "/assets/icon.svg", "/assets/page.js", "/assets/style.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Public,
-        summary: "The page that shows the lists and the status, and its files",
         answers: &[
             Answer::text("text/html", "The page or one of its files"),
             Answer::empty(304, "The client has this version"),
         ],
         route: Some(|method| on(method, page)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Public, "The page that shows the lists and the status, and its files")
     }],
 };
 

@@ -13,7 +13,7 @@ use hyper::{Response, Uri};
 use crate::answer;
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
@@ -24,14 +24,11 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/users/{user}/history/{product}"],
     owner: Owner::User,
     operations: &[Operation {
-        verb: Verb::Delete,
-        scope: Scope::Write,
-        summary: "Remove a product from a user's history",
         parameters: ParameterSet::Wait,
         answers: &[Answer::empty(204, "The removal is durable and visible")],
         problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
         route: Some(|method| on(method, handle)),
-        ..Operation::PLAIN
+        ..Operation::delete(Scope::Write, "Remove a product from a user's history")
     }],
 };
 

@@ -12,7 +12,7 @@ use crate::answer::status::{IndexStatus, SourceStatus, Status};
 use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::counters::RouteSums;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::metrics::memory;
 use crate::operations::Operations;
 use crate::readiness::unreadiness;
@@ -22,12 +22,9 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/status"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Operate,
-        summary: "Sources, indexes, checkpoints and memory",
         answers: &[Answer::json::<Status<'_>>(200, "The status of this moment")],
         route: Some(|method| on(method, status)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Operate, "Sources, indexes, checkpoints and memory")
     }],
 };
 

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::status;
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
 use crate::operations::Operations;
 use crate::problem::Problem;
 
@@ -23,13 +23,10 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/v1/stream"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        verb: Verb::Get,
-        scope: Scope::Operate,
-        summary: "The status again and again, as server-sent events",
         answers: &[Answer::text(EVENT_STREAM, "Events of the type `status`, each with the object of `/v1/status`")],
         problems: &[&[Problem::Busy("streams")]],
         route: Some(|filter| on(filter, stream)),
-        ..Operation::PLAIN
+        ..Operation::get(Scope::Operate, "The status again and again, as server-sent events")
     }],
 };
 

@@ -18,19 +18,20 @@ use crate::readiness::unreadiness;
 
 type Labels = Vec<(&'static str, String)>;
 
-/// A metric: its name and the value of each of its label sets.
+/// A metric: its name, and the value of each of its label sets.
 #[derive(Debug)]
 struct Metric {
     name: &'static str,
     help: &'static str,
-    values: Values,
+    kind: MetricType,
+    rows: Vec<(Labels, MetricValue)>,
 }
 
 #[derive(Debug)]
-enum Values {
-    Counter(Vec<(Labels, u64)>),
-    Gauge(Vec<(Labels, f64)>),
-    Histogram(Vec<(Labels, RouteSums)>),
+enum MetricValue {
+    Counter(u64),
+    Gauge(f64),
+    Histogram(RouteSums),
 }
 
 /// The metrics of one moment.
@@ -39,11 +40,13 @@ struct Metrics(Vec<Metric>);
 
 impl Metrics {
     fn counter(&mut self, name: &'static str, help: &'static str, rows: impl IntoIterator<Item = (Labels, u64)>) {
-        self.0.push(Metric { name, help, values: Values::Counter(rows.into_iter().collect()) });
+        let rows = rows.into_iter().map(|(labels, count)| (labels, MetricValue::Counter(count))).collect();
+        self.0.push(Metric { name, help, kind: MetricType::Counter, rows });
     }
 
     fn gauge(&mut self, name: &'static str, help: &'static str, rows: impl IntoIterator<Item = (Labels, f64)>) {
-        self.0.push(Metric { name, help, values: Values::Gauge(rows.into_iter().collect()) });
+        let rows = rows.into_iter().map(|(labels, value)| (labels, MetricValue::Gauge(value))).collect();
+        self.0.push(Metric { name, help, kind: MetricType::Gauge, rows });
     }
 }
 
@@ -70,11 +73,12 @@ fn requests(operations: &Operations, metrics: &mut Metrics) {
         for (status, count) in &sums.statuses {
             counts.push((vec![label.clone(), ("status", status.to_string())], *count));
         }
-        times.push((vec![label], sums));
+        times.push((vec![label], MetricValue::Histogram(sums)));
     }
     metrics.counter("vitrine_http_requests", "Requests answered, by route and status", counts);
     let help = "From a request's header to its answer, in seconds, by route";
-    metrics.0.push(Metric { name: "vitrine_http_request_seconds", help, values: Values::Histogram(times) });
+    let (name, kind) = ("vitrine_http_request_seconds", MetricType::Histogram);
+    metrics.0.push(Metric { name, help, kind, rows: times });
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]
@@ -171,26 +175,13 @@ fn sources(operations: &Operations, metrics: &mut Metrics) {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for Metric { name, help, values } in &self.0 {
-            match values {
-                Values::Counter(rows) => {
-                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-                    for (labels, value) in rows {
-                        row(&mut family, labels, |row| row.encode_counter::<Labels, u64, f64>(value, None))?;
-                    }
-                }
-                Values::Gauge(rows) => {
-                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-                    for (labels, value) in rows {
-                        row(&mut family, labels, |row| row.encode_gauge(value))?;
-                    }
-                }
-                Values::Histogram(rows) => {
-                    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-                    for (labels, sums) in rows {
-                        let (sum, count, buckets) = histogram(sums);
-                        row(&mut family, labels, |row| row.encode_histogram::<Labels>(sum, count, &buckets, None))?;
-                    }
+        for Metric { name, help, kind, rows } in &self.0 {
+            let mut family = encoder.encode_descriptor(name, help, None, *kind)?;
+            for (labels, value) in rows {
+                if labels.is_empty() {
+                    value.encode(&mut family)?;
+                } else {
+                    value.encode(&mut family.encode_family(labels)?)?;
                 }
             }
         }
@@ -198,13 +189,17 @@ impl Collector for Metrics {
     }
 }
 
-/// Encodes one row of a family, with its labels if it has any.
-fn row(
-    family: &mut MetricEncoder<'_>,
-    labels: &Labels,
-    encode: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-) -> fmt::Result {
-    if labels.is_empty() { encode(family) } else { encode(&mut family.encode_family(labels)?) }
+impl MetricValue {
+    fn encode(&self, row: &mut MetricEncoder<'_>) -> fmt::Result {
+        match self {
+            MetricValue::Counter(count) => row.encode_counter::<Labels, u64, f64>(count, None),
+            MetricValue::Gauge(value) => row.encode_gauge(value),
+            MetricValue::Histogram(sums) => {
+                let (sum, count, buckets) = histogram(sums);
+                row.encode_histogram::<Labels>(sum, count, &buckets, None)
+            }
+        }
+    }
 }
 
 /// The sum in seconds, the count, and each bucket's bound and own count.
