@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use self::delivery::{Deliveries, PendingAppend, SentRecord};
 pub use self::settings::MESSAGE_BYTES_MAX;
 use self::topics::TopicCreator;
-pub use self::topics::{REMOVALS_SETTINGS, TOPIC_SETTINGS};
+pub use self::topics::{REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic};
 use crate::Report;
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
 

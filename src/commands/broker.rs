@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::AdminClient;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use sinks::kafka_log::{MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS};
+use sinks::kafka_log::{MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic};
 
 use crate::config::Kafka;
 
@@ -70,18 +70,11 @@ impl BrokerClient {
             .config
             .create_with_context(ClientReports::default())
             .context("the Kafka client refuses its settings")?;
-        // -1 leaves the replication to the broker's own default.
-        let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let settings = if topic == self.removals { REMOVALS_SETTINGS } else { TOPIC_SETTINGS };
-        let wanted = settings.iter().fold(wanted, |wanted, (key, value)| wanted.set(key, value));
-        let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX));
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build().context("no runtime for the admin client")?;
-        let results = runtime.block_on(admin.create_topics([&wanted], &options));
-        match results.with_context(|| format!("topic \"{topic}\" cannot be created"))?.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
-            Some(Err((_, code))) => bail!("topic \"{topic}\" cannot be created: {code}"),
-            Some(Ok(_)) | None => self.wait_for_topic(topic).map(|()| true),
+        match create_topic(&admin, topic, partitions, settings) {
+            Ok(true) => self.wait_for_topic(topic).map(|()| true),
+            Ok(false) => Ok(false),
+            Err(reason) => bail!("topic \"{topic}\" cannot be created: {reason}"),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dataflow::source_status::State;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -104,23 +105,31 @@ fn run(admin: &AdminClient<Deliveries>, topics: &[OwnTopic], requested: &Receive
 /// Creates the topic if it is missing; an error is the reason why it cannot.
 fn ensure(admin: &AdminClient<Deliveries>, topic: &OwnTopic) -> Result<(), String> {
     let name = &topic.name;
-    let exists = exists(admin, name).map_err(|error| format!("topic {name} cannot be looked up: {error}"))?;
-    if exists {
+    if exists(admin, name).map_err(|error| format!("topic {name} cannot be looked up: {error}"))? {
         return Ok(());
     }
-    let new = NewTopic::new(name, topic.partitions, BROKERS_DEFAULT);
-    let new = topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value));
+    let created = create_topic(admin, name, topic.partitions, topic.settings);
+    if created.map_err(|reason| format!("topic {name} cannot be created: {reason}"))? {
+        tracing::info!(topic = name, partitions = topic.partitions, "created a topic");
+    }
+    Ok(())
+}
+
+/// Creates a topic; returns whether it was missing. An error is the broker's reason.
+pub fn create_topic<C: ClientContext>(
+    admin: &AdminClient<C>,
+    name: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> Result<bool, String> {
+    let topic = NewTopic::new(name, partitions, BROKERS_DEFAULT);
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX));
-    let answers = block_on(admin.create_topics([&new], &options));
-    let answers = answers.map_err(|error| format!("topic {name} cannot be created: {error}"))?;
+    let answers = block_on(admin.create_topics([&topic], &options)).map_err(|error| error.to_string())?;
     match answers.into_iter().next() {
-        Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
-            Err(format!("topic {name} cannot be created: {code}"))
-        }
-        _ => {
-            tracing::info!(topic = name, partitions = topic.partitions, "created a topic");
-            Ok(())
-        }
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+        Some(Err((_, code))) => Err(code.to_string()),
+        Some(Ok(_)) | None => Ok(true),
     }
 }
 
