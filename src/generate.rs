@@ -149,27 +149,26 @@ impl Times {
 }
 
 #[cfg(test)]
-pub(crate) fn plan_for_tests() -> ShopPlan {
-    ShopPlan {
-        users: 50,
-        products: 200,
-        categories: 7,
-        views: 3000,
-        orders: 1000,
-        days: 60,
-        user_skew: 1.0,
-        product_skew: 1.0,
-        seed: 42,
-        until: 1_800_000_000_000,
-        style: Style::Numbered,
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    pub(super) fn plan_for_tests() -> ShopPlan {
+        ShopPlan {
+            users: 50,
+            products: 200,
+            categories: 7,
+            views: 3000,
+            orders: 1000,
+            days: 60,
+            user_skew: 1.0,
+            product_skew: 1.0,
+            seed: 42,
+            until: 1_800_000_000_000,
+            style: Style::Numbered,
+        }
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_shop_and_another_seed_another() {

@@ -6,8 +6,10 @@ pub(super) mod files;
 mod topics;
 
 use anyhow::bail;
+use chrono::{DateTime, SecondsFormat};
 
 use crate::cli::{GenerateArgs, Target};
+use crate::clock::wall_ms;
 use crate::config::Config;
 use crate::generate::Shop;
 
@@ -19,8 +21,7 @@ const DIR_DEFAULT: &str = "data";
 /// # Errors
 /// A file, the broker or the database reports an error; the message says which and why.
 pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
-    let now = u64::try_from(chrono::Utc::now().timestamp_millis())?;
-    let shop = Shop::new(args.plan(now));
+    let shop = Shop::new(args.plan(wall_ms()));
     match args.to {
         Target::Files => {
             let configured = config.files.as_ref().map(|files| files.dir.clone());
@@ -46,4 +47,11 @@ pub fn run(args: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Milliseconds since the epoch as RFC 3339 in UTC.
+fn rfc3339(at: u64) -> String {
+    let time = i64::try_from(at).ok().and_then(DateTime::from_timestamp_millis);
+    time.expect("the plan's times are within the years that can be written")
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }

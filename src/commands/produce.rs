@@ -19,6 +19,7 @@ use super::broker::BrokerClient;
 use super::lines::{Line, LineReader};
 use super::progress;
 use crate::cli::ProduceArgs;
+use crate::clock::wall_ms;
 use crate::config::{Config, Kafka};
 
 /// Number of malformed lines that are reported one by one; further lines are only counted.
@@ -123,7 +124,7 @@ impl Production<'_> {
 
 /// The event's user, and the event with the current time.
 fn stamped(line: &str) -> Result<(String, String), Malformed> {
-    let now = now();
+    let now = wall_ms();
     let event = events::restamp(line, now)?;
     let user = events::decode(event.as_bytes(), Some(now.into()), &TimeBounds::around(now))?.user.into_owned();
     Ok((user, event))
@@ -155,11 +156,6 @@ impl SendRate {
         let due = Duration::from_secs_f64((number as f64 / self.rate).min(4e9));
         due.checked_sub(elapsed).filter(|left| !left.is_zero())
     }
-}
-
-/// The current time, in milliseconds since the epoch.
-fn now() -> u64 {
-    u64::try_from(chrono::Utc::now().timestamp_millis()).expect("the clock is past 1970")
 }
 
 #[cfg(test)]

@@ -14,137 +14,23 @@ const MATERIALS: &[&str] = &[
     "cork", "leather", "birch", "slate",
 ];
 
+/// Things of each category.
+const THINGS: usize = 8;
+
 /// Categories, each with things that occur in no other category, so that a product's name shows its category.
-const RANGES: &[(&str, &[&str])] = &[
-    (
-        "lighting",
-        &[
-            "desk-lamp",
-            "floor-lamp",
-            "pendant",
-            "lantern",
-            "string-lights",
-            "wall-light",
-            "night-light",
-            "candle-holder",
-        ],
-    ),
-    (
-        "kitchen",
-        &[
-            "chopping-board",
-            "salad-bowl",
-            "pepper-mill",
-            "serving-tray",
-            "spoon-set",
-            "storage-jar",
-            "bread-box",
-            "butter-dish",
-        ],
-    ),
-    (
-        "bedroom",
-        &["duvet-cover", "bedside-table", "throw", "pillow", "wardrobe", "bed-frame", "clothes-rack", "mirror"],
-    ),
-    (
-        "office",
-        &[
-            "pen-holder",
-            "notebook",
-            "desk-tray",
-            "monitor-stand",
-            "book-end",
-            "letter-opener",
-            "desk-mat",
-            "paper-clip-box",
-        ],
-    ),
-    (
-        "garden",
-        &["planter", "watering-can", "bird-house", "garden-bench", "trellis", "herb-box", "hose-reel", "wind-chime"],
-    ),
-    (
-        "bath",
-        &[
-            "towel-rail",
-            "soap-dish",
-            "bath-mat",
-            "laundry-basket",
-            "shower-shelf",
-            "toothbrush-cup",
-            "robe-hook",
-            "bath-stool",
-        ],
-    ),
-    (
-        "travel",
-        &[
-            "weekend-bag",
-            "passport-wallet",
-            "travel-mug",
-            "luggage-tag",
-            "wash-bag",
-            "neck-pillow",
-            "day-pack",
-            "key-ring",
-        ],
-    ),
-    (
-        "nursery",
-        &["building-blocks", "rattle", "toy-train", "rocking-horse", "play-mat", "puzzle", "mobile", "toy-chest"],
-    ),
-    (
-        "music",
-        &[
-            "record-shelf",
-            "guitar-stand",
-            "metronome",
-            "headphone-stand",
-            "music-stand",
-            "tambourine",
-            "ukulele",
-            "speaker-stand",
-        ],
-    ),
-    (
-        "sports",
-        &[
-            "yoga-block",
-            "skipping-rope",
-            "water-bottle",
-            "balance-board",
-            "jump-box",
-            "massage-roller",
-            "gym-bag",
-            "wall-bars",
-        ],
-    ),
-    (
-        "coffee",
-        &[
-            "espresso-cup",
-            "coffee-scoop",
-            "tamper",
-            "milk-jug",
-            "bean-grinder",
-            "filter-stand",
-            "coffee-press",
-            "saucer-set",
-        ],
-    ),
-    (
-        "studio",
-        &[
-            "easel",
-            "brush-pot",
-            "picture-frame",
-            "sketch-box",
-            "paint-tray",
-            "sculpture-stand",
-            "print-rack",
-            "palette",
-        ],
-    ),
+const RANGES: &[(&str, &str)] = &[
+    ("lighting", "desk-lamp floor-lamp pendant lantern string-lights wall-light night-light candle-holder"),
+    ("kitchen", "chopping-board salad-bowl pepper-mill serving-tray spoon-set storage-jar bread-box butter-dish"),
+    ("bedroom", "duvet-cover bedside-table throw pillow wardrobe bed-frame clothes-rack mirror"),
+    ("office", "pen-holder notebook desk-tray monitor-stand book-end letter-opener desk-mat paper-clip-box"),
+    ("garden", "planter watering-can bird-house garden-bench trellis herb-box hose-reel wind-chime"),
+    ("bath", "towel-rail soap-dish bath-mat laundry-basket shower-shelf toothbrush-cup robe-hook bath-stool"),
+    ("travel", "weekend-bag passport-wallet travel-mug luggage-tag wash-bag neck-pillow day-pack key-ring"),
+    ("nursery", "building-blocks rattle toy-train rocking-horse play-mat puzzle mobile toy-chest"),
+    ("music", "record-shelf guitar-stand metronome headphone-stand music-stand tambourine ukulele speaker-stand"),
+    ("sports", "yoga-block skipping-rope water-bottle balance-board jump-box massage-roller gym-bag wall-bars"),
+    ("coffee", "espresso-cup coffee-scoop tamper milk-jug bean-grinder filter-stand coffee-press saucer-set"),
+    ("studio", "easel brush-pot picture-frame sketch-box paint-tray sculpture-stand print-rack palette"),
 ];
 
 #[derive(Debug)]
@@ -177,11 +63,10 @@ impl Names {
             Style::Numbered => format!("product-{}", product + 1),
             Style::Readable => {
                 let (_, things) = RANGES[category as usize % RANGES.len()];
-                let thing = things[place as usize % things.len()];
+                let thing = things.split(' ').nth(place as usize % THINGS).expect("each category has as many things");
                 // The material changes together with the thing, so that neighbours in a list look different.
-                let combinations = (things.len() * MATERIALS.len()) as u32;
-                let material =
-                    MATERIALS[((place % combinations) as usize / things.len() + place as usize) % MATERIALS.len()];
+                let combinations = (THINGS * MATERIALS.len()) as u32;
+                let material = MATERIALS[((place % combinations) as usize / THINGS + place as usize) % MATERIALS.len()];
                 // Each run through all combinations, and each further category of the same range, takes numbers of its own.
                 let series = u64::from(place / combinations) << 32 | u64::from(category / RANGES.len() as u32);
                 match series {

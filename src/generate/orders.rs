@@ -58,7 +58,7 @@ pub(super) fn order(shop: &Shop, number: u64, at: u64, rng: &mut Rng) -> Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::plan_for_tests;
+    use crate::generate::tests::plan_for_tests;
 
     #[test]
     fn orders_have_several_lines_and_some_returns() {

@@ -9,9 +9,9 @@ use std::io::{BufWriter, Write};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{DateTime, SecondsFormat};
 use postgres::Transaction;
 
+use super::rfc3339;
 use crate::commands::database::{Connection, Target, connect, error_text, quoted, quoted_whole, target};
 use crate::commands::progress;
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
@@ -95,14 +95,13 @@ fn fill_products(rows: &mut Transaction<'_>, shop: &Shop, table: &ShopTable) -> 
 
 fn fill_orders(rows: &mut Transaction<'_>, shop: &Shop, postgres: &Postgres, table: &ShopTable) -> anyhow::Result<u64> {
     let columns = names(table);
-    let has_time = postgres.order_time_column().is_some();
+    let has_time = postgres.tables.orders.time_column().is_some();
     // Every order gets a status that counts.
-    let orders = &postgres.tables.orders;
-    let status = orders.status.as_ref().and(orders.status_counts.first());
+    let status = postgres.tables.orders.status.as_ref().and_then(|status| status.counting.first());
     let bar = progress::items("orders", shop.plan().orders);
     add(rows, table, &columns, |out| {
         for order in bar.wrap_iter(shop.orders()) {
-            let (id, user, at) = (order.id(), shop.user_id(order.user), timestamp(order.at));
+            let (id, user, at) = (order.id(), shop.user_id(order.user), rfc3339(order.at));
             let fields = [Some(&*id), Some(&*user), has_time.then_some(&*at), status.map(String::as_str)];
             row(out, &fields.into_iter().flatten().collect::<Vec<_>>())?;
         }
@@ -205,10 +204,4 @@ fn row(out: &mut dyn Write, fields: &[&str]) -> std::io::Result<()> {
         out.write_all(field.replace('\\', "\\\\").as_bytes())?;
     }
     out.write_all(b"\n")
-}
-
-fn timestamp(at: u64) -> String {
-    let time = i64::try_from(at).ok().and_then(DateTime::from_timestamp_millis);
-    time.expect("the plan's times are within the years that can be written")
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, SecondsFormat};
 
+use super::rfc3339;
 use crate::commands::progress;
 use crate::generate::{Order, Shop};
 
@@ -105,11 +105,4 @@ pub(in crate::commands) fn append_order(shop: &Shop, order: &Order, dir: &Path) 
     lines(shop, order, &mut csv)?;
     let mut file = OpenOptions::new().append(true).open(dir.join("orders.csv"))?;
     Ok(file.write_all(&csv.into_inner()?)?)
-}
-
-/// Milliseconds since the epoch as RFC 3339 in UTC.
-fn rfc3339(at: u64) -> String {
-    let time = i64::try_from(at).ok().and_then(DateTime::from_timestamp_millis);
-    time.expect("the plan's times are within the years that can be written")
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -17,21 +17,9 @@ pub(super) const LETTERS: &str = "dead-letters.jsonl";
 /// The end of a file's name until the file is complete.
 const PARTIAL: &str = ".partial";
 
-/// The two forms of a step's lists.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
-    Parquet,
-    Jsonl,
-}
-
-impl Form {
-    fn ending(self) -> &'static str {
-        match self {
-            Form::Parquet => "parquet",
-            Form::Jsonl => "jsonl",
-        }
-    }
-}
+/// The endings of the two files with a step's lists.
+pub(super) const PARQUET: &str = "parquet";
+pub(super) const JSONL: &str = "jsonl";
 
 /// A file that is being written.
 pub(super) type OutFile = BufWriter<Box<dyn DiskFile>>;
@@ -49,8 +37,8 @@ impl OutDir {
     pub(super) fn open(dir: &Path, steps: &[Time]) -> anyhow::Result<OutDir> {
         let out = OutDir::on(Arc::new(RealDisk), dir, steps);
         out.disk.make_dir(dir).with_context(|| format!("{} cannot be created", dir.display()))?;
-        let forms = [Form::Parquet, Form::Jsonl];
-        let mut own: BTreeSet<String> = steps.iter().flat_map(|step| forms.map(|form| out.name(*step, form))).collect();
+        let names = |step: &Time| [PARQUET, JSONL].map(|ending| out.name(*step, ending));
+        let mut own: BTreeSet<String> = steps.iter().flat_map(names).collect();
         own.insert(LETTERS.to_owned());
         for entry in fs::read_dir(dir).with_context(|| format!("{} cannot be listed", dir.display()))? {
             let name = entry.with_context(|| format!("{} cannot be listed", dir.display()))?.file_name();
@@ -70,27 +58,13 @@ impl OutDir {
         OutDir { dir: dir.to_owned(), disk, millis: steps.iter().any(|step| step % 1000 != 0) }
     }
 
-    fn name(&self, step: Time, form: Form) -> String {
+    /// The name of a file with the lists of a step.
+    pub(super) fn name(&self, step: Time, ending: &str) -> String {
         let time = i64::try_from(step).ok().and_then(DateTime::from_timestamp_millis);
         let time = time.expect("the command line takes no time beyond the year 9999");
         // Basic format, because some file systems allow no colons in names.
         let format = if self.millis { "%Y%m%dT%H%M%S%.3fZ" } else { "%Y%m%dT%H%M%SZ" };
-        format!("lists-{}.{}", time.format(format), form.ending())
-    }
-
-    /// Writes the lists of a step in one form.
-    pub(super) fn lists(
-        &self,
-        step: Time,
-        form: Form,
-        write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.file(&self.name(step, form), write)
-    }
-
-    /// Writes the refused records.
-    pub(super) fn letters(&self, write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        self.file(LETTERS, write)
+        format!("lists-{}.{ending}", time.format(format))
     }
 
     /// Removes the file of refused records of an earlier run if this run has none.
@@ -101,9 +75,13 @@ impl OutDir {
         }
     }
 
-    /// The file has another name until it is complete and durable, so that its name leads to a complete file even after
+    /// Writes a file. It has another name until it is complete and durable, so that its name leads to a complete file even after
     /// a power cut.
-    fn file(&self, name: &str, write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn file(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let (path, partial) = (self.dir.join(name), self.dir.join(format!("{name}{PARTIAL}")));
         let written = || -> anyhow::Result<()> {
             let mut file = BufWriter::new(self.disk.create(&partial)?);
@@ -128,7 +106,7 @@ mod tests {
     fn names(steps: &[Time]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let out = OutDir::open(dir.path(), steps).unwrap();
-        steps.iter().map(|step| out.name(*step, Form::Jsonl)).collect()
+        steps.iter().map(|step| out.name(*step, JSONL)).collect()
     }
 
     #[test]
@@ -143,8 +121,8 @@ mod tests {
     fn only_its_own_files_may_be_there() {
         let dir = tempfile::tempdir().unwrap();
         let out = OutDir::open(dir.path(), &[STEP]).unwrap();
-        out.lists(STEP, Form::Parquet, |file| Ok(file.write_all(b"whole")?)).unwrap();
-        out.letters(|file| Ok(file.write_all(b"letter")?)).unwrap();
+        out.file(&out.name(STEP, PARQUET), |file| Ok(file.write_all(b"whole")?)).unwrap();
+        out.file(LETTERS, |file| Ok(file.write_all(b"letter")?)).unwrap();
         assert_eq!(fs::read(dir.path().join("lists-20261120T000000Z.parquet")).unwrap(), b"whole");
         // Files that a killed run left behind belong to the replay as well.
         fs::write(dir.path().join("lists-20261120T000000Z.jsonl.partial"), b"half").unwrap();
@@ -165,7 +143,7 @@ mod tests {
         let write = |disk: &FakeDisk| {
             let out = OutDir::on(Arc::new(disk.clone()), dir, &[STEP]);
             out.disk.make_dir(dir)?;
-            out.lists(STEP, Form::Jsonl, |file| Ok(file.write_all(&content)?))
+            out.file(&out.name(STEP, JSONL), |file| Ok(file.write_all(&content)?))
         };
         let disk = FakeDisk::new();
         write(&disk).unwrap();
@@ -187,7 +165,7 @@ mod tests {
     fn a_file_that_fails_is_not_there() {
         let dir = tempfile::tempdir().unwrap();
         let out = OutDir::open(dir.path(), &[STEP]).unwrap();
-        out.lists(STEP, Form::Jsonl, |_| bail!("no rows")).unwrap_err();
+        out.file(&out.name(STEP, JSONL), |_| bail!("no rows")).unwrap_err();
         assert!(!dir.path().join("lists-20261120T000000Z.jsonl").exists());
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use events::DeadLetter;
 use sources::replay::LetterHandler;
 
-use super::dir::OutDir;
+use super::dir::{LETTERS, OutDir};
 
 /// A letter's sort key, followed by its place in the file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ impl Letters {
         }
         entries.sort_unstable();
         let spool_file = spool.file.get_mut();
-        out.letters(|file| {
+        out.file(LETTERS, |file| {
             let mut line = Vec::new();
             for entry in &entries {
                 line.resize(entry.bytes, 0);
@@ -136,7 +136,7 @@ mod tests {
             }
             given.into_iter().for_each(|letter| outlet(letter));
             assert_eq!(letters.write(&out).unwrap(), 5);
-            files.push(std::fs::read_to_string(dir.path().join(super::super::dir::LETTERS)).unwrap());
+            files.push(std::fs::read_to_string(dir.path().join(LETTERS)).unwrap());
         }
         assert_eq!(files[0], files[1]);
         let places: Vec<_> = files[0].lines().map(place).collect();

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use sinks::list_file::ParquetWriter;
 use sources::replay::ReplayProgress;
 
-use super::dir::{Form, OutDir};
+use super::dir::{JSONL, OutDir, PARQUET};
 use super::rows::{SortedLists, walk};
 use crate::commands::progress;
 
@@ -48,8 +48,8 @@ impl<'a> StepWriter<'a> {
     fn write(&mut self, reader: &IndexReader, step: Time) -> anyhow::Result<u64> {
         let StepWriter { out, lists, .. } = self;
         let mut rows = 0;
-        out.lists(step, Form::Parquet, |parquet| {
-            out.lists(step, Form::Jsonl, |jsonl| {
+        out.file(&out.name(step, PARQUET), |parquet| {
+            out.file(&out.name(step, JSONL), |jsonl| {
                 let mut columns = ParquetWriter::new(parquet)?;
                 walk(reader, step, lists, &mut |row| {
                     rows += 1;

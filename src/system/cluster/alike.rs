@@ -73,26 +73,25 @@ impl Facts {
 }
 
 #[cfg(test)]
-impl Facts {
-    /// The settings of two processes with one worker each.
-    pub(super) fn of_two() -> Facts {
-        Facts {
-            version: "1".into(),
-            processes: 2,
-            workers: 1,
-            id_key: "k".into(),
-            rules: "r".into(),
-            views: None,
-            brokers: Some("a:1".into()),
-            checkpoints: true,
-            changes: false,
-        }
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Facts {
+        /// The settings of two processes with one worker each.
+        pub(in crate::system::cluster) fn of_two() -> Facts {
+            Facts {
+                version: "1".into(),
+                processes: 2,
+                workers: 1,
+                id_key: "k".into(),
+                rules: "r".into(),
+                views: None,
+                brokers: Some("a:1".into()),
+                checkpoints: true,
+                changes: false,
+            }
+        }
+    }
 
     #[test]
     fn brokers_may_have_other_addresses_and_versions_may_change_but_settings_stay() {

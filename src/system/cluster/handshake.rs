@@ -85,12 +85,10 @@ struct Said {
 }
 
 /// The speaker and the step that a seal belongs to.
-#[derive(Clone, Copy)]
-enum Words {
-    Called,
-    Caller,
-    Verdict,
-}
+type Words = &'static str;
+const CALLED: Words = "called";
+const CALLER: Words = "caller";
+const VERDICT: Words = "verdict";
 
 #[derive(Serialize, Deserialize)]
 struct Sealed {
@@ -106,19 +104,19 @@ pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<
     let theirs: Hello = receive(link)?;
     ensure_hello(&theirs, |process| process == other)?;
     let hellos = [&ours, &theirs];
-    let said: Said = match open(own, hellos, Words::Called, receive(link)?) {
+    let said: Said = match open(own, hellos, CALLED, receive(link)?) {
         Ok(said) => said,
         Err(error) => {
             // A stranger only learns that the keys differ, so that a wrongly configured process of ours learns it too.
-            send(link, &seal(own, hellos, Words::Caller, &())?)?;
+            send(link, &seal(own, hellos, CALLER, &())?)?;
             return Err(error.into());
         }
     };
     let start = own.start.or(said.start);
     let objection = objection(own, other, &said).or_else(|| misses_token(own, start.as_ref()?));
     let answer = Said { facts: own.facts.clone(), start, objection: objection.clone() };
-    send(link, &seal(own, hellos, Words::Caller, &answer)?)?;
-    let verdict: Option<Unlike> = open(own, hellos, Words::Verdict, receive(link)?)?;
+    send(link, &seal(own, hellos, CALLER, &answer)?)?;
+    let verdict: Option<Unlike> = open(own, hellos, VERDICT, receive(link)?)?;
     objection.or(verdict).map_or(Ok(start), |unlike| Err(Refusal::Unlike(unlike)))
 }
 
@@ -131,11 +129,11 @@ pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refus
     send(link, &ours)?;
     let hellos = [&theirs, &ours];
     let words = Said { facts: own.facts.clone(), start: own.start, objection: None };
-    send(link, &seal(own, hellos, Words::Called, &words)?)?;
-    let said: Said = open(own, hellos, Words::Caller, receive(link)?)?;
+    send(link, &seal(own, hellos, CALLED, &words)?)?;
+    let said: Said = open(own, hellos, CALLER, receive(link)?)?;
     let found = objection(own, theirs.process, &said);
     let objection = said.objection.or(found);
-    send(link, &seal(own, hellos, Words::Verdict, &objection)?)?;
+    send(link, &seal(own, hellos, VERDICT, &objection)?)?;
     objection.map_or(Ok(theirs.process), |unlike| Err(Refusal::Unlike(unlike)))
 }
 
@@ -178,13 +176,8 @@ fn ensure_hello(hello: &Hello, is_expected: impl Fn(usize) -> bool) -> anyhow::R
 fn mac(own: &End<'_>, hellos: [&Hello; 2], words: Words, said: &str) -> anyhow::Result<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(own.key).context("the key has a wrong length")?;
     let [caller, called] = hellos;
-    let words: &[u8] = match words {
-        Words::Called => b"called",
-        Words::Caller => b"caller",
-        Words::Verdict => b"verdict",
-    };
     // JSON lines: two different lists of values never have the same bytes.
-    for part in [&serde_json::to_vec(caller)?, &serde_json::to_vec(called)?, words, said.as_bytes()] {
+    for part in [&serde_json::to_vec(caller)?, &serde_json::to_vec(called)?, words.as_bytes(), said.as_bytes()] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
