@@ -67,7 +67,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Orders that count for so many milliseconds; looks every 5 ms, rests of 250 ms.
+    /// Settings for the files of `dir` with orders that count for `window_ms` milliseconds. Files are checked every 5 ms, and
+    /// a table rests when it has not changed for 250 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
         Settings { dir: dir.into(), window_ms, poll: Duration::from_millis(5), rest: Duration::from_millis(250) }

@@ -174,7 +174,7 @@ mod tests {
         let TailChange::Grown(span) = tail.look().unwrap() else { panic!("it has grown") };
         tail.read(&span, FilePosition { offset: span.to(), skipping: false }, true).unwrap();
 
-        // Written anew with the same length: seen once it rests.
+        // Rewritten with the same length: this is noticed once the file rests.
         fs::write(&path, "six\nten\n").unwrap();
         harness::wait_until(Duration::from_secs(60), "it is found replaced", || {
             matches!(tail.look().unwrap(), TailChange::Replaced(_))

@@ -6,12 +6,12 @@ use events::time_from_text;
 
 use super::batch::{InputChanges, Sale};
 use super::rows::{RowContext, RowText, TableRows};
-use crate::fault::{Fault, id};
+use crate::fault::Fault;
 
 /// The file's name.
 pub(super) const FILE: &str = "orders.csv";
 
-/// The columns that are read, in the order of [`TableRows::COLUMNS`].
+/// The column with the time of the order.
 const TIME: &str = "created_at";
 
 pub(super) struct OrdersFile;
@@ -22,11 +22,20 @@ impl TableRows for OrdersFile {
     const COLUMNS: &'static [&'static str] = &["order_id", "user_id", "product_id", TIME];
 
     fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<Sale>, Fault<'static>> {
-        let sold = OrderLine::read(text)?;
-        if sold.at > context.latest {
+        let (order, user, product) = (text.id(0)?, text.id(1)?, text.id(2)?);
+        let time = text.get(3)?.ok_or(Fault::Missing { column: TIME })?;
+        let at = time_from_text(time).map_err(|_| Fault::UnreadableTime { column: TIME })?;
+        if at > context.latest {
             return Err(Fault::TimeOutOfBounds { column: TIME });
         }
-        if is_live(sold.at, context) { sold.sale(context).map(Some) } else { Ok(None) }
+        if !is_live(at, context) {
+            return Ok(None);
+        }
+        // The lines of one order need not agree on who ordered and when: each counts for itself.
+        let dictionary = context.dictionary;
+        let key = dictionary.order(&format!("{order}\0{user}\0{at}"));
+        let product = dictionary.product(product)?;
+        Ok(Some(Sale { order: OrderRow::counting(key, dictionary.user(user), at), product }))
     }
 
     fn lives(sale: &Sale, context: &RowContext<'_>) -> bool {
@@ -35,34 +44,6 @@ impl TableRows for OrdersFile {
 
     fn changes(rows: Vec<(Sale, Diff)>) -> InputChanges {
         InputChanges::Sales(rows)
-    }
-}
-
-/// The fields of a line.
-struct OrderLine<'a> {
-    order: &'a str,
-    user: &'a str,
-    product: &'a str,
-    at: Millis,
-}
-
-impl<'a> OrderLine<'a> {
-    fn read(text: &RowText<'a>) -> Result<Self, Fault<'static>> {
-        let order = id(text.get(0)?, OrdersFile::COLUMNS[0])?;
-        let user = id(text.get(1)?, OrdersFile::COLUMNS[1])?;
-        let product = id(text.get(2)?, OrdersFile::COLUMNS[2])?;
-        let time = text.get(3)?.ok_or(Fault::Missing { column: TIME })?;
-        let at = time_from_text(time).map_err(|_| Fault::UnreadableTime { column: TIME })?;
-        Ok(OrderLine { order, user, product, at })
-    }
-
-    fn sale(&self, context: &RowContext<'_>) -> Result<Sale, Fault<'static>> {
-        let OrderLine { order, user, product, at } = self;
-        // The lines of one order need not agree on who ordered and when: each counts for itself.
-        let dictionary = context.dictionary;
-        let key = dictionary.order(&format!("{order}\0{user}\0{at}"));
-        let product = dictionary.product(product)?;
-        Ok(Sale { order: OrderRow::counting(key, dictionary.user(user), *at), product })
     }
 }
 

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use super::batch::InputChanges;
 use super::rows::{RowContext, RowText, TableRows};
 use crate::deleted::Deleted;
-use crate::fault::{Fault, category_key, id};
+use crate::fault::{Fault, category_key};
 use crate::row_store::RowStore;
 
 /// The file's name.
@@ -25,7 +25,7 @@ impl TableRows for ProductsFile {
     const COLUMNS: &'static [&'static str] = &["product_id", "category"];
 
     fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
-        let product = id(text.get(0)?, Self::COLUMNS[0])?;
+        let product = text.id(0)?;
         let category = category_key(text.get(1)?, Self::COLUMNS[1], context.dictionary)?;
         Ok(Some(CatalogueRow { product: context.dictionary.product(product)?, category }))
     }

@@ -11,7 +11,7 @@ use events::TimeBounds;
 use super::batch::InputChanges;
 use super::context::ReaderContext;
 use super::records::{CsvFields, CsvRecords, NextRecord};
-use crate::fault::Fault;
+use crate::fault::{Fault, id};
 use crate::row_store::RowStore;
 
 /// The rows of one kind of file.
@@ -69,6 +69,11 @@ impl<'a> RowText<'a> {
         let bytes = self.fields.get(self.positions[column]).unwrap_or_default();
         let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column: self.names[column] })?;
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// A column's text as an id.
+    pub(super) fn id(&self, column: usize) -> Result<&'a str, Fault<'static>> {
+        id(self.get(column)?, self.names[column])
     }
 }
 
