@@ -10,14 +10,11 @@
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod check;
-mod checkpoint;
 mod client;
 mod cluster;
-mod dataflow;
 mod environment;
 mod expand;
 mod file;
-mod files;
 mod kafka;
 mod kind;
 mod layers;
@@ -26,26 +23,23 @@ mod nearest;
 mod problem;
 mod raw;
 mod reference;
+mod sections;
 mod setting;
-mod sinks;
 mod values;
 
 use std::path::PathBuf;
 
-pub use self::checkpoint::Checkpoint;
 pub use self::cluster::Cluster;
-pub use self::dataflow::Dataflow;
-pub use self::files::Files;
 pub use self::kafka::Kafka;
 pub use self::log::{Log, LogFormat};
 pub use self::problem::{Errors, Origin, Problem};
 pub use self::reference::{example, reference_table};
+pub use self::sections::{Checkpoint, Dataflow, Files, Sinks};
 pub use self::setting::sections;
-pub use self::sinks::Sinks;
-pub use ::dataflow::rules::Rules;
+pub use dataflow::rules::Rules;
 pub use query_server::Settings as Server;
 pub use settings::Secret;
-pub use sources::postgres::{OrderTime, Postgres};
+pub use sources::postgres::{OrderTime, Settings as Postgres};
 
 /// The exit code of a configuration that cannot be used (`EX_CONFIG` of `sysexits.h`).
 pub const EXIT_CODE: u8 = 78;

@@ -73,11 +73,13 @@ pub use adopt::Adopt;
 pub use diagnostic::Diagnostic;
 pub use follow::simulation;
 pub use inspect::{NoSession, ReplicationReport, inspect, inspect_replication, time_zone, try_session};
-pub use names::{BadName, OrderItems, OrderTime, Orders, Products, Status, Tables};
+pub use names::{
+    BadName, OrderItems, OrderTime, Orders, Products, Status, Tables, column as quoted_name, table as quoted_table,
+};
 pub use schema::definitions::Definitions;
 pub use session::connection::{BadUrl, Connection, NoConnection, Target};
 pub use session::error_text::error_text;
-pub use settings::{Mode, OrdersTable, Postgres, Settings, TableNames};
+pub use settings::{Mode, OrdersTable, Settings};
 pub use snapshot::range;
 
 /// The name of the source in the registry, and of its stream.
@@ -89,20 +91,20 @@ const STREAM: &str = NAME;
 /// When the server may forget its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledge {
-    /// When it was fed: there is no later reader who would need it.
+    /// When its changes were fed: no later process needs it.
     WhenFed,
     /// When [`Source::acknowledge`] says so.
     AfterCheckpoint,
 }
 
-/// Rows that are in the graph already, and where they stand.
+/// Rows that are in the graph already, and their place in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Resumed {
     /// The position's `next`.
     pub lsn: i64,
-    /// The position's proof.
+    /// The position's fingerprint.
     pub fingerprint: Option<StreamFingerprint>,
-    /// What the tables were when they were read.
+    /// The definitions of the tables when they were read.
     pub definitions: Definitions,
     /// The orders in the graph.
     pub orders: Vec<OrderRow>,
@@ -112,7 +114,7 @@ pub struct Resumed {
     pub catalogue: Vec<CatalogueRow>,
 }
 
-/// The settings cannot be used, whatever the server says.
+/// The settings cannot be used with any server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The connection string.
@@ -131,39 +133,17 @@ pub struct Source {
     status: Arc<SourceStatus>,
     letters: DeadLetterSender,
     progress: Arc<ReaderProgress>,
-    /// Until the feed is opened.
+    /// Taken when the feed is opened.
     resumed: Mutex<Option<Resumed>>,
 }
 
 impl Source {
-    /// A source that is not connected yet.
+    /// A source that is not connected yet. `resumed`: the rows that are in the graph already, of an earlier source that it
+    /// continues.
     ///
     /// # Errors
     /// When the connection string or a name cannot be used.
     pub fn new(
-        settings: Settings,
-        clock: Arc<dyn ServiceClock>,
-        status: &SourceRegistry,
-        letters: DeadLetterSender,
-    ) -> Result<Source, SettingsError> {
-        Source::start(settings, clock, status, letters, None)
-    }
-
-    /// A source that continues an earlier one: `rows` are in the graph already.
-    ///
-    /// # Errors
-    /// When the connection string or a name cannot be used.
-    pub fn resuming(
-        settings: Settings,
-        clock: Arc<dyn ServiceClock>,
-        status: &SourceRegistry,
-        letters: DeadLetterSender,
-        rows: Resumed,
-    ) -> Result<Source, SettingsError> {
-        Source::start(settings, clock, status, letters, Some(rows))
-    }
-
-    fn start(
         settings: Settings,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
@@ -194,7 +174,7 @@ impl Source {
     }
 
     /// Everything before `lsn`, a position's `next`, is durable: with [`Acknowledge::AfterCheckpoint`] the server may
-    /// forget it. Callable from any thread; an earlier place than before does nothing.
+    /// forget it. Callable from any thread; a place before an earlier one has no effect.
     pub fn acknowledge(&self, lsn: i64) {
         self.progress.acknowledge(lsn);
     }

@@ -1,6 +1,8 @@
 //! PostgreSQL for the commands that run once: connect within a time, quote names.
 
-pub(super) use sources::postgres::{Connection, Target, error_text};
+pub(super) use sources::postgres::{
+    Connection, Target, error_text, quoted_name as quoted_whole, quoted_table as quoted,
+};
 
 use crate::config::Postgres;
 
@@ -26,16 +28,6 @@ pub(super) fn connect(target: &Target) -> Result<Connection, NoConnection> {
         no_database: error.is_no_database(),
         reason: error.to_string(),
     })
-}
-
-/// A name as SQL takes it exactly: quoted, each part of `schema.table` on its own.
-pub(super) fn quoted(name: &str) -> String {
-    name.split('.').map(quoted_whole).collect::<Vec<_>>().join(".")
-}
-
-/// A name without a schema, as SQL takes it exactly.
-pub(super) fn quoted_whole(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ pub(super) struct ShopTable {
 pub(super) fn shop_tables(postgres: &Postgres) -> [ShopTable; 3] {
     let tables = &postgres.tables;
     let (products, orders, items) = (&tables.products, &tables.orders, &tables.order_items);
-    let time = postgres.order_time_column().map(|column| (column.to_owned(), "timestamptz"));
+    let time = orders.time_column().map(|column| (column.clone(), "timestamptz"));
     let column = |name: &String| (name.clone(), "text");
-    let status = orders.status.as_ref().map(column);
+    let status = orders.status.as_ref().map(|status| column(&status.column));
     [
         table(
             &products.name,

@@ -1,5 +1,7 @@
 //! Contradictions between settings that are each allowed.
 
+use sources::postgres::Status;
+
 use super::layers::Layers;
 use super::problem::Problem;
 use super::{Config, Kafka, client};
@@ -55,8 +57,8 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
 /// A column without values would count no order, and values without a column all of them.
 fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
     let Some(postgres) = &config.postgres else { return };
-    let orders = &postgres.tables.orders;
-    match (orders.status.is_some(), orders.status_counts.is_empty()) {
+    let Some(Status { column, counting }) = &postgres.tables.orders.status else { return };
+    match (!column.is_empty(), counting.is_empty()) {
         (true, true) => add(
             "postgres.tables.orders.status",
             "`postgres.tables.orders.status` names a column, but `postgres.tables.orders.status_counts` no value with which an \

@@ -16,7 +16,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         CoViews::section(),
         Kafka::section(),
         client::section(),
-        postgres::Postgres::section(),
+        postgres::Settings::section(),
         postgres::Products::section(),
         postgres::OrdersTable::section(),
         postgres::OrderItems::section(),

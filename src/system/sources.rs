@@ -9,7 +9,6 @@ use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
 use dataflow::freshness::InputKind;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables;
-use dataflow::time::ServiceClock;
 use events::DeadLetter;
 use sources::{files, kafka, postgres};
 
@@ -49,7 +48,10 @@ pub(super) fn make(
     });
     // One worker reads the database: a worker of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {
-        Some(settings) => Some(Arc::new(of_restored(settings, config, clock, registry, letters, restored)?)),
+        Some(settings) => {
+            let (settings, resumed) = (of_postgres(settings, config), restored.map(resumed).transpose()?);
+            Some(Arc::new(postgres::Source::new(settings, clock.clone(), registry, letters.clone(), resumed)?))
+        }
         None => {
             if config.postgres.is_some() {
                 registry.elsewhere(postgres::NAME, &[InputKind::Shop]);
@@ -77,20 +79,10 @@ pub(super) fn make(
     Ok(Sources { open_feeds, acknowledge })
 }
 
-fn of_restored(
-    settings: &config::Postgres,
-    config: &Config,
-    clock: &Arc<dyn ServiceClock>,
-    registry: &Arc<SourceRegistry>,
-    letters: &SyncSender<DeadLetter>,
-    restored: Option<&Arc<Restored>>,
-) -> anyhow::Result<postgres::Source> {
-    let settings = of_postgres(settings, config);
-    let Some(restored) = restored else {
-        return Ok(postgres::Source::new(settings, clock.clone(), registry, letters.clone())?);
-    };
+/// The rows of the database in a checkpoint, and their place.
+fn resumed(restored: &Arc<Restored>) -> anyhow::Result<postgres::Resumed> {
     let position = restored.position(postgres::NAME, 0);
-    let resumed = postgres::Resumed {
+    Ok(postgres::Resumed {
         // LSN 0 if the log alone cannot complete the restored rows: an older catalogue lacks some products.
         lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
@@ -98,8 +90,7 @@ fn of_restored(
         orders: restored.copies_of::<tables::Orders>()?,
         lines: restored.copies_of::<tables::Lines>()?,
         catalogue: restored.copies_of::<tables::Catalogue>()?,
-    };
-    Ok(postgres::Source::resuming(settings, clock.clone(), registry, letters.clone(), resumed)?)
+    })
 }
 
 pub(crate) fn of_kafka(settings: &config::Kafka) -> kafka::Settings {
@@ -117,11 +108,12 @@ pub(crate) fn adopted_server(config: &Config) -> Option<PathBuf> {
 
 pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
     postgres::Settings {
-        adopt: postgres::Adopt { system: postgres.adopt, file: adopted_server(config) },
+        adopt: postgres::Adopt { file: adopted_server(config), ..postgres.adopt.clone() },
         acknowledge: match config.checkpoint {
             Some(_) => postgres::Acknowledge::AfterCheckpoint,
             None => postgres::Acknowledge::WhenFed,
         },
-        ..postgres::Settings::new(postgres, config.rules.window_ms)
+        window_ms: config.rules.window_ms,
+        ..postgres.clone()
     }
 }

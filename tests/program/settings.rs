@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sources::postgres::Status;
 use tempfile::TempDir;
 use vitrine::config::{Config, Errors, Flag, LogFormat, OrderTime, Request, example, reference_table, sections};
 
@@ -240,8 +241,9 @@ fn contradictions_are_named_with_their_place() {
 
 #[test]
 fn order_time_is_a_column_or_first_seen() {
-    let order_time =
-        |value: &str| file("").flag("--set", "postgres.order_time", value).config().postgres.expect("given").order_time;
+    let order_time = |value: &str| {
+        file("").flag("--set", "postgres.order_time", value).config().postgres.expect("given").tables.orders.time
+    };
     assert_eq!(order_time("placed_at"), OrderTime::Column("placed_at".into()));
     assert_eq!(order_time("first_seen"), OrderTime::FirstSeen);
 }
@@ -297,9 +299,10 @@ fn printed(name: &str, wanted: &str) {
 fn a_status_column_and_its_values_go_together() {
     let orders = |text: &str| format!("[postgres.tables.orders]\n{text}");
     let tables = |text: &str| file(&orders(text)).config().postgres.expect("given").tables.orders;
-    assert_eq!((tables("").status, tables("").status_counts), (None, Vec::<String>::new()));
+    assert_eq!(tables("").status, None);
     let given = tables("status = \"state\"\nstatus_counts = [\"paid\", \"shipped\"]");
-    assert_eq!((given.status.as_deref(), given.status_counts), (Some("state"), vec!["paid".into(), "shipped".into()]));
+    let counting = vec!["paid".into(), "shipped".into()];
+    assert_eq!(given.status, Some(Status { column: "state".into(), counting }));
     assert!(file(&orders("status = \"state\"")).message().contains("no value with which an order counts"));
     assert!(
         file(&orders("status_counts = [\"paid\"]")).message().contains("`postgres.tables.orders.status` no column")

@@ -1,7 +1,7 @@
-//! The word of a person that the rows held may be exchanged for those of another server: a restore, `pg_upgrade`.
+//! The consent of an operator to replace the rows held by the rows of another server, after a restore or `pg_upgrade`.
 //!
-//! The word is the system identifier of that server, so that it can be given twice and left where it is: it never stands
-//! for a third server. It is in the settings, or in a file that is looked at whenever the source tries again.
+//! The consent names the system identifier of that server. So it may be given twice and may stay where it is: it never
+//! applies to a third server. It stands in the settings, or in a file that is read before every new attempt.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 /// The file's name, where it lies beside checkpoints.
 pub const FILE: &str = "adopted-server";
 
-/// No system identifier is longer, with the end of its line.
+/// Longer than any system identifier with the end of its line.
 const BYTES_MAX: u64 = 64;
 
-/// Whose tables may take the place of the rows held.
+/// The server whose tables may replace the rows held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adopt {
     /// The system identifier that the settings name.
     pub system: Option<u64>,
-    /// The file that may name one.
+    /// The file that may name a system identifier.
     pub file: Option<PathBuf>,
 }
 
@@ -29,17 +29,17 @@ impl Adopt {
     }
 }
 
-/// The system identifier that a file names; none where there is no such file, or something else in it.
+/// The system identifier in a file; none if the file does not exist or holds anything else.
 fn named(file: &Path) -> Option<u64> {
     let mut text = String::new();
     File::open(file).ok()?.take(BYTES_MAX).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
-/// Names the server with this system identifier in a file, in the place of any named there before.
+/// Writes this system identifier to a file, in place of the previous one.
 ///
 /// # Errors
-/// The disk's refusal.
+/// Errors of the disk.
 pub fn name(file: &Path, system: u64) -> io::Result<()> {
     let temporary = file.with_extension("tmp");
     let mut written = File::create(&temporary)?;

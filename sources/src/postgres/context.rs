@@ -20,7 +20,7 @@ use crate::postgres::session::error::Error;
 use crate::postgres::session::liveness::Liveness;
 use crate::side_thread::Stopped;
 
-/// A problem that lasts until a person mends it is checked again after this long.
+/// The time after which a problem that only an operator can repair is checked again.
 pub(crate) const CHECK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Everything the thread works with.
@@ -45,7 +45,7 @@ pub(crate) struct FeedSender {
 }
 
 impl ReaderContext {
-    /// Allows the reading of tables to take its time; the source's state names the transactions that hold it up.
+    /// Gives the reading of tables the time that it needs; the source's state names the transactions that block it.
     pub(crate) fn allow_reading(&self, client: &mut Connection) -> Result<(), Error> {
         let (status, liveness, place) = (self.status.clone(), self.liveness.clone(), self.target.place());
         let tell = move |found: Option<Diagnostic>| {
@@ -57,7 +57,7 @@ impl ReaderContext {
         Ok(client.allow_reporting(self.settings.statement_timeout, "the reading of the tables", Arc::new(tell))?)
     }
 
-    /// For the refused rows of the reading or the transaction with this number.
+    /// The handling of refused rows of the reading or the transaction with this number.
     pub(crate) fn scan<'a>(
         &'a self,
         reading: i64,

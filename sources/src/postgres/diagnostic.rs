@@ -1,15 +1,15 @@
-//! What is wrong with the tables, in words a person can act on.
+//! A problem of the tables or the server, with its solution.
 
 use std::fmt;
 
 use crate::postgres::names::SourceTable;
 
-/// Something about the tables that keeps them from being read.
+/// A problem that prevents the tables from being read or followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// The SQL or the setting that mends it.
+    /// The SQL or the setting that solves it.
     pub mend: String,
 }
 
@@ -19,5 +19,5 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// What keeps tables from being read or followed.
+/// The problems of each table.
 pub(crate) type TableDiagnostics = Vec<(SourceTable, Diagnostic)>;

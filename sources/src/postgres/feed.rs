@@ -18,7 +18,7 @@ use crate::side_thread::SideThread;
 /// Changes that wait for the feed.
 const BATCHES_MAX: usize = 256;
 
-/// Time between two positions made known while nothing is fed.
+/// Time between two published positions while nothing is fed.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct TablesFeed {
@@ -33,7 +33,7 @@ pub(crate) struct TablesFeed {
     noted: PublishedPosition,
 }
 
-/// The position that was last made known.
+/// The position that was published last.
 struct PublishedPosition {
     next: Option<i64>,
     at: Instant,
@@ -80,7 +80,7 @@ impl TablesFeed {
         }
     }
 
-    /// A server that is silent for long counts as lost, though nothing fails.
+    /// Reports a server that has been silent for too long, although no call has failed.
     fn listen(&mut self) {
         let silent = self.liveness.silence() >= self.silence_max;
         if silent && !self.silent {
@@ -92,8 +92,8 @@ impl TablesFeed {
         self.silent = silent;
     }
 
-    /// Whether the position is to be made known though nothing was fed: at the start, when the rows are those of no place
-    /// any more, and at intervals while the log grows without changes of our tables.
+    /// Whether to publish the position although nothing was fed: at the start, when the rows no longer belong to a place of
+    /// the log, and at intervals while the log grows without changes of our tables.
     fn is_elsewhere(&mut self) -> bool {
         let next = Some(self.fed.progress.next());
         let moved = self.noted.next != next;

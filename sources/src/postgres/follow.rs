@@ -1,4 +1,4 @@
-//! Follows the server's log: takes the steps of the [`Follower`] on a real server.
+//! Follows the server's log: the [`Follower`] on a real server.
 
 pub(crate) mod follower;
 pub(crate) mod replication_check;
@@ -13,13 +13,18 @@ use std::time::{Duration, Instant};
 
 use dataflow::source_status::State;
 use dataflow::time::Millis;
+use events::DeadLetter;
 use pgwire_replication::ReplicationEvent;
 
 use self::slot::Slot;
 use crate::postgres::context::ReaderContext;
-use crate::postgres::follow::follower::{Examined, FollowEvent, FollowReport, FollowStep, Follower, LogMessage};
+use crate::postgres::follow::follower::{
+    Examined, FollowReport, Follower, LogMessage, LogServer, OpenedSession, TablesRead,
+};
 use crate::postgres::handover::FeedBatch;
 use crate::postgres::health::HealthLog;
+use crate::postgres::rows::table_cache::TableCache;
+use crate::postgres::schema::layout::Layout;
 use crate::postgres::schema::publication;
 use crate::postgres::schema::release_table::release_table;
 use crate::postgres::schema::schema_check::{self, SchemaCheck};
@@ -33,7 +38,7 @@ use crate::postgres::snapshot::read_plan::{ReadPlan, TableReadState};
 use crate::postgres::{NAME, Resumed};
 use crate::side_thread::{Stop, Stopped};
 
-/// The longest wait before the other duties are seen to.
+/// The longest wait for a message before the follower is told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Rows of changes that wait for the feed; a larger change waits alone.
@@ -60,6 +65,7 @@ pub(crate) struct LogReader {
 /// A connection to the server, and the replication session beside it.
 struct LogConnection<'a> {
     context: &'a ReaderContext,
+    health: &'a mut HealthLog,
     stop: &'a Stop,
     client: Connection,
     session: Option<ReplicationSession>,
@@ -77,7 +83,7 @@ impl LogReader {
         LogReader { follower, read_state: TableReadState::default(), sender: None }
     }
 
-    /// Nothing was read yet: how changes are found may be decided again.
+    /// Whether nothing was read yet, so that the way of finding changes may be chosen again.
     pub(crate) fn is_fresh(&self) -> bool {
         self.follower.is_fresh()
     }
@@ -99,29 +105,19 @@ impl LogReader {
         if !findings.is_empty() {
             return Err(Error::Layout(findings));
         }
-        let examined = examine(context, &mut client)?;
-        let mut connected = LogConnection {
-            context,
-            stop,
-            client,
-            session: None,
-            read_state: &mut self.read_state,
-            sender: &mut self.sender,
-        };
-        let follower = &mut self.follower;
-        follower.drive(FollowEvent::Connected(examined), |follower, step| connected.perform(follower, step, health))?;
+        let LogReader { follower, read_state, sender } = self;
+        let mut server = LogConnection { context, health, stop, client, session: None, read_state, sender };
+        follower.connect(&mut server)?;
         let mut ticked = Instant::now();
         loop {
-            let received = connected.session()?.next(TICK)?;
+            let received = server.session()?.next(TICK)?;
             if let Some(message) = received.as_ref().and_then(message) {
-                let event = FollowEvent::Message(message);
-                follower.drive(event, |follower, step| connected.perform(follower, step, health))?;
+                follower.message(&mut server, message)?;
             }
             if ticked.elapsed() >= TICK {
                 stop.check()?;
                 ticked = Instant::now();
-                let event = FollowEvent::Tick { at: ticked, open_tick: context.status.open_tick() };
-                follower.drive(event, |follower, step| connected.perform(follower, step, health))?;
+                follower.tick(&mut server, context.status.open_tick())?;
             }
         }
     }
@@ -140,77 +136,9 @@ fn message(event: &ReplicationEvent) -> Option<LogMessage<'_>> {
     })
 }
 
-/// The tables as they are now. A table whose changes the server refuses leaves the publication.
-fn examine(context: &ReaderContext, client: &mut Connection) -> Result<Examined, Error> {
-    let check = SchemaCheck::read(&mut **client, &context.settings.tables)?;
-    let refused = release_table(client, &context.settings.publication)?;
-    Ok(Examined { check, refused })
-}
-
 impl LogConnection<'_> {
     fn session(&mut self) -> Result<&mut ReplicationSession, Error> {
-        self.session.as_mut().ok_or_else(|| Error::Protocol("there is no replication session".to_owned()))
-    }
-
-    fn perform(
-        &mut self,
-        follower: &mut Follower,
-        step: FollowStep,
-        health: &mut HealthLog,
-    ) -> Result<Option<FollowEvent<'static>>, Error> {
-        let settings = &self.context.settings;
-        Ok(Some(match step {
-            FollowStep::CheckSlot => {
-                self.release_slot()?;
-                FollowEvent::SlotChecked(slot::look(&mut *self.client, &settings.slot)?)
-            }
-            FollowStep::OpenSession { from, confirmed } => self.open(follower, from, confirmed)?,
-            FollowStep::CheckPublication => FollowEvent::PublicationChecked(self.needed_publication(follower.check())?),
-            FollowStep::Prepare { slot, publication } => {
-                self.prepare(&slot, publication.as_deref())?;
-                FollowEvent::Prepared
-            }
-            FollowStep::ReadTables { key, without } => self.read(follower, &key, without)?,
-            FollowStep::Stream => self.stream(follower)?,
-            FollowStep::CheckTables => self.check_tables()?,
-            FollowStep::CheckSender => {
-                let idle = slot::is_sender_idle(&mut *self.client, &settings.slot)?;
-                FollowEvent::SenderChecked { idle, at: Instant::now() }
-            }
-            FollowStep::Feed(batch) => {
-                self.feed(batch)?;
-                return Ok(None);
-            }
-            FollowStep::Refuse(letter) => {
-                let (context, stop) = (self.context, self.stop);
-                let session = self.session()?;
-                context.scan(letter.offset, |time| session.rest(time, stop)).refuse(letter)?;
-                return Ok(None);
-            }
-            FollowStep::Confirm(place) => {
-                self.session()?.confirm(place);
-                return Ok(None);
-            }
-            FollowStep::Report => {
-                self.report(follower.report(), health);
-                return Ok(None);
-            }
-        }))
-    }
-
-    /// Removes the slot, then makes the publication fit.
-    ///
-    /// The slot goes first. Its absence outlives this process: without it a crash between the two would leave a slot behind
-    /// that continues from the rows that are kept, and a log in which the changes are missing that nobody published.
-    fn prepare(&mut self, slot: &Slot, publication: Option<&str>) -> Result<(), Error> {
-        let name = &self.context.settings.slot;
-        if matches!(slot, Slot::Lost | Slot::At(_)) {
-            slot::remove(&mut *self.client, name)?;
-        }
-        if let Some(sql) = publication {
-            publication::renew(&mut self.client, sql)?.map_err(|finding| Error::Layout(vec![finding]))?;
-        }
-        replication_check::snapshots(&mut *self.client, name)?.map_or(Ok(()), |finding| Err(Error::Busy(finding)))
+        self.session.as_mut().ok_or_else(no_session)
     }
 
     /// Ends the sender of a session that was given up, where the server still has it: it would keep the slot to itself
@@ -225,42 +153,62 @@ impl LogConnection<'_> {
         }
         Ok(())
     }
+}
 
-    fn open(&mut self, follower: &Follower, from: Lsn, confirmed: Lsn) -> Result<FollowEvent<'static>, Error> {
+impl LogServer for LogConnection<'_> {
+    /// A table whose changes the server refuses leaves the publication.
+    fn examine(&mut self) -> Result<Examined, Error> {
+        let ReaderContext { settings, liveness, .. } = self.context;
+        liveness.ask();
+        let check = SchemaCheck::read(&mut *self.client, &settings.tables)?;
+        let refused = release_table(&mut self.client, &settings.publication)?;
+        Ok(Examined { check, refused })
+    }
+
+    fn slot(&mut self) -> Result<Slot, Error> {
+        self.release_slot()?;
+        Ok(slot::look(&mut *self.client, &self.context.settings.slot)?)
+    }
+
+    fn open_session(&mut self, layout: &Layout, from: Lsn, confirmed: Lsn) -> Result<OpenedSession, Error> {
         let (settings, target, signal) = (&self.context.settings, &self.context.target, self.stop.signal());
         let who = Target::who(&mut self.client)?;
         let at = self.client.reached().clone();
         let opened =
             ReplicationSession::open(settings, target, (&at, &who), from, confirmed).and_then(|mut session| {
                 let server = session.identify(&signal)?;
-                session.receive(follower.layout().charset, &signal)?;
+                session.receive(layout.charset, &signal)?;
                 Ok((session, server))
             });
         match opened {
             Ok((session, server)) => {
                 self.session = Some(session);
-                Ok(FollowEvent::Identified { server, adopted: settings.adopt.names(server.system) })
+                Ok(OpenedSession { server, adopted: settings.adopt.names(server.system) })
             }
             Err(error) => Err(Error::Busy(replication_check::refused(&mut self.client, error)?)),
         }
     }
 
-    fn needed_publication(&mut self, check: Option<&SchemaCheck>) -> Result<Option<String>, Error> {
-        Ok(match check {
-            Some(check) => check.needed(&mut *self.client, &self.context.settings)?,
-            None => None,
-        })
+    fn publication(&mut self, check: &SchemaCheck) -> Result<Option<String>, Error> {
+        Ok(check.needed(&mut *self.client, &self.context.settings)?)
     }
 
-    /// Makes a slot and reads the tables as of its place.
-    fn read(
-        &mut self,
-        follower: &mut Follower,
-        key: &[String],
-        without: [bool; 3],
-    ) -> Result<FollowEvent<'static>, Error> {
+    /// The slot goes first. Its absence outlives this process: without it a crash between the two would leave a slot behind
+    /// that continues from the rows that are kept, and a log in which the changes are missing that nobody published.
+    fn prepare(&mut self, slot: &Slot, publication: Option<&str>) -> Result<(), Error> {
+        let name = &self.context.settings.slot;
+        if matches!(slot, Slot::Lost | Slot::At(_)) {
+            slot::remove(&mut *self.client, name)?;
+        }
+        if let Some(sql) = publication {
+            publication::renew(&mut self.client, sql)?.map_err(|finding| Error::Layout(vec![finding]))?;
+        }
+        replication_check::snapshots(&mut *self.client, name)?.map_or(Ok(()), |finding| Err(Error::Busy(finding)))
+    }
+
+    fn read_tables(&mut self, cache: &mut TableCache, key: &[String], without: [bool; 3]) -> Result<TablesRead, Error> {
         let LogConnection { context, stop, client, session: Some(session), read_state, .. } = self else {
-            return Err(Error::Protocol("there is no replication session".to_owned()));
+            return Err(no_session());
         };
         let (place, snapshot) = slot_creation::make(context, client, session, stop)?;
         let as_of: Millis = context.clock.now();
@@ -268,37 +216,35 @@ impl LogConnection<'_> {
         let plan = ReadPlan { settings: &context.settings, snapshot: Some(&snapshot), without, cutoff, key: Some(key) };
         let scan = context.scan(place.0, |time| stop.wait(time));
         context.allow_reading(client)?;
-        let change = snapshot::read(&mut follower.cache, read_state, client, &plan, &context.dictionary, as_of, &scan)?;
+        let change = snapshot::read(cache, read_state, client, &plan, &context.dictionary, as_of, &scan)?;
         client.expect_answers();
         context.status.state(0, State::CatchingUp);
         context.liveness.rest();
-        Ok(FollowEvent::TablesRead { place, change, as_of })
+        Ok(TablesRead { place, change, as_of })
     }
 
-    /// From now on the log comes.
-    fn stream(&mut self, follower: &mut Follower) -> Result<FollowEvent<'static>, Error> {
-        let format = ValueFormat::read(&mut *self.client, &follower.layout(), &mut self.read_state.zones)?;
+    fn stream(&mut self, layout: &Layout) -> Result<ValueFormat, Error> {
+        let format = ValueFormat::read(&mut *self.client, layout, &mut self.read_state.zones)?;
         let LogConnection { context, stop, client, session: Some(session), sender, .. } = self else {
-            return Err(Error::Protocol("there is no replication session".to_owned()));
+            return Err(no_session());
         };
         **sender = Some(session.is_beside(client, &stop.signal())?);
         session.start(&stop.signal())?;
         context.liveness.rest();
-        Ok(FollowEvent::Streaming { format, at: Instant::now() })
+        Ok(format)
     }
 
-    /// Checks what is not in the log: definitions, publication, the log's end.
-    fn check_tables(&mut self) -> Result<FollowEvent<'static>, Error> {
-        let context = self.context;
-        context.liveness.ask();
-        let examined = examine(context, &mut self.client)?;
-        let publication = self.needed_publication(Some(&examined.check))?;
+    fn log_end(&mut self) -> Result<Lsn, Error> {
         let end = Lsn(slot::end(&mut *self.client)?);
-        context.liveness.rest();
-        Ok(FollowEvent::TablesChecked { examined, publication, end, at: Instant::now() })
+        self.context.liveness.rest();
+        Ok(end)
     }
 
-    /// Hands a change over, waiting for room; the server hears of us meanwhile.
+    fn is_sender_idle(&mut self) -> Result<bool, Error> {
+        Ok(slot::is_sender_idle(&mut *self.client, &self.context.settings.slot)?)
+    }
+
+    /// Waits for room; the server hears of us meanwhile.
     fn feed(&mut self, batch: FeedBatch) -> Result<(), Error> {
         let (context, stop, rows) = (self.context, self.stop, batch.change.len());
         let session = self.session()?;
@@ -320,19 +266,37 @@ impl LogConnection<'_> {
         Ok(())
     }
 
-    /// Makes known how following goes.
-    fn report(&self, report: FollowReport, health: &mut HealthLog) {
+    fn refuse(&mut self, letter: DeadLetter) -> Result<(), Error> {
+        let (context, stop) = (self.context, self.stop);
+        let session = self.session()?;
+        Ok(context.scan(letter.offset, |time| session.rest(time, stop)).refuse(letter)?)
+    }
+
+    fn confirm(&mut self, place: Lsn) -> Result<(), Error> {
+        self.session()?.confirm(place);
+        Ok(())
+    }
+
+    fn report(&mut self, report: FollowReport) {
         let context = self.context;
         match report {
             FollowReport::Broken(reasons) => {
                 let place = context.target.place();
-                health.bad(context, format!("PostgreSQL at {place}: {reasons}; the other tables are followed"));
+                self.health.bad(context, format!("PostgreSQL at {place}: {reasons}; the other tables are followed"));
             }
             FollowReport::Live => {
-                health.good(context);
+                self.health.good(context);
                 context.status.state(0, State::Live);
             }
             FollowReport::CatchingUp => context.status.state(0, State::CatchingUp),
         }
     }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+fn no_session() -> Error {
+    Error::Protocol("there is no replication session".to_owned())
 }

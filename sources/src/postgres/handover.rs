@@ -1,4 +1,4 @@
-//! What goes from the reader to the graph: changes with the positions after them.
+//! Changes on their way from the reader to the graph, with the positions after them.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ pub(crate) struct FeedBatch {
     pub(crate) fingerprint: Option<StreamFingerprint>,
     /// The time of the tables that was reached, while there is more to catch up on.
     pub(crate) reached: Option<Time>,
-    /// Where the tables were read for it.
+    /// Present if the tables were read for it.
     pub(crate) reading: Option<ReadingInfo>,
 }
 
-/// What a reading of all tables means for the rows from then on.
+/// The consequences of a reading of all tables for the rows.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadingInfo {
     /// The rows are good again up to this number of [spoils](ReaderProgress::spoils).
@@ -32,7 +32,7 @@ pub(crate) struct ReadingInfo {
     pub(crate) definitions: Definitions,
 }
 
-/// What was fed, and the positions after it.
+/// The changes that were fed, and the positions after them.
 pub(crate) struct FedState {
     pub(crate) progress: Arc<ReaderProgress>,
     pub(crate) status: Arc<SourceStatus>,

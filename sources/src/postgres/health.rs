@@ -16,7 +16,7 @@ pub(crate) struct HealthLog {
     backoff: Backoff,
     /// The problem that was logged last.
     reason: String,
-    /// Nothing has succeeded yet.
+    /// Whether nothing has succeeded yet.
     first: bool,
 }
 
@@ -44,7 +44,7 @@ impl HealthLog {
         context.status.state(0, State::Retrying(reason));
     }
 
-    /// A person must decide how to continue.
+    /// An operator must decide how to continue.
     pub(crate) fn stopped(&mut self, context: &ReaderContext, reason: String) {
         if self.reason != reason {
             tracing::error!(source = NAME, reason, "the tables are not read");

@@ -13,46 +13,46 @@ use crate::postgres::schema::schema_check::{self, SchemaCheck};
 use crate::postgres::session::connection::{Connection, Target};
 use crate::side_thread::StopSignal;
 
-/// Looks at the tables as the source would, and reads no rows. Nothing found: they can be read.
+/// Checks the tables as the source would, without reading rows; returns the problems.
 ///
 /// # Errors
-/// When the server does not answer the question.
+/// When the server does not answer.
 pub fn inspect(client: &mut impl GenericClient, tables: &Tables) -> Result<Vec<Diagnostic>, postgres::Error> {
     let findings = layout::read(client, tables)?.err().unwrap_or_default();
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
-/// The zone in which the orders' times are read; none if they are stored with one, or are no times of a clock.
+/// The time zone of the orders' times; none if they are stored with their zone, or as numbers.
 ///
 /// # Errors
-/// When the server does not answer the question.
+/// When the server does not answer.
 pub fn time_zone(client: &mut impl GenericClient, tables: &Tables) -> Result<Option<String>, postgres::Error> {
     Ok(layout::found(client, tables)?.0.zone)
 }
 
-/// Whether the server's log can be followed, and the statements that will be run for it.
+/// Whether the server's log can be followed, and the statement that will be run for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicationReport {
-    /// What keeps the log from being followed.
+    /// The problems that prevent following the log.
     pub obstacles: Vec<Diagnostic>,
-    /// The SQL that will be run on the database first; none if nothing is missing.
+    /// The SQL that creates or repairs the publication; none if it fits.
     pub publication: Option<String>,
-    /// What is known of the slot, in words.
+    /// The state of the slot, in words.
     pub slot: String,
-    /// Somebody follows it now.
+    /// Whether another session uses the slot now.
     pub is_followed: bool,
 }
 
-/// No replication session could be tried. Holds the reason.
+/// A replication session could not be tried. Holds the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("no replication session: {0}")]
 pub struct NoSession(String);
 
-/// Opens a replication session as the source would, and ends it again; looks whether a slot is free. Nothing is left behind.
-/// For a server that [`inspect_replication`] finds no obstacle with, connected to by `connection`.
+/// Opens a replication session as the source would, and ends it again; checks whether a slot is free. Leaves nothing behind.
+/// For a server, connected by `connection`, in which [`inspect_replication`] finds no obstacle.
 ///
 /// # Errors
-/// When the server cannot be reached for it, or is silent.
+/// When the server cannot be reached, or is silent.
 pub fn try_session(
     connection: &mut Connection,
     target: &Target,
@@ -62,10 +62,10 @@ pub fn try_session(
         .map_err(|error| NoSession(error.to_string()))
 }
 
-/// Looks at server, tables, publication and slot as the source would, and changes nothing. For tables that can be read.
+/// Checks server, tables, publication and slot as the source would, and changes nothing. For tables that can be read.
 ///
 /// # Errors
-/// When the server does not answer the question.
+/// When the server does not answer.
 pub fn inspect_replication(
     client: &mut impl GenericClient,
     settings: &Settings,

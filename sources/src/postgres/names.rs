@@ -58,6 +58,17 @@ pub struct Orders {
     pub status: Option<Status>,
 }
 
+impl Orders {
+    /// The time column, if orders have one.
+    #[must_use]
+    pub fn time_column(&self) -> Option<&String> {
+        match &self.time {
+            OrderTime::Column(column) => Some(column),
+            OrderTime::FirstSeen => None,
+        }
+    }
+}
+
 /// The column with the status of an order, and the values of orders that count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -144,12 +155,10 @@ impl Tables {
         match which {
             SourceTable::Products => vec![&self.products.product_id, &self.products.category_id],
             SourceTable::Orders => {
-                let time = match &self.orders.time {
-                    OrderTime::Column(column) => Some(column.as_str()),
-                    OrderTime::FirstSeen => None,
-                };
-                let status = self.orders.status.as_ref().map(|status| status.column.as_str());
-                [&*self.orders.order_id, &*self.orders.user_id].into_iter().chain(time).chain(status).collect()
+                let orders = &self.orders;
+                let status = orders.status.as_ref().map(|status| &status.column);
+                let columns = [&orders.order_id, &orders.user_id].into_iter().chain(orders.time_column()).chain(status);
+                columns.map(String::as_str).collect()
             }
             SourceTable::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
         }
@@ -179,12 +188,8 @@ impl Tables {
             &order_items.order_id,
             &order_items.product_id,
         ];
-        let time = match &orders.time {
-            OrderTime::Column(column) => Some(column),
-            OrderTime::FirstSeen => None,
-        };
         let status = orders.status.as_ref().map(|status| &status.column);
-        match columns.into_iter().chain(time).chain(status).find(|column| !is_name(column)) {
+        match columns.into_iter().chain(orders.time_column()).chain(status).find(|column| !is_name(column)) {
             Some(column) => Err(BadName { what: "column", name: column.clone() }),
             None => Ok(()),
         }
@@ -212,12 +217,12 @@ pub(crate) fn is_identifier(text: &str) -> bool {
 }
 
 /// A column as SQL takes it exactly.
-pub(crate) fn column(name: &str) -> String {
+pub fn column(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A table as SQL takes it exactly, each part of `schema.table` on its own.
-pub(crate) fn table(name: &str) -> String {
+pub fn table(name: &str) -> String {
     name.split('.').map(column).collect::<Vec<_>>().join(".")
 }
 

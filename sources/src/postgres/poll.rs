@@ -18,12 +18,12 @@ use crate::side_thread::{Stop, Stopped};
 /// Time between two checks of an idle connection.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// PollingReader so far.
+/// Reads the tables again and again.
 pub(crate) struct PollingReader {
     client: Option<Connection>,
     cache: TableCache,
     read_state: TableReadState,
-    /// How many there were, those of an earlier process included.
+    /// The number of readings, including those of an earlier process.
     count: i64,
 }
 

@@ -1,4 +1,4 @@
-//! The progress of the reader, the feed and the owner of the source, shared without waiting.
+//! The progress of the reader, the feed and the owner of the source, shared without locks.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
@@ -8,10 +8,10 @@ use dataflow::time::Time;
 /// Stands for no time.
 const NONE: u64 = 0;
 
-/// Before the first transaction has come nothing is known of the time that was reached: the least there is.
+/// Before the first transaction the time that was reached is unknown: the smallest time stands for it.
 const UNKNOWN: u64 = 1;
 
-/// All numbers only ever say "at least this far".
+/// All numbers are lower bounds.
 #[derive(Default)]
 pub(crate) struct ReaderProgress {
     /// Rows of changes that wait for the feed.
@@ -23,18 +23,18 @@ pub(crate) struct ReaderProgress {
     place: AtomicI64,
     /// Up to here every change of our tables has been fed.
     quiet: AtomicI64,
-    /// The owner has made this durable.
+    /// The place that the owner has made durable.
     acknowledged: AtomicI64,
-    /// The rows that the owner made durable last are of no place: a later process reads all tables again.
+    /// Whether the rows that the owner made durable last belong to no place: a later process reads all tables again.
     placeless: AtomicBool,
-    /// Where the server's log ends.
+    /// The end of the server's log.
     end: AtomicI64,
-    /// How often the rows have become those of no place in the log, and up to which of these times they were made good.
+    /// How often the rows have lost their place in the log, and up to which of these times a reading has restored it.
     spoilt: AtomicU64,
     mended: AtomicU64,
     /// The time the changes fed have reached, while catching up.
     reached: AtomicU64,
-    /// The source was live once.
+    /// Whether the source was live once.
     caught_up: AtomicBool,
 }
 
@@ -57,14 +57,14 @@ impl ReaderProgress {
         progress
     }
 
-    /// A change of so many rows is on its way to the feed.
+    /// A change with this number of rows is on its way to the feed.
     pub(crate) fn hand(&self, rows: usize) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.handed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The change was fed, and with it everything before `place`. Where the tables were read for it, `reading` says up to
-    /// which [spoils](ReaderProgress::spoils) the rows are good again.
+    /// The change was fed, and with it everything before `place`. If the tables were read for it, `reading` is the number of
+    /// [spoils](ReaderProgress::spoils) at that reading.
     pub(crate) fn feed(&self, rows: usize, place: i64, reading: Option<u64>) {
         self.rows.fetch_sub(rows, Ordering::Relaxed);
         self.place.store(place, Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl ReaderProgress {
         self.fed.fetch_add(1, Ordering::Release);
     }
 
-    /// Rows that wait.
+    /// Rows that wait for the feed.
     pub(crate) fn rows(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
     }
@@ -105,7 +105,7 @@ impl ReaderProgress {
         self.place.load(Ordering::Relaxed).max(self.quiet.load(Ordering::Relaxed))
     }
 
-    /// From now on the rows are those of no place in the log, until all tables have been read again.
+    /// From now on the rows belong to no place in the log, until all tables have been read again.
     pub(crate) fn stale(&self) {
         self.spoilt.fetch_add(1, Ordering::Relaxed);
     }
@@ -119,8 +119,8 @@ impl ReaderProgress {
         self.spoils() > self.mended.load(Ordering::Relaxed)
     }
 
-    /// The owner keeps everything before `place`; 0: it keeps rows of no place. A place that has not been fed is one of the
-    /// log before the server was put back.
+    /// The owner keeps everything before `place`; 0: it keeps rows of no place. A place that has not been fed belongs to the
+    /// log of a server that was restored since.
     pub(crate) fn acknowledge(&self, place: i64) {
         self.placeless.store(place == 0, Ordering::Relaxed);
         if place <= self.fed_place() {
@@ -128,24 +128,24 @@ impl ReaderProgress {
         }
     }
 
-    /// Up to where no later process will ask for the log. While the rows are those of no place, and what the owner keeps
-    /// too, that is everything: a broken table must not have the server keep its log for as long as it is broken.
+    /// The place before which no later process needs the log. While neither the rows nor the kept rows have a place, this is
+    /// everything fed: the server must not keep its log for as long as a table is broken.
     pub(crate) fn kept(&self) -> i64 {
         let nothing_is_asked_for = self.is_stale() && self.placeless.load(Ordering::Relaxed);
         if nothing_is_asked_for { self.fed_place() } else { self.acknowledged.load(Ordering::Relaxed) }
     }
 
-    /// The server's log goes to there at least.
+    /// The server's log reaches `end` at least.
     pub(crate) fn ends(&self, end: i64) {
         self.end.fetch_max(end, Ordering::Relaxed);
     }
 
-    /// Where the server's log ends, as far as is known.
+    /// The end of the server's log, as far as it is known.
     pub(crate) fn end(&self) -> i64 {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// The changes fed have come to this time, and there are more; none: the source is live.
+    /// The changes fed have reached this time, and there are more; none: the source is live.
     pub(crate) fn reach(&self, time: Option<Time>) {
         if time.is_none() {
             self.caught_up.store(true, Ordering::Relaxed);
@@ -153,14 +153,14 @@ impl ReaderProgress {
         self.reached.store(time.map_or(NONE, |time| time.max(UNKNOWN)), Ordering::Relaxed);
     }
 
-    /// The tables cannot be followed now, or, if that `lasts`, until a person solves a problem.
+    /// The tables cannot be followed now or, if this `lasts`, until an operator solves a problem.
     pub(crate) fn lose(&self, lasts: bool) {
         if lasts || self.caught_up.load(Ordering::Relaxed) {
             self.reached.store(NONE, Ordering::Relaxed);
         }
     }
 
-    /// The time the changes fed have come to, while catching up.
+    /// The time that the changes fed have reached, while catching up.
     pub(crate) fn reached(&self) -> Option<Time> {
         Some(self.reached.load(Ordering::Relaxed)).filter(|time| *time != NONE)
     }
@@ -202,7 +202,7 @@ mod tests {
         progress.stale();
         assert_eq!((progress.next(), progress.fed_place()), (0, 9));
         progress.hand(1);
-        // What is said while the reading is on its way is not made good by it.
+        // The reading does not restore a place that was lost while it was under way.
         let reading = progress.spoils();
         progress.stale();
         progress.feed(1, 10, Some(reading));

@@ -1,4 +1,4 @@
-//! The reader's thread: decides how changes are found, runs that, and tries again whatever fails.
+//! The reader's thread: chooses how changes are found, runs it, and retries all failures.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &ReaderContext, resumed: Option<Resumed>, stop: &Stop
 
 /// Reports a failure; returns the pause before the next attempt.
 fn failed(context: &ReaderContext, health: &mut HealthLog, error: &Error) -> Duration {
-    // Time goes on, for the other sources too, unless it is not known yet how far it had come.
+    // Ticks do not wait for a source that was live before, or that only an operator can repair.
     let lasts = matches!(error, Error::OtherServer(_) | Error::Layout(_));
     context.progress.lose(lasts);
     if lasts {
@@ -84,7 +84,7 @@ fn turn(context: &ReaderContext, work: &mut Work, health: &mut HealthLog, stop: 
         Work::Polling(polling) => polling.turn(context, health, stop),
         Work::Log(log) => {
             let done = log.turn(context, health, stop);
-            // What keeps the log from being followed may show only now.
+            // Some obstacles appear only on the first attempt.
             if done.is_err() && context.settings.mode == Mode::Auto && log.is_fresh() {
                 *work = Work::Undecided(None);
             }
@@ -106,7 +106,7 @@ fn decide(context: &ReaderContext, stop: &Stop) -> Result<Mode, Error> {
     if obstacles.is_empty() {
         return Ok(Mode::Replication);
     }
-    // Of a publication that was followed before nothing may stay that hinders the shop.
+    // A publication of an earlier run must not hinder the shop.
     obstacles.extend(release_table(&mut client, &settings.publication)?);
     let reason = Error::Layout(obstacles).to_string();
     let every_s = settings.refresh.as_secs();
@@ -118,7 +118,7 @@ fn decide(context: &ReaderContext, stop: &Stop) -> Result<Mode, Error> {
     Ok(Mode::Refresh)
 }
 
-/// What keeps the log from being followed. Changes nothing on the server.
+/// The problems that prevent following the log. Changes nothing on the server.
 fn obstacles(
     context: &ReaderContext,
     client: &mut Connection,
@@ -146,7 +146,7 @@ fn obstacles(
     Ok(obstacles)
 }
 
-/// Nobody will follow the log: the server need not keep it.
+/// Removes the slot: the log is not followed, so the server need not keep it.
 fn abandon(client: &mut Connection, name: &str, slot: &Slot) {
     if !matches!(slot, Slot::Lost | Slot::At(_)) {
         return;

@@ -1,10 +1,10 @@
-//! `[postgres]`: the database with orders and catalogue, the names of its tables and columns, and what the source makes of it.
+//! `[postgres]`: the database with orders and catalogue, and the names of its tables and columns.
 
 use std::time::Duration;
 
 use dataflow::rules::Rules;
 use dataflow::time::Millis;
-use settings::{FromValue, Kind, Secret, Setting, Value, seconds, whole};
+use settings::{FromValue, Kind, Secret, Section, Setting, Value, seconds, whole};
 
 use crate::postgres::Acknowledge;
 use crate::postgres::adopt::Adopt;
@@ -51,7 +51,7 @@ settings::choice! {
 
 settings::section! {
     /// Orders and the catalogue are read from PostgreSQL. Without this section, PostgreSQL is not used.
-    pub struct Postgres in "postgres" {
+    pub struct Settings in "postgres" {
         /// Connection string. `url_file` names a file that holds it. Several hosts are tried in turn, according to
         /// `target_session_attrs`.
         url: Secret = "postgresql://postgres@127.0.0.1:5432/data-db", "URL" secret, URL;
@@ -70,13 +70,33 @@ settings::section! {
         /// Vitrine reads its tables again and applies the difference; histories and checkpoints stay. You can leave the
         /// setting in the file. `vitrine postgres adopt` does the same for a running Vitrine with checkpoints. A
         /// promoted standby needs neither.
-        adopt: Option<u64> = "", "name", SYSTEM => |id: &Value| id.text().parse().ok();
+        adopt: Adopt = "", "name", SYSTEM => |id: &Value| Adopt { system: id.text().parse().ok(), file: None };
         /// Time from the end of a refresh to the beginning of the next.
         refresh as "refresh_s": Duration = 30, "s", whole(1, 86_400) => seconds;
         /// Longest time without an answer to a short query. After it, Vitrine closes the connection and opens a new
         /// one. The server cancels a short query that waits for a lock after half of this time. Reading tables has
         /// limits of its own: see docs/postgresql.md.
         answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
+        /// The tables. The time of the orders is a setting of this section.
+        tables: Tables, inline;
+        /// When the server may forget its log.
+        acknowledge: Acknowledge, fixed(Acknowledge::WhenFed);
+        /// How long an order counts, in milliseconds: older ones are not read.
+        window_ms: Millis, fixed(Rules::default().window_ms);
+        /// The longest wait for a connection, where the connection string names no `connect_timeout`.
+        connect_timeout: Duration, fixed(Duration::from_secs(5));
+        /// The longest time one statement that reads a table may take; the server ends it.
+        statement_timeout: Duration, fixed(Duration::from_secs(600));
+        /// After this long a silence of the server, the state reports it.
+        silence_max: Duration, fixed(Duration::from_secs(60));
+        /// The longest pause between two attempts to connect.
+        backoff_max: Duration, fixed(Duration::from_secs(30));
+    }
+}
+
+settings::section! {
+    /// The time of the orders.
+    pub struct OrderTimes in "postgres" {
         /// Column of the orders with the time of the purchase. "first_seen" uses the time at which Vitrine first read
         /// the order. This time exists in memory and checkpoints only: orders stay there as long as they are in the
         /// table, and without a checkpoint all orders are new after a restart.
@@ -86,8 +106,6 @@ settings::section! {
         /// database, which `vitrine check` shows. After a change of the zone, the tables are read again.
         time_zone: Option<String> = "server", "zone", ZONE
             => |zone: &Value| Some(zone.text().to_owned()).filter(|zone| zone != SERVER_ZONE);
-        /// Names of tables and columns.
-        tables: TableNames, below;
     }
 }
 
@@ -109,24 +127,26 @@ settings::section! {
     }
 }
 
-/// Names of tables and columns, to be quoted wherever they enter SQL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableNames {
-    /// The products and their categories.
-    pub products: Products,
-    /// The orders.
-    pub orders: OrdersTable,
-    /// The lines of the orders.
-    pub order_items: OrderItems,
+impl Tables {
+    /// The settings of tables that stand in `[postgres]` itself.
+    fn section() -> Section {
+        OrderTimes::section()
+    }
+
+    fn read(given: &dyn Fn(&Setting) -> Value) -> Self {
+        let OrdersTable { name, order_id, user_id, status, status_counts: counting } = OrdersTable::read(given);
+        let OrderTimes { order_time: time, time_zone } = OrderTimes::read(given);
+        let has_status = status.is_some() || !counting.is_empty();
+        let status = has_status.then(|| Status { column: status.unwrap_or_default(), counting });
+        let orders = Orders { name, order_id, user_id, time, time_zone, status };
+        Tables { products: Products::read(given), orders, order_items: OrderItems::read(given) }
+    }
 }
 
-impl TableNames {
-    fn read(given: &dyn Fn(&Setting) -> Value) -> Self {
-        TableNames {
-            products: Products::read(given),
-            orders: OrdersTable::read(given),
-            order_items: OrderItems::read(given),
-        }
+/// The tables under their default names.
+impl Default for Tables {
+    fn default() -> Self {
+        Tables::read(&Setting::default)
     }
 }
 
@@ -139,94 +159,11 @@ impl FromValue for OrderTime {
     }
 }
 
-impl Postgres {
-    /// The tables as they are read.
-    #[must_use]
-    pub fn tables(&self) -> Tables {
-        let TableNames { products, orders, order_items } = self.tables.clone();
-        let OrdersTable { name, order_id, user_id, status, status_counts } = orders;
-        let status = status.map(|column| Status { column, counting: status_counts });
-        let (time, time_zone) = (self.order_time.clone(), self.time_zone.clone());
-        Tables { products, orders: Orders { name, order_id, user_id, time, time_zone, status }, order_items }
-    }
-
-    /// The time column, if orders have one.
-    #[must_use]
-    pub fn order_time_column(&self) -> Option<&str> {
-        match &self.order_time {
-            OrderTime::Column(column) => Some(column),
-            OrderTime::FirstSeen => None,
-        }
-    }
-}
-
-/// The tables under their default names.
-impl Default for Tables {
-    fn default() -> Self {
-        Postgres::default().tables()
-    }
-}
-
-/// What the source reads, and how patient it is.
-#[derive(Clone)]
-pub struct Settings {
-    /// Connection string: `postgresql://user@host:5432/database`, or keys and values.
-    pub url: Secret,
-    /// Names of the tables and of their columns.
-    pub tables: Tables,
-    /// How changes are found.
-    pub mode: Mode,
-    /// Name of the replication slot: lower-case letters, digits and `_`. Each instance needs its own.
-    pub slot: String,
-    /// Name of the publication: lower-case letters, digits and `_`.
-    pub publication: String,
-    /// When the server may forget its log.
-    pub acknowledge: Acknowledge,
-    /// Time from the end of one reading to the beginning of the next.
-    pub refresh: Duration,
-    /// How long an order counts, in milliseconds: older ones are not read.
-    pub window_ms: Millis,
-    /// The longest wait for a connection, where the connection string names no `connect_timeout`.
-    pub connect_timeout: Duration,
-    /// The longest silence of a server that is asked something that it answers at once.
-    pub answer_max: Duration,
-    /// The longest time one statement that reads a table may take; the server ends it.
-    pub statement_timeout: Duration,
-    /// After this long a silence of the server, the state reports it.
-    pub silence_max: Duration,
-    /// The longest pause between two attempts to connect.
-    pub backoff_max: Duration,
-    /// Which other server's tables may take the place of the rows held.
-    pub adopt: Adopt,
-}
-
 impl Settings {
-    /// Those of `[postgres]`, for orders that count for so many milliseconds; nothing keeps checkpoints.
-    #[must_use]
-    pub fn new(postgres: &Postgres, window_ms: Millis) -> Self {
-        Settings {
-            url: postgres.url.clone(),
-            tables: postgres.tables(),
-            mode: postgres.mode,
-            slot: postgres.slot.clone(),
-            publication: postgres.publication.clone(),
-            acknowledge: Acknowledge::WhenFed,
-            refresh: postgres.refresh,
-            window_ms,
-            connect_timeout: Duration::from_secs(5),
-            answer_max: postgres.answer_max,
-            statement_timeout: Duration::from_secs(600),
-            silence_max: Duration::from_secs(60),
-            backoff_max: Duration::from_secs(30),
-            adopt: Adopt { system: postgres.adopt, file: None },
-        }
-    }
-
     /// The declared defaults for the database at this address.
     #[must_use]
     pub fn at(url: &str) -> Self {
-        let postgres = Postgres { url: Secret::new(url), ..Postgres::default() };
-        Settings::new(&postgres, Rules::default().window_ms)
+        Settings { url: Secret::new(url), ..Settings::default() }
     }
 
     /// Where the database is.

@@ -11,7 +11,6 @@ use dataflow::time::Millis;
 use postgres::Client;
 
 use self::read_plan::{OpenRead, ReadPlan, TableReadState};
-use self::unreadable_rows::UnreadableRows;
 use crate::postgres::rows::table_cache::{ChangeSet, TableCache};
 use crate::postgres::rows::table_scan::TableScan;
 use crate::postgres::session::error::Error;
@@ -26,29 +25,17 @@ pub(crate) fn read(
     now: Millis,
     scan: &TableScan<'_>,
 ) -> Result<ChangeSet, Error> {
-    plan.attempts(client, state, scan, |opened, unreadable| {
-        read_once(cache, plan, opened, unreadable, dictionary, now, scan)
-    })
-}
-
-fn read_once(
-    cache: &mut TableCache,
-    plan: &ReadPlan<'_>,
-    mut opened: OpenRead<'_>,
-    unreadable: &mut UnreadableRows,
-    dictionary: &Dictionary,
-    now: Millis,
-    scan: &TableScan<'_>,
-) -> Result<ChangeSet, Error> {
     let (tables, span) = (&plan.settings.tables, plan.settings.span(now));
-    let (mut reading, refusals, orphan_lines) = cache.begin(tables, &opened.layout, plan.without, span);
-    plan.read_tables(&mut opened, unreadable, dictionary, refusals, scan, &mut reading)?;
-    let read = reading.finish();
-    let OpenRead { mut transaction, layout, format } = opened;
-    // A reading for the log has all lines; polling has left out those without an order.
-    if layout.time.is_some() && plan.key.is_none() {
-        orphan_lines.ask(&mut transaction, &plan.queries(&layout, &format).lines_without_order())?;
-    }
-    transaction.commit()?;
-    Ok(cache.take(read, scan.status))
+    plan.attempts(client, state, scan, |mut opened, unreadable| {
+        let (mut reading, refusals, orphan_lines) = cache.begin(tables, &opened.layout, plan.without, span);
+        plan.read_tables(&mut opened, unreadable, dictionary, refusals, scan, &mut reading)?;
+        let read = reading.finish();
+        let OpenRead { mut transaction, layout, format } = opened;
+        // A reading for the log has all lines; polling has left out those without an order.
+        if layout.time.is_some() && plan.key.is_none() {
+            orphan_lines.ask(&mut transaction, &plan.queries(&layout, &format).lines_without_order())?;
+        }
+        transaction.commit()?;
+        Ok(cache.take(read, scan.status))
+    })
 }

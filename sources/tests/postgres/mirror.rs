@@ -162,10 +162,7 @@ impl Mirror {
         let status = Arc::new(SourceRegistry::default());
         let (letters_in, letters) = sync_channel(100);
         let (url, window_ms) = (settings.url.expose().to_owned(), settings.window_ms);
-        let source = match kept {
-            None => Source::new(settings, clock.clone(), &status, letters_in),
-            Some(kept) => Source::resuming(settings, clock.clone(), &status, letters_in, kept.resumed()),
-        };
+        let source = Source::new(settings, clock.clone(), &status, letters_in, kept.map(Kept::resumed));
         let source = Arc::new(source.unwrap());
         let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
         let opened = source.clone();

@@ -45,13 +45,13 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut Report<imp
     }
     let tables = shop_tables(postgres);
     let fit = tables_exist(&mut client, &tables, report)? && tables_fit(&mut client, postgres, report)?;
-    if postgres.order_time_column().is_none() {
+    if postgres.tables.orders.time_column().is_none() {
         report.note(
             "postgres: orders have no time column (order_time = \"first_seen\"): an order counts from when it is first read",
         )?;
     }
     if fit && postgres.mode != Mode::Refresh {
-        let source = Settings::new(postgres, window_ms);
+        let source = Settings { window_ms, ..postgres.clone() };
         follows(&mut client, &target, &source, report)
     } else {
         wal_level(&mut client, report)
@@ -102,7 +102,7 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
 
 /// The source's own check of the tables: columns, their types, the right to read them.
 fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
-    let findings = match sources::postgres::inspect(client, &postgres.tables()) {
+    let findings = match sources::postgres::inspect(client, &postgres.tables) {
         Err(error) => {
             report.bad(&format!("postgres: the tables cannot be examined: {}", error_text(&error)), &[])?;
             return Ok(false);
@@ -111,7 +111,7 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl
     };
     if findings.is_empty() {
         report.good("postgres: all tables have their columns and may be read")?;
-        if let Ok(Some(zone)) = sources::postgres::time_zone(client, &postgres.tables()) {
+        if let Ok(Some(zone)) = sources::postgres::time_zone(client, &postgres.tables) {
             report.good(&format!(
                 "postgres: orders have times without a time zone, which are read as those of {zone} (`postgres.time_zone`)"
             ))?;

@@ -1,25 +1,17 @@
-//! Following the server's log as a state machine: events come in, steps to take go out. It opens no connection, asks no
-//! server and waits for nothing, so that the source and the simulation run the same lines.
+//! Following the server's log. The [`Follower`] decides what the server is asked, and when. It opens no connection itself:
+//! all questions go through [`LogServer`], so that the source and the simulation run the same lines.
 //!
 //! ```text
-//!  event                     step
-//!  Connected ──────────────▶ CheckSlot
-//!  SlotChecked ────────────▶ OpenSession
-//!  Identified ─────────────▶ CheckPublication
-//!  PublicationChecked ─────▶ Stream                          where the log leads on from the rows held
-//!                      └───▶ Prepare                         where it does not
-//!  Prepared ───────────────▶ ReadTables
-//!  TablesRead ─────────────▶ Feed, OpenSession, then Stream
-//!  Streaming, Tick ────────▶ Confirm, Feed, CheckTables, FollowReport
-//!  Message ────────────────▶ Feed, Refuse, CheckTables
-//!  TablesChecked ──────────▶ CheckSender
+//!  connect       examine ─▶ slot ─▶ open_session ─▶ publication ─┬▶ stream          where the log leads on from the rows held
+//!                   prepare ─▶ read_tables ─▶ feed ─▶ open_session ┘                where it does not
+//!  message       feed, refuse, examine
+//!  tick          confirm, feed, examine ─▶ is_sender_idle, report
 //! ```
-//! An error ends the session. [`Follower::failed`] records its consequences for the rows; the next event is `Connected`.
+//! An error ends the session. [`Follower::failed`] records its consequences for the rows; after it comes `connect` again.
 
 mod connecting;
 mod streaming;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,53 +34,52 @@ use crate::postgres::session::error::{Error, is_row_error_text};
 use crate::postgres::session::lsn::Lsn;
 use crate::postgres::session::replication::ServerIdentity;
 use crate::postgres::{Acknowledge, Definitions, Resumed, Settings};
+pub(crate) use streaming::FollowReport;
 use streaming::LogStream;
 
-pub(crate) use streaming::FollowReport;
+/// The server whose log is followed, and the feed: all that the follower asks for.
+pub(crate) trait LogServer {
+    /// The tables as they are now.
+    fn examine(&mut self) -> Result<Examined, Error>;
 
-/// What has happened.
-pub(crate) enum FollowEvent<'e> {
-    /// A connection is open, and the tables were read from the catalogue.
-    Connected(Examined),
-    SlotChecked(Slot),
-    /// A replication session is open. `adopted`: a person has adopted this server.
-    Identified {
-        server: ServerIdentity,
-        adopted: bool,
-    },
-    /// The SQL that makes the publication fit, if it does not.
-    PublicationChecked(Option<String>),
-    /// The old slot is gone and the publication fits.
-    Prepared,
-    /// The tables were read as of a new slot's place.
-    TablesRead {
-        place: Lsn,
-        change: ChangeSet,
-        as_of: Millis,
-    },
-    /// The log comes from now on.
-    Streaming {
-        format: ValueFormat,
-        at: Instant,
-    },
-    Message(LogMessage<'e>),
-    /// The tables were checked again. `end`: of the server's log.
-    TablesChecked {
-        examined: Examined,
-        publication: Option<String>,
-        end: Lsn,
-        at: Instant,
-    },
+    /// The slot. A session of ours that was given up does not count as its reader.
+    fn slot(&mut self) -> Result<Slot, Error>;
+
+    /// Opens a replication session that starts at `from`, with everything before `confirmed` kept.
+    fn open_session(&mut self, layout: &Layout, from: Lsn, confirmed: Lsn) -> Result<OpenedSession, Error>;
+
+    /// The SQL that makes the publication fit these tables, if it does not.
+    fn publication(&mut self, check: &SchemaCheck) -> Result<Option<String>, Error>;
+
+    /// Removes the slot where there is one, then makes the publication fit.
+    fn prepare(&mut self, slot: &Slot, publication: Option<&str>) -> Result<(), Error>;
+
+    /// Makes a slot and reads the tables as of its place into the cache. `key`: the columns that identify a line.
+    fn read_tables(&mut self, cache: &mut TableCache, key: &[String], without: [bool; 3]) -> Result<TablesRead, Error>;
+
+    /// From now on the log comes; returns the format of its values.
+    fn stream(&mut self, layout: &Layout) -> Result<ValueFormat, Error>;
+
+    /// Where the server's log ends.
+    fn log_end(&mut self) -> Result<Lsn, Error>;
+
     /// Whether the server's sender has nothing to send, or waits for its reader.
-    SenderChecked {
-        idle: bool,
-        at: Instant,
-    },
-    /// Time has passed: comes about ten times a second. `open_tick`: of the graph.
-    Tick {
-        at: Instant,
-        open_tick: Time,
-    },
+    fn is_sender_idle(&mut self) -> Result<bool, Error>;
+
+    /// Hands a change over to the feed.
+    fn feed(&mut self, batch: FeedBatch) -> Result<(), Error>;
+
+    /// Counts a refused row, and sends its letter.
+    fn refuse(&mut self, letter: DeadLetter) -> Result<(), Error>;
+
+    /// The server may forget its log before that place.
+    fn confirm(&mut self, place: Lsn) -> Result<(), Error>;
+
+    /// Makes known how following goes.
+    fn report(&mut self, report: FollowReport);
+
+    /// The present.
+    fn now(&self) -> Instant;
 }
 
 /// The tables as they are on the server.
@@ -96,6 +87,20 @@ pub(crate) struct Examined {
     pub(crate) check: SchemaCheck,
     /// Why a table could not be taken out of the publication, though the server refuses its changes while it is in.
     pub(crate) refused: Option<Diagnostic>,
+}
+
+/// An open replication session.
+pub(crate) struct OpenedSession {
+    pub(crate) server: ServerIdentity,
+    /// A person has adopted this server.
+    pub(crate) adopted: bool,
+}
+
+/// A reading of the tables as of a new slot's place.
+pub(crate) struct TablesRead {
+    pub(crate) place: Lsn,
+    pub(crate) change: ChangeSet,
+    pub(crate) as_of: Millis,
 }
 
 /// One message of the replication session.
@@ -114,37 +119,7 @@ pub(crate) enum LogMessage<'m> {
     },
 }
 
-/// What is to be done. Steps are taken in their order.
-pub(crate) enum FollowStep {
-    CheckSlot,
-    /// Opens a replication session that starts at `from`, with everything before `confirmed` kept.
-    OpenSession {
-        from: Lsn,
-        confirmed: Lsn,
-    },
-    CheckPublication,
-    /// Removes the slot where there is one, then makes the publication fit.
-    Prepare {
-        slot: Slot,
-        publication: Option<String>,
-    },
-    /// Makes a slot and reads the tables as of it.
-    ReadTables {
-        key: Vec<String>,
-        without: [bool; 3],
-    },
-    Stream,
-    CheckTables,
-    CheckSender,
-    Feed(FeedBatch),
-    Refuse(DeadLetter),
-    /// The server may forget its log before that place.
-    Confirm(Lsn),
-    /// Makes [`Follower::report`] known.
-    Report,
-}
-
-/// What is known from following the log so far.
+/// Follows the log of one server.
 pub(crate) struct Follower {
     settings: Settings,
     /// The server as messages name it.
@@ -155,32 +130,16 @@ pub(crate) struct Follower {
     progress: Arc<ReaderProgress>,
     pub(crate) cache: TableCache,
     resume: ResumeState,
-    /// The definitions of the tables at the last check, as far as they could be followed: by this process or
-    /// the one before it.
+    /// The definitions of the tables at the last check, by this process or the previous one, of tables that could be followed.
     definitions: Definitions,
-    /// When the window was swept last.
+    /// When expired orders were removed last.
     swept: Millis,
-    /// Everything there was at the start has come.
+    /// Whether all transactions before the start have been received.
     live: bool,
-    /// There are rows of an earlier process.
+    /// Whether there are rows of an earlier process.
     resumed: bool,
-    session: SessionState,
+    /// The log that comes; none without a session.
     stream: Option<LogStream>,
-    steps: VecDeque<FollowStep>,
-}
-
-/// What is known of the present session.
-#[derive(Default)]
-struct SessionState {
-    /// The tables at its beginning.
-    check: Option<SchemaCheck>,
-    server: Option<ServerIdentity>,
-    slot: Option<Slot>,
-    /// No place before this is confirmed to the server.
-    floor: Lsn,
-    /// Why the tables are read in it, and whether they have been.
-    reason: String,
-    has_read: bool,
 }
 
 impl Follower {
@@ -208,59 +167,20 @@ impl Follower {
             swept: 0,
             live: false,
             resumed: resumed.is_some(),
-            session: SessionState::default(),
             stream: None,
-            steps: VecDeque::new(),
-        }
-    }
-
-    /// Takes an event in, and all steps that follow from it. `perform` takes a step, which may be another event.
-    pub(crate) fn drive(
-        &mut self,
-        event: FollowEvent<'_>,
-        mut perform: impl FnMut(&mut Follower, FollowStep) -> Result<Option<FollowEvent<'static>>, Error>,
-    ) -> Result<(), Error> {
-        self.handle(event)?;
-        while let Some(step) = self.steps.pop_front() {
-            if let Some(event) = perform(self, step)? {
-                self.handle(event)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn handle(&mut self, event: FollowEvent<'_>) -> Result<(), Error> {
-        match event {
-            FollowEvent::Connected(examined) => self.connected(examined),
-            FollowEvent::SlotChecked(slot) => {
-                self.slot_checked(slot);
-                Ok(())
-            }
-            FollowEvent::Identified { server, adopted } => self.identified(server, adopted),
-            FollowEvent::PublicationChecked(needed) => self.publication_checked(needed),
-            FollowEvent::Prepared => self.prepared(),
-            FollowEvent::TablesRead { place, change, as_of } => self.tables_read(place, change, as_of),
-            FollowEvent::Streaming { format, at } => self.streaming(format, at),
-            FollowEvent::Message(message) => self.message(message),
-            FollowEvent::TablesChecked { examined, publication, end, at } => {
-                self.tables_checked(examined, publication.is_some(), end, at)
-            }
-            FollowEvent::SenderChecked { idle, at } => self.sender_checked(idle, at),
-            FollowEvent::Tick { at, open_tick } => self.tick(at, open_tick),
         }
     }
 
     /// The session has failed: records the consequences for the rows held.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.stream = None;
-        self.steps.clear();
         match error {
             Error::Resync(reason) => self.spoil(reason.clone()),
-            // In a new reading the row is refused alone; the log would fail at its change again and again.
+            // A new reading refuses only this row; the log would fail at its change again and again.
             Error::ServerMessage(text) if is_row_error_text(text) => {
                 self.spoil(format!("the server cannot read a row that changed: {text}"));
             }
-            // The log before us is to be read as of a time when there was no such publication.
+            // The server decodes the log with the catalogue of its time, when this publication did not exist.
             Error::ServerMessage(text) if text.contains("publication") && text.contains("42704") => {
                 self.spoil("the publication was removed and made again".to_owned());
             }
@@ -268,24 +188,14 @@ impl Follower {
         }
     }
 
-    /// Nothing was read yet: how changes are found may be decided again.
+    /// Whether nothing was read yet, so that the way of finding changes may be chosen again.
     pub(crate) fn is_fresh(&self) -> bool {
         self.resume.held.is_none() && !self.resumed
     }
 
-    /// Everything before is among the rows fed or about to be.
+    /// The place up to which all changes were fed or are about to be.
     pub(crate) fn place(&self) -> Lsn {
         self.resume.place()
-    }
-
-    /// The tables at the beginning of the session.
-    pub(crate) fn check(&self) -> Option<&SchemaCheck> {
-        self.session.check.as_ref()
-    }
-
-    /// Their layout.
-    pub(crate) fn layout(&self) -> Layout {
-        self.check().map(|check| check.layout.clone()).unwrap_or_default()
     }
 
     /// From here on the log does not continue from the rows held.
@@ -294,14 +204,14 @@ impl Follower {
         self.progress.stale();
     }
 
-    /// From here on changes of this table are passed over.
+    /// From here on changes of this table are skipped.
     fn miss(&mut self, which: SourceTable) {
         let table = self.settings.tables.name(which);
         self.resume.miss(which, format!("table {table} could not be followed"));
         self.progress.stale();
     }
 
-    /// Everything before is not needed any more by this process or a later one.
+    /// The place before which neither this process nor a later one needs the log.
     fn kept(&self) -> Lsn {
         Lsn(match self.settings.acknowledge {
             Acknowledge::WhenFed => self.progress.fed_place(),

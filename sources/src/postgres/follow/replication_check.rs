@@ -1,4 +1,4 @@
-//! Checks that replication works by trying it: opens a replication session as the source would, and ends it. Makes no slot.
+//! Checks that replication works by opening a replication session as the source would, and ending it. Creates no slot.
 
 use postgres::GenericClient;
 use postgres::types::Type;
@@ -20,20 +20,25 @@ const SLOTS: &str = "
 /// How many senders the server can have.
 const SENDERS: &str = "SELECT current_setting('max_wal_senders')";
 
-/// What keeps the log from being followed here. For a server, tables and a user of which nothing else does.
+/// The obstacles that only an attempt shows. Call it when the server, the tables and the user have no other obstacle.
 pub(crate) fn obstacles(
     client: &mut Connection,
     target: &Target,
     settings: &Settings,
     stop: &StopSignal,
 ) -> Result<Vec<Diagnostic>, Error> {
-    let mut findings = Vec::new();
-    findings.extend(snapshots(&mut **client, &settings.slot)?);
-    findings.extend(session(client, target, settings, stop)?);
-    Ok(findings)
+    let no_slot = snapshots(&mut **client, &settings.slot)?;
+    let who = Target::who(client)?;
+    let at = client.reached().clone();
+    let opened = ReplicationSession::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
+        session.identify(stop)?;
+        session.is_beside(client, stop)
+    });
+    let no_session = opened.err().map(|error| refused(client, error)).transpose()?;
+    Ok(no_slot.into_iter().chain(no_session).collect())
 }
 
-/// Why no slot can be made, if none can.
+/// Why no slot can be created, if so.
 pub(crate) fn snapshots(client: &mut impl GenericClient, name: &str) -> Result<Option<Diagnostic>, postgres::Error> {
     let rows = client.query_typed(SLOTS, &[(&name, Type::TEXT)])?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -48,21 +53,6 @@ pub(crate) fn snapshots(client: &mut impl GenericClient, name: &str) -> Result<O
                [postgres] mode = \"refresh\""
             .to_owned(),
     }))
-}
-
-fn session(
-    client: &mut Connection,
-    target: &Target,
-    settings: &Settings,
-    stop: &StopSignal,
-) -> Result<Option<Diagnostic>, Error> {
-    let who = Target::who(client)?;
-    let at = client.reached().clone();
-    let opened = ReplicationSession::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
-        session.identify(stop)?;
-        session.is_beside(client, stop)
-    });
-    opened.err().map(|error| refused(client, error)).transpose()
 }
 
 /// The problem with a replication session that was refused, and its solution; any other error unchanged.

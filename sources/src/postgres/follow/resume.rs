@@ -17,8 +17,8 @@
 //! A standby that has taken over (the same system, a later timeline) is adopted by itself: the rows differ from its tables
 //! by the transactions that it had not received, and the difference is one tick.
 //!
-//! To read anew begins with the removal of the slot: its absence outlives the process, and tells whoever comes next that
-//! the log does not lead on from the rows that are kept. Only then is a publication mended, which would leave no trace.
+//! A new reading begins with the removal of the slot. Its absence outlives the process: it tells the next process that the
+//! log does not continue from the rows that are kept. Only then is the publication repaired, which would leave no trace.
 
 use dataflow::feed::StreamFingerprint;
 
@@ -32,7 +32,7 @@ use crate::postgres::session::replication::ServerIdentity;
 /// Rows of one place in one server's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SyncedAt {
-    /// Everything before is among the rows.
+    /// The place up to which all changes are among the rows.
     pub(crate) place: Lsn,
     pub(crate) system: u64,
     pub(crate) timeline: i64,
@@ -45,14 +45,14 @@ impl SyncedAt {
     }
 }
 
-/// What the server that answers is to the rows held.
+/// The relation of the server that answers to the rows held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ServerOrigin {
-    /// They came from it, or there are none.
+    /// The rows came from it, or there are none.
     Same,
-    /// Its tables may take their place, and its log does not lead on from them. Holds the reason.
+    /// Its tables may replace the rows, and its log does not continue from them. Holds the reason.
     Successor(String),
-    /// No person has adopted it. Holds the server that the rows came from.
+    /// No operator has adopted it. Holds the server that the rows came from.
     Unknown(SyncedAt),
 }
 
@@ -61,39 +61,39 @@ pub(crate) enum ServerOrigin {
 pub(crate) struct ResumeState {
     /// None before the first reading.
     pub(crate) held: Option<SyncedAt>,
-    /// Why the log continues from none of the rows held, if so.
+    /// Why the log does not continue from the rows held, if so.
     stale: Option<String>,
-    /// Why those of one table cannot be, by table: changes of it were passed over since it was read.
+    /// Why the log does not continue from the rows of a table, by table: changes of it were skipped since it was read.
     missed: [Option<String>; 3],
 }
 
-/// What was found on the server that the rows came from.
+/// The findings on the server that the rows came from.
 pub(crate) struct ServerFindings<'a> {
     /// The slot, and its name.
     pub(crate) slot: (&'a Slot, &'a str),
-    /// Where the server's log ends.
+    /// The end of the server's log.
     pub(crate) end: Lsn,
-    /// The publication does not send all that it should.
+    /// Whether the publication does not send all changes that are needed.
     pub(crate) altered: bool,
-    /// Which tables cannot be read or followed.
+    /// The tables that cannot be read or followed.
     pub(crate) broken: [bool; 3],
 }
 
-/// What is to be done.
+/// The decision on connecting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ResumeDecision {
     /// The log is followed from the place of the rows.
     GoOn,
-    /// Everything that can be is read as of a new slot. Holds the reason.
+    /// All readable tables are read as of a new slot. Holds the reason.
     Resync(String),
-    /// Nothing, until a person solves this problem.
+    /// Nothing, until an operator solves this problem.
     Mend(Diagnostic),
-    /// Nothing, until that is over.
+    /// Nothing, until this is over.
     Wait(Diagnostic),
 }
 
 impl ResumeState {
-    /// Of the rows of an earlier process.
+    /// The state of the rows of an earlier process.
     pub(crate) fn of(resumed: Option<&Resumed>) -> ResumeState {
         let held = resumed.and_then(|rows| {
             let StreamFingerprint { at, hash } = rows.fingerprint?;
@@ -104,12 +104,12 @@ impl ResumeState {
         ResumeState { held, stale, missed: [None, None, None] }
     }
 
-    /// Everything before is among the rows.
+    /// The place up to which all changes are among the rows.
     pub(crate) fn place(&self) -> Lsn {
         self.held.map_or(Lsn(0), |held| held.place)
     }
 
-    /// The relation of that server to the rows held; `adopted`: a person has named it as their successor.
+    /// The relation of that server to the rows held; `adopted`: an operator has named it as their successor.
     pub(crate) fn origin(&self, server: &ServerIdentity, adopted: bool) -> ServerOrigin {
         let Some(held) = self.held else { return ServerOrigin::Same };
         let (system, timeline) = (server.system, server.timeline);
@@ -131,7 +131,7 @@ impl ResumeState {
         ServerOrigin::Unknown(held)
     }
 
-    /// What is to be done on connecting.
+    /// Decides how to continue on a new connection.
     pub(crate) fn decide(&self, found: &ServerFindings<'_>) -> ResumeDecision {
         let (slot, name) = found.slot;
         let stale = |other: String| ResumeDecision::Resync(self.stale.clone().unwrap_or(other));
@@ -168,17 +168,18 @@ impl ResumeState {
         self.stale.get_or_insert(reason);
     }
 
-    /// From here on changes of that table are passed over.
+    /// From here on changes of that table are skipped.
     pub(crate) fn miss(&mut self, which: SourceTable, reason: String) {
         self.missed[which as usize].get_or_insert(reason);
     }
 
-    /// Whether changes of that table were passed over since it was read.
+    /// Whether changes of that table were skipped since it was read.
     pub(crate) fn has_missed(&self, which: SourceTable) -> bool {
         self.missed[which as usize].is_some()
     }
 
-    /// The tables were read as of that place of that server's log. Those that could not be are missed from then on.
+    /// The tables were read as of this place of this server's log. Changes of tables that could not be read are missed from
+    /// then on.
     pub(crate) fn read(&mut self, place: Lsn, server: &ServerIdentity) -> SyncedAt {
         let held = SyncedAt { place, system: server.system, timeline: server.timeline };
         self.held = Some(held);
@@ -186,24 +187,24 @@ impl ResumeState {
         held
     }
 
-    /// A transaction that ends at `end` is whole. Whether it is among the rows only from now on: what was there already
-    /// may be sent again.
+    /// A transaction that ends at `end` is complete. Returns whether it is new: the server may send transactions again that
+    /// are among the rows already.
     pub(crate) fn take(&mut self, end: Lsn) -> bool {
         let is_new = self.held.is_some_and(|held| end > held.place);
         self.hear(end);
         is_new
     }
 
-    /// Everything that was committed before `place` has been sent.
+    /// All transactions before `place` have been received.
     pub(crate) fn hear(&mut self, place: Lsn) {
         if let Some(held) = &mut self.held {
             held.place = held.place.max(place);
         }
     }
 
-    /// What the server is told to be durable, when everything before `kept` is. Never beyond the rows: a place of the log
-    /// as it was before a server was put back would have it pass over what comes. Never less than it knows already, the
-    /// `floor`: older servers would go back with the slot.
+    /// The place to confirm to the server when everything before `kept` is durable. Never beyond the rows: after a restore of
+    /// the server, a place of its earlier log would make it skip new transactions. Never before `floor`, the place that it
+    /// knows already: older servers would move the slot back.
     pub(crate) fn confirmed(&self, kept: Lsn, floor: Lsn) -> Lsn {
         kept.min(self.place()).max(floor)
     }

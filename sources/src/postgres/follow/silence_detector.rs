@@ -1,8 +1,8 @@
 //! Detects that the log does not arrive: a broken connection looks the same as a server without news.
 //!
-//! The session beside it knows how far the log goes, and what the server's sender is at. Where the sender has nothing left
-//! to send, or waits for us to take what it has sent, and what we have heard is not the log's end of a while ago, something
-//! is lost on the way. A sender that is at work, on a transaction of hours maybe, is left alone.
+//! A second session knows the end of the log and the activity of the server's sender. If the sender has nothing left to send,
+//! or waits for us to read, and we have not received the log up to the end that it had a while ago, the connection is
+//! broken. A sender that is at work, perhaps on a transaction of hours, is left alone.
 
 use std::time::{Duration, Instant};
 
@@ -13,24 +13,24 @@ use crate::postgres::session::lsn::Lsn;
 pub(crate) struct SilenceDetector {
     /// The log up to here has been received.
     heard: Lsn,
-    /// Where the log ended at the last look.
+    /// The end of the log at the last check.
     end: Lsn,
     missing_since: Option<Instant>,
 }
 
 impl SilenceDetector {
-    /// Of a log that is followed from there on.
+    /// For a log that is followed from this place on.
     pub(crate) fn new(heard: Lsn) -> SilenceDetector {
         SilenceDetector { heard, end: heard, missing_since: None }
     }
 
-    /// Something has come.
+    /// A message has arrived.
     pub(crate) fn hear(&mut self, place: Lsn) {
         self.heard = self.heard.max(place);
         self.missing_since = None;
     }
 
-    /// The sender is idle, or not: an error if the log has been missing for so long while it was.
+    /// Notes whether the sender is idle. An error if it was, and the log has been missing for `limit`.
     pub(crate) fn sender(&mut self, idle: bool, at: Instant, limit: Duration) -> Result<(), Error> {
         if !idle {
             self.missing_since = None;

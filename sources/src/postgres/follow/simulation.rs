@@ -1,6 +1,6 @@
 //! The source on the calling thread, moved step by step, on a database in memory: for the simulation.
 //!
-//! The `Follower` decides; the code here takes its steps on a [`Database`], as the module `follow` takes them on a server.
+//! The `Follower` decides; the code here answers its questions from a [`Database`], as the module `follow` does from a server.
 //! Rows of a reading come in COPY's text, the log in pgoutput's bytes: both are decoded by the source's own code.
 
 mod database;
@@ -14,15 +14,17 @@ use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{Millis, ServiceClock, Time};
-use events::DeadLetterSender;
+use events::{DeadLetter, DeadLetterSender};
 
 use crate::postgres::diagnostic::Diagnostic;
-use crate::postgres::follow::follower::{Examined, FollowEvent, FollowStep, Follower, LogMessage};
-use crate::postgres::follow::slot;
-use crate::postgres::handover::FedState;
-use crate::postgres::handover::FeedBatch;
+use crate::postgres::follow::follower::{
+    Examined, FollowReport, Follower, LogMessage, LogServer, OpenedSession, TablesRead,
+};
+use crate::postgres::follow::slot::Slot;
+use crate::postgres::handover::{FedState, FeedBatch};
 use crate::postgres::names::{SourceTable, Tables};
 use crate::postgres::progress::ReaderProgress;
+use crate::postgres::rows::table_cache::TableCache;
 use crate::postgres::rows::table_scan::{TableQuery, TableScan};
 use crate::postgres::schema::keys::Identity;
 use crate::postgres::schema::layout::Layout;
@@ -33,7 +35,7 @@ use crate::postgres::session::liveness::Liveness;
 use crate::postgres::session::lsn::Lsn;
 use crate::postgres::session::replication::ServerIdentity;
 use crate::postgres::values::pg_time::TimeKind;
-use crate::postgres::{Acknowledge, NAME, Postgres, Resumed, Settings};
+use crate::postgres::{Acknowledge, NAME, Resumed, Settings};
 
 pub use database::{Database, Definition, ORDER_ITEMS, ORDERS, PRODUCTS, SimulatedSlot};
 
@@ -61,11 +63,11 @@ pub struct FollowFailure(String);
 /// One source that follows one server's log.
 pub struct Following<D> {
     follower: Follower,
-    performer: Performer<D>,
+    server: SimulatedServer<D>,
 }
 
-/// Takes the steps, and holds the batches that wait for the feed.
-struct Performer<D> {
+/// Answers the follower from the database, and holds the batches that wait for the feed.
+struct SimulatedServer<D> {
     database: D,
     settings: Settings,
     dictionary: Arc<Dictionary>,
@@ -93,8 +95,7 @@ impl<D: Database> Following<D> {
         let FollowingParts { database, dictionary, window_ms, clock, dead_letters, resumed } = parts;
         let progress =
             Arc::new(resumed.as_ref().map_or_else(ReaderProgress::fresh, |rows| ReaderProgress::resuming(rows.lsn)));
-        let mut settings = Settings::new(&Postgres::default(), window_ms);
-        settings.acknowledge = Acknowledge::AfterCheckpoint;
+        let settings = Settings { window_ms, acknowledge: Acknowledge::AfterCheckpoint, ..Settings::default() };
         let registry = SourceRegistry::default();
         let status = registry.source(NAME);
         let fed = FedState::new(progress.clone(), status.clone(), resumed.as_ref());
@@ -109,7 +110,7 @@ impl<D: Database> Following<D> {
             resumed,
         );
         let (batches, started) = (VecDeque::new(), Instant::now());
-        let performer = Performer {
+        let server = SimulatedServer {
             database,
             settings,
             dictionary,
@@ -125,7 +126,7 @@ impl<D: Database> Following<D> {
             from: 0,
             read: None,
         };
-        Following { follower, performer }
+        Following { follower, server }
     }
 
     /// Connects. Whether the log comes now.
@@ -133,8 +134,8 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn connect(&mut self) -> Result<bool, FollowFailure> {
-        let event = FollowEvent::Connected(self.performer.examine());
-        self.drive(event)
+        let done = self.follower.connect(&mut self.server);
+        self.outcome(done)
     }
 
     /// A transaction begins whose commit is at that place. Whether the session goes on.
@@ -142,7 +143,7 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn begin(&mut self, commit: i64) -> Result<bool, FollowFailure> {
-        self.drive(FollowEvent::Message(LogMessage::Begin(Lsn(commit))))
+        self.message(LogMessage::Begin(Lsn(commit)))
     }
 
     /// A message of the transaction, in pgoutput's own bytes. Whether the session goes on.
@@ -150,7 +151,7 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn change(&mut self, bytes: &[u8]) -> Result<bool, FollowFailure> {
-        self.drive(FollowEvent::Message(LogMessage::Data(bytes)))
+        self.message(LogMessage::Data(bytes))
     }
 
     /// The transaction is whole, and ends at `end`. Whether the session goes on.
@@ -158,7 +159,7 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn commit(&mut self, end: i64, time: Millis) -> Result<bool, FollowFailure> {
-        self.drive(FollowEvent::Message(LogMessage::Commit { end: Lsn(end), time }))
+        self.message(LogMessage::Commit { end: Lsn(end), time })
     }
 
     /// Everything committed before `end` has been sent. Whether the session goes on.
@@ -166,7 +167,7 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn keep_alive(&mut self, end: i64) -> Result<bool, FollowFailure> {
-        self.drive(FollowEvent::Message(LogMessage::KeepAlive { end: Lsn(end) }))
+        self.message(LogMessage::KeepAlive { end: Lsn(end) })
     }
 
     /// Time has passed: so much since the source was made. Whether the session goes on.
@@ -174,46 +175,45 @@ impl<D: Database> Following<D> {
     /// # Errors
     /// See [`FollowFailure`].
     pub fn tick(&mut self, since: Duration, open_tick: Time) -> Result<bool, FollowFailure> {
-        let at = self.performer.started + since;
-        self.performer.now = at;
-        self.drive(FollowEvent::Tick { at, open_tick })
+        self.server.now = self.server.started + since;
+        let done = self.follower.tick(&mut self.server, open_tick);
+        self.outcome(done)
     }
 
     /// The connection is lost.
     pub fn disconnect(&mut self) {
-        self.performer.streams = false;
+        self.server.streams = false;
         self.follower.failed(&Error::DifferentServers);
     }
 
-    fn drive(&mut self, event: FollowEvent<'_>) -> Result<bool, FollowFailure> {
-        let Following { follower, performer } = self;
-        match follower.drive(event, |follower, step| performer.perform(follower, step)) {
-            Ok(()) => Ok(performer.streams),
-            Err(error) => {
-                performer.streams = false;
-                follower.failed(&error);
-                // The source tries again: with a resynchronization, or after the tables were repaired.
-                if matches!(error, Error::Resync(_) | Error::Layout(_)) {
-                    Ok(false)
-                } else {
-                    Err(FollowFailure(error.to_string()))
-                }
-            }
+    fn message(&mut self, message: LogMessage<'_>) -> Result<bool, FollowFailure> {
+        let done = self.follower.message(&mut self.server, message);
+        self.outcome(done)
+    }
+
+    fn outcome(&mut self, done: Result<(), Error>) -> Result<bool, FollowFailure> {
+        let Err(error) = done else { return Ok(self.server.streams) };
+        self.server.streams = false;
+        self.follower.failed(&error);
+        // The source tries again: with a resynchronization, or after the tables were repaired.
+        match error {
+            Error::Resync(_) | Error::Layout(_) => Ok(false),
+            error => Err(FollowFailure(error.to_string())),
         }
     }
 
     /// Feeds everything that waits; returns how many changes there were.
     pub fn feed(&mut self, inputs: &mut Inputs) -> usize {
-        let fed = self.performer.batches.len();
-        for batch in self.performer.batches.drain(..) {
-            self.performer.fed.take(batch, inputs);
+        let fed = self.server.batches.len();
+        for batch in self.server.batches.drain(..) {
+            self.server.fed.take(batch, inputs);
         }
         fed
     }
 
     /// Adds the positions after everything fed.
     pub fn positions(&self, out: &mut Vec<Position>) {
-        self.performer.fed.positions(out);
+        self.server.fed.positions(out);
     }
 
     /// Everything before this place is among the rows fed or about to be, but for the tables that are passed over.
@@ -230,17 +230,25 @@ impl<D: Database> Following<D> {
 
     /// The place of the last reading, if there was one since this was asked, and the tables that were left out.
     pub fn take_reading(&mut self) -> Option<(i64, [bool; 3])> {
-        self.performer.read.take()
+        self.server.read.take()
     }
 
     /// Everything before `place` is durable.
     pub fn acknowledge(&self, place: i64) {
-        self.performer.progress.acknowledge(place);
+        self.server.progress.acknowledge(place);
     }
 }
 
-impl<D: Database> Performer<D> {
-    fn examine(&self) -> Examined {
+impl<D: Database> SimulatedServer<D> {
+    fn scan<T>(&self, reading: i64, scanned: impl FnOnce(&TableScan<'_>) -> T) -> T {
+        let (status, liveness) = (self.registry.source(NAME), Liveness::new());
+        let pause = Box::new(|_| Ok(()));
+        scanned(&TableScan { status: &status, letters: &self.letters, liveness: &liveness, pause, reading })
+    }
+}
+
+impl<D: Database> LogServer for SimulatedServer<D> {
+    fn examine(&mut self) -> Result<Examined, Error> {
         let tables = &self.settings.tables;
         let (mut identities, mut findings) = ([None, None, None], Vec::new());
         for (which, Definition { version, broken }) in SourceTable::ALL.into_iter().zip(self.database.definitions()) {
@@ -251,78 +259,37 @@ impl<D: Database> Performer<D> {
                 identities[which as usize] = Some(identity(which, tables, version));
             }
         }
-        Examined { check: SchemaCheck::of(layout(), identities, findings), refused: None }
+        Ok(Examined { check: SchemaCheck::of(layout(), identities, findings), refused: None })
     }
 
-    fn needed(&self) -> Option<String> {
-        (!self.database.is_published()).then(|| "ALTER PUBLICATION".to_owned())
+    fn slot(&mut self) -> Result<Slot, Error> {
+        Ok(match self.database.slot() {
+            SimulatedSlot::Missing => Slot::Missing,
+            SimulatedSlot::Lost => Slot::Lost,
+            SimulatedSlot::At(place) => Slot::At(Lsn(place)),
+        })
     }
 
-    fn perform(&mut self, follower: &mut Follower, step: FollowStep) -> Result<Option<FollowEvent<'static>>, Error> {
-        let at = self.now;
-        Ok(Some(match step {
-            FollowStep::CheckSlot => FollowEvent::SlotChecked(match self.database.slot() {
-                SimulatedSlot::Missing => slot::Slot::Missing,
-                SimulatedSlot::Lost => slot::Slot::Lost,
-                SimulatedSlot::At(place) => slot::Slot::At(Lsn(place)),
-            }),
-            FollowStep::OpenSession { from, .. } => {
-                self.from = from.0;
-                let StreamFingerprint { at: timeline, hash: system } = self.database.fingerprint();
-                let server = ServerIdentity { system, timeline, end: Lsn(self.database.end()) };
-                FollowEvent::Identified { server, adopted: false }
-            }
-            FollowStep::CheckPublication => FollowEvent::PublicationChecked(self.needed()),
-            FollowStep::Prepare { publication, .. } => {
-                self.database.prepare(publication.is_some());
-                FollowEvent::Prepared
-            }
-            FollowStep::ReadTables { key, without } => self.read(follower, &key, without)?,
-            FollowStep::Stream => {
-                self.database.start(self.from);
-                self.streams = true;
-                FollowEvent::Streaming { format: format(), at }
-            }
-            FollowStep::CheckTables => {
-                let (examined, publication, end) = (self.examine(), self.needed(), Lsn(self.database.end()));
-                FollowEvent::TablesChecked { examined, publication, end, at }
-            }
-            FollowStep::CheckSender => FollowEvent::SenderChecked { idle: false, at },
-            FollowStep::Feed(batch) => {
-                self.progress.hand(batch.change.len());
-                self.batches.push_back(batch);
-                return Ok(None);
-            }
-            FollowStep::Refuse(letter) => {
-                self.scan(letter.offset, |scan| scan.refuse(letter))?;
-                return Ok(None);
-            }
-            FollowStep::Confirm(place) => {
-                self.database.confirm(place.0);
-                return Ok(None);
-            }
-            FollowStep::Report => {
-                follower.report();
-                return Ok(None);
-            }
-        }))
+    fn open_session(&mut self, _: &Layout, from: Lsn, _: Lsn) -> Result<OpenedSession, Error> {
+        self.from = from.0;
+        let StreamFingerprint { at: timeline, hash: system } = self.database.fingerprint();
+        let server = ServerIdentity { system, timeline, end: Lsn(self.database.end()) };
+        Ok(OpenedSession { server, adopted: false })
     }
 
-    fn scan<T>(&self, reading: i64, scanned: impl FnOnce(&TableScan<'_>) -> T) -> T {
-        let (status, liveness) = (self.registry.source(NAME), Liveness::new());
-        let pause = Box::new(|_| Ok(()));
-        scanned(&TableScan { status: &status, letters: &self.letters, liveness: &liveness, pause, reading })
+    fn publication(&mut self, _: &SchemaCheck) -> Result<Option<String>, Error> {
+        Ok((!self.database.is_published()).then(|| "ALTER PUBLICATION".to_owned()))
     }
 
-    fn read(
-        &mut self,
-        follower: &mut Follower,
-        key: &[String],
-        without: [bool; 3],
-    ) -> Result<FollowEvent<'static>, Error> {
+    fn prepare(&mut self, _: &Slot, publication: Option<&str>) -> Result<(), Error> {
+        self.database.prepare(publication.is_some());
+        Ok(())
+    }
+
+    fn read_tables(&mut self, cache: &mut TableCache, key: &[String], without: [bool; 3]) -> Result<TablesRead, Error> {
         let (place, as_of) = (self.database.make_slot(), self.clock.now());
         let (tables, span) = (&self.settings.tables, self.settings.span(as_of));
-        let (mut reading, refusals, _) = follower.cache.begin(tables, &layout(), without, span);
+        let (mut reading, refusals, _) = cache.begin(tables, &layout(), without, span);
         self.scan(place, |scan| {
             for which in SourceTable::ALL.into_iter().filter(|which| !without[*which as usize]) {
                 let key = (which == SourceTable::OrderItems).then_some(key);
@@ -333,9 +300,44 @@ impl<D: Database> Performer<D> {
             Ok::<_, Error>(())
         })?;
         let read = reading.finish();
-        let change = follower.cache.take(read, &self.registry.source(NAME));
+        let change = cache.take(read, &self.registry.source(NAME));
         self.read = Some((place, without));
-        Ok(FollowEvent::TablesRead { place: Lsn(place), change, as_of })
+        Ok(TablesRead { place: Lsn(place), change, as_of })
+    }
+
+    fn stream(&mut self, _: &Layout) -> Result<ValueFormat, Error> {
+        self.database.start(self.from);
+        self.streams = true;
+        Ok(format())
+    }
+
+    fn log_end(&mut self) -> Result<Lsn, Error> {
+        Ok(Lsn(self.database.end()))
+    }
+
+    fn is_sender_idle(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    fn feed(&mut self, batch: FeedBatch) -> Result<(), Error> {
+        self.progress.hand(batch.change.len());
+        self.batches.push_back(batch);
+        Ok(())
+    }
+
+    fn refuse(&mut self, letter: DeadLetter) -> Result<(), Error> {
+        Ok(self.scan(letter.offset, |scan| scan.refuse(letter))?)
+    }
+
+    fn confirm(&mut self, place: Lsn) -> Result<(), Error> {
+        self.database.confirm(place.0);
+        Ok(())
+    }
+
+    fn report(&mut self, _: FollowReport) {}
+
+    fn now(&self) -> Instant {
+        self.now
     }
 }
 

@@ -1,4 +1,4 @@
-//! The replication slot: from where on the server keeps its log for us.
+//! The replication slot: the place from which on the server keeps its log for us.
 
 use postgres::GenericClient;
 use postgres::types::Type;
@@ -13,20 +13,19 @@ const SLOT: &str = "
            confirmed_flush_lsn IS NULL
     FROM pg_replication_slots WHERE slot_name::text = $1";
 
-/// Where the server's log ends, in a form that a standby answers too.
+/// The end of the server's log, by a query that a standby answers too.
 const END: &str = "
     SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END
             - '0/0'::pg_lsn)::bigint";
 
-/// Whether the slot's sender has nothing to do until we say something, or there is none. At work it waits for nothing, or
-/// for a disk.
+/// Whether the slot's sender waits for us, or does not exist. At work it waits for nothing, or for a disk.
 const SENDER_IDLE: &str = "
     SELECT a.pid IS NULL
         OR COALESCE(lower(a.wait_event) IN ('walsenderwaitforwal', 'walsendermain', 'walsenderwritedata'), false)
     FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
     WHERE s.slot_name::text = $1";
 
-/// What has become of the slot.
+/// The state of the slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// There is none.
@@ -35,13 +34,13 @@ pub(crate) enum Slot {
     Lost,
     /// A reader may continue from here or from any later place.
     At(Lsn),
-    /// It is not ours.
+    /// It belongs to another program or database.
     Refused(Diagnostic),
-    /// Somebody follows it.
+    /// Another session uses it.
     Busy(Diagnostic),
 }
 
-/// Looks at the slot.
+/// Reads the state of the slot.
 pub(crate) fn look(client: &mut impl GenericClient, name: &str) -> Result<Slot, postgres::Error> {
     let rows = client.query_typed(SLOT, &[(&name, Type::TEXT)])?;
     let Some(row) = rows.first() else { return Ok(Slot::Missing) };
@@ -82,7 +81,7 @@ pub(crate) fn end_sender(client: &mut impl GenericClient, name: &str, pid: i32) 
     Ok(!ended.is_empty())
 }
 
-/// Where the server's log ends.
+/// The end of the server's log.
 pub(crate) fn end(client: &mut impl GenericClient) -> Result<i64, postgres::Error> {
     let rows = client.query_typed(END, &[])?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0))

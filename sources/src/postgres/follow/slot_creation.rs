@@ -1,5 +1,5 @@
-//! Creates a slot. The server waits for the end of all open transactions; meanwhile the state names them. A session that is
-//! given up is ended on the server too, and with it the slot that is not complete.
+//! Creates a slot. The server waits for the end of all open transactions; meanwhile the source's state names them. When the
+//! creation is given up, its session is ended on the server too, and with it the incomplete slot.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of the session on the server may take.
 const PARTING_MAX: Duration = Duration::from_secs(2);
 
-/// Makes the slot in this session. Returns its place, and the snapshot's name.
+/// Creates the slot in this session; returns its place and the name of the snapshot.
 pub(crate) fn make(
     context: &ReaderContext,
     client: &mut Connection,
@@ -44,19 +44,19 @@ pub(crate) fn make(
     made
 }
 
-/// Looks at the session from beside it.
+/// Watches the session from a second one.
 struct SlotCreationWatch<'a> {
     context: &'a ReaderContext,
     pid: i32,
     /// The last finding that was logged, without its ages.
     named: Option<String>,
-    /// Since when the server has had it as ended or answered.
+    /// Since when the server reports the session as ended or answered.
     lost_since: Option<Instant>,
 }
 
 impl SlotCreationWatch<'_> {
     fn look(&mut self, client: &mut Connection) -> Result<(), Error> {
-        // The question that is asked beside the long one proves that the server is there.
+        // This query proves that the server is alive.
         self.context.liveness.ask();
         let doing = format!("the making of the replication slot {}", self.context.settings.slot);
         match blockers::of(&mut **client, self.pid, &doing)? {
@@ -67,7 +67,7 @@ impl SlotCreationWatch<'_> {
                 }
                 Ok(())
             }
-            // The answer may be on its way.
+            // The answer may be under way.
             SessionActivity::Gone | SessionActivity::Idle => {
                 let since = self.lost_since.get_or_insert_with(Instant::now);
                 let limit = self.context.settings.answer_max;

@@ -1,7 +1,7 @@
 //! The types of the used columns, as far as ids depend on them: when two values are equal, and how an id is written.
 //!
-//! SQL knows values that are equal and have two texts, such as the numbers `1` and `1.00`. Where one text can be computed
-//! for them, [`IdFormat`] does it; all other columns are refused by name.
+//! In SQL, equal values may have different texts, such as the numbers `1` and `1.00`. [`IdFormat`] computes one text for them
+//! where this is possible; columns of all other types are refused by name.
 
 use postgres::GenericClient;
 use postgres::types::Type;
@@ -25,7 +25,7 @@ const TYPES: &str = "
     WHERE t.typtype <> 'd'
     ORDER BY b.place";
 
-/// What a column's values are.
+/// The type of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ColumnType {
     pub(crate) column: String,
@@ -36,13 +36,13 @@ pub(crate) struct ColumnType {
     title: String,
     /// What the server calls `typtype`: `b` for a base type, `e` for an enum.
     class: String,
-    /// `numeric(10, 2)`: numbers are written with that many decimals.
+    /// Whether numbers may be written with decimals, as of `numeric(10, 2)`.
     decimals: bool,
-    /// Texts that differ may be equal.
+    /// Whether texts that differ may be equal.
     loose: bool,
 }
 
-/// Kinds of values of which some are equal to some of another kind.
+/// Families of types. Values of one family may equal values of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TypeFamily {
     Text,
@@ -67,7 +67,7 @@ pub(crate) enum IdJoin {
 }
 
 impl IdJoin {
-    /// The condition under which the two are one id.
+    /// The condition under which the two columns hold the same id.
     pub(crate) fn sql(self, one: &str, other: &str) -> String {
         match self {
             IdJoin::Plain => format!("{one} = {other}"),
@@ -80,7 +80,7 @@ impl IdJoin {
     }
 }
 
-/// The kinds of these columns of a table, in the order of `columns`; those that are not there are left out.
+/// The types of these columns of a table, in the order of `columns`; missing columns are left out.
 pub(crate) fn read(
     client: &mut impl GenericClient,
     table: &str,
@@ -112,61 +112,42 @@ impl ColumnType {
         if self.name == "citext" {
             return Err("is of type citext: texts that differ in upper and lower case are equal there".to_owned());
         }
-        let unknown =
-            || Err(format!("is of type {}, and ids of that type cannot be told apart by their text", self.title));
+        match self.builtin() {
+            "bpchar" => Ok(IdFormat::Padded),
+            "bool" => Ok(IdFormat::Bool),
+            "numeric" | "float4" | "float8" => Ok(IdFormat::Number),
+            "inet" | "cidr" => Ok(IdFormat::Address),
+            "text" | "varchar" | "name" | "char" | "int2" | "int4" | "int8" | "oid" | "uuid" | "bytea" | "date"
+            | "time" | "timetz" | "timestamp" | "timestamptz" | "money" | "macaddr" | "macaddr8" | "bit" | "varbit"
+            | "pg_lsn" | "enum" => Ok(IdFormat::Plain),
+            _ => Err(format!("is of type {}, and ids of that type cannot be told apart by their text", self.title)),
+        }
+    }
+
+    /// The name of the type where it is one of PostgreSQL's own, `enum` for an enum; empty for any other.
+    fn builtin(&self) -> &str {
         match Type::from_oid(self.oid) {
-            Some(kind) => match kind {
-                Type::BPCHAR => Ok(IdFormat::Padded),
-                Type::BOOL => Ok(IdFormat::Bool),
-                Type::NUMERIC | Type::FLOAT4 | Type::FLOAT8 => Ok(IdFormat::Number),
-                Type::INET | Type::CIDR => Ok(IdFormat::Address),
-                Type::TEXT
-                | Type::VARCHAR
-                | Type::NAME
-                | Type::CHAR
-                | Type::INT2
-                | Type::INT4
-                | Type::INT8
-                | Type::OID
-                | Type::UUID
-                | Type::BYTEA
-                | Type::DATE
-                | Type::TIME
-                | Type::TIMETZ
-                | Type::TIMESTAMP
-                | Type::TIMESTAMPTZ
-                | Type::MONEY
-                | Type::MACADDR
-                | Type::MACADDR8
-                | Type::BIT
-                | Type::VARBIT
-                | Type::PG_LSN => Ok(IdFormat::Plain),
-                _ => unknown(),
-            },
-            None if self.class == "e" => Ok(IdFormat::Plain),
-            None => unknown(),
+            Some(_) => &self.name,
+            None if self.class == "e" => "enum",
+            None => "",
         }
     }
 
     fn family(&self) -> TypeFamily {
-        match Type::from_oid(self.oid) {
-            None if self.class == "e" => TypeFamily::Text,
-            None => TypeFamily::Other(self.oid),
-            Some(kind) => match kind {
-                Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR => TypeFamily::Text,
-                Type::INT2 | Type::INT4 => TypeFamily::Integer { small: true },
-                Type::INT8 => TypeFamily::Integer { small: false },
-                Type::NUMERIC => TypeFamily::Numeric { decimals: self.decimals },
-                Type::FLOAT4 => TypeFamily::Float { double: false },
-                Type::FLOAT8 => TypeFamily::Float { double: true },
-                Type::UUID => TypeFamily::Uuid,
-                Type::INET | Type::CIDR => TypeFamily::Address,
-                _ => TypeFamily::Other(self.oid),
-            },
+        match self.builtin() {
+            "text" | "varchar" | "bpchar" | "name" | "char" | "enum" => TypeFamily::Text,
+            "int2" | "int4" => TypeFamily::Integer { small: true },
+            "int8" => TypeFamily::Integer { small: false },
+            "numeric" => TypeFamily::Numeric { decimals: self.decimals },
+            "float4" => TypeFamily::Float { double: false },
+            "float8" => TypeFamily::Float { double: true },
+            "uuid" => TypeFamily::Uuid,
+            "inet" | "cidr" => TypeFamily::Address,
+            _ => TypeFamily::Other(self.oid),
         }
     }
 
-    /// How values of this kind are compared with those of another one; none if equal values may have two texts.
+    /// How values of this type are compared with values of another one; none if equal values may have two texts.
     pub(crate) fn join(&self, other: &ColumnType) -> Option<IdJoin> {
         use TypeFamily::{Float, Integer, Numeric, Text, Uuid};
         if self.oid == other.oid {
@@ -187,7 +168,7 @@ impl ColumnType {
         }
     }
 
-    /// How ids of this kind are written where they are joined with those of another one.
+    /// How ids of this type are written where they are joined with ids of another one.
     pub(crate) fn form_beside(&self, other: &ColumnType) -> Option<IdFormat> {
         let read_as_uuid = self.family() == TypeFamily::Text && other.family() == TypeFamily::Uuid;
         if read_as_uuid { Some(IdFormat::Uuid) } else { self.form().ok() }

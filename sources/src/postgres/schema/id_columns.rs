@@ -1,4 +1,4 @@
-//! The columns of ids: how each is written, how those of two tables are compared, and those that must be refused.
+//! The columns of ids: how ids are written, how ids of two tables are compared, and which columns must be refused.
 
 use postgres::GenericClient;
 
@@ -7,12 +7,12 @@ use crate::postgres::names::{self, SourceTable, Tables};
 use crate::postgres::schema::column_types::{self, ColumnType, IdJoin};
 use crate::postgres::values::id_format::IdFormat;
 
-/// What reading ids depends on.
+/// How the ids of the tables are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IdColumns {
-    /// How the two columns of ids of each table are written, in the order of [`Tables::columns`]; none if that is not known.
+    /// How the two columns of ids of each table are written, in the order of [`Tables::columns`]; none if it is not known.
     pub(crate) forms: [[Option<IdFormat>; 2]; 3],
-    /// How an order's id is compared with that of a line.
+    /// How the id of an order is compared with the order's id in a line.
     pub(crate) order_ids: IdJoin,
 }
 
@@ -73,7 +73,7 @@ fn untold(tables: &Tables, which: SourceTable, name: &str, reason: &str) -> Diag
     }
 }
 
-/// Two columns of ids that are compared and have types of which equal values may be written differently.
+/// Two columns of ids that are compared, with types whose equal values may be written differently.
 fn unlike(tables: &Tables, (which, one): (SourceTable, &ColumnType), other: &ColumnType) -> Diagnostic {
     let (table, lines) = (tables.name(which), tables.name(SourceTable::OrderItems));
     Diagnostic {

@@ -9,9 +9,9 @@ use siphasher::sip::SipHasher13;
 use crate::postgres::diagnostic::Diagnostic;
 use crate::postgres::names::{self, SourceTable, Tables};
 
-/// One row, if there is such a table: its number and kind, the columns that identify a row, and an index that could.
+/// One row if the table exists: its number and kind, the columns that identify a row, and an index that could identify rows.
 ///
-/// An index that is checked only when a transaction ends identifies no rows: the server does not take it as a replica
+/// An index that is checked only at the end of a transaction identifies no rows: the server does not accept it as a replica
 /// identity, and refuses UPDATE and DELETE of a published table without one.
 const IDENTITY: &str = "
     SELECT c.oid, c.relkind::text, c.relpersistence::text, c.relreplident::text,
@@ -60,32 +60,32 @@ const IDENTITY: &str = "
 
 const REFRESH: &str = "or set [postgres] mode = \"refresh\"";
 
-/// How rows of a table are known again.
+/// How rows of a table are identified in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The table's number in the log.
     pub(crate) relation: u32,
     /// The columns that identify a row.
     pub(crate) key: Vec<String>,
-    /// Old rows come whole, and a publication must not leave out columns.
+    /// Whether the log holds old rows whole. Then a publication must not leave out columns.
     pub(crate) full: bool,
-    /// A used column is generated: it is published only where the publication lists its columns.
+    /// Whether a used column is generated: it is published only if the publication lists its columns.
     pub(crate) listed: bool,
-    /// The used columns and those of the key: name, number, type, and the labels of the enums behind the type. Where one
-    /// of them differs, values may have changed and the log has no row that says so.
+    /// The used columns and the key's: name, number, type, and the labels of the enums behind the type. If one of them
+    /// differs, values may have changed without a row in the log.
     pub(crate) columns: Vec<String>,
-    /// The number of the file with the rows. The server gives the table a new one when a statement writes all rows anew,
-    /// and `ALTER TABLE … ALTER COLUMN … TYPE … USING` may change every value then.
+    /// The number of the file with the rows. The server assigns a new one when a statement rewrites all rows, and then
+    /// `ALTER TABLE … ALTER COLUMN … TYPE … USING` may have changed every value.
     pub(crate) file: u32,
 }
 
 impl Identity {
-    /// Of a table whose rows are identified by these columns; all else is unknown.
+    /// For a table whose rows are identified by these columns; everything else is unknown.
     pub(crate) fn by_key(relation: u32, key: Vec<String>) -> Identity {
         Identity { relation, key, full: false, listed: false, columns: Vec::new(), file: 0 }
     }
 
-    /// Differs where a statement may have changed values of the table without a row in the log. Stable across processes.
+    /// Differs if a statement may have changed values of the table without a row in the log. Stable across processes.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = SipHasher13::new();
         hasher.write_u32(self.relation);
@@ -99,7 +99,7 @@ impl Identity {
     }
 }
 
-/// The identity of the table's rows, or why its changes cannot be followed. None: no such table.
+/// The identity of the table's rows, or why its changes cannot be followed; none if the table does not exist.
 pub(crate) fn read(
     client: &mut impl GenericClient,
     tables: &Tables,
@@ -131,8 +131,7 @@ pub(crate) fn read(
     Ok(Some(found.judge()))
 }
 
-/// The columns, and what is made of their values beyond the values themselves: rows that were read for other settings do
-/// not hold what these ask for.
+/// The columns, and the values of the status that count: rows that were read with other values lack orders.
 fn columns(mut columns: Vec<String>, tables: &Tables, which: SourceTable) -> Vec<String> {
     if let (SourceTable::Orders, Some(status)) = (which, &tables.orders.status) {
         columns.push(format!("orders count with {:?} in {}", status.counting, status.column));
@@ -144,19 +143,19 @@ fn columns(mut columns: Vec<String>, tables: &Tables, which: SourceTable) -> Vec
 struct CatalogEntry<'a> {
     tables: &'a Tables,
     which: SourceTable,
-    /// The first column that is read: for orders and products, that of their id.
+    /// The first column that is read: for orders and products, the column of their id.
     id: &'a str,
     relation: u32,
     kind: String,
     persistence: String,
     identity: String,
     has_children: bool,
-    /// What identifies a row, in the order of the index.
+    /// The columns that identify a row, in the order of the index.
     key: Vec<String>,
     id_unique: bool,
     /// An index that could identify rows by `id`.
     index: Option<String>,
-    /// A primary key that identifies none: its name and columns.
+    /// A primary key that identifies no rows: its name and columns.
     deferrable: Option<(String, Vec<String>)>,
     /// The used columns, with their definitions.
     columns: Vec<String>,

@@ -11,12 +11,12 @@ use crate::postgres::values::id_format::IdFormat;
 use crate::postgres::values::pg_time::TimeKind;
 use crate::postgres::values::zone::Zone;
 
-/// In which encoding the database keeps text, and in which zone a session is that asks for none.
+/// The encoding of the database, and the time zone of a session that sets none.
 const SESSION: &str = "
     SELECT current_setting('server_encoding'), (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')";
 
-/// One row for each column of a table: none if there is no such table. Names are given as bytes: where the database has no
-/// encoding, they may be no text.
+/// One row for each column of a table; none if the table does not exist. Names are given as bytes: in a database without an
+/// encoding they may not be text.
 const COLUMNS: &str = "
     SELECT convert_to(a.attname::text,
                       CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END),
@@ -58,7 +58,7 @@ const POLICIES: &str = "
       AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
     ORDER BY 1";
 
-/// What the queries need to know.
+/// The layout of the tables, for the queries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// The kind of the orders' time column, if one is used.
@@ -71,24 +71,24 @@ pub(crate) struct Layout {
     pub(crate) ids: IdColumns,
     /// How the orders' status is written, if one is used.
     pub(crate) status: Option<IdFormat>,
-    /// No two orders have the same id.
+    /// Whether no two orders have the same id.
     pub(crate) orders_keyed: bool,
-    /// No two products have the same id.
+    /// Whether no two products have the same id.
     pub(crate) products_keyed: bool,
-    /// A line may be without an order.
+    /// Whether the order of a line may be NULL.
     pub(crate) line_order_nullable: bool,
 }
 
 impl Layout {
-    /// What the values that are held of a table hang on beside its rows: rows read with another format are others. The
-    /// number changes with the ways of [`super::form`].
+    /// The format with which a table's values were read. Rows that were read with another format must be read again. The
+    /// number changes when the formats of ids change.
     pub(crate) fn value_rules(&self, which: SourceTable) -> String {
         let zone = self.zone.as_deref().filter(|_| which == SourceTable::Orders);
         format!("ids 1 {:?} {:?} zone {zone:?}", self.charset, self.ids.forms[which as usize])
     }
 }
 
-/// The layout, or all that keeps the tables from being read.
+/// The layout, or the problems that prevent reading the tables.
 pub(crate) fn read(
     client: &mut impl GenericClient,
     tables: &Tables,
@@ -154,7 +154,7 @@ struct TableColumn {
     reader: String,
 }
 
-/// A table. Without columns: it was not found, and that is reported.
+/// A table. It has no columns if it was not found, which is reported.
 struct TableLayout<'a> {
     which: SourceTable,
     name: &'a str,
@@ -166,7 +166,7 @@ impl TableLayout<'_> {
         names::table(self.name)
     }
 
-    /// The names of its columns, those that hold a time or all.
+    /// The names of its columns: of all, or of those that hold a time.
     fn has(&self, only_times: bool) -> String {
         let columns = self.columns.iter().filter(|column| !only_times || TimeKind::of(&column.kind).is_some());
         columns.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -203,7 +203,7 @@ impl<C: GenericClient> LayoutCheck<'_, C> {
         Ok(TableLayout { which, name, columns })
     }
 
-    /// A query gives the rows that policies allow, and the log all of them: the two must not be mixed.
+    /// A query returns the rows that policies allow, and the log holds all rows: the two must not be mixed.
     fn policies(&mut self, which: SourceTable, name: &str) -> Result<(), postgres::Error> {
         for row in self.client.query_typed(POLICIES, &[(&names::table(name), Type::TEXT)])? {
             let (relation, role): (String, String) = (row.get(0), row.get(1));

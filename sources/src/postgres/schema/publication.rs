@@ -11,8 +11,8 @@ use crate::postgres::names::{self, SourceTable, Tables};
 use crate::postgres::schema::keys::Identity;
 use crate::postgres::session::error_text::error_text;
 
-/// One row, if there is such a publication: whether it publishes every kind of change, and whether it publishes rows of
-/// one of these tables, which is a partition, as rows of the partitioned table.
+/// One row if the publication exists: whether it publishes every kind of change, and whether it publishes rows of one of
+/// these tables, which is a partition, as rows of the partitioned table.
 const PUBLICATION: &str = "
     SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate,
            pubviaroot AND EXISTS (SELECT FROM pg_class WHERE oid = ANY ($2) AND relispartition)
@@ -30,11 +30,11 @@ const TABLES: &str = "
     LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
     WHERE p.pubname::text = $1";
 
-/// What is to be published of one table.
+/// A table as it must be published.
 pub(crate) struct PublishedTable {
     which: SourceTable,
     identity: Identity,
-    /// The columns, those of the key first.
+    /// The columns, the key's first.
     pub(crate) columns: Vec<String>,
 }
 
@@ -52,8 +52,7 @@ impl PublishedTable {
     fn sql(&self, tables: &Tables) -> String {
         let table = names::table(tables.name(self.which));
         if self.identity.full || !self.identity.listed {
-            // The server lets no column of a list change its type or go, so that a list would stand in the way of the
-            // shop's own migrations.
+            // The server does not let a listed column change its type or be dropped: a list would hinder the shop's migrations.
             return table;
         }
         let columns: Vec<String> = self.columns.iter().map(|column| names::column(column)).collect();
@@ -109,7 +108,7 @@ fn fits(row: &postgres::Row, wanted: &PublishedTable) -> bool {
     all && !filtered && !(listed && wanted.identity.full)
 }
 
-/// Makes the publication fit, or says why the server refuses that.
+/// Makes the publication fit, or returns why the server refuses this.
 pub(crate) fn renew(client: &mut postgres::Client, sql: &str) -> Result<Result<(), Diagnostic>, postgres::Error> {
     match client.batch_execute(sql) {
         Ok(()) => Ok(Ok(())),
@@ -135,7 +134,7 @@ pub(crate) fn refused(sql: &str, reason: &str) -> Diagnostic {
     }
 }
 
-/// Why this user may not make or change the publication, as far as that can be known beforehand.
+/// Why this user may not create or change the publication, as far as this is known in advance.
 pub(crate) fn forbidden(
     client: &mut impl GenericClient,
     tables: &Tables,

@@ -1,9 +1,8 @@
 //! Removes a table from the publication if the server refuses its changes because it is published.
 //!
-//! The server refuses UPDATE and DELETE of a published table when it cannot tell the row in its log: the key was dropped,
-//! or another replica identity was chosen that the published columns do not cover. Following the tables must not keep
-//! the shop from changing them. A table that can be followed is put back where the publication is made to fit, and
-//! all tables are read again then.
+//! The server refuses UPDATE and DELETE of a published table when it cannot identify the row in its log: the key was dropped,
+//! or the published columns do not cover a new replica identity. Following the tables must not prevent the shop from
+//! changing them. A table that can be followed again returns when the publication is repaired; then all tables are read.
 
 use postgres::GenericClient;
 use postgres::error::SqlState;
@@ -14,7 +13,7 @@ use crate::postgres::diagnostic::Diagnostic;
 use crate::postgres::names;
 use crate::postgres::session::error_text::error_text;
 
-/// The publication's tables whose rows the server cannot tell, as SQL names them.
+/// The published tables whose rows the server cannot identify, as SQL names them.
 const BLOCKED: &str = "
     SELECT c.oid::regclass::text
     FROM pg_publication p
@@ -65,7 +64,7 @@ pub(crate) fn release_table(
     }
 }
 
-/// The tables that have to leave, and the SQL that does it.
+/// The tables to remove, and the SQL that removes them.
 fn needed(client: &mut impl GenericClient, publication: &str) -> Result<Option<(String, String)>, postgres::Error> {
     let rows = client.query_typed(BLOCKED, &[(&publication, Type::TEXT)])?;
     if rows.is_empty() {

@@ -10,7 +10,7 @@ use crate::postgres::schema::keys::{self, Identity};
 use crate::postgres::schema::layout::{self, Layout};
 use crate::postgres::schema::publication::{self, PublishedTable};
 
-/// The catalogue of an earlier server does not say which columns and rows a publication has.
+/// The catalogue of earlier servers does not show the columns and rows of a publication.
 const VERSION_MIN: i32 = 150_000;
 
 const SERVER: &str = "
@@ -21,7 +21,7 @@ const SERVER: &str = "
                  AND pg_has_role(current_user, g.oid, 'MEMBER'))
     FROM pg_roles WHERE rolname = current_user";
 
-/// The generated ones among a table's columns, and whether the server can publish each if it is listed.
+/// The generated columns of a table, and whether the server can publish each if it is listed.
 const GENERATED: &str = "
     SELECT a.attname::text,
            to_jsonb(a) ->> 'attgenerated' = 's' AND current_setting('server_version_num')::int >= 180000,
@@ -30,20 +30,20 @@ const GENERATED: &str = "
     WHERE a.attrelid = $1 AND a.attname::text = ANY($2) AND to_jsonb(a) ->> 'attgenerated' IN ('s', 'v')
     ORDER BY a.attnum";
 
-/// The tables as the log will speak of them.
+/// The tables as the log describes them.
 pub(crate) struct SchemaCheck {
-    /// Of the tables that can be read.
+    /// The layout of the tables that can be read.
     pub(crate) layout: Layout,
-    /// All of them can be.
+    /// Whether all tables can be read.
     pub(crate) readable: bool,
-    /// By table; none where its changes cannot be followed.
+    /// By table; none if its changes cannot be followed.
     identities: [Option<Identity>; 3],
-    /// What keeps tables from being followed.
+    /// The problems that prevent following tables.
     pub(crate) findings: TableDiagnostics,
 }
 
 impl SchemaCheck {
-    /// Of tables that are known otherwise than from a server.
+    /// For tables that do not come from a server.
     pub(crate) fn of(layout: Layout, identities: [Option<Identity>; 3], findings: TableDiagnostics) -> SchemaCheck {
         SchemaCheck { layout, readable: findings.is_empty(), identities, findings }
     }
@@ -53,7 +53,7 @@ impl SchemaCheck {
         let readable = findings.is_empty();
         let mut identities = [None, None, None];
         for which in SourceTable::ALL {
-            // One thing at a time: a table that cannot be read is not asked for a key.
+            // The key of a table that cannot be read is not checked.
             if findings.iter().any(|(table, _)| *table == which) {
                 continue;
             }
@@ -72,7 +72,7 @@ impl SchemaCheck {
         Ok(SchemaCheck { layout, readable, identities, findings })
     }
 
-    /// How the table's rows are known again; none if its changes cannot be followed.
+    /// How the table's rows are identified; none if its changes cannot be followed.
     pub(crate) fn identity(&self, which: SourceTable) -> Option<&Identity> {
         self.identities[which as usize].as_ref()
     }
@@ -82,12 +82,12 @@ impl SchemaCheck {
         self.findings.iter().find(|(table, _)| *table == which).map(|(_, finding)| finding)
     }
 
-    /// Which tables cannot be read or followed.
+    /// The tables that cannot be read or followed.
     pub(crate) fn all_broken(&self) -> [bool; 3] {
         SourceTable::ALL.map(|which| self.broken(which).is_some())
     }
 
-    /// The lines are to be read, which takes the orders they belong to: while those cannot be read, they cannot either.
+    /// Lines are read together with their orders: while orders cannot be read, lines cannot either.
     pub(crate) fn leave_out_lines(&mut self, tables: &Tables) {
         if self.broken(SourceTable::Orders).is_some() && self.broken(SourceTable::OrderItems).is_none() {
             let (lines, orders) = (tables.name(SourceTable::OrderItems), tables.name(SourceTable::Orders));
@@ -111,7 +111,7 @@ impl SchemaCheck {
         publication::needed(client, &settings.publication, tables, &wanted)
     }
 
-    /// Why this user may not make the publication fit, as far as can be known before trying.
+    /// Why this user may not make the publication fit, as far as this is known in advance.
     pub(crate) fn refused(
         &self,
         client: &mut impl GenericClient,
@@ -122,14 +122,14 @@ impl SchemaCheck {
         Ok(forbidden.map(|reason| publication::refused(&sql, &reason)))
     }
 
-    /// All that was found, whichever table it is about.
+    /// The problems of all tables.
     pub(crate) fn all(&self) -> Vec<Diagnostic> {
         self.findings.iter().map(|(_, finding)| finding.clone()).collect()
     }
 }
 
-/// A used column whose values the server computes itself and does not tell in its log, if there is one. Where it tells
-/// them to a publication that lists the column, the identity says so afterwards.
+/// A used column whose values the server computes and does not publish, if there is one. If it publishes them to a
+/// publication that lists the column, this is noted in the identity.
 fn generated(
     client: &mut impl GenericClient,
     tables: &Tables,
@@ -139,7 +139,7 @@ fn generated(
     let columns = PublishedTable::new(tables, which, identity).columns;
     let rows = client.query_typed(GENERATED, &[(&identity.relation, Type::OID), (&columns, Type::TEXT_ARRAY)])?;
     identity.listed = !rows.is_empty();
-    // Where old rows come whole no columns are listed.
+    // If the log holds old rows whole, no columns are listed.
     let Some(row) = rows.iter().find(|row| identity.full || !row.get::<_, bool>(1)) else { return Ok(None) };
     let (column, version): (String, String) = (row.get(0), row.get(2));
     let table = tables.name(which);
@@ -159,7 +159,7 @@ pub(crate) fn another(table: &str) -> String {
     format!("table {table} is not the one it was, or its key or a used column is another one")
 }
 
-/// What keeps any log of this server from being followed, whatever the tables are.
+/// The problems of the server that prevent following its log, whatever the tables are.
 pub(crate) fn server(client: &mut impl GenericClient, settings: &Settings) -> Result<Vec<Diagnostic>, postgres::Error> {
     let rows = client.query_typed(SERVER, &[])?;
     let mut findings = Vec::new();

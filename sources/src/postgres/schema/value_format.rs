@@ -11,11 +11,11 @@ use crate::postgres::values::id_format::IdFormat;
 use crate::postgres::values::pg_time::TimeKind;
 use crate::postgres::values::zone::{Zone, Zones};
 
-/// How values are spelt in the tables. The default is UTF-8, UTC, and ids as they are written.
+/// How values are written in the tables. The default is UTF-8, UTC, and ids as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ValueFormat {
     pub(crate) charset: Charset,
-    /// By table and used column, as in [`super::ids::IdColumns`].
+    /// By table and used column, as in [`IdColumns`](super::id_columns::IdColumns).
     pub(crate) forms: [[Option<IdFormat>; 2]; 3],
     /// How the orders' status is written.
     pub(crate) status: Option<IdFormat>,
@@ -26,7 +26,7 @@ pub(crate) struct ValueFormat {
 }
 
 impl ValueFormat {
-    /// Of tables of that layout.
+    /// For tables of this layout.
     pub(crate) fn read(
         client: &mut impl GenericClient,
         layout: &Layout,

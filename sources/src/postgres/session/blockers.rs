@@ -9,7 +9,7 @@ use crate::postgres::diagnostic::Diagnostic;
 const NAMED_MAX: usize = 3;
 
 /// The sessions that a session waits for: process, user, state, age of the transaction in seconds, begin of its last
-/// statement. What this role may not see is missing. Process 0 stands for transactions that are prepared.
+/// statement. Values that this role may not see are missing. Process 0 stands for prepared transactions.
 const BLOCKERS: &str = "
     SELECT b.pid, a.usename::text, a.state, extract(epoch FROM clock_timestamp() - a.xact_start)::bigint,
            to_char(a.query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
@@ -17,7 +17,7 @@ const BLOCKERS: &str = "
     LEFT JOIN pg_stat_activity a ON a.pid = b.pid
     ORDER BY a.xact_start NULLS LAST, b.pid";
 
-/// The prepared transactions that it waits for: name, quoted as SQL takes it, owner and age in seconds.
+/// The prepared transactions that it waits for: quoted name, owner and age in seconds.
 const PREPARED: &str = "
     SELECT quote_literal(p.gid), p.owner::text, extract(epoch FROM clock_timestamp() - p.prepared)::bigint
     FROM pg_prepared_xacts p
@@ -37,7 +37,7 @@ const ACTIVITY: &str = "SELECT COALESCE(wait_event_type, '') FROM pg_stat_activi
 pub(crate) enum SessionActivity {
     /// There is no such session.
     Gone,
-    /// It waits for us: it has answered, or does not hear us.
+    /// It waits for us: it has answered, or our message has not arrived.
     Idle,
     /// It works, or waits for these transactions.
     Busy(Option<Diagnostic>),
@@ -92,7 +92,7 @@ pub(crate) fn blocked(
     Ok(Some(Diagnostic { problem, mend: format!("end that transaction, or: {}", mends.join(" ")) }))
 }
 
-/// What may be known of a session in a transaction: never a statement.
+/// The description of a session in a transaction, without its statement.
 fn known(row: &Row) -> String {
     let (user, state, since): (Option<&str>, Option<&str>, Option<&str>) = (row.get(1), row.get(2), row.get(4));
     let parts = [
@@ -104,7 +104,7 @@ fn known(row: &Row) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Ends a replication session of ours: it would wait on without a reader.
+/// Ends a replication session of ours, which would wait for ever without a reader.
 pub(crate) fn end(client: &mut impl GenericClient, pid: i32) -> Result<(), postgres::Error> {
     const END: &str = "
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_type = 'walsender'";

@@ -1,7 +1,7 @@
 //! Reaching the server: the hosts of the connection string in turn, with a limit on every wait.
 //!
-//! Over a Unix socket the driver lets nobody stand before the bytes: there the limits are the server's own, and a server on
-//! this machine that is frozen is waited for. The end of the process does not wait for it.
+//! On a Unix socket the driver does not let the bytes pass a guard: there only the server's own limits apply, and a frozen
+//! server on this machine is waited for. The end of the process does not wait for it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use crate::side_thread::StopSignal;
 /// The longest wait for a connection, by default.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// The longest silence of a server that has a question to answer, by default.
+/// The longest silence of a server that must answer a query, by default.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// The longest wait at the end of a connection.
 const CLOSE_MAX: Duration = Duration::from_millis(200);
 
-/// The share of the longest silence after which the server itself ends a statement: its message explains more than silence.
+/// The share of the longest silence after which the server itself cancels a statement: its message explains more than silence.
 const SERVER_SHARE: u32 = 2;
 
-/// The server (from 14 on) checks whether its client is still there while it works, so that no statement goes on waiting for
-/// a lock when the client has gone.
+/// While it works, the server (from 14 on) checks whether its client is still connected, so that no statement of a lost client
+/// waits for a lock.
 const CHECK_CLIENT: &str = "
     SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
 
@@ -48,17 +48,17 @@ pub(crate) struct Login {
     pub(crate) database: String,
 }
 
-/// Where to connect to, and how.
+/// The servers to connect to, and how.
 #[derive(Clone)]
 pub struct Target {
-    /// Without hosts.
+    /// The connection string without its hosts.
     config: Config,
     places: Vec<HostAddress>,
     role: ServerRole,
     answer_max: Duration,
 }
 
-/// A session with a server: a client whose calls come back, whatever the server does.
+/// A session with a server: a client whose calls return within their limits, whatever the server does.
 pub struct Connection {
     pub(super) client: Client,
     pub(super) limits: Arc<WaitLimits>,
@@ -66,7 +66,7 @@ pub struct Connection {
     pub(super) target: Target,
 }
 
-/// Why a host is not connected to.
+/// Why a connection to a host failed.
 #[derive(Debug, Error)]
 enum ConnectFailure {
     #[error("{}", error_text(.0))]
@@ -79,13 +79,13 @@ enum ConnectFailure {
     Role(&'static str),
 }
 
-/// No host takes a connection. The text has nothing of the connection string but hosts and ports.
+/// No host accepts a connection. The text holds nothing of the connection string but hosts and ports.
 #[derive(Debug, Error)]
 #[error("{}", listed(.0))]
 pub struct NoConnection(Vec<(HostAddress, ConnectFailure)>);
 
 impl NoConnection {
-    /// Whether a server is there, and only the database is not.
+    /// Whether the server answers and only the database is missing.
     #[must_use]
     pub fn is_no_database(&self) -> bool {
         let code = |failure: &ConnectFailure| match failure {
@@ -104,7 +104,7 @@ fn listed(failures: &[(HostAddress, ConnectFailure)]) -> String {
 }
 
 impl Target {
-    /// Where a connection string leads, with limits where it has none.
+    /// The target of a connection string, with limits where it has none.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -115,7 +115,7 @@ impl Target {
         Ok(Target { config: socket_limits::without_hosts(&named), places, role, answer_max: ANSWER_MAX })
     }
 
-    /// With these limits: for a connection where the connection string has none, and for an answer.
+    /// With these limits of a connection, unless the connection string has one, and of an answer.
     pub(crate) fn within(mut self, connect_max: Duration, answer_max: Duration) -> Target {
         self.answer_max = answer_max;
         if self.config.get_connect_timeout().is_none() {
@@ -134,7 +134,7 @@ impl Target {
     /// Connects to the first host that can be used.
     ///
     /// # Errors
-    /// None can, within the connection string's `connect_timeout` for each (5 s where it has none).
+    /// When no host can be used within the connection string's `connect_timeout` (5 s by default) for each.
     pub fn connect(&self) -> Result<Connection, NoConnection> {
         self.connect_unless(&StopSignal::default())
     }
@@ -158,7 +158,7 @@ impl Target {
         Err(NoConnection(failures))
     }
 
-    /// Connects to one host, whichever of its addresses answers.
+    /// Connects to one host, at the first of its addresses that answers.
     fn reach(&self, place: &HostAddress, role: ServerRole, stop: &StopSignal) -> Result<Connection, ConnectFailure> {
         if self.config.get_ssl_mode() == SslMode::Require {
             return Err(ConnectFailure::Tls);
@@ -191,7 +191,7 @@ impl Target {
                 if let Some(address) = place.address {
                     config.hostaddr(address);
                 }
-                // What the driver takes for TLS is the guard; nothing is encrypted, and nothing is asked before.
+                // The driver uses the guard as if it were TLS. Nothing is encrypted, and no TLS request is sent.
                 config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
                 config.connect(LimitedTls(limits.clone()))?
             }
@@ -204,7 +204,7 @@ impl Target {
         let limit_ms = (self.answer_max / SERVER_SHARE).as_millis().min(i32::MAX as u128);
         client.batch_execute(&format!("SET statement_timeout = {limit_ms}"))?;
         match client.batch_execute(CHECK_CLIENT) {
-            // A server on a system without this feature works on for a while after the client has gone.
+            // A server on a system without this feature continues for a while after the client has gone.
             Err(error) if error.as_db_error().is_none() => return Err(error),
             _ => {}
         }
@@ -212,7 +212,7 @@ impl Target {
         Ok(Connection { client, limits, place, target: self.clone() })
     }
 
-    /// Another session with a server that was reached before.
+    /// Opens another session with the same server.
     pub(crate) fn open_beside(&self, place: &HostAddress, stop: &StopSignal) -> Result<Connection, postgres::Error> {
         self.open(place.clone(), Instant::now() + self.connect_max(), stop)
     }
@@ -222,7 +222,7 @@ impl Target {
         self.config.get_connect_timeout().copied().unwrap_or(CONNECT_MAX)
     }
 
-    /// Login we are on this connection.
+    /// The user and the database of this connection.
     pub(crate) fn who(client: &mut Client) -> Result<Login, postgres::Error> {
         let row = client.query_one("SELECT session_user::text, current_database()::text", &[])?;
         Ok(Login { user: row.get(0), database: row.get(1) })
@@ -270,22 +270,22 @@ impl Connection {
         self.place.to_string()
     }
 
-    /// The same, as a second session has to name it to come to the same server.
+    /// The same, as a second session has to name it to reach the same server.
     pub(crate) fn reached(&self) -> &HostAddress {
         &self.place
     }
 
-    /// From now on the server answers questions, which it does soon.
+    /// From now on the server must answer soon.
     pub(crate) fn expect_answers(&self) {
         self.limits.expect_answers();
     }
 
-    /// A last word, also where the source is to stop: it may take so long.
+    /// A last statement, which is also sent while the source stops. It may take this long.
     pub(crate) fn part(&self, within: Duration) {
         self.limits.part(Instant::now() + within);
     }
 
-    /// Everything is over by then, whatever is asked meanwhile.
+    /// All calls end by then.
     pub fn end_by(&self, until: Instant) {
         self.limits.until(Some(until));
     }
@@ -307,7 +307,7 @@ impl DerefMut for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The driver waits for the last answer at its end, which is of no use.
+        // When it is dropped, the driver waits for a last answer that nobody needs.
         self.limits.until(Some(Instant::now() + CLOSE_MAX));
     }
 }

@@ -1,4 +1,4 @@
-//! Errors of a reading or of following the log. All of them are retried; a wrong row is a `Fault`.
+//! Errors of a reading or of following the log. All of them are retried. A wrong row is a `Fault` instead.
 
 use std::io;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::side_thread::Stopped;
 
 #[derive(Debug, Error)]
 pub(crate) enum Error {
-    /// Lasts until a person solves it.
+    /// Lasts until an operator solves it.
     #[error("{}", listed(.0))]
     Layout(Vec<Diagnostic>),
-    /// Somebody follows the slot, very likely the process before this one: it takes the server a moment, or a minute where
-    /// the host is gone, to notice that it has ended.
+    /// Another session uses the slot, probably of the previous process: the server needs a moment to notice that it has ended,
+    /// or a minute if its host is gone.
     #[error("{0}")]
     Busy(Diagnostic),
     /// No connection.
@@ -44,16 +44,16 @@ pub(crate) enum Error {
     NoAnswer(Duration),
     #[error("the server's log has not come for {} s, though it has gone on", .0.as_secs())]
     NoLog(Duration),
-    /// What stands before the servers leads two sessions to two of them.
+    /// A pooler or balancer has led two sessions to different servers.
     #[error("one session has come to another server than the other: the connection string must lead to one server")]
     DifferentServers,
     /// The server violated its protocol.
     #[error("the server's log cannot be read: {0}")]
     Protocol(String),
-    /// The log does not explain the tables as they are.
+    /// The log does not continue from the rows held.
     #[error("all tables are read again: {0}")]
     Resync(String),
-    /// It is not the server that the rows came from, and no person has adopted it.
+    /// Not the server that the rows came from, and no operator has adopted it.
     #[error("{0}")]
     OtherServer(String),
     #[error("the replication session cannot be started: {0}")]
@@ -63,7 +63,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The error of reading that table, as one of a row where it is one.
+    /// The error of reading this table, as an error of a row if it is one.
     pub(crate) fn of_row(self, which: SourceTable, table: &str) -> Error {
         match self {
             Error::Server(error) if is_row_error(&error) => Error::Row { which, table: table.to_owned(), error },
@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// What went wrong while rows of a copy came.
+    /// An error of COPY.
     pub(crate) fn of_copy(error: io::Error) -> Error {
         match error.downcast::<postgres::Error>() {
             Ok(error) => Error::Server(error),

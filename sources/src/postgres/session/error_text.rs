@@ -6,12 +6,12 @@ use postgres::error::SqlState;
 
 use crate::postgres::session::wait_limits::WaitExceeded;
 
-/// How the server says, from 14 on and before, that it found no line in pg_hba.conf for a connection without TLS.
+/// The words with which the server, from 14 on and before, reports that no line of pg_hba.conf allows a connection without TLS.
 const UNENCRYPTED: [&str; 2] = ["no encryption", "SSL off"];
 
-/// The server's own words where it sent some (the driver says "db error" only), why we gave the connection up where we did,
-/// else the whole chain of causes. None repeats the connection string. A server that demands TLS is told apart: nobody
-/// would find out from its words why.
+/// The server's message if it sent one (the driver itself says only "db error"), the exceeded limit if we gave up, or else the
+/// chain of causes. It never holds the connection string. A server that demands TLS gets an explanation of its own, because
+/// its message does not name the reason.
 pub fn error_text(error: &postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
         let hint = server.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();

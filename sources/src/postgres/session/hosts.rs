@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostAddress {
     pub(crate) host: Host,
-    /// Where the connection string has it, or where the host was reached.
+    /// The address in the connection string, or the address at which the host was reached.
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
 }
@@ -38,7 +38,7 @@ impl fmt::Display for HostAddress {
     }
 }
 
-/// The hosts that are named, in their order; an error in words where their numbers do not fit together.
+/// The named hosts in their order; an error in words if the numbers of hosts, addresses and ports do not match.
 pub(crate) fn named(config: &Config) -> Result<Vec<HostAddress>, String> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let count = hosts.len().max(addresses.len()).max(1);
@@ -68,7 +68,7 @@ pub(crate) fn in_turn(places: &[HostAddress], balance: LoadBalanceHosts) -> Vec<
 }
 
 impl HostAddress {
-    /// Every address of this host, which a name server may take its time to tell; itself where it is no name.
+    /// All addresses of this host, which a name server may take long to return; the host itself if it is an address.
     pub(crate) fn addresses(&self, until: Instant, stop: &StopSignal) -> io::Result<Vec<HostAddress>> {
         let name = match (&self.host, self.address) {
             (Host::Tcp(name), None) => name.clone(),
@@ -80,7 +80,7 @@ impl HostAddress {
         }
         let (found, addresses) = channel();
         let port = self.port;
-        // The system's call takes no time-out; one that is late ends by itself.
+        // The system's call has no time-out; a late call ends by itself.
         thread::Builder::new().name("resolve".into()).spawn(move || {
             let looked_up = (name.as_str(), port).to_socket_addrs();
             let _ = found.send(looked_up.map(|addresses| addresses.map(|at| at.ip()).collect::<Vec<_>>()));

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// When the reader began to wait for the server, if it does. Written by the reader, read by the feed.
+/// The time at which the reader began to wait for the server, if it waits. Written by the reader, read by the feed.
 pub(crate) struct Liveness {
     start: Instant,
-    /// Milliseconds from `start`, plus one; 0 while nothing is waited for.
+    /// Milliseconds from `start`, plus one; 0 while the reader does not wait.
     since: AtomicU64,
 }
 
@@ -15,18 +15,18 @@ impl Liveness {
         Liveness { start: Instant::now(), since: AtomicU64::new(0) }
     }
 
-    /// The server has a question to answer, or has just sent something and will send more.
+    /// The reader waits for an answer, or for more of an answer.
     pub(crate) fn ask(&self) {
         let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.since.store(elapsed + 1, Ordering::Relaxed);
     }
 
-    /// Nothing is waited for.
+    /// The reader does not wait for the server.
     pub(crate) fn rest(&self) {
         self.since.store(0, Ordering::Relaxed);
     }
 
-    /// For how long the server has been silent.
+    /// How long the server has been silent.
     pub(crate) fn silence(&self) -> Duration {
         match self.since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,

@@ -1,5 +1,5 @@
-//! One replication session with the server: asked a few questions first, then followed. Calls here wait, and end early
-//! when the source is to end; while one waits, the session tells the server that it is alive.
+//! One replication session with the server: a few queries first, then the log. Calls block, and end early when the source
+//! stops. While a call blocks, the session sends its status to the server.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -25,17 +25,17 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Messages between the socket and the reader.
 const MESSAGES_MAX: usize = 1024;
 
-/// Values as the queries of a reading give them.
+/// Values are written as in the queries of a reading.
 const OPTIONS: &str = "-c datestyle=ISO -c timezone=UTC -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c \
      lc_monetary=C";
 
-/// How soon a wait notices that the source is to end.
+/// How soon a wait notices that the source stops.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The server, or a pooler before it, refuses a replication session. Holds its message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SessionRefusal {
-    /// It has as many senders as it may have.
+    /// All senders of the server are in use.
     #[error("{0}")]
     NoSender(String),
     #[error("{0}")]
@@ -43,7 +43,7 @@ pub(crate) enum SessionRefusal {
 }
 
 impl SessionRefusal {
-    /// Where an error is one; else the error.
+    /// The refusal that an error stands for; any other error unchanged.
     pub(crate) fn of(error: Error) -> Result<SessionRefusal, Error> {
         match error {
             Error::ServerMessage(text) if text.contains("53300") => Ok(SessionRefusal::NoSender(text)),
@@ -54,16 +54,16 @@ impl SessionRefusal {
     }
 }
 
-/// Tells two servers apart, whatever stands before them.
+/// Distinguishes servers behind a pooler or balancer.
 const STARTED: &str =
     "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text, pg_backend_pid()::text";
 
-/// Which server this is, and how far its log goes.
+/// The identity of a server, and the end of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServerIdentity {
-    /// The number a cluster is given when it is made; its copies share it.
+    /// The system identifier, which a server and its copies share.
     pub(crate) system: u64,
-    /// Counts how often a copy has taken over.
+    /// How often a copy has taken over.
     pub(crate) timeline: i64,
     pub(crate) end: Lsn,
 }
@@ -112,7 +112,7 @@ impl ReplicationSession {
         Ok(ReplicationSession { client, runtime, connect_max: target.connect_max(), answer_max: settings.answer_max })
     }
 
-    /// Which server answers. The first question: it waits for the connection too.
+    /// The identity of the server. As the first query it also waits for the connection.
     pub(crate) fn identify(&mut self, stop: &StopSignal) -> Result<ServerIdentity, Error> {
         let asked = self.client.identify_system();
         let answer: IdentifySystem = within(&self.runtime, self.connect_max, asked, stop)?;
@@ -121,8 +121,8 @@ impl ReplicationSession {
         Ok(ServerIdentity { system, timeline: i64::from(answer.timeline), end: from_wire(answer.xlogpos) })
     }
 
-    /// From now on text comes as the database keeps it, if it can be converted here. Before a slot is made: its snapshot
-    /// lives until the next question.
+    /// From now on text arrives in the encoding of the database, if it can be converted here. To be called before a slot is
+    /// created, because the next query ends its snapshot.
     pub(crate) fn receive(&mut self, charset: Charset, stop: &StopSignal) -> Result<(), Error> {
         let Some(encoding) = charset.client_encoding() else { return Ok(()) };
         let sql = format!("SET client_encoding = '{encoding}'");
@@ -130,8 +130,7 @@ impl ReplicationSession {
         Ok(())
     }
 
-    /// Makes sure that this session and the other one are with the same server. Returns the server's process that serves
-    /// this one.
+    /// Checks that this session and `beside` are on the same server. Returns the server's process that serves this session.
     pub(crate) fn is_beside(&mut self, beside: &mut Connection, stop: &StopSignal) -> Result<i32, Error> {
         let asked = self.client.simple_query(STARTED);
         let rows: Vec<QueryRow> = within(&self.runtime, self.answer_max, asked, stop)?;
@@ -143,8 +142,8 @@ impl ReplicationSession {
         if known == started { Ok(pid) } else { Err(Error::DifferentServers) }
     }
 
-    /// Makes the slot, and calls `look` at intervals until it is made. The log from its place on continues the snapshot,
-    /// whose name is valid until the next command of this session, or its end.
+    /// Creates the slot, and calls `look` at intervals until it exists. The log from its place on continues the snapshot, whose
+    /// name is valid until the next command of this session or its end.
     pub(crate) fn make_slot(
         &mut self,
         name: &str,
@@ -153,7 +152,7 @@ impl ReplicationSession {
         mut look: impl FnMut() -> Result<(), Error>,
     ) -> Result<(Lsn, String), Error> {
         let sql = format!("CREATE_REPLICATION_SLOT {name} LOGICAL pgoutput (SNAPSHOT 'export')");
-        // No limit: it waits for the end of all transactions that are open.
+        // No limit: the server waits for the end of all open transactions.
         let mut asked = pin!(self.client.simple_query(&sql));
         let rows: Vec<QueryRow> = loop {
             let answer = self.runtime.block_on(async {
@@ -179,7 +178,7 @@ impl ReplicationSession {
         Ok((from_wire(place), snapshot))
     }
 
-    /// From now on the log comes.
+    /// Starts the log.
     pub(crate) fn start(&mut self, stop: &StopSignal) -> Result<(), Error> {
         let started = async {
             self.client.start().await?;
@@ -188,7 +187,7 @@ impl ReplicationSession {
         within(&self.runtime, self.answer_max, started, stop)
     }
 
-    /// What comes next; none if nothing came in that time.
+    /// The next message; none if none arrived within `wait`.
     pub(crate) fn next(&mut self, wait: Duration) -> Result<Option<ReplicationEvent>, Error> {
         match self.runtime.block_on(async { timeout(wait, self.client.recv()).await }) {
             Err(_) => Ok(None),
@@ -196,20 +195,20 @@ impl ReplicationSession {
         }
     }
 
-    /// Waits without taking anything; the server hears of us meanwhile.
+    /// Waits without reading; the session sends its status meanwhile.
     pub(crate) fn rest(&self, wait: Duration, stop: &Stop) -> Result<(), Stopped> {
         stop.check()?;
         self.runtime.block_on(async { sleep(wait).await });
         Ok(())
     }
 
-    /// Everything before `place` is kept: the server may forget it. RowChange within a second.
+    /// Confirms that everything before `place` is kept, so that the server may remove it. Sent within a second.
     pub(crate) fn confirm(&self, place: Lsn) {
         self.client.update_applied_lsn(wire(place));
     }
 }
 
-/// What the server answers, if it does in time.
+/// The server's answer, if it arrives within `limit`.
 fn within<T>(
     runtime: &Runtime,
     limit: Duration,
@@ -222,7 +221,7 @@ fn within<T>(
     Ok(answer.map_err(|_| Error::NoAnswer(limit))??)
 }
 
-/// Waits until the source is to end.
+/// Waits until the source stops.
 async fn ended(stop: &StopSignal) -> Stopped {
     while !stop.is_given() {
         sleep(LOOK_EVERY).await;
@@ -234,7 +233,7 @@ fn wire(place: Lsn) -> pgwire_replication::Lsn {
     pgwire_replication::Lsn::from_u64(place.0.cast_unsigned())
 }
 
-/// A place as the client library has it.
+/// A place of the client library.
 pub(crate) fn from_wire(place: pgwire_replication::Lsn) -> Lsn {
     Lsn(place.as_u64().cast_signed())
 }

@@ -28,7 +28,7 @@ pub(crate) fn split(url: &str) -> (String, ServerRole) {
 }
 
 impl ServerRole {
-    /// In which order servers are asked for what.
+    /// The roles to ask all servers for, one round after another.
     pub(crate) fn rounds(self) -> &'static [ServerRole] {
         match self {
             ServerRole::Any => &[ServerRole::Any],

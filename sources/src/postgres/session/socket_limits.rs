@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postgres::Config;
 
-/// How long an idle connection waits before it asks whether the other side is there, and how often it then asks how soon.
+/// Keepalives: the time before the first one, between two of them, and their number.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVES_MAX: u32 = 3;
@@ -12,7 +12,7 @@ const KEEPALIVES_MAX: u32 = 3;
 /// How long sent data may stay unacknowledged.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 
-/// The same but for the hosts, with limits where it has none.
+/// The configuration without its hosts, with limits where it sets none.
 pub(crate) fn without_hosts(named: &Config) -> Config {
     let mut config = Config::new();
     if let Some(user) = named.get_user() {

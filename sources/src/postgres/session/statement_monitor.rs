@@ -1,5 +1,5 @@
-//! Monitors a statement that is silent for long: a second session asks whether the server still works on it. While it does,
-//! the wait goes on, and the transactions that block the statement are reported.
+//! Monitors a statement during a long silence: a second session asks whether the server still works on it. While it does, the
+//! wait continues, and the transactions that block the statement are reported.
 
 use std::sync::Arc;
 use std::thread;
@@ -12,26 +12,26 @@ use crate::postgres::session::connection::{Connection, Target};
 use crate::postgres::session::hosts::HostAddress;
 use crate::postgres::session::wait_limits::WaitLimits;
 
-/// Time between two looks.
+/// Time between two checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Called at each check of a server that works, with the transactions that block it.
 pub(crate) type BlockerReport = Arc<dyn Fn(Option<Diagnostic>) + Send + Sync>;
 
-/// What a witness needs to know.
+/// The monitor of one session.
 #[derive(Clone)]
 pub(crate) struct StatementMonitor {
     pub(crate) target: Target,
-    /// Where the silent server is, and the process that serves the session there.
+    /// The address of the silent server, and the process that serves the session there.
     pub(crate) place: HostAddress,
     pub(crate) pid: i32,
-    /// What the session is there for.
+    /// The purpose of the statement, in words.
     pub(crate) doing: &'static str,
     pub(crate) tell: BlockerReport,
 }
 
 impl StatementMonitor {
-    /// Starts to look, in a thread of its own that ends with the silence.
+    /// Starts to check, in a thread that ends with the silence.
     pub(crate) fn open(&self, limits: Arc<WaitLimits>) {
         let case = self.clone();
         let started = thread::Builder::new().name("postgres-look".into()).spawn(move || case.look(&limits));
@@ -52,26 +52,26 @@ impl StatementMonitor {
         }
     }
 
-    /// The transactions that block the server while it works; none if it does not work, as far as can be seen.
+    /// The transactions that block the statement while the server works on it; none if the server does not seem to work.
     fn ask(&self, beside: &mut Option<Connection>, limits: &WaitLimits) -> Option<Option<Diagnostic>> {
         let beside = match beside {
             Some(beside) => beside,
             None => match self.target.open_beside(&self.place, limits.stop()) {
                 Ok(opened) => beside.insert(opened),
-                // It has no room for another session, but words.
+                // The server answers, but has no room for another session.
                 Err(error) => return error.as_db_error().map(|_| None),
             },
         };
         match blockers::of(&mut **beside, self.pid, self.doing) {
             Ok(SessionActivity::Busy(found)) => Some(found),
-            // It has answered, and the answer is lost; or the session is gone.
+            // The answer is lost, or the session has ended.
             Ok(SessionActivity::Gone | SessionActivity::Idle) | Err(_) => None,
         }
     }
 }
 
 impl Connection {
-    /// A statement may now take so long, and the server may be silent meanwhile, while it is at work. Its own limit is set
+    /// A statement may now take this long, and the server may be silent while it works. The server's own limit is set
     /// elsewhere.
     ///
     /// # Errors

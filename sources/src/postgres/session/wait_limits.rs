@@ -1,12 +1,12 @@
 //! Limits on every wait for the server's bytes, so that no call waits for a silent peer.
 //!
-//! The driver's calls block the thread, and none of them takes a time-out. What it reads and writes passes through
-//! [`LimitedStream`], which stands where TLS would: it counts the time in which the server is waited for and not a byte moves,
-//! and ends the connection with an error when that is too long, or when the caller is to stop. A table that takes an hour
-//! to read is no silence as long as its rows come. Time in which nobody waits does not count.
+//! The driver's calls block the thread, and none of them takes a time-out. Its bytes pass through [`LimitedStream`], which
+//! stands where TLS would. It counts the time in which a call waits and no byte moves, and ends the connection with an error
+//! when this is too long, or when the source stops. A table that takes an hour to read is no silence as long as its rows
+//! arrive. Time in which no call waits does not count.
 //!
-//! A statement that may work for minutes before its first row looks like a connection that is lost. There a
-//! There a
+//! A statement that works for minutes before its first row looks like a lost connection. During such a silence a monitor
+//! (`statement_monitor`) asks the server in a second session whether it still works on the statement.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -39,7 +39,7 @@ pub(crate) enum WaitExceeded {
 }
 
 impl WaitExceeded {
-    /// Where an error of the driver's comes from here.
+    /// The exceeded limit behind an error of the driver, if there is one.
     pub(crate) fn of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a WaitExceeded> {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -53,23 +53,23 @@ impl WaitExceeded {
     }
 }
 
-/// Of the longest silence, the share after which a monitor is called.
+/// The share of the longest silence after which a monitor is started.
 const MONITOR_SHARE: u32 = 4;
 
-/// Starts a monitor of the present silence, which reports to these limits.
+/// Starts a monitor of the current silence, which reports to these limits.
 pub(crate) type StartMonitor = Box<dyn Fn(Arc<WaitLimits>) + Send>;
 
-/// How long a connection waits for the server. Shared by its user, who changes it, and its bytes.
+/// How long a connection waits for the server. Shared by its user, who changes the limits, and its stream.
 pub(crate) struct WaitLimits {
     /// The longest silence without a monitor that sees the server work.
     answer_max: Duration,
     /// The longest silence, in milliseconds, even if the server works.
     silence_ms_max: AtomicU64,
     monitor: Mutex<MonitorState>,
-    /// Whatever is asked must be answered by then.
+    /// All calls must have returned by then.
     until: Mutex<Option<Instant>>,
     stop: StopSignal,
-    /// A last statement is sent, also after the stop signal.
+    /// Whether a last statement is sent although the source stops.
     parting: AtomicBool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct WaitLimits {
 #[derive(Default)]
 struct MonitorState {
     call: Option<StartMonitor>,
-    /// A monitor was started, and is to continue.
+    /// Whether a monitor was started and must continue.
     is_called: bool,
     /// When the monitor last saw the server work.
     confirmed: Option<Instant>,
@@ -103,7 +103,7 @@ impl WaitLimits {
         self.monitor().call = None;
     }
 
-    /// From now on the server may be silent for so long, while a monitor vouches for it.
+    /// From now on the server may be silent for this long while a monitor sees it work.
     pub(crate) fn allow(&self, max: Duration, call: StartMonitor) {
         self.silence_max(max + self.answer_max);
         self.monitor().call = Some(call);
@@ -155,12 +155,12 @@ impl WaitLimits {
         unseen >= self.answer_max
     }
 
-    /// From now on everything has to be over by then; none: there is no such time.
+    /// From now on all calls must have returned by then; none: there is no such limit.
     pub(crate) fn until(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
-    /// What is asked from now on is a last word, which nothing but the time ends.
+    /// Calls from now on are the last ones, and only this limit ends them.
     pub(crate) fn part(&self, until: Instant) {
         self.until(Some(until));
         self.parting.store(true, Ordering::Relaxed);
@@ -207,22 +207,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for LimitedTls {
     }
 }
 
-/// A stream that ends where its limits does.
+/// A stream that ends when a limit is exceeded.
 pub(crate) struct LimitedStream<S> {
     stream: S,
     limits: Arc<WaitLimits>,
     look: Pin<Box<Sleep>>,
-    /// For how long the other side was waited for since the last byte.
+    /// How long calls have waited since the last byte.
     silent: Duration,
 }
 
 impl<S> LimitedStream<S> {
-    /// To be called within a runtime that has a clock.
+    /// Must be called within a runtime with a timer.
     pub(crate) fn new(stream: S, limits: Arc<WaitLimits>) -> LimitedStream<S> {
         LimitedStream { stream, limits, look: Box::pin(sleep(LOOK_EVERY)), silent: Duration::ZERO }
     }
 
-    /// Nothing moves: pending until it does, or until it is given up.
+    /// No byte moves: pending until one does, or until a limit is exceeded.
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             if let Some(given_up) = self.limits.over(self.silent) {
@@ -236,7 +236,7 @@ impl<S> LimitedStream<S> {
         }
     }
 
-    /// What came of a call; bytes that moved end the silence.
+    /// The result of a call; bytes that moved end the silence.
     fn seen<T>(&mut self, done: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if done.is_pending() {
             return self.wait(context);
@@ -266,7 +266,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LimitedStream<S> {
         self.seen(done, context)
     }
 
-    // Neither counts as a byte that moves: a socket is flushed without waiting, however silent its other side is.
+    // Neither counts as a byte that moves: a socket is flushed without waiting, even if its peer is silent.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context)
     }

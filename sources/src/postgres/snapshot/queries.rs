@@ -1,5 +1,5 @@
-//! The queries. They give values as the log writes them, so that both are read in one way: nothing is computed from a value
-//! here, where one that is out of range would end the whole query.
+//! The queries. They return values as the log writes them, so that both are read in one way. They compute nothing from
+//! values, because a value out of range would end the whole query.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::postgres::values::zone::Zone;
 /// Numbers below this are seconds, all others milliseconds: the same bound as for events.
 const LEAST_MILLIS: u64 = 100_000_000_000;
 
-/// Limits for the transaction that is open, and values written as the log writes them. The server refuses a query whose
-/// rows a policy would choose from.
+/// Sets limits for the open transaction, and writes values as the log does. The server refuses a query whose rows a policy
+/// would filter.
 pub(crate) fn limits(statement_timeout: Duration) -> String {
     format!(
         "SET LOCAL statement_timeout = {}; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; SET LOCAL \
@@ -25,19 +25,19 @@ pub(crate) fn limits(statement_timeout: Duration) -> String {
     )
 }
 
-/// Gives the open transaction, which has not read yet, the exported snapshot.
+/// Lets the open transaction, which has not read yet, use the exported snapshot.
 pub(crate) fn join(snapshot: &str) -> String {
     format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"))
 }
 
-/// What the queries are made from.
+/// Makes the queries.
 #[derive(Clone, Copy)]
 pub(crate) struct Queries<'a> {
     pub(crate) tables: &'a Tables,
     pub(crate) layout: &'a Layout,
     /// The zone of the orders' times, where they are stored without one.
     pub(crate) zone: &'a Zone,
-    /// Orders count that are later than this.
+    /// Orders created after this time count.
     pub(crate) cutoff: Millis,
 }
 
@@ -64,8 +64,8 @@ impl Queries<'_> {
         }
     }
 
-    /// Order, product and, where the log is to be followed, the values of the row's `key`: the lines of the orders that are
-    /// read. The log will not repeat a line, so that there those without an order are read too: it may come.
+    /// Order, product and, if the log is followed afterwards, the values of the row's `key`: the lines of the orders that are
+    /// read. The log does not repeat lines, so for it lines without an order are read too: the order may come later.
     pub(crate) fn lines(&self, key: Option<&[String]>) -> String {
         let items = &self.tables.order_items;
         let of_line = column(&items.order_id);
@@ -81,7 +81,7 @@ impl Queries<'_> {
         if key.is_some() {
             return format!("{lines} NOT EXISTS ({} AND NOT ({recent}))", self.orders_of(&of_line));
         }
-        // A line whose order is null is refused by name instead of passed over in silence.
+        // A line whose order is NULL is refused by name instead of being skipped silently.
         let nameless = if self.layout.line_order_nullable { format!(" OR {of_line} IS NULL") } else { String::new() };
         format!("{lines} (EXISTS ({} AND ({recent})){nameless})", self.orders_of(&of_line))
     }
@@ -97,14 +97,14 @@ impl Queries<'_> {
         )
     }
 
-    /// The orders with that id.
+    /// The orders with this id.
     fn orders_of(&self, of_line: &str) -> String {
         let orders = &self.tables.orders;
         let order = format!("o.{}", column(&orders.order_id));
         format!("SELECT FROM {} AS o WHERE {}", table(&orders.name), self.layout.ids.order_ids.sql(&order, of_line))
     }
 
-    /// The time column of the orders, which a query calls `alias`.
+    /// The time column of the orders, whose table is named `alias` in the query.
     fn time(&self, alias: &str) -> Option<(String, TimeKind)> {
         match (&self.tables.orders.time, self.layout.time) {
             (OrderTime::Column(name), Some(kind)) => Some((format!("{alias}.{}", column(name)), kind)),
@@ -112,8 +112,8 @@ impl Queries<'_> {
         }
     }
 
-    /// Whether a time is after the cutoff. Values are compared with constants alone: an index on the column can serve, and
-    /// no value is out of range.
+    /// Whether a time is after the cutoff. Values are compared with constants only, so that an index on the column can be used
+    /// and no value is out of range.
     fn recent(&self, at: &str, kind: TimeKind) -> String {
         let (after, seconds) = (self.cutoff.saturating_add(1), |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000));
         match kind {
@@ -135,7 +135,7 @@ impl Queries<'_> {
     }
 }
 
-/// What clocks show, in milliseconds, as SQL writes it.
+/// A local time, in milliseconds, as SQL writes it.
 fn local(ms: i64) -> String {
     let at = DateTime::from_timestamp_millis(ms).unwrap_or_default();
     at.format("%Y-%m-%d %H:%M:%S%.3f").to_string()

@@ -20,7 +20,7 @@ use crate::refusals::Refusals;
 use crate::replay::{LetterHandler, ReplayBounds, Tables};
 use crate::side_thread::SideThread;
 
-/// LetterHandler rows that may wait to be taken.
+/// Dead letters that may wait to be handled.
 const LETTERS_MAX: usize = 1024;
 
 /// How often the server's silence is checked.
@@ -43,7 +43,7 @@ pub enum RangeError {
     Failed {
         /// Host, port and database.
         place: String,
-        /// What is wrong, and how to mend it where that is known.
+        /// The problem, and its solution if it is known.
         reason: String,
     },
 }
@@ -69,7 +69,7 @@ pub fn read(
     let failed = |reason: String| RangeError::Failed { place: place.clone(), reason };
     let (letters, refusals) = sync_channel(LETTERS_MAX);
     let (done, result) = channel();
-    // In a thread of its own: a server that is frozen in the middle lets no call return.
+    // In a thread of its own: calls to a frozen server do not return.
     let _reader = SideThread::spawn("replay-tables", {
         let (liveness, at_work, dictionary) = (liveness.clone(), liveness.clone(), dictionary.clone());
         move |stop| {
@@ -82,7 +82,7 @@ pub fn read(
                 client.allow_reporting(settings.statement_timeout, "the reading of the tables", tell)?;
                 scan_tables(&mut client, &settings, asked, &dictionary, &scan)
             });
-            // Nobody waits any more where the reading was given up.
+            // The receiver is gone if the reading was given up.
             let _ = done.send(read);
         }
     })
@@ -121,7 +121,7 @@ fn scan_tables(
     Ok(found.tables)
 }
 
-/// Takes the rows that the replay asks for.
+/// Takes the rows that the replay needs.
 struct ReplayRows {
     tables: Tables,
     accepted: u64,

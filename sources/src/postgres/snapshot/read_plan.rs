@@ -16,7 +16,7 @@ use crate::postgres::snapshot::unreadable_rows::{ATTEMPTS_MAX, UnreadableRows};
 use crate::postgres::values::zone::Zones;
 use crate::refusals::Refusals;
 
-/// What is to be read.
+/// The tables to read, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadPlan<'a> {
     pub(crate) settings: &'a Settings,
@@ -24,13 +24,13 @@ pub(crate) struct ReadPlan<'a> {
     pub(crate) snapshot: Option<&'a str>,
     /// The tables that are left out, because they cannot be read.
     pub(crate) without: [bool; 3],
-    /// Orders count that are later than this.
+    /// Orders created after this time count.
     pub(crate) cutoff: Millis,
-    /// The columns that identify a line, where the log is followed afterwards.
+    /// The columns that identify a line, if the log is followed afterwards.
     pub(crate) key: Option<&'a [String]>,
 }
 
-/// What one reading leaves to the next.
+/// The state that one reading leaves to the next.
 #[derive(Default)]
 pub(crate) struct TableReadState {
     /// The zones of times that are stored without one.
@@ -71,7 +71,7 @@ impl<'a> ReadPlan<'a> {
         Queries { tables: &self.settings.tables, layout, zone: &format.zone, cutoff: self.cutoff }
     }
 
-    /// What is read of a table.
+    /// The query of a table.
     pub(crate) fn source(&self, which: SourceTable, layout: &Layout, format: &ValueFormat) -> TableQuery<'a> {
         let queries = self.queries(layout, format);
         let (query, key) = match which {
@@ -82,7 +82,7 @@ impl<'a> ReadPlan<'a> {
         TableQuery::new(&self.settings.tables, which, query, format, key)
     }
 
-    /// Gives every row of the tables to `sink`, without the rows that the server cannot read.
+    /// Passes every row of the tables to `sink`, without the rows that the server cannot read.
     pub(crate) fn read_tables(
         &self,
         opened: &mut OpenRead<'_>,

@@ -1,10 +1,10 @@
 //! Rows that the server itself cannot read, such as one whose large value is damaged, or whose enum has lost a label.
 //!
 //! The server ends the whole query at such a row. The table is then read in halves, and halves of halves, until the rows are
-//! found; each is refused alone, and the others are read without them. A row that was found is tried again before every
-//! reading: it may have been repaired, and another row may have come to stand in its place.
+//! found. Only these rows are refused, and the others are read without them. A row that was found is tried again before
+//! every reading: it may have been repaired, and another row may be in its place.
 //!
-//! A damaged page, or a view, cannot be read in parts: then the reading fails as a whole, in the server's words.
+//! A damaged page, or a view, cannot be read in parts: then the whole reading fails with the server's message.
 
 use std::io::BufRead as _;
 
@@ -21,10 +21,10 @@ use crate::postgres::session::error_text::error_text;
 use crate::postgres::values::charset::{Charset, escaped};
 use crate::refusals::Refusals;
 
-/// So many rows that cannot be read are passed over; more of them are no accident of single rows.
+/// The most unreadable rows that are skipped; more of them are not single damaged rows.
 const ROWS_MAX: usize = 1000;
 
-/// How often one reading begins again because more such rows were found.
+/// How often one reading starts again because more such rows were found.
 pub(crate) const ATTEMPTS_MAX: usize = 5;
 
 /// The tables that rows of a table are stored in, itself or its partitions, and how many pages each has.
@@ -41,7 +41,7 @@ const STORED: &str = "
 #[derive(Default)]
 pub(crate) struct UnreadableRows([Vec<RowLocation>; 3]);
 
-/// Where a row is.
+/// The place of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RowLocation {
     /// The number of the table that stores it.
@@ -84,7 +84,7 @@ impl TableScan<'_> {
         Ok(())
     }
 
-    /// Finds the rows at which reading failed. None found: it was no row of a table that is read in parts.
+    /// Finds the rows at which reading failed; false if no row of a table that can be read in parts is the cause.
     pub(crate) fn find_unreadable_rows(
         &self,
         transaction: &mut Transaction<'_>,
@@ -125,7 +125,7 @@ impl TableScan<'_> {
         Ok(found > 0)
     }
 
-    /// Reads a part of the table to the end: the server's words if it cannot read a row of it.
+    /// Reads a part of the table to its end; returns the server's message if it cannot read a row.
     fn fails(
         &self,
         transaction: &mut Transaction<'_>,
@@ -134,7 +134,7 @@ impl TableScan<'_> {
     ) -> Result<Option<String>, Error> {
         self.check_stop()?;
         self.liveness.ask();
-        // The error ends this part of the transaction alone.
+        // The error ends only this part of the transaction.
         let mut attempt = transaction.transaction()?;
         let read = drain(&mut attempt, &copy(&format!("{} AND {part}", source.query), source.charset));
         attempt.rollback()?;

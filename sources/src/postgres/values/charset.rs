@@ -1,22 +1,16 @@
-//! The encoding in which the database keeps its text, and how its bytes become UTF-8 here.
+//! The encoding of the database, and the conversion of its bytes to UTF-8.
 //!
-//! The server converts text for its clients, and a single character that it cannot convert ends a whole query, and the log
-//! for good. Therefore bytes come as they are stored wherever they can be converted here: then one value is wrong, and not
-//! everything around it.
+//! The server converts text for its clients. A single character that it cannot convert ends a whole query, and ends the log
+//! for good. Therefore text arrives as it is stored wherever it can be converted here: then only one value is wrong.
 
 use std::borrow::Cow;
 
-use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GBK, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7,
-    ISO_8859_8, ISO_8859_10, ISO_8859_13, ISO_8859_14, ISO_8859_15, ISO_8859_16, KOI8_R, KOI8_U, WINDOWS_874,
-    WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255, WINDOWS_1256, WINDOWS_1257,
-    WINDOWS_1258,
-};
+use encoding_rs::Encoding;
 
 /// How the bytes that the server sends become text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Charset {
-    /// They are UTF-8, or of an unknown encoding (`SQL_ASCII`): bytes that are not UTF-8 are refused.
+    /// They are UTF-8, or of an unknown encoding (`SQL_ASCII`); bytes that are not UTF-8 are refused.
     #[default]
     Utf8,
     /// Each byte is the character of that number.
@@ -28,47 +22,30 @@ pub(crate) enum Charset {
 }
 
 impl Charset {
-    /// Of a database whose `server_encoding` is that.
+    /// The charset of a database with this `server_encoding`.
     pub(crate) fn of(server_encoding: &str) -> Charset {
-        Charset::Stored(match server_encoding {
+        // The name of the same encoding in the WHATWG's standard.
+        let label = match server_encoding {
             "UTF8" | "SQL_ASCII" => return Charset::Utf8,
             "LATIN1" => return Charset::Latin1,
-            "LATIN2" => ISO_8859_2,
-            "LATIN3" => ISO_8859_3,
-            "LATIN4" => ISO_8859_4,
-            "LATIN5" => WINDOWS_1254,
-            "LATIN6" => ISO_8859_10,
-            "LATIN7" => ISO_8859_13,
-            "LATIN8" => ISO_8859_14,
-            "LATIN9" => ISO_8859_15,
-            "LATIN10" => ISO_8859_16,
-            "ISO_8859_5" => ISO_8859_5,
-            "ISO_8859_6" => ISO_8859_6,
-            "ISO_8859_7" => ISO_8859_7,
-            "ISO_8859_8" => ISO_8859_8,
-            "KOI8R" => KOI8_R,
-            "KOI8U" => KOI8_U,
-            "WIN874" => WINDOWS_874,
-            "WIN1250" => WINDOWS_1250,
-            "WIN1251" => WINDOWS_1251,
-            "WIN1252" => WINDOWS_1252,
-            "WIN1253" => WINDOWS_1253,
-            "WIN1254" => WINDOWS_1254,
-            "WIN1255" => WINDOWS_1255,
-            "WIN1256" => WINDOWS_1256,
-            "WIN1257" => WINDOWS_1257,
-            "WIN1258" => WINDOWS_1258,
-            "EUC_JP" => EUC_JP,
-            "EUC_KR" | "UHC" => EUC_KR,
-            "EUC_CN" | "GBK" => GBK,
-            "BIG5" => BIG5,
-            _ => return Charset::Converted,
-        })
+            "LATIN2" | "LATIN3" | "LATIN4" | "LATIN5" | "LATIN6" | "BIG5" | "GBK" => server_encoding.to_owned(),
+            "LATIN7" => "iso-8859-13".to_owned(),
+            "LATIN8" => "iso-8859-14".to_owned(),
+            "LATIN9" => "iso-8859-15".to_owned(),
+            "LATIN10" => "iso-8859-16".to_owned(),
+            "KOI8R" => "koi8-r".to_owned(),
+            "KOI8U" => "koi8-u".to_owned(),
+            "EUC_JP" => "euc-jp".to_owned(),
+            "EUC_KR" | "UHC" => "euc-kr".to_owned(),
+            "EUC_CN" => "gbk".to_owned(),
+            name => name.replace("ISO_8859_", "iso-8859-").replace("WIN", "windows-"),
+        };
+        Encoding::for_label(label.as_bytes()).map_or(Charset::Converted, Charset::Stored)
     }
 
     /// The text of these bytes; none if a character has no equivalent.
     pub(crate) fn decode<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-        // Every encoding that a database can have writes ASCII alike.
+        // All encodings of databases agree on ASCII.
         if let (true, Ok(text)) = (self.is_utf8() || bytes.is_ascii(), str::from_utf8(bytes)) {
             return Some(Cow::Borrowed(text));
         }
@@ -84,7 +61,7 @@ impl Charset {
         }
     }
 
-    /// What makes a session send bytes as they are stored; none where the server is to convert them.
+    /// The client encoding with which a session sends bytes as they are stored; none if the server has to convert them.
     pub(crate) fn client_encoding(&self) -> Option<&'static str> {
         (*self != Charset::Converted).then_some("SQL_ASCII")
     }
@@ -94,7 +71,7 @@ impl Charset {
     }
 }
 
-/// Bytes that are not text, readable for a person: UTF-8 stays, other bytes are written `\xe9`.
+/// Bytes that are not text in readable form: UTF-8 stays, other bytes are written as `\xe9`.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

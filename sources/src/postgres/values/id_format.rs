@@ -1,7 +1,7 @@
 //! Canonical ids: from the text of a value, as the server's output function writes it, to the text of an id.
 //!
-//! Two values that are equal in SQL must be one id, also where their types differ, and the log and a query must agree.
-//! Both give the output function's text, and all that makes it canonical is here.
+//! Two values that are equal in SQL must become one id, even if their types differ, and the log and a query must agree. Both
+//! return the text of the output function; this module makes it canonical.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ const DIGITS_MAX: usize = 64;
 /// How the values of a column become ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdFormat {
-    /// The text as it is: it is the same for equal values.
+    /// The text as it is, which is the same for equal values.
     Plain,
     /// `t` and `f`, written out.
     Bool,
@@ -21,12 +21,12 @@ pub(crate) enum IdFormat {
     Number,
     /// An internet address, always with its mask.
     Address,
-    /// Text in a column that is joined with one of uuids: read as the server would read a uuid, where it is one.
+    /// Text in a column that is joined with a column of uuids: if it is a uuid, it is read as the server reads uuids.
     Uuid,
 }
 
 impl IdFormat {
-    /// Of values that are compared with those of a setting, and with no other column's: of the type with that name.
+    /// The format of values of this type that are compared with a setting, not with another column.
     pub(crate) fn of_values(kind: &str) -> IdFormat {
         match kind {
             "boolean" => IdFormat::Bool,
@@ -36,7 +36,7 @@ impl IdFormat {
         }
     }
 
-    /// The id of a value with that text.
+    /// The id of a value with this text.
     pub(crate) fn id(self, text: Cow<'_, str>) -> Cow<'_, str> {
         match (self, text) {
             (IdFormat::Plain, text) => text,
@@ -78,7 +78,7 @@ fn number(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// `1.5e+20` as `150000000000000000000`; none if it is no number or a very long one.
+/// `1.5e+20` as `150000000000000000000`; none if it is not a number, or a very long one.
 fn written_out(text: &str) -> Option<String> {
     let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
@@ -87,7 +87,7 @@ fn written_out(text: &str) -> Option<String> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // Where the point stands among the digits.
+    // The position of the point among the digits.
     let point = i64::try_from(whole.len()).ok()?.checked_add(exponent.parse().ok()?)?;
     let length = point.unsigned_abs().max(digits.len() as u64);
     if length > DIGITS_MAX as u64 {

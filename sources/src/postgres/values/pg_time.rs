@@ -1,8 +1,7 @@
 //! A time as the server writes it, in whole milliseconds since the epoch, rounded down.
 //!
-//! The session asks for ISO dates in UTC; times that are stored without a zone are those of the zone of the settings. Times
-//! before the epoch are 0, those beyond all bounds are the largest number: the first are older than any window, the second
-//! wait for ever.
+//! The session asks for ISO dates in UTC; times that are stored without a zone are in the zone of the settings. Times before
+//! the epoch become 0, which is older than any window. Times beyond all bounds become the largest number and never count.
 
 use chrono::NaiveDate;
 
@@ -22,16 +21,16 @@ const TIMESTAMPTZ: u32 = 1184;
 const INT8: u32 = 20;
 const INT4: u32 = 23;
 
-/// Numbers from here on are types of the database's own.
+/// Numbers from here on are types that the database defines itself.
 const OWN_TYPES: u32 = 16384;
 
 /// The kinds of columns that hold a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeKind {
     Timestamptz,
-    /// In the zone of the zone of the layout.
+    /// In the zone of the layout.
     Timestamp,
-    /// Midnight in that zone.
+    /// Midnight in the zone of the layout.
     Date,
     /// Whole seconds or milliseconds since the epoch, told apart by size.
     Number,
@@ -59,13 +58,13 @@ impl TimeKind {
 pub(crate) enum TimeFormat {
     /// A time in UTC.
     Instant,
-    /// What clocks show: a date, with or without a time of day.
+    /// A local time: a date, with or without a time of day.
     Local,
     Number,
 }
 
 impl TimeFormat {
-    /// Of a type of that number; for a domain, of its base type.
+    /// The format of the type with this number; for a domain, of its base type.
     pub(crate) fn of(kind: u32, base: Option<TimeKind>) -> Option<TimeFormat> {
         match kind {
             TIMESTAMPTZ => Some(TimeFormat::Instant),
@@ -76,7 +75,7 @@ impl TimeFormat {
         }
     }
 
-    /// Of a column of that kind.
+    /// The format of a column of this kind.
     pub(crate) fn of_column(kind: TimeKind) -> TimeFormat {
         match kind {
             TimeKind::Timestamptz => TimeFormat::Instant,
@@ -85,7 +84,7 @@ impl TimeFormat {
         }
     }
 
-    /// The time that is written there; local times are those of `zone`.
+    /// The time of a text; local times are in `zone`.
     pub(crate) fn millis(self, text: &str, zone: &Zone) -> Option<u64> {
         match self {
             TimeFormat::Instant => date(text, &Zone::default()),
@@ -95,7 +94,7 @@ impl TimeFormat {
     }
 }
 
-/// `2024-11-07 17:20:00.123456+00`, or the beginning of it; the offset is nought.
+/// `2024-11-07 17:20:00.123456+00`, or the beginning of it; the offset is zero.
 fn date(text: &str, zone: &Zone) -> Option<u64> {
     match text {
         "infinity" => return Some(FAR),
@@ -107,7 +106,7 @@ fn date(text: &str, zone: &Zone) -> Option<u64> {
     let mut parts = date.split('-').map(|part| part.parse::<u32>().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
     let Some(date) = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day) else {
-        // The database's years go further than the calendar's here.
+        // The database has later years than chrono's calendar.
         return (year > 200_000).then_some(FAR);
     };
     let days = date.signed_duration_since(NaiveDate::default()).num_days();

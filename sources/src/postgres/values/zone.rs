@@ -1,8 +1,7 @@
 //! The time zone of times that are stored without one: `timestamp` and `date` columns.
 //!
-//! The server itself says when clocks are put forward and back there, once, so that its rules are the ones that count:
-//! also for local times that were skipped or came twice. A zone is then a list of local times from which on clocks are
-//! ahead of UTC by another number of seconds.
+//! The server itself returns when its clocks change, so that its rules apply, also for local times that were skipped or
+//! repeated. A zone is a list of local times from which on clocks are ahead of UTC by another number of seconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,19 +14,19 @@ use postgres::types::Type;
 /// The zone that every server knows.
 pub(crate) const UTC: &str = "UTC";
 
-/// The server's rules may be brought up to date while it runs.
+/// How long the rules are kept: they may be updated while the server runs.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// The calendar, and with it the last rule of each zone, repeats after 400 years.
 const CYCLE_S: i64 = 146_097 * 86_400;
 
-/// The first local time that is not asked for: 2438-01-01. Four hundred years before it no rule changes any more.
+/// The first local time that is not queried: 2438-01-01. From 400 years before it on, no rule changes.
 const ASKED_UNTIL_S: i64 = 14_768_611_200;
 
 const SET: &str = "SELECT set_config('timezone', $1, true)";
 
-/// The seconds by which clocks are ahead of UTC, at the first local time and wherever they change: found between two times
-/// five days apart by halving. No zone has put its clocks forward and back within less than a week since 1970.
+/// The seconds by which clocks are ahead of UTC, at the first local time and at every change. A change between two times five
+/// days apart is found by halving: since 1970 no zone has changed its clocks forward and back within a week.
 const CHANGES: &str = "
     WITH RECURSIVE
         probe (at) AS (SELECT generate_series(timestamp '1969-12-25', timestamp '2438-01-05', interval '5 days')),
@@ -57,9 +56,9 @@ pub(crate) struct Zone {
 }
 
 impl Zone {
-    /// Whether the server knows a zone of that name.
+    /// Whether the server knows a zone with this name.
     pub(crate) fn is_known(client: &mut impl GenericClient, name: &str) -> Result<bool, postgres::Error> {
-        // Its own transaction, or a savepoint of the open one: settings and failures end with it.
+        // A transaction of its own, or a savepoint of the open one: settings and failures end with it.
         let mut transaction = client.transaction()?;
         let set = transaction.query_typed(SET, &[(&name, Type::TEXT)]);
         transaction.rollback()?;
@@ -95,12 +94,12 @@ impl Zone {
 
     fn ahead(&self, local_s: i64) -> i64 {
         let after = self.changes.partition_point(|(from, _)| *from <= local_s);
-        // What is before the first one is before the epoch, and older than anything that counts.
+        // Times before the first change are before the epoch, and older than any window.
         self.changes.get(after.saturating_sub(1)).map_or(0, |(_, ahead)| i64::from(*ahead))
     }
 
-    /// The local times, in milliseconds, at which clocks show a time later than `utc_ms`: those of the ranges (first and
-    /// last millisecond), and all from the returned one on.
+    /// The local times, in milliseconds, that are later than `utc_ms`: those of the ranges (first and last millisecond), and
+    /// all from the returned one on.
     pub(crate) fn after(&self, utc_ms: i64) -> (Vec<(i64, i64)>, i64) {
         // Clocks are less than a day from UTC.
         let (low, high) = (utc_ms - DAY_MS, utc_ms + DAY_MS);
@@ -121,7 +120,7 @@ impl Zone {
         }
     }
 
-    /// The first midnight, as clocks show it in milliseconds, that is later than `utc_ms`.
+    /// The first midnight in local time, in milliseconds, that is later than `utc_ms`.
     pub(crate) fn first_day_after(&self, utc_ms: i64) -> i64 {
         let before = utc_ms.div_euclid(DAY_MS) * DAY_MS - DAY_MS;
         let later = |midnight: &i64| self.to_utc(midnight.div_euclid(1000)) * 1000 > utc_ms;
@@ -131,12 +130,12 @@ impl Zone {
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The zones that were asked for.
+/// The zones that were read.
 #[derive(Default)]
 pub(crate) struct Zones(HashMap<String, (Instant, Arc<Zone>)>);
 
 impl Zones {
-    /// The zone of that name, which the server knows; UTC where none is needed.
+    /// The zone with this name, which the server knows; UTC if none is needed.
     pub(crate) fn get(
         &mut self,
         client: &mut impl GenericClient,
