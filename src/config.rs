@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ──parse, ${VAR}──┐
-//! environment ──────────┼─▶ layers ──check each value──▶ Values ──read──▶ Config
+//! environment ──────────┼─▶ layers ──check each value──▶ CheckedValues ──read──▶ Config
 //! flags ────────────────┘     (unknown key: error)        (+ defaults)
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
@@ -99,7 +99,7 @@ impl Config {
     pub fn load(request: &Request) -> Result<Config, Errors> {
         let mut problems = Vec::new();
         let layers = layers::gather(request, &mut problems);
-        let values = values::Values::check(&layers, &mut problems);
+        let values = values::CheckedValues::check(&layers, &mut problems);
         if !problems.is_empty() {
             return Err(Errors(problems));
         }
@@ -108,7 +108,7 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(Errors(problems)) }
     }
 
-    fn read(values: &values::Values) -> Config {
+    fn read(values: &values::CheckedValues) -> Config {
         let given = &|setting: &settings::Setting| values.given(setting);
         let kafka = || Kafka { client: values.client(), ..Kafka::read(given) };
         Config {

@@ -17,7 +17,7 @@ pub use self::orders::{Order, OrderLine};
 pub use self::rng::Rng;
 pub use self::views::View;
 
-use self::names::Names;
+use self::names::ShopNames;
 use self::taste::Taste;
 
 /// Milliseconds of a day.
@@ -58,14 +58,14 @@ pub struct ShopPlan {
 pub struct Shop {
     plan: ShopPlan,
     taste: Taste,
-    names: Names,
+    names: ShopNames,
 }
 
 impl Shop {
     /// Prepares the shop; memory grows with users and products, not with views and orders.
     pub fn new(plan: ShopPlan) -> Shop {
         let taste = Taste::new(&plan);
-        let names = Names::new(plan.style);
+        let names = ShopNames::new(plan.style);
         Shop { plan, taste, names }
     }
 

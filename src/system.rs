@@ -30,9 +30,9 @@ use query_server::{App, EventWriter, Floor, Running, Shutdown};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 
-use self::checkpoints::{Acknowledge, Found, Keeper, Keeping, Restored, WatermarkThread};
+use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
-use self::origin::Origin;
+use self::origin::StartingPoint;
 use self::outlets::Outlets;
 use self::sources::Sources;
 use self::stage::Stage;
@@ -71,7 +71,7 @@ impl System {
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(dictionary(config));
-        let mut origin = Origin::find(config, &dictionary, &registry)?;
+        let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
         let Sources { open_feeds, acknowledge } = sources::make(config, &origin, &registry, &outlets.letters_in)?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
@@ -199,7 +199,7 @@ fn keeper(
     engine: &Engine,
     outlets: &Outlets,
     dictionary: Arc<Dictionary>,
-    acknowledge: Acknowledge,
+    acknowledge: AcknowledgePositions,
 ) -> anyhow::Result<Option<Keeper>> {
     let (Some(found), Some(cuts)) = (found, engine.cuts()) else { return Ok(None) };
     let (cuts, settle, leads) = (cuts.clone(), Box::new(outlets.letters.settling()), config.cluster.leads());

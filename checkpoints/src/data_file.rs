@@ -177,7 +177,7 @@ fn header() -> Vec<u8> {
 }
 
 /// The result of reading a header.
-pub(crate) enum Opening {
+pub(crate) enum FileOpening {
     /// A file of this format.
     Ours,
     /// A file of a later format.
@@ -185,7 +185,7 @@ pub(crate) enum Opening {
 }
 
 /// Reads a header.
-pub(crate) fn opening(header: &[u8]) -> Result<Opening, Damage> {
+pub(crate) fn opening(header: &[u8]) -> Result<FileOpening, Damage> {
     let malformed = Damage::Malformed("it does not begin like a data file");
     let (magic, rest) = header.split_first_chunk::<8>().ok_or(malformed.clone())?;
     let (format, rest) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
@@ -196,8 +196,8 @@ pub(crate) fn opening(header: &[u8]) -> Result<Opening, Damage> {
         return Err(Damage::Checksum("the header"));
     }
     match u32::from_le_bytes(*format) {
-        FORMAT => Ok(Opening::Ours),
-        newer if newer > FORMAT => Ok(Opening::Newer(newer)),
+        FORMAT => Ok(FileOpening::Ours),
+        newer if newer > FORMAT => Ok(FileOpening::Newer(newer)),
         _ => Err(malformed),
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use dataflow::time::Time;
 
-use crate::disk::{Disk, Entry};
+use crate::disk::{DirEntry, Disk};
 use crate::error::{Damage, Doing, Error, Finding, unreadable};
-use crate::manifest::{DataFile, Kind, Manifest, Refusal};
+use crate::manifest::{CheckpointKind, DataFile, Manifest, ManifestRefusal};
 use crate::names::{self, Meaning, Piece};
 use crate::restorable::Restorable;
 
@@ -34,7 +34,7 @@ pub struct Checkpoint {
     /// The readable manifests of all parts.
     pub manifests: Vec<Manifest>,
     /// Whether it can be restored.
-    pub state: State,
+    pub state: CheckpointState,
     /// The parts that have a manifest, readable or not.
     pub(crate) pieces: Vec<Piece>,
 }
@@ -42,7 +42,7 @@ pub struct Checkpoint {
 /// Whether a checkpoint can be restored, as far as names, lengths and manifests show. [`Restorable::verify_all`]
 /// verifies the contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CheckpointState {
     /// All its parts are present, and so is every checkpoint it builds on.
     Whole,
     /// It cannot be restored.
@@ -60,7 +60,7 @@ impl Checkpoint {
     /// Whether it is full, or the checkpoint it builds on; for a broken checkpoint, according to its first readable
     /// manifest.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<CheckpointKind> {
         self.manifests.first().map(|manifest| manifest.kind)
     }
 
@@ -73,7 +73,7 @@ impl Checkpoint {
     /// Whether it can be restored.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.state == State::Whole
+        self.state == CheckpointState::Whole
     }
 }
 
@@ -81,7 +81,8 @@ impl Directory {
     /// Reads a directory; a directory that does not exist has no checkpoints.
     ///
     /// # Errors
-    /// The directory cannot be listed, or a file in it may not be read. Damage is not an error here, see [`State`].
+    /// The directory cannot be listed, or a file in it may not be read. Damage is not an error here, see
+    /// [`CheckpointState`].
     pub fn read(path: &Path, disk: Arc<dyn Disk>) -> Result<Directory, Error> {
         let entries = match disk.list(path) {
             Ok(entries) => entries,
@@ -115,9 +116,9 @@ impl Directory {
     /// missing.
     pub fn chain(&self, tick: Time) -> impl Iterator<Item = &Checkpoint> {
         std::iter::successors(self.checkpoint(tick), |checkpoint| match checkpoint.kind()? {
-            Kind::Full => None,
+            CheckpointKind::Full => None,
             // Whatever the files say, the chain must end.
-            Kind::Delta { on } => self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick),
+            CheckpointKind::Delta { on } => self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick),
         })
     }
 
@@ -127,13 +128,15 @@ impl Directory {
     /// It is not whole, or a data file is damaged, newer or unreadable.
     pub fn open(&self, tick: Time) -> Result<Restorable, Error> {
         match self.checkpoint(tick).map(|checkpoint| &checkpoint.state) {
-            Some(State::Whole) => {
+            Some(CheckpointState::Whole) => {
                 let chain: Vec<_> =
                     self.chain(tick).map(|checkpoint| (checkpoint.tick, &checkpoint.manifests[..])).collect();
                 Restorable::open(&self.path, &chain, &self.disk)
             }
-            Some(State::Newer { path, format }) => Err(Refusal::newer(path, *format)),
-            Some(State::Broken(findings)) if !findings.is_empty() => Err(Box::new(findings[0].clone()).into()),
+            Some(CheckpointState::Newer { path, format }) => Err(ManifestRefusal::newer(path, *format)),
+            Some(CheckpointState::Broken(findings)) if !findings.is_empty() => {
+                Err(Box::new(findings[0].clone()).into())
+            }
             _ => Err(Box::new(self.finding(Some(tick), "", Damage::Missing)).into()),
         }
     }
@@ -144,27 +147,27 @@ impl Directory {
     /// [`Error::Newer`].
     pub fn refuse_newer(&self) -> Result<(), Error> {
         self.checkpoints().try_for_each(|checkpoint| match &checkpoint.state {
-            State::Newer { path, format } => Err(Refusal::newer(path, *format)),
+            CheckpointState::Newer { path, format } => Err(ManifestRefusal::newer(path, *format)),
             _ => Ok(()),
         })
     }
 
-    fn add(&mut self, piece: Piece, entry: &Entry) -> Result<(), Error> {
+    fn add(&mut self, piece: Piece, entry: &DirEntry) -> Result<(), Error> {
         let path = self.path.join(&entry.name);
         let read = if entry.length > MANIFEST_BYTES_MAX {
-            Err(Refusal::Damaged(Damage::Malformed("it is longer than a manifest can be")))
+            Err(ManifestRefusal::Damaged(Damage::Malformed("it is longer than a manifest can be")))
         } else {
             match self.disk.read_at(&path, 0, entry.length as usize) {
                 Ok(bytes) => Manifest::parse(&bytes),
                 // A server that writes here has removed it since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => Err(Refusal::Damaged(unreadable(&path, error)?)),
+                Err(error) => Err(ManifestRefusal::Damaged(unreadable(&path, error)?)),
             }
         };
         let checkpoint = self.checkpoints.entry(piece.tick).or_insert_with(|| Checkpoint {
             tick: piece.tick,
             manifests: Vec::new(),
-            state: State::Whole,
+            state: CheckpointState::Whole,
             pieces: Vec::new(),
         });
         checkpoint.pieces.push(piece);
@@ -174,9 +177,9 @@ impl Directory {
                 return Ok(());
             }
             Ok(_) => Damage::Malformed("the manifest belongs to another file"),
-            Err(Refusal::Damaged(damage)) => damage,
-            Err(Refusal::Newer(format)) => {
-                checkpoint.state = State::Newer { path, format };
+            Err(ManifestRefusal::Damaged(damage)) => damage,
+            Err(ManifestRefusal::Newer(format)) => {
+                checkpoint.state = CheckpointState::Newer { path, format };
                 return Ok(());
             }
         };
@@ -185,7 +188,7 @@ impl Directory {
     }
 
     /// Determines which checkpoints are whole, oldest first, because a delta can only build on an older checkpoint.
-    fn judge(&mut self, entries: &[Entry]) -> Result<(), Error> {
+    fn judge(&mut self, entries: &[DirEntry]) -> Result<(), Error> {
         let lengths: BTreeMap<&str, u64> = entries.iter().map(|entry| (entry.name.as_str(), entry.length)).collect();
         let ticks: Vec<Time> = self.checkpoints.keys().copied().collect();
         for tick in ticks {
@@ -214,7 +217,7 @@ impl Directory {
         } else if checkpoint.pieces.len() != first.parts as usize {
             damages.push(Damage::Parts { present: checkpoint.pieces.len(), parts: first.parts });
         }
-        if let Kind::Delta { on } = first.kind {
+        if let CheckpointKind::Delta { on } = first.kind {
             let parent = self.checkpoint(on).filter(|parent| parent.tick < checkpoint.tick && parent.is_whole());
             let fits = parent.is_some_and(|parent| parent.manifests.iter().all(|other| other.id_key == first.id_key));
             damages.extend((!fits).then_some(Damage::Parent { on }));
@@ -247,10 +250,10 @@ impl Directory {
 impl Checkpoint {
     fn broken(&mut self, finding: Finding) {
         match &mut self.state {
-            State::Broken(findings) => findings.push(finding),
-            State::Whole => self.state = State::Broken(vec![finding]),
+            CheckpointState::Broken(findings) => findings.push(finding),
+            CheckpointState::Whole => self.state = CheckpointState::Broken(vec![finding]),
             // A newer format explains any other irregularity.
-            State::Newer { .. } => {}
+            CheckpointState::Newer { .. } => {}
         }
     }
 }

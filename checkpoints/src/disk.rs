@@ -32,7 +32,7 @@ pub trait Disk: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// The files of a directory, in no particular order, without the files of its subdirectories.
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
     /// The length of a file.
     fn length(&self, path: &Path) -> io::Result<u64>;
@@ -67,7 +67,7 @@ pub trait Lock: Debug + Send + Sync {}
 
 /// One file of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirEntry {
     /// Its name, without the directory. Names that are not UTF-8 never belong to checkpoints and are left out.
     pub name: String,
     /// Its length in bytes.
@@ -112,7 +112,7 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(dir)? {
             let entry = entry?;
@@ -123,7 +123,7 @@ impl Disk for RealDisk {
                 Err(error) => return Err(error),
             };
             if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
-                entries.push(Entry { name, length: metadata.len() });
+                entries.push(DirEntry { name, length: metadata.len() });
             }
         }
         Ok(entries)

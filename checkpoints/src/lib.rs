@@ -39,13 +39,13 @@ mod table;
 mod watermark;
 
 pub use self::data_file::RowWriter;
-pub use self::directory::{Checkpoint, Directory, State};
-pub use self::disk::{Disk, DiskFile, Entry, Lock, RealDisk};
+pub use self::directory::{Checkpoint, CheckpointState, Directory};
+pub use self::disk::{DirEntry, Disk, DiskFile, Lock, RealDisk};
 pub use self::durable::{Durable, Pending};
 pub use self::error::{Damage, Doing, Error, Finding};
 pub use self::fingerprint::Fingerprint;
 pub use self::frame::FRAME_ROWS_MAX;
-pub use self::manifest::{DataFile, FORMAT, Kind, Manifest, Summary};
+pub use self::manifest::{CheckpointKind, DataFile, FORMAT, Manifest, Summary};
 pub use self::restorable::{FrameRef, Restorable};
 pub use self::restored::{RestoreError, Restored};
 pub use self::series::{Bounds, Series, Taken};

@@ -21,7 +21,7 @@ pub(crate) const WHOLE_CATALOGUE: u32 = 2;
 /// A full checkpoint, or the changes since another checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum CheckpointKind {
     /// All rows.
     Full,
     /// The changes since the checkpoint of tick `on`.
@@ -75,7 +75,7 @@ pub struct Manifest {
     /// The number of parts of the checkpoint.
     pub parts: u32,
     /// Whether the checkpoint is full.
-    pub kind: Kind,
+    pub kind: CheckpointKind,
     /// The fingerprint of the key with which the ids were hashed.
     pub id_key: Fingerprint,
     /// The positions of this part's sources.
@@ -88,23 +88,23 @@ pub struct Manifest {
 
 /// The fields that are read first, in every format.
 #[derive(Deserialize)]
-struct Opening {
+struct ManifestOpening {
     format: u32,
 }
 
 /// Why a manifest is rejected.
-pub(crate) enum Refusal {
+pub(crate) enum ManifestRefusal {
     Damaged(Damage),
     Newer(u32),
 }
 
-impl From<Damage> for Refusal {
+impl From<Damage> for ManifestRefusal {
     fn from(damage: Damage) -> Self {
-        Refusal::Damaged(damage)
+        ManifestRefusal::Damaged(damage)
     }
 }
 
-impl Refusal {
+impl ManifestRefusal {
     /// The error for a later format, if the manifest has one.
     pub(crate) fn newer(path: &Path, found: u32) -> Error {
         Error::Newer { path: path.to_owned(), found, known: FORMAT }
@@ -117,12 +117,12 @@ impl Manifest {
         sealed::seal(&(body + "\n"))
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, Refusal> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestRefusal> {
         let malformed = |_| Damage::Malformed("the manifest has an unknown form");
         let body = sealed::open(bytes)?;
-        let opening: Opening = serde_json::from_slice(body).map_err(malformed)?;
+        let opening: ManifestOpening = serde_json::from_slice(body).map_err(malformed)?;
         if opening.format > FORMAT {
-            return Err(Refusal::Newer(opening.format));
+            return Err(ManifestRefusal::Newer(opening.format));
         }
         Ok(serde_json::from_slice(body).map_err(malformed)?)
     }
@@ -153,7 +153,7 @@ mod tests {
             tick: 1_700_000_000_123,
             part: 0,
             parts: 2,
-            kind: Kind::Delta { on: 1_700_000_000_000 },
+            kind: CheckpointKind::Delta { on: 1_700_000_000_000 },
             id_key: "00000000000000ff".parse().unwrap(),
             positions: vec![
                 Position {
@@ -178,6 +178,6 @@ mod tests {
             r#"{"format":2,"tick":1700000000123,"part":0,"parts":2,"kind":{"delta":{"on":1700000000000}},"id_key":"00000000000000ff","positions":[{"stream":"views","partition":3,"next":7,"fingerprint":{"at":6,"hash":18446744073709551615}},{"stream":"shop","partition":0,"next":9223372036854775807,"fingerprint":null}],"tables":[{"table":"stamps","rows":2,"frames":1,"bytes":60}],"files":[{"name":"x.rows","bytes":108,"crc32c":5,"index_crc32c":6}]}"#
         );
         let later = sealed::seal("{\"format\": 3, \"all else\": \"is new\"}\n");
-        assert!(matches!(Manifest::parse(later.as_bytes()), Err(Refusal::Newer(3))));
+        assert!(matches!(Manifest::parse(later.as_bytes()), Err(ManifestRefusal::Newer(3))));
     }
 }

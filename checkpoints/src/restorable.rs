@@ -9,12 +9,12 @@ use dataflow::tables::{Rows, Table};
 use dataflow::time::Time;
 
 use crate::columns;
-use crate::data_file::{self, FrameEntry, HEADER_BYTES, Opening, TRAILER_BYTES};
+use crate::data_file::{self, FileOpening, FrameEntry, HEADER_BYTES, TRAILER_BYTES};
 use crate::disk::Disk;
 use crate::error::{Damage, Error, Finding, unreadable};
 use crate::fingerprint::Fingerprint;
 use crate::frame::Frame;
-use crate::manifest::{DataFile, Kind, Manifest, WHOLE_CATALOGUE};
+use crate::manifest::{CheckpointKind, DataFile, Manifest, WHOLE_CATALOGUE};
 use crate::table::TableId;
 
 /// A checkpoint with all checkpoints it builds on.
@@ -23,7 +23,7 @@ pub struct Restorable {
     /// The tick of its rows.
     pub tick: Time,
     /// Whether it is full.
-    pub kind: Kind,
+    pub kind: CheckpointKind,
     /// Whether its catalogue includes products without a category.
     pub whole_catalogue: bool,
     /// The fingerprint of the key with which its ids were hashed.
@@ -176,8 +176,8 @@ impl RestorableFile {
         let index_max = index_max.ok_or_else(|| source.corrupt(0, file.bytes, short))?;
         let header = source.read(0, HEADER_BYTES)?;
         match data_file::opening(&header).map_err(|damage| source.corrupt(0, HEADER_BYTES as u64, damage))? {
-            Opening::Ours => {}
-            Opening::Newer(found) => {
+            FileOpening::Ours => {}
+            FileOpening::Newer(found) => {
                 return Err(Error::Newer { path: source.path.clone(), found, known: data_file::FORMAT });
             }
         }

@@ -18,7 +18,7 @@ use crate::contents::{self, CutChanges};
 use crate::durable::{Durable, Pending};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
-use crate::manifest::Kind;
+use crate::manifest::CheckpointKind;
 use crate::restored::Restored;
 use crate::store::{Draft, Store, Written};
 
@@ -124,8 +124,8 @@ impl Series {
             changes => changes.filter(|changes| is_one_of_many || self.is_worth(changes)),
         };
         let kind = match (&changes, self.on) {
-            (Some(_), Some(on)) => Kind::Delta { on },
-            _ => Kind::Full,
+            (Some(_), Some(on)) => CheckpointKind::Delta { on },
+            _ => CheckpointKind::Full,
         };
         let positions: Vec<Position> = self.positions.values().cloned().collect();
         let draft = Draft { tick: cut.tick, kind, id_key: self.id_key, positions: positions.clone() };

@@ -12,8 +12,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use self::state::State;
-use crate::disk::{Disk, DiskFile, Entry, Held, Lock};
+use self::state::DiskState;
+use crate::disk::{DirEntry, Disk, DiskFile, Held, Lock};
 
 /// How much of the content that was not made durable survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Syncing {
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub struct FakeDisk(Arc<Mutex<State>>);
+pub struct FakeDisk(Arc<Mutex<DiskState>>);
 
 impl FakeDisk {
     /// An empty disk without limits.
@@ -101,7 +101,7 @@ impl FakeDisk {
         self.state().put(path, content);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DiskState> {
         self.0.lock().expect("no holder of this lock can panic")
     }
 }
@@ -128,7 +128,7 @@ impl Disk for FakeDisk {
         self.state().sync_dir(dir)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         self.state().list(dir)
     }
 

@@ -13,11 +13,11 @@ use dataflow::feed::Position;
 use dataflow::time::Time;
 
 use crate::data_file::{Finished, RowWriter};
-use crate::directory::{Directory, State};
+use crate::directory::{CheckpointState, Directory};
 use crate::disk::{Disk, Lock};
 use crate::error::{Doing, Error, Finding};
 use crate::fingerprint::Fingerprint;
-use crate::manifest::{DataFile, FORMAT, Kind, Manifest};
+use crate::manifest::{CheckpointKind, DataFile, FORMAT, Manifest};
 use crate::names::{self, Meaning, Piece};
 use crate::prune::{self, FileOwner, PrunePlan};
 use crate::restorable::Restorable;
@@ -44,7 +44,7 @@ pub struct Draft {
     /// The tick of the rows, the same in all parts of a checkpoint.
     pub tick: Time,
     /// Whether the checkpoint is full, the same in all its parts.
-    pub kind: Kind,
+    pub kind: CheckpointKind,
     /// The fingerprint of the key with which the ids were hashed.
     pub id_key: Fingerprint,
     /// The positions of this part's sources.
@@ -131,7 +131,7 @@ impl Store {
         rows: impl FnOnce(&mut RowWriter) -> Result<(), Error>,
     ) -> Result<Written, Error> {
         let before = self.read()?;
-        if let Kind::Delta { on } = draft.kind {
+        if let CheckpointKind::Delta { on } = draft.kind {
             let parent = before.checkpoint(on).filter(|parent| on < draft.tick && parent.is_whole());
             parent.ok_or(Error::NoParent { on })?;
         }
@@ -168,27 +168,47 @@ impl Store {
         Ok(Written { tick: draft.tick, rows, bytes, whole, removed, not_removed })
     }
 
-    /// The newest checkpoint that can be restored as far as names, lengths, manifests and indexes show.
+    /// The newest checkpoint whose every byte verifies.
     ///
     /// # Errors
     /// A later version has written here, the newest checkpoint was taken with another key, or the error of the disk.
     /// Damage is not an error: the previous checkpoint is used.
-    pub fn latest(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
-        self.newest(id_key, |_| Ok(()))
-    }
-
-    /// The newest checkpoint whose every byte verifies.
-    ///
-    /// # Errors
-    /// See [`Store::latest`].
     pub fn restore(&mut self, id_key: Fingerprint) -> Result<Latest, Error> {
-        self.newest(id_key, Restorable::verify_all)
+        let directory = self.read_durable()?;
+        let mut findings = Vec::new();
+        for checkpoint in directory.checkpoints().rev() {
+            if let CheckpointState::Broken(found) = &checkpoint.state {
+                findings.extend(found.iter().cloned());
+                continue;
+            }
+            if let Some(found) = self.damage(&directory, checkpoint.tick) {
+                findings.push(found.clone());
+                continue;
+            }
+            if checkpoint.manifests.iter().any(|manifest| manifest.id_key != id_key) {
+                return Err(Error::OtherKey { tick: checkpoint.tick });
+            }
+            let opened = directory.open(checkpoint.tick);
+            match opened.and_then(|restorable| restorable.verify_all().map(|()| restorable)) {
+                Ok(restorable) => {
+                    findings.dedup();
+                    return Ok(Latest { checkpoint: Some(restorable), findings });
+                }
+                Err(Error::Corrupt(found)) => {
+                    self.condemned.insert(found.tick.unwrap_or(checkpoint.tick), (*found).clone());
+                    findings.push(*found);
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+        findings.dedup();
+        Ok(Latest { checkpoint: None, findings })
     }
 
     /// The checkpoint of a tick that another process of the cluster has chosen.
     ///
     /// # Errors
-    /// The checkpoint cannot be restored; or see [`Store::latest`].
+    /// The checkpoint cannot be restored; or see [`Store::restore`].
     pub fn at(&self, tick: Time, id_key: Fingerprint) -> Result<Restorable, Error> {
         let restorable = self.read()?.open(tick)?;
         if restorable.id_key == id_key { Ok(restorable) } else { Err(Error::OtherKey { tick }) }
@@ -197,7 +217,7 @@ impl Store {
     /// The tick of the newest checkpoint whose parts are all present and that was not found damaged.
     ///
     /// # Errors
-    /// See [`Store::latest`].
+    /// See [`Store::restore`].
     pub fn newest_whole(&self) -> Result<Option<Time>, Error> {
         let directory = self.read_durable()?;
         let whole = directory.checkpoints().rev().filter(|checkpoint| checkpoint.is_whole());
@@ -213,13 +233,13 @@ impl Store {
     /// The chain of the checkpoint of a tick.
     ///
     /// # Errors
-    /// See [`Store::latest`].
+    /// See [`Store::restore`].
     pub fn chain(&self, tick: Time) -> Result<Chain, Error> {
         let directory = self.read()?;
         let mut chain = Chain::default();
         for checkpoint in directory.chain(tick) {
             let rows: u64 = checkpoint.manifests.iter().map(Manifest::rows).sum();
-            if let Some(Kind::Delta { .. }) = checkpoint.kind() {
+            if let Some(CheckpointKind::Delta { .. }) = checkpoint.kind() {
                 chain.changes += 1;
                 chain.changed_rows += rows;
             } else {
@@ -239,41 +259,6 @@ impl Store {
     #[must_use]
     pub fn parts(&self) -> u32 {
         self.place.parts
-    }
-
-    fn newest(
-        &mut self,
-        id_key: Fingerprint,
-        verify: impl Fn(&Restorable) -> Result<(), Error>,
-    ) -> Result<Latest, Error> {
-        let directory = self.read_durable()?;
-        let mut findings = Vec::new();
-        for checkpoint in directory.checkpoints().rev() {
-            if let State::Broken(found) = &checkpoint.state {
-                findings.extend(found.iter().cloned());
-                continue;
-            }
-            if let Some(found) = self.damage(&directory, checkpoint.tick) {
-                findings.push(found.clone());
-                continue;
-            }
-            if checkpoint.manifests.iter().any(|manifest| manifest.id_key != id_key) {
-                return Err(Error::OtherKey { tick: checkpoint.tick });
-            }
-            match directory.open(checkpoint.tick).and_then(|restorable| verify(&restorable).map(|()| restorable)) {
-                Ok(restorable) => {
-                    findings.dedup();
-                    return Ok(Latest { checkpoint: Some(restorable), findings });
-                }
-                Err(Error::Corrupt(found)) => {
-                    self.condemned.insert(found.tick.unwrap_or(checkpoint.tick), (*found).clone());
-                    findings.push(*found);
-                }
-                Err(refused) => return Err(refused),
-            }
-        }
-        findings.dedup();
-        Ok(Latest { checkpoint: None, findings })
     }
 
     fn write_data(

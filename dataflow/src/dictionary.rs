@@ -173,19 +173,6 @@ impl Dictionary {
         self.users.as_ref()?.pin().get(&key).cloned()
     }
 
-    /// The number of remembered user ids.
-    #[must_use]
-    pub fn users_len(&self) -> usize {
-        self.users.as_ref().map_or(0, HashMap::len)
-    }
-
-    /// The ids of users, if they are remembered, in no particular order: all ids that were added before the call.
-    #[must_use]
-    pub fn user_names(&self) -> Vec<(Arc<str>, UserKey)> {
-        let Some(users) = &self.users else { return Vec::new() };
-        users.pin().iter().map(|(key, name)| (name.clone(), *key)).collect()
-    }
-
     /// The number of remembered product ids.
     #[must_use]
     pub fn products_len(&self) -> usize {

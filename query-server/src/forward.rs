@@ -102,7 +102,7 @@ fn shown(headers: &HeaderMap) -> Option<Time> {
 
 /// The way to the other processes.
 pub(crate) struct Forward {
-    owners: Vec<Arc<Owner>>,
+    owners: Vec<Arc<OwnerProcess>>,
     limit: Limit,
     timeout: Duration,
     wait_max: Duration,
@@ -111,7 +111,7 @@ pub(crate) struct Forward {
 }
 
 /// Another process.
-struct Owner {
+struct OwnerProcess {
     address: String,
     host: Option<HeaderValue>,
     idle: Mutex<Vec<Sender>>,
@@ -121,7 +121,7 @@ impl Forward {
     pub(crate) fn new(peers: &Peers, settings: &Settings, waits: Arc<VisibilityWaits>) -> Self {
         let owner = |address: &String| {
             let host = HeaderValue::from_str(address).ok();
-            Arc::new(Owner { address: address.clone(), host, idle: Mutex::default() })
+            Arc::new(OwnerProcess { address: address.clone(), host, idle: Mutex::default() })
         };
         // The owner may wait for this process's state, for a token, for the log and for the removal to show.
         let timeout_ms = 3 * settings.wait_ms_max + settings.intake_timeout_ms + 1_000;
@@ -181,7 +181,7 @@ fn to_owner(
     headers: &HeaderMap,
     body: Bytes,
     shown: Time,
-    owner: &Owner,
+    owner: &OwnerProcess,
 ) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     // The owner answers GET for HEAD: the body is left out where the answer is sent to the client.
@@ -198,7 +198,7 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     passed_on.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-impl Owner {
+impl OwnerProcess {
     /// Asks on an idle connection, or on a new one.
     async fn ask(&self, request: &Request<Full<Bytes>>) -> Result<Response<Bytes>, Problem> {
         while let Some(mut sender) = self.take_idle() {

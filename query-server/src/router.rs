@@ -30,7 +30,7 @@ pub(crate) struct EndpointIndex(pub(crate) usize);
 
 /// What a layer knows of the operation it stands before.
 #[derive(Clone)]
-struct Declared {
+struct DeclaredRoute {
     endpoint: &'static Endpoint,
     operation: &'static Operation,
     operations: Arc<Operations>,
@@ -63,7 +63,7 @@ fn route(
             Verb::Delete => MethodFilter::DELETE,
             Verb::Post => MethodFilter::POST,
         };
-        let declared = Declared { endpoint, operation, operations: operations.clone() };
+        let declared = DeclaredRoute { endpoint, operation, operations: operations.clone() };
         route = route.merge((operation.route?)(filter).route_layer(from_fn_with_state(declared, prepare)));
     }
     let refused = move || std::future::ready(Problem::Method(endpoint.allow()));
@@ -86,8 +86,8 @@ async fn close_after_problem(request: Request, next: Next) -> Response {
 }
 
 /// Reads the parameters, and lets the process answer that holds the user's rows.
-async fn prepare(State(declared): State<Declared>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let Declared { endpoint, operation, operations } = declared;
+async fn prepare(State(declared): State<DeclaredRoute>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let DeclaredRoute { endpoint, operation, operations } = declared;
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
     request.extensions_mut().insert(parameters);

@@ -34,7 +34,7 @@ pub const ROWS_MAX: usize = 500_000;
 /// Changes were given and are not in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rows} changes could not be written in time")]
-pub struct Unwritten {
+pub struct UnwrittenChanges {
     /// The number of missing rows.
     pub rows: u64,
 }
@@ -88,14 +88,14 @@ impl Changes {
     ///
     /// # Errors
     /// When this took longer than `within`, or than [`Changes::stop_by`] allowed.
-    pub fn finish(self, within: Duration) -> Result<(), Unwritten> {
+    pub fn finish(self, within: Duration) -> Result<(), UnwrittenChanges> {
         self.queue.give_up_at(Instant::now() + within);
         self.queue.close();
         // If the thread hangs in a write, the missing changes are reported all the same.
         let _ = self.done.recv_timeout(within);
         match self.queue.unwritten() {
             0 => Ok(()),
-            rows => Err(Unwritten { rows }),
+            rows => Err(UnwrittenChanges { rows }),
         }
     }
 }

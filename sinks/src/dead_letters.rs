@@ -24,7 +24,7 @@ const LAST_LETTER_MAX: Duration = Duration::from_secs(1);
 /// Some dead letters that were sent are not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("some dead letters could not be written in time")]
-pub struct Unwritten;
+pub struct UnwrittenLetters;
 
 /// The thread that writes dead letters.
 ///
@@ -34,7 +34,7 @@ pub struct Unwritten;
 pub struct DeadLetterWriter {
     deadline: Sender<Instant>,
     flushes: Sender<SyncSender<()>>,
-    done: Receiver<Result<(), Unwritten>>,
+    done: Receiver<Result<(), UnwrittenLetters>>,
 }
 
 impl DeadLetterWriter {
@@ -63,12 +63,12 @@ impl DeadLetterWriter {
 
     /// A function that waits until all letters sent before are in the log, from any thread. It fails if that takes longer
     /// than its argument.
-    pub fn settling(&self) -> impl Fn(Duration) -> Result<(), Unwritten> + Send + Sync + use<> {
+    pub fn settling(&self) -> impl Fn(Duration) -> Result<(), UnwrittenLetters> + Send + Sync + use<> {
         let flushes = self.flushes.clone();
         move |within| {
             let (done, settled) = sync_channel(1);
-            flushes.send(done).map_err(|_| Unwritten)?;
-            settled.recv_timeout(within).map_err(|_| Unwritten)
+            flushes.send(done).map_err(|_| UnwrittenLetters)?;
+            settled.recv_timeout(within).map_err(|_| UnwrittenLetters)
         }
     }
 
@@ -77,10 +77,10 @@ impl DeadLetterWriter {
     ///
     /// # Errors
     /// When that took longer than `within`.
-    pub fn finish(self, within: Duration) -> Result<(), Unwritten> {
+    pub fn finish(self, within: Duration) -> Result<(), UnwrittenLetters> {
         // If the thread has ended, it needs no deadline.
         let _ = self.deadline.send(Instant::now() + within);
-        self.done.recv_timeout(within).unwrap_or(Err(Unwritten))
+        self.done.recv_timeout(within).unwrap_or(Err(UnwrittenLetters))
     }
 }
 
@@ -110,7 +110,7 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), Unwritten> {
+    fn run<L>(&mut self, letters: &Receiver<L>, to_record: impl Fn(L) -> Record) -> Result<(), UnwrittenLetters> {
         (self.report)(State::Live);
         loop {
             let mut flushes: Vec<_> = self.flush_requests.try_iter().collect();
@@ -150,7 +150,7 @@ impl WriterThread {
     }
 
     /// Appends the records. If the log refuses one, appends each by itself, so that it does not block the others.
-    fn write(&mut self, records: Vec<Record>) -> Result<(), Unwritten> {
+    fn write(&mut self, records: Vec<Record>) -> Result<(), UnwrittenLetters> {
         if self.append(records.clone())? {
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl WriterThread {
     }
 
     /// Appends the records however long the log is unavailable; `false` when it refuses one for good.
-    fn append(&mut self, records: Vec<Record>) -> Result<bool, Unwritten> {
+    fn append(&mut self, records: Vec<Record>) -> Result<bool, UnwrittenLetters> {
         let mut backoff = crate::backoff();
         let mut retried = false;
         let written = loop {
@@ -188,20 +188,20 @@ impl WriterThread {
     }
 
     /// Waits before the next try, or until the time to give up has come.
-    fn pause(&mut self, backoff: &mut Backoff, unavailable: &Unavailable) -> Result<(), Unwritten> {
+    fn pause(&mut self, backoff: &mut Backoff, unavailable: &Unavailable) -> Result<(), UnwrittenLetters> {
         (self.report)(State::Retrying(unavailable.to_string()));
         let until = Instant::now() + backoff.pause();
         loop {
             let give_up_at = self.ending.map(|ending| ending.give_up_at);
             if give_up_at.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(Unwritten);
+                return Err(UnwrittenLetters);
             }
             let until = give_up_at.map_or(until, |deadline| until.min(deadline));
             match self.deadlines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(deadline) => self.ending = Some(Ending::by(deadline)),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 // The writer was dropped: nobody waits any more.
-                Err(RecvTimeoutError::Disconnected) => return Err(Unwritten),
+                Err(RecvTimeoutError::Disconnected) => return Err(UnwrittenLetters),
             }
         }
     }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     /// Sends the letters through a small channel and finishes; also what was reported.
-    fn write(log: &Arc<Flaky>, letters: &[&str], within: Duration) -> (Result<(), Unwritten>, Vec<State>) {
+    fn write(log: &Arc<Flaky>, letters: &[&str], within: Duration) -> (Result<(), UnwrittenLetters>, Vec<State>) {
         let (sender, receiver) = sync_channel(letters.len());
         let reports = Arc::new(Mutex::new(Vec::new()));
         let report: Report = {
@@ -291,7 +291,7 @@ mod tests {
     fn a_log_that_stays_unavailable_does_not_keep_the_process_from_ending() {
         let log = Flaky::failing(usize::MAX);
         let (finished, _) = write(&log, &["a"], Duration::from_millis(250));
-        assert_eq!(finished, Err(Unwritten));
+        assert_eq!(finished, Err(UnwrittenLetters));
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
         let (sender, receiver) = sync_channel(1);
         let writer = DeadLetterWriter::start(log, receiver, 1, to_record, Arc::new(|_| ())).unwrap();
         sender.send("a".to_owned()).unwrap();
-        assert_eq!(writer.settling()(Duration::from_millis(250)), Err(Unwritten));
+        assert_eq!(writer.settling()(Duration::from_millis(250)), Err(UnwrittenLetters));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Rows of lists in a file, as lines of JSON or as Parquet. The same rows give the same bytes.
 
 use std::io::{self, Write};
+use std::mem::take;
 use std::sync::Arc;
 
 use dataflow::graph::shape::{Column, Kind};
 use dataflow::graph::{EachList, List, each_list};
 use dataflow::time::Time;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -15,7 +16,7 @@ use parquet::schema::parser::parse_message_type;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A row of a list. Times are in milliseconds since the epoch.
-pub struct Row<'a> {
+pub struct ListRow<'a> {
     /// The step.
     pub as_of: Time,
     /// The list, as exports call it: `bestsellers`, `category` or `history`.
@@ -36,7 +37,16 @@ pub enum Cell {
     Number(u64),
 }
 
-impl Serialize for Row<'_> {
+impl Cell {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Cell::Id(id) => Value::Id(id),
+            Cell::Number(number) => Value::Number(*number),
+        }
+    }
+}
+
+impl Serialize for ListRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut row = serializer.serialize_map(None)?;
         row.serialize_entry("as_of", &self.as_of)?;
@@ -55,7 +65,7 @@ impl Serialize for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl ListRow<'_> {
     /// As one line of JSON.
     ///
     /// # Errors
@@ -117,7 +127,10 @@ const GROUP_ROWS: usize = 1 << 17;
 /// Writes rows into a Parquet file.
 pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    group: Group,
+    declared: Vec<Column>,
+    /// The rows that are held, by column: `as_of`, `list`, `id`, `rank` and the declared columns.
+    held: Vec<HeldColumn>,
+    rows: usize,
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
@@ -133,16 +146,29 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))?;
-        Ok(ParquetWriter { file, group: Group::new(&all) })
+        let (ids, numbers) = (|| HeldValues::Ids(Vec::new()), || HeldValues::Numbers(Vec::new()));
+        let own = [(numbers(), false), (ids(), false), (ids(), true), (HeldValues::Ranks(Vec::new()), false)];
+        let declared = all.columns.iter().map(|(column, lists)| match column.kind {
+            Kind::Id => (ids(), *lists < all.lists),
+            Kind::Time | Kind::Count => (numbers(), *lists < all.lists),
+        });
+        let held = own.into_iter().chain(declared);
+        let held = held.map(|(values, optional)| HeldColumn { values, levels: optional.then(Vec::new) }).collect();
+        Ok(ParquetWriter { file, declared: all.columns.iter().map(|(column, _)| *column).collect(), held, rows: 0 })
     }
 
     /// Adds a row.
     ///
     /// # Errors
     /// Errors of the file.
-    pub fn row(&mut self, row: &Row<'_>) -> Result<()> {
-        self.group.push(row);
-        if self.group.rank.len() == GROUP_ROWS { self.flush() } else { Ok(()) }
+    pub fn row(&mut self, row: &ListRow<'_>) -> Result<()> {
+        let cell = |column: &Column| row.cells.iter().find(|(of, _)| of == column).map(|(_, cell)| cell.value());
+        let (as_of, rank) = (Value::Number(row.as_of), Value::Rank(row.rank));
+        let own = [Some(as_of), Some(Value::Id(row.list)), row.id.map(Value::Id), Some(rank)];
+        let values = own.into_iter().chain(self.declared.iter().map(cell));
+        self.held.iter_mut().zip(values).for_each(|(held, value)| held.push(value));
+        self.rows += 1;
+        if self.rows == GROUP_ROWS { self.flush() } else { Ok(()) }
     }
 
     /// Writes the rows that are held, and the end of the file.
@@ -150,129 +176,63 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// # Errors
     /// Errors of the file.
     pub fn finish(mut self) -> Result<()> {
-        if !self.group.rank.is_empty() {
+        if self.rows > 0 {
             self.flush()?;
         }
         self.file.close().map(|_| ())
     }
 
     fn flush(&mut self) -> Result<()> {
-        let group = &mut self.group;
-        let mut out = self.file.next_row_group()?;
-        column::<Int64Type>(&mut out, &group.as_of, None)?;
-        column::<ByteArrayType>(&mut out, &group.list, None)?;
-        column::<ByteArrayType>(&mut out, &group.id.values, Some(&group.id.levels))?;
-        column::<Int32Type>(&mut out, &group.rank, None)?;
-        for declared in &group.declared {
-            let levels = |levels| declared.optional.then_some(levels);
-            match &declared.values {
-                ColumnValues::Ids(ids) => column::<ByteArrayType>(&mut out, &ids.values, levels(&ids.levels[..]))?,
-                ColumnValues::Numbers(numbers) => {
-                    column::<Int64Type>(&mut out, &numbers.values, levels(&numbers.levels[..]))?
-                }
-            }
-        }
-        out.close()?;
-        group.clear();
-        Ok(())
+        let mut group = self.file.next_row_group()?;
+        self.held.iter_mut().try_for_each(|held| held.write(&mut group))?;
+        self.rows = 0;
+        group.close().map(|_| ())
     }
 }
 
-/// The columns of the rows that are held.
-#[derive(Default)]
-struct Group {
-    as_of: Vec<i64>,
-    list: Vec<ByteArray>,
-    id: Optional<ByteArray>,
-    rank: Vec<i32>,
-    declared: Vec<DeclaredColumn>,
+/// A value on its way into a column.
+enum Value<'a> {
+    Id(&'a str),
+    Number(u64),
+    Rank(u16),
 }
 
-/// A column that lists declare.
-struct DeclaredColumn {
-    column: Column,
-    /// Whether some list does not have it.
-    optional: bool,
-    values: ColumnValues,
+/// The present values of the rows that are held, in one column.
+struct HeldColumn {
+    values: HeldValues,
+    /// For each row whether it has a value; none for a column in which every row has one.
+    levels: Option<Vec<i16>>,
 }
 
-enum ColumnValues {
-    Ids(Optional<ByteArray>),
-    Numbers(Optional<i64>),
+enum HeldValues {
+    Ids(Vec<ByteArray>),
+    Numbers(Vec<i64>),
+    Ranks(Vec<i32>),
 }
 
-impl ColumnValues {
-    fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Id => ColumnValues::Ids(Optional::default()),
-            Kind::Time | Kind::Count => ColumnValues::Numbers(Optional::default()),
+impl HeldColumn {
+    fn push(&mut self, value: Option<Value<'_>>) {
+        if let Some(levels) = &mut self.levels {
+            levels.push(value.is_some().into());
+        }
+        match (&mut self.values, value) {
+            (HeldValues::Ids(ids), Some(Value::Id(id))) => ids.push(id.into()),
+            (HeldValues::Numbers(numbers), Some(Value::Number(number))) => numbers.push(number.cast_signed()),
+            (HeldValues::Ranks(ranks), Some(Value::Rank(rank))) => ranks.push(rank.into()),
+            _ => {}
         }
     }
-}
 
-impl Group {
-    fn new(all: &AllColumns) -> Self {
-        let declared = |(column, lists): &(Column, usize)| DeclaredColumn {
-            column: *column,
-            optional: *lists < all.lists,
-            values: ColumnValues::new(column.kind),
+    /// Writes the values as the next column of the schema, and holds none afterwards.
+    fn write(&mut self, group: &mut SerializedRowGroupWriter<'_, impl Write + Send>) -> Result<()> {
+        let mut column = group.next_column()?.expect("as many columns as the schema has");
+        let levels = self.levels.as_deref();
+        match &mut self.values {
+            HeldValues::Ids(ids) => column.typed::<ByteArrayType>().write_batch(&take(ids), levels, None)?,
+            HeldValues::Numbers(numbers) => column.typed::<Int64Type>().write_batch(&take(numbers), levels, None)?,
+            HeldValues::Ranks(ranks) => column.typed::<Int32Type>().write_batch(&take(ranks), levels, None)?,
         };
-        Group { declared: all.columns.iter().map(declared).collect(), ..Group::default() }
+        self.levels.iter_mut().for_each(Vec::clear);
+        column.close()
     }
-
-    fn push(&mut self, row: &Row<'_>) {
-        self.as_of.push(row.as_of.cast_signed());
-        self.list.push(ByteArray::from(row.list));
-        self.id.push(row.id.map(ByteArray::from));
-        self.rank.push(row.rank.into());
-        for declared in &mut self.declared {
-            let cell = row.cells.iter().find(|(column, _)| *column == declared.column).map(|(_, cell)| cell);
-            match (&mut declared.values, cell) {
-                (ColumnValues::Ids(ids), Some(Cell::Id(id))) => ids.push(Some(ByteArray::from(&**id))),
-                (ColumnValues::Numbers(numbers), Some(Cell::Number(number))) => {
-                    numbers.push(Some(number.cast_signed()))
-                }
-                (ColumnValues::Ids(ids), _) => ids.push(None),
-                (ColumnValues::Numbers(numbers), _) => numbers.push(None),
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.as_of.clear();
-        self.list.clear();
-        self.id = Optional::default();
-        self.rank.clear();
-        self.declared.iter_mut().for_each(|declared| declared.values = ColumnValues::new(declared.column.kind));
-    }
-}
-
-/// The present values, and for each row whether it has a value.
-struct Optional<T> {
-    values: Vec<T>,
-    levels: Vec<i16>,
-}
-
-impl<T> Default for Optional<T> {
-    fn default() -> Self {
-        Optional { values: Vec::new(), levels: Vec::new() }
-    }
-}
-
-impl<T> Optional<T> {
-    fn push(&mut self, value: Option<T>) {
-        self.levels.push(value.is_some().into());
-        self.values.extend(value);
-    }
-}
-
-/// Writes the next column of the schema.
-fn column<D: DataType>(
-    out: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
-    values: &[D::T],
-    levels: Option<&[i16]>,
-) -> Result<()> {
-    let mut column = out.next_column()?.expect("as many columns as the schema has");
-    column.typed::<D>().write_batch(values, levels, None)?;
-    column.close()
 }

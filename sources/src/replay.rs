@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! a partition, a file of events ─▶ events ─▶ PartitionReplay: service time, a record beyond the step waits ─▶ Inputs
-//! orders, lines, catalogue ──────▶ Tables: each row from its time until it leaves the window ──────────────▶ Inputs
+//! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it leaves the window ────────▶ Inputs
 //! ```
 //! # The service time of a record
 //! Live, a record counts from when it is read. In a replay it counts from its *service time*: the latest of its own time and
@@ -19,8 +19,8 @@
 //! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day that was the present.
 //!
 //! # The time of an order
-//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines. Tables have
-//! only their present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no
+//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines.
+//! Tables have only their present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no
 //! times: it counts as it is now, at every step.
 
 mod partition;
@@ -34,7 +34,7 @@ use dataflow::time::{Millis, Time};
 use events::DeadLetter;
 
 pub(crate) use partition::PartitionReplay;
-pub use tables::{Tables, TablesReplay};
+pub use tables::{ReplayTables, TablesReplay};
 
 /// Takes the dead letters of refused records.
 pub type LetterHandler = Arc<dyn Fn(DeadLetter) + Send + Sync>;

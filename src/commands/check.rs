@@ -8,7 +8,7 @@ mod report;
 
 use std::process::ExitCode;
 
-use self::report::Report;
+use self::report::CheckReport;
 use crate::config::Config;
 use crate::system::descriptors;
 
@@ -17,7 +17,7 @@ use crate::system::descriptors;
 /// # Errors
 /// Stdout cannot be written.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let mut report = Report::new(std::io::stdout().lock());
+    let mut report = CheckReport::new(std::io::stdout().lock());
     report.good("configuration: every setting is known and allowed")?;
     if let Some(settings) = &config.kafka {
         kafka::check(settings, &mut report)?;

@@ -14,7 +14,7 @@ pub(super) fn target(postgres: &Postgres) -> Target {
 /// The connection failed. The text does not contain the password of the connection string.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection to PostgreSQL at {place}: {reason}")]
-pub(super) struct NoConnection {
+pub(super) struct ConnectError {
     place: String,
     reason: String,
     /// Whether the server answers and only the database is missing.
@@ -22,8 +22,8 @@ pub(super) struct NoConnection {
 }
 
 /// Connects, or returns why it cannot.
-pub(super) fn connect(target: &Target) -> Result<Connection, NoConnection> {
-    target.connect().map_err(|error| NoConnection {
+pub(super) fn connect(target: &Target) -> Result<Connection, ConnectError> {
+    target.connect().map_err(|error| ConnectError {
         place: target.place(),
         no_database: error.is_no_database(),
         reason: error.to_string(),

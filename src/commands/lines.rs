@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum TextLine {
     /// A line of UTF-8.
     Text(String),
     /// A line that is not UTF-8.
@@ -28,7 +28,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// The next line, if there is one.
-    pub(super) fn next(&mut self) -> std::io::Result<Option<Line>> {
+    pub(super) fn next(&mut self) -> std::io::Result<Option<TextLine>> {
         let mut line = Vec::new();
         let limit = self.bytes_max as u64 + 2;
         let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line)?;
@@ -42,9 +42,9 @@ impl<R: BufRead> LineReader<R> {
             self.bytes_read += self.input.skip_until(b'\n')? as u64;
         }
         if line.len() > self.bytes_max {
-            return Ok(Some(Line::TooLong));
+            return Ok(Some(TextLine::TooLong));
         }
-        Ok(Some(String::from_utf8(line).map_or(Line::NotUtf8, Line::Text)))
+        Ok(Some(String::from_utf8(line).map_or(TextLine::NotUtf8, TextLine::Text)))
     }
 }
 
@@ -60,8 +60,8 @@ mod tests {
         while let Some(line) = lines.next().expect("memory can be read") {
             all.push(line);
         }
-        let text = |text: &str| Line::Text(text.into());
-        assert_eq!(all, [text("one"), text(""), Line::TooLong, Line::TooLong, Line::NotUtf8, text("last")]);
+        let text = |text: &str| TextLine::Text(text.into());
+        assert_eq!(all, [text("one"), text(""), TextLine::TooLong, TextLine::TooLong, TextLine::NotUtf8, text("last")]);
         assert_eq!(lines.bytes_read, input.len() as u64);
     }
 }

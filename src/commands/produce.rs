@@ -16,7 +16,7 @@ use events::{Malformed, TimeBounds};
 use indicatif::ProgressBar;
 
 use super::broker::BrokerClient;
-use super::lines::{Line, LineReader};
+use super::lines::{LineReader, TextLine};
 use super::progress;
 use crate::cli::ProduceArgs;
 use crate::clock::wall_ms;
@@ -88,10 +88,10 @@ impl Production<'_> {
         while let Some(line) = lines.next().context("the rest of the file cannot be read")? {
             number += 1;
             match line {
-                Line::Text(text) if text.trim_start_matches(events::BYTE_ORDER_MARK).trim().is_empty() => {}
-                Line::Text(text) => self.send(number, &text)?,
-                Line::NotUtf8 => self.skip(number, "not UTF-8"),
-                Line::TooLong => self.skip(number, &format!("longer than {} bytes", events::PAYLOAD_BYTES_MAX)),
+                TextLine::Text(text) if text.trim_start_matches(events::BYTE_ORDER_MARK).trim().is_empty() => {}
+                TextLine::Text(text) => self.send(number, &text)?,
+                TextLine::NotUtf8 => self.skip(number, "not UTF-8"),
+                TextLine::TooLong => self.skip(number, &format!("longer than {} bytes", events::PAYLOAD_BYTES_MAX)),
             }
             self.bar.set_position(lines.bytes_read);
         }

@@ -15,14 +15,14 @@ const SECRET_BYTES_MAX: usize = 64 << 10;
 
 /// Checked values by full key.
 #[derive(Debug)]
-pub(super) struct Values {
+pub(super) struct CheckedValues {
     values: BTreeMap<String, Value>,
     sections: BTreeSet<String>,
 }
 
-impl Values {
+impl CheckedValues {
     /// Checks what was given against each setting's kind and adds the defaults.
-    pub(super) fn check(layers: &Layers, problems: &mut Vec<Problem>) -> Values {
+    pub(super) fn check(layers: &Layers, problems: &mut Vec<Problem>) -> CheckedValues {
         let mut values = BTreeMap::new();
         for setting in setting::settings().filter(|setting| !setting.is_free()) {
             let value = match layers.found.get(setting.key) {
@@ -35,7 +35,7 @@ impl Values {
             let Some(_) = key.strip_prefix(client::CLIENT).filter(|rest| rest.starts_with('.')) else { break };
             values.extend(checked(key, &client::KEYS, found, problems).map(|value| (key.clone(), value)));
         }
-        Values { values, sections: layers.sections.clone() }
+        CheckedValues { values, sections: layers.sections.clone() }
     }
 
     /// Whether anything of the section was given.

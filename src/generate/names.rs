@@ -34,13 +34,13 @@ const RANGES: &[(&str, &str)] = &[
 ];
 
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct ShopNames {
     style: Style,
 }
 
-impl Names {
-    pub(super) fn new(style: Style) -> Names {
-        Names { style }
+impl ShopNames {
+    pub(super) fn new(style: Style) -> ShopNames {
+        ShopNames { style }
     }
 
     pub(super) fn user(&self, user: u32) -> String {

@@ -15,14 +15,14 @@ pub(super) struct Taste {
     user_of_rank: Vec<u32>,
     products: Zipf,
     product_of_rank: Vec<u32>,
-    categories: Vec<Category>,
+    categories: Vec<CategoryProducts>,
     /// Each product's category and its place among that category's products.
     places: Vec<(u32, u32)>,
 }
 
 /// Products of a category, most popular first.
 #[derive(Debug)]
-struct Category {
+struct CategoryProducts {
     products: Vec<u32>,
     popularity: Zipf,
 }
@@ -41,7 +41,7 @@ impl Taste {
             places[product as usize] = (category, members.len() as u32);
             members.push((rank as u32, product));
         }
-        let category = |members: &Vec<(u32, u32)>| Category {
+        let category = |members: &Vec<(u32, u32)>| CategoryProducts {
             products: members.iter().map(|(_, product)| *product).collect(),
             popularity: Zipf::over(members.iter().map(|(rank, _)| *rank), plan.product_skew),
         };

@@ -25,7 +25,7 @@ pub(super) use keeper::{Keeper, Keeping};
 pub(super) use watermark::WatermarkThread;
 
 /// Receives the positions that a checkpoint has made durable: sources may discard the records before.
-pub(super) type Acknowledge = Arc<dyn Fn(&Durable) + Send + Sync>;
+pub(super) type AcknowledgePositions = Arc<dyn Fn(&Durable) + Send + Sync>;
 
 /// A directory of checkpoints that this process writes to, and the checkpoint found there.
 pub(super) struct Found {

@@ -16,7 +16,7 @@ use crate::clock::WallClock;
 use crate::config::{self, Config};
 
 /// The state before a start, as far as there is any.
-pub(super) struct Origin {
+pub(super) struct StartingPoint {
     /// The directory of checkpoints, and the checkpoint restored from it.
     pub(super) found: Option<Found>,
     /// The rows of that checkpoint.
@@ -31,10 +31,14 @@ pub(super) struct Origin {
     pub(super) floor: ServedWatermark,
 }
 
-impl Origin {
+impl StartingPoint {
     /// Opens the checkpoints, joins the other processes if there are any, and agrees with them to use the checkpoint
     /// that process 0 restores.
-    pub(super) fn find(config: &Config, dictionary: &Dictionary, registry: &SourceRegistry) -> anyhow::Result<Origin> {
+    pub(super) fn find(
+        config: &Config,
+        dictionary: &Dictionary,
+        registry: &SourceRegistry,
+    ) -> anyhow::Result<StartingPoint> {
         // Files are read from their beginning at every start, which gives the same state.
         let settings = config.checkpoint.as_ref().filter(|_| config.files.is_none());
         let mut found = settings.map(|settings| checkpoints::open(settings, config, dictionary)).transpose()?;
@@ -55,7 +59,7 @@ impl Origin {
         }
         let restored = found.as_ref().and_then(|found| found.restored.clone());
         let floor = floor_of(served, restored.as_deref());
-        Ok(Origin { found, restored, member, watermark, clock: clock_after(config, served), floor })
+        Ok(StartingPoint { found, restored, member, watermark, clock: clock_after(config, served), floor })
     }
 
     /// The lease of visible ticks, if the served watermark is kept.

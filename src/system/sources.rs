@@ -12,8 +12,8 @@ use dataflow::tables;
 use events::DeadLetter;
 use sources::{files, kafka, postgres};
 
-use super::checkpoints::{Acknowledge, Restored};
-use super::origin::Origin;
+use super::checkpoints::{AcknowledgePositions, Restored};
+use super::origin::StartingPoint;
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::{self, Config};
 
@@ -22,17 +22,17 @@ pub(super) struct Sources {
     /// Opens a worker's share of each source.
     pub(super) open_feeds: OpenFeeds,
     /// Receives the positions that have become durable.
-    pub(super) acknowledge: Acknowledge,
+    pub(super) acknowledge: AcknowledgePositions,
 }
 
 /// Makes the sources; they continue from the restored positions.
 pub(super) fn make(
     config: &Config,
-    origin: &Origin,
+    origin: &StartingPoint,
     registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
 ) -> anyhow::Result<Sources> {
-    let Origin { clock, floor, .. } = origin;
+    let StartingPoint { clock, floor, .. } = origin;
     let restored = origin.restored.as_ref();
     let kafka = config.kafka.as_ref().map(|settings| {
         let rows = restored.cloned();

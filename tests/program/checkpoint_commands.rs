@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 
-use checkpoints::{Draft, Fingerprint, Kind, Place, RealDisk, Store};
+use checkpoints::{CheckpointKind, Draft, Fingerprint, Place, RealDisk, Store};
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Position;
 use dataflow::ids::Ids;
@@ -22,7 +22,7 @@ fn vitrine(args: &[&str], dir: &Path) -> Output {
 }
 
 /// Writes a part of a checkpoint with that many stamps, and goes on holding the directory.
-fn write(dir: &Path, (part, parts): (u32, u32), tick: u64, kind: Kind, stamps: u64) -> Store {
+fn write(dir: &Path, (part, parts): (u32, u32), tick: u64, kind: CheckpointKind, stamps: u64) -> Store {
     let place = Place { dir: dir.to_owned(), part, parts, keep: 2 };
     let mut store = Store::open(place, Arc::new(RealDisk)).expect("the directory is ours");
     let ids = Ids::new([0; 16]);
@@ -42,8 +42,8 @@ fn write(dir: &Path, (part, parts): (u32, u32), tick: u64, kind: Kind, stamps: u
 
 fn two() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    drop(write(dir.path(), (0, 1), FIRST, Kind::Full, 100));
-    drop(write(dir.path(), (0, 1), SECOND, Kind::Delta { on: FIRST }, 7));
+    drop(write(dir.path(), (0, 1), FIRST, CheckpointKind::Full, 100));
+    drop(write(dir.path(), (0, 1), SECOND, CheckpointKind::Delta { on: FIRST }, 7));
     dir
 }
 
@@ -56,7 +56,7 @@ fn file(dir: &Path, tick: u64, ending: &str) -> PathBuf {
 #[test]
 fn ls_shows_what_there_is_while_a_server_holds_the_directory() {
     let dir = two();
-    let held = write(dir.path(), (0, 2), SECOND + 1, Kind::Full, 1);
+    let held = write(dir.path(), (0, 2), SECOND + 1, CheckpointKind::Full, 1);
     let listed = vitrine(&["ls"], dir.path());
     assert!(listed.status.success(), "{}", stderr(&listed));
     let text = stdout(&listed);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dice::Dice;
 use super::{Loss, Syncing};
-use crate::disk::Entry;
+use crate::disk::DirEntry;
 
 type Inode = usize;
 
@@ -21,7 +21,7 @@ struct Content {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct DiskState {
     contents: BTreeMap<Inode, Content>,
     /// The number of the next file.
     next: Inode,
@@ -41,7 +41,7 @@ pub(super) struct State {
     late: Vec<Inode>,
 }
 
-impl State {
+impl DiskState {
     pub(super) fn operations(&self) -> u64 {
         self.operations
     }
@@ -181,12 +181,12 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+    pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         self.alive()?;
         let inside = self.names.iter().filter(|(path, _)| path.parent() == Some(dir));
         let entry = |(path, inode): (&PathBuf, &Inode)| {
             let name = path.file_name()?.to_str()?.to_owned();
-            Some(Entry { name, length: self.contents[inode].bytes.len() as u64 })
+            Some(DirEntry { name, length: self.contents[inode].bytes.len() as u64 })
         };
         Ok(inside.filter_map(entry).collect())
     }

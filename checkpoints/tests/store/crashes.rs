@@ -1,7 +1,7 @@
 //! A crash in the middle of every operation of the disk, with every kind of loss, and again while coming back.
 
 use checkpoints::simulation::{FakeDisk, Loss, Syncing};
-use checkpoints::{Kind, Store};
+use checkpoints::{CheckpointKind, Store};
 use dataflow::time::Time;
 
 use super::shop::{Held, key, open, restorable, restored, story, write};
@@ -123,8 +123,8 @@ fn come_back(disk: &FakeDisk) -> Option<()> {
     let mut store = open(disk, KEEP).ok()?;
     let latest = store.restore(key()).ok()?;
     let (kind, rows) = match restored(&latest) {
-        Some((tick, _)) => (Kind::Delta { on: tick }, Held::default()),
-        None => (Kind::Full, Held::default()),
+        Some((tick, _)) => (CheckpointKind::Delta { on: tick }, Held::default()),
+        None => (CheckpointKind::Full, Held::default()),
     };
     write(&mut store, 800, kind, &rows).ok().map(|_| ())
 }

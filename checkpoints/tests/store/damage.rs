@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{Damage, Error, Kind};
+use checkpoints::{CheckpointKind, Damage, Error};
 use proptest::prelude::*;
 
 use super::shop::{Held, changes, key, open, read, restored, story, write};
@@ -72,10 +72,10 @@ proptest! {
         disk.put(path, &other);
         // Without verifying first: a frame is its rows, or an error.
         let mut store = open(&disk, 9).expect("damage is no refusal");
-        if let Some(checkpoint) = store.latest(key()).expect("damage is no refusal").checkpoint
-            && let Ok(held) = read(&checkpoint)
-        {
-            prop_assert!(Some(held) == expected(checkpoint.tick), "{} was read with other rows", checkpoint.tick);
+        for (tick, ..) in story() {
+            if let Ok(held) = store.at(tick, key()).and_then(|checkpoint| read(&checkpoint)) {
+                prop_assert!(Some(held) == expected(tick), "{} was read with other rows", tick);
+            }
         }
         let latest = store.restore(key()).expect("damage is no refusal");
         let (tick, held) = restored(&latest).expect("one file is damaged, and two full checkpoints do without it");
@@ -107,7 +107,7 @@ fn findings_name_file_and_range_and_a_damaged_one_does_not_count_as_kept() {
     assert!(matches!(finding.damage, Damage::Checksum(_)), "{finding}");
     // 400 looks whole from outside, but 300 must not be given up for it, nor may anybody be told of what it holds.
     assert_eq!(store.newest_whole().expect("the disk works"), Some(300));
-    write(&mut store, 500, Kind::Delta { on: 300 }, &changes(500, 3)).expect("the disk works");
+    write(&mut store, 500, CheckpointKind::Delta { on: 300 }, &changes(500, 3)).expect("the disk works");
     let ticks = super::shop::restorable(&disk);
     assert_eq!(ticks, [500, 300, 200, 100]);
 }

@@ -1,7 +1,7 @@
 //! Parts of one checkpoint, written by several processes into one directory and read by any number.
 
 use checkpoints::simulation::FakeDisk;
-use checkpoints::{Damage, Error, Kind, Store};
+use checkpoints::{CheckpointKind, Damage, Error, Store};
 use dataflow::time::Time;
 
 use super::shop::{Held, changes, key, open, open_part, position, restorable, restored, write};
@@ -11,7 +11,7 @@ fn stores(disk: &FakeDisk, parts: u32) -> Vec<Store> {
 }
 
 fn full(store: &mut Store, tick: Time) {
-    write(store, tick, Kind::Full, &changes(tick, 10)).expect("the disk works");
+    write(store, tick, CheckpointKind::Full, &changes(tick, 10)).expect("the disk works");
 }
 
 #[test]
@@ -20,12 +20,12 @@ fn a_checkpoint_is_there_when_all_parts_are() {
     let mut stores = stores(&disk, 3);
     let [first, second, third] = stores.as_mut_slice() else { unreachable!() };
     let rows = [changes(100, 10), changes(300, 20), changes(500, 30)];
-    assert!(!write(second, 100, Kind::Full, &rows[1]).unwrap().whole);
-    assert!(!write(first, 100, Kind::Full, &rows[0]).unwrap().whole);
+    assert!(!write(second, 100, CheckpointKind::Full, &rows[1]).unwrap().whole);
+    assert!(!write(first, 100, CheckpointKind::Full, &rows[0]).unwrap().whole);
     let latest = third.restore(key()).unwrap();
     assert!(latest.checkpoint.is_none());
     assert_eq!(latest.findings[0].damage, Damage::Parts { present: 2, parts: 3 });
-    assert!(write(third, 100, Kind::Full, &rows[2]).unwrap().whole);
+    assert!(write(third, 100, CheckpointKind::Full, &rows[2]).unwrap().whole);
     let latest = first.restore(key()).unwrap();
     let all = rows.iter().fold(Held::default(), |sum, rows| sum.with(rows));
     assert_eq!(latest.checkpoint.as_ref().unwrap().positions, [position(100), position(100), position(100)]);
@@ -41,7 +41,7 @@ fn a_delta_of_two_parts_is_on_a_checkpoint_of_three() {
     let before = restored(&two[0].restore(key()).unwrap()).unwrap().1;
     let changed = [changes(200, 5), changes(600, 5)];
     for (store, rows) in two.iter_mut().zip(&changed) {
-        write(store, 200, Kind::Delta { on: 100 }, rows).unwrap();
+        write(store, 200, CheckpointKind::Delta { on: 100 }, rows).unwrap();
     }
     let latest = two[1].restore(key()).unwrap();
     assert_eq!(restored(&latest), Some((200, before.with(&changed[0]).with(&changed[1]))));
@@ -64,7 +64,7 @@ fn parts_of_different_kinds_are_no_checkpoint() {
     let mut stores = stores(&disk, 2);
     stores.iter_mut().for_each(|store| full(store, 100));
     full(&mut stores[0], 200);
-    write(&mut stores[1], 200, Kind::Delta { on: 100 }, &Held::default()).unwrap();
+    write(&mut stores[1], 200, CheckpointKind::Delta { on: 100 }, &Held::default()).unwrap();
     let latest = stores[0].restore(key()).unwrap();
     assert_eq!(latest.checkpoint.map(|checkpoint| checkpoint.tick), Some(100));
     assert_eq!(latest.findings[0].damage, Damage::Disagreement);
@@ -76,7 +76,7 @@ fn what_another_part_is_writing_is_left_alone() {
     let mut stores = stores(&disk, 2);
     stores.iter_mut().for_each(|store| full(store, 100));
     let (first, rest) = stores.split_at_mut(1);
-    let draft = super::shop::draft(200, Kind::Full);
+    let draft = super::shop::draft(200, CheckpointKind::Full);
     let written = rest[0].write(draft, |to| {
         // Meanwhile the first part finishes its own, cleans up, and another process comes back.
         full(&mut first[0], 200);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use checkpoints::{Disk, Error, FRAME_ROWS_MAX, Kind, Place, RealDisk, ServedWatermark, Store, TableId, WatermarkFile};
+use checkpoints::{
+    CheckpointKind, Disk, Error, FRAME_ROWS_MAX, Place, RealDisk, ServedWatermark, Store, TableId, WatermarkFile,
+};
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::ids::Ids;
 use dataflow::stamp::Stamp;
@@ -37,7 +39,7 @@ fn frames_are_bounded_and_readers_share_them() {
     let dictionary = Dictionary::new(ids.clone());
     let product = dictionary.product("lamp").unwrap();
     let users = 2 * FRAME_ROWS_MAX + 5;
-    let written = store.write(draft(1, Kind::Full), |to| {
+    let written = store.write(draft(1, CheckpointKind::Full), |to| {
         (0..users).try_for_each(|user| {
             to.row::<Stamps>(&(ids.user(&user.to_string()), product), &Stamp::view(user as u64))?;
             to.name(&Name::User(ids.user(&user.to_string()), format!("{user:0250}")))
@@ -79,9 +81,10 @@ fn what_may_not_be_written_is_told_apart_from_what_is_damaged() {
     assert!(matches!(open(dir.path()), Err(Error::Disk { .. })));
     std::fs::remove_file(dir.path().join("made")).unwrap();
     let mut store = open(dir.path()).unwrap();
-    write(&mut store, 100, Kind::Full, &changes(100, 3)).unwrap();
-    let too_long =
-        store.write(draft(200, Kind::Full), |to| to.name(&Name::User(Ids::new([3; 16]).user("x"), "x".repeat(257))));
+    write(&mut store, 100, CheckpointKind::Full, &changes(100, 3)).unwrap();
+    let too_long = store.write(draft(200, CheckpointKind::Full), |to| {
+        to.name(&Name::User(Ids::new([3; 16]).user("x"), "x".repeat(257)))
+    });
     assert!(matches!(too_long, Err(Error::IdTooLong { bytes: 257 })));
 }
 

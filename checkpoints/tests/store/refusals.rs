@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use checkpoints::simulation::{FakeDisk, Loss};
-use checkpoints::{Error, Fingerprint, Kind, ServedWatermark, WatermarkFile};
+use checkpoints::{CheckpointKind, Error, Fingerprint, ServedWatermark, WatermarkFile};
 
 use super::shop::{DIR, Held, changes, draft, key, open, place, restorable, restored, story, write};
 
@@ -39,7 +39,7 @@ fn a_failure_of_any_operation_is_an_error_and_the_next_checkpoint_goes_through()
             }
             assert!(restorable(&disk).contains(&200), "operation {operation}: {:?}", restorable(&disk));
             let (_, _, rows, all) = story().swap_remove(3);
-            write(&mut store, 400, Kind::Full, &rows).expect("the disk works again");
+            write(&mut store, 400, CheckpointKind::Full, &rows).expect("the disk works again");
             let latest = store.restore(key()).expect("the disk works");
             assert_eq!(restored(&latest), Some((400, all)));
         }
@@ -79,7 +79,7 @@ fn rows_that_end_in_an_error_leave_nothing() {
     let disk = FakeDisk::new();
     let mut store = begun(&disk);
     let before = disk.files();
-    let given_up = store.write(draft(300, Kind::Full), |to| {
+    let given_up = store.write(draft(300, CheckpointKind::Full), |to| {
         changes(300, 30).write(to)?;
         Err(Error::Abandoned)
     });
@@ -110,7 +110,7 @@ fn a_later_format_of_rows_is_refused_too() {
     let crc32c = crc32c::crc32c(&content[..12]);
     content[12..16].copy_from_slice(&crc32c.to_le_bytes());
     disk.put(&path, &content);
-    assert!(matches!(store.latest(key()), Err(Error::Newer { found: 7, .. })));
+    assert!(matches!(store.restore(key()), Err(Error::Newer { found: 7, .. })));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn another_key_is_refused() {
 fn a_delta_needs_a_whole_checkpoint_before_it() {
     let mut store = begun(&FakeDisk::new());
     for (tick, on) in [(300, 150), (150, 200), (200, 200)] {
-        let refused = write(&mut store, tick, Kind::Delta { on }, &Held::default());
+        let refused = write(&mut store, tick, CheckpointKind::Delta { on }, &Held::default());
         assert!(matches!(refused, Err(Error::NoParent { on: found }) if found == on), "{tick} on {on}");
     }
 }

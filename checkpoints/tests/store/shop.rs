@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use checkpoints::simulation::FakeDisk;
 use checkpoints::{
-    Disk, Draft, Error, Fingerprint, FrameRef, Kind, Latest, Place, Restorable, RowWriter, Store, TableId, Written,
+    CheckpointKind, Disk, Draft, Error, Fingerprint, FrameRef, Latest, Place, Restorable, RowWriter, Store, TableId,
+    Written,
 };
 use dataflow::dictionary::{Dictionary, Name};
 use dataflow::feed::{Position, StreamFingerprint};
@@ -137,11 +138,11 @@ pub(crate) fn open_part(disk: &FakeDisk, part: u32, parts: u32, keep: usize) -> 
     Store::open(place(part, parts, keep), Arc::new(disk.clone()))
 }
 
-pub(crate) fn draft(tick: Time, kind: Kind) -> Draft {
+pub(crate) fn draft(tick: Time, kind: CheckpointKind) -> Draft {
     Draft { tick, kind, id_key: key(), positions: vec![position(tick)] }
 }
 
-pub(crate) fn write(store: &mut Store, tick: Time, kind: Kind, rows: &Held) -> Result<Written, Error> {
+pub(crate) fn write(store: &mut Store, tick: Time, kind: CheckpointKind, rows: &Held) -> Result<Written, Error> {
     store.write(draft(tick, kind), |to| rows.write(to))
 }
 
@@ -171,21 +172,21 @@ pub(crate) fn restorable(disk: &FakeDisk) -> Vec<Time> {
 }
 
 /// A story of checkpoints, full ones and deltas, with what each one holds in the end.
-pub(crate) fn story() -> Vec<(Time, Kind, Held, Held)> {
+pub(crate) fn story() -> Vec<(Time, CheckpointKind, Held, Held)> {
     let mut all = Held::default();
     let mut chapters = Vec::new();
     for (tick, kind) in [
-        (100, Kind::Full),
-        (200, Kind::Delta { on: 100 }),
-        (300, Kind::Delta { on: 200 }),
-        (400, Kind::Full),
-        (500, Kind::Delta { on: 400 }),
-        (600, Kind::Full),
-        (700, Kind::Delta { on: 600 }),
+        (100, CheckpointKind::Full),
+        (200, CheckpointKind::Delta { on: 100 }),
+        (300, CheckpointKind::Delta { on: 200 }),
+        (400, CheckpointKind::Full),
+        (500, CheckpointKind::Delta { on: 400 }),
+        (600, CheckpointKind::Full),
+        (700, CheckpointKind::Delta { on: 600 }),
     ] {
         let changed = changes(tick, 30);
         all = all.with(&changed);
-        let written = if kind == Kind::Full { all.clone() } else { changed };
+        let written = if kind == CheckpointKind::Full { all.clone() } else { changed };
         chapters.push((tick, kind, written, all.clone()));
     }
     chapters

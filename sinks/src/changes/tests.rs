@@ -173,5 +173,5 @@ fn a_dead_file_does_not_keep_the_process_from_ending() {
         wait_until(SOON, "the failure is reported", || setting.is_retrying());
         changes.stop_by(Instant::now());
     });
-    assert_eq!(changes.finish(SOON), Err(Unwritten { rows: 3 }));
+    assert_eq!(changes.finish(SOON), Err(UnwrittenChanges { rows: 3 }));
 }

@@ -28,7 +28,7 @@ pub(super) enum Interruption {
 }
 
 /// The context of a reading thread: where it sends batches, dead letters and counts.
-pub(super) struct ReaderContext {
+pub(super) struct FilesContext {
     pub(super) clock: Arc<dyn ServiceClock>,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) status: Arc<SourceStatus>,
@@ -39,7 +39,7 @@ pub(super) struct ReaderContext {
     pub(super) stop: Stop,
 }
 
-impl ReaderContext {
+impl FilesContext {
     pub(super) fn now(&self) -> Millis {
         self.clock.now()
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use events::{HistoryChange, Malformed, RawRecord, TimeBounds};
 
 use super::batch::InputChanges;
-use super::context::{FileReporter, Interruption, ReaderContext};
+use super::context::{FileReporter, FilesContext, Interruption};
 use super::file_tail::{FileSpan, FileTail, TailChange};
 use super::follow::FollowedFile;
 use super::lines::{self, LineRange};
@@ -31,7 +31,7 @@ impl EventFile {
     }
 
     /// The span to read next, if there is anything to read.
-    fn look(&mut self, context: &ReaderContext) -> Result<Option<FileSpan>, Interruption> {
+    fn look(&mut self, context: &FilesContext) -> Result<Option<FileSpan>, Interruption> {
         if self.span.is_some() {
             return Ok(self.span.take());
         }
@@ -58,7 +58,7 @@ impl EventFile {
     }
 
     /// Reads the next lines of a span; whether that was all of it.
-    fn read_lines(&mut self, span: &FileSpan, context: &ReaderContext) -> Result<bool, Interruption> {
+    fn read_lines(&mut self, span: &FileSpan, context: &FilesContext) -> Result<bool, Interruption> {
         let mut position = self.tail.position;
         let mut changes = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -95,7 +95,7 @@ impl EventFile {
 }
 
 impl FollowedFile for EventFile {
-    fn turn(&mut self, context: &ReaderContext) -> Result<bool, Interruption> {
+    fn turn(&mut self, context: &FilesContext) -> Result<bool, Interruption> {
         let Some(span) = self.look(context)? else { return Ok(false) };
         if !self.read_lines(&span, context)? {
             self.span = Some(span);
@@ -103,7 +103,7 @@ impl FollowedFile for EventFile {
         Ok(true)
     }
 
-    fn trouble(&mut self, error: &io::Error, context: &ReaderContext) -> Result<(), Interruption> {
+    fn trouble(&mut self, error: &io::Error, context: &FilesContext) -> Result<(), Interruption> {
         self.span = None;
         Ok(context.send_any(self.reporter.failing(&self.tail, error.to_string()))?)
     }

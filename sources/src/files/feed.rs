@@ -10,7 +10,7 @@ use dataflow::source_status::{Progress, SourceStatus, State};
 use dataflow::tables::{self, LineRow};
 
 use super::batch::{FileBatch, InputChanges};
-use super::context::ReaderContext;
+use super::context::FilesContext;
 use super::event_file::EventFile;
 use super::follow::{self, FollowedFile};
 use super::orders::OrdersFile;
@@ -76,7 +76,7 @@ impl FilesFeed {
         let poll = source.settings.poll;
         let thread = SideThread::spawn(name, move |stop| {
             let context =
-                ReaderContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
+                FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
             follow::run(files(), poll, &context);
         });
         match thread {

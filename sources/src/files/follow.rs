@@ -3,19 +3,19 @@
 use std::io;
 use std::time::Duration;
 
-use super::context::{Interruption, ReaderContext};
+use super::context::{FilesContext, Interruption};
 
 /// A file that is followed.
 pub(super) trait FollowedFile {
     /// Reads and sends a batch; whether there was anything to read.
-    fn turn(&mut self, context: &ReaderContext) -> Result<bool, Interruption>;
+    fn turn(&mut self, context: &FilesContext) -> Result<bool, Interruption>;
 
     /// Reports that a turn failed. It is tried again.
-    fn trouble(&mut self, error: &io::Error, context: &ReaderContext) -> Result<(), Interruption>;
+    fn trouble(&mut self, error: &io::Error, context: &FilesContext) -> Result<(), Interruption>;
 }
 
 /// Follows the files until the thread is to end.
-pub(super) fn run(mut files: Vec<Box<dyn FollowedFile>>, poll: Duration, context: &ReaderContext) {
+pub(super) fn run(mut files: Vec<Box<dyn FollowedFile>>, poll: Duration, context: &FilesContext) {
     loop {
         let mut moved = false;
         for file in &mut files {

@@ -19,7 +19,7 @@ use dataflow::source_status::{SourceRegistry, SourceStatus};
 
 use super::file_tail::{FileSpan, FileTail};
 use super::{FILES, NAME};
-use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, Tables};
+use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, ReplayTables};
 use event_file::EventFileReplay;
 
 /// How many of [`FILES`] hold events.
@@ -123,7 +123,7 @@ impl Range {
         dictionary: &Dictionary,
         status: &SourceRegistry,
         refused: &LetterHandler,
-    ) -> Result<Tables, RangeError> {
+    ) -> Result<ReplayTables, RangeError> {
         let status: Arc<SourceStatus> = status.source(NAME);
         tables::read(self, bounds, dictionary, &status, refused)
     }

@@ -9,7 +9,7 @@ use dataflow::time::{Diff, Millis};
 use events::TimeBounds;
 
 use super::batch::InputChanges;
-use super::context::ReaderContext;
+use super::context::FilesContext;
 use super::records::{CsvFields, CsvRecords, NextRecord};
 use crate::fault::{Fault, id};
 use crate::row_store::RowStore;
@@ -48,7 +48,7 @@ pub(super) struct RowContext<'a> {
 }
 
 impl<'a> RowContext<'a> {
-    pub(super) fn now(context: &'a ReaderContext) -> Self {
+    pub(super) fn now(context: &'a FilesContext) -> Self {
         let now = context.now();
         let latest = now.saturating_add(TimeBounds::FUTURE_MAX_DEFAULT);
         RowContext { dictionary: &context.dictionary, now, latest, window_ms: context.window_ms }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dataflow::time::Millis;
 use events::LETTER_PAYLOAD_BYTES_MAX;
 
-use super::context::{FileReporter, Interruption, ReaderContext};
+use super::context::{FileReporter, FilesContext, Interruption};
 use super::file_tail::{FileSpan, FileTail, TailChange};
 use super::follow::FollowedFile;
 use super::position::{FilePosition, read_at};
@@ -68,7 +68,7 @@ impl<R: TableRows> FileTable<R> {
     }
 
     /// Reads the next lines of a span, as rows that are new; whether that was all of it.
-    fn append(&mut self, span: &FileSpan, at_rest: bool, context: &ReaderContext) -> Result<bool, Interruption> {
+    fn append(&mut self, span: &FileSpan, at_rest: bool, context: &FilesContext) -> Result<bool, Interruption> {
         let reading = RowContext::now(context);
         let mut records = CsvRecords::new(&span.file, self.tail.position, span.to(), at_rest);
         if self.columns.is_none() {
@@ -106,7 +106,7 @@ impl<R: TableRows> FileTable<R> {
     }
 
     /// Reads the whole file again; the difference is one batch.
-    fn reread(&mut self, span: &FileSpan, context: &ReaderContext) -> Result<(), Interruption> {
+    fn reread(&mut self, span: &FileSpan, context: &FilesContext) -> Result<(), Interruption> {
         let reading = RowContext::now(context);
         let mut records = CsvRecords::new(&span.file, FilePosition::default(), span.to(), true);
         self.columns = self.header(&mut records, span, context)?;
@@ -145,7 +145,7 @@ impl<R: TableRows> FileTable<R> {
         &mut self,
         records: &mut CsvRecords<'_>,
         span: &FileSpan,
-        context: &ReaderContext,
+        context: &FilesContext,
     ) -> Result<Option<CsvColumns<R>>, Interruption> {
         let next = records.next()?;
         let (found, empty) = match next {
@@ -175,7 +175,7 @@ impl<R: TableRows> FileTable<R> {
     }
 
     /// Removes rows that have left the window.
-    fn sweep(&mut self, context: &ReaderContext) -> Result<(), Stopped> {
+    fn sweep(&mut self, context: &FilesContext) -> Result<(), Stopped> {
         let reading = RowContext::now(context);
         if reading.now < self.sweep_at {
             return Ok(());
@@ -207,7 +207,7 @@ impl<R: TableRows> FileTable<R> {
 }
 
 impl<R: TableRows> FollowedFile for FileTable<R> {
-    fn turn(&mut self, context: &ReaderContext) -> Result<bool, Interruption> {
+    fn turn(&mut self, context: &FilesContext) -> Result<bool, Interruption> {
         self.sweep(context)?;
         let rests = self.tail.rests_for() >= self.rest;
         let (span, at_rest) = match self.span.take() {
@@ -239,7 +239,7 @@ impl<R: TableRows> FollowedFile for FileTable<R> {
         Ok(true)
     }
 
-    fn trouble(&mut self, error: &io::Error, context: &ReaderContext) -> Result<(), Interruption> {
+    fn trouble(&mut self, error: &io::Error, context: &FilesContext) -> Result<(), Interruption> {
         self.span = None;
         Ok(context.send_any(self.reporter.failing(&self.tail, error.to_string()))?)
     }

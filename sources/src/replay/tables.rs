@@ -14,17 +14,17 @@ use super::ReplayBounds;
 
 /// The rows of the tables that count at some step of a replay.
 #[derive(Default)]
-pub struct Tables {
+pub struct ReplayTables {
     pub(crate) catalogue: Vec<CatalogueRow>,
     pub(crate) orders: Vec<OrderRow>,
     pub(crate) lines: Vec<LineRow>,
 }
 
-impl Tables {
+impl ReplayTables {
     /// The rows in the order of their times. Lines without an order that counts are left out.
     #[must_use]
     pub fn into_replay_source(self, bounds: ReplayBounds) -> TablesReplay {
-        let Tables { catalogue, mut orders, mut lines } = self;
+        let ReplayTables { catalogue, mut orders, mut lines } = self;
         orders.retain(|order| bounds.counts(order.placed.created_at()));
         // Equal rows count as one: only distinct buyers do, and no row is ever taken back before its time.
         orders.sort_unstable();
@@ -49,7 +49,7 @@ impl Tables {
     }
 }
 
-/// The rows of [`Tables`], given step by step.
+/// The rows of [`ReplayTables`], given step by step.
 pub struct TablesReplay {
     catalogue: Vec<CatalogueRow>,
     orders: TimedRows<OrderRow>,

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use super::Report;
+use super::CheckReport;
 use crate::config::Cluster;
 use crate::system::cluster::hosts::{self, Host, Reach};
 
-pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut Report<impl Write>) -> io::Result<()> {
+pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     if !cluster.is_shared() {
         return match &cluster.hosts {
             Some(_) => {
@@ -46,7 +46,7 @@ fn ways(cluster: &Cluster) -> [String; 2] {
 }
 
 /// Whether this process can listen on the address that its peers connect to.
-fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut Report<impl Write>) -> io::Result<()> {
+fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let Host { peer, http } = host;
     let address = match hosts::resolve(peer, reach) {
         Ok(address) => address,
@@ -72,7 +72,7 @@ fn own(host: &Host, reach: Reach, listen: SocketAddr, report: &mut Report<impl W
 }
 
 /// Whether a peer's address can be used. Its host name may resolve only when the peer runs.
-fn peer(number: usize, host: &Host, reach: Reach, report: &mut Report<impl Write>) -> io::Result<()> {
+fn peer(number: usize, host: &Host, reach: Reach, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     match hosts::resolve(&host.peer, reach) {
         Ok(_) => Ok(()),
         Err(error) if hosts::is_refused(&error) => {
@@ -119,7 +119,7 @@ mod tests {
     /// The report's text, and whether all checks passed.
     fn of(cluster: &Cluster) -> (String, bool) {
         let mut out = Vec::new();
-        let mut report = Report::new(&mut out);
+        let mut report = CheckReport::new(&mut out);
         check(cluster, LISTEN, &mut report).expect("memory can be written");
         let good = report.all_good();
         (String::from_utf8(out).expect("UTF-8"), good)

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
-use super::Report;
-use crate::commands::lines::{Line, LineReader};
+use super::CheckReport;
+use crate::commands::lines::{LineReader, TextLine};
 use crate::config::Files;
 
 /// Longest first line that is read.
@@ -19,7 +19,7 @@ const TABLES: [(&str, &[&str]); 2] = [
 /// Names of the file of views, the usual one first.
 const VIEWS: [&str; 2] = ["views.jsonl", "product-views.json"];
 
-pub(super) fn check(files: &Files, report: &mut Report<impl Write>) -> io::Result<()> {
+pub(super) fn check(files: &Files, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let dir = &files.dir;
     let generate = format!("vitrine generate --to files --dir {}", dir.display());
     if !dir.is_dir() {
@@ -55,7 +55,7 @@ pub(super) fn check(files: &Files, report: &mut Report<impl Write>) -> io::Resul
     Ok(())
 }
 
-fn columns(path: &Path, header: &str, wanted: &[&str], report: &mut Report<impl Write>) -> io::Result<()> {
+fn columns(path: &Path, header: &str, wanted: &[&str], report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let known: Vec<&str> =
         header.trim_start_matches('\u{feff}').split(',').map(|name| name.trim().trim_matches('"')).collect();
     let missing: Vec<&str> = wanted.iter().copied().filter(|name| !known.contains(name)).collect();
@@ -69,10 +69,10 @@ fn columns(path: &Path, header: &str, wanted: &[&str], report: &mut Report<impl 
 fn head(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     match LineReader::new(BufReader::new(file), HEAD_BYTES_MAX).next() {
-        Ok(Some(Line::Text(text))) => Ok(text),
+        Ok(Some(TextLine::Text(text))) => Ok(text),
         Ok(None) => Ok(String::new()),
-        Ok(Some(Line::NotUtf8)) => Err("its first line is not UTF-8".into()),
-        Ok(Some(Line::TooLong)) => Err("its first line has no end".into()),
+        Ok(Some(TextLine::NotUtf8)) => Err("its first line is not UTF-8".into()),
+        Ok(Some(TextLine::TooLong)) => Err("its first line has no end".into()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use super::Report;
+use super::CheckReport;
 use crate::commands::broker::{BrokerClient, partitions_of};
 use crate::config::Kafka;
 
 /// Partitions in the suggested command: enough for a few workers.
 const PARTITIONS: u32 = 4;
 
-pub(super) fn check(kafka: &Kafka, report: &mut Report<impl Write>) -> io::Result<()> {
+pub(super) fn check(kafka: &Kafka, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let metadata = match BrokerClient::connect(kafka) {
         Ok((_, metadata)) => metadata,
         Err(error) => {

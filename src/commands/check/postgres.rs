@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ::postgres::Client;
 use sources::postgres::{Connection, Diagnostic, Mode, Settings, Target};
 
-use super::Report;
+use super::CheckReport;
 use crate::commands::database::{connect, error_text, quoted, quoted_whole, target};
 use crate::commands::shop_tables::{ShopTable, list, shop_tables};
 use crate::config::Postgres;
@@ -19,7 +19,7 @@ const LIMITS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 
 const MAKE: &str = "vitrine generate --to services --empty --config FILE";
 
-pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut Report<impl Write>) -> io::Result<()> {
+pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let target = target(postgres);
     let mut client = match connect(&target) {
         Ok(client) => client,
@@ -64,7 +64,7 @@ fn version(client: &mut Client) -> Result<String, ::postgres::Error> {
 }
 
 /// Whether all tables exist. A table without a primary key gets a note.
-fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut Report<impl Write>) -> io::Result<bool> {
+fn tables_exist(client: &mut Client, tables: &[ShopTable], report: &mut CheckReport<impl Write>) -> io::Result<bool> {
     let mut all = true;
     for table in tables {
         let name = &table.name;
@@ -101,7 +101,7 @@ fn has_key(client: &mut Client, name: &str) -> Result<Option<bool>, ::postgres::
 }
 
 /// The source's own check of the tables: columns, their types, the right to read them.
-fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut Report<impl Write>) -> io::Result<bool> {
+fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut CheckReport<impl Write>) -> io::Result<bool> {
     let findings = match sources::postgres::inspect(client, &postgres.tables) {
         Err(error) => {
             report.bad(&format!("postgres: the tables cannot be examined: {}", error_text(&error)), &[])?;
@@ -129,7 +129,7 @@ fn follows(
     client: &mut Connection,
     target: &Target,
     source: &Settings,
-    report: &mut Report<impl Write>,
+    report: &mut CheckReport<impl Write>,
 ) -> io::Result<()> {
     let mut found = match sources::postgres::inspect_replication(&mut **client, source) {
         Ok(found) => found,
@@ -166,7 +166,7 @@ fn follows(
 }
 
 /// A note for later only: reading the tables again works at any level.
-fn wal_level(client: &mut Client, report: &mut Report<impl Write>) -> io::Result<()> {
+fn wal_level(client: &mut Client, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     match client.query_one("SELECT current_setting('wal_level')", &[]) {
         Ok(row) if row.get::<_, String>(0) == "logical" => report.good("postgres: wal_level is logical"),
         Ok(row) => report.note(&format!(

@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 /// Writes the lines and remembers whether one was bad.
-pub(super) struct Report<W> {
+pub(super) struct CheckReport<W> {
     out: W,
     bad: bool,
 }
 
-impl<W: Write> Report<W> {
-    pub(super) fn new(out: W) -> Report<W> {
-        Report { out, bad: false }
+impl<W: Write> CheckReport<W> {
+    pub(super) fn new(out: W) -> CheckReport<W> {
+        CheckReport { out, bad: false }
     }
 
     /// Reports a check that passed.
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn one_bad_line_makes_the_whole_bad() {
         let mut out = Vec::new();
-        let mut report = Report::new(&mut out);
+        let mut report = CheckReport::new(&mut out);
         report.good("a").expect("memory can be written");
         assert!(report.all_good());
         report.bad("b", &["c".into()]).expect("memory can be written");

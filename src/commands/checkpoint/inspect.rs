@@ -1,7 +1,7 @@
 //! `vitrine checkpoint inspect`: one checkpoint as JSON.
 
 use anyhow::Context as _;
-use checkpoints::{Directory, Kind, Manifest, State};
+use checkpoints::{CheckpointKind, CheckpointState, Directory, Manifest};
 use serde::Serialize;
 
 use super::{ls, time};
@@ -10,7 +10,7 @@ use super::{ls, time};
 struct CheckpointJson<'a> {
     id: u64,
     taken: String,
-    kind: Option<Kind>,
+    kind: Option<CheckpointKind>,
     /// The ids of the checkpoints that a restart reads, newest first.
     chain: Vec<u64>,
     state: String,
@@ -22,8 +22,8 @@ struct CheckpointJson<'a> {
 pub(super) fn run(directory: &Directory, id: u64) -> anyhow::Result<()> {
     let checkpoint = directory.checkpoint(id).context("it was looked up before")?;
     let findings = match &checkpoint.state {
-        State::Broken(findings) => findings.iter().map(ToString::to_string).collect(),
-        State::Whole | State::Newer { .. } => Vec::new(),
+        CheckpointState::Broken(findings) => findings.iter().map(ToString::to_string).collect(),
+        CheckpointState::Whole | CheckpointState::Newer { .. } => Vec::new(),
     };
     let json = CheckpointJson {
         id,

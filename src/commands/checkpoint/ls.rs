@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use checkpoints::{Checkpoint, Damage, Directory, Kind, Manifest, State};
+use checkpoints::{Checkpoint, CheckpointKind, CheckpointState, Damage, Directory, Manifest};
 
 use super::time;
 
@@ -32,8 +32,8 @@ fn row(checkpoint: &Checkpoint) -> [String; 8] {
         checkpoint.tick.to_string(),
         time(checkpoint.tick),
         match checkpoint.kind() {
-            Some(Kind::Full) => "full".into(),
-            Some(Kind::Delta { on }) => format!("delta on {on}"),
+            Some(CheckpointKind::Full) => "full".into(),
+            Some(CheckpointKind::Delta { on }) => format!("delta on {on}"),
             None => "?".into(),
         },
         format!("{}/{}", checkpoint.manifests.len(), checkpoint.parts()),
@@ -45,11 +45,11 @@ fn row(checkpoint: &Checkpoint) -> [String; 8] {
 }
 
 /// The state in a few words; the first of several findings.
-pub(super) fn state(state: &State) -> String {
+pub(super) fn state(state: &CheckpointState) -> String {
     match state {
-        State::Whole => "whole".into(),
-        State::Newer { format, .. } => format!("of format {format}, which is newer than this version"),
-        State::Broken(findings) => match findings.first() {
+        CheckpointState::Whole => "whole".into(),
+        CheckpointState::Newer { format, .. } => format!("of format {format}, which is newer than this version"),
+        CheckpointState::Broken(findings) => match findings.first() {
             Some(finding) if matches!(finding.damage, Damage::Parts { .. }) => {
                 format!("unfinished: {}", finding.damage)
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use checkpoints::{Damage, Directory, Error, State};
+use checkpoints::{CheckpointState, Damage, Directory, Error};
 
 use crate::commands::progress;
 
@@ -49,7 +49,7 @@ enum CheckResult {
 }
 
 fn check(directory: &Directory, id: u64, read: &impl Fn() -> Result<Directory, Error>) -> anyhow::Result<CheckResult> {
-    if let Some(State::Broken(findings)) = directory.checkpoint(id).map(|checkpoint| &checkpoint.state) {
+    if let Some(CheckpointState::Broken(findings)) = directory.checkpoint(id).map(|checkpoint| &checkpoint.state) {
         if findings.iter().all(|finding| matches!(finding.damage, Damage::Parts { .. })) {
             findings.iter().for_each(|finding| println!("{id}: unfinished: {}", finding.damage));
             return Ok(CheckResult::NotThere);

@@ -15,7 +15,7 @@ use super::dir::{LETTERS, OutDir};
 
 /// A letter's sort key, followed by its place in the file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct LetterEntry {
     stream: Arc<str>,
     partition: i32,
     offset: i64,
@@ -27,7 +27,7 @@ struct Entry {
 
 struct Spool {
     file: BufWriter<File>,
-    entries: Vec<Entry>,
+    entries: Vec<LetterEntry>,
     streams: Vec<Arc<str>>,
     end: u64,
     /// The first write error, which is reported at the end.
@@ -92,7 +92,7 @@ impl Spool {
         let (stream, start) = (self.stream(&letter.stream), self.end);
         self.end += line.len() as u64;
         let DeadLetter { partition, offset, .. } = *letter;
-        self.entries.push(Entry { stream, partition, offset, hash: hasher.finish(), start, bytes: line.len() });
+        self.entries.push(LetterEntry { stream, partition, offset, hash: hasher.finish(), start, bytes: line.len() });
     }
 
     /// One text for all letters of a stream.

@@ -7,14 +7,14 @@ use dataflow::graph::shape::{Column, Value};
 use dataflow::graph::{EachList, Family, Index, Indexes, List, Make, each_list};
 use dataflow::index_reader::IndexReader;
 use dataflow::time::{Diff, Time};
-use sinks::list_file::{Cell, Row};
+use sinks::list_file::{Cell, ListRow};
 
 /// Calls `take` with every row of every list that is shown at `step`.
 pub(super) fn walk(
     reader: &IndexReader,
     step: Time,
     lists: &mut SortedLists,
-    take: &mut impl FnMut(&Row<'_>) -> anyhow::Result<()>,
+    take: &mut impl FnMut(&ListRow<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     lists.refresh(reader)?;
     for list in &lists.sorted {
@@ -123,7 +123,7 @@ struct ReadRows<'a, F> {
     result: anyhow::Result<()>,
 }
 
-impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> EachList for ReadRows<'_, F> {
+impl<F: FnMut(&ListRow<'_>) -> anyhow::Result<()>> EachList for ReadRows<'_, F> {
     fn list<L: List>(&mut self) {
         if L::INDEX == self.list.index {
             self.result = self.rows::<L>(&self.keys.get::<L>()[self.list.place]);
@@ -131,7 +131,7 @@ impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> EachList for ReadRows<'_, F> {
     }
 }
 
-impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> ReadRows<'_, F> {
+impl<F: FnMut(&ListRow<'_>) -> anyhow::Result<()>> ReadRows<'_, F> {
     fn rows<L: List>(&mut self, key: &L::Key) -> anyhow::Result<()> {
         let mut rows: Vec<(L::Row, Diff)> = Vec::new();
         self.reader.view_of::<L>(key).list::<L>(key, &mut rows);
@@ -143,7 +143,7 @@ impl<F: FnMut(&Row<'_>) -> anyhow::Result<()>> ReadRows<'_, F> {
             };
             let cells = L::COLUMNS.iter().zip(L::values(row).as_ref()).map(cell).collect::<anyhow::Result<Vec<_>>>()?;
             let ListEntry { name, id, .. } = self.list;
-            (self.take)(&Row { as_of: self.step, list: name, id: id.as_deref(), rank, cells: &cells })?;
+            (self.take)(&ListRow { as_of: self.step, list: name, id: id.as_deref(), rank, cells: &cells })?;
         }
         Ok(())
     }

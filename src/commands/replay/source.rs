@@ -7,7 +7,7 @@ use dataflow::feed::WorkerContext;
 use dataflow::replay::{Failure, OpenReplaySources, ReplaySource};
 use dataflow::source_status::SourceRegistry;
 use sources::kafka::range::Patience;
-use sources::replay::{LetterHandler, ReplayBounds, ReplayProgress, Tables};
+use sources::replay::{LetterHandler, ReplayBounds, ReplayProgress, ReplayTables};
 use sources::{files, kafka, postgres};
 
 use super::letters::Letters;
@@ -21,7 +21,7 @@ pub(super) struct ReplaySources {
     refused: LetterHandler,
     kafka: Option<kafka::range::Range>,
     files: Option<files::range::Range>,
-    tables: Tables,
+    tables: ReplayTables,
 }
 
 impl ReplaySources {
@@ -43,7 +43,7 @@ impl ReplaySources {
             tracing::warn!(topic, "the topic does not exist, there are no removals to replay");
         }
         let files = config.files.as_ref().map(|files| files::range::Range::pin(&files.dir)).transpose()?;
-        let mut tables = Tables::default();
+        let mut tables = ReplayTables::default();
         if let Some(settings) = &config.postgres {
             let settings = of_postgres(settings, config);
             tables = postgres::range::read(settings, bounds, dictionary, registry, &refused)?;

@@ -9,9 +9,9 @@ use checkpoints::{Bounds, Pending, Series, Taken, Written};
 use dataflow::cut::{Cut, Cuts};
 use dataflow::dictionary::Dictionary;
 use query_server::LastCheckpoint;
-use sinks::dead_letters::Unwritten;
+use sinks::dead_letters::UnwrittenLetters;
 
-use super::{Acknowledge, Found, Restored};
+use super::{AcknowledgePositions, Found, Restored};
 
 /// How long the workers may take to hand in a cut.
 const CUT_MAX: Duration = Duration::from_secs(60);
@@ -35,13 +35,13 @@ pub(crate) struct Keeping {
     pub(crate) dictionary: Arc<Dictionary>,
     /// Waits until the dead letters of all records read so far are in the log: these records are not read again.
     pub(crate) settle: Settle,
-    pub(crate) acknowledge: Acknowledge,
+    pub(crate) acknowledge: AcknowledgePositions,
     /// Whether this process asks for cuts; otherwise another process of the cluster does.
     pub(crate) leads: bool,
 }
 
 /// See [`Keeping::settle`].
-pub(crate) type Settle = Box<dyn Fn(Duration) -> Result<(), Unwritten> + Send>;
+pub(crate) type Settle = Box<dyn Fn(Duration) -> Result<(), UnwrittenLetters> + Send>;
 
 /// The running thread.
 pub(crate) struct Keeper {
@@ -57,7 +57,7 @@ struct Writing {
     series: Series,
     cuts: Arc<Cuts>,
     settle: Settle,
-    acknowledge: Acknowledge,
+    acknowledge: AcknowledgePositions,
     last: Arc<Mutex<LastCheckpoint>>,
     end: Arc<OnceLock<Instant>>,
 }
@@ -267,7 +267,7 @@ mod tests {
         let mut writing = Writing {
             series: Series::new(store, Fingerprint::of(&[0; 16]), dictionary, None, Bounds::default()),
             cuts: Arc::new(Cuts::new(1, 10)),
-            settle: Box::new(move |_| if settled.load(Ordering::Relaxed) { Ok(()) } else { Err(Unwritten) }),
+            settle: Box::new(move |_| if settled.load(Ordering::Relaxed) { Ok(()) } else { Err(UnwrittenLetters) }),
             acknowledge: Arc::new(move |at| acknowledged.lock().unwrap().extend_from_slice(at.positions())),
             last: Arc::default(),
             end: Arc::default(),

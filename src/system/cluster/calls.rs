@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::Links;
-use super::handshake::{self, End, Refusal};
-use super::patience::{AGAIN, Patience, Repeated};
+use super::handshake::{self, End, LinkRefusal};
+use super::patience::{AGAIN, PeerWait, Repeated};
 
 /// Limit of calls answered at the same time. With one more, the oldest is dropped: a valid peer has finished long
 /// before.
@@ -21,7 +21,7 @@ const CALLS_MAX: usize = 64;
 struct Ended {
     number: u64,
     link: TcpStream,
-    answer: Result<usize, Refusal>,
+    answer: Result<usize, LinkRefusal>,
 }
 
 /// Answers calls until all processes with higher numbers are linked.
@@ -46,7 +46,7 @@ fn answer_in<'scope>(
     calls: &mut Calls,
 ) -> anyhow::Result<()> {
     let (ended, endings) = channel();
-    let (mut patience, mut refused) = (Patience::new(), Repeated::default());
+    let (mut patience, mut refused) = (PeerWait::new(), Repeated::default());
     // Of two calls of the same process the later one counts: the process had abandoned the first.
     let mut linked_by = vec![0; links.len()];
     while let Some(missing) = (own.process + 1..links.len()).find(|other| links[*other].is_none()) {
@@ -73,8 +73,8 @@ fn answer_in<'scope>(
             Err(refusal) => {
                 calls.end(number);
                 match refusal {
-                    Refusal::Unlike(unlike) => return Err(unlike.into()),
-                    Refusal::Stranger(error) => refused.warn(&error),
+                    LinkRefusal::Unlike(unlike) => return Err(unlike.into()),
+                    LinkRefusal::Stranger(error) => refused.warn(&error),
                 }
             }
         }

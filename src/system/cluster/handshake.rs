@@ -46,7 +46,7 @@ pub(super) struct End<'a> {
 
 /// Why a link was not made.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum LinkRefusal {
     /// The other end is not one of our processes, or it disconnected: another process may call.
     Stranger(anyhow::Error),
     /// The other end is one of our processes with other settings: this start cannot succeed.
@@ -58,15 +58,15 @@ pub(super) enum Refusal {
 #[error("it does not have the key (`cluster.key`)")]
 pub(super) struct Keyless;
 
-impl From<anyhow::Error> for Refusal {
+impl From<anyhow::Error> for LinkRefusal {
     fn from(error: anyhow::Error) -> Self {
-        Refusal::Stranger(error)
+        LinkRefusal::Stranger(error)
     }
 }
 
-impl From<std::io::Error> for Refusal {
+impl From<std::io::Error> for LinkRefusal {
     fn from(error: std::io::Error) -> Self {
-        Refusal::Stranger(error.into())
+        LinkRefusal::Stranger(error.into())
     }
 }
 
@@ -97,7 +97,7 @@ struct Sealed {
 }
 
 /// Calls process `other`; returns its information about this start.
-pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<Option<Start>, Refusal> {
+pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<Option<Start>, LinkRefusal> {
     prepare(link)?;
     let ours = hello(own)?;
     send(link, &ours)?;
@@ -117,11 +117,11 @@ pub(super) fn call(link: &mut TcpStream, own: &End<'_>, other: usize) -> Result<
     let answer = Said { facts: own.facts.clone(), start, objection: objection.clone() };
     send(link, &seal(own, hellos, CALLER, &answer)?)?;
     let verdict: Option<Unlike> = open(own, hellos, VERDICT, receive(link)?)?;
-    objection.or(verdict).map_or(Ok(start), |unlike| Err(Refusal::Unlike(unlike)))
+    objection.or(verdict).map_or(Ok(start), |unlike| Err(LinkRefusal::Unlike(unlike)))
 }
 
 /// Answers a call of a process with a higher number; returns its number.
-pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refusal> {
+pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, LinkRefusal> {
     prepare(link)?;
     let theirs: Hello = receive(link)?;
     ensure_hello(&theirs, |process| (own.process + 1..own.facts.processes).contains(&process))?;
@@ -134,7 +134,7 @@ pub(super) fn answer(link: &mut TcpStream, own: &End<'_>) -> Result<usize, Refus
     let found = objection(own, theirs.process, &said);
     let objection = said.objection.or(found);
     send(link, &seal(own, hellos, VERDICT, &objection)?)?;
-    objection.map_or(Ok(theirs.process), |unlike| Err(Refusal::Unlike(unlike)))
+    objection.map_or(Ok(theirs.process), |unlike| Err(LinkRefusal::Unlike(unlike)))
 }
 
 /// The objection to the other end, which has the key: it has other settings, or belongs to another start.
@@ -256,7 +256,7 @@ mod tests {
     }
 
     /// Process 1 calls process 0.
-    fn meet(caller: &Set, called: &Set) -> (Result<Option<Start>, Refusal>, Result<usize, Refusal>) {
+    fn meet(caller: &Set, called: &Set) -> (Result<Option<Start>, LinkRefusal>, Result<usize, LinkRefusal>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut link = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut other, _) = listener.accept().unwrap();
@@ -279,14 +279,14 @@ mod tests {
     fn both_ends_say_that_the_keys_differ_and_neither_gives_up() {
         let other = Set { key: [2; 16], ..set(None) };
         let (call, answer) = meet(&other, &set(Some(9)));
-        assert!(matches!(call, Err(Refusal::Stranger(why)) if why.is::<Keyless>()));
-        assert!(matches!(answer, Err(Refusal::Stranger(why)) if why.is::<Keyless>()));
+        assert!(matches!(call, Err(LinkRefusal::Stranger(why)) if why.is::<Keyless>()));
+        assert!(matches!(answer, Err(LinkRefusal::Stranger(why)) if why.is::<Keyless>()));
     }
 
     /// The objection with which both ends have given up: its text, and whether it is permanent.
     fn unlike(caller: &Set, called: &Set) -> (String, bool) {
         match meet(caller, called) {
-            (Err(Refusal::Unlike(call)), Err(Refusal::Unlike(answer))) => {
+            (Err(LinkRefusal::Unlike(call)), Err(LinkRefusal::Unlike(answer))) => {
                 assert_eq!(call, answer, "both are told the same");
                 (call.to_string(), call.lasts)
             }

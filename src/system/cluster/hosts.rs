@@ -94,7 +94,7 @@ pub(crate) fn resolve(address: &str, reach: Reach) -> anyhow::Result<SocketAddr>
 
 /// Whether a look-up has failed in a way that may succeed later, and not because of the address found.
 pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Refused>().is_some()
+    error.downcast_ref::<RefusedAddress>().is_some()
 }
 
 /// Whether the start would fail again at every attempt: the hosts file or an address in it is wrong.
@@ -110,10 +110,10 @@ struct Unusable;
 /// Peers must not have this address.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Refused(&'static str);
+struct RefusedAddress(&'static str);
 
 fn refusal(reach: Reach) -> anyhow::Error {
-    Refused(match reach {
+    RefusedAddress(match reach {
         Reach::Loopback => "without `cluster.key` only addresses of this machine (127.0.0.1, ::1) are taken",
         Reach::Private | Reach::Anywhere => "it is public, and rows would cross it unencrypted: see `cluster.reach`",
     })

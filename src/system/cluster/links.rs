@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::handshake::{self, End, Keyless, Refusal};
+use super::handshake::{self, End, Keyless, LinkRefusal};
 use super::hosts::{self, Host, Reach};
-use super::patience::{Patience, Repeated};
+use super::patience::{PeerWait, Repeated};
 use super::{Links, Start, calls};
 
 /// How long one attempt may take.
@@ -31,7 +31,7 @@ pub(super) fn join(hosts: &[Host], reach: Reach, mut own: End<'_>) -> anyhow::Re
 
 /// The address to listen on. If names are assigned to machines as they start, this process's own name may resolve late.
 fn own_address(name: &str, reach: Reach, process: usize) -> anyhow::Result<SocketAddr> {
-    let mut patience = Patience::new();
+    let mut patience = PeerWait::new();
     loop {
         match hosts::resolve(name, reach) {
             Err(error) if !hosts::is_refused(&error) => {
@@ -45,13 +45,13 @@ fn own_address(name: &str, reach: Reach, process: usize) -> anyhow::Result<Socke
 
 /// Calls a process until it answers.
 fn call(address: &str, reach: Reach, own: &End<'_>, other: usize) -> anyhow::Result<(TcpStream, Option<Start>)> {
-    let (mut patience, mut refused) = (Patience::new(), Repeated::default());
+    let (mut patience, mut refused) = (PeerWait::new(), Repeated::default());
     loop {
         match attempt(address, reach, own, other) {
             Ok(linked) => return Ok(linked),
-            Err(Refusal::Unlike(unlike)) => return Err(unlike.into()),
-            Err(Refusal::Stranger(error)) if hosts::is_refused(&error) => return Err(error),
-            Err(Refusal::Stranger(error)) => {
+            Err(LinkRefusal::Unlike(unlike)) => return Err(unlike.into()),
+            Err(LinkRefusal::Stranger(error)) if hosts::is_refused(&error) => return Err(error),
+            Err(LinkRefusal::Stranger(error)) => {
                 if error.is::<Keyless>() {
                     refused.warn(&error.context(format!("process {other} at {address}")));
                 } else {
@@ -63,7 +63,12 @@ fn call(address: &str, reach: Reach, own: &End<'_>, other: usize) -> anyhow::Res
     }
 }
 
-fn attempt(address: &str, reach: Reach, own: &End<'_>, other: usize) -> Result<(TcpStream, Option<Start>), Refusal> {
+fn attempt(
+    address: &str,
+    reach: Reach,
+    own: &End<'_>,
+    other: usize,
+) -> Result<(TcpStream, Option<Start>), LinkRefusal> {
     let address = hosts::resolve(address, reach)?;
     let mut link = TcpStream::connect_timeout(&address, ATTEMPT)?;
     let start = handshake::call(&mut link, own, other)?;

@@ -9,11 +9,11 @@ pub(super) const AGAIN: Duration = Duration::from_millis(200);
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// The pause between two attempts, and the last message.
-pub(super) struct Patience(Instant);
+pub(super) struct PeerWait(Instant);
 
-impl Patience {
+impl PeerWait {
     pub(super) fn new() -> Self {
-        Patience(Instant::now())
+        PeerWait(Instant::now())
     }
 
     /// Logs the process that is missing, unless that was logged recently.

@@ -18,7 +18,7 @@ use crate::files::position::{FilePosition, offset_i64};
 use crate::files::products::{self, ProductsFile};
 use crate::files::records::{CsvRecords, NextRecord};
 use crate::files::rows::{CsvColumns, RowContext, TableLine, TableRows};
-use crate::replay::{LetterHandler, ReplayBounds, Tables};
+use crate::replay::{LetterHandler, ReplayBounds, ReplayTables};
 
 /// Reads both tables, if they exist.
 pub(super) fn read(
@@ -27,12 +27,12 @@ pub(super) fn read(
     dictionary: &Dictionary,
     status: &SourceStatus,
     refused: &LetterHandler,
-) -> Result<Tables, RangeError> {
+) -> Result<ReplayTables, RangeError> {
     let reading = RowContext { dictionary, now: bounds.from, latest: Millis::MAX, window_ms: bounds.window_ms };
-    let mut tables = Tables::default();
+    let mut tables = ReplayTables::default();
     let scan = |name: &'static str| {
         let (path, file, to) = range.table(name)?;
-        Some(TableScan { name, path, file, to, reading: &reading, status, refused })
+        Some(CsvScan { name, path, file, to, reading: &reading, status, refused })
     };
     if let Some(mut scan) = scan(products::FILE) {
         scan.table::<ProductsFile>(|row| tables.catalogue.push(row))?;
@@ -50,7 +50,7 @@ pub(super) fn read(
 }
 
 /// One table, and the context of its lines.
-struct TableScan<'a> {
+struct CsvScan<'a> {
     name: &'static str,
     path: PathBuf,
     file: &'a File,
@@ -60,7 +60,7 @@ struct TableScan<'a> {
     refused: &'a LetterHandler,
 }
 
-impl TableScan<'_> {
+impl CsvScan<'_> {
     /// Calls `take` with every row that counts.
     fn table<R: TableRows>(&mut self, mut take: impl FnMut(R::Row)) -> Result<(), RangeError> {
         let mut records = CsvRecords::new(self.file, FilePosition::default(), self.to, true);

@@ -17,7 +17,7 @@ use crate::postgres::session::liveness::Liveness;
 use crate::postgres::snapshot::read_plan::{ReadPlan, TableReadState};
 use crate::postgres::{NAME, Settings, SettingsError};
 use crate::refusals::Refusals;
-use crate::replay::{LetterHandler, ReplayBounds, Tables};
+use crate::replay::{LetterHandler, ReplayBounds, ReplayTables};
 use crate::side_thread::SideThread;
 
 /// Dead letters that may wait to be handled.
@@ -58,7 +58,7 @@ pub fn read(
     dictionary: &Arc<Dictionary>,
     status: &SourceRegistry,
     refused: &LetterHandler,
-) -> Result<Tables, RangeError> {
+) -> Result<ReplayTables, RangeError> {
     settings.tables.check().map_err(SettingsError::from)?;
     let target = settings.target().map_err(SettingsError::from)?;
     if settings.tables.orders.time == OrderTime::FirstSeen {
@@ -107,12 +107,12 @@ fn scan_tables(
     asked: ReplayBounds,
     dictionary: &Dictionary,
     scan: &TableScan<'_>,
-) -> Result<Tables, Error> {
+) -> Result<ReplayTables, Error> {
     let cutoff = asked.from.saturating_sub(asked.window_ms);
     let plan = ReadPlan { settings, snapshot: None, without: [false; 3], cutoff, key: None };
     let (mut state, mut refusals) = (TableReadState::default(), Refusals::default());
     let found = plan.attempts(client, &mut state, scan, |mut opened, unreadable| {
-        let mut found = ReplayRows { tables: Tables::default(), accepted: 0, asked };
+        let mut found = ReplayRows { tables: ReplayTables::default(), accepted: 0, asked };
         plan.read_tables(&mut opened, unreadable, dictionary, &mut refusals, scan, &mut found)?;
         opened.transaction.commit()?;
         Ok(found)
@@ -123,7 +123,7 @@ fn scan_tables(
 
 /// Takes the rows that the replay needs.
 struct ReplayRows {
-    tables: Tables,
+    tables: ReplayTables,
     accepted: u64,
     asked: ReplayBounds,
 }
