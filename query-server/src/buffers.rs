@@ -19,7 +19,7 @@ pub(crate) struct AnswerBuffers {
     pub(crate) sellers: Vec<(Seller, Diff)>,
     /// The text of the last `as_of`: many answers share it.
     pub(crate) as_of: InstantText,
-    /// The product names written lately.
+    /// The product names that were written recently.
     pub(crate) names: NameCache,
 }
 

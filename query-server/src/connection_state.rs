@@ -24,7 +24,7 @@ enum Phase {
     Lingering,
 }
 
-/// What the reaper asks of a connection.
+/// A request of the reaper to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ConnectionCommand {
@@ -157,7 +157,7 @@ impl ConnectionState {
         self.waker.get_or_init(|| waker.clone());
     }
 
-    /// What is asked of the connection.
+    /// The reaper's request.
     pub(crate) fn command(&self) -> ConnectionCommand {
         match self.command.load(Ordering::Relaxed) {
             0 => ConnectionCommand::Continue,
@@ -166,7 +166,7 @@ impl ConnectionState {
         }
     }
 
-    /// Asks something of the connection.
+    /// Makes a request to the connection.
     pub(crate) fn order(&self, command: ConnectionCommand) {
         self.command.store(command as u8, Ordering::Relaxed);
         if let Some(waker) = self.waker.get() {

@@ -25,7 +25,7 @@ use crate::reply::Reply;
 use crate::request::{RequestHead, check_bounds};
 use crate::router::EndpointIndex;
 
-/// What a serving thread answers with.
+/// What a serving thread needs to answer requests.
 pub(crate) struct Thread {
     pub(crate) operations: Arc<Operations>,
     pub(crate) router: axum::Router,

@@ -48,11 +48,11 @@ pub(crate) enum Scope {
     Read,
     /// Write events and removals.
     Write,
-    /// See how the system is doing.
+    /// Read the status of the system.
     Operate,
 }
 
-/// What a client does with an endpoint.
+/// The method of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// GET, and HEAD too.

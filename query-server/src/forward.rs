@@ -56,7 +56,7 @@ const OF_ONE_HOP: [HeaderName; 13] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// Far more than any answer about one user takes.
+/// A limit for the answer of another process, far above what one user's answer takes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// The longest time to open a connection.
@@ -67,7 +67,7 @@ const IDLE_MAX: usize = 64;
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// Who answers a request about a user.
+/// Which process answers a request about a user.
 pub(crate) enum Answerer {
     /// This process, for a client.
     Here,
@@ -77,7 +77,7 @@ pub(crate) enum Answerer {
     Process(usize),
 }
 
-/// Who answers a request about `user` with these header fields.
+/// Which process answers a request about `user` with these header fields.
 ///
 /// # Errors
 /// When the processes do not agree on who holds the user.
@@ -227,7 +227,7 @@ impl OwnerProcess {
         // A connection that refuses the option is slower, and works.
         let _ = stream.set_nodelay(true);
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| BROKEN)?;
-        // The task ends with the sender. Whoever waits for an answer learns of an error on the connection.
+        // The task ends with the sender. The request that waits for an answer gets the connection's error.
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }

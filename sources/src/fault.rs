@@ -1,4 +1,4 @@
-//! Faults of a table's row, in a database or in a file: definite errors, which repeat nothing of the row.
+//! Faults of a table's row, in a database or in a file: definite errors, whose texts hold nothing of the row.
 
 use dataflow::dictionary::{Collision, Dictionary};
 use dataflow::ids::{CategoryKey, ID_BYTES_MAX};

@@ -5,9 +5,9 @@
 //! orders, lines, catalogue ──────▶ ReplayTables: each row from its time until it leaves the window ────────▶ Inputs
 //! ```
 //! # The service time of a record
-//! Live, a record counts from when it is read. In a replay it counts from its *service time*: the latest of its own time and
-//! the times of the records before it in its partition. Its own time is the time that its event states, but not after the
-//! time of the record. A step `S` has exactly the records whose service time is `S` or earlier. So a record that came late
+//! In live operation a record counts from the moment it is read. In a replay it counts from its *service time*: the latest of
+//! its own time and the times of the records before it in its partition. Its own time is the time that its event states, but
+//! not after the time of the record. A step `S` has exactly the records whose service time is `S` or earlier. So a record that came late
 //! counts when it came, as it did live. The lists of a step depend only on the records of the partitions, not on the number
 //! of workers, the sizes of batches, or the machine.
 //!
@@ -19,9 +19,9 @@
 //! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day that was the present.
 //!
 //! # The time of an order
-//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines.
-//! Tables have only their present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no
-//! times: it counts as it is now, at every step.
+//! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines. A table has
+//! only its present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no times:
+//! it counts as it is now, at every step.
 
 mod partition;
 mod tables;

@@ -3,7 +3,7 @@
 //! ```json
 //! {"category":"tea","products":[{"product":"product-393","buyers":17}],"type":"non-personalized","as_of":"…"}
 //! ```
-//! `category` only where there is one; with `explain`, each product's `rank` in `explain`.
+//! The list over all products has no `category`. With `explain`, the array `explain` repeats the products with their `rank`.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::{BestSellers, Seller};

@@ -1,20 +1,20 @@
 //! Product ids as JSON strings, kept ready by each serving thread.
 //!
 //! An answer names ten products. The dictionary, shared by all threads and as large as the catalogue, costs several
-//! cache misses a name: a quarter of the time that answering took. Here a name that was written lately costs one cache
-//! miss. Ids are never changed or removed, so cached names never become stale.
+//! cache misses per name, which took a quarter of the time of an answer. Here a name that was written recently costs one
+//! cache miss. Ids are never changed or removed, so cached names never become stale.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::ProductKey;
 
 use super::json::{comma, string};
 
-/// Names a thread keeps at first and at most, one cache line each: from 32 KiB to 8 MiB, growing fourfold. Powers of
-/// two.
+/// How many names a thread keeps at first and at most. Each takes a cache line, so that is 32 KiB to 8 MiB. The cache
+/// grows fourfold; both numbers are powers of two.
 const PLACES_MIN: usize = 1 << 9;
 const PLACES_MAX: usize = 1 << 17;
 
-/// Bytes of a name with its quotes that fit beside its key in one cache line; longer names are not kept.
+/// The longest name, with its quotes, that fits beside its key in one cache line; longer names are not kept.
 const TEXT_MAX: usize = 55;
 
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ fn free(places: usize) -> Vec<NameSlot> {
 }
 
 impl NameCache {
-    /// Writes one item a row: `open`, the name of the row's product, and what `close` adds. A row whose product has no
+    /// Writes one item per row: `open`, the name of the row's product, and what `close` adds. A row whose product has no
     /// name is passed over.
     pub(crate) fn list<R>(
         &mut self,

@@ -1,4 +1,4 @@
-//! The status of everything in one object, for people and for the page.
+//! The status of all parts in one object, for people and for the page.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(crate) struct SourceStatus<'a> {
     name: &'static str,
     state: &'static str,
     reason: Option<&'a str>,
-    /// The time of the lists made of this source, while the source is away.
+    /// The time up to which the lists hold this source's data, while the source is away.
     heard_until: Option<String>,
     accepted: u64,
     ignored: &'a BTreeMap<&'static str, u64>,

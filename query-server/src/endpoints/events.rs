@@ -1,4 +1,4 @@
-//! `POST /v1/events`: one event, an array of them, or one a line; all are taken, or none.
+//! `POST /v1/events`: one event, an array of events, or one event per line; all are taken, or none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     }],
 };
 
-/// Bytes of a body that are checked in the serving thread itself: some dozens of microseconds.
+/// Bytes of a body that are checked in the serving thread itself: this takes some dozens of microseconds.
 const CHECKED_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 
 /// Answers 202 once every event is durable.

@@ -1,4 +1,4 @@
-//! `GET /v1/status`: how everything is doing, in one object.
+//! `GET /v1/status`: the status of all parts in one object.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -52,7 +52,7 @@ impl PartitionReplay {
         self.beyond.get_or_insert((offset, 0)).1 += 1;
     }
 
-    /// Takes the next record. It counts now, or later and then waits.
+    /// Takes the next record, which counts now or waits for its step.
     pub(crate) fn take(
         &mut self,
         record: &RawRecord<'_>,
@@ -75,14 +75,14 @@ impl PartitionReplay {
         }
     }
 
-    /// Refuses a record that is no event.
+    /// Refuses a record that is not an event.
     pub(crate) fn refuse(&self, record: &RawRecord<'_>, malformed: Malformed) {
         let letter = record.refuse(malformed);
         self.status.rejected(letter.reason);
         (self.refused)(letter);
     }
 
-    /// Counts a record that is right and no event.
+    /// Counts a record that is valid but not an event.
     pub(crate) fn ignore(&self, kind: &'static str) {
         self.status.ignored(kind);
     }

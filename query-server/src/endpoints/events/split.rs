@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub(crate) enum Framing {
     /// One JSON text: an event, or an array of them.
     Json,
-    /// One event a line; empty lines are passed over.
+    /// One event per line; empty lines are skipped.
     Lines,
 }
 
