@@ -6,7 +6,7 @@
 //! flags ────────────────┘     (unknown key: error)        (+ defaults)
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
-//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[postgres]` in `sources`,
+//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[postgres]` in `sources`,
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod check;
@@ -38,6 +38,7 @@ pub use self::sections::{Checkpoint, Dataflow, Files, Sinks};
 pub use self::setting::sections;
 pub use dataflow::rules::Rules;
 pub use query_server::Settings as Server;
+pub use recommend::Settings as Recommendations;
 pub use settings::Secret;
 pub use sources::postgres::{OrderTime, Settings as Postgres};
 
@@ -85,6 +86,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// `[rules]`
     pub rules: Rules,
+    /// `[recommendations]`
+    pub recommendations: Recommendations,
     /// `[sinks]`
     pub sinks: Sinks,
     /// `[log]`
@@ -120,6 +123,7 @@ impl Config {
             checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(given)),
             cluster: Cluster::read(given),
             rules: Rules::read(given),
+            recommendations: Recommendations::read(given),
             sinks: Sinks::read(given),
             log: Log::read(given),
         }

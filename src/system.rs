@@ -27,6 +27,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use query_server::{App, EventWriter, Floor, Running, Shutdown};
+use recommend::Recommender;
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 
@@ -96,6 +97,7 @@ impl System {
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {
             reader: engine.reader().clone(),
+            recommender: Arc::new(Recommender::new(&config.rules, config.recommendations.clone())),
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,

@@ -28,6 +28,16 @@ settings::choice! {
     }
 }
 
+settings::choice! {
+    /// What a user's recommendations are.
+    pub enum RecommendationRule {
+        /// The best sellers of the categories of the user's history.
+        BestSellersForYou = "best_sellers_for_you",
+        /// The list "for you".
+        ForYou = "for_you",
+    }
+}
+
 settings::section! {
     /// The numbers that define the lists. docs/lists.md explains them.
     #[derive(Copy)]
@@ -52,6 +62,9 @@ settings::section! {
         /// present rows, and products that were deleted before Vitrine's first start count as deleted too.
         missing_is_deleted as "missing_products": bool = "uncategorized", "word",
             Kind::Choice(&["uncategorized", "deleted"]) => |word: &Value| word.text() == "deleted";
+        /// What `GET /v1/users/{user}/recommendations` and the old address answer with. "best_sellers_for_you": the best
+        /// sellers of the categories of the user's history. "for_you": the list of `GET /v1/users/{user}/for-you`.
+        recommendations: RecommendationRule = "best_sellers_for_you", "word", Kind::Choice(RecommendationRule::WORDS);
         /// The model of co-views.
         co_views: CoViews, below;
     }

@@ -6,6 +6,8 @@ pub(crate) mod instant;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod problem;
+pub(crate) mod recommended;
+pub(crate) mod recommended_schemas;
 pub(crate) mod row;
 pub(crate) mod schemas;
 pub(crate) mod simple;

@@ -6,6 +6,7 @@ use dataflow::engine::TickCounter;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
+use recommend::Recommender;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +17,8 @@ use crate::event_writer::EventWriter;
 pub struct App {
     /// The published indexes.
     pub reader: IndexReader,
+    /// Composes the lists of recommendations.
+    pub recommender: Arc<Recommender>,
     /// The status of the sources.
     pub registry: Arc<SourceRegistry>,
     /// Counts closed ticks, and knows which of them hold everything that the sources had.

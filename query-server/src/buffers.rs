@@ -4,9 +4,11 @@ use std::cell::RefCell;
 
 use dataflow::graph::{Seller, Viewed};
 use dataflow::time::Diff;
+use recommend::Workspace;
 
 use crate::answer::instant::InstantText;
 use crate::answer::names::NameCache;
+use crate::answer_ids::AnswerIds;
 
 /// The buffers that reading a list and writing its answer need.
 #[derive(Default)]
@@ -21,6 +23,10 @@ pub(crate) struct AnswerBuffers {
     pub(crate) as_of: InstantText,
     /// The product names that were written recently.
     pub(crate) names: NameCache,
+    /// What composing a list of recommendations needs; made for the first of them.
+    pub(crate) workspace: Option<Workspace>,
+    /// Makes the ids of answers.
+    pub(crate) answer_ids: AnswerIds,
 }
 
 /// Calls `write` with this thread's buffers, `out` being empty.

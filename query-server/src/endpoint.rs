@@ -73,6 +73,8 @@ pub(crate) struct Operation {
     pub(crate) headers: &'static [(&'static str, &'static str)],
     /// The media types of its request body; empty where it takes none.
     pub(crate) body: &'static [&'static str],
+    /// The schema of its request body, if it takes one of a fixed shape.
+    pub(crate) body_schema: Option<SchemaOf>,
     /// Its answers other than errors.
     pub(crate) answers: &'static [Answer],
     /// Its own errors. Errors of every request, of its parameters and of its owner are added by `openapi`.
@@ -107,6 +109,7 @@ impl Operation {
             parameters: ParameterSet::Nothing,
             headers: &[],
             body: &[],
+            body_schema: None,
             answers: &[],
             problems: &[],
             route: None,

@@ -4,6 +4,7 @@ pub(crate) mod best_sellers;
 pub(crate) mod categories;
 pub(crate) mod docs;
 pub(crate) mod events;
+pub(crate) mod for_you;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod legacy;
@@ -12,16 +13,21 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
+pub(crate) mod similar;
 pub(crate) mod status;
 pub(crate) mod stream;
+pub(crate) mod visitor;
 
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 17] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
+    &for_you::ENDPOINT,
+    &similar::ENDPOINT,
+    &visitor::ENDPOINT,
     &best_sellers::IN_GENERAL,
     &best_sellers::OF_CATEGORY,
     &categories::ENDPOINT,

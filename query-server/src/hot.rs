@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 
 use crate::endpoint::{Endpoint, Operation, Owner, Template};
-use crate::endpoints::{ENDPOINTS, best_sellers, history, index, legacy, recommendations, removal};
+use crate::endpoints::{ENDPOINTS, best_sellers, for_you, history, index, legacy, recommendations, removal, similar};
 use crate::forward::{self, Answerer, answerer};
 use crate::ids;
 use crate::operations::Operations;
@@ -28,9 +28,11 @@ const fn hot_path(endpoint: &Endpoint, path: usize) -> HotPath {
 }
 
 /// The hot paths, the most frequent first.
-static HOT_PATHS: [HotPath; 8] = [
+static HOT_PATHS: [HotPath; 10] = [
     hot_path(&history::ENDPOINT, 0),
     hot_path(&recommendations::ENDPOINT, 0),
+    hot_path(&for_you::ENDPOINT, 0),
+    hot_path(&similar::ENDPOINT, 0),
     hot_path(&best_sellers::OF_CATEGORY, 0),
     hot_path(&best_sellers::IN_GENERAL, 0),
     hot_path(&legacy::HISTORY, 0),
@@ -58,7 +60,7 @@ impl<'p> HotRoute<'p> {
         ENDPOINTS[self.index]
     }
 
-    /// The user or category that the list belongs to; empty for a list over everything.
+    /// The user, product or category that the list belongs to; empty for a list over everything.
     fn list_of(self, headers: &HeaderMap) -> Result<Cow<'p, str>, Problem> {
         match self.id {
             Some(id) => ids::id(id),
@@ -143,6 +145,8 @@ mod tests {
         let user = Some("user-1");
         assert_eq!(HotRoute::find("/v1/users/user-1/history"), route(&history::ENDPOINT, user));
         assert_eq!(HotRoute::find("/v1/users/user-1/recommendations"), route(&recommendations::ENDPOINT, user));
+        assert_eq!(HotRoute::find("/v1/users/user-1/for-you"), route(&for_you::ENDPOINT, user));
+        assert_eq!(HotRoute::find("/v1/products/p/similar"), route(&similar::ENDPOINT, Some("p")));
         assert_eq!(HotRoute::find("/v1/bestsellers"), route(&best_sellers::IN_GENERAL, None));
         let of_category = route(&best_sellers::OF_CATEGORY, Some("a%20b"));
         assert_eq!(HotRoute::find("/v1/categories/a%20b/bestsellers"), of_category);
@@ -166,6 +170,8 @@ mod tests {
             "/v1/users/u/history/",
             "/v1/users/u/history/p",
             "/v1/users/u/recommendations/",
+            "/v1/products/similar",
+            "/v1/recommendations",
             "/v1/categories/c",
             "/v1/categories/bestsellers",
             "/v1/categories/a/b/bestsellers",

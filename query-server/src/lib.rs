@@ -13,6 +13,7 @@
 //! shapes of events.
 
 mod answer;
+mod answer_ids;
 mod app;
 mod body;
 mod buffers;

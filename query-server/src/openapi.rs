@@ -64,7 +64,7 @@ fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &m
         .tag(tag)
         .summary(Some(operation.summary))
         .operation_id(Some(id))
-        .request_body(body(operation))
+        .request_body(body(operation, schemas))
         .extensions(Some(extensions));
     for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
         documented = documented.parameter(parameter(name, ParameterIn::Path, Required::True, Type::String, None));
@@ -99,9 +99,10 @@ fn parameter(
         .schema(Some(ObjectBuilder::new().schema_type(value)))
 }
 
-fn body(operation: &Operation) -> Option<RequestBody> {
+fn body(operation: &Operation, schemas: &mut Schemas) -> Option<RequestBody> {
     let body = RequestBodyBuilder::new().required(Some(Required::True));
-    let with = |body: RequestBodyBuilder, media_type: &&str| body.content(*media_type, Content::default());
+    let content = operation.body_schema.map_or_else(Content::default, |schema| Content::new(Some(schema(schemas))));
+    let with = |body: RequestBodyBuilder, media_type: &&str| body.content(*media_type, content.clone());
     (!operation.body.is_empty()).then(|| operation.body.iter().fold(body, with).build())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::feed::Position;
 use percent_encoding::percent_decode_str;
+use recommend::Page;
 use utoipa::openapi::schema::Type;
 
 use crate::ids::is_well_formed;
@@ -16,6 +17,12 @@ use crate::token;
 pub(crate) enum ParameterSet {
     /// Those of a list: `limit`, `after`, `wait_ms`, `explain`, `max_staleness_ms`.
     List,
+    /// The same for a list that may be longer than the others.
+    LongList,
+    /// Those of a long list, and `context`.
+    ForYou,
+    /// Those of a list whose request has a body with its limit.
+    Question,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
     /// None.
@@ -33,6 +40,16 @@ const LIMIT: Parameter = Parameter {
     name: "limit",
     value: Type::Integer,
     description: "The most products to answer with, from 1 to the size of the lists, which is the default",
+};
+const LONG_LIMIT: Parameter = Parameter {
+    name: "limit",
+    value: Type::Integer,
+    description: "The most products to answer with, from 1 to 100; the default is the size of the other lists",
+};
+const CONTEXT: Parameter = Parameter {
+    name: "context",
+    value: Type::String,
+    description: "The kind of page: home (the default), product or basket; the settings name the sources of each",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
@@ -54,6 +71,9 @@ const MAX_STALENESS_MS: Parameter = Parameter {
     value: Type::Integer,
     description: "The oldest state to answer from, in milliseconds; an older state is answered with 503",
 };
+
+/// The most products of a long list.
+pub(crate) const LONG_LIST_MAX: usize = 100;
 
 /// The bounds of parameters.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +97,8 @@ pub(crate) struct Parameters {
     pub(crate) explain: bool,
     /// The oldest state to answer from.
     pub(crate) staleness_ms_max: Option<u64>,
+    /// The kind of page.
+    pub(crate) page: Page,
 }
 
 impl Parameters {
@@ -91,6 +113,7 @@ impl Parameters {
             wait: Duration::from_millis(bounds.wait_ms_max),
             explain: false,
             staleness_ms_max: None,
+            page: Page::Home,
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -99,7 +122,8 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
-        let mut seen = Vec::with_capacity(5);
+        let limit_max = if set == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX };
+        let mut seen = Vec::with_capacity(6);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = set.find(&decode(name)?).ok_or(Problem::UnknownParameter(set.names()))?;
@@ -107,7 +131,7 @@ impl Parameters {
                 return Err(Problem::RepeatedParameter(name));
             }
             seen.push(name);
-            self.set(name, &decode(value)?, bounds)?;
+            self.set(name, &decode(value)?, limit_max, bounds)?;
         }
         if seen.contains(&"wait_ms") && self.after.is_none() {
             return Err(Problem::BadParameter { name: "wait_ms", must: "given together with after".into() });
@@ -115,11 +139,17 @@ impl Parameters {
         Ok(())
     }
 
-    fn set(&mut self, name: &'static str, value: &str, bounds: ParameterBounds) -> Result<(), Problem> {
+    fn set(
+        &mut self,
+        name: &'static str,
+        value: &str,
+        limit_max: usize,
+        bounds: ParameterBounds,
+    ) -> Result<(), Problem> {
         let bad = |must: String| Problem::BadParameter { name, must };
         match name {
             "limit" => {
-                let most = bounds.list_size;
+                let most = limit_max;
                 let limit = number(value).and_then(|limit| usize::try_from(limit).ok());
                 self.limit = limit
                     .filter(|limit| (1..=most).contains(limit))
@@ -141,6 +171,9 @@ impl Parameters {
             "explain" => {
                 self.explain = value.parse().map_err(|_| bad("true or false".into()))?;
             }
+            "context" => {
+                self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
+            }
             _ => unreachable!("the set holds no other name"),
         }
         Ok(())
@@ -152,6 +185,9 @@ impl ParameterSet {
     pub(crate) fn parameters(self) -> &'static [Parameter] {
         match self {
             ParameterSet::List => &[LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
+            ParameterSet::LongList => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
+            ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
+            ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
             ParameterSet::Nothing => &[],
         }
@@ -163,7 +199,9 @@ impl ParameterSet {
 
     fn names(self) -> &'static str {
         match self {
-            ParameterSet::List => "limit, after, wait_ms, explain and max_staleness_ms",
+            ParameterSet::List | ParameterSet::LongList => "limit, after, wait_ms, explain and max_staleness_ms",
+            ParameterSet::ForYou => "limit, after, wait_ms, explain, max_staleness_ms and context",
+            ParameterSet::Question => "after, wait_ms, explain and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
             ParameterSet::Nothing => "none",
         }
@@ -230,6 +268,18 @@ mod tests {
             "limit=1&x",
         ] {
             assert!(read(query, ParameterSet::List).is_err(), "{query}");
+        }
+        assert_eq!(read("limit=100", ParameterSet::LongList).unwrap().limit, 100);
+        assert_eq!(read("context=basket&limit=11", ParameterSet::ForYou).unwrap().page, Page::Basket);
+        assert_eq!(read("explain=true", ParameterSet::ForYou).unwrap().limit, 10);
+        for (query, set) in [
+            ("limit=101", ParameterSet::LongList),
+            ("context=home", ParameterSet::LongList),
+            ("context=", ParameterSet::ForYou),
+            ("context=Home", ParameterSet::ForYou),
+            ("limit=1", ParameterSet::Question),
+        ] {
+            assert!(read(query, set).is_err(), "{query}");
         }
         assert!(read("limit=1", ParameterSet::Wait).is_err());
         assert!(read("limit=1", ParameterSet::Nothing).is_err());

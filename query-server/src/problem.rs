@@ -27,6 +27,10 @@ pub(crate) enum Problem {
     BadHeader { name: &'static str, fault: &'static str },
     #[error("no product of this category is known")]
     UnknownCategory,
+    #[error("no event and no row of the catalogue has named this product")]
+    UnknownProduct,
+    #[error("the model of this list is off: {0} = \"on\" switches it on")]
+    ModelOff(&'static str),
     #[error("the product is not in this user's history")]
     NotInHistory,
     #[error("the request's target is longer than {0} bytes")]
@@ -45,6 +49,10 @@ pub(crate) enum Problem {
     Expectation,
     #[error("the body holds no event")]
     NoEvents,
+    #[error("the body must be a JSON object with no other fields than viewed, exclude, category, context and limit")]
+    NoObject,
+    #[error("{field} must be {must}")]
+    BadField { field: &'static str, must: String },
     #[error("event {index}: {reason}")]
     Malformed { index: usize, field: Option<String>, reason: String },
     #[error("{reason}; other events of this request may have been accepted")]
@@ -163,6 +171,9 @@ pub(crate) const OF_OWNERS: &[Problem] =
 /// Errors of requests that read a list.
 pub(crate) const OF_LISTS: &[Problem] = &[Problem::CatchingUp, Problem::Starting];
 
+/// Errors of requests that read a list of a model.
+pub(crate) const OF_MODELS: &[Problem] = &[Problem::ModelOff("")];
+
 /// Errors of requests with a body.
 pub(crate) const OF_BODIES: &[Problem] = &[
     Problem::BodyBroken,
@@ -199,6 +210,8 @@ impl Problem {
         let (status, slug, title) = match self {
             Problem::UnknownPath => (404, "unknown-path", "Unknown path"),
             Problem::UnknownCategory => (404, "unknown-category", "Unknown category"),
+            Problem::UnknownProduct => (404, "unknown-product", "Unknown product"),
+            Problem::ModelOff(_) => (409, "model-off", "Model off"),
             Problem::NotInHistory => (404, "not-in-history", "Not in the history"),
             Problem::Method(_) => (405, "method-not-allowed", "Method not allowed"),
             Problem::BadPath(_) => (400, "bad-path", "Bad path"),
@@ -213,6 +226,7 @@ impl Problem {
             Problem::UriTooLong(_) => (414, "uri-too-long", "Target too long"),
             Problem::MediaType(_) => (415, "unsupported-media-type", "Unsupported media type"),
             Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
+            Problem::NoObject | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
             Problem::NoEvents => (422, "no-events", "No events"),
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
             Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),

@@ -8,6 +8,7 @@ use dataflow::freshness::InputKind;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
+use recommend::Recommender;
 
 use crate::app::{App, Floor};
 use crate::forward::Forward;
@@ -27,6 +28,7 @@ pub(crate) struct ListAge {
 /// The state that lists are read from.
 pub(crate) struct ReadState {
     pub(crate) reader: IndexReader,
+    pub(crate) recommender: Arc<Recommender>,
     registry: Arc<SourceRegistry>,
     ticks: TickCounter,
     clock: Arc<dyn ServiceClock>,
@@ -42,6 +44,7 @@ impl ReadState {
         let waits = Arc::new(VisibilityWaits::new(app.reader.snapshots().clone(), settings.waits_max));
         ReadState {
             reader: app.reader.clone(),
+            recommender: app.recommender.clone(),
             registry: app.registry.clone(),
             ticks: app.ticks.clone(),
             clock: app.clock.clone(),

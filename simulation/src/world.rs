@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{CoViews, Deleted, Rules};
+use dataflow::rules::{CoViews, Deleted, RecommendationRule, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -30,6 +30,7 @@ pub(crate) const RULES: Rules = Rules {
     deleted: Deleted::InHistories,
     // The lists then depend only on the present rows, whatever rows a process has seen before.
     missing_is_deleted: true,
+    recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
 };
 

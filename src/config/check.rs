@@ -1,10 +1,12 @@
 //! Contradictions between settings that are each allowed.
 
 use sources::postgres::Status;
+use dataflow::rules::RecommendationRule;
+use recommend::Page;
 
 use super::layers::Layers;
 use super::problem::Problem;
-use super::{Config, Kafka, client};
+use super::{Config, Kafka, Recommendations, client};
 
 /// Adds every contradiction to `problems`.
 pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Problem>) {
@@ -28,6 +30,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`server.staleness_max_ms` is not above `dataflow.idle_tick_ms`, so a quiet shop would never be ready";
         add("server.staleness_max_ms", reason.into());
     }
+    recommendations(config, &mut add);
     cluster(config, &mut add);
     if let Some(kafka) = &config.kafka {
         topics(kafka, &mut add);
@@ -70,6 +73,37 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
             "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
         ),
         _ => {}
+    }
+}
+
+/// A chain that names a source whose model is off, and recommendations "for you" that no model makes.
+fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let defaults = Recommendations::default();
+    for page in Page::ALL {
+        let chain = config.recommendations.chain(page);
+        // The defaults name every model of the product, and pass over those that are off.
+        if chain == defaults.chain(page) {
+            continue;
+        }
+        for source in chain.iter().filter(|source| !source.is_on(&config.rules)) {
+            let (key, word) = (format!("recommendations.{}", page.word()), source.word());
+            let switch = source.switch().unwrap_or_default();
+            let reason = format!(
+                "`{key}` names \"{word}\", whose model is off: set `{switch} = \"on\"`, or take \"{word}\" out of the list"
+            );
+            add(&key, reason);
+        }
+    }
+    let home = config.recommendations.chain(Page::Home);
+    let models: Vec<_> = home.iter().filter_map(|source| Some((source, source.switch()?))).collect();
+    let is_for_you = config.rules.recommendations == RecommendationRule::ForYou;
+    if let Some((_, switch)) = models.first().filter(|_| is_for_you)
+        && models.iter().all(|(source, _)| !source.is_on(&config.rules))
+    {
+        let reason = format!(
+            "`rules.recommendations` is \"for_you\", but no model of `recommendations.home` is on: set `{switch} = \"on\"`"
+        );
+        add("rules.recommendations", reason);
     }
 }
 

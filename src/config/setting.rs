@@ -6,7 +6,7 @@ use ::dataflow::rules::CoViews;
 use settings::{Section, Setting};
 use sources::postgres;
 
-use super::{Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Rules, Server, Sinks, client};
+use super::{Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client};
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     vec![
@@ -14,6 +14,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Dataflow::section(),
         Rules::section(),
         CoViews::section(),
+        Recommendations::section(),
         Kafka::section(),
         client::section(),
         postgres::Settings::section(),

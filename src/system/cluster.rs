@@ -91,7 +91,7 @@ fn facts(config: &Config) -> Facts {
         processes: config.cluster.processes,
         workers: config.dataflow.workers,
         id_key: Fingerprint::of(&config.dataflow.id_key).to_string(),
-        rules: format!("{:?}", config.rules),
+        rules: format!("{:?} {:?}", config.rules, config.recommendations),
         views: config.kafka.as_ref().map(|kafka| format!("{:?} {}", kafka.views, kafka.removals)),
         brokers: config.kafka.as_ref().map(|kafka| kafka.brokers.clone()),
         checkpoints: config.checkpoint.is_some(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, CoViews, Deleted, Rules};
+use dataflow::rules::{AHEAD_MS, CoViews, Deleted, RecommendationRule, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -21,6 +21,7 @@ const RULES: Rules = Rules {
     items_min: 0,
     deleted: Deleted::InHistories,
     missing_is_deleted: false,
+    recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
 };
 

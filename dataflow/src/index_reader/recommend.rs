@@ -1,7 +1,7 @@
 //! "Best sellers for you": the best sellers of the categories a user looked at most.
 
 use super::ReadView;
-use crate::graph::{BestSellers, History, ListId, Seller};
+use crate::graph::{BestSellers, History, ListId, Seller, Viewed};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::time::Diff;
@@ -35,22 +35,46 @@ pub struct Recommendations {
     pub picks: Vec<Pick>,
 }
 
-/// Ranks the categories of the history by the number of its products in them, then by the most recent view, then by the
-/// category's key; takes the first `categories_max`; and merges their lists by buyers, then by the product's key.
+/// The best sellers of the categories of the history, or the general ones if there are none.
 pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Recommendations {
-    let mut picks: Vec<Pick> = Vec::new();
-    for category in categories_of_history(view, user, rules.categories_max) {
-        picks.extend(list(view, ListId::Category(category)));
-    }
+    let mut history = Vec::new();
+    view.rows::<History>(&user, &mut history);
+    let mut picks = of_categories(view, &history, rules.categories_max);
     let kind = if picks.is_empty() { Kind::NonPersonalized } else { Kind::Personalized };
     if picks.is_empty() {
         picks.extend(list(view, ListId::General));
     }
+    picks.truncate(rules.list_size);
+    Recommendations { kind, picks }
+}
+
+/// Ranks the categories of the history by the number of its products in them, then by the most recent view, then by the
+/// category's key; takes the first `categories_max`; and merges their lists by buyers, then by the product's key.
+fn of_categories(view: &ReadView<'_>, history: &[(Viewed, Diff)], categories_max: usize) -> Vec<Pick> {
+    let mut picks: Vec<Pick> = Vec::new();
+    for category in categories_of_history(view, history, categories_max) {
+        picks.extend(list(view, ListId::Category(category)));
+    }
     // A product of two categories is in both lists with the same number of buyers; it is shown once.
     picks.sort_by_key(|pick| pick.seller);
     picks.dedup_by_key(|pick| pick.seller.product);
-    picks.truncate(rules.list_size);
-    Recommendations { kind, picks }
+    picks
+}
+
+impl ReadView<'_> {
+    /// The best sellers of the categories of these views, which are newest first: by buyers, each product once. The
+    /// same as [`ReadView::recommendations`] for a user with this history, without its length and without the general
+    /// best sellers.
+    #[must_use]
+    pub fn best_sellers_for_you(&self, history: &[(Viewed, Diff)]) -> Vec<Pick> {
+        of_categories(self, history, self.rules().categories_max)
+    }
+
+    /// A best-seller list.
+    #[must_use]
+    pub fn best_sellers(&self, ranking: ListId) -> Vec<Pick> {
+        list(self, ranking).collect()
+    }
 }
 
 fn list(view: &ReadView<'_>, ranking: ListId) -> impl Iterator<Item = Pick> {
@@ -59,9 +83,8 @@ fn list(view: &ReadView<'_>, ranking: ListId) -> impl Iterator<Item = Pick> {
     rows.into_iter().enumerate().map(move |(place, (seller, _))| Pick { seller, ranking, rank: place + 1 })
 }
 
-fn categories_of_history(view: &ReadView<'_>, user: UserKey, most: usize) -> Vec<CategoryKey> {
-    let (mut history, mut of_product) = (Vec::new(), Vec::new());
-    view.rows::<History>(&user, &mut history);
+fn categories_of_history(view: &ReadView<'_>, history: &[(Viewed, Diff)], most: usize) -> Vec<CategoryKey> {
+    let mut of_product = Vec::new();
     // The number of products, and the position of the most recent product; the history is newest first.
     let mut found: Vec<(CategoryKey, usize, usize)> = Vec::new();
     for (place, (viewed, _)) in history.iter().enumerate() {

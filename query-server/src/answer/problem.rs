@@ -61,6 +61,7 @@ fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
     let (index, field) = match problem {
         Problem::Malformed { index, field, .. } => (Some(*index), field.as_deref()),
         Problem::RefusedByLog { index, .. } => (*index, None),
+        Problem::BadField { field, .. } => (None, Some(*field)),
         _ => (None, None),
     };
     bare(kind, &problem.to_string(), index, field)

@@ -5,6 +5,10 @@ use utoipa::ToSchema;
 
 /// A user's history.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "user-id": "user-120", "products": ["product-393", "product-17"], "type": "personalized",
+    "as_of": "2026-11-20T10:15:00.120Z"
+}))]
 pub(crate) struct HistoryList {
     #[serde(rename = "user-id")]
     user_id: String,
@@ -25,33 +29,12 @@ pub(crate) struct ExplainedView {
     viewed_at: String,
 }
 
-/// Recommendations for a user.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RecommendationList {
-    #[serde(rename = "user-id")]
-    user_id: String,
-    /// Products, best first.
-    products: Vec<String>,
-    #[schema(pattern = "^(non-)?personalized$")]
-    r#type: String,
-    /// The list holds everything up to this time.
-    as_of: String,
-    /// With `explain=true`: the row of each product.
-    explain: Option<Vec<ExplainedPick>>,
-}
-
-/// Why a product is recommended.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ExplainedPick {
-    product: String,
-    /// The category whose best seller it is; null for the best sellers over all products.
-    category: Option<String>,
-    buyers: u64,
-    rank: u64,
-}
-
 /// A best-seller list.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "category": "tea", "products": [{"product": "product-393", "buyers": 17}], "type": "non-personalized",
+    "as_of": "2026-11-20T10:15:00.120Z"
+}))]
 pub(crate) struct BestSellerList {
     /// Absent for the list over all products.
     category: Option<String>,
@@ -82,6 +65,7 @@ pub(crate) struct RankedBestSeller {
 
 /// A list at an address that other shops already call.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"user-id": "user-120", "products": ["product-393", "product-17"], "type": "personalized"}))]
 pub(crate) struct LegacyList {
     #[serde(rename = "user-id")]
     user_id: String,

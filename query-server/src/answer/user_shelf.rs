@@ -5,12 +5,13 @@
 //! ```
 
 use dataflow::dictionary::Dictionary;
-use dataflow::graph::{BestSellers, History, ListId, Viewed};
+use dataflow::graph::{History, Viewed};
 use dataflow::index_reader::{Kind, Pick, Recommendations};
 use dataflow::time::Diff;
 
-use super::json::{number, string};
+use super::json::string;
 use super::names::NameCache;
+use super::recommended::best_seller;
 use super::row::row_columns;
 
 /// Which keys an answer has beside the user, the products and the type.
@@ -70,14 +71,7 @@ pub(crate) fn recommendations(
     tail(out, made.kind, shape);
     if let Shape::Explained(_) = shape {
         names.list(out, dictionary, &made.picks, product, PRODUCT, |out, _, pick| {
-            out.extend_from_slice(b",\"category\":");
-            match category(dictionary, pick.ranking) {
-                Some(name) => string(out, &name),
-                None => out.extend_from_slice(b"null"),
-            }
-            row_columns::<BestSellers>(out, &pick.seller);
-            out.extend_from_slice(b",\"rank\":");
-            number(out, pick.rank as u64);
+            best_seller(out, pick, dictionary);
             out.push(b'}');
         });
         out.extend_from_slice(b"]}");
@@ -86,13 +80,6 @@ pub(crate) fn recommendations(
 
 /// How an explained product begins.
 const PRODUCT: &[u8] = b"{\"product\":";
-
-fn category(dictionary: &Dictionary, ranking: ListId) -> Option<std::sync::Arc<str>> {
-    match ranking {
-        ListId::General => None,
-        ListId::Category(category) => dictionary.category_name(category),
-    }
-}
 
 /// Writes what precedes the products.
 fn head(out: &mut Vec<u8>, user: &str) {

@@ -41,7 +41,10 @@ pub(crate) static RECOMMENDATIONS: Endpoint = Endpoint {
         answers: &[Answer::json::<LegacyList>(200, "The recommendations; the general ones for an unknown user")],
         problems: &[problem::OF_LISTS],
         read_list: Some(|read, request| recommendations::answer(read, request, true)),
-        ..Operation::get(Scope::Read, "Best sellers of the categories that a user viewed last, or of all products")
+        ..Operation::get(
+            Scope::Read,
+            "Recommendations for a user: best sellers of the categories viewed last, unless the rules say otherwise",
+        )
     }],
 };
 

@@ -1,10 +1,12 @@
-//! `GET /v1/users/{user}/recommendations`: best sellers for this user, or the general ones.
+//! `GET /v1/users/{user}/recommendations`: what `rules.recommendations` says, best sellers for this user by default.
 
 use dataflow::freshness::InputKind;
+use dataflow::rules::RecommendationRule;
 use hyper::Response;
 
+use super::for_you;
 use crate::answer;
-use crate::answer::schemas::RecommendationList;
+use crate::answer::recommended_schemas::RecommendationList;
 use crate::answer::user_shelf::{self, Shape};
 use crate::body::Body;
 use crate::buffers::{self, AnswerBuffers};
@@ -26,12 +28,18 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
         )],
         problems: &[problem::OF_LISTS],
         read_list: Some(|read, request| answer(read, request, false)),
-        ..Operation::get(Scope::Read, "Best sellers of the categories that a user viewed last, or of all products")
+        ..Operation::get(
+            Scope::Read,
+            "Recommendations for a user: best sellers of the categories viewed last, unless the rules say otherwise",
+        )
     }],
 };
 
 /// The recommendations in the shape of version 1 or in the legacy one.
 pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -> Result<Response<Body>, Problem> {
+    if read.reader.rules().recommendations == RecommendationRule::ForYou {
+        return for_you::answer(read, request, legacy);
+    }
     let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
     buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);

@@ -1,0 +1,50 @@
+//! `GET /v1/products/{product}/similar`: the products that were viewed together with a product.
+
+use dataflow::freshness::InputKind;
+use dataflow::index_reader::Kind;
+use hyper::Response;
+use recommend::{SourceName, Workspace};
+
+use crate::answer;
+use crate::answer::recommended::{Ending, Page, Subject};
+use crate::answer::recommended_schemas::SimilarList;
+use crate::body::Body;
+use crate::buffers::{self, AnswerBuffers};
+use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::parameters::ParameterSet;
+use crate::problem::{self, Problem};
+use crate::read_state::ReadState;
+use crate::request::ListRequest;
+
+pub(crate) static ENDPOINT: Endpoint = Endpoint {
+    label: "similar",
+    paths: &["/v1/products/{product}/similar"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        parameters: ParameterSet::LongList,
+        answers: &[Answer::json::<SimilarList>(200, "The similar products, most relevant first")],
+        problems: &[problem::OF_LISTS, problem::OF_MODELS, &[Problem::UnknownProduct]],
+        read_list: Some(answer),
+        ..Operation::get(Scope::Read, "The products that users viewed together with a product")
+    }],
+};
+
+/// The similar products as they are now.
+fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
+    let (reader, ListRequest { headers, of: product, parameters }) = (&read.reader, request);
+    let rules = reader.rules();
+    if let Some(switch) = SourceName::CoViews.switch().filter(|_| !SourceName::CoViews.is_on(rules)) {
+        return Err(Problem::ModelOff(switch));
+    }
+    let key = reader.dictionary().find_product(product).ok_or(Problem::UnknownProduct)?;
+    buffers::with(|AnswerBuffers { out, as_of, names, workspace, answer_ids, .. }| {
+        let workspace = workspace.get_or_insert_with(|| Workspace::new(rules));
+        let view = reader.wide_view_any();
+        let age = read.admit(view.as_of(), &[InputKind::Views], parameters)?;
+        let rows = recommend::similar(&view, key, parameters.limit, workspace);
+        let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
+        let page = Page { subject: Subject::Product(product), rows: &rows, kind: Kind::NonPersonalized, ending };
+        page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
+        Ok(answer::json(headers, out, age.missing.as_deref()))
+    })
+}

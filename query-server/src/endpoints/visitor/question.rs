@@ -1,0 +1,93 @@
+//! The body of `POST /v1/recommendations`.
+
+use recommend::Page;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::parameters::LONG_LIST_MAX;
+use crate::problem::Problem;
+use crate::read_state::ReadState;
+
+/// What a visitor viewed, and which products are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RecommendationRequest, example = json!({
+    "viewed": ["product-17", "product-5"], "exclude": ["product-40"], "context": "product", "limit": 5
+}))]
+pub(super) struct Question {
+    /// The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over. They
+    /// are not recommended.
+    #[schema(required = false)]
+    pub(super) viewed: Vec<String>,
+    /// Products that are not wanted, at most `recommendations.exclude_max`.
+    #[schema(required = false)]
+    pub(super) exclude: Vec<String>,
+    /// If given, only products of this category are recommended.
+    pub(super) category: Option<String>,
+    /// The kind of the page: `home` (the default), `product` or `basket`.
+    pub(super) context: Option<String>,
+    /// The most products to answer with, from 1 to 100.
+    pub(super) limit: Option<usize>,
+}
+
+impl Question {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is not a JSON object, or when a field is unknown, of another type or beyond its bound. Errors hold no
+    /// value of the body.
+    pub(super) fn read(body: &[u8], read: &ReadState) -> Result<Question, Problem> {
+        let bounds = read.recommender.settings();
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(Problem::NoObject) };
+        let mut question = Question::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "viewed" => question.viewed = ids("viewed", value, bounds.viewed_max)?,
+                "exclude" => question.exclude = ids("exclude", value, bounds.exclude_max)?,
+                "category" => question.category = text("category", value)?,
+                "context" => question.context = Some(context(value)?),
+                "limit" => question.limit = Some(limit(&value)?),
+                _ => return Err(Problem::NoObject),
+            }
+        }
+        Ok(question)
+    }
+
+    /// The kind of the page.
+    pub(super) fn page(&self) -> Page {
+        self.context.as_deref().and_then(Page::find).unwrap_or(Page::Home)
+    }
+}
+
+fn ids(field: &'static str, value: Value, most: usize) -> Result<Vec<String>, Problem> {
+    let wrong = || Problem::BadField { field, must: format!("a list of at most {most} product ids") };
+    let Value::Array(items) = value else { return Err(wrong()) };
+    if items.len() > most {
+        return Err(wrong());
+    }
+    let id = |item| if let Value::String(id) = item { Ok(id) } else { Err(wrong()) };
+    items.into_iter().map(id).collect()
+}
+
+fn text(field: &'static str, value: Value) -> Result<Option<String>, Problem> {
+    match value {
+        Value::String(text) => Ok(Some(text)),
+        Value::Null => Ok(None),
+        _ => Err(Problem::BadField { field, must: "a text".into() }),
+    }
+}
+
+fn context(value: Value) -> Result<String, Problem> {
+    let must = || format!("one of {}", Page::WORDS.join(", "));
+    match value {
+        Value::String(word) if Page::find(&word).is_some() => Ok(word),
+        _ => Err(Problem::BadField { field: "context", must: must() }),
+    }
+}
+
+fn limit(value: &Value) -> Result<usize, Problem> {
+    let limit = value.as_u64().and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.filter(|limit| (1..=LONG_LIST_MAX).contains(limit));
+    let must = || format!("a whole number from 1 to {LONG_LIST_MAX}");
+    limit.ok_or_else(|| Problem::BadField { field: "limit", must: must() })
+}

@@ -1,0 +1,28 @@
+//! One list of recommendations, composed from several sources.
+//!
+//! ```text
+//!                       ┌▶ co_views ─────────────┐
+//! page ─▶ its chain ────┼▶ best_sellers_for_you ─┼▶ first, or interleave ─▶ one list, each product once
+//!         (a setting)   └▶ best_sellers ─────────┘
+//! ```
+//! A [`Source`] makes a list from the published indexes. A [`Chain`] fills one list from its sources, and the
+//! [`Recommender`] has the chain of each kind of page. To add a source, add a file under `sources/` and its name to
+//! [`SourceName`]. Answers over HTTP and evaluations use the same chains.
+//!
+//! This crate knows no HTTP, JSON or wall clock.
+
+mod chain;
+mod recommender;
+mod settings;
+mod similar;
+mod source;
+mod sources;
+mod workspace;
+
+pub use chain::Chain;
+pub use recommender::Recommender;
+pub use settings::{Fill, Page, Settings};
+pub use similar::{SimilarProduct, similar};
+pub use source::{Asked, Reason, Recommended, Source, SourceName, is_personal};
+pub use sources::built_in;
+pub use workspace::Workspace;

@@ -1,0 +1,121 @@
+//! A source of recommended products: its name, the question it gets, and the products it answers with.
+
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::index_reader::{Because, Pick, WideView};
+use dataflow::rules::Rules;
+
+use crate::workspace::Workspace;
+
+settings::choice! {
+    /// The sources of recommended products.
+    pub enum SourceName {
+        /// The products that users with similar histories viewed.
+        CoViews = "co_views",
+        /// The best sellers of the categories viewed most.
+        BestSellersForYou = "best_sellers_for_you",
+        /// The best sellers of the shop, or of the category of the page.
+        BestSellers = "best_sellers",
+    }
+}
+
+impl SourceName {
+    /// The word that stands for it in settings and answers.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        SourceName::WORDS[self as usize]
+    }
+
+    /// The setting that switches its model on; `None` if it needs no model.
+    #[must_use]
+    pub fn switch(self) -> Option<&'static str> {
+        match self {
+            SourceName::CoViews => Some("models.co_views.enabled"),
+            SourceName::BestSellersForYou | SourceName::BestSellers => None,
+        }
+    }
+
+    /// Whether its model is on, if it needs one.
+    #[must_use]
+    pub fn is_on(self, rules: &Rules) -> bool {
+        match self {
+            SourceName::CoViews => rules.co_views.enabled,
+            SourceName::BestSellersForYou | SourceName::BestSellers => true,
+        }
+    }
+}
+
+/// What a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The user; `None` for a visitor who is not known. The view must have been taken for this user.
+    pub user: Option<UserKey>,
+    /// The products viewed, newest first, each once. They are not recommended.
+    pub viewed: &'a [ProductKey],
+    /// More products that are not wanted.
+    pub exclude: &'a [ProductKey],
+    /// If given, only products of this category are wanted.
+    pub category: Option<CategoryKey>,
+    /// The number of products wanted.
+    pub size: usize,
+}
+
+impl Asked<'_> {
+    /// Whether the list may have a product: it was not viewed, it is not excluded, it is of the category, and the rules
+    /// let it be shown.
+    #[must_use]
+    pub fn admits(&self, view: &WideView<'_>, product: ProductKey) -> bool {
+        !self.viewed.contains(&product)
+            && !self.exclude.contains(&product)
+            && self.is_of_category(view, product)
+            && view.may_show(product)
+    }
+
+    /// Whether a product is of the category asked for, if there is one.
+    #[must_use]
+    pub fn is_of_category(&self, view: &WideView<'_>, product: ProductKey) -> bool {
+        let Some(category) = self.category else { return true };
+        let mut rows = Vec::new();
+        view.categories_of(product, &mut rows);
+        rows.iter().any(|(row, _)| *row == category)
+    }
+}
+
+/// A source of recommended products.
+pub trait Source: Send + Sync {
+    /// Its name.
+    fn name(&self) -> SourceName;
+
+    /// Its best products, best first, each once, at most `asked.size`: only products that `asked` admits.
+    fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended>;
+}
+
+/// A recommended product, and why it is recommended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommended {
+    /// The product.
+    pub product: ProductKey,
+    /// The source that recommends it.
+    pub source: SourceName,
+    /// The rows that the source found.
+    pub reason: Reason,
+}
+
+/// The rows behind a recommended product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is similar to products viewed.
+    CoViewed {
+        /// The score among the candidates.
+        score: u64,
+        /// The products viewed that it is similar to, newest first.
+        because: Vec<Because>,
+    },
+    /// It is a best seller.
+    BestSeller(Pick),
+}
+
+/// Whether a list depends on the person who asks: a product of it comes from a personal source.
+#[must_use]
+pub fn is_personal(list: &[Recommended]) -> bool {
+    list.iter().any(|recommended| recommended.source != SourceName::BestSellers)
+}
