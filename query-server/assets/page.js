@@ -4,7 +4,9 @@
  *
  *   GET /v1/stream (or /v1/status every 2 s) ─▶ drawStatus     header, meters, sources, indexes, dead letters
  *   lists and best sellers, once a second    ─▶ refresh        drawShelf, drawBars
+ *   click on a product                       ─▶ choose         its similar products, from which one can walk on
  *
+ * Lists of models are shown while their indexes are among those of the status.
  * Values from the server are inserted as text, never as markup.
  */
 
@@ -13,7 +15,10 @@
 /** @typedef {{version: string, as_of: string, as_of_ms: number, ready: boolean, reason: ?string, uptime_s: number, workers: number, embedded: string[], sources: Source[],
  *   indexes: Record<string, {rows: number, batches: number}>, categories: string[], events_total: number, dead_letters: Record<string, number>, memory_bytes: number,
  *   ticks_total: number, requests_total: number}} Status */
-/** @typedef {{product: string, viewed_at?: string, category?: ?string, buyers?: number, rank?: number}} Why */
+/** @typedef {{product: string, place: number}} Because */
+/** @typedef {{product: string, viewed_at?: string, category?: ?string, buyers?: number, rank?: number, source?: string, weight?: number, viewers?: number, views?: Because[],
+ *   orders?: number, orders_ago?: number}} Why */
+/** @typedef {"history" | "recommendations" | "for-you" | "buy-again" | "similar"} ShelfName */
 /** @typedef {{products: string[], type: string, as_of: string, explain?: Why[]}} ShelfAnswer */
 /** @typedef {{product: string, buyers: number}} Seller */
 /** @typedef {{products: Seller[], as_of: string}} SellersAnswer */
@@ -221,6 +226,16 @@ function drawStatus(status) {
   drawLines("dead-letter", "dead-letters", letters.map(([reason, n]) => [reason, n, ""]));
   put(at("dead-letters-total"), count(letters.reduce((sum, [, n]) => sum + n, 0)));
   drawCategories(status.categories);
+  drawModels(status.indexes);
+}
+
+/** Notes which models are on: those whose indexes exist. @param {Status["indexes"]} indexes */
+function drawModels(indexes) {
+  const now_on = { co_views: "similar" in indexes, buy_again: "purchases" in indexes };
+  if (now_on.co_views === models.co_views && now_on.buy_again === models.buy_again) return;
+  Object.assign(models, now_on);
+  showModels();
+  refresh();
 }
 
 /** @param {Status} status */
@@ -313,8 +328,10 @@ function watch() {
 
 // ---- Lists of a user
 
-/** The user and category shown, which the address bar keeps. */
-const shown = { user: "", category: "" };
+/** The user, category and product shown, which the address bar keeps. */
+const shown = { user: "", category: "", product: "" };
+/** The models that are on. */
+const models = { co_views: false, buy_again: false };
 /** @type {AbortController} */
 let round = new AbortController();
 /** @type {number | undefined} */
@@ -334,12 +351,15 @@ function monogram(product) {
 /** @param {Why | undefined} why @returns {{note: string, long: string}} why a product is in its list, short and in full */
 function reasons(why) {
   if (why?.viewed_at) return { note: ago(now() - Date.parse(why.viewed_at)), long: `Last viewed ${why.viewed_at}` };
+  if (why?.views) return { note: why.views.length ? `like ${why.views[0].product}` : "", long: `Similar to ${why.views.map((view) => `${view.product} (view ${view.place})`).join(", ")}` };
+  if (why?.orders) return { note: `${whole.format(why.orders)} orders`, long: `Bought in ${whole.format(why.orders)} orders, last ${whole.format(why.orders_ago ?? 0)} orders ago` };
+  if (why?.weight !== undefined) return { note: `weight ${whole.format(why.weight)}`, long: `Viewed together: weight ${whole.format(why.weight)}\n${whole.format(why.viewers ?? 0)} viewers` };
   if (why?.buyers === undefined) return { note: "", long: "" };
   const place = why.rank === undefined ? "" : `\nRank ${why.rank}${why.category ? ` in ${why.category}` : " of all products"}`;
   return { note: `${whole.format(why.buyers)} buyers`, long: `${why.category ? `Category ${why.category}` : "No category"}\n${whole.format(why.buyers)} buyers in the window${place}` };
 }
 
-/** @param {"history" | "recommendations"} name @param {ShelfAnswer} answer */
+/** @param {ShelfName} name @param {ShelfAnswer} answer */
 function drawShelf(name, answer) {
   const whys = new Map(answer.explain?.map((why) => [why.product, why]));
   put(at(`${name}-as-of`), `as of ${timeOfDay(answer.as_of)}`);
@@ -351,7 +371,15 @@ function drawShelf(name, answer) {
   });
 }
 
-/** Sets what never changes for a product in a list. @param {"history" | "recommendations"} name @param {HTMLElement} item @param {string} product */
+/** @param {"recommendations" | "for-you"} name @param {ShelfAnswer} answer */
+function drawTyped(name, answer) {
+  drawShelf(name, answer);
+  at(`${name}-type`).hidden = false;
+  at(`${name}-type`).dataset.state = answer.type;
+  put(at(`${name}-type`), answer.type);
+}
+
+/** Sets what never changes for a product in a list. @param {ShelfName} name @param {HTMLElement} item @param {string} product */
 function dress(name, item, product) {
   const [mark, open, remove, why] = ["mark", "open", "remove", "why"].map((which) => part(item, which));
   put(part(item, "product"), product);
@@ -360,7 +388,10 @@ function dress(name, item, product) {
   item.style.setProperty("--hue", String((looks(product) * 47) % 360));
   why.id = `${name}-why-${product}`;
   open.setAttribute("aria-describedby", why.id);
-  open.addEventListener("click", () => open.setAttribute("aria-expanded", String(open.getAttribute("aria-expanded") !== "true")));
+  open.addEventListener("click", () => {
+    open.setAttribute("aria-expanded", String(open.getAttribute("aria-expanded") !== "true"));
+    if (models.co_views) choose("product", product);
+  });
   open.addEventListener("blur", () => open.setAttribute("aria-expanded", "false"));
   remove.hidden = name !== "history";
   remove.title = `Remove ${product} from the history`;
@@ -448,19 +479,18 @@ async function refresh() {
   if (document.hidden) return;
   const started = performance.now();
   const { signal } = (round = new AbortController());
-  const { user, category } = shown;
+  const { user, category, product } = shown;
   const reads = [read("bestsellers", "/v1/bestsellers", signal, (/** @type {SellersAnswer} */ answer) => (drawBars("bestsellers", answer), answer.products.length ? "" : "No orders in the window yet"))];
   if (category) reads.push(read("category", `/v1/categories/${encodeURIComponent(category)}/bestsellers`, signal, (/** @type {SellersAnswer} */ answer) => (drawBars("category", answer), answer.products.length ? "" : "No orders in this category yet")));
   if (user) {
     const base = `/v1/users/${encodeURIComponent(user)}`;
     reads.push(read("history", `${base}/history?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawShelf("history", answer), answer.products.length ? "" : `No views of ${user} yet`)));
-    reads.push(read("recommendations", `${base}/recommendations?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => {
-      drawShelf("recommendations", answer);
-      at("recommendations-type").hidden = false;
-      at("recommendations-type").dataset.state = answer.type;
-      put(at("recommendations-type"), answer.type);
-      return answer.products.length ? "" : "No orders in the window yet";
-    }));
+    reads.push(read("recommendations", `${base}/recommendations?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawTyped("recommendations", answer), answer.products.length ? "" : "No orders in the window yet")));
+    if (models.co_views) reads.push(read("for-you", `${base}/for-you?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawTyped("for-you", answer), answer.products.length ? "" : "Nothing to recommend yet")));
+    if (models.buy_again) reads.push(read("buy-again", `${base}/buy-again?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawShelf("buy-again", answer), answer.products.length ? "" : `No orders of ${user} yet`)));
+  }
+  if (product && models.co_views) {
+    reads.push(read("similar", `/v1/products/${encodeURIComponent(product)}/similar?explain=true`, signal, (/** @type {ShelfAnswer} */ answer) => (drawShelf("similar", answer), answer.products.length ? "" : "Nobody viewed another product with it yet")));
   }
   await Promise.all(reads);
   if (!signal.aborted) nextRound = setTimeout(refresh, Math.max(200, REFRESH_MS - (performance.now() - started)));
@@ -468,40 +498,55 @@ async function refresh() {
 
 // ---- Input
 
-/** Shows the given user or category, and keeps it in the address. @param {"user" | "category"} what @param {string} value */
+/** Shows the given user, category or product, and keeps it in the address. @param {"user" | "category" | "product"} what @param {string} value */
 function choose(what, value) {
   if (shown[what] === value) return;
   shown[what] = value;
   const kept = new URLSearchParams(location.hash.slice(1));
   if (value) kept.set(what, value);
   else kept.delete(what);
-  history.replaceState(null, "", `#${kept}`);
+  if (what === "product") history.pushState(null, "", `#${kept}`); // so that "back" leads to the product before
+  else history.replaceState(null, "", `#${kept}`);
   settle(what);
 }
 
-/** Clears the list of the previous user or category, and reads again. @param {"user" | "category"} what */
+/** Clears the lists of the previous user, category or product, and reads again. @param {"user" | "category" | "product"} what */
 function settle(what) {
   put(at("category-name"), shown.category);
+  put(at("similar-to"), shown.product);
+  showModels();
   if (what === "category") at("category").replaceChildren();
-  else {
-    for (const name of ["history", "recommendations"]) {
+  else if (what === "product") {
+    at("similar").replaceChildren();
+    for (const line of ["as-of", "message"]) put(at(`similar-${line}`), "");
+  } else {
+    for (const name of ["history", "recommendations", "for-you", "buy-again"]) {
       at(name).replaceChildren();
       put(at(`${name}-as-of`), "");
       put(at(`${name}-message`), shown.user ? "" : "Enter a user id to see this list");
     }
-    at("recommendations-type").hidden = true;
+    for (const name of ["recommendations", "for-you"]) at(`${name}-type`).hidden = true;
     put(at("notice"), "");
   }
   refresh();
 }
 
-/** Reads user and category from the address. */
+/** Shows the lists of the models that are on. */
+function showModels() {
+  at("for-you-shelf").hidden = !models.co_views;
+  at("buy-again-shelf").hidden = !models.buy_again;
+  at("similar-shelf").hidden = !models.co_views || !shown.product;
+}
+
+/** Reads user, category and product from the address. */
 function followAddress() {
   const kept = new URLSearchParams(location.hash.slice(1));
   shown.user = kept.get("user") ?? "";
   shown.category = kept.get("category") ?? shown.category;
+  shown.product = kept.get("product") ?? "";
   input.value = shown.user;
   settle("category");
+  settle("product");
   settle("user");
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct RequestHead<'r> {
 pub(crate) struct ListRequest<'r> {
     /// The request's header fields. The answer uses the map again.
     pub(crate) headers: HeaderMap,
-    /// The user or category that the list belongs to; empty for a list over everything.
+    /// The user, product or category that the list belongs to; empty for a list over everything.
     pub(crate) of: &'r str,
     pub(crate) parameters: &'r Parameters,
 }

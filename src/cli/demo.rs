@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ConfigArgs;
-use crate::config::Request;
+use crate::config::{Flag, Request};
+
+/// The settings that switch the models on.
+const MODELS: [&str; 1] = ["models.co_views.enabled"];
 
 const HELP: &str = "\
 Examples:
@@ -15,6 +18,7 @@ Examples:
   vitrine demo --dir shop --listen 127.0.0.1:9000
 
 Creates a simulated shop with readable product names in a temporary directory, and simulates its visitors and orders. \
+All models are on, so that the page shows every list. \
 Files take the place of Kafka and PostgreSQL; everything else is the same as in `vitrine serve`. Ctrl-C ends it.";
 
 /// Flags of `vitrine demo`.
@@ -44,9 +48,13 @@ pub struct DemoArgs {
 impl DemoArgs {
     /// The configuration to load.
     pub fn request(&self) -> Request {
-        self.settings.request(&[
+        let mut request = self.settings.request(&[
             ("--workers", "dataflow.workers", self.workers.map(|workers| workers.to_string())),
             ("--listen", "server.listen", self.listen.map(|listen| listen.to_string())),
-        ])
+        ]);
+        // The demo shows every list. Before the other flags, so that `--set` can switch a model off.
+        let on = |key: &str| Flag { name: "demo".into(), key: key.into(), value: "on".into() };
+        request.flags.splice(0..0, MODELS.map(on));
+        request
     }
 }

@@ -233,10 +233,30 @@ fn contradictions_are_named_with_their_place() {
         ("[kafka]\nremovals = \"views\"", "vitrine.toml line 2: `kafka.removals`"),
         ("[kafka]\nbrokers = \"a:1\"\n[files]\ndir = \"x\"", "vitrine.toml line 4: [files] stands beside [kafka]"),
         ("[server]\nstaleness_max_ms = 100", "vitrine.toml line 2: `server.staleness_max_ms`"),
+        (
+            "[recommendations]\nhome = [\"co_views\"]",
+            "vitrine.toml line 2: `recommendations.home` names \"co_views\", whose model is off: set \
+             `models.co_views.enabled = \"on\"`",
+        ),
+        (
+            "[rules]\nrecommendations = \"for_you\"",
+            "vitrine.toml line 2: `rules.recommendations` is \"for_you\", but no model",
+        ),
     ] {
         let message = file(text).message();
         assert!(message.starts_with(part), "{message}");
     }
+}
+
+#[test]
+fn a_chain_may_name_the_models_that_are_on() {
+    let on = "[models.co_views]\nenabled = \"on\"\n[rules]\nrecommendations = \"for_you\"\n";
+    let config = file(&format!("{on}[recommendations]\nbasket = [\"best_sellers\", \"co_views\"]")).config();
+    assert_eq!(config.recommendations.basket.len(), 2);
+    let message = file("[recommendations]\nproduct = [\"best_sellers\", \"best_sellers\"]").message();
+    assert!(message.contains("a list of sources, none twice"), "{message}");
+    // The defaults pass over a model that is off.
+    file("[recommendations]\nfill = \"interleave\"").config();
 }
 
 #[test]

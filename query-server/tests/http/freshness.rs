@@ -81,7 +81,7 @@ fn lists_of_a_source_that_is_away_age_and_name_it() {
 
 #[test]
 fn before_any_time_is_known_nothing_is_answered() {
-    let shop = Shop::again(Start { floor: Floor::default(), reached: Some(0) });
+    let shop = Shop::again(Start { reached: Some(0), ..Start::default() });
     let mut connection = shop.connect();
     for target in [HISTORY, SELLERS, RECOMMENDED] {
         connection.get(target).assert_problem(503, "starting");
@@ -98,7 +98,7 @@ fn before_any_time_is_known_nothing_is_answered() {
 #[test]
 fn after_a_start_no_list_is_older_than_what_was_answered_before() {
     let floor = Floor { as_of: now_ms() - 100, caught_up: false };
-    let shop = Shop::again(Start { floor, reached: None });
+    let shop = Shop::again(Start { floor, ..Start::default() });
     shop.source.gives(&[InputKind::Shop]);
     shop.source.pass_over();
     shop.source.state(0, State::Stopped("another server".into()));

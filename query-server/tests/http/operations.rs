@@ -52,7 +52,7 @@ fn readiness_waits_until_what_was_read_shows() {
 const SHELVES: [&str; 3] = ["/v1/users/ada/history", "/v1/users/ada/recommendations", "/v1/bestsellers"];
 
 fn answers_nothing_until_it_catches_up(floor: Floor, reached: Time) {
-    let shop = Shop::again(Start { floor, reached: Some(reached) });
+    let shop = Shop::again(Start { floor, reached: Some(reached), ..Start::default() });
     shop.source.state(0, State::Live);
     let mut connection = shop.connect();
     for target in SHELVES {
@@ -84,7 +84,7 @@ fn what_was_complete_before_the_last_start_is_answered_when_it_is_again() {
 fn a_start_that_catches_up_answers_from_where_it_was() {
     let now = now_ms();
     let floor = Floor { as_of: now - 2000, caught_up: false };
-    let shop = Shop::again(Start { floor, reached: Some(now - 1000) });
+    let shop = Shop::again(Start { floor, reached: Some(now - 1000), ..Start::default() });
     let mut connection = shop.connect();
     for target in SHELVES {
         eventually(|| connection.get(target).status == 200);
@@ -93,7 +93,7 @@ fn a_start_that_catches_up_answers_from_where_it_was() {
 
 #[test]
 fn an_older_state_than_is_asked_for_is_not_answered_with() {
-    let shop = Shop::again(Start { floor: Floor::default(), reached: Some(now_ms() - 60_000) });
+    let shop = Shop::again(Start { reached: Some(now_ms() - 60_000), ..Start::default() });
     let mut connection = shop.connect();
     for target in SHELVES {
         let with =

@@ -3,37 +3,31 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{self, Engine};
 use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
-use dataflow::ids::{Ids, RowKey};
+use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::Rules;
+use dataflow::rules::{CoViews, Rules};
 use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
+use recommend::Recommender;
 use serde_json::Value;
 use vitrine_query_server::{
     App, BoxFuture, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown, WriteError, serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
+use crate::records::feed_one;
+
+pub(crate) use crate::records::{Record, bought, now_ms, product, viewed};
 
 const STREAM: &str = "events";
-
-/// One record of the log.
-#[derive(Clone, Debug)]
-pub(crate) enum Record {
-    View { user: String, product: String, at: Millis },
-    Removal { user: String, product: String, at: Millis },
-    Order { order: String, user: String, product: String, at: Millis },
-    Product { product: String, category: String },
-}
 
 #[derive(Default)]
 struct Log {
@@ -77,24 +71,6 @@ impl Feed for LogFeed {
 
     fn positions(&self, out: &mut Vec<Position>) {
         out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, fingerprint: None });
-    }
-}
-
-fn feed_one(inputs: &mut Inputs, record: &Record) {
-    let ids = inputs.dictionary().clone();
-    match record {
-        Record::View { user, product, at } => inputs.view(ids.user(user), ids.product(product).unwrap(), *at),
-        Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
-        Record::Order { order, user, product, at } => {
-            let (order, product) = (ids.order(order), ids.product(product).unwrap());
-            inputs.update::<Orders>(OrderRow::counting(order, ids.user(user), *at), 1);
-            inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
-        }
-        Record::Product { product, category } => {
-            let row =
-                CatalogueRow { product: ids.product(product).unwrap(), category: ids.category(category).unwrap() };
-            inputs.update::<Catalogue>(row, 1);
-        }
     }
 }
 
@@ -173,10 +149,6 @@ impl EventWriter for TestWriter {
     }
 }
 
-pub(crate) fn now_ms() -> Millis {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
-
 struct WallClock;
 
 impl ServiceClock for WallClock {
@@ -198,6 +170,8 @@ pub(crate) struct Start {
     pub(crate) floor: Floor,
     /// The time that its source has come to; none if it has caught up.
     pub(crate) reached: Option<Time>,
+    /// The sources of recommendations.
+    pub(crate) recommendations: recommend::Settings,
 }
 
 /// A shop that is served.
@@ -230,9 +204,16 @@ impl Shop {
         Shop::start(Settings::default(), Rules::default(), 1, (loopback(), None), start)
     }
 
+    /// A shop whose models are on and change in every tick.
+    pub(crate) fn learning(workers: usize, change: impl FnOnce(&mut Rules, &mut recommend::Settings)) -> Shop {
+        let (mut rules, mut start) = (learning_rules(), Start::default());
+        change(&mut rules, &mut start.recommendations);
+        Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
+    }
+
     /// One of two processes; the addresses are those of both.
     pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
-        Shop::start(Settings::default(), Rules::default(), 1, (listener, Some((process, addresses))), Start::default())
+        Shop::start(Settings::default(), learning_rules(), 1, (listener, Some((process, addresses))), Start::default())
     }
 
     fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
@@ -250,6 +231,7 @@ impl Shop {
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             checkpoints: None,
             reader: reader.clone(),
+            recommender: Arc::new(Recommender::new(&rules, start.recommendations)),
             registry,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),
@@ -330,6 +312,11 @@ impl Drop for Shop {
     }
 }
 
+/// The models are on, and their counts change in every tick.
+fn learning_rules() -> Rules {
+    Rules { co_views: CoViews { enabled: true, every_ms: 1, ..CoViews::OFF }, ..Rules::default() }
+}
+
 fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegistry>) -> Engine {
     let source = registry.source("events");
     let open_feeds = move |seat: WorkerContext| -> Vec<Box<dyn Feed>> {
@@ -354,24 +341,6 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegis
         registry,
     };
     Engine::start(settings).unwrap()
-}
-
-pub(crate) fn viewed(user: &str, product: &str, at: Millis) -> Record {
-    Record::View { user: user.into(), product: product.into(), at }
-}
-
-pub(crate) fn product(product: &str, category: &str) -> Record {
-    Record::Product { product: product.into(), category: category.into() }
-}
-
-/// `buyers` users each buy `product` now.
-pub(crate) fn bought(product: &str, buyers: usize) -> impl Iterator<Item = Record> + '_ {
-    (0..buyers).map(move |buyer| Record::Order {
-        order: format!("order-{product}-{buyer}"),
-        user: format!("buyer-{buyer}"),
-        product: product.into(),
-        at: now_ms(),
-    })
 }
 
 /// Short bounds for tests of bounds.

@@ -1,0 +1,82 @@
+//! What happens in the shop of the tests: the records of its log.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dataflow::ids::{CategoryKey, RowKey};
+use dataflow::inputs::Inputs;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
+use dataflow::time::Millis;
+
+/// One record of the log.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    View {
+        user: String,
+        product: String,
+        at: Millis,
+    },
+    Removal {
+        user: String,
+        product: String,
+        at: Millis,
+    },
+    Order {
+        order: String,
+        user: String,
+        product: String,
+        at: Millis,
+    },
+    Product {
+        product: String,
+        category: String,
+    },
+    /// The product has lost its last row in the catalogue.
+    Deleted {
+        product: String,
+    },
+}
+
+/// Puts a record into the graph.
+pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
+    let ids = inputs.dictionary().clone();
+    match record {
+        Record::View { user, product, at } => inputs.view(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::Order { order, user, product, at } => {
+            let (order, product) = (ids.order(order), ids.product(product).unwrap());
+            inputs.update::<Orders>(OrderRow::counting(order, ids.user(user), *at), 1);
+            inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
+        }
+        Record::Product { product, category } => {
+            let row =
+                CatalogueRow { product: ids.product(product).unwrap(), category: ids.category(category).unwrap() };
+            inputs.update::<Catalogue>(row, 1);
+        }
+        Record::Deleted { product } => {
+            let row = CatalogueRow { product: ids.product(product).unwrap(), category: CategoryKey::DELETED };
+            inputs.update::<Catalogue>(row, 1);
+        }
+    }
+}
+
+pub(crate) fn viewed(user: &str, product: &str, at: Millis) -> Record {
+    Record::View { user: user.into(), product: product.into(), at }
+}
+
+pub(crate) fn product(product: &str, category: &str) -> Record {
+    Record::Product { product: product.into(), category: category.into() }
+}
+
+/// `buyers` users each buy `product` now.
+pub(crate) fn bought(product: &str, buyers: usize) -> impl Iterator<Item = Record> + '_ {
+    (0..buyers).map(move |buyer| Record::Order {
+        order: format!("order-{product}-{buyer}"),
+        user: format!("buyer-{buyer}"),
+        product: product.into(),
+        at: now_ms(),
+    })
+}
+
+pub(crate) fn now_ms() -> Millis {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
