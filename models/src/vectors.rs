@@ -1,0 +1,97 @@
+//! Rows of numbers of one length in one block of memory, each padded with zeros to a whole number of SIMD lanes.
+
+/// Numbers that are computed side by side. Two registers of SSE, one of AVX, two of NEON.
+pub(crate) const LANES: usize = 8;
+
+/// A dense matrix. A row has `dimension` numbers and is stored in `stride` numbers, the rest of which are 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vectors {
+    dimension: usize,
+    stride: usize,
+    values: Vec<f32>,
+}
+
+impl Vectors {
+    /// `rows` rows of zeros.
+    #[must_use]
+    pub fn zeros(rows: usize, dimension: usize) -> Self {
+        let stride = stride_of(dimension);
+        Vectors { dimension, stride, values: vec![0.0; rows * stride] }
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.stride
+    }
+
+    /// The length of a row.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The length of a row in memory.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.padded(row)[..self.dimension]
+    }
+
+    /// A row that can be changed.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        &mut self.values[row * self.stride..][..self.dimension]
+    }
+
+    /// A row with its padding.
+    pub(crate) fn padded(&self, row: usize) -> &[f32] {
+        &self.values[row * self.stride..][..self.stride]
+    }
+
+    /// All rows with their padding.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// All rows with their padding. Padding must stay 0.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+}
+
+/// The length in memory of a row of `dimension` numbers.
+pub(crate) fn stride_of(dimension: usize) -> usize {
+    dimension.max(1).next_multiple_of(LANES)
+}
+
+/// The sum of the products of two rows of equal padded length. The order of summation is fixed: lane by lane, then the
+/// lanes in pairs.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (b + f)) + ((c + g) + (d + h))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_padded_with_zeros() {
+        let mut vectors = Vectors::zeros(2, 9);
+        vectors.row_mut(1).fill(2.0);
+        assert_eq!((vectors.rows(), vectors.stride(), vectors.row(1).len()), (2, 16, 9));
+        assert_eq!(vectors.padded(1)[9..], [0.0; 7]);
+        assert_eq!(dot(vectors.padded(1), vectors.padded(1)), 36.0);
+        assert_eq!(dot(vectors.padded(0), vectors.padded(1)), 0.0);
+    }
+}
