@@ -14,10 +14,11 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 12] = [
-    ("", &["checkpoints", "dataflow", "events", "query-server", "recommend", "settings", "sinks", "sources"]),
+const EDGES: [(&str, &[&str]); 13] = [
+    ("", &["checkpoints", "dataflow", "events", "models", "query-server", "recommend", "settings", "sinks", "sources"]),
     ("checkpoints", &["dataflow"]),
     ("events", &["dataflow"]),
+    ("models", &["checkpoints", "settings"]),
     ("query-server", &["dataflow", "recommend", "settings"]),
     ("recommend", &["dataflow", "settings"]),
     ("sinks", &["dataflow"]),

@@ -31,7 +31,7 @@ mod names;
 mod prune;
 mod restorable;
 mod restored;
-mod sealed;
+pub mod sealed;
 mod series;
 pub mod simulation;
 mod store;

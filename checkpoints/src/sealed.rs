@@ -12,12 +12,16 @@ const SEAL: &str = "crc32c ";
 const SEAL_BYTES: usize = SEAL.len() + 9;
 
 /// The text with its checksum as the last line. `body` ends with a line end.
-pub(crate) fn seal(body: &str) -> String {
+#[must_use]
+pub fn seal(body: &str) -> String {
     format!("{body}{SEAL}{:08x}\n", crc32c::crc32c(body.as_bytes()))
 }
 
 /// The text without its last line, if this is the right checksum.
-pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Damage> {
+///
+/// # Errors
+/// It is not: the text was changed or cut short.
+pub fn open(bytes: &[u8]) -> Result<&[u8], Damage> {
     let body = bytes.len().checked_sub(SEAL_BYTES).map(|end| &bytes[..end]);
     let body = body.ok_or(Damage::Malformed("it is cut short"))?;
     let expected = format!("{SEAL}{:08x}\n", crc32c::crc32c(body));
@@ -27,7 +31,10 @@ pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Damage> {
 /// Writes a file under a temporary name, makes it durable, and renames it, durably.
 ///
 /// After success the new content survives any crash. After an error the file has the old or the new content.
-pub(crate) fn put(disk: &dyn Disk, dir: &Path, temporary: &str, name: &str, content: &[u8]) -> Result<(), Error> {
+///
+/// # Errors
+/// The error of the disk.
+pub fn put(disk: &dyn Disk, dir: &Path, temporary: &str, name: &str, content: &[u8]) -> Result<(), Error> {
     let (from, to) = (dir.join(temporary), dir.join(name));
     let written = write(disk, &from, content);
     if written.is_err() {

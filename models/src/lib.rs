@@ -16,7 +16,7 @@ pub mod evaluation;
 mod random;
 // pub mod report;
 pub mod scan;
-// pub mod store;
+pub mod store;
 mod vectors;
 
 pub use vectors::Vectors;
