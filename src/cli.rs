@@ -4,11 +4,14 @@ mod check;
 mod checkpoint;
 mod common;
 mod demo;
+mod evaluate;
 mod generate;
+mod model;
 mod postgres;
 mod produce;
 mod replay;
 mod serve;
+mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -16,11 +19,14 @@ pub use self::check::CheckArgs;
 pub use self::checkpoint::{CheckpointAction, CheckpointArgs, CheckpointPlace};
 pub use self::common::ConfigArgs;
 pub use self::demo::DemoArgs;
+pub use self::evaluate::EvaluateArgs;
 pub use self::generate::{GenerateArgs, Target};
+pub use self::model::{ModelAction, ModelArgs, ModelPlace};
 pub use self::postgres::{PostgresAction, PostgresArgs};
 pub use self::produce::ProduceArgs;
 pub use self::replay::ReplayArgs;
 pub use self::serve::ServeArgs;
+pub use self::train::TrainArgs;
 
 const LONG_ABOUT: &str = "\
 Vitrine keeps the shop window of an online store true in milliseconds.
@@ -72,6 +78,12 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Write the lists as they were at past times, from the records that still exist
     Replay(ReplayArgs),
+    /// Tell how good the lists are, from what happened next
+    Evaluate(EvaluateArgs),
+    /// Learn the factor model from the histories of all users
+    Train(TrainArgs),
+    /// List and show trained models, and choose the one in use
+    Model(ModelArgs),
     /// Check the configuration and every service once, and print how to mend each problem
     Check(CheckArgs),
     /// List, show and verify checkpoints

@@ -3,11 +3,14 @@
 pub mod check;
 pub mod checkpoint;
 pub mod demo;
+pub mod evaluate;
 pub mod generate;
+pub mod model;
 pub mod postgres;
 pub mod produce;
 pub mod replay;
 pub mod serve;
+pub mod train;
 
 mod broker;
 mod database;
@@ -63,6 +66,16 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             config.require_source()?;
             replay::run(&args, &config)
         }
+        Command::Evaluate(args) => {
+            let config = load(&args.request())?;
+            evaluate::run(&args, config)
+        }
+        Command::Train(args) => {
+            let config = load(&args.request())?;
+            config.require_source()?;
+            train::run(&args, &config)
+        }
+        Command::Model(args) => model::run(&args, &load(&args.request())?),
         Command::Check(args) => {
             let config = load(&args.settings.request(&[]))?;
             config.require_source()?;

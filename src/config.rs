@@ -37,6 +37,7 @@ pub use self::reference::{example, reference_table};
 pub use self::sections::{Checkpoint, Dataflow, Files, Sinks};
 pub use self::setting::sections;
 pub use dataflow::rules::Rules;
+pub use models::als::AlsSettings;
 pub use query_server::Settings as Server;
 pub use recommend::Settings as Recommendations;
 pub use settings::Secret;
@@ -88,6 +89,8 @@ pub struct Config {
     pub rules: Rules,
     /// `[recommendations]`
     pub recommendations: Recommendations,
+    /// `[models.als]`
+    pub als: AlsSettings,
     /// `[sinks]`
     pub sinks: Sinks,
     /// `[log]`
@@ -124,6 +127,7 @@ impl Config {
             cluster: Cluster::read(given),
             rules: Rules::read(given),
             recommendations: Recommendations::read(given),
+            als: AlsSettings::read(given),
             sinks: Sinks::read(given),
             log: Log::read(given),
         }

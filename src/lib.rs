@@ -15,5 +15,6 @@ pub mod commands;
 pub mod config;
 pub mod event_writer;
 pub mod generate;
+pub mod learned;
 pub mod logging;
 pub mod system;

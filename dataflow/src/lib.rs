@@ -29,6 +29,7 @@ pub mod replay;
 pub mod rules;
 pub mod source_status;
 pub mod stamp;
+pub mod stepped;
 pub mod tables;
 pub mod tick_scheduler;
 pub mod time;

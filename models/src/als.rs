@@ -17,14 +17,20 @@ mod cholesky;
 mod fold_in;
 mod gram;
 mod half_step;
+mod held_back;
+mod keyed;
 mod parameters;
+mod settings;
 mod weights;
 
 use crate::random;
 use crate::vectors::Vectors;
 
 pub use fold_in::{Als, recency_weights};
+pub use held_back::{Histories, Trained, train_and_measure};
+pub use keyed::KeyedAls;
 pub use parameters::{Error, Parameters};
+pub use settings::AlsSettings;
 pub use weights::{Weights, WeightsBuilder};
 
 /// Half the width of the interval of the first factors: small against the factors that training finds.

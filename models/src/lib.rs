@@ -13,8 +13,9 @@
 pub mod als;
 pub mod content;
 pub mod evaluation;
+pub mod lists;
 mod random;
-// pub mod report;
+pub mod report;
 pub mod scan;
 pub mod store;
 mod vectors;

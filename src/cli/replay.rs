@@ -87,7 +87,8 @@ impl ReplayArgs {
     }
 }
 
-fn time(text: &str) -> Result<u64, String> {
+/// Reads a time in milliseconds since the epoch, from any of three forms.
+pub(super) fn time(text: &str) -> Result<u64, String> {
     const FORMS: &str = "write it as 2026-11-20T10:15:00Z, 2026-11-20 or milliseconds since the epoch";
     let millis = if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let millis = text.parse().map_err(|_| FORMS)?;

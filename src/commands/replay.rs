@@ -12,7 +12,7 @@
 mod dir;
 mod letters;
 mod rows;
-mod source;
+pub(super) mod source;
 mod watch;
 
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ impl Job {
         let letters = Arc::new(Letters::new(&self.out)?);
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)).remembering_users());
-        let sources = ReplaySources::open(config, bounds, &dictionary, &registry, &letters)?;
+        let sources = ReplaySources::open(config, bounds, &dictionary, &registry, letters.outlet())?;
         let progress = sources.progress();
         let mut watch = StepWriter::new(&out, progress.clone(), self.steps.len());
         let settings = Settings {

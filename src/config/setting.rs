@@ -6,7 +6,9 @@ use ::dataflow::rules::CoViews;
 use settings::{Section, Setting};
 use sources::postgres;
 
-use super::{Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client};
+use super::{
+    AlsSettings, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client,
+};
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     vec![
@@ -15,6 +17,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Rules::section(),
         CoViews::section(),
         Recommendations::section(),
+        AlsSettings::section(),
         Kafka::section(),
         client::section(),
         postgres::Settings::section(),

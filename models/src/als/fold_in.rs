@@ -49,6 +49,12 @@ impl Als {
         solved.then_some(factors)
     }
 
+    /// How well a product fits a user's factors: their inner product.
+    #[must_use]
+    pub fn score(&self, product: u32, factors: &[f32]) -> f32 {
+        self.products.row(product as usize).iter().zip(factors).map(|(a, b)| a * b).sum()
+    }
+
     /// The `count` products that fit a user's factors best, best first, without products that `skip` names.
     ///
     /// # Panics

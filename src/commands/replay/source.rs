@@ -10,12 +10,11 @@ use sources::kafka::range::Patience;
 use sources::replay::{LetterHandler, ReplayBounds, ReplayProgress, ReplayTables};
 use sources::{files, kafka, postgres};
 
-use super::letters::Letters;
 use crate::config::Config;
 use crate::system::sources::{of_kafka, of_postgres};
 
 /// The streams and tables to replay. The ends of the streams are fixed at the start.
-pub(super) struct ReplaySources {
+pub(in crate::commands) struct ReplaySources {
     bounds: ReplayBounds,
     registry: Arc<SourceRegistry>,
     refused: LetterHandler,
@@ -25,15 +24,14 @@ pub(super) struct ReplaySources {
 }
 
 impl ReplaySources {
-    /// Fixes the ends of topics and files, and reads the tables.
-    pub(super) fn open(
+    /// Fixes the ends of topics and files, and reads the tables. `refused` takes the dead letters of refused records.
+    pub(in crate::commands) fn open(
         config: &Config,
         bounds: ReplayBounds,
         dictionary: &Arc<Dictionary>,
         registry: &Arc<SourceRegistry>,
-        letters: &Arc<Letters>,
+        refused: LetterHandler,
     ) -> anyhow::Result<ReplaySources> {
-        let refused = letters.outlet();
         let kafka = config.kafka.as_ref().map(|settings| {
             // Before the first removal, the topic may not exist.
             kafka::range::Range::pin(of_kafka(settings), &[&settings.removals], Patience::default())
@@ -55,13 +53,13 @@ impl ReplaySources {
     }
 
     /// The progress of reading the streams.
-    pub(super) fn progress(&self) -> Option<Arc<ReplayProgress>> {
+    pub(in crate::commands) fn progress(&self) -> Option<Arc<ReplayProgress>> {
         let kafka = self.kafka.as_ref().map(kafka::range::Range::progress);
         kafka.or(self.files.as_ref().map(files::range::Range::progress)).cloned()
     }
 
     /// For the workers: each worker takes its share of the streams, and the first worker the tables.
-    pub(super) fn opener(self) -> OpenReplaySources {
+    pub(in crate::commands) fn opener(self) -> OpenReplaySources {
         let ReplaySources { bounds, registry, refused, kafka, files, tables } = self;
         let tables = Mutex::new(Some(tables.into_replay_source(bounds)));
         Arc::new(move |context: WorkerContext| {

@@ -1,0 +1,143 @@
+//! The graph with one worker in the calling thread: the caller gives rows, closes ticks, and reads in between.
+//!
+//! For callers that need the state between any two records, such as an evaluation that asks before it learns. A
+//! [`replay`](crate::replay) is faster where states are needed only at steps.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
+use crate::cut::DeltaLog;
+use crate::dictionary::Dictionary;
+use crate::graph::Plan;
+use crate::index_reader::IndexReader;
+use crate::inputs::Inputs;
+use crate::publish::PublishedSnapshots;
+use crate::rules::Rules;
+use crate::time::Time;
+use crate::worker_graph::WorkerGraph;
+use crate::workers;
+
+/// How long a step may wait for records.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// The graph of one worker, driven by its owner.
+pub struct SteppedGraph {
+    worker: Worker,
+    /// `None` only while it is dropped.
+    graph: Option<WorkerGraph>,
+    reader: IndexReader,
+}
+
+impl SteppedGraph {
+    /// Builds the graph; it is empty as of time 0.
+    ///
+    /// `idle_merge_effort`: see [`crate::engine::Settings::idle_merge_effort`].
+    #[must_use]
+    pub fn new(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
+        let config = workers::config(1, idle_merge_effort).worker;
+        let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
+        let snapshots = Arc::new(PublishedSnapshots::new(1));
+        let late_lines = Arc::new(AtomicU64::new(0));
+        let plan = Plan { rules, dictionary, late_lines, changes: None, cuts: None, restored_at: None };
+        let graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
+        let reader = IndexReader::new(snapshots, plan.dictionary, plan.rules, plan.late_lines);
+        SteppedGraph { worker, graph: Some(graph), reader }
+    }
+
+    fn graph(&mut self) -> &mut WorkerGraph {
+        self.graph.as_mut().expect("it is there until it is dropped")
+    }
+
+    /// The inputs for rows and events, which count from the open tick on.
+    pub fn inputs(&mut self) -> &mut Inputs {
+        self.graph().inputs()
+    }
+
+    /// The open tick.
+    #[must_use]
+    pub fn tick(&self) -> Time {
+        self.graph.as_ref().map_or(0, WorkerGraph::tick)
+    }
+
+    /// Starts to log the rows that are given, at most `max` between two calls of [`SteppedGraph::take_log`].
+    pub fn keep_log(&mut self, max: usize) {
+        self.graph().keep_delta_log(max);
+    }
+
+    /// The rows given since the last call; `None` if they were more than the log holds.
+    pub fn take_log(&mut self) -> Option<DeltaLog> {
+        let tick = self.tick();
+        self.inputs().cut(tick)
+    }
+
+    /// Lets the graph take what was given so far, so that a large tick needs less memory. With `may_wait`, the thread rests
+    /// for a moment, or until its [`Waker`](crate::feed::Waker) is called.
+    pub fn step(&mut self, may_wait: bool) {
+        if may_wait {
+            self.worker.step_or_park(Some(PATIENCE));
+        } else {
+            self.worker.step();
+        }
+    }
+
+    /// Closes the open tick and opens `tick`, which must be later. The closed tick is visible after
+    /// [`SteppedGraph::settle`].
+    pub fn advance_to(&mut self, tick: Time) {
+        self.graph().advance_to(tick);
+    }
+
+    /// Computes until all closed ticks are visible: the reader then shows the time before the open tick.
+    pub fn settle(&mut self) {
+        let tick = self.tick();
+        while self.reader.snapshots().closed() < tick {
+            self.worker.step();
+            self.graph().publish();
+        }
+    }
+
+    /// The read side.
+    #[must_use]
+    pub fn reader(&self) -> &IndexReader {
+        &self.reader
+    }
+}
+
+impl Drop for SteppedGraph {
+    fn drop(&mut self) {
+        if let Some(graph) = self.graph.take() {
+            graph.close(&mut self.worker);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::History;
+    use crate::ids::Ids;
+
+    #[test]
+    fn what_was_given_shows_when_its_tick_is_closed_and_settled() {
+        let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+        let mut graph = SteppedGraph::new(Rules::default(), dictionary.clone(), 1000);
+        let (ada, lamp) = (dictionary.user("ada"), dictionary.product("lamp").unwrap());
+        graph.advance_to(100);
+        graph.inputs().view(ada, lamp, 7);
+        graph.settle();
+        let shown = |graph: &SteppedGraph| {
+            let (view, mut rows) = (graph.reader().view(ada), Vec::new());
+            view.rows::<History>(&ada, &mut rows);
+            (view.as_of(), rows.len())
+        };
+        assert_eq!(shown(&graph), (99, 0));
+        graph.advance_to(200);
+        assert_eq!(shown(&graph), (99, 0));
+        graph.settle();
+        assert_eq!((shown(&graph), graph.tick()), ((199, 1), 200));
+    }
+}

@@ -1,0 +1,72 @@
+//! `vitrine evaluate`: how good the lists are, from what happened next.
+//!
+//! The lists are those of the graph that `serve` runs, read between two records of the past.
+
+mod lines;
+mod page;
+mod past;
+mod sources;
+mod stream;
+mod tallies;
+mod walk;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use models::lists::Mix;
+
+use self::sources::{ListMaker, Source};
+use crate::cli::EvaluateArgs;
+use crate::config::Config;
+
+/// The number of products in a list.
+const SIZE: usize = 10;
+
+/// Runs the evaluation that the flags describe; prints the results to stdout.
+///
+/// # Errors
+/// A file or a service cannot be read, a file cannot be written, or a line cannot be used; the error names it.
+pub fn run(args: &EvaluateArgs, mut config: Config) -> anyhow::Result<ExitCode> {
+    let chain = Source::chain(&args.chain)?;
+    // What a chain names is on, whatever the settings of the service say.
+    config.rules.co_views.enabled = true;
+    let mix = if args.interleave { Mix::Interleave } else { Mix::Fill };
+    let lists = ListMaker::new(&config, chain, mix, SIZE);
+    match (&args.stream, args.from, args.until) {
+        (Some(stream), ..) => over_stream(&config, lists, stream, &args.out),
+        (None, Some(from), Some(until)) if from <= until => over_past(args, &config, lists, (from, until)),
+        (None, Some(_), Some(_)) => bail!("--from is after --until"),
+        (None, ..) => bail!("give --stream FILE, or --from TIME and --until TIME"),
+    }
+}
+
+fn over_stream(config: &Config, lists: ListMaker, stream: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+    let went = stream::run(config, lists, stream, out)?;
+    let stream::Went { lines, asks, empty } = went;
+    println!("{lines} lines read, {asks} asked; the lists are in {}, {empty} of them without a product", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn over_past(
+    args: &EvaluateArgs,
+    config: &Config,
+    lists: ListMaker,
+    (from, until): (u64, u64),
+) -> anyhow::Result<ExitCode> {
+    config.require_source()?;
+    let found = past::run(config, lists, from, until)?;
+    for source in found.registry.snapshot() {
+        println!("{}: {} records used", source.name, source.accepted);
+        source.rejected.iter().for_each(|(reason, count)| println!("  refused: {count} {reason}"));
+    }
+    let report = page::report(&found.tallies, (from, until), &args.chain.join(", "));
+    if report.rows.is_empty() {
+        bail!("no user with a history viewed a product from --from to --until, so there is nothing to measure");
+    }
+    print!("{}", report.table());
+    let out = &args.out;
+    std::fs::write(out, report.html()).with_context(|| format!("{} cannot be written", out.display()))?;
+    println!("the report is {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,136 @@
+//! The lines of a stream: what happened, and what is asked.
+//!
+//! ```text
+//! {"view": [user, product, ms]}
+//! {"order": [user, product, ms, order_id]}
+//! {"category": [product, category]}
+//! {"ask": key, "user": user}
+//! ```
+//! Ids are texts or whole numbers; a number is the id of its digits. A key may be any JSON value.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+/// The longest line that is read.
+pub(super) const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// An id as a text or a whole number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum Id {
+    Text(String),
+    Whole(u64),
+}
+
+impl Id {
+    /// The id as text.
+    pub(super) fn text(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Id::Text(text) => text.into(),
+            Id::Whole(number) => number.to_string().into(),
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Line {
+    View { user: Id, product: Id, at: u64 },
+    Order { user: Id, product: Id, at: u64, order: Id },
+    Category { product: Id, category: Id },
+    Ask { key: Value, user: Id },
+}
+
+/// Why a line cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadLine {
+    #[error(
+        "it is not one of {{\"view\": [user, product, ms]}}, {{\"order\": [user, product, ms, order_id]}}, \
+             {{\"category\": [product, category]}} and {{\"ask\": key, \"user\": user}}: {0}"
+    )]
+    Form(#[from] serde_json::Error),
+    #[error("it has none of \"view\", \"order\", \"category\" and \"ask\"")]
+    Nothing,
+    #[error("it asks without a \"user\"")]
+    NoUser,
+    #[error("{0} is no time: write milliseconds since the epoch, from 1 on")]
+    Time(Number),
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    view: Option<(Id, Id, Number)>,
+    order: Option<(Id, Id, Number, Id)>,
+    category: Option<(Id, Id)>,
+    #[serde(default, deserialize_with = "present")]
+    ask: Option<Value>,
+    user: Option<Id>,
+}
+
+/// A key of `null` is a key.
+fn present<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+impl Line {
+    /// Reads a line.
+    pub(super) fn parse(line: &str) -> Result<Line, BadLine> {
+        let fields: Fields = serde_json::from_str(line)?;
+        if let Some((user, product, at)) = fields.view {
+            Ok(Line::View { user, product, at: millis(at)? })
+        } else if let Some((user, product, at, order)) = fields.order {
+            Ok(Line::Order { user, product, at: millis(at)?, order })
+        } else if let Some((product, category)) = fields.category {
+            Ok(Line::Category { product, category })
+        } else if let Some(key) = fields.ask {
+            Ok(Line::Ask { key, user: fields.user.ok_or(BadLine::NoUser)? })
+        } else {
+            Err(BadLine::Nothing)
+        }
+    }
+}
+
+/// Milliseconds; a fraction of a millisecond is dropped.
+fn millis(at: Number) -> Result<u64, BadLine> {
+    let whole = at.as_u64().or_else(|| at.as_f64().filter(|at| (0.0..9e15).contains(at)).map(|at| at as u64));
+    whole.filter(|whole| (1..9_000_000_000_000_000).contains(whole)).ok_or(BadLine::Time(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(id: &str) -> Id {
+        Id::Text(id.into())
+    }
+
+    #[test]
+    fn all_forms_are_read() {
+        let read = |line: &str| Line::parse(line).unwrap();
+        let view = Line::View { user: text("ada"), product: Id::Whole(214), at: 1000 };
+        assert_eq!(read(r#"{"view": ["ada", 214, 1000]}"#), view);
+        assert_eq!(read(r#"{"view": ["ada", 214, 1000.7]}"#), view);
+        let order = Line::Order { user: Id::Whole(1), product: text("p"), at: 5, order: text("o") };
+        assert_eq!(read(r#"{"order": [1, "p", 5, "o"]}"#), order);
+        assert_eq!(read(r#"{"category": ["p", "c"]}"#), Line::Category { product: text("p"), category: text("c") });
+        assert_eq!(read(r#"{"ask": 7, "user": "ada"}"#), Line::Ask { key: 7.into(), user: text("ada") });
+        assert_eq!(read(r#"{"ask": null, "user": "ada"}"#), Line::Ask { key: Value::Null, user: text("ada") });
+        assert_eq!(Id::Whole(214).text(), "214");
+    }
+
+    #[test]
+    fn other_lines_are_refused_with_a_reason() {
+        for (line, reason) in [
+            ("", "it is not one of"),
+            ("{}", "it has none of"),
+            (r#"{"view": ["ada", "p"]}"#, "it is not one of"),
+            (r#"{"view": ["ada", "p", -1]}"#, "-1 is no time"),
+            (r#"{"view": ["ada", "p", 0]}"#, "0 is no time"),
+            (r#"{"view": ["ada", 1.5, 3]}"#, "it is not one of"),
+            (r#"{"ask": 1}"#, "it asks without"),
+        ] {
+            let found = Line::parse(line).unwrap_err().to_string();
+            assert!(found.contains(reason), "{line}: {found}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `vitrine evaluate --stream`: for each line that asks, the list after exactly the lines before it.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read as _, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use dataflow::ids::ProductKey;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::lines::{Id, LINE_BYTES_MAX, Line};
+use super::sources::ListMaker;
+use super::walk::Walk;
+use crate::config::Config;
+
+/// What was read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Went {
+    pub(super) lines: u64,
+    pub(super) asks: u64,
+    pub(super) empty: u64,
+}
+
+/// One line of the output.
+#[derive(Serialize)]
+struct Answered<'a> {
+    user: &'a Value,
+    list: &'a [Id],
+}
+
+/// Reads the stream from `input` and writes an answer to `output` for each line that asks.
+pub(super) fn run(config: &Config, mut lists: ListMaker, input: &Path, output: &Path) -> anyhow::Result<Went> {
+    let file = File::open(input).with_context(|| format!("{} cannot be read", input.display()))?;
+    let named = || format!("{} cannot be written", output.display());
+    let mut out = BufWriter::new(File::create(output).with_context(named)?);
+    let mut stream = Stream { walk: Walk::new(config), whole: HashSet::new(), went: Went::default() };
+    let (mut reader, mut line) = (BufReader::with_capacity(1 << 20, file), String::new());
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+        if read.with_context(|| format!("{} cannot be read", input.display()))? == 0 {
+            break;
+        }
+        stream.went.lines += 1;
+        if line.len() as u64 == LINE_BYTES_MAX {
+            bail!("line {} of {} is longer than {LINE_BYTES_MAX} bytes", stream.went.lines, input.display());
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answered = Line::parse(&line).map_err(anyhow::Error::from).and_then(|line| stream.line(&line, &mut lists));
+        let text = answered.with_context(|| format!("line {} of {}", stream.went.lines, input.display()))?;
+        out.write_all(text.as_bytes()).with_context(named)?;
+    }
+    out.flush().with_context(named)?;
+    Ok(stream.went)
+}
+
+struct Stream {
+    walk: Walk,
+    /// Products whose ids came as numbers: answers give them as numbers.
+    whole: HashSet<ProductKey>,
+    went: Went,
+}
+
+impl Stream {
+    /// Takes a line; returns the line of the answer, or nothing.
+    fn line(&mut self, line: &Line, lists: &mut ListMaker) -> anyhow::Result<String> {
+        self.walk.take(line)?;
+        match line {
+            Line::Ask { key, user } => self.answer(key, user, lists),
+            Line::View { product, .. } | Line::Order { product, .. } | Line::Category { product, .. } => {
+                if let Id::Whole(_) = product {
+                    self.whole.extend(self.walk.dictionary().find_product(&product.text()));
+                }
+                Ok(String::new())
+            }
+        }
+    }
+
+    fn answer(&mut self, key: &Value, user: &Id, lists: &mut ListMaker) -> anyhow::Result<String> {
+        let (now, user) = (self.walk.clock(), self.walk.dictionary().find_user(&user.text()));
+        let reader = self.walk.reader();
+        lists.train(reader, now)?;
+        lists.make(reader, user);
+        let products = lists.mixed();
+        let list: Vec<Id> = products.into_iter().filter_map(|product| self.id(product)).collect();
+        self.went.asks += 1;
+        self.went.empty += u64::from(list.is_empty());
+        Ok(serde_json::to_string(&Answered { user: key, list: &list })? + "\n")
+    }
+
+    fn id(&self, product: ProductKey) -> Option<Id> {
+        let text = self.walk.dictionary().product_name(product)?;
+        let whole = self.whole.contains(&product).then(|| text.parse().ok()).flatten();
+        Some(whole.map_or_else(|| Id::Text(text.to_string()), Id::Whole))
+    }
+}

@@ -1,0 +1,155 @@
+//! The graph along a stream: records in their order, on a clock that the records drive.
+//!
+//! The clock is the latest time of a record so far. A tick is closed only when the state is asked for. Counts of co-views change
+//! at whole multiples of `every_ms` of that clock, so records are given in a tick of the period in which they came: what an ask
+//! reads is what a service that closed a tick after each record would have read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use dataflow::dictionary::{Collision, Dictionary};
+use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
+use dataflow::index_reader::IndexReader;
+use dataflow::stepped::SteppedGraph;
+use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
+use dataflow::time::{Millis, Time};
+
+use super::lines::Line;
+use crate::config::Config;
+
+/// Records given to the graph between two of its steps.
+const BATCH: usize = 16_384;
+
+/// One record in keys.
+#[derive(Clone, Copy, Debug)]
+enum Record {
+    View(UserKey, ProductKey, Millis),
+    /// A line of an order; whether it is the first of its order.
+    Order(OrderRow, ProductKey, bool),
+    Category(CatalogueRow),
+}
+
+/// See the module.
+pub(super) struct Walk {
+    graph: SteppedGraph,
+    dictionary: Arc<Dictionary>,
+    every_ms: Millis,
+    /// The latest time of a record.
+    clock: Time,
+    /// Records of the period of the clock, with the clock when they came.
+    waiting: Vec<(Time, Record)>,
+    /// Records given since the last tick was closed.
+    given: usize,
+    orders: HashSet<OrderKey>,
+    categories: HashSet<(ProductKey, CategoryKey)>,
+}
+
+impl Walk {
+    /// An empty graph with these settings.
+    pub(super) fn new(config: &Config) -> Walk {
+        let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
+        Walk {
+            graph: SteppedGraph::new(config.rules, dictionary.clone(), config.dataflow.idle_merge_effort),
+            dictionary,
+            every_ms: config.rules.co_views.every_ms,
+            clock: 1,
+            waiting: Vec::new(),
+            given: 0,
+            orders: HashSet::new(),
+            categories: HashSet::new(),
+        }
+    }
+
+    /// The dictionary of ids and keys.
+    pub(super) fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.dictionary
+    }
+
+    /// The latest time of a record.
+    pub(super) fn clock(&self) -> Time {
+        self.clock
+    }
+
+    /// Takes a record; a line that asks is none, and changes nothing.
+    ///
+    /// # Errors
+    /// Two ids have the same key.
+    pub(super) fn take(&mut self, line: &Line) -> Result<(), Collision> {
+        let record = match line {
+            Line::View { user, product, at } => {
+                Record::View(self.dictionary.user(&user.text()), self.dictionary.product(&product.text())?, *at)
+            }
+            Line::Order { user, product, at, order } => {
+                let order = self.dictionary.order(&order.text());
+                let row = OrderRow::counting(order, self.dictionary.user(&user.text()), *at);
+                Record::Order(row, self.dictionary.product(&product.text())?, self.orders.insert(order))
+            }
+            Line::Category { product, category } => {
+                let product = self.dictionary.product(&product.text())?;
+                let category = self.dictionary.category(&category.text())?;
+                if !self.categories.insert((product, category)) {
+                    return Ok(());
+                }
+                Record::Category(CatalogueRow { product, category })
+            }
+            Line::Ask { .. } => return Ok(()),
+        };
+        let before = self.clock;
+        match record {
+            Record::View(_, _, at) => self.clock = before.max(at),
+            Record::Order(row, ..) => self.clock = before.max(row.placed.created_at()),
+            Record::Category(_) => {}
+        }
+        if self.last_end() > before {
+            // The period of all waiting records is over.
+            self.give_waiting(Time::MAX);
+        }
+        self.waiting.push((self.clock, record));
+        Ok(())
+    }
+
+    /// The state after all records so far.
+    pub(super) fn reader(&mut self) -> &IndexReader {
+        if !self.waiting.is_empty() || self.given > 0 {
+            let (end, open) = (self.last_end(), self.graph.tick());
+            if open <= end {
+                self.give_waiting(end);
+                if !self.waiting.is_empty() {
+                    self.graph.advance_to(end + 1);
+                }
+            }
+            self.give_waiting(Time::MAX);
+            self.graph.advance_to(self.clock.max(self.graph.tick()) + 1);
+            self.graph.settle();
+            self.given = 0;
+        }
+        self.graph.reader()
+    }
+
+    /// The last end of a period at or before the clock.
+    fn last_end(&self) -> Time {
+        self.clock - self.clock % self.every_ms
+    }
+
+    /// Gives the waiting records that came up to a time.
+    fn give_waiting(&mut self, until: Time) {
+        let come = self.waiting.partition_point(|(came, _)| *came <= until);
+        for (_, record) in self.waiting.drain(..come) {
+            let inputs = self.graph.inputs();
+            match record {
+                Record::View(user, product, at) => inputs.view(user, product, at),
+                Record::Order(row, product, is_first) => {
+                    if is_first {
+                        inputs.update::<Orders>(row, 1);
+                    }
+                    inputs.update::<Lines>(LineRow { order: row.order, product, row: RowKey::NONE }, 1);
+                }
+                Record::Category(row) => inputs.update::<Catalogue>(row, 1),
+            }
+            self.given += 1;
+            if self.given.is_multiple_of(BATCH) {
+                self.graph.step(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `vitrine train`: the factor model from the histories of all users.
+//!
+//! ```text
+//! topics or files ─▶ dataflow::replay up to the one step ─▶ histories ─▶ ALS ─▶ the next version of the model
+//! ```
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use checkpoints::RealDisk;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::Ids;
+use dataflow::index_reader::IndexReader;
+use dataflow::replay::{self, Failure, Observer, Settings};
+use dataflow::rules::{CoViews, Rules};
+use dataflow::source_status::SourceRegistry;
+use dataflow::time::Time;
+use indicatif::ProgressBar;
+use models::store::ModelStore;
+use sources::replay::{ReplayBounds, ReplayProgress};
+
+use super::progress;
+use super::replay::source::ReplaySources;
+use super::serve::end_with_any_thread;
+use crate::cli::TrainArgs;
+use crate::config::Config;
+use crate::learned::{self, ReadHistories};
+
+/// How many records a worker takes from a source between two steps of the graph.
+const BATCH: usize = 16_384;
+
+/// The lowest priority of Linux.
+const NICE: i32 = 19;
+
+/// Trains a model and puts it into use; prints its version and measures to stdout.
+///
+/// # Errors
+/// A source cannot be read, there is too little to learn from, or the directory cannot be written. The model in use stays.
+pub fn run(args: &TrainArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    end_with_any_thread();
+    // Threads that start later inherit it. Without it the training still works.
+    let _ = rustix::process::nice(NICE);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the system clock is before 1970")?;
+    let until = args.until.unwrap_or(u64::try_from(now.as_millis()).context("the system clock is far ahead")?);
+    let read = histories(config, until)?;
+    let settings = &config.als;
+    println!("{} users and {} products have histories", read.histories.users.len(), read.products.len());
+    let bar = progress::share("train", u64::from(settings.iterations));
+    let model = learned::train(&read, settings, |iteration| {
+        bar.set_position(u64::from(iteration));
+        true
+    });
+    bar.finish_and_clear();
+    let model = model?;
+    let version = ModelStore::new(&settings.dir, Arc::new(RealDisk)).add(&model, settings.keep)?;
+    println!("model {version} is in use, in {}", settings.dir.display());
+    model.card.metrics.iter().for_each(|(name, value)| println!("{name}: {value:.4}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The histories of all users as of `until`.
+fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
+    // Best sellers are not looked at: their orders need not be read. And a list of all of a history costs less than
+    // co-views.
+    let rules = Rules { list_size: config.rules.depth(), window_ms: 1, co_views: CoViews::OFF, ..config.rules };
+    let bounds = ReplayBounds { from: until, until, window_ms: rules.window_ms };
+    let registry = Arc::new(SourceRegistry::default());
+    let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
+    let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
+    let progress = sources.progress();
+    let bar = progress::share("read", progress.as_ref().map_or(0, |progress| progress.total()));
+    let mut step = ReadStep { progress, bar, read: None };
+    let settings = Settings {
+        workers: config.dataflow.workers,
+        rules,
+        idle_merge_effort: config.dataflow.idle_merge_effort,
+        dictionary,
+        steps: [until].into(),
+        batch: BATCH,
+        open: sources.opener(),
+    };
+    let done = replay::run(settings, &mut step);
+    step.bar.finish_and_clear();
+    done?;
+    for source in registry.snapshot() {
+        println!("{}: {} records used", source.name, source.accepted);
+        source.rejected.iter().for_each(|(reason, count)| println!("  refused: {count} {reason}"));
+    }
+    step.read.context("the records were not read to their end")
+}
+
+/// Reads the histories at the one step.
+struct ReadStep {
+    progress: Option<Arc<ReplayProgress>>,
+    bar: ProgressBar,
+    read: Option<ReadHistories>,
+}
+
+impl Observer for ReadStep {
+    fn step(&mut self, reader: &IndexReader, _: Time) -> Result<(), Failure> {
+        self.read = Some(ReadHistories::of(reader).map_err(|error| format!("{error:#}"))?);
+        Ok(())
+    }
+
+    fn waiting(&mut self) {
+        self.bar.set_position(self.progress.as_ref().map_or(0, |progress| progress.done()));
+    }
+}

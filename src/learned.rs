@@ -1,0 +1,66 @@
+//! Learned models in the program: from the histories of the graph to a trained model, and lists from it.
+
+mod histories;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::ProductKey;
+use models::als::{AlsSettings, KeyedAls, train_and_measure};
+use models::store::{Card, Model};
+
+pub use histories::ReadHistories;
+
+/// A model in use.
+pub type ServedAls = KeyedAls<ProductKey>;
+
+/// Trains a model on histories, in threads of its own at the lowest priority. `go_on` is called before each iteration.
+///
+/// # Errors
+/// There is too little to learn from, or the training needs more memory than allowed: the error says how much. Or threads
+/// cannot be started.
+pub fn train(
+    read: &ReadHistories,
+    settings: &AlsSettings,
+    go_on: impl FnMut(u32) -> bool + Send,
+) -> anyhow::Result<Model> {
+    let parameters = settings.parameters();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(settings.threads)
+        .thread_name(|thread| format!("train-{thread}"))
+        .start_handler(|_| {
+            // On Linux, the priority belongs to the thread. Without it the training still works.
+            let _ = rustix::process::nice(19);
+        })
+        .build()
+        .context("the threads of the training cannot be started")?;
+    let recency = (settings.newest, settings.half_life);
+    let trained = pool.install(|| train_and_measure(&read.histories, &parameters, recency, go_on))?;
+    let card = Card {
+        method: "als".into(),
+        data_from_ms: read.from,
+        data_until_ms: read.until,
+        users: read.histories.users.len(),
+        products: read.products.len(),
+        pairs: trained.pairs,
+        factors: parameters.factors,
+        iterations: parameters.iterations,
+        regularization: parameters.regularization,
+        confidence: parameters.confidence,
+        half_life: settings.half_life as f32,
+        seed: parameters.seed,
+        metrics: trained.metrics,
+    };
+    let products = read.products.iter().map(|product| product.to_string()).collect();
+    Ok(Model { card, products, vectors: trained.als.products().clone() })
+}
+
+/// The model by the keys of this process's dictionary. Products whose id has the key of another product are left out.
+pub fn served(model: Model, settings: &AlsSettings, dictionary: &Arc<Dictionary>) -> ServedAls {
+    let (als, ids) = model.als();
+    // A key that no history has stands for a product that cannot be told from another one.
+    let key = |id: &String| dictionary.product(id).unwrap_or_default();
+    let keys = ids.iter().map(key).collect();
+    KeyedAls::new(als, keys, settings.newest, settings.half_life)
+}
