@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use checkpoints::RealDisk;
@@ -48,12 +48,14 @@ pub fn run(args: &TrainArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let settings = &config.als;
     println!("{} users and {} products have histories", read.histories.users.len(), read.products.len());
     let bar = progress::share("train", u64::from(settings.iterations));
+    let began = Instant::now();
     let model = learned::train(&read, settings, |iteration| {
         bar.set_position(u64::from(iteration));
         true
     });
     bar.finish_and_clear();
     let model = model?;
+    println!("learned in {:.1} s, {} iterations", began.elapsed().as_secs_f64(), settings.iterations);
     let version = ModelStore::new(&settings.dir, Arc::new(RealDisk)).add(&model, settings.keep)?;
     println!("model {version} is in use, in {}", settings.dir.display());
     model.card.metrics.iter().for_each(|(name, value)| println!("{name}: {value:.4}"));

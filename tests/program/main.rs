@@ -5,6 +5,7 @@ mod cluster_start;
 mod hostile;
 #[path = "../support/local_cluster.rs"]
 mod local_cluster;
+mod models;
 mod page;
 #[path = "../support/rng.rs"]
 mod rng;

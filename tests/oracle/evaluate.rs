@@ -1,0 +1,208 @@
+//! `vitrine evaluate --stream`: each answer equals a plain recomputation from the lines before it.
+//!
+//! The reference closes a tick after each line, at the latest time so far, or a millisecond after the tick before. The command
+//! closes a tick only where it is asked; both must agree, also at the ends of the periods in which counts change.
+
+use std::fmt::Write as _;
+
+use clap::Parser as _;
+use dataflow::ids::ProductKey;
+use dataflow::rules::Rules;
+use dataflow::tables::Placed;
+use dataflow::time::{Millis, Time};
+use proptest::prelude::*;
+use vitrine::cli::{Cli, Command};
+use vitrine::commands::evaluate;
+use vitrine::config::{Config, Request};
+
+use crate::given::{Domain, In, Update, World};
+use crate::plain::Shelves;
+
+const DOMAIN: Domain = Domain { users: 5, products: 12, categories: 3, orders: 40 };
+
+/// Counts change so often.
+const EVERY_MS: Millis = 20;
+
+/// One line; ids are numbers within the domain.
+#[derive(Clone, Copy, Debug)]
+enum Given {
+    View { user: usize, product: usize, at: Millis },
+    Order { order: usize, user: usize, product: usize, at: Millis },
+    Category { product: usize, category: usize },
+    Ask { user: usize },
+}
+
+fn lines() -> impl Strategy<Value = Vec<Given>> {
+    let (user, product) = (0..DOMAIN.users, 0..DOMAIN.products);
+    // Times rise on the whole, and some are late or far ahead.
+    let step = prop_oneof![4 => 0..8_u64, 1 => 30..90_u64];
+    let line = (user, product, 0..DOMAIN.categories, 0..12_u8, step, 0..4_u64)
+        .prop_map(|(user, product, category, kind, step, late)| (user, product, category, kind, step, late * late * 5));
+    prop::collection::vec(line, 1..120).prop_map(|all| {
+        let (mut clock, mut orders) = (100, 0);
+        let line = |(user, product, category, kind, step, late): (usize, usize, usize, u8, u64, u64)| {
+            clock += step;
+            let at = clock - late;
+            match kind {
+                0 if orders < DOMAIN.orders => {
+                    orders += 1;
+                    Given::Order { order: orders - 1, user, product, at }
+                }
+                1 => Given::Category { product, category },
+                2..5 => Given::Ask { user },
+                _ => Given::View { user, product, at },
+            }
+        };
+        all.into_iter().map(line).collect()
+    })
+}
+
+fn text(lines: &[Given]) -> String {
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let written = match line {
+            Given::View { user, product, at } => {
+                writeln!(text, r#"{{"view":["user {user}","product {product}",{at}]}}"#)
+            }
+            Given::Order { order, user, product, at } => {
+                writeln!(text, r#"{{"order":["user {user}","product {product}",{at},"order {order}"]}}"#)
+            }
+            Given::Category { product, category } => {
+                writeln!(text, r#"{{"category":["product {product}","category {category}"]}}"#)
+            }
+            Given::Ask { user } => writeln!(text, r#"{{"ask":{number},"user":"user {user}"}}"#),
+        };
+        written.expect("a text takes all");
+    }
+    text
+}
+
+/// The updates so far with their ticks, and the last tick that was closed.
+#[derive(Default)]
+struct Reference {
+    updates: Vec<(Time, Update)>,
+    categories: Vec<(usize, usize)>,
+    clock: Time,
+    closed: Time,
+    has_news: bool,
+}
+
+impl Reference {
+    fn take(&mut self, line: Given) {
+        let time = match line {
+            Given::View { at, .. } | Given::Order { at, .. } => at,
+            Given::Category { .. } | Given::Ask { .. } => 0,
+        };
+        self.clock = self.clock.max(time);
+        let tick = self.clock.max(self.closed + 1);
+        let mut add = |update| {
+            self.updates.push((tick, update));
+            self.has_news = true;
+        };
+        match line {
+            Given::View { user, product, at } => add(Update::View { user, product, at }),
+            Given::Order { order, user, product, at } => {
+                add(Update::Order { order, user, placed: Placed::new(at, true), diff: 1 });
+                add(Update::Line { order, product, diff: 1 });
+            }
+            Given::Category { product, category } if !self.categories.contains(&(product, category)) => {
+                self.categories.push((product, category));
+                add(Update::Catalogue { product, category: In::Category(category), diff: 1 });
+            }
+            Given::Category { .. } | Given::Ask { .. } => {}
+        }
+    }
+
+    /// The list for a user: "for you", then the recommendations and the best sellers that the user has not viewed.
+    fn ask(&mut self, world: &World, user: usize, rules: &Rules) -> Vec<ProductKey> {
+        if std::mem::take(&mut self.has_news) {
+            self.closed = self.clock.max(self.closed + 1);
+        }
+        let now = self.closed;
+        let all = || self.updates.iter().map(|(_, update)| *update);
+        let mut shelves = Shelves::new(world, all(), now, rules);
+        let end = now - now % EVERY_MS;
+        let counted = self.updates.iter().filter(|(tick, _)| *tick <= end).map(|(_, update)| *update);
+        shelves.learn(world, counted, rules);
+        let user = world.users[user];
+        let history = &shelves.whole_histories[&user];
+        let scored = shelves.learned().for_you(history, &[], 10, |product| shelves.may_show(product, rules));
+        let mut list: Vec<ProductKey> = scored.into_iter().map(|(product, ..)| product).collect();
+        let best = shelves.recommended[&user].products.iter().chain(shelves.best(None)).map(|(product, _)| *product);
+        for product in best.filter(|product| !history.contains(product)) {
+            if !list.contains(&product) {
+                list.push(product);
+            }
+        }
+        list.truncate(10);
+        list
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::load(&Request::default()).expect("the defaults are a configuration");
+    config.dataflow.id_key = [3; 16];
+    config.rules.co_views.enabled = true;
+    config.rules.co_views.every_ms = EVERY_MS;
+    config.rules.co_views.similar = 4;
+    config
+}
+
+/// What the command writes.
+fn answers(stream: &str) -> Vec<(u64, Vec<String>)> {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
+    std::fs::write(&input, stream).expect("a file can be written");
+    let (stream, out) = (input.to_str().expect("a name"), output.to_str().expect("a name"));
+    let cli = Cli::parse_from(["vitrine", "evaluate", "--stream", stream, "--out", out]);
+    let Command::Evaluate(args) = cli.command else { unreachable!("this is the command") };
+    evaluate::run(&args, config()).expect("the stream can be used");
+    let written = std::fs::read_to_string(&output).expect("the answers can be read");
+    let answer = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("an answer is JSON");
+        let list = line["list"].as_array().expect("a list").iter();
+        let list = list.map(|product| product.as_str().expect("an id").to_owned()).collect();
+        (line["user"].as_u64().expect("the key"), list)
+    };
+    written.lines().map(answer).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_answer_is_that_of_the_lines_before_it(lines in lines()) {
+        let (world, rules) = (World::new(DOMAIN), config().rules);
+        let mut found = answers(&text(&lines)).into_iter();
+        let mut reference = Reference::default();
+        for (number, line) in lines.iter().enumerate() {
+            reference.take(*line);
+            if let Given::Ask { user } = line {
+                let expected = reference.ask(&world, *user, &rules);
+                let name = |product: ProductKey| world.dictionary.product_name(product).expect("it is known").to_string();
+                let expected = (number as u64, expected.into_iter().map(name).collect::<Vec<_>>());
+                prop_assert_eq!(found.next(), Some(expected), "line {}", number);
+            }
+        }
+        prop_assert_eq!(found.next(), None);
+    }
+}
+
+#[test]
+fn numbers_stay_numbers_and_a_bad_line_is_named() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
+    let run = |stream: &str| {
+        std::fs::write(&input, stream).expect("a file can be written");
+        let (stream, out) = (input.to_str().expect("a name"), output.to_str().expect("a name"));
+        let cli = Cli::parse_from(["vitrine", "evaluate", "--stream", stream, "--out", out, "--chain", "co_views"]);
+        let Command::Evaluate(args) = cli.command else { unreachable!("this is the command") };
+        evaluate::run(&args, config()).map(|_| std::fs::read_to_string(&output).expect("the answers can be read"))
+    };
+    let views = "{\"view\":[1,10,100]}\n{\"view\":[1,20,110]}\n\n{\"view\":[\"b\",10,150]}\n";
+    let written =
+        run(&format!("{views}{{\"ask\":{{\"n\":1}},\"user\":\"b\"}}\n{{\"ask\":null,\"user\":9}}")).expect("it runs");
+    assert_eq!(written, "{\"user\":{\"n\":1},\"list\":[20]}\n{\"user\":null,\"list\":[]}\n");
+    let error = format!("{:#}", run(&format!("{views}{{\"view\":[1,2]}}\n")).expect_err("the line is wrong"));
+    assert!(error.starts_with("line 5 of ") && error.contains("it is not one of"), "{error}");
+}
