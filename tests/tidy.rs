@@ -14,7 +14,7 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("", &["checkpoints", "dataflow", "events", "models", "query-server", "recommend", "settings", "sinks", "sources"]),
     ("checkpoints", &["dataflow"]),
     ("events", &["dataflow"]),
@@ -25,8 +25,9 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("sources", &["dataflow", "events", "settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
+    ("kafka-batch", &[]),
     ("harness", &[]),
-    ("benches", &["dataflow", "harness", "vitrine"]),
+    ("benches", &["dataflow", "harness", "kafka-batch", "vitrine"]),
     ("simulation", &["checkpoints", "dataflow", "events", "sources"]),
 ];
 

@@ -51,6 +51,12 @@ impl Name {
     pub(crate) fn usual() -> Vec<Name> {
         Name::value_variants().iter().copied().filter(|name| *name != Name::Churn).collect()
     }
+
+    /// Whether it measures programs, so that two builds can be compared. The other benchmarks run the graph in this process.
+    pub(crate) fn compares_builds(self) -> bool {
+        use Name::{Backfill, Commit, Freshness, Lookups, Memory, Restart, Scale};
+        [Backfill, Scale, Lookups, Freshness, Commit, Memory, Restart].contains(&self)
+    }
 }
 
 /// Runs one benchmark.

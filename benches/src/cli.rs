@@ -51,6 +51,13 @@ pub(crate) struct RunArgs {
     /// File for the figures, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) json: PathBuf,
+    /// Another build of `vitrine`: both run in turns, and ratios of this build's figures to its figures are printed. The
+    /// `vitrine-bench` beside it measures its graph
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
+    /// With --against: how often both builds have their turn
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
     /// The program to measure; by default the `vitrine` beside this program
     #[arg(long, value_name = "PATH")]
     vitrine: Option<PathBuf>,
@@ -61,6 +68,18 @@ impl RunArgs {
     pub(crate) fn churn(&self) -> Duration {
         let minutes = self.minutes.unwrap_or(if self.quick { 2 } else { 30 });
         Duration::from_secs(60) * minutes
+    }
+
+    /// The benchmarks to run.
+    pub(crate) fn chosen(&self) -> anyhow::Result<Vec<Name>> {
+        let Some(other) = &self.against else {
+            return Ok(if self.only.is_empty() { Name::usual() } else { self.only.clone() });
+        };
+        ensure!(other.is_file(), "there is no program {}", other.display());
+        let in_this_process = self.only.iter().find(|name| !name.compares_builds());
+        ensure!(in_this_process.is_none(), "{in_this_process:?} measures the graph of this program alone");
+        let comparable = || Name::usual().into_iter().filter(|name| name.compares_builds()).collect();
+        Ok(if self.only.is_empty() { comparable() } else { self.only.clone() })
     }
 
     /// The program to measure.

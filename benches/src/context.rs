@@ -14,6 +14,10 @@ use crate::topic;
 pub(crate) struct Context {
     /// Smaller sizes and fewer repeats, for a test of the benchmarks and rough figures.
     pub(crate) quick: bool,
+    /// Whether two builds take turns: then each turn measures once, and only what the build decides.
+    pub(crate) in_turns: bool,
+    /// The turn of a build, from 0.
+    pub(crate) turn: usize,
     /// The product.
     pub(crate) vitrine: PathBuf,
     /// How long the churn takes.
@@ -23,8 +27,27 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(quick: bool, vitrine: PathBuf, churn: Duration) -> Context {
-        Context { quick, vitrine, churn, broker: OnceCell::new(), filled: RefCell::default() }
+    pub(crate) fn new(quick: bool, in_turns: bool, vitrine: PathBuf, churn: Duration) -> Context {
+        Context { quick, in_turns, turn: 0, vitrine, churn, broker: OnceCell::new(), filled: RefCell::default() }
+    }
+
+    /// How often something is measured: `quick` times in a quick run, `full` times in a full one, once in each turn of two
+    /// builds.
+    pub(crate) fn repeats(&self, quick: usize, full: usize) -> usize {
+        match (self.in_turns, self.quick) {
+            (true, _) => 1,
+            (false, true) => quick,
+            (false, false) => full,
+        }
+    }
+
+    /// The benchmarks' program of the measured build: this one, or if two builds take turns the one beside the product, if
+    /// there is one.
+    pub(crate) fn bench(&self) -> std::io::Result<Option<PathBuf>> {
+        match self.in_turns {
+            false => std::env::current_exe().map(Some),
+            true => Ok(Some(self.vitrine.with_file_name("vitrine-bench")).filter(|path| path.is_file())),
+        }
     }
 
     /// The broker, started when it is first needed.

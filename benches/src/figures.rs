@@ -26,6 +26,12 @@ impl Figures {
         middle
     }
 
+    /// The names and values, without the smallest and largest of repeated measurements.
+    pub(crate) fn middles(&self) -> impl Iterator<Item = (&str, f64)> {
+        let middles = self.0.iter().filter(|(name, _)| !name.ends_with("_min") && !name.ends_with("_max"));
+        middles.map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// All figures as one flat JSON object. Figures that could not be measured are null.
     pub(crate) fn json(&self) -> String {
         let mut text = serde_json::to_string_pretty(&self.0).expect("names and numbers always serialise");
@@ -66,7 +72,8 @@ fn rounded(value: f64) -> f64 {
     (value * factor).round() / factor
 }
 
-fn shown(value: f64) -> String {
+/// A value as it is printed.
+pub(crate) fn shown(value: f64) -> String {
     rounded(value).to_string()
 }
 

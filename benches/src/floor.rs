@@ -1,37 +1,35 @@
-//! The floor of a backfill: a bare consumer that reads every record and parses its JSON, and keeps nothing.
+//! The floor of a backfill: bare consumers that read every record and keep nothing, each with and without parsing its JSON.
+//!
+//! The best of them that parses is what the product's backfill is compared with. Which one is best depends on the machine,
+//! so all are measured.
 
+pub(crate) mod kind;
+
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use kafka_batch::{BATCH_MAX, BatchQueue, Taken};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::cpu_s;
 use crate::topic::PARTITIONS;
+use kind::{FloorKind, Take, Tuning};
 
-/// The settings of the product's own consumers.
-const SETTINGS: [(&str, &str); 12] = [
-    ("group.id", "floor"),
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("auto.offset.reset", "error"),
-    ("isolation.level", "read_committed"),
-    ("allow.auto.create.topics", "false"),
-    ("check.crcs", "true"),
-    ("socket.keepalive.enable", "true"),
-    ("socket.nagle.disable", "true"),
-    ("queued.max.messages.kbytes", "4096"),
-    ("fetch.queue.backoff.ms", "1"),
-    ("fetch.wait.max.ms", "100"),
-];
+/// How long a consumer waits for records before it looks after its other events.
+const WAIT: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct FloorArgs {
     brokers: String,
     topic: String,
     records: u64,
+    #[command(flatten)]
+    kind: FloorKind,
 }
 
 /// The cost of the whole process, librdkafka's threads included.
@@ -58,36 +56,96 @@ struct Properties<'a> {
     productid: &'a str,
 }
 
-/// A consumer that reads a topic from its beginning, with the product's own settings.
+/// A consumer that reads a topic from its beginning or its end, with the product's own settings.
 pub(crate) fn consumer(brokers: &str, topic: &str, from: Offset) -> anyhow::Result<BaseConsumer> {
+    let consumer = unassigned(brokers, Tuning::Product)?;
+    consumer.assign(&partitions(topic, from)?)?;
+    Ok(consumer)
+}
+
+fn unassigned(brokers: &str, tuning: Tuning) -> anyhow::Result<BaseConsumer> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
-    for (key, value) in SETTINGS {
-        config.set(key, value);
+    for (key, value) in tuning.settings() {
+        config.set(*key, *value);
     }
-    let consumer: BaseConsumer = config.create().context("the consumer's settings")?;
+    config.create().context("the consumer's settings")
+}
+
+fn partitions(topic: &str, from: Offset) -> anyhow::Result<TopicPartitionList> {
     let mut partitions = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         partitions.add_partition_offset(topic, partition, from)?;
     }
-    consumer.assign(&partitions)?;
-    Ok(consumer)
+    Ok(partitions)
 }
 
-/// Reads and parses that many records.
+/// Reads that many records.
 pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<Cost> {
     let start = Instant::now();
-    let consumer = consumer(&args.brokers, &args.topic, Offset::Beginning)?;
+    let consumer = unassigned(&args.brokers, args.kind.tuning)?;
+    let checksum = match args.kind.take {
+        Take::Poll => polled(&consumer, args)?,
+        Take::Batch => batched(&Arc::new(consumer), args)?,
+    };
+    Ok(Cost { cpu_s: cpu_s(std::process::id()), wall_s: start.elapsed().as_secs_f64(), checksum })
+}
+
+/// One record a call, of all partitions.
+fn polled(consumer: &BaseConsumer, args: &FloorArgs) -> anyhow::Result<u64> {
+    consumer.assign(&partitions(&args.topic, Offset::Beginning)?)?;
     let mut checksum = 0_u64;
     for _ in 0..args.records {
         let message = loop {
-            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+            if let Some(message) = consumer.poll(WAIT) {
                 break message?;
             }
         };
-        let view: View<'_> = serde_json::from_slice(message.payload().unwrap_or_default())?;
-        let sizes = view.event.len() + view.userid.len() + view.properties.productid.len();
-        checksum = checksum.wrapping_add(sizes as u64 ^ view.timestamp.to_bits());
+        checksum = checksum.wrapping_add(read(message.payload().unwrap_or_default(), args.kind.parse)?);
     }
-    Ok(Cost { cpu_s: cpu_s(std::process::id()), wall_s: start.elapsed().as_secs_f64(), checksum })
+    Ok(checksum)
+}
+
+/// Many records a call, of each partition in turn.
+fn batched(consumer: &Arc<BaseConsumer>, args: &FloorArgs) -> anyhow::Result<u64> {
+    let queue = |partition| -> anyhow::Result<BatchQueue<DefaultConsumerContext>> {
+        let mut queue = BatchQueue::split(consumer, &args.topic, partition).context("no queue for the partition")?;
+        let reader = thread::current();
+        queue.on_nonempty(move || reader.unpark());
+        Ok(queue)
+    };
+    let mut queues = (0..PARTITIONS).map(queue).collect::<anyhow::Result<Vec<_>>>()?;
+    consumer.incremental_assign(&partitions(&args.topic, Offset::Beginning)?)?;
+    let (mut checksum, mut left) = (0_u64, args.records);
+    while left > 0 {
+        let before = left;
+        for queue in &mut queues {
+            left -= queue.fill(BATCH_MAX) as u64;
+            while let Some(taken) = queue.take() {
+                match taken {
+                    Taken::Record(record) => {
+                        let payload = record.payload.unwrap_or_default();
+                        checksum = checksum.wrapping_add(read(payload, args.kind.parse)?);
+                    }
+                    Taken::End(_) => left += 1,
+                    Taken::Failed(error) => return Err(error.into()),
+                }
+            }
+        }
+        if left == before {
+            thread::park_timeout(WAIT);
+            let _ = consumer.poll(Duration::ZERO).transpose()?;
+        }
+    }
+    Ok(checksum)
+}
+
+/// A number that depends on the record: its length, or the fields of its JSON.
+fn read(payload: &[u8], parse: bool) -> anyhow::Result<u64> {
+    if !parse {
+        return Ok(payload.len() as u64);
+    }
+    let view: View<'_> = serde_json::from_slice(payload)?;
+    let sizes = view.event.len() + view.userid.len() + view.properties.productid.len();
+    Ok(sizes as u64 ^ view.timestamp.to_bits())
 }

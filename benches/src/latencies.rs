@@ -20,10 +20,15 @@ impl Latencies {
         self.since_acknowledged.push(ms(at.saturating_duration_since(acknowledged)));
     }
 
+    /// A percentile of the latencies since the acknowledgement.
+    pub(crate) fn acknowledged_ms(&self, percent: f64) -> f64 {
+        percentile(&self.since_acknowledged, percent)
+    }
+
     /// The usual percentiles of both.
     pub(crate) fn report(&self, name: &str, figures: &mut Figures) {
         for (rank, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
-            figures.put(&format!("{name}_{rank}_ms"), percentile(&self.since_acknowledged, percent));
+            figures.put(&format!("{name}_{rank}_ms"), self.acknowledged_ms(percent));
             figures.put(&format!("{name}_from_send_{rank}_ms"), percentile(&self.since_sent, percent));
         }
     }

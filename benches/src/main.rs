@@ -1,5 +1,6 @@
 //! The benchmarks' program: `run` measures, the other commands are the parts that run as processes of their own.
 
+mod against;
 mod bare_http;
 mod bench;
 mod child;
@@ -45,11 +46,18 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn run(args: RunArgs) -> anyhow::Result<()> {
-    let vitrine = args.vitrine_or_sibling()?;
-    let context = Context::new(args.quick, vitrine, args.churn());
+    let (vitrine, chosen) = (args.vitrine_or_sibling()?, args.chosen()?);
     let mut figures = Figures::default();
-    let chosen = if args.only.is_empty() { bench::Name::usual() } else { args.only };
     let start = Instant::now();
+    if let Some(other) = &args.against {
+        let mut context = Context::new(args.quick, true, vitrine.clone(), args.churn());
+        let pairs = against::run(&mut context, [&vitrine, other], &chosen, args.rounds)?;
+        std::fs::write(&args.json, pairs.figures().json())
+            .with_context(|| format!("cannot write {}", args.json.display()))?;
+        print!("{}", pairs.table());
+        return Ok(());
+    }
+    let context = Context::new(args.quick, false, vitrine, args.churn());
     let mut failed = Vec::new();
     for name in chosen {
         eprintln!("bench: {name:?} ({:.0} s since the start)", start.elapsed().as_secs_f64());

@@ -23,19 +23,23 @@ pub(crate) enum Bound {
 
 use Bound::{AtLeast, AtMost};
 
-pub(crate) const TARGETS: [Target; 15] = [
-    Target { name: "backfill_cpu_to_floor", least: AtMost(3.0), aim: Some(AtMost(1.5)) },
-    Target { name: "lookups_to_hyper", least: AtLeast(0.8), aim: Some(AtLeast(0.95)) },
-    Target { name: "lookup_p99_ms_busy", least: AtMost(5.0), aim: Some(AtMost(1.0)) },
-    Target { name: "freshness_p50_ms", least: AtMost(10.0), aim: Some(AtMost(1.0)) },
-    Target { name: "freshness_p99_ms", least: AtMost(50.0), aim: Some(AtMost(5.0)) },
-    Target { name: "bytes_per_pair", least: AtMost(100.0), aim: Some(AtMost(40.0)) },
+pub(crate) const TARGETS: [Target; 19] = [
+    Target { name: "backfill_cpu_to_floor", least: AtMost(1.5), aim: Some(AtMost(1.2)) },
+    Target { name: "backfill_resident_mib_peak", least: AtMost(350.0), aim: Some(AtMost(300.0)) },
+    Target { name: "lookups_to_hyper", least: AtLeast(0.95), aim: Some(AtLeast(0.98)) },
+    Target { name: "lookups_to_hyper_busy", least: AtLeast(0.93), aim: Some(AtLeast(0.97)) },
+    Target { name: "lookup_p99_ms_busy", least: AtMost(3.0), aim: Some(AtMost(1.5)) },
+    Target { name: "freshness_over_echo_p50_ms", least: AtMost(0.5), aim: Some(AtMost(0.3)) },
+    Target { name: "freshness_over_echo_p99_ms", least: AtMost(1.0), aim: Some(AtMost(0.5)) },
+    Target { name: "bytes_per_pair", least: AtMost(40.0), aim: Some(AtMost(32.0)) },
+    Target { name: "bytes_per_order_line", least: AtMost(130.0), aim: Some(AtMost(100.0)) },
+    Target { name: "bytes_per_order_line_served", least: AtMost(240.0), aim: Some(AtMost(180.0)) },
     Target { name: "slide_second_ms", least: AtMost(5.0), aim: Some(AtMost(1.0)) },
-    Target { name: "slide_day_ms", least: AtMost(200.0), aim: Some(AtMost(30.0)) },
-    Target { name: "scale_2_workers", least: AtLeast(1.4), aim: Some(AtLeast(1.8)) },
+    Target { name: "slide_day_ms", least: AtMost(30.0), aim: Some(AtMost(15.0)) },
+    Target { name: "scale_2_workers", least: AtLeast(1.5), aim: Some(AtLeast(1.8)) },
     Target { name: "bot_to_ordinary", least: AtMost(5.0), aim: Some(AtMost(1.0)) },
-    Target { name: "commit_to_http_p99_ms", least: AtMost(100.0), aim: None },
-    Target { name: "restart_ready_s", least: AtMost(10.0), aim: None },
+    Target { name: "commit_to_http_p99_ms", least: AtMost(40.0), aim: Some(AtMost(15.0)) },
+    Target { name: "restart_ready_s", least: AtMost(4.0), aim: Some(AtMost(2.0)) },
     Target { name: "restart_to_reading", least: AtMost(0.1), aim: None },
     Target { name: "checkpoint_p99_ratio", least: AtMost(2.0), aim: None },
     // Memory should follow the number of rows; merging and the allocator may change it by a tenth.

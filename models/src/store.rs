@@ -181,7 +181,7 @@ impl ModelStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             entries => entries.map_err(|source| Error::Disk { path: self.dir.clone(), source })?,
         };
-        let version = |entry: checkpoints::Entry| Some((version_of(&entry.name)?, entry.length));
+        let version = |entry: checkpoints::DirEntry| Some((version_of(&entry.name)?, entry.length));
         let mut versions: Vec<(Version, u64)> = entries.into_iter().filter_map(version).collect();
         versions.sort_unstable();
         Ok(versions)

@@ -61,12 +61,12 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     let mut rows: Vec<(Viewed, Diff)> = Vec::new();
     view.rows::<graph::History>(&user, &mut rows);
     let history = rows.iter().map(|(viewed, copies)| (once(viewed.product, *copies), viewed.at())).collect();
-    let recommended = view.recommendations(user);
+    let picked = view.recommendations(user);
     let pick = |pick: &dataflow::index_reader::Pick| {
         (pick.seller.product, pick.seller.buyers(), which(pick.ranking), pick.rank)
     };
-    let picks = recommended.picks.iter().map(pick).collect();
-    let personal = recommended.kind == Kind::Personalized;
+    let picks = picked.picks.iter().map(pick).collect();
+    let personal = picked.kind == Kind::Personalized;
     let as_of = view.as_of();
     samples.push(Sample { as_of, seen: Seen::History(user, history) });
     samples.push(Sample { as_of, seen: Seen::Recommended(user, personal, picks) });

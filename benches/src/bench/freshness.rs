@@ -59,6 +59,10 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     visitors.kill9();
     shown.report("freshness", figures);
     echoed.report("kafka_echo", figures);
+    for (rank, percent) in [("p50", 50.0), ("p99", 99.0)] {
+        let over = shown.acknowledged_ms(percent) - echoed.acknowledged_ms(percent);
+        figures.put(&format!("freshness_over_echo_{rank}_ms"), over);
+    }
     product.stop();
     Ok(())
 }

@@ -80,7 +80,7 @@ fn measure(
     when: &str,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
-    let (rounds, slice) = if context.quick { (3, 1) } else { (5, 2) };
+    let (rounds, slice) = (context.repeats(3, 5).max(3), if context.quick { 1 } else { 2 });
     let mut slices = [Slices::default(), Slices::default()];
     for target in targets {
         saturate(target.address, requests, CONNECTIONS, 0, WARM_UP)?;

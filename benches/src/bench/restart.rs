@@ -23,11 +23,11 @@ use crate::shop::pairs;
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
     // Popular products are viewed by the same users again: so many have 10 M pairs.
-    let views = if context.quick { 500_000 } else { 28_000_000 };
+    let views = if context.quick { 2_000_000 } else { 28_000_000 };
     let topic = context.topic("restart", views, figures)?;
     figures.put("restart_pairs", pairs(views) as f64);
     let (mut read, mut written, mut ready, mut restarted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..if context.quick { 1 } else { 2 } {
+    for _ in 0..context.repeats(1, 2) {
         let dir = TempDir::with_prefix("vitrine-bench-checkpoints-")?;
         let sections = checkpoint(dir.path(), 86_400) + "[server]\nshutdown_ms = 200000\n";
         let mut product = Product::on_topic_with(context, 1, &topic, &sections)?;

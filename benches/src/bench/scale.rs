@@ -13,9 +13,12 @@ use crate::shop::{PRODUCTS, USERS, shop};
 const START: u64 = 1_700_000_000_000;
 
 pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
-    let repeats = if context.quick { 2 } else { 3 };
+    let repeats = context.repeats(2, 3);
     let views = views(context);
-    graph(views as usize, repeats, figures);
+    // This process has the graph of its own build only.
+    if !context.in_turns {
+        graph(views as usize, repeats, figures);
+    }
 
     let topic = context.topic("backfill", views, figures)?;
     let (mut one, mut two) = (Vec::new(), Vec::new());

@@ -32,7 +32,7 @@ struct Side {
 }
 
 pub(super) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
-    let (views, rounds) = if context.quick { (200_000, 3) } else { (1_000_000, 9) };
+    let (views, rounds) = (if context.quick { 200_000 } else { 1_000_000 }, context.repeats(3, 9));
     let topic = context.topic("checkpointed", views, figures)?;
     let requests = requests();
     // Without, with.
@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     for round in 0..rounds {
         for turn in 0..2 {
             let with = (round + turn) % 2;
-            let traffic = format!("{topic}-{round}-{turn}");
+            let traffic = format!("{topic}-{}-{round}-{turn}", context.turn);
             context.broker().create_topic(&traffic, PARTITIONS);
             let (latencies, checkpoints) = one(context, [&topic, &traffic], views, with == 1, &requests)?;
             taken.extend(checkpoints);
