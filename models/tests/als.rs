@@ -12,14 +12,13 @@ type Dense = Vec<Vec<f64>>;
 fn eliminate(mut a: Dense, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for column in 0..n {
-        let pivot = (column..n).max_by(|i, j| a[*i][column].abs().total_cmp(&a[*j][column].abs())).unwrap();
+        let pivot = (column..n).max_by(|i, j| a[*i][column].abs().total_cmp(&a[*j][column].abs())).expect("a row");
         a.swap(column, pivot);
         b.swap(column, pivot);
         for row in column + 1..n {
             let factor = a[row][column] / a[column][column];
-            for k in column..n {
-                a[row][k] -= factor * a[column][k];
-            }
+            let (above, below) = a.split_at_mut(row);
+            below[0].iter_mut().zip(&above[column]).for_each(|(value, pivot)| *value -= factor * pivot);
             b[row] -= factor * b[column];
         }
     }
@@ -62,7 +61,7 @@ fn sparse(weights: &Dense, products: usize) -> Weights {
     let mut builder = WeightsBuilder::new(products);
     for row in weights {
         let entries = row.iter().enumerate().filter(|(_, weight)| **weight > 0.0);
-        builder.user(&mut entries.map(|(product, weight)| (product as u32, *weight as f32)).collect());
+        builder.user(&mut entries.map(|(product, weight)| (product as u32, *weight as f32)).collect::<Vec<_>>());
     }
     builder.build()
 }
@@ -72,8 +71,8 @@ fn dense(vectors: &Vectors) -> Dense {
 }
 
 fn trained(weights: &Weights, parameters: &Parameters, threads: usize) -> Als {
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| als::train(weights, parameters, |_| true)).unwrap()
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+    pool.install(|| als::train(weights, parameters, |_| true)).expect("there is enough to learn from")
 }
 
 /// A matrix of whole numbers, a third of them above 0.
@@ -121,7 +120,7 @@ fn groups() -> Weights {
     let mut builder = WeightsBuilder::new(200);
     for user in 0..3000_u32 {
         let product = |step: u32| (user % 20) * 10 + (user / 20 * 7 + step * 3) % 10;
-        builder.user(&mut (0..3).map(|step| (product(step), 1.0)).collect());
+        builder.user(&mut [0, 1, 2].map(|step| (product(step), 1.0)));
     }
     builder.build()
 }
@@ -160,7 +159,7 @@ fn what_cannot_be_learned_from_is_named() {
     assert!(matches!(memory, Error::Memory { allowed: 1000, .. }), "{memory}");
     for bad in [f32::NAN, -1.0, f32::INFINITY] {
         let mut builder = WeightsBuilder::new(1);
-        builder.user(&mut vec![(0, bad)]);
+        builder.user(&mut [(0, bad)]);
         let error = train(&builder.build(), Parameters::default());
         assert!(matches!(error, Error::Number { name: "a weight", .. }), "{error}");
     }

@@ -37,13 +37,13 @@ fn store(disk: &FakeDisk) -> ModelStore {
 }
 
 fn seed_in_use(store: &ModelStore) -> Option<u64> {
-    store.load(None).unwrap().model.map(|(_, model)| model.card.seed)
+    store.load(None).expect("the disk works").model.map(|(_, model)| model.card.seed)
 }
 
 fn overwrite(disk: &FakeDisk, version: u64, bytes: &[u8]) {
-    let mut file = disk.create(&path(version)).unwrap();
-    file.write_all(bytes).unwrap();
-    file.sync().unwrap();
+    let mut file = disk.create(&path(version)).expect("the disk works");
+    file.write_all(bytes).expect("the disk works");
+    file.sync().expect("the disk works");
 }
 
 fn path(version: u64) -> std::path::PathBuf {
@@ -51,7 +51,8 @@ fn path(version: u64) -> std::path::PathBuf {
 }
 
 fn bytes(disk: &FakeDisk, version: u64) -> Vec<u8> {
-    disk.read_at(&path(version), 0, disk.length(&path(version)).unwrap() as usize).unwrap()
+    disk.read_at(&path(version), 0, disk.length(&path(version)).expect("the disk works") as usize)
+        .expect("the disk works")
 }
 
 #[test]

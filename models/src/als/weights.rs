@@ -27,7 +27,7 @@ impl WeightsBuilder {
     ///
     /// # Panics
     /// When a product's number is not below the number of products.
-    pub fn user(&mut self, products: &mut Vec<(u32, f32)>) {
+    pub fn user(&mut self, products: &mut [(u32, f32)]) {
         products.sort_by_key(|(product, _)| *product);
         let begin = self.rows.columns.len();
         for &(product, weight) in products.iter() {
@@ -105,9 +105,9 @@ mod tests {
     #[test]
     fn rows_are_sorted_summed_and_turned() {
         let mut builder = WeightsBuilder::new(4);
-        builder.user(&mut vec![(3, 1.0), (1, 2.0), (3, 0.5)]);
-        builder.user(&mut Vec::new());
-        builder.user(&mut vec![(3, 4.0)]);
+        builder.user(&mut [(3, 1.0), (1, 2.0), (3, 0.5)]);
+        builder.user(&mut []);
+        builder.user(&mut [(3, 4.0)]);
         let weights = builder.build();
         assert_eq!(weights.row(0).collect::<Vec<_>>(), [(1, 2.0), (3, 1.5)]);
         assert_eq!((weights.row(1).len(), weights.pairs(), weights.users()), (0, 3, 3));
