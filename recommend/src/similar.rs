@@ -1,10 +1,20 @@
 //! The similar products of a product, in the order in which people see them.
 
+mod cache;
+
+use std::cmp::Reverse;
+
+use dataflow::graph::Neighbor;
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
+use dataflow::index_reader::for_you::WEIGHT_OF_USER_MAX;
+use dataflow::rules::Rules;
+use dataflow::time::Diff;
 
 use crate::source::SourceName;
 use crate::workspace::Workspace;
+
+pub(crate) use self::cache::{KEPT, SimilarCache};
 
 /// A product that is similar to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,21 +27,118 @@ pub struct SimilarProduct {
     pub weight: u64,
 }
 
-/// The first `size` similar products of a product, as people see them.
+/// The first `size` similar products of a product, as people see them; none if there are fewer than `rules.items_min`.
 #[must_use]
-pub fn similar(
+pub fn similar<'w>(
     view: &WideView<'_>,
     product: ProductKey,
     size: usize,
-    workspace: &mut Workspace,
-) -> Vec<SimilarProduct> {
-    let mut rows = Vec::new();
-    view.similar_shown(product, &workspace.scorer, &mut rows);
-    rows.truncate(size);
-    let similar = |row: &(dataflow::graph::Neighbor, dataflow::time::Diff)| SimilarProduct {
-        product: row.0.product,
-        source: SourceName::CoViews,
-        weight: row.0.weight(),
+    workspace: &'w mut Workspace,
+) -> &'w [SimilarProduct] {
+    let Workspace { scorer, neighbors, similar, similar_cache, items_min, .. } = workspace;
+    let wanted = size.max(*items_min);
+    let version = view.similar_version().filter(|_| wanted <= KEPT);
+    let mut rank = |size, rows: &mut Vec<SimilarProduct>| {
+        let relevance = |weight, viewers| scorer.relevance(weight, viewers);
+        view.similar(product, neighbors);
+        first_relevant(
+            neighbors,
+            size,
+            relevance,
+            |product| view.viewers(product),
+            |product| view.may_show(product),
+            rows,
+        );
     };
-    rows.iter().map(similar).collect()
+    let rows: &[SimilarProduct] = match version {
+        Some(version) => similar_cache.get_or_make(product, version, |rows| rank(KEPT, rows)),
+        None => {
+            rank(wanted, similar);
+            similar
+        }
+    };
+    let is_shown = Rules::is_shown(rows.len(), *items_min);
+    &rows[..if is_shown { size.min(rows.len()) } else { 0 }]
+}
+
+/// The `size` most relevant neighbors that may be shown, ties by product, into `best` (cleared first). `neighbors` are
+/// the heaviest first.
+///
+/// A product has at least as many viewers as users that its weight needs, and its relevance never grows with its number
+/// of viewers. So the number is looked up only of neighbors that may be among the first.
+fn first_relevant(
+    neighbors: &[(Neighbor, Diff)],
+    size: usize,
+    relevance: impl Fn(u64, u64) -> u64,
+    viewers: impl Fn(ProductKey) -> u64,
+    may_show: impl Fn(ProductKey) -> bool,
+    best: &mut Vec<SimilarProduct>,
+) {
+    best.clear();
+    let mut places: Vec<(Reverse<u64>, ProductKey)> = Vec::with_capacity(size + 1);
+    for (neighbor, _) in neighbors {
+        let (product, weight) = (neighbor.product, neighbor.weight());
+        let worst = places.get(size - 1).copied();
+        let at_most = relevance(weight, weight.div_ceil(WEIGHT_OF_USER_MAX));
+        if worst.is_some_and(|worst| (Reverse(at_most), product) > worst) {
+            continue;
+        }
+        let place = (Reverse(relevance(weight, viewers(product))), product);
+        if worst.is_none_or(|worst| place < worst) && may_show(product) {
+            let at = places.partition_point(|better| *better < place);
+            places.insert(at, place);
+            best.insert(at, SimilarProduct { product, source: SourceName::CoViews, weight });
+            places.truncate(size);
+            best.truncate(size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+
+    use super::*;
+
+    /// n^(-1/4) as the scorer has it, times 2^16.
+    fn relevance(weight: u64, viewers: u64) -> u64 {
+        let root = ((1u128 << 64) / u128::from(viewers.max(1))).isqrt().isqrt();
+        weight * u64::try_from(root).expect("17 bits")
+    }
+
+    #[test]
+    fn the_first_are_those_of_a_whole_sort() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let mut state = 1u64;
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        for round in 0..200 {
+            let mut rows: Vec<(Neighbor, u64)> = (0..below(60))
+                .map(|number| {
+                    let product = dictionary.product(&format!("product-{number}")).expect("no collision");
+                    let weight = 1 + below(500);
+                    // At least the users that the weight needs, and often many more.
+                    (Neighbor::new(weight, product), weight.div_ceil(64) + below(3) * below(400))
+                })
+                .collect();
+            rows.sort_unstable();
+            let viewers =
+                |product: ProductKey| rows.iter().find(|row| row.0.product == product).expect("it is there").1;
+            let may_show = |product: ProductKey| product.route() % 5 > 0;
+            let mut expected: Vec<Neighbor> =
+                rows.iter().map(|(row, _)| *row).filter(|row| may_show(row.product)).collect();
+            expected.sort_by_key(|row| (Reverse(relevance(row.weight(), viewers(row.product))), row.product));
+            let neighbors: Vec<(Neighbor, Diff)> = rows.iter().map(|(row, _)| (*row, 1)).collect();
+            for size in [1, 10, 100] {
+                let mut best = Vec::new();
+                first_relevant(&neighbors, size, relevance, viewers, may_show, &mut best);
+                let best: Vec<ProductKey> = best.iter().map(|row| row.product).collect();
+                let first: Vec<ProductKey> = expected.iter().take(size).map(|row| row.product).collect();
+                assert_eq!(best, first, "round {round}, size {size}");
+            }
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::ids::ProductKey;
 use crate::rules::CoViews;
 
 /// The largest weight that one user can add to C(a,b): of two products next to each other.
-const WEIGHT_OF_USER_MAX: u64 = 64;
+pub const WEIGHT_OF_USER_MAX: u64 = 64;
 
 /// How many candidates are looked at first.
 const FIRST_LOOK: usize = 32;
@@ -116,7 +116,8 @@ impl Scorer {
     }
 
     /// How relevant a similar product with this weight and number of viewers is, to compare it with others.
-    pub(super) fn relevance(&self, weight: u64, viewers: u64) -> u64 {
+    #[must_use]
+    pub fn relevance(&self, weight: u64, viewers: u64) -> u64 {
         weight * self.roots.of_viewers(viewers)
     }
 

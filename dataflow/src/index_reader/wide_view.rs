@@ -1,5 +1,7 @@
 //! The indexes of all workers of this process as of one time.
 
+mod version;
+
 use std::ops::Deref;
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
         let age = read.admit(view.as_of(), &[InputKind::Views], parameters)?;
         let rows = recommend::similar(&view, key, parameters.limit, workspace);
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
-        let page = Page { subject: Subject::Product(product), rows: &rows, kind: Kind::NonPersonalized, ending };
+        let page = Page { subject: Subject::Product(product), rows, kind: Kind::NonPersonalized, ending };
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
