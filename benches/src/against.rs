@@ -20,12 +20,7 @@ use crate::numbers::median;
 pub(crate) struct Pairs(BTreeMap<String, Vec<[f64; 2]>>);
 
 /// Runs the benchmarks with each of two programs, this build's first.
-pub(crate) fn run(
-    context: &mut Context,
-    programs: [&Path; 2],
-    chosen: &[Name],
-    rounds: u32,
-) -> anyhow::Result<Pairs> {
+pub(crate) fn run(context: &mut Context, programs: [&Path; 2], chosen: &[Name], rounds: u32) -> anyhow::Result<Pairs> {
     let mut pairs = Pairs::default();
     for name in chosen {
         for round in 0..rounds as usize {

@@ -83,9 +83,8 @@ impl<C: ConsumerContext> BatchQueue<C> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the client lives as long as `consumer`, and the name ends with a zero byte. The reference to the queue that
         // is returned is this value's own.
-        let queue = unsafe {
-            sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition)
-        };
+        let queue =
+            unsafe { sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition) };
         let queue = NonNull::new(queue)?;
         // SAFETY: the queue was given above. A null destination ends its forwarding.
         unsafe { sys::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut()) };

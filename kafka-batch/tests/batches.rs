@@ -121,7 +121,10 @@ fn a_batch_stays_until_all_of_it_was_given_and_a_queue_dropped_amid_one_frees_it
         // Records of one batch are there together.
         let (one, other) = (queue.take(), queue.take());
         let (Some(Taken::Record(one)), Some(Taken::Record(other))) = (one, other) else { panic!("two records") };
-        assert_eq!((one.offset, one.payload, other.offset, other.payload), (250, Some(&b"250"[..]), 251, Some(&b"251"[..])));
+        assert_eq!(
+            (one.offset, one.payload, other.offset, other.payload),
+            (250, Some(&b"250"[..]), 251, Some(&b"251"[..]))
+        );
     }
     assert_eq!(queue.fill(100), filled - 2, "nothing new before the batch was given");
     drop(queue);

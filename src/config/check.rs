@@ -1,8 +1,8 @@
 //! Contradictions between settings that are each allowed.
 
-use sources::postgres::Status;
 use dataflow::rules::RecommendationRule;
 use recommend::Page;
+use sources::postgres::Status;
 
 use super::layers::Layers;
 use super::problem::Problem;

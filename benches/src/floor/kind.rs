@@ -87,8 +87,7 @@ impl FloorKind {
 
     /// The arguments that ask for it.
     pub(crate) fn arguments(self) -> Vec<String> {
-        let mut arguments =
-            vec![format!("--take={}", word(self.take)), format!("--tuning={}", word(self.tuning))];
+        let mut arguments = vec![format!("--take={}", word(self.take)), format!("--tuning={}", word(self.tuning))];
         arguments.extend(self.parse.then(|| "--parse".to_owned()));
         arguments
     }
