@@ -22,7 +22,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("query-server", &["dataflow", "recommend", "settings"]),
     ("recommend", &["dataflow", "settings"]),
     ("sinks", &["dataflow"]),
-    ("sources", &["dataflow", "events", "settings"]),
+    ("sources", &["dataflow", "events", "kafka-batch", "settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
     ("kafka-batch", &[]),
@@ -30,6 +30,9 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("benches", &["dataflow", "harness", "kafka-batch", "vitrine"]),
     ("simulation", &["checkpoints", "dataflow", "events", "sources"]),
 ];
+
+/// The only package that does not have the lints of the workspace, which forbid `unsafe`.
+const UNSAFE: &str = "kafka-batch";
 
 /// The package that only tests and benchmarks may use.
 const HARNESS: &str = "harness";
@@ -81,6 +84,20 @@ fn packages_use_each_other_only_along_the_allowed_edges() {
     let manifests = files().into_keys().filter(|path| path.ends_with("Cargo.toml")).count();
     assert_eq!(manifests, EDGES.len(), "a package is missing from the table of edges");
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn one_package_may_have_unsafe_code_and_it_uses_no_other() {
+    let manifest = |directory: &str| -> Table {
+        let path = root().join(directory).join("Cargo.toml");
+        fs::read_to_string(path).expect("every package has one").parse().expect("cargo has read it before us")
+    };
+    assert_eq!(manifest("")["workspace"]["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
+    for (directory, allowed) in EDGES {
+        let shared = manifest(directory)["lints"].get("workspace").and_then(Value::as_bool) == Some(true);
+        assert_eq!(shared, directory != UNSAFE, "{directory}/Cargo.toml: lints.workspace");
+        assert!(directory != UNSAFE || allowed.is_empty());
+    }
 }
 
 #[test]

@@ -19,14 +19,14 @@ fn consumer(broker: &Broker) -> Arc<BaseConsumer> {
     let mut config = broker.client_config();
     config.set("group.id", "batches").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     config.set("isolation.level", "read_committed").set("auto.offset.reset", "error");
-    Arc::new(config.create().unwrap())
+    Arc::new(config.create().expect("these settings are valid"))
 }
 
 fn read(consumer: &Arc<BaseConsumer>, topic: &str, from: i64) -> BatchQueue<DefaultConsumerContext> {
-    let queue = BatchQueue::split(consumer, topic, 0).unwrap();
+    let queue = BatchQueue::split(consumer, topic, 0).expect("the partition exists");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Offset(from)).unwrap();
-    consumer.incremental_assign(&list).unwrap();
+    list.add_partition_offset(topic, 0, Offset::Offset(from)).expect("an offset");
+    consumer.incremental_assign(&list).expect("partitions that exist can be assigned");
     queue
 }
 
@@ -64,11 +64,11 @@ fn all(queue: &mut BatchQueue<DefaultConsumerContext>, limit: usize) -> Vec<Copi
 
 fn abort(broker: &Broker, topic: &str) {
     let producer = broker.producer(&[("transactional.id", "batches")]);
-    producer.init_transactions(SOON).unwrap();
-    producer.begin_transaction().unwrap();
-    producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("aborted")).unwrap();
-    producer.flush(SOON).unwrap();
-    producer.abort_transaction(SOON).unwrap();
+    producer.init_transactions(SOON).expect("Kafka takes the transaction");
+    producer.begin_transaction().expect("Kafka takes the transaction");
+    producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("aborted")).expect("Kafka takes the transaction");
+    producer.flush(SOON).expect("Kafka takes the transaction");
+    producer.abort_transaction(SOON).expect("Kafka takes the transaction");
 }
 
 #[test]
