@@ -4,6 +4,8 @@
 //! frontier. A second id with the same key is a [`Collision`]: the record is rejected with that reason, and no list can
 //! mix the two ids.
 
+pub mod key_cache;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -12,6 +14,8 @@ use papaya::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
+
+pub use key_cache::KeyCache;
 
 /// Two different ids have the same key; the second id is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

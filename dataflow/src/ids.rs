@@ -143,9 +143,7 @@ impl Ids {
     }
 
     fn hash(&self, id: &str) -> (u64, u64) {
-        let mut hasher = self.hasher;
-        hasher.write(id.as_bytes());
-        let hash = hasher.finish128();
+        let hash = self.hasher.hash(id.as_bytes());
         (hash.h1, hash.h2)
     }
 

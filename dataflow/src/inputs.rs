@@ -1,5 +1,7 @@
 //! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
+mod sorted;
+
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
@@ -9,16 +11,18 @@ use timely::dataflow::Scope;
 use crate::cluster::messages::{PositionsMessage, ProgressMessage, TickMessage};
 use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
-use crate::dictionary::{Dictionary, Name};
+use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
 use crate::ids::{ProductKey, UserKey};
 use crate::stamp::Stamp;
-use crate::tables::{self, Collections, Nothing, Pair, Sessions, Stamps, Table, Tables};
+use crate::tables::{self, Collections, Family, Nothing, Pair, Stamps, Table, Tables};
 use crate::time::{Diff, Millis, Time};
+
+use sorted::SortedSession;
 
 /// The write side of the graph in one worker.
 pub struct Inputs {
-    dictionary: Arc<Dictionary>,
+    keys: KeyCache,
     tables: Tables<Sessions>,
     names: InputSession<Time, Name, Diff>,
     tick_messages: InputSession<Time, TickMessage, Diff>,
@@ -61,7 +65,7 @@ impl Inputs {
         let (marks_in, tick_messages) = scope.new_collection();
         let (control_in, control) = in_cluster.then(|| control(scope)).unzip();
         let inputs = Inputs {
-            dictionary,
+            keys: KeyCache::new(dictionary),
             tables: tables_in,
             names: names_in,
             tick_messages: marks_in,
@@ -74,7 +78,12 @@ impl Inputs {
     /// The dictionary of ids and keys.
     #[must_use]
     pub fn dictionary(&self) -> &Arc<Dictionary> {
-        &self.dictionary
+        self.keys.dictionary()
+    }
+
+    /// Maps ids to keys, for the worker's own thread.
+    pub fn keys(&mut self) -> &mut KeyCache {
+        &mut self.keys
     }
 
     /// The open tick: all records given now become visible when it closes.
@@ -146,7 +155,7 @@ impl Inputs {
     /// Sends the other processes the names that this process saw first. Every worker does this when it closes a tick:
     /// so the other processes have the name of every row of the tick.
     pub(crate) fn announce_names(&mut self) {
-        for name in self.dictionary.take_fresh() {
+        for name in self.keys.dictionary().take_fresh() {
             self.names.update(name, 1);
         }
     }
@@ -175,29 +184,33 @@ impl Inputs {
     }
 }
 
+/// The inputs of the tables.
+struct Sessions;
+
+impl Family for Sessions {
+    type Of<T: Table> = SortedSession<T>;
+}
+
 struct NewSessions;
 
 impl tables::Make<Sessions> for NewSessions {
-    fn make<T: Table>(&mut self) -> InputSession<Time, Pair<T>, T::Diff> {
-        InputSession::new()
+    fn make<T: Table>(&mut self) -> SortedSession<T> {
+        SortedSession::new()
     }
 }
 
 struct IntoScope<'s>(Scope<'s, Time>);
 
 impl<'s> tables::MapMut<Sessions, Collections<'s>> for IntoScope<'s> {
-    fn map<T: Table>(
-        &mut self,
-        session: &mut InputSession<Time, Pair<T>, T::Diff>,
-    ) -> VecCollection<'s, Time, Pair<T>, T::Diff> {
-        session.to_collection(self.0)
+    fn map<T: Table>(&mut self, session: &mut SortedSession<T>) -> VecCollection<'s, Time, Pair<T>, T::Diff> {
+        session.collection(self.0)
     }
 }
 
 struct AdvanceTo(Time);
 
 impl tables::MapMut<Sessions, Nothing> for AdvanceTo {
-    fn map<T: Table>(&mut self, session: &mut InputSession<Time, Pair<T>, T::Diff>) {
+    fn map<T: Table>(&mut self, session: &mut SortedSession<T>) {
         session.advance_to(self.0);
     }
 }
@@ -205,7 +218,7 @@ impl tables::MapMut<Sessions, Nothing> for AdvanceTo {
 struct Flush;
 
 impl tables::MapMut<Sessions, Nothing> for Flush {
-    fn map<T: Table>(&mut self, session: &mut InputSession<Time, Pair<T>, T::Diff>) {
+    fn map<T: Table>(&mut self, session: &mut SortedSession<T>) {
         session.flush();
     }
 }

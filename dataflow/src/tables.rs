@@ -13,7 +13,6 @@ pub mod stamps;
 use differential_dataflow::ExchangeData;
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
-use differential_dataflow::input::InputSession;
 
 use crate::declare::declare_each;
 use crate::time::Time;
@@ -58,13 +57,6 @@ pub type Pair<T> = (<T as Table>::Key, <T as Table>::Value);
 
 /// Rows with their differences.
 pub type Rows<T> = Vec<(Pair<T>, <T as Table>::Diff)>;
-
-/// The inputs of one worker.
-pub(crate) struct Sessions;
-
-impl Family for Sessions {
-    type Of<T: Table> = InputSession<Time, Pair<T>, T::Diff>;
-}
 
 /// The rows as they arrive.
 pub(crate) struct Collections<'s>(std::marker::PhantomData<&'s ()>);

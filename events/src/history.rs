@@ -1,6 +1,6 @@
 //! The changes that events make in the graph's inputs: views and removals change a history, other kinds are counted.
 
-use dataflow::dictionary::Dictionary;
+use dataflow::dictionary::KeyCache;
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
@@ -26,7 +26,7 @@ impl HistoryChange {
     pub fn of(
         record: &RawRecord<'_>,
         event: Result<Event<'_>, Malformed>,
-        dictionary: &Dictionary,
+        keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<Option<HistoryChange>, Box<DeadLetter>> {
         let refused = |letter: DeadLetter| {
@@ -42,8 +42,8 @@ impl HistoryChange {
                 return Ok(None);
             }
         };
-        let user = dictionary.user(&event.user);
-        let product = dictionary.product(product).map_err(|collision| refused(record.refuse(collision)))?;
+        let user = keys.user(&event.user);
+        let product = keys.product(product).map_err(|collision| refused(record.refuse(collision)))?;
         Ok(Some(HistoryChange { user, product, at: event.at, removal }))
     }
 
@@ -58,6 +58,9 @@ impl HistoryChange {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
     use dataflow::source_status::{SourceRegistry, SourceView};
 
@@ -68,12 +71,13 @@ mod tests {
 
     #[test]
     fn views_and_removals_change_histories_and_all_else_is_counted() {
-        let (dictionary, registry) = (Dictionary::new(Ids::new([0; 16])), SourceRegistry::default());
+        let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])));
+        let (mut keys, registry) = (KeyCache::new(dictionary.clone()), SourceRegistry::default());
         let status = registry.source("events");
-        let change = |payload: &str| {
+        let mut change = |payload: &str| {
             let time = Some(NOW.into());
             let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
-            HistoryChange::of(&record, record.decode(&TimeBounds::around(NOW)), &dictionary, &status)
+            HistoryChange::of(&record, record.decode(&TimeBounds::around(NOW)), &mut keys, &status)
         };
         let view = |kind: &str| format!(r#"{{"event_type":"{kind}","user_id":"ada","product_id":"lamp"}}"#);
         let removal = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;

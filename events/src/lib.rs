@@ -44,6 +44,7 @@ pub use malformed::Malformed;
 pub use record::RawRecord;
 pub use record_time::RecordTime;
 pub use restamp::restamp;
+pub use shape::Decoder;
 pub use time::from_text as time_from_text;
 pub use write::{removal_json, view_json};
 
@@ -69,7 +70,15 @@ pub fn decode<'a>(
     record_time: Option<RecordTime>,
     bounds: &TimeBounds,
 ) -> Result<Event<'a>, Malformed> {
-    let fields = RawFields::parse(payload)?;
+    event_of(&RawFields::parse(payload)?, record_time, bounds)
+}
+
+/// The event that a payload's fields state.
+fn event_of<'a>(
+    fields: &RawFields<'a>,
+    record_time: Option<RecordTime>,
+    bounds: &TimeBounds,
+) -> Result<Event<'a>, Malformed> {
     let (shape, kind) = fields.kind()?;
     let stated = time::read(&Scalar::of(fields.timestamp))?;
     let at = bounds.settle(kind, stated, record_time)?;

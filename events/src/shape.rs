@@ -1,7 +1,9 @@
 //! The two shapes of an event: which fields they use, and one pass over the JSON that collects the fields of both.
 
+mod field;
 mod members;
 mod quick;
+mod template;
 
 use std::str;
 
@@ -11,6 +13,9 @@ use crate::scalar::Scalar;
 use crate::{BYTE_ORDER_MARK, EventKind, Malformed, PAYLOAD_BYTES_MAX, PurchasedItem, id};
 
 pub(super) use members::members;
+pub use template::Decoder;
+
+use field::Field;
 
 /// Which of the two shapes a record has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +61,23 @@ pub(super) struct RawFields<'a> {
 const NO_ID: &str = "false";
 
 impl<'a> RawFields<'a> {
-    #[inline]
     pub(super) fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
+        RawFields::of(RawFields::text(payload)?)
+    }
+
+    /// A payload as text.
+    #[inline]
+    pub(super) fn text(payload: &'a [u8]) -> Result<&'a str, Malformed> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Malformed::TooLarge(payload.len()));
         }
         // Checked once for the whole payload: that is faster than string by string, and covers the skipped ones too.
-        let text = str::from_utf8(payload).map_err(|error| Malformed::NotUtf8(error.valid_up_to()))?;
+        str::from_utf8(payload).map_err(|error| Malformed::NotUtf8(error.valid_up_to()))
+    }
+
+    /// The fields of a text.
+    #[inline]
+    pub(super) fn of(text: &'a str) -> Result<Self, Malformed> {
         let mut fields = RawFields::default();
         match quick::read(text, &mut fields) {
             Some(()) => Ok(fields),
@@ -84,16 +99,23 @@ impl<'a> RawFields<'a> {
 
     #[inline]
     fn set(&mut self, name: &[u8], value: &'a str) {
-        match name {
-            b"event" => self.event = value,
-            b"event_type" => self.event_type = value,
-            b"messageid" | b"message_id" | b"event_id" => self.event_id = value,
-            b"userid" => self.userid = value,
-            b"user_id" => self.user_id = value,
-            b"product_id" => self.product_id = value,
-            b"timestamp" => self.timestamp = value,
-            b"items" => self.items = value,
-            _ => {}
+        if let Some(field) = Field::named(name) {
+            *self.field(field) = value;
+        }
+    }
+
+    #[inline]
+    fn field(&mut self, field: Field) -> &mut &'a str {
+        match field {
+            Field::Event => &mut self.event,
+            Field::EventType => &mut self.event_type,
+            Field::EventId => &mut self.event_id,
+            Field::Userid => &mut self.userid,
+            Field::UserId => &mut self.user_id,
+            Field::Productid => &mut self.productid,
+            Field::ProductId => &mut self.product_id,
+            Field::Timestamp => &mut self.timestamp,
+            Field::Items => &mut self.items,
         }
     }
 

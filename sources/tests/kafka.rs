@@ -15,7 +15,6 @@ use dataflow::source_status::State;
 use harness::kafka::Broker;
 use harness::{wait_for, wait_until};
 use rdkafka::Timestamp;
-use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, Producer};
 use sources::kafka;
 use sources::kafka::upstream;
@@ -179,8 +178,8 @@ fn a_kept_position_is_read_on_from_and_expired_records_are_passed_over() {
     BROKER.produce_at(topic, Some(0), appended_at, &known);
     (1..3).for_each(|partition| BROKER.produce(topic, Some(partition), payloads(partition)));
     BROKER.truncate(topic, 1, 8);
-    let (payload, time) = (Some(known[6].clone().into_bytes()), Timestamp::CreateTime(appended_at));
-    let fingerprint = upstream::fingerprint(&OwnedMessage::new(payload, None, topic.into(), time, 0, 6, None));
+    let (payload, time) = (Some(known[6].as_bytes()), Timestamp::CreateTime(appended_at));
+    let fingerprint = upstream::fingerprint(&upstream::Record { offset: 6, timestamp: time, key: None, payload });
     // One within the ends, one before the first record, one beyond the end.
     let resume = Arc::new(move |topic: &str, partition: i32| {
         let position = Position::new(topic, partition, [7, 2, 50][partition as usize]);

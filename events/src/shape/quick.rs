@@ -7,7 +7,8 @@
 mod cursor;
 
 use super::RawFields;
-use cursor::JsonCursor;
+use super::field::Field;
+pub(super) use cursor::JsonCursor;
 
 /// Fills in the fields of a plain line; none if the line is not plain, and then some may be filled in already.
 pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> {
@@ -29,7 +30,7 @@ fn product<'a>(cursor: &mut JsonCursor<'a>) -> Option<&'a str> {
     cursor.token(b'{')?;
     cursor.members(|cursor, name| {
         let value = cursor.value()?;
-        if name == b"productid" {
+        if Field::named_in_properties(name).is_some() {
             product = value;
         }
         Some(())

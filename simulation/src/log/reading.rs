@@ -8,7 +8,7 @@ use dataflow::feed::{StreamFingerprint, Waker};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use sources::kafka::upstream::{
-    self, Ends, Fetch, PartitionId, Polled, Reread, Tail, TopicLookup, Unanswered, Upstream,
+    self, Ends, Fetch, PartitionId, Reread, Tail, Taken, TopicLookup, Unanswered, Upstream,
 };
 
 use super::SharedLog;
@@ -67,7 +67,7 @@ impl Upstream for Broker {
             let from = record.at.max(partition.low);
             let found = (from..partition.high()).find_map(|offset| Some((offset, partition.get(offset)?)));
             let found = found.map(|(offset, found)| log.message(&id.topic, id.partition, offset, found));
-            let found = found.map(|found| upstream::fingerprint(&found));
+            let found = found.map(|found| upstream::fingerprint(&upstream::record(&found)));
             let reread = match self.plant {
                 Some(Plant::IgnoredTopicId) => Reread::Same,
                 _ => Reread::compare(record, found.as_ref()),
@@ -117,23 +117,26 @@ pub(crate) struct Reading {
 impl Tail for Reading {
     type Record<'a> = OwnedMessage;
 
-    fn poll(&self) -> Option<Polled<OwnedMessage>> {
+    /// Nothing is taken ahead: each record is looked up when it is given.
+    fn fill(&mut self, _limit: usize) {}
+
+    fn take(&self) -> Option<Taken<OwnedMessage>> {
         let mut log = self.log.borrow_mut();
         let partition = log.topics.get(&*self.id.topic)?.partitions.get(self.id.partition as usize)?;
         let (low, high, next) = (partition.low, partition.high(), self.next.get());
         if !(low..=high).contains(&next) {
             return (!self.failed.replace(true))
-                .then(|| Polled::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange)));
+                .then(|| Taken::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange)));
         }
         self.failed.set(false);
         let Some(offset) = (next..high).find(|offset| partition.get(*offset).is_some()) else {
             self.next.set(high);
-            return (self.ended.replace(high) != high).then_some(Polled::End(Some(high)));
+            return (self.ended.replace(high) != high).then_some(Taken::End(high));
         };
         let record = partition.get(offset)?;
         self.next.set(offset + 1);
         log.delivered.insert(record.uid);
-        Some(Polled::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
+        Some(Taken::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
     }
 
     fn stop(self) {}

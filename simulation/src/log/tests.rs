@@ -20,7 +20,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use sources::kafka;
 use sources::kafka::driver::{self, SourceParts};
-use sources::kafka::upstream::{Ends, Fetch, PartitionId, Polled, Reread, Tail, TopicLookup, Unanswered, Upstream};
+use sources::kafka::upstream::{Ends, Fetch, PartitionId, Reread, Tail, Taken, TopicLookup, Unanswered, Upstream};
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
@@ -174,12 +174,16 @@ impl Fetch for Damaging {
 impl Tail for DamagedTail {
     type Record<'a> = OwnedMessage;
 
-    fn poll(&self) -> Option<Polled<OwnedMessage>> {
-        match self.reading.poll()? {
-            Polled::Record(message) if message.offset() == self.offset && !self.done.replace(true) => {
-                Some(Polled::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::BadMessage)))
+    fn fill(&mut self, limit: usize) {
+        self.reading.fill(limit);
+    }
+
+    fn take(&self) -> Option<Taken<OwnedMessage>> {
+        match self.reading.take()? {
+            Taken::Record(message) if message.offset() == self.offset && !self.done.replace(true) => {
+                Some(Taken::Failed(KafkaError::MessageConsumption(RDKafkaErrorCode::BadMessage)))
             }
-            polled => Some(polled),
+            taken => Some(taken),
         }
     }
 

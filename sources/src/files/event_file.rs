@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use dataflow::dictionary::KeyCache;
 use events::{HistoryChange, Malformed, RawRecord, TimeBounds};
 
 use super::batch::InputChanges;
@@ -21,13 +22,14 @@ pub(super) struct EventFile {
     /// The span that is being read, until its end.
     span: Option<FileSpan>,
     buffer: Vec<u8>,
+    keys: KeyCache,
 }
 
 impl EventFile {
-    pub(super) fn new(dir: &Path, part: usize) -> Self {
+    pub(super) fn new(dir: &Path, part: usize, keys: KeyCache) -> Self {
         let reporter = FileReporter::new(part);
         let tail = FileTail::new(dir.join(reporter.name()));
-        EventFile { reporter, tail, times: LineTimes::default(), span: None, buffer: Vec::new() }
+        EventFile { reporter, tail, times: LineTimes::default(), span: None, buffer: Vec::new(), keys }
     }
 
     /// The span to read next, if there is anything to read.
@@ -77,7 +79,7 @@ impl EventFile {
                     self.times.pass();
                     let (stream, offset) = (self.reporter.name(), offset_i64(offset));
                     let record = RawRecord { stream, partition: 0, offset, time: None, payload: line };
-                    match HistoryChange::of(&record, event, &context.dictionary, &context.status) {
+                    match HistoryChange::of(&record, event, &mut self.keys, &context.status) {
                         Ok(change) => changes.extend(change),
                         Err(letter) => context.send_letter(*letter)?,
                     }

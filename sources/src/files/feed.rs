@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
+use dataflow::dictionary::KeyCache;
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::ids::RowKey;
 use dataflow::inputs::Inputs;
@@ -50,8 +51,9 @@ impl FilesFeed {
         };
         let dir = source.settings.dir.clone();
         feed.spawn("files-events", source, worker, {
-            let dir = dir.clone();
-            move || (0..3).map(|part| Box::new(EventFile::new(&dir, part)) as Box<dyn FollowedFile>).collect()
+            let (dir, dictionary) = (dir.clone(), worker.dictionary.clone());
+            let file = move |part| EventFile::new(&dir, part, KeyCache::new(dictionary.clone()));
+            move || (0..3).map(|part| Box::new(file(part)) as Box<dyn FollowedFile>).collect()
         });
         let rest = source.settings.rest;
         feed.spawn("files-tables", source, worker, move || {

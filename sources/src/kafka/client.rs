@@ -1,7 +1,7 @@
-//! The consumer's callbacks: librdkafka's log, its errors, and the offset at which a partition ended.
+//! The consumer's callbacks: librdkafka's log and its errors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -13,8 +13,6 @@ use super::notify::Notify;
 
 /// A consumer with our callbacks.
 pub(super) type Consumer = BaseConsumer<Context>;
-
-const NONE: i64 = -1;
 
 /// The most log lines and errors that are taken from librdkafka in one call.
 const NOTICES_MAX: usize = 64;
@@ -31,20 +29,13 @@ pub(super) fn serve(consumer: &Consumer) {
 /// Receives what is not a record. All calls come from the thread that polls, during the poll.
 pub(super) struct Context {
     notify: Arc<Notify>,
-    /// Where the partition ended whose end the current poll is about to report.
-    end: AtomicI64,
     /// Whether the current poll handled something that it does not return.
     spent: AtomicBool,
 }
 
 impl Context {
     pub(super) fn new(notify: Arc<Notify>) -> Self {
-        Context { notify, end: AtomicI64::new(NONE), spent: AtomicBool::new(false) }
-    }
-
-    /// The end of the partition that the last poll reported as ended.
-    pub(super) fn take_end(&self) -> Option<i64> {
-        Some(self.end.swap(NONE, Ordering::Relaxed)).filter(|end| *end != NONE)
+        Context { notify, spent: AtomicBool::new(false) }
     }
 
     /// Whether a poll that returned nothing may have left more to handle.
@@ -66,9 +57,8 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
-            self.end.store(end_in(reason).unwrap_or(NONE), Ordering::Relaxed);
-        } else {
+        // The end of a partition is no error: it comes with the partition's records.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             tracing::debug!(target: "librdkafka", %error, reason);
             self.notify.notify();
         }
@@ -76,24 +66,3 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
-
-/// The offset in librdkafka's "Fetch from broker 1 reached end of partition at offset 12 (HighwaterMark 13)": the event
-/// itself carries it, and the binding gives it in no other way. Without it only the position after the last record is
-/// known, which is before the end if aborted records or transaction markers follow.
-fn end_in(reason: &str) -> Option<i64> {
-    let (_, after) = reason.split_once("at offset ")?;
-    after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_is_read_from_the_reason() {
-        let reason = "Fetch from broker 1 reached end of partition at offset 12 (HighwaterMark 13)";
-        assert_eq!(end_in(reason), Some(12));
-        assert_eq!(end_in("Broker: No more messages"), None);
-        assert_eq!(end_in("at offset "), None);
-    }
-}

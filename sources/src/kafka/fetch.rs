@@ -1,18 +1,16 @@
-//! Reading partitions from brokers: each through its own queue.
+//! Reading partitions from brokers: each through its own queue, many records a call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dataflow::feed::Waker;
+use kafka_batch::BatchQueue;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::assignments::PartitionId;
 use super::client::{self, Consumer, Context};
-use super::upstream::{Fetch, Polled, Tail};
+use super::upstream::{Fetch, Record, Tail, Taken};
 
 /// A worker's consumer.
 pub(super) struct BrokerFetch(Arc<Consumer>);
@@ -37,8 +35,7 @@ impl Fetch for BrokerFetch {
 
 /// One partition's records. They need no look-up of their topic, and a blocked partition blocks no other.
 pub(super) struct Queue {
-    // Before the consumer, of which the queue is a part.
-    queue: PartitionQueue<Context>,
+    queue: BatchQueue<Context>,
     consumer: Arc<Consumer>,
     id: PartitionId,
 }
@@ -46,25 +43,24 @@ pub(super) struct Queue {
 impl Queue {
     fn start(consumer: &Arc<Consumer>, id: &PartitionId, next: i64, waker: &Waker) -> KafkaResult<Queue> {
         // Split before it is assigned, so that all records come through the queue.
-        let mut queue = consumer
-            .split_partition_queue(&id.topic, id.partition)
+        let mut queue = BatchQueue::split(consumer, &id.topic, id.partition)
             .ok_or_else(|| KafkaError::Subscription("no queue for the partition".into()))?;
         let waker = waker.clone();
-        queue.set_nonempty_callback(move || waker.wake());
+        queue.on_nonempty(move || waker.wake());
         consumer.incremental_assign(&list(id, Offset::Offset(next))?)?;
         Ok(Queue { queue, consumer: consumer.clone(), id: id.clone() })
     }
 }
 
 impl Tail for Queue {
-    type Record<'a> = BorrowedMessage<'a>;
+    type Record<'a> = Record<'a>;
 
-    fn poll(&self) -> Option<Polled<BorrowedMessage<'_>>> {
-        Some(match self.queue.poll(Duration::ZERO)? {
-            Ok(message) => Polled::Record(message),
-            Err(KafkaError::PartitionEOF(_)) => Polled::End(self.consumer.context().take_end()),
-            Err(error) => Polled::Failed(error),
-        })
+    fn fill(&mut self, limit: usize) {
+        self.queue.fill(limit);
+    }
+
+    fn take(&self) -> Option<Taken<Record<'_>>> {
+        self.queue.take()
     }
 
     fn stop(self) {

@@ -4,21 +4,21 @@ use std::hash::Hasher;
 use std::ops::Range;
 
 use dataflow::feed::StreamFingerprint;
-use rdkafka::Message;
+use kafka_batch::Record;
 use siphasher::sip::SipHasher13;
 
 /// The fingerprint of a record: of its key, payload and timestamp. It is the same in every process and release, because it
 /// is kept.
 ///
 /// Topic ids would distinguish a topic from a later one of the same name, but the binding does not give them.
-pub fn fingerprint(message: &impl Message) -> StreamFingerprint {
+pub fn fingerprint(record: &Record<'_>) -> StreamFingerprint {
     let mut hasher = SipHasher13::new();
-    for part in [message.key(), message.payload()] {
+    for part in [record.key, record.payload] {
         hasher.write(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
         hasher.write(part.unwrap_or_default());
     }
-    hasher.write(&message.timestamp().to_millis().unwrap_or(-1).to_le_bytes());
-    StreamFingerprint { at: message.offset(), hash: hasher.finish() }
+    hasher.write(&record.timestamp.to_millis().unwrap_or(-1).to_le_bytes());
+    StreamFingerprint { at: record.offset, hash: hasher.finish() }
 }
 
 /// The result of reading a remembered record again.
@@ -122,14 +122,12 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use rdkafka::Timestamp;
-    use rdkafka::message::OwnedMessage;
 
     use super::*;
 
     fn record(key: Option<&[u8]>, payload: &[u8], timestamp: i64, offset: i64) -> StreamFingerprint {
-        let (key, payload) = (key.map(<[u8]>::to_vec), Some(payload.to_vec()));
         let timestamp = Timestamp::CreateTime(timestamp);
-        super::fingerprint(&OwnedMessage::new(payload, key, "views".into(), timestamp, 0, offset, None))
+        fingerprint(&Record { offset, timestamp, key, payload: Some(payload) })
     }
 
     #[test]

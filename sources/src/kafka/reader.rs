@@ -5,18 +5,18 @@ use std::sync::mpsc::TrySendError;
 
 use dataflow::feed::{Position, StreamFingerprint};
 use dataflow::time::Time;
-use events::{DeadLetter, DeadLetterSender};
-use rdkafka::Message;
+use events::{DeadLetter, DeadLetterSender, Decoder};
 
 use super::assignments::{PartitionId, PartitionProgress};
 use super::fingerprint::fingerprint;
 use super::record::RecordApplier;
-use super::upstream::{Polled, Tail};
+use super::upstream::{Lend as _, Tail, Taken};
 
 /// Reads one partition: a blocked partition blocks no other.
 pub(super) struct Reader<T> {
     id: PartitionId,
     tail: T,
+    decoder: Decoder,
     progress: Arc<PartitionProgress>,
     next: i64,
     goal: i64,
@@ -42,6 +42,7 @@ impl<T: Tail> Reader<T> {
         Reader {
             id,
             tail,
+            decoder: Decoder::default(),
             progress,
             next,
             goal,
@@ -99,28 +100,30 @@ impl<T: Tail> Reader<T> {
         }
         let before = self.next;
         let (mut records, mut last, mut earliest) = (0, None, None);
+        self.tail.fill(limit);
         while records < limit {
-            match self.tail.poll() {
+            match self.tail.take() {
                 None => break,
-                Some(Polled::Record(message)) => {
+                Some(Taken::Record(taken)) => {
+                    let record = taken.lend();
                     records += 1;
-                    self.next = message.offset() + 1;
-                    earliest = earliest.into_iter().chain(applier.time_of(&message)).min();
-                    if let Err(letter) = applier.apply(&self.id, &message) {
+                    self.next = record.offset + 1;
+                    earliest = earliest.into_iter().chain(applier.time_of(&record)).min();
+                    if let Err(letter) = applier.apply(&self.id, &record, &mut self.decoder) {
                         self.unsent = Some(letter);
                         if !Self::send(&mut self.unsent, dead_letters) {
                             self.progress.set_blocked(true);
-                            self.next = message.offset();
+                            self.next = record.offset;
                             break;
                         }
                     }
-                    last = Some(message);
+                    last = Some(taken);
                 }
-                Some(Polled::End(end)) => {
-                    self.next = self.next.max(end.unwrap_or(0));
+                Some(Taken::End(end)) => {
+                    self.next = self.next.max(end);
                     self.reached = true;
                 }
-                Some(Polled::Failed(error)) => {
+                Some(Taken::Failed(error)) => {
                     tracing::debug!(partition = %self.id, %error, "reading fails");
                     self.progress.fail(error.to_string());
                     self.failed = true;
@@ -132,7 +135,7 @@ impl<T: Tail> Reader<T> {
         if self.next != before {
             self.time = self.time.max(earliest.unwrap_or(0));
             if let Some(last) = &last {
-                self.last = Some(fingerprint(last));
+                self.last = Some(fingerprint(&last.lend()));
             }
             self.progress.report(self.next, self.last);
         }

@@ -3,24 +3,25 @@
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::Time;
-use events::{DeadLetter, HistoryChange, RawRecord, RecordTime, TimeBounds};
-use rdkafka::{Message, Timestamp};
+use events::{DeadLetter, Decoder, HistoryChange, RawRecord, RecordTime, TimeBounds};
+use rdkafka::Timestamp;
 
 use super::assignments::PartitionId;
+use super::upstream::Record;
 
 /// The kind under which records without a payload are counted. They mark the end of a key in topics that are compacted,
 /// and some tools write them elsewhere: they are no events, and nothing is wrong with them.
 pub(super) const TOMBSTONE: &str = "tombstone";
 
-/// A message as a record; none if it has no payload.
-pub(super) fn raw_record<'a>(id: &'a PartitionId, message: &'a impl Message) -> Option<RawRecord<'a>> {
-    let (stream, partition, offset) = (&*id.topic, id.partition, message.offset());
-    Some(RawRecord { stream, partition, offset, time: record_time(message), payload: message.payload()? })
+/// A record as events take it; none if it has no payload.
+pub(super) fn raw_record<'a>(id: &'a PartitionId, record: &Record<'a>) -> Option<RawRecord<'a>> {
+    let (stream, partition, offset) = (&*id.topic, id.partition, record.offset);
+    Some(RawRecord { stream, partition, offset, time: record_time(record), payload: record.payload? })
 }
 
 /// The time of a record, if it has one.
-pub(super) fn record_time(message: &impl Message) -> Option<RecordTime> {
-    match message.timestamp() {
+pub(super) fn record_time(record: &Record<'_>) -> Option<RecordTime> {
+    match record.timestamp {
         Timestamp::NotAvailable => None,
         Timestamp::CreateTime(number) | Timestamp::LogAppendTime(number) => RecordTime::of(number),
     }
@@ -40,19 +41,24 @@ impl<'a> RecordApplier<'a> {
     }
 
     /// The time of a record, if it has one that its writer's clock can have shown by now.
-    pub(super) fn time_of(&self, message: &impl Message) -> Option<Time> {
-        let time = record_time(message).map(RecordTime::at);
+    pub(super) fn time_of(&self, record: &Record<'_>) -> Option<Time> {
+        let time = record_time(record).map(RecordTime::at);
         time.filter(|time| *time <= self.bounds.now.saturating_add(self.bounds.future_max))
     }
 
     /// Feeds a record, or refuses it for good.
-    pub(super) fn apply(&mut self, id: &PartitionId, message: &impl Message) -> Result<(), Box<DeadLetter>> {
-        let Some(record) = raw_record(id, message) else {
+    pub(super) fn apply(
+        &mut self,
+        id: &PartitionId,
+        record: &Record<'_>,
+        decoder: &mut Decoder,
+    ) -> Result<(), Box<DeadLetter>> {
+        let Some(record) = raw_record(id, record) else {
             self.status.ignored(TOMBSTONE);
             return Ok(());
         };
-        let event = record.decode(&self.bounds);
-        if let Some(change) = HistoryChange::of(&record, event, self.inputs.dictionary(), self.status)? {
+        let event = decoder.decode(&record, &self.bounds);
+        if let Some(change) = HistoryChange::of(&record, event, self.inputs.keys(), self.status)? {
             change.apply(self.inputs);
             self.accepted += 1;
         }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use dataflow::feed::{StreamFingerprint, Waker};
 use rdkafka::Message;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
+use rdkafka::message::OwnedMessage;
+
+pub use kafka_batch::{Record, Taken};
 
 pub use super::assignments::PartitionId;
 pub use super::fingerprint::{Ends, Reread, fingerprint};
@@ -67,27 +70,42 @@ pub trait Fetch {
     fn serve(&self);
 }
 
-/// What a partition gave.
-#[derive(Debug)]
-pub enum Polled<M> {
-    /// A record.
-    Record(M),
-    /// There is nothing more for now. Holds the offset before which everything has been given, if it is known.
-    End(Option<i64>),
-    /// Reading fails.
-    Failed(KafkaError),
-}
-
 /// One partition that is being read. Dropping it does not stop the reading; [`Tail::stop`] does.
 pub trait Tail {
     /// A record.
-    type Record<'a>: Message
+    type Record<'a>: Lend
     where
         Self: 'a;
 
-    /// The next thing that has arrived, if any.
-    fn poll(&self) -> Option<Polled<Self::Record<'_>>>;
+    /// Takes up to `limit` things that have arrived from the client, once all that were taken before have been given.
+    fn fill(&mut self, limit: usize);
+
+    /// The next thing that was taken, if any is left.
+    fn take(&self) -> Option<Taken<Self::Record<'_>>>;
 
     /// Stops reading. Records that were fetched and not read are dropped.
     fn stop(self);
+}
+
+/// A record in the form in which its tail holds it.
+pub trait Lend {
+    /// The record.
+    fn lend(&self) -> Record<'_>;
+}
+
+impl Lend for Record<'_> {
+    fn lend(&self) -> Record<'_> {
+        *self
+    }
+}
+
+impl Lend for OwnedMessage {
+    fn lend(&self) -> Record<'_> {
+        record(self)
+    }
+}
+
+/// A message of the binding as a record.
+pub fn record(message: &impl Message) -> Record<'_> {
+    Record { offset: message.offset(), timestamp: message.timestamp(), key: message.key(), payload: message.payload() }
 }

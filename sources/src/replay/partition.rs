@@ -68,7 +68,7 @@ impl PartitionReplay {
             }
             self.reached = self.reached.max(own);
         }
-        match HistoryChange::of(record, event, inputs.dictionary(), &self.status) {
+        match HistoryChange::of(record, event, inputs.keys(), &self.status) {
             Ok(Some(change)) if self.reached <= step => self.apply(change, inputs),
             Ok(change) => self.waiting = change,
             Err(letter) => (self.refused)(*letter),

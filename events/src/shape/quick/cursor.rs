@@ -4,7 +4,8 @@
 const DEPTH_MAX: usize = 8;
 
 /// A position in a line. A method returns none when it finds something that is not plain.
-pub(super) struct JsonCursor<'a> {
+#[derive(Clone, Copy)]
+pub(in crate::shape) struct JsonCursor<'a> {
     line: &'a str,
     at: usize,
     /// Whether the line has backslashes.
@@ -13,21 +14,51 @@ pub(super) struct JsonCursor<'a> {
 
 impl<'a> JsonCursor<'a> {
     /// At the beginning of a line; none if it has control characters.
-    pub(super) fn new(line: &'a str) -> Option<Self> {
+    pub(in crate::shape) fn new(line: &'a str) -> Option<Self> {
         // Without a branch per byte, so that the compiler can look at many bytes at once.
         let found = |(control, escapes), byte| (control | (byte < b' '), escapes | (byte == b'\\'));
         let (control, escapes) = line.bytes().fold((false, false), found);
         (!control).then_some(JsonCursor { line, at: 0, escapes })
     }
 
+    /// Whether the line has no backslash.
+    pub(in crate::shape) fn is_free_of_escapes(&self) -> bool {
+        !self.escapes
+    }
+
+    /// The number of bytes before the position.
+    #[inline]
+    pub(in crate::shape) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from a position up to this one.
+    #[inline]
+    pub(in crate::shape) fn since(&self, start: usize) -> Option<&'a str> {
+        self.line.get(start..self.at)
+    }
+
+    /// Goes past exactly this text.
+    #[inline]
+    pub(in crate::shape) fn text(&mut self, text: &[u8]) -> Option<()> {
+        let rest = self.line.as_bytes().get(self.at..)?;
+        rest.starts_with(text).then(|| self.at += text.len())
+    }
+
+    /// Requires the end of the line.
+    #[inline]
+    pub(in crate::shape) fn is_at_end(&self) -> Option<()> {
+        (self.at == self.line.len()).then_some(())
+    }
+
     /// Goes past spaces and requires the end of the line.
-    pub(super) fn end(&mut self) -> Option<()> {
+    pub(in crate::shape) fn end(&mut self) -> Option<()> {
         self.spaces();
         (self.at == self.line.len()).then_some(())
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub(in crate::shape) fn peek(&self) -> Option<u8> {
         self.line.as_bytes().get(self.at).copied()
     }
 
@@ -49,7 +80,7 @@ impl<'a> JsonCursor<'a> {
 
     /// Goes past spaces and the given byte.
     #[inline]
-    pub(super) fn token(&mut self, token: u8) -> Option<()> {
+    pub(in crate::shape) fn token(&mut self, token: u8) -> Option<()> {
         self.spaces();
         self.eat(token).then_some(())
     }
@@ -66,7 +97,10 @@ impl<'a> JsonCursor<'a> {
     /// The members of an object, from after its opening brace to after its closing one. `member` gets the name, and must
     /// go past the value.
     #[inline]
-    pub(super) fn members(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
+    pub(in crate::shape) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>,
+    ) -> Option<()> {
         self.spaces();
         if self.eat(b'}') {
             return Some(());
@@ -90,10 +124,10 @@ impl<'a> JsonCursor<'a> {
 
     /// Goes past a value that begins here, and returns its text.
     #[inline(always)]
-    pub(super) fn value(&mut self) -> Option<&'a str> {
+    pub(in crate::shape) fn value(&mut self) -> Option<&'a str> {
         let start = self.at;
         self.skip(DEPTH_MAX)?;
-        self.line.get(start..self.at)
+        self.since(start)
     }
 
     #[inline(always)]
@@ -133,7 +167,7 @@ impl<'a> JsonCursor<'a> {
 
     /// From after the opening quote to after the closing one.
     #[inline]
-    fn string(&mut self) -> Option<()> {
+    pub(in crate::shape) fn string(&mut self) -> Option<()> {
         if self.escapes {
             return self.string_with_escapes();
         }
@@ -182,7 +216,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     #[inline]
-    fn number(&mut self) -> Option<()> {
+    pub(in crate::shape) fn number(&mut self) -> Option<()> {
         self.eat(b'-');
         let leading_zero = self.peek() == Some(b'0');
         let whole_digits = self.digits()?;

@@ -7,15 +7,14 @@ use dataflow::inputs::Inputs;
 use dataflow::replay::Went;
 use dataflow::time::Time;
 use events::{RecordTime, TimeBounds};
+use rdkafka::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Timestamp};
 
 use super::{RangeError, unreadable, words};
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::fetch::Queue;
 use crate::kafka::record::{TOMBSTONE, raw_record, record_time};
-use crate::kafka::upstream::{Polled, Tail};
+use crate::kafka::upstream::{Record, Tail, Taken};
 use crate::replay::{PartitionReplay, ReplayProgress};
 
 /// Reads one partition through its own queue, so that a partition that is ahead of the step blocks no other.
@@ -72,32 +71,33 @@ impl ReplayReader {
         let mut records = 0;
         loop {
             let is_open = self.replay.is_open(inputs, step);
-            let Some(tail) = self.tail.as_ref().filter(|_| is_open) else {
+            let Some(tail) = self.tail.as_mut().filter(|_| is_open) else {
                 return Ok(Went { records, reached: true });
             };
             if records >= budget {
                 return Ok(Went { records, reached: false });
             }
-            let ended = match tail.poll() {
+            tail.fill(budget - records);
+            let ended = match tail.take() {
                 None => {
                     self.waiting = true;
                     return Ok(Went { records, reached: false });
                 }
-                Some(Polled::Record(message)) if message.offset() < self.end => {
+                Some(Taken::Record(record)) if record.offset < self.end => {
                     records += 1;
-                    self.next = message.offset() + 1;
-                    apply(&mut self.replay, &self.id, &message, self.bounds, inputs, step);
-                    self.next == self.end || are_later_after(&self.replay, &message)
+                    self.next = record.offset + 1;
+                    apply(&mut self.replay, &self.id, &record, self.bounds, inputs, step);
+                    self.next == self.end || are_later_after(&self.replay, &record)
                 }
                 // Records that came after the end was pinned.
-                Some(Polled::Record(_)) => true,
-                Some(Polled::End(Some(at))) if at < self.end => {
+                Some(Taken::Record(_)) => true,
+                Some(Taken::End(at)) if at < self.end => {
                     return Err(RangeError::Shorter { partition: self.id.to_string(), at, end: self.end });
                 }
                 // The rest before the pinned end is aborted records and transaction markers.
-                Some(Polled::End(_)) => true,
-                Some(Polled::Failed(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
-                Some(Polled::Failed(error)) => {
+                Some(Taken::End(_)) => true,
+                Some(Taken::Failed(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
+                Some(Taken::Failed(error)) => {
                     tracing::debug!(partition = %self.id, %error, "reading fails");
                     self.trouble = Some(words(&error));
                     false
@@ -124,16 +124,16 @@ impl ReplayReader {
 fn apply(
     replay: &mut PartitionReplay,
     id: &PartitionId,
-    message: &BorrowedMessage<'_>,
+    record: &Record<'_>,
     bounds: TimeBounds,
     inputs: &mut Inputs,
     step: Time,
 ) {
-    let time = record_time(message).map(RecordTime::at);
+    let time = record_time(record).map(RecordTime::at);
     if replay.is_over(time) {
-        return replay.skip(message.offset());
+        return replay.skip(record.offset);
     }
-    let Some(record) = raw_record(id, message) else { return replay.ignore(TOMBSTONE) };
+    let Some(record) = raw_record(id, record) else { return replay.ignore(TOMBSTONE) };
     // Never before the record: in its day its time was the present, whatever the steps are.
     let now = time.map_or(bounds.now, |time| time.max(bounds.now));
     replay.take(&record, record.decode(&TimeBounds { now, ..bounds }), inputs, step);
@@ -141,9 +141,9 @@ fn apply(
 
 /// Whether all records after this one came after the last step, too: the broker has dated them, one after the other. If
 /// producers date records, the time of the next one is unknown.
-fn are_later_after(replay: &PartitionReplay, message: &BorrowedMessage<'_>) -> bool {
-    let by_broker = matches!(message.timestamp(), Timestamp::LogAppendTime(_));
-    by_broker && replay.is_over(record_time(message).map(RecordTime::at))
+fn are_later_after(replay: &PartitionReplay, record: &Record<'_>) -> bool {
+    let by_broker = matches!(record.timestamp, Timestamp::LogAppendTime(_));
+    by_broker && replay.is_over(record_time(record).map(RecordTime::at))
 }
 
 /// Errors that waiting does not end: the records are gone, or access is denied.

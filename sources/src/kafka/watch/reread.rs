@@ -14,6 +14,7 @@ use crate::kafka::assignments::PartitionId;
 use crate::kafka::client::{Consumer, Context};
 use crate::kafka::fingerprint::{Reread, fingerprint};
 use crate::kafka::notify::Notify;
+use crate::kafka::upstream;
 
 /// How long one partition is waited for before all are asked again.
 const POLL: Duration = Duration::from_millis(10);
@@ -66,7 +67,7 @@ pub(super) fn reread(
 /// What one partition has given, if that says anything about the record.
 fn answer(queue: &PartitionQueue<Context>, remembered: &StreamFingerprint, wait: Duration) -> Option<Reread> {
     match queue.poll(wait)? {
-        Ok(found) => Some(Reread::compare(remembered, Some(&fingerprint(&found)))),
+        Ok(found) => Some(Reread::compare(remembered, Some(&fingerprint(&upstream::record(&found))))),
         // It was read from the remembered offset on.
         Err(KafkaError::PartitionEOF(_)) => Some(Reread::compare(remembered, None)),
         Err(_) => None,
@@ -77,7 +78,6 @@ fn answer(queue: &PartitionQueue<Context>, remembered: &StreamFingerprint, wait:
 mod tests {
     use harness::kafka::Broker;
     use rdkafka::Timestamp;
-    use rdkafka::message::OwnedMessage;
     use rdkafka::producer::{BaseRecord, Producer as _};
 
     use super::*;
@@ -100,8 +100,8 @@ mod tests {
 
     /// A record of any partition at offset 1, as it would be remembered.
     fn record(payload: &str, timestamp: i64) -> StreamFingerprint {
-        let timestamp = Timestamp::CreateTime(timestamp);
-        fingerprint(&OwnedMessage::new(Some(payload.into()), None, "views".into(), timestamp, 0, 1, None))
+        let (timestamp, payload) = (Timestamp::CreateTime(timestamp), Some(payload.as_bytes()));
+        fingerprint(&upstream::Record { offset: 1, timestamp, key: None, payload })
     }
 
     #[test]

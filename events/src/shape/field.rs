@@ -1,0 +1,40 @@
+//! The fields of both shapes by the names that they have in JSON.
+
+/// A field that an event can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Event,
+    EventType,
+    EventId,
+    Userid,
+    UserId,
+    /// In `properties`.
+    Productid,
+    ProductId,
+    Timestamp,
+    Items,
+}
+
+impl Field {
+    /// The field that a member of the outermost object is.
+    #[inline]
+    pub(super) fn named(name: &[u8]) -> Option<Field> {
+        Some(match name {
+            b"event" => Field::Event,
+            b"event_type" => Field::EventType,
+            b"messageid" | b"message_id" | b"event_id" => Field::EventId,
+            b"userid" => Field::Userid,
+            b"user_id" => Field::UserId,
+            b"product_id" => Field::ProductId,
+            b"timestamp" => Field::Timestamp,
+            b"items" => Field::Items,
+            _ => return None,
+        })
+    }
+
+    /// The field that a member of `properties` is.
+    #[inline]
+    pub(super) fn named_in_properties(name: &[u8]) -> Option<Field> {
+        (name == b"productid").then_some(Field::Productid)
+    }
+}
