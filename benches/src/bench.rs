@@ -3,6 +3,7 @@
 mod backfill;
 mod bot;
 mod churn;
+mod co_views;
 mod commit;
 mod freshness;
 mod lookups;
@@ -17,6 +18,7 @@ use clap::ValueEnum;
 use crate::context::Context;
 use crate::figures::Figures;
 
+pub(crate) use co_views::{CoViewsArgs, run_part as run_co_views};
 pub(crate) use memory::{MemoryArgs, run_part};
 
 /// Which benchmark.
@@ -40,6 +42,8 @@ pub(crate) enum Name {
     Bot,
     /// Half of all orders on one product
     Skew,
+    /// Similar products and recommendations: their cost while views are read, and the time of an answer
+    CoViews,
     /// A restart from a checkpoint, compared with reading the topic again; look-ups while checkpoints are taken
     Restart,
     /// Memory while the same rows change for half an hour; runs only if it is named
@@ -71,6 +75,7 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Slide => slide::run(context, figures),
         Name::Bot => bot::run(context, figures),
         Name::Skew => skew::run(context, figures),
+        Name::CoViews => co_views::run(context, figures),
         Name::Restart => restart::run(context, figures),
         Name::Churn => churn::run(context, figures),
     }

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bare_http::BareHttpArgs;
-use crate::bench::{MemoryArgs, Name};
+use crate::bench::{CoViewsArgs, MemoryArgs, Name};
 use crate::floor::FloorArgs;
 use crate::traffic::TrafficArgs;
 
@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Load one kind of row into the graph, and print the memory it takes
     #[command(hide = true)]
     Memory(MemoryArgs),
+    /// Load views into the graph with co-views on or off, and print what they cost
+    #[command(hide = true)]
+    CoViews(CoViewsArgs),
 }
 
 /// What to measure.

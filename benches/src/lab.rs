@@ -48,6 +48,11 @@ struct WorkerInput {
 impl Lab {
     /// Starts an engine on a clock.
     pub(crate) fn start(workers: usize, lab_clock: LabClock) -> Lab {
+        Lab::start_with(workers, lab_clock, Rules::default())
+    }
+
+    /// Starts an engine on a clock, by these rules.
+    pub(crate) fn start_with(workers: usize, lab_clock: LabClock, rules: Rules) -> Lab {
         let lab_clock = Arc::new(lab_clock);
         let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
         let (announce, announced) = mpsc::channel();
@@ -64,7 +69,7 @@ impl Lab {
         };
         let engine = Engine::start(Settings {
             workers,
-            rules: Rules::default(),
+            rules,
             ticks: lab_clock.ticks(TickPolicy::default()),
             idle_merge_effort: IDLE_MERGE_EFFORT,
             dictionary: dictionary.clone(),

@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         Command::BareHttp(args) => bare_http::run(&args),
         Command::Traffic(args) => traffic::run(&args),
         Command::Memory(args) => child::print_result(&bench::run_part(&args)),
+        Command::CoViews(args) => child::print_result(&bench::run_co_views(&args)),
     }
 }
 

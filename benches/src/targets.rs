@@ -23,7 +23,7 @@ pub(crate) enum Bound {
 
 use Bound::{AtLeast, AtMost};
 
-pub(crate) const TARGETS: [Target; 19] = [
+pub(crate) const TARGETS: [Target; 25] = [
     Target { name: "backfill_cpu_to_floor", least: AtMost(1.5), aim: Some(AtMost(1.2)) },
     Target { name: "backfill_resident_mib_peak", least: AtMost(350.0), aim: Some(AtMost(300.0)) },
     Target { name: "lookups_to_hyper", least: AtLeast(0.95), aim: Some(AtLeast(0.98)) },
@@ -42,6 +42,12 @@ pub(crate) const TARGETS: [Target; 19] = [
     Target { name: "restart_ready_s", least: AtMost(4.0), aim: Some(AtMost(2.0)) },
     Target { name: "restart_to_reading", least: AtMost(0.1), aim: None },
     Target { name: "checkpoint_p99_ratio", least: AtMost(2.0), aim: None },
+    Target { name: "co_views_backfill_to_off", least: AtMost(4.5), aim: Some(AtMost(3.0)) },
+    Target { name: "co_views_bytes_per_pair", least: AtMost(230.0), aim: Some(AtMost(180.0)) },
+    Target { name: "co_views_live_5k_us", least: AtMost(20.0), aim: Some(AtMost(10.0)) },
+    Target { name: "co_views_live_50k_us", least: AtMost(8.0), aim: Some(AtMost(5.0)) },
+    Target { name: "co_views_bot_to_ordinary", least: AtMost(5.0), aim: Some(AtMost(2.0)) },
+    Target { name: "for_you_p50_us", least: AtMost(50.0), aim: None },
     // Memory should follow the number of rows; merging and the allocator may change it by a tenth.
     Target { name: "churn_rss_growth", least: AtMost(1.1), aim: None },
 ];

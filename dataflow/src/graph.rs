@@ -5,6 +5,7 @@
 //!                                   └▶ pairs ─▶ heaviest ────────▶ similar products, viewers (every process), if on
 //! orders ─┐
 //! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
+//!          └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! ticks ───────────────────▲                │
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
@@ -20,6 +21,7 @@ pub mod history;
 pub mod index;
 pub mod names;
 pub mod product_categories;
+pub mod purchases;
 pub mod shape;
 mod shown;
 pub mod similar;
@@ -45,12 +47,19 @@ pub use change_feed::{ChangeOutlet, Changed};
 pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
 pub use product_categories::ProductCategories;
+pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use similar::{Neighbor, Similar, Viewers};
 
 index::declare_indexes! {
     // Lists that people see: their changes go to the change feed, and replays export them.
     lists { history: History, best_sellers: BestSellers, similar: Similar }
-    others { product_categories: ProductCategories, category_sizes: CategorySizes, viewers: Viewers }
+    others {
+        product_categories: ProductCategories,
+        category_sizes: CategorySizes,
+        viewers: Viewers,
+        purchases: Purchases,
+        sales: Sales,
+    }
 }
 
 /// The parameters of the graph, the same in every worker.

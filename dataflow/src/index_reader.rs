@@ -1,5 +1,6 @@
 //! The read side: answers from the published indexes, each as of one time, from any thread, without waiting.
 
+pub mod buy_again;
 pub mod for_you;
 pub mod recommend;
 mod view;
@@ -17,6 +18,7 @@ use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size};
 use crate::rules::Rules;
 use crate::trace::arranged::ValBatch;
 
+pub use buy_again::{Repeat, SalesOf};
 pub use for_you::{Because, Scored, Scorer};
 pub use recommend::{Kind, Pick, Recommendations};
 pub use view::ReadView;

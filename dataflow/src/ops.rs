@@ -3,4 +3,5 @@
 pub mod first;
 pub mod list;
 pub mod periods;
+pub(crate) mod runs;
 pub mod window;

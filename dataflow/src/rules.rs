@@ -1,5 +1,6 @@
 //! The business numbers, each with its sentence. Only this file and the files below `rules/` hold business numbers.
 
+pub mod buy_again;
 pub mod co_views;
 
 use settings::{FromValue as _, Kind, Value, whole};
@@ -7,6 +8,7 @@ use settings::{FromValue as _, Kind, Value, whole};
 use crate::ids::CategoryKey;
 use crate::time::{Diff, Millis};
 
+pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
 
 /// Milliseconds of one day.
@@ -67,6 +69,8 @@ settings::section! {
         recommendations: RecommendationRule = "best_sellers_for_you", "word", Kind::Choice(RecommendationRule::WORDS);
         /// The model of co-views.
         co_views: CoViews, below;
+        /// The model "buy again".
+        buy_again: BuyAgain, below;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -32,6 +32,7 @@ pub(crate) const RULES: Rules = Rules {
     missing_is_deleted: true,
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
+    buy_again: BuyAgain::OFF,
 };
 
 /// The keys of the shop's numbers.

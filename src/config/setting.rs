@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::dataflow::rules::CoViews;
+use ::dataflow::rules::{BuyAgain, CoViews};
 use settings::{Section, Setting};
 use sources::postgres;
 
@@ -16,6 +16,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Dataflow::section(),
         Rules::section(),
         CoViews::section(),
+        BuyAgain::section(),
         Recommendations::section(),
         AlsSettings::section(),
         Kafka::section(),

@@ -9,13 +9,12 @@ use dataflow::cut::{Cut, Cuts, DeltaLog};
 use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
-use dataflow::rules::Rules;
 use dataflow::stamp::Stamp;
 use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Stamps};
 use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World};
-use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, settings};
+use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, rules, settings};
 use crate::processes;
 use crate::seen::{Oracle, look};
 
@@ -105,10 +104,6 @@ impl ServiceClock for Still {
     fn now(&self) -> Time {
         self.0
     }
-}
-
-fn rules() -> Rules {
-    Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() }
 }
 
 /// Cuts until all has been given and cut; each is compared with what had been given.

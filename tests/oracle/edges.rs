@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -23,6 +23,7 @@ const RULES: Rules = Rules {
     missing_is_deleted: false,
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
+    buy_again: BuyAgain::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

@@ -136,6 +136,14 @@ impl History {
         closed.flat_map(|tick| &tick.given).map(|handed| handed.update)
     }
 
+    /// Everything that was given in ticks opened by `time`. The graph dates an update by the opening of its tick.
+    pub(crate) fn dated_by(&self, time: Time) -> impl Iterator<Item = Update> {
+        // The first tick that is ever open is 1.
+        let opened = std::iter::once(1).chain(self.ticks.iter().map(|tick| tick.next));
+        let by_then = opened.zip(&self.ticks).take_while(move |(opened, _)| *opened <= time);
+        by_then.flat_map(|(_, tick)| &tick.given).map(|handed| handed.update)
+    }
+
     /// The same updates in the same order, cut into other ticks that end at the same time, each handed to another worker.
     pub(crate) fn resplit(&self, mut cuts: Vec<usize>) -> History {
         let updates: Vec<Update> = self.shown(self.as_of()).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::rules::{CoViews, DAY_MS, Deleted, Rules, Weighting};
+use dataflow::rules::{BuyAgain, CoViews, DAY_MS, Deleted, Rules, Weighting};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
 use proptest::collection::vec;
@@ -22,10 +22,10 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
     ];
     let deleted = (prop_oneof![Just(Deleted::InHistories), Just(Deleted::Hidden), Just(Deleted::Shown)], any::<bool>());
     let domain = Domain { users: 6, products: 8, categories: 4, orders: 6 };
-    let learned = (below_the_list(), prop_oneof![Just(CoViews::OFF), co_views()]);
+    let learned = (below_the_list(), prop_oneof![Just(CoViews::OFF), co_views()], any::<bool>());
     (rules, deleted, learned).prop_flat_map(
-        move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted), (below, co_views))| {
-            let history_depth = list_size + below;
+        move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted), (below, co_views, enabled))| {
+            let (history_depth, buy_again) = (list_size + below, BuyAgain { enabled });
             let rules = Rules {
                 list_size,
                 history_depth,
@@ -34,6 +34,7 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
                 deleted,
                 missing_is_deleted,
                 co_views,
+                buy_again,
                 ..Rules::default()
             };
             histories(domain, rules, 1..14, 12)
@@ -104,7 +105,9 @@ pub(crate) fn long() -> impl Strategy<Value = History> {
 /// The default rules, and more products than a list holds.
 pub(crate) fn default_rules() -> impl Strategy<Value = History> {
     let domain = Domain { users: 3, products: 30, categories: 5, orders: 30 };
-    histories(domain, Rules::default(), 1..8, 90)
+    any::<bool>().prop_flat_map(move |enabled| {
+        histories(domain, Rules { buy_again: BuyAgain { enabled }, ..Rules::default() }, 1..8, 90)
+    })
 }
 
 fn histories(

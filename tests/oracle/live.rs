@@ -10,7 +10,7 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::Rules;
+use dataflow::rules::{BuyAgain, CoViews, Rules};
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables::Placed;
 use dataflow::tick_scheduler::TickPolicy;
@@ -18,7 +18,7 @@ use dataflow::time::{ServiceClock, Time};
 
 use crate::given::{Domain, Handed, History, In, Tick, Update, World};
 use crate::processes;
-use crate::seen::{Oracle, Sample, look_at_lists, look_at_user};
+use crate::seen::{Oracle, Sample, look_at_lists, look_at_similar, look_at_user};
 
 pub(crate) const DOMAIN: Domain = Domain { users: 6, products: 8, categories: 4, orders: 12 };
 pub(crate) const WINDOW_MS: u64 = 50;
@@ -171,6 +171,7 @@ fn watch(reader: &IndexReader, world: &World, workers: usize, failed: &AtomicBoo
         let before = watched.samples.len();
         look_at_user(reader, user, &mut watched.samples);
         look_at_lists(&reader.view_any(), world, &mut watched.samples);
+        look_at_similar(reader, world, &mut watched.samples);
         let seen = &watched.samples[before..];
         let moved = seen[0].as_of > latest;
         for sample in seen {
@@ -184,6 +185,14 @@ fn watch(reader: &IndexReader, world: &World, workers: usize, failed: &AtomicBoo
         }
     }
     watched
+}
+
+/// Small numbers, and everything that is learned.
+pub(crate) fn rules() -> Rules {
+    let co_views = CoViews { enabled: true, every_ms: 7, similar: 3, newest: 2, ..CoViews::OFF };
+    let buy_again = BuyAgain { enabled: true };
+    let (list_size, history_depth) = (3, 5);
+    Rules { list_size, history_depth, window_ms: WINDOW_MS, categories_max: 2, co_views, buy_again, ..Rules::default() }
 }
 
 pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Settings {
@@ -211,7 +220,7 @@ fn engine(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Engi
 }
 
 fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
-    let rules = Rules { list_size: 3, window_ms: WINDOW_MS, categories_max: 2, ..Rules::default() };
+    let rules = rules();
     let peers = processes * workers;
     let shared = Shared::new(peers);
     let engines = processes::start_or_alone(processes, |_| settings(&shared, rules, workers, seed));

@@ -1,8 +1,9 @@
 //! The definitions, recomputed from all input. Shares no code with the graph except ids and numbers.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dataflow::ids::{CategoryKey, ProductKey, UserKey};
+use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::rules::{AHEAD_MS, Deleted, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Millis, Time};
@@ -13,6 +14,9 @@ use crate::learned::Learned;
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
 
+/// The products of a user's orders, newest order first.
+type OrdersOfUser = BTreeMap<(Reverse<Millis>, OrderKey), BTreeSet<ProductKey>>;
+
 /// Every list at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Shelves {
@@ -22,6 +26,8 @@ pub(crate) struct Shelves {
     pub(crate) whole_histories: BTreeMap<UserKey, Vec<ProductKey>>,
     /// Products that count as deleted, of those that any row or event names.
     pub(crate) deleted: BTreeSet<ProductKey>,
+    /// What each user bought, best to buy again first: product, score, orders with it, orders since the last of them.
+    pub(crate) bought: BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>>,
     /// Similar products, if co-views are on.
     pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
@@ -57,6 +63,7 @@ impl Shelves {
             shelves.histories.insert(user, history);
         }
         shelves.rank(&tables, as_of, rules);
+        shelves.bought = tables.buy_again(world);
         for &user in &world.users {
             let recommended = shelves.recommend(user, rules);
             shelves.recommended.insert(user, recommended);
@@ -235,5 +242,41 @@ impl Tables {
             }
         }
         buyers
+    }
+
+    /// What each user may buy again. An order counts if it does so by its status and has a line.
+    fn buy_again(&self, world: &World) -> BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>> {
+        let mut bought: BTreeMap<UserKey, OrdersOfUser> = BTreeMap::new();
+        let mut orders: BTreeMap<ProductKey, u64> = BTreeMap::new();
+        let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
+        let counting = self.orders.iter().filter(|((.., placed), copies)| placed.counts() && **copies > 0);
+        for ((order, user, placed), _) in counting {
+            for ((_, product), _) in self.lines.iter().filter(|((of, _), copies)| of == order && **copies > 0) {
+                let key = (Reverse(placed.created_at()), world.orders[*order]);
+                bought.entry(*user).or_default().entry(key).or_default().insert(*product);
+                *orders.entry(*product).or_default() += 1;
+                buyers.entry(*product).or_default().insert(*user);
+            }
+        }
+        let rank = |user: &UserKey| {
+            let newest_first = bought.get(user).into_iter().flat_map(BTreeMap::values);
+            let mut sums: BTreeMap<ProductKey, (u64, usize, usize)> = BTreeMap::new();
+            for (ago, products) in newest_first.enumerate() {
+                let weight = (20.0 - (ago % 60) as f64 / 60.0).exp2().floor() as u64 >> (ago / 60);
+                for product in products {
+                    let (sum, count, _) = sums.entry(*product).or_insert((0, 0, ago));
+                    (*sum, *count) = (*sum + weight, *count + 1);
+                }
+            }
+            let score = |(product, (sum, count, last)): (ProductKey, (u64, usize, usize))| {
+                let per_buyer = (orders[&product] << 20) / buyers[&product].len() as u64;
+                let root = (0..).find(|root| (root + 1) * (root + 1) > per_buyer).expect("a root exists");
+                (product, sum * root, count, last)
+            };
+            let mut scored: Vec<_> = sums.into_iter().map(score).collect();
+            scored.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+            (*user, scored)
+        };
+        world.users.iter().map(rank).collect()
     }
 }

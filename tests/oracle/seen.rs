@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Neighbor, Seller, Viewed};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::for_you::Asked;
-use dataflow::index_reader::{IndexReader, Kind, ReadView, Scored, Scorer};
+use dataflow::index_reader::{IndexReader, Kind, ReadView, Repeat, Scored, Scorer};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
@@ -38,6 +38,8 @@ pub(crate) enum Seen {
     ForYou(UserKey, Vec<Recommended>),
     /// What is recommended after some views, without one product.
     ForYouAfter(Vec<ProductKey>, ProductKey, Vec<Recommended>),
+    /// What a user may buy again: product, score, orders with it, and how many orders ago the last of them was.
+    BuyAgain(UserKey, Vec<(ProductKey, u64, usize, usize)>),
     /// Personal or not; each product with its buyers, the list it came from, and its rank there.
     Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
 }
@@ -77,12 +79,18 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     if rules.co_views.enabled {
         let (view, mut scorer) = (reader.wide_view(user), Scorer::new(&rules.co_views));
         let scored = view.for_you(user, &[], rules.list_size, &mut scorer, |_| true);
-        samples.push(Sample { as_of: view.as_of(), seen: Seen::ForYou(user, recommended(&scored)) });
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::ForYou(user, with_reasons(&scored)) });
+    }
+    if rules.buy_again.enabled {
+        let view = reader.wide_view(user);
+        let repeats = view.buy_again(user, &[], rules.list_size, |_| true);
+        let row = |repeat: &Repeat| (repeat.product, repeat.score, repeat.orders, repeat.last);
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::BuyAgain(user, repeats.iter().map(row).collect()) });
     }
 }
 
 /// What is similar to each product, and what is recommended to somebody who viewed the first few.
-fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample>) {
+pub(crate) fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample>) {
     let (view, rules) = (reader.wide_view_any(), reader.rules());
     let mut scorer = Scorer::new(&rules.co_views);
     let (as_of, mut rows) = (view.as_of(), Vec::new());
@@ -99,10 +107,10 @@ fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut Vec<Sample
     let (viewed, exclude) = (world.products[..3].to_vec(), world.products[4]);
     let asked = Asked { history: &viewed, exclude: &[exclude], size: rules.list_size };
     let scored = view.for_you_after(&asked, &mut scorer, |_| true);
-    samples.push(Sample { as_of, seen: Seen::ForYouAfter(viewed, exclude, recommended(&scored)) });
+    samples.push(Sample { as_of, seen: Seen::ForYouAfter(viewed, exclude, with_reasons(&scored)) });
 }
 
-fn recommended(scored: &[Scored]) -> Vec<Recommended> {
+fn with_reasons(scored: &[Scored]) -> Vec<Recommended> {
     let because = |scored: &Scored| {
         scored.because.iter().map(|row| (row.product, row.place, u64::from(row.weight.unsigned_abs()))).collect()
     };
@@ -191,6 +199,12 @@ impl<'a> Oracle<'a> {
                 let history = &shelves.whole_histories[user];
                 Seen::ForYou(*user, shelves.learned().for_you(history, &[], rules.list_size, may_show))
             }
+            Seen::BuyAgain(user, _) => {
+                let mut right = shelves.bought[user].clone();
+                right.retain(|(product, ..)| shelves.may_show(*product, &rules));
+                right.truncate(rules.list_size);
+                Seen::BuyAgain(*user, right)
+            }
             Seen::ForYouAfter(viewed, exclude, _) => {
                 let may_show = |product| shelves.may_show(product, &rules);
                 let right = shelves.learned().for_you(viewed, &[*exclude], rules.list_size, may_show);
@@ -260,7 +274,7 @@ fn recompute(world: &World, history: &History, as_of: Time) -> Shelves {
     let mut shelves = Shelves::new(world, history.shown(as_of), as_of, rules);
     if rules.co_views.enabled {
         let counted_at = as_of / rules.co_views.every_ms * rules.co_views.every_ms;
-        shelves.learn(world, history.shown(counted_at), rules);
+        shelves.learn(world, history.dated_by(counted_at), rules);
     }
     shelves
 }

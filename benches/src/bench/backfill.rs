@@ -96,7 +96,18 @@ fn report_floors(floors: &[Floor], backfills: &[Backfill], figures: &mut Figures
 
 /// The product reads the whole topic once.
 pub(super) fn once(context: &Context, topic: &str, views: u64, workers: usize) -> anyhow::Result<Backfill> {
-    let mut product = Product::on_topic(context, workers, topic)?;
+    once_with(context, topic, views, workers, "")
+}
+
+/// The product reads the whole topic once, with further sections of the configuration.
+pub(super) fn once_with(
+    context: &Context,
+    topic: &str,
+    views: u64,
+    workers: usize,
+    sections: &str,
+) -> anyhow::Result<Backfill> {
+    let mut product = Product::on_topic_with(context, workers, topic, sections)?;
     let wall = product.wait_read(topic, views)?;
     let pid = product.pid();
     let backfill = Backfill {

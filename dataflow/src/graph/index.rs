@@ -119,6 +119,11 @@ impl<'s, I: Index> Published<'s, I> {
         Published { rows, changes: wiring.changes_wanted().then(changes) }
     }
 
+    /// An index that people do not see as a list, whose rows are in the worker that they route to.
+    pub fn unlisted(rows: StoredRows<'s, I>) -> Self {
+        Published { rows, changes: None }
+    }
+
     /// An index that is complete in every process. `rows` are in the worker of all processes that they route to;
     /// `changes` is called if a sink takes the changes of lists.
     pub fn per_process(

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::ReadView;
+use super::buy_again::{OrdersOfUser, Repeat, SalesOf};
 use super::for_you::{Asked, CoViewRows, Scored, Scorer};
-use crate::graph::{Index, Neighbor, Similar, Viewers};
+use crate::graph::{Index, Neighbor, Purchases, Sale, Sales, Similar, Viewers};
 use crate::ids::{ProductKey, UserKey};
 use crate::publish::{Snapshot, rows};
 use crate::rules::{Deleted, Rules};
@@ -102,6 +103,37 @@ impl<'a> WideView<'a> {
         mut admits: impl FnMut(ProductKey) -> bool,
     ) -> Vec<Scored> {
         scorer.rank(self, asked, |product| self.may_show(product) && admits(product))
+    }
+
+    /// The products that a user may buy again: the best `size` that are not in `exclude`, best first. `admits` may refuse
+    /// further products. Empty if "buy again" is off. The view must have been taken for the same user.
+    pub fn buy_again(
+        &self,
+        user: UserKey,
+        exclude: &[ProductKey],
+        size: usize,
+        mut admits: impl FnMut(ProductKey) -> bool,
+    ) -> Vec<Repeat> {
+        let mut orders = OrdersOfUser::default();
+        let purchases = self.own.snapshot().indexes.get::<Purchases>();
+        rows::first_values(purchases, &user, self.as_of(), |bought, _| orders.take(bought));
+        orders.rank(
+            size,
+            |product| self.sales(product),
+            |product| !exclude.contains(&product) && self.may_show(product) && admits(product),
+        )
+    }
+
+    /// How often a product is bought; 0 if "buy again" is off.
+    #[must_use]
+    pub fn sales(&self, product: ProductKey) -> SalesOf {
+        let (snapshot, mut counts) = (self.snapshot_of(Sales::route(&product)), Vec::new());
+        rows::values(snapshot.indexes.get::<Sales>(), &product, self.as_of(), &mut counts);
+        let count = |wanted: Sale| {
+            let row = counts.iter().find(|(sale, _)| *sale == wanted);
+            row.map_or(0, |(_, count)| count.unsigned_abs() as u64)
+        };
+        SalesOf { orders: count(Sale::Orders), buyers: count(Sale::Buyers) }
     }
 
     /// Whether the rules let a product be recommended: it was not deleted, or deleted products are shown.

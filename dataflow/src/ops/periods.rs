@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use differential_dataflow::consolidation::consolidate;
-use differential_dataflow::difference::{Monoid, Semigroup};
+use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 use differential_dataflow::trace::{BatchReader, TraceReader};
 use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
@@ -21,6 +21,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
+use super::runs::add_up;
 use crate::time::{Millis, Time};
 use crate::trace::arranged::{ByKey, ValBatch, ValTrace};
 use crate::trace::handle;
@@ -207,11 +208,36 @@ impl<D: Data, S: Semigroup + Data> Combined<D, S> {
     }
 }
 
+/// A batch and a cursor over it.
+type Opened<B> = (<B as Navigable>::Cursor, B);
+
 /// Reads the rows of keys as of two times. Keys come in ascending order, so cursors only move forward.
 struct TwoTimes<K: ExchangeData, V: ExchangeData, R: ExchangeData + Monoid> {
-    batches: Vec<(<ValBatch<K, V, R> as Navigable>::Cursor, ValBatch<K, V, R>)>,
+    batches: Vec<Opened<ValBatch<K, V, R>>>,
     before: Time,
     after: Time,
+    /// Values with what changed up to the first time, and what changed between both.
+    rows: Vec<(V, Change<R>)>,
+}
+
+/// The difference of a value up to a time, and from then on up to a later time.
+#[derive(Clone)]
+struct Change<R> {
+    before: R,
+    since: R,
+}
+
+impl<R: Semigroup> IsZero for Change<R> {
+    fn is_zero(&self) -> bool {
+        self.before.is_zero() && self.since.is_zero()
+    }
+}
+
+impl<R: Semigroup> Semigroup for Change<R> {
+    fn plus_equals(&mut self, other: &Self) {
+        self.before.plus_equals(&other.before);
+        self.since.plus_equals(&other.since);
+    }
 }
 
 impl<K, V, R> TwoTimes<K, V, R>
@@ -221,13 +247,13 @@ where
     R: ExchangeData + Monoid + Copy,
 {
     fn new(batches: Vec<ValBatch<K, V, R>>, before: Time, after: Time) -> Self {
-        TwoTimes { batches: batches.into_iter().map(|batch| (batch.cursor(), batch)).collect(), before, after }
+        let batches = batches.into_iter().map(|batch| (batch.cursor(), batch)).collect();
+        TwoTimes { batches, before, after, rows: Vec::new() }
     }
 
     /// Reads the present rows of `key` as of both times, in order.
     fn read(&mut self, key: &K, before: &mut Vec<(V, R)>, after: &mut Vec<(V, R)>) {
-        before.clear();
-        after.clear();
+        self.rows.clear();
         let mut holders = 0;
         for (cursor, batch) in &mut self.batches {
             cursor.seek_key(batch, key);
@@ -236,28 +262,32 @@ where
             }
             holders += 1;
             while let Some(value) = cursor.get_val(batch) {
-                let mut sums = [R::zero(), R::zero()];
+                let mut change = Change { before: R::zero(), since: R::zero() };
                 cursor.map_times(batch, |time, diff| {
-                    if *time <= self.after {
-                        sums[1].plus_equals(diff);
-                        if *time <= self.before {
-                            sums[0].plus_equals(diff);
-                        }
+                    if *time <= self.before {
+                        change.before.plus_equals(diff);
+                    } else if *time <= self.after {
+                        change.since.plus_equals(diff);
                     }
                 });
-                for (rows, sum) in [&mut *before, &mut *after].into_iter().zip(sums) {
-                    if !sum.is_zero() {
-                        rows.push((*value, sum));
-                    }
-                }
+                self.rows.push((*value, change));
                 cursor.step_val(batch);
             }
         }
-        for rows in [before, after] {
-            if holders > 1 {
-                consolidate(rows);
+        if holders > 1 {
+            add_up(&mut self.rows);
+        }
+        before.clear();
+        after.clear();
+        for (value, Change { before: old, since }) in &self.rows {
+            let mut new = *old;
+            new.plus_equals(since);
+            if *old > R::zero() {
+                before.push((*value, *old));
             }
-            rows.retain(|(_, sum)| *sum > R::zero());
+            if new > R::zero() {
+                after.push((*value, new));
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
 use crate::cut::base::walk;
+use crate::ops::runs::add_up;
 use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
@@ -70,7 +71,7 @@ pub(crate) fn values_as<K, V, R, W, S>(
     rows.clear();
     let holders = each_value(batches, key, time, |value, sum| rows.extend(read(value, sum)));
     if holders > 1 {
-        consolidate(rows);
+        add_up(rows);
     }
     rows.retain(|(_, sum)| *sum > S::zero());
 }

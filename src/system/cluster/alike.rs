@@ -62,7 +62,7 @@ impl Facts {
             numbers("numbers of processes", self.processes, theirs.processes),
             numbers("numbers of workers", self.workers, theirs.workers),
             words(self.id_key != theirs.id_key, "values of `dataflow.id_key`"),
-            words(self.rules != theirs.rules, "values in [rules], [models.co_views] or [recommendations]"),
+            words(self.rules != theirs.rules, "values in [rules], [models] or [recommendations]"),
             words(self.views != theirs.views, "topics"),
             words(self.checkpoints != theirs.checkpoints, "settings of whether checkpoints are kept"),
             words(self.changes != theirs.changes, "settings of whether changes are written"),

@@ -22,6 +22,7 @@ use timely::progress::Antichain;
 use super::place::Place;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::list::ListChanges;
+use crate::ops::runs::add_up;
 use crate::stamp::Stamp;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
@@ -141,7 +142,7 @@ impl NewestState {
             }
         }
         if holders > 1 {
-            consolidate(&mut self.rows);
+            add_up(&mut self.rows);
         }
         self.places.clear();
         self.places.extend(self.rows.iter().filter(|(_, copies)| *copies > 0).map(|(place, _)| *place));

@@ -5,9 +5,10 @@ use timely::dataflow::StreamVec;
 
 use super::super::change_feed::ChangeStreams;
 use super::super::history::{self, Place};
+use super::super::purchases::{self, Purchases};
 use super::super::similar::CoViewed;
 use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
-use super::{Index, Published, RowChanges};
+use super::{Index, Published, RowChanges, StoredRows};
 use crate::cluster::ClusterPlace;
 use crate::ids::{ProductKey, UserKey};
 use crate::publish::IndexTraces;
@@ -25,6 +26,7 @@ pub struct Wiring<'s> {
     buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
     histories: ByKey<'s, UserKey, Place, Diff>,
     co_viewed: Option<CoViewed<'s>>,
+    purchases: Option<StoredRows<'s, Purchases>>,
     changes_wanted: bool,
 }
 
@@ -38,11 +40,21 @@ impl<'s> Wiring<'s> {
     ) -> Self {
         let arrangements = collections.map_ref(&mut ArrangeTables);
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
+        let purchases = Purchases::is_on(&plan.rules).then(|| purchases::by_user(orders.clone(), lines.clone()));
         let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
         let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
         let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
-        let changes_wanted = plan.changes.is_some();
-        Wiring { rules: plan.rules, place, collections, arrangements, buyers, histories, co_viewed, changes_wanted }
+        Wiring {
+            rules: plan.rules,
+            place,
+            collections,
+            arrangements,
+            buyers,
+            histories,
+            co_viewed,
+            purchases,
+            changes_wanted: plan.changes.is_some(),
+        }
     }
 
     /// The business numbers.
@@ -73,6 +85,11 @@ impl<'s> Wiring<'s> {
     /// Products that are viewed together. Only for indexes that are on with co-views.
     pub(in crate::graph) fn co_viewed(&self) -> &CoViewed<'s> {
         self.co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
+    }
+
+    /// The purchases of every user. Only for indexes that are on with "buy again".
+    pub(in crate::graph) fn purchases(&self) -> &StoredRows<'s, Purchases> {
+        self.purchases.as_ref().expect("an index of purchases is wired only if they are kept")
     }
 
     /// The place of this process among the others.

@@ -11,12 +11,12 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
 use differential_dataflow::trace::cursor::{Cursor, Navigable, cursor_list};
 use differential_dataflow::trace::{BatchReader, Builder, Description};
 use timely::progress::Antichain;
 
+use crate::ops::runs::add_up;
 use crate::time::Time;
 use crate::trace::arranged::{ByKey, ValBatch, ValBuilder};
 
@@ -131,7 +131,7 @@ impl<K: ExchangeData + Copy, V: ExchangeData + Copy> State<K, V> {
                 take_rows(cursor, batch, &mut self.kept);
             }
         }
-        consolidate(&mut self.kept);
+        add_up(&mut self.kept);
     }
 
     /// Applies the changes of one tick, ordered by value; `earlier` are the changes of earlier ticks of the same batch.
@@ -200,7 +200,7 @@ impl<K: ExchangeData + Copy, V: ExchangeData + Copy> State<K, V> {
             }
         }
         self.kept.extend(earlier.iter().chain(tick).map(|(_, value, change)| (*value, *change)));
-        consolidate(&mut self.kept);
+        add_up(&mut self.kept);
         self.kept.retain(|row| row.1 > 0);
     }
 }
