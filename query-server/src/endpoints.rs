@@ -1,6 +1,7 @@
 //! The endpoints, one file each, and the table of them.
 
 pub(crate) mod best_sellers;
+pub(crate) mod buy_again;
 pub(crate) mod categories;
 pub(crate) mod docs;
 pub(crate) mod events;
@@ -21,11 +22,12 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 21] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
     &for_you::ENDPOINT,
+    &buy_again::ENDPOINT,
     &similar::ENDPOINT,
     &visitor::ENDPOINT,
     &best_sellers::IN_GENERAL,

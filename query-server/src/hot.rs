@@ -6,7 +6,9 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 
 use crate::endpoint::{Endpoint, Operation, Owner, Template};
-use crate::endpoints::{ENDPOINTS, best_sellers, for_you, history, index, legacy, recommendations, removal, similar};
+use crate::endpoints::{
+    ENDPOINTS, best_sellers, buy_again, for_you, history, index, legacy, recommendations, removal, similar,
+};
 use crate::forward::{self, Answerer, answerer};
 use crate::ids;
 use crate::operations::Operations;
@@ -28,11 +30,12 @@ const fn hot_path(endpoint: &Endpoint, path: usize) -> HotPath {
 }
 
 /// The hot paths, the most frequent first.
-static HOT_PATHS: [HotPath; 10] = [
+static HOT_PATHS: [HotPath; 11] = [
     hot_path(&history::ENDPOINT, 0),
     hot_path(&recommendations::ENDPOINT, 0),
     hot_path(&for_you::ENDPOINT, 0),
     hot_path(&similar::ENDPOINT, 0),
+    hot_path(&buy_again::ENDPOINT, 0),
     hot_path(&best_sellers::OF_CATEGORY, 0),
     hot_path(&best_sellers::IN_GENERAL, 0),
     hot_path(&legacy::HISTORY, 0),

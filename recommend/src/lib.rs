@@ -1,7 +1,7 @@
 //! One list of recommendations, composed from several sources.
 //!
 //! ```text
-//!                       ┌▶ co_views ─────────────┐
+//!                       ┌▶ co_views, buy_again ──┐
 //! page ─▶ its chain ────┼▶ best_sellers_for_you ─┼▶ first, or interleave ─▶ one list, each product once
 //!         (a setting)   └▶ best_sellers ─────────┘
 //! ```

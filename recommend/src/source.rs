@@ -1,7 +1,7 @@
 //! A source of recommended products: its name, the question it gets, and the products it answers with.
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::index_reader::{Because, Pick, WideView};
+use dataflow::index_reader::{Because, Pick, Repeat, WideView};
 use dataflow::rules::Rules;
 
 use crate::workspace::Workspace;
@@ -11,6 +11,8 @@ settings::choice! {
     pub enum SourceName {
         /// The products that users with similar histories viewed.
         CoViews = "co_views",
+        /// The products that the user bought before.
+        BuyAgain = "buy_again",
         /// The best sellers of the categories viewed most.
         BestSellersForYou = "best_sellers_for_you",
         /// The best sellers of the shop, or of the category of the page.
@@ -30,6 +32,7 @@ impl SourceName {
     pub fn switch(self) -> Option<&'static str> {
         match self {
             SourceName::CoViews => Some("models.co_views.enabled"),
+            SourceName::BuyAgain => Some("models.buy_again.enabled"),
             SourceName::BestSellersForYou | SourceName::BestSellers => None,
         }
     }
@@ -39,6 +42,7 @@ impl SourceName {
     pub fn is_on(self, rules: &Rules) -> bool {
         match self {
             SourceName::CoViews => rules.co_views.enabled,
+            SourceName::BuyAgain => rules.buy_again.enabled,
             SourceName::BestSellersForYou | SourceName::BestSellers => true,
         }
     }
@@ -49,7 +53,7 @@ impl SourceName {
 pub struct Asked<'a> {
     /// The user; `None` for a visitor who is not known. The view must have been taken for this user.
     pub user: Option<UserKey>,
-    /// The products viewed, newest first, each once. They are not recommended.
+    /// The products viewed, newest first, each once. They are not recommended, unless the user bought them before.
     pub viewed: &'a [ProductKey],
     /// More products that are not wanted.
     pub exclude: &'a [ProductKey],
@@ -85,7 +89,8 @@ pub trait Source: Send + Sync {
     /// Its name.
     fn name(&self) -> SourceName;
 
-    /// Its best products, best first, each once, at most `asked.size`: only products that `asked` admits.
+    /// Its best products, best first, each once, at most `asked.size`: only products that `asked` admits, or that the user
+    /// bought before.
     fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended>;
 }
 
@@ -110,6 +115,8 @@ pub enum Reason {
         /// The products viewed that it is similar to, newest first.
         because: Vec<Because>,
     },
+    /// The user bought it before.
+    Bought(Repeat),
     /// It is a best seller.
     BestSeller(Pick),
 }

@@ -9,7 +9,7 @@ use super::ConfigArgs;
 use crate::config::{Flag, Request};
 
 /// The settings that switch the models on.
-const MODELS: [&str; 1] = ["models.co_views.enabled"];
+const MODELS: [&str; 2] = ["models.co_views.enabled", "models.buy_again.enabled"];
 
 const HELP: &str = "\
 Examples:

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::ProductKey;
-use dataflow::index_reader::{Because, Kind, Pick, WideView};
+use dataflow::index_reader::{Because, Kind, Pick, Repeat, WideView};
 use recommend::{Reason, Recommended, SimilarProduct, SourceName};
 
 use super::json::{comma, number, string};
@@ -113,6 +113,17 @@ impl ListRow for SimilarProduct {
     }
 }
 
+impl ListRow for Repeat {
+    fn product(&self) -> ProductKey {
+        self.product
+    }
+
+    fn explain(&self, out: &mut Vec<u8>, _: &WideView<'_>, _: &Dictionary) {
+        source(out, SourceName::BuyAgain);
+        bought(out, self);
+    }
+}
+
 impl ListRow for Recommended {
     fn product(&self) -> ProductKey {
         self.product
@@ -126,9 +137,17 @@ impl ListRow for Recommended {
                 count(out, "viewers", view.viewers(self.product));
                 views(out, because, view, dictionary);
             }
+            Reason::Bought(repeat) => bought(out, repeat),
             Reason::BestSeller(pick) => best_seller(out, pick, dictionary),
         }
     }
+}
+
+/// How often and when a product was bought.
+fn bought(out: &mut Vec<u8>, repeat: &Repeat) {
+    count(out, "score", repeat.score);
+    count(out, "orders", repeat.orders as u64);
+    count(out, "orders_ago", repeat.last as u64);
 }
 
 /// The products viewed that a recommended product is similar to.

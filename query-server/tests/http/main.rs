@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+mod buy_again;
 mod client;
 mod connections;
 mod documentation;

@@ -16,6 +16,9 @@ fn a_list_of_a_model_that_is_off_names_the_setting_that_switches_it_on() {
         answer.assert_problem(409, "model-off");
         assert!(answer.text().contains("models.co_views.enabled"), "{}", answer.text());
     }
+    let answer = connection.get("/v1/users/ada/buy-again");
+    answer.assert_problem(409, "model-off");
+    assert!(answer.text().contains("models.buy_again.enabled"), "{}", answer.text());
     let answer = connection.ask("POST", "/v1/recommendations", &[], b"{}");
     answer.assert_problem(409, "model-off");
     assert_eq!(connection.get("/v1/users/ada/recommendations").status, 200, "the older lists need no model");
@@ -24,7 +27,7 @@ fn a_list_of_a_model_that_is_off_names_the_setting_that_switches_it_on() {
 #[test]
 fn a_chain_without_a_model_needs_none() {
     let shop = Shop::learning(1, |rules, recommendations| {
-        rules.co_views.enabled = false;
+        (rules.co_views.enabled, rules.buy_again.enabled) = (false, false);
         recommendations.home = vec![SourceName::BestSellers];
     });
     shop.happened(bought("tea", 1));

@@ -12,7 +12,7 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::{CoViews, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Rules};
 use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
@@ -314,7 +314,11 @@ impl Drop for Shop {
 
 /// The models are on, and their counts change in every tick.
 fn learning_rules() -> Rules {
-    Rules { co_views: CoViews { enabled: true, every_ms: 1, ..CoViews::OFF }, ..Rules::default() }
+    Rules {
+        co_views: CoViews { enabled: true, every_ms: 1, ..CoViews::OFF },
+        buy_again: BuyAgain { enabled: true },
+        ..Rules::default()
+    }
 }
 
 fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegistry>) -> Engine {
