@@ -1,6 +1,5 @@
 //! Reading the rows of a key from the batches of an index, as of a time.
 
-use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
