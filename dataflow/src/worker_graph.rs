@@ -73,6 +73,7 @@ impl WorkerGraph {
         }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
+        self.publisher.open(tick);
     }
 
     /// For the leader: tells all workers of the cluster to end, itself included.

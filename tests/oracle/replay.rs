@@ -236,7 +236,7 @@ fn from_parquet(path: &Path) -> Vec<Row> {
     let row = |row: parquet::record::Row| {
         let columns: Vec<_> = row.get_column_iter().collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["as_of", "list", "id", "rank", "product", "viewed_at", "buyers"]);
+        assert_eq!(names, ["as_of", "list", "id", "rank", "product", "viewed_at", "buyers", "weight"]);
         Row {
             as_of: number(columns[0].1).expect("a time"),
             list: text(columns[1].1).expect("a list"),

@@ -44,6 +44,9 @@ pub struct Publisher {
     snapshots: Arc<PublishedSnapshots>,
     slot: usize,
     upper: Time,
+    /// The ticks opened in this worker that are not published yet. Indexes may change between two ticks, at the ends of
+    /// periods; readers see whole ticks only, because the window's edge moves with them.
+    opened: VecDeque<Time>,
     /// Positions, by the tick in which they were fed, that are not published yet.
     fed: VecDeque<(Time, Arc<[Position]>)>,
     own: Arc<[Position]>,
@@ -70,6 +73,7 @@ impl Publisher {
             snapshots,
             slot,
             upper: 0,
+            opened: VecDeque::new(),
             fed: VecDeque::new(),
             own: Arc::new([]),
             elsewhere: BTreeMap::new(),
@@ -78,6 +82,11 @@ impl Publisher {
             cutting: None,
             retired: Vec::new(),
         }
+    }
+
+    /// Takes a tick that was opened: a time from which on the state before it may be published.
+    pub(crate) fn open(&mut self, tick: Time) {
+        self.opened.push_back(tick);
     }
 
     /// Takes the positions after all records that were fed in `tick`.
@@ -101,13 +110,12 @@ impl Publisher {
         self.upper
     }
 
-    /// Publishes if the frontier of all indexes has advanced; returns whether it had.
+    /// Publishes if the frontier of all indexes has passed a tick; returns whether it had.
     pub fn publish(&mut self) -> bool {
-        let upper = self.traces.upper();
-        let upper = self.control.as_ref().map_or(upper, |control| upper.min(control.heard()));
-        if upper <= self.upper {
-            return false;
-        }
+        let reached = self.traces.upper();
+        let reached = self.control.as_ref().map_or(reached, |control| reached.min(control.heard()));
+        let passed = self.opened.iter().take_while(|tick| **tick <= reached).count();
+        let Some(upper) = self.opened.drain(..passed).next_back() else { return false };
         self.upper = upper;
         // No time after the cut's tick has been compacted yet: this worker has not published past it.
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
