@@ -15,8 +15,9 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
 
 use crate::declare::declare_each;
+use crate::rules::Rules;
 use crate::time::Time;
-use crate::trace::arranged::{ByKey, ValBatch, ValTrace};
+use crate::trace::arranged::{ByKey, KeepFirst, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
@@ -41,6 +42,12 @@ pub trait Table: Declared + 'static {
 
     /// The number that routes a key to its worker.
     fn route(key: &Self::Key) -> u64;
+
+    /// The rule by which the table's arrangement forgets rows that can no longer matter; by default it keeps all rows.
+    #[must_use]
+    fn kept(_: &Rules) -> Option<KeepFirst<Self::Value, Self::Diff>> {
+        None
+    }
 }
 
 declare_each!(Table in

@@ -2,7 +2,9 @@
 
 use super::Table;
 use crate::ids::{ProductKey, UserKey};
+use crate::rules::Rules;
 use crate::stamp::Stamp;
+use crate::trace::arranged::KeepFirst;
 
 /// The table of stamps. Key: user. Value: product. Difference: the latest view or removal; stamps combine by maximum.
 pub struct Stamps;
@@ -17,5 +19,14 @@ impl Table for Stamps {
 
     fn route(user: &UserKey) -> u64 {
         user.route()
+    }
+
+    /// A history consists of the products with the latest stamps, and a stamp only grows: a product behind them cannot come
+    /// back by itself.
+    fn kept(rules: &Rules) -> Option<KeepFirst<ProductKey, Stamp>> {
+        let latest_first = |one: (&ProductKey, &Stamp), other: (&ProductKey, &Stamp)| {
+            other.1.cmp(one.1).then_with(|| one.0.cmp(other.0))
+        };
+        Some(KeepFirst::new(rules.depth(), latest_first))
     }
 }

@@ -2,17 +2,15 @@
 //! number.
 
 use differential_dataflow::difference::Semigroup;
-use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::ContainerChunker;
-use differential_dataflow::trace::implementations::merge_batcher::MergeBatcher;
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
 use differential_dataflow::{ExchangeData, VecCollection};
-use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 
-use super::appending::Appending;
 pub use super::batch::ValBatch;
 pub use super::batch::builder::ValBuilder;
+pub use super::batch::keep::KeepFirst;
+use super::operator::arrange;
 use crate::time::Time;
 
 /// The trace of (key, value) updates.
@@ -22,7 +20,6 @@ pub type ByKey<'s, K, V, R> = Arranged<'s, ValTrace<K, V, R>>;
 /// Rows arranged by themselves, without values.
 pub type BySelf<'s, K, R> = ByKey<'s, K, (), R>;
 
-type Updates<K, V, R> = Vec<((K, V), Time, R)>;
 type Rows<'s, K, V, R> = VecCollection<'s, Time, (K, V), R>;
 
 /// Arranges rows by key in the worker that has them.
@@ -32,7 +29,7 @@ where
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
-    arranged(rows, Pipeline, name)
+    arrange(rows, Pipeline, None, name)
 }
 
 /// Routes each row to the worker that `route` names, and arranges by key there.
@@ -46,7 +43,22 @@ where
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
-    arranged(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), name)
+    by_key_keeping(rows, name, route, None)
+}
+
+/// The same, and the arrangement forgets rows by the rule `keep`, if there is one.
+pub fn by_key_keeping<'s, K, V, R>(
+    rows: Rows<'s, K, V, R>,
+    name: &str,
+    route: impl Fn(&K) -> u64 + 'static,
+    keep: Option<KeepFirst<V, R>>,
+) -> ByKey<'s, K, V, R>
+where
+    K: ExchangeData,
+    V: ExchangeData,
+    R: ExchangeData + Semigroup,
+{
+    arrange(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, name)
 }
 
 /// Arranges rows by themselves in the worker that has them.
@@ -69,24 +81,4 @@ where
     R: ExchangeData + Semigroup,
 {
     by_key(rows.map(|key| (key, ())), name, route)
-}
-
-fn arranged<'s, K, V, R>(
-    rows: Rows<'s, K, V, R>,
-    pact: impl ParallelizationContract<Time, Updates<K, V, R>>,
-    name: &str,
-) -> ByKey<'s, K, V, R>
-where
-    K: ExchangeData,
-    V: ExchangeData,
-    R: ExchangeData + Semigroup,
-{
-    arrange_core::<
-        _,
-        _,
-        ContainerChunker<Updates<K, V, R>>,
-        MergeBatcher<Appending<(K, V), Time, R>>,
-        ValBuilder<K, V, R>,
-        Spine<ValBatch<K, V, R>>,
-    >(rows.inner, pact, name)
 }

@@ -14,6 +14,7 @@ mod assembly;
 pub mod builder;
 mod columns;
 pub mod cursor;
+pub mod keep;
 pub mod merger;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use timely::progress::Antichain;
 
 use self::columns::{Ends, Repeats};
 use self::cursor::ValCursor;
+use self::keep::KeepFirst;
 use self::merger::ValMerger;
 use crate::time::Time;
 
@@ -46,11 +48,22 @@ struct Contents<K, V, R> {
     times: Repeats<Time>,
     diffs: Repeats<R>,
     description: Description<Time>,
+    /// The rule by which merging forgets rows.
+    keep: Option<KeepFirst<V, R>>,
 }
 
 impl<K, V, R> Clone for ValBatch<K, V, R> {
     fn clone(&self) -> Self {
         ValBatch(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V, R> ValBatch<K, V, R> {
+    /// The same batch, to be merged by the rule `keep`. It must not be shared yet.
+    pub(super) fn keeping(mut self, keep: Option<KeepFirst<V, R>>) -> Self {
+        let contents = Arc::get_mut(&mut self.0).expect("a batch that was just made is not shared");
+        contents.keep = keep;
+        self
     }
 }
 
@@ -65,6 +78,7 @@ impl<K, V, R> Contents<K, V, R> {
             times: Repeats::with_capacity(updates),
             diffs: Repeats::with_capacity(updates),
             description,
+            keep: None,
         }
     }
 

@@ -24,7 +24,7 @@ const BATCHES_MAX: usize = 6;
 /// The largest batch is left alone if it is at least this many times as large as all other batches together.
 const SHARE: usize = 16;
 
-/// The name under which differential-dataflow looks for the logic of a worker's arrangements.
+/// The name under which differential-dataflow, too, looks for the logic of a worker's arrangements.
 const KEY: &str = "differential/default_exert_logic";
 
 /// Makes a worker's arrangements merge in idle steps of `effort` updates; 0 turns idle merging off.
@@ -33,6 +33,11 @@ pub(crate) fn configure(config: &mut WorkerConfig, effort: usize) {
         let logic: ExertionLogic = Arc::new(move |layers| is_worthwhile(layers).then_some(effort));
         config.set(KEY.to_owned(), logic);
     }
+}
+
+/// The logic of a worker's arrangements, if they merge in idle steps.
+pub(super) fn logic(config: &WorkerConfig) -> Option<ExertionLogic> {
+    config.get::<ExertionLogic>(KEY).cloned()
 }
 
 /// Whether merging has much to gain; a layer is its index, its number of batches (two are being merged) and its

@@ -15,7 +15,7 @@ use crate::publish::IndexTraces;
 use crate::rules::Rules;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, ValTrace, by_key};
+use crate::trace::arranged::{ByKey, ValTrace, by_key_keeping};
 
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
@@ -38,7 +38,7 @@ impl<'s> Wiring<'s> {
         plan: &Plan,
         place: ClusterPlace,
     ) -> Self {
-        let arrangements = collections.map_ref(&mut ArrangeTables);
+        let arrangements = collections.map_ref(&mut ArrangeTables(plan.rules));
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
         let purchases = Purchases::is_on(&plan.rules).then(|| purchases::by_user(orders.clone(), lines.clone()));
         let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
@@ -108,14 +108,14 @@ impl<'s> Wiring<'s> {
     }
 }
 
-struct ArrangeTables;
+struct ArrangeTables(Rules);
 
 impl<'s> tables::MapRef<Collections<'s>, Arrangements<'s>> for ArrangeTables {
     fn map<T: Table>(
         &mut self,
         rows: &VecCollection<'s, Time, tables::Pair<T>, T::Diff>,
     ) -> ByKey<'s, T::Key, T::Value, T::Diff> {
-        by_key(rows.clone(), T::NAME, T::route)
+        by_key_keeping(rows.clone(), T::NAME, T::route, T::kept(&self.0))
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::Description;
 
+use super::keep::KeepFirst;
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
@@ -24,6 +25,17 @@ impl<K, V, R> Assembly<K, V, R> {
         let since = description.since().as_option().copied().unwrap_or(Time::MIN);
         let contents = Contents::with_capacity(keys, values, updates, description);
         Assembly { contents, since, gathered: Vec::new() }
+    }
+
+    /// Drops rows by a rule when a key ends.
+    pub(super) fn keeping(mut self, keep: Option<KeepFirst<V, R>>) -> Self {
+        self.contents.keep = keep;
+        self
+    }
+
+    /// Whether each key must be looked at when it ends.
+    pub(super) fn has_rule(&self) -> bool {
+        self.contents.keep.is_some()
     }
 
     /// The batch.
@@ -119,10 +131,44 @@ where
     /// Ends a key, whose values were added since the last one ended. A key without values is left out.
     #[inline]
     pub(super) fn end_key(&mut self, key: &K) {
+        let start = self.contents.key_ends.end();
+        if let Some(keep) = self.contents.keep.filter(|keep| self.contents.values.len() - start > keep.rows()) {
+            self.keep_first(start, keep);
+        }
         let values = self.contents.values.len();
-        if values > self.contents.key_ends.end() {
+        if values > start {
             self.contents.keys.push(key.clone());
             self.contents.key_ends.push(values);
+        }
+    }
+
+    /// Drops the updates before `since` of the values from `start` on that the rule does not keep.
+    fn keep_first(&mut self, start: usize, keep: KeepFirst<V, R>) {
+        let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
+        let first_update = |value: usize| value_ends.start(value);
+        let mut compacted: Vec<usize> =
+            (start..values.len()).filter(|value| *times.get(first_update(*value)) <= self.since).collect();
+        if compacted.len() <= keep.rows() {
+            return;
+        }
+        let dropped = keep.others(&mut compacted, |value| (&values[value], diffs.get(first_update(value))));
+        dropped.sort_unstable();
+        let mut dropped = dropped.iter().peekable();
+        let mut kept: Vec<(V, Time, R)> = Vec::new();
+        for (value, place) in values[start..].iter().zip(start..) {
+            let skipped = usize::from(dropped.next_if_eq(&&place).is_some());
+            for update in value_ends.list(place).skip(skipped) {
+                kept.push((value.clone(), *times.get(update), diffs.get(update).clone()));
+            }
+        }
+        let updates = value_ends.start(start);
+        times.truncate(updates);
+        diffs.truncate(updates);
+        value_ends.truncate(start);
+        values.truncate(start);
+        for updates in kept.chunk_by(|one, other| one.0 == other.0) {
+            updates.iter().for_each(|(_, time, diff)| self.gather(*time, diff.clone()));
+            self.end_value(&updates[0].0);
         }
     }
 }

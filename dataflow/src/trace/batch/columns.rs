@@ -36,6 +36,12 @@ impl<T> Repeats<T> {
         (place + 1).saturating_sub(self.equal)
     }
 
+    /// Drops all values from `len` on.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.equal = self.equal.min(len);
+        self.values.truncate(self.stored(len));
+    }
+
     pub(super) fn shrink_to_fit(&mut self) {
         self.values.shrink_to_fit();
     }
@@ -178,6 +184,13 @@ impl Ends {
         }
     }
 
+    /// Drops all lists from number `lists` on.
+    pub(super) fn truncate(&mut self, lists: usize) {
+        self.ones = self.ones.min(lists);
+        self.small.truncate(lists - self.ones);
+        self.large.truncate(lists - self.ones - self.small.len());
+    }
+
     pub(super) fn shrink_to_fit(&mut self) {
         self.small.shrink_to_fit();
         self.large.shrink_to_fit();
@@ -241,7 +254,8 @@ mod tests {
 
         #[test]
         fn a_column_holds_what_was_added(
-            own in vec(0..2u8, 0..6), other in vec(0..2u8, 1..9), copies in 1..4usize, start in 0..8usize, take in 1..9usize,
+            own in vec(0..2u8, 0..6), other in vec(0..2u8, 1..9), copies in 1..4usize, start in 0..8usize,
+            take in 1..9usize, cut in 0..20usize,
         ) {
             let range = start.min(other.len() - 1)..(start + take).min(other.len()).max(start.min(other.len() - 1) + 1);
             let mut made = column(&own);
@@ -250,13 +264,19 @@ mod tests {
             let mut plain = own.clone();
             plain.extend(other[range].iter().map(|value| value / 2 + 1));
             plain.extend(vec![7; copies]);
-            prop_assert_eq!(made.len(), plain.len());
-            prop_assert_eq!(values(&made), plain);
+            prop_assert_eq!(values(&made), &plain[..]);
+            let cut = cut.min(plain.len());
+            made.truncate(cut);
+            plain.truncate(cut);
+            prop_assert_eq!(values(&made), &plain[..]);
+            made.push(1);
+            prop_assert_eq!(values(&made), [&plain[..], &[1]].concat());
         }
 
         #[test]
         fn lists_keep_their_lengths(
             own in vec(1..3usize, 0..6), other in vec(1..3usize, 0..9), start in 0..9usize, ones in 0..4usize,
+            cut in 0..18usize,
         ) {
             let range = start.min(other.len())..other.len();
             let mut made = lists(&own);
@@ -264,7 +284,12 @@ mod tests {
             made.push_ones(ones);
             let plain = [&own[..], &other[range], &vec![1; ones]].concat();
             prop_assert_eq!(made.end(), plain.iter().sum::<usize>());
-            prop_assert_eq!(lengths(&made), plain);
+            prop_assert_eq!(lengths(&made), &plain[..]);
+            let cut = cut.min(plain.len());
+            made.truncate(cut);
+            prop_assert_eq!(lengths(&made), &plain[..cut]);
+            made.push_ones(1);
+            prop_assert_eq!(lengths(&made), [&plain[..cut], &[1]].concat());
         }
     }
 }

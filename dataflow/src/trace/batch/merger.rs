@@ -42,6 +42,7 @@ where
         let keys = one.0.keys.len() + other.0.keys.len();
         let values = one.0.values.len() + other.0.values.len();
         let merged = Assembly::new(keys, values, one.len() + other.len(), description);
+        let merged = merged.keeping(one.0.keep.or(other.0.keep));
         ValMerger { one: Place::default(), other: Place::default(), merged }
     }
 
@@ -163,7 +164,7 @@ where
     let start = place.value;
     let values = start..source.key_ends.start(keys.end);
     let are_whole = start == source.key_ends.start(keys.start) && values.len() <= budget;
-    if are_whole && source.updates_of(values.clone()).len() == values.len() {
+    if are_whole && !merged.has_rule() && source.updates_of(values.clone()).len() == values.len() {
         *place = Place { key: keys.end, value: values.end };
         merged.copy_keys(source, keys, values.clone());
         return values.len();

@@ -18,12 +18,12 @@ use super::builder::ValBuilder;
 use crate::stamp::Stamp;
 use crate::time::Time;
 
-type Updates<V, R> = Vec<((u8, V), Time, R)>;
+pub(super) type Updates<V, R> = Vec<((u8, V), Time, R)>;
 type Plain<V, R> = OrdValBatch<Vector<((u8, V), Time, R)>>;
 type PlainBuilder<V, R> = OrdValBuilder<Vector<((u8, V), Time, R)>, Updates<V, R>>;
 
 /// A difference for tests.
-trait Difference: Semigroup + Ord + std::fmt::Debug + 'static {
+pub(super) trait Difference: Semigroup + Ord + std::fmt::Debug + 'static {
     fn of(number: i8) -> Self;
 }
 
@@ -46,7 +46,7 @@ impl Difference for Stamp {
 }
 
 /// A value for tests.
-trait Value: Ord + Copy + std::fmt::Debug + 'static {
+pub(super) trait Value: Ord + Copy + std::fmt::Debug + 'static {
     fn of(number: u8) -> Self;
 }
 
@@ -61,11 +61,11 @@ impl Value for () {
 }
 
 /// Key, value, time and difference.
-type Raw = Vec<(u8, u8, Time, i8)>;
+pub(super) type Raw = Vec<(u8, u8, Time, i8)>;
 
-const TIMES: Time = 9;
+pub(super) const TIMES: Time = 9;
 
-fn raw() -> impl Strategy<Value = Raw> {
+pub(super) fn raw() -> impl Strategy<Value = Raw> {
     let diff = prop_oneof![6 => Just(1i8), 2 => Just(-1i8), 1 => Just(2i8)];
     prop_oneof![
         vec((0..4u8, 0..4u8, 0..TIMES, diff.clone()), 0..60),
@@ -80,7 +80,7 @@ fn at(time: Time) -> Antichain<Time> {
 }
 
 /// The batch of the updates in `[lower, upper)`, given in chunks.
-fn built<V: Value, R: Difference, Bu>(raw: &Raw, [lower, upper]: [Time; 2], chunk: usize) -> Bu::Output
+pub(super) fn built<V: Value, R: Difference, Bu>(raw: &Raw, [lower, upper]: [Time; 2], chunk: usize) -> Bu::Output
 where
     Bu: Builder<Time = Time, Input = Updates<V, R>>,
 {
@@ -95,7 +95,7 @@ where
 }
 
 /// Merges with the fuels in turn.
-fn merged<B: Batch<Time = Time>>(one: &B, other: &B, since: Time, fuels: &[isize]) -> B {
+pub(super) fn merged<B: Batch<Time = Time>>(one: &B, other: &B, since: Time, fuels: &[isize]) -> B {
     let mut merger = one.begin_merge(other, at(since).borrow());
     for fuel in fuels.iter().cycle() {
         let mut left = *fuel;
@@ -107,9 +107,9 @@ fn merged<B: Batch<Time = Time>>(one: &B, other: &B, since: Time, fuels: &[isize
     merger.done()
 }
 
-type Listed<V, R> = Vec<((u8, V), Vec<(Time, R)>)>;
+pub(super) type Listed<V, R> = Vec<((u8, V), Vec<(Time, R)>)>;
 
-fn listed<V: Value, R: Difference, B>(batch: &B) -> Listed<V, R>
+pub(super) fn listed<V: Value, R: Difference, B>(batch: &B) -> Listed<V, R>
 where
     B: Navigable,
     B::Cursor: for<'a> Cursor<Storage = B, Key<'a> = &'a u8, Val<'a> = &'a V, Time = Time, Diff = R>,
@@ -117,13 +117,11 @@ where
     batch.cursor().to_vec(batch, |key| *key, |value| *value)
 }
 
+/// The batch in both forms.
+type Compared<V, R> = Result<(ValBatch<u8, V, R>, Plain<V, R>), TestCaseError>;
+
 /// Builds three batches of a history in both forms, merges them, and compares everything.
-fn compare<V: Value, R: Difference>(
-    raw: &Raw,
-    chunk: usize,
-    sinces: [Time; 2],
-    fuels: &[isize],
-) -> Result<(ValBatch<u8, V, R>, Plain<V, R>), TestCaseError> {
+fn compare<V: Value, R: Difference>(raw: &Raw, chunk: usize, sinces: [Time; 2], fuels: &[isize]) -> Compared<V, R> {
     let bounds = [[0, 3], [3, 6], [6, TIMES]];
     let own = bounds.map(|bounds| built::<V, R, ValBuilder<u8, V, R>>(raw, bounds, chunk));
     let plain = bounds.map(|bounds| built::<V, R, PlainBuilder<V, R>>(raw, bounds, chunk));
@@ -192,7 +190,7 @@ where
     Some((key, value))
 }
 
-fn sinces() -> impl Strategy<Value = [Time; 2]> {
+pub(super) fn sinces() -> impl Strategy<Value = [Time; 2]> {
     (0..TIMES + 3, 0..TIMES + 3).prop_map(|(one, other)| [one.min(other), one.max(other)])
 }
 

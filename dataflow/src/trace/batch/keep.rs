@@ -1,0 +1,54 @@
+//! [`KeepFirst`]: the rule by which an arrangement forgets rows that can no longer matter, whenever it merges batches.
+
+use std::cmp::Ordering;
+
+/// Of each key, only the first rows in an order are kept.
+///
+/// Only updates at times that can no longer be told apart decide, and only they are dropped. A reader that looks at the
+/// first `rows` rows of a key sees no difference, if an update never moves a row down in the order: then a row behind
+/// `rows` others stays behind them until it has a new update of its own. A difference that combines by maximum, in an
+/// order that begins with the largest, has this property; a count has not.
+pub struct KeepFirst<V, R> {
+    rows: usize,
+    order: RowOrder<V, R>,
+}
+
+/// Compares two rows of a key: values with their differences.
+pub type RowOrder<V, R> = fn((&V, &R), (&V, &R)) -> Ordering;
+
+impl<V, R> Clone for KeepFirst<V, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V, R> Copy for KeepFirst<V, R> {}
+
+impl<V, R> KeepFirst<V, R> {
+    /// Keeps the first `rows` rows of each key, at least one.
+    #[must_use]
+    pub fn new(rows: usize, order: RowOrder<V, R>) -> Self {
+        KeepFirst { rows: rows.max(1), order }
+    }
+
+    /// The number of rows of a key that are never dropped.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Moves the rows to keep to the beginning, and returns the others; there must be more than are kept.
+    pub(super) fn others<'p, 'r>(
+        &self,
+        places: &'p mut [usize],
+        row: impl Fn(usize) -> (&'r V, &'r R),
+    ) -> &'p mut [usize]
+    where
+        V: 'r,
+        R: 'r,
+    {
+        places.select_nth_unstable_by(self.rows - 1, |one, other| (self.order)(row(*one), row(*other))).2
+    }
+}
+
+#[cfg(test)]
+mod tests;
