@@ -228,20 +228,23 @@ impl<'a> Oracle<'a> {
         Err(format!("as of {as_of} seen {:?}\n     but right is {right:?}", sample.seen))
     }
 
-    /// Replays the changes handed out: ascending ticks, and after each tick exactly the oracle's lists.
+    /// Replays the changes handed out: ascending times, and after each tick exactly the oracle's lists. Counts may change
+    /// between two ticks, at the ends of periods.
     pub(crate) fn judge_changes(&mut self, changes: &[Changed]) -> Result<(), String> {
         let mut lists: BTreeMap<Change, Diff> = BTreeMap::new();
         let mut changes = changes.iter().peekable();
-        // The first tick that is ever open is 1.
-        let mut opened = 1;
+        let mut latest = 0;
         for tick in &self.history.ticks {
-            if let Some(changed) = changes.next_if(|changed| changed.tick == opened) {
+            while let Some(changed) = changes.next_if(|changed| changed.tick < tick.next) {
+                if changed.tick <= latest {
+                    return Err(format!("changes of {} are handed out after those of {latest}", changed.tick));
+                }
+                latest = changed.tick;
                 for (change, diff) in &changed.rows {
                     *lists.entry(*change).or_default() += diff;
                 }
                 lists.retain(|_, copies| *copies != 0);
             }
-            opened = tick.next;
             let as_of = tick.as_of();
             let shelves = recompute(self.world, self.history, as_of);
             let mut right = BTreeMap::new();
