@@ -2,18 +2,13 @@
 
 mod histories;
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::ProductKey;
 use models::als::{AlsSettings, KeyedAls, train_and_measure};
-use models::store::{Card, Model};
+use models::store::{Card, Model, Version};
+use recommend::ServedAls;
 
 pub use histories::ReadHistories;
-
-/// A model in use.
-pub type ServedAls = KeyedAls<ProductKey>;
 
 /// Trains a model on histories, in threads of its own at the lowest priority. `go_on` is called before each iteration.
 ///
@@ -57,10 +52,10 @@ pub fn train(
 }
 
 /// The model by the keys of this process's dictionary. Products whose id has the key of another product are left out.
-pub fn served(model: Model, settings: &AlsSettings, dictionary: &Arc<Dictionary>) -> ServedAls {
+pub fn served(version: Version, model: Model, settings: &AlsSettings, dictionary: &Dictionary) -> ServedAls {
     let (als, ids) = model.als();
     // A key that no history has stands for a product that cannot be told from another one.
     let key = |id: &String| dictionary.product(id).unwrap_or_default();
     let keys = ids.iter().map(key).collect();
-    KeyedAls::new(als, keys, settings.newest, settings.half_life)
+    ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) }
 }

@@ -5,6 +5,7 @@
 //! stop:  server answers requests in flight ─▶ engine ─▶ sources ─▶ remaining data is written
 //! ```
 
+mod als;
 mod checkpoints;
 pub(crate) mod cluster;
 pub(crate) mod descriptors;
@@ -31,6 +32,7 @@ use recommend::Recommender;
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 
+use self::als::{AlsThread, Using};
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
 use self::origin::StartingPoint;
@@ -44,6 +46,9 @@ use crate::event_writer::LogEventWriter;
 /// The share of the time left after the last answer that a last checkpoint may take.
 const CHECKPOINT_SHARE: u32 = 2;
 
+/// The share of the time left after the last answer that the end of a training may take.
+const TRAINING_SHARE: u32 = 4;
+
 /// A running Vitrine.
 pub struct System {
     server: Running,
@@ -53,6 +58,7 @@ pub struct System {
     letters: DeadLetterWriter,
     changes: Option<Changes>,
     keeper: Option<Keeper>,
+    als: Option<AlsThread>,
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
@@ -93,16 +99,18 @@ impl System {
         let engine = Engine::start_in(settings, cluster)?;
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
+        let als = als(config, &engine, &origin.clock)?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {
             reader: engine.reader().clone(),
-            recommender: Arc::new(Recommender::new(&config.rules, config.recommendations.clone())),
+            recommender: Arc::new(recommender(config, als.as_ref())),
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,
             floor: Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up },
             checkpoints: keeper.as_ref().map(Keeper::last),
+            als: als.as_ref().map(AlsThread::status),
             event_writer: event_writer.clone(),
             peers,
             workers: config.dataflow.workers,
@@ -119,6 +127,7 @@ impl System {
             letters: outlets.letters,
             changes: outlets.changes,
             keeper,
+            als,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _watchdog: watchdog,
@@ -167,6 +176,10 @@ impl System {
         stage.is_at("requests in flight to be answered");
         self.shutdown.begin();
         let served = self.server.join();
+        stage.is_at("a training to end");
+        if let Some(als) = self.als {
+            als.finish(Instant::now() + left() / TRAINING_SHARE);
+        }
         stage.is_at("process 0 of the cluster to end");
         // The other processes may need this process's workers until the end. A process that left them without notice
         // would look like a killed one.
@@ -206,6 +219,21 @@ fn keeper(
     let (Some(found), Some(cuts)) = (found, engine.cuts()) else { return Ok(None) };
     let (cuts, settle, leads) = (cuts.clone(), Box::new(outlets.letters.settling()), config.cluster.leads());
     Ok(Some(Keeper::start(found, Keeping { cuts, dictionary, settle, acknowledge, leads })?))
+}
+
+/// Starts to use factor models, if they are on.
+fn als(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> anyhow::Result<Option<AlsThread>> {
+    let using = || Using {
+        settings: config.als.clone(),
+        reader: engine.reader().clone(),
+        ticks: engine.tick_counter(),
+        clock: clock.clone(),
+    };
+    config.als.enabled.then(|| AlsThread::start(using())).transpose()
+}
+
+fn recommender(config: &Config, als: Option<&AlsThread>) -> Recommender {
+    Recommender::new(&config.rules, config.recommendations.clone(), als.map(AlsThread::slot))
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {

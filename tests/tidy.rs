@@ -20,7 +20,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("events", &["dataflow"]),
     ("models", &["checkpoints", "settings"]),
     ("query-server", &["dataflow", "recommend", "settings"]),
-    ("recommend", &["dataflow", "settings"]),
+    ("recommend", &["dataflow", "models", "settings"]),
     ("sinks", &["dataflow"]),
     ("sources", &["dataflow", "events", "kafka-batch", "settings"]),
     ("dataflow", &["settings"]),

@@ -13,7 +13,6 @@
 pub mod als;
 pub mod content;
 pub mod evaluation;
-pub mod lists;
 mod random;
 pub mod report;
 pub mod scan;

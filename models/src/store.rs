@@ -106,6 +106,23 @@ impl ModelStore {
         Ok(Loaded { model: None, refused })
     }
 
+    /// The version in use: the one that was chosen, or else the newest; `None` if there is none. Reads no model, only the
+    /// names of the files and a short text.
+    ///
+    /// # Errors
+    /// The error of the disk.
+    pub fn in_use(&self) -> Result<Option<Version>, Error> {
+        self.current_of(&self.versions()?)
+    }
+
+    /// Loads one version whose vectors have `factors` numbers.
+    ///
+    /// # Errors
+    /// See [`ModelStore::read`]; a model with vectors of another length is refused.
+    pub fn read_with(&self, version: Version, factors: usize) -> Result<Model, Error> {
+        self.read(version).and_then(|model| self.fits(version, model, Some(factors)))
+    }
+
     /// Loads one version.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub struct App {
     pub floor: Floor,
     /// Reads the status of checkpoints, where they are taken.
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
+    /// Reads the status of the factor model, where one is used.
+    pub als: Option<Arc<dyn Fn() -> AlsStatus + Send + Sync>>,
     /// Writes events and removals.
     pub event_writer: Arc<dyn EventWriter>,
     /// The addresses of the cluster's processes, if there are several.
@@ -76,5 +78,28 @@ pub struct LastCheckpoint {
     /// How many failed since the start.
     pub failed: u64,
     /// Why the last attempt failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// The factor model in use, and its trainings since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AlsStatus {
+    /// The version in use; null while there is none.
+    pub version: Option<u64>,
+    /// The time of the newest view that it has learned from.
+    pub data_until_ms: Option<u64>,
+    /// Why another version, which should be in use, is not: the file and what is wrong with it.
+    pub refused: Option<String>,
+    /// Whether a training is running.
+    pub is_training: bool,
+    /// How many trainings have made a model since the start.
+    pub trained: u64,
+    /// How many were skipped since the start, because the one before was still running.
+    pub skipped: u64,
+    /// How many failed since the start.
+    pub failed: u64,
+    /// How long the last one took, in milliseconds.
+    pub took_ms: u64,
+    /// Why the last one failed, if it did.
     pub failure: Option<String>,
 }

@@ -45,7 +45,7 @@ mod shutdown;
 mod token;
 mod visibility;
 
-pub use app::{App, Floor, LastCheckpoint, Peers};
+pub use app::{AlsStatus, App, Floor, LastCheckpoint, Peers};
 pub use event_writer::{BoxFuture, EventWriter, InvalidEvent, WriteError};
 pub use server::{Running, StartError, ThreadPanicked, serve};
 pub use settings::Settings;

@@ -60,48 +60,83 @@ impl Chain {
     /// than `rules.items_min`.
     #[must_use]
     pub fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended> {
-        let whole = Asked { size: asked.size.max(self.items_min), ..*asked };
+        let whole = self.whole(asked.size);
+        let mut exclude: Vec<ProductKey> = Vec::new();
+        self.filled(asked.size, |source, list| {
+            exclude.clear();
+            exclude.extend(asked.exclude.iter().copied().chain(list.iter().map(|recommended| recommended.product)));
+            let missing = Asked { exclude: &exclude, size: whole - list.len(), ..*asked };
+            self.sources[source].recommend(view, &missing, workspace)
+        })
+    }
+
+    /// The names of its sources, in the order of preference.
+    pub fn names(&self) -> impl Iterator<Item = SourceName> + '_ {
+        self.sources.iter().map(|source| source.name())
+    }
+
+    /// The list of each source by itself, in the order of preference.
+    #[must_use]
+    pub fn found(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Vec<Recommended>> {
+        let whole = Asked { size: self.whole(asked.size), ..*asked };
+        self.sources.iter().map(|source| source.recommend(view, &whole, workspace)).collect()
+    }
+
+    /// The list that [`Chain::recommend`] makes, of the lists that [`Chain::found`] has found for the same question.
+    #[must_use]
+    pub fn compose(&self, found: &[Vec<Recommended>], size: usize) -> Vec<Recommended> {
+        self.filled(size, |source, _| found[source].clone())
+    }
+
+    /// The number of products that a list of `size` products is made of: it must be seen whether there are enough to show.
+    fn whole(&self, size: usize) -> usize {
+        size.max(self.items_min)
+    }
+
+    /// Fills a list. `find` gives the products of a source, by its place in the chain, best first; it also gets the list so
+    /// far, which the source only needs to complete.
+    fn filled(&self, size: usize, find: impl FnMut(usize, &[Recommended]) -> Vec<Recommended>) -> Vec<Recommended> {
         let mut list = match self.fill {
-            Fill::First => self.first(view, &whole, workspace),
-            Fill::Interleave => self.interleave(view, &whole, workspace),
+            Fill::First => self.first(self.whole(size), find),
+            Fill::Interleave => self.interleave(self.whole(size), find),
         };
         if !Rules::is_shown(list.len(), self.items_min) {
             list.clear();
         }
-        list.truncate(asked.size);
+        list.truncate(size);
         list
     }
 
     /// Each source adds the products that are still missing.
-    fn first(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended> {
+    fn first(&self, size: usize, mut find: impl FnMut(usize, &[Recommended]) -> Vec<Recommended>) -> Vec<Recommended> {
         let mut list: Vec<Recommended> = Vec::new();
-        let mut exclude: Vec<ProductKey> = Vec::new();
-        for source in &self.sources {
-            let missing = asked.size - list.len();
-            if missing == 0 {
+        for source in 0..self.sources.len() {
+            if list.len() == size {
                 break;
             }
-            exclude.clear();
-            exclude.extend(asked.exclude.iter().copied().chain(list.iter().map(|recommended| recommended.product)));
-            let found = source.recommend(view, &Asked { exclude: &exclude, size: missing, ..*asked }, workspace);
-            found.into_iter().take(missing).for_each(|recommended| add(&mut list, recommended));
+            for recommended in find(source, &list) {
+                if list.len() < size && is_new(&list, &recommended) {
+                    list.push(recommended);
+                }
+            }
         }
         list
     }
 
     /// In each round, each source adds its best product that is not in the list yet.
-    fn interleave(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended> {
-        let found = self.sources.iter().map(|source| source.recommend(view, asked, workspace).into_iter());
-        let mut found: Vec<_> = found.collect();
+    fn interleave(
+        &self,
+        size: usize,
+        mut find: impl FnMut(usize, &[Recommended]) -> Vec<Recommended>,
+    ) -> Vec<Recommended> {
+        let mut found: Vec<_> = (0..self.sources.len()).map(|source| find(source, &[]).into_iter()).collect();
         let mut list = Vec::new();
         loop {
             let before = list.len();
             for source in &mut found {
-                if list.len() == asked.size {
+                if list.len() == size {
                     return list;
                 }
-                let is_new =
-                    |list: &[Recommended], next: &Recommended| list.iter().all(|row| row.product != next.product);
                 list.extend(source.find(|next| is_new(&list, next)));
             }
             if list.len() == before {
@@ -111,9 +146,74 @@ impl Chain {
     }
 }
 
-/// Adds a product, unless the list has it.
-fn add(list: &mut Vec<Recommended>, recommended: Recommended) {
-    if list.iter().all(|row| row.product != recommended.product) {
-        list.push(recommended);
+/// Whether a list does not have a product yet.
+fn is_new(list: &[Recommended], next: &Recommended) -> bool {
+    list.iter().all(|row| row.product != next.product)
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+
+    use super::*;
+    use crate::source::Reason;
+
+    /// A source whose lists are given to the chain.
+    struct Named(SourceName);
+
+    impl Source for Named {
+        fn name(&self) -> SourceName {
+            self.0
+        }
+
+        fn recommend(&self, _: &WideView<'_>, _: &Asked<'_>, _: &mut Workspace) -> Vec<Recommended> {
+            Vec::new()
+        }
+    }
+
+    const NAMES: [SourceName; 4] =
+        [SourceName::CoViews, SourceName::BuyAgain, SourceName::Als, SourceName::BestSellers];
+
+    fn chain(fill: Fill, items_min: usize) -> Chain {
+        let sources = NAMES.map(|name| Arc::new(Named(name)) as Arc<dyn Source>);
+        Chain::new(&NAMES, fill, &Rules { items_min, ..Rules::default() }, &sources)
+    }
+
+    /// The number and source of each product of the list that is composed of these lists.
+    fn composed(chain: &Chain, lists: [&[usize]; 4], size: usize) -> Vec<(usize, SourceName)> {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let keys: Vec<ProductKey> =
+            (0..9).map(|number| dictionary.product(&format!("product-{number}")).expect("no collision")).collect();
+        let reason = Reason::Factors { score: 1.0, version: 1 };
+        let row = |source, number: &usize| Recommended { product: keys[*number], source, reason: reason.clone() };
+        let found: Vec<Vec<Recommended>> = NAMES
+            .iter()
+            .zip(lists)
+            .map(|(name, list)| list.iter().map(|number| row(*name, number)).collect())
+            .collect();
+        let number = |product| keys.iter().position(|key| *key == product).expect("a product of the lists");
+        chain.compose(&found, size).into_iter().map(|row| (number(row.product), row.source)).collect()
+    }
+
+    #[test]
+    fn lists_fill_up_or_take_turns_without_repeating() {
+        let lists: [&[usize]; 4] = [&[1, 2], &[2, 3, 4, 5], &[], &[6]];
+        let [one, other, _, last] = NAMES;
+        let first = chain(Fill::First, 0);
+        assert_eq!(composed(&first, lists, 5), [(1, one), (2, one), (3, other), (4, other), (5, other)]);
+        assert_eq!(composed(&first, lists, 9).last(), Some(&(6, last)));
+        let turns = chain(Fill::Interleave, 0);
+        assert_eq!(composed(&turns, lists, 5), [(1, one), (2, other), (6, last), (3, other), (4, other)]);
+        assert_eq!(composed(&turns, [&[]; 4], 5), []);
+    }
+
+    #[test]
+    fn a_list_that_is_too_short_to_show_is_empty() {
+        let lists: [&[usize]; 4] = [&[1], &[2], &[], &[]];
+        for fill in [Fill::First, Fill::Interleave] {
+            assert_eq!(composed(&chain(fill, 3), lists, 1), []);
+            assert_eq!(composed(&chain(fill, 2), lists, 1), [(1, NAMES[0])]);
+        }
     }
 }

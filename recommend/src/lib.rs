@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!                       ┌▶ co_views, buy_again ──┐
-//! page ─▶ its chain ────┼▶ best_sellers_for_you ─┼▶ first, or interleave ─▶ one list, each product once
-//!         (a setting)   └▶ best_sellers ─────────┘
+//! page ─▶ its chain ────┼▶ als ──────────────────┼▶ first, or interleave ─▶ one list, each product once
+//!         (a setting)   ├▶ best_sellers_for_you ─┤
+//!                       └▶ best_sellers ─────────┘
 //! ```
-//! A [`Source`] makes a list from the published indexes. A [`Chain`] fills one list from its sources, and the
+//! A [`Source`] makes a list from the published indexes; `als` also needs the model in its [`AlsSlot`]. A [`Chain`] fills one list from its sources, and the
 //! [`Recommender`] has the chain of each kind of page. To add a source, add a file under `sources/` and its name to
 //! [`SourceName`]. Answers over HTTP and evaluations use the same chains.
 //!
@@ -24,5 +25,5 @@ pub use recommender::Recommender;
 pub use settings::{Fill, Page, Settings};
 pub use similar::{SimilarProduct, similar};
 pub use source::{Asked, Reason, Recommended, Source, SourceName, is_personal};
-pub use sources::built_in;
+pub use sources::{AlsSlot, ServedAls, built_in};
 pub use workspace::Workspace;

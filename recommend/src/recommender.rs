@@ -7,7 +7,7 @@ use dataflow::rules::Rules;
 use crate::chain::Chain;
 use crate::settings::{Page, Settings};
 use crate::source::Source;
-use crate::sources::built_in;
+use crate::sources::{AlsSlot, built_in};
 
 /// Makes the lists of recommendations of all kinds of pages.
 pub struct Recommender {
@@ -16,10 +16,10 @@ pub struct Recommender {
 }
 
 impl Recommender {
-    /// With the sources that read the published indexes.
+    /// With the sources that are on; `als`: the place of the factor model, if factor models are used.
     #[must_use]
-    pub fn new(rules: &Rules, settings: Settings) -> Self {
-        Recommender::with_sources(rules, settings, &built_in(rules))
+    pub fn new(rules: &Rules, settings: Settings, als: Option<&AlsSlot>) -> Self {
+        Recommender::with_sources(rules, settings, &built_in(rules, als))
     }
 
     /// With these sources.

@@ -1,6 +1,6 @@
 //! `[recommendations]`: the sources of each kind of page, and the bounds of a request.
 
-use settings::{FromValue as _, Kind, Value, whole};
+use settings::{Kind, Value, whole};
 
 use crate::source::SourceName;
 
@@ -27,7 +27,7 @@ settings::choice! {
 }
 
 const SOURCES: Kind = Kind::List {
-    allowed: "a list of sources, none twice, from \"co_views\", \"buy_again\", \"best_sellers_for_you\" and \"best_sellers\"",
+    allowed: "a list of sources, none twice, from \"co_views\", \"buy_again\", \"als\", \"best_sellers_for_you\" and \"best_sellers\"",
     takes: is_chain,
 };
 
@@ -88,7 +88,7 @@ fn is_chain(words: &[String]) -> bool {
 
 fn names(value: &Value) -> Vec<SourceName> {
     match value {
-        Value::List(words) => words.iter().map(|word| SourceName::from_value(&Value::Text(word.clone()))).collect(),
+        Value::List(words) => words.iter().filter_map(|word| SourceName::find(word)).collect(),
         other => unreachable!("the setting's kind is of lists, found {other}"),
     }
 }

@@ -3,6 +3,7 @@
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::{Because, Pick, Repeat, WideView};
 use dataflow::rules::Rules;
+use settings::{FromValue as _, Value};
 
 use crate::workspace::Workspace;
 
@@ -13,6 +14,8 @@ settings::choice! {
         CoViews = "co_views",
         /// The products that the user bought before.
         BuyAgain = "buy_again",
+        /// The products whose factors fit the history best.
+        Als = "als",
         /// The best sellers of the categories viewed most.
         BestSellersForYou = "best_sellers_for_you",
         /// The best sellers of the shop, or of the category of the page.
@@ -33,16 +36,24 @@ impl SourceName {
         match self {
             SourceName::CoViews => Some("models.co_views.enabled"),
             SourceName::BuyAgain => Some("models.buy_again.enabled"),
+            SourceName::Als => Some("models.als.enabled"),
             SourceName::BestSellersForYou | SourceName::BestSellers => None,
         }
     }
 
-    /// Whether its model is on, if it needs one.
+    /// The source that a word stands for.
     #[must_use]
-    pub fn is_on(self, rules: &Rules) -> bool {
+    pub fn find(word: &str) -> Option<SourceName> {
+        SourceName::WORDS.contains(&word).then(|| SourceName::from_value(&Value::from(word)))
+    }
+
+    /// Whether its model is on, if it needs one; `has_als`: whether factor models are used.
+    #[must_use]
+    pub fn is_on(self, rules: &Rules, has_als: bool) -> bool {
         match self {
             SourceName::CoViews => rules.co_views.enabled,
             SourceName::BuyAgain => rules.buy_again.enabled,
+            SourceName::Als => has_als,
             SourceName::BestSellersForYou | SourceName::BestSellers => true,
         }
     }
@@ -95,7 +106,7 @@ pub trait Source: Send + Sync {
 }
 
 /// A recommended product, and why it is recommended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recommended {
     /// The product.
     pub product: ProductKey,
@@ -106,7 +117,7 @@ pub struct Recommended {
 }
 
 /// The rows behind a recommended product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
     /// It is similar to products viewed.
     CoViewed {
@@ -117,6 +128,13 @@ pub enum Reason {
     },
     /// The user bought it before.
     Bought(Repeat),
+    /// Its factors fit the products viewed.
+    Factors {
+        /// The inner product of its factors and those of the history: finite and above 0.
+        score: f32,
+        /// The version of the model.
+        version: u64,
+    },
     /// It is a best seller.
     BestSeller(Pick),
 }

@@ -25,9 +25,10 @@ With --stream, a file says what happened and what is asked, one JSON object a li
   {\"category\": [product, category]}           a product is in a category
   {\"ask\": key, \"user\": user}                   asks for the user's list; key is any JSON value
 For each ask, {\"user\": key, \"list\": [products]} is written: at most ten products, from exactly the lines before it. \
-Products of the user's history are left out. The clock is the latest time of the lines so far.
+The clock is the latest time of the lines so far.
 
-Sources: co_views (for you), als (factors, trained on the data so far, daily), best_sellers_for_you, best_sellers.";
+Sources: co_views (for you), buy_again, als (factors, trained on the data so far, daily), best_sellers_for_you, best_sellers. \
+Only buy_again recommends products of the user's history.";
 
 /// Flags of `vitrine evaluate`.
 #[derive(Debug, Clone, Args)]

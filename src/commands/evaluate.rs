@@ -14,9 +14,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use models::lists::Mix;
+use recommend::{Fill, SourceName};
 
-use self::sources::{ListMaker, Source};
+use self::sources::ListMaker;
 use crate::cli::EvaluateArgs;
 use crate::config::Config;
 
@@ -28,11 +28,13 @@ const SIZE: usize = 10;
 /// # Errors
 /// A file or a service cannot be read, a file cannot be written, or a line cannot be used; the error names it.
 pub fn run(args: &EvaluateArgs, mut config: Config) -> anyhow::Result<ExitCode> {
-    let chain = Source::chain(&args.chain)?;
-    // What a chain names is on, whatever the settings of the service say.
+    let chain = sources::chain(&args.chain)?;
+    // What a chain names is on, whatever the settings of the service say. Co-views always are: with them, histories have
+    // their full depth.
     config.rules.co_views.enabled = true;
-    let mix = if args.interleave { Mix::Interleave } else { Mix::Fill };
-    let lists = ListMaker::new(&config, chain, mix, SIZE);
+    config.rules.buy_again.enabled |= chain.contains(&SourceName::BuyAgain);
+    let fill = if args.interleave { Fill::Interleave } else { Fill::First };
+    let lists = ListMaker::new(&config, &chain, fill, SIZE);
     match (&args.stream, args.from, args.until) {
         (Some(stream), ..) => over_stream(&config, lists, stream, &args.out),
         (None, Some(from), Some(until)) if from <= until => over_past(args, &config, lists, (from, until)),

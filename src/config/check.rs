@@ -85,7 +85,7 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
         if chain == defaults.chain(page) {
             continue;
         }
-        for source in chain.iter().filter(|source| !source.is_on(&config.rules)) {
+        for source in chain.iter().filter(|source| !source.is_on(&config.rules, config.als.enabled)) {
             let (key, word) = (format!("recommendations.{}", page.word()), source.word());
             let switch = source.switch().unwrap_or_default();
             let reason = format!(
@@ -98,7 +98,7 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
     let models: Vec<_> = home.iter().filter_map(|source| Some((source, source.switch()?))).collect();
     let is_for_you = config.rules.recommendations == RecommendationRule::ForYou;
     if let Some((_, switch)) = models.first().filter(|_| is_for_you)
-        && models.iter().all(|(source, _)| !source.is_on(&config.rules))
+        && models.iter().all(|(source, _)| !source.is_on(&config.rules, config.als.enabled))
     {
         let reason = format!(
             "`rules.recommendations` is \"for_you\", but no model of `recommendations.home` is on: set `{switch} = \"on\"`"
@@ -125,6 +125,11 @@ fn cluster(config: &Config, add: &mut impl FnMut(&str, String)) {
             "cluster.processes",
             "there are several processes, but `cluster.hosts` names no file with their addresses".into(),
         );
+    }
+    if cluster.is_shared() && config.als.enabled && !config.als.every.is_zero() {
+        let reason = "`models.als.every_s` is not 0, and there are several processes, each of which would train on a part of the \
+                      users: set it to 0, and train with `vitrine train`";
+        add("models.als.every_s", reason.into());
     }
     if cluster.is_shared() && config.files.is_some() {
         add("cluster.processes", "[files] is read by one process only; several need [kafka]".into());

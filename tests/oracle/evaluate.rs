@@ -3,6 +3,7 @@
 //! The reference closes a tick after each line, at the latest time so far, or a millisecond after the tick before. The command
 //! closes a tick only where it is asked; both must agree, also at the ends of the periods in which counts change.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::Parser as _;
@@ -113,7 +114,8 @@ impl Reference {
         }
     }
 
-    /// The list for a user: "for you", then the recommendations and the best sellers that the user has not viewed.
+    /// The list for a user: "for you", then the best sellers of the user's categories and those of the shop that the user
+    /// has not viewed.
     fn ask(&mut self, world: &World, user: usize, rules: &Rules) -> Vec<ProductKey> {
         if std::mem::take(&mut self.has_news) {
             self.closed = self.clock.max(self.closed + 1);
@@ -128,7 +130,11 @@ impl Reference {
         let history = &shelves.whole_histories[&user];
         let scored = shelves.learned().for_you(history, &[], 10, |product| shelves.may_show(product, rules));
         let mut list: Vec<ProductKey> = scored.into_iter().map(|(product, ..)| product).collect();
-        let best = shelves.recommended[&user].products.iter().chain(shelves.best(None)).map(|(product, _)| *product);
+        let merged_from = shelves.recommended[&user].merged_from.iter();
+        let merged: BTreeSet<(ProductKey, u64)> = merged_from.flat_map(|which| shelves.best(*which)).copied().collect();
+        let mut merged: Vec<(ProductKey, u64)> = merged.into_iter().collect();
+        merged.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        let best = merged.iter().chain(shelves.best(None)).map(|(product, _)| *product);
         for product in best.filter(|product| !history.contains(product)) {
             if !list.contains(&product) {
                 list.push(product);

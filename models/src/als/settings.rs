@@ -1,15 +1,21 @@
 //! `[models.als]`: how the factor model is trained and used.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use settings::{FromValue as _, Kind, Value, whole};
+use settings::{FromValue as _, Kind, Value, seconds, whole};
 
 use super::Parameters;
 
 settings::section! {
-    /// The factor model (implicit ALS): trained by `vitrine train`, used by the chain source "als". docs/models.md
-    /// explains it.
+    /// The factor model (implicit ALS): trained by `vitrine train` or by schedule, used by the source "als" of
+    /// recommendations. docs/models.md explains it.
     pub struct AlsSettings in "models.als" {
+        /// Whether the server uses the model. While this is off it costs nothing.
+        enabled: bool = "off", "word", Kind::Choice(&["off", "on"]) => |word: &Value| word.text() == "on";
+        /// How often the server trains a model, at whole multiples of this time since 1970 (UTC), and once after the
+        /// start if there is no model. 0: never. `vitrine train` trains one at any time.
+        every as "every_s": Duration = 86_400, "s", whole(0, 31_536_000) => seconds;
         /// Directory for trained models. Vitrine creates it if necessary.
         dir: PathBuf = "models", "directory", Kind::Path { empty: false };
         /// Number of trained models to keep.

@@ -47,6 +47,11 @@ pub(crate) fn number(out: &mut Vec<u8>, number: u64) {
     write!(out, "{number}").expect("a Vec takes everything");
 }
 
+/// Writes a number that is finite.
+pub(crate) fn decimal(out: &mut Vec<u8>, number: f32) {
+    write!(out, "{number}").expect("a Vec takes everything");
+}
+
 /// Writes the comma before every item but the first.
 pub(crate) fn comma(out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'[' | b'{')) {

@@ -15,7 +15,7 @@ use dataflow::ids::ProductKey;
 use dataflow::index_reader::{Because, Kind, Pick, Repeat, WideView};
 use recommend::{Reason, Recommended, SimilarProduct, SourceName};
 
-use super::json::{comma, number, string};
+use super::json::{comma, decimal, number, string};
 use super::names::NameCache;
 use super::row::row_columns;
 use crate::answer_ids::AnswerId;
@@ -138,6 +138,11 @@ impl ListRow for Recommended {
                 views(out, because, view, dictionary);
             }
             Reason::Bought(repeat) => bought(out, repeat),
+            Reason::Factors { score, version } => {
+                out.extend_from_slice(b",\"score\":");
+                decimal(out, *score);
+                count(out, "model_version", *version);
+            }
             Reason::BestSeller(pick) => best_seller(out, pick, dictionary),
         }
     }

@@ -6,7 +6,7 @@ use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::LastCheckpoint;
+use crate::app::{AlsStatus, LastCheckpoint};
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,6 +25,8 @@ pub(crate) struct Status<'a> {
     pub(crate) events_total: u64,
     pub(crate) dead_letters: BTreeMap<&'static str, u64>,
     pub(crate) checkpoint: Option<LastCheckpoint>,
+    /// Null if no factor model is used.
+    pub(crate) als: Option<AlsStatus>,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,
     pub(crate) requests_total: u64,

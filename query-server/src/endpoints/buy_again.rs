@@ -34,7 +34,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
     let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
     let rules = reader.rules();
-    if let Some(switch) = SourceName::BuyAgain.switch().filter(|_| !SourceName::BuyAgain.is_on(rules)) {
+    if let Some(switch) = SourceName::BuyAgain.switch().filter(|_| !rules.buy_again.enabled) {
         return Err(Problem::ModelOff(switch));
     }
     buffers::with(|AnswerBuffers { out, as_of, names, answer_ids, .. }| {

@@ -33,7 +33,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
     let (reader, ListRequest { headers, of: product, parameters }) = (&read.reader, request);
     let rules = reader.rules();
-    if let Some(switch) = SourceName::CoViews.switch().filter(|_| !SourceName::CoViews.is_on(rules)) {
+    if let Some(switch) = SourceName::CoViews.switch().filter(|_| !rules.co_views.enabled) {
         return Err(Problem::ModelOff(switch));
     }
     let key = reader.dictionary().find_product(product).ok_or(Problem::UnknownProduct)?;

@@ -24,7 +24,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     operations: &[Operation {
         answers: &[Answer::json::<Status<'_>>(200, "The status of this moment")],
         route: Some(|method| on(method, status)),
-        ..Operation::get(Scope::Operate, "Sources, indexes, checkpoints and memory")
+        ..Operation::get(Scope::Operate, "Sources, indexes, checkpoints, models and memory")
     }],
 };
 
@@ -61,6 +61,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         events_total,
         dead_letters,
         checkpoint: app.checkpoints.as_ref().map(|last| last()),
+        als: app.als.as_ref().map(|status| status()),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: operations.request_sums().iter().map(RouteSums::requests).sum(),

@@ -57,6 +57,7 @@ pub(crate) fn text(operations: &Operations) -> String {
     server(operations, &mut metrics);
     forwarding(operations, &mut metrics);
     engine(operations, &mut metrics);
+    als(operations, &mut metrics);
     sources(operations, &mut metrics);
     let mut registry = Registry::default();
     registry.register_collector(Box::new(metrics));
@@ -143,6 +144,22 @@ fn engine(operations: &Operations, metrics: &mut Metrics) {
     }
     let products = app.reader.dictionary().products_len() as f64;
     metrics.gauge("vitrine_product_ids", "Product ids known", [(vec![], products)]);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]
+fn als(operations: &Operations, metrics: &mut Metrics) {
+    let Some(status) = operations.app.als.as_ref().map(|status| status()) else { return };
+    let version = status.version.map(|version| (vec![], version as f64));
+    metrics.gauge("vitrine_als_version", "Version of the factor model in use", version);
+    let refused = f64::from(u8::from(status.refused.is_some()));
+    let help = "1 when a version that should be in use was refused";
+    metrics.gauge("vitrine_als_refused", help, [(vec![], refused)]);
+    let seconds = status.took_ms as f64 / 1e3;
+    metrics.gauge("vitrine_als_training_seconds", "Time the last training took", [(vec![], seconds)]);
+    metrics.counter("vitrine_als_trainings", "Trainings that made a model", [(vec![], status.trained)]);
+    let help = "Trainings that were skipped because the one before was still running";
+    metrics.counter("vitrine_als_trainings_skipped", help, [(vec![], status.skipped)]);
+    metrics.counter("vitrine_als_training_failures", "Trainings that failed", [(vec![], status.failed)]);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers in this format")]

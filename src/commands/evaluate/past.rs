@@ -100,8 +100,8 @@ impl Walk {
                     self.graph.settle();
                     let reader = self.graph.reader();
                     self.lists.train(reader, at)?;
-                    self.lists.make(reader, user);
-                    self.tallies.ask(user, product, at, &self.lists);
+                    let made = self.lists.make(reader, user);
+                    self.tallies.ask((user, product, at), self.lists.history(), &made);
                     self.tallies.saw(product, at);
                     has_changed = true;
                 }

@@ -84,9 +84,7 @@ impl Stream {
         let (now, user) = (self.walk.clock(), self.walk.dictionary().find_user(&user.text()));
         let reader = self.walk.reader();
         lists.train(reader, now)?;
-        lists.make(reader, user);
-        let products = lists.mixed();
-        let list: Vec<Id> = products.into_iter().filter_map(|product| self.id(product)).collect();
+        let list: Vec<Id> = lists.list(reader, user).into_iter().filter_map(|product| self.id(product)).collect();
         self.went.asks += 1;
         self.went.empty += u64::from(list.is_empty());
         Ok(serde_json::to_string(&Answered { user: key, list: &list })? + "\n")

@@ -6,8 +6,9 @@ use dataflow::ids::{ProductKey, UserKey};
 use dataflow::rules::DAY_MS;
 use dataflow::time::Millis;
 use models::evaluation::{Answer, LENGTH, Measured, Tally, ranking};
+use recommend::SourceName;
 
-use super::sources::{ListMaker, Source};
+use super::sources::Made;
 
 /// The name of the whole chain in tables.
 const CHAIN: &str = "the chain";
@@ -28,8 +29,9 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    pub(super) fn new(sources: &[Source]) -> Tallies {
-        let mut names: Vec<&'static str> = sources.iter().map(|source| source.name()).collect();
+    /// For the sources of a chain, in its order.
+    pub(super) fn new(sources: impl Iterator<Item = SourceName>) -> Tallies {
+        let mut names: Vec<&'static str> = sources.map(SourceName::word).collect();
         names.push(CHAIN);
         let tallies = names.iter().map(|_| Tally::default()).collect();
         let (days, products) = (BTreeMap::new(), HashMap::new());
@@ -42,20 +44,24 @@ impl Tallies {
         self.products.entry(product).or_insert((0, at)).0 += 1;
     }
 
-    /// Measures the lists that were made for a user, who then viewed `product`.
-    pub(super) fn ask(&mut self, user: UserKey, product: ProductKey, at: Millis, lists: &ListMaker) {
-        if lists.history().is_empty() {
+    /// Measures the lists that were made for a user with this history, who then viewed `product`.
+    pub(super) fn ask(
+        &mut self,
+        (user, product, at): (UserKey, ProductKey, Millis),
+        history: &[ProductKey],
+        made: &Made,
+    ) {
+        if history.is_empty() {
             self.first += 1;
             return;
         }
-        if lists.history().contains(&product) {
+        if history.contains(&product) {
             self.repeated += 1;
             return;
         }
-        let mixed = lists.mixed();
         let day = self.days.entry(at - at % DAY_MS).or_insert_with(|| (vec![0.0; self.names.len()], 0));
         day.1 += 1;
-        let all = lists.lists().iter().chain([&mixed]);
+        let all = made.of_sources.iter().chain([&made.of_chain]);
         for ((list, tally), hits) in all.zip(&mut self.tallies).zip(&mut day.0) {
             let relevant = [product];
             let answer = Answer { user: user.route(), list, relevant: &relevant, all_views: self.views };
