@@ -239,6 +239,10 @@ fn contradictions_are_named_with_their_place() {
              `models.co_views.enabled = \"on\"`",
         ),
         (
+            "[recommendations]\nbasket = [\"best_sellers\", \"als\"]",
+            "vitrine.toml line 2: `recommendations.basket` names \"als\", whose model is off: set `models.als.enabled = \"on\"`",
+        ),
+        (
             "[rules]\nrecommendations = \"for_you\"",
             "vitrine.toml line 2: `rules.recommendations` is \"for_you\", but no model",
         ),
@@ -253,6 +257,7 @@ fn a_chain_may_name_the_models_that_are_on() {
     let on = "[models.co_views]\nenabled = \"on\"\n[rules]\nrecommendations = \"for_you\"\n";
     let config = file(&format!("{on}[recommendations]\nbasket = [\"best_sellers\", \"co_views\"]")).config();
     assert_eq!(config.recommendations.basket.len(), 2);
+    file("[models.als]\nenabled = \"on\"\n[recommendations]\nhome = [\"als\"]").config();
     let message = file("[recommendations]\nproduct = [\"best_sellers\", \"best_sellers\"]").message();
     assert!(message.contains("a list of sources, none twice"), "{message}");
     // The defaults pass over a model that is off.

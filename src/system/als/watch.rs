@@ -22,12 +22,16 @@ pub(super) struct Watch {
     slot: AlsSlot,
     /// The version in use in the directory, as it was seen last.
     seen: Option<Version>,
+    /// Why it is not used.
+    refused: Option<String>,
+    /// The error of the disk at the last look.
+    trouble: Option<String>,
 }
 
 impl Watch {
     pub(super) fn new(settings: &AlsSettings, dictionary: Arc<Dictionary>, slot: AlsSlot) -> Watch {
         let store = ModelStore::new(&settings.dir, Arc::new(RealDisk));
-        Watch { store, settings: settings.clone(), dictionary, slot, seen: None }
+        Watch { store, settings: settings.clone(), dictionary, slot, seen: None, refused: None, trouble: None }
     }
 
     /// Puts the version of the directory into use, if it is another one than before. Without a change this reads no model.
@@ -36,27 +40,27 @@ impl Watch {
             let Some(version) = version.filter(|version| Some(*version) != self.seen) else { return Ok(None) };
             Ok(Some((version, self.load(version)?)))
         });
-        match found {
-            Ok(None) => {}
+        let trouble = match found {
+            Ok(None) => None,
             Ok(Some((version, Loaded { model, refused }))) => {
                 self.seen = Some(version);
                 refused.iter().for_each(|error| tracing::error!(%error, "a factor model is not used"));
                 let refused: Vec<String> = refused.iter().map(Error::to_string).collect();
-                update(status, |status| status.refused = Some(refused.join("; ")).filter(|text| !text.is_empty()));
+                self.refused = Some(refused.join("; ")).filter(|text| !text.is_empty());
                 if let Some((version, model)) = model {
                     self.put(version, model, status);
                 }
+                None
             }
             // The disk may answer at the next look.
-            Err(error) => {
-                let text = error.to_string();
-                let mut is_new = false;
-                update(status, |status| is_new = status.refused.replace(text.clone()).as_ref() != Some(&text));
-                if is_new {
-                    tracing::error!(%error, "the directory of factor models cannot be read");
-                }
-            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+            tracing::error!(%error, "the directory of factor models cannot be read");
         }
+        self.trouble = trouble;
+        let refused = self.trouble.as_ref().or(self.refused.as_ref()).cloned();
+        update(status, |status| status.refused = refused);
     }
 
     /// Loads a version. Only without a model in use, an earlier version is taken in its place if it is refused.
