@@ -7,7 +7,8 @@ use dataflow::index_reader::WideView;
 use dataflow::rules::Rules;
 
 use crate::settings::Fill;
-use crate::source::{Asked, Recommended, Source, SourceName};
+use crate::source::{Asked, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// Sources in the order of preference, which fill one list.

@@ -17,13 +17,15 @@ mod recommender;
 mod settings;
 mod similar;
 mod source;
+mod source_name;
 mod sources;
 mod workspace;
 
 pub use chain::Chain;
 pub use recommender::Recommender;
 pub use settings::{Fill, Page, Settings};
-pub use similar::{SimilarProduct, similar};
-pub use source::{Asked, Reason, Recommended, Source, SourceName, is_personal};
+pub use similar::SimilarProduct;
+pub use source::{Asked, Reason, Recommended, Source, is_personal};
+pub use source_name::SourceName;
 pub use sources::{AlsSlot, ServedAls, built_in};
 pub use workspace::Workspace;

@@ -2,7 +2,7 @@
 
 use settings::{Kind, Value, whole};
 
-use crate::source::SourceName;
+use crate::source_name::SourceName;
 
 settings::choice! {
     /// The kinds of pages that show recommendations.

@@ -6,15 +6,14 @@ use std::cmp::Reverse;
 
 use dataflow::graph::Neighbor;
 use dataflow::ids::ProductKey;
-use dataflow::index_reader::WideView;
 use dataflow::index_reader::for_you::WEIGHT_OF_USER_MAX;
+use dataflow::index_reader::{Scorer, WideView};
 use dataflow::rules::Rules;
 use dataflow::time::Diff;
 
-use crate::source::SourceName;
-use crate::workspace::Workspace;
+use crate::source_name::SourceName;
 
-pub(crate) use self::cache::{KEPT, SimilarCache};
+use self::cache::{KEPT, SimilarCache};
 
 /// A product that is similar to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,38 +26,50 @@ pub struct SimilarProduct {
     pub weight: u64,
 }
 
-/// The first `size` similar products of a product, as people see them; none if there are fewer than `rules.items_min`.
-#[must_use]
-pub fn similar<'w>(
-    view: &WideView<'_>,
-    product: ProductKey,
-    size: usize,
-    workspace: &'w mut Workspace,
-) -> &'w [SimilarProduct] {
-    let Workspace { scorer, neighbors, similar, similar_cache, items_min, .. } = workspace;
-    let wanted = size.max(*items_min);
-    let version = view.similar_version().filter(|_| wanted <= KEPT);
-    let mut rank = |size, rows: &mut Vec<SimilarProduct>| {
-        let relevance = |weight, viewers| scorer.relevance(weight, viewers);
-        view.similar(product, neighbors);
-        first_relevant(
-            neighbors,
-            size,
-            relevance,
-            |product| view.viewers(product),
-            |product| view.may_show(product),
-            rows,
-        );
-    };
-    let rows: &[SimilarProduct] = match version {
-        Some(version) => similar_cache.get_or_make(product, version, |rows| rank(KEPT, rows)),
-        None => {
-            rank(wanted, similar);
-            similar
-        }
-    };
-    let is_shown = Rules::is_shown(rows.len(), *items_min);
-    &rows[..if is_shown { size.min(rows.len()) } else { 0 }]
+/// The memory for similar products, used again for every list.
+#[derive(Default)]
+pub(crate) struct SimilarMemory {
+    /// The heaviest neighbors of a product.
+    neighbors: Vec<(Neighbor, Diff)>,
+    /// Its similar products.
+    rows: Vec<SimilarProduct>,
+    cache: SimilarCache,
+}
+
+impl SimilarMemory {
+    /// The first `size` similar products of a product, as people see them; none if there are fewer than `items_min`.
+    pub(crate) fn first(
+        &mut self,
+        view: &WideView<'_>,
+        product: ProductKey,
+        (size, items_min): (usize, usize),
+        scorer: &Scorer,
+    ) -> &[SimilarProduct] {
+        let SimilarMemory { neighbors, rows: similar, cache } = self;
+        let wanted = size.max(items_min);
+        let version = view.similar_version().filter(|_| wanted <= KEPT);
+        let mut rank = |size, rows: &mut Vec<SimilarProduct>| {
+            let relevance = |weight, viewers| scorer.relevance(weight, viewers);
+            view.similar(product, neighbors);
+            first_relevant(
+                neighbors,
+                size,
+                relevance,
+                |product| view.viewers(product),
+                |product| view.may_show(product),
+                rows,
+            );
+        };
+        let rows: &[SimilarProduct] = match version {
+            Some(version) => cache.get_or_make(product, version, |rows| rank(KEPT, rows)),
+            None => {
+                rank(wanted, similar);
+                similar
+            }
+        };
+        let is_shown = Rules::is_shown(rows.len(), items_min);
+        &rows[..if is_shown { size.min(rows.len()) } else { 0 }]
+    }
 }
 
 /// The `size` most relevant neighbors that may be shown, ties by product, into `best` (cleared first). `neighbors` are

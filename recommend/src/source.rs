@@ -1,63 +1,10 @@
-//! A source of recommended products: its name, the question it gets, and the products it answers with.
+//! A source of recommended products: the question it gets, and the products it answers with.
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::{Because, Pick, Repeat, WideView};
-use dataflow::rules::Rules;
-use settings::{FromValue as _, Value};
 
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
-
-settings::choice! {
-    /// The sources of recommended products.
-    pub enum SourceName {
-        /// The products that users with similar histories viewed.
-        CoViews = "co_views",
-        /// The products that the user bought before.
-        BuyAgain = "buy_again",
-        /// The products whose factors fit the history best.
-        Als = "als",
-        /// The best sellers of the categories viewed most.
-        BestSellersForYou = "best_sellers_for_you",
-        /// The best sellers of the shop, or of the category of the page.
-        BestSellers = "best_sellers",
-    }
-}
-
-impl SourceName {
-    /// The word that stands for it in settings and answers.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        SourceName::WORDS[self as usize]
-    }
-
-    /// The setting that switches its model on; `None` if it needs no model.
-    #[must_use]
-    pub fn switch(self) -> Option<&'static str> {
-        match self {
-            SourceName::CoViews => Some("models.co_views.enabled"),
-            SourceName::BuyAgain => Some("models.buy_again.enabled"),
-            SourceName::Als => Some("models.als.enabled"),
-            SourceName::BestSellersForYou | SourceName::BestSellers => None,
-        }
-    }
-
-    /// The source that a word stands for.
-    #[must_use]
-    pub fn find(word: &str) -> Option<SourceName> {
-        SourceName::WORDS.contains(&word).then(|| SourceName::from_value(&Value::from(word)))
-    }
-
-    /// Whether its model is on, if it needs one; `has_als`: whether factor models are used.
-    #[must_use]
-    pub fn is_on(self, rules: &Rules, has_als: bool) -> bool {
-        match self {
-            SourceName::CoViews => rules.co_views.enabled,
-            SourceName::BuyAgain => rules.buy_again.enabled,
-            SourceName::Als => has_als,
-            SourceName::BestSellersForYou | SourceName::BestSellers => true,
-        }
-    }
-}
 
 /// What a list is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,10 @@
 //! Memory that is used again for every list.
 
-use dataflow::graph::Neighbor;
 use dataflow::ids::ProductKey;
-use dataflow::index_reader::Scorer;
+use dataflow::index_reader::{Scorer, WideView};
 use dataflow::rules::Rules;
-use dataflow::time::Diff;
 
-use crate::similar::{SimilarCache, SimilarProduct};
+use crate::similar::{SimilarMemory, SimilarProduct};
 
 /// The memory that composing lists needs. A thread that composes lists keeps one.
 pub struct Workspace {
@@ -14,13 +12,9 @@ pub struct Workspace {
     pub(crate) scorer: Scorer,
     /// A user's history.
     pub(crate) viewed: Vec<ProductKey>,
-    /// The heaviest neighbors of a product.
-    pub(crate) neighbors: Vec<(Neighbor, Diff)>,
-    /// Its similar products.
-    pub(crate) similar: Vec<SimilarProduct>,
-    pub(crate) similar_cache: SimilarCache,
+    similar: SimilarMemory,
     /// See [`Rules::items_min`].
-    pub(crate) items_min: usize,
+    items_min: usize,
 }
 
 impl Workspace {
@@ -30,10 +24,15 @@ impl Workspace {
         Workspace {
             scorer: Scorer::new(&rules.co_views),
             viewed: Vec::new(),
-            neighbors: Vec::new(),
-            similar: Vec::new(),
-            similar_cache: SimilarCache::default(),
+            similar: SimilarMemory::default(),
             items_min: rules.items_min,
         }
+    }
+
+    /// The first `size` similar products of a product, as people see them; none if there are fewer than
+    /// `rules.items_min`.
+    #[must_use]
+    pub fn similar(&mut self, view: &WideView<'_>, product: ProductKey, size: usize) -> &[SimilarProduct] {
+        self.similar.first(view, product, (size, self.items_min), &self.scorer)
     }
 }

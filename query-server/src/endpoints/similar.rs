@@ -41,7 +41,7 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
         let workspace = workspace.get_or_insert_with(|| Workspace::new(rules));
         let view = reader.wide_view_any();
         let age = read.admit(view.as_of(), &[InputKind::Views], parameters)?;
-        let rows = recommend::similar(&view, key, parameters.limit, workspace);
+        let rows = workspace.similar(&view, key, parameters.limit);
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
         let page = Page { subject: Subject::Product(product), rows, kind: Kind::NonPersonalized, ending };
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));

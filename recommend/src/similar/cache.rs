@@ -56,7 +56,7 @@ mod tests {
     use dataflow::ids::Ids;
 
     use super::*;
-    use crate::source::SourceName;
+    use crate::source_name::SourceName;
 
     #[test]
     fn a_list_is_made_again_for_another_version_or_after_another_product_of_its_slot() {

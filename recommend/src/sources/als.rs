@@ -12,7 +12,8 @@ use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
 use models::als::KeyedAls;
 
-use crate::source::{Asked, Reason, Recommended, Source, SourceName};
+use crate::source::{Asked, Reason, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// A version of the model, ready to make lists.

@@ -3,7 +3,8 @@
 use dataflow::graph::ListId;
 use dataflow::index_reader::{Pick, WideView};
 
-use crate::source::{Asked, Reason, Recommended, Source, SourceName};
+use crate::source::{Asked, Reason, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// The best sellers, without those that were viewed.

@@ -6,7 +6,8 @@ use dataflow::index_reader::WideView;
 use dataflow::time::{Diff, Millis};
 
 use super::best_sellers::admitted;
-use crate::source::{Asked, Recommended, Source, SourceName};
+use crate::source::{Asked, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// The best sellers of the categories in the history's list, without those that were viewed.

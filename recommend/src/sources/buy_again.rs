@@ -2,7 +2,8 @@
 
 use dataflow::index_reader::WideView;
 
-use crate::source::{Asked, Reason, Recommended, Source, SourceName};
+use crate::source::{Asked, Reason, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// Products bought before, also if they were viewed since. A visitor who is not known has none.

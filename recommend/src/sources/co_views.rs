@@ -2,7 +2,8 @@
 
 use dataflow::index_reader::{WideView, for_you};
 
-use crate::source::{Asked, Reason, Recommended, Source, SourceName};
+use crate::source::{Asked, Reason, Recommended, Source};
+use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
 /// Products that are similar to those viewed, by their score.
