@@ -154,23 +154,26 @@ fn config() -> Config {
     config
 }
 
-/// What the command writes.
-fn answers(stream: &str) -> Vec<(u64, Vec<String>)> {
+/// What the command writes for a stream; `more` are further flags.
+fn written(stream: &str, more: &[&str]) -> anyhow::Result<String> {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let (input, output) = (dir.path().join("in"), dir.path().join("out"));
     std::fs::write(&input, stream).expect("a file can be written");
     let (stream, out) = (input.to_str().expect("a name"), output.to_str().expect("a name"));
-    let cli = Cli::parse_from(["vitrine", "evaluate", "--stream", stream, "--out", out]);
+    let cli = Cli::parse_from([&["vitrine", "evaluate", "--stream", stream, "--out", out], more].concat());
     let Command::Evaluate(args) = cli.command else { unreachable!("this is the command") };
-    evaluate::run(&args, config()).expect("the stream can be used");
-    let written = std::fs::read_to_string(&output).expect("the answers can be read");
+    evaluate::run(&args, config()).map(|_| std::fs::read_to_string(&output).expect("the answers can be read"))
+}
+
+/// The answers of the command.
+fn answers(stream: &str) -> Vec<(u64, Vec<String>)> {
     let answer = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).expect("an answer is JSON");
         let list = line["list"].as_array().expect("a list").iter();
         let list = list.map(|product| product.as_str().expect("an id").to_owned()).collect();
         (line["user"].as_u64().expect("the key"), list)
     };
-    written.lines().map(answer).collect()
+    written(stream, &[]).expect("the stream can be used").lines().map(answer).collect()
 }
 
 proptest! {
@@ -196,19 +199,24 @@ proptest! {
 
 #[test]
 fn numbers_stay_numbers_and_a_bad_line_is_named() {
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
-    let run = |stream: &str| {
-        std::fs::write(&input, stream).expect("a file can be written");
-        let (stream, out) = (input.to_str().expect("a name"), output.to_str().expect("a name"));
-        let cli = Cli::parse_from(["vitrine", "evaluate", "--stream", stream, "--out", out, "--chain", "co_views"]);
-        let Command::Evaluate(args) = cli.command else { unreachable!("this is the command") };
-        evaluate::run(&args, config()).map(|_| std::fs::read_to_string(&output).expect("the answers can be read"))
-    };
+    let run = |stream: &str| written(stream, &["--chain", "co_views"]);
     let views = "{\"view\":[1,10,100]}\n{\"view\":[1,20,110]}\n\n{\"view\":[\"b\",10,150]}\n";
     let written =
         run(&format!("{views}{{\"ask\":{{\"n\":1}},\"user\":\"b\"}}\n{{\"ask\":null,\"user\":9}}")).expect("it runs");
     assert_eq!(written, "{\"user\":{\"n\":1},\"list\":[20]}\n{\"user\":null,\"list\":[]}\n");
     let error = format!("{:#}", run(&format!("{views}{{\"view\":[1,2]}}\n")).expect_err("the line is wrong"));
     assert!(error.starts_with("line 5 of ") && error.contains("it is not one of"), "{error}");
+}
+
+#[test]
+fn a_chain_switches_its_models_on() {
+    let lines = "{\"order\":[1,10,100,\"o\"]}\n{\"view\":[1,10,110]}\n{\"ask\":1,\"user\":1}\n{\"ask\":2,\"user\":2}\n";
+    assert!(!config().rules.buy_again.enabled);
+    let bought = written(lines, &["--chain", "buy_again"]).expect("it runs");
+    assert_eq!(bought, "{\"user\":1,\"list\":[10]}\n{\"user\":2,\"list\":[]}\n");
+    // The factor model has too little to learn from, and the next source fills the list.
+    let both = written(lines, &["--chain", "als,best_sellers"]).expect("it runs");
+    assert_eq!(both, "{\"user\":1,\"list\":[]}\n{\"user\":2,\"list\":[10]}\n");
+    let error = written(lines, &["--chain", "buy_again,magic"]).expect_err("there is no such source");
+    assert!(error.to_string().contains("co_views, buy_again, als, best_sellers_for_you, best_sellers"), "{error:#}");
 }

@@ -198,7 +198,7 @@ fn the_server_uses_the_version_that_is_chosen_without_a_restart() {
     // The user has viewed five of the eight products of its group.
     for row in &rows[..3] {
         assert!(["p2", "p5", "p7"].contains(&row["product"].as_str().expect("an id")), "{row}");
-        assert!(row["source"] == "als" && row["score"].as_f64() > Some(0.0) && row["model_version"] == 2, "{row}");
+        assert!(row["source"] == "als" && row["fit"].as_f64() > Some(0.0) && row["model_version"] == 2, "{row}");
     }
     assert_eq!(shop.model(&["use", "1"]).0, 0);
     wait_until(SOON, "the version that was chosen is used", || version(&server) == Some(1));

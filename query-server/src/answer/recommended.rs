@@ -139,7 +139,7 @@ impl ListRow for Recommended {
             }
             Reason::Bought(repeat) => bought(out, repeat),
             Reason::Factors { score, version } => {
-                out.extend_from_slice(b",\"score\":");
+                out.extend_from_slice(b",\"fit\":");
                 decimal(out, *score);
                 count(out, "model_version", *version);
             }

@@ -53,9 +53,8 @@ pub(crate) struct ExplainedRecommendation {
     product: String,
     /// The source that recommends the product; absent from best sellers for you.
     source: Option<String>,
-    /// Of co-views, buy again and factors: the score by which the products of this source are ordered. A whole number, except
-    /// for factors.
-    score: Option<f64>,
+    /// Of co-views and of buy again: the score by which the products of this source are ordered.
+    score: Option<u64>,
     /// Of co-views: the users in whose histories the product is.
     viewers: Option<u64>,
     /// Of co-views: the products viewed that this product is similar to, newest first.
@@ -64,6 +63,9 @@ pub(crate) struct ExplainedRecommendation {
     orders: Option<u64>,
     /// Of buy again: how many orders ago the user bought it last; 0 is the newest order.
     orders_ago: Option<u64>,
+    /// Of factors: how well the product fits the history, by which the products of this source are ordered; about 1 is a
+    /// good fit.
+    fit: Option<f64>,
     /// Of factors: the version of the model.
     model_version: Option<u64>,
     /// Of best sellers: the category whose best seller it is; null for the best sellers over all products.
