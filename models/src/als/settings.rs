@@ -33,7 +33,7 @@ settings::section! {
         /// Number of newest products of a history from which recommendations are made.
         newest: usize = 30, "products", whole(1, 1000);
         /// Seed of the first vectors. The same seed and input give the same model, to the byte.
-        seed: u64 = 1, "number", whole(0, u64::MAX);
+        seed: u64 = 1, "number", whole(0, 4_294_967_295);
         /// Threads of a training. They run at the lowest priority.
         threads: usize = 1, "threads", whole(1, 256);
         /// Limit of the memory of a training. A training that needs more does not start.

@@ -37,7 +37,7 @@ fn plain(records: &[Record], user: &str) -> Vec<Value> {
     }
     let with = |product: &str| orders.values().filter(|(_, order)| order.2.contains(product)).count() as u64;
     let mut own: Vec<&Order> = orders.values().filter(|(buyer, _)| *buyer == user).map(|(_, order)| order).collect();
-    own.sort_by_key(|(at, ..)| Reverse(*at));
+    own.sort_by_key(|(at, order, _)| (Reverse(*at), dictionary.order(order)));
     let products: BTreeSet<&str> = own.iter().flat_map(|(_, _, products)| products.iter().copied()).collect();
     let mut rows: Vec<_> = products
         .into_iter()

@@ -24,6 +24,8 @@ fn the_list_is_that_of_a_plain_recomputation() {
     for workers in [1, 2] {
         let shop = Shop::learning(workers, |_, _| {});
         shop.happened(random_records(10 + workers as u64));
+        // Nobody else views this product, so that nothing is similar to it; others sell in its category.
+        shop.happened([viewed("solo", "product-35", now_ms())]);
         let plain = PlainShop::of(&shop.records());
         let mut connection = shop.connect();
         for user in plain.users().chain([&"nobody".to_owned()]) {
