@@ -52,10 +52,20 @@ pub fn train(
 }
 
 /// The model by the keys of this process's dictionary. Products whose id has the key of another product are left out.
-pub fn served(version: Version, model: Model, settings: &AlsSettings, dictionary: &Dictionary) -> ServedAls {
-    let (als, ids) = model.als();
+/// One thread works on it.
+///
+/// # Errors
+/// The thread cannot be started.
+pub fn served(
+    version: Version,
+    model: Model,
+    settings: &AlsSettings,
+    dictionary: &Dictionary,
+) -> anyhow::Result<ServedAls> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let (als, ids) = pool.context("the thread that prepares the model cannot be started")?.install(|| model.als());
     // A key that no history has stands for a product that cannot be told from another one.
     let key = |id: &String| dictionary.product(id).unwrap_or_default();
     let keys = ids.iter().map(key).collect();
-    ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) }
+    Ok(ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) })
 }

@@ -68,8 +68,8 @@ impl<S: Score> Best<S> {
     }
 }
 
-/// The `count` rows with the largest inner product with `query`, best first, ties by the smaller number, without rows
-/// that `skip` names. `skip` is only asked about rows that would be in the list.
+/// The `count` rows with the largest inner product with `query` above `least`, best first, ties by the smaller number,
+/// without rows that `skip` names. `skip` is only asked about rows that would be in the list.
 ///
 /// # Panics
 /// When the query has another length than the rows.
@@ -77,6 +77,7 @@ impl<S: Score> Best<S> {
 pub fn largest_products(
     vectors: &Vectors,
     query: &[f32],
+    least: f32,
     count: usize,
     mut skip: impl FnMut(u32) -> bool,
 ) -> Vec<Scored<f32>> {
@@ -86,7 +87,7 @@ pub fn largest_products(
     let mut best = Best::new(count);
     for (row, values) in (0..).zip(vectors.values().chunks_exact(vectors.stride())) {
         let score = dot(values, &padded);
-        if best.takes(score) && !skip(row) {
+        if score > least && best.takes(score) && !skip(row) {
             best.add(row, score);
         }
     }
@@ -104,12 +105,12 @@ mod tests {
             vectors.row_mut(row)[0] = first;
         }
         let rows = |count, skipped: u32| -> Vec<u32> {
-            let best = largest_products(&vectors, &[1.0, 9.0, 9.0], count, |row| row == skipped);
+            let best = largest_products(&vectors, &[1.0, 9.0, 9.0], 0.0, count, |row| row == skipped);
             best.into_iter().map(|scored| scored.row).collect()
         };
         assert_eq!(rows(3, 9), [1, 3, 2]);
         assert_eq!(rows(3, 1), [3, 2, 0]);
-        assert_eq!(rows(9, 9), [1, 3, 2, 0, 4]);
+        assert_eq!(rows(9, 9), [1, 3, 2, 0], "a row below the least score is left out");
         assert_eq!(rows(0, 9), [0; 0]);
     }
 }

@@ -152,8 +152,13 @@ impl ModelStore {
         let _lock = self.lock()?;
         let version = self.versions()?.last().map_or(1, |(version, _)| version + 1);
         self.put(&name_of(version), &file::encode(model))?;
-        self.put_current(version)?;
-        self.prune(keep.max(1))?;
+        if let Err(error) = self.put_current(version) {
+            // Without a chosen version, the newest is in use.
+            let _ = self.remove(&name_of(version));
+            return Err(error);
+        }
+        // An old model that cannot be removed costs space, and is tried again after the next training.
+        let _ = self.prune(keep.max(1));
         Ok(version)
     }
 

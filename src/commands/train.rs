@@ -18,6 +18,7 @@ use dataflow::rules::{CoViews, Rules};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
 use indicatif::ProgressBar;
+use models::als::Parameters;
 use models::store::ModelStore;
 use sources::replay::{ReplayBounds, ReplayProgress};
 
@@ -73,7 +74,7 @@ fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
     let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
     let progress = sources.progress();
     let bar = progress::share("read", progress.as_ref().map_or(0, |progress| progress.total()));
-    let mut step = ReadStep { progress, bar, read: None };
+    let mut step = ReadStep { progress, bar, parameters: config.als.parameters(), read: None };
     let settings = Settings {
         workers: config.dataflow.workers,
         rules,
@@ -97,12 +98,13 @@ fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
 struct ReadStep {
     progress: Option<Arc<ReplayProgress>>,
     bar: ProgressBar,
+    parameters: Parameters,
     read: Option<ReadHistories>,
 }
 
 impl Observer for ReadStep {
     fn step(&mut self, reader: &IndexReader, _: Time) -> Result<(), Failure> {
-        self.read = Some(ReadHistories::of(reader).map_err(|error| format!("{error:#}"))?);
+        self.read = Some(ReadHistories::of(reader, &self.parameters).map_err(|error| format!("{error:#}"))?);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use dataflow::graph::History;
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::IndexReader;
 use dataflow::time::Millis;
-use models::als::Histories;
+use models::als::{Histories, Parameters};
 
 /// What a model is trained on, with the ids of the products.
 pub struct ReadHistories {
@@ -24,14 +24,14 @@ pub struct ReadHistories {
 
 impl ReadHistories {
     /// Reads all histories as of the last closed tick: up to `rules.list_size` products each, and all of a history while
-    /// co-views are on. Needs 4 bytes a pair and 24 a user.
+    /// co-views are on. Ends as soon as a training on them would need more memory than allowed.
     ///
     /// # Errors
-    /// A product has no id: never, as sources give ids.
-    pub fn of(reader: &IndexReader) -> anyhow::Result<ReadHistories> {
+    /// The training would need more memory than allowed. Or a product has no id: never, as sources give ids.
+    pub fn of(reader: &IndexReader, parameters: &Parameters) -> anyhow::Result<ReadHistories> {
         let mut numbers: HashMap<ProductKey, u32> = HashMap::new();
         let (mut users, mut history, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut from, mut until) = (Millis::MAX, 0);
+        let (mut from, mut until, mut pairs) = (Millis::MAX, 0, 0);
         for user in reader.keys::<History>() {
             let view = reader.view(user);
             view.whole_history(user, &mut history);
@@ -46,7 +46,13 @@ impl ReadHistories {
                 let next = u32::try_from(numbers.len()).context("there are more than four billion products")?;
                 anyhow::Ok(*numbers.entry(*product).or_insert(next))
             };
-            users.push(history.iter().map(&mut number).collect::<anyhow::Result<Vec<u32>>>()?);
+            let mut list = Vec::with_capacity(history.len());
+            for product in &history {
+                list.push(number(product)?);
+            }
+            users.push(list);
+            pairs += history.len();
+            parameters.allow(users.len(), numbers.len(), pairs)?;
         }
         let name = |(key, number): (ProductKey, u32)| Some((reader.dictionary().product_name(key)?, number));
         let mut products: Vec<(Arc<str>, u32)> =

@@ -144,6 +144,14 @@ impl History {
         by_then.flat_map(|(_, tick)| &tick.given).map(|handed| handed.update)
     }
 
+    /// The same, and then nothing until a period of co-views has ended: the counts are then those of all updates, however
+    /// they are cut into ticks.
+    pub(crate) fn until_a_period_ends(mut self) -> History {
+        let end = (self.as_of() + 1).next_multiple_of(self.rules.co_views.every_ms.max(1));
+        self.ticks.push(Tick { given: Vec::new(), next: end + 1 });
+        self
+    }
+
     /// The same updates in the same order, cut into other ticks that end at the same time, each handed to another worker.
     pub(crate) fn resplit(&self, mut cuts: Vec<usize>) -> History {
         let updates: Vec<Update> = self.shown(self.as_of()).collect();

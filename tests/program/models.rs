@@ -61,7 +61,10 @@ impl Shop {
     /// Runs a command on the shop's files; returns its exit code, and what it wrote.
     fn run(&self, args: &[&str]) -> (i32, String, String) {
         let files = format!("files.dir={}", self.path("data"));
-        let out = vitrine(&[args, &["--set", &files, "--set", "models.als.factors=16"]].concat());
+        // The last value of a setting counts.
+        let is_given = args.iter().any(|flag| flag.starts_with("models.als.factors="));
+        let factors: &[&str] = if is_given { &[] } else { &["--set", "models.als.factors=16"] };
+        let out = vitrine(&[args, &["--set", &files], factors].concat());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (out.status.code().expect("it ended"), text(out.stdout), text(out.stderr))
     }

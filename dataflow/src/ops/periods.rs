@@ -92,7 +92,8 @@ where
                         });
                     }
                 });
-                while let Some(first) = open.first_entry().filter(|first| !frontier.less_equal(first.key())) {
+                let now = frontier.frontier().first().copied();
+                while let Some(first) = open.first_entry().filter(|first| now.is_some_and(|now| *first.key() < now)) {
                     let (end, (capability, keys)) = first.remove_entry();
                     let mut rows = TwoTimes::new(handle::batches(&trace), periods.last(end.saturating_sub(1)), end);
                     let mut session = output.session(&capability);
@@ -105,7 +106,11 @@ where
                     }
                     combined.drain().for_each(|(row, diff)| session.give((row, end, diff)));
                 }
-                release(&mut trace, frontier.frontier().first().copied(), &periods);
+                if now.is_none() {
+                    // A closed input reaches no further end.
+                    open.clear();
+                }
+                release(&mut trace, now, &periods);
             }
         },
     );

@@ -55,13 +55,14 @@ impl Als {
         self.products.row(product as usize).iter().zip(factors).map(|(a, b)| a * b).sum()
     }
 
-    /// The `count` products that fit a user's factors best, best first, without products that `skip` names.
+    /// The `count` products that fit a user's factors best, best first, without those that do not fit (0 or
+    /// less) and those that `skip` names.
     ///
     /// # Panics
     /// When the factors are not of this model's length.
     #[must_use]
     pub fn best(&self, factors: &[f32], count: usize, skip: impl FnMut(u32) -> bool) -> Vec<Scored<f32>> {
-        largest_products(&self.products, factors, count, skip)
+        largest_products(&self.products, factors, 0.0, count, skip)
     }
 }
 

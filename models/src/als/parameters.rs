@@ -87,14 +87,24 @@ pub enum Error {
 }
 
 impl Parameters {
-    /// The memory that a training takes, in bytes: both orders of the pairs, both sides' factors, and the sums of the Gram
-    /// matrix. What each thread adds is less than 1 MB for 128 factors.
+    /// The memory that a training takes, in bytes: the histories, both orders of the pairs, both sides' factors, and the sums
+    /// of the Gram matrix. What each thread adds is less than 1 MB for 128 factors.
     #[must_use]
     pub fn memory_bytes(&self, users: usize, products: usize, pairs: usize) -> u64 {
         let stride = stride_of(self.factors) as u64;
         let (users, products, pairs) = (users as u64, products as u64, pairs as u64);
+        let histories = pairs * 4 + users * 32 + products * 64;
         let both_orders = 2 * pairs * 8 + (users + products + 2) * 8;
-        both_orders + (users + products) * stride * 4 + gram::BLOCKS_MAX as u64 * stride * stride * 8
+        histories + both_orders + (users + products) * stride * 4 + gram::BLOCKS_MAX as u64 * stride * stride * 8
+    }
+
+    /// Whether a training with this input needs no more memory than allowed.
+    ///
+    /// # Errors
+    /// It needs more; the error says how much.
+    pub fn allow(&self, users: usize, products: usize, pairs: usize) -> Result<(), Error> {
+        let (needed, allowed) = (self.memory_bytes(users, products, pairs), self.memory_bytes_max);
+        if needed > allowed { Err(Error::Memory { needed, allowed }) } else { Ok(()) }
     }
 
     pub(super) fn check(&self, weights: &Weights) -> Result<(), Error> {
@@ -111,8 +121,6 @@ impl Parameters {
         if weights.pairs() < needed {
             return Err(Error::TooLittle { pairs: weights.pairs(), needed });
         }
-        let (needed, allowed) =
-            (self.memory_bytes(weights.users(), weights.products(), weights.pairs()), self.memory_bytes_max);
-        if needed > allowed { Err(Error::Memory { needed, allowed }) } else { Ok(()) }
+        self.allow(weights.users(), weights.products(), weights.pairs())
     }
 }

@@ -39,7 +39,7 @@ impl SimilarCache {
         }
         // Keys of products are hashes already.
         let at = usize::try_from(product.route() & (SLOTS as u64 - 1)).expect("a slot's number is small");
-        let empty = || Slot { product, version: Time::MAX, rows: Vec::new() };
+        let empty = || Slot { product, version: Time::MAX, rows: Vec::with_capacity(KEPT + 1) };
         let slot = self.slots[at].get_or_insert_with(empty);
         if slot.product != product || slot.version != version {
             make(&mut slot.rows);

@@ -5,6 +5,7 @@
 //! products viewed ────────▶ factors of the user ─▶ exact scan ─▶ the best products
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -54,10 +55,15 @@ impl Source for AlsSource {
 
     fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, _: &mut Workspace) -> Vec<Recommended> {
         let Some(served) = self.slot.model() else { return Vec::new() };
-        let skip = |product| product == ProductKey::default() || !asked.admits(view, product);
+        let left_out: HashSet<ProductKey> = asked.viewed.iter().chain(asked.exclude).copied().collect();
+        let skip = |product| {
+            product == ProductKey::default()
+                || left_out.contains(&product)
+                || !asked.is_of_category(view, product)
+                || !view.may_show(product)
+        };
         let best = served.model.best_after(asked.viewed, asked.size, skip);
-        let fits = best.into_iter().filter(|(_, score)| score.is_finite() && *score > 0.0);
-        let recommended = fits.map(|(product, score)| Recommended {
+        let recommended = best.into_iter().filter(|(_, score)| score.is_finite()).map(|(product, score)| Recommended {
             product,
             source: SourceName::Als,
             reason: Reason::Factors { score, version: served.version },

@@ -95,7 +95,7 @@ impl Walk {
             loop {
                 let went = source.feed(self.graph.inputs(), step, 1).map_err(|failure| anyhow::anyhow!("{failure}"))?;
                 let log = self.graph.take_log();
-                let mut has_changed = false;
+                let has_changed = log.as_ref().is_some_and(|log| !log.of::<Stamps>().is_empty());
                 for (user, product, at) in log.iter().flat_map(views) {
                     self.graph.settle();
                     let reader = self.graph.reader();
@@ -103,9 +103,8 @@ impl Walk {
                     let made = self.lists.make(reader, user);
                     self.tallies.ask((user, product, at), self.lists.history(), &made);
                     self.tallies.saw(product, at);
-                    has_changed = true;
                 }
-                // Each view has a tick of its own, so that the next one is asked about the state after it.
+                // Each view and removal has a tick of its own, so that the next view is asked about the state after it.
                 if has_changed {
                     let next = self.graph.tick() + 1;
                     self.graph.advance_to(next);

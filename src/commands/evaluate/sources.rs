@@ -70,17 +70,18 @@ impl ListMaker {
         self.chain.names()
     }
 
-    /// Trains the factor model, if the chain has it and its time has come. Too little to learn from is no error: the model
-    /// before stays.
+    /// Trains the factor model, if the chain has it and its time has come. Too little or too much to learn from is no
+    /// error: the model before stays.
     pub(super) fn train(&mut self, reader: &IndexReader, now: Time) -> anyhow::Result<()> {
         if now < self.train_at || !self.sources().any(|source| source == SourceName::Als) {
             return Ok(());
         }
         self.train_at = now - now % TRAIN_EVERY_MS + TRAIN_EVERY_MS;
-        match learned::train(&ReadHistories::of(reader)?, &self.settings, |_| true) {
+        let read = ReadHistories::of(reader, &self.settings.parameters());
+        match read.and_then(|read| learned::train(&read, &self.settings, |_| true)) {
             Ok(model) => {
                 self.trained += 1;
-                self.slot.put(learned::served(self.trained, model, &self.settings, reader.dictionary()));
+                self.slot.put(learned::served(self.trained, model, &self.settings, reader.dictionary())?);
             }
             Err(error) => tracing::warn!("no factor model at {now}: {error:#}"),
         }

@@ -71,7 +71,7 @@ impl Training {
 
 fn train(reader: &IndexReader, settings: &AlsSettings, is_ending: &AtomicBool) -> anyhow::Result<Version> {
     let goes_on = || !is_ending.load(Ordering::Relaxed);
-    let read = ReadHistories::of(reader)?;
+    let read = ReadHistories::of(reader, &settings.parameters())?;
     let model = learned::train(&read, settings, |_| goes_on())?;
     ensure!(goes_on(), "the server ends");
     Ok(ModelStore::new(&settings.dir, Arc::new(RealDisk)).add(&model, settings.keep)?)

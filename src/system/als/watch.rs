@@ -77,7 +77,14 @@ impl Watch {
 
     fn put(&self, version: Version, model: Model, status: &SharedStatus) {
         let (users, products, until) = (model.card.users, model.card.products, model.card.data_until_ms);
-        self.slot.put(learned::served(version, model, &self.settings, &self.dictionary));
+        let served = match learned::served(version, model, &self.settings, &self.dictionary) {
+            Ok(served) => served,
+            Err(error) => {
+                tracing::error!(version, "this factor model is not used: {error:#}");
+                return;
+            }
+        };
+        self.slot.put(served);
         update(status, |status| {
             status.version = Some(version);
             status.data_until_ms = Some(until);
