@@ -47,8 +47,8 @@ settings::section! {
         /// Number of products in a history, in a best-seller list and in recommendations.
         list_size: usize = 10, "products", whole(1, 100);
         /// Number of products that a history consists of: those with the latest events, a view or a removal each. Older
-        /// products are forgotten. The history's list shows the first `list_size` of those that are not removed. Must
-        /// be at least `list_size`.
+        /// products and removals are forgotten, and a larger depth later does not bring them back. The history's list
+        /// shows the first `list_size` of those that are not removed. Must be at least `list_size`.
         history_depth: usize = 200, "products", whole(10, 1000);
         /// How long an order counts for the buyers of its products.
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;

@@ -24,7 +24,7 @@ settings::section! {
         /// Whether co-views are counted. While they are off they cost nothing.
         enabled: bool = "off", "word", Kind::Choice(&["off", "on"]) => |word: &Value| word.text() == "on";
         /// How often the counts of co-views change: at whole multiples of this time. Histories change at once.
-        every_ms: Millis = 1000, "ms", whole(1, 3_600_000);
+        every_ms: Millis = 1000, "ms", whole(1, 60_000);
         /// Largest distance of two products in a history that count as viewed together. 0: as the weighting says, 10
         /// for "clicks" and 20 for "films".
         distance: usize = 0, "places", whole(0, 100);
