@@ -6,7 +6,7 @@
 //! updates  t,d t,d   t,d t,d       where each value's updates end is stored only if a value has several
 //! ```
 //! A spine compacts times: all updates of an old batch have the time up to which it is compacted, and in most tables the
-//! difference of every row is 1. A column whose values are all equal is stored as one value ([`columns`]). An
+//! difference of every row is 1. A column whose values are all equal is stored as one value (`columns.rs`). An
 //! arrangement without values has the value `()`, which takes no space. Batches are made by a [`builder`] from ordered
 //! updates and by a [`merger`] from two batches, and read through a [`cursor`].
 
