@@ -1,17 +1,14 @@
 //! Learned models of a shop: what they compute, how they are stored, and how their lists are measured.
 //!
 //! ```text
-//! pairs of user and product ─▶ als ──────┐
-//! name, description, category, attributes│
-//! or given embeddings ─────▶ content ────┼▶ vectors ─▶ scan ─▶ the best products
-//!                                        └▶ store: versioned files, the last N kept
+//! pairs of user and product ─▶ als ─▶ vectors ─┬▶ scan ─▶ the best products
+//!                                              └▶ store: versioned files, the last N kept
 //! lists and what came next ─▶ evaluation ─▶ report: one HTML page
 //! ```
 //! Users and products are dense numbers here; callers map their ids. All results depend only on the input: not on the
 //! number of threads, and not on the machine.
 
 pub mod als;
-pub mod content;
 pub mod evaluation;
 mod random;
 pub mod report;

@@ -1,44 +1,24 @@
 //! The best rows by score, from an exact scan: every row is scored, none is approximated.
 
-use std::cmp::Ordering;
-
 use crate::vectors::{Vectors, dot};
 
 /// A row with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scored<S> {
+pub struct Scored {
     /// The number of the row.
     pub row: u32,
     /// Its score; larger is better.
-    pub score: S,
-}
-
-/// A score with a total order.
-pub trait Score: Copy {
-    /// Compares two scores.
-    fn compare(self, other: Self) -> Ordering;
-}
-
-impl Score for f32 {
-    fn compare(self, other: Self) -> Ordering {
-        self.total_cmp(&other)
-    }
-}
-
-impl Score for i32 {
-    fn compare(self, other: Self) -> Ordering {
-        self.cmp(&other)
-    }
+    pub score: f32,
 }
 
 /// The best rows so far: at most `count`, by score, ties by the smaller number. Rows must come in rising order.
 #[derive(Clone, Debug)]
-pub struct Best<S> {
+pub struct Best {
     count: usize,
-    rows: Vec<Scored<S>>,
+    rows: Vec<Scored>,
 }
 
-impl<S: Score> Best<S> {
+impl Best {
     /// An empty list for at most `count` rows.
     #[must_use]
     pub fn new(count: usize) -> Self {
@@ -47,15 +27,15 @@ impl<S: Score> Best<S> {
 
     /// Whether a row of this score would be in the list.
     #[must_use]
-    pub fn takes(&self, score: S) -> bool {
+    pub fn takes(&self, score: f32) -> bool {
         let worst = self.rows.last().filter(|_| self.rows.len() >= self.count);
-        self.count > 0 && worst.is_none_or(|worst| score.compare(worst.score).is_gt())
+        self.count > 0 && worst.is_none_or(|worst| score.total_cmp(&worst.score).is_gt())
     }
 
     /// Adds a row if it is among the best.
-    pub fn add(&mut self, row: u32, score: S) {
+    pub fn add(&mut self, row: u32, score: f32) {
         if self.takes(score) {
-            let place = self.rows.partition_point(|better| better.score.compare(score).is_ge());
+            let place = self.rows.partition_point(|better| better.score.total_cmp(&score).is_ge());
             self.rows.insert(place, Scored { row, score });
             self.rows.truncate(self.count);
         }
@@ -63,7 +43,7 @@ impl<S: Score> Best<S> {
 
     /// The rows, best first.
     #[must_use]
-    pub fn into_rows(self) -> Vec<Scored<S>> {
+    pub fn into_rows(self) -> Vec<Scored> {
         self.rows
     }
 }
@@ -80,7 +60,7 @@ pub fn largest_products(
     least: f32,
     count: usize,
     mut skip: impl FnMut(u32) -> bool,
-) -> Vec<Scored<f32>> {
+) -> Vec<Scored> {
     assert_eq!(query.len(), vectors.dimension(), "the query belongs to other vectors");
     let mut padded = query.to_vec();
     padded.resize(vectors.stride(), 0.0);

@@ -61,7 +61,7 @@ impl Als {
     /// # Panics
     /// When the factors are not of this model's length.
     #[must_use]
-    pub fn best(&self, factors: &[f32], count: usize, skip: impl FnMut(u32) -> bool) -> Vec<Scored<f32>> {
+    pub fn best(&self, factors: &[f32], count: usize, skip: impl FnMut(u32) -> bool) -> Vec<Scored> {
         largest_products(&self.products, factors, 0.0, count, skip)
     }
 }
