@@ -158,7 +158,7 @@ where
 /// The keys that change in a period.
 struct Keys<K> {
     keys: Vec<K>,
-    /// Sort when there are so many: a key that changes often must not be held often.
+    /// The number of keys at which they are sorted, so that a key that changes often is held once.
     sort_at: usize,
 }
 
@@ -197,7 +197,7 @@ struct Combined<D, S> {
 }
 
 impl<D: Data, S: Semigroup + Data> Combined<D, S> {
-    /// Whether there are so many changes that they must be sent. While changes add up well, they are held on.
+    /// Whether the changes must be sent. They are kept while adding up makes them few.
     fn is_full(&mut self) -> bool {
         if self.changes.len() < COMBINED_MAX {
             return false;

@@ -61,15 +61,6 @@ where
     arrange(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, name)
 }
 
-/// Arranges rows by themselves in the worker that has them.
-pub fn by_self_in_place<'s, K, R>(rows: VecCollection<'s, Time, K, R>, name: &str) -> BySelf<'s, K, R>
-where
-    K: ExchangeData,
-    R: ExchangeData + Semigroup,
-{
-    by_key_in_place(rows.map(|key| (key, ())), name)
-}
-
 /// Routes each row to the worker that `route` names, and arranges by the row itself there.
 pub fn by_self<'s, K, R>(
     rows: VecCollection<'s, Time, K, R>,

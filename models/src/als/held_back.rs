@@ -6,10 +6,10 @@ use super::{Als, Error, Parameters, WeightsBuilder, recency_weights, train};
 use crate::evaluation::{ranking, sampled};
 use crate::random;
 
-/// The most users whose newest product is held back: one of [`SHARE`] users, up to so many.
+/// Limit of the users whose newest product is held back.
 const USERS_MAX: usize = 2000;
 
-/// One of so many users is held back.
+/// The newest product of one in this many users is held back.
 const SHARE: u64 = 20;
 
 /// The least length of a history whose newest product is held back.
