@@ -98,7 +98,7 @@ impl<C: ConsumerContext> BatchQueue<C> {
         let nonempty: Arc<NonEmpty> = Arc::new(Box::new(nonempty));
         let opaque = Arc::as_ptr(&nonempty);
         // SAFETY: the queue is valid while `self` is. The closure lives until it is replaced or `self` is dropped, and in
-        // both cases librdkafka is told first (fact 3). It may be called from any thread.
+        // both cases librdkafka stops calling it first (fact 3). It may be called from any thread.
         unsafe { sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(call), opaque.cast_mut().cast()) };
         // Only now is an earlier closure freed.
         self.nonempty = Some(nonempty);

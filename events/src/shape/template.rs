@@ -18,7 +18,7 @@ use crate::{Event, Malformed, RawRecord, TimeBounds, event_of};
 /// The most templates of a stream: for programs that take turns.
 const TEMPLATES_MAX: usize = 4;
 
-/// Of so many lines that fit no template, one is learned from once there are enough templates. Learning takes longer than
+/// Once there are enough templates, one in this many lines that fit no template is learned from. Learning takes longer than
 /// decoding.
 const LEARN_EVERY: u32 = 64;
 

@@ -38,8 +38,8 @@ pub fn precision(positives: &[f64], negatives: &[f64], k: usize) -> f64 {
     all[..k].iter().filter(|(_, is_positive)| *is_positive).count() as f64 / k as f64
 }
 
-/// `count` distinct numbers below `products` without those that `is_positive` names, drawn with a seed; fewer if there are not
-/// so many. Gives up after ten draws for each number, so that a history of nearly all products ends.
+/// `count` distinct numbers below `products` without those that `is_positive` names, drawn with a seed. Fewer if
+/// there are fewer, or if ten draws for each number did not find them: then nearly all products are in the history.
 #[must_use]
 pub fn negatives(count: usize, products: u32, seed: u64, is_positive: impl Fn(u32) -> bool) -> Vec<u32> {
     let mut drawn = Vec::with_capacity(count);

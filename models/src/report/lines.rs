@@ -10,7 +10,7 @@ const RIGHT: f64 = 190.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 36.0;
 
-/// Labels below the plot: at most so many.
+/// Limit of labels below the plot.
 const LABELS_MAX: usize = 8;
 
 /// A plot of series.

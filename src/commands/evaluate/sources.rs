@@ -10,7 +10,7 @@ use recommend::{AlsSlot, Asked, Chain, Fill, Recommended, SourceName, Workspace,
 use crate::config::Config;
 use crate::learned::{self, ReadHistories};
 
-/// How often the factor model is trained anew, by the clock of the evaluation.
+/// The time between two trainings of the factor model, by the clock of the evaluation.
 const TRAIN_EVERY_MS: Time = 24 * 60 * 60 * 1000;
 
 /// Reads the sources of a chain; a source that is named twice is in it once.
