@@ -53,6 +53,11 @@ impl Periods {
         self.restored_at.filter(|restored| (time..end).contains(restored)).unwrap_or(end)
     }
 
+    /// Whether the period that ends at `end` is over. A closed input reaches no further end, but it has closed each tick.
+    fn is_over(&self, end: Time, frontier: Option<Time>) -> bool {
+        frontier.map_or(self.every_ms == 1, |frontier| end < frontier)
+    }
+
     /// The last end at or before `time`.
     fn last(&self, time: Time) -> Time {
         let last = time - time % self.every_ms;
@@ -93,7 +98,7 @@ where
                     }
                 });
                 let now = frontier.frontier().first().copied();
-                while let Some(first) = open.first_entry().filter(|first| now.is_some_and(|now| *first.key() < now)) {
+                while let Some(first) = open.first_entry().filter(|first| periods.is_over(*first.key(), now)) {
                     let (end, (capability, keys)) = first.remove_entry();
                     let mut rows = TwoTimes::new(handle::batches(&trace), periods.last(end.saturating_sub(1)), end);
                     let mut session = output.session(&capability);
@@ -107,7 +112,6 @@ where
                     combined.drain().for_each(|(row, diff)| session.give((row, end, diff)));
                 }
                 if now.is_none() {
-                    // A closed input reaches no further end.
                     open.clear();
                 }
                 release(&mut trace, now, &periods);
@@ -299,7 +303,45 @@ where
 
 #[cfg(test)]
 mod tests {
+    use differential_dataflow::input::InputSession;
+    use timely::dataflow::operators::Inspect;
+
     use super::*;
+    use crate::ids::ProductKey;
+    use crate::time::Diff;
+    use crate::trace::arranged::by_key;
+    use crate::workers;
+
+    /// The times at which `compare` gives changes, if the input is closed before any worker has made a step.
+    fn changes_after_close(periods: Periods) -> Vec<Time> {
+        let workers = timely::execute(workers::config(1, 1000), move |worker| {
+            let (given, seen) = std::sync::mpsc::channel();
+            let mut input = InputSession::new();
+            worker.dataflow::<Time, _, _>(|scope| {
+                let rows = by_key(input.to_collection(scope), "Rows", |product: &ProductKey| product.route());
+                let changes = compare(rows, periods, "Changes", |_, before: &[(u64, Diff)], after, changes| {
+                    changes.push((after.len(), Diff::try_from(before.len()).unwrap() + 1));
+                });
+                changes.inner.inspect(move |(_, time, _)| given.send(*time).unwrap());
+            });
+            for time in [3, 5] {
+                input.advance_to(time);
+                input.insert((ProductKey::default(), time));
+            }
+            input.close();
+            while worker.has_dataflows() {
+                worker.step();
+            }
+            seen.try_iter().collect()
+        });
+        workers.unwrap().join().pop().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_closed_input_ends_ticks_but_no_longer_period() {
+        assert_eq!(changes_after_close(Periods::TICKS), [3, 5]);
+        assert_eq!(changes_after_close(Periods::new(10, None)), Vec::<Time>::new());
+    }
 
     #[test]
     fn a_period_ends_at_the_next_whole_multiple_and_at_the_restored_tick() {
