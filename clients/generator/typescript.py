@@ -110,8 +110,8 @@ def _method(operation: Operation) -> str:
     parts = [f"{place}: {value}" for place, value in given.items() if value]
     if operation.body:
         parts.append("body" if operation.body.is_json else f"body, mediaType: {json.dumps(operation.body.media_type)}")
-    call = f'"{operation.method}", {json.dumps(operation.path)}, "{operation.repeat}", {{ {", ".join(parts)} }}'
-    call = call.replace("{  }", "{}")
+    call = f'"{operation.method}", {json.dumps(operation.path)}, "{operation.repeat}", '
+    call += _braced(parts, "    ", ",")
     comment = _comment({"description": operation.summary + "."}, "  ")
     if operation.answer == spec.EVENTS:
         kind, body = f"AsyncGenerator<{answer}>", f"return this.stream({call});"
@@ -143,13 +143,21 @@ def _signature(operation: Operation, query: list[Parameter]) -> str:
         parts.append(f"body{'' if operation.body.required else '?'}: {kind}")
     chosen = [*query, *operation.in_header]
     if chosen:
-        fields = "; ".join(
+        fields = [
             f"{_camel(parameter.name)}{'' if parameter.required else '?'}: {type_of(parameter.schema, 'models.')}"
             for parameter in chosen
-        )
+        ]
         default = "" if any(parameter.required for parameter in chosen) else " = {}"
-        parts.append(f"options: {{ {fields} }}{default}")
+        parts.append(f"options: {_braced(fields, '  ', ';')}{default}")
     return ", ".join(parts)
+
+
+def _braced(parts: list[str], indent: str, separator: str) -> str:
+    """A list in braces, in one line or with an entry in each line."""
+    line = f"{separator} ".join(parts)
+    if len(line) <= 60:
+        return f"{{ {line} }}" if parts else "{}"
+    return "{\n" + "".join(f"{indent}  {part}{separator}\n" for part in parts) + indent + "}"
 
 
 def _object(parameters: list[Parameter]) -> str:

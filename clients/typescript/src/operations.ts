@@ -15,7 +15,9 @@ export class Operations extends Transport {
 
   /** Remove a product from a user's history. */
   deleteLegacyHistory(options: { userId: string; productId: string }): Promise<void> {
-    return this.call<void>("DELETE", "/api/v1/user_nav_history_latest_products/", "idempotent", { inHeader: { "user-id": options.userId, "product-id": options.productId } });
+    return this.call<void>("DELETE", "/api/v1/user_nav_history_latest_products/", "idempotent", {
+      inHeader: { "user-id": options.userId, "product-id": options.productId },
+    });
   }
 
   /** The products a user viewed last, newest first. */
@@ -44,8 +46,16 @@ export class Operations extends Transport {
   }
 
   /** The products with the most buyers. */
-  getBestsellers(options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.BestSellerList> {
-    return this.call<models.BestSellerList>("GET", "/v1/bestsellers", "safe", { inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getBestsellers(options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.BestSellerList> {
+    return this.call<models.BestSellerList>("GET", "/v1/bestsellers", "safe", {
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 
   /** The categories with their sizes. */
@@ -54,8 +64,17 @@ export class Operations extends Transport {
   }
 
   /** The products of a category with the most buyers. */
-  getCategoryBestsellers(category: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.BestSellerList> {
-    return this.call<models.BestSellerList>("GET", "/v1/categories/{category}/bestsellers", "safe", { inPath: { category: category }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getCategoryBestsellers(category: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.BestSellerList> {
+    return this.call<models.BestSellerList>("GET", "/v1/categories/{category}/bestsellers", "safe", {
+      inPath: { category: category },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 
   /** Write one event, an array of events, or one event a line: all of them or none. */
@@ -64,13 +83,30 @@ export class Operations extends Transport {
   }
 
   /** The products that users viewed together with a product. */
-  getSimilar(product: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.SimilarList> {
-    return this.call<models.SimilarList>("GET", "/v1/products/{product}/similar", "safe", { inPath: { product: product }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getSimilar(product: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.SimilarList> {
+    return this.call<models.SimilarList>("GET", "/v1/products/{product}/similar", "safe", {
+      inPath: { product: product },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 
   /** Recommendations after the products that a visitor viewed, who need not be known. */
-  postVisitorRecommendations(body: models.RecommendationRequest, options: { after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.VisitorList> {
-    return this.call<models.VisitorList>("POST", "/v1/recommendations", "safe", { inQuery: { after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs }, body });
+  postVisitorRecommendations(body: models.RecommendationRequest, options: {
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.VisitorList> {
+    return this.call<models.VisitorList>("POST", "/v1/recommendations", "safe", {
+      inQuery: { after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+      body,
+    });
   }
 
   /** Sources, indexes, checkpoints, models and memory. */
@@ -84,27 +120,67 @@ export class Operations extends Transport {
   }
 
   /** The products that a user bought before, the likely ones first. */
-  getBuyAgain(user: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.RecommendationList> {
-    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/buy-again", "safe", { inPath: { user: user }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getBuyAgain(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.RecommendationList> {
+    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/buy-again", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 
   /** Recommendations for a user, from the sources of the page. */
-  getForYou(user: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number; context?: string } = {}): Promise<models.RecommendationList> {
-    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/for-you", "safe", { inPath: { user: user }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs, context: options.context } });
+  getForYou(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+    context?: string;
+  } = {}): Promise<models.RecommendationList> {
+    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/for-you", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs, context: options.context },
+    });
   }
 
   /** The products a user viewed last, newest first. */
-  getHistory(user: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.HistoryList> {
-    return this.call<models.HistoryList>("GET", "/v1/users/{user}/history", "safe", { inPath: { user: user }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getHistory(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.HistoryList> {
+    return this.call<models.HistoryList>("GET", "/v1/users/{user}/history", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 
   /** Remove a product from a user's history. */
   deleteHistoryProduct(user: string, product: string, options: { after?: string; waitMs?: number } = {}): Promise<void> {
-    return this.call<void>("DELETE", "/v1/users/{user}/history/{product}", "idempotent", { inPath: { user: user, product: product }, inQuery: { after: options.after, wait_ms: options.waitMs } });
+    return this.call<void>("DELETE", "/v1/users/{user}/history/{product}", "idempotent", {
+      inPath: { user: user, product: product },
+      inQuery: { after: options.after, wait_ms: options.waitMs },
+    });
   }
 
   /** Recommendations for a user: best sellers of the categories viewed last, unless the rules say otherwise. */
-  getRecommendations(user: string, options: { limit?: number; after?: string; waitMs?: number; explain?: boolean; maxStalenessMs?: number } = {}): Promise<models.RecommendationList> {
-    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/recommendations", "safe", { inPath: { user: user }, inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs } });
+  getRecommendations(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.RecommendationList> {
+    return this.call<models.RecommendationList>("GET", "/v1/users/{user}/recommendations", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
   }
 }
