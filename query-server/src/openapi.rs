@@ -22,6 +22,9 @@ pub(crate) mod values;
 /// The media type of a body that holds one JSON object a line.
 const LINES: &str = "application/x-ndjson";
 
+/// The media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
+
 const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. There is no authentication yet.\n\n\
     Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
     405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.";
@@ -125,7 +128,9 @@ fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) 
         let response = responses.entry(answer.status).or_default();
         response.description = answer.description.into();
         if let Some((media_type, schema)) = answer.body {
-            response.content.insert(media_type.into(), Content::new(Some(schema(schemas))).into());
+            // A schema would describe each event, and the events of a stream have types of their own.
+            let schema = (media_type != EVENT_STREAM).then(|| schema(schemas));
+            response.content.insert(media_type.into(), Content::new(schema).into());
         }
     }
     let of_parameters = if operation.parameters == ParameterSet::Nothing { &[] } else { OF_PARAMETERS };

@@ -86,6 +86,38 @@ class CategoryList(TypedDict):
     total: int
 
 
+class _ClickstreamEventRequired(TypedDict):
+    event_type: Literal['view', 'click', 'add_to_cart', 'remove_from_cart', 'purchase']
+    user_id: EventId
+    product_id: EventId
+
+
+class ClickstreamEvent(_ClickstreamEventRequired, total=False):
+    """An event in the clickstream shape."""
+
+    # Identifies the event: repeats of an event have the same one. A text or an integer.
+    event_id: Any
+    # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
+    # without a time has the time of its arrival.
+    timestamp: float | str | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
+    # Further facts; any value.
+    metadata: Any
+
+
+# What a user did with a product. Fields that are not named here are ignored.
+Event: TypeAlias = "ProductEvent | ClickstreamEvent | SearchEvent | PurchaseEvent"
+
+
+# An id: a text of 1 to 256 bytes of UTF-8, or an integer of 64 bits. 42 and "42" are the same id.
+EventId: TypeAlias = "str | int"
+
+
+# One event or several.
+Events: TypeAlias = "Event | list[Event]"
+
+
 class ExplainedCoView(TypedDict):
     """A product viewed to which a recommended product is similar."""
 
@@ -249,6 +281,61 @@ class Problem(_ProblemRequired, total=False):
     index: int | None
 
 
+class _ProductEventRequired(TypedDict):
+    event: Literal['ProductView', 'ProductRemoved', 'ProductClick', 'AddToCart', 'Purchase']
+    userid: EventId
+    properties: ProductProperties
+
+
+class ProductEvent(_ProductEventRequired, total=False):
+    """An event in the product shape."""
+
+    # Identifies the event: repeats of an event have the same one. A text or an integer.
+    messageid: Any
+    # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
+    # without a time has the time of its arrival.
+    timestamp: float | str | None
+    # Where the event comes from; any value.
+    context: Any
+
+
+class ProductProperties(TypedDict):
+    """The product of an event in the product shape."""
+
+    productid: EventId
+
+
+class _PurchaseEventRequired(TypedDict):
+    event_type: Literal['purchase']
+    user_id: EventId
+    items: list[PurchasedItem]
+
+
+class PurchaseEvent(_PurchaseEventRequired, total=False):
+    """A purchase of several products, in the clickstream shape."""
+
+    # Identifies the event: repeats of an event have the same one. A text or an integer.
+    event_id: Any
+    # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
+    # without a time has the time of its arrival.
+    timestamp: float | str | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
+    # Further facts; any value.
+    metadata: Any
+
+
+class _PurchasedItemRequired(TypedDict):
+    product_id: EventId
+
+
+class PurchasedItem(_PurchasedItemRequired, total=False):
+    """A product of a purchase."""
+
+    # 1 if it is absent.
+    quantity: int | None
+
+
 class RankedBestSeller(TypedDict):
     """A product, its buyers and its rank."""
 
@@ -292,15 +379,32 @@ class RecommendationRequest(TypedDict, total=False):
 
     # If given, only products of this category are recommended.
     category: str | None
-    # The kind of the page: `home` (the default), `product` or `basket`.
-    context: str | None
+    context: Literal['home', 'product', 'basket']
     # Products that are not wanted, at most `recommendations.exclude_max`.
     exclude: list[str]
-    # The most products to answer with, from 1 to 100.
-    limit: int | None
+    limit: int
     # The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
     # They are not recommended.
     viewed: list[str]
+
+
+class _SearchEventRequired(TypedDict):
+    event_type: Literal['search']
+    user_id: EventId
+
+
+class SearchEvent(_SearchEventRequired, total=False):
+    """A search, in the clickstream shape."""
+
+    # Identifies the event: repeats of an event have the same one. A text or an integer.
+    event_id: Any
+    # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
+    # without a time has the time of its arrival.
+    timestamp: float | str | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
+    # Further facts; any value.
+    metadata: Any
 
 
 _SimilarListRequired = TypedDict(

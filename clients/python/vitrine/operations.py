@@ -56,9 +56,9 @@ class Operations(Transport):
         answer: str = self._call("GET", "/metrics", "safe")
         return answer
 
-    def get_openapi(self) -> str:
+    def get_openapi(self) -> dict[str, Any]:
         """This document."""
-        answer: str = self._call("GET", "/openapi.json", "safe")
+        answer: dict[str, Any] = self._call("GET", "/openapi.json", "safe")
         return answer
 
     def get_readyz(self) -> models.Ready:
@@ -119,7 +119,7 @@ class Operations(Transport):
         )
         return answer
 
-    def post_events(self, body: Any) -> models.Accepted:
+    def post_events(self, body: models.Events) -> models.Accepted:
         """Write one event, an array of events, or one event a line: all of them or none."""
         answer: models.Accepted = self._call("POST", "/v1/events", "once", body=body)
         return answer
@@ -215,7 +215,7 @@ class Operations(Transport):
         wait_ms: int | None = None,
         explain: bool | None = None,
         max_staleness_ms: int | None = None,
-        context: str | None = None,
+        context: Literal['home', 'product', 'basket'] | None = None,
     ) -> models.RecommendationList:
         """Recommendations for a user, from the sources of the page.
 

@@ -68,6 +68,33 @@ export interface CategoryList {
   total: number;
 }
 
+/** An event in the clickstream shape. */
+export interface ClickstreamEvent {
+  event_type: "view" | "click" | "add_to_cart" | "remove_from_cart" | "purchase";
+  user_id: EventId;
+  product_id: EventId;
+  /** Identifies the event: repeats of an event have the same one. A text or an integer. */
+  event_id?: unknown;
+  /**
+   * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
+   * event without a time has the time of its arrival.
+   */
+  timestamp?: number | string | null;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
+  /** Further facts; any value. */
+  metadata?: unknown;
+}
+
+/** What a user did with a product. Fields that are not named here are ignored. */
+export type Event = ProductEvent | ClickstreamEvent | SearchEvent | PurchaseEvent;
+
+/** An id: a text of 1 to 256 bytes of UTF-8, or an integer of 64 bits. 42 and "42" are the same id. */
+export type EventId = string | number;
+
+/** One event or several. */
+export type Events = Event | Event[];
+
 /** A product viewed to which a recommended product is similar. */
 export interface ExplainedCoView {
   /** Its place among the products viewed, from 1, newest first. */
@@ -199,6 +226,52 @@ export interface Problem {
   type: string;
 }
 
+/** An event in the product shape. */
+export interface ProductEvent {
+  event: "ProductView" | "ProductRemoved" | "ProductClick" | "AddToCart" | "Purchase";
+  userid: EventId;
+  properties: ProductProperties;
+  /** Identifies the event: repeats of an event have the same one. A text or an integer. */
+  messageid?: unknown;
+  /**
+   * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
+   * event without a time has the time of its arrival.
+   */
+  timestamp?: number | string | null;
+  /** Where the event comes from; any value. */
+  context?: unknown;
+}
+
+/** The product of an event in the product shape. */
+export interface ProductProperties {
+  productid: EventId;
+}
+
+/** A purchase of several products, in the clickstream shape. */
+export interface PurchaseEvent {
+  event_type: "purchase";
+  user_id: EventId;
+  items: PurchasedItem[];
+  /** Identifies the event: repeats of an event have the same one. A text or an integer. */
+  event_id?: unknown;
+  /**
+   * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
+   * event without a time has the time of its arrival.
+   */
+  timestamp?: number | string | null;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
+  /** Further facts; any value. */
+  metadata?: unknown;
+}
+
+/** A product of a purchase. */
+export interface PurchasedItem {
+  product_id: EventId;
+  /** 1 if it is absent. */
+  quantity?: number | null;
+}
+
 /** A product, its buyers and its rank. */
 export interface RankedBestSeller {
   buyers: number;
@@ -231,17 +304,32 @@ export interface RecommendationList {
 export interface RecommendationRequest {
   /** If given, only products of this category are recommended. */
   category?: string | null;
-  /** The kind of the page: `home` (the default), `product` or `basket`. */
-  context?: string | null;
+  context?: "home" | "product" | "basket";
   /** Products that are not wanted, at most `recommendations.exclude_max`. */
   exclude?: string[];
-  /** The most products to answer with, from 1 to 100. */
-  limit?: number | null;
+  limit?: number;
   /**
    * The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
    * They are not recommended.
    */
   viewed?: string[];
+}
+
+/** A search, in the clickstream shape. */
+export interface SearchEvent {
+  event_type: "search";
+  user_id: EventId;
+  /** Identifies the event: repeats of an event have the same one. A text or an integer. */
+  event_id?: unknown;
+  /**
+   * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
+   * event without a time has the time of its arrival.
+   */
+  timestamp?: number | string | null;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
+  /** Further facts; any value. */
+  metadata?: unknown;
 }
 
 /** The similar products of a product. */

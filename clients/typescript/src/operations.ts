@@ -36,8 +36,8 @@ export class Operations extends Transport {
   }
 
   /** This document. */
-  getOpenapi(): Promise<string> {
-    return this.call<string>("GET", "/openapi.json", "safe", {});
+  getOpenapi(): Promise<Record<string, unknown>> {
+    return this.call<Record<string, unknown>>("GET", "/openapi.json", "safe", {});
   }
 
   /** Whether answers are complete and fresh. */
@@ -78,7 +78,7 @@ export class Operations extends Transport {
   }
 
   /** Write one event, an array of events, or one event a line: all of them or none. */
-  postEvents(body: unknown): Promise<models.Accepted> {
+  postEvents(body: models.Events): Promise<models.Accepted> {
     return this.call<models.Accepted>("POST", "/v1/events", "once", { body });
   }
 
@@ -140,7 +140,7 @@ export class Operations extends Transport {
     waitMs?: number;
     explain?: boolean;
     maxStalenessMs?: number;
-    context?: string;
+    context?: "home" | "product" | "basket";
   } = {}): Promise<models.RecommendationList> {
     return this.call<models.RecommendationList>("GET", "/v1/users/{user}/for-you", "safe", {
       inPath: { user: user },
