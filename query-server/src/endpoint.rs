@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::routing::{MethodFilter, MethodRouter};
 use hyper::{Method, Response};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 
 use crate::body::Body;
@@ -75,7 +75,7 @@ pub(crate) struct Operation {
     pub(crate) body: &'static [&'static str],
     /// The schema of its request body, if it takes one of a fixed shape.
     pub(crate) body_schema: Option<SchemaOf>,
-    /// Its answers other than errors.
+    /// Its answers other than errors. Several with the same status differ in their media type.
     pub(crate) answers: &'static [Answer],
     /// Its own errors. Errors of every request, of its parameters and of its owner are added by `openapi`.
     pub(crate) problems: &'static [&'static [Problem]],
@@ -139,6 +139,15 @@ impl Answer {
     /// A JSON object.
     pub(crate) const fn json<T: ToSchema>(status: u16, description: &'static str) -> Answer {
         Answer { status, description, body: Some(("application/json", schema_of::<T>)) }
+    }
+
+    /// A JSON object whose fields are described elsewhere.
+    pub(crate) const fn any_object(description: &'static str) -> Answer {
+        let schema: SchemaOf = |_| {
+            let any = Some(AdditionalProperties::FreeForm(true));
+            ObjectBuilder::new().schema_type(Type::Object).additional_properties(any).into()
+        };
+        Answer { status: 200, description, body: Some(("application/json", schema)) }
     }
 
     /// A text of another media type.

@@ -6,13 +6,24 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation as Documented, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Components, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Required};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{
+    Components, Content, Header, HeaderBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr,
+    Required,
+};
 
 use crate::answer::problem::ProblemBody;
 use crate::endpoint::{Endpoint, Operation, Owner, Scope, Verb, schema_of};
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterBounds, ParameterSet};
 use crate::problem::{OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
+
+pub(crate) mod values;
+
+/// The media type of a body that holds one JSON object a line.
+const LINES: &str = "application/x-ndjson";
+
+/// The media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
 
 const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. There is no authentication yet.\n\n\
     Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
@@ -20,14 +31,14 @@ const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of V
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// The document of `endpoints`.
-pub(crate) fn document(version: &str, endpoints: &[&Endpoint]) -> OpenApi {
+/// The document of `endpoints`, whose parameters have these bounds.
+pub(crate) fn document(version: &str, endpoints: &[&Endpoint], bounds: ParameterBounds) -> OpenApi {
     let (mut paths, mut schemas) = (Paths::new(), Schemas::new());
     schema_of::<ProblemBody<'_>>(&mut schemas);
     for endpoint in endpoints {
         for (at, path) in endpoint.paths.iter().enumerate() {
             for operation in endpoint.operations {
-                let documented = documented(endpoint, at, operation, &mut schemas);
+                let documented = documented((endpoint, at), operation, bounds, &mut schemas);
                 let method = match operation.verb {
                     Verb::Get => HttpMethod::Get,
                     Verb::Delete => HttpMethod::Delete,
@@ -44,7 +55,12 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint]) -> OpenApi {
 }
 
 /// One method at the endpoint's path with the number `at`.
-fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &mut Schemas) -> Documented {
+fn documented(
+    (endpoint, at): (&Endpoint, usize),
+    operation: &Operation,
+    bounds: ParameterBounds,
+    schemas: &mut Schemas,
+) -> Documented {
     let path = endpoint.paths[at];
     let (tag, scope) = match operation.scope {
         Scope::Public => ("service", "none"),
@@ -67,16 +83,17 @@ fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &m
         .request_body(body(operation, schemas))
         .extensions(Some(extensions));
     for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
-        documented = documented.parameter(parameter(name, ParameterIn::Path, Required::True, Type::String, None));
+        let (description, value) = values::id(name);
+        documented = documented.parameter(parameter(name, ParameterIn::Path, Required::True, value, &description));
     }
     for (name, description) in operation.headers {
-        let header = parameter(name, ParameterIn::Header, Required::True, Type::String, Some(*description));
-        documented = documented.parameter(header);
+        let value = values::id(name).1;
+        documented = documented.parameter(parameter(name, ParameterIn::Header, Required::True, value, description));
     }
     for known in operation.parameters.parameters() {
-        let (place, optional) = (ParameterIn::Query, Required::False);
-        documented =
-            documented.parameter(parameter(known.name, place, optional, known.value.clone(), Some(known.description)));
+        let value = values::of_query(known, operation.parameters, bounds);
+        let place = ParameterIn::Query;
+        documented = documented.parameter(parameter(known.name, place, Required::False, value, known.description));
     }
     for (status, response) in responses(endpoint, operation, schemas) {
         documented = documented.response(status.to_string(), response);
@@ -84,37 +101,37 @@ fn documented(endpoint: &Endpoint, at: usize, operation: &Operation, schemas: &m
     documented.build()
 }
 
-fn parameter(
-    name: &str,
-    place: ParameterIn,
-    required: Required,
-    value: Type,
-    description: Option<&str>,
-) -> ParameterBuilder {
+fn parameter(name: &str, place: ParameterIn, required: Required, value: Object, description: &str) -> ParameterBuilder {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
         .required(required)
-        .description(description)
-        .schema(Some(ObjectBuilder::new().schema_type(value)))
+        .description(Some(description))
+        .schema(Some(value))
 }
 
 fn body(operation: &Operation, schemas: &mut Schemas) -> Option<RequestBody> {
     let body = RequestBodyBuilder::new().required(Some(Required::True));
-    let content = operation.body_schema.map_or_else(Content::default, |schema| Content::new(Some(schema(schemas))));
-    let with = |body: RequestBodyBuilder, media_type: &&str| body.content(*media_type, content.clone());
+    let whole = operation.body_schema.map_or_else(Content::default, |schema| Content::new(Some(schema(schemas))));
+    let lines = ObjectBuilder::new().schema_type(Type::String).description(Some("One JSON object a line"));
+    let lines = Content::new(Some(lines));
+    let with = |body: RequestBodyBuilder, media_type: &&str| {
+        body.content(*media_type, if *media_type == LINES { lines.clone() } else { whole.clone() })
+    };
     (!operation.body.is_empty()).then(|| operation.body.iter().fold(body, with).build())
 }
 
 /// Every status that an operation can answer with.
 fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) -> BTreeMap<u16, Response> {
-    let mut responses = BTreeMap::new();
+    let mut responses = BTreeMap::<u16, Response>::new();
     for answer in operation.answers {
-        let mut response = ResponseBuilder::new().description(answer.description);
+        let response = responses.entry(answer.status).or_default();
+        response.description = answer.description.into();
         if let Some((media_type, schema)) = answer.body {
-            response = response.content(media_type, Content::new(Some(schema(schemas))));
+            // A schema would describe each event, and the events of a stream have types of their own.
+            let schema = (media_type != EVENT_STREAM).then(|| schema(schemas));
+            response.content.insert(media_type.into(), Content::new(schema).into());
         }
-        responses.insert(answer.status, response.build());
     }
     let of_parameters = if operation.parameters == ParameterSet::Nothing { &[] } else { OF_PARAMETERS };
     let of_owners = if endpoint.owner == Owner::User { OF_OWNERS } else { &[] };
@@ -131,8 +148,17 @@ fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) 
             .collect();
         titles.dedup();
         let problem = schema_of::<ProblemBody<'_>>(schemas);
-        let response = ResponseBuilder::new().description(titles.join(". "));
+        let mut response = ResponseBuilder::new().description(titles.join(". "));
+        if status == 503 {
+            response = response.header("Retry-After", retry_after());
+        }
         responses.insert(status, response.content("application/problem+json", Content::new(Some(problem))).build());
     }
     responses
+}
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_usize));
+    let description = "The seconds after which a new attempt may succeed";
+    HeaderBuilder::new().schema(Some(seconds)).description(Some(description)).build()
 }

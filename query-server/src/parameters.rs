@@ -75,6 +75,9 @@ const MAX_STALENESS_MS: Parameter = Parameter {
 /// The most products of a long list.
 pub(crate) const LONG_LIST_MAX: usize = 100;
 
+/// The largest `max_staleness_ms`: the largest whole number that every JSON number of that size stands for exactly.
+pub(crate) const STALENESS_MS_MAX: u64 = (1 << 53) - 1;
+
 /// The bounds of parameters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParameterBounds {
@@ -122,7 +125,7 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
-        let limit_max = if set == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX };
+        let limit_max = set.limit_max(bounds);
         let mut seen = Vec::with_capacity(6);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -162,7 +165,10 @@ impl Parameters {
                 self.wait = Duration::from_millis(wait_ms);
             }
             "max_staleness_ms" => {
-                self.staleness_ms_max = Some(number(value).ok_or_else(|| bad("a whole number".into()))?);
+                let most = STALENESS_MS_MAX;
+                let staleness_ms = number(value).filter(|staleness_ms| *staleness_ms <= most);
+                self.staleness_ms_max =
+                    Some(staleness_ms.ok_or_else(|| bad(format!("a whole number from 0 to {most}")))?);
             }
             "after" => {
                 self.after =
@@ -181,6 +187,11 @@ impl Parameters {
 }
 
 impl ParameterSet {
+    /// The largest `limit`.
+    pub(crate) fn limit_max(self, bounds: ParameterBounds) -> usize {
+        if self == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX }
+    }
+
     /// The parameters of the set.
     pub(crate) fn parameters(self) -> &'static [Parameter] {
         match self {
@@ -252,6 +263,7 @@ mod tests {
             "limit=1.0",
             "limit= 1",
             "limit=99999999999999999999",
+            "max_staleness_ms=9007199254740992",
             "limit=1&limit=1",
             "explain=1",
             "explain=",

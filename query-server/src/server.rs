@@ -17,6 +17,7 @@ use crate::dispatch::Thread;
 use crate::endpoints::{self, ENDPOINTS};
 use crate::openapi;
 use crate::operations::Operations;
+use crate::parameters::ParameterBounds;
 use crate::router::router;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -69,7 +70,8 @@ pub fn serve(listener: TcpListener, settings: Settings, app: App, shutdown: Shut
     let settings = Settings { threads: settings.threads.max(1), ..settings };
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let openapi = openapi::document(app.version, &ENDPOINTS).to_json().expect("the document is plain data");
+    let bounds = ParameterBounds { list_size: app.reader.rules().list_size, wait_ms_max: settings.wait_ms_max };
+    let openapi = openapi::document(app.version, &ENDPOINTS, bounds).to_json().expect("the document is plain data");
     let operations = Arc::new(Operations::new(app, settings, shutdown, &endpoints::labels(), openapi.into()));
     let router = router(&operations);
     let (mut threads, mut queues) = (Vec::new(), Vec::new());

@@ -13,6 +13,22 @@ use hyper::{Response, StatusCode};
 use rust_embed::RustEmbed;
 
 use crate::body::Body;
+use crate::endpoint::Answer;
+
+/// The media types of the files.
+const CSS: &str = "text/css; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// The answers of an endpoint that hands out a page and its files.
+pub(crate) const ANSWERS: &[Answer] = &[
+    Answer::text(HTML, "The page or one of its files"),
+    Answer::text(CSS, "The page or one of its files"),
+    Answer::text(JAVASCRIPT, "The page or one of its files"),
+    Answer::text(SVG, "The page or one of its files"),
+    Answer::empty(304, "The client has this version"),
+];
 
 /// The files in the program.
 #[derive(RustEmbed)]
@@ -64,10 +80,10 @@ impl AssetFile {
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "text/html; charset=utf-8",
+        Some("css") => CSS,
+        Some("js") => JAVASCRIPT,
+        Some("svg") => SVG,
+        _ => HTML,
     }
 }
 

@@ -21,6 +21,7 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// `urn:vitrine:problem:` and a name that never changes.
+    #[schema(pattern = "^urn:vitrine:problem:[a-z0-9-]+$")]
     r#type: String,
     title: &'a str,
     status: u16,

@@ -9,9 +9,9 @@ use hyper::{Response, Uri};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
-use crate::answer::file::AssetFile;
+use crate::answer::file::{self, AssetFile};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Endpoint, Operation, Owner, Scope};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -19,10 +19,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        answers: &[
-            Answer::text("text/html", "The page or one of its files"),
-            Answer::empty(304, "The client has this version"),
-        ],
+        answers: file::ANSWERS,
         route: Some(|method| on(method, docs)),
         ..Operation::get(Scope::Public, "This document in a browser, and the files of that page")
     }],

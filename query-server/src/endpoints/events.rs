@@ -20,6 +20,7 @@ use crate::request_body::RequestBody;
 use crate::token;
 use split::Framing;
 
+mod schema;
 pub(crate) mod split;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -28,6 +29,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     owner: Owner::Receiver,
     operations: &[Operation {
         body: &["application/json", "application/x-ndjson", "text/plain;charset=UTF-8"],
+        body_schema: Some(schema::events),
         answers: &[Answer::json::<Accepted<'_>>(202, "The events are durable")],
         problems: &[problem::OF_BODIES, problem::OF_WRITES, problem::OF_EVENTS],
         route: Some(|method| on(method, events)),

@@ -16,7 +16,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/openapi.json"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        answers: &[Answer::text("application/json", "The document, in OpenAPI 3.1")],
+        answers: &[Answer::any_object("The document, in OpenAPI 3.1")],
         route: Some(|method| on(method, openapi)),
         ..Operation::get(Scope::Public, "This document")
     }],

@@ -4,9 +4,9 @@ use axum::routing::on;
 use hyper::header::HeaderMap;
 use hyper::{Response, Uri};
 
-use crate::answer::file::AssetFile;
+use crate::answer::file::{self, AssetFile};
 use crate::body::Body;
-use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoint::{Endpoint, Operation, Owner, Scope};
 use crate::problem::Problem;
 
 pub(crate) static ENDPOINT: Endpoint = Endpoint {
@@ -14,10 +14,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     paths: &["/", "/assets/icon.svg", "/assets/page.js", "/assets/style.css"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        answers: &[
-            Answer::text("text/html", "The page or one of its files"),
-            Answer::empty(304, "The client has this version"),
-        ],
+        answers: file::ANSWERS,
         route: Some(|method| on(method, page)),
         ..Operation::get(Scope::Public, "The page that shows the lists and the status, and its files")
     }],

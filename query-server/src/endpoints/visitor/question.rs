@@ -5,12 +5,14 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::openapi::values;
 use crate::parameters::LONG_LIST_MAX;
 use crate::problem::Problem;
 use crate::read_state::ReadState;
 
 /// What a visitor viewed, and which products are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RecommendationRequest, example = json!({
     "viewed": ["product-17", "product-5"], "exclude": ["product-40"], "context": "product", "limit": 5
 }))]
@@ -25,8 +27,10 @@ pub(super) struct Question {
     /// If given, only products of this category are recommended.
     pub(super) category: Option<String>,
     /// The kind of the page: `home` (the default), `product` or `basket`.
+    #[schema(schema_with = values::context, required = false)]
     pub(super) context: Option<String>,
     /// The most products to answer with, from 1 to 100.
+    #[schema(value_type = usize, minimum = 1, maximum = 100, required = false)]
     pub(super) limit: Option<usize>,
 }
 

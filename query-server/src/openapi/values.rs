@@ -1,0 +1,47 @@
+//! The values that parameters take, as JSON Schema: ids, and the bounds of query parameters.
+
+use dataflow::ids::ID_BYTES_MAX;
+use recommend::Page;
+use serde_json::Value;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use crate::parameters::{Parameter, ParameterBounds, ParameterSet, STALENESS_MS_MAX};
+
+/// The sentence on an id, and an example of it. JSON Schema counts characters, the server counts bytes.
+pub(super) fn id(name: &str) -> (String, Object) {
+    let noun = name.trim_end_matches("-id");
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(ID_BYTES_MAX))
+        .examples([format!("{noun}-1")]);
+    (format!("The id of the {noun}: 1 to {ID_BYTES_MAX} bytes of UTF-8"), schema.build())
+}
+
+/// The values of a query parameter in the set, in a program with these bounds.
+pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: ParameterBounds) -> Object {
+    let schema = ObjectBuilder::new().schema_type(parameter.value.clone());
+    let schema = match parameter.name {
+        "limit" => whole(schema, 1, set.limit_max(bounds)).default(Some(bounds.list_size.into())),
+        "wait_ms" => whole(schema, 0, bounds.wait_ms_max).default(Some(bounds.wait_ms_max.into())),
+        "max_staleness_ms" => whole(schema, 0, STALENESS_MS_MAX),
+        "context" => one_of_contexts(schema),
+        "explain" => schema.default(Some(Value::Bool(false))),
+        "after" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
+        _ => schema,
+    };
+    schema.build()
+}
+
+/// The kinds of page.
+pub(crate) fn context() -> Object {
+    one_of_contexts(ObjectBuilder::new().schema_type(Type::String)).build()
+}
+
+fn one_of_contexts(schema: ObjectBuilder) -> ObjectBuilder {
+    schema.enum_values(Some(Page::ALL.map(Page::word))).default(Some(Page::Home.word().into()))
+}
+
+fn whole(schema: ObjectBuilder, least: usize, most: impl TryInto<usize>) -> ObjectBuilder {
+    schema.minimum(Some(least)).maximum(most.try_into().ok())
+}
