@@ -26,6 +26,7 @@ COPY --from=build /vitrine /usr/local/bin/vitrine
 COPY LICENSE /usr/share/doc/vitrine/LICENSE
 USER 10001
 # Loopback of a container cannot be reached from outside. The published address is chosen outside of the container.
+# On this address the server needs keys (VITRINE__AUTH__KEYS), or VITRINE__AUTH__REQUIRED=false where nobody else can reach it.
 ENV VITRINE__SERVER__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 # Checks /livez and not /readyz: a server that catches up or waits for its sources is healthy.

@@ -6,6 +6,7 @@ mod common;
 mod demo;
 mod evaluate;
 mod generate;
+mod key;
 mod model;
 mod postgres;
 mod produce;
@@ -21,6 +22,7 @@ pub use self::common::ConfigArgs;
 pub use self::demo::DemoArgs;
 pub use self::evaluate::EvaluateArgs;
 pub use self::generate::{GenerateArgs, Target};
+pub use self::key::{KeyAction, KeyArgs, KeyPlace};
 pub use self::model::{ModelAction, ModelArgs, ModelPlace};
 pub use self::postgres::{PostgresAction, PostgresArgs};
 pub use self::produce::ProduceArgs;
@@ -88,6 +90,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List, show and verify checkpoints
     Checkpoint(CheckpointArgs),
+    /// Make, list and revoke keys of the API
+    Key(KeyArgs),
     /// Accept another database server, after a restore or pg_upgrade
     Postgres(PostgresArgs),
 }

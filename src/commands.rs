@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod demo;
 pub mod evaluate;
 pub mod generate;
+pub mod key;
 pub mod model;
 pub mod postgres;
 pub mod produce;
@@ -85,6 +86,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let config = load(&args.request())?;
             checkpoint::run(&args, &config)
         }
+        Command::Key(args) => key::run(&args, &load(&args.request())?),
         Command::Postgres(args) => {
             let PostgresAction::Adopt { system, settings } = args.action;
             postgres::adopt(system, &load(&settings.request(&[]))?)

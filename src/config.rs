@@ -9,6 +9,7 @@
 //! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` in `models`, `[postgres]` in `sources`,
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
+mod auth;
 mod check;
 mod client;
 mod cluster;
@@ -29,6 +30,7 @@ mod values;
 
 use std::path::PathBuf;
 
+pub use self::auth::Auth;
 pub use self::cluster::Cluster;
 pub use self::kafka::Kafka;
 pub use self::log::{Log, LogFormat};
@@ -91,6 +93,8 @@ pub struct Config {
     pub recommendations: Recommendations,
     /// `[models.als]`
     pub als: AlsSettings,
+    /// `[auth]`
+    pub auth: Auth,
     /// `[sinks]`
     pub sinks: Sinks,
     /// `[log]`
@@ -128,6 +132,7 @@ impl Config {
             rules: Rules::read(given),
             recommendations: Recommendations::read(given),
             als: AlsSettings::read(given),
+            auth: Auth::read(given),
             sinks: Sinks::read(given),
             log: Log::read(given),
         }

@@ -9,12 +9,14 @@
 //! ```
 //! [`system`] puts these together; [`config`] holds every setting; [`commands`] is one file a command.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod event_writer;
 pub mod generate;
+pub mod keys;
 pub mod learned;
 pub mod logging;
 pub mod system;

@@ -5,6 +5,7 @@
 //! stop:  server answers requests in flight ─▶ engine ─▶ sources ─▶ remaining data is written
 //! ```
 
+pub(crate) mod access;
 mod als;
 mod checkpoints;
 pub(crate) mod cluster;
@@ -27,11 +28,12 @@ use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
-use query_server::{App, EventWriter, Floor, Running, Shutdown};
+use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
 use recommend::Recommender;
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 
+use self::access::KeyThread;
 use self::als::{AlsThread, Using};
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
@@ -39,6 +41,7 @@ use self::origin::StartingPoint;
 use self::outlets::Outlets;
 use self::sources::Sources;
 use self::stage::Stage;
+use crate::audit::FileAudit;
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::Config;
 use crate::event_writer::LogEventWriter;
@@ -62,6 +65,8 @@ pub struct System {
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
+    // Kept until the last answer has been given.
+    _keys: KeyThread,
     // Kept until the workers have ended.
     _watchdog: Option<Watchdog>,
     // Kept until the last answer has been given.
@@ -74,6 +79,7 @@ impl System {
     /// # Errors
     /// When a setting cannot work, the address is in use, or the operating system denies a thread or a directory.
     pub fn start(config: &Config) -> anyhow::Result<System> {
+        let keys = KeyThread::start(config)?;
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let registry = Arc::new(SourceRegistry::default());
@@ -112,6 +118,8 @@ impl System {
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
             event_writer: event_writer.clone(),
+            access: keys.access(),
+            audit: audit(config)?,
             peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
@@ -130,6 +138,7 @@ impl System {
             als,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
+            _keys: keys,
             _watchdog: watchdog,
             _watermark: origin.watermark,
         })
@@ -230,6 +239,12 @@ fn als(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> anyho
         clock: clock.clone(),
     };
     config.als.enabled.then(|| AlsThread::start(using())).transpose()
+}
+
+/// The audit log, if a file for it is configured.
+fn audit(config: &Config) -> anyhow::Result<Option<Arc<dyn AuditLog>>> {
+    let Some(path) = config.sinks.audit.clone() else { return Ok(None) };
+    Ok(Some(Arc::new(FileAudit::open(path).context("no thread for the audit log")?)))
 }
 
 fn recommender(config: &Config, als: Option<&AlsThread>) -> Recommender {

@@ -6,6 +6,7 @@
  *   lists and best sellers, once a second    ─▶ refresh        drawShelf, drawBars
  *   click on a product                       ─▶ choose         its similar products, from which one can walk on
  *
+ * Where the server needs a key, the page is opened with `#key=vt_…` behind its address, and polls the status.
  * Lists of models are shown while their indexes are among those of the status.
  * Values from the server are inserted as text, never as markup.
  */
@@ -161,11 +162,22 @@ function narrowSkew(sent, date) {
   skew.most = agrees ? Math.min(skew.most, most) : most;
 }
 
+/** @returns {string} the key of the API, which the address handed over once, or "" */
+function key() {
+  const given = /^#key=(.+)$/.exec(location.hash);
+  if (given) {
+    sessionStorage.setItem("vitrine-key", decodeURIComponent(given[1]));
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  return sessionStorage.getItem("vitrine-key") ?? "";
+}
+
 /** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<any>} the JSON of the answer; throws `Refused` for an error status */
 async function ask(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {
   const sent = Date.now();
   const limit = AbortSignal.timeout(wait_ms);
-  const response = await fetch(path, { ...options, cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
+  const headers = key() ? { "x-api-key": key() } : undefined;
+  const response = await fetch(path, { ...options, headers, cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
   narrowSkew(sent, response.headers.get("date"));
   const body = response.status === 204 ? null : await response.json().catch(() => null);
   if (!response.ok || (body === null && response.status !== 204)) throw new Refused(response.status, body?.detail ?? body?.title ?? `${response.status} ${response.statusText}`);
@@ -178,6 +190,7 @@ let statusAt = 0; // when the last status arrived, by performance.now()
 let streamAt = 0; // when the stream last sent a status or was opened
 let polledAt = 0;
 let visibleAt = 0; // when the tab was last brought to the front
+let refusal = ""; // why the last poll was refused for its key
 /** @type {?EventSource} */
 let stream = null;
 /** @type {?{at: number, status: Status}} */
@@ -286,10 +299,11 @@ function drawLines(prefix, list, rows) {
   });
 }
 
-/** Opens the stream and closes the previous one. */
+/** Opens the stream and closes the previous one. A browser sends no key with a stream: then the status is polled. */
 function openStream() {
   stream?.close();
   streamAt = performance.now();
+  if (key()) return;
   stream = new EventSource("/v1/stream");
   stream.addEventListener("status", (event) => {
     streamAt = performance.now();
@@ -314,8 +328,11 @@ function watch() {
     polledAt = at_ms;
     ask("/v1/status", { wait_ms: POLL_MS - 200 }).then((status) => {
       if (performance.now() - streamAt > POLL_MS || at("connection").dataset.state !== "stream") connection("polling", "polling");
+      refusal = "";
       drawStatus(status);
-    }, () => {}); // the banner below shows it if it lasts
+    }, (error) => { // the banner below shows it if it lasts
+      refusal = error instanceof Refused && (error.status === 401 || error.status === 403) ? error.message : "";
+    });
   }
   if (silent_ms < LOST_MS) return;
   document.body.dataset.connected = "false";
@@ -323,6 +340,7 @@ function watch() {
   at("ready").dataset.state = "gone";
   put(at("ready"), "Not connected");
   at("banner").hidden = false;
+  if (refusal) return put(at("banner"), `${refusal}. Open this page with #key=vt_… behind its address.`);
   put(at("banner"), earlier ? `Not connected. The last data is ${whole.format((at_ms - statusAt) / 1_000)} s old. Trying again.` : "Not connected. No data has arrived yet. Trying again.");
 }
 

@@ -10,6 +10,8 @@ use recommend::Recommender;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Access;
+use crate::audit::AuditLog;
 use crate::event_writer::EventWriter;
 
 /// Everything the endpoints read from and write to.
@@ -33,6 +35,10 @@ pub struct App {
     pub als: Option<Arc<dyn Fn() -> AlsStatus + Send + Sync>>,
     /// Writes events and removals.
     pub event_writer: Arc<dyn EventWriter>,
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// Records who removed or changed something, where this is wanted.
+    pub audit: Option<Arc<dyn AuditLog>>,
     /// The addresses of the cluster's processes, if there are several.
     pub peers: Option<Peers>,
     /// Worker threads of the engine.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::{Method, Request, Response};
 use tower_service::Service;
 
@@ -16,14 +16,15 @@ use crate::answer;
 use crate::body::Body;
 use crate::connection_state::ConnectionState;
 use crate::counters::Counters;
-use crate::endpoints::{self, NO_ENDPOINT};
+use crate::endpoints::{self, ENDPOINTS, NO_ENDPOINT};
+use crate::envelope::{Envelope, X_REQUEST_ID};
 use crate::event_writer::BoxFuture;
 use crate::hot::{self, HotRoute};
 use crate::operations::Operations;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::{RequestHead, check_bounds};
-use crate::router::EndpointIndex;
+use crate::router::{EndpointIndex, QuotaLeft};
 
 /// What a serving thread needs to answer requests.
 pub(crate) struct Thread {
@@ -53,6 +54,14 @@ impl Future for Answering {
     }
 }
 
+/// A request on its way to its answer.
+struct Exchange {
+    /// The place of its endpoint in the table of endpoints.
+    index: usize,
+    started: Instant,
+    envelope: Envelope,
+}
+
 /// Answers a request.
 pub(crate) fn dispatch(
     thread: &Arc<Thread>,
@@ -63,39 +72,62 @@ pub(crate) fn dispatch(
     connection.serving();
     connection.set_unread(!request.body().is_end_stream());
     let (mut parts, body) = request.into_parts();
+    let operations = &thread.operations;
     let route = HotRoute::find(parts.uri.path());
-    if let Err(problem) = check_bounds(&thread.operations.settings, &parts.uri, parts.version, &parts.headers) {
-        let index = route.map_or_else(|| endpoints::find(parts.uri.path()), |route| route.index);
-        return ready(thread, connection, index, started, Err(problem));
+    let bounds = check_bounds(&operations.settings, &parts.uri, parts.version, &parts.headers);
+    let envelope = bounds.and_then(|has_id| Envelope::of(&parts.headers, has_id, &operations.cors));
+    let mut exchange = Exchange { index: NO_ENDPOINT, started, envelope: Envelope::default() };
+    match envelope {
+        Ok(envelope) => exchange.envelope = envelope,
+        Err(problem) => {
+            exchange.index = route.map_or_else(|| endpoints::find(parts.uri.path()), |route| route.index);
+            return ready(thread, connection, exchange, Err(problem));
+        }
+    }
+    if parts.method == Method::OPTIONS
+        && let Some(response) = preflight(&mut exchange, parts.uri.path(), &parts.headers)
+    {
+        return ready(thread, connection, exchange, Ok(response));
     }
     let Some(route) = route else {
+        // A process that the request is passed on to knows it by the same id.
+        let id = exchange.envelope.request_id().clone();
+        parts.headers.insert(X_REQUEST_ID, id);
         parts.extensions.insert(connection.clone());
-        return routed(thread.clone(), connection.clone(), Request::from_parts(parts, body), started);
+        return routed(thread.clone(), connection.clone(), Request::from_parts(parts, body), exchange);
     };
-    let index = route.index;
+    exchange.index = route.index;
     let head = RequestHead { method: &parts.method, uri: &parts.uri, headers: parts.headers };
-    match hot::answer(&thread.operations, route, head) {
+    match hot::answer(operations, route, head, &mut exchange.envelope) {
         Ok(Reply::Later(later)) => {
             let (thread, connection) = (thread.clone(), connection.clone());
             Answering::Later(Box::pin(async move {
                 let response = or_problem(later.await, &connection);
-                finish(&thread.counters, &connection, index, started, response)
+                finish(&thread.counters, &connection, exchange, response)
             }))
         }
-        Ok(Reply::Now(response)) => ready(thread, connection, index, started, Ok(response)),
-        Err(problem) => ready(thread, connection, index, started, Err(problem)),
+        Ok(Reply::Now(response)) => ready(thread, connection, exchange, Ok(response)),
+        Err(problem) => ready(thread, connection, exchange, Err(problem)),
     }
+}
+
+/// The answer to a browser that asks whether it may send a request from a page of another origin.
+fn preflight(exchange: &mut Exchange, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    let index = endpoints::find(path);
+    let methods = ENDPOINTS.get(index)?.allow();
+    let response = exchange.envelope.cors().preflight(headers, &methods)?;
+    exchange.index = index;
+    Some(response)
 }
 
 fn ready(
     thread: &Thread,
     connection: &ConnectionState,
-    index: usize,
-    started: Instant,
+    exchange: Exchange,
     result: Result<Response<Body>, Problem>,
 ) -> Answering {
     let response = or_problem(result, connection);
-    Answering::Ready(Some(finish(&thread.counters, connection, index, started, response)))
+    Answering::Ready(Some(finish(&thread.counters, connection, exchange, response)))
 }
 
 /// Answers a request that is not on a hot path.
@@ -103,7 +135,7 @@ fn routed(
     thread: Arc<Thread>,
     connection: Arc<ConnectionState>,
     request: Request<Incoming>,
-    started: Instant,
+    mut exchange: Exchange,
 ) -> Answering {
     let is_head = request.method() == Method::HEAD;
     let answer = thread.router.clone().call(request);
@@ -113,8 +145,9 @@ fn routed(
             // hyper adds the length of a body. Of an answer to HEAD it does not see the body.
             response.headers_mut().remove(CONTENT_LENGTH);
         }
-        let index = response.extensions().get().map_or(NO_ENDPOINT, |EndpointIndex(index)| *index);
-        finish(&thread.counters, &connection, index, started, response.map(Body::Routed))
+        exchange.index = response.extensions().get().map_or(NO_ENDPOINT, |EndpointIndex(index)| *index);
+        exchange.envelope.quota = response.extensions_mut().remove().map(|QuotaLeft(quota)| quota);
+        finish(&thread.counters, &connection, exchange, response.map(Body::Routed))
     }))
 }
 
@@ -122,15 +155,15 @@ fn or_problem(result: Result<Response<Body>, Problem>, connection: &ConnectionSt
     result.unwrap_or_else(|problem| answer::problem::problem(&problem, connection.is_unread()))
 }
 
-/// Notes that the answer is ready, and counts it.
+/// Completes the answer, notes that it is ready, and counts it.
 fn finish(
     counters: &Counters,
     connection: &ConnectionState,
-    index: usize,
-    started: Instant,
-    response: Response<Body>,
+    exchange: Exchange,
+    mut response: Response<Body>,
 ) -> Response<Body> {
+    exchange.envelope.write(&mut response);
     connection.answered(response.body().is_stream());
-    counters.request(index, response.status(), started.elapsed());
+    counters.request(exchange.index, response.status(), exchange.started.elapsed());
     response
 }

@@ -18,6 +18,8 @@ use crate::problem::Problem;
 use crate::read_state::ReadState;
 use crate::request::ListRequest;
 
+pub(crate) use crate::scope::Scope;
+
 /// An endpoint: one resource, at one path or several.
 pub(crate) struct Endpoint {
     /// The value of the label `route` in metrics.
@@ -39,19 +41,6 @@ pub(crate) enum Owner {
     User,
 }
 
-/// What a caller must be allowed to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Nothing: probes, the page and the documentation.
-    Public,
-    /// Read lists.
-    Read,
-    /// Write events and removals.
-    Write,
-    /// Read the status of the system.
-    Operate,
-}
-
 /// The method of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -64,7 +53,12 @@ pub(crate) enum Verb {
 /// One method of an endpoint.
 pub(crate) struct Operation {
     pub(crate) verb: Verb,
+    /// What a key must allow.
     pub(crate) scope: Scope,
+    /// The name of the action in the audit log, if the log has an entry on it.
+    pub(crate) audited_as: Option<&'static str>,
+    /// The group in the documentation, where it is not that of the scope.
+    pub(crate) tag: Option<&'static str>,
     /// One sentence for the documentation.
     pub(crate) summary: &'static str,
     /// The query parameters it takes.
@@ -105,6 +99,8 @@ impl Operation {
         Operation {
             verb,
             scope,
+            audited_as: None,
+            tag: None,
             summary,
             parameters: ParameterSet::Nothing,
             headers: &[],

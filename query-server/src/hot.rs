@@ -3,12 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use dataflow::time::Time;
+use hyper::Response;
 use hyper::header::HeaderMap;
 
+use crate::access::Caller;
+use crate::admission;
+use crate::audit::OpenEntry;
+use crate::body::Body;
 use crate::endpoint::{Endpoint, Operation, Owner, Template};
 use crate::endpoints::{
     ENDPOINTS, best_sellers, buy_again, for_you, history, index, legacy, recommendations, removal, similar,
 };
+use crate::envelope::Envelope;
 use crate::forward::{self, Answerer, answerer};
 use crate::ids;
 use crate::operations::Operations;
@@ -71,30 +78,41 @@ impl<'p> HotRoute<'p> {
             None => Ok(Cow::Borrowed("")),
         }
     }
+}
 
-    /// The operation that a request asks for, and its parameters.
-    fn operation(self, read: &ReadState, head: &RequestHead<'_>) -> Result<(&'static Operation, Parameters), Problem> {
-        let operation = self.endpoint().operation(head.method)?;
-        Ok((operation, Parameters::read(head.uri.query(), operation.parameters, read.bounds())?))
+/// What a hot request asks for, by whom.
+#[derive(Clone, Copy)]
+struct Asked {
+    operation: &'static Operation,
+    caller: Caller,
+}
+
+impl Asked {
+    fn parameters(self, read: &ReadState, head: &RequestHead<'_>) -> Result<Parameters, Problem> {
+        Parameters::read(head.uri.query(), self.operation.parameters, read.bounds())
     }
 }
 
-/// Answers a request on a hot path: here, or where its user's rows are.
+/// Answers a request on a hot path, if its caller may ask it: here, or where its user's rows are.
 pub(crate) fn answer(
     operations: &Arc<Operations>,
     route: HotRoute<'_>,
     head: RequestHead<'_>,
+    envelope: &mut Envelope,
 ) -> Result<Reply, Problem> {
     let read = &operations.read;
+    let operation = route.endpoint().operation(head.method)?;
+    let caller = admission::admit(operations, operation, &head.headers, &mut envelope.quota)?;
+    let asked = Asked { operation, caller };
     let (Owner::User, Some(forward)) = (route.endpoint().owner, &read.forward) else {
-        return answer_here(operations, route, head);
+        return answer_here(operations, route, head, asked);
     };
     match answerer(&read.reader, &route.list_of(&head.headers)?, &head.headers)? {
-        Answerer::Here => answer_here(operations, route, head),
-        Answerer::HereFor { shown } => Ok(answer_for_peer(operations, head, shown)),
+        Answerer::Here => answer_here(operations, route, head, asked),
+        Answerer::HereFor { shown } => Ok(answer_for_peer(operations, head, asked, shown)),
         Answerer::Process(owner) => {
             // A wrong request is answered the same by every process.
-            route.operation(read, &head)?;
+            asked.parameters(read, &head)?;
             let answer = forward.send(owner, head.method, head.uri, &head.headers, bytes::Bytes::new());
             Ok(Reply::Later(Box::pin(answer)))
         }
@@ -102,7 +120,7 @@ pub(crate) fn answer(
 }
 
 /// Answers a request that another process has passed on, once the state is as new as the one that process has shown.
-fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, shown: dataflow::time::Time) -> Reply {
+fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, asked: Asked, shown: Time) -> Reply {
     let operations = operations.clone();
     let (method, uri, headers) = (head.method.clone(), head.uri.clone(), head.headers);
     Reply::Later(Box::pin(async move {
@@ -110,7 +128,7 @@ fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, shown: d
         waits.wait_for_tick(shown, operations.read.wait_max()).await?;
         let route = HotRoute::find(uri.path()).ok_or(Problem::UnknownPath)?;
         let head = RequestHead { method: &method, uri: &uri, headers };
-        let mut response = match answer_here(&operations, route, head)? {
+        let mut response = match answer_here(&operations, route, head, asked)? {
             Reply::Now(response) => response,
             Reply::Later(later) => later.await?,
         };
@@ -120,13 +138,21 @@ fn answer_for_peer(operations: &Arc<Operations>, head: RequestHead<'_>, shown: d
 }
 
 /// Answers with a list at once, unless the request asks to wait; or removes a product from a history.
-fn answer_here(operations: &Arc<Operations>, route: HotRoute<'_>, head: RequestHead<'_>) -> Result<Reply, Problem> {
+fn answer_here(
+    operations: &Arc<Operations>,
+    route: HotRoute<'_>,
+    head: RequestHead<'_>,
+    asked: Asked,
+) -> Result<Reply, Problem> {
     let read = &operations.read;
-    let (operation, mut parameters) = route.operation(read, &head)?;
+    let mut parameters = asked.parameters(read, &head)?;
     let (of, headers) = (route.list_of(&head.headers)?, head.headers);
-    let Some(read_list) = operation.read_list else {
+    let Some(read_list) = asked.operation.read_list else {
         let product = legacy::product(&headers)?.to_owned();
-        return Ok(Reply::Later(Box::pin(removal::remove(operations.clone(), of.into_owned(), product, parameters))));
+        let target = || removal::path(&of, &product);
+        let entry = admission::open_entry(operations, asked.operation, asked.caller, target, &headers);
+        let removing = removal::remove(operations.clone(), of.into_owned(), product, parameters);
+        return Ok(Reply::Later(Box::pin(audited(operations.clone(), entry, removing))));
     };
     let Some(positions) = parameters.after.take() else {
         return read_list(read, ListRequest { headers, of: &of, parameters: &parameters }).map(Reply::Now);
@@ -136,6 +162,20 @@ fn answer_here(operations: &Arc<Operations>, route: HotRoute<'_>, head: RequestH
         read.waits.wait_for(&positions, parameters.wait).await?;
         read_list(&read, ListRequest { headers, of: &of, parameters: &parameters })
     })))
+}
+
+/// The answer, once the audit log has its entry on it.
+async fn audited(
+    operations: Arc<Operations>,
+    entry: Option<OpenEntry>,
+    answer: impl Future<Output = Result<Response<Body>, Problem>>,
+) -> Result<Response<Body>, Problem> {
+    let answer = answer.await;
+    if let Some(entry) = entry {
+        let status = answer.as_ref().map_or_else(|problem| problem.kind().status, Response::status);
+        admission::record(&operations, entry, status).await?;
+    }
+    answer
 }
 
 #[cfg(test)]

@@ -12,17 +12,22 @@
 //! it, [`App`] is the state that it serves. Only `answer` knows the shapes of answers, and only an [`EventWriter`] the
 //! shapes of events.
 
+mod access;
+mod admission;
 mod answer;
 mod answer_ids;
 mod app;
+mod audit;
 mod body;
 mod buffers;
 mod categories;
 mod connection_state;
+mod cors;
 mod counters;
 mod dispatch;
 mod endpoint;
 mod endpoints;
+mod envelope;
 mod event_writer;
 mod forward;
 mod hot;
@@ -39,14 +44,19 @@ mod reply;
 mod request;
 mod request_body;
 mod router;
+mod scope;
 mod server;
 mod settings;
 mod shutdown;
 mod token;
 mod visibility;
 
+pub use access::{Access, Key, KeyId, Rate, Token};
 pub use app::{AlsStatus, App, Floor, LastCheckpoint, Peers};
+pub use audit::{AuditEntry, AuditLog, AuditUnavailable};
+pub use cors::is_origin;
 pub use event_writer::{BoxFuture, EventWriter, InvalidEvent, WriteError};
+pub use scope::{Scope, ScopeSet};
 pub use server::{Running, StartError, ThreadPanicked, serve};
 pub use settings::Settings;
 pub use shutdown::Shutdown;

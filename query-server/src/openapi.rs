@@ -7,15 +7,19 @@ use utoipa::openapi::path::{Operation as Documented, OperationBuilder, Parameter
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, Content, Header, HeaderBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, RefOr,
     Required,
 };
 
+use crate::access::X_API_KEY;
 use crate::answer::problem::ProblemBody;
 use crate::endpoint::{Endpoint, Operation, Owner, Scope, Verb, schema_of};
 use crate::parameters::{ParameterBounds, ParameterSet};
-use crate::problem::{OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
+use crate::problem::{OF_AUDITED, OF_KEYS, OF_OWNERS, OF_PARAMETERS, OF_REQUESTS, Problem};
 
 pub(crate) mod values;
 
@@ -25,9 +29,14 @@ const LINES: &str = "application/x-ndjson";
 /// The media type of server-sent events.
 const EVENT_STREAM: &str = "text/event-stream";
 
-const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. There is no authentication yet.\n\n\
+const DESCRIPTION: &str = "Lists for the pages of a shop, and the operation of Vitrine. An operation with a scope needs a key \
+     that has this scope, where the server has keys.\n\n\
     Every error is a problem of RFC 9457. A path that is not listed is answered with 404, a method that is not listed with \
     405 and the methods that are in the header `Allow`. HEAD is answered wherever GET is.";
+
+/// The names of the two ways to present a key.
+const KEY: &str = "key";
+const BEARER: &str = "bearer";
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -50,6 +59,7 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint], bounds: Parameter
     }
     let mut components = Components::new();
     components.schemas.extend(schemas);
+    components.security_schemes.extend(security_schemes().map(|(name, scheme)| (name.to_owned(), scheme.into())));
     let info = InfoBuilder::new().title("Vitrine").version(version).description(Some(DESCRIPTION)).build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
@@ -62,12 +72,13 @@ fn documented(
     schemas: &mut Schemas,
 ) -> Documented {
     let path = endpoint.paths[at];
-    let (tag, scope) = match operation.scope {
-        Scope::Public => ("service", "none"),
-        Scope::Read => ("lists", "read"),
-        Scope::Write => ("writes", "write"),
-        Scope::Operate => ("operations", "operate"),
-    };
+    let tag = operation.tag.unwrap_or(match operation.scope {
+        Scope::Public => "service",
+        Scope::Read => "lists",
+        Scope::Events | Scope::Delete | Scope::Write => "writes",
+        Scope::Admin => "administration",
+    });
+    let scope = operation.scope.word();
     let owner = match endpoint.owner {
         Owner::Receiver => "receiver",
         Owner::User => "user",
@@ -81,6 +92,7 @@ fn documented(
         .summary(Some(operation.summary))
         .operation_id(Some(id))
         .request_body(body(operation, schemas))
+        .securities(Some(securities(operation.scope)))
         .extensions(Some(extensions));
     for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
         let (description, value) = values::id(name);
@@ -99,6 +111,22 @@ fn documented(
         documented = documented.response(status.to_string(), response);
     }
     documented.build()
+}
+
+/// The ways to present a key with this scope.
+fn securities(scope: Scope) -> Vec<SecurityRequirement> {
+    match scope {
+        Scope::Public => Vec::new(),
+        scope => [KEY, BEARER].map(|scheme| SecurityRequirement::new(scheme, [scope.word()])).into(),
+    }
+}
+
+/// The schemes of keys.
+fn security_schemes() -> [(&'static str, SecurityScheme); 2] {
+    let sentence = "Needed where the server has keys: see the scope of each operation";
+    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(X_API_KEY.as_str(), sentence)));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The same key")).build();
+    [(KEY, key), (BEARER, SecurityScheme::Http(bearer))]
 }
 
 fn parameter(name: &str, place: ParameterIn, required: Required, value: Object, description: &str) -> ParameterBuilder {
@@ -134,8 +162,10 @@ fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) 
         }
     }
     let of_parameters = if operation.parameters == ParameterSet::Nothing { &[] } else { OF_PARAMETERS };
+    let of_keys = if operation.scope == Scope::Public { &[] } else { OF_KEYS };
+    let of_audited = if operation.audited_as.is_some() { OF_AUDITED } else { &[] };
     let of_owners = if endpoint.owner == Owner::User { OF_OWNERS } else { &[] };
-    let sets = operation.problems.iter().copied().chain([OF_REQUESTS, of_parameters, of_owners]);
+    let sets = operation.problems.iter().copied().chain([OF_REQUESTS, of_keys, of_audited, of_parameters, of_owners]);
     let mut problems = BTreeMap::<u16, Vec<&Problem>>::new();
     for problem in sets.flatten() {
         problems.entry(problem.kind().status.as_u16()).or_default().push(problem);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::app::App;
 use crate::categories::Categories;
+use crate::cors::Cors;
 use crate::counters::{Counters, RouteSums};
 use crate::limits::Limit;
 use crate::read_state::ReadState;
@@ -32,6 +33,8 @@ pub(crate) struct Operations {
     /// The counters of each serving thread.
     pub(crate) counters: Vec<Counters>,
     pub(crate) categories: Categories,
+    /// The pages of other origins that may read answers.
+    pub(crate) cors: Cors,
     /// The OpenAPI document.
     pub(crate) openapi: Bytes,
 }
@@ -52,6 +55,7 @@ impl Operations {
             connections_refused: AtomicU64::new(0),
             counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),
             categories: Categories::default(),
+            cors: Cors::new(&settings.cors_origins),
             started: Instant::now(),
             openapi,
             app,

@@ -79,6 +79,18 @@ pub(crate) enum Problem {
     Misrouted,
     #[error("this process is behind the one that answered; it is catching up")]
     Behind,
+    #[error("this path needs a key, in X-API-Key or in Authorization as Bearer")]
+    MissingKey,
+    #[error("the key is not valid")]
+    WrongKey,
+    #[error("the key does not have the scope {0}")]
+    MissingScope(&'static str),
+    #[error("the key is only for the pages of other origins than this request's")]
+    WrongOrigin,
+    #[error("the key is used more often than it may; it can be used again in {wait_s} s")]
+    TooOften { wait_s: u64 },
+    #[error("the request was answered with {status}, but the audit log could not be written")]
+    NotAudited { status: u16 },
     #[error("too many {0} at a time")]
     Busy(&'static str),
     #[error("{0}")]
@@ -156,6 +168,18 @@ pub(crate) const OF_REQUESTS: &[Problem] = &[
     Problem::Busy("connections"),
 ];
 
+/// Errors of requests that need a key.
+pub(crate) const OF_KEYS: &[Problem] = &[
+    Problem::MissingKey,
+    Problem::WrongKey,
+    Problem::MissingScope(""),
+    Problem::WrongOrigin,
+    Problem::TooOften { wait_s: 0 },
+];
+
+/// Errors of requests that the audit log has an entry on.
+pub(crate) const OF_AUDITED: &[Problem] = &[Problem::NotAudited { status: 0 }];
+
 /// Errors of requests with parameters.
 pub(crate) const OF_PARAMETERS: &[Problem] = &[
     Problem::RepeatedParameter(""),
@@ -221,6 +245,10 @@ impl Problem {
             Problem::MissingHeader(_) => (400, "missing-header", "Missing header"),
             Problem::BadHeader { .. } => (400, "bad-header", "Bad header"),
             Problem::BodyBroken => (400, "broken-body", "Broken body"),
+            Problem::MissingKey => (401, "missing-key", "Key needed"),
+            Problem::WrongKey => (401, "wrong-key", "Wrong key"),
+            Problem::MissingScope(_) => (403, "missing-scope", "Not allowed with this key"),
+            Problem::WrongOrigin => (403, "wrong-origin", "Not allowed from this origin"),
             Problem::BodyTimeout => (408, "body-timeout", "Body too slow"),
             Problem::BodyTooLarge(_) => (413, "body-too-large", "Body too large"),
             Problem::UriTooLong(_) => (414, "uri-too-long", "Target too long"),
@@ -230,6 +258,7 @@ impl Problem {
             Problem::NoEvents => (422, "no-events", "No events"),
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
             Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),
+            Problem::TooOften { .. } => (429, "too-often", "Too many requests"),
             Problem::HeaderTooLarge(_) => (431, "header-too-large", "Header fields too large"),
             Problem::WriteUnavailable(_) | Problem::WriteUnsure(_) => {
                 (503, "intake-unavailable", "Events cannot be taken now")
@@ -243,6 +272,7 @@ impl Problem {
             Problem::OwnerAway(_) => (503, "owner-away", "The user's process is away"),
             Problem::Misrouted => (502, "misrouted", "Misrouted"),
             Problem::Behind => (503, "behind", "Behind"),
+            Problem::NotAudited { .. } => (503, "not-audited", "Not in the audit log"),
             Problem::Busy(_) => (503, "busy", "Too busy"),
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
         };

@@ -3,6 +3,7 @@
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Uri, Version};
 
+use crate::envelope::X_REQUEST_ID;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::settings::Settings;
@@ -24,7 +25,8 @@ pub(crate) struct ListRequest<'r> {
     pub(crate) parameters: &'r Parameters,
 }
 
-/// Checks the lengths of the target and of the header fields, and that an HTTP/1.1 request names its host once.
+/// Checks the lengths of the target and of the header fields, and that an HTTP/1.1 request names its host once. Returns
+/// whether the request names its own id.
 ///
 /// # Errors
 /// When one of these is not so.
@@ -33,23 +35,24 @@ pub(crate) fn check_bounds(
     uri: &Uri,
     version: Version,
     headers: &HeaderMap,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let target_bytes = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     if target_bytes > settings.uri_bytes_max {
         return Err(Problem::UriTooLong(settings.uri_bytes_max));
     }
-    let (mut header_bytes, mut hosts) = (0, 0);
+    let (mut header_bytes, mut hosts, mut has_id) = (0, 0, false);
     for (name, value) in headers {
         // As on the wire: name, colon, blank, value, end of line.
         header_bytes += name.as_str().len() + value.len() + 4;
         hosts += usize::from(name == HOST);
+        has_id |= name == X_REQUEST_ID;
     }
     if header_bytes > settings.header_bytes_max {
         return Err(Problem::HeaderTooLarge(settings.header_bytes_max));
     }
     match hosts {
         0 if version == Version::HTTP_11 => Err(Problem::MissingHeader("host")),
-        0 | 1 => Ok(()),
+        0 | 1 => Ok(has_id),
         _ => Err(Problem::BadHeader { name: "host", fault: "is given more than once" }),
     }
 }

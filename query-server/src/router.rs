@@ -1,8 +1,8 @@
 //! Every endpoint that is not hot, on an axum router built from the declarations.
 //!
 //! ```text
-//! request ─▶ path ─▶ label ─▶ method ─▶ parameters ─▶ owner ─▶ handler
-//!              └ 404             └ 405     └ 400         └ another process of the cluster
+//! request ─▶ path ─▶ label ─▶ method ─▶ key ─▶ parameters ─▶ owner ─▶ handler
+//!              └ 404             └ 405   └ 401    └ 400         └ another process of the cluster
 //! ```
 
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use hyper::header::{CONNECTION, HeaderValue};
 
+use crate::access::{Caller, Quota};
+use crate::admission;
 use crate::connection_state::ConnectionState;
 use crate::endpoint::{Endpoint, Operation, Owner, Verb};
 use crate::endpoints::ENDPOINTS;
@@ -27,6 +29,10 @@ use crate::request_body::RequestBody;
 /// In an answer's extensions: the place of its endpoint in the table of endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndpointIndex(pub(crate) usize);
+
+/// In an answer's extensions: what is left of the rate of the request's key.
+#[derive(Clone, Debug)]
+pub(crate) struct QuotaLeft(pub(crate) Quota);
 
 /// What a layer knows of the operation it stands before.
 #[derive(Clone)]
@@ -85,19 +91,41 @@ async fn close_after_problem(request: Request, next: Next) -> Response {
     response
 }
 
+/// Lets a caller pass who may do the operation.
+async fn prepare(State(declared): State<DeclaredRoute>, request: Request, next: Next) -> Response {
+    let mut quota = None;
+    let admitted = admission::admit(&declared.operations, declared.operation, request.headers(), &mut quota);
+    let answer = match admitted {
+        Ok(caller) => admitted_request(declared, caller, request, next).await,
+        Err(problem) => Err(problem),
+    };
+    let mut response = answer.into_response();
+    if let Some(quota) = quota {
+        response.extensions_mut().insert(QuotaLeft(quota));
+    }
+    response
+}
+
 /// Reads the parameters, and lets the process answer that holds the user's rows.
-async fn prepare(State(declared): State<DeclaredRoute>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let DeclaredRoute { endpoint, operation, operations } = declared;
+async fn admitted_request(
+    declared: DeclaredRoute,
+    caller: Caller,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let DeclaredRoute { endpoint, operation, operations } = &declared;
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
     request.extensions_mut().insert(parameters);
-    let (Owner::User, Some(forward)) = (endpoint.owner, &read.forward) else { return Ok(next.run(request).await) };
+    let (Owner::User, Some(forward)) = (endpoint.owner, &read.forward) else {
+        return answer_here(&declared, caller, request, next).await;
+    };
     let user = ids::id(endpoint.ids(request.uri().path()).next().unwrap_or_default())?;
     match answerer(&read.reader, &user, request.headers())? {
-        Answerer::Here => Ok(next.run(request).await),
+        Answerer::Here => answer_here(&declared, caller, request, next).await,
         Answerer::HereFor { shown } => {
             read.waits.wait_for_tick(shown, read.wait_max()).await?;
-            let mut response = next.run(request).await;
+            let mut response = answer_here(&declared, caller, request, next).await?;
             if response.status().is_success() {
                 forward::stamp(response.headers_mut(), read.waits.shown_tick());
             }
@@ -105,9 +133,26 @@ async fn prepare(State(declared): State<DeclaredRoute>, mut request: Request, ne
         }
         Answerer::Process(owner) => {
             let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
-            let body = RequestBody::from_request(request, &operations).await?;
+            let body = RequestBody::from_request(request, operations).await?;
             let answer = forward.send(owner, &method, &uri, &headers, body.bytes.clone());
             Ok(answer.await?.into_response())
         }
     }
+}
+
+/// Runs the handler, and gives its answer once the audit log has its entry on it.
+async fn answer_here(
+    declared: &DeclaredRoute,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let DeclaredRoute { operation, operations, .. } = declared;
+    let target = || request.uri().path().to_owned();
+    let entry = admission::open_entry(operations, operation, caller, target, request.headers());
+    let response = next.run(request).await;
+    if let Some(entry) = entry {
+        admission::record(operations, entry, response.status()).await?;
+    }
+    Ok(response)
 }

@@ -4,14 +4,24 @@ use std::net::SocketAddr;
 
 use settings::{Kind, whole};
 
+use crate::cors::{ANY, is_origin};
+
+/// Origins of pages.
+const ORIGINS: Kind = Kind::List {
+    allowed: "a list of origins, such as [\"https://shop.example\"], or [\"*\"] for all of them",
+    takes: |origins| origins == [ANY] || origins.iter().all(|origin| is_origin(origin)),
+};
+
 /// A time limit.
 const MS: Kind = whole(1, 3_600_000);
 
 settings::section! {
-    /// The HTTP server that the shop's pages call. It has no authentication yet: see docs/http.md.
+    /// The HTTP server that the shop's pages call.
     pub struct Settings in "server" {
         /// Address and port to listen on. Port 0 selects a free port and logs it.
         listen: SocketAddr = "127.0.0.1:8080", "address", Kind::Address;
+        /// Origins of other servers whose pages may call the API from a browser (CORS). Empty: none.
+        cors_origins: Vec<String> = [], "origins", ORIGINS;
         /// Threads that answer requests. They share only the published indexes with the workers of the dataflow.
         threads: usize = 2, "threads", whole(1, 256);
         /// Limit of open connections. A further connection gets 503 and is closed. The limit is lower if the system

@@ -1,6 +1,6 @@
 //! The log on files: one file of lines a stream, synchronised before an append is answered.
 
-mod writer;
+pub(crate) mod writer;
 
 use std::path::Path;
 

@@ -4,10 +4,12 @@
 //! POST, DELETE ──▶ log::EventLog ─┬─ kafka_log::KafkaLog   acks=all, then the offsets
 //! refused ▶ dead_letters ▶────────┴─ file_log::FileLog     fsync, then the byte offsets
 //! graph ▶ changes::Changes ───────▶ changes.jsonl          closed ticks only, in order
+//! audit::AuditFile ───────────────▶ audit.jsonl            fsync, then the answer
 //! ```
 //! This crate does not know the shapes of events: it is given keys and payloads. Nothing is dropped in silence: a failed
 //! append is returned to its caller, everything else is retried for ever and shown in the status.
 
+pub mod audit;
 mod block_on;
 pub mod changes;
 pub mod dead_letters;

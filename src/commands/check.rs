@@ -1,5 +1,6 @@
 //! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing.
 
+mod access;
 mod cluster;
 mod files;
 mod kafka;
@@ -31,6 +32,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(shortage) = descriptors::shortage(config.server.connections_max, descriptors::raise()) {
         report.note(&format!("open files: {shortage}"))?;
     }
+    access::check(config, &mut report)?;
     cluster::check(&config.cluster, config.server.listen, &mut report)?;
     match (&config.kafka, &config.postgres) {
         (Some(_), None) => {

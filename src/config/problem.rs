@@ -1,7 +1,10 @@
 //! Problems of a configuration, each with its place and a way to resolve it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use crate::keys;
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,22 @@ pub enum Problem {
         /// The contradiction, and the ways to resolve it.
         reason: String,
     },
+    /// The API needs keys, and there are none.
+    #[error(
+        "`server.listen` is {listen}, and the API has no keys{}: `vitrine key create --file keys.toml --name shop --scope read` \
+         makes one, and `auth.keys = \"keys.toml\"` names its file; with `auth.required = false` everyone who can reach the \
+         port may read all histories, remove from them and post events",
+        if *empty { ", the file of `auth.keys` is empty" } else { "" }
+    )]
+    NoKeys {
+        /// The address of the server.
+        listen: SocketAddr,
+        /// Whether a file of keys is named, which has none.
+        empty: bool,
+    },
+    /// The file of keys cannot be used.
+    #[error("`auth.keys`: {0}")]
+    Keys(keys::Error),
     /// No source is configured.
     #[error(
         "nothing to read from: name a file with --config (vitrine.toml is a commented example), or set [kafka], \

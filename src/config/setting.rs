@@ -7,12 +7,13 @@ use settings::{Section, Setting};
 use sources::postgres;
 
 use super::{
-    AlsSettings, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client,
+    AlsSettings, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
     vec![
         Server::section(),
+        Auth::section(),
         Dataflow::section(),
         Rules::section(),
         CoViews::section(),

@@ -1,5 +1,6 @@
 //! Tests of the program, and of the whole system in the test's own process, that need no services.
 
+mod access;
 mod checkpoint_commands;
 mod cluster_start;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +15,10 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 /// The seconds after which a new attempt may succeed.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// The way to authenticate (RFC 6750).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"vitrine\"");
+const INVALID_BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"vitrine\", error=\"invalid_token\"");
 
 /// An error as `application/problem+json`.
 #[derive(Serialize, ToSchema)]
@@ -40,8 +44,20 @@ pub(crate) fn problem(problem: &Problem, closing: bool) -> Response<Body> {
     let kind = problem.kind();
     let mut response = whole(kind.status, PROBLEM_JSON, text(kind, problem));
     let headers = response.headers_mut();
-    if let Problem::Method(allow) = problem {
-        headers.insert(ALLOW, HeaderValue::from_str(allow).expect("names of methods are a header value"));
+    match problem {
+        Problem::Method(allow) => {
+            headers.insert(ALLOW, HeaderValue::from_str(allow).expect("names of methods are a header value"));
+        }
+        Problem::MissingKey => {
+            headers.insert(WWW_AUTHENTICATE, BEARER);
+        }
+        Problem::WrongKey => {
+            headers.insert(WWW_AUTHENTICATE, INVALID_BEARER);
+        }
+        Problem::TooOften { wait_s } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(*wait_s));
+        }
+        _ => {}
     }
     if kind.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_AFTER_S);

@@ -33,7 +33,10 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
         answers: &[Answer::json::<Accepted<'_>>(202, "The events are durable")],
         problems: &[problem::OF_BODIES, problem::OF_WRITES, problem::OF_EVENTS],
         route: Some(|method| on(method, events)),
-        ..Operation::post(Scope::Write, "Write one event, an array of events, or one event a line: all of them or none")
+        ..Operation::post(
+            Scope::Events,
+            "Write one event, an array of events, or one event a line: all of them or none",
+        )
     }],
 };
 

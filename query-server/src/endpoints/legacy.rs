@@ -27,7 +27,8 @@ pub(crate) static HISTORY: Endpoint = Endpoint {
             headers: &[("user-id", "The user"), ("product-id", "The product")],
             answers: &[Answer::empty(204, "The removal is durable and visible")],
             problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
-            ..Operation::delete(Scope::Write, "Remove a product from a user's history")
+            audited_as: Some("history.remove"),
+            ..Operation::delete(Scope::Delete, "Remove a product from a user's history")
         },
     ],
 };

@@ -22,7 +22,8 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     operations: &[Operation {
         answers: &[Answer::text(OPEN_METRICS, "The values of this moment")],
         route: Some(|method| on(method, metrics)),
-        ..Operation::get(Scope::Operate, "Counters and gauges for Prometheus")
+        tag: Some("operations"),
+        ..Operation::get(Scope::Read, "Counters and gauges for Prometheus")
     }],
 };
 

@@ -9,6 +9,7 @@ use dataflow::freshness::InputKind;
 use dataflow::graph::History;
 use dataflow::time::Millis;
 use hyper::{Response, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::answer;
 use crate::body::Body;
@@ -28,7 +29,8 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
         answers: &[Answer::empty(204, "The removal is durable and visible")],
         problems: &[problem::OF_LISTS, problem::OF_REMOVALS],
         route: Some(|method| on(method, handle)),
-        ..Operation::delete(Scope::Write, "Remove a product from a user's history")
+        audited_as: Some("history.remove"),
+        ..Operation::delete(Scope::Delete, "Remove a product from a user's history")
     }],
 };
 
@@ -41,6 +43,12 @@ async fn handle(
     let mut next = || path_ids.next().unwrap_or(Err(Problem::UnknownPath));
     let (user, product) = (next()?.into_owned(), next()?.into_owned());
     remove(operations, user, product, parameters).await
+}
+
+/// The path of a product in a user's history.
+pub(crate) fn path(user: &str, product: &str) -> String {
+    let encoded = |id| utf8_percent_encode(id, NON_ALPHANUMERIC);
+    format!("/v1/users/{}/history/{}", encoded(user), encoded(product))
 }
 
 /// Answers 204 once the removal is durable and no later GET shows the product.

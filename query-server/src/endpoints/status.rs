@@ -24,7 +24,8 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     operations: &[Operation {
         answers: &[Answer::json::<Status<'_>>(200, "The status of this moment")],
         route: Some(|method| on(method, status)),
-        ..Operation::get(Scope::Operate, "Sources, indexes, checkpoints, models and memory")
+        tag: Some("operations"),
+        ..Operation::get(Scope::Read, "Sources, indexes, checkpoints, models and memory")
     }],
 };
 

@@ -26,7 +26,8 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
         answers: &[Answer::text(EVENT_STREAM, "Events of the type `status`, each with the object of `/v1/status`")],
         problems: &[&[Problem::Busy("streams")]],
         route: Some(|filter| on(filter, stream)),
-        ..Operation::get(Scope::Operate, "The status again and again, as server-sent events")
+        tag: Some("operations"),
+        ..Operation::get(Scope::Read, "The status again and again, as server-sent events")
     }],
 };
 

@@ -51,7 +51,9 @@ impl Answer {
         assert_eq!(problem["type"], format!("urn:vitrine:problem:{slug}"), "{problem}");
         assert_eq!(problem["status"], status);
         assert!(!problem["title"].as_str().unwrap().is_empty() && !problem["detail"].as_str().unwrap().is_empty());
-        assert_eq!(self.header("retry-after").is_some(), status == 503);
+        assert_eq!(self.header("retry-after").is_some(), matches!(status, 429 | 503));
+        assert_eq!(self.header("www-authenticate").is_some(), status == 401);
+        assert!(self.header("x-request-id").is_some(), "{}", self.head);
         self
     }
 }

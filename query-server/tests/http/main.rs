@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+mod access;
 mod buy_again;
 mod client;
 mod connections;
+mod cors;
 mod documentation;
 mod events;
 mod for_you;

@@ -19,7 +19,8 @@ use dataflow::time::{Millis, ServiceClock, Time};
 use recommend::Recommender;
 use serde_json::Value;
 use vitrine_query_server::{
-    App, BoxFuture, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown, WriteError, serve,
+    Access, App, AuditLog, BoxFuture, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown, WriteError,
+    serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
@@ -172,6 +173,9 @@ pub(crate) struct Start {
     pub(crate) reached: Option<Time>,
     /// The sources of recommendations.
     pub(crate) recommendations: recommend::Settings,
+    /// The keys, if any are needed.
+    pub(crate) access: Option<Arc<Access>>,
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
 }
 
 /// A shop that is served.
@@ -204,6 +208,11 @@ impl Shop {
         Shop::start(Settings::default(), Rules::default(), 1, (loopback(), None), start)
     }
 
+    /// A shop with keys.
+    pub(crate) fn guarded(settings: Settings, start: Start) -> Shop {
+        Shop::start(settings, learning_rules(), 1, (loopback(), None), start)
+    }
+
     /// A shop whose models are on and change in every tick.
     pub(crate) fn learning(workers: usize, change: impl FnOnce(&mut Rules, &mut recommend::Settings)) -> Shop {
         let (mut rules, mut start) = (learning_rules(), Start::default());
@@ -213,7 +222,17 @@ impl Shop {
 
     /// One of two processes; the addresses are those of both.
     pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
-        Shop::start(Settings::default(), learning_rules(), 1, (listener, Some((process, addresses))), Start::default())
+        Shop::guarded_beside(process, listener, addresses, Start::default())
+    }
+
+    /// The same with keys.
+    pub(crate) fn guarded_beside(
+        process: usize,
+        listener: TcpListener,
+        addresses: [SocketAddr; 2],
+        start: Start,
+    ) -> Shop {
+        Shop::start(Settings::default(), learning_rules(), 1, (listener, Some((process, addresses))), start)
     }
 
     fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
@@ -229,6 +248,8 @@ impl Shop {
         let app = App {
             floor: start.floor,
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
+            access: start.access.unwrap_or_else(|| Arc::new(Access::open())),
+            audit: start.audit,
             checkpoints: None,
             als: None,
             reader: reader.clone(),

@@ -18,24 +18,24 @@ const QUEUE: usize = 4096;
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// The answer to a request.
-pub(super) type AppendAnswer = Result<Position, Unavailable>;
+pub(crate) type AppendAnswer = Result<Position, Unavailable>;
 
 /// One append.
-pub(super) struct AppendRequest {
+pub(crate) struct AppendRequest {
     /// Whole lines.
-    pub(super) lines: Vec<u8>,
-    pub(super) reply: oneshot::Sender<AppendAnswer>,
-    pub(super) _permit: Permit,
+    pub(crate) lines: Vec<u8>,
+    pub(crate) reply: oneshot::Sender<AppendAnswer>,
+    pub(crate) _permit: Permit,
 }
 
 /// The thread that writes one file; dropping it waits until everything is written.
-pub(super) struct LogFileWriter {
+pub(crate) struct LogFileWriter {
     queue: Option<SyncSender<AppendRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LogFileWriter {
-    pub(super) fn start(path: PathBuf) -> io::Result<LogFileWriter> {
+    pub(crate) fn start(path: PathBuf) -> io::Result<LogFileWriter> {
         let (queue, requests) = sync_channel(QUEUE);
         let file = LineFile::new(path);
         let mut state = WriterState { stream: file.name().into(), file, failing: false };
@@ -43,7 +43,7 @@ impl LogFileWriter {
         Ok(LogFileWriter { queue: Some(queue), thread: Some(thread) })
     }
 
-    pub(super) fn send(&self, request: AppendRequest) -> Result<(), Unavailable> {
+    pub(crate) fn send(&self, request: AppendRequest) -> Result<(), Unavailable> {
         let queue = self.queue.as_ref().ok_or(Unavailable::Closed)?;
         queue.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => Unavailable::Busy,

@@ -1,0 +1,33 @@
+//! The keys of the API, and what is open without them.
+
+use std::io::{self, Write};
+
+use super::report::CheckReport;
+use crate::config::Config;
+use crate::system::access::keys_needed;
+
+pub(super) fn check(config: &Config, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+    let listen = config.server.listen;
+    match keys_needed(config) {
+        Ok(Some(keys)) if keys.is_empty() => {
+            report.note("keys: there are none, so nobody may use the API: `vitrine key create` makes one")?;
+        }
+        Ok(Some(keys)) => report.good(&format!("keys: requests need one of {}", keys.len()))?,
+        Ok(None) if listen.ip().to_canonical().is_loopback() => {
+            report.note(&format!("keys: every program of this machine may use the API at {listen} without a key"))?;
+        }
+        Ok(None) => report.note(&format!(
+            "keys: everyone who can reach {listen} may read all histories, remove from them and post events \
+             (`auth.required = false`)"
+        ))?,
+        Err(errors) => {
+            for problem in errors.0 {
+                report.bad(&problem.to_string(), &[])?;
+            }
+        }
+    }
+    if config.server.cors_origins.iter().any(|origin| origin == "*") {
+        report.note("CORS: pages of every origin may call the API (`server.cors_origins`)")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Keys of the program: the refusal to start without them, and keys that are made and revoked while it runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use harness::{Process, http, wait_for, wait_until};
+use tempfile::TempDir;
+
+use crate::vitrine;
+
+/// More than anything here takes on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Runs a command that succeeds, and gives what it wrote to stdout.
+#[track_caller]
+fn succeed(args: &[&str]) -> String {
+    let out = vitrine(args);
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).expect("the output is UTF-8").trim_end().to_owned()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary directory has a plain name")
+}
+
+#[test]
+fn beyond_loopback_the_server_starts_only_with_keys_or_if_it_is_spelled_out() {
+    let dir = TempDir::with_prefix("vitrine-keys-").expect("a temporary directory");
+    let (files, keys) = (format!("files.dir={}", text(dir.path())), dir.path().join("keys.toml"));
+    let named = format!("auth.keys={}", text(&keys));
+    let start = |more: &[&str]| {
+        let out = vitrine(&[&["serve", "--set", &files, "--listen", "0.0.0.0:0"], more].concat());
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, said) = start(&[]);
+    assert!(
+        code == Some(78) && said.contains("the API has no keys") && said.contains("auth.required = false"),
+        "{said}"
+    );
+    let (code, said) = start(&["--set", &named]);
+    assert!(code == Some(78) && said.contains("`vitrine key create` makes it"), "{said}");
+    std::fs::write(&keys, "").expect("the file is written");
+    let (code, said) = start(&["--set", &named]);
+    assert!(code == Some(78) && said.contains("the file of `auth.keys` is empty"), "{said}");
+    let local = vitrine(&["serve", "--set", &files, "--listen", "127.0.0.1:0", "--set", "auth.required=true"]);
+    assert_eq!(local.status.code(), Some(78), "{}", String::from_utf8_lossy(&local.stderr));
+    let mut open = serve(&files, &["--set", "auth.required=false"]);
+    assert_eq!(http::get(&format!("{}/v1/status", open.1)).status, 200);
+    assert!(open.0.stderr().contains("everyone who can reach the port"), "{}", open.0.stderr());
+    open.0.terminate();
+    assert_eq!(open.0.wait_exit(SOON).code(), Some(0));
+}
+
+/// The program on every address of the machine, and the URL at which it is reached.
+fn serve(files: &str, more: &[&str]) -> (Process, String) {
+    let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(["serve", "--set", files, "--listen", "0.0.0.0:0", "--log-format", "json"]).args(more);
+    let process = Process::spawn("guarded", command);
+    let port = wait_for(SOON, "it serves", || {
+        let said = process.stderr();
+        let line = said.lines().find(|line| line.contains("0.0.0.0:") && line.contains("\"serving\""))?.to_owned();
+        let port: String = line.split("0.0.0.0:").nth(1)?.chars().take_while(char::is_ascii_digit).collect();
+        Some(port)
+    });
+    (process, format!("http://127.0.0.1:{port}"))
+}
+
+#[test]
+fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
+    let dir = TempDir::with_prefix("vitrine-keys-").expect("a temporary directory");
+    let (keys, audit) = (dir.path().join("keys.toml"), dir.path().join("audit.jsonl"));
+    let audit_setting = format!("sinks.audit={}", text(&audit));
+    let create = |name: &str, scope: &str| {
+        let file = text(&keys);
+        succeed(&["key", "create", "--file", file, "--set", &audit_setting, "--name", name, "--scope", scope])
+    };
+    let first = create("shop", "read");
+    let named = format!("auth.keys={}", text(&keys));
+    let files = format!("files.dir={}", text(dir.path()));
+    let (mut process, url) = serve(&files, &["--set", &named, "--set", &audit_setting]);
+    let status = |key: &str| http::request("GET", &format!("{url}/v1/status"), &[("x-api-key", key)], b"").status;
+    assert_eq!((http::get(&format!("{url}/livez")).status, http::get(&format!("{url}/v1/status")).status), (200, 401));
+    assert_eq!(status(&first), 200);
+    let second = create("shop", "read");
+    wait_until(SOON, "the second key is valid", || status(&second) == 200);
+    assert_eq!(status(&first), 200, "both are valid");
+    let id = first.split('_').nth(1).expect("the form of a key");
+    succeed(&["key", "revoke", "--file", text(&keys), "--set", &audit_setting, id]);
+    wait_until(SOON, "the first key is not valid", || status(&first) == 401);
+    assert_eq!(status(&second), 200);
+    let events = format!("{url}/v1/events");
+    let event = br#"{"user_id":"ada","product_id":"tea","event_type":"view"}"#;
+    let post = |key: &str| http::request("POST", &events, &[("x-api-key", key)], event).status;
+    let writer = create("tracker", "events");
+    wait_until(SOON, "the third key is valid", || post(&writer) == 202);
+    assert_eq!(post(&second), 403);
+    let list = succeed(&["key", "list", "--file", text(&keys)]);
+    assert!(list.lines().count() == 3 && !list.contains(id), "{list}");
+    let lines = std::fs::read_to_string(&audit).expect("the audit log is there");
+    for what in ["key.create", "key.revoke", "keys.reload"] {
+        assert!(lines.contains(&format!("\"what\":\"{what}\"")), "{what} is missing from\n{lines}");
+    }
+    process.terminate();
+    assert_eq!(process.wait_exit(SOON).code(), Some(0));
+    for key in [&first, &second, &writer] {
+        let secret = key.rsplit_once(id).map_or(key.as_str(), |(_, secret)| secret);
+        for text in [&lines, &list, &process.stderr(), &std::fs::read_to_string(&keys).expect("it is there")] {
+            assert!(!text.contains(secret) && !text.contains("vt_"), "{text}");
+        }
+    }
+}
