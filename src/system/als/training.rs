@@ -81,7 +81,7 @@ fn train(reader: &IndexReader, settings: &AlsSettings, is_ending: &AtomicBool) -
         ensure!(goes_on(), "the server ends");
         match store.add(&model, settings.keep) {
             // `vitrine model` holds the lock for a moment. A training may have taken an hour.
-            Err(Error::Taken { .. }) => std::thread::sleep(LOCK_RETRY),
+            Err(Error::Taken { .. }) => std::thread::park_timeout(LOCK_RETRY),
             added => return Ok(added?),
         }
     }
