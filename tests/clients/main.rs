@@ -79,7 +79,7 @@ fn the_client_in_python_works_with_the_program() {
     let program = Program::start();
     run("mypy", mypy(&["vitrine", "tests"]), &checkout("clients/python"));
     let mut command = python(&["-m", "unittest", "discover", "-s", "tests", "-t", "."]);
-    command.env("VITRINE_URL", program.url(""));
+    command.env("VITRINE_URL", program.url("")).env("VITRINE_KEY", &program.key);
     run("python", command, &checkout("clients/python"));
 }
 
@@ -92,7 +92,8 @@ fn the_client_in_typescript_works_with_the_program() {
     std::fs::copy(checkout("clients/typescript/package.json"), build.path().join("package.json")).expect("a manifest");
     let mut command = harness::clean("node");
     let tests = ["transport", "program"].map(|name| checkout(&format!("clients/typescript/tests/{name}.test.mjs")));
-    command.arg("--test").args(tests).env("VITRINE_URL", program.url("")).env("VITRINE_CLIENT", build.path());
+    command.arg("--test").args(tests).env("VITRINE_CLIENT", build.path());
+    command.env("VITRINE_URL", program.url("")).env("VITRINE_KEY", &program.key);
     run("node", command, build.path());
 }
 
@@ -102,6 +103,7 @@ fn every_request_of_the_postman_collection_is_accepted() {
     let mut command = harness::clean(node_program("newman"));
     command.arg("run").arg(checkout("docs/postman/vitrine.postman_collection.json"));
     command.args(["--color", "off", "--disable-unicode", "--env-var", &format!("url={}", program.url(""))]);
+    command.args(["--env-var", &format!("key={}", program.key)]);
     run("newman", command, program.dir());
 }
 
@@ -112,7 +114,9 @@ fn the_program_does_what_its_document_says() {
     let mut command = harness::clean(python_program("schemathesis"));
     command.arg("--config-file").arg(directory.join("schemathesis.toml"));
     command.args([OsStr::new("run"), OsStr::new(&program.url("/openapi.json")), OsStr::new("--continue-on-failure")]);
-    command.env("SCHEMATHESIS_HOOKS", directory.join("hooks.py")).env("VITRINE_URL", program.url(""));
+    command.args(["--header", &format!("X-API-Key: {}", program.key)]);
+    command.env("SCHEMATHESIS_HOOKS", directory.join("hooks.py"));
+    command.env("VITRINE_URL", program.url("")).env("VITRINE_KEY", &program.key);
     // It writes what it remembers into the current directory.
     run("schemathesis", command, program.dir());
     program.assert_healthy();

@@ -13,6 +13,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Program {
     process: Process,
     address: String,
+    /// A key with every scope.
+    pub(crate) key: String,
     dir: TempDir,
 }
 
@@ -22,16 +24,17 @@ impl Program {
     #[track_caller]
     pub(crate) fn start() -> Program {
         let dir = TempDir::with_prefix("vitrine-clients-").expect("a temporary directory");
-        let shop = dir.path().join("shop");
-        let generated = vitrine().args(["generate", "--to", "files", "--dir"]).arg(&shop).args(SHOP).output();
-        let generated = generated.expect("the program starts");
-        assert!(generated.status.success(), "{}", harness::stderr(&generated));
+        let (shop, keys) = (dir.path().join("shop"), dir.path().join("keys.toml"));
+        succeed(vitrine().args(["generate", "--to", "files", "--dir"]).arg(&shop).args(SHOP));
+        let scopes = SCOPES.iter().flat_map(|scope| ["--scope", scope]);
+        let key = succeed(vitrine().args(["key", "create", "--name", "tests", "--file"]).arg(&keys).args(scopes));
         let mut command = vitrine();
         command.args(["serve", "--listen", "127.0.0.1:0", "--set", &format!("files.dir={}", shop.display())]);
+        command.args(["--set", &format!("auth.keys={}", keys.display())]);
         command.args(["--set", "models.co_views.enabled=on", "--set", "models.buy_again.enabled=on"]);
         let process = Process::spawn("vitrine", command);
         let address = wait_for(PATIENCE, "the program names its address", || address(&process.stderr()));
-        let program = Program { process, address, dir };
+        let program = Program { process, address, key, dir };
         wait_until(PATIENCE, "the program is ready", || http::get(&program.url("/readyz")).status == 200);
         program
     }
@@ -58,6 +61,17 @@ impl Program {
 /// The size of the shop: every list has products.
 const SHOP: [&str; 10] =
     ["--users", "200", "--products", "60", "--categories", "6", "--views", "3000", "--orders", "800"];
+
+/// Every scope that a key can have.
+const SCOPES: [&str; 5] = ["read", "events", "delete", "write", "admin"];
+
+/// Runs a command that succeeds, and gives what it wrote to stdout.
+#[track_caller]
+fn succeed(command: &mut std::process::Command) -> String {
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{}", harness::stderr(&output));
+    harness::stdout(&output).trim_end().to_owned()
+}
 
 fn vitrine() -> std::process::Command {
     harness::clean(env!("CARGO_BIN_EXE_vitrine"))
