@@ -58,6 +58,8 @@ class Operation:
     body: Body | None
     answer: str
     answer_schema: Schema
+    # Every status that it can answer with.
+    statuses: list[int]
     repeat: str
     # The property of the answer that holds the items of a page, where the operation takes a cursor.
     items: str | None = None
@@ -116,6 +118,7 @@ class Document:
             body=_body(declared.get("requestBody")),
             answer=answer,
             answer_schema=answer_schema,
+            statuses=sorted(int(status) for status in declared["responses"] if status.isdigit()),
             repeat=_repeat(method, declared.get("x-scope"), places["header"]),
             items=items,
             items_schema=items_schema,

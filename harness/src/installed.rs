@@ -3,11 +3,35 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The directory of Kafka's jars, in `VITRINE_CACHE` or the checkout's `.cache`.
+/// Where the installer puts what it downloads: `VITRINE_CACHE` or the checkout's `.cache`.
+fn cache() -> PathBuf {
+    env::var_os("VITRINE_CACHE").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache"), PathBuf::from)
+}
+
+/// A program of the Python packages in `services/python`, such as `python` itself, which imports them.
+#[track_caller]
+pub fn python_program(name: &str) -> PathBuf {
+    let venv = cache().join("python");
+    // The installer writes this file last.
+    assert!(venv.join("requirements.txt").is_file(), "no Python packages in {}: run scripts/install", venv.display());
+    found(venv.join("bin").join(name))
+}
+
+/// A program of the npm packages in `services/node`.
+#[track_caller]
+pub fn node_program(name: &str) -> PathBuf {
+    found(cache().join("node/node_modules/.bin").join(name))
+}
+
+#[track_caller]
+fn found(program: PathBuf) -> PathBuf {
+    assert!(program.is_file(), "there is no {}: run scripts/install", program.display());
+    std::path::absolute(program).expect("the current directory has a name")
+}
+
+/// The directory of Kafka's jars.
 pub(crate) fn kafka_libs() -> PathBuf {
-    let cache = env::var_os("VITRINE_CACHE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache"), PathBuf::from);
-    let libs = cache.join("kafka/libs");
+    let libs = cache().join("kafka/libs");
     // The installer writes this file last.
     assert!(libs.join("pom.xml").is_file(), "Kafka's jars are not in {}: run scripts/install", libs.display());
     libs

@@ -9,6 +9,7 @@
 //! silent::Silent       accepts and never answers     ┴─ loopback::Listener
 //! pooler::Pooler       passes sessions on, and refuses those that replicate
 //! http                 one blocking request          wait_until, wait_for, free_port
+//! python_program, node_program                       what the installer has put beside the services
 //! Services             a broker, a database server and a directory for configurations
 //! ```
 //!
@@ -31,6 +32,7 @@ pub mod silent;
 mod wait;
 mod watchdog;
 
+pub use installed::{node_program, python_program};
 pub use port::free_port;
 pub use process::Process;
 pub use program::{clean, stderr, stdout};

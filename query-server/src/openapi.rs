@@ -179,7 +179,7 @@ fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) 
         titles.dedup();
         let problem = schema_of::<ProblemBody<'_>>(schemas);
         let mut response = ResponseBuilder::new().description(titles.join(". "));
-        if status == 503 {
+        if matches!(status, 429 | 503) {
             response = response.header("Retry-After", retry_after());
         }
         responses.insert(status, response.content("application/problem+json", Content::new(Some(problem))).build());

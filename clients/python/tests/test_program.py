@@ -9,11 +9,12 @@ import re
 import unittest
 from pathlib import Path
 
-from vitrine import BadRequest, Client, InvalidBody, NotFound, models
+from vitrine import BadRequest, Client, InvalidBody, NotFound, Unauthorized, models
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 URL = os.environ.get("VITRINE_URL", "")
+KEY = os.environ.get("VITRINE_KEY")
 
 
 def example(document: str) -> str:
@@ -32,7 +33,7 @@ class ExampleTest(unittest.TestCase):
 @unittest.skipUnless(URL, "VITRINE_URL names no program")
 class ProgramTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.shop = Client(URL)
+        self.shop = Client(URL, key=KEY)
         self.addCleanup(self.shop.close)
 
     def view(self, user: str, product: str) -> str:
@@ -42,7 +43,7 @@ class ProgramTest(unittest.TestCase):
     def test_the_example_runs(self) -> None:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(example("clients/python/README.md").replace("http://127.0.0.1:8080", URL), {})
+            exec(example("clients/python/README.md").replace('"http://127.0.0.1:8080"', f"{URL!r}, key={KEY!r}"), {})
         self.assertIn("product-1", printed.getvalue())
 
     def test_a_write_is_read_with_its_token_and_removed(self) -> None:
@@ -81,6 +82,13 @@ class ProgramTest(unittest.TestCase):
         with self.assertRaises(NotFound) as unknown:
             self.shop.get_category_bestsellers("nope")
         self.assertEqual(unknown.exception.slug, "unknown-category")
+
+    @unittest.skipUnless(KEY, "the program asks for no key")
+    def test_a_key_that_is_missing_or_wrong(self) -> None:
+        for key in (None, "vt_1_wrong"):
+            with Client(URL, key=key) as shop:
+                self.assertRaises(Unauthorized, shop.get_bestsellers)
+                self.assertTrue(shop.get_livez()["live"])
 
     def test_operations(self) -> None:
         self.assertTrue(self.shop.get_livez()["live"] and self.shop.get_readyz()["ready"])

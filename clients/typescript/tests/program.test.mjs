@@ -6,10 +6,11 @@ import { pathToFileURL } from "node:url";
 import { test } from "node:test";
 
 const index = new URL("index.js", pathToFileURL(`${process.env.VITRINE_CLIENT}/`));
-const { Client, BadRequest, InvalidBody, NotFound } = await import(index);
+const { Client, BadRequest, InvalidBody, NotFound, Unauthorized } = await import(index);
 
 const url = process.env.VITRINE_URL ?? "";
-const shop = new Client(url || undefined);
+const key = process.env.VITRINE_KEY;
+const shop = new Client(url || undefined, { key });
 const withProgram = { skip: url === "" && "VITRINE_URL names no program" };
 
 /** The example in a document. */
@@ -25,7 +26,7 @@ test("the documents have the same example of five lines", async () => {
 });
 
 test("the example runs", withProgram, async (context) => {
-  const text = (await example("docs/clients.md")).replace("http://127.0.0.1:8080", url);
+  const text = (await example("docs/clients.md")).replace('"http://127.0.0.1:8080"', JSON.stringify(url) + `, { key: ${JSON.stringify(key)} }`);
   const printed = context.mock.method(console, "log", () => {});
   await import(`data:text/javascript,${encodeURIComponent(text.replace('"vitrine-client"', JSON.stringify(index.href)))}`);
   assert.ok(printed.mock.calls[0].arguments[0].includes("product-1"));
@@ -68,6 +69,14 @@ test("errors", withProgram, async () => {
     assert.deepEqual([error.index, error.field], [1, "user_id"]);
     return error instanceof InvalidBody;
   });
+});
+
+test("a key that is missing or wrong", { skip: withProgram.skip || (key === undefined && "the program asks for no key") }, async () => {
+  for (const wrong of [undefined, "vt_1_wrong"]) {
+    const other = new Client(url, { key: wrong });
+    await assert.rejects(other.getBestsellers(), Unauthorized);
+    assert.ok((await other.getLivez()).live);
+  }
 });
 
 test("operations", withProgram, async () => {

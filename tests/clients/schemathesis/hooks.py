@@ -14,6 +14,7 @@ from typing import Any
 import schemathesis
 
 URL = os.environ["VITRINE_URL"]
+KEY = os.environ["VITRINE_KEY"]
 
 # Ids have at most so many bytes, where the schema counts characters.
 ID_BYTES_MAX = 256
@@ -48,7 +49,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 def token() -> str:
     """The token of a write."""
     event = json.dumps({"event_type": "search", "user_id": "schemathesis"}).encode()
-    request = urllib.request.Request(f"{URL}/v1/events", event, {"content-type": "application/json"})
+    request = urllib.request.Request(f"{URL}/v1/events", event, {"content-type": "application/json", "x-api-key": KEY})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)["token"]
 
