@@ -17,6 +17,9 @@ JSON, TEXT, EVENTS, NOTHING = "json", "text", "events", "nothing"
 # Whether a call may be sent again when its answer is not known.
 SAFE, IDEMPOTENT, KEYED, ONCE = "safe", "idempotent", "keyed", "once"
 
+# The types of every value.
+ANY = frozenset({"null", "boolean", "number", "string", "array", "object"})
+
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 

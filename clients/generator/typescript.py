@@ -70,7 +70,7 @@ def type_of(schema: Schema, module: str = "") -> str:
             return _union(type_of(one, module) for one in schema[choice])
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if not kinds:
+    if not kinds or spec.ANY.issubset(kinds):
         return "unknown"
     return _union(_of_kind(kind, schema, module) for kind in kinds)
 

@@ -14,3 +14,21 @@ pub(super) fn events(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema
     schemas.extend(named);
     Ref::from_schema_name("Events").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_schemas_are_handed_out_as_they_are_written() {
+        let mut schemas = Vec::new();
+        events(&mut schemas);
+        let written: BTreeMap<String, Value> = serde_json::from_str(SCHEMAS).unwrap();
+        assert!(written.contains_key("Events") && schemas.len() == written.len());
+        for (name, schema) in schemas {
+            assert_eq!(serde_json::to_value(schema).unwrap(), written[&name], "{name}");
+        }
+    }
+}
