@@ -90,6 +90,9 @@ impl OrderKey {
 }
 
 impl ProductKey {
+    /// For an event without a product.
+    pub const NONE: ProductKey = ProductKey(0);
+
     /// The number that routes this product to its worker.
     #[must_use]
     pub fn route(self) -> u64 {
@@ -174,7 +177,8 @@ impl Ids {
     }
 
     pub(crate) fn product(&self, id: &str) -> ProductKey {
-        ProductKey(self.hash(id).0)
+        // Must differ from the key that stands for no product.
+        ProductKey(self.hash(id).0.max(1))
     }
 
     pub(crate) fn category(&self, id: &str) -> CategoryKey {

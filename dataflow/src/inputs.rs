@@ -14,8 +14,9 @@ use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
 use crate::ids::{ProductKey, UserKey};
+use crate::rules::Rules;
 use crate::stamp::Stamp;
-use crate::tables::{self, Collections, Family, Nothing, Pair, Stamps, Table, Tables};
+use crate::tables::{self, Activity, Collections, Deed, Family, Interactions, Nothing, Pair, Stamps, Table, Tables};
 use crate::time::{Diff, Millis, Time};
 
 use sorted::SortedSession;
@@ -28,6 +29,7 @@ pub struct Inputs {
     tick_messages: InputSession<Time, TickMessage, Diff>,
     control: Option<ControlInputs>,
     delta_log: Option<DeltaLogWriter>,
+    has_features: bool,
 }
 
 /// Messages, only for other processes.
@@ -57,6 +59,7 @@ impl Inputs {
     pub(crate) fn new<'s>(
         scope: Scope<'s, Time>,
         dictionary: Arc<Dictionary>,
+        rules: &Rules,
         in_cluster: bool,
     ) -> (Inputs, InputStreams<'s>) {
         let mut tables_in = Tables::make(&mut NewSessions);
@@ -71,6 +74,7 @@ impl Inputs {
             tick_messages: marks_in,
             control: control_in,
             delta_log: None,
+            has_features: rules.features.enabled,
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
@@ -109,6 +113,20 @@ impl Inputs {
     /// A user's views of a product up to `at` must be removed.
     pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
         self.update::<Stamps>((user, product), Stamp::removal(at));
+    }
+
+    /// Whether features are kept: then events of all kinds change rows.
+    #[must_use]
+    pub fn has_features(&self) -> bool {
+        self.has_features
+    }
+
+    /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
+    /// features this changes nothing.
+    pub fn interaction(&mut self, user: UserKey, product: ProductKey, deed: Deed, at: Millis) {
+        if self.has_features {
+            self.update::<Interactions>((user, product), Activity::of(deed, at));
+        }
     }
 
     /// Starts to log updates for the next cut, up to `max` of them.

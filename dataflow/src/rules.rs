@@ -2,6 +2,7 @@
 
 pub mod buy_again;
 pub mod co_views;
+pub mod features;
 
 use settings::{FromValue as _, Kind, Value, whole};
 
@@ -10,6 +11,7 @@ use crate::time::{Diff, Millis};
 
 pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
+pub use features::Features;
 
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
@@ -71,6 +73,8 @@ settings::section! {
         co_views: CoViews, below;
         /// The model "buy again".
         buy_again: BuyAgain, below;
+        /// Features of users.
+        features: Features, below;
     }
 }
 

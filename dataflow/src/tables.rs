@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod columns;
+pub mod interactions;
 pub mod lines;
 pub mod orders;
 pub mod stamps;
@@ -21,6 +22,7 @@ use crate::trace::arranged::{ByKey, KeepFirst, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
+pub use interactions::{Activity, Deed, Interactions};
 pub use lines::{LineRow, Lines};
 pub use orders::{OrderRow, Orders, Placed};
 pub use stamps::Stamps;
@@ -57,6 +59,7 @@ declare_each!(Table in
     orders: Orders,
     lines: Lines,
     catalogue: Catalogue,
+    interactions: Interactions,
 );
 
 /// A row of a table as it is arranged.

@@ -55,6 +55,10 @@ pub struct Event<'a> {
     pub at: Millis,
     /// Whether it states a time. If not, `at` is its record's.
     pub dated: bool,
+    /// How long the user was on the page, in milliseconds: `metadata.time_on_page_ms`, if that is a number and not negative.
+    pub time_on_page_ms: Option<u64>,
+    /// The order of a purchase: `metadata.order_id`, if that is an id.
+    pub order: Option<Cow<'a, str>>,
 }
 
 /// One product of a purchase.

@@ -7,6 +7,8 @@ use dataflow::time::Millis;
 
 use super::*;
 
+mod metadata;
+
 const NOW: Millis = 1_800_000_000_000;
 
 fn decoded(text: &str, record_time: Option<Millis>) -> Result<Event<'_>, Malformed> {
@@ -22,6 +24,11 @@ fn refused(text: &str) -> (&'static str, Option<&'static str>) {
     (malformed.reason(), malformed.field())
 }
 
+fn view<'a>(user: Cow<'a, str>, product: Option<Cow<'a, str>>, at: Millis) -> Event<'a> {
+    let (id, items, time_on_page_ms, order) = (None, Vec::new(), Some(5400), None);
+    Event { kind: EventKind::View, id, user, product, items, at, dated: true, time_on_page_ms, order }
+}
+
 #[test]
 fn product_view_is_read_as_documented() {
     let event = accepted(
@@ -29,7 +36,8 @@ fn product_view_is_read_as_documented() {
     );
     let (id, user) = (Some("5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11".into()), "user-120".into());
     let (product, items) = (Some("product-393".into()), Vec::new());
-    assert_eq!(event, Event { kind: EventKind::View, id, user, product, items, at: 1_731_000_000_123, dated: true });
+    let view = Event { time_on_page_ms: None, ..view(user, product, 1_731_000_000_123) };
+    assert_eq!(event, Event { id, items, ..view });
 }
 
 #[test]
@@ -37,11 +45,7 @@ fn clickstream_event_is_read_as_documented() {
     let event = accepted(
         r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","session_id":"s-77","metadata":{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}}"#,
     );
-    let (user, product, items) = ("120".into(), Some("393".into()), Vec::new());
-    assert_eq!(
-        event,
-        Event { kind: EventKind::View, id: None, user, product, items, at: 1_795_169_700_000, dated: true }
-    );
+    assert_eq!(event, view("120".into(), Some("393".into()), 1_795_169_700_000));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Deleted, Features, RecommendationRule, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -33,6 +33,7 @@ pub(crate) const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
+    features: Features::OFF,
 };
 
 /// The keys of the shop's numbers.

@@ -60,6 +60,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// How long an order counts, in milliseconds: older lines are skipped.
     pub window_ms: Millis,
+    /// Whether features are kept: then events of all kinds change rows.
+    pub features: bool,
     /// Time between two looks at a file that has not changed.
     pub poll: Duration,
     /// How long a table must be unchanged before a rewrite of it, or its last line without a line end, counts.
@@ -67,11 +69,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings for the files of `dir` with orders that count for `window_ms` milliseconds. Files are checked every 5 ms, and
+    /// Settings for the files of `dir` with orders that count for `window_ms` milliseconds, without features. Files are checked every 5 ms, and
     /// a table rests when it has not changed for 250 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
-        Settings { dir: dir.into(), window_ms, poll: Duration::from_millis(5), rest: Duration::from_millis(250) }
+        let (poll, rest) = (Duration::from_millis(5), Duration::from_millis(250));
+        Settings { dir: dir.into(), window_ms, features: false, poll, rest }
     }
 }
 

@@ -11,7 +11,7 @@ use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::stamp::Stamp;
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Stamps};
+use dataflow::tables::{Activity, Catalogue, CatalogueRow, Interactions, LineRow, Lines, OrderRow, Orders, Stamps};
 use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World};
@@ -28,12 +28,17 @@ struct Rows {
     orders: BTreeMap<OrderRow, Diff>,
     lines: BTreeMap<LineRow, Diff>,
     catalogue: BTreeMap<CatalogueRow, Diff>,
+    interactions: BTreeMap<(UserKey, ProductKey), Activity>,
 }
 
 impl Rows {
     fn stamp(&mut self, pair: (UserKey, ProductKey), stamp: Stamp) {
         let held = self.stamps.entry(pair).or_insert(stamp);
         *held = stamp.max(*held);
+    }
+
+    fn interacted(&mut self, pair: (UserKey, ProductKey), activity: Activity) {
+        self.interactions.entry(pair).or_default().add(activity);
     }
 
     fn give(&mut self, world: &World, update: Update) {
@@ -43,6 +48,9 @@ impl Rows {
             }
             Update::Removal { user, product, at } => {
                 self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
+            }
+            Update::Interaction { user, product, deed, at } => {
+                self.interacted((world.users[user], world.product(product)), Activity::of(deed, at));
             }
             Update::Order { order, user, placed, diff } => {
                 add(&mut self.orders, OrderRow { order: world.orders[order], user: world.users[user], placed }, diff);
@@ -79,6 +87,7 @@ impl Rows {
             part.base.rows::<Stamps>(|pair, stamp| rows.stamp(pair, stamp));
             part.base.rows::<Orders>(|row, diff| add(&mut rows.orders, row, diff));
             part.base.rows::<Lines>(|row, diff| add(&mut rows.lines, row, diff));
+            part.base.rows::<Interactions>(|pair, activity| rows.interacted(pair, activity));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
         }
         rows
@@ -86,6 +95,7 @@ impl Rows {
 
     fn take(&mut self, delta_log: &DeltaLog) {
         delta_log.of::<Stamps>().iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
+        delta_log.of::<Interactions>().iter().for_each(|(pair, _, activity)| self.interacted(*pair, *activity));
         delta_log.of::<Orders>().iter().for_each(|(row, _, diff)| add(&mut self.orders, (*row).into(), *diff));
         delta_log.of::<Lines>().iter().for_each(|(row, _, diff)| add(&mut self.lines, (*row).into(), *diff));
         delta_log.of::<Catalogue>().iter().for_each(|(row, _, diff)| add(&mut self.catalogue, (*row).into(), *diff));
@@ -96,6 +106,8 @@ impl Rows {
         let share = move |nth: usize| nth % peers == worker;
         let stamps = self.stamps.iter().enumerate().filter(|(nth, _)| share(*nth));
         stamps.for_each(|(_, (&(user, product), &stamp))| inputs.update::<Stamps>((user, product), stamp));
+        let interactions = self.interactions.iter().enumerate().filter(|(nth, _)| share(*nth));
+        interactions.for_each(|(_, (pair, activity))| inputs.update::<Interactions>(*pair, *activity));
         let orders = self.orders.iter().enumerate().filter(|(nth, _)| share(*nth));
         orders.for_each(|(_, (row, diff))| inputs.update::<Orders>(*row, *diff));
         let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, Features, RecommendationRule, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -24,6 +24,7 @@ const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
+    features: Features::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::rules::{AHEAD_MS, Deleted, Rules};
-use dataflow::tables::Placed;
+use dataflow::tables::{Deed, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
@@ -28,6 +28,8 @@ pub(crate) struct Shelves {
     pub(crate) deleted: BTreeSet<ProductKey>,
     /// What each user bought, best to buy again first: product, score, orders with it, orders since the last of them.
     pub(crate) bought: BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>>,
+    /// What each user did.
+    pub(crate) features: BTreeMap<UserKey, Did>,
     /// Similar products, if co-views are on.
     pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
@@ -36,6 +38,16 @@ pub(crate) struct Shelves {
     pub(crate) categories_of: BTreeMap<ProductKey, BTreeSet<CategoryKey>>,
     /// Per user: whether the list is personal, the lists it is merged from, and its products.
     pub(crate) recommended: BTreeMap<UserKey, Recommended>,
+}
+
+/// The features of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Did {
+    pub(crate) last: Option<Millis>,
+    /// Views, clicks, additions to the cart, time on pages, views with such a time, orders.
+    pub(crate) products: BTreeMap<ProductKey, [u64; 6]>,
+    /// Views and orders.
+    pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
 }
 
 /// Best sellers for one user.
@@ -64,6 +76,10 @@ impl Shelves {
         }
         shelves.rank(&tables, as_of, rules);
         shelves.bought = tables.buy_again(world);
+        if rules.features.enabled {
+            let did = |user: &UserKey| (*user, tables.did(*user, &shelves.categories_of));
+            shelves.features = world.users.iter().map(did).collect();
+        }
         for &user in &world.users {
             let recommended = shelves.recommend(user, rules);
             shelves.recommended.insert(user, recommended);
@@ -160,6 +176,7 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
+    interactions: Vec<(UserKey, ProductKey, Deed, Millis)>,
     /// (order, user, when and whether it counts), how often.
     orders: BTreeMap<(usize, UserKey, Placed), Diff>,
     /// (order, product), how often.
@@ -175,6 +192,9 @@ impl Tables {
             }
             Update::Removal { user, product, at } => {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
+            }
+            Update::Interaction { user, product, deed, at } => {
+                self.interactions.push((world.users[user], world.product(product), deed, at));
             }
             Update::Order { order, user, placed, diff } => {
                 *self.orders.entry((order, world.users[user], placed)).or_default() += diff;
@@ -242,6 +262,40 @@ impl Tables {
             }
         }
         buyers
+    }
+
+    fn did(&self, user: UserKey, categories_of: &BTreeMap<ProductKey, BTreeSet<CategoryKey>>) -> Did {
+        let mut did = Did::default();
+        for (_, product, deed, at) in self.interactions.iter().filter(|(of, ..)| *of == user) {
+            did.last = did.last.max(Some(*at));
+            if *product == ProductKey::NONE {
+                continue;
+            }
+            let numbers = did.products.entry(*product).or_default();
+            match deed {
+                Deed::View { time_on_page_ms } => {
+                    numbers[0] += 1;
+                    numbers[3] += time_on_page_ms.unwrap_or(0).min(1_800_000);
+                    numbers[4] += u64::from(time_on_page_ms.is_some());
+                }
+                Deed::Click => numbers[1] += 1,
+                Deed::AddToCart => numbers[2] += 1,
+                Deed::Other => {}
+            }
+        }
+        let counting = self.orders.iter().filter(|((.., placed), copies)| placed.counts() && **copies > 0);
+        let orders: BTreeSet<usize> =
+            counting.filter(|((_, of, _), _)| *of == user).map(|((order, ..), _)| *order).collect();
+        for ((_, product), _) in self.lines.iter().filter(|((of, _), copies)| orders.contains(of) && **copies > 0) {
+            did.products.entry(*product).or_default()[5] += 1;
+        }
+        for (product, numbers) in &did.products {
+            for category in categories_of.get(product).into_iter().flatten().filter(|_| numbers[0] + numbers[5] > 0) {
+                let sums = did.categories.entry(*category).or_default();
+                *sums = [sums[0] + numbers[0], sums[1] + numbers[5]];
+            }
+        }
+        did
     }
 
     /// What each user may buy again. An order counts if it does so by its status and has a line.

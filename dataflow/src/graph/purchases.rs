@@ -1,4 +1,5 @@
-//! What every user bought, order by order, and how often each product is bought: the rows behind "buy again".
+//! What every user bought, order by order, and how often each product is bought: the rows behind "buy again" and behind
+//! the purchases among the features.
 //!
 //! ```text
 //! orders ─┐
@@ -58,7 +59,7 @@ impl Index for Purchases {
     type Count = Diff;
 
     fn is_on(rules: &Rules) -> bool {
-        rules.buy_again.enabled
+        rules.buy_again.enabled || rules.features.enabled
     }
 
     fn route(user: &UserKey) -> u64 {

@@ -13,6 +13,10 @@ pub(super) enum Field {
     ProductId,
     Timestamp,
     Items,
+    /// In `metadata`.
+    TimeOnPage,
+    /// In `metadata`.
+    OrderId,
 }
 
 impl Field {
@@ -36,5 +40,15 @@ impl Field {
     #[inline]
     pub(super) fn named_in_properties(name: &[u8]) -> Option<Field> {
         (name == b"productid").then_some(Field::Productid)
+    }
+
+    /// The field that a member of `metadata` is.
+    #[inline]
+    pub(super) fn named_in_metadata(name: &[u8]) -> Option<Field> {
+        match name {
+            b"time_on_page_ms" => Some(Field::TimeOnPage),
+            b"order_id" => Some(Field::OrderId),
+            _ => None,
+        }
     }
 }

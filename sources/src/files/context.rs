@@ -36,6 +36,8 @@ pub(super) struct FilesContext {
     pub(super) batches: SyncSender<FileBatch>,
     pub(super) waker: Waker,
     pub(super) window_ms: Millis,
+    /// Whether events of all kinds change rows.
+    pub(super) features: bool,
     pub(super) stop: Stop,
 }
 

@@ -75,10 +75,19 @@ impl FilesFeed {
         let (batches_in, batches) = sync_channel(BATCHES_MAX);
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
-        let poll = source.settings.poll;
+        let (poll, features) = (source.settings.poll, source.settings.features);
         let thread = SideThread::spawn(name, move |stop| {
-            let context =
-                FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
+            let context = FilesContext {
+                clock,
+                dictionary,
+                status,
+                letters,
+                batches: batches_in,
+                waker,
+                window_ms,
+                features,
+                stop,
+            };
             follow::run(files(), poll, &context);
         });
         match thread {
@@ -94,7 +103,7 @@ impl FilesFeed {
         let records = batch.changes.as_ref().map_or(0, InputChanges::len);
         match batch.changes {
             None => {}
-            Some(InputChanges::Histories(changes)) => changes.into_iter().for_each(|change| change.apply(inputs)),
+            Some(InputChanges::Events { changes, .. }) => changes.into_iter().for_each(|change| change.apply(inputs)),
             Some(InputChanges::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.update::<tables::Orders>(sale.order, diff);
                 inputs.update::<tables::Lines>(

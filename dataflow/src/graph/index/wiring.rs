@@ -87,7 +87,7 @@ impl<'s> Wiring<'s> {
         self.co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
     }
 
-    /// The purchases of every user. Only for indexes that are on with "buy again".
+    /// The purchases of every user. Only for indexes that are on with "buy again" or with features.
     pub(in crate::graph) fn purchases(&self) -> &StoredRows<'s, Purchases> {
         self.purchases.as_ref().expect("an index of purchases is wired only if they are kept")
     }

@@ -1,0 +1,204 @@
+//! The changes that events make in the graph's inputs: views and removals change a history, and while features are on,
+//! every event changes what is known of its user.
+
+use std::iter::Chain;
+use std::{option, vec};
+
+use dataflow::dictionary::KeyCache;
+use dataflow::ids::{ProductKey, UserKey};
+use dataflow::inputs::Inputs;
+use dataflow::source_status::SourceStatus;
+use dataflow::tables::Deed;
+use dataflow::time::Millis;
+
+use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord};
+
+/// A change of what is known of one user, in keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventChange {
+    user: UserKey,
+    /// [`ProductKey::NONE`] for an event without a product.
+    product: ProductKey,
+    at: Millis,
+    kind: EventKind,
+    time_on_page_ms: Option<u64>,
+}
+
+/// The changes that one event makes: mostly one, and several for a purchase of several products.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventChanges {
+    first: Option<EventChange>,
+    more: Vec<EventChange>,
+}
+
+impl EventChanges {
+    /// The changes that a decoded record makes. Without `features` an event other than a view or a removal changes
+    /// nothing, and is counted by its kind.
+    ///
+    /// # Errors
+    /// The dead letter of a record that is malformed, or of which a product has the key of another product; it is counted
+    /// by its reason. Boxed, because it is rare and large.
+    pub fn of(
+        record: &RawRecord<'_>,
+        event: Result<Event<'_>, Malformed>,
+        features: bool,
+        keys: &mut KeyCache,
+        status: &SourceStatus,
+    ) -> Result<EventChanges, Box<DeadLetter>> {
+        let refused = |letter: DeadLetter| {
+            status.rejected(letter.reason);
+            Box::new(letter)
+        };
+        let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
+        if !features && !matches!(event.kind, EventKind::View | EventKind::Removal) {
+            status.ignored(event.kind.name());
+            return Ok(EventChanges::default());
+        }
+        let Event { kind, at, time_on_page_ms, .. } = event;
+        let user = keys.user(&event.user);
+        let change = |product| EventChange { user, product, at, kind, time_on_page_ms };
+        let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
+        if let Some(product) = &event.product {
+            return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new() });
+        }
+        let [first, rest @ ..] = event.items.as_slice() else {
+            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), more: Vec::new() });
+        };
+        let first = Some(change(key(&first.product)?));
+        let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
+        Ok(EventChanges { first, more })
+    }
+
+    /// Whether the event changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Gives the changes to the inputs.
+    pub fn apply(self, inputs: &mut Inputs) {
+        self.into_iter().for_each(|change| change.apply(inputs));
+    }
+}
+
+impl IntoIterator for EventChanges {
+    type Item = EventChange;
+    type IntoIter = Chain<option::IntoIter<EventChange>, vec::IntoIter<EventChange>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.more)
+    }
+}
+
+impl EventChange {
+    /// Gives the change to the inputs.
+    pub fn apply(self, inputs: &mut Inputs) {
+        let EventChange { user, product, at, kind, time_on_page_ms } = self;
+        match kind {
+            EventKind::View => inputs.view(user, product, at),
+            EventKind::Removal => inputs.removal(user, product, at),
+            _ => {}
+        }
+        let deed = match kind {
+            EventKind::View => Deed::View { time_on_page_ms },
+            EventKind::Click => Deed::Click,
+            EventKind::AddToCart => Deed::AddToCart,
+            EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase | EventKind::Search => Deed::Other,
+        };
+        inputs.interaction(user, product, deed, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+    use dataflow::source_status::{SourceRegistry, SourceView};
+
+    use super::*;
+    use crate::TimeBounds;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    /// A reader of events, with and without features.
+    struct Reader {
+        dictionary: Arc<Dictionary>,
+        keys: KeyCache,
+        registry: SourceRegistry,
+        features: bool,
+    }
+
+    impl Reader {
+        fn new(features: bool) -> Self {
+            let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])));
+            Reader {
+                keys: KeyCache::new(dictionary.clone()),
+                dictionary,
+                registry: SourceRegistry::default(),
+                features,
+            }
+        }
+
+        fn read(&mut self, payload: &str) -> Result<Vec<EventChange>, Box<DeadLetter>> {
+            let time = Some(NOW.into());
+            let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
+            let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
+            let changes = EventChanges::of(&record, event, self.features, &mut self.keys, &status)?;
+            let all: Vec<EventChange> = changes.clone().into_iter().collect();
+            assert_eq!(changes.is_empty(), all.is_empty());
+            Ok(all)
+        }
+
+        fn change(&self, kind: EventKind, product: &str) -> EventChange {
+            let (user, product) = (self.dictionary.user("ada"), self.dictionary.product(product).unwrap());
+            EventChange { user, product, at: NOW, kind, time_on_page_ms: None }
+        }
+
+        fn status(&self) -> SourceView {
+            self.registry.snapshot().pop().expect("there is one source")
+        }
+    }
+
+    const OTHERS: [EventKind; 5] =
+        [EventKind::AddToCart, EventKind::Click, EventKind::Purchase, EventKind::RemoveFromCart, EventKind::Search];
+    const REMOVAL: &str = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
+
+    fn event(kind: EventKind) -> String {
+        format!(r#"{{"event_type":"{}","user_id":"ada","product_id":"lamp"}}"#, kind.name())
+    }
+
+    #[test]
+    fn without_features_views_and_removals_change_histories_and_all_else_is_counted() {
+        let mut reader = Reader::new(false);
+        assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
+        assert_eq!(reader.read(REMOVAL), Ok(vec![reader.change(EventKind::Removal, "lamp")]));
+        for kind in OTHERS {
+            assert_eq!(reader.read(&event(kind).replace("lamp", "never named")), Ok(vec![]));
+        }
+        assert_eq!(reader.dictionary.products_len(), 1);
+        let letter = reader.read("{}").expect_err("it is no event");
+        assert_eq!((&*letter.stream, letter.partition, letter.offset, letter.reason), ("views", 3, 7, "missing_field"));
+        let SourceView { ignored, rejected, .. } = reader.status();
+        assert_eq!(ignored.into_iter().collect::<Vec<_>>(), OTHERS.map(|kind| (kind.name(), 1)));
+        assert_eq!(rejected.into_iter().collect::<Vec<_>>(), [("missing_field", 1)]);
+    }
+
+    #[test]
+    fn with_features_every_event_changes_something() {
+        let mut reader = Reader::new(true);
+        for kind in [EventKind::View, EventKind::AddToCart, EventKind::Click, EventKind::Purchase] {
+            assert_eq!(reader.read(&event(kind)), Ok(vec![reader.change(kind, "lamp")]));
+        }
+        assert_eq!(reader.read(REMOVAL), Ok(vec![reader.change(EventKind::Removal, "lamp")]));
+        let search = EventChange { product: ProductKey::NONE, ..reader.change(EventKind::Search, "lamp") };
+        assert_eq!(reader.read(&event(EventKind::Search)), Ok(vec![search]));
+        let view = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","metadata":{"time_on_page_ms":5400.7}}"#;
+        let timed = EventChange { time_on_page_ms: Some(5400), ..reader.change(EventKind::View, "lamp") };
+        assert_eq!(reader.read(view), Ok(vec![timed]));
+        let items = r#"{"event_type":"purchase","user_id":"ada","items":[{"product_id":"cup"},{"product_id":"tea"}]}"#;
+        assert_eq!(reader.read(items), Ok(["cup", "tea"].map(|id| reader.change(EventKind::Purchase, id)).to_vec()));
+        assert!(reader.status().ignored.is_empty());
+    }
+}
