@@ -15,7 +15,8 @@ pub(crate) fn with_deeds(histories: impl Strategy<Value = History>) -> impl Stra
         history.rules = Rules { features: Features { enabled }, ..history.rules };
         let Domain { users, products, .. } = history.domain;
         for (tick, hand, user, product, late, deed) in deeds {
-            let tick = &mut history.ticks[tick.index(history.ticks.len())];
+            let ticks = history.ticks.len();
+            let tick = &mut history.ticks[tick.index(ticks)];
             // The last of the products stands for none.
             let product = Some(product.index(products + 1)).filter(|product| *product < products);
             let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
