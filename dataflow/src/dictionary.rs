@@ -105,6 +105,12 @@ impl Dictionary {
         self.ids.order(id)
     }
 
+    /// The key of an order that has no id of its own, from what identifies the event that states it.
+    #[must_use]
+    pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        self.ids.order_of_event(parts)
+    }
+
     /// The key of a row of a table, from the values of its primary key in the order of the key's columns.
     #[must_use]
     pub fn row<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> RowKey {

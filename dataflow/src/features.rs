@@ -150,8 +150,8 @@ pub static FEATURES: [Feature; 8] = [
         kind: ValueKind::Count,
         unit: "orders",
         input: InputKind::Shop,
-        definition: "The number of distinct orders of the user with a live line of the product, of the orders that count \
-                     and that the tables hold.",
+        definition: "The number of distinct orders of the user with a live line of the product, from the tables, from \
+                     purchase events, or both, as `rules.purchases` says.",
         reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.purchases))),
     },
     Feature {

@@ -4,8 +4,9 @@
 //! stamps ────────────────▶ history ─┬────────────────────────────▶ history (with the owner of the user)
 //!                                   └▶ pairs ─▶ heaviest ────────▶ similar products, viewers (every process), if on
 //! orders ─┐
-//! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
-//!          └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
+//! lines ──┼▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
+//! events ─┤ (if they count)
+//!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! ticks ───────────────────▲                │
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)

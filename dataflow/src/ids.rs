@@ -164,6 +164,18 @@ impl Ids {
         OrderKey(a, b)
     }
 
+    /// The key of an order that has no id of its own, from what identifies the event that states it.
+    #[must_use]
+    pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        let mut hasher = self.hasher;
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        let hash = hasher.finish128();
+        OrderKey(hash.h1, hash.h2)
+    }
+
     /// The key of a row, from the values of its primary key in the order of the key's columns.
     #[must_use]
     pub fn row<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> RowKey {

@@ -1,5 +1,6 @@
 //! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
+mod expiring;
 mod sorted;
 
 use std::sync::Arc;
@@ -14,11 +15,15 @@ use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
 use crate::ids::{ProductKey, UserKey};
-use crate::rules::Rules;
+use crate::rules::{EventUse, Rules};
 use crate::stamp::Stamp;
-use crate::tables::{self, Activity, Collections, Deed, Family, Interactions, Nothing, Pair, Stamps, Table, Tables};
+use crate::tables::{
+    self, Activity, Collections, Deed, EventPurchaseRow, EventPurchases, Family, Interactions, Nothing, Pair, Stamps,
+    Table, Tables,
+};
 use crate::time::{Diff, Millis, Time};
 
+use expiring::{Due, ExpiringRows, NoRows, TakeUntil};
 use sorted::SortedSession;
 
 /// The write side of the graph in one worker.
@@ -29,7 +34,9 @@ pub struct Inputs {
     tick_messages: InputSession<Time, TickMessage, Diff>,
     control: Option<ControlInputs>,
     delta_log: Option<DeltaLogWriter>,
-    has_features: bool,
+    /// The rows that this worker takes out by itself.
+    expiring: Tables<ExpiringRows>,
+    rules: Rules,
 }
 
 /// Messages, only for other processes.
@@ -74,7 +81,8 @@ impl Inputs {
             tick_messages: marks_in,
             control: control_in,
             delta_log: None,
-            has_features: rules.features.enabled,
+            expiring: Tables::make(&mut NoRows),
+            rules: *rules,
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
@@ -99,6 +107,13 @@ impl Inputs {
     /// Adds a difference to a row of a table: copies of the row, or for stamps the latest view or removal.
     pub fn update<T: Table>(&mut self, row: impl Into<Pair<T>>, diff: T::Diff) {
         let row = row.into();
+        if let Some((at, back)) = T::expiry(&row, &diff, &self.rules) {
+            self.expiring.get_mut::<T>().push(at, row, back);
+        }
+        self.give::<T>(row, diff);
+    }
+
+    fn give<T: Table>(&mut self, row: Pair<T>, diff: T::Diff) {
         if let Some(delta_log) = &mut self.delta_log {
             delta_log.note::<T>(row, *self.tick_messages.time(), diff);
         }
@@ -115,17 +130,24 @@ impl Inputs {
         self.update::<Stamps>((user, product), Stamp::removal(at));
     }
 
-    /// Whether features are kept: then events of all kinds change rows.
+    /// Which events change rows, beside views and removals.
     #[must_use]
-    pub fn has_features(&self) -> bool {
-        self.has_features
+    pub fn event_use(&self) -> EventUse {
+        self.rules.event_use()
     }
 
     /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
     /// features this changes nothing.
     pub fn interaction(&mut self, user: UserKey, product: ProductKey, deed: Deed, at: Millis) {
-        if self.has_features {
+        if self.rules.features.enabled {
             self.update::<Interactions>((user, product), Activity::of(deed, at));
+        }
+    }
+
+    /// An event says that a user bought a product. If the rules count no purchase events, this changes nothing.
+    pub fn event_purchase(&mut self, row: EventPurchaseRow) {
+        if self.event_use().purchases {
+            self.update::<EventPurchases>(row, 1);
         }
     }
 
@@ -180,6 +202,8 @@ impl Inputs {
 
     /// Closes the open tick and opens `tick`.
     pub(crate) fn advance_to(&mut self, tick: Time) {
+        let due = self.expiring.map_mut(&mut TakeUntil(tick.saturating_sub(1)));
+        due.map(&mut GiveDue(self));
         self.tables.map_mut(&mut AdvanceTo(tick));
         self.names.advance_to(tick);
         self.tick_messages.advance_to(tick);
@@ -199,6 +223,15 @@ impl Inputs {
             control.reports.flush();
             control.positions.flush();
         }
+    }
+}
+
+/// Takes rows out of the tables in the open tick.
+struct GiveDue<'a>(&'a mut Inputs);
+
+impl tables::Map<Due, Nothing> for GiveDue<'_> {
+    fn map<T: Table>(&mut self, due: Vec<(Pair<T>, T::Diff)>) {
+        due.into_iter().for_each(|(row, diff)| self.0.give::<T>(row, diff));
     }
 }
 

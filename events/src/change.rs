@@ -1,14 +1,15 @@
-//! The changes that events make in the graph's inputs: views and removals change a history, and while features are on,
-//! every event changes what is known of its user.
+//! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
+//! features are on, every event changes what is known of its user.
 
 use std::iter::Chain;
 use std::{option, vec};
 
 use dataflow::dictionary::KeyCache;
-use dataflow::ids::{ProductKey, UserKey};
+use dataflow::ids::{OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
+use dataflow::rules::EventUse;
 use dataflow::source_status::SourceStatus;
-use dataflow::tables::Deed;
+use dataflow::tables::{Deed, EventPurchaseRow};
 use dataflow::time::Millis;
 
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord};
@@ -22,6 +23,8 @@ pub struct EventChange {
     at: Millis,
     kind: EventKind,
     time_on_page_ms: Option<u64>,
+    /// The order of a purchase that counts.
+    order: Option<OrderKey>,
 }
 
 /// The changes that one event makes: mostly one, and several for a purchase of several products.
@@ -32,8 +35,7 @@ pub struct EventChanges {
 }
 
 impl EventChanges {
-    /// The changes that a decoded record makes. Without `features` an event other than a view or a removal changes
-    /// nothing, and is counted by its kind.
+    /// The changes that a decoded record makes. An event that is not used changes nothing, and is counted by its kind.
     ///
     /// # Errors
     /// The dead letter of a record that is malformed, or of which a product has the key of another product; it is counted
@@ -41,7 +43,7 @@ impl EventChanges {
     pub fn of(
         record: &RawRecord<'_>,
         event: Result<Event<'_>, Malformed>,
-        features: bool,
+        used: EventUse,
         keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<EventChanges, Box<DeadLetter>> {
@@ -50,13 +52,14 @@ impl EventChanges {
             Box::new(letter)
         };
         let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
-        if !features && !matches!(event.kind, EventKind::View | EventKind::Removal) {
+        let counts = used.purchases && event.kind == EventKind::Purchase;
+        if !used.features && !counts && !matches!(event.kind, EventKind::View | EventKind::Removal) {
             status.ignored(event.kind.name());
             return Ok(EventChanges::default());
         }
         let Event { kind, at, time_on_page_ms, .. } = event;
-        let user = keys.user(&event.user);
-        let change = |product| EventChange { user, product, at, kind, time_on_page_ms };
+        let (user, order) = (keys.user(&event.user), counts.then(|| order(&event, keys)));
+        let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
         let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
         if let Some(product) = &event.product {
             return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new() });
@@ -81,6 +84,21 @@ impl EventChanges {
     }
 }
 
+/// The order of a purchase: the one it names, or one of its own.
+fn order(event: &Event<'_>, keys: &KeyCache) -> OrderKey {
+    let dictionary = keys.dictionary();
+    match (&event.order, &event.id) {
+        (Some(order), _) => dictionary.order(order),
+        (None, Some(id)) => dictionary.order_of_event([b"id", id.as_bytes()]),
+        (None, None) => {
+            let at = event.at.to_le_bytes();
+            let products = event.product.iter().chain(event.items.iter().map(|item| &item.product));
+            let parts = [event.user.as_bytes(), &at].into_iter().chain(products.map(|product| product.as_bytes()));
+            dictionary.order_of_event(parts)
+        }
+    }
+}
+
 impl IntoIterator for EventChanges {
     type Item = EventChange;
     type IntoIter = Chain<option::IntoIter<EventChange>, vec::IntoIter<EventChange>>;
@@ -93,7 +111,7 @@ impl IntoIterator for EventChanges {
 impl EventChange {
     /// Gives the change to the inputs.
     pub fn apply(self, inputs: &mut Inputs) {
-        let EventChange { user, product, at, kind, time_on_page_ms } = self;
+        let EventChange { user, product, at, kind, time_on_page_ms, order } = self;
         match kind {
             EventKind::View => inputs.view(user, product, at),
             EventKind::Removal => inputs.removal(user, product, at),
@@ -106,6 +124,9 @@ impl EventChange {
             EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase | EventKind::Search => Deed::Other,
         };
         inputs.interaction(user, product, deed, at);
+        if let Some(order) = order {
+            inputs.event_purchase(EventPurchaseRow { order, user, product, at });
+        }
     }
 }
 
@@ -127,17 +148,17 @@ mod tests {
         dictionary: Arc<Dictionary>,
         keys: KeyCache,
         registry: SourceRegistry,
-        features: bool,
+        used: EventUse,
     }
 
     impl Reader {
-        fn new(features: bool) -> Self {
+        fn new(features: bool, purchases: bool) -> Self {
             let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])));
             Reader {
                 keys: KeyCache::new(dictionary.clone()),
                 dictionary,
                 registry: SourceRegistry::default(),
-                features,
+                used: EventUse { features, purchases },
             }
         }
 
@@ -145,7 +166,7 @@ mod tests {
             let time = Some(NOW.into());
             let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
             let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
-            let changes = EventChanges::of(&record, event, self.features, &mut self.keys, &status)?;
+            let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
             let all: Vec<EventChange> = changes.clone().into_iter().collect();
             assert_eq!(changes.is_empty(), all.is_empty());
             Ok(all)
@@ -153,7 +174,7 @@ mod tests {
 
         fn change(&self, kind: EventKind, product: &str) -> EventChange {
             let (user, product) = (self.dictionary.user("ada"), self.dictionary.product(product).unwrap());
-            EventChange { user, product, at: NOW, kind, time_on_page_ms: None }
+            EventChange { user, product, at: NOW, kind, time_on_page_ms: None, order: None }
         }
 
         fn status(&self) -> SourceView {
@@ -171,7 +192,7 @@ mod tests {
 
     #[test]
     fn without_features_views_and_removals_change_histories_and_all_else_is_counted() {
-        let mut reader = Reader::new(false);
+        let mut reader = Reader::new(false, false);
         assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
         assert_eq!(reader.read(REMOVAL), Ok(vec![reader.change(EventKind::Removal, "lamp")]));
         for kind in OTHERS {
@@ -187,7 +208,7 @@ mod tests {
 
     #[test]
     fn with_features_every_event_changes_something() {
-        let mut reader = Reader::new(true);
+        let mut reader = Reader::new(true, false);
         for kind in [EventKind::View, EventKind::AddToCart, EventKind::Click, EventKind::Purchase] {
             assert_eq!(reader.read(&event(kind)), Ok(vec![reader.change(kind, "lamp")]));
         }
@@ -200,5 +221,26 @@ mod tests {
         let items = r#"{"event_type":"purchase","user_id":"ada","items":[{"product_id":"cup"},{"product_id":"tea"}]}"#;
         assert_eq!(reader.read(items), Ok(["cup", "tea"].map(|id| reader.change(EventKind::Purchase, id)).to_vec()));
         assert!(reader.status().ignored.is_empty());
+    }
+
+    #[test]
+    fn purchases_that_count_have_the_order_they_name_or_one_of_their_own() {
+        let mut reader = Reader::new(false, true);
+        let ids = reader.dictionary.clone();
+        let mut orders = |more: &str| -> Vec<Option<OrderKey>> {
+            let line = format!(r#"{{"event_type":"purchase","user_id":"ada","product_id":"cup"{more}}}"#);
+            reader.read(&line).unwrap().into_iter().map(|change| change.order).collect()
+        };
+        assert_eq!(orders(r#","metadata":{"order_id":"o-9"},"event_id":"e""#), [Some(ids.order("o-9"))]);
+        let by_id = orders(r#","event_id":"e""#);
+        assert_eq!(by_id, orders(r#","event_id":"e","timestamp":1799999999"#));
+        assert_ne!(by_id, orders(r#","event_id":"f""#));
+        let alike = orders(r#","timestamp":1799999999"#);
+        assert_eq!(alike, orders(r#","timestamp":1799999999"#));
+        assert_ne!(alike, orders(r#","timestamp":1799999998"#));
+        let items = orders(r#","items":[{"product_id":"cup"},{"product_id":"tea"}],"timestamp":1799999999"#);
+        assert!(items.len() == 2 && items[0] == items[1] && items[0] != alike[0]);
+        assert_eq!(reader.read(&event(EventKind::Click)), Ok(vec![]));
+        assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
     }
 }

@@ -1,7 +1,8 @@
-//! Histories with events of all kinds: deeds of users, given between the updates of another history.
+//! Histories with events of all kinds: deeds and purchases of users, given between the updates of another history.
 
-use dataflow::rules::{Features, Rules};
+use dataflow::rules::{Features, PurchaseSource, Rules};
 use dataflow::tables::Deed;
+use dataflow::time::Time;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,20 +12,35 @@ use crate::given::{Domain, Handed, History, Update};
 /// The histories with deeds in some of their ticks, and features on or off.
 pub(crate) fn with_deeds(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {
     let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), 0..20u64, deed());
-    (histories, prop::bool::weighted(0.8), vec(given, 0..60)).prop_map(|(mut history, enabled, deeds)| {
-        history.rules = Rules { features: Features { enabled }, ..history.rules };
-        let Domain { users, products, .. } = history.domain;
-        for (tick, hand, user, product, late, deed) in deeds {
-            let ticks = history.ticks.len();
-            let tick = &mut history.ticks[tick.index(ticks)];
-            // The last of the products stands for none.
-            let product = Some(product.index(products + 1)).filter(|product| *product < products);
-            let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
-            let update = Update::Interaction { user, product, deed, at };
-            tick.given.push(Handed { hand: usize::from(hand), update });
-        }
-        history
-    })
+    let bought = (any::<Index>(), any::<u8>(), any::<[Index; 3]>(), any::<Index>(), 0..3u64);
+    let from = prop_oneof![Just(PurchaseSource::Orders), Just(PurchaseSource::Events), Just(PurchaseSource::Both)];
+    let deeds = (vec(given, 0..60), vec(bought, 0..30));
+    (histories, prop::bool::weighted(0.8), from, deeds).prop_map(
+        |(mut history, enabled, purchases, (deeds, bought))| {
+            history.rules = Rules { features: Features { enabled }, purchases, ..history.rules };
+            let Domain { users, products, orders, .. } = history.domain;
+            let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();
+            for (tick, hand, ids, leaves, around) in bought {
+                let [order, user, product] =
+                    [(ids[0], orders), (ids[1], users), (ids[2], products)].map(|(id, of)| id.index(of));
+                let tick = tick.index(ends.len());
+                // It leaves the window around the end of some tick.
+                let at = (leaves.get(&ends) + around).saturating_sub(1 + history.rules.window_ms).min(ends[tick]);
+                let update = Update::EventPurchase { order, user, product, at };
+                history.ticks[tick].given.push(Handed { hand: usize::from(hand), update });
+            }
+            for (tick, hand, user, product, late, deed) in deeds {
+                let ticks = history.ticks.len();
+                let tick = &mut history.ticks[tick.index(ticks)];
+                // The last of the products stands for none.
+                let product = Some(product.index(products + 1)).filter(|product| *product < products);
+                let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
+                let update = Update::Interaction { user, product, deed, at };
+                tick.given.push(Handed { hand: usize::from(hand), update });
+            }
+            history
+        },
+    )
 }
 
 fn deed() -> impl Strategy<Value = Deed> {

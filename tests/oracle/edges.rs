@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, Features, RecommendationRule, Rules};
+use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, Features, PurchaseSource, RecommendationRule, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -17,6 +17,7 @@ const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
     window_ms: 50,
+    purchases: PurchaseSource::Orders,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,

@@ -6,7 +6,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
-use dataflow::tables::{Catalogue, CatalogueRow, Deed, LineRow, Lines, OrderRow, Orders, Placed};
+use dataflow::tables::{Catalogue, CatalogueRow, Deed, EventPurchaseRow, LineRow, Lines, OrderRow, Orders, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 /// How many of each there are. Small numbers, so that everything collides.
@@ -55,6 +55,12 @@ impl World {
         product.map_or(ProductKey::NONE, |product| self.products[product])
     }
 
+    /// The row of a purchase that an event states.
+    pub(crate) fn event_purchase(&self, order: usize, user: usize, product: usize, at: Millis) -> EventPurchaseRow {
+        let (order, user, product) = (self.orders[order], self.users[user], self.products[product]);
+        EventPurchaseRow { order, user, product, at }
+    }
+
     /// Gives an update to a worker's inputs.
     pub(crate) fn give(&self, update: Update, inputs: &mut Inputs) {
         match update {
@@ -62,6 +68,9 @@ impl World {
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
             Update::Interaction { user, product, deed, at } => {
                 inputs.interaction(self.users[user], self.product(product), deed, at);
+            }
+            Update::EventPurchase { order, user, product, at } => {
+                inputs.event_purchase(self.event_purchase(order, user, product, at));
             }
             Update::Order { order, user, placed, diff } => {
                 let row = OrderRow { order: self.orders[order], user: self.users[user], placed };
@@ -99,6 +108,7 @@ pub(crate) enum Update {
     View { user: usize, product: usize, at: Millis },
     Removal { user: usize, product: usize, at: Millis },
     Interaction { user: usize, product: Option<usize>, deed: Deed, at: Millis },
+    EventPurchase { order: usize, user: usize, product: usize, at: Millis },
     Order { order: usize, user: usize, placed: Placed, diff: Diff },
     Line { order: usize, product: usize, diff: Diff },
     Catalogue { product: usize, category: In, diff: Diff },

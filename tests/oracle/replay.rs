@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rules::{BuyAgain, CoViews, DAY_MS, Deleted, Features, RecommendationRule, Rules};
+use dataflow::rules::{BuyAgain, CoViews, DAY_MS, Deleted, Features, PurchaseSource, RecommendationRule, Rules};
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -26,6 +26,7 @@ const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
     window_ms: WINDOW_DAYS * DAY_MS,
+    purchases: PurchaseSource::Orders,
     categories_max: 3,
     items_min: 0,
     deleted: Deleted::InHistories,

@@ -33,8 +33,8 @@ const RULES: &str = "
   categories leave out values that are 0 or null.
 - **Only events read while features are on count.** If features are switched on later, events that were read before that are
   not in the counts.
-- **Orders are those that the tables hold**: an order that left the window of the best sellers (`rules.window_days`) counts no
-  longer.
+- **Orders are those in the window** of the best sellers (`rules.window_days`): an order that left it counts no longer. An order
+  that several purchase events name counts once, from the earliest of those in the window.
 - **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
 ";
 

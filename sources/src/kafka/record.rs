@@ -58,8 +58,8 @@ impl<'a> RecordApplier<'a> {
             return Ok(());
         };
         let event = decoder.decode(&record, &self.bounds);
-        let features = self.inputs.has_features();
-        let changes = EventChanges::of(&record, event, features, self.inputs.keys(), self.status)?;
+        let used = self.inputs.event_use();
+        let changes = EventChanges::of(&record, event, used, self.inputs.keys(), self.status)?;
         self.accepted += u64::from(!changes.is_empty());
         changes.apply(self.inputs);
         Ok(())

@@ -68,8 +68,8 @@ impl PartitionReplay {
             }
             self.reached = self.reached.max(own);
         }
-        let features = inputs.has_features();
-        match EventChanges::of(record, event, features, inputs.keys(), &self.status) {
+        let used = inputs.event_use();
+        match EventChanges::of(record, event, used, inputs.keys(), &self.status) {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) if self.reached <= step => self.apply(changes, inputs),
             Ok(changes) => self.waiting = Some(changes),
