@@ -38,6 +38,18 @@ pub struct CategoryKey(u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairKey(u64, u64);
 
+/// An event, as 128 bits of keyed hash over what tells it from other events.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct IdentityKey(u64, u64);
+
+impl IdentityKey {
+    /// The number that routes this event to its worker.
+    #[must_use]
+    pub fn route(self) -> u64 {
+        self.0
+    }
+}
+
 /// A row of a table, as 64 bits of keyed hash over the values of its primary key.
 ///
 /// It identifies the row that a change of the table belongs to, in tables whose selected columns do not identify it.
@@ -118,7 +130,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(UserKey, OrderKey, PairKey);
+opaque_debug!(UserKey, OrderKey, PairKey, IdentityKey);
 
 impl fmt::Debug for ProductKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,13 +179,25 @@ impl Ids {
     /// The key of an order that has no id of its own, from what identifies the event that states it.
     #[must_use]
     pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        let (a, b) = self.hash_parts(parts);
+        OrderKey(a, b)
+    }
+
+    /// The key of an event, from the parts of its identity.
+    #[must_use]
+    pub fn identity<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> IdentityKey {
+        let (a, b) = self.hash_parts(parts);
+        IdentityKey(a, b)
+    }
+
+    fn hash_parts<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> (u64, u64) {
         let mut hasher = self.hasher;
         for part in parts {
             hasher.write_usize(part.len());
             hasher.write(part);
         }
         let hash = hasher.finish128();
-        OrderKey(hash.h1, hash.h2)
+        (hash.h1, hash.h2)
     }
 
     /// The key of a row, from the values of its primary key in the order of the key's columns.

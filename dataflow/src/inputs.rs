@@ -1,6 +1,7 @@
 //! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
 mod expiring;
+mod repeats;
 mod sorted;
 
 use std::sync::Arc;
@@ -14,16 +15,17 @@ use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
-use crate::ids::{ProductKey, UserKey};
+use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules};
 use crate::stamp::Stamp;
 use crate::tables::{
-    self, Activity, Collections, Deed, EventPurchaseRow, EventPurchases, Family, Interactions, Nothing, Pair, Stamps,
-    Table, Tables,
+    self, Activity, Collections, Deed, EventPurchaseRow, EventPurchases, Family, Identities, Interactions, Nothing,
+    Pair, Stamps, Table, Tables,
 };
 use crate::time::{Diff, Millis, Time};
 
 use expiring::{Due, ExpiringRows, NoRows, TakeUntil};
+use repeats::Repeats;
 use sorted::SortedSession;
 
 /// The write side of the graph in one worker.
@@ -36,6 +38,7 @@ pub struct Inputs {
     delta_log: Option<DeltaLogWriter>,
     /// The rows that this worker takes out by itself.
     expiring: Tables<ExpiringRows>,
+    repeats: Repeats,
     rules: Rules,
 }
 
@@ -82,6 +85,7 @@ impl Inputs {
             control: control_in,
             delta_log: None,
             expiring: Tables::make(&mut NoRows),
+            repeats: Repeats::new(rules.events.dedup_ms),
             rules: *rules,
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
@@ -151,6 +155,24 @@ impl Inputs {
         }
     }
 
+    /// Whether an event whose record is of `at` repeats one that this worker has read or learned. If it does not, it is
+    /// remembered.
+    pub fn is_repeat(&mut self, identity: IdentityKey, at: Millis) -> bool {
+        if self.repeats.has(identity, at) {
+            return true;
+        }
+        self.repeats.learn(identity, at);
+        self.update::<Identities>((identity, at), 1);
+        false
+    }
+
+    /// Remembers an event that was read before a restart, whichever worker holds its row: any worker may read its repeat.
+    pub fn learn_identity(&mut self, (identity, at): (IdentityKey, Millis)) {
+        if self.event_use().identities {
+            self.repeats.learn(identity, at);
+        }
+    }
+
     /// Starts to log updates for the next cut, up to `max` of them.
     pub(crate) fn keep_delta_log(&mut self, max: usize) {
         self.delta_log = Some(DeltaLogWriter::new(max, self.tick() - 1));
@@ -202,7 +224,9 @@ impl Inputs {
 
     /// Closes the open tick and opens `tick`.
     pub(crate) fn advance_to(&mut self, tick: Time) {
-        let due = self.expiring.map_mut(&mut TakeUntil(tick.saturating_sub(1)));
+        let now = tick.saturating_sub(1);
+        self.repeats.forget(now);
+        let due = self.expiring.map_mut(&mut TakeUntil(now));
         due.map(&mut GiveDue(self));
         self.tables.map_mut(&mut AdvanceTo(tick));
         self.names.advance_to(tick);

@@ -2,6 +2,7 @@
 
 pub mod buy_again;
 pub mod co_views;
+pub mod events;
 pub mod features;
 pub mod purchases;
 
@@ -12,6 +13,7 @@ use crate::time::{Diff, Millis};
 
 pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
+pub use events::EventRules;
 pub use features::Features;
 pub use purchases::{EventUse, PurchaseSource};
 
@@ -81,6 +83,8 @@ settings::section! {
         buy_again: BuyAgain, below;
         /// Features of users.
         features: Features, below;
+        /// How events are told apart.
+        events: EventRules, below;
     }
 }
 
@@ -94,7 +98,8 @@ impl Rules {
     /// Which events change rows, beside views and removals.
     #[must_use]
     pub fn event_use(&self) -> EventUse {
-        EventUse { features: self.features.enabled, purchases: self.purchases != PurchaseSource::Orders }
+        let (features, purchases) = (self.features.enabled, self.purchases != PurchaseSource::Orders);
+        EventUse { features, purchases, identities: (features || purchases) && self.events.dedup_ms > 0 }
     }
 
     /// Whether a list of `rows` rows is shown; it needs at least `items_min` rows.

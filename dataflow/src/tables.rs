@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod columns;
 pub mod event_purchases;
+pub mod identities;
 pub mod interactions;
 pub mod lines;
 pub mod orders;
@@ -24,6 +25,7 @@ use crate::trace::arranged::{ByKey, KeepFirst, ValBatch, ValTrace};
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
 pub use event_purchases::{EventPurchaseRow, EventPurchases};
+pub use identities::Identities;
 pub use interactions::{Activity, Deed, Interactions};
 pub use lines::{LineRow, Lines};
 pub use orders::{OrderRow, Orders, Placed};
@@ -70,6 +72,7 @@ declare_each!(Table in
     catalogue: Catalogue,
     interactions: Interactions,
     event_purchases: EventPurchases,
+    identities: Identities,
 );
 
 /// A row of a table as it is arranged.

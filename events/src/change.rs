@@ -1,22 +1,19 @@
 //! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
 //! features are on, every event changes what is known of its user.
 
-use std::iter::Chain;
-use std::{option, vec};
-
 use dataflow::dictionary::KeyCache;
-use dataflow::ids::{OrderKey, ProductKey, UserKey};
+use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::EventUse;
 use dataflow::source_status::SourceStatus;
 use dataflow::tables::{Deed, EventPurchaseRow};
 use dataflow::time::Millis;
 
-use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord};
+use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
 
 /// A change of what is known of one user, in keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventChange {
+struct EventChange {
     user: UserKey,
     /// [`ProductKey::NONE`] for an event without a product.
     product: ProductKey,
@@ -32,6 +29,8 @@ pub struct EventChange {
 pub struct EventChanges {
     first: Option<EventChange>,
     more: Vec<EventChange>,
+    /// By which repeats of the event are recognised, and the time of its record.
+    identity: Option<(IdentityKey, Millis)>,
 }
 
 impl EventChanges {
@@ -58,18 +57,20 @@ impl EventChanges {
             return Ok(EventChanges::default());
         }
         let Event { kind, at, time_on_page_ms, .. } = event;
+        let may_repeat = used.identities && kind != EventKind::Removal;
+        let identity = if may_repeat { identity(record, &event, keys) } else { None };
         let (user, order) = (keys.user(&event.user), counts.then(|| order(&event, keys)));
         let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
         let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
         if let Some(product) = &event.product {
-            return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new() });
+            return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new(), identity });
         }
         let [first, rest @ ..] = event.items.as_slice() else {
-            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), more: Vec::new() });
+            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), more: Vec::new(), identity });
         };
         let first = Some(change(key(&first.product)?));
         let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
-        Ok(EventChanges { first, more })
+        Ok(EventChanges { first, more, identity })
     }
 
     /// Whether the event changes nothing.
@@ -78,10 +79,36 @@ impl EventChanges {
         self.first.is_none()
     }
 
-    /// Gives the changes to the inputs.
-    pub fn apply(self, inputs: &mut Inputs) {
-        self.into_iter().for_each(|change| change.apply(inputs));
+    /// Gives the changes to the inputs, unless the event is a repeat, which is counted as such; whether it did.
+    pub fn apply(self, inputs: &mut Inputs, status: &SourceStatus) -> bool {
+        if self.identity.is_some_and(|(identity, at)| inputs.is_repeat(identity, at)) {
+            status.ignored(REPEAT);
+            return false;
+        }
+        self.first.into_iter().chain(self.more).for_each(|change| change.apply(inputs));
+        true
     }
+}
+
+/// The kind under which repeats of events are counted.
+const REPEAT: &str = "repeat";
+
+/// The identity of an event within its partition; none for an event that states neither an id nor a time.
+fn identity(record: &RawRecord<'_>, event: &Event<'_>, keys: &KeyCache) -> Option<(IdentityKey, Millis)> {
+    let (partition, kind) = (record.partition.to_le_bytes(), event.kind.name());
+    let place = [record.stream.as_bytes(), &partition];
+    let dictionary = keys.dictionary();
+    let identity = match (&event.id, event.stated) {
+        (Some(id), _) => dictionary.identity(place.into_iter().chain([id.as_bytes()])),
+        (None, Some(stated)) => {
+            let (stated, session) = (stated.to_le_bytes(), event.session.as_deref().unwrap_or_default());
+            let products = event.product.iter().chain(event.items.iter().map(|item| &item.product));
+            let parts = place.into_iter().chain([event.user.as_bytes(), kind.as_bytes(), &stated, session.as_bytes()]);
+            dictionary.identity(parts.chain(products.map(|product| product.as_bytes())))
+        }
+        (None, None) => return None,
+    };
+    Some((identity, record.time.map_or(event.at, RecordTime::at)))
 }
 
 /// The order of a purchase: the one it names, or one of its own.
@@ -99,18 +126,9 @@ fn order(event: &Event<'_>, keys: &KeyCache) -> OrderKey {
     }
 }
 
-impl IntoIterator for EventChanges {
-    type Item = EventChange;
-    type IntoIter = Chain<option::IntoIter<EventChange>, vec::IntoIter<EventChange>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.more)
-    }
-}
-
 impl EventChange {
     /// Gives the change to the inputs.
-    pub fn apply(self, inputs: &mut Inputs) {
+    fn apply(self, inputs: &mut Inputs) {
         let EventChange { user, product, at, kind, time_on_page_ms, order } = self;
         match kind {
             EventKind::View => inputs.view(user, product, at),
@@ -149,6 +167,8 @@ mod tests {
         keys: KeyCache,
         registry: SourceRegistry,
         used: EventUse,
+        /// Of the event that was read last.
+        identity: Option<(IdentityKey, Millis)>,
     }
 
     impl Reader {
@@ -158,7 +178,8 @@ mod tests {
                 keys: KeyCache::new(dictionary.clone()),
                 dictionary,
                 registry: SourceRegistry::default(),
-                used: EventUse { features, purchases },
+                used: EventUse { features, purchases, identities: features },
+                identity: None,
             }
         }
 
@@ -167,9 +188,8 @@ mod tests {
             let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
             let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
             let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
-            let all: Vec<EventChange> = changes.clone().into_iter().collect();
-            assert_eq!(changes.is_empty(), all.is_empty());
-            Ok(all)
+            self.identity = changes.identity;
+            Ok(changes.first.into_iter().chain(changes.more).collect())
         }
 
         fn change(&self, kind: EventKind, product: &str) -> EventChange {
@@ -242,5 +262,36 @@ mod tests {
         assert!(items.len() == 2 && items[0] == items[1] && items[0] != alike[0]);
         assert_eq!(reader.read(&event(EventKind::Click)), Ok(vec![]));
         assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
+    }
+
+    #[test]
+    fn the_identity_is_the_id_or_else_what_the_event_states() {
+        let mut reader = Reader::new(true, false);
+        let mut identity = |kind: &str, more: &str| {
+            let line = format!(r#"{{"event_type":"{kind}","user_id":"ada","product_id":"cup"{more}}}"#);
+            reader.read(&line).unwrap();
+            reader.identity.map(|(identity, at)| (at == NOW).then_some(identity).expect("it is the record's time"))
+        };
+        assert_eq!(identity("view", ""), None);
+        let by_id = identity("view", r#","event_id":7"#);
+        assert_eq!(by_id, identity("click", r#","messageid":"7","timestamp":1799999999"#));
+        assert_ne!(by_id, identity("view", r#","event_id":8"#));
+        let stated = r#","timestamp":1799999999"#;
+        let all = [
+            by_id,
+            identity("view", stated),
+            identity("click", stated),
+            identity("view", r#","timestamp":1799999998"#),
+            identity("view", &format!(r#"{stated},"session_id":"s""#)),
+            identity("view", &stated.replace(",", r#","product_id":"tea","#)),
+            identity("view", &stated.replace(",", r#","user_id":"ben","#)),
+        ];
+        assert!(all.iter().all(Option::is_some));
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        assert_eq!(all[1], identity("view", stated));
+        reader.read(REMOVAL).unwrap();
+        assert_eq!(reader.identity, None);
     }
 }

@@ -39,7 +39,7 @@ mod proptests;
 mod tests;
 
 pub use bounds::TimeBounds;
-pub use change::{EventChange, EventChanges};
+pub use change::EventChanges;
 pub use dead_letter::{DeadLetter, DeadLetterSender, LETTER_PAYLOAD_BYTES_MAX, Refusal, send};
 pub use event::{Event, EventKind, PurchasedItem};
 pub use malformed::Malformed;
@@ -94,7 +94,8 @@ fn event_of<'a>(
     };
     let order = if kind == EventKind::Purchase { id::read(fields.order_id, "metadata.order_id").ok() } else { None };
     let (id, time_on_page_ms) = (id::identity(fields.event_id), time_on_page_ms(fields.time_on_page));
-    Ok(Event { kind, id, user, product, items, at, dated: stated.is_some(), time_on_page_ms, order })
+    let session = id::identity(fields.session);
+    Ok(Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order })
 }
 
 /// A time on a page in whole milliseconds, if it is a number and not negative.

@@ -216,7 +216,7 @@ proptest! {
     ) {
         let [id, by, of] = ["m", &*user, &*product].map(Cow::Borrowed);
         let (id, of, items) = (Some(id), Some(of), Vec::new());
-        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, dated: true, time_on_page_ms: None, order: None };
+        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, order: None };
         let view = view_json(&user, &product, at, "m", "web");
         prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
         let removal = removal_json(&user, &product, at, "m");
@@ -245,7 +245,7 @@ proptest! {
         let line = SEEDS[seed];
         let restamped = restamp(line, at).expect("the seeds are well formed");
         let (before, after) = (decoded(line.as_bytes()), decoded(restamped.as_bytes()));
-        prop_assert_eq!(before.map(|event| Event { at, dated: true, ..event }), after);
+        prop_assert_eq!(before.map(|event| Event { at, stated: Some(at), ..event }), after);
         let [mut before, mut after] =
             [line, &restamped].map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         before["timestamp"] = Value::Null;

@@ -56,6 +56,7 @@ pub(super) struct RawFields<'a> {
     product_id: &'a str,
     pub(super) timestamp: &'a str,
     items: &'a str,
+    pub(super) session: &'a str,
     pub(super) time_on_page: &'a str,
     pub(super) order_id: &'a str,
 }
@@ -120,6 +121,7 @@ impl<'a> RawFields<'a> {
             Field::ProductId => &mut self.product_id,
             Field::Timestamp => &mut self.timestamp,
             Field::Items => &mut self.items,
+            Field::SessionId => &mut self.session,
             Field::TimeOnPage => &mut self.time_on_page,
             Field::OrderId => &mut self.order_id,
         }

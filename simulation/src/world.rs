@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{BuyAgain, CoViews, Deleted, Features, PurchaseSource, RecommendationRule, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -35,6 +35,7 @@ pub(crate) const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    events: EventRules::OFF,
 };
 
 /// The keys of the shop's numbers.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::dataflow::rules::{BuyAgain, CoViews, Features};
+use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features};
 use settings::{Section, Setting};
 use sources::postgres;
 
@@ -19,6 +19,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         CoViews::section(),
         BuyAgain::section(),
         Features::section(),
+        EventRules::section(),
         Recommendations::section(),
         AlsSettings::section(),
         Kafka::section(),

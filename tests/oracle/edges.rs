@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, Features, PurchaseSource, RecommendationRule, Rules};
+use dataflow::rules::{
+    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -26,6 +28,7 @@ const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    events: EventRules::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

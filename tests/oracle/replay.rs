@@ -6,7 +6,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rules::{BuyAgain, CoViews, DAY_MS, Deleted, Features, PurchaseSource, RecommendationRule, Rules};
+use dataflow::rules::{
+    BuyAgain, CoViews, DAY_MS, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+};
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -35,6 +37,7 @@ const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    events: EventRules::OFF,
 };
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };
 const STORIES: u64 = 6;

@@ -19,4 +19,6 @@ pub struct EventUse {
     pub features: bool,
     /// Purchases, because they count.
     pub purchases: bool,
+    /// Whether repeats of events are recognised.
+    pub identities: bool,
 }

@@ -13,6 +13,7 @@ pub(super) enum Field {
     ProductId,
     Timestamp,
     Items,
+    SessionId,
     /// In `metadata`.
     TimeOnPage,
     /// In `metadata`.
@@ -32,6 +33,7 @@ impl Field {
             b"product_id" => Field::ProductId,
             b"timestamp" => Field::Timestamp,
             b"items" => Field::Items,
+            b"session_id" => Field::SessionId,
             _ => return None,
         })
     }

@@ -62,7 +62,7 @@ impl EventFile {
     /// Reads the next lines of a span; whether that was all of it.
     fn read_lines(&mut self, span: &FileSpan, context: &FilesContext) -> Result<bool, Interruption> {
         let mut position = self.tail.position;
-        let (mut changes, mut events) = (Vec::new(), 0);
+        let mut events = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
         let range = lines::read(&span.file, &mut position, span.to(), &mut buffer)?;
         match range {
@@ -80,10 +80,7 @@ impl EventFile {
                     let (stream, offset) = (self.reporter.name(), offset_i64(offset));
                     let record = RawRecord { stream, partition: 0, offset, time: None, payload: line };
                     match EventChanges::of(&record, event, context.used, &mut self.keys, &context.status) {
-                        Ok(made) => {
-                            events += usize::from(!made.is_empty());
-                            changes.extend(made);
-                        }
+                        Ok(changes) => events.extend(Some(changes).filter(|changes| !changes.is_empty())),
                         Err(letter) => context.send_letter(*letter)?,
                     }
                 }
@@ -93,7 +90,7 @@ impl EventFile {
         self.buffer = buffer;
         let ended = range == LineRange::Unfinished || position.offset == span.to();
         self.tail.read(span, position, ended)?;
-        let changes = (events > 0).then_some(InputChanges::Events { changes, events });
+        let changes = (!events.is_empty()).then_some(InputChanges::Events(events));
         context.send(self.reporter.batch(changes, position.offset, span.to(), ended))?;
         Ok(ended)
     }

@@ -92,9 +92,12 @@ impl FilesFeed {
 
     fn take(&mut self, batch: FileBatch, inputs: &mut Inputs) -> usize {
         let records = batch.changes.as_ref().map_or(0, InputChanges::len);
+        let mut repeats = 0;
         match batch.changes {
             None => {}
-            Some(InputChanges::Events { changes, .. }) => changes.into_iter().for_each(|change| change.apply(inputs)),
+            Some(InputChanges::Events(events)) => events.into_iter().for_each(|event| {
+                repeats += usize::from(!event.apply(inputs, &self.status));
+            }),
             Some(InputChanges::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.update::<tables::Orders>(sale.order, diff);
                 inputs.update::<tables::Lines>(
@@ -108,7 +111,7 @@ impl FilesFeed {
         }
         self.progress[batch.part] = Progress { next: offset_i64(batch.next), end: offset_i64(batch.end) };
         self.status.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
-        self.status.accepted(records as u64);
+        self.status.accepted((records - repeats) as u64);
         if let Some(state) = batch.state {
             self.tried[batch.part] = true;
             self.status.state(batch.part, state);

@@ -60,8 +60,8 @@ impl<'a> RecordApplier<'a> {
         let event = decoder.decode(&record, &self.bounds);
         let used = self.inputs.event_use();
         let changes = EventChanges::of(&record, event, used, self.inputs.keys(), self.status)?;
-        self.accepted += u64::from(!changes.is_empty());
-        changes.apply(self.inputs);
+        let has_counted = !changes.is_empty() && changes.apply(self.inputs, self.status);
+        self.accepted += u64::from(has_counted);
         Ok(())
     }
 }

@@ -90,8 +90,7 @@ impl PartitionReplay {
     }
 
     fn apply(&mut self, changes: EventChanges, inputs: &mut Inputs) {
-        changes.apply(inputs);
-        self.accepted += 1;
+        self.accepted += u64::from(changes.apply(inputs, &self.status));
     }
 }
 
