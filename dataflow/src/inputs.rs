@@ -254,7 +254,7 @@ impl Inputs {
 struct GiveDue<'a>(&'a mut Inputs);
 
 impl tables::Map<Due, Nothing> for GiveDue<'_> {
-    fn map<T: Table>(&mut self, due: Vec<(Pair<T>, T::Diff)>) {
+    fn map<T: Table>(&mut self, due: tables::Rows<T>) {
         due.into_iter().for_each(|(row, diff)| self.0.give::<T>(row, diff));
     }
 }

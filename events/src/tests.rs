@@ -1,5 +1,6 @@
 //! Which records are accepted, and which are refused with which reason and field.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -189,7 +190,6 @@ fn of_a_field_given_twice_the_last_counts() {
 
 #[test]
 fn plain_text_is_borrowed_and_escapes_are_resolved() {
-    use std::borrow::Cow;
     let event = accepted(r#"{"event_type":"view","user_id":"plain","product_id":"a\"\u00e9\n"}"#);
     assert!(matches!(event.user, Cow::Borrowed("plain")));
     assert_eq!(event.product.as_deref(), Some("a\"é\n"));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tables::{self, Family, Pair, Table};
+use crate::tables::{self, Family, Pair, Rows, Table};
 use crate::time::{Millis, Time};
 
 /// The rows that a worker has to take out of the tables.
@@ -18,12 +18,12 @@ impl Family for ExpiringRows {
 pub(super) struct Due;
 
 impl Family for Due {
-    type Of<T: Table> = Vec<(Pair<T>, T::Diff)>;
+    type Of<T: Table> = Rows<T>;
 }
 
 /// The rows of one table.
 pub(super) struct Expiring<T: Table> {
-    rows: BTreeMap<Millis, Vec<(Pair<T>, T::Diff)>>,
+    rows: BTreeMap<Millis, Rows<T>>,
 }
 
 impl<T: Table> Expiring<T> {
@@ -46,7 +46,7 @@ impl tables::Make<ExpiringRows> for NoRows {
 pub(super) struct TakeUntil(pub(super) Time);
 
 impl tables::MapMut<ExpiringRows, Due> for TakeUntil {
-    fn map<T: Table>(&mut self, expiring: &mut Expiring<T>) -> Vec<(Pair<T>, T::Diff)> {
+    fn map<T: Table>(&mut self, expiring: &mut Expiring<T>) -> Rows<T> {
         let mut due = Vec::new();
         while let Some(first) = expiring.rows.first_entry().filter(|first| *first.key() <= self.0) {
             due.append(&mut first.remove());
