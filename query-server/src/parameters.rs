@@ -149,7 +149,7 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
-        let limit_max = set.limit_max(bounds);
+        let limit_max = set.limits(bounds).1;
         let mut seen = Vec::with_capacity(6);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -213,17 +213,12 @@ impl Parameters {
 
 impl ParameterSet {
     /// The default and the largest `limit`.
-    fn limits(self, bounds: ParameterBounds) -> (usize, usize) {
+    pub(crate) fn limits(self, bounds: ParameterBounds) -> (usize, usize) {
         match self {
             ParameterSet::List => (bounds.list_size, bounds.list_size),
             ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
             _ => (bounds.list_size, LONG_LIST_MAX),
         }
-    }
-
-    /// The largest `limit`.
-    pub(crate) fn limit_max(self, bounds: ParameterBounds) -> usize {
-        self.limits(bounds).1
     }
 
     /// The parameters of the set.
