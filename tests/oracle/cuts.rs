@@ -74,7 +74,7 @@ impl Rows {
     }
 
     /// Without the purchases that have left the window.
-    fn as_of(mut self, tick: Time) -> Rows {
+    fn within_window(mut self, tick: Time) -> Rows {
         self.event_purchases.retain(|row, _| row.at + WINDOW_MS > tick);
         self
     }
@@ -188,7 +188,7 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
     let judged = taken.into_iter().map(|(tick, base, noted)| {
         let mut given = Rows::default();
         log.given.iter().filter(|given| given.0 <= tick).for_each(|(_, update)| given.give(&shared.world, *update));
-        let given = given.as_of(tick);
+        let given = given.within_window(tick);
         let depth = rules().history_depth;
         assert_eq!(base.in_histories(depth), given.in_histories(depth), "what the cut at {tick} holds");
         let known = |(pair, stamp): (_, &Stamp)| given.stamps.get(pair) == Some(stamp);
