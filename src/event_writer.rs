@@ -46,7 +46,7 @@ impl LogEventWriter {
         let decoded = self.decode(event).map_err(refused)?;
         let stream = if decoded.kind == EventKind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
-        let payload = match decoded.dated {
+        let payload = match decoded.stated.is_some() {
             true => event.to_vec(),
             false => events::restamp(&String::from_utf8_lossy(event), now).map_err(refused)?.into_bytes(),
         };

@@ -98,17 +98,33 @@ impl Restored {
         Ok(rows.into_iter().flat_map(copies).map(T::Row::from).collect())
     }
 
+    /// Every worker learns all events that may have repeats.
+    fn learn_identities(&self, inputs: &mut Inputs) {
+        for frame in self.frames.iter().filter(|frame| frame.table() == TableId::of::<tables::Identities>()) {
+            let rows = rows::<tables::Identities>(frame).into_iter().filter(|(_, copies)| *copies > 0);
+            rows.for_each(|(row, _)| inputs.learn_identity(row));
+        }
+    }
+
     /// The rows for the workers.
     #[must_use]
     pub fn restore(self: &Arc<Self>) -> Restore {
         let restored = self.clone();
         let give = move |worker: usize, peers: usize, calls: usize, inputs: &mut Inputs| {
+            if calls == 0 {
+                restored.learn_identities(inputs);
+            }
             let Some(frame) = restored.frames.get(worker + calls * peers) else { return false };
             Tables::<Nothing>::make(&mut Give { frame, inputs });
             true
         };
         Restore { tick: self.tick(), give: Arc::new(give) }
     }
+}
+
+/// The rows of a frame, which was valid at the start of the process. Without them, answers would be wrong.
+fn rows<T: Table>(frame: &FrameRef) -> tables::Rows<T> {
+    frame.rows::<T>().unwrap_or_else(|error| panic!("a checkpoint cannot be read: {error}"))
 }
 
 /// Gives a frame's rows to a worker's inputs.
@@ -120,9 +136,7 @@ struct Give<'a> {
 impl tables::Make<Nothing> for Give<'_> {
     fn make<T: Table>(&mut self) {
         if self.frame.table() == TableId::of::<T>() {
-            // The frame was valid at the start of the process. Without its rows, answers would be wrong.
-            let rows = self.frame.rows::<T>().unwrap_or_else(|error| panic!("a checkpoint cannot be read: {error}"));
-            rows.into_iter().for_each(|(row, diff)| self.inputs.update::<T>(row, diff));
+            rows::<T>(self.frame).into_iter().for_each(|(row, diff)| self.inputs.update::<T>(row, diff));
         }
     }
 }

@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use papaya::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
+use crate::ids::{CategoryKey, IdentityKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 
 pub use key_cache::KeyCache;
 
@@ -103,6 +103,18 @@ impl Dictionary {
     #[must_use]
     pub fn order(&self, id: &str) -> OrderKey {
         self.ids.order(id)
+    }
+
+    /// The key of an order that has no id of its own, from what identifies the event that states it.
+    #[must_use]
+    pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        self.ids.order_of_event(parts)
+    }
+
+    /// The key of an event, from the parts of its identity.
+    #[must_use]
+    pub fn identity<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> IdentityKey {
+        self.ids.identity(parts)
     }
 
     /// The key of a row of a table, from the values of its primary key in the order of the key's columns.

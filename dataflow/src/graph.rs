@@ -4,8 +4,10 @@
 //! stamps ────────────────▶ history ─┬────────────────────────────▶ history (with the owner of the user)
 //!                                   └▶ pairs ─▶ heaviest ────────▶ similar products, viewers (every process), if on
 //! orders ─┐
-//! lines ──┴▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
-//!          └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
+//! lines ──┼▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
+//! events ─┤ (if they count)
+//!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
+//! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! ticks ───────────────────▲                │
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
@@ -17,6 +19,7 @@ pub mod best_sellers;
 pub mod buyers;
 pub mod category_sizes;
 pub mod change_feed;
+pub mod features;
 pub mod history;
 pub mod index;
 pub mod names;
@@ -44,6 +47,7 @@ use crate::time::Time;
 pub use best_sellers::{BestSellers, ListId, Seller};
 pub use category_sizes::{CategorySize, CategorySizes};
 pub use change_feed::{ChangeOutlet, Changed};
+pub use features::{Interacted, UserProducts};
 pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
 pub use product_categories::ProductCategories;
@@ -59,6 +63,7 @@ index::declare_indexes! {
         viewers: Viewers,
         purchases: Purchases,
         sales: Sales,
+        user_products: UserProducts,
     }
 }
 
@@ -82,7 +87,7 @@ pub struct Plan {
 /// Builds the graph in one worker: its inputs, and the traces to publish. `control` exchanges messages with the other
 /// processes, if there are any.
 pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&ClusterControl>) -> (Inputs, Traces) {
-    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), control.is_some());
+    let (inputs, given) = Inputs::new(scope, plan.dictionary.clone(), &plan.rules, control.is_some());
     let names = names::learn(given.names, plan.dictionary.clone());
     let mut ticks = given.tick_messages.inner.map(|(mark, _, _)| mark).broadcast();
     if let (Some(control), Some(streams)) = (control, given.control) {

@@ -38,6 +38,18 @@ pub struct CategoryKey(u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairKey(u64, u64);
 
+/// An event, as 128 bits of keyed hash over what tells it from other events.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct IdentityKey(u64, u64);
+
+impl IdentityKey {
+    /// The number that routes this event to its worker.
+    #[must_use]
+    pub fn route(self) -> u64 {
+        self.0
+    }
+}
+
 /// A row of a table, as 64 bits of keyed hash over the values of its primary key.
 ///
 /// It identifies the row that a change of the table belongs to, in tables whose selected columns do not identify it.
@@ -90,6 +102,9 @@ impl OrderKey {
 }
 
 impl ProductKey {
+    /// For an event without a product.
+    pub const NONE: ProductKey = ProductKey(0);
+
     /// The number that routes this product to its worker.
     #[must_use]
     pub fn route(self) -> u64 {
@@ -115,7 +130,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(UserKey, OrderKey, PairKey);
+opaque_debug!(UserKey, OrderKey, PairKey, IdentityKey);
 
 impl fmt::Debug for ProductKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +176,30 @@ impl Ids {
         OrderKey(a, b)
     }
 
+    /// The key of an order that has no id of its own, from what identifies the event that states it.
+    #[must_use]
+    pub fn order_of_event<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> OrderKey {
+        let (a, b) = self.hash_parts(parts);
+        OrderKey(a, b)
+    }
+
+    /// The key of an event, from the parts of its identity.
+    #[must_use]
+    pub fn identity<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> IdentityKey {
+        let (a, b) = self.hash_parts(parts);
+        IdentityKey(a, b)
+    }
+
+    fn hash_parts<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> (u64, u64) {
+        let mut hasher = self.hasher;
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        let hash = hasher.finish128();
+        (hash.h1, hash.h2)
+    }
+
     /// The key of a row, from the values of its primary key in the order of the key's columns.
     #[must_use]
     pub fn row<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> RowKey {
@@ -174,7 +213,8 @@ impl Ids {
     }
 
     pub(crate) fn product(&self, id: &str) -> ProductKey {
-        ProductKey(self.hash(id).0)
+        // Must differ from the key that stands for no product.
+        ProductKey(self.hash(id).0.max(1))
     }
 
     pub(crate) fn category(&self, id: &str) -> CategoryKey {

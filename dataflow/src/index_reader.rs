@@ -1,6 +1,7 @@
 //! The read side: answers from the published indexes, each as of one time, from any thread, without waiting.
 
 pub mod buy_again;
+pub mod features;
 pub mod for_you;
 pub mod recommend;
 mod view;
@@ -19,6 +20,7 @@ use crate::rules::Rules;
 use crate::trace::arranged::ValBatch;
 
 pub use buy_again::{Repeat, SalesOf};
+pub use features::{CategoryFeatures, ProductFeatures, UserFeatures};
 pub use for_you::{Because, Scored, Scorer};
 pub use recommend::{Kind, Pick, Recommendations};
 pub use view::ReadView;

@@ -1,5 +1,7 @@
 //! The inputs of one worker: each record that a source gives becomes an update at the worker's current tick.
 
+mod expiring;
+mod repeats;
 mod sorted;
 
 use std::sync::Arc;
@@ -13,11 +15,17 @@ use crate::cut::delta_log::DeltaLogWriter;
 use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
-use crate::ids::{ProductKey, UserKey};
+use crate::ids::{IdentityKey, ProductKey, UserKey};
+use crate::rules::{EventUse, Rules};
 use crate::stamp::Stamp;
-use crate::tables::{self, Collections, Family, Nothing, Pair, Stamps, Table, Tables};
+use crate::tables::{
+    self, Activity, Collections, Deed, EventPurchaseRow, EventPurchases, Family, Identities, Interactions, Nothing,
+    Pair, Stamps, Table, Tables,
+};
 use crate::time::{Diff, Millis, Time};
 
+use expiring::{Due, ExpiringRows, NoRows, TakeUntil};
+use repeats::Repeats;
 use sorted::SortedSession;
 
 /// The write side of the graph in one worker.
@@ -28,6 +36,10 @@ pub struct Inputs {
     tick_messages: InputSession<Time, TickMessage, Diff>,
     control: Option<ControlInputs>,
     delta_log: Option<DeltaLogWriter>,
+    /// The rows that this worker takes out by itself.
+    expiring: Tables<ExpiringRows>,
+    repeats: Repeats,
+    rules: Rules,
 }
 
 /// Messages, only for other processes.
@@ -57,6 +69,7 @@ impl Inputs {
     pub(crate) fn new<'s>(
         scope: Scope<'s, Time>,
         dictionary: Arc<Dictionary>,
+        rules: &Rules,
         in_cluster: bool,
     ) -> (Inputs, InputStreams<'s>) {
         let mut tables_in = Tables::make(&mut NewSessions);
@@ -71,6 +84,9 @@ impl Inputs {
             tick_messages: marks_in,
             control: control_in,
             delta_log: None,
+            expiring: Tables::make(&mut NoRows),
+            repeats: Repeats::new(rules.events.dedup_ms),
+            rules: *rules,
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
@@ -95,6 +111,13 @@ impl Inputs {
     /// Adds a difference to a row of a table: copies of the row, or for stamps the latest view or removal.
     pub fn update<T: Table>(&mut self, row: impl Into<Pair<T>>, diff: T::Diff) {
         let row = row.into();
+        if let Some((at, back)) = T::expiry(&row, &diff, &self.rules) {
+            self.expiring.get_mut::<T>().push(at, row, back);
+        }
+        self.give::<T>(row, diff);
+    }
+
+    fn give<T: Table>(&mut self, row: Pair<T>, diff: T::Diff) {
         if let Some(delta_log) = &mut self.delta_log {
             delta_log.note::<T>(row, *self.tick_messages.time(), diff);
         }
@@ -109,6 +132,45 @@ impl Inputs {
     /// A user's views of a product up to `at` must be removed.
     pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
         self.update::<Stamps>((user, product), Stamp::removal(at));
+    }
+
+    /// Which events change rows, beside views and removals.
+    #[must_use]
+    pub fn event_use(&self) -> EventUse {
+        self.rules.event_use()
+    }
+
+    /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
+    /// features this changes nothing.
+    pub fn interaction(&mut self, user: UserKey, product: ProductKey, deed: Deed, at: Millis) {
+        if self.rules.features.enabled {
+            self.update::<Interactions>((user, product), Activity::of(deed, at));
+        }
+    }
+
+    /// An event says that a user bought a product. If the rules count no purchase events, this changes nothing.
+    pub fn event_purchase(&mut self, row: EventPurchaseRow) {
+        if self.event_use().purchases {
+            self.update::<EventPurchases>(row, 1);
+        }
+    }
+
+    /// Whether an event whose record is of `at` repeats one that this worker has read or learned. If it does not, it is
+    /// remembered.
+    pub fn is_repeat(&mut self, identity: IdentityKey, at: Millis) -> bool {
+        if self.repeats.has(identity, at) {
+            return true;
+        }
+        self.repeats.learn(identity, at);
+        self.update::<Identities>((identity, at), 1);
+        false
+    }
+
+    /// Remembers an event that was read before a restart, whichever worker holds its row: any worker may read its repeat.
+    pub fn learn_identity(&mut self, (identity, at): (IdentityKey, Millis)) {
+        if self.event_use().identities {
+            self.repeats.learn(identity, at);
+        }
     }
 
     /// Starts to log updates for the next cut, up to `max` of them.
@@ -162,6 +224,10 @@ impl Inputs {
 
     /// Closes the open tick and opens `tick`.
     pub(crate) fn advance_to(&mut self, tick: Time) {
+        let now = tick.saturating_sub(1);
+        self.repeats.forget(now);
+        let due = self.expiring.map_mut(&mut TakeUntil(now));
+        due.map(&mut GiveDue(self));
         self.tables.map_mut(&mut AdvanceTo(tick));
         self.names.advance_to(tick);
         self.tick_messages.advance_to(tick);
@@ -181,6 +247,15 @@ impl Inputs {
             control.reports.flush();
             control.positions.flush();
         }
+    }
+}
+
+/// Takes rows out of the tables in the open tick.
+struct GiveDue<'a>(&'a mut Inputs);
+
+impl tables::Map<Due, Nothing> for GiveDue<'_> {
+    fn map<T: Table>(&mut self, due: tables::Rows<T>) {
+        due.into_iter().for_each(|(row, diff)| self.0.give::<T>(row, diff));
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //! [`engine`] runs the workers, [`tick_scheduler`] decides when a tick closes, [`graph`] is the computation,
 //! [`publish`] makes its indexes readable from any thread, [`index_reader`] reads them. [`tables`] declares the rows
-//! that sources give, [`rules`] holds the business numbers.
+//! that sources give, [`rules`] holds the business numbers, [`features`] declares the features of users.
 //!
 //! This crate knows no Kafka, SQL, HTTP, JSON, async runtime or wall clock: "now" is an input.
 
@@ -16,6 +16,7 @@ pub mod cut;
 mod declare;
 pub mod dictionary;
 pub mod engine;
+pub mod features;
 pub mod feed;
 pub mod freshness;
 pub mod graph;

@@ -2,6 +2,9 @@
 
 pub mod buy_again;
 pub mod co_views;
+pub mod events;
+pub mod features;
+pub mod purchases;
 
 use settings::{FromValue as _, Kind, Value, whole};
 
@@ -10,6 +13,9 @@ use crate::time::{Diff, Millis};
 
 pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
+pub use events::EventRules;
+pub use features::Features;
+pub use purchases::{EventUse, PurchaseSource};
 
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
@@ -52,6 +58,10 @@ settings::section! {
         history_depth: usize = 200, "products", whole(10, 1000);
         /// How long an order counts for the buyers of its products.
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
+        /// Where purchases are counted from, for best sellers, "buy again" and features. "orders": the tables of orders.
+        /// "events": purchase events. "both": the tables, and purchase events whose `metadata.order_id` names no order
+        /// of the tables. A purchase event counts for `window_days` since its time.
+        purchases: PurchaseSource = "orders", "word", Kind::Choice(PurchaseSource::WORDS);
         /// Number of categories of a user's history whose best sellers are recommended.
         categories_max: usize = 3, "categories", whole(1, 100);
         /// A list with fewer products is answered as an empty list. 0 shows every list.
@@ -71,6 +81,10 @@ settings::section! {
         co_views: CoViews, below;
         /// The model "buy again".
         buy_again: BuyAgain, below;
+        /// Features of users.
+        features: Features, below;
+        /// How events are told apart.
+        events: EventRules, below;
     }
 }
 
@@ -79,6 +93,13 @@ impl Rules {
     #[must_use]
     pub fn depth(&self) -> usize {
         self.history_depth.max(self.list_size)
+    }
+
+    /// Which events change rows, beside views and removals.
+    #[must_use]
+    pub fn event_use(&self) -> EventUse {
+        let (features, purchases) = (self.features.enabled, self.purchases != PurchaseSource::Orders);
+        EventUse { features, purchases, identities: (features || purchases) && self.events.dedup_ms > 0 }
     }
 
     /// Whether a list of `rows` rows is shown; it needs at least `items_min` rows.

@@ -6,6 +6,9 @@
 
 pub mod catalogue;
 pub mod columns;
+pub mod event_purchases;
+pub mod identities;
+pub mod interactions;
 pub mod lines;
 pub mod orders;
 pub mod stamps;
@@ -16,11 +19,14 @@ use differential_dataflow::difference::Semigroup;
 
 use crate::declare::declare_each;
 use crate::rules::Rules;
-use crate::time::Time;
+use crate::time::{Millis, Time};
 use crate::trace::arranged::{ByKey, KeepFirst, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
+pub use event_purchases::{EventPurchaseRow, EventPurchases};
+pub use identities::Identities;
+pub use interactions::{Activity, Deed, Interactions};
 pub use lines::{LineRow, Lines};
 pub use orders::{OrderRow, Orders, Placed};
 pub use stamps::Stamps;
@@ -43,6 +49,13 @@ pub trait Table: Declared + 'static {
     /// The number that routes a key to its worker.
     fn route(key: &Self::Key) -> u64;
 
+    /// For a table whose rows leave it by themselves: from which time on a row is no longer in it, and the difference that
+    /// takes this update out.
+    #[must_use]
+    fn expiry(_: &Pair<Self>, _: &Self::Diff, _: &Rules) -> Option<(Millis, Self::Diff)> {
+        None
+    }
+
     /// The rule by which the table's arrangement forgets rows that can no longer matter; by default it keeps all rows.
     #[must_use]
     fn kept(_: &Rules) -> Option<KeepFirst<Self::Value, Self::Diff>> {
@@ -57,6 +70,9 @@ declare_each!(Table in
     orders: Orders,
     lines: Lines,
     catalogue: Catalogue,
+    interactions: Interactions,
+    event_purchases: EventPurchases,
+    identities: Identities,
 );
 
 /// A row of a table as it is arranged.

@@ -53,8 +53,14 @@ pub struct Event<'a> {
     pub items: Vec<PurchasedItem<'a>>,
     /// When, in milliseconds since the epoch: within the bounds, and not after its record unless it is a removal.
     pub at: Millis,
-    /// Whether it states a time. If not, `at` is its record's.
-    pub dated: bool,
+    /// The time that it states, in milliseconds since the epoch. If it states none, `at` is its record's.
+    pub stated: Option<Millis>,
+    /// The session that it states, if any.
+    pub session: Option<Cow<'a, str>>,
+    /// How long the user was on the page, in milliseconds: `metadata.time_on_page_ms`, if that is a number and not negative.
+    pub time_on_page_ms: Option<u64>,
+    /// The order of a purchase: `metadata.order_id`, if that is an id.
+    pub order: Option<Cow<'a, str>>,
 }
 
 /// One product of a purchase.

@@ -1,8 +1,8 @@
-//! Events: bytes in, a small borrowed [`Event`] out, and its change in the graph's inputs; Kafka, files, replay and
+//! Events: bytes in, a small borrowed [`Event`] out, and its changes in the graph's inputs; Kafka, files, replay and
 //! HTTP all use this crate.
 //!
 //! ```text
-//! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ HistoryChange ─▶ Inputs
+//! RawRecord ─▶ size, UTF-8 ─▶ RawFields (one pass over the JSON) ─▶ kind, ids, time ─▶ Event ─▶ EventChanges ─▶ Inputs
 //!                                └── Malformed ──────────────────────────┴── Collision ──┴─▶ DeadLetter
 //! ```
 //! Two shapes are read, both on every stream. The field that names the event distinguishes them:
@@ -14,13 +14,15 @@
 //! A search names no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
 //! `message_id` and `event_id` are three names of one field, the event's identity.
 //!
+//! `"metadata"` is an object, of at most 64 KiB and 8 levels, of which `time_on_page_ms` and `order_id` are read.
+//!
 //! Further fields are ignored, with their names and values. If a field is given twice, the last one counts. `null` is the
 //! same as a missing field. A byte order mark before the JSON text is skipped.
 
 mod bounds;
+mod change;
 mod dead_letter;
 mod event;
-mod history;
 mod id;
 mod malformed;
 mod record;
@@ -37,9 +39,9 @@ mod proptests;
 mod tests;
 
 pub use bounds::TimeBounds;
+pub use change::EventChanges;
 pub use dead_letter::{DeadLetter, DeadLetterSender, LETTER_PAYLOAD_BYTES_MAX, Refusal, send};
 pub use event::{Event, EventKind, PurchasedItem};
-pub use history::HistoryChange;
 pub use malformed::Malformed;
 pub use record::RawRecord;
 pub use record_time::RecordTime;
@@ -90,5 +92,18 @@ fn event_of<'a>(
         EventKind::Purchase if !items.is_empty() => None,
         _ => Some(id::read(product, shape.product_field())?),
     };
-    Ok(Event { kind, id: id::identity(fields.event_id), user, product, items, at, dated: stated.is_some() })
+    let order = if kind == EventKind::Purchase { id::read(fields.order_id, "metadata.order_id").ok() } else { None };
+    let (id, time_on_page_ms) = (id::identity(fields.event_id), time_on_page_ms(fields.time_on_page));
+    let session = id::identity(fields.session);
+    Ok(Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order })
+}
+
+/// A time on a page in whole milliseconds, if it is a number and not negative.
+#[inline]
+fn time_on_page_ms(json: &str) -> Option<u64> {
+    match Scalar::of(json) {
+        Scalar::Unsigned(ms) => Some(ms),
+        Scalar::Float(ms) if ms >= 0.0 => Some(ms as u64),
+        _ => None,
+    }
 }

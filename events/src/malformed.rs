@@ -52,6 +52,15 @@ pub enum Malformed {
     /// The time is negative, too far in the past, or too far in the future.
     #[error("`{0}` is out of bounds")]
     TimeOutOfBounds(&'static str),
+    /// `metadata` is no object.
+    #[error("`metadata` is not an object")]
+    MetadataNoObject,
+    /// `metadata` has more objects and arrays one within another than are read.
+    #[error("`metadata` has objects or arrays more than 8 deep")]
+    MetadataTooDeep,
+    /// `metadata` is above the limit. Holds its size.
+    #[error("`metadata` of {0} bytes is above the limit of 64 KiB")]
+    MetadataTooLarge(usize),
     /// The time of the record is too far from the present, or from what its event states.
     #[error("the record's own time is out of bounds; no field of the event is at fault")]
     RecordTimeOutOfBounds,
@@ -73,6 +82,9 @@ impl Malformed {
             Malformed::IdTooLong(..) => "id_too_long",
             Malformed::UnreadableTime(_) => "unreadable_time",
             Malformed::TimeOutOfBounds(_) => "time_out_of_bounds",
+            Malformed::MetadataNoObject => "metadata_no_object",
+            Malformed::MetadataTooDeep => "metadata_too_deep",
+            Malformed::MetadataTooLarge(_) => "metadata_too_large",
             Malformed::RecordTimeOutOfBounds => "record_time_out_of_bounds",
         }
     }
@@ -89,6 +101,9 @@ impl Malformed {
             | Malformed::IdTooLong(field, _)
             | Malformed::UnreadableTime(field)
             | Malformed::TimeOutOfBounds(field) => Some(field),
+            Malformed::MetadataNoObject | Malformed::MetadataTooDeep | Malformed::MetadataTooLarge(_) => {
+                Some("metadata")
+            }
             _ => None,
         }
     }

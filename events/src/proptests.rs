@@ -14,15 +14,15 @@ const NOW: Millis = 1_800_000_000_000;
 const SEEDS: [&str; 7] = [
     r#"{"event":"ProductView","messageid":"5b8e6f0e","userid":"user-120","properties":{"productid":"product-393"},"context":{"source":"mobile-app"},"timestamp":1731000000.123}"#,
     r#"{"event":"ProductRemoved","messageid":"…","userid":"user-120","properties":{"productid":"product-393"},"timestamp":"1731000000123"}"#,
-    r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","metadata":{"page_url":"/p/393","n":[5400,-1,1e5,null,true]}}"#,
+    r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","metadata":{"page_url":"/p/393","time_on_page_ms":5400,"n":[5400,-1,1e5,null,true]}}"#,
     r#"{ "user_id": 120, "product_id": "p", "event_type": "view", "timestamp": 1731000000123, "metadata": {"n": [1, 2.5, true]} }"#,
     r#"{"user_id":"a\"\u00e9\ud83d\ude00","product_id":-393,"event_type":"purchase","timestamp":1731000000}"#,
-    r#"{"user_id":7,"event_type":"purchase","items":[{"product_id":393,"quantity":2},{"product_id":"p"}],"event_id":"e","timestamp":1731000000}"#,
+    r#"{"user_id":7,"event_type":"purchase","items":[{"product_id":393,"quantity":2},{"product_id":"p"}],"metadata":{"order_id":"o-7"},"event_id":"e","timestamp":1731000000}"#,
     r#"{"user_id":7,"event_type":"search","message_id":8,"timestamp":1731000000}"#,
 ];
 
 /// Texts that are likely to matter when they land inside an event.
-const SPLICES: [&str; 27] = [
+const SPLICES: [&str; 30] = [
     "\"",
     "\\",
     "{",
@@ -43,6 +43,9 @@ const SPLICES: [&str; 27] = [
     "\"event\":",
     "\"event_type\":\"view\",",
     "\"properties\":",
+    "\"metadata\":",
+    "\"metadata\":{\"order_id\":1},",
+    "\"time_on_page_ms\":",
     "\"\"",
     "\\ud800",
     "\\ude00",
@@ -150,17 +153,20 @@ fn value() -> impl Strategy<Value = Value> {
         ".{0,300}".prop_map(Value::from),
         Just(serde_json::json!({"productid": 7, "timestamp": 1})),
         Just(serde_json::json!([{"productid": [[]]}])),
+        Just(serde_json::json!({"time_on_page_ms": 5, "order_id": "o", "deep": [[[[[[[1]]]]]]]})),
+        Just(serde_json::json!({"order_id": 7, "deep": [[[[[[[[[1]]]]]]]]]})),
         Just(serde_json::json!([{"product_id": 7, "quantity": 2}, {"product_id": "p"}])),
     ]
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "event",
     "event_type",
     "event_id",
     "userid",
     "user_id",
     "properties",
+    "metadata",
     "product_id",
     "productid",
     "items",
@@ -210,7 +216,7 @@ proptest! {
     ) {
         let [id, by, of] = ["m", &*user, &*product].map(Cow::Borrowed);
         let (id, of, items) = (Some(id), Some(of), Vec::new());
-        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, dated: true };
+        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, order: None };
         let view = view_json(&user, &product, at, "m", "web");
         prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
         let removal = removal_json(&user, &product, at, "m");
@@ -239,7 +245,7 @@ proptest! {
         let line = SEEDS[seed];
         let restamped = restamp(line, at).expect("the seeds are well formed");
         let (before, after) = (decoded(line.as_bytes()), decoded(restamped.as_bytes()));
-        prop_assert_eq!(before.map(|event| Event { at, dated: true, ..event }), after);
+        prop_assert_eq!(before.map(|event| Event { at, stated: Some(at), ..event }), after);
         let [mut before, mut after] =
             [line, &restamped].map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         before["timestamp"] = Value::Null;

@@ -2,6 +2,7 @@
 
 mod field;
 mod members;
+mod metadata;
 mod quick;
 mod template;
 
@@ -55,6 +56,9 @@ pub(super) struct RawFields<'a> {
     product_id: &'a str,
     pub(super) timestamp: &'a str,
     items: &'a str,
+    pub(super) session: &'a str,
+    pub(super) time_on_page: &'a str,
+    pub(super) order_id: &'a str,
 }
 
 /// Stands in for the product if `properties` is no object: a value of a type that no id has.
@@ -89,12 +93,13 @@ impl<'a> RawFields<'a> {
     pub(super) fn parse_any(text: &'a str) -> Result<Self, Malformed> {
         // Looked for only here: no plain line begins with it.
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        let mut fields = RawFields::default();
+        let (mut fields, mut metadata) = (RawFields::default(), Ok(()));
         members(text, |name, value| match name {
             "properties" => fields.productid = product_in(value),
+            "metadata" => metadata = fields.set_metadata(value),
             _ => fields.set(name.as_bytes(), value),
         })?;
-        Ok(fields)
+        metadata.map(|()| fields)
     }
 
     #[inline]
@@ -116,6 +121,9 @@ impl<'a> RawFields<'a> {
             Field::ProductId => &mut self.product_id,
             Field::Timestamp => &mut self.timestamp,
             Field::Items => &mut self.items,
+            Field::SessionId => &mut self.session,
+            Field::TimeOnPage => &mut self.time_on_page,
+            Field::OrderId => &mut self.order_id,
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod buy_again;
 pub(crate) mod categories;
 pub(crate) mod docs;
 pub(crate) mod events;
+pub(crate) mod features;
 pub(crate) mod for_you;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -22,13 +23,16 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 21] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
     &for_you::ENDPOINT,
     &buy_again::ENDPOINT,
     &similar::ENDPOINT,
+    &features::OF_USER,
+    &features::OF_PAIR,
+    &features::ENDPOINT,
     &visitor::ENDPOINT,
     &best_sellers::IN_GENERAL,
     &best_sellers::OF_CATEGORY,

@@ -56,8 +56,8 @@ const OF_ONE_HOP: [HeaderName; 13] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// A limit for the answer of another process, far above what one user's answer takes.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// A limit for the answer of another process, above what the features of many users take.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// The longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -96,7 +96,8 @@ pub(crate) fn stamp(headers: &mut HeaderMap, shown: Time) {
     headers.insert(SHOWN, HeaderValue::from(shown));
 }
 
-fn shown(headers: &HeaderMap) -> Option<Time> {
+/// The newest tick that another process had shown when it passed the request on, or answered it.
+pub(crate) fn shown(headers: &HeaderMap) -> Option<Time> {
     headers.get(SHOWN)?.to_str().ok()?.parse().ok()
 }
 
@@ -243,7 +244,8 @@ impl OwnerProcess {
     }
 }
 
-const BROKEN: Problem = Problem::OwnerAway(OwnerFailure::Broken);
+/// The connection to the owner broke, or its answer cannot be read.
+pub(crate) const BROKEN: Problem = Problem::OwnerAway(OwnerFailure::Broken);
 
 /// The owner's answer as the client gets it.
 fn of_owner(response: Response<Bytes>) -> Response<Body> {

@@ -13,7 +13,7 @@ use crate::audit::OpenEntry;
 use crate::body::Body;
 use crate::endpoint::{Endpoint, Operation, Owner, Template};
 use crate::endpoints::{
-    ENDPOINTS, best_sellers, buy_again, for_you, history, index, legacy, recommendations, removal, similar,
+    ENDPOINTS, best_sellers, buy_again, features, for_you, history, index, legacy, recommendations, removal, similar,
 };
 use crate::envelope::Envelope;
 use crate::forward::{self, Answerer, answerer};
@@ -37,12 +37,13 @@ const fn hot_path(endpoint: &Endpoint, path: usize) -> HotPath {
 }
 
 /// The hot paths, the most frequent first.
-static HOT_PATHS: [HotPath; 11] = [
+static HOT_PATHS: [HotPath; 12] = [
     hot_path(&history::ENDPOINT, 0),
     hot_path(&recommendations::ENDPOINT, 0),
     hot_path(&for_you::ENDPOINT, 0),
     hot_path(&similar::ENDPOINT, 0),
     hot_path(&buy_again::ENDPOINT, 0),
+    hot_path(&features::OF_USER, 0),
     hot_path(&best_sellers::OF_CATEGORY, 0),
     hot_path(&best_sellers::IN_GENERAL, 0),
     hot_path(&legacy::HISTORY, 0),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use dataflow::features::FEATURES;
 use dataflow::feed::Position;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
@@ -23,6 +24,10 @@ pub(crate) enum ParameterSet {
     ForYou,
     /// Those of a list whose request has a body with its limit.
     Question,
+    /// Those of one user's features: `features`, `limit`, `after`, `wait_ms`, `max_staleness_ms`.
+    Features,
+    /// Those of a table whose request has a body: `after`, `wait_ms`, `max_staleness_ms`.
+    Table,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
     /// None.
@@ -45,6 +50,16 @@ const LONG_LIMIT: Parameter = Parameter {
     name: "limit",
     value: Type::Integer,
     description: "The most products to answer with, from 1 to 100; the default is the size of the other lists",
+};
+const FEATURES_NAMED: Parameter = Parameter {
+    name: "features",
+    value: Type::String,
+    description: "The names of the features to answer with, separated by commas; all that fit by default",
+};
+const FEATURE_LIMIT: Parameter = Parameter {
+    name: "limit",
+    value: Type::Integer,
+    description: "The most entries of a map over products or categories, from 1 to 1000; 100 by default",
 };
 const CONTEXT: Parameter = Parameter {
     name: "context",
@@ -78,6 +93,12 @@ pub(crate) const LONG_LIST_MAX: usize = 100;
 /// The largest `max_staleness_ms`: the largest whole number that every JSON number of that size stands for exactly.
 pub(crate) const STALENESS_MS_MAX: u64 = (1 << 53) - 1;
 
+/// The most entries of a map over products or categories.
+pub(crate) const FEATURE_LIMIT_MAX: usize = 1000;
+
+/// The same unless the request says otherwise.
+const FEATURE_LIMIT_DEFAULT: usize = 100;
+
 /// The bounds of parameters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParameterBounds {
@@ -102,6 +123,8 @@ pub(crate) struct Parameters {
     pub(crate) staleness_ms_max: Option<u64>,
     /// The kind of page.
     pub(crate) page: Page,
+    /// The features to answer with, by their places among all features; empty if none is named.
+    pub(crate) features: Vec<usize>,
 }
 
 impl Parameters {
@@ -111,12 +134,13 @@ impl Parameters {
     /// On an unknown, repeated or malformed parameter.
     pub(crate) fn read(query: Option<&str>, set: ParameterSet, bounds: ParameterBounds) -> Result<Parameters, Problem> {
         let mut parameters = Parameters {
-            limit: bounds.list_size,
+            limit: set.limits(bounds).0,
             after: None,
             wait: Duration::from_millis(bounds.wait_ms_max),
             explain: false,
             staleness_ms_max: None,
             page: Page::Home,
+            features: Vec::new(),
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -125,7 +149,7 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
-        let limit_max = set.limit_max(bounds);
+        let limit_max = set.limits(bounds).1;
         let mut seen = Vec::with_capacity(6);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -180,6 +204,7 @@ impl Parameters {
             "context" => {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
+            "features" => self.features = features_named(value)?,
             _ => unreachable!("the set holds no other name"),
         }
         Ok(())
@@ -187,9 +212,13 @@ impl Parameters {
 }
 
 impl ParameterSet {
-    /// The largest `limit`.
-    pub(crate) fn limit_max(self, bounds: ParameterBounds) -> usize {
-        if self == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX }
+    /// The default and the largest `limit`.
+    pub(crate) fn limits(self, bounds: ParameterBounds) -> (usize, usize) {
+        match self {
+            ParameterSet::List => (bounds.list_size, bounds.list_size),
+            ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
+            _ => (bounds.list_size, LONG_LIST_MAX),
+        }
     }
 
     /// The parameters of the set.
@@ -199,6 +228,8 @@ impl ParameterSet {
             ParameterSet::LongList => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
             ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
+            ParameterSet::Features => &[FEATURES_NAMED, FEATURE_LIMIT, AFTER, WAIT_MS, MAX_STALENESS_MS],
+            ParameterSet::Table => &[AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
             ParameterSet::Nothing => &[],
         }
@@ -213,10 +244,36 @@ impl ParameterSet {
             ParameterSet::List | ParameterSet::LongList => "limit, after, wait_ms, explain and max_staleness_ms",
             ParameterSet::ForYou => "limit, after, wait_ms, explain, max_staleness_ms and context",
             ParameterSet::Question => "after, wait_ms, explain and max_staleness_ms",
+            ParameterSet::Features => "features, limit, after, wait_ms and max_staleness_ms",
+            ParameterSet::Table => "after, wait_ms and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
             ParameterSet::Nothing => "none",
         }
     }
+}
+
+/// The place of the feature with this name among all features.
+///
+/// # Errors
+/// When there is none; the error names the nearest.
+pub(crate) fn feature(name: &str) -> Result<usize, Problem> {
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+    FEATURES.iter().position(|feature| feature.name == name).ok_or_else(|| {
+        let names = FEATURES.iter().map(|feature| feature.name);
+        Problem::UnknownFeature { nearest: names.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) }
+    })
+}
+
+fn features_named(names: &str) -> Result<Vec<usize>, Problem> {
+    let mut features = Vec::new();
+    for name in names.split(',') {
+        let feature = feature(name)?;
+        if features.contains(&feature) {
+            return Err(Problem::BadParameter { name: "features", must: "names of features, none twice".into() });
+        }
+        features.push(feature);
+    }
+    Ok(features)
 }
 
 /// A whole number without sign or blanks.

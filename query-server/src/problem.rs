@@ -31,6 +31,10 @@ pub(crate) enum Problem {
     UnknownProduct,
     #[error("the model of this list is off: {0} = \"on\" switches it on")]
     ModelOff(&'static str),
+    #[error("features are off: features.enabled = \"on\" switches them on")]
+    FeaturesOff,
+    #[error("there is no such feature{}: GET /v1/features lists all of them", meant(*nearest))]
+    UnknownFeature { nearest: Option<&'static str> },
     #[error("the product is not in this user's history")]
     NotInHistory,
     #[error("the request's target is longer than {0} bytes")]
@@ -49,8 +53,8 @@ pub(crate) enum Problem {
     Expectation,
     #[error("the body holds no event")]
     NoEvents,
-    #[error("the body must be a JSON object with no other fields than viewed, exclude, category, context and limit")]
-    NoObject,
+    #[error("the body must be a JSON object with no other fields than {0}")]
+    NoObject(&'static str),
     #[error("{field} must be {must}")]
     BadField { field: &'static str, must: String },
     #[error("event {index}: {reason}")]
@@ -113,6 +117,10 @@ fn lacking(missing: &Option<Arc<str>>) -> String {
     missing.as_ref().map(|names| format!(": it lacks what {names} has, /readyz says why")).unwrap_or_default()
 }
 
+fn meant(nearest: Option<&'static str>) -> String {
+    nearest.map(|name| format!("; did you mean {name}")).unwrap_or_default()
+}
+
 /// Why the process that holds a user did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OwnerFailure {
@@ -122,6 +130,8 @@ pub(crate) enum OwnerFailure {
     Broken,
     #[error("did not answer in time")]
     Late,
+    #[error("answered with the status {0}")]
+    Refused(u16),
 }
 
 impl OwnerFailure {
@@ -131,6 +141,7 @@ impl OwnerFailure {
             OwnerFailure::Unreachable => "unreachable",
             OwnerFailure::Broken => "broken",
             OwnerFailure::Late => "late",
+            OwnerFailure::Refused(_) => "refused",
         }
     }
 }
@@ -198,6 +209,9 @@ pub(crate) const OF_LISTS: &[Problem] = &[Problem::CatchingUp, Problem::Starting
 /// Errors of requests that read a list of a model.
 pub(crate) const OF_MODELS: &[Problem] = &[Problem::ModelOff("")];
 
+/// Errors of requests for features.
+pub(crate) const OF_FEATURES: &[Problem] = &[Problem::FeaturesOff, Problem::UnknownFeature { nearest: None }];
+
 /// Errors of requests with a body.
 pub(crate) const OF_BODIES: &[Problem] = &[
     Problem::BodyBroken,
@@ -236,6 +250,8 @@ impl Problem {
             Problem::UnknownCategory => (404, "unknown-category", "Unknown category"),
             Problem::UnknownProduct => (404, "unknown-product", "Unknown product"),
             Problem::ModelOff(_) => (409, "model-off", "Model off"),
+            Problem::FeaturesOff => (409, "features-off", "Features off"),
+            Problem::UnknownFeature { .. } => (422, "unknown-feature", "Unknown feature"),
             Problem::NotInHistory => (404, "not-in-history", "Not in the history"),
             Problem::Method(_) => (405, "method-not-allowed", "Method not allowed"),
             Problem::BadPath(_) => (400, "bad-path", "Bad path"),
@@ -254,7 +270,7 @@ impl Problem {
             Problem::UriTooLong(_) => (414, "uri-too-long", "Target too long"),
             Problem::MediaType(_) => (415, "unsupported-media-type", "Unsupported media type"),
             Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
-            Problem::NoObject | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
+            Problem::NoObject(_) | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
             Problem::NoEvents => (422, "no-events", "No events"),
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
             Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),

@@ -72,6 +72,9 @@ impl ReadState {
 
     /// The age of a list made of `kinds` of input, in the state of `tick`; none while its time is not known.
     fn age(&self, tick: Time, kinds: &[InputKind]) -> Option<ListAge> {
+        // Purchases may also come from events.
+        let of_events = kinds.contains(&InputKind::Shop) && self.reader.rules().event_use().purchases;
+        let kinds = if of_events { &InputKind::ALL } else { kinds };
         let freshness = self.registry.freshness();
         if freshness.is_whole(tick) {
             return Some(ListAge { as_of: tick, missing: None });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -25,6 +25,7 @@ pub(crate) const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
     window_ms: WINDOW_MS,
+    purchases: PurchaseSource::Orders,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,
@@ -33,6 +34,8 @@ pub(crate) const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
+    features: Features::OFF,
+    events: EventRules::OFF,
 };
 
 /// The keys of the shop's numbers.

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use dataflow::feed::{Feed, WorkerContext};
 use dataflow::freshness::InputKind;
+use dataflow::rules::EventUse;
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 use events::DeadLetterSender;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// How long an order counts, in milliseconds: older lines are skipped.
     pub window_ms: Millis,
+    /// Which events change rows, beside views and removals.
+    pub used: EventUse,
     /// Time between two looks at a file that has not changed.
     pub poll: Duration,
     /// How long a table must be unchanged before a rewrite of it, or its last line without a line end, counts.
@@ -71,7 +74,8 @@ impl Settings {
     /// a table rests when it has not changed for 250 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
-        Settings { dir: dir.into(), window_ms, poll: Duration::from_millis(5), rest: Duration::from_millis(250) }
+        let (poll, rest) = (Duration::from_millis(5), Duration::from_millis(250));
+        Settings { dir: dir.into(), window_ms, used: EventUse::default(), poll, rest }
     }
 }
 

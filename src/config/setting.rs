@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::dataflow::rules::{BuyAgain, CoViews};
+use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features};
 use settings::{Section, Setting};
 use sources::postgres;
 
@@ -18,6 +18,8 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Rules::section(),
         CoViews::section(),
         BuyAgain::section(),
+        Features::section(),
+        EventRules::section(),
         Recommendations::section(),
         AlsSettings::section(),
         Kafka::section(),

@@ -60,7 +60,8 @@ pub(super) fn make(
         }
     };
     let files = config.files.as_ref().map(|files| {
-        let settings = files::Settings::new(&files.dir, config.rules.window_ms);
+        let used = config.rules.event_use();
+        let settings = files::Settings { used, ..files::Settings::new(&files.dir, config.rules.window_ms) };
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
     let (kafka, database) = (kafka.transpose()?, postgres.clone());

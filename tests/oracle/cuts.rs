@@ -11,11 +11,14 @@ use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::stamp::Stamp;
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Stamps};
+use dataflow::tables::{
+    Activity, Catalogue, CatalogueRow, EventPurchaseRow, EventPurchases, Interactions, LineRow, Lines, OrderRow,
+    Orders, Stamps,
+};
 use dataflow::time::{Diff, ServiceClock, Time};
 
 use crate::given::{Handed, History, Tick, Update, World};
-use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, rules, settings};
+use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, rules, settings};
 use crate::processes;
 use crate::seen::{Oracle, look};
 
@@ -28,12 +31,18 @@ struct Rows {
     orders: BTreeMap<OrderRow, Diff>,
     lines: BTreeMap<LineRow, Diff>,
     catalogue: BTreeMap<CatalogueRow, Diff>,
+    interactions: BTreeMap<(UserKey, ProductKey), Activity>,
+    event_purchases: BTreeMap<EventPurchaseRow, Diff>,
 }
 
 impl Rows {
     fn stamp(&mut self, pair: (UserKey, ProductKey), stamp: Stamp) {
         let held = self.stamps.entry(pair).or_insert(stamp);
         *held = stamp.max(*held);
+    }
+
+    fn interacted(&mut self, pair: (UserKey, ProductKey), activity: Activity) {
+        self.interactions.entry(pair).or_default().add(activity);
     }
 
     fn give(&mut self, world: &World, update: Update) {
@@ -43,6 +52,12 @@ impl Rows {
             }
             Update::Removal { user, product, at } => {
                 self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
+            }
+            Update::Interaction { user, product, deed, at } => {
+                self.interacted((world.users[user], world.product(product)), Activity::of(deed, at));
+            }
+            Update::EventPurchase { order, user, product, at } => {
+                add(&mut self.event_purchases, world.event_purchase(order, user, product, at), 1);
             }
             Update::Order { order, user, placed, diff } => {
                 add(&mut self.orders, OrderRow { order: world.orders[order], user: world.users[user], placed }, diff);
@@ -56,6 +71,12 @@ impl Rows {
                 add(&mut self.catalogue, CatalogueRow { product, category }, diff);
             }
         }
+    }
+
+    /// Without the purchases that have left the window.
+    fn within_window(mut self, tick: Time) -> Rows {
+        self.event_purchases.retain(|row, _| row.at + WINDOW_MS > tick);
+        self
     }
 
     /// Without the products of each user that are behind the depth of a history. A table may have forgotten them.
@@ -79,6 +100,8 @@ impl Rows {
             part.base.rows::<Stamps>(|pair, stamp| rows.stamp(pair, stamp));
             part.base.rows::<Orders>(|row, diff| add(&mut rows.orders, row, diff));
             part.base.rows::<Lines>(|row, diff| add(&mut rows.lines, row, diff));
+            part.base.rows::<Interactions>(|pair, activity| rows.interacted(pair, activity));
+            part.base.rows::<EventPurchases>(|row, diff| add(&mut rows.event_purchases, row, diff));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
         }
         rows
@@ -86,7 +109,10 @@ impl Rows {
 
     fn take(&mut self, delta_log: &DeltaLog) {
         delta_log.of::<Stamps>().iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
+        delta_log.of::<Interactions>().iter().for_each(|(pair, _, activity)| self.interacted(*pair, *activity));
         delta_log.of::<Orders>().iter().for_each(|(row, _, diff)| add(&mut self.orders, (*row).into(), *diff));
+        let bought = delta_log.of::<EventPurchases>();
+        bought.iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, (*row).into(), *diff));
         delta_log.of::<Lines>().iter().for_each(|(row, _, diff)| add(&mut self.lines, (*row).into(), *diff));
         delta_log.of::<Catalogue>().iter().for_each(|(row, _, diff)| add(&mut self.catalogue, (*row).into(), *diff));
     }
@@ -96,8 +122,12 @@ impl Rows {
         let share = move |nth: usize| nth % peers == worker;
         let stamps = self.stamps.iter().enumerate().filter(|(nth, _)| share(*nth));
         stamps.for_each(|(_, (&(user, product), &stamp))| inputs.update::<Stamps>((user, product), stamp));
+        let interactions = self.interactions.iter().enumerate().filter(|(nth, _)| share(*nth));
+        interactions.for_each(|(_, (pair, activity))| inputs.update::<Interactions>(*pair, *activity));
         let orders = self.orders.iter().enumerate().filter(|(nth, _)| share(*nth));
         orders.for_each(|(_, (row, diff))| inputs.update::<Orders>(*row, *diff));
+        let bought = self.event_purchases.iter().enumerate().filter(|(nth, _)| share(*nth));
+        bought.for_each(|(_, (row, diff))| inputs.update::<EventPurchases>(*row, *diff));
         let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));
         lines.for_each(|(_, (row, diff))| inputs.update::<Lines>(*row, *diff));
         let catalogue = self.catalogue.iter().enumerate().filter(|(nth, _)| share(*nth));
@@ -158,6 +188,7 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
     let judged = taken.into_iter().map(|(tick, base, noted)| {
         let mut given = Rows::default();
         log.given.iter().filter(|given| given.0 <= tick).for_each(|(_, update)| given.give(&shared.world, *update));
+        let given = given.within_window(tick);
         let depth = rules().history_depth;
         assert_eq!(base.in_histories(depth), given.in_histories(depth), "what the cut at {tick} holds");
         let known = |(pair, stamp): (_, &Stamp)| given.stamps.get(pair) == Some(stamp);

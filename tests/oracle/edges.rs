@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dataflow::rules::{AHEAD_MS, BuyAgain, CoViews, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{
+    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+};
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
 
@@ -17,6 +19,7 @@ const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
     window_ms: 50,
+    purchases: PurchaseSource::Orders,
     categories_max: 2,
     items_min: 0,
     deleted: Deleted::InHistories,
@@ -24,6 +27,8 @@ const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
+    features: Features::OFF,
+    events: EventRules::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

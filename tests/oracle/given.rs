@@ -6,7 +6,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders, Placed};
+use dataflow::tables::{Catalogue, CatalogueRow, Deed, EventPurchaseRow, LineRow, Lines, OrderRow, Orders, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 /// How many of each there are. Small numbers, so that everything collides.
@@ -50,11 +50,28 @@ impl World {
         }
     }
 
+    /// The product of an event, if it has one.
+    pub(crate) fn product(&self, product: Option<usize>) -> ProductKey {
+        product.map_or(ProductKey::NONE, |product| self.products[product])
+    }
+
+    /// The row of a purchase that an event states.
+    pub(crate) fn event_purchase(&self, order: usize, user: usize, product: usize, at: Millis) -> EventPurchaseRow {
+        let (order, user, product) = (self.orders[order], self.users[user], self.products[product]);
+        EventPurchaseRow { order, user, product, at }
+    }
+
     /// Gives an update to a worker's inputs.
     pub(crate) fn give(&self, update: Update, inputs: &mut Inputs) {
         match update {
             Update::View { user, product, at } => inputs.view(self.users[user], self.products[product], at),
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
+            Update::Interaction { user, product, deed, at } => {
+                inputs.interaction(self.users[user], self.product(product), deed, at);
+            }
+            Update::EventPurchase { order, user, product, at } => {
+                inputs.event_purchase(self.event_purchase(order, user, product, at));
+            }
             Update::Order { order, user, placed, diff } => {
                 let row = OrderRow { order: self.orders[order], user: self.users[user], placed };
                 inputs.update::<Orders>(row, diff);
@@ -90,6 +107,8 @@ pub(crate) enum In {
 pub(crate) enum Update {
     View { user: usize, product: usize, at: Millis },
     Removal { user: usize, product: usize, at: Millis },
+    Interaction { user: usize, product: Option<usize>, deed: Deed, at: Millis },
+    EventPurchase { order: usize, user: usize, product: usize, at: Millis },
     Order { order: usize, user: usize, placed: Placed, diff: Diff },
     Line { order: usize, product: usize, diff: Diff },
     Catalogue { product: usize, category: In, diff: Diff },

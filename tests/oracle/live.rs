@@ -10,9 +10,9 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::{BuyAgain, CoViews, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Features, PurchaseSource, Rules};
 use dataflow::source_status::SourceRegistry;
-use dataflow::tables::Placed;
+use dataflow::tables::{Deed, Placed};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
@@ -83,13 +83,22 @@ impl Shop {
     }
 
     fn next(&mut self, now: Time) -> Update {
-        let kind = if self.context.index == 0 { self.chance(8) } else { self.chance(3) };
+        let kind = if self.context.index == 0 { self.chance(10) } else { self.chance(5) };
         let (product, user, order) =
             (self.chance(DOMAIN.products), self.chance(DOMAIN.users), self.chance(DOMAIN.orders));
         match kind {
             0 | 1 => Update::View { user, product, at: now + self.chance(9) as u64 },
             2 => Update::Removal { user, product, at: now + self.chance(9) as u64 },
-            3 | 4 => match self.orders[order].take() {
+            3 => {
+                let deed = [Deed::View { time_on_page_ms: Some(9) }, Deed::Click, Deed::AddToCart][self.chance(3)];
+                let product = (self.chance(9) > 0).then_some(product);
+                Update::Interaction { user, product, deed, at: now + self.chance(9) as u64 }
+            }
+            4 => {
+                let at = (now + 9).saturating_sub(self.chance(WINDOW_MS as usize + 9) as u64);
+                Update::EventPurchase { order, user, product, at }
+            }
+            5 | 6 => match self.orders[order].take() {
                 Some(Update::Order { order, user, placed, .. }) => Update::Order { order, user, placed, diff: -1 },
                 _ => {
                     let created_at = (now + 9).saturating_sub(self.chance(WINDOW_MS as usize + 9) as u64);
@@ -99,7 +108,7 @@ impl Shop {
                     row
                 }
             },
-            5 | 6 => {
+            7 | 8 => {
                 let diff = if toggle(&mut self.lines, (order, product)) { 1 } else { -1 };
                 Update::Line { order, product, diff }
             }
@@ -190,9 +199,10 @@ fn watch(reader: &IndexReader, world: &World, workers: usize, failed: &AtomicBoo
 /// Small numbers, and everything that is learned.
 pub(crate) fn rules() -> Rules {
     let co_views = CoViews { enabled: true, every_ms: 7, similar: 3, newest: 2, ..CoViews::OFF };
-    let buy_again = BuyAgain { enabled: true };
+    let (buy_again, features) = (BuyAgain { enabled: true }, Features { enabled: true });
     let (list_size, history_depth) = (3, 5);
-    Rules { list_size, history_depth, window_ms: WINDOW_MS, categories_max: 2, co_views, buy_again, ..Rules::default() }
+    let base = Rules { purchases: PurchaseSource::Both, ..Rules::default() };
+    Rules { list_size, history_depth, window_ms: WINDOW_MS, categories_max: 2, co_views, buy_again, features, ..base }
 }
 
 pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed: u64) -> Settings {

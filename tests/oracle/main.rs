@@ -16,6 +16,7 @@
 
 mod cluster;
 mod cuts;
+mod deeds;
 mod edges;
 mod evaluate;
 mod given;

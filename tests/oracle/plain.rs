@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
-use dataflow::rules::{AHEAD_MS, Deleted, Rules};
-use dataflow::tables::Placed;
+use dataflow::rules::{AHEAD_MS, Deleted, PurchaseSource, Rules};
+use dataflow::tables::{Deed, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
@@ -16,6 +16,9 @@ pub(crate) type Which = Option<CategoryKey>;
 
 /// The products of a user's orders, newest order first.
 type OrdersOfUser = BTreeMap<(Reverse<Millis>, OrderKey), BTreeSet<ProductKey>>;
+
+/// The categories of products.
+type CategoriesOf = BTreeMap<ProductKey, BTreeSet<CategoryKey>>;
 
 /// Every list at one time.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(crate) struct Shelves {
     pub(crate) deleted: BTreeSet<ProductKey>,
     /// What each user bought, best to buy again first: product, score, orders with it, orders since the last of them.
     pub(crate) bought: BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>>,
+    /// What each user did.
+    pub(crate) features: BTreeMap<UserKey, Did>,
     /// Similar products, if co-views are on.
     pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
@@ -36,6 +41,16 @@ pub(crate) struct Shelves {
     pub(crate) categories_of: BTreeMap<ProductKey, BTreeSet<CategoryKey>>,
     /// Per user: whether the list is personal, the lists it is merged from, and its products.
     pub(crate) recommended: BTreeMap<UserKey, Recommended>,
+}
+
+/// The features of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Did {
+    pub(crate) last: Option<Millis>,
+    /// Views, clicks, additions to the cart, time on pages, views with such a time, orders.
+    pub(crate) products: BTreeMap<ProductKey, [u64; 6]>,
+    /// Views and orders.
+    pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
 }
 
 /// Best sellers for one user.
@@ -63,7 +78,11 @@ impl Shelves {
             shelves.histories.insert(user, history);
         }
         shelves.rank(&tables, as_of, rules);
-        shelves.bought = tables.buy_again(world);
+        shelves.bought = tables.buy_again(world, as_of, rules);
+        if rules.features.enabled {
+            let did = |user: &UserKey| (*user, tables.did(*user, &shelves.categories_of, as_of, rules));
+            shelves.features = world.users.iter().map(did).collect();
+        }
         for &user in &world.users {
             let recommended = shelves.recommend(user, rules);
             shelves.recommended.insert(user, recommended);
@@ -109,7 +128,7 @@ impl Shelves {
     }
 
     fn rank(&mut self, tables: &Tables, as_of: Time, rules: &Rules) {
-        for (product, users) in tables.buyers(as_of, rules.window_ms) {
+        for (product, users) in tables.buyers(as_of, rules) {
             let sold = (product, users.len() as u64);
             if rules.deleted == Deleted::Shown || !tables.is_deleted(product, rules) {
                 self.best_sellers.entry(None).or_default().push(sold);
@@ -160,6 +179,9 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
+    interactions: Vec<(UserKey, ProductKey, Deed, Millis)>,
+    /// (order, user, product, when), as events say.
+    stated: Vec<(usize, UserKey, ProductKey, Millis)>,
     /// (order, user, when and whether it counts), how often.
     orders: BTreeMap<(usize, UserKey, Placed), Diff>,
     /// (order, product), how often.
@@ -175,6 +197,12 @@ impl Tables {
             }
             Update::Removal { user, product, at } => {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
+            }
+            Update::Interaction { user, product, deed, at } => {
+                self.interactions.push((world.users[user], world.product(product), deed, at));
+            }
+            Update::EventPurchase { order, user, product, at } => {
+                self.stated.push((order, world.users[user], world.products[product], at));
             }
             Update::Order { order, user, placed, diff } => {
                 *self.orders.entry((order, world.users[user], placed)).or_default() += diff;
@@ -230,33 +258,90 @@ impl Tables {
         places.into_iter().filter(|(_, (_, removed))| !removed).map(|(product, (at, _))| (product, at)).collect()
     }
 
-    fn buyers(&self, as_of: Time, window_ms: Millis) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
+    /// Every purchase that counts, live or not: the order, its user, when, and a product.
+    fn purchases(&self, as_of: Time, rules: &Rules) -> Vec<(usize, UserKey, Millis, ProductKey)> {
+        let mut all = Vec::new();
+        let orders = || self.orders.iter().filter(|(_, copies)| **copies > 0).map(|(row, _)| *row);
+        if rules.purchases != PurchaseSource::Events {
+            for (order, user, placed) in orders().filter(|(.., placed)| placed.counts()) {
+                let lines = self.lines.iter().filter(|((of, _), copies)| *of == order && **copies > 0);
+                all.extend(lines.map(|((_, product), _)| (order, user, placed.created_at(), *product)));
+            }
+        }
+        let mut first: BTreeMap<(usize, ProductKey), (Millis, UserKey)> = BTreeMap::new();
+        for &(order, user, product, at) in self.stated.iter().filter(|row| row.3 + rules.window_ms > as_of) {
+            let counts = match rules.purchases {
+                PurchaseSource::Orders => false,
+                PurchaseSource::Events => true,
+                PurchaseSource::Both => !orders().any(|(of, ..)| of == order),
+            };
+            if counts {
+                let known = first.entry((order, product)).or_insert((at, user));
+                *known = (*known).min((at, user));
+            }
+        }
+        all.extend(first.into_iter().map(|((order, product), (at, user))| (order, user, at, product)));
+        all
+    }
+
+    fn buyers(&self, as_of: Time, rules: &Rules) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
-        for ((order, product), _) in self.lines.iter().filter(|(_, copies)| **copies > 0) {
-            for ((of, user, placed), copies) in self.orders.iter().filter(|((.., placed), _)| placed.counts()) {
-                let created_at = placed.created_at();
-                let live = created_at + window_ms > as_of && created_at <= as_of + AHEAD_MS;
-                if of == order && *copies > 0 && live {
-                    buyers.entry(*product).or_default().insert(*user);
-                }
+        for (_, user, created_at, product) in self.purchases(as_of, rules) {
+            if created_at + rules.window_ms > as_of && created_at <= as_of + AHEAD_MS {
+                buyers.entry(product).or_default().insert(user);
             }
         }
         buyers
     }
 
+    fn did(&self, user: UserKey, categories_of: &CategoriesOf, as_of: Time, rules: &Rules) -> Did {
+        let mut did = Did::default();
+        for (_, product, deed, at) in self.interactions.iter().filter(|(of, ..)| *of == user) {
+            did.last = did.last.max(Some(*at));
+            if *product == ProductKey::NONE {
+                continue;
+            }
+            let numbers = did.products.entry(*product).or_default();
+            match deed {
+                Deed::View { time_on_page_ms } => {
+                    numbers[0] += 1;
+                    numbers[3] += time_on_page_ms.unwrap_or(0).min(1_800_000);
+                    numbers[4] += u64::from(time_on_page_ms.is_some());
+                }
+                Deed::Click => numbers[1] += 1,
+                Deed::AddToCart => numbers[2] += 1,
+                Deed::Other => {}
+            }
+        }
+        let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);
+        let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
+        for (_, product) in own {
+            did.products.entry(product).or_default()[5] += 1;
+        }
+        for (product, numbers) in &did.products {
+            for category in categories_of.get(product).into_iter().flatten().filter(|_| numbers[0] + numbers[5] > 0) {
+                let sums = did.categories.entry(*category).or_default();
+                *sums = [sums[0] + numbers[0], sums[1] + numbers[5]];
+            }
+        }
+        did
+    }
+
     /// What each user may buy again. An order counts if it does so by its status and has a line.
-    fn buy_again(&self, world: &World) -> BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>> {
+    fn buy_again(
+        &self,
+        world: &World,
+        as_of: Time,
+        rules: &Rules,
+    ) -> BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>> {
         let mut bought: BTreeMap<UserKey, OrdersOfUser> = BTreeMap::new();
         let mut orders: BTreeMap<ProductKey, u64> = BTreeMap::new();
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
-        let counting = self.orders.iter().filter(|((.., placed), copies)| placed.counts() && **copies > 0);
-        for ((order, user, placed), _) in counting {
-            for ((_, product), _) in self.lines.iter().filter(|((of, _), copies)| of == order && **copies > 0) {
-                let key = (Reverse(placed.created_at()), world.orders[*order]);
-                bought.entry(*user).or_default().entry(key).or_default().insert(*product);
-                *orders.entry(*product).or_default() += 1;
-                buyers.entry(*product).or_default().insert(*user);
-            }
+        for (order, user, created_at, product) in self.purchases(as_of, rules) {
+            let key = (Reverse(created_at), world.orders[order]);
+            bought.entry(user).or_default().entry(key).or_default().insert(product);
+            *orders.entry(product).or_default() += 1;
+            buyers.entry(product).or_default().insert(user);
         }
         let rank = |user: &UserKey| {
             let newest_first = bought.get(user).into_iter().flat_map(BTreeMap::values);

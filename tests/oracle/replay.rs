@@ -6,7 +6,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dataflow::rules::{BuyAgain, CoViews, DAY_MS, Deleted, RecommendationRule, Rules};
+use dataflow::rules::{
+    BuyAgain, CoViews, DAY_MS, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+};
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -26,6 +28,7 @@ const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
     window_ms: WINDOW_DAYS * DAY_MS,
+    purchases: PurchaseSource::Orders,
     categories_max: 3,
     items_min: 0,
     deleted: Deleted::InHistories,
@@ -33,6 +36,8 @@ const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
+    features: Features::OFF,
+    events: EventRules::OFF,
 };
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };
 const STORIES: u64 = 6;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Neighbor, Seller, Viewed};
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::for_you::Asked;
-use dataflow::index_reader::{IndexReader, Kind, ReadView, Repeat, Scored, Scorer};
+use dataflow::index_reader::{IndexReader, Kind, ProductFeatures, ReadView, Repeat, Scored, Scorer, UserFeatures};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
 use crate::learned::Recommended;
-use crate::plain::{Shelves, Which};
+use crate::plain::{Did, Shelves, Which};
 
 /// One answer, and the time it claims to be of.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(crate) enum Seen {
     ForYouAfter(Vec<ProductKey>, ProductKey, Vec<Recommended>),
     /// What a user may buy again: product, score, orders with it, and how many orders ago the last of them was.
     BuyAgain(UserKey, Vec<(ProductKey, u64, usize, usize)>),
+    /// The features of a user.
+    Features(UserKey, Did),
     /// Personal or not; each product with its buyers, the list it came from, and its rank there.
     Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
 }
@@ -81,11 +83,30 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
         let scored = view.for_you(user, &[], rules.list_size, &mut scorer, |_| true);
         samples.push(Sample { as_of: view.as_of(), seen: Seen::ForYou(user, with_reasons(&scored)) });
     }
+    if rules.features.enabled {
+        let view = reader.view(user);
+        let own = did(view.features(user, true));
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::Features(user, own) });
+        let wide = reader.wide_view_any();
+        samples.push(Sample { as_of: wide.as_of(), seen: Seen::Features(user, did(wide.features_of(user, true))) });
+    }
     if rules.buy_again.enabled {
         let view = reader.wide_view(user);
         let repeats = view.buy_again(user, &[], rules.list_size, |_| true);
         let row = |repeat: &Repeat| (repeat.product, repeat.score, repeat.orders, repeat.last);
         samples.push(Sample { as_of: view.as_of(), seen: Seen::BuyAgain(user, repeats.iter().map(row).collect()) });
+    }
+}
+
+fn did(features: UserFeatures) -> Did {
+    let numbers = |of: &ProductFeatures| {
+        let (time, timed) = of.activity.time_on_page();
+        (of.product, [of.activity.views(), of.activity.clicks(), of.activity.carts(), time, timed, of.purchases])
+    };
+    Did {
+        last: features.last_at,
+        products: features.products.iter().map(numbers).collect(),
+        categories: features.categories.iter().map(|of| (of.category, [of.views, of.purchases])).collect(),
     }
 }
 
@@ -199,6 +220,7 @@ impl<'a> Oracle<'a> {
                 let history = &shelves.whole_histories[user];
                 Seen::ForYou(*user, shelves.learned().for_you(history, &[], rules.list_size, may_show))
             }
+            Seen::Features(user, _) => Seen::Features(*user, shelves.features[user].clone()),
             Seen::BuyAgain(user, _) => {
                 let mut right = shelves.bought[user].clone();
                 right.retain(|(product, ..)| shelves.may_show(*product, &rules));

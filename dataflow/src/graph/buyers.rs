@@ -5,6 +5,7 @@ use differential_dataflow::operators::CountTotal;
 use timely::dataflow::StreamVec;
 
 use super::Plan;
+use super::purchases::stated::{Stated, counted};
 use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
 use crate::ops::window::{Purchase, buyers_in_window};
 use crate::tables::Placed;
@@ -16,12 +17,19 @@ use crate::trace::arranged::{ByKey, by_self};
 pub fn count<'s>(
     orders: ByKey<'s, OrderKey, (UserKey, Placed), Diff>,
     lines: ByKey<'s, OrderKey, (ProductKey, RowKey), Diff>,
+    stated: Option<Stated<'s>>,
     now: StreamVec<'s, Time, Time>,
     plan: &Plan,
 ) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
-    let purchases = orders.join_core(lines, |_, &(user, placed), &(product, _)| {
-        placed.counts().then(|| Purchase { product, user, created_at: placed.created_at() })
+    let stated = stated.map(|stated| {
+        stated.map(|(user, bought)| Purchase { product: bought.product, user, created_at: bought.order().0 })
     });
+    let ordered = || {
+        orders.join_core(lines, |_, &(user, placed), &(product, _)| {
+            placed.counts().then(|| Purchase { product, user, created_at: placed.created_at() })
+        })
+    };
+    let purchases = counted(plan.rules.purchases, ordered, stated);
     let gained = buyers_in_window(purchases, now, plan.rules.window_ms, plan.late_lines.clone());
     by_self(gained, "BuyersByProduct", |product| product.route()).count_total()
 }

@@ -1,23 +1,27 @@
-//! What every user bought, order by order, and how often each product is bought: the rows behind "buy again".
+//! What every user bought, order by order, and how often each product is bought: the rows behind "buy again" and behind
+//! the purchases among the features.
 //!
 //! ```text
 //! orders ─┐
-//! lines ──┴▶ purchases by user ─┬▶ purchases (with the owner of the user)
-//!                               └▶ sales: orders and buyers of each product (every process)
+//! lines ──┼▶ purchases by user ─┬▶ purchases (with the owner of the user)
+//! events ─┘ (if they count)     └▶ sales: orders and buyers of each product (every process)
 //! ```
 //! The rows of an order do not change when the user orders again: how long ago an order was is counted when it is read.
 //! Orders that do not count are left out. An order or a line that is taken back is taken out, as if it had never been.
+
+pub(super) mod stated;
 
 use std::cmp::Reverse;
 
 use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 
+use self::stated::{Stated, counted};
 use super::index::{Index, Placement, Published, StoredRows, Wiring};
 use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
-use crate::rules::Rules;
+use crate::rules::{PurchaseSource, Rules};
 use crate::tables::Placed;
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, by_key};
@@ -58,7 +62,7 @@ impl Index for Purchases {
     type Count = Diff;
 
     fn is_on(rules: &Rules) -> bool {
-        rules.buy_again.enabled
+        rules.buy_again.enabled || rules.features.enabled
     }
 
     fn route(user: &UserKey) -> u64 {
@@ -78,11 +82,15 @@ impl Index for Purchases {
 pub(super) fn by_user<'s>(
     orders: ByKey<'s, OrderKey, (UserKey, Placed), Diff>,
     lines: ByKey<'s, OrderKey, (ProductKey, RowKey), Diff>,
+    stated: Option<Stated<'s>>,
+    from: PurchaseSource,
 ) -> StoredRows<'s, Purchases> {
-    let bought = orders.join_core(lines, |order, &(user, placed), &(product, _)| {
-        placed.counts().then(|| (user, Bought::new(placed.created_at(), *order, product)))
-    });
-    by_key(bought, "Purchases", Purchases::route)
+    let ordered = || {
+        orders.join_core(lines, |order, &(user, placed), &(product, _)| {
+            placed.counts().then(|| (user, Bought::new(placed.created_at(), *order, product)))
+        })
+    };
+    by_key(counted(from, ordered, stated), "Purchases", Purchases::route)
 }
 
 /// What is counted of a product's sales.

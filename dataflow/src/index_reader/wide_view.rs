@@ -37,7 +37,7 @@ impl<'a> WideView<'a> {
     }
 
     /// The snapshot of the worker that holds a key with this route.
-    fn snapshot_of(&self, route: u64) -> &Snapshot {
+    pub(super) fn snapshot_of(&self, route: u64) -> &Snapshot {
         if self.all.is_empty() {
             return self.own.snapshot();
         }

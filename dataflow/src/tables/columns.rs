@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Placed;
-use crate::ids::{CategoryKey, OrderKey, ProductKey, RowKey, UserKey};
+use crate::ids::{CategoryKey, IdentityKey, OrderKey, ProductKey, RowKey, UserKey};
 use crate::stamp::Stamp;
-use crate::time::Diff;
+use crate::time::{Diff, Millis};
 
 /// Takes the fields of a row, in order.
 pub trait ColumnWriter {
@@ -56,7 +56,7 @@ macro_rules! one_column {
         }
     )+};
 }
-one_column!(UserKey, OrderKey, ProductKey, CategoryKey, RowKey, Placed, Stamp, Diff);
+one_column!(UserKey, OrderKey, ProductKey, CategoryKey, RowKey, IdentityKey, Placed, Stamp, Millis, Diff);
 
 impl<A: Columns, B: Columns> Columns for (A, B) {
     const WIDTH: usize = A::WIDTH + B::WIDTH;

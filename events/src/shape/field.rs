@@ -13,6 +13,11 @@ pub(super) enum Field {
     ProductId,
     Timestamp,
     Items,
+    SessionId,
+    /// In `metadata`.
+    TimeOnPage,
+    /// In `metadata`.
+    OrderId,
 }
 
 impl Field {
@@ -28,6 +33,7 @@ impl Field {
             b"product_id" => Field::ProductId,
             b"timestamp" => Field::Timestamp,
             b"items" => Field::Items,
+            b"session_id" => Field::SessionId,
             _ => return None,
         })
     }
@@ -36,5 +42,15 @@ impl Field {
     #[inline]
     pub(super) fn named_in_properties(name: &[u8]) -> Option<Field> {
         (name == b"productid").then_some(Field::Productid)
+    }
+
+    /// The field that a member of `metadata` is.
+    #[inline]
+    pub(super) fn named_in_metadata(name: &[u8]) -> Option<Field> {
+        match name {
+            b"time_on_page_ms" => Some(Field::TimeOnPage),
+            b"order_id" => Some(Field::OrderId),
+            _ => None,
+        }
     }
 }

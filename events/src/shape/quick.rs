@@ -6,8 +6,8 @@
 
 mod cursor;
 
-use super::RawFields;
 use super::field::Field;
+use super::{RawFields, metadata};
 pub(super) use cursor::JsonCursor;
 
 /// Fills in the fields of a plain line; none if the line is not plain, and then some may be filled in already.
@@ -17,6 +17,7 @@ pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> 
     cursor.members(|cursor, name| {
         match name {
             b"properties" => fields.productid = product(cursor)?,
+            b"metadata" => read_metadata(cursor, fields)?,
             _ => fields.set(name, cursor.value()?),
         }
         Some(())
@@ -36,6 +37,21 @@ fn product<'a>(cursor: &mut JsonCursor<'a>) -> Option<&'a str> {
         Some(())
     })?;
     Some(product)
+}
+
+/// Takes the fields from the object `metadata`.
+fn read_metadata<'a>(cursor: &mut JsonCursor<'a>, fields: &mut RawFields<'a>) -> Option<()> {
+    fields.clear_metadata();
+    let start = cursor.at();
+    cursor.token(b'{')?;
+    cursor.members(|cursor, name| {
+        let value = cursor.value()?;
+        if let Some(field) = Field::named_in_metadata(name) {
+            *fields.field(field) = value;
+        }
+        Some(())
+    })?;
+    (cursor.at() - start <= metadata::BYTES_MAX).then_some(())
 }
 
 #[cfg(test)]

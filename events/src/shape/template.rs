@@ -10,9 +10,9 @@
 //! That takes a third of the quick pass, which does the rest. A template never changes the result: the text comes from a line
 //! that the quick pass has accepted, the values are checked by the same functions, and a property test compares the two.
 
-use super::RawFields;
 use super::field::Field;
 use super::quick::{self, JsonCursor};
+use super::{RawFields, metadata};
 use crate::{Event, Malformed, RawRecord, TimeBounds, event_of};
 
 /// The most templates of a stream: for programs that take turns.
@@ -50,7 +50,9 @@ impl Decoder {
 
     #[inline]
     pub(crate) fn fields<'a>(&mut self, text: &'a str) -> Result<RawFields<'a>, Malformed> {
-        let Some(start) = JsonCursor::new(text).filter(JsonCursor::is_free_of_escapes) else {
+        // A line that could hold too much metadata is left to the passes that look at its size.
+        let start = JsonCursor::new(text).filter(JsonCursor::is_free_of_escapes);
+        let Some(start) = start.filter(|_| text.len() <= metadata::BYTES_MAX) else {
             return RawFields::of(text);
         };
         let last = self.templates.get(self.last).and_then(|template| template.read(start));
@@ -110,7 +112,7 @@ impl Template {
     /// Learns from a line that the quick pass has read; none if other lines that look alike could mean something else.
     fn of(line: &str, mut cursor: JsonCursor<'_>) -> Option<Template> {
         let mut found = Vec::new();
-        let mut properties = 0;
+        let (mut properties, mut metadata) = (0, 0);
         cursor.token(b'{')?;
         cursor.members(|cursor, name| {
             if name == b"properties" {
@@ -118,10 +120,15 @@ impl Template {
                 cursor.token(b'{')?;
                 return cursor.members(|cursor, name| find(cursor, Field::named_in_properties(name), &mut found));
             }
+            if name == b"metadata" && cursor.peek() == Some(b'{') {
+                metadata += 1;
+                cursor.token(b'{')?;
+                return cursor.members(|cursor, name| find(cursor, Field::named_in_metadata(name), &mut found));
+            }
             find(cursor, Field::named(name), &mut found)
         })?;
-        // The product of a second one would replace the product of the first, also if it has none.
-        if properties > 1 || found.len() > VALUES_MAX {
+        // The fields in a second one would replace those in the first, also if it has none.
+        if properties > 1 || metadata > 1 || found.len() > VALUES_MAX {
             return None;
         }
         let (mut values, mut done) = (Vec::with_capacity(found.len()), 0);

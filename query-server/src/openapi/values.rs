@@ -22,7 +22,10 @@ pub(super) fn id(name: &str) -> (String, Object) {
 pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: ParameterBounds) -> Object {
     let schema = ObjectBuilder::new().schema_type(parameter.value.clone());
     let schema = match parameter.name {
-        "limit" => whole(schema, 1, set.limit_max(bounds)).default(Some(bounds.list_size.into())),
+        "limit" => {
+            let (default, most) = set.limits(bounds);
+            whole(schema, 1, most).default(Some(default.into()))
+        }
         "wait_ms" => whole(schema, 0, bounds.wait_ms_max).default(Some(bounds.wait_ms_max.into())),
         "max_staleness_ms" => whole(schema, 0, STALENESS_MS_MAX),
         "context" => one_of_contexts(schema),

@@ -9,6 +9,7 @@ mod connections;
 mod cors;
 mod documentation;
 mod events;
+mod features;
 mod for_you;
 mod forwarding;
 mod freshness;

@@ -33,6 +33,8 @@ impl PlainShop {
         let mut deleted = BTreeSet::new();
         for record in records {
             match record {
+                // No list shows what else users did.
+                Record::Did { .. } => {}
                 Record::View { user, product, at } => {
                     let last = latest.entry((user, product)).or_default();
                     *last = (*last).max((*at, false));

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dataflow::ids::{CategoryKey, RowKey};
+use dataflow::ids::{CategoryKey, ProductKey, RowKey};
 use dataflow::inputs::Inputs;
-use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders};
+use dataflow::tables::{Catalogue, CatalogueRow, Deed, LineRow, Lines, OrderRow, Orders};
 use dataflow::time::Millis;
 
 /// One record of the log.
@@ -18,6 +18,13 @@ pub(crate) enum Record {
     Removal {
         user: String,
         product: String,
+        at: Millis,
+    },
+    /// An event of another kind, or a view that states its time on the page.
+    Did {
+        user: String,
+        product: Option<String>,
+        deed: Deed,
         at: Millis,
     },
     Order {
@@ -40,7 +47,15 @@ pub(crate) enum Record {
 pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
     let ids = inputs.dictionary().clone();
     match record {
-        Record::View { user, product, at } => inputs.view(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::View { user, product, at } => {
+            let (user, product) = (ids.user(user), ids.product(product).unwrap());
+            inputs.view(user, product, *at);
+            inputs.interaction(user, product, Deed::View { time_on_page_ms: None }, *at);
+        }
+        Record::Did { user, product, deed, at } => {
+            let product = product.as_ref().map_or(ProductKey::NONE, |product| ids.product(product).unwrap());
+            inputs.interaction(ids.user(user), product, *deed, *at);
+        }
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());

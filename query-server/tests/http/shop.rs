@@ -12,7 +12,7 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::{BuyAgain, CoViews, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Features, Rules};
 use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
@@ -339,6 +339,7 @@ fn learning_rules() -> Rules {
     Rules {
         co_views: CoViews { enabled: true, every_ms: 1, ..CoViews::OFF },
         buy_again: BuyAgain { enabled: true },
+        features: Features { enabled: true },
         ..Rules::default()
     }
 }

@@ -4,7 +4,7 @@ use dataflow::ids::ProductKey;
 use dataflow::source_status::State;
 use dataflow::tables::{CatalogueRow, OrderRow};
 use dataflow::time::Diff;
-use events::HistoryChange;
+use events::EventChanges;
 
 /// A line of the orders: who ordered, when, and which product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,15 +15,16 @@ pub(super) struct Sale {
 
 /// Changes of the graph's inputs, of one kind.
 pub(super) enum InputChanges {
-    Histories(Vec<HistoryChange>),
+    Events(Vec<EventChanges>),
     Sales(Vec<(Sale, Diff)>),
     ProductsFile(Vec<(CatalogueRow, Diff)>),
 }
 
 impl InputChanges {
+    /// The number of records.
     pub(super) fn len(&self) -> usize {
         match self {
-            InputChanges::Histories(changes) => changes.len(),
+            InputChanges::Events(events) => events.len(),
             InputChanges::Sales(sales) => sales.len(),
             InputChanges::ProductsFile(products) => products.len(),
         }

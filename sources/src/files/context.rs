@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::feed::Waker;
+use dataflow::rules::EventUse;
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 use events::{DeadLetter, DeadLetterSender, Refusal};
@@ -36,6 +37,8 @@ pub(super) struct FilesContext {
     pub(super) batches: SyncSender<FileBatch>,
     pub(super) waker: Waker,
     pub(super) window_ms: Millis,
+    /// Which events change rows, beside views and removals.
+    pub(super) used: EventUse,
     pub(super) stop: Stop,
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use dataflow::dictionary::KeyCache;
-use events::{HistoryChange, Malformed, RawRecord, TimeBounds};
+use events::{EventChanges, Malformed, RawRecord, TimeBounds};
 
 use super::batch::InputChanges;
 use super::context::{FileReporter, FilesContext, Interruption};
@@ -62,7 +62,7 @@ impl EventFile {
     /// Reads the next lines of a span; whether that was all of it.
     fn read_lines(&mut self, span: &FileSpan, context: &FilesContext) -> Result<bool, Interruption> {
         let mut position = self.tail.position;
-        let mut changes = Vec::new();
+        let mut events = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
         let range = lines::read(&span.file, &mut position, span.to(), &mut buffer)?;
         match range {
@@ -79,8 +79,8 @@ impl EventFile {
                     self.times.pass();
                     let (stream, offset) = (self.reporter.name(), offset_i64(offset));
                     let record = RawRecord { stream, partition: 0, offset, time: None, payload: line };
-                    match HistoryChange::of(&record, event, &mut self.keys, &context.status) {
-                        Ok(change) => changes.extend(change),
+                    match EventChanges::of(&record, event, context.used, &mut self.keys, &context.status) {
+                        Ok(changes) => events.extend(Some(changes).filter(|changes| !changes.is_empty())),
                         Err(letter) => context.send_letter(*letter)?,
                     }
                 }
@@ -90,7 +90,7 @@ impl EventFile {
         self.buffer = buffer;
         let ended = range == LineRange::Unfinished || position.offset == span.to();
         self.tail.read(span, position, ended)?;
-        let changes = (!changes.is_empty()).then_some(InputChanges::Histories(changes));
+        let changes = (!events.is_empty()).then_some(InputChanges::Events(events));
         context.send(self.reporter.batch(changes, position.offset, span.to(), ended))?;
         Ok(ended)
     }

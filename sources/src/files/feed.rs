@@ -75,10 +75,10 @@ impl FilesFeed {
         let (batches_in, batches) = sync_channel(BATCHES_MAX);
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
-        let poll = source.settings.poll;
+        let (poll, used) = (source.settings.poll, source.settings.used);
         let thread = SideThread::spawn(name, move |stop| {
             let context =
-                FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, stop };
+                FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, used, stop };
             follow::run(files(), poll, &context);
         });
         match thread {
@@ -92,9 +92,12 @@ impl FilesFeed {
 
     fn take(&mut self, batch: FileBatch, inputs: &mut Inputs) -> usize {
         let records = batch.changes.as_ref().map_or(0, InputChanges::len);
+        let mut repeats = 0;
         match batch.changes {
             None => {}
-            Some(InputChanges::Histories(changes)) => changes.into_iter().for_each(|change| change.apply(inputs)),
+            Some(InputChanges::Events(events)) => events.into_iter().for_each(|event| {
+                repeats += usize::from(!event.apply(inputs, &self.status));
+            }),
             Some(InputChanges::Sales(sales)) => sales.into_iter().for_each(|(sale, diff)| {
                 inputs.update::<tables::Orders>(sale.order, diff);
                 inputs.update::<tables::Lines>(
@@ -108,7 +111,7 @@ impl FilesFeed {
         }
         self.progress[batch.part] = Progress { next: offset_i64(batch.next), end: offset_i64(batch.end) };
         self.status.partition(&self.streams[batch.part], 0, self.progress[batch.part]);
-        self.status.accepted(records as u64);
+        self.status.accepted((records - repeats) as u64);
         if let Some(state) = batch.state {
             self.tried[batch.part] = true;
             self.status.state(batch.part, state);

@@ -3,7 +3,7 @@
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::Time;
-use events::{DeadLetter, Decoder, HistoryChange, RawRecord, RecordTime, TimeBounds};
+use events::{DeadLetter, Decoder, EventChanges, RawRecord, RecordTime, TimeBounds};
 use rdkafka::Timestamp;
 
 use super::assignments::PartitionId;
@@ -58,10 +58,10 @@ impl<'a> RecordApplier<'a> {
             return Ok(());
         };
         let event = decoder.decode(&record, &self.bounds);
-        if let Some(change) = HistoryChange::of(&record, event, self.inputs.keys(), self.status)? {
-            change.apply(self.inputs);
-            self.accepted += 1;
-        }
+        let used = self.inputs.event_use();
+        let changes = EventChanges::of(&record, event, used, self.inputs.keys(), self.status)?;
+        let has_counted = !changes.is_empty() && changes.apply(self.inputs, self.status);
+        self.accepted += u64::from(has_counted);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, Time};
-use events::{Event, HistoryChange, Malformed, RawRecord, RecordTime};
+use events::{Event, EventChanges, Malformed, RawRecord, RecordTime};
 
 use super::{LetterHandler, ReplayBounds};
 
@@ -18,8 +18,8 @@ pub(crate) struct PartitionReplay {
     reached: Time,
     /// The offset of the first record beyond the last step, and how many were skipped.
     beyond: Option<(i64, u64)>,
-    /// That record's change, if it is beyond the step.
-    waiting: Option<HistoryChange>,
+    /// That record's changes, if it is beyond the step.
+    waiting: Option<EventChanges>,
     accepted: u64,
 }
 
@@ -28,11 +28,11 @@ impl PartitionReplay {
         PartitionReplay { until: bounds.until, status, refused, reached: 0, beyond: None, waiting: None, accepted: 0 }
     }
 
-    /// Applies the change that waited, if its time has come; whether the next record can be taken.
+    /// Applies the changes that waited, if its time has come; whether the next record can be taken.
     pub(crate) fn is_open(&mut self, inputs: &mut Inputs, step: Time) -> bool {
         let open = self.reached <= step;
-        if open && let Some(change) = self.waiting.take() {
-            self.apply(change, inputs);
+        if open && let Some(changes) = self.waiting.take() {
+            self.apply(changes, inputs);
         }
         open
     }
@@ -68,9 +68,11 @@ impl PartitionReplay {
             }
             self.reached = self.reached.max(own);
         }
-        match HistoryChange::of(record, event, inputs.keys(), &self.status) {
-            Ok(Some(change)) if self.reached <= step => self.apply(change, inputs),
-            Ok(change) => self.waiting = change,
+        let used = inputs.event_use();
+        match EventChanges::of(record, event, used, inputs.keys(), &self.status) {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) if self.reached <= step => self.apply(changes, inputs),
+            Ok(changes) => self.waiting = Some(changes),
             Err(letter) => (self.refused)(*letter),
         }
     }
@@ -87,9 +89,8 @@ impl PartitionReplay {
         self.status.ignored(kind);
     }
 
-    fn apply(&mut self, change: HistoryChange, inputs: &mut Inputs) {
-        change.apply(inputs);
-        self.accepted += 1;
+    fn apply(&mut self, changes: EventChanges, inputs: &mut Inputs) {
+        self.accepted += u64::from(changes.apply(inputs, &self.status));
     }
 }
 

@@ -5,7 +5,7 @@ use timely::dataflow::StreamVec;
 
 use super::super::change_feed::ChangeStreams;
 use super::super::history::{self, Place};
-use super::super::purchases::{self, Purchases};
+use super::super::purchases::{self, Purchases, stated};
 use super::super::similar::CoViewed;
 use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
 use super::{Index, Published, RowChanges, StoredRows};
@@ -40,8 +40,12 @@ impl<'s> Wiring<'s> {
     ) -> Self {
         let arrangements = collections.map_ref(&mut ArrangeTables(plan.rules));
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
-        let purchases = Purchases::is_on(&plan.rules).then(|| purchases::by_user(orders.clone(), lines.clone()));
-        let buyers = buyers::count(orders.clone(), lines.clone(), now, plan);
+        let events = arrangements.get::<tables::EventPurchases>().clone();
+        let from = plan.rules.purchases;
+        let stated = stated::bought(events, orders.clone(), from);
+        let by_user = || purchases::by_user(orders.clone(), lines.clone(), stated.clone(), from);
+        let purchases = Purchases::is_on(&plan.rules).then(by_user);
+        let buyers = buyers::count(orders.clone(), lines.clone(), stated.clone(), now, plan);
         let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
         let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
         Wiring {
@@ -87,7 +91,7 @@ impl<'s> Wiring<'s> {
         self.co_viewed.as_ref().expect("an index of co-views is wired only if they are on")
     }
 
-    /// The purchases of every user. Only for indexes that are on with "buy again".
+    /// The purchases of every user. Only for indexes that are on with "buy again" or with features.
     pub(in crate::graph) fn purchases(&self) -> &StoredRows<'s, Purchases> {
         self.purchases.as_ref().expect("an index of purchases is wired only if they are kept")
     }

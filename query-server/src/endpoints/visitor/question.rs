@@ -10,6 +10,8 @@ use crate::parameters::LONG_LIST_MAX;
 use crate::problem::Problem;
 use crate::read_state::ReadState;
 
+const FIELDS: &str = "viewed, exclude, category, context and limit";
+
 /// What a visitor viewed, and which products are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +44,7 @@ impl Question {
     /// value of the body.
     pub(super) fn read(body: &[u8], read: &ReadState) -> Result<Question, Problem> {
         let bounds = read.recommender.settings();
-        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(Problem::NoObject) };
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(Problem::NoObject(FIELDS)) };
         let mut question = Question::default();
         for (name, value) in fields {
             match name.as_str() {
@@ -51,7 +53,7 @@ impl Question {
                 "category" => question.category = text("category", value)?,
                 "context" => question.context = Some(context(value)?),
                 "limit" => question.limit = Some(limit(&value)?),
-                _ => return Err(Problem::NoObject),
+                _ => return Err(Problem::NoObject(FIELDS)),
             }
         }
         Ok(question)

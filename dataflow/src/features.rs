@@ -1,0 +1,217 @@
+//! The catalogue of features: each feature is declared once, with its name, key, type, unit and definition.
+//!
+//! ```text
+//! FEATURES ─┬▶ values in answers of the server
+//!           ├▶ the description of features that the server answers with
+//!           └▶ docs/data-dictionary.md (dictionary)
+//! ```
+//! A feature is a function of the rows of one user ([`UserFeatures`]), so that all values of an answer are as of one tick.
+
+mod dictionary;
+
+use crate::freshness::InputKind;
+use crate::index_reader::{CategoryFeatures, ProductFeatures, UserFeatures};
+use crate::time::Millis;
+
+pub use dictionary::data_dictionary;
+
+/// The declaration of a feature.
+#[derive(Debug)]
+pub struct Feature {
+    /// The name, the same everywhere.
+    pub name: &'static str,
+    /// The type of its values.
+    pub kind: ValueKind,
+    /// The unit of its values.
+    pub unit: &'static str,
+    /// The input that it is made from.
+    pub input: InputKind,
+    /// The definition, in one sentence.
+    pub definition: &'static str,
+    /// How its values are read.
+    pub reading: Reading,
+}
+
+/// How the values of a feature are read, which also says what they are values of.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// One value of a user; none if there is none.
+    OfUser(fn(&UserFeatures) -> Option<FeatureValue>),
+    /// One value of a user and a product.
+    OfProduct(fn(&ProductFeatures) -> Option<FeatureValue>),
+    /// One value of a user and a category.
+    OfCategory(fn(&CategoryFeatures) -> Option<FeatureValue>),
+}
+
+/// The type of a feature's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueKind {
+    /// A whole number, 0 if nothing happened.
+    Count,
+    /// A number with a fraction; there may be none.
+    Mean,
+    /// A time; there may be none.
+    Time,
+}
+
+/// A value of a feature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FeatureValue {
+    /// A whole number.
+    Count(u64),
+    /// A number with a fraction.
+    Mean(f64),
+    /// A time in milliseconds since the epoch.
+    Time(Millis),
+}
+
+impl Feature {
+    /// The names of the ids that a value belongs to.
+    #[must_use]
+    pub fn key(&self) -> &'static [&'static str] {
+        match self.reading {
+            Reading::OfUser(_) => &["user"],
+            Reading::OfProduct(_) => &["user", "product"],
+            Reading::OfCategory(_) => &["user", "category"],
+        }
+    }
+}
+
+impl ValueKind {
+    /// The name of the type in descriptions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueKind::Count => "integer",
+            ValueKind::Mean => "number",
+            ValueKind::Time => "timestamp",
+        }
+    }
+}
+
+impl FeatureValue {
+    /// Whether the value is that of a user who did nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self == FeatureValue::Count(0)
+    }
+
+    /// The value as a number, by which values are ordered.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        match self {
+            FeatureValue::Count(count) => count as f64,
+            FeatureValue::Mean(mean) => mean,
+            FeatureValue::Time(at) => at as f64,
+        }
+    }
+}
+
+/// All features, in the order of answers and descriptions.
+pub static FEATURES: [Feature; 8] = [
+    Feature {
+        name: "user_product_views",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The number of view events of the user and the product.",
+        reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.views()))),
+    },
+    Feature {
+        name: "user_product_clicks",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The number of click events of the user and the product.",
+        reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.clicks()))),
+    },
+    Feature {
+        name: "user_product_add_to_cart",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The number of add_to_cart events of the user and the product.",
+        reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.activity.carts()))),
+    },
+    Feature {
+        name: "user_product_avg_time",
+        kind: ValueKind::Mean,
+        unit: "ms",
+        input: InputKind::Views,
+        definition: "The mean of `metadata.time_on_page_ms` over the view events of the user and the product that state \
+                     it, each at most 30 minutes; null if none does.",
+        reading: Reading::OfProduct(|of| match of.activity.time_on_page() {
+            (_, 0) => None,
+            (sum, views) => Some(FeatureValue::Mean(sum as f64 / views as f64)),
+        }),
+    },
+    Feature {
+        name: "user_product_purchases",
+        kind: ValueKind::Count,
+        unit: "orders",
+        input: InputKind::Shop,
+        definition: "The number of distinct orders of the user with a live line of the product, from the tables, from \
+                     purchase events, or both, as `rules.purchases` says.",
+        reading: Reading::OfProduct(|of| Some(FeatureValue::Count(of.purchases))),
+    },
+    Feature {
+        name: "user_category_views",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The sum of `user_product_views` over the products that are in the category now.",
+        reading: Reading::OfCategory(|of| Some(FeatureValue::Count(of.views))),
+    },
+    Feature {
+        name: "user_category_purchases",
+        kind: ValueKind::Count,
+        unit: "orders",
+        input: InputKind::Shop,
+        definition: "The sum of `user_product_purchases` over the products that are in the category now.",
+        reading: Reading::OfCategory(|of| Some(FeatureValue::Count(of.purchases))),
+    },
+    Feature {
+        name: "user_last_interaction",
+        kind: ValueKind::Time,
+        unit: "UTC",
+        input: InputKind::Views,
+        definition: "The time of the user's latest event of any type; null if there is none.",
+        reading: Reading::OfUser(|of| of.last_at.map(FeatureValue::Time)),
+    },
+];
+
+/// The feature with this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Feature> {
+    FEATURES.iter().find(|feature| feature.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dictionary::Dictionary;
+    use crate::ids::Ids;
+    use crate::tables::{Activity, Deed};
+
+    #[test]
+    fn names_are_unique_and_definitions_are_sentences() {
+        for feature in &FEATURES {
+            assert!(find(feature.name).is_some_and(|found| std::ptr::eq(found, feature)), "{}", feature.name);
+            assert!(feature.definition.ends_with('.'), "{}", feature.definition);
+            assert_eq!(feature.key()[0], "user");
+        }
+    }
+
+    #[test]
+    fn a_mean_is_absent_without_a_time() {
+        let product = Dictionary::new(Ids::new([0; 16])).product("lamp").unwrap();
+        let value = |time_on_page_ms| {
+            let activity = Activity::of(Deed::View { time_on_page_ms }, 1);
+            let Reading::OfProduct(read) = find("user_product_avg_time").unwrap().reading else { unreachable!() };
+            read(&ProductFeatures { activity, ..ProductFeatures::none(product) })
+        };
+        assert_eq!(value(None), None);
+        assert_eq!(value(Some(0)), Some(FeatureValue::Mean(0.0)));
+        assert_eq!(value(Some(5400)), Some(FeatureValue::Mean(5400.0)));
+    }
+}

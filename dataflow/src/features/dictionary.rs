@@ -1,0 +1,81 @@
+//! docs/data-dictionary.md, printed from the declarations.
+
+use std::fmt::Write as _;
+
+use super::{FEATURES, Feature};
+use crate::freshness::InputKind;
+
+const INTRODUCTION: &str = "# Data dictionary
+
+Generated from the declarations of the features in the code (`dataflow/src/features.rs`).
+
+Features say what each user did with each product and each category, for models that are served. `features.enabled = \"on\"`
+switches them on. [HTTP](http.md) shows how to ask for them.
+
+## Inputs
+
+| input | holds | described in |
+|---|---|---|
+| events | views, clicks, additions to carts, purchases, removals and searches, from topics, files and `POST /v1/events` | [Events](events.md) |
+| tables | orders, their lines, and the catalogue with the categories of the products | [PostgreSQL](postgresql.md), [Files](files.md) |
+
+## Features
+";
+
+const RULES: &str = "
+## Rules for all features
+
+- **One time.** All values of an answer are as of one tick, `as_of`. A feature changes in the tick in which its record is
+  read.
+- **Order does not matter.** Late and reordered events give the same values. A changed or deleted order, a changed line, and
+  a product that moves to another category change the values at once.
+- **Nothing happened.** A count of an unknown user or product is 0, and a mean or a time is null. Maps over products or
+  categories leave out values that are 0 or null.
+- **Only events read while features are on count.** If features are switched on later, events that were read before that are
+  not in the counts.
+- **Orders are those in the window** of the best sellers (`rules.window_days`): an order that left it counts no longer. An order
+  that several purchase events name counts once, from the earliest of those in the window.
+- **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
+";
+
+/// The text of docs/data-dictionary.md.
+#[must_use]
+pub fn data_dictionary() -> String {
+    let mut text =
+        format!("{INTRODUCTION}\n| feature | key | type | unit | input | definition |\n|---|---|---|---|---|---|\n");
+    for feature in &FEATURES {
+        let Feature { name, kind, unit, definition, .. } = feature;
+        let (key, kind, input) = (feature.key().join(", "), kind.name(), input(feature.input));
+        writeln!(text, "| `{name}` | {key} | {kind} | {unit} | {input} | {definition} |")
+            .expect("a String takes everything");
+    }
+    text + RULES
+}
+
+/// The name of an input in descriptions.
+fn input(input: InputKind) -> &'static str {
+    match input {
+        InputKind::Views => "events",
+        InputKind::Shop => "tables",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Set to 1, the file is written instead of compared.
+    const UPDATE: &str = "VITRINE_UPDATE_FILES";
+
+    #[test]
+    fn the_documentation_is_as_the_declarations_print_it() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/data-dictionary.md");
+        if std::env::var(UPDATE).is_ok_and(|value| value == "1") {
+            std::fs::write(&path, data_dictionary()).expect("the file is written");
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(found, data_dictionary(), "{UPDATE}=1 cargo test -p vitrine-dataflow dictionary writes the file");
+    }
+}

@@ -1,0 +1,111 @@
+//! Purchases from events, and which of them count.
+//!
+//! ```text
+//! event purchases ─▶ (order -> user, time, product) ─┬▶ by order ─▶ bought: each (order, product) once
+//! orders ─▶ (order -> known), if both count ─────────┘
+//! ```
+//! An order counts once however many events name it: of the rows of an order with a product, the earliest counts. If both
+//! sources count, a purchase whose order is in the table of orders is left to the table, which also knows cancellations.
+
+use std::collections::BTreeMap;
+
+use differential_dataflow::{Data, VecCollection};
+use serde::{Deserialize, Serialize};
+
+use super::Bought;
+use crate::ids::{OrderKey, ProductKey, UserKey};
+use crate::ops::list::for_each_difference;
+use crate::ops::periods::{Periods, compare};
+use crate::rules::PurchaseSource;
+use crate::tables::Placed;
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{ByKey, by_key};
+
+/// What users bought by the events that count.
+pub(in crate::graph) type Stated<'s> = VecCollection<'s, Time, (UserKey, Bought), Diff>;
+
+/// The purchases that count, of those in the tables of orders and those that events state.
+pub(in crate::graph) fn counted<'s, D: Data>(
+    from: PurchaseSource,
+    ordered: impl FnOnce() -> VecCollection<'s, Time, D, Diff>,
+    stated: Option<VecCollection<'s, Time, D, Diff>>,
+) -> VecCollection<'s, Time, D, Diff> {
+    match (from, stated) {
+        (PurchaseSource::Orders, _) | (_, None) => ordered(),
+        (PurchaseSource::Events, Some(stated)) => stated,
+        (PurchaseSource::Both, Some(stated)) => ordered().concat(stated),
+    }
+}
+
+/// What is known of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Told {
+    /// The table of orders has it.
+    Known,
+    /// An event states it, at this time.
+    Event { placed: Placed, user: UserKey, product: ProductKey },
+}
+
+/// What users bought by the events that count; nothing if the rules count no events.
+pub(in crate::graph) fn bought<'s>(
+    events: ByKey<'s, OrderKey, ((UserKey, Placed), ProductKey), Diff>,
+    orders: ByKey<'s, OrderKey, (UserKey, Placed), Diff>,
+    from: PurchaseSource,
+) -> Option<Stated<'s>> {
+    let stated = || {
+        events.flat_map_ref(|order, ((user, placed), product)| {
+            Some((*order, Told::Event { placed: *placed, user: *user, product: *product }))
+        })
+    };
+    let told = match from {
+        PurchaseSource::Orders => return None,
+        PurchaseSource::Events => stated(),
+        PurchaseSource::Both => stated().concat(orders.flat_map_ref(|order, _| Some((*order, Told::Known)))),
+    };
+    let told = by_key(told, "EventPurchasesByOrder", |order| order.route());
+    Some(compare(told, Periods::TICKS, "EventPurchases", |order: &OrderKey, before, after, changes| {
+        for_each_difference(&counting(*order, before), &counting(*order, after), |row, diff| {
+            changes.push((*row, diff))
+        });
+    }))
+}
+
+/// The rows of an order that count, in order.
+fn counting(order: OrderKey, told: &[(Told, Diff)]) -> Vec<(UserKey, Bought)> {
+    let mut first: BTreeMap<ProductKey, (UserKey, Bought)> = BTreeMap::new();
+    // Rows are in the order of their times.
+    for (told, _) in told {
+        match *told {
+            Told::Known => return Vec::new(),
+            Told::Event { placed, user, product } => {
+                first.entry(product).or_insert((user, Bought::new(placed.created_at(), order, product)));
+            }
+        }
+    }
+    let mut rows: Vec<(UserKey, Bought)> = first.into_values().collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dictionary::Dictionary;
+    use crate::ids::Ids;
+
+    #[test]
+    fn each_product_of_an_order_counts_once_unless_the_table_has_the_order() {
+        let ids = Dictionary::new(Ids::new([0; 16]));
+        let (order, [ada, ben]) = (ids.order("o-1"), ["ada", "ben"].map(|user| ids.user(user)));
+        let [tea, cup] = ["tea", "cup"].map(|product| ids.product(product).unwrap());
+        let event = |at, user, product| (Told::Event { placed: Placed::new(at, true), user, product }, 1);
+        let mut told = vec![event(5, ben, tea), event(7, ada, tea), event(7, ada, cup), event(9, ben, cup)];
+        told.sort_unstable();
+        let mut right = vec![(ben, Bought::new(5, order, tea)), (ada, Bought::new(7, order, cup))];
+        right.sort_unstable();
+        assert_eq!(counting(order, &told), right);
+        told.insert(0, (Told::Known, 1));
+        assert_eq!(counting(order, &told), []);
+        assert_eq!(counting(order, &[]), []);
+    }
+}

@@ -1,0 +1,24 @@
+//! Where purchases are counted from.
+
+settings::choice! {
+    /// Where purchases are counted from.
+    pub enum PurchaseSource {
+        /// The tables of orders and their lines.
+        Orders = "orders",
+        /// Purchase events.
+        Events = "events",
+        /// Both; a purchase event whose order is in the table counts as the table says.
+        Both = "both",
+    }
+}
+
+/// Which events change rows, beside views and removals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventUse {
+    /// Events of all kinds, because features are kept.
+    pub features: bool,
+    /// Purchases, because they count.
+    pub purchases: bool,
+    /// Whether repeats of events are recognised.
+    pub identities: bool,
+}

@@ -1,0 +1,54 @@
+//! Purchases as events state them: one row for each product of a purchase.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Pair, Placed, Table};
+use crate::ids::{OrderKey, ProductKey, UserKey};
+use crate::rules::Rules;
+use crate::time::{Diff, Millis};
+
+/// The table of purchases from events. Key: order. Value: the user and the time of the event, and a product. Difference:
+/// the number of events that say so. A row leaves the table with the window. It has rows only if the rules count them.
+pub struct EventPurchases;
+
+impl Table for EventPurchases {
+    const NAME: &'static str = "event_purchases";
+    const NUMBER: u8 = 9;
+    type Key = OrderKey;
+    type Value = ((UserKey, Placed), ProductKey);
+    type Diff = Diff;
+    type Row = EventPurchaseRow;
+
+    fn route(order: &OrderKey) -> u64 {
+        order.route()
+    }
+
+    fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, rules: &Rules) -> Option<(Millis, Diff)> {
+        Some((placed.created_at().saturating_add(rules.window_ms), -diff))
+    }
+}
+
+/// One product of a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventPurchaseRow {
+    /// The order: `metadata.order_id` of the event, or the event itself.
+    pub order: OrderKey,
+    /// The user who bought it.
+    pub user: UserKey,
+    /// The product bought.
+    pub product: ProductKey,
+    /// The time of the event.
+    pub at: Millis,
+}
+
+impl From<(OrderKey, ((UserKey, Placed), ProductKey))> for EventPurchaseRow {
+    fn from((order, ((user, placed), product)): (OrderKey, ((UserKey, Placed), ProductKey))) -> Self {
+        EventPurchaseRow { order, user, product, at: placed.created_at() }
+    }
+}
+
+impl From<EventPurchaseRow> for (OrderKey, ((UserKey, Placed), ProductKey)) {
+    fn from(row: EventPurchaseRow) -> Self {
+        (row.order, ((row.user, Placed::new(row.at, true)), row.product))
+    }
+}

@@ -1,0 +1,297 @@
+//! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
+//! features are on, every event changes what is known of its user.
+
+use dataflow::dictionary::KeyCache;
+use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
+use dataflow::inputs::Inputs;
+use dataflow::rules::EventUse;
+use dataflow::source_status::SourceStatus;
+use dataflow::tables::{Deed, EventPurchaseRow};
+use dataflow::time::Millis;
+
+use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
+
+/// A change of what is known of one user, in keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct EventChange {
+    user: UserKey,
+    /// [`ProductKey::NONE`] for an event without a product.
+    product: ProductKey,
+    at: Millis,
+    kind: EventKind,
+    time_on_page_ms: Option<u64>,
+    /// The order of a purchase that counts.
+    order: Option<OrderKey>,
+}
+
+/// The changes that one event makes: mostly one, and several for a purchase of several products.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventChanges {
+    first: Option<EventChange>,
+    more: Vec<EventChange>,
+    /// By which repeats of the event are recognised, and the time of its record.
+    identity: Option<(IdentityKey, Millis)>,
+}
+
+impl EventChanges {
+    /// The changes that a decoded record makes. An event that is not used changes nothing, and is counted by its kind.
+    ///
+    /// # Errors
+    /// The dead letter of a record that is malformed, or of which a product has the key of another product; it is counted
+    /// by its reason. Boxed, because it is rare and large.
+    pub fn of(
+        record: &RawRecord<'_>,
+        event: Result<Event<'_>, Malformed>,
+        used: EventUse,
+        keys: &mut KeyCache,
+        status: &SourceStatus,
+    ) -> Result<EventChanges, Box<DeadLetter>> {
+        let refused = |letter: DeadLetter| {
+            status.rejected(letter.reason);
+            Box::new(letter)
+        };
+        let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
+        let counts = used.purchases && event.kind == EventKind::Purchase;
+        if !used.features && !counts && !matches!(event.kind, EventKind::View | EventKind::Removal) {
+            status.ignored(event.kind.name());
+            return Ok(EventChanges::default());
+        }
+        let Event { kind, at, time_on_page_ms, .. } = event;
+        let may_repeat = used.identities && kind != EventKind::Removal;
+        let identity = if may_repeat { identity(record, &event, keys) } else { None };
+        let (user, order) = (keys.user(&event.user), counts.then(|| order(&event, keys)));
+        let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
+        let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
+        if let Some(product) = &event.product {
+            return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new(), identity });
+        }
+        let [first, rest @ ..] = event.items.as_slice() else {
+            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), more: Vec::new(), identity });
+        };
+        let first = Some(change(key(&first.product)?));
+        let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
+        Ok(EventChanges { first, more, identity })
+    }
+
+    /// Whether the event changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Gives the changes to the inputs, unless the event is a repeat, which is counted as such; whether it did.
+    pub fn apply(self, inputs: &mut Inputs, status: &SourceStatus) -> bool {
+        if self.identity.is_some_and(|(identity, at)| inputs.is_repeat(identity, at)) {
+            status.ignored(REPEAT);
+            return false;
+        }
+        self.first.into_iter().chain(self.more).for_each(|change| change.apply(inputs));
+        true
+    }
+}
+
+/// The kind under which repeats of events are counted.
+const REPEAT: &str = "repeat";
+
+/// The identity of an event within its partition; none for an event that states neither an id nor a time.
+fn identity(record: &RawRecord<'_>, event: &Event<'_>, keys: &KeyCache) -> Option<(IdentityKey, Millis)> {
+    let (partition, kind) = (record.partition.to_le_bytes(), event.kind.name());
+    let place = [record.stream.as_bytes(), &partition];
+    let dictionary = keys.dictionary();
+    let identity = match (&event.id, event.stated) {
+        (Some(id), _) => dictionary.identity(place.into_iter().chain([id.as_bytes()])),
+        (None, Some(stated)) => {
+            let (stated, session) = (stated.to_le_bytes(), event.session.as_deref().unwrap_or_default());
+            let products = event.product.iter().chain(event.items.iter().map(|item| &item.product));
+            let parts = place.into_iter().chain([event.user.as_bytes(), kind.as_bytes(), &stated, session.as_bytes()]);
+            dictionary.identity(parts.chain(products.map(|product| product.as_bytes())))
+        }
+        (None, None) => return None,
+    };
+    Some((identity, record.time.map_or(event.at, RecordTime::at)))
+}
+
+/// The order of a purchase: the one it names, or one of its own.
+fn order(event: &Event<'_>, keys: &KeyCache) -> OrderKey {
+    let dictionary = keys.dictionary();
+    match (&event.order, &event.id) {
+        (Some(order), _) => dictionary.order(order),
+        (None, Some(id)) => dictionary.order_of_event([b"id", id.as_bytes()]),
+        (None, None) => {
+            let at = event.at.to_le_bytes();
+            let products = event.product.iter().chain(event.items.iter().map(|item| &item.product));
+            let parts = [event.user.as_bytes(), &at].into_iter().chain(products.map(|product| product.as_bytes()));
+            dictionary.order_of_event(parts)
+        }
+    }
+}
+
+impl EventChange {
+    /// Gives the change to the inputs.
+    fn apply(self, inputs: &mut Inputs) {
+        let EventChange { user, product, at, kind, time_on_page_ms, order } = self;
+        match kind {
+            EventKind::View => inputs.view(user, product, at),
+            EventKind::Removal => inputs.removal(user, product, at),
+            _ => {}
+        }
+        let deed = match kind {
+            EventKind::View => Deed::View { time_on_page_ms },
+            EventKind::Click => Deed::Click,
+            EventKind::AddToCart => Deed::AddToCart,
+            EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase | EventKind::Search => Deed::Other,
+        };
+        inputs.interaction(user, product, deed, at);
+        if let Some(order) = order {
+            inputs.event_purchase(EventPurchaseRow { order, user, product, at });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+    use dataflow::source_status::{SourceRegistry, SourceView};
+
+    use super::*;
+    use crate::TimeBounds;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    /// A reader of events, with and without features.
+    struct Reader {
+        dictionary: Arc<Dictionary>,
+        keys: KeyCache,
+        registry: SourceRegistry,
+        used: EventUse,
+        /// Of the event that was read last.
+        identity: Option<(IdentityKey, Millis)>,
+    }
+
+    impl Reader {
+        fn new(features: bool, purchases: bool) -> Self {
+            let dictionary = Arc::new(Dictionary::new(Ids::new([0; 16])));
+            Reader {
+                keys: KeyCache::new(dictionary.clone()),
+                dictionary,
+                registry: SourceRegistry::default(),
+                used: EventUse { features, purchases, identities: features },
+                identity: None,
+            }
+        }
+
+        fn read(&mut self, payload: &str) -> Result<Vec<EventChange>, Box<DeadLetter>> {
+            let time = Some(NOW.into());
+            let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
+            let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
+            let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
+            self.identity = changes.identity;
+            Ok(changes.first.into_iter().chain(changes.more).collect())
+        }
+
+        fn change(&self, kind: EventKind, product: &str) -> EventChange {
+            let (user, product) = (self.dictionary.user("ada"), self.dictionary.product(product).unwrap());
+            EventChange { user, product, at: NOW, kind, time_on_page_ms: None, order: None }
+        }
+
+        fn status(&self) -> SourceView {
+            self.registry.snapshot().pop().expect("there is one source")
+        }
+    }
+
+    const OTHERS: [EventKind; 5] =
+        [EventKind::AddToCart, EventKind::Click, EventKind::Purchase, EventKind::RemoveFromCart, EventKind::Search];
+    const REMOVAL: &str = r#"{"event":"ProductRemoved","userid":"ada","properties":{"productid":"lamp"}}"#;
+
+    fn event(kind: EventKind) -> String {
+        format!(r#"{{"event_type":"{}","user_id":"ada","product_id":"lamp"}}"#, kind.name())
+    }
+
+    #[test]
+    fn without_features_views_and_removals_change_histories_and_all_else_is_counted() {
+        let mut reader = Reader::new(false, false);
+        assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
+        assert_eq!(reader.read(REMOVAL), Ok(vec![reader.change(EventKind::Removal, "lamp")]));
+        for kind in OTHERS {
+            assert_eq!(reader.read(&event(kind).replace("lamp", "never named")), Ok(vec![]));
+        }
+        assert_eq!(reader.dictionary.products_len(), 1);
+        let letter = reader.read("{}").expect_err("it is no event");
+        assert_eq!((&*letter.stream, letter.partition, letter.offset, letter.reason), ("views", 3, 7, "missing_field"));
+        let SourceView { ignored, rejected, .. } = reader.status();
+        assert_eq!(ignored.into_iter().collect::<Vec<_>>(), OTHERS.map(|kind| (kind.name(), 1)));
+        assert_eq!(rejected.into_iter().collect::<Vec<_>>(), [("missing_field", 1)]);
+    }
+
+    #[test]
+    fn with_features_every_event_changes_something() {
+        let mut reader = Reader::new(true, false);
+        for kind in [EventKind::View, EventKind::AddToCart, EventKind::Click, EventKind::Purchase] {
+            assert_eq!(reader.read(&event(kind)), Ok(vec![reader.change(kind, "lamp")]));
+        }
+        assert_eq!(reader.read(REMOVAL), Ok(vec![reader.change(EventKind::Removal, "lamp")]));
+        let search = EventChange { product: ProductKey::NONE, ..reader.change(EventKind::Search, "lamp") };
+        assert_eq!(reader.read(&event(EventKind::Search)), Ok(vec![search]));
+        let view = r#"{"event_type":"view","user_id":"ada","product_id":"lamp","metadata":{"time_on_page_ms":5400.7}}"#;
+        let timed = EventChange { time_on_page_ms: Some(5400), ..reader.change(EventKind::View, "lamp") };
+        assert_eq!(reader.read(view), Ok(vec![timed]));
+        let items = r#"{"event_type":"purchase","user_id":"ada","items":[{"product_id":"cup"},{"product_id":"tea"}]}"#;
+        assert_eq!(reader.read(items), Ok(["cup", "tea"].map(|id| reader.change(EventKind::Purchase, id)).to_vec()));
+        assert!(reader.status().ignored.is_empty());
+    }
+
+    #[test]
+    fn purchases_that_count_have_the_order_they_name_or_one_of_their_own() {
+        let mut reader = Reader::new(false, true);
+        let ids = reader.dictionary.clone();
+        let mut orders = |more: &str| -> Vec<Option<OrderKey>> {
+            let line = format!(r#"{{"event_type":"purchase","user_id":"ada","product_id":"cup"{more}}}"#);
+            reader.read(&line).unwrap().into_iter().map(|change| change.order).collect()
+        };
+        assert_eq!(orders(r#","metadata":{"order_id":"o-9"},"event_id":"e""#), [Some(ids.order("o-9"))]);
+        let by_id = orders(r#","event_id":"e""#);
+        assert_eq!(by_id, orders(r#","event_id":"e","timestamp":1799999999"#));
+        assert_ne!(by_id, orders(r#","event_id":"f""#));
+        let alike = orders(r#","timestamp":1799999999"#);
+        assert_eq!(alike, orders(r#","timestamp":1799999999"#));
+        assert_ne!(alike, orders(r#","timestamp":1799999998"#));
+        let items = orders(r#","items":[{"product_id":"cup"},{"product_id":"tea"}],"timestamp":1799999999"#);
+        assert!(items.len() == 2 && items[0] == items[1] && items[0] != alike[0]);
+        assert_eq!(reader.read(&event(EventKind::Click)), Ok(vec![]));
+        assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
+    }
+
+    #[test]
+    fn the_identity_is_the_id_or_else_what_the_event_states() {
+        let mut reader = Reader::new(true, false);
+        let mut identity = |kind: &str, more: &str| {
+            let line = format!(r#"{{"event_type":"{kind}","user_id":"ada","product_id":"cup"{more}}}"#);
+            reader.read(&line).unwrap();
+            reader.identity.map(|(identity, at)| (at == NOW).then_some(identity).expect("it is the record's time"))
+        };
+        assert_eq!(identity("view", ""), None);
+        let by_id = identity("view", r#","event_id":7"#);
+        assert_eq!(by_id, identity("click", r#","messageid":"7","timestamp":1799999999"#));
+        assert_ne!(by_id, identity("view", r#","event_id":8"#));
+        let stated = r#","timestamp":1799999999"#;
+        let all = [
+            by_id,
+            identity("view", stated),
+            identity("click", stated),
+            identity("view", r#","timestamp":1799999998"#),
+            identity("view", &format!(r#"{stated},"session_id":"s""#)),
+            identity("view", &stated.replace(",", r#","product_id":"tea","#)),
+            identity("view", &stated.replace(",", r#","user_id":"ben","#)),
+        ];
+        assert!(all.iter().all(Option::is_some));
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        assert_eq!(all[1], identity("view", stated));
+        reader.read(REMOVAL).unwrap();
+        assert_eq!(reader.identity, None);
+    }
+}

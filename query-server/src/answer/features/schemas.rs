@@ -1,0 +1,111 @@
+//! The shapes of features for the OpenAPI document, made from the declarations of the features.
+
+use dataflow::features::{FEATURES, Feature, Reading, ValueKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
+use utoipa::openapi::{Ref, RefOr};
+
+/// The features that can be asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FeatureList {
+    /// Whether features are kept.
+    pub(crate) enabled: bool,
+    pub(crate) features: Vec<DescribedFeature>,
+}
+
+/// The description of a feature.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DescribedFeature {
+    pub(crate) name: &'static str,
+    /// The ids that a value belongs to.
+    pub(crate) key: &'static [&'static str],
+    /// The type of a value.
+    #[schema(pattern = "^(integer|number|timestamp)$")]
+    pub(crate) r#type: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) definition: &'static str,
+    /// When a record shows in the feature.
+    pub(crate) freshness: &'static str,
+    /// The feature holds everything up to this time; null while features are off.
+    pub(crate) as_of: Option<String>,
+}
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// The features of a user.
+pub(crate) fn of_user(schemas: &mut Schemas) -> RefOr<Schema> {
+    let object =
+        FEATURES.iter().fold(object(&["user-id"]), |object, feature| object.property(feature.name, of_all(feature)));
+    named(schemas, "UserFeatures", object.property("as_of", text()).required("as_of"))
+}
+
+/// The features of a user and a product.
+pub(crate) fn of_pair(schemas: &mut Schemas) -> RefOr<Schema> {
+    let object = FEATURES.iter().fold(object(&["user-id", "product-id"]), |object, feature| {
+        object.property(feature.name, scalar(feature.kind))
+    });
+    named(schemas, "UserProductFeatures", object.property("as_of", text()).required("as_of"))
+}
+
+/// The features of many users.
+pub(crate) fn table(schemas: &mut Schemas) -> RefOr<Schema> {
+    let row = FEATURES.iter().fold(object(&["user-id"]).property("product-id", text()), |row, feature| {
+        row.property(feature.name, of_any(feature))
+    });
+    let list = |items: RefOr<Schema>| ArrayBuilder::new().items(items);
+    let columns =
+        object(&[]).property("user-id", list(text())).required("user-id").property("product-id", list(text()));
+    let columns =
+        FEATURES.iter().fold(columns, |columns, feature| columns.property(feature.name, list(of_any(feature))));
+    let table = ObjectBuilder::new()
+        .property("rows", list(Schema::Object(row.build()).into()))
+        .property("columns", columns)
+        .property("as_of", text())
+        .required("as_of");
+    named(schemas, "FeatureTable", table)
+}
+
+fn named(schemas: &mut Schemas, name: &str, object: ObjectBuilder) -> RefOr<Schema> {
+    schemas.push((name.to_owned(), Schema::Object(object.build()).into()));
+    Ref::from_schema_name(name).into()
+}
+
+fn object(ids: &[&str]) -> ObjectBuilder {
+    ids.iter().fold(ObjectBuilder::new(), |object, name| object.property(*name, text()).required(*name))
+}
+
+fn text() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+/// One value.
+fn scalar(kind: ValueKind) -> RefOr<Schema> {
+    let kind = match kind {
+        ValueKind::Count => SchemaType::Type(Type::Integer),
+        ValueKind::Mean => SchemaType::from_iter([Type::Number, Type::Null]),
+        ValueKind::Time => SchemaType::from_iter([Type::String, Type::Null]),
+    };
+    ObjectBuilder::new().schema_type(kind).into()
+}
+
+/// The values of a user: one, or one for each product or category.
+fn of_all(feature: &Feature) -> RefOr<Schema> {
+    match feature.reading {
+        Reading::OfUser(_) => scalar(feature.kind),
+        Reading::OfProduct(_) | Reading::OfCategory(_) => {
+            let values = AdditionalProperties::RefOr(scalar(feature.kind));
+            ObjectBuilder::new().additional_properties(Some(values)).into()
+        }
+    }
+}
+
+/// The same, or the value of one product.
+fn of_any(feature: &Feature) -> RefOr<Schema> {
+    match feature.reading {
+        Reading::OfProduct(_) => OneOfBuilder::new().item(scalar(feature.kind)).item(of_all(feature)).into(),
+        Reading::OfUser(_) | Reading::OfCategory(_) => of_all(feature),
+    }
+}

@@ -1,0 +1,179 @@
+//! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
+
+use dataflow::rules::{Features, Rules};
+use dataflow::tables::Deed;
+use dataflow::time::Millis;
+use serde_json::{Value, json};
+use vitrine_query_server::Settings;
+
+use crate::client::Answer;
+use crate::records::Record;
+use crate::shop::{Shop, loopback, now_ms, product, viewed};
+
+fn did(user: &str, product: &str, deed: Deed, at: Millis) -> Record {
+    Record::Did { user: user.into(), product: Some(product.into()), deed, at }
+}
+
+fn ordered(order: &str, user: &str, product: &str) -> Record {
+    Record::Order { order: order.into(), user: user.into(), product: product.into(), at: now_ms() }
+}
+
+fn shop(workers: usize) -> Shop {
+    let rules = Rules { features: Features { enabled: true }, ..Rules::default() };
+    Shop::with_rules(Settings::default(), rules, workers)
+}
+
+/// What Ada and Ben did.
+fn busy(workers: usize, at: Millis) -> Shop {
+    let shop = shop(workers);
+    let read = |ms| Deed::View { time_on_page_ms: Some(ms) };
+    shop.happened([product("tea", "drinks"), product("cup", "dishes"), product("cup", "gifts")]);
+    shop.happened([
+        viewed("ada", "tea", at),
+        did("ada", "tea", read(1000), at - 5),
+        did("ada", "tea", read(2001), at - 6),
+        did("ada", "cup", Deed::Click, at - 7),
+        did("ada", "cup", Deed::AddToCart, at - 8),
+        did("ada", "cup", read(0), at - 9),
+        Record::Did { user: "ada".into(), product: None, deed: Deed::Other, at: at + 1 },
+        ordered("o-1", "ada", "cup"),
+        ordered("o-2", "ada", "cup"),
+        ordered("o-2", "ada", "pan"),
+        viewed("ben", "pan", at),
+    ]);
+    shop
+}
+
+fn post(shop: &Shop, body: &Value) -> Answer {
+    shop.connect().ask("POST", "/v1/features", &[], body.to_string().as_bytes())
+}
+
+fn without_time(answer: &Answer) -> Value {
+    let mut json = answer.json();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    json.as_object_mut().unwrap().remove("as_of").expect("every answer has its time");
+    json
+}
+
+#[test]
+fn a_user_has_every_feature() {
+    let at = 1_795_169_700_120;
+    let shop = busy(1, at);
+    let ada = shop.get("/v1/users/ada/features");
+    assert_eq!(
+        without_time(&ada),
+        json!({
+            "user-id": "ada",
+            "user_product_views": {"tea": 3, "cup": 1},
+            "user_product_clicks": {"cup": 1},
+            "user_product_add_to_cart": {"cup": 1},
+            "user_product_avg_time": {"tea": 1500.5, "cup": 0.0},
+            "user_product_purchases": {"cup": 2, "pan": 1},
+            "user_category_views": {"drinks": 3, "dishes": 1, "gifts": 1},
+            "user_category_purchases": {"dishes": 2, "gifts": 2},
+            "user_last_interaction": "2026-11-20T10:15:00.121Z",
+        })
+    );
+    assert!(ada.text().contains(r#""user_product_views":{"tea":3,"cup":1}"#), "the largest is first: {}", ada.text());
+    let few = shop.get("/v1/users/ada/features?features=user_last_interaction,user_product_views&limit=1");
+    let few = without_time(&few);
+    assert_eq!(few["user_product_views"], json!({"tea": 3}));
+    assert_eq!(few.as_object().unwrap().len(), 3);
+    shop.happened([product("tea", "gifts")]);
+    let moved = without_time(&shop.get("/v1/users/ada/features?features=user_category_views"));
+    assert_eq!(moved["user_category_views"], json!({"drinks": 3, "dishes": 1, "gifts": 4}));
+}
+
+#[test]
+fn a_user_and_a_product_have_one_value_each_and_strangers_have_nothing() {
+    let shop = busy(2, now_ms());
+    let cup = without_time(&shop.get("/v1/users/ada/features/cup"));
+    let value = |name: &str| cup[name].clone();
+    assert_eq!((value("user_product_views"), value("user_product_purchases")), (json!(1), json!(2)));
+    assert_eq!((value("user_product_avg_time"), cup.as_object().unwrap().len()), (json!(0.0), 7));
+    for stranger in ["/v1/users/zoe/features/cup", "/v1/users/ada/features/nothing"] {
+        let nothing = without_time(&shop.get(stranger));
+        assert_eq!((&nothing["user_product_clicks"], &nothing["user_product_avg_time"]), (&json!(0), &Value::Null));
+    }
+    let nothing = without_time(&shop.get("/v1/users/zoe/features"));
+    assert_eq!((&nothing["user_last_interaction"], &nothing["user_product_views"]), (&Value::Null, &json!({})));
+    shop.get("/v1/users/ada/features/cup?features=user_category_views").assert_problem(400, "bad-parameter");
+}
+
+#[test]
+fn many_users_come_as_rows_or_as_columns() {
+    let shop = busy(2, now_ms());
+    let names = ["user_product_purchases", "user_product_avg_time"];
+    let mut body = json!({"users": ["ada", "zoe", "ben"], "features": names});
+    let rows = json!([
+        {"user-id": "ada", "user_product_purchases": {"cup": 2, "pan": 1},
+         "user_product_avg_time": {"tea": 1500.5, "cup": 0.0}},
+        {"user-id": "zoe", "user_product_purchases": {}, "user_product_avg_time": {}},
+        {"user-id": "ben", "user_product_purchases": {}, "user_product_avg_time": {}},
+    ]);
+    assert_eq!(without_time(&post(&shop, &body)), json!({"rows": rows}));
+    body["products"] = json!(["pan", "tea", "nothing"]);
+    body["layout"] = "columns".into();
+    let columns = json!({
+        "user-id": ["ada", "zoe", "ben"], "product-id": ["pan", "tea", "nothing"],
+        "user_product_purchases": [1, 0, 0], "user_product_avg_time": [null, null, null],
+    });
+    assert_eq!(without_time(&post(&shop, &body)), json!({"columns": columns}));
+    let users: Vec<String> = (0..1000).map(|n| if n == 500 { "ada".into() } else { format!("user-{n}") }).collect();
+    let many = without_time(&post(&shop, &json!({"users": users, "features": ["user_product_clicks"]})));
+    assert_eq!(many["rows"].as_array().unwrap().len(), 1000);
+    assert_eq!(many["rows"][500], json!({"user-id": "ada", "user_product_clicks": {"cup": 1}}));
+}
+
+#[test]
+fn unknown_names_and_wrong_bodies_are_refused() {
+    let shop = shop(1);
+    let unknown = shop.get("/v1/users/ada/features?features=user_product_view");
+    unknown.assert_problem(422, "unknown-feature");
+    assert!(unknown.text().contains("did you mean user_product_views"), "{}", unknown.text());
+    post(&shop, &json!({"users": ["a"], "features": ["clicks"]})).assert_problem(422, "unknown-feature");
+    post(&shop, &json!({"users": []})).assert_problem(422, "invalid-body");
+    post(&shop, &json!({"users": ["a"], "colour": 1})).assert_problem(422, "invalid-body");
+    shop.get("/v1/users/ada/features?limit=1001").assert_problem(400, "bad-parameter");
+    let twice = "/v1/users/ada/features?features=user_product_views,user_product_views";
+    shop.get(twice).assert_problem(400, "bad-parameter");
+    let lines = shop.connect().ask("POST", "/v1/features", &[("content-type", "application/x-ndjson")], b"{}");
+    lines.assert_problem(415, "unsupported-media-type");
+}
+
+#[test]
+fn the_catalogue_describes_features_and_says_whether_they_are_kept() {
+    let shop = shop(1);
+    let on = shop.get("/v1/features").json();
+    assert_eq!(on["enabled"], true);
+    let features = on["features"].as_array().unwrap();
+    let views = features.iter().find(|feature| feature["name"] == "user_category_views").unwrap();
+    assert_eq!((&views["key"], &views["type"]), (&json!(["user", "category"]), &json!("integer")));
+    assert!(features.iter().all(|feature| feature["as_of"].is_string()));
+    let off = Shop::open();
+    let list = off.get("/v1/features").json();
+    assert_eq!((&list["enabled"], &list["features"][0]["as_of"]), (&json!(false), &Value::Null));
+    for path in ["/v1/users/ada/features", "/v1/users/ada/features/tea"] {
+        off.get(path).assert_problem(409, "features-off");
+    }
+    post(&off, &json!({"users": ["ada"]})).assert_problem(409, "features-off");
+}
+
+#[test]
+fn users_of_all_processes_are_in_one_table() {
+    let listeners = [loopback(), loopback()];
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+    let [one, other] = listeners;
+    let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
+    let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
+    one.happened([did(&here, "tea", Deed::Click, now_ms())]);
+    other.happened([did(&there, "cup", Deed::Click, now_ms()), did(&there, "cup", Deed::Click, now_ms())]);
+    let single = without_time(&one.get(&format!("/v1/users/{there}/features?features=user_product_clicks")));
+    assert_eq!(single, json!({"user-id": there, "user_product_clicks": {"cup": 2}}));
+    let body = json!({"users": [there, here, there], "features": ["user_product_clicks"], "layout": "columns"});
+    let table = without_time(&post(&one, &body));
+    assert_eq!(table["columns"]["user_product_clicks"], json!([{"cup": 2}, {"tea": 1}, {"cup": 2}]));
+    let misrouted = [("vitrine-shown-ms", "1")];
+    let body = json!({"users": [there]}).to_string();
+    one.connect().ask("POST", "/v1/features", &misrouted, body.as_bytes()).assert_problem(502, "misrouted");
+}
