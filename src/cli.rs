@@ -94,7 +94,7 @@ pub enum Command {
     Checkpoint(CheckpointArgs),
     /// Make, list and revoke keys of the API
     Key(KeyArgs),
-    /// List, verify and merge the files of the archive
+    /// List, verify and merge the files of the archive, or erase a user from it
     Archive(ArchiveArgs),
     /// Accept another database server, after a restore or pg_upgrade
     Postgres(PostgresArgs),

@@ -32,8 +32,12 @@ pub(crate) fn fields(payload: &[u8]) -> Fields<'_> {
     }
     let payload = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
     let Ok(members) = serde_json::from_slice::<Members<'_>>(payload) else { return Fields::default() };
-    let present = |value: Option<&'_ RawValue>| value.map(RawValue::get).filter(|text| *text != "null");
     Fields { session_id: present(members.session_id).and_then(scalar), metadata: present(members.metadata) }
+}
+
+/// The JSON of a member that is not null.
+fn present(value: Option<&RawValue>) -> Option<&str> {
+    value.map(RawValue::get).filter(|text| *text != "null")
 }
 
 /// A text without its quotes, or a number as it is written; none for other values.

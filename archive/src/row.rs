@@ -12,8 +12,7 @@ use crate::fields::{Fields, fields};
 pub struct Row<'a> {
     /// The offset of the record in its partition; in a file of events, the byte at which its line begins.
     pub offset: i64,
-    /// When the record was appended, in milliseconds since the epoch. A line of a file has no such time: the time of its event,
-    /// or else the time at which it was read.
+    /// When the record was appended, in milliseconds since the epoch. A line of a file has no such time.
     pub record_time: Option<i64>,
     /// The record's key.
     pub key: Option<&'a [u8]>,
@@ -49,7 +48,8 @@ pub struct LogRecord<'a> {
 }
 
 impl<'a> LogRecord<'a> {
-    /// The row of this record, and the time by which its file is chosen. `now_ms` is the time of reading.
+    /// The row of this record, and the time by which its file is chosen: the record's, or else that of its event, or else
+    /// `now_ms`, the time of reading.
     pub fn row(&self, id: &'a PartitionId, decoder: &mut Decoder, now_ms: u64) -> (Row<'a>, u64) {
         let mut row = Row { offset: self.offset, key: self.key, raw: self.payload, ..Row::default() };
         let mut time = self.time.map(RecordTime::at);
@@ -66,9 +66,8 @@ impl<'a> LogRecord<'a> {
                 (row.session_id, row.metadata) = (session_id, metadata);
             }
         }
-        let time = time.unwrap_or(now_ms);
-        row.record_time = Some(millis(time));
-        (row, time)
+        row.record_time = self.time.map(RecordTime::at).map(millis);
+        (row, time.unwrap_or(now_ms))
     }
 }
 
@@ -118,7 +117,7 @@ mod tests {
         for payload in [None, Some(&b"\xff\xfe"[..]), Some(b"{}"), Some(b"")] {
             let record = LogRecord { offset: 7, next: 8, time: None, key: None, payload };
             let (row, time) = record.row(&id, &mut decoder, 5000);
-            assert_eq!(row, Row { offset: 7, record_time: Some(5000), raw: payload, ..Row::default() });
+            assert_eq!(row, Row { offset: 7, raw: payload, ..Row::default() });
             assert_eq!(time, 5000);
         }
     }

@@ -11,8 +11,9 @@ Examples:
   vitrine archive ls --to /var/lib/vitrine/archive --files       one line per file
   vitrine archive verify --to s3://shop-events/vitrine            reads every file
   vitrine archive compact --config vitrine.toml                   merges small files of one partition and hour
+  vitrine archive erase --user user-120 --config vitrine.toml     removes all records of a user
 
-A server may write to the archive meanwhile. Run one compact at a time. Exit code of verify: 0 if all is well, 1 if not, with \
+A server may write to the archive meanwhile. Run one compact or erase at a time. Exit code of verify: 0 if all is well, 1 if not, with \
 the place and the reason.";
 
 /// Flags of `vitrine archive`.
@@ -48,6 +49,15 @@ pub enum ArchiveAction {
         #[command(flatten)]
         place: ArchivePlace,
     },
+    /// Remove all records of a user
+    Erase {
+        /// Id of the user
+        #[arg(long, value_name = "ID")]
+        user: String,
+        /// Where it is.
+        #[command(flatten)]
+        place: ArchivePlace,
+    },
 }
 
 /// Where the archive is.
@@ -64,8 +74,10 @@ pub struct ArchivePlace {
 impl ArchiveArgs {
     /// The configuration to load.
     pub fn request(&self) -> Request {
-        let (ArchiveAction::Ls { place, .. } | ArchiveAction::Verify { place } | ArchiveAction::Compact { place }) =
-            &self.action;
+        let (ArchiveAction::Ls { place, .. }
+        | ArchiveAction::Verify { place }
+        | ArchiveAction::Compact { place }
+        | ArchiveAction::Erase { place, .. }) = &self.action;
         place.settings.request(&[("--to", "archive.to", place.to.clone())])
     }
 }

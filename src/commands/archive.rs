@@ -1,4 +1,4 @@
-//! `vitrine archive`: lists, verifies and merges the files of the archive, also while a server writes there.
+//! `vitrine archive`: lists, verifies and merges the files of the archive, and erases a user, also while a server writes there.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use archive::chain::{Chain, Survey};
 use archive::verify::{survey, verify};
-use archive::{compact, store};
+use archive::{compact, erase, store};
 
 use super::progress;
 use crate::cli::{ArchiveAction, ArchiveArgs};
@@ -42,6 +42,14 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
             }
             foreign(&survey, out)?;
             Ok(code)
+        }
+        ArchiveAction::Erase { user, .. } => {
+            let survey = survey(&*store)?;
+            let bar = progress::bytes("erase", Some(survey.chains.values().map(bytes).sum()));
+            let erase::Erased { records, files } = erase::erase(&*store, &survey, user, |bytes| bar.inc(bytes))?;
+            bar.finish_and_clear();
+            writeln!(out, "removed {records} records of the user from {files} files")?;
+            Ok(ExitCode::SUCCESS)
         }
         ArchiveAction::Compact { .. } => {
             let merged = compact::compact(&*store, &config.archive)?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::dice::Dice;
 
 #[derive(Default)]
-pub struct MemoryStore(Mutex<State>);
+pub(crate) struct MemoryStore(Mutex<State>);
 
 struct State {
     objects: BTreeMap<String, Bytes>,
@@ -38,27 +38,27 @@ enum Fate {
 
 impl MemoryStore {
     /// The request after so many changing ones kills: it is done or not, and no later one is.
-    pub fn kill_after(&self, requests: u64, seed: u64) {
+    pub(crate) fn kill_after(&self, requests: u64, seed: u64) {
         let mut state = self.0.lock().unwrap();
         state.dice = Dice::new(seed);
         state.left = Some(requests);
     }
 
-    pub fn fail_one_in(&self, requests: u64) {
+    pub(crate) fn fail_one_in(&self, requests: u64) {
         self.0.lock().unwrap().fail_one_in = requests;
     }
 
-    pub fn is_killed(&self) -> bool {
+    pub(crate) fn is_killed(&self) -> bool {
         self.0.lock().unwrap().killed
     }
 
     /// The next process starts.
-    pub fn revive(&self) {
+    pub(crate) fn revive(&self) {
         let mut state = self.0.lock().unwrap();
         (state.killed, state.left) = (false, None);
     }
 
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.revive();
         self.fail_one_in(0);
     }

@@ -4,28 +4,22 @@
 //! The oracle is the list of records from which the log is made. The reader shares with the archiver only the decoding of
 //! files; `formats.rs` reads the files with other libraries.
 
-#[path = "kills/dice.rs"]
-mod dice;
-#[path = "kills/memory_log.rs"]
-mod memory_log;
-#[path = "kills/memory_store.rs"]
-mod memory_store;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use archive::chain::Survey;
 use archive::compact::compact;
+use archive::erase::erase;
 use archive::status::SharedStatus;
 use archive::store::Store as _;
 use archive::verify::verify;
 use archive::{Archiver, FileError, Format, Now, Settings, Share};
 use proptest::prelude::*;
 
-use dice::Dice;
-use memory_log::{MemoryLog, Written};
-use memory_store::MemoryStore;
+use crate::dice::Dice;
+use crate::memory_log::{self, MemoryLog, Written};
+use crate::memory_store::MemoryStore;
 
 fn settings(format: Format) -> Settings {
     Settings {
@@ -96,8 +90,8 @@ impl History {
             let name = archive::ObjectName::parse(&object.name).expect("only names of the archive");
             let bytes = self.store.get(&object.name).expect("the store works");
             let read = archive::read(name.format, bytes, |row| {
-                let time = row.record_time.expect("every row has a time");
-                assert_eq!(archive::Hour::of(time.unsigned_abs()), name.hour, "rows are in the file of their hour");
+                let hour = row.record_time.map(|time| archive::Hour::of(time.unsigned_abs()));
+                assert!(hour.is_none_or(|hour| hour == name.hour), "rows are in the file of their hour");
                 let written = Written { key: row.key.map(<[u8]>::to_vec), payload: row.raw.map(<[u8]>::to_vec) };
                 let before = found.insert((name.id.partition, row.offset), written);
                 assert!(before.is_none(), "offset {} of partition {} is there twice", row.offset, name.id.partition);
@@ -120,7 +114,7 @@ fn run(seed: u64, format: Format, lives: u64) {
     let mut history = History::new(seed, format);
     for _ in 0..lives {
         let steps = history.dice.below(25);
-        history.store.kill_after(steps, history.dice.next());
+        history.store.kill_after(steps, history.dice.roll());
         history.store.fail_one_in(history.dice.below(6));
         if history.dice.below(4) == 0 {
             // A merge that a kill may interrupt anywhere.
@@ -159,7 +153,7 @@ fn two_hundred_kills_lose_and_double_nothing() {
 
 #[test]
 fn a_store_that_is_away_stops_the_reading_and_bounds_the_memory() {
-    let mut history = History::new(3, Format::Parquet);
+    let history = History::new(3, Format::Parquet);
     history.log.complete();
     let status = SharedStatus::default();
     let mut archiver =
@@ -184,8 +178,35 @@ fn a_store_that_is_away_stops_the_reading_and_bounds_the_memory() {
 }
 
 #[test]
+fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
+    let mut history = History::new(17, Format::Parquet);
+    history.log.complete();
+    history.finish();
+    let mut expected = history.log.written();
+    expected.retain(|_, written| !memory_log::is_of(written, "42"));
+    let removed = (history.log.written().len() - expected.len()) as u64;
+    let survey = Survey::of(history.store.list("").expect("the store works"));
+    let mut records = 0;
+    for kill in 0.. {
+        history.store.kill_after(kill % 4, kill);
+        let erased = erase(&*history.store, &survey, "42", |_| ());
+        history.store.heal();
+        if let Ok(erased) = erased {
+            records += erased.records;
+            break;
+        }
+    }
+    assert!(removed > 0 && records <= removed);
+    assert!(history.archived() == expected);
+    for (id, report) in verify(&*history.store, &survey, |_| ()).expect("the store works") {
+        assert_eq!((report.problems, report.notes), (vec![], vec![]), "{id}");
+    }
+    assert_eq!(erase(&*history.store, &survey, "42", |_| ()).expect("the store works").files, 0);
+}
+
+#[test]
 fn a_foreign_file_is_left_and_counted() {
-    let mut history = History::new(5, Format::Parquet);
+    let history = History::new(5, Format::Parquet);
     history.store.put("views/notes.txt", "mine".into()).expect("the store works");
     history.log.complete();
     let status = SharedStatus::default();

@@ -13,13 +13,20 @@ use sources::kafka::upstream::{Ends, PartitionId};
 use crate::dice::Dice;
 
 /// 2026-11-29T05:00:00Z.
-pub const START_MS: u64 = 1_795_928_400_000;
+pub(crate) const START_MS: u64 = 1_795_928_400_000;
 
 /// The bytes of a record as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    pub key: Option<Vec<u8>>,
-    pub payload: Option<Vec<u8>>,
+pub(crate) struct Written {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+/// Whether a record is of the user, by its key or its event.
+pub(crate) fn is_of(written: &Written, user: &str) -> bool {
+    let event = format!(r#"{{"user_id":{user},"#);
+    written.key.as_deref() == Some(user.as_bytes())
+        || written.payload.as_ref().is_some_and(|payload| payload.starts_with(event.as_bytes()))
 }
 
 #[derive(Clone)]
@@ -39,7 +46,7 @@ struct Partition {
 }
 
 #[derive(Clone)]
-pub struct MemoryLog {
+pub(crate) struct MemoryLog {
     topic: Arc<str>,
     partitions: Arc<Mutex<BTreeMap<i32, Partition>>>,
     dice: Arc<Mutex<Dice>>,
@@ -60,7 +67,7 @@ fn record(dice: &mut Dice, offset: i64, clock: &mut u64) -> Record {
         n => Some(
             format!(
                 r#"{{"user_id":{user},"product_id":{n},"event_type":"view","session_id":"s{user}","noise":"{:x}"}}"#,
-                dice.next()
+                dice.roll()
             )
             .into_bytes(),
         ),
@@ -70,7 +77,7 @@ fn record(dice: &mut Dice, offset: i64, clock: &mut u64) -> Record {
 }
 
 impl MemoryLog {
-    pub fn new(dice: &mut Dice, partitions: i32) -> MemoryLog {
+    pub(crate) fn new(dice: &mut Dice, partitions: i32) -> MemoryLog {
         let mut all = BTreeMap::new();
         for partition in 0..partitions {
             let (mut offset, mut clock) = (i64::try_from(dice.below(1000)).unwrap(), START_MS);
@@ -88,7 +95,7 @@ impl MemoryLog {
     }
 
     /// Some more records become visible.
-    pub fn grow(&self, dice: &mut Dice) {
+    pub(crate) fn grow(&self, dice: &mut Dice) {
         for partition in self.partitions.lock().unwrap().values_mut() {
             let more = usize::try_from(dice.below(12)).unwrap();
             partition.visible = (partition.visible + more).min(partition.records.len());
@@ -103,7 +110,7 @@ impl MemoryLog {
     }
 
     /// All records are visible.
-    pub fn complete(&self) {
+    pub(crate) fn complete(&self) {
         for partition in self.partitions.lock().unwrap().values_mut() {
             partition.visible = partition.records.len();
             partition.end = partition.records.last().map_or(partition.low, |record| record.offset + 1);
@@ -111,7 +118,7 @@ impl MemoryLog {
     }
 
     /// Deletes the first half of a partition; returns its last offset.
-    pub fn truncate(&self, partition: i32) -> i64 {
+    pub(crate) fn truncate(&self, partition: i32) -> i64 {
         let mut partitions = self.partitions.lock().unwrap();
         let partition = partitions.get_mut(&partition).unwrap();
         partition.records.drain(..300);
@@ -121,7 +128,7 @@ impl MemoryLog {
     }
 
     /// Appends records, of which the first `lost` offsets are deleted at once; returns how many are lost.
-    pub fn append_and_lose(&self, partition: i32, lost: i64) -> u64 {
+    pub(crate) fn append_and_lose(&self, partition: i32, lost: i64) -> u64 {
         let mut partitions = self.partitions.lock().unwrap();
         let partition = partitions.get_mut(&partition).unwrap();
         let (mut dice, mut clock) = (Dice::new(5), START_MS);
@@ -132,7 +139,7 @@ impl MemoryLog {
     }
 
     /// Another topic of the same name, with fewer records.
-    pub fn recreate(&self, partition: i32) {
+    pub(crate) fn recreate(&self, partition: i32) {
         let mut partitions = self.partitions.lock().unwrap();
         let (mut dice, mut clock) = (Dice::new(9), START_MS);
         let records: Vec<Record> = (0..5).map(|offset| record(&mut dice, offset, &mut clock)).collect();
@@ -140,7 +147,7 @@ impl MemoryLog {
     }
 
     /// All records by partition and offset.
-    pub fn written(&self) -> BTreeMap<(i32, i64), Written> {
+    pub(crate) fn written(&self) -> BTreeMap<(i32, i64), Written> {
         let partitions = self.partitions.lock().unwrap();
         let all = partitions.iter().flat_map(|(number, partition)| {
             partition.records.iter().map(|record| ((*number, record.offset), record.written.clone()))
@@ -175,7 +182,7 @@ impl Log for MemoryLog {
     }
 }
 
-pub struct MemoryTail {
+pub(crate) struct MemoryTail {
     log: MemoryLog,
     partition: i32,
     next: i64,
