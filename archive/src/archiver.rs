@@ -306,7 +306,7 @@ impl<L: Log> Archiver<L> {
         let read = if has_read { self.rate.wait() } else { REST };
         let due = self.partitions.values().filter_map(|partition| partition.due(self.settings.age_max)).min();
         let seal = due.map_or(REST, |due| due.saturating_sub(now));
-        let look = self.look_at.saturating_sub(now);
+        let look = if self.ends.is_some() { self.look_at.saturating_sub(now) } else { REST };
         [write, read, seal, look, REST].into_iter().min().unwrap_or(REST)
     }
 }

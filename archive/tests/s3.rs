@@ -85,3 +85,19 @@ fn objects_are_written_listed_read_and_removed() {
     moto.create_bucket("shop-events");
     store.put(name, "x".into()).expect("the server is back");
 }
+
+#[test]
+fn an_encrypted_connection_is_tried_and_its_failure_is_named() {
+    let settings = Settings {
+        endpoint: Some(format!("https://127.0.0.1:{}", free_port())),
+        timeout: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = dir.path().join("credentials");
+    fs::write(&credentials, "aws_access_key_id=a\naws_secret_access_key=b\n").expect("a file");
+    let settings = Settings { credentials: Some(credentials), ..settings };
+    let store = Bucket::new(&settings, "shop-events".into(), String::new()).expect("a client");
+    let error = store.get("views/1").expect_err("nobody listens").to_string();
+    assert!(error.contains("cannot read s3://shop-events/views/1"), "{error}");
+}
