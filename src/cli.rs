@@ -1,5 +1,6 @@
 //! The command line: types and help texts, without logic.
 
+mod archive;
 mod check;
 mod checkpoint;
 mod common;
@@ -16,6 +17,7 @@ mod train;
 
 use clap::{Parser, Subcommand};
 
+pub use self::archive::{ArchiveAction, ArchiveArgs, ArchivePlace};
 pub use self::check::CheckArgs;
 pub use self::checkpoint::{CheckpointAction, CheckpointArgs, CheckpointPlace};
 pub use self::common::ConfigArgs;
@@ -92,6 +94,8 @@ pub enum Command {
     Checkpoint(CheckpointArgs),
     /// Make, list and revoke keys of the API
     Key(KeyArgs),
+    /// List, verify and merge the files of the archive, or erase a user from it
+    Archive(ArchiveArgs),
     /// Accept another database server, after a restore or pg_upgrade
     Postgres(PostgresArgs),
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each. This file loads the configuration, runs the command and decides the exit code.
 
+pub mod archive;
 pub mod check;
 pub mod checkpoint;
 pub mod demo;
@@ -87,6 +88,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             checkpoint::run(&args, &config)
         }
         Command::Key(args) => key::run(&args, &load(&args.request())?),
+        Command::Archive(args) => {
+            let config = load(&args.request())?;
+            archive::run(&args, &config)
+        }
         Command::Postgres(args) => {
             let PostgresAction::Adopt { system, settings } = args.action;
             postgres::adopt(system, &load(&settings.request(&[]))?)

@@ -7,6 +7,7 @@
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
 //! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` in `models`, `[postgres]` in `sources`,
+//! `[archive]` in `archive`,
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod auth;
@@ -38,6 +39,7 @@ pub use self::problem::{Errors, Origin, Problem};
 pub use self::reference::{example, reference_table};
 pub use self::sections::{Checkpoint, Dataflow, Files, Sinks};
 pub use self::setting::sections;
+pub use archive::Settings as Archive;
 pub use dataflow::rules::Rules;
 pub use models::als::AlsSettings;
 pub use query_server::Settings as Server;
@@ -97,6 +99,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[sinks]`
     pub sinks: Sinks,
+    /// `[archive]`
+    pub archive: Archive,
     /// `[log]`
     pub log: Log,
 }
@@ -134,6 +138,7 @@ impl Config {
             als: AlsSettings::read(given),
             auth: Auth::read(given),
             sinks: Sinks::read(given),
+            archive: Archive::read(given),
             log: Log::read(given),
         }
     }

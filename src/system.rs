@@ -7,6 +7,7 @@
 
 pub(crate) mod access;
 mod als;
+mod archiving;
 mod checkpoints;
 pub(crate) mod cluster;
 pub(crate) mod descriptors;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use archive::Running as Archiving;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{Engine, Settings};
 use dataflow::ids::Ids;
@@ -62,6 +64,7 @@ pub struct System {
     changes: Option<Changes>,
     keeper: Option<Keeper>,
     als: Option<AlsThread>,
+    archive: Option<Archiving>,
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
@@ -106,6 +109,7 @@ impl System {
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
+        let archive = archiving::start(config)?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {
@@ -117,6 +121,7 @@ impl System {
             floor: Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up },
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
+            archive: archive.as_ref().map(archiving::status),
             event_writer: event_writer.clone(),
             access: keys.access(),
             audit: audit(config)?,
@@ -136,6 +141,7 @@ impl System {
             changes: outlets.changes,
             keeper,
             als,
+            archive,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _keys: keys,
@@ -182,6 +188,9 @@ impl System {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
         let stage = self.stage;
+        if let Some(archive) = &self.archive {
+            archive.end_by(deadline);
+        }
         stage.is_at("requests in flight to be answered");
         self.shutdown.begin();
         let served = self.server.join();
@@ -208,6 +217,10 @@ impl System {
         stage.is_at("dead letters and changes to be written");
         let lettered = self.letters.finish(left());
         let changed = self.changes.map_or(Ok(()), |changes| changes.finish(left()));
+        stage.is_at("the archive to take the last records");
+        if let Some(archive) = self.archive {
+            archive.finish();
+        }
         stage.is_at("the disk to take the served watermark");
         served?;
         stopped?;

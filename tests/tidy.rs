@@ -14,8 +14,23 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 14] = [
-    ("", &["checkpoints", "dataflow", "events", "models", "query-server", "recommend", "settings", "sinks", "sources"]),
+const EDGES: [(&str, &[&str]); 15] = [
+    (
+        "",
+        &[
+            "archive",
+            "checkpoints",
+            "dataflow",
+            "events",
+            "models",
+            "query-server",
+            "recommend",
+            "settings",
+            "sinks",
+            "sources",
+        ],
+    ),
+    ("archive", &["dataflow", "events", "settings", "sources"]),
     ("checkpoints", &["dataflow"]),
     ("events", &["dataflow"]),
     ("models", &["checkpoints", "settings"]),

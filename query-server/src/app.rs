@@ -33,6 +33,8 @@ pub struct App {
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Reads the status of the factor model, where one is used.
     pub als: Option<Arc<dyn Fn() -> AlsStatus + Send + Sync>>,
+    /// Reads the status of the archive, where there is one.
+    pub archive: Option<Arc<dyn Fn() -> ArchiveStatus + Send + Sync>>,
     /// Writes events and removals.
     pub event_writer: Arc<dyn EventWriter>,
     /// Who may do what.
@@ -108,4 +110,42 @@ pub struct AlsStatus {
     pub took_ms: u64,
     /// Why the last one failed, if it did.
     pub failure: Option<String>,
+}
+
+/// The archive of records since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ArchiveStatus {
+    /// What is wrong now; it is tried again for ever. Null if everything works.
+    pub reason: Option<String>,
+    /// Records that became durable.
+    pub records: u64,
+    /// Files that became durable.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// Failed requests to the store.
+    pub failures: u64,
+    /// Offsets that a topic had deleted before they were archived.
+    pub lost: u64,
+    /// Memory for files that are not written yet, in bytes.
+    pub memory_bytes: u64,
+    /// Files among those of the archive that are not its own, as of the start.
+    pub foreign: u64,
+    /// Partitions that this process archives.
+    pub partitions: Vec<ArchivedPartition>,
+}
+
+/// One partition in the archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ArchivedPartition {
+    /// The topic, or the file.
+    pub stream: String,
+    /// Its partition.
+    pub partition: i32,
+    /// The offset after the last durable one.
+    pub durable: i64,
+    /// The end of the partition.
+    pub end: i64,
+    /// Offsets that are in the topic and not in the archive.
+    pub lag: i64,
 }

@@ -33,6 +33,7 @@ mod records;
 mod rows;
 mod table;
 mod times;
+pub mod whole_lines;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +54,9 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// The files, in the order of their parts in the status.
 pub const FILES: [&str; 5] = ["views.jsonl", "product-views.json", "removals.jsonl", orders::FILE, products::FILE];
+
+/// The files with events.
+pub const EVENT_FILES: [&str; 3] = [FILES[0], FILES[1], FILES[2]];
 
 /// The settings of the source.
 #[derive(Clone, Debug)]

@@ -76,6 +76,7 @@ use client::{Consumer, Context};
 use feed::{FeedContext, KafkaFeed};
 use fetch::BrokerFetch;
 use notify::Notify;
+use upstream::{Fetch, Upstream};
 use watch::{Brokers, Watcher, WatcherParts};
 
 pub use config::{Settings, SettingsError};
@@ -169,6 +170,19 @@ impl Drop for Source {
             tracing::error!("the thread that watches Kafka's topics had ended in a panic");
         }
     }
+}
+
+/// Connects to the brokers for a reader other than the graph, with clients of its own. Brokers that are away are no error.
+///
+/// # Errors
+/// When the settings cannot work.
+pub fn connect(settings: &Settings) -> Result<(impl Upstream + use<>, impl Fetch + use<>), SettingsError> {
+    let config = config::reader(settings, &group())?;
+    let notify = Arc::new(Notify::default());
+    let watcher = config::watcher(&config).create_with_context(Context::new(notify.clone()))?;
+    let reader: Consumer = config.create_with_context(Context::new(notify.clone()))?;
+    let upstream = Brokers { consumer: Arc::new(watcher), addresses: settings.brokers.clone(), notify };
+    Ok((upstream, BrokerFetch::new(reader)))
 }
 
 /// A consumer group of its own: librdkafka needs one, although nothing is ever committed or shared in it.

@@ -46,6 +46,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
         add("postgres.url", reason.into());
     }
     status(config, &mut add);
+    archive(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {
@@ -73,6 +74,20 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
             "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
         ),
         _ => {}
+    }
+}
+
+/// An archive of files that are not read.
+fn archive(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let unknown = |topic: &&String| !sources::files::EVENT_FILES.contains(&topic.as_str());
+    if config.files.is_some()
+        && let Some(topic) = config.archive.topics.iter().find(unknown)
+    {
+        let files = sources::files::EVENT_FILES.join(", ");
+        add(
+            "archive.topics",
+            format!("`archive.topics` names \"{topic}\", which is not among the files with events: {files}"),
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use settings::{Section, Setting};
 use sources::postgres;
 
 use super::{
-    AlsSettings, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client,
+    AlsSettings, Archive, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, Sinks, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
@@ -32,6 +32,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Checkpoint::section(),
         Cluster::section(),
         Sinks::section(),
+        Archive::section(),
         Log::section(),
     ]
 });

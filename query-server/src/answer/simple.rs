@@ -38,11 +38,14 @@ pub(crate) struct Ready<'a> {
     ready: bool,
     /// The time of the state shown.
     as_of: &'a str,
+    /// What is wrong beside the lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
 }
 
-/// 200 for a probe: answers are complete and fresh.
-pub(crate) fn ready(as_of: &str) -> Response<Body> {
-    json(StatusCode::OK, &Ready { ready: true, as_of })
+/// 200 for a probe: answers are complete and fresh. `details` is what is wrong beside them.
+pub(crate) fn ready(as_of: &str, details: Vec<String>) -> Response<Body> {
+    json(StatusCode::OK, &Ready { ready: true, as_of, details })
 }
 
 fn json(status: StatusCode, shape: &impl Serialize) -> Response<Body> {

@@ -6,7 +6,7 @@ use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{AlsStatus, LastCheckpoint};
+use crate::app::{AlsStatus, ArchiveStatus, LastCheckpoint};
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +27,8 @@ pub(crate) struct Status<'a> {
     pub(crate) checkpoint: Option<LastCheckpoint>,
     /// Null if no factor model is used.
     pub(crate) als: Option<AlsStatus>,
+    /// Null if there is no archive.
+    pub(crate) archive: Option<ArchiveStatus>,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,
     pub(crate) requests_total: u64,

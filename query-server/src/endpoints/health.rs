@@ -41,6 +41,10 @@ async fn ready(State(operations): State<Arc<Operations>>) -> Result<Response<Bod
     let as_of = operations.app.reader.view_any().as_of();
     match unreadiness(&operations, &operations.app.registry.snapshot(), as_of) {
         Some(reasons) => Err(Problem::NotReady(reasons)),
-        None => Ok(simple::ready(&instant::text(as_of))),
+        None => {
+            let archive = operations.app.archive.as_ref().and_then(|status| status().reason);
+            let details = archive.map(|reason| format!("the archive is retrying: {reason}"));
+            Ok(simple::ready(&instant::text(as_of), details.into_iter().collect()))
+        }
     }
 }

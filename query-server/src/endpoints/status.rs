@@ -63,6 +63,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         dead_letters,
         checkpoint: app.checkpoints.as_ref().map(|last| last()),
         als: app.als.as_ref().map(|status| status()),
+        archive: app.archive.as_ref().map(|status| status()),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: operations.request_sums().iter().map(RouteSums::requests).sum(),

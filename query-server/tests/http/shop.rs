@@ -252,6 +252,7 @@ impl Shop {
             audit: start.audit,
             checkpoints: None,
             als: None,
+            archive: None,
             reader: reader.clone(),
             recommender: Arc::new(Recommender::new(&rules, start.recommendations, None)),
             registry,

@@ -3,10 +3,15 @@
 //!
 //! ```text
 //! pin: topics, partitions, first offsets and ends ─▶ open, once a worker: a queue a partition ─▶ PartitionReplay ─▶ Inputs
+//!      └ an archive, if there is one: the offsets before                  └ first the archive, then the topic
 //! ```
+//! The records of a partition begin in the archive and go on in the topic at the offset after the archive's last. A partition of
+//! which offsets are in neither is an error.
+//!
 //! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: a fault that the source
 //! would retry for ever is an error here after a while.
 
+mod past;
 mod reader;
 
 use std::sync::Arc;
@@ -30,7 +35,8 @@ use super::notify::Notify;
 use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
 use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
-use reader::ReplayReader;
+pub use past::{Past, PastRecords, PastTaken};
+use reader::{ReplayReader, Tails};
 
 /// Why topics cannot be replayed, or not to their end.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +64,16 @@ pub enum RangeError {
         partition: String,
         /// The reason of the client or the broker.
         reason: String,
+    },
+    /// Records are gone: the topic has deleted them, and the archive does not have them.
+    #[error("the offsets {from} to {to} of {partition} are neither in the archive nor in the topic")]
+    Gap {
+        /// The topic and the partition.
+        partition: String,
+        /// The first offset that is missing.
+        from: i64,
+        /// The last one.
+        to: i64,
     },
     /// Records are gone: the topic is another one, or has lost its end.
     #[error(
@@ -109,6 +125,8 @@ impl Default for Patience {
 struct OffsetRange {
     id: PartitionId,
     first: i64,
+    /// The offset from which on records are read from the topic. Those before are in the archive.
+    in_topic: i64,
     end: i64,
 }
 
@@ -119,14 +137,21 @@ pub struct Range {
     offsets: Vec<OffsetRange>,
     missing: Vec<String>,
     progress: Arc<ReplayProgress>,
+    past: Option<Arc<dyn Past>>,
 }
 
 impl Range {
-    /// Finds the first offsets and the ends of the topics of `settings`. An `optional` topic may be missing.
+    /// Finds the first offsets and the ends of the topics of `settings`. An `optional` topic may be missing. Records that
+    /// are in `past` are read from there.
     ///
     /// # Errors
-    /// When no broker answers in time, or a topic is missing or cannot be read.
-    pub fn pin(settings: Settings, optional: &[&str], patience: Patience) -> Result<Range, RangeError> {
+    /// When no broker answers in time, a topic is missing or cannot be read, or records are neither in a topic nor in `past`.
+    pub fn pin(
+        settings: Settings,
+        optional: &[&str],
+        patience: Patience,
+        past: Option<Arc<dyn Past>>,
+    ) -> Result<Range, RangeError> {
         let config = config::reader(&settings, &group())?;
         let consumer = consumer(&config)?;
         // All topics are asked for: naming one that is missing could create it.
@@ -150,13 +175,14 @@ impl Range {
             for partition in known.partitions() {
                 let id = PartitionId { topic: name.clone(), partition: partition.id() };
                 let ends = consumer.fetch_watermarks(&id.topic, id.partition, patience.answer);
-                let (first, end) = ends.map_err(|error| unreadable(&id, &error))?;
-                progress.add_total(u64::try_from(end - first).unwrap_or(0));
-                offsets.push(OffsetRange { id, first, end });
+                let (low, end) = ends.map_err(|error| unreadable(&id, &error))?;
+                let range = join(past.as_deref(), id, low, end)?;
+                progress.add_total(u64::try_from(end - range.first).unwrap_or(0));
+                offsets.push(range);
             }
         }
         offsets.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Range { config, patience, offsets, missing, progress })
+        Ok(Range { config, patience, offsets, missing, progress, past })
     }
 
     /// The optional topics that are missing.
@@ -188,14 +214,29 @@ impl Range {
         let own =
             self.offsets.iter().filter(|range| assignment::owner(range.id.partition, worker.peers) == worker.index);
         let mut readers = Vec::new();
-        for OffsetRange { id, first, end } in own.cloned() {
-            let tail = (first < end).then(|| fetch.start(&id, first, &worker.waker)).transpose();
+        for OffsetRange { id, first, in_topic, end } in own.cloned() {
+            let past = self.past.as_ref().filter(|_| first < in_topic).map(|past| past.open(&id, &worker.waker));
+            let tail = (in_topic < end).then(|| fetch.start(&id, in_topic, &worker.waker)).transpose();
             let tail = tail.map_err(|error| unreadable(&id, &error))?;
             let replay = PartitionReplay::new(replay_bounds, status.clone(), refused.clone());
-            readers.push(ReplayReader::new(id, tail, replay, self.progress.clone(), (first, end), bounds));
+            let tails = Tails { past, topic: tail };
+            readers.push(ReplayReader::new(id, tails, replay, self.progress.clone(), (first, end), bounds));
         }
         let (patience, progress) = (self.patience.record, self.progress.clone());
         Ok(Box::new(KafkaReplay { readers, fetch, patience, progress, silent_since: None }))
+    }
+}
+
+/// The range of a partition whose topic has the offsets from `low` to `end`, with those before that the archive has.
+fn join(past: Option<&dyn Past>, id: PartitionId, low: i64, end: i64) -> Result<OffsetRange, RangeError> {
+    let partition = id.to_string();
+    let archived = past.map_or(Ok(None), |past| past.offsets(&id));
+    let archived = archived.map_err(|reason| RangeError::Partition { partition: partition.clone(), reason })?;
+    match archived {
+        None => Ok(OffsetRange { id, first: low, in_topic: low, end }),
+        Some(archived) if archived.end < low => Err(RangeError::Gap { partition, from: archived.end, to: low - 1 }),
+        Some(archived) if archived.end > end => Err(RangeError::Shorter { partition, at: end, end: archived.end }),
+        Some(archived) => Ok(OffsetRange { id, first: archived.start.min(low), in_topic: archived.end, end }),
     }
 }
 

@@ -34,7 +34,10 @@ impl ReplaySources {
     ) -> anyhow::Result<ReplaySources> {
         let kafka = config.kafka.as_ref().map(|settings| {
             // Before the first removal, the topic may not exist.
-            kafka::range::Range::pin(of_kafka(settings), &[&settings.removals], Patience::default())
+            let archive = archive::store::open(&config.archive)?.map(archive::Archived::open).transpose()?;
+            let past = archive.map(|archive| Arc::new(archive) as Arc<dyn kafka::range::Past>);
+            let optional = [settings.removals.as_str()];
+            anyhow::Ok(kafka::range::Range::pin(of_kafka(settings), &optional, Patience::default(), past)?)
         });
         let kafka = kafka.transpose()?;
         for topic in kafka.iter().flat_map(|range| range.missing()) {

@@ -32,7 +32,7 @@ impl Observer for Nobody {
 /// Pins the ends of a topic.
 pub(crate) fn pin(broker: &Broker, topic: &str) -> Range {
     let patience = Patience { answer: Duration::from_secs(30), record: Duration::from_secs(1) };
-    Range::pin(kafka::Settings::new(broker.bootstrap(), [topic], Duration::from_secs(5)), &[], patience)
+    Range::pin(kafka::Settings::new(broker.bootstrap(), [topic], Duration::from_secs(5)), &[], patience, None)
         .expect("the topic is there")
 }
 

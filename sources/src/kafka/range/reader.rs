@@ -10,18 +10,47 @@ use events::{RecordTime, TimeBounds};
 use rdkafka::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{RangeError, unreadable, words};
+use super::{PastRecords, PastTaken, RangeError, unreadable, words};
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::fetch::Queue;
 use crate::kafka::record::{TOMBSTONE, raw_record, record_time};
 use crate::kafka::upstream::{Record, Tail, Taken};
 use crate::replay::{PartitionReplay, ReplayProgress};
 
+/// Where the records of a partition come from: first all of `past`, then the topic. None of both: no more is read.
+pub(super) struct Tails {
+    /// What the archive still has to give.
+    pub(super) past: Option<Box<dyn PastRecords>>,
+    /// The topic, from the offset after the archive's last on.
+    pub(super) topic: Option<Queue>,
+}
+
+impl Tails {
+    fn is_empty(&self) -> bool {
+        self.past.is_none() && self.topic.is_none()
+    }
+
+    /// What comes next; none if nothing has arrived.
+    fn take(&mut self, budget: usize) -> Option<Next<'_>> {
+        if let Some(past) = &mut self.past {
+            return past.take().map(Next::Past);
+        }
+        let topic = self.topic.as_mut()?;
+        topic.fill(budget);
+        topic.take().map(Next::Topic)
+    }
+}
+
+/// What comes next.
+enum Next<'a> {
+    Past(PastTaken<'a>),
+    Topic(Taken<Record<'a>>),
+}
+
 /// Reads one partition through its own queue, so that a partition that is ahead of the step blocks no other.
 pub(super) struct ReplayReader {
     id: PartitionId,
-    /// None: no more of it is read.
-    tail: Option<Queue>,
+    tails: Tails,
     replay: PartitionReplay,
     progress: Arc<ReplayProgress>,
     next: i64,
@@ -37,13 +66,13 @@ pub(super) struct ReplayReader {
 impl ReplayReader {
     pub(super) fn new(
         id: PartitionId,
-        tail: Option<Queue>,
+        tails: Tails,
         replay: PartitionReplay,
         progress: Arc<ReplayProgress>,
         (next, end): (i64, i64),
         bounds: TimeBounds,
     ) -> Self {
-        ReplayReader { id, tail, replay, progress, next, end, bounds, waiting: false, trouble: None }
+        ReplayReader { id, tails, replay, progress, next, end, bounds, waiting: false, trouble: None }
     }
 
     /// The offset that is read next.
@@ -71,33 +100,43 @@ impl ReplayReader {
         let mut records = 0;
         loop {
             let is_open = self.replay.is_open(inputs, step);
-            let Some(tail) = self.tail.as_mut().filter(|_| is_open) else {
+            if !is_open || self.tails.is_empty() {
                 return Ok(Went { records, reached: true });
-            };
+            }
             if records >= budget {
                 return Ok(Went { records, reached: false });
             }
-            tail.fill(budget - records);
-            let ended = match tail.take() {
+            let ended = match self.tails.take(budget - records) {
                 None => {
                     self.waiting = true;
                     return Ok(Went { records, reached: false });
                 }
-                Some(Taken::Record(record)) if record.offset < self.end => {
+                Some(Next::Past(PastTaken::End)) => {
+                    self.tails.past = None;
+                    self.tails.topic.is_none()
+                }
+                Some(Next::Past(PastTaken::Failed(reason))) => {
+                    return Err(RangeError::Partition { partition: self.id.to_string(), reason });
+                }
+                Some(Next::Past(PastTaken::Record(record)) | Next::Topic(Taken::Record(record)))
+                    if record.offset < self.end =>
+                {
                     records += 1;
                     self.next = record.offset + 1;
                     apply(&mut self.replay, &self.id, &record, self.bounds, inputs, step);
                     self.next == self.end || are_later_after(&self.replay, &record)
                 }
                 // Records that came after the end was pinned.
-                Some(Taken::Record(_)) => true,
-                Some(Taken::End(at)) if at < self.end => {
+                Some(Next::Past(PastTaken::Record(_)) | Next::Topic(Taken::Record(_))) => true,
+                Some(Next::Topic(Taken::End(at))) if at < self.end => {
                     return Err(RangeError::Shorter { partition: self.id.to_string(), at, end: self.end });
                 }
                 // The rest before the pinned end is aborted records and transaction markers.
-                Some(Taken::End(_)) => true,
-                Some(Taken::Failed(error)) if is_definite(&error) => return Err(unreadable(&self.id, &error)),
-                Some(Taken::Failed(error)) => {
+                Some(Next::Topic(Taken::End(_))) => true,
+                Some(Next::Topic(Taken::Failed(error))) if is_definite(&error) => {
+                    return Err(unreadable(&self.id, &error));
+                }
+                Some(Next::Topic(Taken::Failed(error))) => {
                     tracing::debug!(partition = %self.id, %error, "reading fails");
                     self.trouble = Some(words(&error));
                     false
@@ -117,7 +156,8 @@ impl ReplayReader {
                 .note_skipped(format!("{id}: {skipped} records from offset {first} on are after the last step"));
         }
         self.next = self.end;
-        self.tail.take().into_iter().for_each(Tail::stop);
+        self.tails.past = None;
+        self.tails.topic.take().into_iter().for_each(Tail::stop);
     }
 }
 

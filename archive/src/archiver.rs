@@ -1,0 +1,312 @@
+//! The archiver: reads partitions into segments, and writes the segments, as calls to [`Archiver::turn`].
+//!
+//! ```text
+//! survey ─▶ look ─▶ read ─▶ open segment ─(size, hour, age, memory)─▶ sealed segment ─▶ write: parts, closing file ─▶ durable
+//!   ▲ retried for ever                                                                    ▲ retried for ever
+//! ```
+//! A partition is read on only while none of its segments waits to be written, and while memory is left. So memory is bounded
+//! however long the store is away: what is not read stays in the topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflow::backoff::Backoff;
+use dataflow::feed::Waker;
+use sources::kafka::upstream::PartitionId;
+
+use crate::chain::Survey;
+use crate::file::FileError;
+use crate::log::Log;
+use crate::partition::{Judgement, Partition};
+use crate::rate::Rate;
+use crate::settings::Settings;
+use crate::status::SharedStatus;
+use crate::store::{Store, StoreError};
+
+/// How often partitions are looked up.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How soon a partition that failed is looked up again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest rest between two turns.
+const REST: Duration = Duration::from_millis(250);
+
+/// The pauses before a failed request to the store is made again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// The time of a turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since the start.
+    pub since_start: Duration,
+    /// In milliseconds since the epoch.
+    pub wall_ms: u64,
+}
+
+/// Which partitions this process archives.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The number of this process, from 0.
+    pub process: usize,
+    /// How many processes there are.
+    pub processes: usize,
+}
+
+impl Share {
+    /// Everything.
+    pub const ALL: Share = Share { process: 0, processes: 1 };
+
+    fn has(self, id: &PartitionId) -> bool {
+        usize::try_from(id.partition).is_ok_and(|partition| partition % self.processes.max(1) == self.process)
+    }
+}
+
+/// See the [module](self).
+pub struct Archiver<L: Log> {
+    settings: Settings,
+    share: Share,
+    store: Arc<dyn Store>,
+    log: L,
+    waker: Waker,
+    status: SharedStatus,
+    /// Where each partition of the archive ends; none until the archive has been surveyed.
+    ends: Option<BTreeMap<PartitionId, i64>>,
+    partitions: BTreeMap<PartitionId, Partition<L::Tail>>,
+    rate: Rate,
+    backoff: Backoff,
+    /// When the next request to the store may be made.
+    retry_at: Duration,
+    look_at: Duration,
+    store_trouble: Option<String>,
+    log_troubles: Vec<String>,
+}
+
+impl<L: Log> Archiver<L> {
+    /// An archiver of the calling thread that has done nothing yet.
+    pub fn new(settings: Settings, share: Share, store: Arc<dyn Store>, log: L, status: SharedStatus) -> Archiver<L> {
+        let rate = Rate::new(settings.rate_mb_max);
+        Archiver {
+            settings,
+            share,
+            store,
+            log,
+            waker: Waker::of_this_thread(),
+            status,
+            ends: None,
+            partitions: BTreeMap::new(),
+            rate,
+            backoff: Backoff::new(PAUSE.0, PAUSE.1),
+            retry_at: Duration::ZERO,
+            look_at: Duration::ZERO,
+            store_trouble: None,
+            log_troubles: Vec::new(),
+        }
+    }
+
+    /// Does what can be done now. Returns how long to rest unless the waker is called.
+    pub fn turn(&mut self, now: Now) -> Duration {
+        self.log.serve();
+        if now.since_start >= self.retry_at {
+            self.reach_store(now.since_start);
+        }
+        if self.ends.is_some() && now.since_start >= self.look_at {
+            self.look(now.since_start);
+        }
+        let has_read = self.read(&now);
+        self.seal(now.since_start);
+        self.report();
+        self.rest(now.since_start, has_read)
+    }
+
+    /// Writes what was read, as far as the store takes it now. Returns whether everything is durable.
+    pub fn flush(&mut self, mut goes_on: impl FnMut() -> bool) -> bool {
+        for partition in self.partitions.values_mut() {
+            partition.stop();
+            if let Err(error) = partition.seal() {
+                partition.reread(error);
+            }
+        }
+        let written = self.write(&mut goes_on);
+        self.report();
+        written.is_ok() && self.partitions.values().all(|partition| partition.sealed.is_empty())
+    }
+
+    /// Surveys the archive if that has not been done, or writes what waits.
+    fn reach_store(&mut self, now: Duration) {
+        let reached = match self.ends {
+            None => self.survey(),
+            Some(_) => self.write(&mut || true),
+        };
+        match reached {
+            Ok(()) => {
+                if self.store_trouble.take().is_some() {
+                    tracing::info!("archive: the store works again");
+                }
+                self.backoff.reset();
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if self.store_trouble.as_ref() != Some(&reason) {
+                    tracing::warn!(reason, "archive: trying again until it works");
+                }
+                self.store_trouble = Some(reason);
+                self.status.update(|status| status.failures += 1);
+                self.retry_at = now + self.backoff.pause();
+            }
+        }
+    }
+
+    /// Finds where each partition ends, and removes what is superfluous.
+    fn survey(&mut self) -> Result<(), StoreError> {
+        let mut ends = BTreeMap::new();
+        let mut foreign = 0;
+        for topic in self.log.topics() {
+            let survey = Survey::of(self.store.list(&format!("{topic}/"))?);
+            for name in &survey.foreign {
+                tracing::warn!(name, "archive: a file that is not of the archive is left alone");
+            }
+            foreign += survey.foreign.len() as u64;
+            for (id, chain) in survey.chains.into_iter().filter(|(id, _)| self.share.has(id)) {
+                for name in chain.superfluous() {
+                    tracing::info!(name, "archive: removing an unfinished or double file");
+                    self.store.remove(&name)?;
+                }
+                for range in chain.missing() {
+                    tracing::warn!(partition = %id, from = range.start(), to = range.end(), "archive: offsets are missing");
+                }
+                for range in chain.overlaps() {
+                    let (from, to) = range.into_inner();
+                    tracing::warn!(partition = %id, from, to, "archive: offsets are in several files: two archivers wrote here");
+                }
+                ends.extend(chain.next().map(|next| (id, next)));
+            }
+        }
+        self.status.update(|status| status.foreign = foreign);
+        self.ends = Some(ends);
+        Ok(())
+    }
+
+    /// Writes all segments that wait: of each first the parts, last the closing file.
+    fn write(&mut self, goes_on: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
+        for partition in self.partitions.values_mut() {
+            while let Some(sealed) = partition.sealed.front_mut() {
+                while let Some((name, bytes)) = sealed.files.front() {
+                    if !goes_on() {
+                        return Ok(());
+                    }
+                    self.store.put(&name.to_string(), bytes.clone())?;
+                    let size = bytes.len() as u64;
+                    sealed.files.pop_front();
+                    self.status.update(|status| {
+                        status.files += 1;
+                        status.bytes += size;
+                    });
+                }
+                let rows = partition.is_durable();
+                self.status.update(|status| status.records += rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks partitions up, and starts to read those that are not read.
+    fn look(&mut self, now: Duration) {
+        self.look_at = now + LOOK;
+        let looked = self.log.look();
+        let share = self.share;
+        for (id, partition) in &mut self.partitions {
+            if !looked.ends.contains_key(id) && looked.troubles.is_empty() {
+                partition.stop();
+            }
+        }
+        for (id, ends) in looked.ends.into_iter().filter(|(id, _)| share.has(id)) {
+            let kept = self.ends.as_ref().and_then(|ends| ends.get(&id).copied());
+            let fresh = || Partition::new(id.clone(), kept.unwrap_or(ends.low), ends);
+            let partition = self.partitions.entry(id.clone()).or_insert_with(fresh);
+            match partition.judge(ends) {
+                Ok(Judgement::Shorter) => continue,
+                Ok(Judgement::Lost(lost)) => {
+                    tracing::error!(partition = %id, lost, "archive: records were deleted before they were archived");
+                    self.status.update(|status| status.lost += lost.unsigned_abs());
+                }
+                Ok(Judgement::Sound) => {}
+                Err(error) => partition.reread(error),
+            }
+            if !partition.is_read() {
+                let tail = self.log.start(&id, partition.next(), &self.waker);
+                partition.begin(tail);
+            }
+        }
+        self.log_troubles = looked.troubles;
+    }
+
+    /// Reads partitions that may be read; whether anything was read.
+    fn read(&mut self, now: &Now) -> bool {
+        let mut has_read = false;
+        let mut memory: usize = self.partitions.values().map(Partition::memory).sum();
+        for partition in self.partitions.values_mut() {
+            let is_full = memory >= self.settings.memory_bytes_max;
+            if is_full || !partition.sealed.is_empty() || !self.rate.is_open(now.since_start) {
+                continue;
+            }
+            let was_read = partition.is_read();
+            let before = partition.memory();
+            let bytes = partition.read(&self.settings, now);
+            memory = memory.saturating_sub(before) + partition.memory();
+            self.rate.take(bytes);
+            has_read |= bytes > 0;
+            if was_read && !partition.is_read() {
+                self.look_at = self.look_at.min(now.since_start + LOOK_AGAIN);
+            }
+        }
+        has_read
+    }
+
+    /// Ends the segments that are old, and the largest one if memory is full.
+    fn seal(&mut self, now: Duration) {
+        for partition in self.partitions.values_mut() {
+            let sealed = partition.seal_old(self.settings.age_max, now);
+            sealed.unwrap_or_else(|error| partition.reread(error));
+        }
+        let memory: usize = self.partitions.values().map(Partition::memory).sum();
+        let is_waiting = self.partitions.values().any(|partition| !partition.sealed.is_empty());
+        if memory >= self.settings.memory_bytes_max
+            && !is_waiting
+            && let Some(largest) = self.partitions.values_mut().max_by_key(|partition| partition.open_memory())
+        {
+            largest.seal().unwrap_or_else(|error: FileError| largest.reread(error));
+        }
+    }
+
+    fn report(&self) {
+        let memory: usize = self.partitions.values().map(Partition::memory).sum();
+        let partitions: BTreeMap<_, _> =
+            self.partitions.iter().map(|(id, partition)| (id.clone(), partition.status())).collect();
+        let mut troubles: Vec<String> = self.store_trouble.iter().cloned().collect();
+        troubles.extend(self.log_troubles.iter().cloned());
+        troubles.extend(self.partitions.values().filter_map(Partition::failure));
+        for (id, status) in partitions.iter().filter(|(_, status)| status.is_close_to_loss()) {
+            let lag = status.lag();
+            troubles
+                .push(format!("{id} will soon lose records: {lag} are not archived, and the topic deletes its oldest"));
+        }
+        self.status.update(|status| {
+            status.trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
+            status.partitions = partitions;
+            status.memory_bytes = memory as u64;
+        });
+    }
+
+    /// How long there is nothing to do.
+    fn rest(&self, now: Duration, has_read: bool) -> Duration {
+        let waits = self.ends.is_none() || self.partitions.values().any(|partition| !partition.sealed.is_empty());
+        let write = if waits { self.retry_at.saturating_sub(now) } else { REST };
+        let read = if has_read { self.rate.wait() } else { REST };
+        let due = self.partitions.values().filter_map(|partition| partition.due(self.settings.age_max)).min();
+        let seal = due.map_or(REST, |due| due.saturating_sub(now));
+        let look = if self.ends.is_some() { self.look_at.saturating_sub(now) } else { REST };
+        [write, read, seal, look, REST].into_iter().min().unwrap_or(REST)
+    }
+}

@@ -1,0 +1,149 @@
+//! The two formats of files: writing rows, and reading them back.
+
+mod json;
+mod parquet;
+
+use bytes::Bytes;
+use sources::kafka::upstream::PartitionId;
+
+use crate::row::Row;
+use crate::settings::Format;
+
+/// A file cannot be read, or not be made. Holds the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FileError(pub(crate) String);
+
+/// A file that is being written, in memory.
+pub(crate) enum FileWriter {
+    Parquet(Box<parquet::ParquetWriter>),
+    Json(json::JsonWriter),
+}
+
+impl FileWriter {
+    /// An empty file of one partition.
+    pub(crate) fn new(format: Format, id: &PartitionId) -> Result<FileWriter, FileError> {
+        Ok(match format {
+            Format::Parquet => FileWriter::Parquet(Box::new(parquet::ParquetWriter::new(id)?)),
+            Format::Json => FileWriter::Json(json::JsonWriter::new(id)?),
+        })
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), FileError> {
+        match self {
+            FileWriter::Parquet(writer) => writer.push(row),
+            FileWriter::Json(writer) => writer.push(row),
+        }
+    }
+
+    /// The size that the file would have about now.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            FileWriter::Parquet(writer) => writer.size(),
+            FileWriter::Json(writer) => writer.size(),
+        }
+    }
+
+    /// The memory that the file takes about now.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            FileWriter::Parquet(writer) => writer.memory(),
+            FileWriter::Json(writer) => writer.size(),
+        }
+    }
+
+    /// The whole file. `segment_rows`: the rows of all files of its segment.
+    pub(crate) fn finish(self, segment_rows: u64) -> Result<Bytes, FileError> {
+        match self {
+            FileWriter::Parquet(writer) => writer.finish(segment_rows),
+            FileWriter::Json(writer) => writer.finish(),
+        }
+    }
+}
+
+/// Gives the rows of a file in their order. Returns the number of rows that the file states for its whole segment; none for
+/// JSON lines, which state nothing.
+///
+/// # Errors
+/// When the file is damaged or is no such file, or errors of `give`.
+pub fn read<E: From<FileError>>(
+    format: Format,
+    bytes: Bytes,
+    mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
+) -> Result<Option<u64>, E> {
+    match format {
+        Format::Parquet => parquet::read(bytes, &mut give),
+        Format::Json => json::read(&bytes, &mut give).map(|()| None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> PartitionId {
+        PartitionId { topic: "views".into(), partition: 3 }
+    }
+
+    /// What a row says, owned.
+    fn copy(row: &Row<'_>) -> String {
+        format!("{row:?}")
+    }
+
+    fn rows(count: i64) -> Vec<(i64, Vec<u8>)> {
+        (0..count).map(|n| (n * 3, format!("payload {n} \u{e9}\"\\").into_bytes())).collect()
+    }
+
+    fn row<'a>(n: usize, offset: i64, raw: &'a [u8]) -> Row<'a> {
+        let none = n % 5 == 4;
+        Row {
+            offset,
+            record_time: Some(1_795_929_001_000 + offset),
+            key: (n % 3 != 0).then_some(if n % 2 == 0 { &b"key"[..] } else { b"\xff\x00" }),
+            user_id: (!none).then(|| "120".into()),
+            product_id: (n % 4 == 1).then(|| format!("product-{n}").into()),
+            event_type: (!none).then_some("view"),
+            event_time: (n % 2 == 0).then_some(offset),
+            session_id: (n % 7 == 1).then(|| "s".into()),
+            metadata: (n % 7 == 2).then_some("{\"a\":1}"),
+            raw: if n % 11 == 10 { None } else { Some(if n % 13 == 12 { b"\xc3(" } else { raw }) },
+        }
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_written_in_both_formats() {
+        for format in [Format::Parquet, Format::Json] {
+            for count in [0, 1, 3000] {
+                let rows = rows(count);
+                let mut writer = FileWriter::new(format, &id()).unwrap();
+                for (n, (offset, raw)) in rows.iter().enumerate() {
+                    writer.push(&row(n, *offset, raw)).unwrap();
+                }
+                let bytes = writer.finish(77).unwrap();
+                let mut found = Vec::new();
+                let stated = read(format, bytes, |row| {
+                    found.push(copy(row));
+                    Ok::<(), FileError>(())
+                });
+                assert_eq!(stated.unwrap(), (format == Format::Parquet).then_some(77));
+                let expected: Vec<String> =
+                    rows.iter().enumerate().map(|(n, (offset, raw))| copy(&row(n, *offset, raw))).collect();
+                assert!(found == expected, "{format:?} {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error() {
+        for format in [Format::Parquet, Format::Json] {
+            let mut writer = FileWriter::new(format, &id()).unwrap();
+            (0..100).for_each(|n| writer.push(&row(n, n as i64, b"x")).unwrap());
+            let bytes = writer.finish(100).unwrap();
+            for damaged in [bytes.slice(..bytes.len() / 2), bytes.slice(1..), Bytes::new()] {
+                let result = read(format, damaged, |_| Ok::<(), FileError>(()));
+                assert!(result.is_err(), "{format:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! JSON lines, one record a line, compressed with zstd.
+
+use std::borrow::Cow;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::str;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sources::kafka::upstream::PartitionId;
+use zstd::stream::{read, write};
+
+use super::FileError;
+use crate::row::Row;
+
+/// Compression that takes little time.
+const LEVEL: i32 = 1;
+
+/// A line. Bytes that are no UTF-8 are in the second member of a pair, as base64.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+    partition: i32,
+    offset: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_time: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    key_base64: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    user_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    product_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    event_type: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_time: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    raw: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<Cow<'a, str>>,
+}
+
+/// Writes a file of one partition.
+pub(crate) struct JsonWriter {
+    id: PartitionId,
+    out: write::Encoder<'static, Vec<u8>>,
+}
+
+impl JsonWriter {
+    pub(super) fn new(id: &PartitionId) -> Result<JsonWriter, FileError> {
+        let mut out = write::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;
+        out.include_checksum(true).map_err(failed)?;
+        Ok(JsonWriter { id: id.clone(), out })
+    }
+
+    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), FileError> {
+        let (key, key_base64) = text(row.key);
+        let (raw, raw_base64) = text(row.raw);
+        let line = Line {
+            topic: Cow::Borrowed(&self.id.topic),
+            partition: self.id.partition,
+            offset: row.offset,
+            record_time: row.record_time,
+            key,
+            key_base64,
+            user_id: row.user_id.as_deref().map(Cow::Borrowed),
+            product_id: row.product_id.as_deref().map(Cow::Borrowed),
+            event_type: row.event_type.map(Cow::Borrowed),
+            event_time: row.event_time,
+            session_id: row.session_id.as_deref().map(Cow::Borrowed),
+            metadata: row.metadata.map(Cow::Borrowed),
+            raw,
+            raw_base64,
+        };
+        serde_json::to_writer(&mut self.out, &line).map_err(failed)?;
+        self.out.write_all(b"\n").map_err(failed)
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.out.get_ref().len()
+    }
+
+    pub(super) fn finish(self) -> Result<Bytes, FileError> {
+        self.out.finish().map(Bytes::from).map_err(failed)
+    }
+}
+
+/// Bytes as text, or else as base64.
+fn text(bytes: Option<&[u8]>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+    match bytes.map(|bytes| (bytes, str::from_utf8(bytes))) {
+        None => (None, None),
+        Some((_, Ok(text))) => (Some(Cow::Borrowed(text)), None),
+        Some((bytes, Err(_))) => (None, Some(BASE64_STANDARD.encode(bytes).into())),
+    }
+}
+
+pub(super) fn read<E: From<FileError>>(
+    bytes: &[u8],
+    give: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    if bytes.is_empty() {
+        return Err(FileError("the file is empty".into()).into());
+    }
+    let mut lines = BufReader::new(read::Decoder::with_buffer(bytes).map_err(failed)?);
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        if lines.read_until(b'\n', &mut buffer).map_err(failed)? == 0 {
+            return Ok(());
+        }
+        let line: Line<'_> = serde_json::from_slice(&buffer).map_err(failed)?;
+        let (key, raw) = (unpack(line.key, line.key_base64)?, unpack(line.raw, line.raw_base64)?);
+        give(&Row {
+            offset: line.offset,
+            record_time: line.record_time,
+            key: key.as_deref(),
+            user_id: line.user_id,
+            product_id: line.product_id,
+            event_type: line.event_type.as_deref(),
+            event_time: line.event_time,
+            session_id: line.session_id,
+            metadata: line.metadata.as_deref(),
+            raw: raw.as_deref(),
+        })?;
+    }
+}
+
+fn unpack<'a>(text: Option<Cow<'a, str>>, base64: Option<Cow<'a, str>>) -> Result<Option<Cow<'a, [u8]>>, FileError> {
+    match (text, base64) {
+        (_, Some(base64)) => BASE64_STANDARD.decode(base64.as_bytes()).map(|bytes| Some(bytes.into())).map_err(failed),
+        (Some(Cow::Borrowed(text)), None) => Ok(Some(Cow::Borrowed(text.as_bytes()))),
+        (Some(Cow::Owned(text)), None) => Ok(Some(Cow::Owned(text.into_bytes()))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> FileError {
+    FileError(error.to_string())
+}

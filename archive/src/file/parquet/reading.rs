@@ -1,0 +1,96 @@
+//! Reading a file of records: one group of rows at a time.
+
+use std::str;
+
+use bytes::Bytes;
+use parquet::column::reader::{ColumnReader, get_typed_column_reader};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::errors::Result;
+use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
+
+use super::{SEGMENT_ROWS, failed};
+use crate::file::FileError;
+use crate::row::Row;
+
+/// A column of a group: for each row its value, or none.
+struct Column<T>(Vec<Option<T>>);
+
+impl Column<ByteArray> {
+    fn bytes(&self, row: usize) -> Option<&[u8]> {
+        self.0.get(row)?.as_ref().map(ByteArray::data)
+    }
+
+    fn text(&self, row: usize) -> std::result::Result<Option<&str>, FileError> {
+        self.bytes(row).map(|bytes| str::from_utf8(bytes).map_err(failed)).transpose()
+    }
+}
+
+impl Column<i64> {
+    fn number(&self, row: usize) -> Option<i64> {
+        self.0.get(row).copied().flatten()
+    }
+}
+
+/// See [`crate::file::read`].
+pub(in crate::file) fn read<E: From<FileError>>(
+    bytes: Bytes,
+    give: &mut impl FnMut(&Row<'_>) -> std::result::Result<(), E>,
+) -> std::result::Result<Option<u64>, E> {
+    let file = SerializedFileReader::new(bytes).map_err(failed)?;
+    let metadata = file.metadata().file_metadata();
+    let stated = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == SEGMENT_ROWS);
+    let stated = stated.and_then(|pair| pair.value.as_ref()?.parse().ok());
+    for index in 0..file.num_row_groups() {
+        let group = file.get_row_group(index).map_err(failed)?;
+        let rows = usize::try_from(group.metadata().num_rows()).map_err(failed)?;
+        let texts = |name| column::<ByteArrayType>(&*group, name, rows).map_err(failed);
+        let numbers = |name| column::<Int64Type>(&*group, name, rows).map_err(failed);
+        let (offset, record_time, event_time) = (numbers("offset")?, numbers("record_time")?, numbers("event_time")?);
+        let (key, raw, user_id, product_id) = (texts("key")?, texts("raw")?, texts("user_id")?, texts("product_id")?);
+        let (event_type, session_id, metadata) = (texts("event_type")?, texts("session_id")?, texts("metadata")?);
+        for row in 0..rows {
+            let offset = offset.number(row).ok_or_else(|| FileError("a row has no offset".into()))?;
+            give(&Row {
+                offset,
+                record_time: record_time.number(row),
+                key: key.bytes(row),
+                user_id: user_id.text(row)?.map(Into::into),
+                product_id: product_id.text(row)?.map(Into::into),
+                event_type: event_type.text(row)?,
+                event_time: event_time.number(row),
+                session_id: session_id.text(row)?.map(Into::into),
+                metadata: metadata.text(row)?,
+                raw: raw.bytes(row),
+            })?;
+        }
+    }
+    Ok(stated)
+}
+
+/// The column of that name.
+fn column<T: DataType>(group: &dyn RowGroupReader, name: &str, rows: usize) -> Result<Column<T::T>> {
+    let columns = group.metadata().schema_descr().columns();
+    let found = columns.iter().position(|column| column.name() == name);
+    let index = found.ok_or_else(|| parquet::errors::ParquetError::General(format!("there is no column {name}")))?;
+    let type_of = columns[index].physical_type();
+    if type_of != T::get_physical_type() {
+        return Err(parquet::errors::ParquetError::General(format!("column {name} is of type {type_of}")));
+    }
+    let is_optional = columns[index].max_def_level() > 0;
+    let reader: ColumnReader = group.get_column_reader(index)?;
+    let mut reader = get_typed_column_reader::<T>(reader);
+    let (mut levels, mut values) = (Vec::new(), Vec::new());
+    let mut read = 0;
+    while read < rows {
+        let (records, _, _) = reader.read_records(rows - read, Some(&mut levels), None, &mut values)?;
+        if records == 0 {
+            return Err(parquet::errors::ParquetError::General(format!("column {name} ends early")));
+        }
+        read += records;
+    }
+    if !is_optional {
+        return Ok(Column(values.into_iter().map(Some).collect()));
+    }
+    let mut values = values.into_iter();
+    Ok(Column(levels.into_iter().map(|level: i16| if level > 0 { values.next() } else { None }).collect()))
+}

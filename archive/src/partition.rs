@@ -1,0 +1,245 @@
+//! One partition on its way into the archive: what is read, what is held, and what is durable.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use events::Decoder;
+use sources::kafka::upstream::{Ends, PartitionId};
+
+use crate::archiver::Now;
+use crate::file::FileError;
+use crate::log::{Given, LogTail};
+use crate::name::Hour;
+use crate::row::LogRecord;
+use crate::segment::{OpenSegment, SealedSegment};
+use crate::settings::Settings;
+use crate::status::PartitionStatus;
+
+/// Bytes of records after which a partition lets others read.
+const TURN_BYTES: usize = 4 << 20;
+
+/// Bytes of records after which the size of the files is looked at again.
+const CHECK_BYTES: usize = 64 << 10;
+
+/// What is known about a record's bytes without the bytes of its payload and key, in memory.
+const RECORD_BYTES: usize = 64;
+
+/// One partition.
+pub(crate) struct Partition<T> {
+    id: PartitionId,
+    tail: Option<T>,
+    decoder: Decoder,
+    open: Option<OpenSegment>,
+    pub(crate) sealed: VecDeque<SealedSegment>,
+    /// The first offset of the open segment, or of the next one.
+    start: i64,
+    /// The offset that is read next.
+    next: i64,
+    /// The offset after the last durable one.
+    durable: i64,
+    ends: Ends,
+    is_shrinking: bool,
+    /// Why it cannot be read, until the next look.
+    failure: Option<String>,
+}
+
+/// What a look at a partition's ends has shown.
+pub(crate) enum Judgement {
+    /// It can be read on.
+    Sound,
+    /// Its topic has deleted this many offsets before they were read.
+    Lost(i64),
+    /// It ends before the position.
+    Shorter,
+}
+
+impl<T: LogTail> Partition<T> {
+    /// A partition that is read from `next` on.
+    pub(crate) fn new(id: PartitionId, next: i64, ends: Ends) -> Partition<T> {
+        Partition {
+            id,
+            tail: None,
+            decoder: Decoder::default(),
+            open: None,
+            sealed: VecDeque::new(),
+            start: next,
+            next,
+            durable: next,
+            ends,
+            is_shrinking: false,
+            failure: None,
+        }
+    }
+
+    pub(crate) fn next(&self) -> i64 {
+        self.next
+    }
+
+    pub(crate) fn is_read(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.as_ref().map(|reason| format!("{} cannot be archived: {reason}", self.id))
+    }
+
+    pub(crate) fn status(&self) -> PartitionStatus {
+        let Ends { low, high } = self.ends;
+        let Partition { durable, next, is_shrinking, .. } = *self;
+        PartitionStatus { durable, next, end: high.max(next), low, is_shrinking }
+    }
+
+    /// Compares the position with the partition's ends.
+    pub(crate) fn judge(&mut self, ends: Ends) -> Result<Judgement, FileError> {
+        self.is_shrinking |= ends.low > self.ends.low;
+        self.ends = ends;
+        if ends.high < self.next {
+            self.stop();
+            self.failure = Some(format!(
+                "it ends at offset {}, and the archive has read up to offset {}: the topic was made anew, or its end was cut \
+                 off. To archive what it holds now, move the directory {} of the archive away",
+                ends.high,
+                self.next - 1,
+                self.id.topic
+            ));
+            return Ok(Judgement::Shorter);
+        }
+        if ends.low <= self.next {
+            return Ok(Judgement::Sound);
+        }
+        let lost = ends.low - self.next;
+        self.stop();
+        self.seal()?;
+        (self.start, self.next) = (ends.low, ends.low);
+        Ok(Judgement::Lost(lost))
+    }
+
+    /// Reads with this tail from now on, or notes why that is impossible.
+    pub(crate) fn begin(&mut self, tail: Result<T, String>) {
+        match tail {
+            Ok(tail) => (self.tail, self.failure) = (Some(tail), None),
+            Err(reason) => self.failure = Some(reason),
+        }
+    }
+
+    /// Stops reading; what was read is kept.
+    pub(crate) fn stop(&mut self) {
+        self.tail.take().into_iter().for_each(LogTail::stop);
+    }
+
+    /// Reads what has arrived. Returns the bytes that were read.
+    pub(crate) fn read(&mut self, settings: &Settings, now: &Now) -> usize {
+        let Some(mut tail) = self.tail.take() else { return 0 };
+        let (mut bytes, mut unchecked, mut failed) = (0, 0, None);
+        tail.read(&mut |given| match given {
+            Given::End(end) => {
+                self.next = self.next.max(end);
+                true
+            }
+            Given::Failed(reason) => {
+                failed = Some(reason);
+                false
+            }
+            Given::Record(record) if record.offset < self.next => true,
+            Given::Record(record) => {
+                let size = record.payload.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len) + RECORD_BYTES;
+                bytes += size;
+                unchecked += size;
+                let taken = self.take(&record, settings, now).and_then(|()| {
+                    if unchecked >= CHECK_BYTES {
+                        unchecked = 0;
+                        self.seal_large(settings)?;
+                    }
+                    Ok(())
+                });
+                match taken {
+                    Ok(()) => self.sealed.is_empty() && bytes < TURN_BYTES,
+                    Err(FileError(reason)) => {
+                        failed = Some(reason);
+                        // What was not written is read again.
+                        self.open = None;
+                        self.next = self.start;
+                        false
+                    }
+                }
+            }
+        });
+        self.tail = Some(tail);
+        if failed.is_some() {
+            self.stop();
+            self.failure = failed;
+        }
+        bytes
+    }
+
+    fn take(&mut self, record: &LogRecord<'_>, settings: &Settings, now: &Now) -> Result<(), FileError> {
+        let (row, time) = record.row(&self.id, &mut self.decoder, now.wall_ms);
+        let hour = Hour::of(time);
+        if self.open.as_ref().is_some_and(|open| open.ends_before(hour)) {
+            // Offsets between the last record and this one will not be given any more.
+            seal(&mut self.open, &mut self.sealed, record.offset - 1)?;
+            self.start = record.offset;
+        }
+        let fresh = || OpenSegment::new(self.id.clone(), settings.format, self.start, now.since_start);
+        self.open.get_or_insert_with(fresh).push(hour, &row)?;
+        self.next = record.next;
+        Ok(())
+    }
+
+    /// Ends the open segment if a file of it is large enough.
+    fn seal_large(&mut self, settings: &Settings) -> Result<(), FileError> {
+        let is_large = self.open.as_ref().is_some_and(|open| open.size() >= settings.file_bytes_max);
+        if is_large { self.seal() } else { Ok(()) }
+    }
+
+    /// Ends the open segment if it is that old.
+    pub(crate) fn seal_old(&mut self, age: Duration, now: Duration) -> Result<(), FileError> {
+        if self.due(age).is_some_and(|due| due <= now) { self.seal() } else { Ok(()) }
+    }
+
+    /// When the open segment will be that old.
+    pub(crate) fn due(&self, age: Duration) -> Option<Duration> {
+        self.open.as_ref().map(|open| open.since() + age)
+    }
+
+    /// Ends the open segment where reading has come to.
+    pub(crate) fn seal(&mut self) -> Result<(), FileError> {
+        if self.open.is_some() {
+            seal(&mut self.open, &mut self.sealed, self.next - 1)?;
+            self.start = self.next;
+        }
+        Ok(())
+    }
+
+    /// Drops the open segment after an error of its files: its records are read again.
+    pub(crate) fn reread(&mut self, error: FileError) {
+        self.stop();
+        self.open = None;
+        self.next = self.start;
+        self.failure = Some(error.0);
+    }
+
+    /// The memory of the open segment.
+    pub(crate) fn open_memory(&self) -> usize {
+        self.open.as_ref().map_or(0, OpenSegment::memory)
+    }
+
+    /// The memory of all that is not durable.
+    pub(crate) fn memory(&self) -> usize {
+        self.open_memory() + self.sealed.iter().map(SealedSegment::memory).sum::<usize>()
+    }
+
+    /// The first sealed segment is durable; returns its rows.
+    pub(crate) fn is_durable(&mut self) -> u64 {
+        let Some(sealed) = self.sealed.pop_front() else { return 0 };
+        self.durable = sealed.last + 1;
+        sealed.rows
+    }
+}
+
+fn seal(open: &mut Option<OpenSegment>, sealed: &mut VecDeque<SealedSegment>, last: i64) -> Result<(), FileError> {
+    if let Some(open) = open.take() {
+        sealed.push_back(open.seal(last)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Checks an archive: chains without a gap, files that can be read, and rows that fit the names.
+
+use std::collections::BTreeMap;
+
+use sources::kafka::upstream::PartitionId;
+
+use crate::chain::{Chain, Segment, Survey};
+use crate::file::{self, FileError};
+use crate::store::{Store, StoreError};
+
+/// What the check of a partition has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Segments.
+    pub segments: usize,
+    /// Rows in them.
+    pub rows: u64,
+    /// What is wrong, in words.
+    pub problems: Vec<String>,
+    /// What is not wrong and worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Reads all objects of an archive: their names, not their content.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn survey(store: &dyn Store) -> Result<Survey, StoreError> {
+    Ok(Survey::of(store.list("")?))
+}
+
+/// Checks all partitions. `seen` is called with each file's size when it has been read.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn verify(
+    store: &dyn Store,
+    survey: &Survey,
+    mut seen: impl FnMut(u64),
+) -> Result<BTreeMap<PartitionId, Report>, StoreError> {
+    let mut reports = BTreeMap::new();
+    for (id, chain) in &survey.chains {
+        let mut report = of_names(chain);
+        for segment in &chain.segments {
+            of_segment(store, segment, &mut report, &mut seen)?;
+        }
+        reports.insert(id.clone(), report);
+    }
+    Ok(reports)
+}
+
+/// What the names alone show.
+fn of_names(chain: &Chain) -> Report {
+    let mut report = Report { segments: chain.segments.len(), ..Report::default() };
+    for range in chain.missing() {
+        report.problems.push(format!("offsets {} to {} are missing", range.start(), range.end()));
+    }
+    for range in chain.overlaps() {
+        report.problems.push(format!("offsets {} to {} are in several files", range.start(), range.end()));
+    }
+    let superfluous = chain.superfluous();
+    if !superfluous.is_empty() {
+        let count = superfluous.len();
+        report.notes.push(format!("{count} unfinished or double files, which the next start or `compact` removes"));
+    }
+    report
+}
+
+/// What the files of a segment show.
+fn of_segment(
+    store: &dyn Store,
+    segment: &Segment,
+    report: &mut Report,
+    seen: &mut impl FnMut(u64),
+) -> Result<(), StoreError> {
+    let (mut offsets, mut stated) = (Vec::new(), None);
+    for stored in &segment.files {
+        let name = &stored.name;
+        let bytes = store.get(&name.to_string())?;
+        let (mut last, mut unsorted) = (None, false);
+        let read = file::read(name.format, bytes, |row| {
+            unsorted |= last >= Some(row.offset);
+            last = Some(row.offset);
+            offsets.push(row.offset);
+            Ok::<(), FileError>(())
+        });
+        seen(stored.bytes);
+        match read {
+            Ok(rows) => stated = rows.or(stated),
+            Err(FileError(reason)) => report.problems.push(format!("{name} cannot be read: {reason}")),
+        }
+        if unsorted {
+            report.problems.push(format!("{name}: offsets do not rise"));
+        }
+    }
+    let (rows, range) = (offsets.len() as u64, segment.first..=segment.last);
+    let place = || segment.files.last().map(|file| file.name.to_string()).unwrap_or_default();
+    if let Some(outside) = offsets.iter().find(|offset| !range.contains(offset)) {
+        report.problems.push(format!("{}: offset {outside} is outside of the name's range", place()));
+    }
+    offsets.sort_unstable();
+    if let Some(double) = offsets.windows(2).find(|pair| pair[0] == pair[1]) {
+        report.problems.push(format!("{}: offset {} is there twice", place(), double[0]));
+    }
+    if let Some(stated) = stated.filter(|stated| *stated != rows) {
+        report.problems.push(format!("{}: its segment has {rows} rows, and states {stated}", place()));
+    }
+    report.rows += rows;
+    Ok(())
+}

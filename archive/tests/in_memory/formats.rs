@@ -1,0 +1,99 @@
+//! DuckDB and pyarrow read both formats from the tree as it is: every row, with its bytes and its columns.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive::status::SharedStatus;
+use archive::store::Dir;
+use archive::{Archiver, Format, Now, Settings, Share};
+use serde_json::Value;
+
+use crate::dice::Dice;
+use crate::memory_log::{self, MemoryLog};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_back.py");
+
+fn archive(dir: &Path, format: Format) -> MemoryLog {
+    let log = MemoryLog::new(&mut Dice::new(21), 2);
+    log.complete();
+    let settings = Settings { format, file_bytes_max: 8000, rate_mb_max: 0, ..Settings::default() };
+    let store = Arc::new(Dir::new(dir));
+    let mut archiver = Archiver::new(settings, Share::ALL, store, log.clone(), SharedStatus::default());
+    for second in 0..400 {
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+    }
+    assert!(archiver.flush(|| true));
+    log
+}
+
+/// The rows that each reader has found, by partition and offset.
+fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> {
+    let output = harness::python(SCRIPT).arg(dir).arg(format.extension()).output().expect("Python starts");
+    assert!(output.status.success(), "{}", harness::stderr(&output));
+    let mut readers = BTreeMap::new();
+    for line in harness::stdout(&output).lines() {
+        let found: Value = serde_json::from_str(line).expect("the script prints JSON");
+        let rows = found["rows"].as_array().expect("rows").iter().map(|row| {
+            let row = row.as_array().expect("a row").clone();
+            ((row[0].as_i64().expect("a partition"), row[1].as_i64().expect("an offset")), row)
+        });
+        readers.insert(found["reader"].as_str().expect("a name").to_owned(), rows.collect());
+    }
+    readers
+}
+
+/// A value as the reader of Parquet gives it: bytes as hexadecimal digits.
+fn hex(bytes: Option<&Vec<u8>>) -> Value {
+    bytes.map_or(Value::Null, |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+}
+
+/// A value as the reader of JSON lines gives it: text, or nothing if the bytes are in the column for base64.
+fn text(bytes: Option<&Vec<u8>>) -> Value {
+    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).map_or(Value::Null, Into::into)
+}
+
+fn check(format: Format, shown: fn(Option<&Vec<u8>>) -> Value) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let written = archive(dir.path(), format).written();
+    let readers = read_back(dir.path(), format);
+    assert_eq!(readers.keys().collect::<Vec<_>>(), ["duckdb", "pyarrow"]);
+    for (reader, rows) in readers {
+        assert_eq!(rows.len(), written.len(), "{reader}");
+        let mut events = 0;
+        assert!(
+            rows.values().filter(|row| row[2].as_i64() > Some(0)).count() > written.len() * 9 / 10,
+            "{reader}: times"
+        );
+        for ((partition, offset), expected) in &written {
+            let row = &rows[&(i64::from(*partition), *offset)];
+            assert_eq!(row[3], shown(expected.key.as_ref()), "{reader}: key of {partition}/{offset}");
+            assert_eq!(row[8], shown(expected.payload.as_ref()), "{reader}: bytes of {partition}/{offset}");
+            let Some(event) = expected.payload.as_ref().and_then(|raw| serde_json::from_slice::<Value>(raw).ok())
+            else {
+                assert_eq!(row[4..8], [Value::Null, Value::Null, Value::Null, Value::Null]);
+                continue;
+            };
+            // A record that is dated far ahead of the clock is no event; it has its bytes alone.
+            if row[6] != Value::Null {
+                let user = event["user_id"].to_string();
+                let product = event["product_id"].to_string();
+                let fields = [user.clone(), product, "view".into(), format!("s{user}")].map(Value::from);
+                assert_eq!(row[4..8], fields, "{reader}: columns of {partition}/{offset}");
+                events += 1;
+            }
+        }
+        assert!(events > written.len() / 2, "{reader}: {events}");
+    }
+}
+
+#[test]
+fn parquet_is_read_by_duckdb_and_pyarrow() {
+    check(Format::Parquet, hex);
+}
+
+#[test]
+fn json_lines_are_read_by_duckdb_and_pyarrow() {
+    check(Format::Json, text);
+}

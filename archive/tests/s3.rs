@@ -1,0 +1,103 @@
+//! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are replaced, a server that is away.
+
+use std::fs;
+use std::time::Duration;
+
+use archive::store::{Bucket, Object, Store as _};
+use archive::{Settings, Target};
+use harness::{Process, free_port, wait_until};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const SERVER: &str = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])";
+
+struct Moto {
+    process: Process,
+    endpoint: String,
+}
+
+impl Moto {
+    fn start(port: u16) -> Moto {
+        let mut command = harness::python("-c");
+        command.args([SERVER, &port.to_string()]);
+        let process = Process::spawn("moto", command);
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let moto = Moto { process, endpoint };
+        wait_until(DEADLINE, "moto listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        moto
+    }
+
+    fn create_bucket(&self, name: &str) {
+        let script = "import sys, boto3; boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1', \
+                      aws_access_key_id='a', aws_secret_access_key='b').create_bucket(Bucket=sys.argv[2])";
+        let output = harness::python("-c").args([script, &self.endpoint, name]).output().expect("Python starts");
+        assert!(output.status.success(), "{}", harness::stderr(&output));
+    }
+}
+
+fn names(objects: Vec<Object>) -> Vec<String> {
+    objects.into_iter().map(|object| object.name).collect()
+}
+
+#[test]
+fn objects_are_written_listed_read_and_removed() {
+    let port = free_port();
+    let moto = Moto::start(port);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = dir.path().join("credentials");
+    let settings = Settings {
+        endpoint: Some(moto.endpoint.clone()),
+        credentials: Some(credentials.clone()),
+        timeout: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    let Some(Target::Bucket { bucket, prefix }) = Target::parse("s3://shop-events/vitrine/one") else {
+        panic!("a bucket")
+    };
+    let store = Bucket::new(&settings, bucket, prefix).expect("a client");
+
+    let error = store.list("").expect_err("there are no credentials").to_string();
+    assert!(error.contains("credentials in") && error.contains("s3://shop-events/vitrine/one"), "{error}");
+    fs::write(&credentials, "[default]\naws_access_key_id = a\n").expect("a file");
+    let error = store.list("").expect_err("half of the credentials").to_string();
+    assert!(error.contains("aws_secret_access_key"), "{error}");
+    fs::write(&credentials, "[default]\naws_access_key_id = a\naws_secret_access_key = b\n").expect("a file");
+    let error = store.put("views/1", "x".into()).expect_err("there is no bucket").to_string();
+    assert!(error.contains("NoSuchBucket") || error.contains("404"), "{error}");
+
+    moto.create_bucket("shop-events");
+    assert_eq!(store.list("views/").expect("an empty list"), vec![]);
+    let name = "views/date=2026-11-29/hour=05/3-0-9.parquet";
+    store.put(name, "first".into()).expect("it is written");
+    store.put(name, "second".into()).expect("it is replaced");
+    store.put("views2/x", "other".into()).expect("it is written");
+    assert_eq!(store.list("views/").expect("a list"), [Object { name: name.into(), bytes: 6 }]);
+    assert_eq!(names(store.list("").expect("a list")), [name, "views2/x"]);
+    assert_eq!(store.get(name).expect("it is there"), "second");
+    store.remove(name).expect("it is removed");
+    store.remove(name).expect("it was not there");
+    assert!(store.get(name).is_err());
+
+    drop(moto.process);
+    let error = store.put(name, "x".into()).expect_err("the server is away").to_string();
+    assert!(error.contains("cannot write s3://shop-events/vitrine/one/views/"), "{error}");
+    let moto = Moto::start(port);
+    moto.create_bucket("shop-events");
+    store.put(name, "x".into()).expect("the server is back");
+}
+
+#[test]
+fn an_encrypted_connection_is_tried_and_its_failure_is_named() {
+    let settings = Settings {
+        endpoint: Some(format!("https://127.0.0.1:{}", free_port())),
+        timeout: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = dir.path().join("credentials");
+    fs::write(&credentials, "aws_access_key_id=a\naws_secret_access_key=b\n").expect("a file");
+    let settings = Settings { credentials: Some(credentials), ..settings };
+    let store = Bucket::new(&settings, "shop-events".into(), String::new()).expect("a client");
+    let error = store.get("views/1").expect_err("nobody listens").to_string();
+    assert!(error.contains("cannot read s3://shop-events/views/1"), "{error}");
+}
