@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use dataflow::feed::Position;
+use dataflow::ids::ID_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
 use utoipa::openapi::schema::Type;
@@ -25,6 +26,10 @@ pub(crate) enum ParameterSet {
     Question,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
+    /// Those of a list that is sent again when it changes: `limit`.
+    Pushed,
+    /// The same of best sellers: `category`, `limit`.
+    PushedBestSellers,
     /// None.
     Nothing,
 }
@@ -50,6 +55,11 @@ const CONTEXT: Parameter = Parameter {
     name: "context",
     value: Type::String,
     description: "The kind of page: home (the default), product or basket; the settings name the sources of each",
+};
+const CATEGORY: Parameter = Parameter {
+    name: "category",
+    value: Type::String,
+    description: "The category; without it, the list is over all products",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
@@ -99,6 +109,8 @@ pub(crate) struct Parameters {
     pub(crate) staleness_ms_max: Option<u64>,
     /// The kind of page.
     pub(crate) page: Page,
+    /// The category.
+    pub(crate) category: Option<String>,
 }
 
 impl Parameters {
@@ -114,6 +126,7 @@ impl Parameters {
             explain: false,
             staleness_ms_max: None,
             page: Page::Home,
+            category: None,
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -122,7 +135,8 @@ impl Parameters {
     }
 
     fn read_pairs(&mut self, query: &str, set: ParameterSet, bounds: ParameterBounds) -> Result<(), Problem> {
-        let limit_max = if set == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX };
+        let is_long = matches!(set, ParameterSet::LongList | ParameterSet::ForYou);
+        let limit_max = if is_long { LONG_LIST_MAX } else { bounds.list_size };
         let mut seen = Vec::with_capacity(6);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -174,6 +188,10 @@ impl Parameters {
             "context" => {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
+            "category" => {
+                let id = Some(value).filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+                self.category = Some(id.ok_or_else(|| bad("an id of 1 to 256 bytes".into()))?.to_owned());
+            }
             _ => unreachable!("the set holds no other name"),
         }
         Ok(())
@@ -189,6 +207,8 @@ impl ParameterSet {
             ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
             ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
+            ParameterSet::Pushed => &[LIMIT],
+            ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
             ParameterSet::Nothing => &[],
         }
     }
@@ -203,6 +223,8 @@ impl ParameterSet {
             ParameterSet::ForYou => "limit, after, wait_ms, explain, max_staleness_ms and context",
             ParameterSet::Question => "after, wait_ms, explain and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
+            ParameterSet::Pushed => "limit",
+            ParameterSet::PushedBestSellers => "category and limit",
             ParameterSet::Nothing => "none",
         }
     }
