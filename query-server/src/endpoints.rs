@@ -13,6 +13,7 @@ pub(crate) mod legacy;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod page;
+pub(crate) mod push;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
 pub(crate) mod similar;
@@ -45,6 +46,9 @@ pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
     &metrics::ENDPOINT,
     &status::ENDPOINT,
     &stream::ENDPOINT,
+    &push::BEST_SELLERS,
+    &push::HISTORY,
+    &push::RECOMMENDATIONS,
     &page::ENDPOINT,
     &openapi::ENDPOINT,
     &docs::ENDPOINT,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::features::FEATURES;
 use dataflow::feed::Position;
+use dataflow::ids::ID_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
 use utoipa::openapi::schema::Type;
@@ -30,6 +31,10 @@ pub(crate) enum ParameterSet {
     Table,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
+    /// Those of a list that is sent again when it changes: `limit`.
+    Pushed,
+    /// The same of best sellers: `category`, `limit`.
+    PushedBestSellers,
     /// None.
     Nothing,
 }
@@ -65,6 +70,11 @@ const CONTEXT: Parameter = Parameter {
     name: "context",
     value: Type::String,
     description: "The kind of page: home (the default), product or basket; the settings name the sources of each",
+};
+const CATEGORY: Parameter = Parameter {
+    name: "category",
+    value: Type::String,
+    description: "The category; without it, the list is over all products",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
@@ -125,6 +135,8 @@ pub(crate) struct Parameters {
     pub(crate) page: Page,
     /// The features to answer with, by their places among all features; empty if none is named.
     pub(crate) features: Vec<usize>,
+    /// The category.
+    pub(crate) category: Option<String>,
 }
 
 impl Parameters {
@@ -141,6 +153,7 @@ impl Parameters {
             staleness_ms_max: None,
             page: Page::Home,
             features: Vec::new(),
+            category: None,
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -205,6 +218,10 @@ impl Parameters {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
             "features" => self.features = features_named(value)?,
+            "category" => {
+                let id = Some(value).filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+                self.category = Some(id.ok_or_else(|| bad("an id of 1 to 256 bytes".into()))?.to_owned());
+            }
             _ => unreachable!("the set holds no other name"),
         }
         Ok(())
@@ -215,7 +232,9 @@ impl ParameterSet {
     /// The default and the largest `limit`.
     pub(crate) fn limits(self, bounds: ParameterBounds) -> (usize, usize) {
         match self {
-            ParameterSet::List => (bounds.list_size, bounds.list_size),
+            ParameterSet::List | ParameterSet::Pushed | ParameterSet::PushedBestSellers => {
+                (bounds.list_size, bounds.list_size)
+            }
             ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
             _ => (bounds.list_size, LONG_LIST_MAX),
         }
@@ -231,6 +250,8 @@ impl ParameterSet {
             ParameterSet::Features => &[FEATURES_NAMED, FEATURE_LIMIT, AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Table => &[AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
+            ParameterSet::Pushed => &[LIMIT],
+            ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
             ParameterSet::Nothing => &[],
         }
     }
@@ -247,6 +268,8 @@ impl ParameterSet {
             ParameterSet::Features => "features, limit, after, wait_ms and max_staleness_ms",
             ParameterSet::Table => "after, wait_ms and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
+            ParameterSet::Pushed => "limit",
+            ParameterSet::PushedBestSellers => "category and limit",
             ParameterSet::Nothing => "none",
         }
     }
