@@ -61,7 +61,7 @@ impl<'a> LogRecord<'a> {
                 row.user_id = Some(event.user);
                 row.product_id = event.product;
                 row.event_type = Some(event.kind.name());
-                row.event_time = event.dated.then(|| millis(event.at));
+                row.event_time = event.stated.map(|_| millis(event.at));
                 let Fields { session_id, metadata } = fields(payload);
                 (row.session_id, row.metadata) = (session_id, metadata);
             }

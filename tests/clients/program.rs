@@ -32,6 +32,7 @@ impl Program {
         command.args(["serve", "--listen", "127.0.0.1:0", "--set", &format!("files.dir={}", shop.display())]);
         command.args(["--set", &format!("auth.keys={}", keys.display())]);
         command.args(["--set", "models.co_views.enabled=on", "--set", "models.buy_again.enabled=on"]);
+        command.args(["--set", "features.enabled=on"]);
         let process = Process::spawn("vitrine", command);
         let address = wait_for(PATIENCE, "the program names its address", || address(&process.stderr()));
         let program = Program { process, address, key, dir };

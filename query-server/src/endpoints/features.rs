@@ -180,17 +180,11 @@ async fn of_pair(
         read.waits.wait_for(positions, parameters.wait).await?;
     }
     let features = chosen(&parameters.features, |feature| matches!(feature.reading, Reading::OfProduct(_)));
-    if has_categories(&features) {
-        return Err(Problem::BadParameter {
-            name: "features",
-            must: "features of a user or of a user and a product".into(),
-        });
-    }
     buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(&user);
         let view = reader.view(key);
         let age = read.admit(view.as_of(), &inputs(&features), &parameters)?;
-        let of = view.features(key, false);
+        let of = view.features(key, has_categories(&features));
         let of_product = reader.dictionary().find_product(&product).map(|product| of.of_product(product));
         let of_product = of_product.unwrap_or_else(ProductFeatures::unknown);
         let values = Values { of: &of, product: Some(&of_product), limit: parameters.limit };

@@ -1,5 +1,6 @@
 //! The values that parameters take, as JSON Schema: ids, and the bounds of query parameters.
 
+use dataflow::features::FEATURES;
 use dataflow::ids::ID_BYTES_MAX;
 use recommend::Page;
 use serde_json::Value;
@@ -30,10 +31,17 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
         "max_staleness_ms" => whole(schema, 0, STALENESS_MS_MAX),
         "context" => one_of_contexts(schema),
         "explain" => schema.default(Some(Value::Bool(false))),
+        "features" => schema.pattern(Some(list_of_features())),
         "after" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
         _ => schema,
     };
     schema.build()
+}
+
+/// Names of features, separated by commas.
+fn list_of_features() -> String {
+    let names = FEATURES.each_ref().map(|feature| feature.name).join("|");
+    format!("^({names})(,({names}))*$")
 }
 
 /// The kinds of page.

@@ -41,8 +41,24 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
         if name in (case.headers or {}):
             # Headers are sent as Latin-1, a character for each byte.
             case.headers[name] = cut(case.headers[name]).encode().decode("latin-1")
+    if "features" in query:
+        query["features"] = ",".join(dict.fromkeys(query["features"].split(",")))
     if case.path == "/v1/events":
         case.body = events(case)
+    if case.path == "/v1/features" and isinstance(case.body, dict):
+        case.body = features(case.body)
+
+
+def features(body: dict[str, Any]) -> dict[str, Any]:
+    """A question with ids of at most 256 bytes, as many products as users, and no more entries than are allowed."""
+    body = dict(body)
+    body["users"] = [cut(user) or "user" for user in body["users"]]
+    if "products" in body:
+        products = [cut(product) or "product" for product in body["products"]]
+        body["products"] = [products[n % len(products)] for n in range(len(body["users"]))]
+    if "limit" in body:
+        body["limit"] = min(int(body["limit"]), 10_000 // len(body["users"]))
+    return body
 
 
 @functools.cache

@@ -4,9 +4,12 @@ use dataflow::features::{FEATURES, Feature, Reading, ValueKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+    AdditionalProperties, Array, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
+
+/// The most users of a request.
+pub(crate) const USERS_MAX: usize = 1000;
 
 /// The features that can be asked for.
 #[derive(Serialize, ToSchema)]
@@ -44,9 +47,9 @@ pub(crate) fn of_user(schemas: &mut Schemas) -> RefOr<Schema> {
 
 /// The features of a user and a product.
 pub(crate) fn of_pair(schemas: &mut Schemas) -> RefOr<Schema> {
-    let object = FEATURES.iter().fold(object(&["user-id", "product-id"]), |object, feature| {
-        object.property(feature.name, scalar(feature.kind))
-    });
+    let object = FEATURES
+        .iter()
+        .fold(object(&["user-id", "product-id"]), |object, feature| object.property(feature.name, of_one(feature)));
     named(schemas, "UserProductFeatures", object.property("as_of", text()).required("as_of"))
 }
 
@@ -102,10 +105,36 @@ fn of_all(feature: &Feature) -> RefOr<Schema> {
     }
 }
 
+/// The values of a user and a product: one, or one for each category.
+fn of_one(feature: &Feature) -> RefOr<Schema> {
+    match feature.reading {
+        Reading::OfUser(_) | Reading::OfProduct(_) => scalar(feature.kind),
+        Reading::OfCategory(_) => of_all(feature),
+    }
+}
+
 /// The same, or the value of one product.
 fn of_any(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfProduct(_) => OneOfBuilder::new().item(scalar(feature.kind)).item(of_all(feature)).into(),
         Reading::OfUser(_) | Reading::OfCategory(_) => of_all(feature),
     }
+}
+
+/// The users or products of a request: ids as in events.
+pub(crate) fn ids() -> Array {
+    ArrayBuilder::new().items(Ref::from_schema_name("EventId")).min_items(Some(1)).max_items(Some(USERS_MAX)).build()
+}
+
+/// The features of a request.
+pub(crate) fn names() -> Array {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(FEATURES.iter().map(|feature| feature.name).collect::<Vec<_>>()));
+    ArrayBuilder::new().items(name).min_items(Some(1)).unique_items(true).build()
+}
+
+/// The layout of a table.
+pub(crate) fn layout() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["rows", "columns"])).build()
 }

@@ -5,11 +5,14 @@
 //! {"columns":{"user-id":["user-120"],"user_category_views":[{"tea":3}]},"as_of":"2026-11-20T10:15:00.120Z"}
 //! ```
 
+use serde::Serialize;
+
 use super::super::json::{comma, string};
 use super::member;
 
 /// Whether a table is written by rows or by columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Layout {
     #[default]
     Rows,

@@ -6,12 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::answer::features::schemas::{self, USERS_MAX};
 use crate::answer::features::table::Layout;
 use crate::parameters::{self, FEATURE_LIMIT_MAX};
 use crate::problem::Problem;
-
-/// The most users of a request.
-const USERS_MAX: usize = 1000;
 
 /// The most entries that the maps of one feature may have, of all users of a request together.
 const ENTRIES_MAX: usize = 10_000;
@@ -23,24 +21,25 @@ const FIELDS: &str = "users, products, features, layout and limit";
 
 /// Which features of which users are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = FeatureRequest, example = json!({
     "users": ["user-120", "user-7"], "features": ["user_category_views", "user_last_interaction"], "layout": "columns"
 }))]
 pub(super) struct Question {
-    /// The users, at most 1,000: text, or whole numbers.
+    /// The users, at most 1,000: text. Whole numbers are taken as their decimal text.
+    #[schema(schema_with = schemas::ids)]
     pub(super) users: Vec<String>,
     /// A product for each user: then a feature of products has the one value of this pair in place of a map.
-    #[schema(required = false)]
+    #[schema(schema_with = schemas::ids, required = false)]
     pub(super) products: Vec<String>,
     /// The names of the features; all if it is missing.
-    #[schema(required = false, value_type = Vec<String>)]
+    #[schema(schema_with = schemas::names, required = false)]
     pub(super) features: Vec<usize>,
     /// `rows` (the default) or `columns`.
-    #[serde(skip)]
-    #[schema(required = false, value_type = String)]
+    #[schema(schema_with = schemas::layout, required = false)]
     pub(super) layout: Layout,
     /// The most entries of a map: 10 by default, and at most 10,000 for all users together.
-    #[schema(required = false)]
+    #[schema(minimum = 1, maximum = 1000, required = false)]
     pub(super) limit: usize,
 }
 
@@ -105,9 +104,9 @@ fn bad(field: &'static str, must: &str) -> Problem {
 }
 
 fn ids(field: &'static str, value: Value) -> Result<Vec<String>, Problem> {
-    let wrong = || bad(field, "a list of at most 1000 ids, each of 1 to 256 bytes or a whole number");
+    let wrong = || bad(field, "a list of 1 to 1000 ids, each of 1 to 256 bytes or a whole number");
     let Value::Array(items) = value else { return Err(wrong()) };
-    if items.len() > USERS_MAX {
+    if items.is_empty() || items.len() > USERS_MAX {
         return Err(wrong());
     }
     let id = |item| match item {
