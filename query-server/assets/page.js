@@ -171,6 +171,7 @@ function key() {
   }
   return sessionStorage.getItem("vitrine-key") ?? "";
 }
+key(); // before the page keeps its own state behind its address
 
 /** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<any>} the JSON of the answer; throws `Refused` for an error status */
 async function ask(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
-use self::key_ring::KeyRing;
+use self::key_ring::{HeldKey, KeyRing};
 use crate::problem::Problem;
 use crate::scope::Scope;
 
@@ -83,24 +83,38 @@ impl Access {
         if scope == Scope::Public {
             return Ok(Caller(None));
         }
-        let presented = presented(headers)?;
         let ring = ring.load();
-        let held = ring.find(presented).ok_or(Problem::WrongKey)?;
-        let key = &held.key;
-        let is_of = |origin: &HeaderValue| key.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-        if !key.origins.is_empty() && !headers.get(ORIGIN).is_some_and(is_of) {
-            return Err(Problem::WrongOrigin);
-        }
-        if !key.scopes.allows(scope) {
-            return Err(Problem::MissingScope(scope.word()));
-        }
+        let held = allowed(&ring, scope, headers)?;
         if let Some(allowance) = &held.allowance {
             let taken = allowance.take(now_ns);
             *quota = Some(allowance.quota(taken));
             taken.map_err(|refusal| Problem::TooOften { wait_s: refusal.wait_s() })?;
         }
-        Ok(Caller(Some(key.id)))
+        Ok(Caller(Some(held.key.id)))
     }
+
+    /// Checks a request that is still being answered: its key may have been revoked. This does not count for its rate.
+    ///
+    /// # Errors
+    /// When the request would be refused now.
+    pub(crate) fn check_again(&self, scope: Scope, headers: &HeaderMap) -> Result<(), Problem> {
+        let Access(Some(ring)) = self else { return Ok(()) };
+        allowed(&ring.load(), scope, headers).map(drop)
+    }
+}
+
+/// The key of a request, if it allows what needs `scope`.
+fn allowed<'r>(ring: &'r KeyRing, scope: Scope, headers: &HeaderMap) -> Result<&'r HeldKey, Problem> {
+    let held = ring.find(presented(headers)?).ok_or(Problem::WrongKey)?;
+    let key = &held.key;
+    let is_of = |origin: &HeaderValue| key.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+    if !key.origins.is_empty() && !headers.get(ORIGIN).is_some_and(is_of) {
+        return Err(Problem::WrongOrigin);
+    }
+    if !key.scopes.allows(scope) {
+        return Err(Problem::MissingScope(scope.word()));
+    }
+    Ok(held)
 }
 
 /// The key that a request presents.

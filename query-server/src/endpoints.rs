@@ -12,6 +12,7 @@ pub(crate) mod legacy;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod page;
+pub(crate) mod push;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
 pub(crate) mod similar;
@@ -22,7 +23,7 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 21] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
@@ -41,6 +42,9 @@ pub(crate) static ENDPOINTS: [&Endpoint; 21] = [
     &metrics::ENDPOINT,
     &status::ENDPOINT,
     &stream::ENDPOINT,
+    &push::BEST_SELLERS,
+    &push::HISTORY,
+    &push::RECOMMENDATIONS,
     &page::ENDPOINT,
     &openapi::ENDPOINT,
     &docs::ENDPOINT,

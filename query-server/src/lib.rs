@@ -38,6 +38,7 @@ mod openapi;
 mod operations;
 mod parameters;
 mod problem;
+mod push;
 mod read_state;
 mod readiness;
 mod reply;

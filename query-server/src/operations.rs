@@ -26,6 +26,8 @@ pub(crate) struct Operations {
     pub(crate) bodies: Limit,
     /// Open status streams.
     pub(crate) streams: Limit,
+    /// Clients that follow a list.
+    pub(crate) readers: Limit,
     /// Open connections.
     pub(crate) connections: Limit,
     /// Connections answered 503 because too many were open.
@@ -51,6 +53,7 @@ impl Operations {
             read: Arc::new(ReadState::new(&app, &settings)),
             bodies: Limit::new(settings.bodies_bytes_max),
             streams: Limit::new(settings.streams_max),
+            readers: Limit::new(settings.readers_max),
             connections: Limit::new(settings.connections_max),
             connections_refused: AtomicU64::new(0),
             counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),

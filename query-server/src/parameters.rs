@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use dataflow::feed::Position;
+use dataflow::ids::ID_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
 use utoipa::openapi::schema::Type;
@@ -25,6 +26,10 @@ pub(crate) enum ParameterSet {
     Question,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
+    /// Those of a list that is sent again when it changes: `limit`.
+    Pushed,
+    /// The same of best sellers: `category`, `limit`.
+    PushedBestSellers,
     /// None.
     Nothing,
 }
@@ -50,6 +55,11 @@ const CONTEXT: Parameter = Parameter {
     name: "context",
     value: Type::String,
     description: "The kind of page: home (the default), product or basket; the settings name the sources of each",
+};
+const CATEGORY: Parameter = Parameter {
+    name: "category",
+    value: Type::String,
+    description: "The category; without it, the list is over all products",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
@@ -102,6 +112,8 @@ pub(crate) struct Parameters {
     pub(crate) staleness_ms_max: Option<u64>,
     /// The kind of page.
     pub(crate) page: Page,
+    /// The category.
+    pub(crate) category: Option<String>,
 }
 
 impl Parameters {
@@ -117,6 +129,7 @@ impl Parameters {
             explain: false,
             staleness_ms_max: None,
             page: Page::Home,
+            category: None,
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -180,6 +193,10 @@ impl Parameters {
             "context" => {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
+            "category" => {
+                let id = Some(value).filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+                self.category = Some(id.ok_or_else(|| bad("an id of 1 to 256 bytes".into()))?.to_owned());
+            }
             _ => unreachable!("the set holds no other name"),
         }
         Ok(())
@@ -189,7 +206,10 @@ impl Parameters {
 impl ParameterSet {
     /// The largest `limit`.
     pub(crate) fn limit_max(self, bounds: ParameterBounds) -> usize {
-        if self == ParameterSet::List { bounds.list_size } else { LONG_LIST_MAX }
+        match self {
+            ParameterSet::List | ParameterSet::Pushed | ParameterSet::PushedBestSellers => bounds.list_size,
+            _ => LONG_LIST_MAX,
+        }
     }
 
     /// The parameters of the set.
@@ -200,6 +220,8 @@ impl ParameterSet {
             ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
             ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
+            ParameterSet::Pushed => &[LIMIT],
+            ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
             ParameterSet::Nothing => &[],
         }
     }
@@ -214,6 +236,8 @@ impl ParameterSet {
             ParameterSet::ForYou => "limit, after, wait_ms, explain, max_staleness_ms and context",
             ParameterSet::Question => "after, wait_ms, explain and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
+            ParameterSet::Pushed => "limit",
+            ParameterSet::PushedBestSellers => "category and limit",
             ParameterSet::Nothing => "none",
         }
     }

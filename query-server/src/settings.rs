@@ -53,6 +53,12 @@ settings::section! {
         streams_max: usize = 64, "streams", whole(0, 10_000);
         /// Time between two statuses on a stream.
         stream_interval_ms: u64 = 1000, "ms", whole(100, 60_000);
+        /// Limit of clients that follow a list (`/v1/stream/…`). A further request gets 503.
+        readers_max: usize = 1000, "clients", whole(0, 100_000);
+        /// Shortest time between two events to such a client. Changes in between are sent as one.
+        push_interval_ms: u64 = 100, "ms", whole(1, 60_000);
+        /// Time without an event after which such a client gets a comment, which keeps the connection alive.
+        push_heartbeat_ms: u64 = 15_000, "ms", whole(10, 3_600_000);
         /// Time limit from SIGTERM to the exit: half of it for requests in progress, half of the rest for a last
         /// checkpoint, and what remains for outstanding writes.
         shutdown_ms: u64 = 10_000, "ms", whole(0, 600_000);

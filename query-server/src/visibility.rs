@@ -53,23 +53,30 @@ impl VisibilityWaits {
         if self.until(|| self.snapshots.closed() > tick, within).await? { Ok(()) } else { Err(Problem::Behind) }
     }
 
+    /// Resolves once a newer tick than `tick` is visible, however long that takes.
+    pub(crate) async fn advanced(&self, tick: Time) {
+        let _guard = self.snapshots.wait();
+        self.notified_until(|| self.shown_tick() > tick).await;
+    }
+
     async fn until(&self, visible: impl Fn() -> bool, within: Duration) -> Result<bool, Problem> {
         if visible() {
             return Ok(true);
         }
         let _permit = self.waiting.take().ok_or(Problem::Busy("waits"))?;
         let _guard = self.snapshots.wait();
-        let until_visible = async {
-            loop {
-                let mut advanced = std::pin::pin!(self.advanced.notified());
-                // Listening starts before the check, so that an advance in between is not missed.
-                advanced.as_mut().enable();
-                if visible() {
-                    return;
-                }
-                advanced.await;
+        Ok(tokio::time::timeout(within, self.notified_until(visible)).await.is_ok())
+    }
+
+    async fn notified_until(&self, visible: impl Fn() -> bool) {
+        loop {
+            let mut advanced = std::pin::pin!(self.advanced.notified());
+            // Listening starts before the check, so that an advance in between is not missed.
+            advanced.as_mut().enable();
+            if visible() {
+                return;
             }
-        };
-        Ok(tokio::time::timeout(within, until_visible).await.is_ok())
+            advanced.await;
+        }
     }
 }

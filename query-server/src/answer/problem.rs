@@ -74,6 +74,11 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The body of an error.
+pub(crate) fn body(problem: &Problem) -> Bytes {
+    text(problem.kind(), problem)
+}
+
 fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
     let (index, field) = match problem {
         Problem::Malformed { index, field, .. } => (Some(*index), field.as_deref()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::on;
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Response};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -31,11 +31,15 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     }],
 };
 
-async fn stream(State(operations): State<Arc<Operations>>, method: Method) -> Result<Response<Body>, Problem> {
+async fn stream(
+    State(operations): State<Arc<Operations>>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
     let permit = operations.streams.take().ok_or(Problem::Busy("streams"))?;
     let (pieces, stream) = mpsc::channel(1);
     if method != Method::HEAD {
-        tokio::spawn(run(operations, pieces, permit));
+        tokio::spawn(run(operations, headers, pieces, permit));
     }
     let mut response = Response::new(Body::Stream(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -43,8 +47,13 @@ async fn stream(State(operations): State<Arc<Operations>>, method: Method) -> Re
     Ok(response)
 }
 
-/// Sends a status now and at every interval, until the client is gone or the server ends.
-async fn run(operations: Arc<Operations>, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+/// Sends a status now and at every interval, until the client is gone, its key is no longer valid or the server ends.
+async fn run(
+    operations: Arc<Operations>,
+    headers: HeaderMap,
+    pieces: mpsc::Sender<Bytes>,
+    _permit: OwnedSemaphorePermit,
+) {
     let interval_ms = operations.settings.stream_interval_ms.max(1);
     let mut ticks = tokio::time::interval(Duration::from_millis(interval_ms));
     let retry = Bytes::from(format!("retry: {interval_ms}\n\n"));
@@ -52,6 +61,9 @@ async fn run(operations: Arc<Operations>, pieces: mpsc::Sender<Bytes>, _permit: 
         let mut gone = pieces.send(retry).await.is_err();
         while !gone {
             ticks.tick().await;
+            if operations.app.access.check_again(Scope::Read, &headers).is_err() {
+                return;
+            }
             let status = status::text(&operations).await;
             let event = [b"event: status\ndata: ".as_slice(), &status, b"\n\n"].concat();
             gone = pieces.send(event.into()).await.is_err();

@@ -88,6 +88,7 @@ fn server(operations: &Operations, metrics: &mut Metrics) {
         ("vitrine_http_connections", "Open connections", operations.connections.taken()),
         ("vitrine_http_waits", "Requests that wait for a position to become visible", operations.read.waits.waiting()),
         ("vitrine_http_streams", "Open status streams", operations.streams.taken()),
+        ("vitrine_http_readers", "Clients that follow a list", operations.readers.taken()),
         ("vitrine_http_body_bytes", "Bytes of request bodies held", operations.bodies.taken()),
     ];
     for (name, help, value) in gauges {

@@ -18,6 +18,7 @@ mod limits;
 mod models;
 mod operations;
 mod plain;
+mod push;
 mod records;
 mod removal;
 mod shelves;

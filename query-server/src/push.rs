@@ -1,0 +1,228 @@
+//! Lists that are sent again whenever they change, as server-sent events.
+//!
+//! ```text
+//! tick is shown ─▶ reader wakes (at most once in `push_interval_ms`) ─▶ reads the list as a GET does
+//!                   ├ same as sent ─▶ nothing, or a heartbeat
+//!                   ├ another      ─▶ `change`: the difference to the list that was sent last
+//!                   └ the client had not taken the last event ─▶ `snapshot`: nothing is queued for it
+//! ```
+//! A reader holds the rows that it sent last, and no queue. An event's id has the list's `as_of` and a digest of its rows:
+//! a client that comes back with the id of the present rows gets no list again.
+
+mod difference;
+mod event;
+mod listed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::{Method, Uri};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use self::event::Reason;
+use self::listed::{Listed, SentList};
+use crate::body::Body;
+use crate::endpoint::ReadList;
+use crate::forward::{Answerer, Forward, answerer};
+use crate::operations::Operations;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::request::ListRequest;
+use crate::scope::Scope;
+
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A list that one client follows.
+pub(crate) struct Followed {
+    /// Reads the list.
+    pub(crate) read_list: ReadList,
+    /// The user or category; empty for a list over everything.
+    pub(crate) of: String,
+    /// Whether `of` is a user, whose rows another process may hold.
+    pub(crate) is_of_user: bool,
+    /// The path and query at which the process that holds the user answers with the list.
+    pub(crate) target: String,
+    pub(crate) parameters: Parameters,
+    /// The header fields of the request: its key is checked again while the stream goes on.
+    pub(crate) headers: HeaderMap,
+}
+
+/// A client's stream.
+pub(crate) struct Reader {
+    operations: Arc<Operations>,
+    followed: Followed,
+    /// The rows that the client has.
+    sent: SentList,
+}
+
+impl Reader {
+    /// A reader whose first event is returned with it.
+    ///
+    /// # Errors
+    /// When the list cannot be read now.
+    pub(crate) async fn start(operations: Arc<Operations>, followed: Followed) -> Result<(Reader, Bytes), Problem> {
+        let text = read(&operations, &followed).await?;
+        let list = Listed::of(&text);
+        let sent = list.to_sent();
+        let known = followed.headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
+        let interval_ms = operations.settings.push_interval_ms;
+        let first = match known {
+            Some(id) if event::has_rows(id, &sent) => event::resumed(&list, &sent),
+            Some(_) => event::snapshot(&text, &list, &sent, Reason::Changed),
+            None => event::snapshot(&text, &list, &sent, Reason::Start),
+        };
+        let mut events = event::retry(interval_ms);
+        events.extend_from_slice(&first);
+        Ok((Reader { operations, followed, sent }, events.into()))
+    }
+
+    /// Sends what changes, until the client is gone, the key is no longer valid, the list is gone or the server ends.
+    pub(crate) async fn run(mut self, pieces: mpsc::Sender<Bytes>, _permit: OwnedSemaphorePermit) {
+        let operations = self.operations.clone();
+        let shutdown = operations.shutdown.clone();
+        let watched = pieces.clone();
+        tokio::select! {
+            () = self.send_changes(&pieces) => {}
+            () = watched.closed() => {}
+            () = shutdown.begun() => {}
+        }
+    }
+
+    async fn send_changes(&mut self, pieces: &mpsc::Sender<Bytes>) {
+        let settings = &self.operations.settings;
+        let heartbeat = Duration::from_millis(settings.push_heartbeat_ms);
+        let (operations, mut spoke_at) = (self.operations.clone(), Instant::now());
+        loop {
+            let shown = operations.read.waits.shown_tick();
+            tokio::time::sleep(self.pause()).await;
+            let advanced = operations.read.waits.advanced(shown);
+            // Without ticks there is nothing new, and the heartbeat is due all the same.
+            let _ = tokio::time::timeout_at(spoke_at + heartbeat, advanced).await;
+            // Waits while the client has not taken the last event: only then it is slow.
+            let (permit, is_slow) = match pieces.try_reserve() {
+                Ok(permit) => (permit, false),
+                Err(_) => match pieces.reserve().await {
+                    Ok(permit) => (permit, true),
+                    Err(_) => return,
+                },
+            };
+            let is_due = spoke_at.elapsed() >= heartbeat;
+            match self.next(is_slow, is_due).await {
+                Ok(None) => {}
+                Ok(Some(event)) => {
+                    permit.send(event);
+                    spoke_at = Instant::now();
+                }
+                Err(end) => return permit.send(end),
+            }
+        }
+    }
+
+    /// The time between two reads: longer where another process must be asked.
+    fn pause(&self) -> Duration {
+        let settings = &self.operations.settings;
+        let is_elsewhere = matches!(owner(&self.operations, &self.followed), Ok(Some(_)));
+        Duration::from_millis(if is_elsewhere { settings.stream_interval_ms } else { settings.push_interval_ms })
+    }
+
+    /// The next event, if there is one to send; or the last event, after which the stream ends.
+    async fn next(&mut self, is_slow: bool, is_due: bool) -> Result<Option<Bytes>, Bytes> {
+        let access = &self.operations.app.access;
+        access.check_again(Scope::Read, &self.followed.headers).map_err(|problem| event::end(&problem))?;
+        let text = match read(&self.operations, &self.followed).await {
+            Ok(text) => text,
+            // The process that holds the user may come back, and the state may catch up.
+            Err(problem) if problem.kind().status.is_server_error() => {
+                return Ok(is_due.then(event::heartbeat));
+            }
+            Err(problem) => return Err(event::end(&problem)),
+        };
+        Ok(next_event(&mut self.sent, &text, is_slow).or_else(|| is_due.then(event::heartbeat)))
+    }
+}
+
+/// The event that leads a client from the rows that were sent to those of an answer, if one is needed. A client that was
+/// slow gets the whole list.
+fn next_event(sent: &mut SentList, text: &[u8], is_slow: bool) -> Option<Bytes> {
+    let list = Listed::of(text);
+    if sent.is(&list) {
+        return None;
+    }
+    let before = std::mem::replace(sent, list.to_sent());
+    Some(match is_slow {
+        true => event::snapshot(text, &list, sent, Reason::Slow),
+        false => event::change(&before, &list, sent),
+    })
+}
+
+/// The list as a GET answers with it.
+async fn read(operations: &Operations, followed: &Followed) -> Result<Bytes, Problem> {
+    let response = match owner(operations, followed)? {
+        None => {
+            let Followed { of, parameters, .. } = followed;
+            (followed.read_list)(&operations.read, ListRequest { headers: HeaderMap::new(), of, parameters })?
+        }
+        Some((forward, owner)) => {
+            let target: Uri = followed.target.parse().map_err(|_| Problem::UnknownPath)?;
+            let response = forward.send(owner, &Method::GET, &target, &followed.headers, Bytes::new()).await?;
+            if !response.status().is_success() {
+                // The owner's own problem: it is asked again, as if it were away.
+                return Err(Problem::Behind);
+            }
+            response
+        }
+    };
+    match response.into_body() {
+        Body::Whole(text) => Ok(text),
+        Body::Stream(_) | Body::Routed(_) => unreachable!("a list is whole"),
+    }
+}
+
+/// The process that holds the rows of the followed list, if it is another one.
+fn owner<'o>(operations: &'o Operations, followed: &Followed) -> Result<Option<(&'o Forward, usize)>, Problem> {
+    let read = &operations.read;
+    let Some(forward) = read.forward.as_ref().filter(|_| followed.is_of_user) else { return Ok(None) };
+    match answerer(&read.reader, &followed.of, &followed.headers)? {
+        Answerer::Process(owner) => Ok(Some((forward, owner))),
+        Answerer::Here | Answerer::HereFor { .. } => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(products: &str, kind: &str) -> String {
+        format!("{{\"user-id\":\"a\",\"products\":[{products}],\"type\":\"{kind}\",\"as_of\":\"T\"}}")
+    }
+
+    #[test]
+    fn a_client_gets_what_changed_or_the_whole_list_if_it_was_slow() {
+        let mut sent = Listed::of(text(r#""a","b""#, "personalized").as_bytes()).to_sent();
+        let first = sent.clone();
+        let mut next = |products: &str, kind: &str, is_slow| {
+            let event = next_event(&mut sent, text(products, kind).as_bytes(), is_slow)?;
+            Some(String::from_utf8(event.to_vec()).unwrap())
+        };
+        assert_eq!(next(r#""a","b""#, "personalized", false), None);
+        assert_eq!(next(r#""a","b""#, "personalized", true), None, "it has the list");
+        let change = next(r#""c","a""#, "personalized", false).unwrap();
+        assert!(change.starts_with("event: change\nid: T/"), "{change}");
+        let data = r#"data: {"as_of":"T","type":"personalized","removed":["b"],"placed":[{"at":0,"product":"c"}]}"#;
+        assert!(change.ends_with(&format!("\n{data}\n\n")), "{change}");
+        let slow = next(r#""d""#, "personalized", true).unwrap();
+        let data = format!(r#"{{"reason":"slow","list":{}}}"#, text(r#""d""#, "personalized"));
+        assert!(slow.starts_with("event: snapshot\n") && slow.ends_with(&format!("data: {data}\n\n")), "{slow}");
+        let kind = next(r#""d""#, "non-personalized", false).unwrap();
+        assert!(kind.contains(r#""type":"non-personalized","removed":[],"placed":[]"#), "{kind}");
+        let back = next(r#""a","b""#, "personalized", false).unwrap();
+        let id = back.lines().find_map(|line| line.strip_prefix("id: ")).unwrap();
+        assert!(event::has_rows(id.as_bytes(), &first), "the same rows have the same digest");
+        for other in ["", "T/", "T/0", "T"] {
+            assert!(!event::has_rows(other.as_bytes(), &first), "{other}");
+        }
+    }
+}
