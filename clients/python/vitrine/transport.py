@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import select
+import selectors
 import ssl
 import threading
 import uuid
@@ -185,9 +185,9 @@ def _exchange(
 
 def _is_closed(connection: HTTPConnection) -> bool:
     """Whether the server has closed a connection that rests, or has sent what nobody asked for."""
-    poll = select.poll()
-    poll.register(connection.sock, select.POLLIN)
-    return bool(poll.poll(0))
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _fields(answer: HTTPResponse) -> dict[str, str]:

@@ -48,7 +48,7 @@ export class Transport {
   async request(method: string, path: string, repeat: Repeat = "once", options: CallOptions = {}): Promise<Response> {
     const request = this.prepare(method, path, options);
     if (repeat === "keyed" && !request.headers.has("idempotency-key")) {
-      request.headers.set("idempotency-key", crypto.randomUUID());
+      request.headers.set("idempotency-key", uniqueKey());
     }
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -102,7 +102,7 @@ export class Transport {
         throw await errorOf(response);
       }
       if (response.body !== null) {
-        yield* parse(response.body);
+        yield* parse(chunksOf(response.body));
       }
     } catch (error) {
       throw error instanceof VitrineError ? error : new ConnectionFailed(`the stream ended: ${error}`, { cause: error });
@@ -155,6 +155,24 @@ interface Prepared {
   method: string;
   headers: Headers;
   body?: BodyInit;
+}
+
+/** The chunks of a stream. Not every browser can iterate over a stream itself. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) {
+      return;
+    }
+    yield value;
+  }
+}
+
+/** A key that no other call has. It need not be secret; `randomUUID` is missing from Node.js 18 and from pages without TLS. */
+function uniqueKey(): string {
+  const part = () => Math.random().toString(36).slice(2);
+  return globalThis.crypto?.randomUUID?.() ?? [Date.now().toString(36), part(), part(), part()].join("-");
 }
 
 function given(values: Values = {}): [string, string][] {

@@ -80,6 +80,14 @@ test("removals and questions are repeated", async () => {
   });
 });
 
+test("a write with an idempotency key is repeated with the same key", () =>
+  withServer([BUSY, { status: 201, body: {} }], async (shop, { requests }) => {
+    await shop.request("POST", "/v1/things", "keyed", { body: {} });
+    const keys = requests.map(({ headers }) => headers["idempotency-key"]);
+    assert.equal(keys.length, 2);
+    assert.ok(keys[0].length >= 16 && keys[0] === keys[1]);
+  }));
+
 test("a bound of the caller is not waited for twice", () =>
   withServer([problem(503, "not-visible-yet")], async (shop, { requests }) => {
     await assert.rejects(shop.getHistory("ada", { after: "t", waitMs: 5 }), Unavailable);
