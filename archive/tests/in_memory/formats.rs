@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,12 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
 
 /// The rows that each reader has found, by partition and offset.
 fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> {
-    let output = harness::python(SCRIPT).arg(dir).arg(format.extension()).output().expect("Python starts");
+    let output = Command::new(harness::python_program("python"))
+        .arg(SCRIPT)
+        .arg(dir)
+        .arg(format.extension())
+        .output()
+        .expect("Python starts");
     assert!(output.status.success(), "{}", harness::stderr(&output));
     let mut readers = BTreeMap::new();
     for line in harness::stdout(&output).lines() {
