@@ -23,7 +23,7 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
     let store = Arc::new(Dir::new(dir));
     let mut archiver = Archiver::new(settings, Share::ALL, store, log.clone(), SharedStatus::default());
     for second in 0..400 {
-        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS + 86_400_000 });
     }
     assert!(archiver.flush(|| true));
     log
