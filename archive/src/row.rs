@@ -94,7 +94,7 @@ mod tests {
             payload: Some(json),
         };
         let (id, mut decoder) = (id(), Decoder::default());
-        let (row, time) = record.row(&id, &mut decoder, 0);
+        let (row, time) = record.row(&id, &mut decoder, 1_795_929_001_000);
         assert_eq!(time, 1_795_929_001_000);
         let expected = Row {
             offset: 7,

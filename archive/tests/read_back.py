@@ -28,8 +28,8 @@ def main(directory, extension):
         millis = quoted.replace('"record_time"', 'epoch_ms("record_time")')
         source = f"read_parquet('{files}', hive_partitioning = true)"
         # The hour of the directory is the hour of the record.
-        wrong = duckdb.sql(f"select count(*) from {source} where hour(record_time at time zone 'UTC') <> hour").fetchone()
-        assert wrong == (0,), wrong
+        wrong = duckdb.sql(f"select count(*) from {source} where hour(record_time at time zone 'UTC') <> hour").fetchall()
+        assert wrong == [(0,)], wrong
         show("duckdb", duckdb.sql(f"select {millis} from {source}").fetchall())
         table = pyarrow.dataset.dataset(f"{directory}/views", partitioning="hive").to_table()
         assert {"date", "hour"} <= set(table.column_names), table.column_names

@@ -1,6 +1,7 @@
 //! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are replaced, a server that is away.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use archive::store::{Bucket, Object, Store as _};
@@ -18,8 +19,8 @@ struct Moto {
 
 impl Moto {
     fn start(port: u16) -> Moto {
-        let mut command = harness::python("-c");
-        command.args([SERVER, &port.to_string()]);
+        let mut command = Command::new(harness::python_program("python"));
+        command.args(["-c", SERVER, &port.to_string()]);
         let process = Process::spawn("moto", command);
         let endpoint = format!("http://127.0.0.1:{port}");
         let moto = Moto { process, endpoint };
@@ -30,7 +31,10 @@ impl Moto {
     fn create_bucket(&self, name: &str) {
         let script = "import sys, boto3; boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1', \
                       aws_access_key_id='a', aws_secret_access_key='b').create_bucket(Bucket=sys.argv[2])";
-        let output = harness::python("-c").args([script, &self.endpoint, name]).output().expect("Python starts");
+        let output = Command::new(harness::python_program("python"))
+            .args(["-c", script, &self.endpoint, name])
+            .output()
+            .expect("Python starts");
         assert!(output.status.success(), "{}", harness::stderr(&output));
     }
 }

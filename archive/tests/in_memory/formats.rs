@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
     let store = Arc::new(Dir::new(dir));
     let mut archiver = Archiver::new(settings, Share::ALL, store, log.clone(), SharedStatus::default());
     for second in 0..400 {
-        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS + 86_400_000 });
     }
     assert!(archiver.flush(|| true));
     log
@@ -30,7 +31,12 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
 
 /// The rows that each reader has found, by partition and offset.
 fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> {
-    let output = harness::python(SCRIPT).arg(dir).arg(format.extension()).output().expect("Python starts");
+    let output = Command::new(harness::python_program("python"))
+        .arg(SCRIPT)
+        .arg(dir)
+        .arg(format.extension())
+        .output()
+        .expect("Python starts");
     assert!(output.status.success(), "{}", harness::stderr(&output));
     let mut readers = BTreeMap::new();
     for line in harness::stdout(&output).lines() {
