@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataflow::feed::Position;
+use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::time::{Millis, ServiceClock};
 use events::{Event, EventKind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
 use query_server::{BoxFuture, EventWriter, InvalidEvent, WriteError};
@@ -18,9 +19,9 @@ pub struct LogEventWriter {
     log: Arc<dyn EventLog>,
     /// The times that events state are checked against the later of the two clocks. Records get the wall clock's time.
     clock: LaterClock,
-    /// These two make ids of removals unique: the time of the start, and the number of removals since.
+    /// These two make ids of removals and rules unique: the time of the start, and the number of both since.
     started: Millis,
-    removals: AtomicU64,
+    numbered: AtomicU64,
 }
 
 impl LogEventWriter {
@@ -30,12 +31,19 @@ impl LogEventWriter {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, clock: LaterClock) -> Self {
         let started = clock.service();
-        LogEventWriter { log, clock, started, removals: AtomicU64::new(0) }
+        LogEventWriter { log, clock, started, numbered: AtomicU64::new(0) }
     }
 
     /// Decodes an event as the sources will decode its record.
-    fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, Malformed> {
-        events::decode(event, Some(self.clock.wall().into()), &TimeBounds::around(self.clock.now()))
+    /// Merchandising rules are not taken among events: they would miss the checks of their own address.
+    fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, InvalidEvent> {
+        let decoded = events::decode(event, Some(self.clock.wall().into()), &TimeBounds::around(self.clock.now()));
+        let decoded = decoded.map_err(refused)?;
+        if decoded.kind == EventKind::Rule {
+            let reason = "a merchandising rule is written with PUT /v1/rules/{rule}".to_owned();
+            return Err(InvalidEvent { field: Some("event".to_owned()), reason });
+        }
+        Ok(decoded)
     }
 
     /// The stream and the record of an event. An event without a time gets the current time: the meaning of a durable
@@ -43,7 +51,7 @@ impl LogEventWriter {
     fn record(&self, event: &Bytes) -> Result<(Stream, Record), InvalidEvent> {
         // If the wall clock was set back, the service clock is ahead of it, and of the record.
         let now = self.clock.service().min(self.clock.wall());
-        let decoded = self.decode(event).map_err(refused)?;
+        let decoded = self.decode(event)?;
         let stream = if decoded.kind == EventKind::Removal { Stream::Removals } else { Stream::Views };
         let key = decoded.user.as_bytes().to_vec();
         let payload = match decoded.stated.is_some() {
@@ -69,6 +77,20 @@ impl LogEventWriter {
             most if record > most => too_long("the event with its key", record, most),
             _ => Ok(()),
         }
+    }
+
+    /// An id for an event of this process.
+    fn next_id(&self) -> String {
+        format!("{:x}-{:x}", self.started, self.numbered.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Appends a record to the stream of removals.
+    fn append_one(&self, record: Record) -> BoxFuture<'_, Result<Position, WriteError>> {
+        let appended = self.log.append(Stream::Removals, vec![record]);
+        Box::pin(async move {
+            let position = appended.await.map_err(|error| write_error(error, &[0], false))?.pop();
+            position.ok_or_else(|| WriteError::Unsure("the log gave no position".to_owned()))
+        })
     }
 
     async fn append_all(&self, events: Vec<Bytes>) -> Result<Vec<Position>, WriteError> {
@@ -101,7 +123,7 @@ struct StreamBatch {
 
 impl EventWriter for LogEventWriter {
     fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
-        self.decode(event).map(drop).map_err(refused)
+        self.decode(event).map(drop)
     }
 
     fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>> {
@@ -109,14 +131,19 @@ impl EventWriter for LogEventWriter {
     }
 
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
-        let id = format!("{:x}-{:x}", self.started, self.removals.fetch_add(1, Ordering::Relaxed));
-        let payload = events::removal_json(user, product, at, &id).into_bytes();
-        let record = Record { key: user.as_bytes().to_vec(), payload };
-        let appended = self.log.append(Stream::Removals, vec![record]);
-        Box::pin(async move {
-            let position = appended.await.map_err(|error| write_error(error, &[0], false))?.pop();
-            position.ok_or_else(|| WriteError::Unsure("the log gave no position".to_owned()))
-        })
+        let payload = events::removal_json(user, product, at, &self.next_id()).into_bytes();
+        self.append_one(Record { key: user.as_bytes().to_vec(), payload })
+    }
+
+    /// Rules go where removals go: to the stream that keeps its records.
+    fn write_rule(
+        &self,
+        rule: RuleId,
+        text: Option<&RuleText>,
+        at: Millis,
+    ) -> BoxFuture<'_, Result<Position, WriteError>> {
+        let payload = events::rule_json(rule, text, at, &self.next_id()).into_bytes();
+        self.append_one(Record { key: format!("rule/{}", rule.text()).into_bytes(), payload })
     }
 }
 

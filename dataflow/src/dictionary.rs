@@ -189,6 +189,18 @@ impl Dictionary {
         self.users.as_ref()?.pin().get(&key).cloned()
     }
 
+    /// Calls `take` with product ids, in any order, until it returns false.
+    pub fn each_product(&self, mut take: impl FnMut(&str) -> bool) {
+        let names = self.products.pin();
+        let _ = names.values().all(|name| take(name));
+    }
+
+    /// Calls `take` with category ids, in any order, until it returns false.
+    pub fn each_category(&self, mut take: impl FnMut(&str) -> bool) {
+        let names = self.categories.pin();
+        let _ = names.values().all(|name| take(name));
+    }
+
     /// The number of remembered product ids.
     #[must_use]
     pub fn products_len(&self) -> usize {

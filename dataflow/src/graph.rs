@@ -9,6 +9,7 @@
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! ticks ───────────────────▲                │
+//! merchandising rules ─▶ effective hides ───┘                    ▶ rule book, pinned sellers (every worker)
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
 //! ```
@@ -22,6 +23,7 @@ pub mod change_feed;
 pub mod features;
 pub mod history;
 pub mod index;
+pub mod merchandising;
 pub mod names;
 pub mod product_categories;
 pub mod purchases;
@@ -50,6 +52,7 @@ pub use change_feed::{ChangeOutlet, Changed};
 pub use features::{Interacted, UserProducts};
 pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
+pub use merchandising::{PinnedSellers, RuleBook};
 pub use product_categories::ProductCategories;
 pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use similar::{Neighbor, Similar, Viewers};
@@ -64,6 +67,8 @@ index::declare_indexes! {
         purchases: Purchases,
         sales: Sales,
         user_products: UserProducts,
+        rule_book: RuleBook,
+        pinned_sellers: PinnedSellers,
     }
 }
 

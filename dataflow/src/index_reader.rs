@@ -3,6 +3,7 @@
 pub mod buy_again;
 pub mod features;
 pub mod for_you;
+mod merchandising;
 pub mod recommend;
 mod view;
 mod wide_view;
@@ -19,6 +20,8 @@ use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size};
 use crate::rules::Rules;
 use crate::trace::arranged::ValBatch;
 
+use self::merchandising::RuleSetCache;
+
 pub use buy_again::{Repeat, SalesOf};
 pub use features::{CategoryFeatures, ProductFeatures, UserFeatures};
 pub use for_you::{Because, Scored, Scorer};
@@ -32,6 +35,7 @@ pub struct IndexReader {
     snapshots: Arc<PublishedSnapshots>,
     dictionary: Arc<Dictionary>,
     rules: Rules,
+    rule_sets: Arc<RuleSetCache>,
     late_lines: Arc<AtomicU64>,
     process: usize,
     processes: usize,
@@ -46,7 +50,7 @@ impl IndexReader {
         rules: Rules,
         late_lines: Arc<AtomicU64>,
     ) -> Self {
-        IndexReader { snapshots, dictionary, rules, late_lines, process: 0, processes: 1 }
+        IndexReader { snapshots, dictionary, rules, rule_sets: Arc::default(), late_lines, process: 0, processes: 1 }
     }
 
     /// The read side in one process of a cluster. All processes have the same number of workers.
@@ -111,7 +115,8 @@ impl IndexReader {
 
     fn view_at(&self, slot: usize) -> ReadView<'_> {
         let (snapshot, as_of) = self.snapshots.read(slot);
-        ReadView::new(snapshot, as_of, &self.rules)
+        let rule_set = self.rule_sets.get(&snapshot, as_of);
+        ReadView::new(snapshot, as_of, &self.rules, rule_set)
     }
 
     /// The state as of the last closed tick, seen from all workers of this process; one of them must own `user`. For
@@ -133,7 +138,8 @@ impl IndexReader {
             return WideView::of_one(self.view_at(0));
         }
         let (snapshots, as_of) = self.snapshots.read_all();
-        WideView::new(snapshots, slot, as_of, &self.rules)
+        let rule_set = self.rule_sets.get(&snapshots[slot], as_of);
+        WideView::new(snapshots, slot, as_of, &self.rules, rule_set)
     }
 
     /// The sizes of all indexes in this process that are on, by name. Indexes that every worker holds count once.

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod index_reader;
 pub mod inputs;
 pub mod lease;
+pub mod merchandising;
 pub mod ops;
 pub mod publish;
 pub mod replay;

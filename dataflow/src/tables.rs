@@ -10,6 +10,7 @@ pub mod event_purchases;
 pub mod identities;
 pub mod interactions;
 pub mod lines;
+pub mod merch_rules;
 pub mod orders;
 pub mod stamps;
 
@@ -28,6 +29,7 @@ pub use event_purchases::{EventPurchaseRow, EventPurchases};
 pub use identities::Identities;
 pub use interactions::{Activity, Deed, Interactions};
 pub use lines::{LineRow, Lines};
+pub use merch_rules::MerchRules;
 pub use orders::{OrderRow, Orders, Placed};
 pub use stamps::Stamps;
 
@@ -73,6 +75,7 @@ declare_each!(Table in
     interactions: Interactions,
     event_purchases: EventPurchases,
     identities: Identities,
+    merch_rules: MerchRules,
 );
 
 /// A row of a table as it is arranged.

@@ -48,7 +48,7 @@ impl TimeBounds {
         let ahead_of = |present: Millis| present.saturating_add(self.future_max);
         let present = recorded.filter(|time| *time <= ahead_of(self.now)).unwrap_or(self.now);
         let (at, latest) = match record_time {
-            Some(record_time) if kind != EventKind::Removal => (time.min(record_time.latest()), ahead_of(present)),
+            Some(record_time) if !kind.keeps_its_time() => (time.min(record_time.latest()), ahead_of(present)),
             _ => (time, ahead_of(present.max(self.now))),
         };
         if time > latest || at < present.saturating_sub(self.past_max) {

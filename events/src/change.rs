@@ -1,12 +1,13 @@
 //! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
-//! features are on, every event changes what is known of its user.
+//! features are on, every event changes what is known of its user. Merchandising rules change the rule set.
 
 use dataflow::dictionary::KeyCache;
 use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
+use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::EventUse;
 use dataflow::source_status::SourceStatus;
-use dataflow::tables::{Deed, EventPurchaseRow};
+use dataflow::tables::{Deed, EventPurchaseRow, MerchRules};
 use dataflow::time::Millis;
 
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
@@ -31,6 +32,8 @@ pub struct EventChanges {
     more: Vec<EventChange>,
     /// By which repeats of the event are recognised, and the time of its record.
     identity: Option<(IdentityKey, Millis)>,
+    /// A version of a merchandising rule. Boxed, because it is rare and large.
+    rule: Option<Box<(RuleId, RuleVersion)>>,
 }
 
 impl EventChanges {
@@ -51,6 +54,10 @@ impl EventChanges {
             Box::new(letter)
         };
         let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
+        if let Some(rule) = &event.rule {
+            let version = rule.version(event.at, keys).map_err(|collision| refused(record.refuse(collision)))?;
+            return Ok(EventChanges { rule: Some(Box::new((rule.id, version))), ..EventChanges::default() });
+        }
         let counts = used.purchases && event.kind == EventKind::Purchase;
         if !used.features && !counts && !matches!(event.kind, EventKind::View | EventKind::Removal) {
             status.ignored(event.kind.name());
@@ -63,20 +70,21 @@ impl EventChanges {
         let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
         let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
         if let Some(product) = &event.product {
-            return Ok(EventChanges { first: Some(change(key(product)?)), more: Vec::new(), identity });
+            return Ok(EventChanges { first: Some(change(key(product)?)), identity, ..EventChanges::default() });
         }
         let [first, rest @ ..] = event.items.as_slice() else {
-            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), more: Vec::new(), identity });
+            let first = Some(change(ProductKey::NONE));
+            return Ok(EventChanges { first, identity, ..EventChanges::default() });
         };
         let first = Some(change(key(&first.product)?));
         let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
-        Ok(EventChanges { first, more, identity })
+        Ok(EventChanges { first, more, identity, rule: None })
     }
 
     /// Whether the event changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.first.is_none() && self.rule.is_none()
     }
 
     /// Gives the changes to the inputs, unless the event is a repeat, which is counted as such; whether it did.
@@ -86,6 +94,9 @@ impl EventChanges {
             return false;
         }
         self.first.into_iter().chain(self.more).for_each(|change| change.apply(inputs));
+        if let Some(rule) = self.rule {
+            inputs.update::<MerchRules>((rule.0, ()), rule.1);
+        }
         true
     }
 }
@@ -139,7 +150,10 @@ impl EventChange {
             EventKind::View => Deed::View { time_on_page_ms },
             EventKind::Click => Deed::Click,
             EventKind::AddToCart => Deed::AddToCart,
-            EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase | EventKind::Search => Deed::Other,
+            EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase
+            | EventKind::Search
+            // A change of a rule is no change of a user.
+            | EventKind::Rule => Deed::Other,
         };
         inputs.interaction(user, product, deed, at);
         if let Some(order) = order {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use dataflow::time::Millis;
 
+use crate::RuleChange;
+
 /// The action of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -21,6 +23,8 @@ pub enum EventKind {
     Purchase,
     /// Searched.
     Search,
+    /// Changed a merchandising rule. Vitrine writes these events itself.
+    Rule,
 }
 
 impl EventKind {
@@ -34,7 +38,13 @@ impl EventKind {
             EventKind::RemoveFromCart => "remove_from_cart",
             EventKind::Purchase => "purchase",
             EventKind::Search => "search",
+            EventKind::Rule => "rule",
         }
+    }
+
+    /// Whether the event keeps the time that it states: the service has set it, to be later than what the event replaces.
+    pub fn keeps_its_time(self) -> bool {
+        matches!(self, EventKind::Removal | EventKind::Rule)
     }
 }
 
@@ -45,12 +55,15 @@ pub struct Event<'a> {
     pub kind: EventKind,
     /// The identity that the producer gave it, if any: repeats of an event have the same one.
     pub id: Option<Cow<'a, str>>,
-    /// The user: 1 to 256 bytes.
+    /// The user: 1 to 256 bytes; empty for a merchandising rule.
     pub user: Cow<'a, str>,
-    /// The product: 1 to 256 bytes. None for a search, and for a purchase that lists its items.
+    /// The product: 1 to 256 bytes. None for a search, a merchandising rule, and a purchase that
+    /// lists its items.
     pub product: Option<Cow<'a, str>>,
     /// The items of a purchase, if it lists them.
     pub items: Vec<PurchasedItem<'a>>,
+    /// The change of a merchandising rule.
+    pub rule: Option<Box<RuleChange>>,
     /// When, in milliseconds since the epoch: within the bounds, and not after its record unless it is a removal.
     pub at: Millis,
     /// The time that it states, in milliseconds since the epoch. If it states none, `at` is its record's.

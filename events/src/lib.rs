@@ -7,7 +7,7 @@
 //! ```
 //! Two shapes are read, both on every stream. The field that names the event distinguishes them:
 //! - `{"event":"ProductView","messageid":…,"userid":…,"properties":{"productid":…},"timestamp":…}`, where `event` may also
-//!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`;
+//!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`, and Vitrine itself writes `MerchandisingRule`;
 //! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,
 //!   `add_to_cart`, `remove_from_cart`, `purchase` or `search`.
 //!
@@ -28,6 +28,7 @@ mod malformed;
 mod record;
 mod record_time;
 mod restamp;
+mod rule;
 mod scalar;
 mod shape;
 mod time;
@@ -46,10 +47,14 @@ pub use malformed::Malformed;
 pub use record::RawRecord;
 pub use record_time::RecordTime;
 pub use restamp::restamp;
+pub use rule::{RuleChange, rule_json};
 pub use shape::Decoder;
 pub use time::from_text as time_from_text;
 pub use write::{removal_json, view_json};
 
+use std::borrow::Cow;
+
+use dataflow::time::Millis;
 use scalar::Scalar;
 use shape::RawFields;
 
@@ -84,6 +89,9 @@ fn event_of<'a>(
     let (shape, kind) = fields.kind()?;
     let stated = time::read(&Scalar::of(fields.timestamp))?;
     let at = bounds.settle(kind, stated, record_time)?;
+    if kind == EventKind::Rule {
+        return rule_event(fields, at, stated);
+    }
     let (user, product) = fields.ids(shape);
     let user = id::read(user, shape.user_field())?;
     let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
@@ -95,7 +103,7 @@ fn event_of<'a>(
     let order = if kind == EventKind::Purchase { id::read(fields.order_id, "metadata.order_id").ok() } else { None };
     let (id, time_on_page_ms) = (id::identity(fields.event_id), time_on_page_ms(fields.time_on_page));
     let session = id::identity(fields.session);
-    Ok(Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order })
+    Ok(Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, rule: None })
 }
 
 /// A time on a page in whole milliseconds, if it is a number and not negative.
@@ -106,4 +114,25 @@ fn time_on_page_ms(json: &str) -> Option<u64> {
         Scalar::Float(ms) if ms >= 0.0 => Some(ms as u64),
         _ => None,
     }
+}
+
+/// The change of a merchandising rule, which no user makes.
+fn rule_event<'a>(fields: &RawFields<'a>, at: Millis, stated: Option<Millis>) -> Result<Event<'a>, Malformed> {
+    let rule = Some(Box::new(RuleChange::read(fields.rule)?));
+    let (id, user) = (id::identity(fields.event_id), Cow::Borrowed(""));
+    let (session, time_on_page_ms, order) = (None, None, None);
+    let items = Vec::new();
+    Ok(Event {
+        kind: EventKind::Rule,
+        id,
+        user,
+        product: None,
+        items,
+        at,
+        stated,
+        session,
+        time_on_page_ms,
+        order,
+        rule,
+    })
 }

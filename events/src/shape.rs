@@ -59,6 +59,7 @@ pub(super) struct RawFields<'a> {
     pub(super) session: &'a str,
     pub(super) time_on_page: &'a str,
     pub(super) order_id: &'a str,
+    pub(super) rule: &'a str,
 }
 
 /// Stands in for the product if `properties` is no object: a value of a type that no id has.
@@ -124,6 +125,7 @@ impl<'a> RawFields<'a> {
             Field::SessionId => &mut self.session,
             Field::TimeOnPage => &mut self.time_on_page,
             Field::OrderId => &mut self.order_id,
+            Field::Rule => &mut self.rule,
         }
     }
 
@@ -176,6 +178,7 @@ fn named_by_event(name: &str) -> Option<EventKind> {
         "ProductClick" => Some(EventKind::Click),
         "AddToCart" => Some(EventKind::AddToCart),
         "Purchase" => Some(EventKind::Purchase),
+        "MerchandisingRule" => Some(EventKind::Rule),
         _ => None,
     }
 }

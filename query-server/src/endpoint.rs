@@ -48,6 +48,7 @@ pub(crate) enum Verb {
     Get,
     Delete,
     Post,
+    Put,
 }
 
 /// One method of an endpoint.
@@ -93,6 +94,11 @@ impl Operation {
     /// The same for POST.
     pub(crate) const fn post(scope: Scope, summary: &'static str) -> Operation {
         Operation::of(Verb::Post, scope, summary)
+    }
+
+    /// The same for PUT.
+    pub(crate) const fn put(scope: Scope, summary: &'static str) -> Operation {
+        Operation::of(Verb::Put, scope, summary)
     }
 
     const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
@@ -178,6 +184,7 @@ impl Endpoint {
             Method::GET | Method::HEAD => Some(Verb::Get),
             Method::DELETE => Some(Verb::Delete),
             Method::POST => Some(Verb::Post),
+            Method::PUT => Some(Verb::Put),
             _ => None,
         };
         let found = self.operations.iter().find(|operation| Some(operation.verb) == verb);
@@ -190,6 +197,7 @@ impl Endpoint {
             Verb::Get => "GET, HEAD",
             Verb::Delete => "DELETE",
             Verb::Post => "POST",
+            Verb::Put => "PUT",
         });
         names.collect::<Vec<_>>().join(", ")
     }

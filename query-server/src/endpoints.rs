@@ -16,6 +16,7 @@ pub(crate) mod page;
 pub(crate) mod push;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
+pub(crate) mod rules;
 pub(crate) mod similar;
 pub(crate) mod status;
 pub(crate) mod stream;
@@ -24,7 +25,7 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 26] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
@@ -41,6 +42,8 @@ pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
     &legacy::HISTORY,
     &legacy::RECOMMENDATIONS,
     &events::ENDPOINT,
+    &rules::ALL,
+    &rules::ONE,
     &health::LIVE,
     &health::READY,
     &metrics::ENDPOINT,

@@ -1,10 +1,11 @@
-//! The interface to the side that writes: check events, and make events and removals durable.
+//! The interface to the side that writes: check events, and make events, removals and merchandising rules durable.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use dataflow::feed::Position;
+use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::time::Millis;
 
 /// A boxed future that may move between threads.
@@ -47,7 +48,7 @@ pub enum WriteError {
     Unsure(String),
 }
 
-/// The log of events and removals, which outlives this process.
+/// The log of events, removals and merchandising rules, which outlives this process.
 ///
 /// A caller that drops a returned future does not learn whether its write was done.
 pub trait EventWriter: Send + Sync {
@@ -65,4 +66,12 @@ pub trait EventWriter: Send + Sync {
 
     /// Writes the removal of `product` from the history of `user`, dated `at`. Resolves like `append`.
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>>;
+
+    /// Writes a merchandising rule, dated `at`; `None`: the rule is deleted. Resolves like `append`.
+    fn write_rule(
+        &self,
+        rule: RuleId,
+        text: Option<&RuleText>,
+        at: Millis,
+    ) -> BoxFuture<'_, Result<Position, WriteError>>;
 }

@@ -52,6 +52,7 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint], bounds: Parameter
                     Verb::Get => HttpMethod::Get,
                     Verb::Delete => HttpMethod::Delete,
                     Verb::Post => HttpMethod::Post,
+                    Verb::Put => HttpMethod::Put,
                 };
                 paths.add_path_operation(*path, vec![method], documented);
             }

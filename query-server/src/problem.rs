@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dataflow::merchandising::RULES_MAX;
 use hyper::StatusCode;
 
 use crate::event_writer::{InvalidEvent, WriteError};
@@ -57,6 +58,14 @@ pub(crate) enum Problem {
     NoObject(&'static str),
     #[error("{field} must be {must}")]
     BadField { field: &'static str, must: String },
+    #[error("{reason}")]
+    BadRule { field: Option<&'static str>, reason: String },
+    #[error("the id of a rule must have 1 to 32 letters, digits, dots, underscores or hyphens")]
+    RuleId,
+    #[error("there is no rule with this id")]
+    UnknownRule,
+    #[error("there are {RULES_MAX} rules, and there may not be more")]
+    TooManyRules,
     #[error("event {index}: {reason}")]
     Malformed { index: usize, field: Option<String>, reason: String },
     #[error("{reason}; other events of this request may have been accepted")]
@@ -71,6 +80,8 @@ pub(crate) enum Problem {
     NotVisible,
     #[error("the removal is durable and will be seen, but is not visible yet")]
     RemovalNotVisible,
+    #[error("the rule is durable and will be followed, but is not visible yet")]
+    RuleNotVisible,
     #[error("the list is as of {} ago, and at most {most_ms} ms are asked for{}", ago(*age_ms), lacking(missing))]
     TooOld { age_ms: u64, most_ms: u64, missing: Option<Arc<str>> },
     #[error("nothing is shown yet: the sources are being asked what they hold")]
@@ -242,6 +253,18 @@ pub(crate) const OF_REMOVALS: &[Problem] = &[
     Problem::RemovalNotVisible,
 ];
 
+/// Errors of writes of merchandising rules.
+pub(crate) const OF_RULES: &[Problem] = &[
+    Problem::RuleId,
+    Problem::BadRule { field: None, reason: String::new() },
+    Problem::TooManyRules,
+    Problem::WriteUnavailable(String::new()),
+    Problem::WriteUnsure(String::new()),
+    Problem::WriteTimeout,
+    Problem::RefusedByLog { index: None, reason: String::new() },
+    Problem::RuleNotVisible,
+];
+
 impl Problem {
     /// The table of statuses, types and titles.
     pub(crate) fn kind(&self) -> ProblemKind {
@@ -271,6 +294,11 @@ impl Problem {
             Problem::MediaType(_) => (415, "unsupported-media-type", "Unsupported media type"),
             Problem::Expectation => (417, "expectation-failed", "Expectation failed"),
             Problem::NoObject(_) | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
+            Problem::BadRule { .. } => (422, "invalid-rule", "Invalid rule"),
+            Problem::RuleId => (422, "invalid-rule-id", "Invalid rule id"),
+            Problem::TooManyRules => (422, "too-many-rules", "Too many rules"),
+            Problem::UnknownRule => (404, "unknown-rule", "Unknown rule"),
+            Problem::RuleNotVisible => (503, "rule-not-visible-yet", "Rule not visible yet"),
             Problem::NoEvents => (422, "no-events", "No events"),
             Problem::Malformed { .. } => (422, "malformed-event", "Malformed event"),
             Problem::RefusedByLog { .. } => (422, "refused-event", "Event refused by the log"),

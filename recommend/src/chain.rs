@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use dataflow::ids::{ProductKey, UserKey};
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::WideView;
+use dataflow::merchandising::{Arrangement, MerchList, Shelf};
 use dataflow::rules::Rules;
 
 use crate::settings::Fill;
@@ -48,7 +49,7 @@ impl Chain {
         user: UserKey,
         size: usize,
         workspace: &mut Workspace,
-    ) -> Vec<Recommended> {
+    ) -> Arrangement<Recommended> {
         let mut viewed = std::mem::take(&mut workspace.viewed);
         view.whole_history(user, &mut viewed);
         let asked = Asked { user: Some(user), viewed: &viewed, exclude: &[], category: None, size };
@@ -57,16 +58,32 @@ impl Chain {
         list
     }
 
-    /// The list that `asked` describes, as people see it: best first, each product once; empty if it has fewer products
-    /// than `rules.items_min`.
+    /// The list that `asked` describes, as people see it: best first, each product once, under the merchandising rules for
+    /// recommendations; empty if it has fewer products than `rules.items_min`. Pins also put products there that were viewed,
+    /// but none that is excluded or of another category.
     #[must_use]
-    pub fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended> {
+    pub fn recommend(
+        &self,
+        view: &WideView<'_>,
+        asked: &Asked<'_>,
+        workspace: &mut Workspace,
+    ) -> Arrangement<Recommended> {
+        let mut find = |size| self.first_of(view, &Asked { size, ..*asked }, workspace);
         let whole = self.whole(asked.size);
+        let arrangement = match view.list_rules(MerchList::ForYou) {
+            None => Arrangement::unchanged(find(whole)),
+            Some(rules) => rules.fill(whole, find, |row| row.product, &AskedShelf { view, asked }),
+        };
+        arrangement.shown(asked.size, self.items_min)
+    }
+
+    /// The first products that `asked` describes, without pins, buries and caps, and however few there are.
+    fn first_of(&self, view: &WideView<'_>, asked: &Asked<'_>, workspace: &mut Workspace) -> Vec<Recommended> {
         let mut exclude: Vec<ProductKey> = Vec::new();
         self.filled(asked.size, |source, list| {
             exclude.clear();
             exclude.extend(asked.exclude.iter().copied().chain(list.iter().map(|recommended| recommended.product)));
-            let missing = Asked { exclude: &exclude, size: whole - list.len(), ..*asked };
+            let missing = Asked { exclude: &exclude, size: asked.size - list.len(), ..*asked };
             self.sources[source].recommend(view, &missing, workspace)
         })
     }
@@ -83,10 +100,13 @@ impl Chain {
         self.sources.iter().map(|source| source.recommend(view, &whole, workspace)).collect()
     }
 
-    /// The list that [`Chain::recommend`] makes, of the lists that [`Chain::found`] has found for the same question.
+    /// The list that [`Chain::recommend`] makes without merchandising rules, of the lists that [`Chain::found`] has found for
+    /// the same question.
     #[must_use]
     pub fn compose(&self, found: &[Vec<Recommended>], size: usize) -> Vec<Recommended> {
-        self.filled(size, |source, _| found[source].clone())
+        let mut list = self.filled(self.whole(size), |source, _| found[source].clone());
+        list.truncate(if Rules::is_shown(list.len(), self.items_min) { size } else { 0 });
+        list
     }
 
     /// The number of products that a list of `size` products is made of: it must be seen whether there are enough to show.
@@ -94,18 +114,13 @@ impl Chain {
         size.max(self.items_min)
     }
 
-    /// Fills a list. `find` gives the products of a source, by its place in the chain, best first; it also gets the list so
-    /// far, which the source only needs to complete.
+    /// Fills a list of `size` products. `find` gives the products of a source, by its place in the chain, best first; it also
+    /// gets the list so far, which the source only needs to complete.
     fn filled(&self, size: usize, find: impl FnMut(usize, &[Recommended]) -> Vec<Recommended>) -> Vec<Recommended> {
-        let mut list = match self.fill {
-            Fill::First => self.first(self.whole(size), find),
-            Fill::Interleave => self.interleave(self.whole(size), find),
-        };
-        if !Rules::is_shown(list.len(), self.items_min) {
-            list.clear();
+        match self.fill {
+            Fill::First => self.first(size, find),
+            Fill::Interleave => self.interleave(size, find),
         }
-        list.truncate(size);
-        list
     }
 
     /// Each source adds the products that are still missing.
@@ -144,6 +159,24 @@ impl Chain {
                 return list;
             }
         }
+    }
+}
+
+/// The products that pins may add to a list.
+struct AskedShelf<'a> {
+    view: &'a WideView<'a>,
+    asked: &'a Asked<'a>,
+}
+
+impl Shelf for AskedShelf<'_> {
+    fn may_pin(&self, product: ProductKey) -> bool {
+        !self.asked.exclude.contains(&product)
+            && self.asked.is_of_category(self.view, product)
+            && self.view.may_show(product)
+    }
+
+    fn is_of(&self, product: ProductKey, category: CategoryKey) -> bool {
+        self.view.is_of(product, category)
     }
 }
 

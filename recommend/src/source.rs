@@ -88,6 +88,6 @@ pub enum Reason {
 
 /// Whether a list depends on the person who asks: a product of it comes from a personal source.
 #[must_use]
-pub fn is_personal(list: &[Recommended]) -> bool {
-    list.iter().any(|recommended| recommended.source != SourceName::BestSellers)
+pub fn is_personal<'a>(list: impl IntoIterator<Item = &'a Recommended>) -> bool {
+    list.into_iter().any(|recommended| recommended.source != SourceName::BestSellers)
 }

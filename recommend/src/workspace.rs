@@ -35,4 +35,10 @@ impl Workspace {
     pub fn similar(&mut self, view: &WideView<'_>, product: ProductKey, size: usize) -> &[SimilarProduct] {
         self.similar.first(view, product, (size, self.items_min), &self.scorer)
     }
+
+    /// The same, however few there are.
+    #[must_use]
+    pub fn all_similar(&mut self, view: &WideView<'_>, product: ProductKey, size: usize) -> &[SimilarProduct] {
+        self.similar.first(view, product, (size, 0), &self.scorer)
+    }
 }

@@ -10,10 +10,11 @@ use dataflow::cut::{Cut, Cuts, DeltaLog};
 use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
+use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::stamp::Stamp;
 use dataflow::tables::{
-    Activity, Catalogue, CatalogueRow, EventPurchaseRow, EventPurchases, Interactions, LineRow, Lines, OrderRow,
-    Orders, Stamps,
+    Activity, Catalogue, CatalogueRow, EventPurchaseRow, EventPurchases, Interactions, LineRow, Lines, MerchRules,
+    OrderRow, Orders, Stamps,
 };
 use dataflow::time::{Diff, ServiceClock, Time};
 
@@ -33,6 +34,7 @@ struct Rows {
     catalogue: BTreeMap<CatalogueRow, Diff>,
     interactions: BTreeMap<(UserKey, ProductKey), Activity>,
     event_purchases: BTreeMap<EventPurchaseRow, Diff>,
+    rules: BTreeMap<RuleId, RuleVersion>,
 }
 
 impl Rows {
@@ -43,6 +45,11 @@ impl Rows {
 
     fn interacted(&mut self, pair: (UserKey, ProductKey), activity: Activity) {
         self.interactions.entry(pair).or_default().add(activity);
+    }
+
+    fn rule(&mut self, (rule, version): (RuleId, RuleVersion)) {
+        let held = self.rules.entry(rule).or_insert(version);
+        *held = version.max(*held);
     }
 
     fn give(&mut self, world: &World, update: Update) {
@@ -70,6 +77,7 @@ impl Rows {
                 let (product, category) = (world.products[product], world.category(category));
                 add(&mut self.catalogue, CatalogueRow { product, category }, diff);
             }
+            Update::Rule(version) => self.rule(version.keyed(world)),
         }
     }
 
@@ -103,6 +111,7 @@ impl Rows {
             part.base.rows::<Interactions>(|pair, activity| rows.interacted(pair, activity));
             part.base.rows::<EventPurchases>(|row, diff| add(&mut rows.event_purchases, row, diff));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
+            part.base.rows::<MerchRules>(|(rule, ()), version| rows.rule((rule, version)));
         }
         rows
     }
@@ -115,6 +124,7 @@ impl Rows {
         bought.iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, (*row).into(), *diff));
         delta_log.of::<Lines>().iter().for_each(|(row, _, diff)| add(&mut self.lines, (*row).into(), *diff));
         delta_log.of::<Catalogue>().iter().for_each(|(row, _, diff)| add(&mut self.catalogue, (*row).into(), *diff));
+        delta_log.of::<MerchRules>().iter().for_each(|((rule, ()), _, version)| self.rule((*rule, *version)));
     }
 
     /// Gives every `peers`-th row, from the `worker`-th on.
@@ -132,6 +142,8 @@ impl Rows {
         lines.for_each(|(_, (row, diff))| inputs.update::<Lines>(*row, *diff));
         let catalogue = self.catalogue.iter().enumerate().filter(|(nth, _)| share(*nth));
         catalogue.for_each(|(_, (row, diff))| inputs.update::<Catalogue>(*row, *diff));
+        let rules = self.rules.iter().enumerate().filter(|(nth, _)| share(*nth));
+        rules.for_each(|(_, (rule, version))| inputs.update::<MerchRules>((*rule, ()), *version));
     }
 }
 

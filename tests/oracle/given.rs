@@ -9,6 +9,8 @@ use dataflow::rules::Rules;
 use dataflow::tables::{Catalogue, CatalogueRow, Deed, EventPurchaseRow, LineRow, Lines, OrderRow, Orders, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
+use crate::merchandising::Version;
+
 /// How many of each there are. Small numbers, so that everything collides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Domain {
@@ -88,6 +90,7 @@ impl World {
                     diff,
                 );
             }
+            Update::Rule(version) => version.give(self, inputs),
         }
     }
 }
@@ -112,6 +115,7 @@ pub(crate) enum Update {
     Order { order: usize, user: usize, placed: Placed, diff: Diff },
     Line { order: usize, product: usize, diff: Diff },
     Catalogue { product: usize, category: In, diff: Diff },
+    Rule(Version),
 }
 
 /// An update and which worker is handed it (modulo their number).

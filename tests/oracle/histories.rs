@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::given::{Domain, Handed, History, In, Tick, Update};
+use crate::merchandising::{Version, version};
 
 /// Ticks open at 0 like in the engine; the first one closes here, far enough from 0 for old orders. Views are about it.
 const START: Time = 100 * DAY_MS;
@@ -185,6 +186,8 @@ enum Wish {
     NoProduct {
         product: usize,
     },
+    /// A merchandising rule is written.
+    Rule(Version),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,6 +237,7 @@ fn wish(domain: Domain, window_ms: Millis) -> impl Strategy<Value = Wish> {
         1 => (any::<Index>(), products.clone()).prop_map(|(line, product)| Wish::OtherLine { line, product }),
         7 => product.prop_map(|(product, into, copies)| Wish::Product { product, into, copies }),
         2 => products.prop_map(|product| Wish::NoProduct { product }),
+        3 => version(domain, START).prop_map(Wish::Rule),
     ]
 }
 
@@ -324,6 +328,7 @@ impl Writer {
                 self.no_product(product);
                 into.into_iter().for_each(|category| self.category((product, category), copies));
             }
+            Wish::Rule(version) => self.event(Update::Rule(version)),
             Wish::NoProduct { product } => {
                 if self.no_product(product) {
                     self.category((product, In::Deleted), 1);

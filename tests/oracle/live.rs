@@ -17,6 +17,7 @@ use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
 use crate::given::{Domain, Handed, History, In, Tick, Update, World};
+use crate::merchandising::{Action, On, Version};
 use crate::processes;
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_similar, look_at_user};
 
@@ -83,7 +84,7 @@ impl Shop {
     }
 
     fn next(&mut self, now: Time) -> Update {
-        let kind = if self.context.index == 0 { self.chance(10) } else { self.chance(5) };
+        let kind = if self.context.index == 0 { self.chance(11) } else { self.chance(5) };
         let (product, user, order) =
             (self.chance(DOMAIN.products), self.chance(DOMAIN.users), self.chance(DOMAIN.orders));
         match kind {
@@ -112,6 +113,7 @@ impl Shop {
                 let diff = if toggle(&mut self.lines, (order, product)) { 1 } else { -1 };
                 Update::Line { order, product, diff }
             }
+            9 => Update::Rule(self.rule(now, product)),
             _ => {
                 let category = self.chance(DOMAIN.categories + 1);
                 let category = if category < DOMAIN.categories { In::Category(category) } else { In::None };
@@ -119,6 +121,21 @@ impl Shop {
                 Update::Catalogue { product, category, diff }
             }
         }
+    }
+}
+
+impl Shop {
+    /// A version of one of a few merchandising rules, which begins and ends soon.
+    fn rule(&mut self, now: Time, product: usize) -> Version {
+        let action = match self.chance(4) {
+            0 => Action::Hide(product),
+            1 => Action::OutOfStock(product),
+            2 => Action::Pin(product, On::BestSellers, 1 + self.chance(3) as u8),
+            _ => Action::Bury(product, On::Recommendations),
+        };
+        let (from, rule) = (now + self.chance(40) as u64, self.chance(4));
+        let until = from + 1 + self.chance(200) as u64;
+        Version { rule, at: now, does: (self.chance(4) > 0).then_some((action, from, until)) }
     }
 }
 

@@ -24,6 +24,7 @@ mod histories;
 mod learned;
 mod live;
 mod meeting;
+mod merchandising;
 mod plain;
 mod processes;
 mod properties;

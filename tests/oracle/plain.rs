@@ -10,6 +10,7 @@ use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
 use crate::learned::Learned;
+use crate::merchandising::{On, Row, Ruling, Version};
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -33,6 +34,12 @@ pub(crate) struct Shelves {
     pub(crate) bought: BTreeMap<UserKey, Vec<(ProductKey, u64, usize, usize)>>,
     /// What each user did.
     pub(crate) features: BTreeMap<UserKey, Did>,
+    /// The merchandising rules that are effective.
+    pub(crate) ruling: Ruling,
+    /// Products that merchandising rules keep off all lists.
+    off_lists: BTreeSet<ProductKey>,
+    /// Buyers of each product that has any, whatever hides it.
+    pub(crate) buyers: BTreeMap<ProductKey, u64>,
     /// Similar products, if co-views are on.
     pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
@@ -58,7 +65,8 @@ pub(crate) struct Did {
 pub(crate) struct Recommended {
     pub(crate) personal: bool,
     pub(crate) merged_from: Vec<Which>,
-    pub(crate) products: Vec<(ProductKey, u64)>,
+    /// Each with its buyers, and whether the lists have it.
+    pub(crate) products: Vec<((ProductKey, u64), bool)>,
 }
 
 impl Shelves {
@@ -68,6 +76,9 @@ impl Shelves {
         shown.for_each(|update| tables.take(world, update));
         let mut shelves = Shelves { categories_of: tables.categories_of(world), ..Shelves::default() };
         shelves.deleted = world.products.iter().copied().filter(|key| tables.is_deleted(*key, rules)).collect();
+        shelves.ruling = Ruling::new(world, tables.rules.iter().copied(), as_of);
+        let (off_lists, off_histories) = shelves.ruling.hidden(world);
+        shelves.off_lists = off_lists;
         for &user in &world.users {
             let mut history = tables.history(user, rules.history_depth);
             shelves.whole_histories.insert(user, history.iter().map(|(product, _)| *product).collect());
@@ -75,6 +86,7 @@ impl Shelves {
             if rules.deleted == Deleted::Hidden {
                 history.retain(|(product, _)| !tables.is_deleted(*product, rules));
             }
+            history.retain(|(product, _)| !off_histories.contains(product));
             shelves.histories.insert(user, history);
         }
         shelves.rank(&tables, as_of, rules);
@@ -84,7 +96,7 @@ impl Shelves {
             shelves.features = world.users.iter().map(did).collect();
         }
         for &user in &world.users {
-            let recommended = shelves.recommend(user, rules);
+            let recommended = shelves.recommend(world, user, rules);
             shelves.recommended.insert(user, recommended);
         }
         shelves
@@ -105,7 +117,7 @@ impl Shelves {
 
     /// Whether a product may be recommended.
     pub(crate) fn may_show(&self, product: ProductKey, rules: &Rules) -> bool {
-        rules.deleted == Deleted::Shown || !self.deleted.contains(&product)
+        (rules.deleted == Deleted::Shown || !self.deleted.contains(&product)) && !self.off_lists.contains(&product)
     }
 
     /// How many products each category has; those without any are absent.
@@ -122,6 +134,25 @@ impl Shelves {
         self.best_sellers.keys().filter_map(|which| *which).collect()
     }
 
+    /// A list of products that have or have not a row of their own, under its merchandising rules.
+    pub(crate) fn arranged(&self, world: &World, on: On, rows: &[ProductKey], rules: &Rules) -> Vec<Row> {
+        let is_of = |product, category| self.categories_of.get(&product).is_some_and(|of| of.contains(&category));
+        self.ruling.arrange(world, on, rows, |product| self.may_show(product, rules), is_of)
+    }
+
+    /// A best-seller list as people see it.
+    pub(crate) fn listed(&self, world: &World, on: On, rules: &Rules) -> Vec<(ProductKey, u64)> {
+        let which = if let On::Category(category) = on { Some(world.categories[category]) } else { None };
+        let rows: Vec<ProductKey> = self.best(which).iter().map(|(product, _)| *product).collect();
+        let mut arranged = self.arranged(world, on, &rows, rules);
+        arranged.truncate(rules.list_size);
+        arranged.into_iter().map(|(product, _)| self.with_buyers(product)).collect()
+    }
+
+    fn with_buyers(&self, product: ProductKey) -> (ProductKey, u64) {
+        (product, self.buyers.get(&product).copied().unwrap_or(0))
+    }
+
     /// A list; empty when there is none.
     pub(crate) fn best(&self, which: Which) -> &[(ProductKey, u64)] {
         self.best_sellers.get(&which).map_or(&[], Vec::as_slice)
@@ -130,6 +161,10 @@ impl Shelves {
     fn rank(&mut self, tables: &Tables, as_of: Time, rules: &Rules) {
         for (product, users) in tables.buyers(as_of, rules) {
             let sold = (product, users.len() as u64);
+            self.buyers.insert(product, sold.1);
+            if self.off_lists.contains(&product) {
+                continue;
+            }
             if rules.deleted == Deleted::Shown || !tables.is_deleted(product, rules) {
                 self.best_sellers.entry(None).or_default().push(sold);
             }
@@ -143,7 +178,7 @@ impl Shelves {
         self.best_sellers.retain(|_, list| !list.is_empty());
     }
 
-    fn recommend(&self, user: UserKey, rules: &Rules) -> Recommended {
+    fn recommend(&self, world: &World, user: UserKey, rules: &Rules) -> Recommended {
         let mut seen: BTreeMap<CategoryKey, Vec<Millis>> = BTreeMap::new();
         for (product, at) in &self.histories[&user] {
             for &category in self.categories_of.get(product).into_iter().flatten() {
@@ -160,12 +195,16 @@ impl Shelves {
         let lists: Vec<Which> = ranked.into_iter().map(Some).collect();
         let merged: BTreeSet<(ProductKey, u64)> = lists.iter().flat_map(|which| self.best(*which)).copied().collect();
         let mut products: Vec<(ProductKey, u64)> = merged.into_iter().collect();
-        by_buyers(&mut products, rules.list_size);
-        if products.is_empty() {
-            let products = self.best(None).to_vec();
-            return Recommended { personal: false, merged_from: vec![None], products };
+        by_buyers(&mut products, usize::MAX);
+        let personal = !products.is_empty();
+        if !personal {
+            products = self.best(None).to_vec();
         }
-        Recommended { personal: true, merged_from: lists, products }
+        let own: Vec<ProductKey> = products.iter().map(|(product, _)| *product).collect();
+        let mut arranged = self.arranged(world, On::Recommendations, &own, rules);
+        arranged.truncate(rules.list_size);
+        let products = arranged.into_iter().map(|(product, own)| (self.with_buyers(product), own)).collect();
+        Recommended { personal, merged_from: if personal { lists } else { vec![None] }, products }
     }
 }
 
@@ -187,6 +226,7 @@ struct Tables {
     /// (order, product), how often.
     lines: BTreeMap<(usize, ProductKey), Diff>,
     catalogue: BTreeMap<(ProductKey, In), Diff>,
+    rules: Vec<Version>,
 }
 
 impl Tables {
@@ -213,6 +253,7 @@ impl Tables {
             Update::Catalogue { product, category, diff } => {
                 *self.catalogue.entry((world.products[product], category)).or_default() += diff;
             }
+            Update::Rule(version) => self.rules.push(version),
         }
     }
 

@@ -6,10 +6,13 @@ use dataflow::graph::{self, BestSellers, Change, Changed, ListId, Neighbor, Sell
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::for_you::Asked;
 use dataflow::index_reader::{IndexReader, Kind, ProductFeatures, ReadView, Repeat, Scored, Scorer, UserFeatures};
+use dataflow::merchandising::{Arranged, Arrangement, MerchList};
+use dataflow::rules::Rules;
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
 use crate::learned::Recommended;
+use crate::merchandising::{On, Row};
 use crate::plain::{Did, Shelves, Which};
 
 /// One answer, and the time it claims to be of.
@@ -24,6 +27,10 @@ pub(crate) struct Sample {
 pub(crate) enum Seen {
     History(UserKey, Vec<(ProductKey, Millis)>),
     Best(Which, Vec<(ProductKey, u64)>),
+    /// A best-seller list as people see it.
+    Listed(On, Vec<(ProductKey, u64)>),
+    /// The products of a list that is made when it is asked for, and whether the list has them by itself.
+    Arranged(On, Option<UserKey>, Vec<Row>),
     CategoriesOf(ProductKey, Vec<CategoryKey>),
     /// How many products a category has, looked up by itself.
     Size(CategoryKey, Option<u64>),
@@ -76,12 +83,17 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     samples.push(Sample { as_of, seen: Seen::Recommended(user, personal, picks) });
     samples.push(Sample { as_of, seen: Seen::Best(None, best(&view, None)) });
     samples.push(Sample { as_of, seen: Seen::Selling(view.selling_categories()) });
+    samples.push(Sample { as_of, seen: Seen::Listed(On::BestSellers, listed(&view, None)) });
     drop(view);
     let rules = reader.rules();
     if rules.co_views.enabled {
         let (view, mut scorer) = (reader.wide_view(user), Scorer::new(&rules.co_views));
         let scored = view.for_you(user, &[], rules.list_size, &mut scorer, |_| true);
         samples.push(Sample { as_of: view.as_of(), seen: Seen::ForYou(user, with_reasons(&scored)) });
+        let find = |size| view.for_you(user, &[], size, &mut scorer, |_| true);
+        let rows =
+            rows_of(view.arranged(MerchList::ForYou, rules.list_size, find, |row| row.product), |row| row.product);
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::Arranged(On::ForYou, Some(user), rows) });
     }
     if rules.features.enabled {
         let view = reader.view(user);
@@ -95,6 +107,10 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
         let repeats = view.buy_again(user, &[], rules.list_size, |_| true);
         let row = |repeat: &Repeat| (repeat.product, repeat.score, repeat.orders, repeat.last);
         samples.push(Sample { as_of: view.as_of(), seen: Seen::BuyAgain(user, repeats.iter().map(row).collect()) });
+        let find = |size| view.buy_again(user, &[], size, |_| true);
+        let rows =
+            rows_of(view.arranged(MerchList::BuyAgain, rules.list_size, find, |row| row.product), |row| row.product);
+        samples.push(Sample { as_of: view.as_of(), seen: Seen::Arranged(On::BuyAgain, Some(user), rows) });
     }
 }
 
@@ -118,12 +134,16 @@ pub(crate) fn look_at_similar(reader: &IndexReader, world: &World, samples: &mut
     let pairs = |rows: &[(Neighbor, Diff)]| {
         rows.iter().map(|(row, copies)| (once(row.product, *copies), row.weight())).collect::<Vec<_>>()
     };
-    for &product in &world.products {
+    for (number, &product) in world.products.iter().enumerate() {
         samples.push(Sample { as_of, seen: Seen::Viewers(product, view.viewers(product)) });
         view.similar(product, &mut rows);
         let heaviest = pairs(&rows);
         view.similar_shown(product, &scorer, &mut rows);
         samples.push(Sample { as_of, seen: Seen::Similar(product, [heaviest, pairs(&rows)]) });
+        let find = |size| rows.iter().map(|(row, _)| row.product).take(size).collect();
+        let arrangement = view.arranged(MerchList::SimilarTo(product), rules.list_size, find, |product| *product);
+        let seen = Seen::Arranged(On::SimilarTo(number), None, rows_of(arrangement, |product| *product));
+        samples.push(Sample { as_of, seen });
     }
     let (viewed, exclude) = (world.products[..3].to_vec(), world.products[4]);
     let asked = Asked { history: &viewed, exclude: &[exclude], size: rules.list_size };
@@ -143,8 +163,9 @@ pub(crate) fn look_at_lists(view: &ReadView<'_>, world: &World, samples: &mut Ve
     let as_of = view.as_of();
     let mut see = |seen| samples.push(Sample { as_of, seen });
     see(Seen::Best(None, best(view, None)));
-    for &category in &world.categories {
+    for (number, &category) in world.categories.iter().enumerate() {
         see(Seen::Best(Some(category), best(view, Some(category))));
+        see(Seen::Listed(On::Category(number), listed(view, Some(category))));
         see(Seen::Size(category, view.category_size(category).map(|size| size.products)));
     }
     see(Seen::Sizes(view.category_sizes().into_iter().map(|(category, size)| (category, size.products)).collect()));
@@ -159,6 +180,20 @@ fn best(view: &ReadView<'_>, which: Which) -> Vec<(ProductKey, u64)> {
     let mut rows: Vec<(Seller, Diff)> = Vec::new();
     view.rows::<BestSellers>(&which.map_or(ListId::General, ListId::Category), &mut rows);
     rows.iter().map(|(seller, copies)| (once(seller.product, *copies), seller.buyers())).collect()
+}
+
+fn listed(view: &ReadView<'_>, which: Which) -> Vec<(ProductKey, u64)> {
+    let mut rows: Vec<(Seller, Diff)> = Vec::new();
+    view.list::<BestSellers>(&which.map_or(ListId::General, ListId::Category), &mut rows);
+    rows.iter().map(|(seller, copies)| (once(seller.product, *copies), seller.buyers())).collect()
+}
+
+fn rows_of<R>(arrangement: Arrangement<R>, product: impl Fn(&R) -> ProductKey) -> Vec<Row> {
+    let row = |row: &Arranged<R>| match row {
+        Arranged::Own(row) => (product(row), true),
+        Arranged::Pinned(product) => (*product, false),
+    };
+    arrangement.rows.iter().map(row).collect()
 }
 
 fn which(ranking: ListId) -> Which {
@@ -198,11 +233,17 @@ impl<'a> Oracle<'a> {
         if as_of != 0 && self.history.ticks.iter().all(|tick| tick.as_of() != as_of) {
             return Err(format!("no tick ends at {as_of}: {:?}", sample.seen));
         }
-        let rules = self.history.rules;
+        let (rules, world) = (self.history.rules, self.world);
         let shelves = self.at(as_of);
         let right = match &sample.seen {
             Seen::History(user, _) => Seen::History(*user, shelves.histories[user].clone()),
             Seen::Best(which, _) => Seen::Best(*which, shelves.best(*which).to_vec()),
+            Seen::Listed(on, _) => Seen::Listed(*on, shelves.listed(world, *on, &rules)),
+            Seen::Arranged(on, user, _) => {
+                let mut right = shelves.arranged(world, *on, &unarranged(shelves, world, (*on, *user), &rules), &rules);
+                right.truncate(rules.list_size);
+                Seen::Arranged(*on, *user, right)
+            }
             Seen::CategoriesOf(product, _) => {
                 let categories = shelves.categories_of.get(product).into_iter().flatten();
                 Seen::CategoriesOf(*product, categories.copied().collect())
@@ -234,7 +275,10 @@ impl<'a> Oracle<'a> {
             }
             Seen::Recommended(user, _, picks) => {
                 let right = &shelves.recommended[user];
-                let place = |&(product, buyers): &(ProductKey, u64)| {
+                let place = |&((product, buyers), own): &((ProductKey, u64), bool)| {
+                    if !own {
+                        return (product, buyers, None, 0);
+                    }
                     // A product of two of the lists may be credited to either.
                     let credited = picks.iter().find(|pick| pick.0 == product).map(|pick| pick.2);
                     let list = credited.filter(|which| right.merged_from.contains(which));
@@ -273,8 +317,10 @@ impl<'a> Oracle<'a> {
             for (user, list) in &shelves.histories {
                 right.extend(list.iter().map(|(product, at)| (Change::History(*user, Viewed::new(*at, *product)), 1)));
             }
-            for (which, list) in &shelves.best_sellers {
-                let ranking = which.map_or(ListId::General, ListId::Category);
+            let of_categories = self.world.categories.iter().enumerate();
+            let of_categories = of_categories.map(|(number, key)| (On::Category(number), ListId::Category(*key)));
+            for (on, ranking) in of_categories.chain([(On::BestSellers, ListId::General)]) {
+                let list = shelves.listed(self.world, on, &self.history.rules);
                 let row = |(product, buyers): &(ProductKey, u64)| Seller::new(*buyers, *product);
                 right.extend(list.iter().map(|sold| (Change::BestSellers(ranking, row(sold)), 1)));
             }
@@ -290,6 +336,26 @@ impl<'a> Oracle<'a> {
             self.known.insert(as_of, shelves);
         }
         changes.next().map_or(Ok(()), |rest| Err(format!("a change at {}, which no tick is or comes late", rest.tick)))
+    }
+}
+
+/// All rows of a list that is made when it is asked for, before its merchandising rules.
+fn unarranged(shelves: &Shelves, world: &World, (on, user): (On, Option<UserKey>), rules: &Rules) -> Vec<ProductKey> {
+    let may_show = |product| shelves.may_show(product, rules);
+    match (on, user) {
+        (On::ForYou, Some(user)) => {
+            let history = &shelves.whole_histories[&user];
+            let all = shelves.learned().for_you(history, &[], usize::MAX, may_show);
+            all.into_iter().map(|(product, ..)| product).collect()
+        }
+        (On::BuyAgain, Some(user)) => {
+            shelves.bought[&user].iter().map(|(product, ..)| *product).filter(|product| may_show(*product)).collect()
+        }
+        (On::SimilarTo(product), _) => {
+            let rows = shelves.learned().similar_shown(world.products[product], may_show);
+            rows.into_iter().map(|(product, _)| product).collect()
+        }
+        _ => unreachable!("no other list is looked at like this"),
     }
 }
 

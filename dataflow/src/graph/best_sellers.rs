@@ -1,18 +1,22 @@
 //! The best sellers of every category and the general best sellers: the list's row, its declaration and its wiring.
 
+mod arranged;
+
 use std::cmp::Reverse;
 
 use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 
+use self::arranged::arranged;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
 use crate::ids::{CategoryKey, ProductKey};
+use crate::merchandising::MerchList;
 use crate::ops::first::first;
 use crate::rules::{Deleted, Rules};
 use crate::tables;
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{by_key, by_key_in_place};
+use crate::trace::arranged::{ByKey, by_key, by_key_in_place};
 
 /// The id of a best-seller list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,7 +51,8 @@ impl Seller {
 }
 
 /// The best-seller index. Key: the list. Row: a product and its buyers, in the order of the list. Difference: 1 while
-/// the product is among the first `list_size`. Changes with buyers and with the catalogue.
+/// the product is among the first `list_size`. Changes with buyers, with the catalogue, and with merchandising rules that
+/// hide products. Readers of the list, and its changes for sinks, follow its pins, buries and caps too.
 pub struct BestSellers;
 
 impl Index for BestSellers {
@@ -70,7 +75,9 @@ impl Index for BestSellers {
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
-        Published::replicated(wiring, lists(wiring))
+        let lists = lists(wiring);
+        let rows = lists.clone().as_collection(|list, seller| (*list, *seller));
+        Published::replicated_as(wiring, rows, || arranged(lists, wiring))
     }
 }
 
@@ -91,6 +98,21 @@ impl List for BestSellers {
         }
     }
 
+    fn product(row: &Seller) -> ProductKey {
+        row.product
+    }
+
+    fn merch_list(list: &ListId) -> Option<MerchList> {
+        Some(match list {
+            ListId::General => MerchList::BestSellers,
+            ListId::Category(category) => MerchList::Category(*category),
+        })
+    }
+
+    fn pinned(product: ProductKey, buyers: u64) -> Option<Seller> {
+        Some(Seller::new(buyers, product))
+    }
+
     fn export_name(list: &ListId) -> &'static str {
         match list {
             ListId::General => "bestsellers",
@@ -101,16 +123,21 @@ impl List for BestSellers {
 
 /// The first `list_size` products of every category and of all, by buyers, each row once in the cluster.
 ///
+/// Products that a merchandising rule hides are taken out first.
+///
 /// The general list is merged from the first rows of every worker, so that only local winners travel. A product with
 /// several rows in the catalogue may occur several times among these rows. It is in the list once: [`first`] counts
 /// copies as one.
-fn lists<'s>(wiring: &Wiring<'s>) -> VecCollection<'s, Time, (ListId, Seller), Diff> {
-    let (rules, buyers) = (wiring.rules(), wiring.buyers());
-    let listed = by_key_in_place(buyers.clone(), "BuyersCounted")
-        .join_core(wiring.by_key::<tables::Catalogue>(), |product, &buyers, &category| {
-            Some((category, seller(*product, buyers)))
-        });
-    let all = buyers.map(|(product, buyers)| seller(product, buyers));
+fn lists<'s>(wiring: &Wiring<'s>) -> ByKey<'s, ListId, Seller, Diff> {
+    let rules = wiring.rules();
+    let (buyers, off_lists) = (wiring.buyers_by_product(), wiring.merchandising().off_lists());
+    let row =
+        |product: &ProductKey, buyers: &Diff, category: &CategoryKey| Some((*category, seller(*product, *buyers)));
+    let hidden = buyers.clone().join_core(off_lists, |product, buyers, &()| Some((*product, *buyers)));
+    let hidden_listed =
+        by_key_in_place(hidden.clone(), "HiddenBuyers").join_core(wiring.by_key::<tables::Catalogue>(), row);
+    let listed = buyers.join_core(wiring.by_key::<tables::Catalogue>(), row).concat(hidden_listed.negate());
+    let all = wiring.buyers().concat(hidden.negate()).map(|(product, buyers)| seller(product, buyers));
     let local = general(all, listed.clone(), rules).map(|seller| (ListId::General, seller));
     let in_category = listed
         .filter(|(category, _)| category.is_category())
@@ -118,10 +145,10 @@ fn lists<'s>(wiring: &Wiring<'s>) -> VecCollection<'s, Time, (ListId, Seller), D
     let winners = first(by_key_in_place(local, "SellersOfWorker"), rules.list_size, "FirstOfWorker")
         .as_collection(|list, seller| (*list, *seller));
     let ranked = by_key(in_category.concat(winners), "SellersByList", BestSellers::route);
-    first(ranked, rules.list_size, "FirstOfList").as_collection(|list, seller| (*list, *seller))
+    first(ranked, rules.list_size, "FirstOfList")
 }
 
-/// The products of the general list: all products with buyers, without deleted products if these must not be shown.
+/// The products of the general list: all products with buyers that no rule hides, without deleted products if these must not be shown.
 fn general<'s>(
     all: VecCollection<'s, Time, Seller, Diff>,
     listed: VecCollection<'s, Time, (CategoryKey, Seller), Diff>,

@@ -19,7 +19,7 @@ use crate::rules::{Deleted, Rules};
 use crate::stamp::Stamp;
 use crate::tables;
 use crate::time::{Diff, Millis, Time};
-use crate::trace::arranged::{ByKey, by_key, by_self};
+use crate::trace::arranged::{ByKey, BySelf, by_key, by_self};
 
 pub use self::place::Place;
 
@@ -102,13 +102,17 @@ impl List for History {
         [Value::Product(row.product), Value::Time(row.at())]
     }
 
+    fn product(row: &Viewed) -> ProductKey {
+        row.product
+    }
+
     fn subject(user: &UserKey) -> Option<Value> {
         Some(Value::User(*user))
     }
 }
 
-/// The changes of the rows that the lists show: the first `list_size` views, or those of them whose product does not
-/// count as deleted.
+/// The changes of the rows that the lists show: the first `list_size` views, without those whose product a merchandising
+/// rule hides, or counts as deleted where such products do not show.
 ///
 /// Readers skip the other rows by themselves ([`Index::hidden_with`]). The change feed needs them removed in the graph,
 /// which costs another arrangement of all rows.
@@ -118,19 +122,37 @@ fn visible<'s>(
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
     let rules = wiring.rules();
     let all = shelves(histories, rules);
-    if rules.deleted != Deleted::Hidden {
-        return all;
-    }
+    let hidden = wiring.merchandising().off_histories();
     let missing_is_deleted = rules.missing_is_deleted;
-    let rows = wiring.rows::<tables::Catalogue>();
-    let rows = rows.filter(move |(_, category)| (*category == CategoryKey::DELETED) != missing_is_deleted);
-    // Each product once, for any number of rows.
-    let rows = by_self(rows.map(|(product, _)| product), "RowsByProduct", |product| product.route()).count_total();
-    let products = by_self(rows.map(|(product, _)| product), "ProductsOnce", |product| product.route());
+    let rows = || {
+        let rows = wiring.rows::<tables::Catalogue>();
+        let rows = rows.filter(move |(_, category)| (*category == CategoryKey::DELETED) != missing_is_deleted);
+        rows.map(|(product, _)| product)
+    };
+    // The products that alone show, or that alone do not show.
+    let only_these = rules.deleted == Deleted::Hidden && missing_is_deleted;
+    let products = match rules.deleted {
+        Deleted::InHistories | Deleted::Shown => hidden,
+        Deleted::Hidden if only_these => {
+            let (present, hidden) = (by_product(once(rows())), by_product(hidden));
+            let shown = present.clone().as_collection(|product, &()| *product);
+            shown.concat(present.join_core(hidden, |product, &(), &()| Some(*product)).negate())
+        }
+        Deleted::Hidden => once(rows().concat(hidden)),
+    };
     let viewed = all.clone().map(|(user, viewed)| (viewed.product, (user, viewed)));
-    let chosen =
-        by_key(viewed, "ViewedByProduct", |product| product.route()).join_core(products, |_, row, &()| Some(*row));
-    if missing_is_deleted { chosen } else { all.concat(chosen.negate()) }
+    let viewed = by_key(viewed, "ViewedByProduct", |product| product.route());
+    let chosen = viewed.join_core(by_product(products), |_, row, &()| Some(*row));
+    if only_these { chosen } else { all.concat(chosen.negate()) }
+}
+
+/// Each product once, for any number of rows.
+fn once(products: VecCollection<'_, Time, ProductKey, Diff>) -> VecCollection<'_, Time, ProductKey, Diff> {
+    by_self(products, "RowsByProduct", |product| product.route()).count_total().map(|(product, _)| product)
+}
+
+fn by_product(products: VecCollection<'_, Time, ProductKey, Diff>) -> BySelf<'_, ProductKey, Diff> {
+    by_self(products, "ProductsOnce", |product| product.route())
 }
 
 /// The first `list_size` views of every history.

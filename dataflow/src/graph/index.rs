@@ -14,6 +14,7 @@ use self::copies::per_process;
 use super::Declared;
 use super::shape::{Column, Value};
 use crate::ids::ProductKey;
+use crate::merchandising::MerchList;
 use crate::rules::Rules;
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, by_key_in_place};
@@ -93,6 +94,19 @@ pub trait List: Index + AsChange {
     /// The key of a list as a value; `None` for a list over everything.
     fn subject(key: &Self::Key) -> Option<Value>;
 
+    /// The product of a row.
+    fn product(row: &Self::Row) -> ProductKey;
+
+    /// The name of a key's list in merchandising rules, if readers of the published list apply pins, buries and caps.
+    fn merch_list(_key: &Self::Key) -> Option<MerchList> {
+        None
+    }
+
+    /// The row of a pinned product with this number of buyers, for a list with such rules.
+    fn pinned(_product: ProductKey, _buyers: u64) -> Option<Self::Row> {
+        None
+    }
+
     /// The name of a key's list in exports.
     fn export_name(_key: &Self::Key) -> &'static str {
         Self::NAME
@@ -139,7 +153,16 @@ impl<'s, I: Index> Published<'s, I> {
 impl<'s, R: ExchangeData, I: Index<Row = R, Stored = R, Count = Diff>> Published<'s, I> {
     /// An index of which every worker has a copy.
     pub fn replicated(wiring: &Wiring<'s>, rows: RowChanges<'s, I>) -> Self {
-        let changes = wiring.changes_wanted().then(|| rows.clone());
+        Published::replicated_as(wiring, rows.clone(), || rows)
+    }
+
+    /// The same for an index whose changes for sinks are not those of its rows; `changes` is called if a sink takes them.
+    pub fn replicated_as(
+        wiring: &Wiring<'s>,
+        rows: RowChanges<'s, I>,
+        changes: impl FnOnce() -> RowChanges<'s, I>,
+    ) -> Self {
+        let changes = wiring.changes_wanted().then(changes);
         Published { rows: by_key_in_place(rows.inner.broadcast().as_collection(), I::NAME), changes }
     }
 }

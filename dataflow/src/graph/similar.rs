@@ -140,6 +140,10 @@ impl List for Similar {
         [Value::Product(row.product), Value::Count(row.weight())]
     }
 
+    fn product(row: &Neighbor) -> ProductKey {
+        row.product
+    }
+
     fn subject(product: &ProductKey) -> Option<Value> {
         Some(Value::Product(*product))
     }

@@ -3,6 +3,7 @@
 use super::ReadView;
 use crate::graph::{BestSellers, History, ListId, Seller, Viewed};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::merchandising::{Arranged, MerchList, Move};
 use crate::rules::Rules;
 use crate::time::Diff;
 
@@ -22,7 +23,7 @@ pub struct Pick {
     pub seller: Seller,
     /// The list it comes from.
     pub ranking: ListId,
-    /// Its place in that list, from 1.
+    /// Its place in that list, from 1; 0 if only a merchandising rule puts it among the recommendations.
     pub rank: usize,
 }
 
@@ -33,9 +34,11 @@ pub struct Recommendations {
     pub kind: Kind,
     /// Best first.
     pub picks: Vec<Pick>,
+    /// The changes that merchandising rules made.
+    pub moves: Vec<Move>,
 }
 
-/// The best sellers of the categories of the history, or the general ones if there are none.
+/// The best sellers of the categories of the history, or the general ones if there are none, as people see them.
 pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Recommendations {
     let mut history = Vec::new();
     view.rows::<History>(&user, &mut history);
@@ -44,8 +47,21 @@ pub(super) fn recommend(view: &ReadView<'_>, user: UserKey, rules: &Rules) -> Re
     if picks.is_empty() {
         picks.extend(list(view, ListId::General));
     }
-    picks.truncate(rules.list_size);
-    Recommendations { kind, picks }
+    let mut moves = Vec::new();
+    if let Some(list_rules) = view.list_rules(MerchList::Recommendations) {
+        let arrangement = list_rules.arrange(picks, rules.list_size, |pick| pick.seller.product, view);
+        let pick = |row| match row {
+            Arranged::Own(pick) => pick,
+            Arranged::Pinned(product) => {
+                let seller = Seller::new(view.buyers_of_pinned(product), product);
+                Pick { seller, ranking: ListId::General, rank: 0 }
+            }
+        };
+        picks = arrangement.rows.into_iter().map(pick).collect();
+        moves = arrangement.moves;
+    }
+    picks.truncate(if Rules::is_shown(picks.len(), rules.items_min) { rules.list_size } else { 0 });
+    Recommendations { kind, picks, moves }
 }
 
 /// Ranks the categories of the history by the number of its products in them, then by the most recent view, then by the

@@ -7,6 +7,7 @@ use arc_swap::Guard;
 use super::recommend::{Recommendations, recommend};
 use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
+use crate::merchandising::{Move, RuleSet};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::rules::{Deleted, Rules};
@@ -17,11 +18,18 @@ pub struct ReadView<'a> {
     snapshot: Guard<Arc<Snapshot>>,
     as_of: Time,
     rules: &'a Rules,
+    /// The effective merchandising rules, if there are any.
+    pub(super) rule_set: Option<Arc<RuleSet>>,
 }
 
 impl<'a> ReadView<'a> {
-    pub(super) fn new(snapshot: Guard<Arc<Snapshot>>, as_of: Time, rules: &'a Rules) -> Self {
-        ReadView { snapshot, as_of, rules }
+    pub(super) fn new(
+        snapshot: Guard<Arc<Snapshot>>,
+        as_of: Time,
+        rules: &'a Rules,
+        rule_set: Option<Arc<RuleSet>>,
+    ) -> Self {
+        ReadView { snapshot, as_of, rules, rule_set }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -38,13 +46,19 @@ impl<'a> ReadView<'a> {
         self.as_of
     }
 
-    /// The rows of a key in their order, without rows that are hidden because their product was deleted. The worker of
-    /// this view must hold the key.
+    /// The rows of a key in their order, without rows that are hidden because their product was deleted, or because a
+    /// merchandising rule hides it. The worker of this view must hold the key.
     pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
         self.stored_rows::<I>(key, rows);
-        if self.rules.deleted == Deleted::Hidden {
-            rows.retain(|(row, _)| I::hidden_with(row).is_none_or(|product| !self.is_deleted(product)));
+        if self.rules.deleted == Deleted::Hidden || self.rule_set.is_some() {
+            rows.retain(|(row, _)| I::hidden_with(row).is_none_or(|product| !self.is_left_out(product)));
         }
+    }
+
+    /// Whether histories leave a product out.
+    fn is_left_out(&self, product: ProductKey) -> bool {
+        let is_hidden = self.rule_set.as_ref().is_some_and(|set| set.is_off_histories(product));
+        is_hidden || self.rules.deleted == Deleted::Hidden && self.is_deleted(product)
     }
 
     fn stored_rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
@@ -80,12 +94,15 @@ impl<'a> ReadView<'a> {
         products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product));
     }
 
-    /// The rows of a list as people see them: the same as [`ReadView::rows`], or none if there are too few to show.
-    pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) {
+    /// The rows of a list as people see them: those of [`ReadView::rows`] under the pins, buries and caps of the list, or
+    /// none if there are too few to show. Returns the changes that the rules make.
+    pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) -> Vec<Move> {
         self.rows::<L>(key, rows);
+        let moves = self.arrange::<L>(key, rows);
         if !Rules::is_shown(rows.len(), self.rules.items_min) {
             rows.clear();
         }
+        moves
     }
 
     /// The categories of a product: usually one, in ascending order.
@@ -134,10 +151,6 @@ impl<'a> ReadView<'a> {
     /// Best sellers for a user, as people see them. The view must have been taken for the same user.
     #[must_use]
     pub fn recommendations(&self, user: UserKey) -> Recommendations {
-        let mut made = recommend(self, user, self.rules);
-        if !Rules::is_shown(made.picks.len(), self.rules.items_min) {
-            made.picks.clear();
-        }
-        made
+        recommend(self, user, self.rules)
     }
 }

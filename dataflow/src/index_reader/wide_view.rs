@@ -12,8 +12,9 @@ use super::buy_again::{OrdersOfUser, Repeat, SalesOf};
 use super::for_you::{Asked, CoViewRows, Scored, Scorer};
 use crate::graph::{Index, Neighbor, Purchases, Sale, Sales, Similar, Viewers};
 use crate::ids::{ProductKey, UserKey};
+use crate::merchandising::RuleSet;
 use crate::publish::{Snapshot, rows};
-use crate::rules::{Deleted, Rules};
+use crate::rules::Rules;
 use crate::time::{Diff, Time};
 
 /// The indexes of all workers of this process as of one time: a [`ReadView`] of one worker, and reads of the indexes
@@ -31,8 +32,14 @@ impl<'a> WideView<'a> {
     }
 
     /// The view of all workers, seen from the one with number `slot`.
-    pub(super) fn new(all: Vec<Guard<Arc<Snapshot>>>, slot: usize, as_of: Time, rules: &'a Rules) -> Self {
-        let own = ReadView::new(Guard::from_inner(Arc::clone(&all[slot])), as_of, rules);
+    pub(super) fn new(
+        all: Vec<Guard<Arc<Snapshot>>>,
+        slot: usize,
+        as_of: Time,
+        rules: &'a Rules,
+        rule_set: Option<Arc<RuleSet>>,
+    ) -> Self {
+        let own = ReadView::new(Guard::from_inner(Arc::clone(&all[slot])), as_of, rules, rule_set);
         WideView { own, all }
     }
 
@@ -59,7 +66,7 @@ impl<'a> WideView<'a> {
     }
 
     /// The similar products in the order in which people see them: by the weight and the candidate's number of viewers,
-    /// as `scorer` ranks candidates. Without products that were deleted from the catalogue, unless the rules show them.
+    /// as `scorer` ranks candidates. Without products that the rules do not let show.
     pub fn similar_shown(&self, product: ProductKey, scorer: &Scorer, rows: &mut Vec<(Neighbor, Diff)>) {
         self.similar(product, rows);
         rows.retain(|(neighbor, _)| self.may_show(neighbor.product));
@@ -134,12 +141,6 @@ impl<'a> WideView<'a> {
             row.map_or(0, |(_, count)| count.unsigned_abs() as u64)
         };
         SalesOf { orders: count(Sale::Orders), buyers: count(Sale::Buyers) }
-    }
-
-    /// Whether the rules let a product be recommended: it was not deleted, or deleted products are shown.
-    #[must_use]
-    pub fn may_show(&self, product: ProductKey) -> bool {
-        self.own.rules().deleted == Deleted::Shown || !self.is_deleted(product)
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use timely::progress::Antichain;
 
-use super::snapshot::IndexBatches;
+use super::snapshot::{IndexBatches, newest_end};
 use super::{PublishedSnapshots, Snapshot};
 use crate::cluster::ClusterControl;
 use crate::cut::{Base, Cuts, DeltaLog, Part};
 use crate::feed::position::Position;
-use crate::graph::{self, Index, Indexes};
+use crate::graph::{self, Index, Indexes, RuleBook};
 use crate::tables::{self, Table, Tables};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
@@ -169,7 +169,9 @@ impl Traces {
     }
 
     fn snapshot(&self, upper: Time, since: Time, positions: Arc<[Position]>) -> Snapshot {
-        Snapshot { indexes: self.indexes.map_ref(&mut ShareBatches), upper, since, positions }
+        let indexes = self.indexes.map_ref(&mut ShareBatches);
+        let rules_version = newest_end(indexes.get::<RuleBook>());
+        Snapshot { indexes, upper, since, rules_version, positions }
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Snapshot {
     pub(crate) upper: Time,
     /// Times before this one can no longer be distinguished.
     pub(crate) since: Time,
+    /// The end of the newest batch of the rule book that has updates; 0 if there never was a merchandising rule. It is
+    /// equal in two states with the same rules.
+    pub(crate) rules_version: Time,
     /// The positions from which this worker's sources continue, after all records fed before `upper`.
     pub(crate) positions: Arc<[Position]>,
 }
@@ -33,7 +36,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot before the first tick has closed.
     pub(crate) fn empty() -> Self {
-        Snapshot { indexes: Indexes::make(&mut NoBatches), upper: 0, since: 0, positions: Arc::new([]) }
+        Snapshot {
+            indexes: Indexes::make(&mut NoBatches),
+            upper: 0,
+            since: 0,
+            rules_version: 0,
+            positions: Arc::new([]),
+        }
     }
 }
 
@@ -64,6 +73,17 @@ where
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+/// The end of the newest batch of an index that has updates; 0 if there is none.
+pub(crate) fn newest_end<K, V, R>(batches: &[ValBatch<K, V, R>]) -> Time
+where
+    K: Ord + Clone + 'static,
+    V: Ord + Clone + 'static,
+    R: Semigroup + Ord + Clone + 'static,
+{
+    let batches = batches.iter().filter(|batch| !batch.is_empty());
+    batches.map(|batch| batch.upper().as_option().copied().unwrap_or(Time::MAX)).max().unwrap_or_default()
 }
 
 /// The number of updates of an index, and the number of its batches.

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::Placed;
 use crate::ids::{CategoryKey, IdentityKey, OrderKey, ProductKey, RowKey, UserKey};
+use crate::merchandising::{RuleId, RuleVersion};
 use crate::stamp::Stamp;
 use crate::time::{Diff, Millis};
 
@@ -56,7 +57,30 @@ macro_rules! one_column {
         }
     )+};
 }
-one_column!(UserKey, OrderKey, ProductKey, CategoryKey, RowKey, IdentityKey, Placed, Stamp, Millis, Diff);
+one_column!(
+    UserKey,
+    OrderKey,
+    ProductKey,
+    CategoryKey,
+    RowKey,
+    IdentityKey,
+    Placed,
+    Stamp,
+    Millis,
+    Diff,
+    RuleId,
+    RuleVersion
+);
+
+impl Columns for () {
+    const WIDTH: usize = 0;
+
+    fn write(&self, _: &mut impl ColumnWriter) {}
+
+    fn read<R: ColumnReader>(_: &mut R) -> Result<Self, R::Error> {
+        Ok(())
+    }
+}
 
 impl<A: Columns, B: Columns> Columns for (A, B) {
     const WIDTH: usize = A::WIDTH + B::WIDTH;

@@ -18,6 +18,7 @@ pub(super) enum Field {
     TimeOnPage,
     /// In `metadata`.
     OrderId,
+    Rule,
 }
 
 impl Field {
@@ -34,6 +35,7 @@ impl Field {
             b"timestamp" => Field::Timestamp,
             b"items" => Field::Items,
             b"session_id" => Field::SessionId,
+            b"rule" => Field::Rule,
             _ => return None,
         })
     }

@@ -3,13 +3,16 @@
 //! ```json
 //! {"category":"tea","products":[{"product":"product-393","buyers":17}],"type":"non-personalized","as_of":"…"}
 //! ```
-//! The list over all products has no `category`. With `explain`, the array `explain` repeats the products with their `rank`.
+//! The list over all products has no `category`. With `explain`, the array `explain` repeats the products with their `rank`, and
+//! `rules` has the merchandising rules that changed the list.
 
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::{BestSellers, Seller};
+use dataflow::merchandising::Move;
 use dataflow::time::Diff;
 
 use super::json::{comma, number, string};
+use super::moves::moves;
 use super::names::NameCache;
 use super::row::row_columns;
 
@@ -20,7 +23,7 @@ pub(crate) fn best_sellers(
     rows: &[(Seller, Diff)],
     (names, dictionary): (&mut NameCache, &Dictionary),
     as_of: &str,
-    explain: bool,
+    explain: Option<&[Move]>,
 ) {
     out.push(b'{');
     if let Some(category) = category {
@@ -32,10 +35,11 @@ pub(crate) fn best_sellers(
     each(out, rows, (names, dictionary), false);
     out.extend_from_slice(b"],\"type\":\"non-personalized\",\"as_of\":");
     string(out, as_of);
-    if explain {
+    if let Some(changes) = explain {
         out.extend_from_slice(b",\"explain\":[");
         each(out, rows, (names, dictionary), true);
         out.push(b']');
+        moves(out, changes, dictionary);
     }
     out.push(b'}');
 }

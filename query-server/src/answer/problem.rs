@@ -84,6 +84,7 @@ fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
         Problem::Malformed { index, field, .. } => (Some(*index), field.as_deref()),
         Problem::RefusedByLog { index, .. } => (*index, None),
         Problem::BadField { field, .. } => (None, Some(*field)),
+        Problem::BadRule { field, .. } => (None, *field),
         _ => (None, None),
     };
     bare(kind, &problem.to_string(), index, field)

@@ -5,7 +5,8 @@
 //!  "answer_id":"kT3Zr0rXQZC2iFz1kqf0Zg"}
 //! ```
 //! `user-id` or `product-id` only where the list is that of a user or a product; with `explain`, the rows behind each
-//! product in `explain`.
+//! product in `explain`, and the merchandising rules that changed the list in `rules`. A product that only a rule puts there
+//! has the source `rule`.
 
 use std::sync::Arc;
 
@@ -13,9 +14,11 @@ use dataflow::dictionary::Dictionary;
 use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::{Because, Kind, Pick, Repeat, WideView};
+use dataflow::merchandising::{Arranged, Move};
 use recommend::{Reason, Recommended, SimilarProduct, SourceName};
 
 use super::json::{comma, decimal, number, string};
+use super::moves::moves;
 use super::names::NameCache;
 use super::row::row_columns;
 use crate::answer_ids::AnswerId;
@@ -42,6 +45,8 @@ pub(crate) enum Ending<'a> {
 pub(crate) struct Page<'a, R> {
     pub(crate) subject: Subject<'a>,
     pub(crate) rows: &'a [R],
+    /// The changes that merchandising rules made.
+    pub(crate) moves: &'a [Move],
     pub(crate) kind: Kind,
     pub(crate) ending: Ending<'a>,
 }
@@ -81,6 +86,7 @@ impl<R: ListRow> Page<'_, R> {
                 out.push(b'}');
             });
             out.push(b']');
+            moves(out, self.moves, dictionary);
         }
         out.push(b'}');
     }
@@ -98,6 +104,22 @@ impl<R: ListRow> Page<'_, R> {
         }
         comma(out);
         out.extend_from_slice(b"\"products\":[");
+    }
+}
+
+impl<R: ListRow> ListRow for Arranged<R> {
+    fn product(&self) -> ProductKey {
+        match self {
+            Arranged::Own(row) => row.product(),
+            Arranged::Pinned(product) => *product,
+        }
+    }
+
+    fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, dictionary: &Dictionary) {
+        match self {
+            Arranged::Own(row) => row.explain(out, view, dictionary),
+            Arranged::Pinned(_) => out.extend_from_slice(b",\"source\":\"rule\""),
+        }
     }
 }
 

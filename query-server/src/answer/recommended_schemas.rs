@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::moves::ExplainedRule;
+
 /// Recommendations for a user.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
@@ -22,6 +24,8 @@ pub(crate) struct RecommendationList {
     answer_id: Option<String>,
     /// With `explain=true`: the rows behind each product.
     explain: Option<Vec<ExplainedRecommendation>>,
+    /// With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: Option<Vec<ExplainedRule>>,
 }
 
 /// Recommendations for a visitor who is not known.
@@ -41,6 +45,8 @@ pub(crate) struct VisitorList {
     answer_id: String,
     /// With `explain=true`: the rows behind each product.
     explain: Option<Vec<ExplainedRecommendation>>,
+    /// With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: Option<Vec<ExplainedRule>>,
 }
 
 /// Why a product is recommended. The fields depend on the source.
@@ -51,7 +57,8 @@ pub(crate) struct VisitorList {
 }))]
 pub(crate) struct ExplainedRecommendation {
     product: String,
-    /// The source that recommends the product; absent from best sellers for you.
+    /// The source that recommends the product, or `rule` for a product that only a merchandising rule puts there; absent from
+    /// best sellers for you.
     source: Option<String>,
     /// Of co-views and of buy again: the score by which the products of this source are ordered.
     score: Option<u64>,
@@ -72,7 +79,7 @@ pub(crate) struct ExplainedRecommendation {
     category: Option<String>,
     /// Of best sellers: the buyers in the window.
     buyers: Option<u64>,
-    /// Of best sellers: the place in the list, from 1.
+    /// Of best sellers: the place in the list, from 1; 0 for a product that only a merchandising rule puts there.
     rank: Option<u64>,
 }
 
@@ -107,16 +114,18 @@ pub(crate) struct SimilarList {
     answer_id: String,
     /// With `explain=true`: the row of each product.
     explain: Option<Vec<ExplainedSimilar>>,
+    /// With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: Option<Vec<ExplainedRule>>,
 }
 
 /// Why a product is similar.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedSimilar {
     product: String,
-    /// The source of the similarity.
+    /// The source of the similarity, or `rule` for a product that only a merchandising rule puts there.
     source: String,
     /// How often and how closely both products were viewed together.
-    weight: u64,
+    weight: Option<u64>,
     /// The users in whose histories the similar product is.
-    viewers: u64,
+    viewers: Option<u64>,
 }

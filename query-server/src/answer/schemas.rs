@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::moves::ExplainedRule;
+
 /// A user's history.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
@@ -46,6 +48,8 @@ pub(crate) struct BestSellerList {
     as_of: String,
     /// With `explain=true`: the row of each product.
     explain: Option<Vec<RankedBestSeller>>,
+    /// With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: Option<Vec<ExplainedRule>>,
 }
 
 /// A product and its buyers.

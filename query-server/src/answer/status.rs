@@ -29,6 +29,7 @@ pub(crate) struct Status<'a> {
     pub(crate) als: Option<AlsStatus>,
     /// Null if there is no archive.
     pub(crate) archive: Option<ArchiveStatus>,
+    pub(crate) rules: RulesStatus,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,
     pub(crate) requests_total: u64,
@@ -61,6 +62,20 @@ struct PartitionStatus<'a> {
     next: i64,
     end: i64,
     lag: i64,
+}
+
+/// The merchandising rules.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RulesStatus {
+    /// How many there are.
+    pub(crate) rules: usize,
+    /// How many of them are within their time.
+    pub(crate) effective: usize,
+    /// How many products are on no list because of them.
+    pub(crate) hidden_products: usize,
+    /// Best-seller lists that have no product, of those that the rules are about: `bestsellers`, or `category:` and the id.
+    /// At most 50.
+    pub(crate) empty_lists: Vec<String>,
 }
 
 /// One published index.

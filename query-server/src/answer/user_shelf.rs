@@ -10,6 +10,7 @@ use dataflow::index_reader::{Kind, Pick, Recommendations};
 use dataflow::time::Diff;
 
 use super::json::string;
+use super::moves::moves;
 use super::names::NameCache;
 use super::recommended::best_seller;
 use super::row::row_columns;
@@ -74,7 +75,9 @@ pub(crate) fn recommendations(
             best_seller(out, pick, dictionary);
             out.push(b'}');
         });
-        out.extend_from_slice(b"]}");
+        out.push(b']');
+        moves(out, &made.moves, dictionary);
+        out.push(b'}');
     }
 }
 

@@ -54,10 +54,11 @@ pub(super) fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Respo
                 ListId::Category(key.ok_or(Problem::UnknownCategory)?)
             }
         };
-        view.list::<BestSellers>(&list, sellers);
+        let moves = view.list::<BestSellers>(&list, sellers);
         sellers.truncate(parameters.limit);
         let (as_of, names) = (as_of.text(age.as_of), (names, &**reader.dictionary()));
-        answer::best_sellers::best_sellers(out, category, sellers, names, as_of, parameters.explain);
+        let explain = parameters.explain.then_some(&*moves);
+        answer::best_sellers::best_sellers(out, category, sellers, names, as_of, explain);
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

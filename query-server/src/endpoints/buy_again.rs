@@ -2,7 +2,7 @@
 
 use dataflow::freshness::InputKind;
 use dataflow::index_reader::Kind;
-use dataflow::rules::Rules;
+use dataflow::merchandising::MerchList;
 use hyper::Response;
 use recommend::SourceName;
 
@@ -41,13 +41,16 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
         let key = reader.dictionary().find_user(user);
         let view = reader.wide_view(key);
         let age = read.admit(view.as_of(), &[InputKind::Shop], parameters)?;
-        let mut rows = view.buy_again(key, &[], parameters.limit.max(rules.items_min), |_| true);
-        if !Rules::is_shown(rows.len(), rules.items_min) {
-            rows.clear();
-        }
-        rows.truncate(parameters.limit);
+        let find = |size| view.buy_again(key, &[], size, |_| true);
+        let list = view.arranged(MerchList::BuyAgain, parameters.limit, find, |repeat| repeat.product);
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
-        let page = Page { subject: Subject::User(user), rows: &rows, kind: Kind::Personalized, ending };
+        let page = Page {
+            subject: Subject::User(user),
+            rows: &list.rows,
+            moves: &list.moves,
+            kind: Kind::Personalized,
+            ending,
+        };
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

@@ -47,13 +47,13 @@ pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -
         let key = reader.dictionary().find_user(user);
         let view = reader.wide_view(key);
         let age = read.admit(view.as_of(), &InputKind::ALL, parameters)?;
-        let rows = read.recommender.chain(parameters.page).for_user(&view, key, parameters.limit, workspace);
-        let kind = if is_personal(&rows) { Kind::Personalized } else { Kind::NonPersonalized };
+        let list = read.recommender.chain(parameters.page).for_user(&view, key, parameters.limit, workspace);
+        let kind = if is_personal(list.own()) { Kind::Personalized } else { Kind::NonPersonalized };
         let ending = match legacy {
             true => Ending::Legacy,
             false => Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() },
         };
-        let page = Page { subject: Subject::User(user), rows: &rows, kind, ending };
+        let page = Page { subject: Subject::User(user), rows: &list.rows, moves: &list.moves, kind, ending };
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

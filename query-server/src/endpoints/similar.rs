@@ -2,6 +2,7 @@
 
 use dataflow::freshness::InputKind;
 use dataflow::index_reader::Kind;
+use dataflow::merchandising::MerchList;
 use hyper::Response;
 use recommend::{SourceName, Workspace};
 
@@ -41,10 +42,18 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
         let workspace = workspace.get_or_insert_with(|| Workspace::new(rules));
         let view = reader.wide_view_any();
         let age = read.admit(view.as_of(), &[InputKind::Views], parameters)?;
-        let rows = workspace.similar(&view, key, parameters.limit);
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
-        let page = Page { subject: Subject::Product(product), rows, kind: Kind::NonPersonalized, ending };
-        page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
+        let (subject, kind, names) =
+            (Subject::Product(product), Kind::NonPersonalized, (names, &**reader.dictionary()));
+        let explain = parameters.explain.then_some(&view);
+        if view.list_rules(MerchList::SimilarTo(key)).is_some() {
+            let find = |size| workspace.all_similar(&view, key, size).to_vec();
+            let list = view.arranged(MerchList::SimilarTo(key), parameters.limit, find, |row| row.product);
+            Page { subject, rows: &list.rows, moves: &list.moves, kind, ending }.write(out, names, explain);
+        } else {
+            let rows = workspace.similar(&view, key, parameters.limit);
+            Page { subject, rows, moves: &[], kind, ending }.write(out, names, explain);
+        }
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })
 }

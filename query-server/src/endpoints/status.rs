@@ -1,14 +1,17 @@
 //! `GET /v1/status`: the status of all parts in one object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::on;
 use bytes::Bytes;
+use dataflow::graph::{BestSellers, ListId};
+use dataflow::index_reader::{IndexReader, ReadView};
+use dataflow::merchandising::{MerchList, RuleSet};
 use hyper::{Response, StatusCode};
 
-use crate::answer::status::{IndexStatus, SourceStatus, Status};
+use crate::answer::status::{IndexStatus, RulesStatus, SourceStatus, Status};
 use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::counters::RouteSums;
@@ -64,9 +67,51 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         checkpoint: app.checkpoints.as_ref().map(|last| last()),
         als: app.als.as_ref().map(|status| status()),
         archive: app.archive.as_ref().map(|status| status()),
+        rules: rules_status(&app.reader),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: operations.request_sums().iter().map(RouteSums::requests).sum(),
     };
     serde_json::to_vec(&status).expect("the status is plain data").into()
+}
+
+/// The most lists that are named.
+const EMPTY_LISTS_MAX: usize = 50;
+
+fn rules_status(reader: &IndexReader) -> RulesStatus {
+    let view = reader.view_any();
+    let rules = view.rule_book().len();
+    let Some(set) = view.rule_set() else {
+        return RulesStatus { rules, effective: 0, hidden_products: 0, empty_lists: Vec::new() };
+    };
+    let mut rows = Vec::new();
+    let empty = lists_of(&view, set).into_iter().filter(|list| {
+        view.list::<BestSellers>(list, &mut rows);
+        rows.is_empty()
+    });
+    let name = |list| match list {
+        ListId::General => Some("bestsellers".to_owned()),
+        ListId::Category(key) => reader.dictionary().category_name(key).map(|id| format!("category:{id}")),
+    };
+    let empty_lists = empty.filter_map(name).take(EMPTY_LISTS_MAX).collect();
+    RulesStatus { rules, effective: set.effective(), hidden_products: set.off_lists().len(), empty_lists }
+}
+
+/// The best-seller lists that the rules are about: those with rules of their own, and those of hidden products.
+fn lists_of(view: &ReadView<'_>, set: &RuleSet) -> BTreeSet<ListId> {
+    let mut lists: BTreeSet<ListId> = set
+        .lists()
+        .filter_map(|list| match list {
+            MerchList::BestSellers => Some(ListId::General),
+            MerchList::Category(category) => Some(ListId::Category(category)),
+            _ => None,
+        })
+        .collect();
+    let mut categories = Vec::new();
+    for product in set.off_lists() {
+        lists.insert(ListId::General);
+        view.categories_of(product, &mut categories);
+        lists.extend(categories.iter().map(|(category, _)| ListId::Category(*category)));
+    }
+    lists
 }

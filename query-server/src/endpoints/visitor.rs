@@ -97,10 +97,10 @@ fn answer(read: &ReadState, question: &Question, parameters: &Parameters) -> Res
         }
         let size = question.limit.unwrap_or(reader.rules().list_size);
         let asked = Asked { user: None, viewed: &viewed, exclude: &exclude, category, size };
-        let rows = read.recommender.chain(question.page()).recommend(&view, &asked, workspace);
-        let kind = if is_personal(&rows) { Kind::Personalized } else { Kind::NonPersonalized };
+        let list = read.recommender.chain(question.page()).recommend(&view, &asked, workspace);
+        let kind = if is_personal(list.own()) { Kind::Personalized } else { Kind::NonPersonalized };
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
-        let page = Page { subject: Subject::Visitor, rows: &rows, kind, ending };
+        let page = Page { subject: Subject::Visitor, rows: &list.rows, moves: &list.moves, kind, ending };
         page.write(out, (names, dictionary), parameters.explain.then_some(&view));
         Ok(answer::json(HeaderMap::new(), out, age.missing.as_deref()))
     })

@@ -2,6 +2,7 @@
 
 use dataflow::features::FEATURES;
 use dataflow::ids::ID_BYTES_MAX;
+use dataflow::merchandising::RULE_ID_BYTES_MAX;
 use recommend::Page;
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -11,6 +12,13 @@ use crate::parameters::{Parameter, ParameterBounds, ParameterSet, STALENESS_MS_M
 /// The sentence on an id, and an example of it. JSON Schema counts characters, the server counts bytes.
 pub(super) fn id(name: &str) -> (String, Object) {
     let noun = name.trim_end_matches("-id");
+    if noun == "rule" {
+        let sentence =
+            format!("The id of the rule: 1 to {RULE_ID_BYTES_MAX} letters, digits, dots, underscores or hyphens");
+        let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+        let schema = schema.max_length(Some(RULE_ID_BYTES_MAX)).pattern(Some("^[A-Za-z0-9._-]+$"));
+        return (sentence, schema.examples(["winter-sale"]).build());
+    }
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))

@@ -22,6 +22,7 @@ mod plain;
 mod push;
 mod records;
 mod removal;
+mod rules;
 mod shelves;
 mod shop;
 mod similar;

@@ -52,6 +52,7 @@ impl PlainShop {
                 Record::Deleted { product } => {
                     deleted.insert(product.clone());
                 }
+                Record::Rule { .. } => unreachable!("the shops of these tests have no merchandising rules"),
             }
         }
         let dictionary = Dictionary::new(Ids::new([7; 16]));

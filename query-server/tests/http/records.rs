@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dataflow::ids::{CategoryKey, ProductKey, RowKey};
 use dataflow::inputs::Inputs;
-use dataflow::tables::{Catalogue, CatalogueRow, Deed, LineRow, Lines, OrderRow, Orders};
+use dataflow::merchandising::{RuleId, RuleText, RuleVersion};
+use dataflow::tables::{Catalogue, CatalogueRow, Deed, LineRow, Lines, MerchRules, OrderRow, Orders};
 use dataflow::time::Millis;
 
 /// One record of the log.
@@ -37,6 +38,12 @@ pub(crate) enum Record {
         product: String,
         category: String,
     },
+    /// A version of a merchandising rule; without a text it is deleted.
+    Rule {
+        rule: RuleId,
+        text: Option<RuleText>,
+        at: Millis,
+    },
     /// The product has lost its last row in the catalogue.
     Deleted {
         product: String,
@@ -66,6 +73,10 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
             let row =
                 CatalogueRow { product: ids.product(product).unwrap(), category: ids.category(category).unwrap() };
             inputs.update::<Catalogue>(row, 1);
+        }
+        Record::Rule { rule, text, at } => {
+            let keyed = |text: &RuleText| text.keyed(|id| ids.product(id), |id| ids.category(id)).unwrap();
+            inputs.update::<MerchRules>((*rule, ()), RuleVersion { at: *at, rule: text.as_ref().map(keyed) });
         }
         Record::Deleted { product } => {
             let row = CatalogueRow { product: ids.product(product).unwrap(), category: CategoryKey::DELETED };

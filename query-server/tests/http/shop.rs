@@ -12,6 +12,7 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
+use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::rules::{BuyAgain, CoViews, Features, Rules};
 use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
@@ -147,6 +148,15 @@ impl EventWriter for TestWriter {
 
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
+    }
+
+    fn write_rule(
+        &self,
+        rule: RuleId,
+        text: Option<&RuleText>,
+        at: Millis,
+    ) -> BoxFuture<'_, Result<Position, WriteError>> {
+        self.write(vec![Record::Rule { rule, text: text.cloned(), at }])
     }
 }
 

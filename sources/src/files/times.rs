@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use dataflow::time::Millis;
-use events::{Event, EventKind, Malformed, TimeBounds, decode};
+use events::{Event, Malformed, TimeBounds, decode};
 
 use super::position::line_ends;
 
@@ -56,7 +56,7 @@ impl LineTimes {
         };
         let latest = self.latest();
         Ok(event.map(|event| match event.kind {
-            EventKind::Removal => event,
+            kind if kind.keeps_its_time() => event,
             _ => Event { at: event.at.min(latest), ..event },
         }))
     }

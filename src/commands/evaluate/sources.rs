@@ -90,7 +90,8 @@ impl ListMaker {
 
     /// The list of the chain for a user.
     pub(super) fn list(&mut self, reader: &IndexReader, user: UserKey) -> Vec<ProductKey> {
-        products(&self.chain.for_user(&reader.wide_view(user), user, self.size, &mut self.workspace), self.size)
+        let list = self.chain.for_user(&reader.wide_view(user), user, self.size, &mut self.workspace);
+        products(list.own(), self.size)
     }
 
     /// The lists of the chain and of each source for a user.
@@ -111,6 +112,6 @@ impl ListMaker {
     }
 }
 
-fn products(list: &[Recommended], size: usize) -> Vec<ProductKey> {
-    list.iter().take(size).map(|recommended| recommended.product).collect()
+fn products<'a>(list: impl IntoIterator<Item = &'a Recommended>, size: usize) -> Vec<ProductKey> {
+    list.into_iter().take(size).map(|recommended| recommended.product).collect()
 }

@@ -5,6 +5,7 @@ use timely::dataflow::StreamVec;
 
 use super::super::change_feed::ChangeStreams;
 use super::super::history::{self, Place};
+use super::super::merchandising::Effective;
 use super::super::purchases::{self, Purchases, stated};
 use super::super::similar::CoViewed;
 use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
@@ -15,7 +16,7 @@ use crate::publish::IndexTraces;
 use crate::rules::Rules;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, ValTrace, by_key_keeping};
+use crate::trace::arranged::{ByKey, ValTrace, by_key_in_place, by_key_keeping};
 
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
@@ -24,6 +25,8 @@ pub struct Wiring<'s> {
     collections: Tables<Collections<'s>>,
     arrangements: Tables<Arrangements<'s>>,
     buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
+    buyers_by_product: ByKey<'s, ProductKey, Diff, Diff>,
+    merchandising: Effective<'s>,
     histories: ByKey<'s, UserKey, Place, Diff>,
     co_viewed: Option<CoViewed<'s>>,
     purchases: Option<StoredRows<'s, Purchases>>,
@@ -31,7 +34,7 @@ pub struct Wiring<'s> {
 }
 
 impl<'s> Wiring<'s> {
-    /// Arranges the tables, counts buyers, and makes histories; the window's edge follows `now`.
+    /// Arranges the tables, counts buyers, and makes histories; the edges of the window and of rules follow `now`.
     pub(in crate::graph) fn new(
         collections: Tables<Collections<'s>>,
         now: StreamVec<'s, Time, Time>,
@@ -40,6 +43,7 @@ impl<'s> Wiring<'s> {
     ) -> Self {
         let arrangements = collections.map_ref(&mut ArrangeTables(plan.rules));
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
+        let merchandising = Effective::new(collections.get::<tables::MerchRules>().clone(), now.clone());
         let events = arrangements.get::<tables::EventPurchases>().clone();
         let from = plan.rules.purchases;
         let stated = stated::bought(events, orders.clone(), from);
@@ -53,7 +57,9 @@ impl<'s> Wiring<'s> {
             place,
             collections,
             arrangements,
+            buyers_by_product: by_key_in_place(buyers.clone(), "BuyersCounted"),
             buyers,
+            merchandising,
             histories,
             co_viewed,
             purchases,
@@ -79,6 +85,16 @@ impl<'s> Wiring<'s> {
     /// (product, distinct buyers in the window), in the worker that the product routes to.
     pub(in crate::graph) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
         self.buyers.clone()
+    }
+
+    /// The same, arranged by product.
+    pub(in crate::graph) fn buyers_by_product(&self) -> ByKey<'s, ProductKey, Diff, Diff> {
+        self.buyers_by_product.clone()
+    }
+
+    /// What the effective merchandising rules are about.
+    pub(in crate::graph) fn merchandising(&self) -> &Effective<'s> {
+        &self.merchandising
     }
 
     /// The latest places of every user's history, in the worker that the user routes to.

@@ -1,0 +1,134 @@
+//! Merchandising rules in the graph: the rule book that readers get, and what the effective rules hide and pin.
+//!
+//! ```text
+//! versions of rules ─┬──────────────────────────────────────────────────▶ rule book (every worker)
+//!                    └▶ effective ─┬▶ hidden products ─▶ best sellers, changes of histories
+//! ticks ─────────────────▲         └▶ pinned products ─▶ with buyers ───▶ pinned sellers (every worker)
+//! ```
+//! Without rules, these collections are empty, and joining them costs nothing for a row.
+
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Broadcast;
+
+use super::index::{Index, Placement, Published, Wiring};
+use crate::ids::ProductKey;
+use crate::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleVersion};
+use crate::ops::schedule::{Effect, effects};
+use crate::tables::MerchRules;
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{BySelf, by_key_in_place, by_self};
+
+/// What the effective rules come to.
+pub(super) struct Effective<'s> {
+    effects: VecCollection<'s, Time, Effect, Diff>,
+    off_lists: BySelf<'s, ProductKey, Diff>,
+}
+
+impl<'s> Effective<'s> {
+    /// The rules of the table that are effective; the edge follows `now`.
+    pub(super) fn new(
+        versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
+        now: StreamVec<'s, Time, Time>,
+    ) -> Self {
+        let effects = effects(versions, now);
+        let off_lists = products(&effects, "OffLists", |effect| match effect {
+            Effect::OffLists(product) => Some(product),
+            _ => None,
+        });
+        Effective { effects, off_lists }
+    }
+
+    /// The products on no list, in the worker that the product routes to.
+    pub(super) fn off_lists(&self) -> BySelf<'s, ProductKey, Diff> {
+        self.off_lists.clone()
+    }
+
+    /// The products that histories leave out, each once.
+    pub(super) fn off_histories(&self) -> VecCollection<'s, Time, ProductKey, Diff> {
+        self.effects.clone().flat_map(|effect| match effect {
+            Effect::OffHistories(product) => Some(product),
+            _ => None,
+        })
+    }
+
+    /// The pins, buries and caps of all lists.
+    pub(super) fn of_lists(&self) -> VecCollection<'s, Time, (MerchList, (RuleId, MerchAction)), Diff> {
+        self.effects.clone().flat_map(|effect| match effect {
+            Effect::OfList(list, rule, action) => Some((list, (rule, action))),
+            _ => None,
+        })
+    }
+
+    /// The products that are pinned somewhere, in the worker that the product routes to.
+    fn pinned(&self) -> BySelf<'s, ProductKey, Diff> {
+        products(&self.effects, "PinnedProducts", |effect| match effect {
+            Effect::Pinned(product) => Some(product),
+            _ => None,
+        })
+    }
+}
+
+/// The products of some effects.
+fn products<'s>(
+    effects: &VecCollection<'s, Time, Effect, Diff>,
+    name: &str,
+    product: fn(Effect) -> Option<ProductKey>,
+) -> BySelf<'s, ProductKey, Diff> {
+    by_self(effects.clone().flat_map(product), name, |product| product.route())
+}
+
+/// The index of merchandising rules. Key: rule. Row: the rule, effective or not; deleted rules have none. Stored: nothing,
+/// with the rule's latest version as the difference. Changes when rules are written.
+pub struct RuleBook;
+
+impl Index for RuleBook {
+    const NAME: &'static str = "merch_rules";
+    const PLACEMENT: Placement = Placement::Replicated;
+    type Key = RuleId;
+    type Row = MerchRule;
+    type Stored = ();
+    type Count = RuleVersion;
+
+    fn route(rule: &RuleId) -> u64 {
+        rule.route()
+    }
+
+    fn read((): &(), version: RuleVersion) -> Option<(MerchRule, Diff)> {
+        version.rule.map(|rule| (rule, 1))
+    }
+
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
+        let versions = wiring.rows::<MerchRules>().inner.broadcast().as_collection();
+        Published::unlisted(by_key_in_place(versions, RuleBook::NAME))
+    }
+}
+
+/// The index of the buyers of pinned products. Key: product. Row: its distinct buyers in the window; a product without
+/// buyers has no row. Difference: 1 while the product is pinned anywhere. Changes with rules and with buyers.
+pub struct PinnedSellers;
+
+impl Index for PinnedSellers {
+    const NAME: &'static str = "pinned_sellers";
+    const PLACEMENT: Placement = Placement::Replicated;
+    type Key = ProductKey;
+    type Row = u64;
+    type Stored = u64;
+    type Count = Diff;
+
+    fn route(product: &ProductKey) -> u64 {
+        product.route()
+    }
+
+    fn read(stored: &u64, copies: Diff) -> Option<(u64, Diff)> {
+        Some((*stored, copies))
+    }
+
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
+        let pinned = wiring.merchandising().pinned();
+        let buyers = wiring
+            .buyers_by_product()
+            .join_core(pinned, |product, buyers, &()| u64::try_from(*buyers).ok().map(|buyers| (*product, buyers)));
+        Published::replicated(wiring, buyers)
+    }
+}

@@ -1,0 +1,149 @@
+//! Merchandising rules as people write and read them.
+
+use dataflow::dictionary::Dictionary;
+use dataflow::merchandising::{Idle, MerchRule, RULES_MAX, RuleId, RuleSet, RuleText};
+use dataflow::time::{Millis, Time};
+use hyper::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{instant, json};
+use crate::body::Body;
+
+/// The body of `PUT /v1/rules/{rule}`. A rule has exactly the fields of its kind.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RuleRequest, example = json!({
+    "rule": "pin", "product": "product-393", "list": "bestsellers", "position": 1,
+    "from": "2026-11-27T00:00:00Z", "until": "2026-11-30T00:00:00Z"
+}))]
+pub(crate) struct RuleRequest {
+    /// `hide`, `out_of_stock`, `pin`, `bury` or `cap`.
+    rule: String,
+    /// Of all rules but caps.
+    #[schema(required = false)]
+    product: Option<String>,
+    /// Of a cap.
+    category: Option<String>,
+    /// Of a pin, a bury and a cap: `bestsellers`, `category:ID` (not of a cap), `similar`, `similar:ID`, `for-you`,
+    /// `buy-again` or `recommendations`.
+    list: Option<String>,
+    /// Of a pin: from 1 to 100.
+    #[schema(value_type = u64, minimum = 1, maximum = 100, required = false)]
+    position: Option<u64>,
+    /// Of a cap: from 0 to 100.
+    #[schema(value_type = u64, minimum = 0, maximum = 100, required = false)]
+    n: Option<u64>,
+    /// The first time at which it is effective (RFC 3339).
+    from: Option<String>,
+    /// The first time at which it is no longer effective (RFC 3339).
+    until: Option<String>,
+}
+
+/// The answer to a write of a rule, which is durable and visible.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleWritten<'a> {
+    id: &'a str,
+    /// A value for `after`, with which another process waits until the rule is visible there.
+    token: &'a str,
+}
+
+/// A rule.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleEntry {
+    id: String,
+    rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// When it was written.
+    written_at: String,
+    /// Whether it does something as of the time of the answer.
+    effective: bool,
+    /// Why it does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// All rules.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleList {
+    /// In the order of their ids.
+    rules: Vec<RuleEntry>,
+    /// The most rules that there may be.
+    rules_max: usize,
+    /// The rules are those of this time.
+    as_of: String,
+}
+
+impl RuleEntry {
+    /// A rule as of the time of a rule set; `None` for the set if no rule is effective.
+    pub(crate) fn of(
+        (id, rule, at): &(RuleId, MerchRule, Millis),
+        as_of: Time,
+        set: Option<&RuleSet>,
+        dictionary: &Dictionary,
+    ) -> RuleEntry {
+        let text = RuleText::of(rule, dictionary);
+        let out_of_time = || {
+            let idle = if rule.from > as_of { Idle::NotYet } else { Idle::Over };
+            (!rule.is_effective(as_of)).then_some(idle)
+        };
+        let idle = set.and_then(|set| set.idle(*id)).or_else(out_of_time);
+        RuleEntry {
+            id: id.text().to_owned(),
+            rule: text.rule,
+            product: text.product,
+            category: text.category,
+            list: text.list,
+            position: text.position,
+            n: text.n,
+            from: text.from.map(instant::text),
+            until: text.until.map(instant::text),
+            written_at: instant::text(*at),
+            effective: idle.is_none(),
+            reason: idle.map(reason),
+        }
+    }
+}
+
+fn reason(idle: Idle) -> String {
+    match idle {
+        Idle::NotYet => "it begins later".to_owned(),
+        Idle::Over => "it has ended".to_owned(),
+        Idle::Position(rule) => format!("the rule {} has this position", rule.text()),
+        Idle::Product(rule) => format!("the rule {} pins this product in the same list", rule.text()),
+        Idle::Hidden(rule) => format!("the rule {} hides the product", rule.text()),
+    }
+}
+
+/// 200 for a rule that was written.
+pub(crate) fn written(id: &str, token: &str) -> Response<Body> {
+    whole(&RuleWritten { id, token }, None)
+}
+
+/// 200 with one rule.
+pub(crate) fn entry(entry: &RuleEntry, missing: Option<&str>) -> Response<Body> {
+    whole(entry, missing)
+}
+
+/// 200 with all rules.
+pub(crate) fn list(rules: Vec<RuleEntry>, as_of: Time, missing: Option<&str>) -> Response<Body> {
+    whole(&RuleList { rules, rules_max: RULES_MAX, as_of: instant::text(as_of) }, missing)
+}
+
+fn whole(shape: &impl Serialize, missing: Option<&str>) -> Response<Body> {
+    let text = serde_json::to_vec(shape).expect("texts and numbers always serialise");
+    json(hyper::header::HeaderMap::new(), &text, missing)
+}
