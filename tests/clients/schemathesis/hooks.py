@@ -53,10 +53,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 
 def features(body: dict[str, Any]) -> dict[str, Any]:
     """A question with ids of at most 256 bytes, as many products as users, and no more entries than are allowed."""
-    body = dict(body)
-    body["users"] = [cut(user) or "user" for user in body["users"]]
+    body = plainer(body)
     if "products" in body:
-        products = [cut(product) or "product" for product in body["products"]]
+        products = body["products"]
         body["products"] = [products[n % len(products)] for n in range(len(body["users"]))]
     if "limit" in body:
         body["limit"] = min(int(body["limit"]), 10_000 // len(body["users"]))
