@@ -25,7 +25,7 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 26] = [
+pub(crate) static ENDPOINTS: &[&Endpoint] = &[
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
