@@ -113,12 +113,15 @@ pub struct Survey {
     pub foreign: Vec<String>,
 }
 
+/// Files by the range of their names and their format.
+type Groups = BTreeMap<(i64, i64, &'static str), Vec<SegmentFile>>;
+
 impl Survey {
     /// Sorts the objects of an archive.
     #[must_use]
     pub fn of(objects: impl IntoIterator<Item = Object>) -> Survey {
         let mut survey = Survey::default();
-        let mut found: BTreeMap<PartitionId, BTreeMap<(i64, i64, &str), Vec<SegmentFile>>> = BTreeMap::new();
+        let mut found: BTreeMap<PartitionId, Groups> = BTreeMap::new();
         for Object { name: text, bytes } in objects {
             let unfinished = text.strip_suffix(UNFINISHED).and_then(ObjectName::parse);
             if let Some(name) = unfinished {
@@ -143,7 +146,7 @@ impl Chain {
     fn arrange(&mut self, groups: impl Iterator<Item = Vec<SegmentFile>>) {
         let mut complete = Vec::new();
         for mut files in groups {
-            files.sort_by(|a, b| (a.name.role, a.name.hour).cmp(&(b.name.role, b.name.hour)));
+            files.sort_by_key(|file| (file.name.role, file.name.hour));
             match files.last().map(|file| (file.name.role, file.name.first, file.name.last)) {
                 Some((Role::Closing, first, last)) => complete.push(Segment { first, last, files }),
                 _ => self.unfinished.extend(files.iter().map(|file| file.name.to_string())),

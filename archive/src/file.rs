@@ -100,11 +100,11 @@ mod tests {
         Row {
             offset,
             record_time: Some(1_795_929_001_000 + offset),
-            key: (n % 3 != 0).then_some(if n % 2 == 0 { &b"key"[..] } else { b"\xff\x00" }),
+            key: (!n.is_multiple_of(3)).then_some(if n.is_multiple_of(2) { &b"key"[..] } else { b"\xff\x00" }),
             user_id: (!none).then(|| "120".into()),
             product_id: (n % 4 == 1).then(|| format!("product-{n}").into()),
             event_type: (!none).then_some("view"),
-            event_time: (n % 2 == 0).then_some(offset),
+            event_time: n.is_multiple_of(2).then_some(offset),
             session_id: (n % 7 == 1).then(|| "s".into()),
             metadata: (n % 7 == 2).then_some("{\"a\":1}"),
             raw: if n % 11 == 10 { None } else { Some(if n % 13 == 12 { b"\xc3(" } else { raw }) },

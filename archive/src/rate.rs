@@ -17,7 +17,7 @@ impl Rate {
     /// A limit in millions of bytes per second; 0: none.
     pub(crate) fn new(mb_per_second: u64) -> Rate {
         #[expect(clippy::cast_precision_loss, reason = "the setting is small")]
-        let per_second = (mb_per_second > 0).then(|| mb_per_second as f64 * 1e6);
+        let per_second = (mb_per_second > 0).then_some(mb_per_second as f64 * 1e6);
         Rate { per_second, left: 0.0, at: Duration::ZERO }
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use events::{Decoder, RawRecord, RecordTime, TimeBounds};
 use sources::kafka::upstream::PartitionId;
 
-use crate::fields::{Fields, fields};
+use crate::metadata::metadata;
 
 /// A row, borrowed from a record or from a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Row<'a> {
     pub product_id: Option<Cow<'a, str>>,
     /// The kind of the event: `view`, `removal`, `click`, `add_to_cart`, `remove_from_cart`, `purchase` or `search`.
     pub event_type: Option<&'a str>,
-    /// The time that the event states, in milliseconds since the epoch, but not after the record's.
+    /// The time that the event states, in milliseconds since the epoch.
     pub event_time: Option<i64>,
     /// The session of the event.
     pub session_id: Option<Cow<'a, str>>,
@@ -61,9 +61,9 @@ impl<'a> LogRecord<'a> {
                 row.user_id = Some(event.user);
                 row.product_id = event.product;
                 row.event_type = Some(event.kind.name());
-                row.event_time = event.stated.map(|_| millis(event.at));
-                let Fields { session_id, metadata } = fields(payload);
-                (row.session_id, row.metadata) = (session_id, metadata);
+                row.event_time = event.stated.map(millis);
+                row.session_id = event.session;
+                row.metadata = metadata(payload);
             }
         }
         row.record_time = self.time.map(RecordTime::at).map(millis);

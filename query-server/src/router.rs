@@ -45,7 +45,7 @@ struct DeclaredRoute {
 /// The router of all endpoints that are not hot.
 pub(crate) fn router(operations: &Arc<Operations>) -> Router {
     let mut router = Router::new();
-    for (index, endpoint) in ENDPOINTS.into_iter().enumerate() {
+    for (index, endpoint) in ENDPOINTS.iter().enumerate() {
         let Some(route) = route(index, endpoint, operations) else { continue };
         router = endpoint.paths.iter().fold(router, |router, path| router.route(path, route.clone()));
     }

@@ -80,11 +80,11 @@ impl MemoryLog {
     pub(crate) fn new(dice: &mut Dice, partitions: i32) -> MemoryLog {
         let mut all = BTreeMap::new();
         for partition in 0..partitions {
-            let (mut offset, mut clock) = (i64::try_from(dice.below(1000)).unwrap(), START_MS);
+            let (mut offset, mut clock) = (i64::try_from(dice.below(1000)).expect("a small number"), START_MS);
             let mut made = Partition { low: offset, end: offset, ..Partition::default() };
             for _ in 0..600 {
                 // Transaction markers, aborted records, compaction.
-                offset += if dice.below(10) == 0 { i64::try_from(dice.below(20)).unwrap() } else { 0 };
+                offset += if dice.below(10) == 0 { i64::try_from(dice.below(20)).expect("a small number") } else { 0 };
                 made.records.push(record(dice, offset, &mut clock));
                 offset += 1;
             }
@@ -96,8 +96,8 @@ impl MemoryLog {
 
     /// Some more records become visible.
     pub(crate) fn grow(&self, dice: &mut Dice) {
-        for partition in self.partitions.lock().unwrap().values_mut() {
-            let more = usize::try_from(dice.below(12)).unwrap();
+        for partition in self.partitions.lock().expect("no holder of this lock panics").values_mut() {
+            let more = usize::try_from(dice.below(12)).expect("a small number");
             partition.visible = (partition.visible + more).min(partition.records.len());
             if partition.visible > 0 {
                 // The end may be beyond the last record that can be read.
@@ -111,7 +111,7 @@ impl MemoryLog {
 
     /// All records are visible.
     pub(crate) fn complete(&self) {
-        for partition in self.partitions.lock().unwrap().values_mut() {
+        for partition in self.partitions.lock().expect("no holder of this lock panics").values_mut() {
             partition.visible = partition.records.len();
             partition.end = partition.records.last().map_or(partition.low, |record| record.offset + 1);
         }
@@ -119,18 +119,18 @@ impl MemoryLog {
 
     /// Deletes the first half of a partition; returns its last offset.
     pub(crate) fn truncate(&self, partition: i32) -> i64 {
-        let mut partitions = self.partitions.lock().unwrap();
-        let partition = partitions.get_mut(&partition).unwrap();
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let partition = partitions.get_mut(&partition).expect("a partition");
         partition.records.drain(..300);
         partition.visible = partition.records.len();
         partition.low = partition.records[0].offset;
-        partition.records.last().unwrap().offset
+        partition.records.last().expect("a record").offset
     }
 
     /// Appends records, of which the first `lost` offsets are deleted at once; returns how many are lost.
     pub(crate) fn append_and_lose(&self, partition: i32, lost: i64) -> u64 {
-        let mut partitions = self.partitions.lock().unwrap();
-        let partition = partitions.get_mut(&partition).unwrap();
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let partition = partitions.get_mut(&partition).expect("a partition");
         let (mut dice, mut clock) = (Dice::new(5), START_MS);
         let first = partition.end + lost;
         partition.records = (first..first + 20).map(|offset| record(&mut dice, offset, &mut clock)).collect();
@@ -140,7 +140,7 @@ impl MemoryLog {
 
     /// Another topic of the same name, with fewer records.
     pub(crate) fn recreate(&self, partition: i32) {
-        let mut partitions = self.partitions.lock().unwrap();
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let (mut dice, mut clock) = (Dice::new(9), START_MS);
         let records: Vec<Record> = (0..5).map(|offset| record(&mut dice, offset, &mut clock)).collect();
         partitions.insert(partition, Partition { visible: 5, end: 5, low: 0, records });
@@ -148,7 +148,7 @@ impl MemoryLog {
 
     /// All records by partition and offset.
     pub(crate) fn written(&self) -> BTreeMap<(i32, i64), Written> {
-        let partitions = self.partitions.lock().unwrap();
+        let partitions = self.partitions.lock().expect("no holder of this lock panics");
         let all = partitions.iter().flat_map(|(number, partition)| {
             partition.records.iter().map(|record| ((*number, record.offset), record.written.clone()))
         });
@@ -166,7 +166,7 @@ impl Log for MemoryLog {
     fn serve(&mut self) {}
 
     fn look(&mut self) -> Looked {
-        let partitions = self.partitions.lock().unwrap();
+        let partitions = self.partitions.lock().expect("no holder of this lock panics");
         let ends = partitions.iter().map(|(number, partition)| {
             let id = PartitionId { topic: self.topic.clone(), partition: *number };
             (id, Ends { low: partition.low, high: partition.end })
@@ -175,7 +175,7 @@ impl Log for MemoryLog {
     }
 
     fn start(&mut self, id: &PartitionId, next: i64, _: &Waker) -> Result<MemoryTail, String> {
-        if self.dice.lock().unwrap().below(10) == 0 {
+        if self.dice.lock().expect("no holder of this lock panics").below(10) == 0 {
             return Err("no leader".into());
         }
         Ok(MemoryTail { log: self.clone(), partition: id.partition, next })
@@ -190,14 +190,14 @@ pub(crate) struct MemoryTail {
 
 impl LogTail for MemoryTail {
     fn read(&mut self, take: &mut dyn FnMut(Given<'_>) -> bool) {
-        let partitions = self.log.partitions.lock().unwrap();
+        let partitions = self.log.partitions.lock().expect("no holder of this lock panics");
         let Some(partition) = partitions.get(&self.partition) else { return };
-        let mut dice = self.log.dice.lock().unwrap();
+        let mut dice = self.log.dice.lock().expect("no holder of this lock panics");
         if dice.below(50) == 0 {
             take(Given::Failed("the connection broke".into()));
             return;
         }
-        let most = usize::try_from(dice.below(60)).unwrap();
+        let most = usize::try_from(dice.below(60)).expect("a small number");
         let unread = partition.records[..partition.visible].iter().filter(|record| record.offset >= self.next);
         let batch: Vec<&Record> = unread.take(most).collect();
         for record in &batch {

@@ -39,22 +39,22 @@ enum Fate {
 impl MemoryStore {
     /// The request after so many changing ones kills: it is done or not, and no later one is.
     pub(crate) fn kill_after(&self, requests: u64, seed: u64) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         state.dice = Dice::new(seed);
         state.left = Some(requests);
     }
 
     pub(crate) fn fail_one_in(&self, requests: u64) {
-        self.0.lock().unwrap().fail_one_in = requests;
+        self.0.lock().expect("no holder of this lock panics").fail_one_in = requests;
     }
 
     pub(crate) fn is_killed(&self) -> bool {
-        self.0.lock().unwrap().killed
+        self.0.lock().expect("no holder of this lock panics").killed
     }
 
     /// The next process starts.
     pub(crate) fn revive(&self) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         (state.killed, state.left) = (false, None);
     }
 
@@ -94,14 +94,14 @@ fn answer<T>(fate: Fate, doing: &'static str, name: &str, done: T) -> Result<T, 
 
 impl Store for MemoryStore {
     fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         let found = state.objects.iter().filter(|(name, _)| name.starts_with(prefix));
         let found = found.map(|(name, bytes)| Object { name: name.clone(), bytes: bytes.len() as u64 }).collect();
         answer(state.fate(false), "list", prefix, found)
     }
 
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         let fate = state.fate(true);
         if fate != Fate::Undone {
             state.objects.insert(name.to_owned(), bytes);
@@ -110,14 +110,14 @@ impl Store for MemoryStore {
     }
 
     fn get(&self, name: &str) -> Result<Bytes, StoreError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         let bytes = state.objects.get(name).cloned();
         let fate = if bytes.is_some() { state.fate(false) } else { Fate::Undone };
         answer(fate, "read", name, bytes.unwrap_or_default())
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("no holder of this lock panics");
         let fate = state.fate(true);
         if fate != Fate::Undone {
             state.objects.remove(name);
