@@ -71,8 +71,8 @@ fn ls(survey: &Survey, files: bool, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  missing: offsets {} to {}", range.start(), range.end())?;
         }
         if files {
-            let all = chain.segments.iter().flat_map(|segment| &segment.files);
-            all.map(|file| writeln!(out, "  {} {} bytes", file.name, file.bytes)).collect::<io::Result<()>>()?;
+            let mut all = chain.segments.iter().flat_map(|segment| &segment.files);
+            all.try_for_each(|file| writeln!(out, "  {} {} bytes", file.name, file.bytes))?;
         }
     }
     foreign(survey, out)
