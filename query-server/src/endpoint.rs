@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Get,
     Delete,
     Post,
+    Put,
+    Patch,
 }
 
 /// One method of an endpoint.
@@ -65,6 +67,8 @@ pub(crate) struct Operation {
     pub(crate) parameters: ParameterSet,
     /// The header fields it needs, each with its description.
     pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// The header fields it takes and does not need, each with its description.
+    pub(crate) optional_headers: &'static [(&'static str, &'static str)],
     /// The media types of its request body; empty where it takes none.
     pub(crate) body: &'static [&'static str],
     /// The schema of its request body, if it takes one of a fixed shape.
@@ -95,7 +99,8 @@ impl Operation {
         Operation::of(Verb::Post, scope, summary)
     }
 
-    const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
+    /// The same for a method without a declaration of its own.
+    pub(crate) const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
         Operation {
             verb,
             scope,
@@ -104,6 +109,7 @@ impl Operation {
             summary,
             parameters: ParameterSet::Nothing,
             headers: &[],
+            optional_headers: &[],
             body: &[],
             body_schema: None,
             answers: &[],
@@ -178,6 +184,8 @@ impl Endpoint {
             Method::GET | Method::HEAD => Some(Verb::Get),
             Method::DELETE => Some(Verb::Delete),
             Method::POST => Some(Verb::Post),
+            Method::PUT => Some(Verb::Put),
+            Method::PATCH => Some(Verb::Patch),
             _ => None,
         };
         let found = self.operations.iter().find(|operation| Some(operation.verb) == verb);
@@ -190,6 +198,8 @@ impl Endpoint {
             Verb::Get => "GET, HEAD",
             Verb::Delete => "DELETE",
             Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
         });
         names.collect::<Vec<_>>().join(", ")
     }

@@ -15,6 +15,7 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
+pub(crate) mod rows;
 pub(crate) mod similar;
 pub(crate) mod status;
 pub(crate) mod stream;
@@ -23,7 +24,7 @@ pub(crate) mod visitor;
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which metrics and documentation name them.
-pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 38] = [
     &history::ENDPOINT,
     &removal::ENDPOINT,
     &recommendations::ENDPOINT,
@@ -37,6 +38,20 @@ pub(crate) static ENDPOINTS: [&Endpoint; 24] = [
     &best_sellers::IN_GENERAL,
     &best_sellers::OF_CATEGORY,
     &categories::ENDPOINT,
+    &rows::CATEGORIES,
+    &rows::CATEGORY,
+    &rows::CATEGORY_BATCH,
+    &rows::PRODUCTS,
+    &rows::PRODUCT,
+    &rows::PRODUCT_BATCH,
+    &rows::USERS,
+    &rows::USER,
+    &rows::USER_BATCH,
+    &rows::PURCHASES,
+    &rows::PURCHASE,
+    &rows::PURCHASE_BATCH,
+    &rows::CANCELLATION,
+    &rows::RETURN,
     &legacy::HISTORY,
     &legacy::RECOMMENDATIONS,
     &events::ENDPOINT,

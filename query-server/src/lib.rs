@@ -45,6 +45,7 @@ mod request;
 mod request_body;
 mod router;
 mod scope;
+mod row_parameters;
 mod server;
 mod settings;
 mod shutdown;

@@ -7,10 +7,12 @@ use dataflow::features::FEATURES;
 use dataflow::feed::Position;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
+use store::Kind;
 use utoipa::openapi::schema::Type;
 
 use crate::ids::is_well_formed;
 use crate::problem::Problem;
+use crate::row_parameters::{self, RowParameters};
 use crate::token;
 
 /// The parameters that an operation takes.
@@ -30,6 +32,8 @@ pub(crate) enum ParameterSet {
     Table,
     /// Those of a write that can follow another write: `after`, `wait_ms`.
     Wait,
+    /// Those of a page of the shop's rows.
+    Rows(Kind),
     /// None.
     Nothing,
 }
@@ -125,6 +129,8 @@ pub(crate) struct Parameters {
     pub(crate) page: Page,
     /// The features to answer with, by their places among all features; empty if none is named.
     pub(crate) features: Vec<usize>,
+    /// Which of the shop's rows.
+    pub(crate) rows: RowParameters,
 }
 
 impl Parameters {
@@ -141,6 +147,7 @@ impl Parameters {
             staleness_ms_max: None,
             page: Page::Home,
             features: Vec::new(),
+            rows: RowParameters::default(),
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -205,7 +212,7 @@ impl Parameters {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
             "features" => self.features = features_named(value)?,
-            _ => unreachable!("the set holds no other name"),
+            _ => self.rows.set(name, value)?,
         }
         Ok(())
     }
@@ -216,6 +223,7 @@ impl ParameterSet {
     pub(crate) fn limits(self, bounds: ParameterBounds) -> (usize, usize) {
         match self {
             ParameterSet::List => (bounds.list_size, bounds.list_size),
+            ParameterSet::Rows(_) => (row_parameters::LIMIT, row_parameters::LIMIT_MAX),
             ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
             _ => (bounds.list_size, LONG_LIST_MAX),
         }
@@ -231,6 +239,7 @@ impl ParameterSet {
             ParameterSet::Features => &[FEATURES_NAMED, FEATURE_LIMIT, AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Table => &[AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
+            ParameterSet::Rows(kind) => row_parameters::of(kind).0,
             ParameterSet::Nothing => &[],
         }
     }
@@ -247,6 +256,7 @@ impl ParameterSet {
             ParameterSet::Features => "features, limit, after, wait_ms and max_staleness_ms",
             ParameterSet::Table => "after, wait_ms and max_staleness_ms",
             ParameterSet::Wait => "after and wait_ms",
+            ParameterSet::Rows(kind) => row_parameters::of(kind).1,
             ParameterSet::Nothing => "none",
         }
     }

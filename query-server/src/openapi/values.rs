@@ -30,7 +30,7 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
         "max_staleness_ms" => whole(schema, 0, STALENESS_MS_MAX),
         "context" => one_of_contexts(schema),
         "explain" => schema.default(Some(Value::Bool(false))),
-        "after" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
+        "after" | "cursor" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
         _ => schema,
     };
     schema.build()
