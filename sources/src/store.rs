@@ -20,6 +20,8 @@ mod batch;
 mod catalogue;
 mod feed;
 mod orders;
+#[cfg(test)]
+mod proptests;
 mod reader;
 
 use std::sync::{Arc, Mutex};

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::client::{Answer, Connection};
+use crate::rows;
 use crate::shop::{Shop, bought, now_ms, product, viewed};
 
 /// The document as the server hands it out.
@@ -115,13 +116,18 @@ fn every_documented_operation_is_answered() {
                 _ => ("", 200),
             };
             let answer = shop.connect().ask(&method.to_uppercase(), &path, &ids, body.as_bytes());
+            operations += 1;
+            if answer.status == 409 {
+                assert!(rows::is_of_rows(template), "{path}");
+                answer.assert_problem(409, "store-off");
+                continue;
+            }
             match &**method {
                 "get" | "post" => assert_eq!(answer.status, status, "{path}: {}", answer.text()),
                 _ => {
                     answer.assert_problem(404, "not-in-history");
                 }
             }
-            operations += 1;
         }
     }
     assert!(operations >= 20, "{operations}");

@@ -21,6 +21,7 @@ mod operations;
 mod plain;
 mod records;
 mod removal;
+mod rows;
 mod shelves;
 mod shop;
 mod similar;

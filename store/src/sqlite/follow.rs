@@ -13,32 +13,37 @@ const LINE: i64 = 5;
 /// Reads with a connection of its own.
 pub(super) struct SqliteFollower {
     connection: Connection,
-    /// SQLite's number of the state that was read last; it changes with every commit of another connection.
-    state: Option<i64>,
+    /// SQLite's number of the state that was read last, which changes with every commit of another connection, and the
+    /// last change in it.
+    seen: Option<(i64, i64)>,
 }
 
 impl SqliteFollower {
     pub(super) fn new(connection: Connection) -> Self {
-        SqliteFollower { connection, state: None }
+        SqliteFollower { connection, seen: None }
     }
 }
 
 impl Follower for SqliteFollower {
     fn read_all(&mut self, since: Millis, see: &mut dyn FnMut(TableRow)) -> Result<i64, FollowError> {
-        self.state = None;
+        self.seen = None;
         let transaction = self.connection.transaction().map_err(failed)?;
         all(&transaction, since, see).map_err(failed)
     }
 
     fn read_changes(&mut self, after: i64, see: &mut dyn FnMut(TableRow)) -> Result<Followed, FollowError> {
         let state = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(failed)?;
-        if self.state == Some(state) {
+        if self.seen == Some((state, after)) {
             return Ok(Followed::Unchanged);
         }
         let transaction = self.connection.transaction().map_err(failed)?;
         let followed = changes(&transaction, after, see).map_err(failed)?;
         drop(transaction);
-        self.state = Some(state);
+        self.seen = match followed {
+            Followed::Unchanged => Some((state, after)),
+            Followed::UpTo(last) => Some((state, last)),
+            Followed::Lost => None,
+        };
         Ok(followed)
     }
 }
