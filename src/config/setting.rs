@@ -7,8 +7,8 @@ use settings::{Section, Setting};
 use sources::postgres;
 
 use super::{
-    AlsSettings, Archive, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server, ShopStore, Sinks,
-    client,
+    AlsSettings, Archive, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server,
+    ShopStore, Sinks, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {

@@ -104,7 +104,8 @@ fn every_documented_operation_is_answered() {
     let ids = [("user-id", "ada"), ("product-id", "mug")];
     let mut operations = 0;
     for (template, item) in DOCUMENT["paths"].as_object().unwrap() {
-        let values = [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks")];
+        let values =
+            [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks"), ("{purchase}", "1"), ("{line}", "1")];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         for method in item.as_object().unwrap().keys().filter(|_| path != "/v1/stream") {
             // The product of a similar list must be known, and that of a removal must not be in the history.

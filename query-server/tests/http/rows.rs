@@ -13,7 +13,7 @@ const KINDS: [&str; 4] = ["products", "categories", "users", "purchases"];
 /// Whether a path is one of the store's.
 pub(crate) fn is_of_rows(template: &str) -> bool {
     let rest = template.strip_prefix("/v1/").unwrap_or_default();
-    KINDS.iter().any(|kind| rest.starts_with(kind))
+    KINDS.iter().any(|kind| rest.starts_with(kind)) && !rest.contains("/history")
 }
 
 struct Rows {
