@@ -7,7 +7,7 @@
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
 //! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` in `models`, `[postgres]` in `sources`,
-//! `[archive]` in `archive`,
+//! `[archive]` in `archive`, `[store]` in `store`,
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
 mod auth;
@@ -46,6 +46,7 @@ pub use query_server::Settings as Server;
 pub use recommend::Settings as Recommendations;
 pub use settings::Secret;
 pub use sources::postgres::{OrderTime, Settings as Postgres};
+pub use store::Settings as ShopStore;
 
 /// The exit code of a configuration that cannot be used (`EX_CONFIG` of `sysexits.h`).
 pub const EXIT_CODE: u8 = 78;
@@ -85,6 +86,8 @@ pub struct Config {
     pub postgres: Option<Postgres>,
     /// `[files]`: the embedded source, where one is configured.
     pub files: Option<Files>,
+    /// `[store]`, where Vitrine keeps the shop's rows.
+    pub store: Option<ShopStore>,
     /// `[checkpoint]`, where checkpoints are wanted.
     pub checkpoint: Option<Checkpoint>,
     /// `[cluster]`
@@ -131,6 +134,7 @@ impl Config {
             kafka: values.has_section("kafka").then(kafka),
             postgres: values.has_section("postgres").then(|| Postgres::read(given)),
             files: values.has_section("files").then(|| Files::read(given)),
+            store: values.has_section("store").then(|| ShopStore::read(given)),
             checkpoint: values.has_section("checkpoint").then(|| Checkpoint::read(given)),
             cluster: Cluster::read(given),
             rules: Rules::read(given),

@@ -89,7 +89,9 @@ impl System {
         let dictionary = Arc::new(dictionary(config));
         let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
-        let Sources { open_feeds, acknowledge } = sources::make(config, &origin, &registry, &outlets.letters_in)?;
+        let store = config.store.clone().map(store::sqlite::open).transpose().context("the store cannot be opened")?;
+        let Sources { open_feeds, acknowledge } =
+            sources::make(config, &origin, &registry, &outlets.letters_in, store.clone())?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
         let settings = Settings {
             workers: config.dataflow.workers,
@@ -125,6 +127,7 @@ impl System {
             event_writer: event_writer.clone(),
             access: keys.access(),
             audit: audit(config)?,
+            store,
             peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
@@ -284,5 +287,6 @@ pub fn embedded(config: &Config) -> Vec<String> {
         (Some(_), None, None) => &["views", "orders", "catalogue", "log"][..],
         _ => &[],
     };
-    parts.iter().map(|part| (*part).to_owned()).collect()
+    let store = config.store.as_ref().map(|_| "store");
+    parts.iter().copied().chain(store).map(str::to_owned).collect()
 }

@@ -14,7 +14,7 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     (
         "",
         &[
@@ -28,16 +28,18 @@ const EDGES: [(&str, &[&str]); 15] = [
             "settings",
             "sinks",
             "sources",
+            "store",
         ],
     ),
     ("archive", &["dataflow", "events", "settings", "sources"]),
     ("checkpoints", &["dataflow"]),
     ("events", &["dataflow"]),
     ("models", &["checkpoints", "settings"]),
-    ("query-server", &["dataflow", "recommend", "settings"]),
+    ("query-server", &["dataflow", "recommend", "settings", "store"]),
     ("recommend", &["dataflow", "models", "settings"]),
     ("sinks", &["dataflow"]),
-    ("sources", &["dataflow", "events", "kafka-batch", "settings"]),
+    ("sources", &["dataflow", "events", "kafka-batch", "settings", "store"]),
+    ("store", &["settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
     ("kafka-batch", &[]),

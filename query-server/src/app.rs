@@ -8,6 +8,7 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
 use recommend::Recommender;
 use serde::Serialize;
+use store::Store;
 use utoipa::ToSchema;
 
 use crate::access::Access;
@@ -41,6 +42,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// Records who removed or changed something, where this is wanted.
     pub audit: Option<Arc<dyn AuditLog>>,
+    /// Keeps the shop's rows, where Vitrine keeps them.
+    pub store: Option<Arc<dyn Store>>,
     /// The addresses of the cluster's processes, if there are several.
     pub peers: Option<Peers>,
     /// Worker threads of the engine.

@@ -49,6 +49,7 @@ pub(crate) enum Verb {
     Delete,
     Post,
     Put,
+    Patch,
 }
 
 /// One method of an endpoint.
@@ -66,6 +67,8 @@ pub(crate) struct Operation {
     pub(crate) parameters: ParameterSet,
     /// The header fields it needs, each with its description.
     pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// The header fields it takes and does not need, each with its description.
+    pub(crate) optional_headers: &'static [(&'static str, &'static str)],
     /// The media types of its request body; empty where it takes none.
     pub(crate) body: &'static [&'static str],
     /// The schema of its request body, if it takes one of a fixed shape.
@@ -101,7 +104,8 @@ impl Operation {
         Operation::of(Verb::Put, scope, summary)
     }
 
-    const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
+    /// The same for a method without a declaration of its own.
+    pub(crate) const fn of(verb: Verb, scope: Scope, summary: &'static str) -> Operation {
         Operation {
             verb,
             scope,
@@ -110,6 +114,7 @@ impl Operation {
             summary,
             parameters: ParameterSet::Nothing,
             headers: &[],
+            optional_headers: &[],
             body: &[],
             body_schema: None,
             answers: &[],
@@ -185,6 +190,7 @@ impl Endpoint {
             Method::DELETE => Some(Verb::Delete),
             Method::POST => Some(Verb::Post),
             Method::PUT => Some(Verb::Put),
+            Method::PATCH => Some(Verb::Patch),
             _ => None,
         };
         let found = self.operations.iter().find(|operation| Some(operation.verb) == verb);
@@ -198,6 +204,7 @@ impl Endpoint {
             Verb::Delete => "DELETE",
             Verb::Post => "POST",
             Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
         });
         names.collect::<Vec<_>>().join(", ")
     }

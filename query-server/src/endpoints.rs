@@ -16,6 +16,7 @@ pub(crate) mod page;
 pub(crate) mod push;
 pub(crate) mod recommendations;
 pub(crate) mod removal;
+pub(crate) mod rows;
 pub(crate) mod rules;
 pub(crate) mod similar;
 pub(crate) mod status;
@@ -39,6 +40,20 @@ pub(crate) static ENDPOINTS: &[&Endpoint] = &[
     &best_sellers::IN_GENERAL,
     &best_sellers::OF_CATEGORY,
     &categories::ENDPOINT,
+    &rows::CATEGORIES,
+    &rows::CATEGORY,
+    &rows::CATEGORY_BATCH,
+    &rows::PRODUCTS,
+    &rows::PRODUCT,
+    &rows::PRODUCT_BATCH,
+    &rows::USERS,
+    &rows::USER,
+    &rows::USER_BATCH,
+    &rows::PURCHASES,
+    &rows::PURCHASE,
+    &rows::PURCHASE_BATCH,
+    &rows::CANCELLATION,
+    &rows::RETURN,
     &legacy::HISTORY,
     &legacy::RECOMMENDATIONS,
     &events::ENDPOINT,

@@ -45,6 +45,7 @@ mod reply;
 mod request;
 mod request_body;
 mod router;
+mod row_parameters;
 mod scope;
 mod server;
 mod settings;

@@ -53,6 +53,7 @@ pub(crate) fn document(version: &str, endpoints: &[&Endpoint], bounds: Parameter
                     Verb::Delete => HttpMethod::Delete,
                     Verb::Post => HttpMethod::Post,
                     Verb::Put => HttpMethod::Put,
+                    Verb::Patch => HttpMethod::Patch,
                 };
                 paths.add_path_operation(*path, vec![method], documented);
             }
@@ -99,9 +100,12 @@ fn documented(
         let (description, value) = values::id(name);
         documented = documented.parameter(parameter(name, ParameterIn::Path, Required::True, value, &description));
     }
-    for (name, description) in operation.headers {
+    let optional = operation.optional_headers.iter().map(|header| (header, Required::False));
+    for ((name, description), required) in
+        operation.headers.iter().map(|header| (header, Required::True)).chain(optional)
+    {
         let value = values::id(name).1;
-        documented = documented.parameter(parameter(name, ParameterIn::Header, Required::True, value, description));
+        documented = documented.parameter(parameter(name, ParameterIn::Header, required, value, description));
     }
     for known in operation.parameters.parameters() {
         let value = values::of_query(known, operation.parameters, bounds);

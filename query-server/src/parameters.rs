@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use dataflow::features::FEATURES;
 use dataflow::feed::Position;
-use dataflow::ids::ID_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
+use store::Kind;
 use utoipa::openapi::schema::Type;
 
 use crate::ids::is_well_formed;
 use crate::problem::Problem;
+use crate::row_parameters::{self, RowParameters};
 use crate::token;
 
 /// The parameters that an operation takes.
@@ -35,6 +36,8 @@ pub(crate) enum ParameterSet {
     Pushed,
     /// The same of best sellers: `category`, `limit`.
     PushedBestSellers,
+    /// Those of a page of the shop's rows.
+    Rows(Kind),
     /// None.
     Nothing,
 }
@@ -135,8 +138,8 @@ pub(crate) struct Parameters {
     pub(crate) page: Page,
     /// The features to answer with, by their places among all features; empty if none is named.
     pub(crate) features: Vec<usize>,
-    /// The category.
-    pub(crate) category: Option<String>,
+    /// Which of the shop's rows; of best sellers, only the category.
+    pub(crate) rows: RowParameters,
 }
 
 impl Parameters {
@@ -153,7 +156,7 @@ impl Parameters {
             staleness_ms_max: None,
             page: Page::Home,
             features: Vec::new(),
-            category: None,
+            rows: RowParameters::default(),
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -218,11 +221,7 @@ impl Parameters {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
             "features" => self.features = features_named(value)?,
-            "category" => {
-                let id = Some(value).filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
-                self.category = Some(id.ok_or_else(|| bad("an id of 1 to 256 bytes".into()))?.to_owned());
-            }
-            _ => unreachable!("the set holds no other name"),
+            _ => self.rows.set(name, value)?,
         }
         Ok(())
     }
@@ -235,6 +234,7 @@ impl ParameterSet {
             ParameterSet::List | ParameterSet::Pushed | ParameterSet::PushedBestSellers => {
                 (bounds.list_size, bounds.list_size)
             }
+            ParameterSet::Rows(_) => (row_parameters::LIMIT, row_parameters::LIMIT_MAX),
             ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
             _ => (bounds.list_size, LONG_LIST_MAX),
         }
@@ -252,6 +252,7 @@ impl ParameterSet {
             ParameterSet::Wait => &[AFTER, WAIT_MS],
             ParameterSet::Pushed => &[LIMIT],
             ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
+            ParameterSet::Rows(kind) => row_parameters::of(kind).0,
             ParameterSet::Nothing => &[],
         }
     }
@@ -270,6 +271,7 @@ impl ParameterSet {
             ParameterSet::Wait => "after and wait_ms",
             ParameterSet::Pushed => "limit",
             ParameterSet::PushedBestSellers => "category and limit",
+            ParameterSet::Rows(kind) => row_parameters::of(kind).1,
             ParameterSet::Nothing => "none",
         }
     }

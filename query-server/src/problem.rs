@@ -1,11 +1,15 @@
 //! Every error of a request, and the table that maps each to its status.
 
+pub(crate) mod row;
+
 use std::sync::Arc;
 
 use dataflow::merchandising::RULES_MAX;
 use hyper::StatusCode;
 
 use crate::event_writer::{InvalidEvent, WriteError};
+
+pub(crate) use row::RowProblem;
 
 /// Why a request failed. Texts hold no ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +114,8 @@ pub(crate) enum Problem {
     Busy(&'static str),
     #[error("{0}")]
     NotReady(String),
+    #[error("{0}")]
+    Row(RowProblem),
 }
 
 /// A duration in a unit that people read easily.
@@ -319,6 +325,7 @@ impl Problem {
             Problem::NotAudited { .. } => (503, "not-audited", "Not in the audit log"),
             Problem::Busy(_) => (503, "busy", "Too busy"),
             Problem::NotReady(_) => (503, "not-ready", "Not ready"),
+            Problem::Row(problem) => problem.kind(),
         };
         let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
         ProblemKind { status, slug, title }

@@ -69,6 +69,7 @@ fn route(
             Verb::Delete => MethodFilter::DELETE,
             Verb::Post => MethodFilter::POST,
             Verb::Put => MethodFilter::PUT,
+            Verb::Patch => MethodFilter::PATCH,
         };
         let declared = DeclaredRoute { endpoint, operation, operations: operations.clone() };
         route = route.merge((operation.route?)(filter).route_layer(from_fn_with_state(declared, prepare)));

@@ -67,6 +67,8 @@ pub struct Settings {
     pub window_ms: Millis,
     /// Which events change rows, beside views and removals.
     pub used: EventUse,
+    /// Whether the tables are read too: not where the shop's rows are in a store.
+    pub tables: bool,
     /// Time between two looks at a file that has not changed.
     pub poll: Duration,
     /// How long a table must be unchanged before a rewrite of it, or its last line without a line end, counts.
@@ -79,7 +81,12 @@ impl Settings {
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, window_ms: Millis) -> Self {
         let (poll, rest) = (Duration::from_millis(5), Duration::from_millis(250));
-        Settings { dir: dir.into(), window_ms, used: EventUse::default(), poll, rest }
+        Settings { dir: dir.into(), window_ms, used: EventUse::default(), tables: true, poll, rest }
+    }
+
+    /// The number of files that are read, from the first one on.
+    fn files(&self) -> usize {
+        if self.tables { FILES.len() } else { EVENT_FILES.len() }
     }
 }
 
@@ -101,8 +108,8 @@ impl Source {
         letters: DeadLetterSender,
     ) -> Source {
         let status = status.source(NAME);
-        status.gives(&InputKind::ALL);
-        (0..FILES.len()).for_each(|part| status.state(part, State::CatchingUp));
+        status.gives(if settings.tables { &InputKind::ALL } else { &[InputKind::Views] });
+        (0..settings.files()).for_each(|part| status.state(part, State::CatchingUp));
         Source { settings, clock, status, letters }
     }
 

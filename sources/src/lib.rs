@@ -17,3 +17,4 @@ mod refusals;
 pub mod replay;
 pub mod row_store;
 mod side_thread;
+pub mod store;

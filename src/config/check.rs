@@ -47,6 +47,16 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
     }
     status(config, &mut add);
     archive(config, &mut add);
+    if config.store.is_some() && config.cluster.is_shared() {
+        add("cluster.processes", "the file of [store] is written by one process only; several need [postgres]".into());
+    }
+    if config.store.is_some() && config.postgres.is_some() {
+        let reason =
+            "[store] stands beside [postgres]: the catalogue and the orders are either in Vitrine's store or in \
+                      the shop's tables; keep one of the two sections"
+                .into();
+        problems.push(Problem::Together { origin: layers.origin_of_section("store"), reason });
+    }
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {

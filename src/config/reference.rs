@@ -18,11 +18,11 @@ const HEADER: &str = "\
 ";
 
 /// The example file: every setting with unit, default and sentence. `[files]` is commented out, as it excludes the
-/// services, and so is `[checkpoint]`, as it writes to a directory.
+/// services, and so are `[store]` and `[checkpoint]`, as they write to the disk.
 pub fn example() -> String {
     let mut text = HEADER.to_owned();
     for section in sections() {
-        let off = if ["files", "checkpoint"].contains(&section.name) { "# " } else { "" };
+        let off = if ["files", "store", "checkpoint"].contains(&section.name) { "# " } else { "" };
         text += "\n";
         comment(&mut text, section.sentence);
         text += &format!("{off}[{}]\n", section.name);

@@ -8,7 +8,7 @@ use sources::postgres;
 
 use super::{
     AlsSettings, Archive, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server,
-    Sinks, client,
+    ShopStore, Sinks, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
@@ -30,6 +30,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         postgres::OrdersTable::section(),
         postgres::OrderItems::section(),
         Files::section(),
+        ShopStore::section(),
         Checkpoint::section(),
         Cluster::section(),
         Sinks::section(),

@@ -10,7 +10,7 @@ use dataflow::freshness::InputKind;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables;
 use events::DeadLetter;
-use sources::{files, kafka, postgres};
+use sources::{files, kafka, postgres, store};
 
 use super::checkpoints::{AcknowledgePositions, Restored};
 use super::origin::StartingPoint;
@@ -31,6 +31,7 @@ pub(super) fn make(
     origin: &StartingPoint,
     registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
+    rows: Option<Arc<dyn ::store::Store>>,
 ) -> anyhow::Result<Sources> {
     let StartingPoint { clock, floor, .. } = origin;
     let restored = origin.restored.as_ref();
@@ -60,16 +61,22 @@ pub(super) fn make(
         }
     };
     let files = config.files.as_ref().map(|files| {
-        let used = config.rules.event_use();
-        let settings = files::Settings { used, ..files::Settings::new(&files.dir, config.rules.window_ms) };
+        let (used, tables) = (config.rules.event_use(), config.store.is_none());
+        let settings = files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.window_ms) };
         files::Source::new(settings, clock.clone(), registry, letters.clone())
     });
+    let store = rows.map(|rows| -> anyhow::Result<_> {
+        let (resumed, window_ms) = (restored.map(rows_of).transpose()?.unwrap_or_default(), config.rules.window_ms);
+        Ok(store::Source::new(rows, window_ms, clock.clone(), registry, letters.clone(), resumed))
+    });
+    let store = store.transpose()?;
     let (kafka, database) = (kafka.transpose()?, postgres.clone());
     let open_feeds: OpenFeeds = Arc::new(move |context: WorkerContext| {
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
         feeds.extend(kafka.as_ref().map(|source| source.open(&context)));
         feeds.extend(database.as_ref().and_then(|source| source.open(&context)));
         feeds.extend(files.as_ref().and_then(|source| source.open(&context)));
+        feeds.extend(store.as_ref().and_then(|source| source.open(&context)));
         feeds
     });
     let acknowledge = Arc::new(move |durable: &Durable| {
@@ -88,6 +95,15 @@ fn resumed(restored: &Arc<Restored>) -> anyhow::Result<postgres::Resumed> {
         lsn: position.filter(|_| restored.has_whole_catalogue()).map_or(0, |position| position.next),
         fingerprint: position.and_then(|position| position.fingerprint),
         definitions: postgres::Definitions::restored(|stream, partition| restored.position(stream, partition)),
+        orders: restored.copies_of::<tables::Orders>()?,
+        lines: restored.copies_of::<tables::Lines>()?,
+        catalogue: restored.copies_of::<tables::Catalogue>()?,
+    })
+}
+
+/// The rows of the store in a checkpoint.
+fn rows_of(restored: &Arc<Restored>) -> anyhow::Result<store::Resumed> {
+    Ok(store::Resumed {
         orders: restored.copies_of::<tables::Orders>()?,
         lines: restored.copies_of::<tables::Lines>()?,
         catalogue: restored.copies_of::<tables::Catalogue>()?,

@@ -13,6 +13,7 @@ mod rng;
 mod scenarios;
 mod settings;
 mod shop;
+mod shop_rows;
 mod test_data;
 
 use std::process::Output;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use store::Fault;
 use utoipa::ToSchema;
 
 use super::whole;
@@ -31,12 +32,24 @@ pub(crate) struct ProblemBody<'a> {
     status: u16,
     /// What is wrong with this request.
     detail: &'a str,
-    /// The index of the event at fault.
+    /// The index of the event, or of the row of a batch, at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// Every field at fault, of a row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError<'a>>,
+}
+
+/// A field at fault.
+#[derive(Serialize, ToSchema)]
+struct FieldError<'a> {
+    /// The field, such as `price` or `lines[2].quantity`; empty for the row as a whole.
+    field: &'a str,
+    /// What the field must be.
+    reason: &'a str,
 }
 
 /// The answer to a request that failed. `closing` says whether the connection ends with it.
@@ -85,14 +98,17 @@ fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
         Problem::RefusedByLog { index, .. } => (*index, None),
         Problem::BadField { field, .. } => (None, Some(*field)),
         Problem::BadRule { field, .. } => (None, *field),
+        Problem::Row(problem) => (problem.places().0, None),
         _ => (None, None),
     };
-    bare(kind, &problem.to_string(), index, field)
+    let faults = if let Problem::Row(problem) = problem { problem.places().1 } else { &[] };
+    bare(kind, &problem.to_string(), index, field, faults)
 }
 
-fn bare(kind: ProblemKind, detail: &str, index: Option<usize>, field: Option<&str>) -> Bytes {
+fn bare(kind: ProblemKind, detail: &str, index: Option<usize>, field: Option<&str>, faults: &[Fault]) -> Bytes {
     let r#type = format!("urn:vitrine:problem:{}", kind.slug);
-    let body = ProblemBody { r#type, title: kind.title, status: kind.status.as_u16(), detail, index, field };
+    let errors = faults.iter().map(|Fault { field, reason }| FieldError { field, reason }).collect();
+    let body = ProblemBody { r#type, title: kind.title, status: kind.status.as_u16(), detail, index, field, errors };
     serde_json::to_vec(&body).expect("a problem is plain data").into()
 }
 
@@ -114,7 +130,7 @@ pub(crate) fn too_many_connections() -> Bytes {
 }
 
 fn raw(kind: ProblemKind, detail: &str, more: &str) -> Bytes {
-    let body = bare(kind, detail, None, None);
+    let body = bare(kind, detail, None, None, &[]);
     let (code, reason) = (kind.status.as_u16(), kind.status.canonical_reason().unwrap_or_default());
     let head = format!(
         "HTTP/1.1 {code} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{more}\

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, instant};
 use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
+use crate::endpoints::rows::{Categories, RowsOf};
 use crate::operations::Operations;
 use crate::parameters::Parameters;
 use crate::problem::{self, Problem};
@@ -27,12 +28,15 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
     label: "categories",
     paths: &["/v1/categories"],
     owner: Owner::Receiver,
-    operations: &[Operation {
-        answers: &[Answer::json::<CategoryList>(200, "The categories, most products first")],
-        problems: &[problem::OF_LISTS],
-        route: Some(|method| on(method, handle)),
-        ..Operation::get(Scope::Read, "The categories with their sizes")
-    }],
+    operations: &[
+        Operation {
+            answers: &[Answer::json::<CategoryList>(200, "The categories, most products first")],
+            problems: &[problem::OF_LISTS],
+            route: Some(|method| on(method, handle)),
+            ..Operation::get(Scope::Read, "The categories with their sizes")
+        },
+        RowsOf::<Categories>::CREATE,
+    ],
 };
 
 /// The categories of the catalogue.

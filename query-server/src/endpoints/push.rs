@@ -75,7 +75,7 @@ async fn best_sellers(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let of = parameters.category.take().unwrap_or_default();
+    let of = parameters.rows.filter.category.take().unwrap_or_default();
     let followed =
         Followed { read_list: best_sellers::answer, of, is_of_user: false, target: String::new(), parameters, headers };
     stream(operations, method, followed).await

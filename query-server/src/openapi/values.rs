@@ -41,7 +41,7 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
         "explain" => schema.default(Some(Value::Bool(false))),
         "features" => schema.pattern(Some(list_of_features())),
         "category" => schema.min_length(Some(1)).max_length(Some(ID_BYTES_MAX)),
-        "after" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
+        "after" | "cursor" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
         _ => schema,
     };
     schema.build()

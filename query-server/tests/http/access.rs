@@ -8,6 +8,7 @@ use vitrine_query_server::{
 };
 
 use crate::client::Answer;
+use crate::rows;
 use crate::shop::{Shop, Start, loopback, now_ms, viewed};
 
 /// A key with these scopes.
@@ -51,7 +52,8 @@ fn every_operation_needs_its_scope_and_no_other() {
     let document = shop.get("/openapi.json").json();
     let mut counts = [0; 4];
     for (template, item) in document["paths"].as_object().unwrap() {
-        let values = [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks")];
+        let values =
+            [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks"), ("{purchase}", "1"), ("{line}", "1")];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}");
         for method in METHODS {
@@ -105,6 +107,13 @@ fn what_is_free_and_what_each_scope_allows() {
     }
     found.retain(|(at, _)| !at.starts_with("get /assets/") && !at.starts_with("get /docs/"));
     found.sort();
+    let rows: Vec<(String, String)> =
+        found.extract_if(.., |(at, _)| rows::is_of_rows(at.split_once(' ').unwrap().1)).collect();
+    // Of each kind: add, replace, change, delete, batch; two marks of purchases; two readings each of users and purchases.
+    assert_eq!(rows.len(), 4 * 5 + 2 + 2 * 2);
+    for (at, scope) in rows {
+        assert_eq!(scope, if at.starts_with("delete") { "delete" } else { "write" }, "{at}");
+    }
     let expected = [
         ("delete /api/v1/user_nav_history_latest_products", "delete"),
         ("delete /api/v1/user_nav_history_latest_products/", "delete"),

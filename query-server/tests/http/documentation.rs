@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::client::{Answer, Connection};
+use crate::rows;
 use crate::shop::{Shop, bought, now_ms, product, viewed};
 
 /// The document as the server hands it out.
@@ -103,7 +104,8 @@ fn every_documented_operation_is_answered() {
     let ids = [("user-id", "ada"), ("product-id", "mug")];
     let mut operations = 0;
     for (template, item) in DOCUMENT["paths"].as_object().unwrap() {
-        let values = [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks")];
+        let values =
+            [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks"), ("{purchase}", "1"), ("{line}", "1")];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         for method in item.as_object().unwrap().keys().filter(|_| !path.starts_with("/v1/stream")) {
             // The product of a similar list must be known, and that of a removal must not be in the history.
@@ -115,13 +117,18 @@ fn every_documented_operation_is_answered() {
                 _ => ("", 200),
             };
             let answer = shop.connect().ask(&method.to_uppercase(), &path, &ids, body.as_bytes());
+            operations += 1;
+            if answer.status == 409 {
+                assert!(rows::is_of_rows(template), "{path}");
+                answer.assert_problem(409, "store-off");
+                continue;
+            }
             match &**method {
                 "get" | "post" => assert_eq!(answer.status, status, "{path}: {}", answer.text()),
                 _ => {
                     answer.assert_problem(404, "not-in-history");
                 }
             }
-            operations += 1;
         }
     }
     assert!(operations >= 20, "{operations}");

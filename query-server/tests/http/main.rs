@@ -22,6 +22,7 @@ mod plain;
 mod push;
 mod records;
 mod removal;
+mod rows;
 mod rules;
 mod shelves;
 mod shop;

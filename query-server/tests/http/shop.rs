@@ -186,6 +186,8 @@ pub(crate) struct Start {
     /// The keys, if any are needed.
     pub(crate) access: Option<Arc<Access>>,
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    /// Keeps the shop's rows.
+    pub(crate) store: Option<Arc<dyn store::Store>>,
 }
 
 /// A shop that is served.
@@ -263,6 +265,7 @@ impl Shop {
             checkpoints: None,
             als: None,
             archive: None,
+            store: start.store.clone(),
             reader: reader.clone(),
             recommender: Arc::new(Recommender::new(&rules, start.recommendations, None)),
             registry,

@@ -18,7 +18,7 @@ use super::orders::OrdersFile;
 use super::position::offset_i64;
 use super::products::ProductsFile;
 use super::table::FileTable;
-use super::{FILES, NAME, Source};
+use super::{EVENT_FILES, FILES, NAME, Source};
 use crate::side_thread::SideThread;
 
 /// How many batches a thread may be ahead of the feed.
@@ -32,29 +32,33 @@ pub(super) struct FilesFeed {
     batches: Vec<Receiver<FileBatch>>,
     _threads: Vec<SideThread>,
     status: Arc<SourceStatus>,
-    streams: [Arc<str>; FILES.len()],
-    progress: [Progress; FILES.len()],
+    streams: Vec<Arc<str>>,
+    progress: Vec<Progress>,
     /// For each file, whether it has been read to its end, or could not be.
-    tried: [bool; FILES.len()],
+    tried: Vec<bool>,
 }
 
 impl FilesFeed {
     /// Starts the reading threads. If one cannot be started, the source is stopped.
     pub(super) fn open(source: &Source, worker: &WorkerContext) -> FilesFeed {
+        let files = source.settings.files();
         let mut feed = FilesFeed {
             batches: Vec::new(),
             _threads: Vec::new(),
             status: source.status.clone(),
-            streams: FILES.map(Arc::from),
-            progress: [Progress { next: 0, end: 0 }; FILES.len()],
-            tried: [false; FILES.len()],
+            streams: FILES[..files].iter().map(|name| Arc::from(*name)).collect(),
+            progress: vec![Progress { next: 0, end: 0 }; files],
+            tried: vec![false; files],
         };
         let dir = source.settings.dir.clone();
         feed.spawn("files-events", source, worker, {
             let (dir, dictionary) = (dir.clone(), worker.dictionary.clone());
             let file = move |part| EventFile::new(&dir, part, KeyCache::new(dictionary.clone()));
-            move || (0..3).map(|part| Box::new(file(part)) as Box<dyn FollowedFile>).collect()
+            move || (0..EVENT_FILES.len()).map(|part| Box::new(file(part)) as Box<dyn FollowedFile>).collect()
         });
+        if !source.settings.tables {
+            return feed;
+        }
         let rest = source.settings.rest;
         feed.spawn("files-tables", source, worker, move || {
             vec![

@@ -1,0 +1,149 @@
+//! Writing one row: add, replace, change some fields, delete.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use dataflow::feed::Position;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::{Response, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
+
+use super::Resource;
+use super::conditions::{check_json, condition, repeatable};
+use super::read::{ID, id_in, row, store};
+use crate::answer;
+use crate::body::Body;
+use crate::operations::Operations;
+use crate::problem::{Problem, RowProblem};
+use crate::request_body::RequestBody;
+use crate::token;
+
+/// The value for `after` in the answer to a write.
+const TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
+
+/// The stream of the source that follows the store.
+const STREAM: &str = "store";
+
+/// The characters of a path that stand for themselves.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Adds a row.
+pub(super) async fn create<R: Resource>(
+    State(operations): State<Arc<Operations>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> Result<Response<Body>, Problem> {
+    let bounds = bounds(&operations)?;
+    check_json(&headers, false)?;
+    let row = Row::from_json(R::KIND, None, &body.bytes, &bounds).map_err(invalid)?;
+    let repeatable = repeatable(&headers, &uri, &body.bytes)?;
+    let (id, action) = (row.id().to_owned(), Action::Create(row));
+    let write = Write { kind: R::KIND, id: id.clone(), action, condition: Condition::Nothing };
+    answered(R::KIND, &id, one(&operations, write, repeatable).await?)
+}
+
+/// Adds a row, or replaces the one that is there.
+pub(super) async fn put<R: Resource>(
+    State(operations): State<Arc<Operations>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> Result<Response<Body>, Problem> {
+    let bounds = bounds(&operations)?;
+    check_json(&headers, false)?;
+    let id = id_in(&uri, ID)?;
+    let row = Row::from_json(R::KIND, Some(&id), &body.bytes, &bounds).map_err(invalid)?;
+    let write = Write { kind: R::KIND, id: id.clone(), action: Action::Put(row), condition: condition(&headers)? };
+    answered(R::KIND, &id, one(&operations, write, None).await?)
+}
+
+/// Changes the fields that a merge patch names.
+pub(super) async fn patch<R: Resource>(
+    State(operations): State<Arc<Operations>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> Result<Response<Body>, Problem> {
+    store(&operations)?;
+    check_json(&headers, true)?;
+    let (id, action) = (id_in(&uri, ID)?, Action::Patch(body.bytes.to_vec()));
+    let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition(&headers)? };
+    answered(R::KIND, &id, one(&operations, write, None).await?)
+}
+
+/// Deletes a row.
+pub(super) async fn delete<R: Resource>(
+    State(operations): State<Arc<Operations>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    store(&operations)?;
+    let id = id_in(&uri, ID)?;
+    let write = Write { kind: R::KIND, id: id.clone(), action: Action::Delete, condition: condition(&headers)? };
+    answered(R::KIND, &id, one(&operations, write, None).await?)
+}
+
+/// The bounds of rows written now.
+pub(super) fn bounds(operations: &Operations) -> Result<Bounds, Problem> {
+    let price_digits = store(operations)?.price_digits();
+    Ok(Bounds { price_digits, now: now(operations) })
+}
+
+fn now(operations: &Operations) -> i64 {
+    i64::try_from(operations.app.clock.now()).unwrap_or(i64::MAX)
+}
+
+fn invalid(faults: Vec<store::Fault>) -> Problem {
+    Problem::Row(RowProblem::Invalid { index: None, faults })
+}
+
+/// Does one write.
+pub(super) async fn one(
+    operations: &Operations,
+    write: Write,
+    repeatable: Option<Repeatable>,
+) -> Result<Written, Problem> {
+    let singular = write.kind.singular();
+    let written = writes(operations, vec![write], repeatable).await?;
+    written.map_err(|error| RowProblem::of(error, singular, false))
+}
+
+/// Does writes, within the time that a write may take.
+pub(super) async fn writes(
+    operations: &Operations,
+    writes: Vec<Write>,
+    repeatable: Option<Repeatable>,
+) -> Result<Result<Written, store::StoreError>, Problem> {
+    let request = WriteRequest { writes, repeatable, now: now(operations) };
+    let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
+    let writing = store(operations)?.write(request);
+    tokio::time::timeout(timeout, writing).await.map_err(|_| Problem::WriteTimeout)
+}
+
+/// The value for `after` that waits for a change.
+pub(super) fn token_of(written: &Written) -> String {
+    token::encode(vec![Position::new(STREAM, 0, written.change + 1)])
+}
+
+/// The answer to a write of one row.
+pub(super) fn answered(kind: Kind, id: &str, written: Written) -> Result<Response<Body>, Problem> {
+    let token = HeaderValue::from_str(&token_of(&written)).expect("a token is ASCII");
+    let wrote = written.rows.into_iter().next();
+    let (created, stored) = wrote.map_or((false, None), |wrote| (wrote.created, wrote.stored));
+    let mut response = match stored {
+        Some(stored) if created => {
+            let mut response = row(StatusCode::CREATED, &stored);
+            let location = format!("/v1/{}/{}", kind.name(), utf8_percent_encode(id, PATH));
+            let location = HeaderValue::from_str(&location).expect("an encoded path is ASCII");
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+        Some(stored) => row(StatusCode::OK, &stored),
+        None => answer::no_content(),
+    };
+    response.headers_mut().insert(TOKEN, token);
+    Ok(response)
+}

@@ -1,0 +1,96 @@
+//! What the header of a request for rows says: tags, the key of a repeatable request, the type of the body.
+
+use hyper::Uri;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use sha2::{Digest, Sha256};
+use store::{Condition, Repeatable};
+
+use crate::problem::Problem;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The longest key of a repeatable request, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// What must hold before a write.
+///
+/// # Errors
+/// When `If-Match` cannot be read.
+pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
+    match tags(headers, &IF_MATCH)? {
+        None => Ok(Condition::Nothing),
+        Some(tags) if tags == ["*"] => Ok(Condition::Present),
+        // A weak tag never matches here.
+        Some(tags) => Ok(Condition::Tags(tags.iter().filter_map(|tag| strong(tag)).map(str::to_owned).collect())),
+    }
+}
+
+/// Whether `If-None-Match` names the row with this tag.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> Result<bool, Problem> {
+    let tags = tags(headers, &IF_NONE_MATCH)?.unwrap_or_default();
+    let known = |given: &String| given == "*" || strong(given.strip_prefix("W/").unwrap_or(given)) == Some(tag);
+    Ok(tags.iter().any(known))
+}
+
+/// The tags in a header field, quotes included.
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<String>>, Problem> {
+    let name_text = if name == IF_MATCH { "if-match" } else { "if-none-match" };
+    let wrong = || Problem::BadHeader { name: name_text, fault: "must be * or tags in quotes, separated by commas" };
+    let mut found = Vec::new();
+    for value in headers.get_all(name) {
+        let value = value.to_str().map_err(|_| wrong())?;
+        found.extend(value.split(',').map(|tag| tag.trim().to_owned()));
+    }
+    let is_tag = |tag: &String| tag == "*" || strong(tag.strip_prefix("W/").unwrap_or(tag)).is_some();
+    if !found.iter().all(is_tag) {
+        return Err(wrong());
+    }
+    Ok((!found.is_empty()).then_some(found))
+}
+
+/// The tag between its quotes.
+fn strong(tag: &str) -> Option<&str> {
+    tag.strip_prefix('"')?.strip_suffix('"').filter(|tag| !tag.contains('"'))
+}
+
+/// The key that makes a request repeatable.
+///
+/// # Errors
+/// When it is given twice, empty, too long, or no visible ASCII.
+pub(super) fn repeatable(headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Result<Option<Repeatable>, Problem> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = values.next() else { return Ok(None) };
+    let fits = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let (Some(key), None) = (key.to_str().ok().filter(fits), values.next()) else {
+        return Err(Problem::BadHeader {
+            name: "idempotency-key",
+            fault: "must be one text of 1 to 255 visible ASCII characters",
+        });
+    };
+    let mut digest = Sha256::new();
+    digest.update(uri.path().as_bytes());
+    digest.update([0]);
+    digest.update(body);
+    let fingerprint = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Repeatable { key: key.to_owned(), fingerprint }))
+}
+
+/// Checks that a body, if it has a type, is JSON in UTF-8; a merge patch has a type of its own.
+///
+/// # Errors
+/// When it has another type.
+pub(super) fn check_json(headers: &HeaderMap, takes_patch: bool) -> Result<(), Problem> {
+    let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let mut parts = given.to_str().unwrap_or_default().split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let known = media_type.eq_ignore_ascii_case("application/json")
+        || (takes_patch && media_type.eq_ignore_ascii_case("application/merge-patch+json"));
+    let in_utf8 = parts.all(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    if known && in_utf8 { Ok(()) } else { Err(Problem::MediaType("the body must be JSON in UTF-8, and say so")) }
+}

@@ -1,0 +1,107 @@
+//! Errors of the shop's rows: products, categories, users and purchases.
+
+use store::{Fault, Refusal, StoreError};
+
+use super::Problem;
+
+/// Why a row was not read or written. Texts hold no ids.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RowProblem {
+    #[error("this shop keeps its rows elsewhere: [store] with a `path` lets Vitrine keep them")]
+    Off,
+    #[error("there is no such {0}")]
+    Absent(&'static str),
+    #[error("the {0} is there already")]
+    Present(&'static str),
+    #[error("the row is not the one that if-match names")]
+    Changed,
+    #[error("{}", in_words(faults))]
+    Invalid { index: Option<usize>, faults: Vec<Fault> },
+    #[error("{reason}")]
+    Conflict { index: Option<usize>, reason: String },
+    #[error("the idempotency key was used for another request within the last day")]
+    KeyReused,
+    #[error("nothing was written: {0}")]
+    Unavailable(String),
+}
+
+impl RowProblem {
+    /// Status, stable name and title.
+    pub(crate) fn kind(&self) -> (u16, &'static str, &'static str) {
+        match self {
+            RowProblem::Off => (409, "store-off", "Rows are kept elsewhere"),
+            RowProblem::Absent(_) => (404, "unknown-row", "Unknown row"),
+            RowProblem::Present(_) => (409, "row-exists", "Row exists"),
+            RowProblem::Changed => (412, "row-changed", "Row has changed"),
+            RowProblem::Invalid { .. } => (422, "invalid-row", "Invalid row"),
+            RowProblem::Conflict { .. } => (409, "row-conflict", "Conflict with other rows"),
+            RowProblem::KeyReused => (422, "idempotency-key-reused", "Idempotency key reused"),
+            RowProblem::Unavailable(_) => (503, "store-unavailable", "The store is not available"),
+        }
+    }
+
+    /// The row at fault among those of a batch, and the fields at fault.
+    pub(crate) fn places(&self) -> (Option<usize>, &[Fault]) {
+        match self {
+            RowProblem::Invalid { index, faults } => (*index, faults),
+            RowProblem::Conflict { index, .. } => (*index, &[]),
+            _ => (None, &[]),
+        }
+    }
+
+    /// The problem of a failed request for rows of this name. Only a batch names rows by their index.
+    pub(crate) fn of(error: StoreError, singular: &'static str, is_batch: bool) -> Problem {
+        Problem::Row(match error {
+            StoreError::Refused { index, refusal } => RowProblem::refused(is_batch.then_some(index), refusal, singular),
+            StoreError::KeyReused => RowProblem::KeyReused,
+            StoreError::Busy => return Problem::Busy("requests for the store"),
+            StoreError::Unavailable(reason) => RowProblem::Unavailable(reason),
+        })
+    }
+
+    fn refused(index: Option<usize>, refusal: Refusal, singular: &'static str) -> RowProblem {
+        match refusal {
+            Refusal::Present => RowProblem::Present(singular),
+            Refusal::Absent => RowProblem::Absent(singular),
+            Refusal::NoLine => RowProblem::Absent("line of this purchase"),
+            Refusal::Changed => RowProblem::Changed,
+            Refusal::Invalid(faults) => RowProblem::Invalid { index, faults },
+            Refusal::Cycle | Refusal::TooDeep(_) | Refusal::InUse => {
+                RowProblem::Conflict { index, reason: refusal.to_string() }
+            }
+        }
+    }
+}
+
+/// The first faults in one sentence.
+fn in_words(faults: &[Fault]) -> String {
+    const FAULTS_MAX: usize = 5;
+    let words = |fault: &Fault| match fault.field.as_str() {
+        "" => format!("the row {}", fault.reason),
+        field => format!("`{field}` {}", fault.reason),
+    };
+    let mut text = faults.iter().take(FAULTS_MAX).map(words).collect::<Vec<_>>().join("; ");
+    if faults.len() > FAULTS_MAX {
+        text.push_str("; and more");
+    }
+    text
+}
+
+/// Errors of reading rows. These lists are for the documentation.
+pub(crate) const OF_ROWS: &[Problem] =
+    &[Problem::Row(RowProblem::Off), Problem::Row(RowProblem::Unavailable(String::new()))];
+
+/// Errors of a row named in the path.
+pub(crate) const OF_ONE_ROW: &[Problem] = &[Problem::Row(RowProblem::Absent(""))];
+
+/// Errors of writing rows.
+pub(crate) const OF_ROW_WRITES: &[Problem] = &[
+    Problem::Row(RowProblem::Conflict { index: None, reason: String::new() }),
+    Problem::Row(RowProblem::Changed),
+    Problem::Row(RowProblem::Invalid { index: None, faults: Vec::new() }),
+    Problem::WriteTimeout,
+];
+
+/// Errors of POST.
+pub(crate) const OF_ROW_POSTS: &[Problem] =
+    &[Problem::Row(RowProblem::Present("")), Problem::Row(RowProblem::KeyReused)];

@@ -1,0 +1,217 @@
+//! The catalogue of the store: each product in its category and in all ancestors of it.
+
+use std::collections::HashMap;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{CategoryKey, ProductKey};
+use dataflow::tables::CatalogueRow;
+use dataflow::time::{Diff, Millis};
+use foldhash::fast::RandomState;
+use store::{Listed, TableRow};
+
+use super::orders::StoreOrders;
+use crate::deleted::Deleted;
+use crate::fault::{Fault, category_key, id};
+use crate::row_store::RowStore;
+
+/// The most categories that one product is in. Other tools may have written a circle.
+const ANCESTORS_MAX: usize = 64;
+
+type Parents = HashMap<CategoryKey, CategoryKey, RandomState>;
+
+/// The products and the trees of categories, as they were read last.
+pub(super) struct StoreCatalogue {
+    /// The category of each product: `NONE` without one, `DELETED` if it cannot be bought.
+    products: RowStore<ProductKey, CategoryKey>,
+    parents: Parents,
+    deleted: Deleted,
+    /// The rows of the checkpoint, until all rows are read.
+    resumed: Vec<CatalogueRow>,
+}
+
+impl StoreCatalogue {
+    pub(super) fn resumed(resumed: Vec<CatalogueRow>) -> Self {
+        let products = RowStore::by_key();
+        StoreCatalogue { products, parents: Parents::default(), deleted: Deleted::default(), resumed }
+    }
+
+    /// Begins to read all rows.
+    pub(super) fn begin(&mut self) -> CatalogueReading<'_> {
+        CatalogueReading { catalogue: self, products: RowStore::by_key(), parents: Parents::default() }
+    }
+
+    /// Begins to read some rows that have changed.
+    pub(super) fn change(&mut self) -> CatalogueChange<'_> {
+        CatalogueChange { catalogue: self, parents: HashMap::default(), products: Vec::new() }
+    }
+
+    /// Removes the marks of deleted products that no list can show any more.
+    pub(super) fn forget(
+        &mut self,
+        orders: &StoreOrders,
+        now: Millis,
+        cutoff: Millis,
+        change: &mut Vec<(CatalogueRow, Diff)>,
+    ) {
+        if !self.deleted.is_empty() {
+            self.deleted.forget(&orders.products(), now, cutoff, change);
+        }
+    }
+
+    /// Every row of the graph's table.
+    fn rows(&self) -> Vec<CatalogueRow> {
+        let mut rows = Vec::new();
+        self.products.for_each(|product, category| {
+            rows.extend(lineage(*category, &self.parents).map(|category| CatalogueRow { product: *product, category }));
+        });
+        rows
+    }
+}
+
+/// A category and its ancestors.
+fn lineage(category: CategoryKey, parents: &Parents) -> impl Iterator<Item = CategoryKey> {
+    let mut seen: Vec<CategoryKey> = Vec::new();
+    let mut next = Some(category);
+    while let Some(category) = next.filter(|next| !seen.contains(next) && seen.len() < ANCESTORS_MAX) {
+        seen.push(category);
+        next = parents.get(&category).copied();
+    }
+    seen.into_iter()
+}
+
+/// A reading of all rows. Dropped unfinished, nothing has changed.
+pub(super) struct CatalogueReading<'c> {
+    catalogue: &'c mut StoreCatalogue,
+    products: RowStore<ProductKey, CategoryKey>,
+    parents: Parents,
+}
+
+impl CatalogueReading<'_> {
+    pub(super) fn seen(&mut self, row: &TableRow, dictionary: &Dictionary) -> Result<(), Fault<'static>> {
+        match read(row, dictionary)? {
+            CatalogueEntry::Category(category, Some(Some(parent))) => drop(self.parents.insert(category, parent)),
+            CatalogueEntry::Product(product, Some(category)) => self.products.hold(product, category),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds the differences to what was held before.
+    pub(super) fn finish(self, change: &mut Vec<(CatalogueRow, Diff)>) {
+        let catalogue = self.catalogue;
+        let mut held = RowStore::by_row();
+        let before =
+            if catalogue.resumed.is_empty() { catalogue.rows() } else { std::mem::take(&mut catalogue.resumed) };
+        (catalogue.products, catalogue.parents) = (self.products, self.parents);
+        let mut marks = Vec::new();
+        for row in before {
+            held.hold(row, ());
+            // A product that is not in the store any more keeps its mark.
+            if row.category == CategoryKey::DELETED && catalogue.products.get(&row.product).is_none() {
+                catalogue.deleted.hold(&row);
+                marks.push(row);
+            }
+        }
+        let mut refresh = held.begin();
+        catalogue.rows().into_iter().chain(marks).for_each(|row| refresh.seen(row, ()));
+        change.extend(refresh.finish().into_iter().map(|((row, ()), diff)| (row, diff)));
+        let products = &catalogue.products;
+        catalogue.deleted.settle(change, |product| products.get(&product).is_some());
+    }
+}
+
+/// A reading of rows that have changed.
+pub(super) struct CatalogueChange<'c> {
+    catalogue: &'c mut StoreCatalogue,
+    parents: HashMap<CategoryKey, Option<CategoryKey>, RandomState>,
+    products: Vec<(ProductKey, Option<CategoryKey>)>,
+}
+
+impl CatalogueChange<'_> {
+    pub(super) fn changed(&mut self, row: &TableRow, dictionary: &Dictionary) -> Result<(), Fault<'static>> {
+        match read(row, dictionary)? {
+            CatalogueEntry::Category(category, parent) => drop(self.parents.insert(category, parent.flatten())),
+            CatalogueEntry::Product(product, category) => self.products.push((product, category)),
+        }
+        Ok(())
+    }
+
+    /// Adds the differences: first of the products under categories that have moved, then of the products that changed.
+    pub(super) fn finish(mut self, change: &mut Vec<(CatalogueRow, Diff)>) {
+        let StoreCatalogue { products, parents, deleted, .. } = self.catalogue;
+        let start = change.len();
+        self.parents.retain(|category, parent| parents.get(category) != parent.as_ref());
+        move_categories(&self.parents, parents, products, change);
+        for (product, category) in self.products {
+            let mut out = |product, category, diff| {
+                let rows = lineage(category, parents).map(|category| (CatalogueRow { product, category }, diff));
+                change.extend(rows);
+            };
+            match category {
+                Some(category) => products.put(product, category, &mut out),
+                None => products.remove(&product, &mut out),
+            }
+        }
+        let mut own = change.split_off(start);
+        deleted.settle(&mut own, |product| products.get(&product).is_some());
+        change.append(&mut own);
+    }
+}
+
+/// Moves categories to new parents, with the products under them.
+fn move_categories(
+    moved: &HashMap<CategoryKey, Option<CategoryKey>, RandomState>,
+    parents: &mut Parents,
+    products: &RowStore<ProductKey, CategoryKey>,
+    change: &mut Vec<(CatalogueRow, Diff)>,
+) {
+    if moved.is_empty() {
+        return;
+    }
+    // A product under a moved category is under it before and after the move.
+    let mut rows = |parents: &Parents, diff: Diff| {
+        products.for_each(|product, category| {
+            if lineage(*category, parents).any(|ancestor| moved.contains_key(&ancestor)) {
+                let rows = lineage(*category, parents);
+                change.extend(rows.map(|category| (CatalogueRow { product: *product, category }, diff)));
+            }
+        });
+    };
+    rows(parents, -1);
+    for (category, parent) in moved {
+        match parent {
+            Some(parent) => drop(parents.insert(*category, *parent)),
+            None => drop(parents.remove(category)),
+        }
+    }
+    rows(parents, 1);
+}
+
+enum CatalogueEntry {
+    /// A category, and its parent if it is there and has one.
+    Category(CategoryKey, Option<Option<CategoryKey>>),
+    /// A product, and its category if it is there.
+    Product(ProductKey, Option<CategoryKey>),
+}
+
+fn read(row: &TableRow, dictionary: &Dictionary) -> Result<CatalogueEntry, Fault<'static>> {
+    match row {
+        TableRow::Category { category, now } => {
+            let key = category_key(Some(category), "category_id", dictionary)?;
+            let parent = |parent: &Option<String>| {
+                let text = parent.as_deref();
+                text.map(|text| category_key(Some(text), "parent_id", dictionary)).transpose()
+            };
+            Ok(CatalogueEntry::Category(key, now.as_ref().map(parent).transpose()?))
+        }
+        TableRow::Product { product, now } => {
+            let key = dictionary.product(id(Some(product), "product_id")?)?;
+            let category = |listed: &Listed| match listed.available {
+                true => category_key(listed.category.as_deref(), "category_id", dictionary),
+                false => Ok(CategoryKey::DELETED),
+            };
+            Ok(CatalogueEntry::Product(key, now.as_ref().map(category).transpose()?))
+        }
+        TableRow::Order { .. } | TableRow::Line { .. } => unreachable!("these are rows of orders"),
+    }
+}

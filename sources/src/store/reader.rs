@@ -1,0 +1,208 @@
+//! The reading thread: all rows once, then what changes.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::feed::{Waker, WorkerContext};
+use dataflow::source_status::{SourceStatus, State};
+use dataflow::time::{Millis, ServiceClock};
+use events::{DeadLetter, DeadLetterSender};
+use store::{FollowError, Followed, Follower, Store, TableRow};
+
+use super::batch::{StoreBatch, TableChanges};
+use super::catalogue::StoreCatalogue;
+use super::orders::StoreOrders;
+use super::{NAME, POLL, Resumed, Source};
+use crate::fault::Fault;
+use crate::refusals::Refusals;
+use crate::side_thread::{Stop, Stopped};
+
+/// Rows that have left the window are removed this many times per window.
+const SWEEPS: Millis = 720;
+
+/// The least time between two such sweeps, in milliseconds.
+const SWEEP_MS_MIN: Millis = 1000;
+
+pub(super) struct StoreReader {
+    store: Arc<dyn Store>,
+    follower: Option<Box<dyn Follower>>,
+    dictionary: Arc<Dictionary>,
+    clock: Arc<dyn ServiceClock>,
+    status: Arc<SourceStatus>,
+    letters: DeadLetterSender,
+    waker: Waker,
+    batches: SyncSender<StoreBatch>,
+    catalogue: StoreCatalogue,
+    orders: StoreOrders,
+    refusals: Refusals,
+    window_ms: Millis,
+    sweep_at: Millis,
+    /// The last change that was read; none before all rows were read, and after changes were lost.
+    last: Option<i64>,
+    /// What the store could not be read for, until it can.
+    failing: Option<FollowError>,
+}
+
+/// A row that cannot be used.
+type Refused = (&'static str, String, Fault<'static>);
+
+impl StoreReader {
+    pub(super) fn new(source: &Source, worker: &WorkerContext, batches: SyncSender<StoreBatch>) -> Self {
+        let resumed = source.resumed.lock().expect("no holder of this lock can panic").take().unwrap_or_default();
+        let Resumed { orders, lines, catalogue } = resumed;
+        StoreReader {
+            store: source.store.clone(),
+            follower: None,
+            dictionary: worker.dictionary.clone(),
+            clock: source.clock.clone(),
+            status: source.status.clone(),
+            letters: source.letters.clone(),
+            waker: worker.waker.clone(),
+            batches,
+            catalogue: StoreCatalogue::resumed(catalogue),
+            orders: StoreOrders::resumed(orders, lines),
+            refusals: Refusals::default(),
+            window_ms: source.window_ms,
+            sweep_at: 0,
+            last: None,
+            failing: None,
+        }
+    }
+
+    /// Reads until the thread is to end.
+    pub(super) fn run(mut self, stop: &Stop) {
+        loop {
+            let read = match self.turn() {
+                Ok(read) => read,
+                Err(error) => self.trouble(error),
+            };
+            let sent = read.map_or(Ok(()), |(batch, refused)| self.send(batch, refused, stop));
+            if sent.and_then(|()| stop.wait(POLL)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The next batch, if there is anything new, and the rows that were refused.
+    fn turn(&mut self) -> Result<Option<(StoreBatch, Vec<Refused>)>, FollowError> {
+        let now = self.clock.now();
+        let cutoff = now.saturating_sub(self.window_ms);
+        let mut refused = Vec::new();
+        let (changes, last) = match self.last {
+            Some(last) => {
+                let mut changes = TableChanges::default();
+                let mut rows = Vec::new();
+                let follower = follower(&mut self.follower, &self.store)?;
+                match follower.read_changes(last, &mut |row| rows.push(row))? {
+                    Followed::Unchanged => return Ok(self.sweep(now, cutoff)),
+                    Followed::Lost => {
+                        tracing::warn!("the store has changed more than its log of changes holds: all rows are read");
+                        self.last = None;
+                        return Ok(None);
+                    }
+                    Followed::UpTo(last) => {
+                        self.change(rows, cutoff, &mut changes, &mut refused);
+                        (changes, last)
+                    }
+                }
+            }
+            None => self.read_all(cutoff, &mut refused)?,
+        };
+        self.last = Some(last);
+        self.failing = None;
+        Ok(Some((StoreBatch { changes, next: Some(last + 1), state: State::Live }, refused)))
+    }
+
+    fn read_all(&mut self, cutoff: Millis, refused: &mut Vec<Refused>) -> Result<(TableChanges, i64), FollowError> {
+        let since = i64::try_from(cutoff).unwrap_or(i64::MAX);
+        let (dictionary, catalogue, orders) = (&self.dictionary, &mut self.catalogue, &mut self.orders);
+        let follower = follower(&mut self.follower, &self.store)?;
+        let (mut catalogue, mut orders) = (catalogue.begin(), orders.begin());
+        let last = follower.read_all(since, &mut |row| {
+            let taken = match &row {
+                TableRow::Category { .. } | TableRow::Product { .. } => catalogue.seen(&row, dictionary),
+                TableRow::Order { .. } | TableRow::Line { .. } => orders.seen(&row, dictionary),
+            };
+            refused.extend(taken.err().map(|fault| refusal(row, fault)));
+        })?;
+        let mut changes = TableChanges::default();
+        catalogue.finish(&mut changes.catalogue);
+        orders.finish(&mut changes);
+        self.refusals.end_reading();
+        Ok((changes, last))
+    }
+
+    fn change(&mut self, rows: Vec<TableRow>, cutoff: Millis, changes: &mut TableChanges, refused: &mut Vec<Refused>) {
+        let mut catalogue = self.catalogue.change();
+        for row in rows {
+            let taken = match &row {
+                TableRow::Category { .. } | TableRow::Product { .. } => catalogue.changed(&row, &self.dictionary),
+                TableRow::Order { .. } | TableRow::Line { .. } => {
+                    self.orders.changed(&row, cutoff, &self.dictionary, changes)
+                }
+            };
+            refused.extend(taken.err().map(|fault| refusal(row, fault)));
+        }
+        catalogue.finish(&mut changes.catalogue);
+    }
+
+    /// Removes rows that have left the window.
+    fn sweep(&mut self, now: Millis, cutoff: Millis) -> Option<(StoreBatch, Vec<Refused>)> {
+        let mut changes = TableChanges::default();
+        if now >= self.sweep_at {
+            self.sweep_at = now + (self.window_ms / SWEEPS).max(SWEEP_MS_MIN);
+            self.orders.sweep(cutoff, &mut changes);
+            self.catalogue.forget(&self.orders, now, cutoff, &mut changes.catalogue);
+        }
+        let recovered = self.failing.take().is_some();
+        let batch = StoreBatch { changes, next: None, state: State::Live };
+        (recovered || batch.changes.len() > 0).then_some((batch, Vec::new()))
+    }
+
+    /// Reports that the store cannot be read. It is tried again.
+    fn trouble(&mut self, error: FollowError) -> Option<(StoreBatch, Vec<Refused>)> {
+        self.follower = None;
+        if self.failing.as_ref() == Some(&error) {
+            return None;
+        }
+        tracing::warn!(%error, "trying again");
+        let state = State::Retrying(error.to_string());
+        self.failing = Some(error);
+        Some((StoreBatch { changes: TableChanges::default(), next: None, state }, Vec::new()))
+    }
+
+    fn send(&mut self, batch: StoreBatch, refused: Vec<Refused>, stop: &Stop) -> Result<(), Stopped> {
+        for (reason, payload, fault) in refused {
+            if self.refusals.is_new(&payload) {
+                self.status.rejected(reason);
+                let offset = batch.next.unwrap_or(0);
+                let letter = DeadLetter::new(NAME, 0, offset, fault.into(), payload.as_bytes());
+                events::send(&self.letters, letter, |wait| stop.wait(wait))?;
+            }
+        }
+        self.batches.send(batch).map_err(|_| Stopped)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+/// The reader of the store, opened again after a failure.
+fn follower<'f>(
+    follower: &'f mut Option<Box<dyn Follower>>,
+    store: &Arc<dyn Store>,
+) -> Result<&'f mut Box<dyn Follower>, FollowError> {
+    if follower.is_none() {
+        *follower = Some(store.follow()?);
+    }
+    Ok(follower.as_mut().expect("it was opened above"))
+}
+
+fn refusal(row: TableRow, fault: Fault<'static>) -> Refused {
+    let id = match row {
+        TableRow::Category { category, .. } => category,
+        TableRow::Product { product, .. } => product,
+        TableRow::Order { order, .. } | TableRow::Line { order, .. } => order,
+    };
+    (fault.reason(), id, fault)
+}

@@ -1,0 +1,162 @@
+//! A value as it was given, in JSON or as a cell of a table, read as what its field holds.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::Millis;
+use crate::decimal;
+use crate::field::Shape;
+use crate::kind::ID_BYTES_MAX;
+use crate::reader::Bounds;
+
+/// A value as it was given.
+#[derive(Clone, Copy)]
+pub(crate) enum Given<'a> {
+    /// A value of JSON.
+    Json(&'a RawValue),
+    /// A cell of a table. An empty cell gives no value.
+    Cell(&'a str),
+}
+
+/// A value within the bounds of its field.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Text(String),
+    Truth(bool),
+    Whole(i64),
+    Object(Map<String, Value>),
+    Numbers(Vec<f32>),
+    Time(Millis),
+}
+
+/// Times before this are seconds, all others milliseconds, where a time is given as a number.
+const LEAST_MILLIS: i64 = 100_000_000_000;
+
+/// How far ahead of the clock a time may be.
+const AHEAD_MS_MAX: Millis = 300_000;
+
+impl Given<'_> {
+    /// Whether no value was given.
+    pub(crate) fn is_nothing(self) -> bool {
+        match self {
+            Given::Json(raw) => raw.get() == "null",
+            Given::Cell(cell) => cell.is_empty(),
+        }
+    }
+
+    /// The value as `shape`, which does not hold rows.
+    ///
+    /// # Errors
+    /// What it must be, when it is not that.
+    pub(crate) fn read(self, shape: &Shape, bounds: &Bounds) -> Result<Held, String> {
+        match shape {
+            Shape::Id => self.text("must be a text").and_then(id).map(Held::Text),
+            Shape::Text(most) => self.text("must be a text").and_then(|text| text_of(text, *most)).map(Held::Text),
+            Shape::Price => {
+                let text = self.text_or_number("must be a decimal, such as \"12.50\"")?;
+                decimal::read(&text, bounds.price_digits).map(Held::Text)
+            }
+            Shape::Truth => self.truth().map(Held::Truth),
+            Shape::Whole(least, most) => self.whole(*least, *most).map(Held::Whole),
+            Shape::Object(most) => {
+                let text = self.json_text();
+                let object = serde_json::from_str(text).map_err(|_| "must be a JSON object".to_owned())?;
+                if text.len() > *most {
+                    Err(format!("must have at most {most} bytes"))
+                } else {
+                    Ok(Held::Object(object))
+                }
+            }
+            Shape::Numbers(most) => self.numbers(*most).map(Held::Numbers),
+            Shape::Time => self.time(bounds).map(Held::Time),
+            Shape::Word(words) => {
+                let text = self.text("must be a text")?;
+                let known = words.contains(&text.as_str());
+                if known { Ok(Held::Text(text)) } else { Err(format!("must be one of {}", words.join(", "))) }
+            }
+            Shape::Rows(..) => Err("must be given as a list of objects in JSON".to_owned()),
+        }
+    }
+
+    fn json_text(&self) -> &str {
+        match self {
+            Given::Json(raw) => raw.get(),
+            Given::Cell(cell) => cell,
+        }
+    }
+
+    fn text(self, otherwise: &str) -> Result<String, String> {
+        match self {
+            Given::Json(raw) => serde_json::from_str(raw.get()).map_err(|_| otherwise.to_owned()),
+            Given::Cell(cell) => Ok(cell.to_owned()),
+        }
+    }
+
+    fn text_or_number(self, otherwise: &str) -> Result<String, String> {
+        match self {
+            Given::Json(raw) if raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+                Ok(raw.get().to_owned())
+            }
+            other => other.text(otherwise),
+        }
+    }
+
+    fn truth(self) -> Result<bool, String> {
+        match self.json_text() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            "1" if matches!(self, Given::Cell(_)) => Ok(true),
+            "0" if matches!(self, Given::Cell(_)) => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        }
+    }
+
+    fn whole(self, least: i64, most: i64) -> Result<i64, String> {
+        let number = self.json_text().parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+
+    fn numbers(self, most: usize) -> Result<Vec<f32>, String> {
+        let numbers: Option<Vec<f32>> = serde_json::from_str(self.json_text()).ok();
+        let fit = |numbers: &Vec<f32>| numbers.len() <= most && numbers.iter().all(|number| number.is_finite());
+        numbers.filter(fit).ok_or_else(|| format!("must be a list of at most {most} finite numbers"))
+    }
+
+    fn time(self, bounds: &Bounds) -> Result<Millis, String> {
+        let wrong = "must be a time as RFC 3339 writes it, or milliseconds since 1970";
+        let text = self.text_or_number(wrong)?;
+        let millis = match text.parse::<i64>() {
+            Ok(number) if number < LEAST_MILLIS => number.checked_mul(1000),
+            Ok(number) => Some(number),
+            Err(_) => DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis()),
+        };
+        let millis = millis.ok_or_else(|| wrong.to_owned())?;
+        if millis < 0 || millis > bounds.now + AHEAD_MS_MAX {
+            return Err("must not be before 1970 and not ahead of the clock".to_owned());
+        }
+        Ok(millis)
+    }
+}
+
+/// A time as RFC 3339.
+pub(crate) fn time_text(millis: Millis) -> String {
+    let time = DateTime::<Utc>::from_timestamp_millis(millis).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn id(text: String) -> Result<String, String> {
+    match text.len() {
+        1..=ID_BYTES_MAX if text.chars().any(char::is_control) => Err("must have no control characters".to_owned()),
+        1..=ID_BYTES_MAX if text.ends_with(char::is_whitespace) => Err("must not end with a blank".to_owned()),
+        1..=ID_BYTES_MAX => Ok(text),
+        _ => Err(format!("must have 1 to {ID_BYTES_MAX} bytes")),
+    }
+}
+
+fn text_of(text: String, most: usize) -> Result<String, String> {
+    if text.contains('\0') {
+        return Err("must not hold the character U+0000".to_owned());
+    }
+    if text.len() > most { Err(format!("must have at most {most} bytes")) } else { Ok(text) }
+}

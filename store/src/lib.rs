@@ -1,0 +1,36 @@
+//! The store: the shop's products, categories, users and purchases, where Vitrine itself keeps them.
+//!
+//! ```text
+//! JSON, CSV ─▶ fields within bounds ─▶ rows ─▶ Store ─▶ SQLite ─▶ triggers ─▶ changes ─▶ Follower ─▶ source
+//! ```
+//! A home of the store is an implementation of [`Store`]; `tests/contract.rs` states what each home must do. A write is
+//! answered when it is durable, with the number of its change. Other tools may write to the tables too: triggers, not
+//! this program, keep the log of changes.
+
+mod decimal;
+mod error;
+mod field;
+mod follower;
+mod given;
+mod home;
+mod kind;
+mod merge;
+mod reader;
+mod row;
+mod schema;
+mod settings;
+pub mod sqlite;
+
+pub use error::{Fault, Refusal, StoreError};
+pub use field::{Field, Shape};
+pub use follower::{FollowError, Followed, Follower, Listed, Placed, TableRow};
+pub use home::{
+    Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
+};
+pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
+pub use reader::Bounds;
+pub use row::{Category, Line, Product, Purchase, Row, Status, User};
+pub use settings::{Settings, UnknownIds};
+
+/// Milliseconds since the epoch.
+pub type Millis = i64;

@@ -1,0 +1,126 @@
+//! SQLite: the embedded home. One thread writes, some read; WAL lets them work at the same time.
+//!
+//! ```text
+//! write ─▶ bounded queue ─▶ writer: one transaction for all that wait, a savepoint each ─▶ fsync ─▶ answers
+//! read ──▶ bounded queue ─▶ readers, each with its own connection
+//! ```
+//! What waits while the disk takes one transaction is one transaction together.
+
+mod follow;
+mod opening;
+mod rows;
+mod threads;
+mod write;
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use tokio::sync::oneshot;
+
+use crate::error::StoreError;
+use crate::follower::{FollowError, Follower};
+use crate::home::{BoxFuture, ListRequest, Store, Stored, WriteRequest, Written};
+use crate::kind::Kind;
+use crate::row::Row;
+use crate::settings::Settings;
+
+use follow::SqliteFollower;
+use threads::{ReadJob, WriteJob};
+
+pub use opening::OpenError;
+
+/// Requests that wait for a thread. A further one is refused.
+const WAITING_MAX: usize = 1024;
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// The store in a SQLite file.
+pub struct SqliteStore {
+    settings: Settings,
+    writes: SyncSender<WriteJob>,
+    reads: SyncSender<ReadJob>,
+}
+
+impl SqliteStore {
+    /// Opens the file, creates what is missing, and starts the threads. They end when the store is dropped and what waits
+    /// is done.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or was made by a newer version.
+    pub fn open(settings: Settings) -> Result<SqliteStore, OpenError> {
+        let writer = opening::writer(&settings.path)?;
+        let (writes, write_jobs) = sync_channel(WAITING_MAX);
+        let (reads, read_jobs) = sync_channel(WAITING_MAX);
+        let readers = (0..READERS).map(|_| opening::reader(&settings.path)).collect::<Result<Vec<_>, _>>()?;
+        threads::start(writer, write_jobs, readers, read_jobs, &settings)?;
+        Ok(SqliteStore { settings, writes, reads })
+    }
+
+    fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> BoxFuture<'_, Result<R, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        let job: ReadJob = Box::new(move |connection| {
+            // The request may have gone away.
+            let _ = answer.send(read(connection).map_err(|error| unavailable(&error)));
+        });
+        let queued = queue(&self.reads, job);
+        Box::pin(async move {
+            queued?;
+            answered.await.unwrap_or_else(|_| Err(stopped()))
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn get(&self, kind: Kind, id: String) -> BoxFuture<'_, Result<Option<Stored>, StoreError>> {
+        self.read(move |connection| Ok(rows::load(connection, kind, &id)?.as_ref().map(Stored::from)))
+    }
+
+    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.read(move |connection| rows::page(connection, &request))
+    }
+
+    fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<Written, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        let queued = queue(&self.writes, WriteJob { request, answer });
+        Box::pin(async move {
+            queued?;
+            answered.await.unwrap_or_else(|_| Err(stopped()))
+        })
+    }
+
+    fn price_digits(&self) -> usize {
+        self.settings.price_digits
+    }
+
+    fn follow(&self) -> Result<Box<dyn Follower>, FollowError> {
+        let connection = opening::reader(&self.settings.path).map_err(|error| FollowError(error.to_string()))?;
+        Ok(Box::new(SqliteFollower::new(connection)))
+    }
+}
+
+fn queue<T>(queue: &SyncSender<T>, job: T) -> Result<(), StoreError> {
+    queue.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => StoreError::Busy,
+        TrySendError::Disconnected(_) => stopped(),
+    })
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("its thread has ended".to_owned())
+}
+
+fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// The store behind its trait.
+///
+/// # Errors
+/// See [`SqliteStore::open`].
+pub fn open(settings: Settings) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(SqliteStore::open(settings)?))
+}
