@@ -142,6 +142,18 @@ class TransportTest(unittest.TestCase):
                 self.assertEqual(connection.sock.recv(1), b"")
             self.assertEqual((server.connections, len(server.requests)), (3, 3))
 
+    def test_the_token_of_the_last_write_is_kept(self) -> None:
+        row = Answer(201, {"product_id": "tea"}, {"vitrine-token": "of-a-row"})
+        with FakeServer(HISTORY, Answer(202, {"accepted": 1, "token": "t"}), HISTORY, row) as server:
+            with self.client(server) as shop:
+                shop.get_history("ada")
+                self.assertIsNone(shop.token)
+                shop.post_events({"event_type": "search", "user_id": "ada"})
+                shop.get_history("ada", after=shop.token)
+                self.assertEqual((shop.token, server.requests[-1].path), ("t", "/v1/users/ada/history?after=t"))
+                shop.request("POST", "/v1/products", body={"product_id": "tea"})
+                self.assertEqual(shop.token, "of-a-row")
+
     def test_pages_are_followed_to_the_last_one(self) -> None:
         def page(request: Request) -> Answer:
             cursor = request.path.partition("cursor=")[2]

@@ -19,6 +19,9 @@ from .retry import RetryPolicy
 
 Values = Mapping[str, Any]
 
+# The field of an answer that holds the token of a write of rows.
+TOKEN = "vitrine-token"
+
 
 @dataclass(frozen=True)
 class Response:
@@ -92,6 +95,12 @@ class Transport:
             self._retry.sleep(pause_s)
             attempt += 1
 
+    @property
+    def token(self) -> str | None:
+        """The token of the last write of this thread, for `after`; None if there was none."""
+        token: str | None = getattr(self._of_thread, "token", None)
+        return token
+
     def close(self) -> None:
         """Closes the connection of this thread. The next call opens another one."""
         connection = self._of_thread.__dict__.pop("connection", None)
@@ -140,7 +149,9 @@ class Transport:
             raise ConnectionFailed(f"{method} to {self._host} failed: {error}") from error
         if answer.status >= 400:
             raise error_of(answer.status, answer.reason, _fields(answer), body)
-        return Response(answer.status, _fields(answer), body)
+        response = Response(answer.status, _fields(answer), body)
+        self._of_thread.token = _token(response) or self.token
+        return response
 
     def _connection(self) -> HTTPConnection:
         """The open connection of this thread, or a new one. A server closes connections that rest for long."""
@@ -192,6 +203,14 @@ def _is_closed(connection: HTTPConnection) -> bool:
 
 def _fields(answer: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.getheaders()}
+
+
+def _token(response: Response) -> str | None:
+    """The token of a write: in the header, or in the answer to events."""
+    if TOKEN in response.headers:
+        return response.headers[TOKEN]
+    token = response.value().get("token") if response.status == 202 else None
+    return token if isinstance(token, str) else None
 
 
 def _payload(body: Any, media_type: str) -> bytes | None:

@@ -30,6 +30,7 @@ export interface Page<T> {
 
 export class Transport {
   private readonly url: string;
+  private lastToken: string | undefined;
 
   constructor(
     url: string,
@@ -61,6 +62,11 @@ export class Transport {
         await this.policy.sleep(pause);
       }
     }
+  }
+
+  /** The token of the write that was answered last, for `after`. Writes that run at the same time have tokens of their own. */
+  get token(): string | undefined {
+    return this.lastToken;
   }
 
   protected async call<T>(method: string, path: string, repeat: Repeat, options: CallOptions): Promise<T> {
@@ -120,6 +126,7 @@ export class Transport {
       const body = await answer.arrayBuffer();
       const { status, statusText, headers } = answer;
       response = new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
+      this.lastToken = (await tokenOf(response)) ?? this.lastToken;
     } catch (error) {
       throw new ConnectionFailed(`${request.method} failed: ${error}`, { cause: error });
     }
@@ -155,6 +162,14 @@ interface Prepared {
   method: string;
   headers: Headers;
   body?: BodyInit;
+}
+
+/** The token of a write: in the header, or in the answer to events. */
+async function tokenOf(response: Response): Promise<string | undefined> {
+  if (response.status === 202) {
+    return ((await response.clone().json()) as { token?: string }).token;
+  }
+  return response.headers.get("vitrine-token") ?? undefined;
 }
 
 /** The chunks of a stream. Not every browser can iterate over a stream itself. */

@@ -159,6 +159,19 @@ test("an answer that is cut off is a failed attempt", () =>
     assert.equal(requests.length, 2);
   }));
 
+test("the token of the last write is kept", () => {
+  const row = { status: 201, body: { product_id: "tea" }, headers: { "vitrine-token": "of-a-row" } };
+  return withServer([HISTORY, ACCEPTED, HISTORY, row], async (shop, { requests }) => {
+    await shop.getHistory("ada");
+    assert.equal(shop.token, undefined);
+    await shop.postEvents(SEARCH);
+    await shop.getHistory("ada", { after: shop.token });
+    assert.deepEqual([shop.token, requests.at(-1).url], ["t", "/v1/users/ada/history?after=t"]);
+    await shop.request("POST", "/v1/products", "once", { body: { product_id: "tea" } });
+    assert.equal(shop.token, "of-a-row");
+  });
+});
+
 test("pages are followed to the last one", async () => {
   const page = ({ url }) => {
     const cursor = new URL(url, "http://x").searchParams.get("cursor") ?? "";
