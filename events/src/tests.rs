@@ -27,20 +27,8 @@ fn refused(text: &str) -> (&'static str, Option<&'static str>) {
 
 fn view<'a>(user: Cow<'a, str>, product: Option<Cow<'a, str>>, at: Millis) -> Event<'a> {
     let (id, items, session) = (None, Vec::new(), Some("s-77".into()));
-    let (time_on_page_ms, order) = (Some(5400), None);
-    Event {
-        kind: EventKind::View,
-        id,
-        user,
-        product,
-        items,
-        at,
-        stated: Some(at),
-        session,
-        time_on_page_ms,
-        order,
-        rule: None,
-    }
+    let (kind, stated, time_on_page_ms, order) = (EventKind::View, Some(at), Some(5400), None);
+    Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, rule: None }
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleVersion};
+use dataflow::rules::Rules;
 use dataflow::tables::MerchRules;
 use dataflow::time::{Millis, Time};
 use proptest::prelude::*;
 
 use crate::given::{Domain, World};
+use crate::plain::Shelves;
 
 /// What a rule does; ids are numbers within the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,5 +190,22 @@ impl Ruling {
             arranged.push((product, rows.contains(&product)));
         }
         arranged
+    }
+}
+
+impl Shelves {
+    /// A list of products that have or have not a row of their own, under its merchandising rules.
+    pub(crate) fn arranged(&self, world: &World, on: On, rows: &[ProductKey], rules: &Rules) -> Vec<Row> {
+        let is_of = |product, category| self.categories_of.get(&product).is_some_and(|of| of.contains(&category));
+        self.ruling.arrange(world, on, rows, |product| self.may_show(product, rules), is_of)
+    }
+
+    /// A best-seller list as people see it.
+    pub(crate) fn listed(&self, world: &World, on: On, rules: &Rules) -> Vec<(ProductKey, u64)> {
+        let which = if let On::Category(category) = on { Some(world.categories[category]) } else { None };
+        let rows: Vec<ProductKey> = self.best(which).iter().map(|(product, _)| *product).collect();
+        let mut arranged = self.arranged(world, on, &rows, rules);
+        arranged.truncate(rules.list_size);
+        arranged.into_iter().map(|(product, _)| self.with_buyers(product)).collect()
     }
 }

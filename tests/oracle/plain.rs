@@ -10,7 +10,7 @@ use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
 use crate::learned::Learned;
-use crate::merchandising::{On, Row, Ruling, Version};
+use crate::merchandising::{On, Ruling, Version};
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -39,7 +39,7 @@ pub(crate) struct Shelves {
     /// Products that merchandising rules keep off all lists.
     off_lists: BTreeSet<ProductKey>,
     /// Buyers of each product that has any, whatever hides it.
-    pub(crate) buyers: BTreeMap<ProductKey, u64>,
+    buyers: BTreeMap<ProductKey, u64>,
     /// Similar products, if co-views are on.
     pub(crate) learned: Option<Learned>,
     /// Products by buyers; lists without any are absent.
@@ -134,22 +134,8 @@ impl Shelves {
         self.best_sellers.keys().filter_map(|which| *which).collect()
     }
 
-    /// A list of products that have or have not a row of their own, under its merchandising rules.
-    pub(crate) fn arranged(&self, world: &World, on: On, rows: &[ProductKey], rules: &Rules) -> Vec<Row> {
-        let is_of = |product, category| self.categories_of.get(&product).is_some_and(|of| of.contains(&category));
-        self.ruling.arrange(world, on, rows, |product| self.may_show(product, rules), is_of)
-    }
-
-    /// A best-seller list as people see it.
-    pub(crate) fn listed(&self, world: &World, on: On, rules: &Rules) -> Vec<(ProductKey, u64)> {
-        let which = if let On::Category(category) = on { Some(world.categories[category]) } else { None };
-        let rows: Vec<ProductKey> = self.best(which).iter().map(|(product, _)| *product).collect();
-        let mut arranged = self.arranged(world, on, &rows, rules);
-        arranged.truncate(rules.list_size);
-        arranged.into_iter().map(|(product, _)| self.with_buyers(product)).collect()
-    }
-
-    fn with_buyers(&self, product: ProductKey) -> (ProductKey, u64) {
+    /// A product with its buyers, whatever hides it.
+    pub(crate) fn with_buyers(&self, product: ProductKey) -> (ProductKey, u64) {
         (product, self.buyers.get(&product).copied().unwrap_or(0))
     }
 

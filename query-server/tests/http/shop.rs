@@ -135,6 +135,8 @@ fn view(event: &[u8]) -> Result<Record, InvalidEvent> {
     })
 }
 
+type Writing<'a> = BoxFuture<'a, Result<Position, WriteError>>;
+
 impl EventWriter for TestWriter {
     fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
         assert!(!event.contains(&b'\n'), "an event is on one line");
@@ -150,12 +152,7 @@ impl EventWriter for TestWriter {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
     }
 
-    fn write_rule(
-        &self,
-        rule: RuleId,
-        text: Option<&RuleText>,
-        at: Millis,
-    ) -> BoxFuture<'_, Result<Position, WriteError>> {
+    fn write_rule(&self, rule: RuleId, text: Option<&RuleText>, at: Millis) -> Writing<'_> {
         self.write(vec![Record::Rule { rule, text: text.cloned(), at }])
     }
 }

@@ -4,7 +4,6 @@ use dataflow::dictionary::Dictionary;
 use dataflow::index_reader::IndexReader;
 use dataflow::merchandising::{RuleFault, RuleText};
 
-use super::text::fault;
 use crate::problem::Problem;
 
 /// Similarity from which a name counts as near; below it, a hint would mislead.
@@ -46,7 +45,7 @@ pub(super) async fn check_names(reader: &IndexReader, rule: &RuleText) -> Result
         _ => None,
     };
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    Err(fault(field_of(wrong), format!("{wrong}{near}")))
+    Err(Problem::BadRule { field: field_of(wrong), reason: format!("{wrong}{near}") })
 }
 
 /// The field at fault.

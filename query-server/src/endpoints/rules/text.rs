@@ -47,7 +47,7 @@ pub(super) fn read(body: &[u8]) -> Result<RuleText, Problem> {
     Ok(rule)
 }
 
-pub(super) fn fault(field: Option<&'static str>, reason: String) -> Problem {
+fn fault(field: Option<&'static str>, reason: String) -> Problem {
     Problem::BadRule { field, reason }
 }
 
