@@ -18,6 +18,7 @@ use sources::kafka::upstream::PartitionId;
 use crate::chain::Survey;
 use crate::file::FileError;
 use crate::log::Log;
+use crate::now::Now;
 use crate::partition::{Judgement, Partition};
 use crate::rate::Rate;
 use crate::settings::Settings;
@@ -35,15 +36,6 @@ const REST: Duration = Duration::from_millis(250);
 
 /// The pauses before a failed request to the store is made again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-
-/// The time of a turn.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Since the start.
-    pub since_start: Duration,
-    /// In milliseconds since the epoch.
-    pub wall_ms: u64,
-}
 
 /// Which partitions this process archives.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use events::Decoder;
 use sources::kafka::upstream::{Ends, PartitionId};
 
-use crate::archiver::Now;
 use crate::file::FileError;
 use crate::log::{Given, LogTail};
 use crate::name::Hour;
+use crate::now::Now;
 use crate::row::LogRecord;
 use crate::segment::{OpenSegment, SealedSegment};
 use crate::settings::Settings;

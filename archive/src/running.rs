@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::archiver::{Archiver, Now, Share};
+use crate::archiver::{Archiver, Share};
 use crate::log::Log;
+use crate::now::Now;
 use crate::settings::Settings;
 use crate::status::SharedStatus;
 use crate::store::Store;
