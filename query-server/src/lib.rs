@@ -36,6 +36,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod operations;
+mod parameter;
 mod parameters;
 mod problem;
 mod push;

@@ -11,6 +11,7 @@ use store::Kind;
 use utoipa::openapi::schema::Type;
 
 use crate::ids::is_well_formed;
+use crate::parameter::Parameter;
 use crate::problem::Problem;
 use crate::row_parameters::{self, RowParameters};
 use crate::token;
@@ -40,13 +41,6 @@ pub(crate) enum ParameterSet {
     Rows(Kind),
     /// None.
     Nothing,
-}
-
-/// A parameter's name, the type of its value in JSON Schema, and a sentence on it.
-pub(crate) struct Parameter {
-    pub(crate) name: &'static str,
-    pub(crate) value: Type,
-    pub(crate) description: &'static str,
 }
 
 const LIMIT: Parameter = Parameter {

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use store::{Filter, ID_BYTES_MAX, Kind};
 use utoipa::openapi::schema::Type;
 
-use crate::parameters::Parameter;
+use crate::parameter::Parameter;
 use crate::problem::Problem;
 
 /// The rows of a page, unless another number is asked for.

@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Millis;
+use crate::bounds::Bounds;
 use crate::decimal;
 use crate::field::Shape;
 use crate::kind::ID_BYTES_MAX;
-use crate::reader::Bounds;
 
 /// A value as it was given.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@
 //! answered when it is durable, with the number of its change. Other tools may write to the tables too: triggers, not
 //! this program, keep the log of changes.
 
+mod bounds;
 mod decimal;
 mod error;
 mod field;
@@ -21,6 +22,7 @@ mod schema;
 mod settings;
 pub mod sqlite;
 
+pub use bounds::Bounds;
 pub use error::{Fault, Refusal, StoreError};
 pub use field::{Field, Shape};
 pub use follower::{FollowError, Followed, Follower, Listed, Placed, TableRow};
@@ -28,7 +30,6 @@ pub use home::{
     Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
 };
 pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
-pub use reader::Bounds;
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};
 

@@ -4,19 +4,10 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::Millis;
+use crate::bounds::Bounds;
 use crate::error::Fault;
 use crate::field::{Field, Shape, nearest};
 use crate::given::{Given, Held};
-
-/// The bounds of fields that depend on the settings and on the time.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Digits after the point in a price.
-    pub price_digits: usize,
-    /// The time of the clock.
-    pub now: Millis,
-}
 
 /// The members of a JSON object, in their order.
 pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);

@@ -4,10 +4,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::bounds::Bounds;
 use crate::error::Fault;
 use crate::given::{Given, time_text};
 use crate::kind::Kind;
-use crate::reader::{Bounds, FieldReader, Members};
+use crate::reader::{FieldReader, Members};
 use crate::{Millis, merge};
 
 /// The bytes of a tag that tells two states of a row apart.

@@ -17,7 +17,7 @@ switches them on. [HTTP](http.md) shows how to ask for them.
 | input | holds | described in |
 |---|---|---|
 | events | views, clicks, additions to carts, purchases, removals and searches, from topics, files and `POST /v1/events` | [Events](events.md) |
-| tables | orders, their lines, and the catalogue with the categories of the products | [PostgreSQL](postgresql.md), [Files](files.md) |
+| tables | orders, their lines, and the catalogue with the categories of the products | [Getting started](getting-started.md) |
 
 ## Features
 ";

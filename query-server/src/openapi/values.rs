@@ -7,7 +7,8 @@ use recommend::Page;
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::parameters::{Parameter, ParameterBounds, ParameterSet, STALENESS_MS_MAX};
+use crate::parameter::Parameter;
+use crate::parameters::{ParameterBounds, ParameterSet, STALENESS_MS_MAX};
 
 /// The sentence on an id, and an example of it. JSON Schema counts characters, the server counts bytes.
 pub(super) fn id(name: &str) -> (String, Object) {

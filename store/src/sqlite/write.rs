@@ -4,10 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{rows, unavailable};
 use crate::Millis;
+use crate::bounds::Bounds;
 use crate::error::{Fault, Refusal, StoreError};
 use crate::home::{Action, Condition, Repeatable, Stored, Write, WriteRequest, Written, Wrote};
 use crate::kind::Kind;
-use crate::reader::Bounds;
 use crate::row::{Row, Status};
 use crate::settings::{Settings, UnknownIds};
 
