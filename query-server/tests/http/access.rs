@@ -52,8 +52,14 @@ fn every_operation_needs_its_scope_and_no_other() {
     let document = shop.get("/openapi.json").json();
     let mut counts = [0; 4];
     for (template, item) in document["paths"].as_object().unwrap() {
-        let values =
-            [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks"), ("{purchase}", "1"), ("{line}", "1")];
+        let values = [
+            ("{user}", "ada"),
+            ("{product}", "mug"),
+            ("{category}", "drinks"),
+            ("{purchase}", "1"),
+            ("{line}", "1"),
+            ("{rule}", "r"),
+        ];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}");
         for method in METHODS {
@@ -117,6 +123,7 @@ fn what_is_free_and_what_each_scope_allows() {
     let expected = [
         ("delete /api/v1/user_nav_history_latest_products", "delete"),
         ("delete /api/v1/user_nav_history_latest_products/", "delete"),
+        ("delete /v1/rules/{rule}", "delete"),
         ("delete /v1/users/{user}/history/{product}", "delete"),
         ("get /", "none"),
         ("get /docs", "none"),
@@ -124,6 +131,7 @@ fn what_is_free_and_what_each_scope_allows() {
         ("get /openapi.json", "none"),
         ("get /readyz", "none"),
         ("post /v1/events", "events"),
+        ("put /v1/rules/{rule}", "write"),
     ];
     assert_eq!(found, expected.map(|(at, scope)| (at.to_owned(), scope.to_owned())));
     let schemes = &document["components"]["securitySchemes"];
