@@ -58,7 +58,7 @@ fn every_operation_needs_its_scope_and_no_other() {
             ("{category}", "drinks"),
             ("{purchase}", "1"),
             ("{line}", "1"),
-            ("{rule}", "sale"),
+            ("{rule}", "r"),
         ];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}");
