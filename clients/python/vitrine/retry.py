@@ -15,7 +15,7 @@ from .errors import ApiError, ConnectionFailed, VitrineError
 STATUSES = frozenset({429, 502, 503, 504})
 
 # The caller has said how long to wait, or how old a list may be: another attempt would not be what was asked for.
-NOT_REPEATED = frozenset({"not-visible-yet", "removal-not-visible-yet", "too-old"})
+NOT_REPEATED = ("not-visible-yet", "too-old")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RetryPolicy:
 def is_passing(error: VitrineError) -> bool:
     """Whether another attempt may succeed."""
     if isinstance(error, ApiError):
-        return error.status in STATUSES and error.slug not in NOT_REPEATED
+        return error.status in STATUSES and not error.slug.endswith(NOT_REPEATED)
     return isinstance(error, ConnectionFailed)
 
 

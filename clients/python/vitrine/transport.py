@@ -150,7 +150,8 @@ class Transport:
         if answer.status >= 400:
             raise error_of(answer.status, answer.reason, _fields(answer), body)
         response = Response(answer.status, _fields(answer), body)
-        self._of_thread.token = _token(response) or self.token
+        if method != "GET":
+            self._of_thread.token = _token(response) or self.token
         return response
 
     def _connection(self) -> HTTPConnection:
@@ -206,10 +207,11 @@ def _fields(answer: HTTPResponse) -> dict[str, str]:
 
 
 def _token(response: Response) -> str | None:
-    """The token of a write: in the header, or in the answer to events."""
+    """The token of a write: in the header, or in the answer itself."""
     if TOKEN in response.headers:
         return response.headers[TOKEN]
-    token = response.value().get("token") if response.status == 202 else None
+    answer = response.value()
+    token = answer.get("token") if isinstance(answer, dict) else None
     return token if isinstance(token, str) else None
 
 

@@ -6,7 +6,7 @@ import { ApiError, ConnectionFailed } from "./errors.js";
 const STATUSES = new Set([429, 502, 503, 504]);
 
 /** The caller has said how long to wait, or how old a list may be: another attempt would not be what was asked for. */
-const NOT_REPEATED = new Set(["not-visible-yet", "removal-not-visible-yet", "too-old"]);
+const NOT_REPEATED = /(not-visible-yet|too-old)$/;
 
 /**
  * How often a call that may be repeated is sent, with longer and longer pauses between the attempts.
@@ -45,7 +45,7 @@ export function pauseMs(policy: RetryPolicy, attempt: number, error: unknown): n
 /** Whether another attempt may succeed. */
 function isPassing(error: unknown): boolean {
   if (error instanceof ApiError) {
-    return STATUSES.has(error.status) && !NOT_REPEATED.has(error.slug);
+    return STATUSES.has(error.status) && !NOT_REPEATED.test(error.slug);
   }
   return error instanceof ConnectionFailed;
 }

@@ -126,7 +126,9 @@ export class Transport {
       const body = await answer.arrayBuffer();
       const { status, statusText, headers } = answer;
       response = new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
-      this.lastToken = (await tokenOf(response)) ?? this.lastToken;
+      if (request.method !== "GET") {
+        this.lastToken = (await tokenOf(response)) ?? this.lastToken;
+      }
     } catch (error) {
       throw new ConnectionFailed(`${request.method} failed: ${error}`, { cause: error });
     }
@@ -164,12 +166,16 @@ interface Prepared {
   body?: BodyInit;
 }
 
-/** The token of a write: in the header, or in the answer to events. */
+/** The token of a write: in the header, or in the answer itself. */
 async function tokenOf(response: Response): Promise<string | undefined> {
-  if (response.status === 202) {
-    return ((await response.clone().json()) as { token?: string }).token;
+  const inHeader = response.headers.get("vitrine-token");
+  if (inHeader !== null || !response.headers.get("content-type")?.startsWith("application/json")) {
+    return inHeader ?? undefined;
   }
-  return response.headers.get("vitrine-token") ?? undefined;
+  const text = await response.clone().text();
+  const answer: unknown = text === "" ? null : JSON.parse(text);
+  const token = typeof answer === "object" && answer !== null && "token" in answer ? answer.token : undefined;
+  return typeof token === "string" ? token : undefined;
 }
 
 /** The chunks of a stream. Not every browser can iterate over a stream itself. */
