@@ -4,6 +4,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::Millis;
 use crate::bounds::Bounds;
 use crate::error::Fault;
 use crate::field::{Field, Shape, nearest};
