@@ -43,6 +43,58 @@ class AlsStatus(_AlsStatusRequired, total=False):
     version: int | None
 
 
+class _ArchiveStatusRequired(TypedDict):
+    # Bytes of these files.
+    bytes: int
+    # Failed requests to the store.
+    failures: int
+    # Files that became durable.
+    files: int
+    # Files among those of the archive that are not its own, as of the start.
+    foreign: int
+    # Offsets that a topic had deleted before they were archived.
+    lost: int
+    # Memory for files that are not written yet, in bytes.
+    memory_bytes: int
+    # Partitions that this process archives.
+    partitions: list[ArchivedPartition]
+    # Records that became durable.
+    records: int
+
+
+class ArchiveStatus(_ArchiveStatusRequired, total=False):
+    """The archive of records since the start."""
+
+    # What is wrong now; it is tried again for ever. Null if everything works.
+    reason: str | None
+
+
+class ArchivedPartition(TypedDict):
+    """One partition in the archive."""
+
+    # The offset after the last durable one.
+    durable: int
+    # The end of the partition.
+    end: int
+    # Offsets that are in the topic and not in the archive.
+    lag: int
+    # Its partition.
+    partition: int
+    # The topic, or the file.
+    stream: str
+
+
+class BatchDone(TypedDict):
+    """The answer to a batch."""
+
+    # How many of them were not there before.
+    created: int
+    # A value for `after`, with which a request waits until the rows are visible.
+    token: str
+    # How many rows were written.
+    written: int
+
+
 class BestSeller(TypedDict):
     """A product and its buyers."""
 
@@ -65,6 +117,8 @@ class BestSellerList(_BestSellerListRequired, total=False):
     category: str | None
     # With `explain=true`: the row of each product.
     explain: list[RankedBestSeller] | None
+    # With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: list[ExplainedRule] | None
 
 
 class Category(TypedDict):
@@ -86,10 +140,43 @@ class CategoryList(TypedDict):
     total: int
 
 
+class CategoryPage(TypedDict):
+    """CategoryPage"""
+
+    items: list[CategoryRow]
+    # A value for `cursor`; null on the last page
+    next_cursor: str | None
+
+
+class CategoryPatch(TypedDict, total=False):
+    """CategoryPatch"""
+
+    # The category's id.
+    category_id: str | None
+    # The category's name.
+    name: str | None
+    # The category that this one is a part of.
+    parent_id: str | None
+
+
+class _CategoryRowRequired(TypedDict):
+    # The category's id.
+    category_id: str
+
+
+class CategoryRow(_CategoryRowRequired, total=False):
+    """CategoryRow"""
+
+    # The category's name.
+    name: str | None
+    # The category that this one is a part of.
+    parent_id: str | None
+
+
 class _ClickstreamEventRequired(TypedDict):
     event_type: Literal['view', 'click', 'add_to_cart', 'remove_from_cart', 'purchase']
-    user_id: EventId
     product_id: EventId
+    user_id: EventId
 
 
 class ClickstreamEvent(_ClickstreamEventRequired, total=False):
@@ -97,13 +184,33 @@ class ClickstreamEvent(_ClickstreamEventRequired, total=False):
 
     # Identifies the event: repeats of an event have the same one. A text or an integer.
     event_id: Any
+    # Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it. time_on_page_ms
+    # is how long the user was on the page, order_id the order of a purchase.
+    metadata: dict[str, Any] | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
     # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
     # without a time has the time of its arrival.
     timestamp: float | str | None
-    # The visit that the event belongs to; any value.
-    session_id: Any
-    # Further facts; any value.
-    metadata: Any
+
+
+class _DescribedFeatureRequired(TypedDict):
+    definition: str
+    # When a record shows in the feature.
+    freshness: str
+    # The ids that a value belongs to.
+    key: list[str]
+    name: str
+    # The type of a value.
+    type: str
+    unit: str
+
+
+class DescribedFeature(_DescribedFeatureRequired, total=False):
+    """The description of a feature."""
+
+    # The feature holds everything up to this time; null while features are off.
+    as_of: str | None
 
 
 # What a user did with a product. Fields that are not named here are ignored.
@@ -150,11 +257,12 @@ class ExplainedRecommendation(_ExplainedRecommendationRequired, total=False):
     orders: int | None
     # Of buy again: how many orders ago the user bought it last; 0 is the newest order.
     orders_ago: int | None
-    # Of best sellers: the place in the list, from 1.
+    # Of best sellers: the place in the list, from 1; 0 for a product that only a merchandising rule puts there.
     rank: int | None
     # Of co-views and of buy again: the score by which the products of this source are ordered.
     score: int | None
-    # The source that recommends the product; absent from best sellers for you.
+    # The source that recommends the product, or `rule` for a product that only a merchandising rule puts there;
+    # absent from best sellers for you.
     source: str | None
     # Of co-views: the users in whose histories the product is.
     viewers: int | None
@@ -162,16 +270,34 @@ class ExplainedRecommendation(_ExplainedRecommendationRequired, total=False):
     views: list[ExplainedCoView] | None
 
 
-class ExplainedSimilar(TypedDict):
+class _ExplainedRuleRequired(TypedDict):
+    # `pin`, `bury`, or `cap` for a product that is left out.
+    does: str
+    product: str
+    # The id of the rule.
+    rule: str
+
+
+class ExplainedRule(_ExplainedRuleRequired, total=False):
+    """A merchandising rule that changed a list."""
+
+    # Of a pin: the position, from 1.
+    position: int | None
+
+
+class _ExplainedSimilarRequired(TypedDict):
+    product: str
+    # The source of the similarity, or `rule` for a product that only a merchandising rule puts there.
+    source: str
+
+
+class ExplainedSimilar(_ExplainedSimilarRequired, total=False):
     """Why a product is similar."""
 
-    product: str
-    # The source of the similarity.
-    source: str
     # The users in whose histories the similar product is.
-    viewers: int
+    viewers: int | None
     # How often and how closely both products were viewed together.
-    weight: int
+    weight: int | None
 
 
 class ExplainedView(TypedDict):
@@ -179,6 +305,48 @@ class ExplainedView(TypedDict):
 
     product: str
     viewed_at: str
+
+
+class FeatureList(TypedDict):
+    """The features that can be asked for."""
+
+    # Whether features are kept.
+    enabled: bool
+    features: list[DescribedFeature]
+
+
+class _FeatureRequestRequired(TypedDict):
+    users: list[EventId]
+
+
+class FeatureRequest(_FeatureRequestRequired, total=False):
+    """Which features of which users are wanted."""
+
+    features: list[Literal['user_product_views', 'user_product_clicks', 'user_product_add_to_cart', 'user_product_avg_time', 'user_product_purchases', 'user_category_views', 'user_category_purchases', 'user_last_interaction']]
+    layout: Literal['rows', 'columns']
+    # The most entries of a map: 10 by default, and at most 10,000 for all users together.
+    limit: int
+    products: list[EventId]
+
+
+class _FeatureTableRequired(TypedDict):
+    as_of: str
+
+
+class FeatureTable(_FeatureTableRequired, total=False):
+    """FeatureTable"""
+
+    columns: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+class FieldError(TypedDict):
+    """A field at fault."""
+
+    # The field, such as `price` or `lines[2].quantity`; empty for the row as a whole.
+    field: str
+    # What the field must be.
+    reason: str
 
 
 _HistoryListRequired = TypedDict(
@@ -275,28 +443,60 @@ class _ProblemRequired(TypedDict):
 class Problem(_ProblemRequired, total=False):
     """An error as `application/problem+json`."""
 
+    # Every field at fault, of a row.
+    errors: list[FieldError]
     # The field at fault.
     field: str | None
-    # The index of the event at fault.
+    # The index of the event, or of the row of a batch, at fault.
     index: int | None
 
 
 class _ProductEventRequired(TypedDict):
     event: Literal['ProductView', 'ProductRemoved', 'ProductClick', 'AddToCart', 'Purchase']
-    userid: EventId
     properties: ProductProperties
+    userid: EventId
 
 
 class ProductEvent(_ProductEventRequired, total=False):
     """An event in the product shape."""
 
+    # Where the event comes from; any value.
+    context: Any
     # Identifies the event: repeats of an event have the same one. A text or an integer.
     messageid: Any
     # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
     # without a time has the time of its arrival.
     timestamp: float | str | None
-    # Where the event comes from; any value.
-    context: Any
+
+
+class ProductPage(TypedDict):
+    """ProductPage"""
+
+    items: list[ProductRow]
+    # A value for `cursor`; null on the last page
+    next_cursor: str | None
+
+
+class ProductPatch(TypedDict, total=False):
+    """ProductPatch"""
+
+    # Anything else that the shop knows of the product.
+    attributes: dict[str, Any] | None
+    # Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+    # sellers and in no recommendations.
+    available: bool | None
+    # The product's category. It is also in all ancestors of this category.
+    category_id: str | None
+    # A text on the product.
+    description: str | None
+    # A vector that describes the product.
+    embedding: list[float] | None
+    # The product's name.
+    name: str | None
+    # The price as a decimal text, such as "12.50".
+    price: str | None
+    # The product's id.
+    product_id: str | None
 
 
 class ProductProperties(TypedDict):
@@ -305,10 +505,35 @@ class ProductProperties(TypedDict):
     productid: EventId
 
 
+class _ProductRowRequired(TypedDict):
+    # The product's id.
+    product_id: str
+
+
+class ProductRow(_ProductRowRequired, total=False):
+    """ProductRow"""
+
+    # Anything else that the shop knows of the product.
+    attributes: dict[str, Any] | None
+    # Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+    # sellers and in no recommendations.
+    available: bool | None
+    # The product's category. It is also in all ancestors of this category.
+    category_id: str | None
+    # A text on the product.
+    description: str | None
+    # A vector that describes the product.
+    embedding: list[float] | None
+    # The product's name.
+    name: str | None
+    # The price as a decimal text, such as "12.50".
+    price: str | None
+
+
 class _PurchaseEventRequired(TypedDict):
     event_type: Literal['purchase']
-    user_id: EventId
     items: list[PurchasedItem]
+    user_id: EventId
 
 
 class PurchaseEvent(_PurchaseEventRequired, total=False):
@@ -316,13 +541,55 @@ class PurchaseEvent(_PurchaseEventRequired, total=False):
 
     # Identifies the event: repeats of an event have the same one. A text or an integer.
     event_id: Any
+    # Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it. time_on_page_ms
+    # is how long the user was on the page, order_id the order of a purchase.
+    metadata: dict[str, Any] | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
     # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
     # without a time has the time of its arrival.
     timestamp: float | str | None
-    # The visit that the event belongs to; any value.
-    session_id: Any
-    # Further facts; any value.
-    metadata: Any
+
+
+class PurchasePage(TypedDict):
+    """PurchasePage"""
+
+    items: list[PurchaseRow]
+    # A value for `cursor`; null on the last page
+    next_cursor: str | None
+
+
+class PurchasePatch(TypedDict, total=False):
+    """PurchasePatch"""
+
+    # When the purchase was made; now if absent.
+    created_at: str | None
+    # The products bought.
+    lines: list[dict[str, Any]] | None
+    # The purchase's id.
+    purchase_id: str | None
+    # A cancelled purchase counts in no list; placed if absent.
+    status: Literal['placed', 'cancelled']
+    # The user who bought.
+    user_id: str | None
+
+
+class _PurchaseRowRequired(TypedDict):
+    # The products bought.
+    lines: list[dict[str, Any]]
+    # The purchase's id.
+    purchase_id: str
+    # The user who bought.
+    user_id: str
+
+
+class PurchaseRow(_PurchaseRowRequired, total=False):
+    """PurchaseRow"""
+
+    # When the purchase was made; now if absent.
+    created_at: str | None
+    # A cancelled purchase counts in no list; placed if absent.
+    status: Literal['placed', 'cancelled']
 
 
 class _PurchasedItemRequired(TypedDict):
@@ -344,12 +611,17 @@ class RankedBestSeller(TypedDict):
     rank: int
 
 
-class Ready(TypedDict):
-    """The answer of a process whose lists are complete and fresh."""
-
+class _ReadyRequired(TypedDict):
     # The time of the state shown.
     as_of: str
     ready: bool
+
+
+class Ready(_ReadyRequired, total=False):
+    """The answer of a process whose lists are complete and fresh."""
+
+    # What is wrong beside the lists.
+    details: list[str]
 
 
 _RecommendationListRequired = TypedDict(
@@ -372,6 +644,8 @@ class RecommendationList(_RecommendationListRequired, total=False):
     answer_id: str | None
     # With `explain=true`: the rows behind each product.
     explain: list[ExplainedRecommendation] | None
+    # With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: list[ExplainedRule] | None
 
 
 class RecommendationRequest(TypedDict, total=False):
@@ -382,10 +656,106 @@ class RecommendationRequest(TypedDict, total=False):
     context: Literal['home', 'product', 'basket']
     # Products that are not wanted, at most `recommendations.exclude_max`.
     exclude: list[str]
+    # The most products to answer with, from 1 to 100.
     limit: int
     # The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
     # They are not recommended.
     viewed: list[str]
+
+
+class _RuleEntryRequired(TypedDict):
+    # Whether it does something as of the time of the answer.
+    effective: bool
+    id: str
+    rule: str
+    # When it was written.
+    written_at: str
+
+
+_RuleEntryFields = TypedDict(
+    "_RuleEntryFields",
+    {
+        "category": "str | None",
+        "from": "str | None",
+        "list": "str | None",
+        "n": "int | None",
+        "position": "int | None",
+        "product": "str | None",
+        # Why it does nothing.
+        "reason": "str | None",
+        "until": "str | None",
+    },
+    total=False,
+)
+
+
+class RuleEntry(_RuleEntryRequired, _RuleEntryFields):
+    """A rule."""
+
+
+class RuleList(TypedDict):
+    """All rules."""
+
+    # The rules are those of this time.
+    as_of: str
+    # In the order of their ids.
+    rules: list[RuleEntry]
+    # The most rules that there may be.
+    rules_max: int
+
+
+class _RuleRequestRequired(TypedDict):
+    # `hide`, `out_of_stock`, `pin`, `bury` or `cap`.
+    rule: str
+
+
+_RuleRequestFields = TypedDict(
+    "_RuleRequestFields",
+    {
+        # Of a cap.
+        "category": "str | None",
+        # The first time at which it is effective (RFC 3339).
+        "from": "str | None",
+        # Of a pin, a bury and a cap: `bestsellers`, `category:ID` (not of a cap), `similar`, `similar:ID`, `for-you`,
+        # `buy-again` or `recommendations`.
+        "list": "str | None",
+        # Of a cap: from 0 to 100.
+        "n": "int",
+        # Of a pin: from 1 to 100.
+        "position": "int",
+        # Of all rules but caps.
+        "product": "str | None",
+        # The first time at which it is no longer effective (RFC 3339).
+        "until": "str | None",
+    },
+    total=False,
+)
+
+
+class RuleRequest(_RuleRequestRequired, _RuleRequestFields):
+    """The body of `PUT /v1/rules/{rule}`. A rule has exactly the fields of its kind."""
+
+
+class RuleWritten(TypedDict):
+    """The answer to a write of a rule, which is durable and visible."""
+
+    id: str
+    # A value for `after`, with which another process waits until the rule is visible there.
+    token: str
+
+
+class RulesStatus(TypedDict):
+    """The merchandising rules."""
+
+    # How many of them are within their time.
+    effective: int
+    # Best-seller lists that have no product, of those that the rules are about: `bestsellers`, or `category:` and
+    # the id. At most 50.
+    empty_lists: list[str]
+    # How many products are on no list because of them.
+    hidden_products: int
+    # How many there are.
+    rules: int
 
 
 class _SearchEventRequired(TypedDict):
@@ -398,13 +768,14 @@ class SearchEvent(_SearchEventRequired, total=False):
 
     # Identifies the event: repeats of an event have the same one. A text or an integer.
     event_id: Any
+    # Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it. time_on_page_ms
+    # is how long the user was on the page, order_id the order of a purchase.
+    metadata: dict[str, Any] | None
+    # The visit that the event belongs to; any value.
+    session_id: Any
     # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
     # without a time has the time of its arrival.
     timestamp: float | str | None
-    # The visit that the event belongs to; any value.
-    session_id: Any
-    # Further facts; any value.
-    metadata: Any
 
 
 _SimilarListRequired = TypedDict(
@@ -427,6 +798,8 @@ class SimilarList(_SimilarListRequired, total=False):
 
     # With `explain=true`: the row of each product.
     explain: list[ExplainedSimilar] | None
+    # With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: list[ExplainedRule] | None
 
 
 class _SourceStatusRequired(TypedDict):
@@ -461,6 +834,7 @@ class _StatusRequired(TypedDict):
     memory_bytes: int
     ready: bool
     requests_total: int
+    rules: RulesStatus
     sources: list[SourceStatus]
     ticks_total: int
     uptime_s: int
@@ -472,8 +846,91 @@ class Status(_StatusRequired, total=False):
     """The answer of `/v1/status`, and each event of `/v1/stream`."""
 
     als: AlsStatus | None
+    archive: ArchiveStatus | None
     checkpoint: LastCheckpoint | None
     reason: str | None
+
+
+_UserFeaturesRequired = TypedDict(
+    "_UserFeaturesRequired",
+    {
+        "as_of": "str",
+        "user-id": "str",
+    },
+)
+
+
+class UserFeatures(_UserFeaturesRequired, total=False):
+    """UserFeatures"""
+
+    user_category_purchases: dict[str, int]
+    user_category_views: dict[str, int]
+    user_last_interaction: str | None
+    user_product_add_to_cart: dict[str, int]
+    user_product_avg_time: dict[str, float | None]
+    user_product_clicks: dict[str, int]
+    user_product_purchases: dict[str, int]
+    user_product_views: dict[str, int]
+
+
+class UserPage(TypedDict):
+    """UserPage"""
+
+    items: list[UserRow]
+    # A value for `cursor`; null on the last page
+    next_cursor: str | None
+
+
+class UserPatch(TypedDict, total=False):
+    """UserPatch"""
+
+    # Anything else that the shop knows of the user.
+    demographics: dict[str, Any] | None
+    # The user's address for e-mail.
+    email: str | None
+    # The user's name.
+    name: str | None
+    # The user's id.
+    user_id: str | None
+
+
+_UserProductFeaturesRequired = TypedDict(
+    "_UserProductFeaturesRequired",
+    {
+        "as_of": "str",
+        "product-id": "str",
+        "user-id": "str",
+    },
+)
+
+
+class UserProductFeatures(_UserProductFeaturesRequired, total=False):
+    """UserProductFeatures"""
+
+    user_category_purchases: dict[str, int]
+    user_category_views: dict[str, int]
+    user_last_interaction: str | None
+    user_product_add_to_cart: int
+    user_product_avg_time: float | None
+    user_product_clicks: int
+    user_product_purchases: int
+    user_product_views: int
+
+
+class _UserRowRequired(TypedDict):
+    # The user's id.
+    user_id: str
+
+
+class UserRow(_UserRowRequired, total=False):
+    """UserRow"""
+
+    # Anything else that the shop knows of the user.
+    demographics: dict[str, Any] | None
+    # The user's address for e-mail.
+    email: str | None
+    # The user's name.
+    name: str | None
 
 
 class _VisitorListRequired(TypedDict):
@@ -491,3 +948,5 @@ class VisitorList(_VisitorListRequired, total=False):
 
     # With `explain=true`: the rows behind each product.
     explain: list[ExplainedRecommendation] | None
+    # With `explain=true`: the merchandising rules that changed the list, if there are any.
+    rules: list[ExplainedRule] | None

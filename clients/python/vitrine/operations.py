@@ -94,6 +94,90 @@ class Operations(Transport):
         answer: models.CategoryList = self._call("GET", "/v1/categories", "safe")
         return answer
 
+    def post_categories(
+        self,
+        body: models.CategoryRow,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.CategoryRow:
+        """Add a category.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.CategoryRow = self._call(
+            "POST", "/v1/categories", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
+    def delete_category(self, category: str, *, if_match: str | None = None) -> None:
+        """Delete a category.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        self._call(
+            "DELETE", "/v1/categories/{category}", "idempotent",
+            in_path={"category": category},
+            in_header={"If-Match": if_match},
+        )
+
+    def get_category(
+        self,
+        category: str,
+        *,
+        if_none_match: str | None = None,
+    ) -> models.CategoryRow:
+        """A category.
+
+        if_none_match: The answer is 304 if the row has one of these tags.
+        """
+        answer: models.CategoryRow = self._call(
+            "GET", "/v1/categories/{category}", "safe",
+            in_path={"category": category},
+            in_header={"If-None-Match": if_none_match},
+        )
+        return answer
+
+    def patch_category(
+        self,
+        category: str,
+        body: models.CategoryPatch,
+        *,
+        if_match: str | None = None,
+    ) -> models.CategoryRow:
+        """Change some fields of a category by a merge patch (RFC 7396).
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.CategoryRow = self._call(
+            "PATCH", "/v1/categories/{category}", "once",
+            in_path={"category": category},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
+    def put_category(
+        self,
+        category: str,
+        body: models.CategoryRow,
+        *,
+        if_match: str | None = None,
+    ) -> models.CategoryRow:
+        """Replace a category, or add it.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.CategoryRow = self._call(
+            "PUT", "/v1/categories/{category}", "idempotent",
+            in_path={"category": category},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
     def get_category_bestsellers(
         self,
         category: str,
@@ -119,9 +203,204 @@ class Operations(Transport):
         )
         return answer
 
+    def post_category_batch(
+        self,
+        body: list[models.CategoryRow],
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.BatchDone:
+        """Add or replace up to 1000 categories: all of them or none.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.BatchDone = self._call(
+            "POST", "/v1/categories:batch", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
+    def get_category_rows(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        parent: str | None = None,
+        prefix: str | None = None,
+    ) -> models.CategoryPage:
+        """A page of the categories, in the order of their ids.
+
+        limit: The most rows to answer with, from 1 to 1000; 100 if absent.
+        cursor: `next_cursor` of the page before; the first page if absent.
+        parent: Only categories directly under this one.
+        prefix: Only rows whose name starts like this; ASCII letters match in both cases.
+        """
+        answer: models.CategoryPage = self._call(
+            "GET", "/v1/categories:list", "safe",
+            in_query={"limit": limit, "cursor": cursor, "parent": parent, "prefix": prefix},
+        )
+        return answer
+
+    def iterate_category_rows(
+        self,
+        *,
+        limit: int | None = None,
+        parent: str | None = None,
+        prefix: str | None = None,
+    ) -> Iterator[models.CategoryRow]:
+        """A page of the categories, in the order of their ids: every item, page after page."""
+        page = lambda cursor: self.get_category_rows(limit=limit, parent=parent, prefix=prefix, cursor=cursor)
+        return self._pages(page, "items")
+
     def post_events(self, body: models.Events) -> models.Accepted:
         """Write one event, an array of events, or one event a line: all of them or none."""
         answer: models.Accepted = self._call("POST", "/v1/events", "once", body=body)
+        return answer
+
+    def get_features(self) -> models.FeatureList:
+        """The features that can be asked for."""
+        answer: models.FeatureList = self._call("GET", "/v1/features", "safe")
+        return answer
+
+    def post_features(
+        self,
+        body: models.FeatureRequest,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.FeatureTable:
+        """Features of many users, for models that are served.
+
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.FeatureTable = self._call(
+            "POST", "/v1/features", "safe",
+            in_query={"after": after, "wait_ms": wait_ms, "max_staleness_ms": max_staleness_ms},
+            body=body,
+        )
+        return answer
+
+    def get_products(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        category: str | None = None,
+        prefix: str | None = None,
+        available: bool | None = None,
+    ) -> models.ProductPage:
+        """A page of the products, in the order of their ids.
+
+        limit: The most rows to answer with, from 1 to 1000; 100 if absent.
+        cursor: `next_cursor` of the page before; the first page if absent.
+        category: Only products of exactly this category.
+        prefix: Only rows whose name starts like this; ASCII letters match in both cases.
+        available: Only products that are available, or are not.
+        """
+        answer: models.ProductPage = self._call(
+            "GET", "/v1/products", "safe",
+            in_query={"limit": limit, "cursor": cursor, "category": category, "prefix": prefix, "available": available},
+        )
+        return answer
+
+    def iterate_products(
+        self,
+        *,
+        limit: int | None = None,
+        category: str | None = None,
+        prefix: str | None = None,
+        available: bool | None = None,
+    ) -> Iterator[models.ProductRow]:
+        """A page of the products, in the order of their ids: every item, page after page."""
+        page = lambda cursor: self.get_products(limit=limit, category=category, prefix=prefix, available=available, cursor=cursor)
+        return self._pages(page, "items")
+
+    def post_products(
+        self,
+        body: models.ProductRow,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.ProductRow:
+        """Add a product.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.ProductRow = self._call(
+            "POST", "/v1/products", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
+    def delete_product(self, product: str, *, if_match: str | None = None) -> None:
+        """Delete a product.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        self._call(
+            "DELETE", "/v1/products/{product}", "idempotent",
+            in_path={"product": product},
+            in_header={"If-Match": if_match},
+        )
+
+    def get_product(
+        self,
+        product: str,
+        *,
+        if_none_match: str | None = None,
+    ) -> models.ProductRow:
+        """A product.
+
+        if_none_match: The answer is 304 if the row has one of these tags.
+        """
+        answer: models.ProductRow = self._call(
+            "GET", "/v1/products/{product}", "safe",
+            in_path={"product": product},
+            in_header={"If-None-Match": if_none_match},
+        )
+        return answer
+
+    def patch_product(
+        self,
+        product: str,
+        body: models.ProductPatch,
+        *,
+        if_match: str | None = None,
+    ) -> models.ProductRow:
+        """Change some fields of a product by a merge patch (RFC 7396).
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.ProductRow = self._call(
+            "PATCH", "/v1/products/{product}", "once",
+            in_path={"product": product},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
+    def put_product(
+        self,
+        product: str,
+        body: models.ProductRow,
+        *,
+        if_match: str | None = None,
+    ) -> models.ProductRow:
+        """Replace a product, or add it.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.ProductRow = self._call(
+            "PUT", "/v1/products/{product}", "idempotent",
+            in_path={"product": product},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
         return answer
 
     def get_similar(
@@ -149,6 +428,196 @@ class Operations(Transport):
         )
         return answer
 
+    def post_product_batch(
+        self,
+        body: list[models.ProductRow],
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.BatchDone:
+        """Add or replace up to 1000 products: all of them or none.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.BatchDone = self._call(
+            "POST", "/v1/products:batch", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
+    def get_purchases(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        user: str | None = None,
+    ) -> models.PurchasePage:
+        """A page of the purchases, in the order of their ids.
+
+        limit: The most rows to answer with, from 1 to 1000; 100 if absent.
+        cursor: `next_cursor` of the page before; the first page if absent.
+        user: Only purchases of this user.
+        """
+        answer: models.PurchasePage = self._call(
+            "GET", "/v1/purchases", "safe",
+            in_query={"limit": limit, "cursor": cursor, "user": user},
+        )
+        return answer
+
+    def iterate_purchases(
+        self,
+        *,
+        limit: int | None = None,
+        user: str | None = None,
+    ) -> Iterator[models.PurchaseRow]:
+        """A page of the purchases, in the order of their ids: every item, page after page."""
+        page = lambda cursor: self.get_purchases(limit=limit, user=user, cursor=cursor)
+        return self._pages(page, "items")
+
+    def post_purchases(
+        self,
+        body: models.PurchaseRow,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.PurchaseRow:
+        """Add a purchase.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.PurchaseRow = self._call(
+            "POST", "/v1/purchases", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
+    def delete_purchase(self, purchase: str, *, if_match: str | None = None) -> None:
+        """Delete a purchase.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        self._call(
+            "DELETE", "/v1/purchases/{purchase}", "idempotent",
+            in_path={"purchase": purchase},
+            in_header={"If-Match": if_match},
+        )
+
+    def get_purchase(
+        self,
+        purchase: str,
+        *,
+        if_none_match: str | None = None,
+    ) -> models.PurchaseRow:
+        """A purchase.
+
+        if_none_match: The answer is 304 if the row has one of these tags.
+        """
+        answer: models.PurchaseRow = self._call(
+            "GET", "/v1/purchases/{purchase}", "safe",
+            in_path={"purchase": purchase},
+            in_header={"If-None-Match": if_none_match},
+        )
+        return answer
+
+    def patch_purchase(
+        self,
+        purchase: str,
+        body: models.PurchasePatch,
+        *,
+        if_match: str | None = None,
+    ) -> models.PurchaseRow:
+        """Change some fields of a purchase by a merge patch (RFC 7396).
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.PurchaseRow = self._call(
+            "PATCH", "/v1/purchases/{purchase}", "once",
+            in_path={"purchase": purchase},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
+    def put_purchase(
+        self,
+        purchase: str,
+        body: models.PurchaseRow,
+        *,
+        if_match: str | None = None,
+    ) -> models.PurchaseRow:
+        """Replace a purchase, or add it.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.PurchaseRow = self._call(
+            "PUT", "/v1/purchases/{purchase}", "idempotent",
+            in_path={"purchase": purchase},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
+    def post_purchase_cancellation(
+        self,
+        purchase: str,
+        *,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.PurchaseRow:
+        """Cancel a purchase: it counts in no list any more.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.PurchaseRow = self._call(
+            "POST", "/v1/purchases/{purchase}/cancel", "keyed",
+            in_path={"purchase": purchase},
+            in_header={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+        )
+        return answer
+
+    def post_purchase_return(
+        self,
+        purchase: str,
+        line: str,
+        *,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.PurchaseRow:
+        """Mark a line of a purchase, counted from 1, as returned: it counts in no list any more.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.PurchaseRow = self._call(
+            "POST", "/v1/purchases/{purchase}/lines/{line}/return", "keyed",
+            in_path={"purchase": purchase, "line": line},
+            in_header={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+        )
+        return answer
+
+    def post_purchase_batch(
+        self,
+        body: list[models.PurchaseRow],
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.BatchDone:
+        """Add or replace up to 1000 purchases: all of them or none.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.BatchDone = self._call(
+            "POST", "/v1/purchases:batch", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return answer
+
     def post_visitor_recommendations(
         self,
         body: models.RecommendationRequest,
@@ -172,6 +641,79 @@ class Operations(Transport):
         )
         return answer
 
+    def get_rules(
+        self,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+    ) -> models.RuleList:
+        """All merchandising rules, and why a rule does nothing.
+
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        """
+        answer: models.RuleList = self._call("GET", "/v1/rules", "safe", in_query={"after": after, "wait_ms": wait_ms})
+        return answer
+
+    def delete_rule(
+        self,
+        rule: str,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+    ) -> models.RuleWritten:
+        """Delete a merchandising rule.
+
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        """
+        answer: models.RuleWritten = self._call(
+            "DELETE", "/v1/rules/{rule}", "idempotent",
+            in_path={"rule": rule},
+            in_query={"after": after, "wait_ms": wait_ms},
+        )
+        return answer
+
+    def get_rule(
+        self,
+        rule: str,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+    ) -> models.RuleEntry:
+        """A merchandising rule.
+
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        """
+        answer: models.RuleEntry = self._call(
+            "GET", "/v1/rules/{rule}", "safe",
+            in_path={"rule": rule},
+            in_query={"after": after, "wait_ms": wait_ms},
+        )
+        return answer
+
+    def put_rule(
+        self,
+        rule: str,
+        body: models.RuleRequest,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+    ) -> models.RuleWritten:
+        """Write a merchandising rule, in place of the rule with this id if there is one.
+
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        """
+        answer: models.RuleWritten = self._call(
+            "PUT", "/v1/rules/{rule}", "idempotent",
+            in_path={"rule": rule},
+            in_query={"after": after, "wait_ms": wait_ms},
+            body=body,
+        )
+        return answer
+
     def get_status(self) -> models.Status:
         """Sources, indexes, checkpoints, models and memory."""
         answer: models.Status = self._call("GET", "/v1/status", "safe")
@@ -180,6 +722,155 @@ class Operations(Transport):
     def get_stream(self) -> Generator[ServerSentEvent, None, None]:
         """The status again and again, as server-sent events."""
         return self._stream("GET", "/v1/stream", "safe")
+
+    def get_stream_bestsellers(
+        self,
+        *,
+        category: str | None = None,
+        limit: int | None = None,
+    ) -> Generator[ServerSentEvent, None, None]:
+        """The best sellers, again whenever they change.
+
+        category: The category; without it, the list is over all products.
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        """
+        return self._stream("GET", "/v1/stream/bestsellers", "safe", in_query={"category": category, "limit": limit})
+
+    def get_stream_history(
+        self,
+        user: str,
+        *,
+        limit: int | None = None,
+    ) -> Generator[ServerSentEvent, None, None]:
+        """A user's history, again whenever it changes.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        """
+        return self._stream(
+            "GET", "/v1/stream/users/{user}/history", "safe",
+            in_path={"user": user},
+            in_query={"limit": limit},
+        )
+
+    def get_stream_recommendations(
+        self,
+        user: str,
+        *,
+        limit: int | None = None,
+    ) -> Generator[ServerSentEvent, None, None]:
+        """A user's recommendations, again whenever they change.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        """
+        return self._stream(
+            "GET", "/v1/stream/users/{user}/recommendations", "safe",
+            in_path={"user": user},
+            in_query={"limit": limit},
+        )
+
+    def get_users(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        prefix: str | None = None,
+    ) -> models.UserPage:
+        """A page of the users, in the order of their ids.
+
+        limit: The most rows to answer with, from 1 to 1000; 100 if absent.
+        cursor: `next_cursor` of the page before; the first page if absent.
+        prefix: Only rows whose name starts like this; ASCII letters match in both cases.
+        """
+        answer: models.UserPage = self._call(
+            "GET", "/v1/users", "safe",
+            in_query={"limit": limit, "cursor": cursor, "prefix": prefix},
+        )
+        return answer
+
+    def iterate_users(
+        self,
+        *,
+        limit: int | None = None,
+        prefix: str | None = None,
+    ) -> Iterator[models.UserRow]:
+        """A page of the users, in the order of their ids: every item, page after page."""
+        page = lambda cursor: self.get_users(limit=limit, prefix=prefix, cursor=cursor)
+        return self._pages(page, "items")
+
+    def post_users(
+        self,
+        body: models.UserRow,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.UserRow:
+        """Add a user.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.UserRow = self._call("POST", "/v1/users", "keyed", in_header={"Idempotency-Key": idempotency_key}, body=body)
+        return answer
+
+    def delete_user(self, user: str, *, if_match: str | None = None) -> None:
+        """Delete a user.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        self._call(
+            "DELETE", "/v1/users/{user}", "idempotent",
+            in_path={"user": user},
+            in_header={"If-Match": if_match},
+        )
+
+    def get_user(self, user: str, *, if_none_match: str | None = None) -> models.UserRow:
+        """A user.
+
+        if_none_match: The answer is 304 if the row has one of these tags.
+        """
+        answer: models.UserRow = self._call(
+            "GET", "/v1/users/{user}", "safe",
+            in_path={"user": user},
+            in_header={"If-None-Match": if_none_match},
+        )
+        return answer
+
+    def patch_user(
+        self,
+        user: str,
+        body: models.UserPatch,
+        *,
+        if_match: str | None = None,
+    ) -> models.UserRow:
+        """Change some fields of a user by a merge patch (RFC 7396).
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.UserRow = self._call(
+            "PATCH", "/v1/users/{user}", "once",
+            in_path={"user": user},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
+
+    def put_user(
+        self,
+        user: str,
+        body: models.UserRow,
+        *,
+        if_match: str | None = None,
+    ) -> models.UserRow:
+        """Replace a user, or add it.
+
+        if_match: The write is done only if the row has one of these tags; * for any row that is there.
+        """
+        answer: models.UserRow = self._call(
+            "PUT", "/v1/users/{user}", "idempotent",
+            in_path={"user": user},
+            in_header={"If-Match": if_match},
+            body=body,
+        )
+        return answer
 
     def get_buy_again(
         self,
@@ -203,6 +894,57 @@ class Operations(Transport):
             "GET", "/v1/users/{user}/buy-again", "safe",
             in_path={"user": user},
             in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def get_user_features(
+        self,
+        user: str,
+        *,
+        features: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.UserFeatures:
+        """Features of a user.
+
+        features: The names of the features to answer with, separated by commas; all that fit by default.
+        limit: The most entries of a map over products or categories, from 1 to 1000; 100 by default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.UserFeatures = self._call(
+            "GET", "/v1/users/{user}/features", "safe",
+            in_path={"user": user},
+            in_query={"features": features, "limit": limit, "after": after, "wait_ms": wait_ms, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def get_user_product_features(
+        self,
+        user: str,
+        product: str,
+        *,
+        features: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.UserProductFeatures:
+        """Features of a user and a product.
+
+        features: The names of the features to answer with, separated by commas; all that fit by default.
+        limit: The most entries of a map over products or categories, from 1 to 1000; 100 by default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.UserProductFeatures = self._call(
+            "GET", "/v1/users/{user}/features/{product}", "safe",
+            in_path={"user": user, "product": product},
+            in_query={"features": features, "limit": limit, "after": after, "wait_ms": wait_ms, "max_staleness_ms": max_staleness_ms},
         )
         return answer
 
@@ -299,5 +1041,23 @@ class Operations(Transport):
             "GET", "/v1/users/{user}/recommendations", "safe",
             in_path={"user": user},
             in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def post_user_batch(
+        self,
+        body: list[models.UserRow],
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.BatchDone:
+        """Add or replace up to 1000 users: all of them or none.
+
+        idempotency_key: A request with the same key and the same body within a day has no second effect, and gets the
+            same answer.
+        """
+        answer: models.BatchDone = self._call(
+            "POST", "/v1/users:batch", "keyed",
+            in_header={"Idempotency-Key": idempotency_key},
+            body=body,
         )
         return answer

@@ -32,6 +32,52 @@ export interface AlsStatus {
   version?: number | null;
 }
 
+/** The archive of records since the start. */
+export interface ArchiveStatus {
+  /** Bytes of these files. */
+  bytes: number;
+  /** Failed requests to the store. */
+  failures: number;
+  /** Files that became durable. */
+  files: number;
+  /** Files among those of the archive that are not its own, as of the start. */
+  foreign: number;
+  /** Offsets that a topic had deleted before they were archived. */
+  lost: number;
+  /** Memory for files that are not written yet, in bytes. */
+  memory_bytes: number;
+  /** Partitions that this process archives. */
+  partitions: ArchivedPartition[];
+  /** What is wrong now; it is tried again for ever. Null if everything works. */
+  reason?: string | null;
+  /** Records that became durable. */
+  records: number;
+}
+
+/** One partition in the archive. */
+export interface ArchivedPartition {
+  /** The offset after the last durable one. */
+  durable: number;
+  /** The end of the partition. */
+  end: number;
+  /** Offsets that are in the topic and not in the archive. */
+  lag: number;
+  /** Its partition. */
+  partition: number;
+  /** The topic, or the file. */
+  stream: string;
+}
+
+/** The answer to a batch. */
+export interface BatchDone {
+  /** How many of them were not there before. */
+  created: number;
+  /** A value for `after`, with which a request waits until the rows are visible. */
+  token: string;
+  /** How many rows were written. */
+  written: number;
+}
+
 /** A product and its buyers. */
 export interface BestSeller {
   buyers: number;
@@ -48,6 +94,8 @@ export interface BestSellerList {
   explain?: RankedBestSeller[] | null;
   /** Products, most buyers first. */
   products: BestSeller[];
+  /** With `explain=true`: the merchandising rules that changed the list, if there are any. */
+  rules?: ExplainedRule[] | null;
   type: string;
 }
 
@@ -68,22 +116,64 @@ export interface CategoryList {
   total: number;
 }
 
+export interface CategoryPage {
+  items: CategoryRow[];
+  /** A value for `cursor`; null on the last page */
+  next_cursor: string | null;
+}
+
+export interface CategoryPatch {
+  /** The category's id. */
+  category_id?: string | null;
+  /** The category's name. */
+  name?: string | null;
+  /** The category that this one is a part of. */
+  parent_id?: string | null;
+}
+
+export interface CategoryRow {
+  /** The category's id. */
+  category_id: string;
+  /** The category's name. */
+  name?: string | null;
+  /** The category that this one is a part of. */
+  parent_id?: string | null;
+}
+
 /** An event in the clickstream shape. */
 export interface ClickstreamEvent {
-  event_type: "view" | "click" | "add_to_cart" | "remove_from_cart" | "purchase";
-  user_id: EventId;
-  product_id: EventId;
   /** Identifies the event: repeats of an event have the same one. A text or an integer. */
   event_id?: unknown;
+  event_type: "view" | "click" | "add_to_cart" | "remove_from_cart" | "purchase";
+  /**
+   * Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it.
+   * time_on_page_ms is how long the user was on the page, order_id the order of a purchase.
+   */
+  metadata?: Record<string, unknown> | null;
+  product_id: EventId;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
   /**
    * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
    * event without a time has the time of its arrival.
    */
   timestamp?: number | string | null;
-  /** The visit that the event belongs to; any value. */
-  session_id?: unknown;
-  /** Further facts; any value. */
-  metadata?: unknown;
+  user_id: EventId;
+}
+
+/** The description of a feature. */
+export interface DescribedFeature {
+  /** The feature holds everything up to this time; null while features are off. */
+  as_of?: string | null;
+  definition: string;
+  /** When a record shows in the feature. */
+  freshness: string;
+  /** The ids that a value belongs to. */
+  key: string[];
+  name: string;
+  /** The type of a value. */
+  type: string;
+  unit: string;
 }
 
 /** What a user did with a product. Fields that are not named here are ignored. */
@@ -124,11 +214,14 @@ export interface ExplainedRecommendation {
   /** Of buy again: how many orders ago the user bought it last; 0 is the newest order. */
   orders_ago?: number | null;
   product: string;
-  /** Of best sellers: the place in the list, from 1. */
+  /** Of best sellers: the place in the list, from 1; 0 for a product that only a merchandising rule puts there. */
   rank?: number | null;
   /** Of co-views and of buy again: the score by which the products of this source are ordered. */
   score?: number | null;
-  /** The source that recommends the product; absent from best sellers for you. */
+  /**
+   * The source that recommends the product, or `rule` for a product that only a merchandising rule puts there;
+   * absent from best sellers for you.
+   */
   source?: string | null;
   /** Of co-views: the users in whose histories the product is. */
   viewers?: number | null;
@@ -136,21 +229,63 @@ export interface ExplainedRecommendation {
   views?: ExplainedCoView[] | null;
 }
 
+/** A merchandising rule that changed a list. */
+export interface ExplainedRule {
+  /** `pin`, `bury`, or `cap` for a product that is left out. */
+  does: string;
+  /** Of a pin: the position, from 1. */
+  position?: number | null;
+  product: string;
+  /** The id of the rule. */
+  rule: string;
+}
+
 /** Why a product is similar. */
 export interface ExplainedSimilar {
   product: string;
-  /** The source of the similarity. */
+  /** The source of the similarity, or `rule` for a product that only a merchandising rule puts there. */
   source: string;
   /** The users in whose histories the similar product is. */
-  viewers: number;
+  viewers?: number | null;
   /** How often and how closely both products were viewed together. */
-  weight: number;
+  weight?: number | null;
 }
 
 /** Why a product is in a history. */
 export interface ExplainedView {
   product: string;
   viewed_at: string;
+}
+
+/** The features that can be asked for. */
+export interface FeatureList {
+  /** Whether features are kept. */
+  enabled: boolean;
+  features: DescribedFeature[];
+}
+
+/** Which features of which users are wanted. */
+export interface FeatureRequest {
+  features?: ("user_product_views" | "user_product_clicks" | "user_product_add_to_cart" | "user_product_avg_time" | "user_product_purchases" | "user_category_views" | "user_category_purchases" | "user_last_interaction")[];
+  layout?: "rows" | "columns";
+  /** The most entries of a map: 10 by default, and at most 10,000 for all users together. */
+  limit?: number;
+  products?: EventId[];
+  users: EventId[];
+}
+
+export interface FeatureTable {
+  as_of: string;
+  columns?: Record<string, unknown>;
+  rows?: (Record<string, unknown>)[];
+}
+
+/** A field at fault. */
+export interface FieldError {
+  /** The field, such as `price` or `lines[2].quantity`; empty for the row as a whole. */
+  field: string;
+  /** What the field must be. */
+  reason: string;
 }
 
 /** A user's history. */
@@ -216,9 +351,11 @@ export interface PartitionStatus {
 export interface Problem {
   /** What is wrong with this request. */
   detail: string;
+  /** Every field at fault, of a row. */
+  errors?: FieldError[];
   /** The field at fault. */
   field?: string | null;
-  /** The index of the event at fault. */
+  /** The index of the event, or of the row of a batch, at fault. */
   index?: number | null;
   status: number;
   title: string;
@@ -228,18 +365,46 @@ export interface Problem {
 
 /** An event in the product shape. */
 export interface ProductEvent {
+  /** Where the event comes from; any value. */
+  context?: unknown;
   event: "ProductView" | "ProductRemoved" | "ProductClick" | "AddToCart" | "Purchase";
-  userid: EventId;
-  properties: ProductProperties;
   /** Identifies the event: repeats of an event have the same one. A text or an integer. */
   messageid?: unknown;
+  properties: ProductProperties;
   /**
    * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
    * event without a time has the time of its arrival.
    */
   timestamp?: number | string | null;
-  /** Where the event comes from; any value. */
-  context?: unknown;
+  userid: EventId;
+}
+
+export interface ProductPage {
+  items: ProductRow[];
+  /** A value for `cursor`; null on the last page */
+  next_cursor: string | null;
+}
+
+export interface ProductPatch {
+  /** Anything else that the shop knows of the product. */
+  attributes?: Record<string, unknown> | null;
+  /**
+   * Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+   * sellers and in no recommendations.
+   */
+  available?: boolean | null;
+  /** The product's category. It is also in all ancestors of this category. */
+  category_id?: string | null;
+  /** A text on the product. */
+  description?: string | null;
+  /** A vector that describes the product. */
+  embedding?: number[] | null;
+  /** The product's name. */
+  name?: string | null;
+  /** The price as a decimal text, such as "12.50". */
+  price?: string | null;
+  /** The product's id. */
+  product_id?: string | null;
 }
 
 /** The product of an event in the product shape. */
@@ -247,22 +412,79 @@ export interface ProductProperties {
   productid: EventId;
 }
 
+export interface ProductRow {
+  /** Anything else that the shop knows of the product. */
+  attributes?: Record<string, unknown> | null;
+  /**
+   * Whether the product can be bought; true if absent. A product that cannot be bought is in no list of best
+   * sellers and in no recommendations.
+   */
+  available?: boolean | null;
+  /** The product's category. It is also in all ancestors of this category. */
+  category_id?: string | null;
+  /** A text on the product. */
+  description?: string | null;
+  /** A vector that describes the product. */
+  embedding?: number[] | null;
+  /** The product's name. */
+  name?: string | null;
+  /** The price as a decimal text, such as "12.50". */
+  price?: string | null;
+  /** The product's id. */
+  product_id: string;
+}
+
 /** A purchase of several products, in the clickstream shape. */
 export interface PurchaseEvent {
-  event_type: "purchase";
-  user_id: EventId;
-  items: PurchasedItem[];
   /** Identifies the event: repeats of an event have the same one. A text or an integer. */
   event_id?: unknown;
+  event_type: "purchase";
+  items: PurchasedItem[];
+  /**
+   * Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it.
+   * time_on_page_ms is how long the user was on the page, order_id the order of a purchase.
+   */
+  metadata?: Record<string, unknown> | null;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
   /**
    * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
    * event without a time has the time of its arrival.
    */
   timestamp?: number | string | null;
-  /** The visit that the event belongs to; any value. */
-  session_id?: unknown;
-  /** Further facts; any value. */
-  metadata?: unknown;
+  user_id: EventId;
+}
+
+export interface PurchasePage {
+  items: PurchaseRow[];
+  /** A value for `cursor`; null on the last page */
+  next_cursor: string | null;
+}
+
+export interface PurchasePatch {
+  /** When the purchase was made; now if absent. */
+  created_at?: string | null;
+  /** The products bought. */
+  lines?: (Record<string, unknown>)[] | null;
+  /** The purchase's id. */
+  purchase_id?: string | null;
+  /** A cancelled purchase counts in no list; placed if absent. */
+  status?: "placed" | "cancelled";
+  /** The user who bought. */
+  user_id?: string | null;
+}
+
+export interface PurchaseRow {
+  /** When the purchase was made; now if absent. */
+  created_at?: string | null;
+  /** The products bought. */
+  lines: (Record<string, unknown>)[];
+  /** The purchase's id. */
+  purchase_id: string;
+  /** A cancelled purchase counts in no list; placed if absent. */
+  status?: "placed" | "cancelled";
+  /** The user who bought. */
+  user_id: string;
 }
 
 /** A product of a purchase. */
@@ -283,6 +505,8 @@ export interface RankedBestSeller {
 export interface Ready {
   /** The time of the state shown. */
   as_of: string;
+  /** What is wrong beside the lists. */
+  details?: string[];
   ready: boolean;
 }
 
@@ -296,6 +520,8 @@ export interface RecommendationList {
   explain?: ExplainedRecommendation[] | null;
   /** Products, best first. */
   products: string[];
+  /** With `explain=true`: the merchandising rules that changed the list, if there are any. */
+  rules?: ExplainedRule[] | null;
   type: string;
   "user-id": string;
 }
@@ -307,6 +533,7 @@ export interface RecommendationRequest {
   context?: "home" | "product" | "basket";
   /** Products that are not wanted, at most `recommendations.exclude_max`. */
   exclude?: string[];
+  /** The most products to answer with, from 1 to 100. */
   limit?: number;
   /**
    * The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
@@ -315,21 +542,98 @@ export interface RecommendationRequest {
   viewed?: string[];
 }
 
+/** A rule. */
+export interface RuleEntry {
+  category?: string | null;
+  /** Whether it does something as of the time of the answer. */
+  effective: boolean;
+  from?: string | null;
+  id: string;
+  list?: string | null;
+  n?: number | null;
+  position?: number | null;
+  product?: string | null;
+  /** Why it does nothing. */
+  reason?: string | null;
+  rule: string;
+  until?: string | null;
+  /** When it was written. */
+  written_at: string;
+}
+
+/** All rules. */
+export interface RuleList {
+  /** The rules are those of this time. */
+  as_of: string;
+  /** In the order of their ids. */
+  rules: RuleEntry[];
+  /** The most rules that there may be. */
+  rules_max: number;
+}
+
+/** The body of `PUT /v1/rules/{rule}`. A rule has exactly the fields of its kind. */
+export interface RuleRequest {
+  /** Of a cap. */
+  category?: string | null;
+  /** The first time at which it is effective (RFC 3339). */
+  from?: string | null;
+  /**
+   * Of a pin, a bury and a cap: `bestsellers`, `category:ID` (not of a cap), `similar`, `similar:ID`, `for-you`,
+   * `buy-again` or `recommendations`.
+   */
+  list?: string | null;
+  /** Of a cap: from 0 to 100. */
+  n?: number;
+  /** Of a pin: from 1 to 100. */
+  position?: number;
+  /** Of all rules but caps. */
+  product?: string | null;
+  /** `hide`, `out_of_stock`, `pin`, `bury` or `cap`. */
+  rule: string;
+  /** The first time at which it is no longer effective (RFC 3339). */
+  until?: string | null;
+}
+
+/** The answer to a write of a rule, which is durable and visible. */
+export interface RuleWritten {
+  id: string;
+  /** A value for `after`, with which another process waits until the rule is visible there. */
+  token: string;
+}
+
+/** The merchandising rules. */
+export interface RulesStatus {
+  /** How many of them are within their time. */
+  effective: number;
+  /**
+   * Best-seller lists that have no product, of those that the rules are about: `bestsellers`, or `category:` and
+   * the id. At most 50.
+   */
+  empty_lists: string[];
+  /** How many products are on no list because of them. */
+  hidden_products: number;
+  /** How many there are. */
+  rules: number;
+}
+
 /** A search, in the clickstream shape. */
 export interface SearchEvent {
-  event_type: "search";
-  user_id: EventId;
   /** Identifies the event: repeats of an event have the same one. A text or an integer. */
   event_id?: unknown;
+  event_type: "search";
+  /**
+   * Further facts: at most 64 KiB, with at most 8 objects or arrays one within another inside it.
+   * time_on_page_ms is how long the user was on the page, order_id the order of a purchase.
+   */
+  metadata?: Record<string, unknown> | null;
+  /** The visit that the event belongs to; any value. */
+  session_id?: unknown;
   /**
    * When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An
    * event without a time has the time of its arrival.
    */
   timestamp?: number | string | null;
-  /** The visit that the event belongs to; any value. */
-  session_id?: unknown;
-  /** Further facts; any value. */
-  metadata?: unknown;
+  user_id: EventId;
 }
 
 /** The similar products of a product. */
@@ -343,6 +647,8 @@ export interface SimilarList {
   "product-id": string;
   /** Products, most relevant first. */
   products: string[];
+  /** With `explain=true`: the merchandising rules that changed the list, if there are any. */
+  rules?: ExplainedRule[] | null;
   type: string;
 }
 
@@ -366,6 +672,7 @@ export interface SourceStatus {
 /** The answer of `/v1/status`, and each event of `/v1/stream`. */
 export interface Status {
   als?: AlsStatus | null;
+  archive?: ArchiveStatus | null;
   as_of: string;
   as_of_ms: number;
   categories: string[];
@@ -378,11 +685,67 @@ export interface Status {
   ready: boolean;
   reason?: string | null;
   requests_total: number;
+  rules: RulesStatus;
   sources: SourceStatus[];
   ticks_total: number;
   uptime_s: number;
   version: string;
   workers: number;
+}
+
+export interface UserFeatures {
+  as_of: string;
+  "user-id": string;
+  user_category_purchases?: Record<string, number>;
+  user_category_views?: Record<string, number>;
+  user_last_interaction?: string | null;
+  user_product_add_to_cart?: Record<string, number>;
+  user_product_avg_time?: Record<string, number | null>;
+  user_product_clicks?: Record<string, number>;
+  user_product_purchases?: Record<string, number>;
+  user_product_views?: Record<string, number>;
+}
+
+export interface UserPage {
+  items: UserRow[];
+  /** A value for `cursor`; null on the last page */
+  next_cursor: string | null;
+}
+
+export interface UserPatch {
+  /** Anything else that the shop knows of the user. */
+  demographics?: Record<string, unknown> | null;
+  /** The user's address for e-mail. */
+  email?: string | null;
+  /** The user's name. */
+  name?: string | null;
+  /** The user's id. */
+  user_id?: string | null;
+}
+
+export interface UserProductFeatures {
+  as_of: string;
+  "product-id": string;
+  "user-id": string;
+  user_category_purchases?: Record<string, number>;
+  user_category_views?: Record<string, number>;
+  user_last_interaction?: string | null;
+  user_product_add_to_cart?: number;
+  user_product_avg_time?: number | null;
+  user_product_clicks?: number;
+  user_product_purchases?: number;
+  user_product_views?: number;
+}
+
+export interface UserRow {
+  /** Anything else that the shop knows of the user. */
+  demographics?: Record<string, unknown> | null;
+  /** The user's address for e-mail. */
+  email?: string | null;
+  /** The user's name. */
+  name?: string | null;
+  /** The user's id. */
+  user_id: string;
 }
 
 /** Recommendations for a visitor who is not known. */
@@ -395,5 +758,7 @@ export interface VisitorList {
   explain?: ExplainedRecommendation[] | null;
   /** Products, best first. */
   products: string[];
+  /** With `explain=true`: the merchandising rules that changed the list, if there are any. */
+  rules?: ExplainedRule[] | null;
   type: string;
 }

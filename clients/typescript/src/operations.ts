@@ -63,6 +63,48 @@ export class Operations extends Transport {
     return this.call<models.CategoryList>("GET", "/v1/categories", "safe", {});
   }
 
+  /** Add a category. */
+  postCategories(body: models.CategoryRow, options: { idempotencyKey?: string } = {}): Promise<models.CategoryRow> {
+    return this.call<models.CategoryRow>("POST", "/v1/categories", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** Delete a category. */
+  deleteCategory(category: string, options: { ifMatch?: string } = {}): Promise<void> {
+    return this.call<void>("DELETE", "/v1/categories/{category}", "idempotent", {
+      inPath: { category: category },
+      inHeader: { "If-Match": options.ifMatch },
+    });
+  }
+
+  /** A category. */
+  getCategory(category: string, options: { ifNoneMatch?: string } = {}): Promise<models.CategoryRow> {
+    return this.call<models.CategoryRow>("GET", "/v1/categories/{category}", "safe", {
+      inPath: { category: category },
+      inHeader: { "If-None-Match": options.ifNoneMatch },
+    });
+  }
+
+  /** Change some fields of a category by a merge patch (RFC 7396). */
+  patchCategory(category: string, body: models.CategoryPatch, options: { ifMatch?: string } = {}): Promise<models.CategoryRow> {
+    return this.call<models.CategoryRow>("PATCH", "/v1/categories/{category}", "once", {
+      inPath: { category: category },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
+  /** Replace a category, or add it. */
+  putCategory(category: string, body: models.CategoryRow, options: { ifMatch?: string } = {}): Promise<models.CategoryRow> {
+    return this.call<models.CategoryRow>("PUT", "/v1/categories/{category}", "idempotent", {
+      inPath: { category: category },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
   /** The products of a category with the most buyers. */
   getCategoryBestsellers(category: string, options: {
     limit?: number;
@@ -77,9 +119,118 @@ export class Operations extends Transport {
     });
   }
 
+  /** Add or replace up to 1000 categories: all of them or none. */
+  postCategoryBatch(body: models.CategoryRow[], options: { idempotencyKey?: string } = {}): Promise<models.BatchDone> {
+    return this.call<models.BatchDone>("POST", "/v1/categories:batch", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** A page of the categories, in the order of their ids. */
+  getCategoryRows(options: {
+    limit?: number;
+    cursor?: string;
+    parent?: string;
+    prefix?: string;
+  } = {}): Promise<models.CategoryPage> {
+    return this.call<models.CategoryPage>("GET", "/v1/categories:list", "safe", {
+      inQuery: { limit: options.limit, cursor: options.cursor, parent: options.parent, prefix: options.prefix },
+    });
+  }
+
+  /** A page of the categories, in the order of their ids: every item, page after page. */
+  iterateCategoryRows(options: { limit?: number; parent?: string; prefix?: string } = {}): AsyncGenerator<models.CategoryRow> {
+    return this.pages<models.CategoryRow>(async (cursor) => {
+      const page = await this.getCategoryRows({ ...options, ...(cursor === undefined ? {} : { cursor }) });
+      return { items: page.items, next: page.next_cursor };
+    });
+  }
+
   /** Write one event, an array of events, or one event a line: all of them or none. */
   postEvents(body: models.Events): Promise<models.Accepted> {
     return this.call<models.Accepted>("POST", "/v1/events", "once", { body });
+  }
+
+  /** The features that can be asked for. */
+  getFeatures(): Promise<models.FeatureList> {
+    return this.call<models.FeatureList>("GET", "/v1/features", "safe", {});
+  }
+
+  /** Features of many users, for models that are served. */
+  postFeatures(body: models.FeatureRequest, options: { after?: string; waitMs?: number; maxStalenessMs?: number } = {}): Promise<models.FeatureTable> {
+    return this.call<models.FeatureTable>("POST", "/v1/features", "safe", {
+      inQuery: { after: options.after, wait_ms: options.waitMs, max_staleness_ms: options.maxStalenessMs },
+      body,
+    });
+  }
+
+  /** A page of the products, in the order of their ids. */
+  getProducts(options: {
+    limit?: number;
+    cursor?: string;
+    category?: string;
+    prefix?: string;
+    available?: boolean;
+  } = {}): Promise<models.ProductPage> {
+    return this.call<models.ProductPage>("GET", "/v1/products", "safe", {
+      inQuery: { limit: options.limit, cursor: options.cursor, category: options.category, prefix: options.prefix, available: options.available },
+    });
+  }
+
+  /** A page of the products, in the order of their ids: every item, page after page. */
+  iterateProducts(options: {
+    limit?: number;
+    category?: string;
+    prefix?: string;
+    available?: boolean;
+  } = {}): AsyncGenerator<models.ProductRow> {
+    return this.pages<models.ProductRow>(async (cursor) => {
+      const page = await this.getProducts({ ...options, ...(cursor === undefined ? {} : { cursor }) });
+      return { items: page.items, next: page.next_cursor };
+    });
+  }
+
+  /** Add a product. */
+  postProducts(body: models.ProductRow, options: { idempotencyKey?: string } = {}): Promise<models.ProductRow> {
+    return this.call<models.ProductRow>("POST", "/v1/products", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** Delete a product. */
+  deleteProduct(product: string, options: { ifMatch?: string } = {}): Promise<void> {
+    return this.call<void>("DELETE", "/v1/products/{product}", "idempotent", {
+      inPath: { product: product },
+      inHeader: { "If-Match": options.ifMatch },
+    });
+  }
+
+  /** A product. */
+  getProduct(product: string, options: { ifNoneMatch?: string } = {}): Promise<models.ProductRow> {
+    return this.call<models.ProductRow>("GET", "/v1/products/{product}", "safe", {
+      inPath: { product: product },
+      inHeader: { "If-None-Match": options.ifNoneMatch },
+    });
+  }
+
+  /** Change some fields of a product by a merge patch (RFC 7396). */
+  patchProduct(product: string, body: models.ProductPatch, options: { ifMatch?: string } = {}): Promise<models.ProductRow> {
+    return this.call<models.ProductRow>("PATCH", "/v1/products/{product}", "once", {
+      inPath: { product: product },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
+  /** Replace a product, or add it. */
+  putProduct(product: string, body: models.ProductRow, options: { ifMatch?: string } = {}): Promise<models.ProductRow> {
+    return this.call<models.ProductRow>("PUT", "/v1/products/{product}", "idempotent", {
+      inPath: { product: product },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
   }
 
   /** The products that users viewed together with a product. */
@@ -96,6 +247,95 @@ export class Operations extends Transport {
     });
   }
 
+  /** Add or replace up to 1000 products: all of them or none. */
+  postProductBatch(body: models.ProductRow[], options: { idempotencyKey?: string } = {}): Promise<models.BatchDone> {
+    return this.call<models.BatchDone>("POST", "/v1/products:batch", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** A page of the purchases, in the order of their ids. */
+  getPurchases(options: { limit?: number; cursor?: string; user?: string } = {}): Promise<models.PurchasePage> {
+    return this.call<models.PurchasePage>("GET", "/v1/purchases", "safe", {
+      inQuery: { limit: options.limit, cursor: options.cursor, user: options.user },
+    });
+  }
+
+  /** A page of the purchases, in the order of their ids: every item, page after page. */
+  iteratePurchases(options: { limit?: number; user?: string } = {}): AsyncGenerator<models.PurchaseRow> {
+    return this.pages<models.PurchaseRow>(async (cursor) => {
+      const page = await this.getPurchases({ ...options, ...(cursor === undefined ? {} : { cursor }) });
+      return { items: page.items, next: page.next_cursor };
+    });
+  }
+
+  /** Add a purchase. */
+  postPurchases(body: models.PurchaseRow, options: { idempotencyKey?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("POST", "/v1/purchases", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** Delete a purchase. */
+  deletePurchase(purchase: string, options: { ifMatch?: string } = {}): Promise<void> {
+    return this.call<void>("DELETE", "/v1/purchases/{purchase}", "idempotent", {
+      inPath: { purchase: purchase },
+      inHeader: { "If-Match": options.ifMatch },
+    });
+  }
+
+  /** A purchase. */
+  getPurchase(purchase: string, options: { ifNoneMatch?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("GET", "/v1/purchases/{purchase}", "safe", {
+      inPath: { purchase: purchase },
+      inHeader: { "If-None-Match": options.ifNoneMatch },
+    });
+  }
+
+  /** Change some fields of a purchase by a merge patch (RFC 7396). */
+  patchPurchase(purchase: string, body: models.PurchasePatch, options: { ifMatch?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("PATCH", "/v1/purchases/{purchase}", "once", {
+      inPath: { purchase: purchase },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
+  /** Replace a purchase, or add it. */
+  putPurchase(purchase: string, body: models.PurchaseRow, options: { ifMatch?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("PUT", "/v1/purchases/{purchase}", "idempotent", {
+      inPath: { purchase: purchase },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
+  /** Cancel a purchase: it counts in no list any more. */
+  postPurchaseCancellation(purchase: string, options: { ifMatch?: string; idempotencyKey?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("POST", "/v1/purchases/{purchase}/cancel", "keyed", {
+      inPath: { purchase: purchase },
+      inHeader: { "If-Match": options.ifMatch, "Idempotency-Key": options.idempotencyKey },
+    });
+  }
+
+  /** Mark a line of a purchase, counted from 1, as returned: it counts in no list any more. */
+  postPurchaseReturn(purchase: string, line: string, options: { ifMatch?: string; idempotencyKey?: string } = {}): Promise<models.PurchaseRow> {
+    return this.call<models.PurchaseRow>("POST", "/v1/purchases/{purchase}/lines/{line}/return", "keyed", {
+      inPath: { purchase: purchase, line: line },
+      inHeader: { "If-Match": options.ifMatch, "Idempotency-Key": options.idempotencyKey },
+    });
+  }
+
+  /** Add or replace up to 1000 purchases: all of them or none. */
+  postPurchaseBatch(body: models.PurchaseRow[], options: { idempotencyKey?: string } = {}): Promise<models.BatchDone> {
+    return this.call<models.BatchDone>("POST", "/v1/purchases:batch", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
   /** Recommendations after the products that a visitor viewed, who need not be known. */
   postVisitorRecommendations(body: models.RecommendationRequest, options: {
     after?: string;
@@ -105,6 +345,36 @@ export class Operations extends Transport {
   } = {}): Promise<models.VisitorList> {
     return this.call<models.VisitorList>("POST", "/v1/recommendations", "safe", {
       inQuery: { after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+      body,
+    });
+  }
+
+  /** All merchandising rules, and why a rule does nothing. */
+  getRules(options: { after?: string; waitMs?: number } = {}): Promise<models.RuleList> {
+    return this.call<models.RuleList>("GET", "/v1/rules", "safe", { inQuery: { after: options.after, wait_ms: options.waitMs } });
+  }
+
+  /** Delete a merchandising rule. */
+  deleteRule(rule: string, options: { after?: string; waitMs?: number } = {}): Promise<models.RuleWritten> {
+    return this.call<models.RuleWritten>("DELETE", "/v1/rules/{rule}", "idempotent", {
+      inPath: { rule: rule },
+      inQuery: { after: options.after, wait_ms: options.waitMs },
+    });
+  }
+
+  /** A merchandising rule. */
+  getRule(rule: string, options: { after?: string; waitMs?: number } = {}): Promise<models.RuleEntry> {
+    return this.call<models.RuleEntry>("GET", "/v1/rules/{rule}", "safe", {
+      inPath: { rule: rule },
+      inQuery: { after: options.after, wait_ms: options.waitMs },
+    });
+  }
+
+  /** Write a merchandising rule, in place of the rule with this id if there is one. */
+  putRule(rule: string, body: models.RuleRequest, options: { after?: string; waitMs?: number } = {}): Promise<models.RuleWritten> {
+    return this.call<models.RuleWritten>("PUT", "/v1/rules/{rule}", "idempotent", {
+      inPath: { rule: rule },
+      inQuery: { after: options.after, wait_ms: options.waitMs },
       body,
     });
   }
@@ -119,6 +389,80 @@ export class Operations extends Transport {
     return this.stream("GET", "/v1/stream", "safe", {});
   }
 
+  /** The best sellers, again whenever they change. */
+  getStreamBestsellers(options: { category?: string; limit?: number } = {}): AsyncGenerator<ServerSentEvent> {
+    return this.stream("GET", "/v1/stream/bestsellers", "safe", {
+      inQuery: { category: options.category, limit: options.limit },
+    });
+  }
+
+  /** A user's history, again whenever it changes. */
+  getStreamHistory(user: string, options: { limit?: number } = {}): AsyncGenerator<ServerSentEvent> {
+    return this.stream("GET", "/v1/stream/users/{user}/history", "safe", { inPath: { user: user }, inQuery: { limit: options.limit } });
+  }
+
+  /** A user's recommendations, again whenever they change. */
+  getStreamRecommendations(user: string, options: { limit?: number } = {}): AsyncGenerator<ServerSentEvent> {
+    return this.stream("GET", "/v1/stream/users/{user}/recommendations", "safe", { inPath: { user: user }, inQuery: { limit: options.limit } });
+  }
+
+  /** A page of the users, in the order of their ids. */
+  getUsers(options: { limit?: number; cursor?: string; prefix?: string } = {}): Promise<models.UserPage> {
+    return this.call<models.UserPage>("GET", "/v1/users", "safe", {
+      inQuery: { limit: options.limit, cursor: options.cursor, prefix: options.prefix },
+    });
+  }
+
+  /** A page of the users, in the order of their ids: every item, page after page. */
+  iterateUsers(options: { limit?: number; prefix?: string } = {}): AsyncGenerator<models.UserRow> {
+    return this.pages<models.UserRow>(async (cursor) => {
+      const page = await this.getUsers({ ...options, ...(cursor === undefined ? {} : { cursor }) });
+      return { items: page.items, next: page.next_cursor };
+    });
+  }
+
+  /** Add a user. */
+  postUsers(body: models.UserRow, options: { idempotencyKey?: string } = {}): Promise<models.UserRow> {
+    return this.call<models.UserRow>("POST", "/v1/users", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
+    });
+  }
+
+  /** Delete a user. */
+  deleteUser(user: string, options: { ifMatch?: string } = {}): Promise<void> {
+    return this.call<void>("DELETE", "/v1/users/{user}", "idempotent", {
+      inPath: { user: user },
+      inHeader: { "If-Match": options.ifMatch },
+    });
+  }
+
+  /** A user. */
+  getUser(user: string, options: { ifNoneMatch?: string } = {}): Promise<models.UserRow> {
+    return this.call<models.UserRow>("GET", "/v1/users/{user}", "safe", {
+      inPath: { user: user },
+      inHeader: { "If-None-Match": options.ifNoneMatch },
+    });
+  }
+
+  /** Change some fields of a user by a merge patch (RFC 7396). */
+  patchUser(user: string, body: models.UserPatch, options: { ifMatch?: string } = {}): Promise<models.UserRow> {
+    return this.call<models.UserRow>("PATCH", "/v1/users/{user}", "once", {
+      inPath: { user: user },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
+  /** Replace a user, or add it. */
+  putUser(user: string, body: models.UserRow, options: { ifMatch?: string } = {}): Promise<models.UserRow> {
+    return this.call<models.UserRow>("PUT", "/v1/users/{user}", "idempotent", {
+      inPath: { user: user },
+      inHeader: { "If-Match": options.ifMatch },
+      body,
+    });
+  }
+
   /** The products that a user bought before, the likely ones first. */
   getBuyAgain(user: string, options: {
     limit?: number;
@@ -130,6 +474,34 @@ export class Operations extends Transport {
     return this.call<models.RecommendationList>("GET", "/v1/users/{user}/buy-again", "safe", {
       inPath: { user: user },
       inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** Features of a user. */
+  getUserFeatures(user: string, options: {
+    features?: string;
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.UserFeatures> {
+    return this.call<models.UserFeatures>("GET", "/v1/users/{user}/features", "safe", {
+      inPath: { user: user },
+      inQuery: { features: options.features, limit: options.limit, after: options.after, wait_ms: options.waitMs, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** Features of a user and a product. */
+  getUserProductFeatures(user: string, product: string, options: {
+    features?: string;
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.UserProductFeatures> {
+    return this.call<models.UserProductFeatures>("GET", "/v1/users/{user}/features/{product}", "safe", {
+      inPath: { user: user, product: product },
+      inQuery: { features: options.features, limit: options.limit, after: options.after, wait_ms: options.waitMs, max_staleness_ms: options.maxStalenessMs },
     });
   }
 
@@ -181,6 +553,14 @@ export class Operations extends Transport {
     return this.call<models.RecommendationList>("GET", "/v1/users/{user}/recommendations", "safe", {
       inPath: { user: user },
       inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** Add or replace up to 1000 users: all of them or none. */
+  postUserBatch(body: models.UserRow[], options: { idempotencyKey?: string } = {}): Promise<models.BatchDone> {
+    return this.call<models.BatchDone>("POST", "/v1/users:batch", "keyed", {
+      inHeader: { "Idempotency-Key": options.idempotencyKey },
+      body,
     });
   }
 }

@@ -61,12 +61,12 @@ fn orders() -> Vec<Record> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % bound
     };
-    let mut records = Vec::new();
+    let (now, mut records) = (now_ms(), Vec::new());
     for number in 0..150 {
         let (order, user) = (format!("order-{number}"), format!("user-{}", below(3)));
         for _ in 0..=below(3) {
             let product = format!("product-{}", below(5) * below(4));
-            records.push(ordered(&order, &user, &product, now_ms() - 1_000_000 + number));
+            records.push(ordered(&order, &user, &product, now - 1_000_000 + number));
         }
     }
     records

@@ -104,8 +104,14 @@ fn every_documented_operation_is_answered() {
     let ids = [("user-id", "ada"), ("product-id", "mug")];
     let mut operations = 0;
     for (template, item) in DOCUMENT["paths"].as_object().unwrap() {
-        let values =
-            [("{user}", "ada"), ("{product}", "mug"), ("{category}", "drinks"), ("{purchase}", "1"), ("{line}", "1")];
+        let values = [
+            ("{user}", "ada"),
+            ("{product}", "mug"),
+            ("{category}", "drinks"),
+            ("{purchase}", "1"),
+            ("{line}", "1"),
+            ("{rule}", "sale"),
+        ];
         let path = values.iter().fold(template.clone(), |path, (name, value)| path.replace(name, value));
         for method in item.as_object().unwrap().keys().filter(|_| !path.starts_with("/v1/stream")) {
             // The product of a similar list must be known, and that of a removal must not be in the history.
@@ -113,6 +119,7 @@ fn every_documented_operation_is_answered() {
             let (body, status) = match &*path {
                 "/v1/events" => (r#"{"userid":"ada","productid":"tea"}"#, 202),
                 "/v1/recommendations" => (r#"{"viewed":["tea"]}"#, 200),
+                "/v1/rules/sale" => (r#"{"rule":"hide","product":"mug"}"#, 200),
                 "/v1/features" if *method == "post" => (r#"{"users":["ada"],"products":["tea"]}"#, 200),
                 _ => ("", 200),
             };
@@ -124,7 +131,10 @@ fn every_documented_operation_is_answered() {
                 continue;
             }
             match &**method {
-                "get" | "post" => assert_eq!(answer.status, status, "{path}: {}", answer.text()),
+                _ if *template == "/v1/rules/{rule}" && *method != "put" => {
+                    answer.assert_problem(404, "unknown-rule");
+                }
+                "get" | "post" | "put" => assert_eq!(answer.status, status, "{path}: {}", answer.text()),
                 _ => {
                     answer.assert_problem(404, "not-in-history");
                 }
@@ -202,9 +212,11 @@ fn the_document_bounds_what_a_request_may_hold() {
 }
 
 #[test]
-fn the_chapter_on_http_names_every_path() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs/http.md");
-    let chapter = std::fs::read_to_string(path).unwrap();
+fn the_chapters_on_http_and_services_name_every_path() {
+    let chapter = |name: &str| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(name)).unwrap()
+    };
+    let chapter = chapter("docs/http.md") + &chapter("docs/services.md");
     let paths = DOCUMENT["paths"].as_object().unwrap().keys();
     for path in paths.filter(|path| !path.starts_with("/docs/") && !path.starts_with("/assets/")) {
         assert!(chapter.contains(&format!(" {path}`")) || chapter.contains(&format!(" {path}/`")), "{path}");

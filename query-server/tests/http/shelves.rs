@@ -247,9 +247,14 @@ fn head_is_get_without_the_body() {
 fn what_is_unknown_is_an_error() {
     let shop = Shop::open();
     let mut connection = shop.connect();
-    for target in
-        ["/v1/users/u", "/v2/bestsellers", "/v1/bestsellers/", "/api/v1/other/", "/favicon.ico", "/assets/none.js"]
-    {
+    for target in [
+        "/v1/users/u/other",
+        "/v2/bestsellers",
+        "/v1/bestsellers/",
+        "/api/v1/other/",
+        "/favicon.ico",
+        "/assets/none.js",
+    ] {
         connection.get(target).assert_problem(404, "unknown-path");
     }
     for target in [

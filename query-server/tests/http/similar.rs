@@ -85,7 +85,7 @@ fn an_unknown_product_and_wrong_parameters_are_errors() {
     }
     connection.get(&format!("{}?context=home", path("tea"))).assert_problem(400, "unknown-parameter");
     connection.get("/v1/products//similar").assert_problem(400, "bad-path");
-    connection.get("/v1/products/tea").assert_problem(404, "unknown-path");
+    connection.get("/v1/products/tea/other").assert_problem(404, "unknown-path");
     let refused = connection.ask("POST", &path("tea"), &[], b"");
     assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")));
     assert_eq!(connection.ask("HEAD", &path("tea"), &[], b"").status, 200);
