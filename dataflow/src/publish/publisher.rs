@@ -153,10 +153,13 @@ impl Publisher {
 }
 
 impl Traces {
-    /// The least upper of all indexes.
+    /// The least upper of all indexes, and of all base tables if cuts are taken: a cut reads them as of a published tick.
     fn upper(&mut self) -> Time {
         let mut least = LeastUpper(Time::MAX);
         self.indexes.map_mut(&mut least);
+        if let Some(base) = &mut self.base {
+            base.map_mut(&mut least);
+        }
         least.0
     }
 
@@ -191,6 +194,12 @@ struct LeastUpper(Time);
 impl graph::MapMut<IndexTraces, graph::Nothing> for LeastUpper {
     fn map<I: Index>(&mut self, trace: &mut Option<ValTrace<I::Key, I::Stored, I::Count>>) {
         self.0 = trace.as_mut().map_or(self.0, |trace| self.0.min(handle::upper(trace)));
+    }
+}
+
+impl tables::MapMut<tables::Traces, tables::Nothing> for LeastUpper {
+    fn map<T: Table>(&mut self, trace: &mut ValTrace<T::Key, T::Value, T::Diff>) {
+        self.0 = self.0.min(handle::upper(trace));
     }
 }
 
