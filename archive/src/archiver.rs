@@ -55,7 +55,7 @@ impl Share {
     }
 }
 
-/// See the [module](self).
+/// Copies the records of one log to one object store, step by step.
 pub struct Archiver<L: Log> {
     settings: Settings,
     share: Share,

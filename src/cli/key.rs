@@ -38,7 +38,7 @@ pub enum KeyAction {
         /// What it allows: read, events, delete, write or admin; may be repeated
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
-        /// Origin whose pages may use it, such as https://shop.example; may be repeated; by default everyone may
+        /// Origin whose pages may use it, such as `https://shop.example`; may be repeated; by default everyone may
         #[arg(long = "origin", value_name = "ORIGIN")]
         origins: Vec<String>,
         /// Requests per second; by default the setting auth.requests_per_s
