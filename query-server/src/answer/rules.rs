@@ -14,7 +14,7 @@ use crate::body::Body;
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RuleRequest, example = json!({
-    "rule": "pin", "product": "product-393", "list": "bestsellers", "position": 1,
+    "rule": "pin", "product": "product-1", "list": "bestsellers", "position": 1,
     "from": "2026-11-27T00:00:00Z", "until": "2026-11-30T00:00:00Z"
 }))]
 pub(crate) struct RuleRequest {
