@@ -119,7 +119,7 @@ fn every_documented_operation_is_answered() {
             let (body, status) = match &*path {
                 "/v1/events" => (r#"{"userid":"ada","productid":"tea"}"#, 202),
                 "/v1/recommendations" => (r#"{"viewed":["tea"]}"#, 200),
-                "/v1/rules/sale" => (r#"{"rule":"hide","product":"mug"}"#, 200),
+                "/v1/rules/sale" => (r#"{"rule":"hide","product":"cup"}"#, 200),
                 "/v1/features" if *method == "post" => (r#"{"users":["ada"],"products":["tea"]}"#, 200),
                 _ => ("", 200),
             };
