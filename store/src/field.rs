@@ -28,7 +28,7 @@ impl Field {
 pub enum Shape {
     /// An id: 1 to 256 bytes of UTF-8 without a blank at the end and without control characters.
     Id,
-    /// A text of at most so many bytes.
+    /// A text, with its largest length in bytes.
     Text(usize),
     /// An amount of money.
     Price,

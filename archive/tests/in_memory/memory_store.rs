@@ -17,7 +17,7 @@ struct State {
     /// Changing requests until the kill.
     left: Option<u64>,
     killed: bool,
-    /// One in so many requests fails; 0: none.
+    /// One of this number of requests fails. 0: no request fails.
     fail_one_in: u64,
 }
 
@@ -37,7 +37,7 @@ enum Fate {
 }
 
 impl MemoryStore {
-    /// The request after so many changing ones kills: it is done or not, and no later one is.
+    /// Kills at the first changing request after `requests` of them. That request is done or not; later ones are not done.
     pub(crate) fn kill_after(&self, requests: u64, seed: u64) {
         let mut state = self.0.lock().expect("no holder of this lock panics");
         state.dice = Dice::new(seed);

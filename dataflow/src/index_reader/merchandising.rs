@@ -100,8 +100,8 @@ impl ReadView<'_> {
     }
 
     /// The first `size` rows of a list that is made when it is asked for, as people see them: under the rules of `list`, and
-    /// none if there are too few to show. `find` gives the first rows without these rules, as many as it is asked for if there
-    /// are so many; `product` reads a row's product.
+    /// none if there are too few to show. `find` gives at most as many first rows without these rules as it is asked for; it
+    /// gives fewer only if there are no more. `product` reads a row's product.
     pub fn arranged<R>(
         &self,
         list: MerchList,

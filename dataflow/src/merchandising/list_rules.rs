@@ -179,8 +179,8 @@ impl ListRules {
         });
     }
 
-    /// The first `size` rows of a list that is made when it is asked for. `find` gives its first rows, as many as it is
-    /// asked for if there are so many.
+    /// The first `size` rows of a list that is made when it is asked for. `find` gives at most as
+    /// many of its first rows as it is asked for; it gives fewer only if the list has no more.
     pub fn fill<R>(
         &self,
         size: usize,

@@ -18,7 +18,7 @@ settings::choice! {
         Pin = "pin",
         /// After all others of a list.
         Bury = "bury",
-        /// At most so many products of a category in a list.
+        /// A list has at most `n` products of a category.
         Cap = "cap",
     }
 }

@@ -30,7 +30,7 @@ pub const TIME_ON_PAGE_MS_MAX: u64 = 30 * 60 * 1000;
 /// What a user did in one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
-    /// Looked at a product, for so many milliseconds if that is known.
+    /// Looked at a product.
     View {
         /// The time on the page; [`TIME_ON_PAGE_MS_MAX`] counts in place of a longer time.
         time_on_page_ms: Option<u64>,

@@ -261,7 +261,7 @@ fn requests_are_passed_on_with_their_keys() {
     other.connect().ask("GET", &history, &claims, b"").assert_problem(401, "missing-key");
 }
 
-/// Entries in memory; refuses them if it is told to.
+/// An audit log in memory. A test can make it refuse entries.
 #[derive(Default)]
 struct TestAudit {
     entries: Mutex<Vec<AuditEntry>>,
