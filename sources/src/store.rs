@@ -36,7 +36,7 @@ use events::DeadLetterSender;
 use store::Store;
 
 /// The source's name in the status, and the name of its stream.
-pub const NAME: &str = "store";
+pub const NAME: &str = store::STREAM;
 
 /// Time between two looks for changes.
 const POLL: Duration = Duration::from_millis(2);

@@ -33,5 +33,8 @@ pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};
 
+/// The name of the stream of changes in positions and tokens: the source reads it, and an answer to a write names it.
+pub const STREAM: &str = "store";
+
 /// Milliseconds since the epoch.
 pub type Millis = i64;

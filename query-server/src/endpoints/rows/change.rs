@@ -8,7 +8,7 @@ use dataflow::feed::Position;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
+use store::{Action, Bounds, Condition, Kind, Repeatable, Row, STREAM, Write, WriteRequest, Written};
 
 use super::Resource;
 use super::conditions::{check_json, condition, repeatable};
@@ -22,9 +22,6 @@ use crate::token;
 
 /// The value for `after` in the answer to a write.
 const TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
-
-/// The stream of the source that follows the store.
-const STREAM: &str = "store";
 
 /// The characters of a path that stand for themselves.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
