@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::dictionary::Dictionary;
     use crate::ids::Ids;
-    use crate::tables::{Activity, Deed};
+    use crate::tables::{Activity, Interaction};
 
     #[test]
     fn names_are_unique_and_definitions_are_sentences() {
@@ -206,7 +206,7 @@ mod tests {
     fn a_mean_is_absent_without_a_time() {
         let product = Dictionary::new(Ids::new([0; 16])).product("lamp").unwrap();
         let value = |time_on_page_ms| {
-            let activity = Activity::of(Deed::View { time_on_page_ms }, 1);
+            let activity = Activity::of(Interaction::View { time_on_page_ms }, 1);
             let Reading::OfProduct(read) = find("user_product_avg_time").unwrap().reading else { unreachable!() };
             read(&ProductFeatures { activity, ..ProductFeatures::none(product) })
         };

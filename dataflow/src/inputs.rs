@@ -19,8 +19,8 @@ use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules};
 use crate::stamp::Stamp;
 use crate::tables::{
-    self, Activity, Collections, Deed, EventPurchaseRow, EventPurchases, Family, Identities, Interactions, Nothing,
-    Pair, Stamps, Table, Tables,
+    self, Activity, Collections, EventPurchaseRow, EventPurchases, Family, Identities, Interaction, Interactions,
+    Nothing, Pair, Stamps, Table, Tables,
 };
 use crate::time::{Diff, Millis, Time};
 
@@ -142,9 +142,9 @@ impl Inputs {
 
     /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
     /// features this changes nothing.
-    pub fn interaction(&mut self, user: UserKey, product: ProductKey, deed: Deed, at: Millis) {
+    pub fn interaction(&mut self, user: UserKey, product: ProductKey, interaction: Interaction, at: Millis) {
         if self.rules.features.enabled {
-            self.update::<Interactions>((user, product), Activity::of(deed, at));
+            self.update::<Interactions>((user, product), Activity::of(interaction, at));
         }
     }
 

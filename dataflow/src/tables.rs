@@ -27,7 +27,7 @@ pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
 pub use event_purchases::{EventPurchaseRow, EventPurchases};
 pub use identities::Identities;
-pub use interactions::{Activity, Deed, Interactions};
+pub use interactions::{Activity, Interaction, Interactions};
 pub use lines::{LineRow, Lines};
 pub use merch_rules::MerchRules;
 pub use orders::{OrderRow, Orders, Placed};

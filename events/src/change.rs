@@ -7,7 +7,7 @@ use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::EventUse;
 use dataflow::source_status::SourceStatus;
-use dataflow::tables::{Deed, EventPurchaseRow, MerchRules};
+use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules};
 use dataflow::time::Millis;
 
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
@@ -146,16 +146,16 @@ impl EventChange {
             EventKind::Removal => inputs.removal(user, product, at),
             _ => {}
         }
-        let deed = match kind {
-            EventKind::View => Deed::View { time_on_page_ms },
-            EventKind::Click => Deed::Click,
-            EventKind::AddToCart => Deed::AddToCart,
+        let interaction = match kind {
+            EventKind::View => Interaction::View { time_on_page_ms },
+            EventKind::Click => Interaction::Click,
+            EventKind::AddToCart => Interaction::AddToCart,
             EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase
             | EventKind::Search
             // A change of a rule is no change of a user.
-            | EventKind::Rule => Deed::Other,
+            | EventKind::Rule => Interaction::Other,
         };
-        inputs.interaction(user, product, deed, at);
+        inputs.interaction(user, product, interaction, at);
         if let Some(order) = order {
             inputs.event_purchase(EventPurchaseRow { order, user, product, at });
         }

@@ -60,8 +60,8 @@ impl Rows {
             Update::Removal { user, product, at } => {
                 self.stamp((world.users[user], world.products[product]), Stamp::removal(at));
             }
-            Update::Interaction { user, product, deed, at } => {
-                self.interacted((world.users[user], world.product(product)), Activity::of(deed, at));
+            Update::Interaction { user, product, interaction, at } => {
+                self.interacted((world.users[user], world.product(product)), Activity::of(interaction, at));
             }
             Update::EventPurchase { order, user, product, at } => {
                 add(&mut self.event_purchases, world.event_purchase(order, user, product, at), 1);

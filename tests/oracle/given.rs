@@ -6,7 +6,9 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
-use dataflow::tables::{Catalogue, CatalogueRow, Deed, EventPurchaseRow, LineRow, Lines, OrderRow, Orders, Placed};
+use dataflow::tables::{
+    Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, OrderRow, Orders, Placed,
+};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::merchandising::Version;
@@ -68,8 +70,8 @@ impl World {
         match update {
             Update::View { user, product, at } => inputs.view(self.users[user], self.products[product], at),
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
-            Update::Interaction { user, product, deed, at } => {
-                inputs.interaction(self.users[user], self.product(product), deed, at);
+            Update::Interaction { user, product, interaction, at } => {
+                inputs.interaction(self.users[user], self.product(product), interaction, at);
             }
             Update::EventPurchase { order, user, product, at } => {
                 inputs.event_purchase(self.event_purchase(order, user, product, at));
@@ -110,7 +112,7 @@ pub(crate) enum In {
 pub(crate) enum Update {
     View { user: usize, product: usize, at: Millis },
     Removal { user: usize, product: usize, at: Millis },
-    Interaction { user: usize, product: Option<usize>, deed: Deed, at: Millis },
+    Interaction { user: usize, product: Option<usize>, interaction: Interaction, at: Millis },
     EventPurchase { order: usize, user: usize, product: usize, at: Millis },
     Order { order: usize, user: usize, placed: Placed, diff: Diff },
     Line { order: usize, product: usize, diff: Diff },

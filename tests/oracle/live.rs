@@ -12,7 +12,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
 use dataflow::rules::{BuyAgain, CoViews, Features, PurchaseSource, Rules};
 use dataflow::source_status::SourceRegistry;
-use dataflow::tables::{Deed, Placed};
+use dataflow::tables::{Interaction, Placed};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
@@ -91,9 +91,11 @@ impl Shop {
             0 | 1 => Update::View { user, product, at: now + self.chance(9) as u64 },
             2 => Update::Removal { user, product, at: now + self.chance(9) as u64 },
             3 => {
-                let deed = [Deed::View { time_on_page_ms: Some(9) }, Deed::Click, Deed::AddToCart][self.chance(3)];
+                let interaction =
+                    [Interaction::View { time_on_page_ms: Some(9) }, Interaction::Click, Interaction::AddToCart]
+                        [self.chance(3)];
                 let product = (self.chance(9) > 0).then_some(product);
-                Update::Interaction { user, product, deed, at: now + self.chance(9) as u64 }
+                Update::Interaction { user, product, interaction, at: now + self.chance(9) as u64 }
             }
             4 => {
                 let at = (now + 9).saturating_sub(self.chance(WINDOW_MS as usize + 9) as u64);

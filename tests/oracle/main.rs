@@ -16,11 +16,11 @@
 
 mod cluster;
 mod cuts;
-mod deeds;
 mod edges;
 mod evaluate;
 mod given;
 mod histories;
+mod interactions;
 mod learned;
 mod live;
 mod meeting;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::rules::{AHEAD_MS, Deleted, PurchaseSource, Rules};
-use dataflow::tables::{Deed, Placed};
+use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{In, Update, World};
@@ -204,7 +204,7 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
-    interactions: Vec<(UserKey, ProductKey, Deed, Millis)>,
+    interactions: Vec<(UserKey, ProductKey, Interaction, Millis)>,
     /// (order, user, product, when), as events say.
     stated: Vec<(usize, UserKey, ProductKey, Millis)>,
     /// (order, user, when and whether it counts), how often.
@@ -224,8 +224,8 @@ impl Tables {
             Update::Removal { user, product, at } => {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
             }
-            Update::Interaction { user, product, deed, at } => {
-                self.interactions.push((world.users[user], world.product(product), deed, at));
+            Update::Interaction { user, product, interaction, at } => {
+                self.interactions.push((world.users[user], world.product(product), interaction, at));
             }
             Update::EventPurchase { order, user, product, at } => {
                 self.stated.push((order, world.users[user], world.products[product], at));
@@ -323,21 +323,21 @@ impl Tables {
 
     fn did(&self, user: UserKey, categories_of: &CategoriesOf, as_of: Time, rules: &Rules) -> Did {
         let mut did = Did::default();
-        for (_, product, deed, at) in self.interactions.iter().filter(|(of, ..)| *of == user) {
+        for (_, product, interaction, at) in self.interactions.iter().filter(|(of, ..)| *of == user) {
             did.last = did.last.max(Some(*at));
             if *product == ProductKey::NONE {
                 continue;
             }
             let numbers = did.products.entry(*product).or_default();
-            match deed {
-                Deed::View { time_on_page_ms } => {
+            match interaction {
+                Interaction::View { time_on_page_ms } => {
                     numbers[0] += 1;
                     numbers[3] += time_on_page_ms.unwrap_or(0).min(1_800_000);
                     numbers[4] += u64::from(time_on_page_ms.is_some());
                 }
-                Deed::Click => numbers[1] += 1,
-                Deed::AddToCart => numbers[2] += 1,
-                Deed::Other => {}
+                Interaction::Click => numbers[1] += 1,
+                Interaction::AddToCart => numbers[2] += 1,
+                Interaction::Other => {}
             }
         }
         let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);

@@ -29,7 +29,7 @@ pub const TIME_ON_PAGE_MS_MAX: u64 = 30 * 60 * 1000;
 
 /// What a user did in one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
+pub enum Interaction {
     /// Looked at a product.
     View {
         /// The time on the page; [`TIME_ON_PAGE_MS_MAX`] counts in place of a longer time.
@@ -58,17 +58,17 @@ pub struct Activity {
 impl Activity {
     /// One event at `at`.
     #[must_use]
-    pub fn of(deed: Deed, at: Millis) -> Self {
+    pub fn of(interaction: Interaction, at: Millis) -> Self {
         let mut activity = Activity { last_at: at, ..Activity::default() };
-        match deed {
-            Deed::View { time_on_page_ms } => {
+        match interaction {
+            Interaction::View { time_on_page_ms } => {
                 activity.views = 1;
                 activity.timed_views = u32::from(time_on_page_ms.is_some());
                 activity.time_on_page_ms = time_on_page_ms.unwrap_or(0).min(TIME_ON_PAGE_MS_MAX);
             }
-            Deed::Click => activity.clicks = 1,
-            Deed::AddToCart => activity.carts = 1,
-            Deed::Other => {}
+            Interaction::Click => activity.clicks = 1,
+            Interaction::AddToCart => activity.carts = 1,
+            Interaction::Other => {}
         }
         activity
     }
@@ -160,31 +160,36 @@ impl Columns for Activity {
 mod tests {
     use super::*;
 
-    fn sum(events: &[(Deed, Millis)]) -> Activity {
+    fn sum(events: &[(Interaction, Millis)]) -> Activity {
         let mut sum = Activity::zero();
-        events.iter().for_each(|(deed, at)| sum.plus_equals(&Activity::of(*deed, *at)));
+        events.iter().for_each(|(interaction, at)| sum.plus_equals(&Activity::of(*interaction, *at)));
         sum
     }
 
     #[test]
     fn events_add_up_in_any_order() {
-        let view = |time_on_page_ms| Deed::View { time_on_page_ms };
-        let events =
-            [(view(Some(300)), 5), (Deed::Click, 9), (view(None), 7), (Deed::AddToCart, 2), (view(Some(u64::MAX)), 1)];
+        let view = |time_on_page_ms| Interaction::View { time_on_page_ms };
+        let events = [
+            (view(Some(300)), 5),
+            (Interaction::Click, 9),
+            (view(None), 7),
+            (Interaction::AddToCart, 2),
+            (view(Some(u64::MAX)), 1),
+        ];
         let mut reversed = events;
         reversed.reverse();
         let all = sum(&events);
         assert_eq!(all, sum(&reversed));
         assert_eq!((all.views(), all.clicks(), all.carts(), all.last_at()), (3, 1, 1, Some(9)));
         assert_eq!(all.time_on_page(), (300 + TIME_ON_PAGE_MS_MAX, 2));
-        assert_eq!(sum(&[(Deed::Other, 4)]).last_at(), Some(4));
+        assert_eq!(sum(&[(Interaction::Other, 4)]).last_at(), Some(4));
         assert!(Activity::zero().is_zero() && Activity::zero().last_at().is_none() && !all.is_zero());
     }
 
     #[test]
     fn numbers_stop_at_their_largest_value() {
         let mut many = Activity { views: u32::MAX - 1, ..Activity::default() };
-        (0..3).for_each(|_| many.plus_equals(&Activity::of(Deed::View { time_on_page_ms: None }, 1)));
+        (0..3).for_each(|_| many.plus_equals(&Activity::of(Interaction::View { time_on_page_ms: None }, 1)));
         assert_eq!(many.views(), u64::from(u32::MAX));
     }
 }

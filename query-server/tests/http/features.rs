@@ -1,7 +1,7 @@
 //! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
 
 use dataflow::rules::{Features, Rules};
-use dataflow::tables::Deed;
+use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
 use vitrine_query_server::Settings;
@@ -10,8 +10,8 @@ use crate::client::Answer;
 use crate::records::Record;
 use crate::shop::{Shop, loopback, now_ms, product, viewed};
 
-fn did(user: &str, product: &str, deed: Deed, at: Millis) -> Record {
-    Record::Did { user: user.into(), product: Some(product.into()), deed, at }
+fn did(user: &str, product: &str, interaction: Interaction, at: Millis) -> Record {
+    Record::Did { user: user.into(), product: Some(product.into()), interaction, at }
 }
 
 fn ordered(order: &str, user: &str, product: &str) -> Record {
@@ -26,16 +26,16 @@ fn shop(workers: usize) -> Shop {
 /// What Ada and Ben did.
 fn busy(workers: usize, at: Millis) -> Shop {
     let shop = shop(workers);
-    let read = |ms| Deed::View { time_on_page_ms: Some(ms) };
+    let read = |ms| Interaction::View { time_on_page_ms: Some(ms) };
     shop.happened([product("tea", "drinks"), product("cup", "dishes"), product("cup", "gifts")]);
     shop.happened([
         viewed("ada", "tea", at),
         did("ada", "tea", read(1000), at - 5),
         did("ada", "tea", read(2001), at - 6),
-        did("ada", "cup", Deed::Click, at - 7),
-        did("ada", "cup", Deed::AddToCart, at - 8),
+        did("ada", "cup", Interaction::Click, at - 7),
+        did("ada", "cup", Interaction::AddToCart, at - 8),
         did("ada", "cup", read(0), at - 9),
-        Record::Did { user: "ada".into(), product: None, deed: Deed::Other, at: at + 1 },
+        Record::Did { user: "ada".into(), product: None, interaction: Interaction::Other, at: at + 1 },
         ordered("o-1", "ada", "cup"),
         ordered("o-2", "ada", "cup"),
         ordered("o-2", "ada", "pan"),
@@ -167,8 +167,9 @@ fn users_of_all_processes_are_in_one_table() {
     let [one, other] = listeners;
     let (one, other) = (Shop::beside(0, one, addresses), Shop::beside(1, other, addresses));
     let (here, there) = (other.user_elsewhere(), one.user_elsewhere());
-    one.happened([did(&here, "tea", Deed::Click, now_ms())]);
-    other.happened([did(&there, "cup", Deed::Click, now_ms()), did(&there, "cup", Deed::Click, now_ms())]);
+    one.happened([did(&here, "tea", Interaction::Click, now_ms())]);
+    other
+        .happened([did(&there, "cup", Interaction::Click, now_ms()), did(&there, "cup", Interaction::Click, now_ms())]);
     let single = without_time(&one.get(&format!("/v1/users/{there}/features?features=user_product_clicks")));
     assert_eq!(single, json!({"user-id": there, "user_product_clicks": {"cup": 2}}));
     let body = json!({"users": [there, here, there], "features": ["user_product_clicks"], "layout": "columns"});

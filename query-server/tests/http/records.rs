@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dataflow::ids::{CategoryKey, ProductKey, RowKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleText, RuleVersion};
-use dataflow::tables::{Catalogue, CatalogueRow, Deed, LineRow, Lines, MerchRules, OrderRow, Orders};
+use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, MerchRules, OrderRow, Orders};
 use dataflow::time::Millis;
 
 /// One record of the log.
@@ -25,7 +25,7 @@ pub(crate) enum Record {
     Did {
         user: String,
         product: Option<String>,
-        deed: Deed,
+        interaction: Interaction,
         at: Millis,
     },
     Order {
@@ -57,11 +57,11 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::View { user, product, at } => {
             let (user, product) = (ids.user(user), ids.product(product).unwrap());
             inputs.view(user, product, *at);
-            inputs.interaction(user, product, Deed::View { time_on_page_ms: None }, *at);
+            inputs.interaction(user, product, Interaction::View { time_on_page_ms: None }, *at);
         }
-        Record::Did { user, product, deed, at } => {
+        Record::Did { user, product, interaction, at } => {
             let product = product.as_ref().map_or(ProductKey::NONE, |product| ids.product(product).unwrap());
-            inputs.interaction(ids.user(user), product, *deed, *at);
+            inputs.interaction(ids.user(user), product, *interaction, *at);
         }
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
         Record::Order { order, user, product, at } => {

@@ -1,7 +1,7 @@
-//! Histories with events of all kinds: deeds and purchases of users, given between the updates of another history.
+//! Histories with events of all kinds: interactions and purchases of users, given between the updates of another history.
 
 use dataflow::rules::{Features, PurchaseSource, Rules};
-use dataflow::tables::Deed;
+use dataflow::tables::Interaction;
 use dataflow::time::Time;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,14 +9,14 @@ use proptest::sample::Index;
 
 use crate::given::{Domain, Handed, History, Update};
 
-/// The histories with deeds in some of their ticks, and features on or off.
-pub(crate) fn with_deeds(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {
-    let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), 0..20u64, deed());
+/// The histories with interactions in some of their ticks, and features on or off.
+pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {
+    let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), 0..20u64, interaction());
     let bought = (any::<Index>(), any::<u8>(), any::<[Index; 3]>(), any::<Index>(), 0..3u64);
     let from = prop_oneof![Just(PurchaseSource::Orders), Just(PurchaseSource::Events), Just(PurchaseSource::Both)];
-    let deeds = (vec(given, 0..60), vec(bought, 0..30));
-    (histories, prop::bool::weighted(0.8), from, deeds).prop_map(
-        |(mut history, enabled, purchases, (deeds, bought))| {
+    let interactions = (vec(given, 0..60), vec(bought, 0..30));
+    (histories, prop::bool::weighted(0.8), from, interactions).prop_map(
+        |(mut history, enabled, purchases, (interactions, bought))| {
             history.rules = Rules { features: Features { enabled }, purchases, ..history.rules };
             let Domain { users, products, orders, .. } = history.domain;
             let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();
@@ -29,13 +29,13 @@ pub(crate) fn with_deeds(histories: impl Strategy<Value = History>) -> impl Stra
                 let update = Update::EventPurchase { order, user, product, at };
                 history.ticks[tick].given.push(Handed { hand: usize::from(hand), update });
             }
-            for (tick, hand, user, product, late, deed) in deeds {
+            for (tick, hand, user, product, late, interaction) in interactions {
                 let ticks = history.ticks.len();
                 let tick = &mut history.ticks[tick.index(ticks)];
                 // The last of the products stands for none.
                 let product = Some(product.index(products + 1)).filter(|product| *product < products);
                 let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
-                let update = Update::Interaction { user, product, deed, at };
+                let update = Update::Interaction { user, product, interaction, at };
                 tick.given.push(Handed { hand: usize::from(hand), update });
             }
             history
@@ -43,12 +43,12 @@ pub(crate) fn with_deeds(histories: impl Strategy<Value = History>) -> impl Stra
     )
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn interaction() -> impl Strategy<Value = Interaction> {
     let time = prop_oneof![Just(None), (0..100u64).prop_map(Some), Just(Some(1_800_000)), Just(Some(u64::MAX))];
     prop_oneof![
-        3 => time.prop_map(|time_on_page_ms| Deed::View { time_on_page_ms }),
-        1 => Just(Deed::Click),
-        1 => Just(Deed::AddToCart),
-        1 => Just(Deed::Other),
+        3 => time.prop_map(|time_on_page_ms| Interaction::View { time_on_page_ms }),
+        1 => Just(Interaction::Click),
+        1 => Just(Interaction::AddToCart),
+        1 => Just(Interaction::Other),
     ]
 }
