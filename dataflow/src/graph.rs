@@ -9,6 +9,7 @@
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! ticks ───────────────────▲                │
+//! erasures ─▶ all tables with rows of users; erased orders are taken out of purchases, and published (with the owner)
 //! merchandising rules ─▶ effective hides ───┘                    ▶ rule book, pinned sellers (every worker)
 //! catalogue ────────────────────────────────┴────────────────────▶ product categories, category sizes (every worker)
 //! names ─────────────────────────────────────────────────────────▶ dictionary of every process
@@ -20,6 +21,7 @@ pub mod best_sellers;
 pub mod buyers;
 pub mod category_sizes;
 pub mod change_feed;
+pub mod erased_orders;
 pub mod features;
 pub mod history;
 pub mod index;
@@ -49,6 +51,7 @@ use crate::time::Time;
 pub use best_sellers::{BestSellers, ListId, Seller};
 pub use category_sizes::{CategorySize, CategorySizes};
 pub use change_feed::{ChangeOutlet, Changed};
+pub use erased_orders::ErasedOrders;
 pub use features::{Interacted, UserProducts};
 pub use history::{History, Place, Viewed};
 pub use index::{Index, List, Wiring};
@@ -69,6 +72,7 @@ index::declare_indexes! {
         user_products: UserProducts,
         rule_book: RuleBook,
         pinned_sellers: PinnedSellers,
+        erased_orders: ErasedOrders,
     }
 }
 
@@ -109,6 +113,7 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
     if let Some(outlet) = &plan.changes {
         change_feed::collect(changes, plan.rules.items_min, outlet.clone());
     }
+    let erased_users = wiring.erased_users();
     let base = plan.cuts.is_some().then(|| wiring.into_base());
-    (inputs, Traces { indexes: traces, base })
+    (inputs, Traces { indexes: traces, base, erased_users })
 }

@@ -19,8 +19,8 @@ use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules};
 use crate::stamp::Stamp;
 use crate::tables::{
-    self, Activity, Collections, EventPurchaseRow, EventPurchases, Family, Identities, Interaction, Interactions,
-    Nothing, Pair, Stamps, Table, Tables,
+    self, Activity, Collections, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Family, Identities,
+    Interaction, Interactions, Nothing, Pair, Stamps, Table, Tables,
 };
 use crate::time::{Diff, Millis, Time};
 
@@ -132,6 +132,11 @@ impl Inputs {
     /// A user's views of a product up to `at` must be removed.
     pub fn removal(&mut self, user: UserKey, product: ProductKey, at: Millis) {
         self.update::<Stamps>((user, product), Stamp::removal(at));
+    }
+
+    /// Nothing of a user counts any more that was at `at` or before.
+    pub fn erasure(&mut self, user: UserKey, at: Millis) {
+        self.update::<Erasures>((user, ()), ErasedUntil(at));
     }
 
     /// Which events change rows, beside views and removals.

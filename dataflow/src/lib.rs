@@ -16,6 +16,7 @@ pub mod cut;
 mod declare;
 pub mod dictionary;
 pub mod engine;
+mod erased_users;
 pub mod features;
 pub mod feed;
 pub mod freshness;

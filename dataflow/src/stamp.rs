@@ -3,33 +3,57 @@
 use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};
 
+use crate::tables::{ColumnReader, ColumnWriter, Columns};
 use crate::time::Millis;
 
-/// `time << 1 | is_removal`, combined by maximum.
+/// `time << 2 | kind`, combined by maximum.
 ///
-/// A removal at a time hides the views at or before it; a later view shows the product again. The maximum depends on
-/// neither order nor repetition, so late, reordered and redelivered events are harmless, and consolidation keeps one
-/// stamp per (user, product).
+/// A removal at a time hides the views at or before it; a later view shows the product again. An erasure comes after all
+/// events of its time: the product is as one that was never viewed, until a later event. The maximum depends on neither
+/// order nor repetition, so late, reordered and redelivered events are harmless, and consolidation keeps one stamp per
+/// (user, product).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Stamp(u64);
+
+const VIEW: u64 = 0;
+const REMOVAL: u64 = 1;
+const ERASED: u64 = 2;
 
 impl Stamp {
     /// A view at `at`.
     #[must_use]
     pub fn view(at: Millis) -> Self {
-        Stamp(at << 1)
+        Stamp(at << 2 | VIEW)
     }
 
     /// A removal at `at`.
     #[must_use]
     pub fn removal(at: Millis) -> Self {
-        Stamp(at << 1 | 1)
+        Stamp(at << 2 | REMOVAL)
     }
 
-    /// When the product was last viewed, unless a removal hides it.
+    /// The erasure of all events up to `at`.
+    #[must_use]
+    pub(crate) fn erased(at: Millis) -> Self {
+        Stamp(at << 2 | ERASED)
+    }
+
+    /// When the product was last viewed, unless a removal hides it or its events are erased.
     #[must_use]
     pub fn viewed_at(self) -> Option<Millis> {
-        (self.0 & 1 == 0).then_some(self.0 >> 1)
+        (self.0 & 3 == VIEW).then_some(self.0 >> 2)
+    }
+
+    /// The time of the latest event; none if the events are erased.
+    #[must_use]
+    pub fn event_at(self) -> Option<Millis> {
+        (!self.is_erased()).then_some(self.0 >> 2)
+    }
+
+    /// Whether there is no event since an erasure.
+    #[must_use]
+    pub fn is_erased(self) -> bool {
+        self.0 & 3 == ERASED
     }
 }
 
@@ -42,6 +66,29 @@ impl IsZero for Stamp {
 impl Semigroup for Stamp {
     fn plus_equals(&mut self, other: &Self) {
         self.0 = self.0.max(other.0);
+    }
+}
+
+impl Stamp {
+    /// The number in a checkpoint: `time << 1 | is_removal`. Erased stamps are in no checkpoint.
+    fn column(self) -> u64 {
+        (self.0 >> 2) << 1 | self.0 & 1
+    }
+
+    fn of_column(column: u64) -> Self {
+        Stamp((column >> 1) << 2 | column & 1)
+    }
+}
+
+impl Columns for Stamp {
+    const WIDTH: usize = 1;
+
+    fn write(&self, to: &mut impl ColumnWriter) {
+        to.write(&self.column());
+    }
+
+    fn read<R: ColumnReader>(from: &mut R) -> Result<Self, R::Error> {
+        from.read().map(Stamp::of_column)
     }
 }
 
@@ -60,5 +107,23 @@ mod tests {
             first.plus_equals(&second);
             assert_eq!(first.viewed_at(), seen);
         }
+    }
+
+    #[test]
+    fn an_erasure_comes_after_all_events_of_its_time_and_before_later_ones() {
+        for (mut event, event_at) in [(Stamp::view(5), None), (Stamp::removal(5), None), (Stamp::removal(6), Some(6))] {
+            event.plus_equals(&Stamp::erased(5));
+            assert_eq!((event.event_at(), event.is_erased()), (event_at, event_at.is_none()));
+            assert_eq!(event.viewed_at(), None);
+        }
+        let mut erased = Stamp::erased(5);
+        erased.plus_equals(&Stamp::view(6));
+        assert_eq!(erased.viewed_at(), Some(6));
+    }
+
+    #[test]
+    fn checkpoints_hold_times_and_removals() {
+        assert_eq!([Stamp::view(5), Stamp::removal(7)].map(Stamp::column), [10, 15]);
+        assert_eq!([10, 15].map(Stamp::of_column), [Stamp::view(5), Stamp::removal(7)]);
     }
 }

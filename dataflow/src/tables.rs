@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod columns;
+pub mod erasures;
 pub mod event_purchases;
 pub mod identities;
 pub mod interactions;
@@ -21,10 +22,11 @@ use differential_dataflow::difference::Semigroup;
 use crate::declare::declare_each;
 use crate::rules::Rules;
 use crate::time::{Millis, Time};
-use crate::trace::arranged::{ByKey, KeepFirst, ValBatch, ValTrace};
+use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
+pub use erasures::{ErasedUntil, Erasures};
 pub use event_purchases::{EventPurchaseRow, EventPurchases};
 pub use identities::Identities;
 pub use interactions::{Activity, Interaction, Interactions};
@@ -58,6 +60,22 @@ pub trait Table: Declared + 'static {
         None
     }
 
+    /// Whether the updates of a row in one tick may be combined before the graph has them. They must not if each of them
+    /// has a time of its own that an erasure is compared with, and the sum has not.
+    const COMBINES: bool = true;
+
+    /// The rule by which the rows of an erased user leave the table; by default no row is of a user.
+    #[must_use]
+    fn erasure() -> Option<EraseRule<Self::Key, Self::Value, Self::Diff>> {
+        None
+    }
+
+    /// The difference of a row in a cut; `None` if the row holds nothing.
+    #[must_use]
+    fn in_cut(diff: Self::Diff) -> Option<Self::Diff> {
+        Some(diff)
+    }
+
     /// The rule by which the table's arrangement forgets rows that can no longer matter; by default it keeps all rows.
     #[must_use]
     fn kept(_: &Rules) -> Option<KeepFirst<Self::Value, Self::Diff>> {
@@ -76,6 +94,7 @@ declare_each!(Table in
     event_purchases: EventPurchases,
     identities: Identities,
     merch_rules: MerchRules,
+    erasures: Erasures,
 );
 
 /// A row of a table as it is arranged.

@@ -28,7 +28,11 @@ impl Base {
 
     /// Every row of a table with its difference, in ascending order.
     pub fn rows<T: Table>(&self, mut take: impl FnMut(T::Row, T::Diff)) {
-        walk(self.batches.get::<T>(), self.tick, |key, value, diff| take(T::Row::from((*key, *value)), diff));
+        walk(self.batches.get::<T>(), self.tick, |key, value, diff| {
+            if let Some(diff) = T::in_cut(diff) {
+                take(T::Row::from((*key, *value)), diff);
+            }
+        });
     }
 }
 

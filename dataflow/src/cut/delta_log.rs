@@ -1,5 +1,8 @@
 //! The updates that a worker was given since the last cut, in the order in which they were given.
 
+use std::sync::Arc;
+
+use crate::erased_users::{ErasedUntilByUser, ErasedUsers};
 use crate::tables::{self, Pair, Table, Tables, Updates};
 use crate::time::Time;
 
@@ -8,29 +11,34 @@ pub struct DeltaLog {
     /// The log begins after this tick: the tick of the previous cut, or of the state from which the worker started.
     pub after: Time,
     updates: Tables<Updates>,
+    /// The users whose updates of earlier times the graph has left out.
+    erased: Arc<ErasedUntilByUser>,
 }
 
 impl DeltaLog {
     fn new(after: Time) -> Self {
-        DeltaLog { after, updates: Tables::make(&mut Empty) }
+        DeltaLog { after, updates: Tables::make(&mut Empty), erased: Arc::default() }
     }
 
-    /// The updates of a table.
-    #[must_use]
-    pub fn of<T: Table>(&self) -> &[(Pair<T>, Time, T::Diff)] {
-        self.updates.get::<T>()
-    }
-
-    /// Removes and returns the updates of a table.
+    /// Removes and returns the updates of a table, without those that the graph has left out.
     pub fn take<T: Table>(&mut self) -> Vec<(Pair<T>, Time, T::Diff)> {
-        std::mem::take(self.updates.get_mut::<T>())
+        let mut updates = std::mem::take(self.updates.get_mut::<T>());
+        updates.retain(|(row, _, diff)| !self.erased.cover::<T>(row, diff));
+        updates
+    }
+
+    /// The log without what erasures before it cover; `None` if there was an erasure since it began, because the log does not
+    /// say what that has taken out.
+    pub(crate) fn without(self, erased: &ErasedUsers) -> Option<DeltaLog> {
+        (erased.last() <= self.after).then(|| DeltaLog { erased: erased.users(), ..self })
     }
 
     /// Removes the updates of ticks up to `tick`, and returns them with their number.
     fn split(&mut self, tick: Time) -> (DeltaLog, usize) {
         let mut split = Split { tick, taken: 0 };
         let updates = self.updates.map_mut(&mut split);
-        (DeltaLog { after: std::mem::replace(&mut self.after, tick), updates }, split.taken)
+        let after = std::mem::replace(&mut self.after, tick);
+        (DeltaLog { after, updates, erased: Arc::default() }, split.taken)
     }
 }
 
@@ -130,10 +138,10 @@ mod tests {
     fn a_cut_takes_what_was_given_up_to_its_tick() {
         let mut log = DeltaLogWriter::new(10, 0);
         [3, 4, 4, 6].into_iter().for_each(|tick| give(&mut log, tick));
-        assert_eq!(log.cut(4).unwrap().of::<Stamps>().len(), 3);
-        assert_eq!(log.cut(6).unwrap().of::<Stamps>().len(), 1);
-        let last = log.cut(9).unwrap();
-        assert!(last.of::<Stamps>().is_empty() && last.after == 6);
+        assert_eq!(log.cut(4).unwrap().take::<Stamps>().len(), 3);
+        assert_eq!(log.cut(6).unwrap().take::<Stamps>().len(), 1);
+        let mut last = log.cut(9).unwrap();
+        assert!(last.take::<Stamps>().is_empty() && last.after == 6);
     }
 
     #[test]
@@ -147,6 +155,17 @@ mod tests {
         assert!(log.cut(3).is_none());
         assert_eq!(log.fill_level(), FillLevel::Low);
         give(&mut log, 4);
-        assert_eq!(log.cut(4).unwrap().of::<Stamps>().len(), 1);
+        assert_eq!(log.cut(4).unwrap().take::<Stamps>().len(), 1);
+    }
+
+    #[test]
+    fn a_log_since_an_erasure_is_whole_and_one_with_an_erasure_is_not() {
+        let (erased, ada) = (ErasedUsers::default(), Ids::new([0; 16]).user("ada"));
+        erased.hear(ada, 5, Some(4));
+        let mut log = DeltaLogWriter::new(10, 3);
+        [4, 5, 6].into_iter().for_each(|tick| give(&mut log, tick));
+        assert!(log.cut(4).unwrap().without(&erased).is_none());
+        let rest = log.cut(6).unwrap().without(&erased).unwrap().take::<Stamps>();
+        assert_eq!(rest.iter().map(|(_, tick, _)| *tick).collect::<Vec<_>>(), [6]);
     }
 }

@@ -47,7 +47,7 @@ impl Index for UserProducts {
     }
 
     fn read(product: &ProductKey, activity: Activity) -> Option<(Interacted, Diff)> {
-        Some((Interacted { product: *product, activity }, 1))
+        activity.last_at().map(|_| (Interacted { product: *product, activity }, 1))
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {

@@ -17,14 +17,14 @@ use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 
 use self::stated::{Stated, counted};
+use super::erased_orders::{LinesByOrder, LivingOrders};
 use super::index::{Index, Placement, Published, StoredRows, Wiring};
-use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
+use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
 use crate::rules::{PurchaseSource, Rules};
-use crate::tables::Placed;
 use crate::time::{Diff, Millis, Time};
-use crate::trace::arranged::{ByKey, by_key};
+use crate::trace::arranged::by_key;
 
 /// A product in an order of a user: ordered by the order, newest first, ties by the order's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,17 +80,13 @@ impl Index for Purchases {
 
 /// The purchases of every user, in the worker that the user routes to.
 pub(super) fn by_user<'s>(
-    orders: ByKey<'s, OrderKey, (UserKey, Placed), Diff>,
-    lines: ByKey<'s, OrderKey, (ProductKey, RowKey), Diff>,
+    orders: &LivingOrders<'s>,
+    lines: LinesByOrder<'s>,
     stated: Option<Stated<'s>>,
     from: PurchaseSource,
 ) -> StoredRows<'s, Purchases> {
-    let ordered = || {
-        orders.join_core(lines, |order, &(user, placed), &(product, _)| {
-            placed.counts().then(|| (user, Bought::new(placed.created_at(), *order, product)))
-        })
-    };
-    by_key(counted(from, ordered, stated), "Purchases", Purchases::route)
+    let bought = |order, user, created_at, product| (user, Bought::new(created_at, order, product));
+    by_key(counted(from, || orders.with_lines(lines, bought), stated), "Purchases", Purchases::route)
 }
 
 /// What is counted of a product's sales.

@@ -58,7 +58,7 @@ impl<T: Table> SortedSession<T> {
         let mut rows = self.run.drain(..);
         let Some(mut last) = rows.next() else { return };
         for (row, diff) in rows {
-            if row == last.0 {
+            if T::COMBINES && row == last.0 {
                 last.1.plus_equals(&diff);
                 continue;
             }

@@ -1,6 +1,7 @@
 //! The worker's side of publishing: which snapshot to show, how far to compact, and which snapshots to free.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::progress::Antichain;
@@ -9,6 +10,7 @@ use super::snapshot::{IndexBatches, newest_end};
 use super::{PublishedSnapshots, Snapshot};
 use crate::cluster::ClusterControl;
 use crate::cut::{Base, Cuts, DeltaLog, Part};
+use crate::erased_users::ErasedUsers;
 use crate::feed::position::Position;
 use crate::graph::{self, Index, Indexes, RuleBook};
 use crate::tables::{self, Table, Tables};
@@ -29,6 +31,8 @@ pub struct Traces {
     pub(crate) indexes: Indexes<IndexTraces>,
     /// The base tables, if cuts are taken.
     pub(crate) base: Option<Tables<tables::Traces>>,
+    /// The erased users that the arrangements have heard of.
+    pub(crate) erased_users: Rc<ErasedUsers>,
 }
 
 /// A cut that was asked for and whose tick this worker has not published yet.
@@ -121,7 +125,8 @@ impl Publisher {
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
             self.show_positions(cutting.tick + 1);
             let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick));
-            let part = Part { base, delta_log: cutting.delta_log, positions: self.positions.clone() };
+            let delta_log = cutting.delta_log.and_then(|log| log.without(&self.traces.erased_users));
+            let part = Part { base, delta_log, positions: self.positions.clone() };
             cutting.cuts.hand_in(cutting.tick, part);
         }
         self.show_positions(upper);

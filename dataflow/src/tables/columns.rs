@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use super::Placed;
 use crate::ids::{CategoryKey, IdentityKey, OrderKey, ProductKey, RowKey, UserKey};
 use crate::merchandising::{RuleId, RuleVersion};
-use crate::stamp::Stamp;
 use crate::time::{Diff, Millis};
 
 /// Takes the fields of a row, in order.
@@ -57,20 +56,7 @@ macro_rules! one_column {
         }
     )+};
 }
-one_column!(
-    UserKey,
-    OrderKey,
-    ProductKey,
-    CategoryKey,
-    RowKey,
-    IdentityKey,
-    Placed,
-    Stamp,
-    Millis,
-    Diff,
-    RuleId,
-    RuleVersion
-);
+one_column!(UserKey, OrderKey, ProductKey, CategoryKey, RowKey, IdentityKey, Placed, Millis, Diff, RuleId, RuleVersion);
 
 impl Columns for () {
     const WIDTH: usize = 0;

@@ -6,6 +6,7 @@ use super::{Pair, Placed, Table};
 use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::time::{Diff, Millis};
+use crate::trace::arranged::EraseRule;
 
 /// The table of purchases from events. Key: order. Value: the user and the time of the event, and a product. Difference:
 /// the number of events that say so. A row leaves the table with the window. It has rows only if the rules count them.
@@ -25,6 +26,16 @@ impl Table for EventPurchases {
 
     fn expiry((_, ((_, placed), _)): &Pair<Self>, diff: &Diff, rules: &Rules) -> Option<(Millis, Diff)> {
         Some((placed.created_at().saturating_add(rules.window_ms), -diff))
+    }
+
+    fn erasure() -> Option<EraseRule<OrderKey, Self::Value, Diff>> {
+        Some(EraseRule {
+            subject: |_, ((user, placed), _), _| Some((*user, placed.created_at())),
+            by_user: None,
+            taken_out: |copies, erased| (erased.at <= erased.until).then_some(-copies),
+            dated: |_, _| {},
+            is_void: |_| false,
+        })
     }
 }
 

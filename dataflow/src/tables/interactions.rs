@@ -1,11 +1,14 @@
 //! Interactions: how often and when each user did something with each product.
 
+use std::cmp::Ordering;
+
 use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 
 use super::{ColumnReader, ColumnWriter, Columns, Table};
 use crate::ids::{ProductKey, UserKey};
 use crate::time::Millis;
+use crate::trace::arranged::EraseRule;
 
 /// The table of interactions. Key: user. Value: product, or [`ProductKey::NONE`] for events without a product.
 /// Difference: the [`Activity`]. It has rows only while features are on.
@@ -19,8 +22,24 @@ impl Table for Interactions {
     type Diff = Activity;
     type Row = (UserKey, ProductKey);
 
+    const COMBINES: bool = false;
+
     fn route(user: &UserKey) -> u64 {
         user.route()
+    }
+
+    fn erasure() -> Option<EraseRule<UserKey, ProductKey, Activity>> {
+        Some(EraseRule {
+            subject: |user, _, activity| activity.last_at().map(|at| (*user, at)),
+            by_user: Some(|user| user),
+            taken_out: |_, erased| Some(Activity::erased(erased.generation)),
+            dated: |activity, generation| activity.last = Latest::new(generation, activity.last.at()),
+            is_void: |activity| activity.last_at().is_none(),
+        })
+    }
+
+    fn in_cut(activity: Activity) -> Option<Activity> {
+        activity.last_at().map(|at| Activity { last: Latest::new(0, at), ..activity })
     }
 }
 
@@ -45,9 +64,12 @@ pub enum Interaction {
 
 /// The events of a user and a product: the time of the latest by maximum, the numbers by sum. The order in which events
 /// are added does not matter. Numbers stop at their largest value.
+///
+/// Numbers have no inverse, so an erasure cannot subtract them. Instead each event has a generation: the number of erasures
+/// of its user in this process before it. Events of an earlier generation than the latest one do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Activity {
-    last_at: Millis,
+    last: Latest,
     time_on_page_ms: u64,
     views: u32,
     timed_views: u32,
@@ -55,11 +77,37 @@ pub struct Activity {
     carts: u32,
 }
 
+/// A generation and, in its lower bits, the time of the latest event in it; 0 if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+struct Latest(u64);
+
+impl Latest {
+    /// Enough for the times of events, which are before the year 5138.
+    const TIME_BITS: u32 = 48;
+
+    fn new(generation: u16, at: Millis) -> Self {
+        Latest(u64::from(generation) << Latest::TIME_BITS | at.min((1 << Latest::TIME_BITS) - 1))
+    }
+
+    fn generation(self) -> u64 {
+        self.0 >> Latest::TIME_BITS
+    }
+
+    fn at(self) -> Millis {
+        self.0 & ((1 << Latest::TIME_BITS) - 1)
+    }
+}
+
 impl Activity {
+    /// Takes out all events of earlier generations.
+    fn erased(generation: u16) -> Self {
+        Activity { last: Latest::new(generation, 0), ..Activity::default() }
+    }
+
     /// One event at `at`.
     #[must_use]
     pub fn of(interaction: Interaction, at: Millis) -> Self {
-        let mut activity = Activity { last_at: at, ..Activity::default() };
+        let mut activity = Activity { last: Latest::new(0, at), ..Activity::default() };
         match interaction {
             Interaction::View { time_on_page_ms } => {
                 activity.views = 1;
@@ -75,7 +123,11 @@ impl Activity {
 
     /// Adds events.
     pub fn add(&mut self, other: Activity) {
-        self.last_at = self.last_at.max(other.last_at);
+        match self.last.generation().cmp(&other.last.generation()) {
+            Ordering::Less => return *self = other,
+            Ordering::Greater => return,
+            Ordering::Equal => self.last = self.last.max(other.last),
+        }
         self.time_on_page_ms = self.time_on_page_ms.saturating_add(other.time_on_page_ms);
         self.views = self.views.saturating_add(other.views);
         self.timed_views = self.timed_views.saturating_add(other.timed_views);
@@ -86,7 +138,8 @@ impl Activity {
     /// The time of the latest event; none if there is no event.
     #[must_use]
     pub fn last_at(self) -> Option<Millis> {
-        (self.last_at > 0).then_some(self.last_at)
+        let at = self.last.at();
+        (at > 0).then_some(at)
     }
 
     /// The number of views.
@@ -136,7 +189,7 @@ impl Columns for Activity {
     const WIDTH: usize = 6;
 
     fn write(&self, to: &mut impl ColumnWriter) {
-        to.write(&self.last_at);
+        to.write(&self.last.at());
         to.write(&self.time_on_page_ms);
         to.write(&self.views);
         to.write(&self.timed_views);
@@ -146,7 +199,7 @@ impl Columns for Activity {
 
     fn read<R: ColumnReader>(from: &mut R) -> Result<Self, R::Error> {
         Ok(Activity {
-            last_at: from.read()?,
+            last: Latest::new(0, from.read()?),
             time_on_page_ms: from.read()?,
             views: from.read()?,
             timed_views: from.read()?,
@@ -184,6 +237,22 @@ mod tests {
         assert_eq!(all.time_on_page(), (300 + TIME_ON_PAGE_MS_MAX, 2));
         assert_eq!(sum(&[(Interaction::Other, 4)]).last_at(), Some(4));
         assert!(Activity::zero().is_zero() && Activity::zero().last_at().is_none() && !all.is_zero());
+    }
+
+    #[test]
+    fn an_erasure_takes_out_what_was_before_it_in_any_order() {
+        let old = Activity::of(Interaction::Click, 5);
+        let new = Activity { last: Latest::new(1, 9), ..Activity::of(Interaction::AddToCart, 9) };
+        let parts = [old, Activity::erased(1), new, old];
+        for first in 0..parts.len() {
+            let mut all = Activity::zero();
+            (0..parts.len()).for_each(|nth| all.plus_equals(&parts[(first + nth) % parts.len()]));
+            assert_eq!(all, new);
+        }
+        let mut none = old;
+        none.plus_equals(&Activity::erased(1));
+        assert_eq!((none.last_at(), none.clicks(), Interactions::in_cut(none)), (None, 0, None));
+        assert_eq!(Interactions::in_cut(new), Some(Activity::of(Interaction::AddToCart, 9)));
     }
 
     #[test]

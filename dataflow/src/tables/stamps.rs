@@ -4,7 +4,7 @@ use super::Table;
 use crate::ids::{ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::stamp::Stamp;
-use crate::trace::arranged::KeepFirst;
+use crate::trace::arranged::{EraseRule, KeepFirst};
 
 /// The table of stamps. Key: user. Value: product. Difference: the latest view or removal; stamps combine by maximum.
 pub struct Stamps;
@@ -28,5 +28,21 @@ impl Table for Stamps {
             other.1.cmp(one.1).then_with(|| one.0.cmp(other.0))
         };
         Some(KeepFirst::new(rules.depth(), latest_first))
+    }
+
+    fn erasure() -> Option<EraseRule<UserKey, ProductKey, Stamp>> {
+        Some(EraseRule {
+            subject: |user, _, stamp| stamp.event_at().map(|at| (*user, at)),
+            by_user: Some(|user| user),
+            taken_out: |stamp, erased| {
+                stamp.event_at().filter(|at| *at <= erased.until).map(|_| Stamp::erased(erased.until))
+            },
+            dated: |_, _| {},
+            is_void: |stamp| stamp.is_erased(),
+        })
+    }
+
+    fn in_cut(stamp: Stamp) -> Option<Stamp> {
+        stamp.event_at().map(|_| stamp)
     }
 }

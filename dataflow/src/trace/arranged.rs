@@ -10,7 +10,9 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 pub use super::batch::ValBatch;
 pub use super::batch::builder::ValBuilder;
 pub use super::batch::keep::KeepFirst;
-use super::operator::arrange;
+pub use super::erasing::{EraseRule, HeldRow};
+pub(crate) use super::operator::{ErasureStream, WithErasures};
+use super::operator::{arrange, arrange_erasing};
 use crate::time::Time;
 
 /// The trace of (key, value) updates.
@@ -59,6 +61,22 @@ where
     R: ExchangeData + Semigroup,
 {
     arrange(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, name)
+}
+
+/// The same without what erasures cover.
+pub(crate) fn by_key_erasing<'s, K, V, R>(
+    rows: Rows<'s, K, V, R>,
+    name: &str,
+    route: impl Fn(&K) -> u64 + 'static,
+    keep: Option<KeepFirst<V, R>>,
+    with: WithErasures<'s, K, V, R>,
+) -> ByKey<'s, K, V, R>
+where
+    K: ExchangeData,
+    V: ExchangeData,
+    R: ExchangeData + Semigroup,
+{
+    arrange_erasing(rows, Exchange::new(move |((key, _), _, _): &((K, V), Time, R)| route(key)), keep, with, name)
 }
 
 /// Routes each row to the worker that `route` names, and arranges by the row itself there.

@@ -30,7 +30,7 @@ use timely::progress::Antichain;
 
 use self::columns::{Ends, Repeats};
 use self::cursor::ValCursor;
-use self::keep::KeepFirst;
+use self::keep::Keep;
 use self::merger::ValMerger;
 use crate::time::Time;
 
@@ -48,8 +48,10 @@ struct Contents<K, V, R> {
     times: Repeats<Time>,
     diffs: Repeats<R>,
     description: Description<Time>,
-    /// The rule by which merging forgets rows.
-    keep: Option<KeepFirst<V, R>>,
+    /// The rules by which merging forgets rows.
+    keep: Keep<V, R>,
+    /// Whether there may be rows that are as good as none.
+    has_void: bool,
 }
 
 impl<K, V, R> Clone for ValBatch<K, V, R> {
@@ -59,10 +61,11 @@ impl<K, V, R> Clone for ValBatch<K, V, R> {
 }
 
 impl<K, V, R> ValBatch<K, V, R> {
-    /// The same batch, to be merged by the rule `keep`. It must not be shared yet.
-    pub(super) fn keeping(mut self, keep: Option<KeepFirst<V, R>>) -> Self {
+    /// The same batch, to be merged by the rules `keep`; `has_void` says whether some of its rows may be as good as none. It
+    /// must not be shared yet.
+    pub(super) fn keeping(mut self, keep: Keep<V, R>, has_void: bool) -> Self {
         let contents = Arc::get_mut(&mut self.0).expect("a batch that was just made is not shared");
-        contents.keep = keep;
+        (contents.keep, contents.has_void) = (keep, has_void);
         self
     }
 }
@@ -78,7 +81,8 @@ impl<K, V, R> Contents<K, V, R> {
             times: Repeats::with_capacity(updates),
             diffs: Repeats::with_capacity(updates),
             description,
-            keep: None,
+            keep: Keep::default(),
+            has_void: false,
         }
     }
 

@@ -1,31 +1,38 @@
-//! The operator that arranges rows: it collects updates, makes a batch of them whenever the frontier moves, puts the
-//! batch into the trace, and sends it on.
+//! The operators that arrange rows: they collect updates, make a batch of them whenever the frontier moves, put the batch
+//! into the trace, and send it on.
 //!
-//! Times are totally ordered here, so one capability is enough: that of the earliest update not yet in a batch. The
-//! operator of differential-dataflow serves all orders; it cannot give a batch the rule by which the trace forgets rows.
+//! ```text
+//! rows ───────▶ collector ─▶ batches                     rows ─▶ wait until all erasures before them are heard ─┐
+//!                                                        erasures (all, in every worker) ───────────────────────┴▶ batches
+//! ```
+//! The operator of differential-dataflow serves all orders of times; it cannot give a batch the rule by which the trace
+//! forgets rows.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::ContainerChunker;
-use differential_dataflow::trace::implementations::merge_batcher::MergeBatcher;
 use differential_dataflow::trace::implementations::spine_fueled::Spine;
-use differential_dataflow::trace::{Batcher, Builder, Trace};
 use differential_dataflow::{ExchangeData, VecCollection};
-use timely::PartialOrder;
-use timely::container::{CapacityContainerBuilder, ContainerBuilder, PushInto};
-use timely::dataflow::channels::pact::ParallelizationContract;
-use timely::dataflow::operators::Capability;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
-use super::appending::Appending;
-use super::batch::keep::KeepFirst;
-use super::batch::{ValBatch, builder::ValBuilder};
-use super::merging;
+use super::batch::ValBatch;
+use super::batch::keep::{Keep, KeepFirst};
+use super::collector::Collector;
+use super::erasing::{EraseRule, Erasing, Updates};
+use super::handle;
+use crate::erased_users::ErasedUsers;
+use crate::ids::UserKey;
+use crate::tables::ErasedUntil;
 use crate::time::Time;
 
-/// Updates of (key, value) rows.
-type Updates<K, V, R> = Vec<((K, V), Time, R)>;
+/// Erasures, all of them in every worker.
+pub(crate) type ErasureStream<'s> = StreamVec<'s, Time, ((UserKey, ()), Time, ErasedUntil)>;
 
 /// Arranges rows by key, in the workers that `pact` names. The trace forgets rows by the rule `keep`, if there is one.
 pub(super) fn arrange<'s, K, V, R>(
@@ -45,46 +52,100 @@ where
         pact,
         name,
         |_, info| {
-            let activator = scope.activator_for(info.address.clone());
-            let mut trace: Spine<ValBatch<K, V, R>> = Spine::new(info.clone(), None, Some(activator));
-            if let Some(logic) = merging::logic(scope.worker().config()) {
-                trace.set_exert_logic(logic);
-            }
-            let mut batcher = MergeBatcher::<Appending<(K, V), Time, R>>::new(None, info.global_id);
-            let (agent, mut writer) = TraceAgent::new(trace, info, None);
+            let (mut collector, agent) = Collector::new(scope, info, Keep { first: keep, is_void: None });
             reader = Some(agent);
-            let mut chunker = ContainerChunker::<Updates<K, V, R>>::default();
-            let mut earliest: Option<Capability<Time>> = None;
-            let mut closed = Antichain::from_elem(Time::MIN);
             move |(input, frontier), output| {
                 input.for_each(|capability, updates| {
-                    if earliest.as_ref().is_none_or(|earliest| capability.time() < earliest.time()) {
-                        earliest = Some(capability.retain(0));
-                    }
-                    chunker.push_into(updates);
-                    while let Some(chunk) = chunker.extract() {
-                        batcher.push_into(std::mem::take(chunk));
+                    collector.hold(capability.time(), || capability.retain(0));
+                    collector.take(updates);
+                });
+                if let Some((capability, batch)) = collector.close(frontier.frontier().to_owned(), None, |_| false) {
+                    output.session(&capability).give(batch);
+                }
+                collector.exert();
+            }
+        },
+    );
+    Arranged { stream, trace: reader.expect("the operator's constructor has run") }
+}
+
+/// Erasures, and how the rows of erased users leave an arrangement.
+pub(crate) struct WithErasures<'s, K, V, R> {
+    pub(crate) erasures: ErasureStream<'s>,
+    pub(crate) rule: EraseRule<K, V, R>,
+    /// The tick of the restored state, if there is one: its rows and its erasures agree.
+    pub(crate) restored_at: Option<Time>,
+    /// Told of every erasure.
+    pub(crate) listener: Rc<ErasedUsers>,
+}
+
+/// The same without what erasures cover.
+pub(super) fn arrange_erasing<'s, K, V, R>(
+    rows: VecCollection<'s, Time, (K, V), R>,
+    pact: impl ParallelizationContract<Time, Updates<K, V, R>>,
+    keep: Option<KeepFirst<V, R>>,
+    with: WithErasures<'s, K, V, R>,
+    name: &str,
+) -> Arranged<'s, TraceAgent<Spine<ValBatch<K, V, R>>>>
+where
+    K: ExchangeData,
+    V: ExchangeData,
+    R: ExchangeData + Semigroup,
+{
+    let scope = rows.inner.scope();
+    let WithErasures { erasures, rule, restored_at, listener } = with;
+    let mut reader = None;
+    let stream = rows.inner.binary_frontier::<_, CapacityContainerBuilder<Vec<ValBatch<K, V, R>>>, _, _, _, _>(
+        erasures,
+        pact,
+        Pipeline,
+        name,
+        |_, info| {
+            let keep = Keep { first: keep, is_void: Some(rule.is_void) };
+            let (mut collector, agent) = Collector::new(scope, info, keep);
+            let (mut erasing, mut held) = (Erasing::new(rule, restored_at, listener), agent.clone());
+            reader = Some(agent);
+            // Updates by their tick, until all erasures of earlier ticks are heard.
+            let mut waiting: BTreeMap<Time, Vec<Updates<K, V, R>>> = BTreeMap::new();
+            move |(rows, rows_frontier), (erasures, erasures_frontier), output| {
+                erasures.for_each(|capability, data| {
+                    collector.hold(capability.time(), || capability.retain(0));
+                    data.drain(..).for_each(|((user, ()), tick, until)| erasing.hear(user, tick, until.0));
+                });
+                let heard = erasures_frontier.frontier().first().copied().unwrap_or(Time::MAX);
+                rows.for_each(|capability, updates| {
+                    collector.hold(capability.time(), || capability.retain(0));
+                    match updates.iter().map(|(_, tick, _)| *tick).max() {
+                        Some(tick) if tick > heard => waiting.entry(tick).or_default().push(std::mem::take(updates)),
+                        _ => {
+                            erasing.leave_out(updates);
+                            collector.take(updates);
+                        }
                     }
                 });
-                let upper = frontier.frontier().to_owned();
-                if PartialOrder::less_than(&closed, &upper) {
-                    while let Some(chunk) = chunker.finish() {
-                        batcher.push_into(std::mem::take(chunk));
+                while let Some(first) = waiting.first_entry().filter(|first| *first.key() <= heard) {
+                    for mut updates in first.remove() {
+                        erasing.leave_out(&mut updates);
+                        collector.take(&mut updates);
                     }
-                    let (mut updates, description) = batcher.seal(upper.clone());
-                    match &mut earliest {
-                        Some(capability) if !upper.less_equal(capability.time()) => {
-                            let batch = ValBuilder::seal(&mut updates, description).keeping(keep);
-                            writer.insert(batch.clone(), Some(*capability.time()));
-                            output.session(&*capability).give(batch);
-                            let next = batcher.frontier().as_option().copied();
-                            earliest = next.map(|time| capability.delayed(&time));
-                        }
-                        _ => writer.seal(upper.clone()),
-                    }
-                    closed = upper;
                 }
-                writer.exert();
+                let reached = rows_frontier.frontier().first().copied().unwrap_or(Time::MAX).min(heard);
+                while let Some(tick) = erasing.next().filter(|tick| *tick < reached) {
+                    let batches = handle::batches(&held);
+                    let take_out = |updates: &mut Vec<Updates<K, V, R>>| erasing.take_out(tick, &batches, updates);
+                    let upper = Antichain::from_elem(tick + 1);
+                    if let Some((capability, batch)) = collector.close(upper, Some(tick + 1), take_out) {
+                        output.session(&capability).give(batch);
+                    }
+                }
+                let next = waiting.keys().next().copied().into_iter().chain(erasing.next()).min();
+                let upper = if reached == Time::MAX { Antichain::new() } else { Antichain::from_elem(reached) };
+                if let Some((capability, batch)) = collector.close(upper, next, |_| false) {
+                    output.session(&capability).give(batch);
+                }
+                let closed = collector.closed().clone();
+                handle::compact(&mut held, &closed, &closed);
+                collector.exert();
             }
         },
     );

@@ -8,6 +8,9 @@
 //! the history depends only on the set of stamps: a removal never brings back a product from below the depth. The
 //! operator keeps the first places up to the place of the `visible_max`-th product that is not removed.
 //!
+//! Erased products have no places. An erasure is later than every event that it covers, so the products that still have
+//! places come before them.
+//!
 //! A stamp only grows, and so does the number of stamps that are later than it. So the kept places of the next tick are
 //! among the kept places and the changes of the tick, and the cost does not depend on how many products the user ever
 //! viewed. Only if removals leave fewer than `visible_max` visible products above the last kept place are the user's
@@ -190,6 +193,7 @@ impl NewestState {
     /// Leaves the first `depth` places, up to the place of the last visible product that is kept.
     fn keep_first(&mut self) {
         let Kept { depth, visible_max } = self.kept;
+        while self.places.pop_if(|last| last.is_erased()).is_some() {}
         self.places.truncate(depth);
         if visible_max < self.places.len() {
             let mut visible = self.places.iter().enumerate().filter(|(_, place)| place.is_visible());

@@ -28,6 +28,11 @@ impl Place {
         self.stamp.0.viewed_at().map(|at| Viewed::new(at, self.product))
     }
 
+    /// Whether the place is that of an erased product: the product has no place then.
+    pub(crate) fn is_erased(self) -> bool {
+        self.stamp.0.is_erased()
+    }
+
     /// Whether the product was not removed.
     pub(crate) fn is_visible(self) -> bool {
         self.stamp.0.viewed_at().is_some()

@@ -1,9 +1,13 @@
 //! The inputs of indexes: the arranged base tables, and the collections that several indexes share.
 
+use std::rc::Rc;
+
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Broadcast;
 
 use super::super::change_feed::ChangeStreams;
+use super::super::erased_orders::{LivingOrders, OrdersByKey};
 use super::super::history::{self, Place};
 use super::super::merchandising::Effective;
 use super::super::purchases::{self, Purchases, stated};
@@ -11,12 +15,15 @@ use super::super::similar::CoViewed;
 use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
 use super::{Index, Published, RowChanges, StoredRows};
 use crate::cluster::ClusterPlace;
+use crate::erased_users::ErasedUsers;
 use crate::ids::{ProductKey, UserKey};
 use crate::publish::IndexTraces;
 use crate::rules::Rules;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, ValTrace, by_key_in_place, by_key_keeping};
+use crate::trace::arranged::{
+    ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_in_place, by_key_keeping,
+};
 
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
@@ -27,6 +34,8 @@ pub struct Wiring<'s> {
     buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
     buyers_by_product: ByKey<'s, ProductKey, Diff, Diff>,
     merchandising: Effective<'s>,
+    erased_users: Rc<ErasedUsers>,
+    erased_orders: OrdersByKey<'s>,
     histories: ByKey<'s, UserKey, Place, Diff>,
     co_viewed: Option<CoViewed<'s>>,
     purchases: Option<StoredRows<'s, Purchases>>,
@@ -41,15 +50,22 @@ impl<'s> Wiring<'s> {
         plan: &Plan,
         place: ClusterPlace,
     ) -> Self {
-        let arrangements = collections.map_ref(&mut ArrangeTables(plan.rules));
+        let erased_users = Rc::<ErasedUsers>::default();
+        let erasures = collections.get::<tables::Erasures>().clone().inner.broadcast();
+        let arrangements = collections.map_ref(&mut ArrangeTables {
+            plan,
+            erasures: erasures.clone(),
+            listener: erased_users.clone(),
+        });
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
+        let living = LivingOrders::new(orders.clone(), erasures);
         let merchandising = Effective::new(collections.get::<tables::MerchRules>().clone(), now.clone());
         let events = arrangements.get::<tables::EventPurchases>().clone();
         let from = plan.rules.purchases;
         let stated = stated::bought(events, orders.clone(), from);
-        let by_user = || purchases::by_user(orders.clone(), lines.clone(), stated.clone(), from);
+        let by_user = || purchases::by_user(&living, lines.clone(), stated.clone(), from);
         let purchases = Purchases::is_on(&plan.rules).then(by_user);
-        let buyers = buyers::count(orders.clone(), lines.clone(), stated.clone(), now, plan);
+        let buyers = buyers::count(&living, lines.clone(), stated.clone(), now, plan);
         let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
         let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
         Wiring {
@@ -60,6 +76,8 @@ impl<'s> Wiring<'s> {
             buyers_by_product: by_key_in_place(buyers.clone(), "BuyersCounted"),
             buyers,
             merchandising,
+            erased_users,
+            erased_orders: living.erased,
             histories,
             co_viewed,
             purchases,
@@ -97,6 +115,16 @@ impl<'s> Wiring<'s> {
         &self.merchandising
     }
 
+    /// The erased users that this worker has heard of.
+    pub(in crate::graph) fn erased_users(&self) -> Rc<ErasedUsers> {
+        self.erased_users.clone()
+    }
+
+    /// The orders of erased users, in the worker that the order routes to.
+    pub(in crate::graph) fn erased_orders(&self) -> OrdersByKey<'s> {
+        self.erased_orders.clone()
+    }
+
     /// The latest places of every user's history, in the worker that the user routes to.
     pub(in crate::graph) fn histories(&self) -> ByKey<'s, UserKey, Place, Diff> {
         self.histories.clone()
@@ -128,14 +156,26 @@ impl<'s> Wiring<'s> {
     }
 }
 
-struct ArrangeTables(Rules);
+struct ArrangeTables<'a, 's> {
+    plan: &'a Plan,
+    erasures: ErasureStream<'s>,
+    listener: Rc<ErasedUsers>,
+}
 
-impl<'s> tables::MapRef<Collections<'s>, Arrangements<'s>> for ArrangeTables {
+impl<'s> tables::MapRef<Collections<'s>, Arrangements<'s>> for ArrangeTables<'_, 's> {
     fn map<T: Table>(
         &mut self,
         rows: &VecCollection<'s, Time, tables::Pair<T>, T::Diff>,
     ) -> ByKey<'s, T::Key, T::Value, T::Diff> {
-        by_key_keeping(rows.clone(), T::NAME, T::route, T::kept(&self.0))
+        let (rows, keep) = (rows.clone(), T::kept(&self.plan.rules));
+        let Some(rule) = T::erasure() else { return by_key_keeping(rows, T::NAME, T::route, keep) };
+        let with = WithErasures {
+            erasures: self.erasures.clone(),
+            rule,
+            restored_at: self.plan.restored_at,
+            listener: self.listener.clone(),
+        };
+        by_key_erasing(rows, T::NAME, T::route, keep, with)
     }
 }
 

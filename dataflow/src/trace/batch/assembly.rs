@@ -5,7 +5,7 @@ use std::ops::Range;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::Description;
 
-use super::keep::KeepFirst;
+use super::keep::Keep;
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
@@ -16,6 +16,8 @@ pub(super) struct Assembly<K, V, R> {
     since: Time,
     /// The updates of the value that comes next.
     gathered: Vec<(Time, R)>,
+    /// Whether no batch is older than this one.
+    is_oldest: bool,
 }
 
 impl<K, V, R> Assembly<K, V, R> {
@@ -23,19 +25,25 @@ impl<K, V, R> Assembly<K, V, R> {
     pub(super) fn new(keys: usize, values: usize, updates: usize, description: Description<Time>) -> Self {
         // Nobody reads a batch whose frontier is empty, so its times may stay as they are.
         let since = description.since().as_option().copied().unwrap_or(Time::MIN);
+        let is_oldest = description.lower().as_option() == Some(&Time::MIN);
         let contents = Contents::with_capacity(keys, values, updates, description);
-        Assembly { contents, since, gathered: Vec::new() }
+        Assembly { contents, since, gathered: Vec::new(), is_oldest }
     }
 
-    /// Drops rows by a rule when a key ends.
-    pub(super) fn keeping(mut self, keep: Option<KeepFirst<V, R>>) -> Self {
-        self.contents.keep = keep;
+    /// Drops rows by these rules when a key ends; `has_void` says whether some rows may be as good as none.
+    pub(super) fn keeping(mut self, keep: Keep<V, R>, has_void: bool) -> Self {
+        (self.contents.keep, self.contents.has_void) = (keep, has_void);
         self
     }
 
     /// Whether each key must be looked at when it ends.
     pub(super) fn has_rule(&self) -> bool {
-        self.contents.keep.is_some()
+        self.contents.keep.first.is_some() || self.drops_void()
+    }
+
+    /// Whether rows that are as good as none are dropped.
+    fn drops_void(&self) -> bool {
+        self.is_oldest && self.contents.has_void
     }
 
     /// The batch.
@@ -132,8 +140,9 @@ where
     #[inline]
     pub(super) fn end_key(&mut self, key: &K) {
         let start = self.contents.key_ends.end();
-        if let Some(keep) = self.contents.keep.filter(|keep| self.contents.values.len() - start > keep.rows()) {
-            self.keep_first(start, keep);
+        let first = self.contents.keep.first;
+        if self.drops_void() || first.is_some_and(|first| self.contents.values.len() - start > first.rows()) {
+            self.forget(start);
         }
         let values = self.contents.values.len();
         if values > start {
@@ -142,16 +151,24 @@ where
         }
     }
 
-    /// Drops the updates before `since` of the values from `start` on that the rule does not keep.
-    fn keep_first(&mut self, start: usize, keep: KeepFirst<V, R>) {
+    /// Drops the updates before `since` of the values from `start` on that the rules do not keep.
+    fn forget(&mut self, start: usize) {
+        let (Keep { first, is_void }, drops_void) = (self.contents.keep, self.drops_void());
         let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
         let first_update = |value: usize| value_ends.start(value);
         let mut compacted: Vec<usize> =
             (start..values.len()).filter(|value| *times.get(first_update(*value)) <= self.since).collect();
-        if compacted.len() <= keep.rows() {
+        let mut dropped: Vec<usize> = Vec::new();
+        if let Some(is_void) = is_void.filter(|_| drops_void) {
+            dropped.extend(compacted.extract_if(.., |value| is_void(diffs.get(first_update(*value)))));
+        }
+        if let Some(first) = first.filter(|first| compacted.len() > first.rows()) {
+            dropped
+                .extend(first.others(&mut compacted, |value| (&values[value], diffs.get(first_update(value)))).iter());
+        }
+        if dropped.is_empty() {
             return;
         }
-        let dropped = keep.others(&mut compacted, |value| (&values[value], diffs.get(first_update(value))));
         dropped.sort_unstable();
         let mut dropped = dropped.iter().peekable();
         let mut kept: Vec<(V, Time, R)> = Vec::new();

@@ -1,6 +1,29 @@
-//! [`KeepFirst`]: the rule by which an arrangement forgets rows that can no longer matter, whenever it merges batches.
+//! [`Keep`]: the rules by which an arrangement forgets rows that can no longer matter, whenever it merges batches.
 
 use std::cmp::Ordering;
+
+/// What an arrangement forgets.
+pub struct Keep<V, R> {
+    /// Of each key, which rows are kept; all of them without this rule.
+    pub(in crate::trace) first: Option<KeepFirst<V, R>>,
+    /// Whether a row with this difference is as good as none. Such a row is dropped by a merge with the oldest batch: earlier
+    /// updates of the row would otherwise come back.
+    pub(in crate::trace) is_void: Option<fn(&R) -> bool>,
+}
+
+impl<V, R> Clone for Keep<V, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V, R> Copy for Keep<V, R> {}
+
+impl<V, R> Default for Keep<V, R> {
+    fn default() -> Self {
+        Keep { first: None, is_void: None }
+    }
+}
 
 /// Of each key, only the first rows in an order are kept.
 ///

@@ -11,6 +11,7 @@ use differential_dataflow::trace::{BatchReader, Description, Merger};
 use timely::progress::frontier::AntichainRef;
 
 use super::assembly::Assembly;
+use super::keep::Keep;
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
@@ -42,7 +43,8 @@ where
         let keys = one.0.keys.len() + other.0.keys.len();
         let values = one.0.values.len() + other.0.values.len();
         let merged = Assembly::new(keys, values, one.len() + other.len(), description);
-        let merged = merged.keeping(one.0.keep.or(other.0.keep));
+        let (first, is_void) = (one.0.keep.first.or(other.0.keep.first), one.0.keep.is_void.or(other.0.keep.is_void));
+        let merged = merged.keeping(Keep { first, is_void }, one.0.has_void || other.0.has_void);
         ValMerger { one: Place::default(), other: Place::default(), merged }
     }
 

@@ -45,7 +45,7 @@ proptest! {
         let keep = KeepFirst::new(rows, latest_first);
         let all = [[0, 3], [3, 6], [6, TIMES]].map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9));
         let few = [[0, 3], [3, 6], [6, TIMES]]
-            .map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(Some(keep)));
+            .map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(Keep { first: Some(keep), is_void: None }, false));
         let merge = |[a, b, c]: &[Batch; 3], fuels: &[isize]| {
             if last_first {
                 merged(a, &merged(b, c, sinces[0], fuels), sinces[1], fuels)
