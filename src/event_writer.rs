@@ -19,7 +19,7 @@ pub struct LogEventWriter {
     log: Arc<dyn EventLog>,
     /// The times that events state are checked against the later of the two clocks. Records get the wall clock's time.
     clock: LaterClock,
-    /// These two make ids of removals and rules unique: the time of the start, and the number of both since.
+    /// These two make ids of removals, erasures and rules unique: the time of the start, and their number since.
     started: Millis,
     numbered: AtomicU64,
 }
@@ -39,9 +39,13 @@ impl LogEventWriter {
     fn decode<'a>(&self, event: &'a [u8]) -> Result<Event<'a>, InvalidEvent> {
         let decoded = events::decode(event, Some(self.clock.wall().into()), &TimeBounds::around(self.clock.now()));
         let decoded = decoded.map_err(refused)?;
-        if decoded.kind == EventKind::Rule {
-            let reason = "a merchandising rule is written with PUT /v1/rules/{rule}".to_owned();
-            return Err(InvalidEvent { field: Some("event".to_owned()), reason });
+        let elsewhere = match decoded.kind {
+            EventKind::Rule => Some("a merchandising rule is written with PUT /v1/rules/{rule}"),
+            EventKind::Erasure => Some("a user is erased with DELETE /v1/users/{user}"),
+            _ => None,
+        };
+        if let Some(reason) = elsewhere {
+            return Err(InvalidEvent { field: Some("event".to_owned()), reason: reason.to_owned() });
         }
         Ok(decoded)
     }
@@ -132,6 +136,11 @@ impl EventWriter for LogEventWriter {
 
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
         let payload = events::removal_json(user, product, at, &self.next_id()).into_bytes();
+        self.append_one(Record { key: user.as_bytes().to_vec(), payload })
+    }
+
+    fn erase(&self, user: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
+        let payload = events::erasure_json(user, at, &self.next_id()).into_bytes();
         self.append_one(Record { key: user.as_bytes().to_vec(), payload })
     }
 

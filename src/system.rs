@@ -10,6 +10,7 @@ mod als;
 mod archiving;
 mod checkpoints;
 pub(crate) mod cluster;
+mod copies;
 pub(crate) mod descriptors;
 mod log;
 mod origin;
@@ -128,6 +129,7 @@ impl System {
             access: keys.access(),
             audit: audit(config)?,
             store,
+            copies: copies::of(config).into(),
             peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),

@@ -1,5 +1,6 @@
 //! The changes that events make in the graph's inputs: views and removals change a history, purchases may count, and while
-//! features are on, every event changes what is known of its user. Merchandising rules change the rule set.
+//! features are on, every event changes what is known of its user. Merchandising rules change the rule set, and an erasure
+//! takes out what is known of a user.
 
 use dataflow::dictionary::KeyCache;
 use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
@@ -59,11 +60,17 @@ impl EventChanges {
             return Ok(EventChanges { rule: Some(Box::new((rule.id, version))), ..EventChanges::default() });
         }
         let counts = used.purchases && event.kind == EventKind::Purchase;
-        if !used.features && !counts && !matches!(event.kind, EventKind::View | EventKind::Removal) {
+        if !used.features && !counts && !is_always_used(event.kind) {
             status.ignored(event.kind.name());
             return Ok(EventChanges::default());
         }
         let Event { kind, at, time_on_page_ms, .. } = event;
+        if kind == EventKind::Erasure {
+            // The id is not remembered.
+            let (user, product) = (keys.dictionary().find_user(&event.user), ProductKey::NONE);
+            let erasure = EventChange { user, product, at, kind, time_on_page_ms, order: None };
+            return Ok(EventChanges { first: Some(erasure), ..EventChanges::default() });
+        }
         let may_repeat = used.identities && kind != EventKind::Removal;
         let identity = if may_repeat { identity(record, &event, keys) } else { None };
         let (user, order) = (keys.user(&event.user), counts.then(|| order(&event, keys)));
@@ -99,6 +106,11 @@ impl EventChanges {
         }
         true
     }
+}
+
+/// Whether events of this kind change something whichever events are used.
+fn is_always_used(kind: EventKind) -> bool {
+    matches!(kind, EventKind::View | EventKind::Removal | EventKind::Erasure)
 }
 
 /// The kind under which repeats of events are counted.
@@ -144,6 +156,7 @@ impl EventChange {
         match kind {
             EventKind::View => inputs.view(user, product, at),
             EventKind::Removal => inputs.removal(user, product, at),
+            EventKind::Erasure => return inputs.erasure(user, at),
             _ => {}
         }
         let interaction = match kind {
@@ -152,8 +165,8 @@ impl EventChange {
             EventKind::AddToCart => Interaction::AddToCart,
             EventKind::Removal | EventKind::RemoveFromCart | EventKind::Purchase
             | EventKind::Search
-            // A change of a rule is no change of a user.
-            | EventKind::Rule => Interaction::Other,
+            // These are no interactions of a user.
+            | EventKind::Rule | EventKind::Erasure => Interaction::Other,
         };
         inputs.interaction(user, product, interaction, at);
         if let Some(order) = order {
@@ -238,6 +251,16 @@ mod tests {
         let SourceView { ignored, rejected, .. } = reader.status();
         assert_eq!(ignored.into_iter().collect::<Vec<_>>(), OTHERS.map(|kind| (kind.name(), 1)));
         assert_eq!(rejected.into_iter().collect::<Vec<_>>(), [("missing_field", 1)]);
+    }
+
+    #[test]
+    fn an_erasure_changes_what_is_known_of_its_user_and_has_no_repeats() {
+        for features in [false, true] {
+            let mut reader = Reader::new(features, false);
+            let erasure = EventChange { product: ProductKey::NONE, ..reader.change(EventKind::Erasure, "lamp") };
+            assert_eq!(reader.read(&crate::erasure_json("ada", NOW, "m")), Ok(vec![erasure]));
+            assert_eq!(reader.identity, None);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum EventKind {
     Search,
     /// Changed a merchandising rule. Vitrine writes these events itself.
     Rule,
+    /// Asked to be forgotten. Vitrine writes these events itself.
+    Erasure,
 }
 
 impl EventKind {
@@ -39,12 +41,13 @@ impl EventKind {
             EventKind::Purchase => "purchase",
             EventKind::Search => "search",
             EventKind::Rule => "rule",
+            EventKind::Erasure => "erasure",
         }
     }
 
     /// Whether the event keeps the time that it states: the service has set it, to be later than what the event replaces.
     pub fn keeps_its_time(self) -> bool {
-        matches!(self, EventKind::Removal | EventKind::Rule)
+        matches!(self, EventKind::Removal | EventKind::Rule | EventKind::Erasure)
     }
 }
 
@@ -57,7 +60,7 @@ pub struct Event<'a> {
     pub id: Option<Cow<'a, str>>,
     /// The user: 1 to 256 bytes; empty for a merchandising rule.
     pub user: Cow<'a, str>,
-    /// The product: 1 to 256 bytes. None for a search, a merchandising rule, and a purchase that
+    /// The product: 1 to 256 bytes. None for a search, a merchandising rule, an erasure, and a purchase that
     /// lists its items.
     pub product: Option<Cow<'a, str>>,
     /// The items of a purchase, if it lists them.

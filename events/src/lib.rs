@@ -7,11 +7,12 @@
 //! ```
 //! Two shapes are read, both on every stream. The field that names the event distinguishes them:
 //! - `{"event":"ProductView","messageid":…,"userid":…,"properties":{"productid":…},"timestamp":…}`, where `event` may also
-//!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`, and Vitrine itself writes `MerchandisingRule`;
+//!   be `ProductRemoved`, `ProductClick`, `AddToCart` or `Purchase`, and Vitrine itself writes `MerchandisingRule` and
+//!   `UserErased`;
 //! - `{"event_type":"view","user_id":…,"product_id":…,"timestamp":…}`, where `event_type` may also be `click`,
 //!   `add_to_cart`, `remove_from_cart`, `purchase` or `search`.
 //!
-//! A search names no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
+//! A search and an erasure name no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
 //! `message_id` and `event_id` are three names of one field, the event's identity.
 //!
 //! `"metadata"` is an object, of at most 64 KiB and 8 levels, of which `time_on_page_ms` and `order_id` are read.
@@ -50,7 +51,7 @@ pub use restamp::restamp;
 pub use rule::{RuleChange, rule_json};
 pub use shape::Decoder;
 pub use time::from_text as time_from_text;
-pub use write::{removal_json, view_json};
+pub use write::{erasure_json, removal_json, view_json};
 
 use std::borrow::Cow;
 
@@ -96,7 +97,7 @@ fn event_of<'a>(
     let user = id::read(user, shape.user_field())?;
     let items = if kind == EventKind::Purchase { fields.items()? } else { Vec::new() };
     let product = match kind {
-        EventKind::Search => None,
+        EventKind::Search | EventKind::Erasure => None,
         EventKind::Purchase if !items.is_empty() => None,
         _ => Some(id::read(product, shape.product_field())?),
     };

@@ -179,6 +179,7 @@ fn named_by_event(name: &str) -> Option<EventKind> {
         "AddToCart" => Some(EventKind::AddToCart),
         "Purchase" => Some(EventKind::Purchase),
         "MerchandisingRule" => Some(EventKind::Rule),
+        "UserErased" => Some(EventKind::Erasure),
         _ => None,
     }
 }

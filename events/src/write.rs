@@ -8,6 +8,14 @@ pub fn removal_json(user: &str, product: &str, at: Millis, message_id: &str) -> 
     ProductEventJson::new("ProductRemoved", user, product, at, message_id).to_json()
 }
 
+/// A `UserErased` line, without a line end: nothing of the user counts that was at `at` or before. `at` is in milliseconds
+/// since the epoch, and before the year 5138.
+pub fn erasure_json(user: &str, at: Millis, message_id: &str) -> String {
+    let (event, properties, context) = ("UserErased", None, None);
+    ProductEventJson { event, messageid: message_id, userid: user, properties, context, timestamp: seconds(at) }
+        .to_json()
+}
+
 /// A `ProductView` line, without a line end. `at` is in milliseconds since the epoch, and before the year 5138; `source`
 /// says where the view was made, such as `mobile-app`.
 pub fn view_json(user: &str, product: &str, at: Millis, message_id: &str, source: &str) -> String {
@@ -28,7 +36,8 @@ struct ProductEventJson<'a> {
     event: &'static str,
     messageid: &'a str,
     userid: &'a str,
-    properties: PropertiesJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties: Option<PropertiesJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<ContextJson<'a>>,
     timestamp: f64,
@@ -46,7 +55,7 @@ struct ContextJson<'a> {
 
 impl<'a> ProductEventJson<'a> {
     fn new(event: &'static str, userid: &'a str, productid: &'a str, at: Millis, messageid: &'a str) -> Self {
-        let properties = PropertiesJson { productid };
+        let properties = Some(PropertiesJson { productid });
         ProductEventJson { event, messageid, userid, properties, context: None, timestamp: seconds(at) }
     }
 
@@ -74,6 +83,10 @@ mod tests {
         assert_eq!(
             removal_json("user-120", "product-393", 1_731_000_000_120, "m"),
             r#"{"event":"ProductRemoved","messageid":"m","userid":"user-120","properties":{"productid":"product-393"},"timestamp":1731000000.12}"#
+        );
+        assert_eq!(
+            erasure_json("user-120", 1_731_000_000_120, "m"),
+            r#"{"event":"UserErased","messageid":"m","userid":"user-120","timestamp":1731000000.12}"#
         );
     }
 

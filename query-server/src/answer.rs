@@ -1,6 +1,7 @@
 //! Wire shapes of answers: no other part of the server knows them.
 
 pub(crate) mod best_sellers;
+pub(crate) mod erasure;
 pub(crate) mod features;
 pub(crate) mod file;
 pub(crate) mod instant;

@@ -44,6 +44,8 @@ pub struct App {
     pub audit: Option<Arc<dyn AuditLog>>,
     /// Keeps the shop's rows, where Vitrine keeps them.
     pub store: Option<Arc<dyn Store>>,
+    /// Where copies of users' data remain after an erasure.
+    pub copies: Arc<[DataCopy]>,
     /// The addresses of the cluster's processes, if there are several.
     pub peers: Option<Peers>,
     /// Worker threads of the engine.
@@ -52,6 +54,19 @@ pub struct App {
     pub version: &'static str,
     /// The parts that run inside this process instead of in a service, for the page.
     pub embedded: Vec<String>,
+}
+
+/// A place with copies of users' data that an erasure does not rewrite at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DataCopy {
+    /// The place.
+    pub place: String,
+    /// What it holds of a user.
+    pub holds: String,
+    /// Until when.
+    pub until: String,
+    /// The command or statement that removes it earlier, with `USER` or `$1` in place of the user's id; null if there is none.
+    pub run: Option<String>,
 }
 
 /// The oldest state that is served after a restart.

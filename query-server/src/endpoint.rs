@@ -57,6 +57,8 @@ pub(crate) struct Operation {
     pub(crate) verb: Verb,
     /// What a key must allow.
     pub(crate) scope: Scope,
+    /// Which process of a cluster answers, where it is not that of the endpoint.
+    pub(crate) owner: Option<Owner>,
     /// The name of the action in the audit log, if the log has an entry on it.
     pub(crate) audited_as: Option<&'static str>,
     /// The group in the documentation, where it is not that of the scope.
@@ -109,6 +111,7 @@ impl Operation {
         Operation {
             verb,
             scope,
+            owner: None,
             audited_as: None,
             tag: None,
             summary,
@@ -195,6 +198,11 @@ impl Endpoint {
         };
         let found = self.operations.iter().find(|operation| Some(operation.verb) == verb);
         found.ok_or_else(|| Problem::Method(self.allow()))
+    }
+
+    /// Which process of a cluster answers an operation.
+    pub(crate) fn owner_of(&self, operation: &Operation) -> Owner {
+        operation.owner.unwrap_or(self.owner)
     }
 
     /// The methods it takes, as the header `Allow` names them.

@@ -1,4 +1,5 @@
-//! The interface to the side that writes: check events, and make events, removals and merchandising rules durable.
+//! The interface to the side that writes: check events, and make events, removals, erasures and merchandising rules
+//! durable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,7 +49,7 @@ pub enum WriteError {
     Unsure(String),
 }
 
-/// The log of events, removals and merchandising rules, which outlives this process.
+/// The log of events, removals, erasures and merchandising rules, which outlives this process.
 ///
 /// A caller that drops a returned future does not learn whether its write was done.
 pub trait EventWriter: Send + Sync {
@@ -66,6 +67,9 @@ pub trait EventWriter: Send + Sync {
 
     /// Writes the removal of `product` from the history of `user`, dated `at`. Resolves like `append`.
     fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>>;
+
+    /// Writes the erasure of `user`: nothing of the user counts that was at `at` or before. Resolves like `append`.
+    fn erase(&self, user: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>>;
 
     /// Writes a merchandising rule, dated `at`; `None`: the rule is deleted. Resolves like `append`.
     fn write_rule(

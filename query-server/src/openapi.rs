@@ -81,7 +81,7 @@ fn documented(
         Scope::Admin => "administration",
     });
     let scope = operation.scope.word();
-    let owner = match endpoint.owner {
+    let owner = match endpoint.owner_of(operation) {
         Owner::Receiver => "receiver",
         Owner::User => "user",
     };
@@ -169,7 +169,7 @@ fn responses(endpoint: &Endpoint, operation: &Operation, schemas: &mut Schemas) 
     let of_parameters = if operation.parameters == ParameterSet::Nothing { &[] } else { OF_PARAMETERS };
     let of_keys = if operation.scope == Scope::Public { &[] } else { OF_KEYS };
     let of_audited = if operation.audited_as.is_some() { OF_AUDITED } else { &[] };
-    let of_owners = if endpoint.owner == Owner::User { OF_OWNERS } else { &[] };
+    let of_owners = if endpoint.owner_of(operation) == Owner::User { OF_OWNERS } else { &[] };
     let sets = operation.problems.iter().copied().chain([OF_REQUESTS, of_keys, of_audited, of_parameters, of_owners]);
     let mut problems = BTreeMap::<u16, Vec<&Problem>>::new();
     for problem in sets.flatten() {

@@ -84,6 +84,8 @@ pub(crate) enum Problem {
     NotVisible,
     #[error("the removal is durable and will be seen, but is not visible yet")]
     RemovalNotVisible,
+    #[error("the erasure is durable and will be followed, but is not visible yet")]
+    ErasureNotVisible,
     #[error("the rule is durable and will be followed, but is not visible yet")]
     RuleNotVisible,
     #[error("the list is as of {} ago, and at most {most_ms} ms are asked for{}", ago(*age_ms), lacking(missing))]
@@ -259,6 +261,14 @@ pub(crate) const OF_REMOVALS: &[Problem] = &[
     Problem::RemovalNotVisible,
 ];
 
+/// Errors of erasures.
+pub(crate) const OF_ERASURES: &[Problem] = &[
+    Problem::WriteUnavailable(String::new()),
+    Problem::WriteUnsure(String::new()),
+    Problem::RefusedByLog { index: None, reason: String::new() },
+    Problem::ErasureNotVisible,
+];
+
 /// Errors of writes of merchandising rules.
 pub(crate) const OF_RULES: &[Problem] = &[
     Problem::RuleId,
@@ -316,6 +326,7 @@ impl Problem {
             Problem::WriteTimeout => (503, "intake-timeout", "Not acknowledged in time"),
             Problem::NotVisible => (503, "not-visible-yet", "Not visible yet"),
             Problem::RemovalNotVisible => (503, "removal-not-visible-yet", "Removal not visible yet"),
+            Problem::ErasureNotVisible => (503, "erasure-not-visible-yet", "Erasure not visible yet"),
             Problem::TooOld { .. } => (503, "too-old", "Too old"),
             Problem::CatchingUp => (503, "catching-up", "Catching up"),
             Problem::Starting => (503, "starting", "Starting"),

@@ -119,7 +119,7 @@ async fn admitted_request(
     let read = &operations.read;
     let parameters = Parameters::read(request.uri().query(), operation.parameters, read.bounds())?;
     request.extensions_mut().insert(parameters);
-    let (Owner::User, Some(forward)) = (endpoint.owner, &read.forward) else {
+    let (Owner::User, Some(forward)) = (endpoint.owner_of(operation), &read.forward) else {
         return answer_here(&declared, caller, request, next).await;
     };
     let user = ids::id(endpoint.ids(request.uri().path()).next().unwrap_or_default())?;

@@ -2,7 +2,7 @@
 //! its delta logs. An engine of any number of workers that starts from it shows the oracle's lists as of that tick.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::stamp::Stamp;
 use dataflow::tables::{
-    Activity, Catalogue, CatalogueRow, EventPurchaseRow, EventPurchases, Interactions, LineRow, Lines, MerchRules,
-    OrderRow, Orders, Stamps,
+    Activity, Catalogue, CatalogueRow, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Interactions, LineRow,
+    Lines, MerchRules, OrderRow, Orders, Stamps,
 };
 use dataflow::time::{Diff, ServiceClock, Time};
 
@@ -35,6 +35,7 @@ struct Rows {
     interactions: BTreeMap<(UserKey, ProductKey), Activity>,
     event_purchases: BTreeMap<EventPurchaseRow, Diff>,
     rules: BTreeMap<RuleId, RuleVersion>,
+    erasures: BTreeMap<UserKey, ErasedUntil>,
 }
 
 impl Rows {
@@ -50,6 +51,38 @@ impl Rows {
     fn rule(&mut self, (rule, version): (RuleId, RuleVersion)) {
         let held = self.rules.entry(rule).or_insert(version);
         *held = version.max(*held);
+    }
+
+    fn erased(&mut self, (user, until): (UserKey, ErasedUntil)) {
+        let held = self.erasures.entry(user).or_insert(until);
+        *held = until.max(*held);
+    }
+
+    /// The rows as of a tick, after the updates of each tick up to it and what erasures take out of them.
+    fn as_of(tick: Time, given: &[(Time, Update)], world: &World) -> Rows {
+        let (mut rows, mut by_tick) = (Rows::default(), BTreeMap::<Time, Vec<Update>>::new());
+        given
+            .iter()
+            .filter(|given| given.0 <= tick)
+            .for_each(|(at, update)| by_tick.entry(*at).or_default().push(*update));
+        for updates in by_tick.values() {
+            let before = rows.erasures.clone();
+            let known = |user: UserKey| before.get(&user).map_or(0, |until| until.0);
+            for update in updates {
+                match update {
+                    Update::Interaction { user, at, .. } if *at <= known(world.users[*user]) => {}
+                    update => rows.give(world, *update),
+                }
+            }
+            let grown: BTreeSet<UserKey> =
+                rows.erasures.iter().filter(|(user, until)| until.0 > known(**user)).map(|(user, _)| *user).collect();
+            rows.interactions.retain(|(user, _), _| !grown.contains(user));
+        }
+        let until = rows.erasures.clone();
+        let until = |user: &UserKey| until.get(user).map_or(0, |until| until.0);
+        rows.stamps.retain(|(user, _), stamp| stamp.event_at() > Some(until(user)));
+        rows.event_purchases.retain(|row, _| row.at > until(&row.user) && row.at + WINDOW_MS > tick);
+        rows
     }
 
     fn give(&mut self, world: &World, update: Update) {
@@ -78,13 +111,9 @@ impl Rows {
                 add(&mut self.catalogue, CatalogueRow { product, category }, diff);
             }
             Update::Rule(version) => self.rule(version.keyed(world)),
+            Update::Erasure { user, at } => self.erased((world.users[user], ErasedUntil(at))),
+            Update::TickEnd => {}
         }
-    }
-
-    /// Without the purchases that have left the window.
-    fn within_window(mut self, tick: Time) -> Rows {
-        self.event_purchases.retain(|row, _| row.at + WINDOW_MS > tick);
-        self
     }
 
     /// Without the products of each user that are behind the depth of a history. A table may have forgotten them.
@@ -112,19 +141,24 @@ impl Rows {
             part.base.rows::<EventPurchases>(|row, diff| add(&mut rows.event_purchases, row, diff));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
             part.base.rows::<MerchRules>(|(rule, ()), version| rows.rule((rule, version)));
+            part.base.rows::<Erasures>(|(user, ()), until| rows.erased((user, until)));
         }
         rows
     }
 
-    fn take(&mut self, delta_log: &DeltaLog) {
-        delta_log.of::<Stamps>().iter().for_each(|(pair, _, stamp)| self.stamp(*pair, *stamp));
-        delta_log.of::<Interactions>().iter().for_each(|(pair, _, activity)| self.interacted(*pair, *activity));
-        delta_log.of::<Orders>().iter().for_each(|(row, _, diff)| add(&mut self.orders, (*row).into(), *diff));
-        let bought = delta_log.of::<EventPurchases>();
-        bought.iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, (*row).into(), *diff));
-        delta_log.of::<Lines>().iter().for_each(|(row, _, diff)| add(&mut self.lines, (*row).into(), *diff));
-        delta_log.of::<Catalogue>().iter().for_each(|(row, _, diff)| add(&mut self.catalogue, (*row).into(), *diff));
-        delta_log.of::<MerchRules>().iter().for_each(|((rule, ()), _, version)| self.rule((*rule, *version)));
+    fn take(&mut self, delta_log: &mut DeltaLog) {
+        let (stamps, interactions) = (delta_log.take::<Stamps>(), delta_log.take::<Interactions>());
+        stamps.into_iter().for_each(|(pair, _, stamp)| self.stamp(pair, stamp));
+        interactions.into_iter().for_each(|(pair, _, activity)| self.interacted(pair, activity));
+        let (orders, bought) = (delta_log.take::<Orders>(), delta_log.take::<EventPurchases>());
+        orders.into_iter().for_each(|(row, _, diff)| add(&mut self.orders, row.into(), diff));
+        bought.into_iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, row.into(), diff));
+        let (lines, catalogue) = (delta_log.take::<Lines>(), delta_log.take::<Catalogue>());
+        lines.into_iter().for_each(|(row, _, diff)| add(&mut self.lines, row.into(), diff));
+        catalogue.into_iter().for_each(|(row, _, diff)| add(&mut self.catalogue, row.into(), diff));
+        let (rules, erasures) = (delta_log.take::<MerchRules>(), delta_log.take::<Erasures>());
+        rules.into_iter().for_each(|((rule, ()), _, version)| self.rule((rule, version)));
+        erasures.into_iter().for_each(|((user, ()), _, until)| self.erased((user, until)));
     }
 
     /// Gives every `peers`-th row, from the `worker`-th on.
@@ -144,6 +178,8 @@ impl Rows {
         catalogue.for_each(|(_, (row, diff))| inputs.update::<Catalogue>(*row, *diff));
         let rules = self.rules.iter().enumerate().filter(|(nth, _)| share(*nth));
         rules.for_each(|(_, (rule, version))| inputs.update::<MerchRules>((*rule, ()), *version));
+        let erasures = self.erasures.iter().enumerate().filter(|(nth, _)| share(*nth));
+        erasures.for_each(|(_, (user, until))| inputs.update::<Erasures>((*user, ()), *until));
     }
 }
 
@@ -184,13 +220,23 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
         }
         assert!(cut.tick > before, "a cut is of a later tick than the one before");
         assert_eq!(cut.parts.len(), peers);
-        for part in &cut.parts {
-            let delta_log = part.delta_log.as_ref().expect("there is room for everything");
-            assert_eq!(delta_log.after, before, "a journal begins where the one before ended");
-            noted.take(delta_log);
+        let base = Rows::of_base(&cut);
+        // After an erasure a worker gives up its journal: the next checkpoint holds all rows.
+        let journals: Option<Vec<&mut DeltaLog>> = cut.parts.iter_mut().map(|part| part.delta_log.as_mut()).collect();
+        match journals {
+            Some(journals) => journals.into_iter().for_each(|delta_log| {
+                assert_eq!(delta_log.after, before, "a journal begins where the one before ended");
+                noted.take(delta_log);
+            }),
+            None => {
+                let is_erasure =
+                    |(at, update): &(Time, Update)| *at > before && matches!(update, Update::Erasure { .. });
+                assert!(shared.log().given.iter().any(is_erasure), "there is room for everything");
+                noted = base.clone();
+            }
         }
         before = cut.tick;
-        taken.push((cut.tick, Rows::of_base(&cut), noted.clone()));
+        taken.push((cut.tick, base, noted.clone()));
         if all_given {
             break;
         }
@@ -198,14 +244,12 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
     processes::stop(engines);
     let log = shared.log();
     let judged = taken.into_iter().map(|(tick, base, noted)| {
-        let mut given = Rows::default();
-        log.given.iter().filter(|given| given.0 <= tick).for_each(|(_, update)| given.give(&shared.world, *update));
-        let given = given.within_window(tick);
+        let given = Rows::as_of(tick, &log.given, &shared.world);
         let depth = rules().history_depth;
         assert_eq!(base.in_histories(depth), given.in_histories(depth), "what the cut at {tick} holds");
         let known = |(pair, stamp): (_, &Stamp)| given.stamps.get(pair) == Some(stamp);
         assert!(base.stamps.iter().all(known), "the cut at {tick} holds a stamp that nobody gave");
-        assert_eq!(noted, given, "what the journals up to {tick} come to");
+        assert_eq!(noted.in_histories(depth), given.in_histories(depth), "what the journals up to {tick} come to");
         (tick, base)
     });
     let judged = judged.collect();
@@ -242,7 +286,14 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), processes: usize, wo
     }
     processes::stop(engines);
     let log = shared.log();
-    let given = log.given.iter().filter(|given| given.0 <= *tick).map(|given| Handed { hand: 0, update: given.1 });
+    let mut by_tick: BTreeMap<Time, Vec<Update>> = BTreeMap::new();
+    log.given
+        .iter()
+        .filter(|given| given.0 <= *tick)
+        .for_each(|given| by_tick.entry(given.0).or_default().push(given.1));
+    // One tick, as the restored one is; the ends of those before it are only marked.
+    let given = by_tick.into_values().flat_map(|updates| updates.into_iter().chain([Update::TickEnd]));
+    let given = given.map(|update| Handed { hand: 0, update });
     let ticks = vec![Tick { given: given.collect(), next: tick + 1 }];
     let history = History { domain: DOMAIN, rules: rules(), ticks };
     let mut oracle = Oracle::new(&shared.world, &history);

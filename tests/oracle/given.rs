@@ -93,6 +93,8 @@ impl World {
                 );
             }
             Update::Rule(version) => version.give(self, inputs),
+            Update::Erasure { user, at } => inputs.erasure(self.users[user], at),
+            Update::TickEnd => {}
         }
     }
 }
@@ -110,14 +112,52 @@ pub(crate) enum In {
 /// One event or one change of a row; ids are numbers within the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Update {
-    View { user: usize, product: usize, at: Millis },
-    Removal { user: usize, product: usize, at: Millis },
-    Interaction { user: usize, product: Option<usize>, interaction: Interaction, at: Millis },
-    EventPurchase { order: usize, user: usize, product: usize, at: Millis },
-    Order { order: usize, user: usize, placed: Placed, diff: Diff },
-    Line { order: usize, product: usize, diff: Diff },
-    Catalogue { product: usize, category: In, diff: Diff },
+    View {
+        user: usize,
+        product: usize,
+        at: Millis,
+    },
+    Removal {
+        user: usize,
+        product: usize,
+        at: Millis,
+    },
+    Interaction {
+        user: usize,
+        product: Option<usize>,
+        interaction: Interaction,
+        at: Millis,
+    },
+    EventPurchase {
+        order: usize,
+        user: usize,
+        product: usize,
+        at: Millis,
+    },
+    Order {
+        order: usize,
+        user: usize,
+        placed: Placed,
+        diff: Diff,
+    },
+    Line {
+        order: usize,
+        product: usize,
+        diff: Diff,
+    },
+    Catalogue {
+        product: usize,
+        category: In,
+        diff: Diff,
+    },
     Rule(Version),
+    /// Nothing of the user counts that was at this time or before.
+    Erasure {
+        user: usize,
+        at: Millis,
+    },
+    /// The updates before it were given in an earlier tick than those after it. It is nothing in itself.
+    TickEnd,
 }
 
 /// An update and which worker is handed it (modulo their number).
@@ -158,7 +198,7 @@ impl History {
     /// Everything that shows as of `as_of`.
     pub(crate) fn shown(&self, as_of: Time) -> impl Iterator<Item = Update> {
         let closed = self.ticks.iter().take_while(move |tick| tick.as_of() <= as_of);
-        closed.flat_map(|tick| &tick.given).map(|handed| handed.update)
+        closed.flat_map(|tick| tick.given.iter().map(|handed| handed.update).chain([Update::TickEnd]))
     }
 
     /// Everything that was given in ticks opened by `time`. The graph dates an update by the opening of its tick.
@@ -179,7 +219,7 @@ impl History {
 
     /// The same updates in the same order, cut into other ticks that end at the same time, each handed to another worker.
     pub(crate) fn resplit(&self, mut cuts: Vec<usize>) -> History {
-        let updates: Vec<Update> = self.shown(self.as_of()).collect();
+        let updates: Vec<Update> = self.shown(self.as_of()).filter(|update| *update != Update::TickEnd).collect();
         cuts.iter_mut().for_each(|cut| *cut %= updates.len() + 1);
         cuts.sort_unstable();
         cuts.push(updates.len());

@@ -1,13 +1,26 @@
 //! Histories with events of all kinds: interactions and purchases of users, given between the updates of another history.
 
+use std::collections::BTreeMap;
+
+use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::rules::{Features, PurchaseSource, Rules};
 use dataflow::tables::Interaction;
-use dataflow::time::Time;
+use dataflow::time::{Millis, Time};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::given::{Domain, Handed, History, Update};
+
+/// The features of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Did {
+    pub(crate) last: Option<Millis>,
+    /// Views, clicks, additions to the cart, time on pages, views with such a time, orders.
+    pub(crate) products: BTreeMap<ProductKey, [u64; 6]>,
+    /// Views and orders.
+    pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
+}
 
 /// The histories with interactions in some of their ticks, and features on or off.
 pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {

@@ -17,6 +17,7 @@
 mod cluster;
 mod cuts;
 mod edges;
+mod erasures;
 mod evaluate;
 mod given;
 mod histories;

@@ -8,7 +8,9 @@ use dataflow::rules::{AHEAD_MS, Deleted, PurchaseSource, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
+use crate::erasures::Erasures;
 use crate::given::{In, Update, World};
+use crate::interactions::Did;
 use crate::learned::Learned;
 use crate::merchandising::{On, Ruling, Version};
 
@@ -48,16 +50,6 @@ pub(crate) struct Shelves {
     pub(crate) categories_of: BTreeMap<ProductKey, BTreeSet<CategoryKey>>,
     /// Per user: whether the list is personal, the lists it is merged from, and its products.
     pub(crate) recommended: BTreeMap<UserKey, Recommended>,
-}
-
-/// The features of one user.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Did {
-    pub(crate) last: Option<Millis>,
-    /// Views, clicks, additions to the cart, time on pages, views with such a time, orders.
-    pub(crate) products: BTreeMap<ProductKey, [u64; 6]>,
-    /// Views and orders.
-    pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
 }
 
 /// Best sellers for one user.
@@ -204,7 +196,8 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
-    interactions: Vec<(UserKey, ProductKey, Interaction, Millis)>,
+    /// With the number of the tick.
+    interactions: Vec<(UserKey, ProductKey, Interaction, (usize, Millis))>,
     /// (order, user, product, when), as events say.
     stated: Vec<(usize, UserKey, ProductKey, Millis)>,
     /// (order, user, when and whether it counts), how often.
@@ -213,6 +206,9 @@ struct Tables {
     lines: BTreeMap<(usize, ProductKey), Diff>,
     catalogue: BTreeMap<(ProductKey, In), Diff>,
     rules: Vec<Version>,
+    erasures: Erasures,
+    /// The number of ticks that have ended.
+    tick: usize,
 }
 
 impl Tables {
@@ -225,6 +221,7 @@ impl Tables {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
             }
             Update::Interaction { user, product, interaction, at } => {
+                let at = (self.tick, at);
                 self.interactions.push((world.users[user], world.product(product), interaction, at));
             }
             Update::EventPurchase { order, user, product, at } => {
@@ -240,6 +237,8 @@ impl Tables {
                 *self.catalogue.entry((world.products[product], category)).or_default() += diff;
             }
             Update::Rule(version) => self.rules.push(version),
+            Update::Erasure { user, at } => self.erasures.add(world.users[user], self.tick, at),
+            Update::TickEnd => self.tick += 1,
         }
     }
 
@@ -267,13 +266,13 @@ impl Tables {
     }
 
     /// The products of a history that are not removed. A history consists of the `depth` products with the latest
-    /// events; a removal counts for its product like a view, and precedes a view of the same time.
+    /// events; a removal counts for its product like a view, and precedes a view of the same time. Erased events are none.
     fn history(&self, user: UserKey, depth: usize) -> Vec<(ProductKey, Millis)> {
         let mut latest: BTreeMap<ProductKey, (Millis, bool)> = BTreeMap::new();
         let events = [(&self.views, false), (&self.removals, true)];
         for (times, is_removal) in events {
             for ((_, product), times) in times.iter().filter(|((of, _), _)| *of == user) {
-                for at in times {
+                for at in times.iter().filter(|at| **at > self.erasures.until(user)) {
                     let known = latest.entry(*product).or_insert((*at, is_removal));
                     *known = (*known).max((*at, is_removal));
                 }
@@ -290,13 +289,18 @@ impl Tables {
         let mut all = Vec::new();
         let orders = || self.orders.iter().filter(|(_, copies)| **copies > 0).map(|(row, _)| *row);
         if rules.purchases != PurchaseSource::Events {
-            for (order, user, placed) in orders().filter(|(.., placed)| placed.counts()) {
+            let counts =
+                |user: UserKey, placed: Placed| placed.counts() && placed.created_at() > self.erasures.until(user);
+            for (order, user, placed) in orders().filter(|(_, user, placed)| counts(*user, *placed)) {
                 let lines = self.lines.iter().filter(|((of, _), copies)| *of == order && **copies > 0);
                 all.extend(lines.map(|((_, product), _)| (order, user, placed.created_at(), *product)));
             }
         }
         let mut first: BTreeMap<(usize, ProductKey), (Millis, UserKey)> = BTreeMap::new();
-        for &(order, user, product, at) in self.stated.iter().filter(|row| row.3 + rules.window_ms > as_of) {
+        let is_live = |row: &&(usize, UserKey, ProductKey, Millis)| {
+            row.3 + rules.window_ms > as_of && row.3 > self.erasures.until(row.1)
+        };
+        for &(order, user, product, at) in self.stated.iter().filter(is_live) {
             let counts = match rules.purchases {
                 PurchaseSource::Orders => false,
                 PurchaseSource::Events => true,
@@ -323,7 +327,8 @@ impl Tables {
 
     fn did(&self, user: UserKey, categories_of: &CategoriesOf, as_of: Time, rules: &Rules) -> Did {
         let mut did = Did::default();
-        for (_, product, interaction, at) in self.interactions.iter().filter(|(of, ..)| *of == user) {
+        let own = self.interactions.iter().filter(|(of, .., at)| *of == user && self.erasures.count(user, *at));
+        for (_, product, interaction, (_, at)) in own {
             did.last = did.last.max(Some(*at));
             if *product == ProductKey::NONE {
                 continue;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
 use crate::cluster::{Outcome, Pacing, run};
+use crate::erasures::with_erasures;
 use crate::given::{History, World};
 use crate::histories::{default_rules, long, small, viewing};
 use crate::interactions::with_interactions;
@@ -52,12 +53,12 @@ proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn one_worker_shows_the_right_lists_at_every_tick(history in with_interactions(small())) {
+    fn one_worker_shows_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
         holds(&history, 1, Pacing::Bursts(1))?;
     }
 
     #[test]
-    fn one_batch_may_hold_many_times(history in with_interactions(small()), workers in workers(), size in 2usize..8) {
+    fn one_batch_may_hold_many_times(history in with_erasures(with_interactions(small())), workers in workers(), size in 2usize..8) {
         holds(&history, workers, Pacing::Bursts(size))?;
     }
 }
@@ -66,18 +67,18 @@ proptest! {
     #![proptest_config(config(50))]
 
     #[test]
-    fn two_workers_show_the_right_lists_at_every_tick(history in with_interactions(small())) {
+    fn two_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
         holds(&history, 2, Pacing::Bursts(1))?;
     }
 
     #[test]
-    fn workers_may_lag_behind_each_other(history in with_interactions(small()), workers in workers(), seed in any::<u64>()) {
+    fn workers_may_lag_behind_each_other(history in with_erasures(with_interactions(small())), workers in workers(), seed in any::<u64>()) {
         holds(&history, workers, Pacing::Straggling(seed))?;
     }
 
     #[test]
     fn similar_products_and_recommendations_are_those_of_the_definition(
-        history in with_interactions(viewing()),
+        history in with_erasures(with_interactions(viewing())),
         workers in workers(),
         pacing in pacing(),
     ) {
@@ -85,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn lists_of_ten_and_thirty_days(history in with_interactions(default_rules()), workers in workers(), size in 1usize..4) {
+    fn lists_of_ten_and_thirty_days(history in with_erasures(with_interactions(default_rules())), workers in workers(), size in 1usize..4) {
         holds(&history, workers, Pacing::Bursts(size))?;
     }
 }
@@ -94,7 +95,7 @@ proptest! {
     #![proptest_config(config(25))]
 
     #[test]
-    fn four_workers_show_the_right_lists_at_every_tick(history in with_interactions(small())) {
+    fn four_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
         holds(&history, 4, Pacing::Bursts(1))?;
     }
 
@@ -117,7 +118,7 @@ proptest! {
     #![proptest_config(config(3))]
 
     #[test]
-    fn hundreds_of_ticks_merge_and_compact(history in with_interactions(long()), workers in workers(), pacing in pacing()) {
+    fn hundreds_of_ticks_merge_and_compact(history in with_erasures(with_interactions(long())), workers in workers(), pacing in pacing()) {
         holds(&history, workers, pacing)?;
     }
 }

@@ -11,9 +11,10 @@ use dataflow::rules::Rules;
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
+use crate::interactions::Did;
 use crate::learned::Recommended;
 use crate::merchandising::{On, Row};
-use crate::plain::{Did, Shelves, Which};
+use crate::plain::{Shelves, Which};
 
 /// One answer, and the time it claims to be of.
 #[derive(Clone, Debug)]

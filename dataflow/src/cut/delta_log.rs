@@ -20,6 +20,12 @@ impl DeltaLog {
         DeltaLog { after, updates: Tables::make(&mut Empty), erased: Arc::default() }
     }
 
+    /// The updates of a table as they were given, also those that the graph has left out.
+    #[must_use]
+    pub fn of<T: Table>(&self) -> &[(Pair<T>, Time, T::Diff)] {
+        self.updates.get::<T>()
+    }
+
     /// Removes and returns the updates of a table, without those that the graph has left out.
     pub fn take<T: Table>(&mut self) -> Vec<(Pair<T>, Time, T::Diff)> {
         let mut updates = std::mem::take(self.updates.get_mut::<T>());

@@ -78,6 +78,8 @@ impl ReadView<'_> {
     fn features_in(&self, snapshot: &Snapshot, user: UserKey, categories: bool) -> UserFeatures {
         let mut interacted: Vec<(ProductKey, Activity)> = Vec::new();
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
+        // What an erasure has taken out may still be stored.
+        interacted.retain(|(_, activity)| activity.last_at().is_some());
         let last_at = interacted.iter().filter_map(|(_, activity)| activity.last_at()).max();
         let mut products: Vec<ProductFeatures> = interacted
             .into_iter()

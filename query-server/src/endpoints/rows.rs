@@ -9,6 +9,7 @@
 mod batch;
 mod change;
 mod conditions;
+mod erasure;
 mod purchase;
 mod read;
 mod schemas;
@@ -18,6 +19,7 @@ use std::marker::PhantomData;
 use axum::routing::on;
 use store::Kind;
 
+use crate::answer::erasure::ErasureReceipt;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope, Verb, schema_of};
 use crate::parameters::ParameterSet;
 use crate::problem::{self, row};
@@ -169,6 +171,18 @@ impl<R: Resource> RowsOf<R> {
     };
 }
 
+/// Erases a user: the row, if Vitrine keeps it, and all that the user did.
+const ERASE: Operation = Operation {
+    owner: Some(Owner::User),
+    parameters: ParameterSet::Wait,
+    optional_headers: &[IF_MATCH],
+    answers: &[Answer::json::<ErasureReceipt<'_>>(200, "The erasure is durable and visible")],
+    problems: &[problem::OF_LISTS, problem::OF_ERASURES, row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES],
+    route: Some(|method| on(method, erasure::erase)),
+    audited_as: Some("user.erase"),
+    ..Operation::delete(Scope::Delete, "Erase a user: nothing that the user did until now counts any more")
+};
+
 /// Marks a whole purchase or a line of it.
 const fn mark(summary: &'static str) -> Operation {
     Operation {
@@ -203,7 +217,7 @@ endpoints! {
     CATEGORY_BATCH, "category_batch", "/v1/categories:batch", [RowsOf::<Categories>::BATCH];
     USERS, "users", "/v1/users", [RowsOf::<Users>::PAGE, RowsOf::<Users>::CREATE];
     USER, "user", "/v1/users/{user}",
-        [RowsOf::<Users>::GET, RowsOf::<Users>::PUT, RowsOf::<Users>::PATCH, RowsOf::<Users>::DELETE];
+        [RowsOf::<Users>::GET, RowsOf::<Users>::PUT, RowsOf::<Users>::PATCH, ERASE];
     USER_BATCH, "user_batch", "/v1/users:batch", [RowsOf::<Users>::BATCH];
     PURCHASES, "purchases", "/v1/purchases", [RowsOf::<Purchases>::PAGE, RowsOf::<Purchases>::CREATE];
     PURCHASE, "purchase", "/v1/purchases/{purchase}",

@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod cors;
 mod documentation;
+mod erasure;
 mod events;
 mod features;
 mod for_you;

@@ -53,6 +53,7 @@ impl PlainShop {
                     deleted.insert(product.clone());
                 }
                 Record::Rule { .. } => unreachable!("the shops of these tests have no merchandising rules"),
+                Record::Erasure { .. } => unreachable!("the shops of these tests erase nobody"),
             }
         }
         let dictionary = Dictionary::new(Ids::new([7; 16]));

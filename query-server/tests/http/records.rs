@@ -21,6 +21,11 @@ pub(crate) enum Record {
         product: String,
         at: Millis,
     },
+    /// Nothing of the user counts that was at this time or before.
+    Erasure {
+        user: String,
+        at: Millis,
+    },
     /// An event of another kind, or a view that states its time on the page.
     Did {
         user: String,
@@ -64,6 +69,7 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
             inputs.interaction(ids.user(user), product, *interaction, *at);
         }
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
+        Record::Erasure { user, at } => inputs.erasure(ids.find_user(user), *at),
         Record::Order { order, user, product, at } => {
             let (order, product) = (ids.order(order), ids.product(product).unwrap());
             inputs.update::<Orders>(OrderRow::counting(order, ids.user(user), *at), 1);

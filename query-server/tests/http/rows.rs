@@ -89,10 +89,12 @@ fn rows_of_every_kind_are_created_read_replaced_changed_and_deleted() {
         rows.ask("DELETE", &path, &[stale], "").assert_problem(412, "row-changed");
         assert_eq!(rows.ask("GET", &path, &[], "").json(), patched.json());
         let gone = rows.ask("DELETE", &path, &[("if-match", patched.header("etag").unwrap())], "");
-        assert_eq!(gone.status, 204);
+        // The row of a user goes with all that the user did.
+        let erases = kind == "users";
+        assert_eq!(gone.status, if erases { 200 } else { 204 });
         let token = |answer: &Answer| answer.header("vitrine-token").unwrap().to_owned();
         assert!([&created, &replaced, &patched, &gone].map(token).iter().all(|token| !token.is_empty()));
-        for method in ["GET", "DELETE", "PATCH"] {
+        for method in ["GET", "DELETE", "PATCH"].into_iter().filter(|method| !erases || *method != "DELETE") {
             rows.ask(method, &path, &[], if method == "PATCH" { "{}" } else { "" }).assert_problem(404, "unknown-row");
         }
         rows.ask("PUT", &path, &[("if-match", "*")], body.to_string()).assert_problem(412, "row-changed");
@@ -255,4 +257,25 @@ fn without_a_store_the_paths_say_so() {
             shop.connect().ask(method, &path, &[], body.to_string().as_bytes()).assert_problem(409, "store-off");
         }
     }
+}
+
+#[test]
+fn an_erased_user_loses_the_rows_that_are_kept() {
+    let rows = Rows::open();
+    rows.post("/v1/users", row("users", "ada").1);
+    for order in ["o-1", "o-2"] {
+        let mut purchase = row("purchases", order).1;
+        purchase["user_id"] = json!("ada");
+        assert_eq!(rows.post("/v1/purchases", purchase).status, 201);
+    }
+    let mut other = row("purchases", "o-3").1;
+    other["user_id"] = json!("ben");
+    assert_eq!(rows.post("/v1/purchases", other).status, 201);
+    rows.ask("DELETE", "/v1/users/ada", &[("if-match", "\"other\"")], "").assert_problem(412, "row-changed");
+    let erased = rows.ask("DELETE", "/v1/users/ada", &[], "");
+    assert_eq!(erased.json()["deleted_rows"], json!({"users": 1, "purchases": 2}), "{}", erased.text());
+    let left = rows.ask("GET", "/v1/purchases", &[], "").json();
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    let again = rows.ask("DELETE", "/v1/users/ada", &[], "");
+    assert_eq!(again.json()["deleted_rows"], json!({"users": 0, "purchases": 0}), "{}", again.text());
 }

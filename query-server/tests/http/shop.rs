@@ -20,8 +20,8 @@ use dataflow::time::{Millis, ServiceClock, Time};
 use recommend::Recommender;
 use serde_json::Value;
 use vitrine_query_server::{
-    Access, App, AuditLog, BoxFuture, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown, WriteError,
-    serve,
+    Access, App, AuditLog, BoxFuture, DataCopy, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown,
+    WriteError, serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
@@ -152,6 +152,10 @@ impl EventWriter for TestWriter {
         self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
     }
 
+    fn erase(&self, user: &str, at: Millis) -> Writing<'_> {
+        self.write(vec![Record::Erasure { user: user.into(), at }])
+    }
+
     fn write_rule(&self, rule: RuleId, text: Option<&RuleText>, at: Millis) -> Writing<'_> {
         self.write(vec![Record::Rule { rule, text: text.cloned(), at }])
     }
@@ -256,6 +260,12 @@ impl Shop {
         let writer = Arc::new(TestWriter { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
         let app = App {
             floor: start.floor,
+            copies: Arc::new([DataCopy {
+                place: "the topic views".into(),
+                holds: "the user's events".into(),
+                until: "the topic deletes them".into(),
+                run: None,
+            }]),
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             access: start.access.unwrap_or_else(|| Arc::new(Access::open())),
             audit: start.audit,

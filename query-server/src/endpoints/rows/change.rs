@@ -21,7 +21,7 @@ use crate::request_body::RequestBody;
 use crate::token;
 
 /// The value for `after` in the answer to a write.
-const TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
+pub(super) const TOKEN: HeaderName = HeaderName::from_static("vitrine-token");
 
 /// The characters of a path that stand for themselves.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -1,0 +1,170 @@
+//! `DELETE /v1/users/{user}`: a person asks to be forgotten.
+//!
+//! ```text
+//! the user's row, if Vitrine keeps it ─▶ UserErased, durable, visible ─▶ purchases, if Vitrine keeps them ─▶ receipt
+//! ```
+//! If it is interrupted, the same request does the rest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, State};
+use dataflow::feed::Position;
+use dataflow::freshness::InputKind;
+use dataflow::graph::{Bought, ErasedOrders, History, Purchases as PurchasesIndex, Viewed};
+use dataflow::ids::UserKey;
+use dataflow::time::{Diff, Millis};
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::{Response, Uri};
+use store::{Action, Condition, Filter, Kind, ListRequest, STREAM, Write};
+
+use super::change::{TOKEN, one, writes};
+use super::conditions::condition;
+use super::read::{ID, id_in};
+use crate::answer::erasure::{self, DeletedRows, ErasedRows, ErasureReceipt};
+use crate::body::Body;
+use crate::operations::Operations;
+use crate::parameters::Parameters;
+use crate::problem::{Problem, RowProblem};
+use crate::token;
+
+/// Purchases that are deleted together.
+const PURCHASES_AT_ONCE: usize = 500;
+
+/// What is held of a user.
+struct Held {
+    views: usize,
+    features: Option<usize>,
+    purchases: usize,
+    /// The time of the latest event.
+    latest: Millis,
+}
+
+/// Answers 200 once the erasure is durable and no later answer counts anything of the user up to its time.
+pub(super) async fn erase(
+    State(operations): State<Arc<Operations>>,
+    Extension(parameters): Extension<Parameters>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let (user, condition) = (id_in(&uri, ID)?, condition(&headers)?);
+    let read = &operations.read;
+    if let Some(positions) = &parameters.after {
+        read.waits.wait_for(positions, parameters.wait).await?;
+    }
+    read.admit(read.reader.view_any().as_of(), &[InputKind::Views], &parameters)?;
+    let held = held(&operations, read.reader.dictionary().find_user(&user));
+    let mut positions = Vec::new();
+    let users = delete_user(&operations, &user, condition, &mut positions).await?;
+    // An erasure is dated after the latest event, also where the clock that dated the event is ahead of this one.
+    let at = operations.app.clock.now().max(held.latest);
+    let erasing = operations.app.event_writer.erase(&user, at);
+    let timeout = Duration::from_millis(operations.settings.intake_timeout_ms);
+    let position = tokio::time::timeout(timeout, erasing).await.map_err(|_| Problem::WriteTimeout)??;
+    let erased_at = std::slice::from_ref(&position);
+    read.waits.wait_for(erased_at, read.wait_max()).await.map_err(|_| Problem::ErasureNotVisible)?;
+    let erased = erased(&operations, &held, read.reader.dictionary().find_user(&user));
+    let deleted_rows = match users {
+        Some(users) => {
+            Some(DeletedRows { users, purchases: delete_purchases(&operations, &user, &mut positions).await? })
+        }
+        None => None,
+    };
+    positions.push(position);
+    let token = token::encode(positions);
+    let receipt = ErasureReceipt {
+        user_id: &user,
+        erased_until: erasure::until(at),
+        held: erased,
+        deleted_rows,
+        remains: &operations.app.copies,
+        token: &token,
+    };
+    let mut response = receipt.response();
+    response.headers_mut().insert(TOKEN, HeaderValue::from_str(&token).expect("a token is ASCII"));
+    Ok(response)
+}
+
+/// What is held of the user now.
+fn held(operations: &Operations, user: UserKey) -> Held {
+    let reader = &operations.read.reader;
+    let view = reader.view(user);
+    let (mut viewed, mut bought): (Vec<(Viewed, Diff)>, Vec<(Bought, Diff)>) = (Vec::new(), Vec::new());
+    view.rows::<History>(&user, &mut viewed);
+    view.rows::<PurchasesIndex>(&user, &mut bought);
+    let features = reader.rules().features.enabled.then(|| view.features(user, false));
+    let last_at = features.as_ref().and_then(|features| features.last_at);
+    Held {
+        views: viewed.len(),
+        features: features.map(|features| features.products.len()),
+        purchases: bought.len(),
+        latest: viewed.iter().map(|(row, _)| row.at()).chain(last_at).max().unwrap_or(0),
+    }
+}
+
+/// What the erasure has taken out, now that it is visible.
+fn erased(operations: &Operations, held: &Held, user: UserKey) -> ErasedRows {
+    let reader = &operations.read.reader;
+    let (rules, mut orders) = (reader.rules(), Vec::new());
+    reader.view(user).rows::<ErasedOrders>(&user, &mut orders);
+    let has_purchases = !orders.is_empty() || held.purchases > 0;
+    let lists = [
+        ("history", held.views > 0),
+        ("similar", held.views > 0 && rules.co_views.enabled),
+        ("bestsellers", has_purchases),
+        ("buy-again", has_purchases && rules.buy_again.enabled),
+    ];
+    ErasedRows {
+        views: held.views,
+        features: held.features,
+        orders_hidden: orders.len(),
+        lists_changed: lists.into_iter().filter(|(_, changed)| *changed).map(|(list, _)| list).collect(),
+    }
+}
+
+/// Deletes the user's row where Vitrine keeps it; returns how many there were, and none if it keeps no rows.
+async fn delete_user(
+    operations: &Operations,
+    user: &str,
+    condition: Condition,
+    positions: &mut Vec<Position>,
+) -> Result<Option<usize>, Problem> {
+    if operations.app.store.is_none() {
+        return if condition == Condition::Nothing { Ok(None) } else { Err(Problem::Row(RowProblem::Off)) };
+    }
+    let may_be_absent = condition == Condition::Nothing;
+    let write = Write { kind: Kind::Users, id: user.to_owned(), action: Action::Delete, condition };
+    match one(operations, write, None).await {
+        Ok(written) => {
+            positions.push(Position::new(STREAM, 0, written.change + 1));
+            Ok(Some(1))
+        }
+        Err(Problem::Row(RowProblem::Absent(_))) if may_be_absent => Ok(Some(0)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Deletes the user's purchases where Vitrine keeps them; returns their number.
+async fn delete_purchases(
+    operations: &Operations,
+    user: &str,
+    positions: &mut Vec<Position>,
+) -> Result<usize, Problem> {
+    let (kind, mut deleted) = (Kind::Purchases, 0);
+    let Some(store) = &operations.app.store else { return Ok(0) };
+    loop {
+        let filter = Filter { user: Some(user.to_owned()), ..Filter::default() };
+        let request = ListRequest { kind, after: None, limit: PURCHASES_AT_ONCE, filter };
+        let page = store.list(request).await.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
+        if page.is_empty() {
+            return Ok(deleted);
+        }
+        let delete =
+            |id: &str| Write { kind, id: id.to_owned(), action: Action::Delete, condition: Condition::Nothing };
+        let written = writes(operations, page.iter().map(|row| delete(row.id())).collect(), None).await?;
+        let written = written.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
+        positions.retain(|position| &*position.stream != STREAM);
+        positions.push(Position::new(STREAM, 0, written.change + 1));
+        deleted += page.len();
+    }
+}
