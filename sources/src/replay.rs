@@ -18,11 +18,15 @@
 //! A refused record has no time. Its dead letter is written unless it is skipped. The bounds of times (see
 //! [`TimeBounds`](events::TimeBounds)) are taken around the record's own time: in its day that was the present.
 //!
+//! # Erased users
+//! Erasures are applied first, whatever their time: what an erased user did at or before the time of the erasure is at no step.
+//!
 //! # The time of an order
 //! An order counts from the first step at or after its `created_at` until it leaves the window; so do its lines. A table has
 //! only its present rows: a deleted row cannot be replayed, and a changed row counts as it is now. The catalogue has no times:
 //! it counts as it is now, at every step.
 
+mod erased;
 mod partition;
 mod tables;
 
@@ -33,6 +37,7 @@ use dataflow::time::{Millis, Time};
 
 use events::DeadLetter;
 
+pub use erased::ErasedUsers;
 pub(crate) use partition::PartitionReplay;
 pub use tables::{ReplayTables, TablesReplay};
 

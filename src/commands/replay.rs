@@ -10,6 +10,7 @@
 //! ids as text, never of their keys, and a file holds neither the time nor the machine of its creation.
 
 mod dir;
+mod erasures;
 mod letters;
 mod rows;
 pub(super) mod source;

@@ -19,11 +19,14 @@ use dataflow::source_status::{SourceRegistry, SourceStatus};
 
 use super::file_tail::{FileSpan, FileTail};
 use super::{FILES, NAME};
-use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, ReplayTables};
+use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, ReplayTables};
 use event_file::EventFileReplay;
 
 /// How many of [`FILES`] hold events.
 const EVENT_FILES: usize = 3;
+
+/// The file with removals and erasures among [`FILES`].
+const REMOVALS: usize = 2;
 
 /// Why files cannot be replayed, or not to their end.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ pub struct Range {
     /// For each of [`FILES`], the file if it exists.
     spans: Vec<Option<FileSpan>>,
     progress: Arc<ReplayProgress>,
+    erased: Option<Arc<ErasedUsers>>,
 }
 
 impl Range {
@@ -80,7 +84,13 @@ impl Range {
         }
         let progress = Arc::new(ReplayProgress::default());
         spans.iter().take(EVENT_FILES).flatten().for_each(|span| progress.add_total(span.to()));
-        Ok(Range { dir: dir.to_owned(), spans, progress })
+        Ok(Range { dir: dir.to_owned(), spans, progress, erased: None })
+    }
+
+    /// Leaves out what these erasures cover, and the erasures among the events.
+    #[must_use]
+    pub fn without(self, erased: Arc<ErasedUsers>) -> Range {
+        Range { erased: Some(erased), ..self }
     }
 
     /// How many bytes of events have been read of how many.
@@ -103,14 +113,38 @@ impl Range {
         let status = status.source(NAME);
         let mine =
             self.spans.iter().take(EVENT_FILES).enumerate().filter(|(part, _)| part % worker.peers == worker.index);
-        let mut sources: Vec<Box<dyn ReplaySource>> = Vec::new();
-        for (part, span) in mine.filter_map(|(part, span)| Some((part, span.as_ref()?))) {
-            let path = self.dir.join(FILES[part]);
-            let file = span.file.try_clone().map_err(|error| RangeError::Io { path: path.clone(), error })?;
-            let replay = PartitionReplay::new(bounds, status.clone(), refused.clone());
-            sources.push(Box::new(EventFileReplay::new(FILES[part], path, file, span, replay, self.progress.clone())));
-        }
-        Ok(sources)
+        let mine = mine.filter_map(|(part, span)| Some((part, span.as_ref()?)));
+        let open = |(part, span)| self.events(part, span, (bounds, status.clone(), refused.clone()), &self.progress);
+        mine.map(open).collect()
+    }
+
+    /// Opens the file with removals and erasures, if there is one, to look for erasures. Its progress is not counted.
+    ///
+    /// # Errors
+    /// See [`Range::open`].
+    pub fn removals(
+        &self,
+        bounds: ReplayBounds,
+        status: &SourceRegistry,
+        refused: &LetterHandler,
+    ) -> Result<Option<Box<dyn ReplaySource>>, RangeError> {
+        let Some(span) = &self.spans[REMOVALS] else { return Ok(None) };
+        let replay = (bounds, status.source(NAME), refused.clone());
+        self.events(REMOVALS, span, replay, &Arc::default()).map(Some)
+    }
+
+    /// Opens one of the files with events.
+    fn events(
+        &self,
+        part: usize,
+        span: &FileSpan,
+        (bounds, status, refused): (ReplayBounds, Arc<SourceStatus>, LetterHandler),
+        progress: &Arc<ReplayProgress>,
+    ) -> Result<Box<dyn ReplaySource>, RangeError> {
+        let path = self.dir.join(FILES[part]);
+        let file = span.file.try_clone().map_err(|error| RangeError::Io { path: path.clone(), error })?;
+        let replay = PartitionReplay::new(bounds, status, refused, self.erased.clone());
+        Ok(Box::new(EventFileReplay::new(FILES[part], path, file, span, replay, progress.clone())))
     }
 
     /// Reads orders and catalogue.

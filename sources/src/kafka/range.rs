@@ -34,7 +34,7 @@ use super::fetch::BrokerFetch;
 use super::notify::Notify;
 use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
-use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
+use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
 pub use past::{Past, PastRecords, PastTaken};
 use reader::{ReplayReader, Tails};
 
@@ -138,6 +138,7 @@ pub struct Range {
     missing: Vec<String>,
     progress: Arc<ReplayProgress>,
     past: Option<Arc<dyn Past>>,
+    erased: Option<Arc<ErasedUsers>>,
 }
 
 impl Range {
@@ -182,7 +183,13 @@ impl Range {
             }
         }
         offsets.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Range { config, patience, offsets, missing, progress, past })
+        Ok(Range { config, patience, offsets, missing, progress, past, erased: None })
+    }
+
+    /// Leaves out what these erasures cover, and the erasures among the records.
+    #[must_use]
+    pub fn without(self, erased: Arc<ErasedUsers>) -> Range {
+        Range { erased: Some(erased), ..self }
     }
 
     /// The optional topics that are missing.
@@ -218,7 +225,7 @@ impl Range {
             let past = self.past.as_ref().filter(|_| first < in_topic).map(|past| past.open(&id, &worker.waker));
             let tail = (in_topic < end).then(|| fetch.start(&id, in_topic, &worker.waker)).transpose();
             let tail = tail.map_err(|error| unreadable(&id, &error))?;
-            let replay = PartitionReplay::new(replay_bounds, status.clone(), refused.clone());
+            let replay = PartitionReplay::new(replay_bounds, status.clone(), refused.clone(), self.erased.clone());
             let tails = Tails { past, topic: tail };
             readers.push(ReplayReader::new(id, tails, replay, self.progress.clone(), (first, end), bounds));
         }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, Time};
-use events::{Event, EventChanges, Malformed, RawRecord, RecordTime};
+use events::{Event, EventChanges, EventKind, Malformed, RawRecord, RecordTime};
 
-use super::{LetterHandler, ReplayBounds};
+use super::{ErasedUsers, LetterHandler, ReplayBounds};
 
 /// See [`crate::replay`].
 pub(crate) struct PartitionReplay {
     until: Time,
     status: Arc<SourceStatus>,
     refused: LetterHandler,
+    /// Those that are known before the first record is read; none if erasures are what is looked for.
+    erased: Option<Arc<ErasedUsers>>,
     /// The service time of the record that counted last.
     reached: Time,
     /// The offset of the first record beyond the last step, and how many were skipped.
@@ -23,9 +25,18 @@ pub(crate) struct PartitionReplay {
     accepted: u64,
 }
 
+/// The kind under which events of erased users, and the erasures, are counted.
+const ERASED: &str = "erased";
+
 impl PartitionReplay {
-    pub(crate) fn new(bounds: ReplayBounds, status: Arc<SourceStatus>, refused: LetterHandler) -> Self {
-        PartitionReplay { until: bounds.until, status, refused, reached: 0, beyond: None, waiting: None, accepted: 0 }
+    pub(crate) fn new(
+        bounds: ReplayBounds,
+        status: Arc<SourceStatus>,
+        refused: LetterHandler,
+        erased: Option<Arc<ErasedUsers>>,
+    ) -> Self {
+        let until = bounds.until;
+        PartitionReplay { until, status, refused, erased, reached: 0, beyond: None, waiting: None, accepted: 0 }
     }
 
     /// Applies the changes that waited, if its time has come; whether the next record can be taken.
@@ -67,6 +78,12 @@ impl PartitionReplay {
                 return self.skip(record.offset);
             }
             self.reached = self.reached.max(own);
+            if let Some(erased) = self.erased.as_ref().filter(|erased| !erased.is_empty())
+                && (event.kind == EventKind::Erasure
+                    || erased.cover(inputs.dictionary().find_user(&event.user), event.at))
+            {
+                return self.status.ignored(ERASED);
+            }
         }
         let used = inputs.event_use();
         match EventChanges::of(record, event, used, inputs.keys(), &self.status) {

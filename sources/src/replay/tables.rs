@@ -10,7 +10,7 @@ use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders
 use dataflow::time::{Diff, Millis, Time};
 use foldhash::fast::RandomState;
 
-use super::ReplayBounds;
+use super::{ErasedUsers, ReplayBounds};
 
 /// The rows of the tables that count at some step of a replay.
 #[derive(Default)]
@@ -21,6 +21,13 @@ pub struct ReplayTables {
 }
 
 impl ReplayTables {
+    /// Without the orders that erasures cover.
+    #[must_use]
+    pub fn without(mut self, erased: &ErasedUsers) -> ReplayTables {
+        self.orders.retain(|order| !erased.cover(order.user, order.placed.created_at()));
+        self
+    }
+
     /// The rows in the order of their times. Lines without an order that counts are left out.
     #[must_use]
     pub fn into_replay_source(self, bounds: ReplayBounds) -> TablesReplay {

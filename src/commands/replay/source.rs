@@ -10,6 +10,7 @@ use sources::kafka::range::Patience;
 use sources::replay::{LetterHandler, ReplayBounds, ReplayProgress, ReplayTables};
 use sources::{files, kafka, postgres};
 
+use super::erasures;
 use crate::config::Config;
 use crate::system::sources::{of_kafka, of_postgres};
 
@@ -32,18 +33,24 @@ impl ReplaySources {
         registry: &Arc<SourceRegistry>,
         refused: LetterHandler,
     ) -> anyhow::Result<ReplaySources> {
+        let archive = match config.kafka {
+            Some(_) => archive::store::open(&config.archive)?.map(archive::Archived::open).transpose()?,
+            None => None,
+        };
+        let past = archive.map(|archive| Arc::new(archive) as Arc<dyn kafka::range::Past>);
+        let files = config.files.as_ref().map(|files| files::range::Range::pin(&files.dir)).transpose()?;
+        let erased = Arc::new(erasures::read(config, past.clone(), files.as_ref())?);
         let kafka = config.kafka.as_ref().map(|settings| {
             // Before the first removal, the topic may not exist.
-            let archive = archive::store::open(&config.archive)?.map(archive::Archived::open).transpose()?;
-            let past = archive.map(|archive| Arc::new(archive) as Arc<dyn kafka::range::Past>);
             let optional = [settings.removals.as_str()];
-            anyhow::Ok(kafka::range::Range::pin(of_kafka(settings), &optional, Patience::default(), past)?)
+            let range = kafka::range::Range::pin(of_kafka(settings), &optional, Patience::default(), past)?;
+            anyhow::Ok(range.without(erased.clone()))
         });
         let kafka = kafka.transpose()?;
         for topic in kafka.iter().flat_map(|range| range.missing()) {
             tracing::warn!(topic, "the topic does not exist, there are no removals to replay");
         }
-        let files = config.files.as_ref().map(|files| files::range::Range::pin(&files.dir)).transpose()?;
+        let files = files.map(|range| range.without(erased.clone()));
         let mut tables = ReplayTables::default();
         if let Some(settings) = &config.postgres {
             let settings = of_postgres(settings, config);
@@ -52,6 +59,7 @@ impl ReplaySources {
         if let Some(range) = &files {
             tables = range.tables(bounds, dictionary, registry, &refused)?;
         }
+        let tables = tables.without(&erased);
         Ok(ReplaySources { bounds, registry: registry.clone(), refused, kafka, files, tables })
     }
 
