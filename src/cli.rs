@@ -6,6 +6,7 @@ mod checkpoint;
 mod common;
 mod demo;
 mod evaluate;
+mod features;
 mod generate;
 mod key;
 mod model;
@@ -23,6 +24,7 @@ pub use self::checkpoint::{CheckpointAction, CheckpointArgs, CheckpointPlace};
 pub use self::common::ConfigArgs;
 pub use self::demo::DemoArgs;
 pub use self::evaluate::EvaluateArgs;
+pub use self::features::{FeaturesAction, FeaturesArgs, FeaturesOutput};
 pub use self::generate::{GenerateArgs, Target};
 pub use self::key::{KeyAction, KeyArgs, KeyPlace};
 pub use self::model::{ModelAction, ModelArgs, ModelPlace};
@@ -84,6 +86,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Tell how good the lists are, from what happened next
     Evaluate(EvaluateArgs),
+    /// Write features to files: of all users as of a time, or beside rows of labels as of the time of each
+    Features(FeaturesArgs),
     /// Learn the factor model from the histories of all users
     Train(TrainArgs),
     /// List and show trained models, and choose the one in use

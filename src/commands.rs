@@ -5,6 +5,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod demo;
 pub mod evaluate;
+pub mod features;
 pub mod generate;
 pub mod key;
 pub mod model;
@@ -17,7 +18,6 @@ pub mod train;
 mod broker;
 mod database;
 mod ending;
-mod lines;
 mod progress;
 mod shop_tables;
 mod signals;
@@ -71,6 +71,11 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => {
             let config = load(&args.request())?;
             evaluate::run(&args, config)
+        }
+        Command::Features(args) => {
+            let config = load(&args.request())?;
+            config.require_source()?;
+            features::run(&args, config)
         }
         Command::Train(args) => {
             let config = load(&args.request())?;

@@ -3,16 +3,21 @@
 //! ```text
 //! FEATURES ─┬▶ values in answers of the server
 //!           ├▶ the description of features that the server answers with
+//!           ├▶ the cells of files of features (cells)
 //!           └▶ docs/data-dictionary.md (dictionary)
 //! ```
 //! A feature is a function of the rows of one user ([`UserFeatures`]), so that all values of an answer are as of one tick.
 
+mod cells;
 mod dictionary;
+
+use serde::{Deserialize, Serialize};
 
 use crate::freshness::InputKind;
 use crate::index_reader::{CategoryFeatures, ProductFeatures, UserFeatures};
 use crate::time::Millis;
 
+pub use cells::{FeatureCell, RowProduct};
 pub use dictionary::data_dictionary;
 
 /// The declaration of a feature.
@@ -55,7 +60,7 @@ pub enum ValueKind {
 }
 
 /// A value of a feature.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FeatureValue {
     /// A whole number.
     Count(u64),

@@ -18,6 +18,7 @@ use crate::ids::UserKey;
 use crate::publish::PublishedSnapshots;
 use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size};
 use crate::rules::Rules;
+use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
 use self::merchandising::RuleSetCache;
@@ -105,6 +106,15 @@ impl IndexReader {
     #[must_use]
     pub fn view(&self, user: UserKey) -> ReadView<'_> {
         self.view_at(self.worker_of(user) % self.snapshots.len())
+    }
+
+    /// The state as of an earlier time, seen from the worker that owns `user`, without merchandising rules. `None` if the time
+    /// is not closed yet, or if the published state no longer tells it from later times.
+    #[must_use]
+    pub fn view_as_of(&self, user: UserKey, time: Time) -> Option<ReadView<'_>> {
+        let (snapshot, closed) = self.snapshots.read(self.worker_of(user) % self.snapshots.len());
+        let is_known = snapshot.since <= time && time <= closed;
+        is_known.then(|| ReadView::new(snapshot, time, &self.rules, None))
     }
 
     /// The state as of the last closed tick, for the indexes that every worker holds.

@@ -27,6 +27,7 @@ pub mod inputs;
 pub mod lease;
 pub mod merchandising;
 pub mod ops;
+pub mod point_in_time;
 pub mod publish;
 pub mod replay;
 pub mod rules;

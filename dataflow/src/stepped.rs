@@ -91,13 +91,14 @@ impl SteppedGraph {
         self.graph().advance_to(tick);
     }
 
-    /// Computes until all closed ticks are visible: the reader then shows the time before the open tick.
+    /// Computes until all closed ticks are visible: the reader then shows the time before the open tick. The ticks closed
+    /// since the previous call are published together: each of them can still be read ([`IndexReader::view_as_of`]).
     pub fn settle(&mut self) {
         let tick = self.tick();
-        while self.reader.snapshots().closed() < tick {
+        while self.graph().reached() < tick {
             self.worker.step();
-            self.graph().publish();
         }
+        self.graph().publish();
     }
 
     /// The read side.
@@ -139,5 +140,10 @@ mod tests {
         assert_eq!(shown(&graph), (99, 0));
         graph.settle();
         assert_eq!((shown(&graph), graph.tick()), ((199, 1), 200));
+        let mut rows = Vec::new();
+        let early = graph.reader().view_as_of(ada, 99).expect("the tick before is still told apart");
+        early.rows::<History>(&ada, &mut rows);
+        assert_eq!((early.as_of(), rows.len()), (99, 0));
+        assert!(graph.reader().view_as_of(ada, 200).is_none() && graph.reader().view_as_of(ada, 98).is_none());
     }
 }

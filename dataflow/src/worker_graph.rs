@@ -127,6 +127,11 @@ impl WorkerGraph {
         self.publisher.is_cutting()
     }
 
+    /// All times before this one are complete in this worker, published or not.
+    pub(crate) fn reached(&mut self) -> Time {
+        self.publisher.reached()
+    }
+
     /// Publishes if a tick has closed; returns whether one had.
     pub fn publish(&mut self) -> bool {
         self.publisher.publish()

@@ -4,6 +4,7 @@
 //! POST, DELETE ──▶ log::EventLog ─┬─ kafka_log::KafkaLog   acks=all, then the offsets
 //! refused ▶ dead_letters ▶────────┴─ file_log::FileLog     fsync, then the byte offsets
 //! graph ▶ changes::Changes ───────▶ changes.jsonl          closed ticks only, in order
+//! feature_file ────────────────▶ features as Parquet or JSON, beside the rows of a file of labels
 //! audit::AuditFile ───────────────▶ audit.jsonl            fsync, then the answer
 //! ```
 //! This crate does not know the shapes of events: it is given keys and payloads. Nothing is dropped in silence: a failed
@@ -13,9 +14,11 @@ pub mod audit;
 mod block_on;
 pub mod changes;
 pub mod dead_letters;
+pub mod feature_file;
 pub mod file_log;
 pub mod kafka_log;
 mod line_file;
+pub mod lines;
 pub mod list_file;
 pub mod log;
 

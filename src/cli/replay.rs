@@ -18,8 +18,7 @@ Every step S (--from, then every --every, and --until) is written to DIR as list
 histories, the best sellers of each category and the general best sellers as they were at S. A row holds as_of, list \
 (bestsellers, category or history), id (of the category or the user), rank, product, viewed_at (of a history) and buyers.
 
-A record counts from the time its event states, not after its own time in the topic and not before the records ahead \
-of it in its partition. So the output depends only on the records: it is the same, to the byte, for any number of \
+A record counts from the time of its event, and not before the records ahead of it in its partition. So the output depends only on the records: it is the same, to the byte, for any number of \
 workers. Topics are read from their first record on: --from is the first step that is written, not the first record \
 that counts. Orders count from created_at for the length of the window. Rows of the database that have been \
 deleted cannot be replayed, and catalogue and changed rows count as they are now.

@@ -16,11 +16,11 @@ use events::{Malformed, TimeBounds};
 use indicatif::ProgressBar;
 
 use super::broker::BrokerClient;
-use super::lines::{LineReader, TextLine};
 use super::progress;
 use crate::cli::ProduceArgs;
 use crate::clock::wall_ms;
 use crate::config::{Config, Kafka};
+use sinks::lines::{LineReader, TextLine};
 
 /// Number of malformed lines that are reported one by one; further lines are only counted.
 const NAMED_MAX: u64 = 100;
@@ -85,7 +85,7 @@ impl Production<'_> {
     fn send_all(&mut self, input: Box<dyn BufRead>) -> anyhow::Result<()> {
         let mut lines = LineReader::new(input, events::PAYLOAD_BYTES_MAX);
         let mut number = 0_u64;
-        while let Some(line) = lines.next().context("the rest of the file cannot be read")? {
+        while let Some(line) = lines.read_line().context("the rest of the file cannot be read")? {
             number += 1;
             match line {
                 TextLine::Text(text) if text.trim_start_matches(events::BYTE_ORDER_MARK).trim().is_empty() => {}
@@ -93,7 +93,7 @@ impl Production<'_> {
                 TextLine::NotUtf8 => self.skip(number, "not UTF-8"),
                 TextLine::TooLong => self.skip(number, &format!("longer than {} bytes", events::PAYLOAD_BYTES_MAX)),
             }
-            self.bar.set_position(lines.bytes_read);
+            self.bar.set_position(lines.bytes_read());
         }
         self.broker.finish()
     }

@@ -9,7 +9,7 @@
 //! step. The output depends only on the records read, the configuration and the steps: rows are in the order of their
 //! ids as text, never of their keys, and a file holds neither the time nor the machine of its creation.
 
-mod dir;
+pub(super) mod dir;
 mod erasures;
 mod letters;
 mod rows;

@@ -9,7 +9,8 @@
 //! named cases that were wrong once or are error-prone; `live` an inconsistent state seen by a reader on another thread
 //! of the real engine, and a position that does not cover the write that the reader waits for; `cuts` a checkpoint
 //! whose state is not that of its tick, or a restart that shows another state; `replay` a step with too many or too few
-//! rows, or output that depends on more than the records; `evaluate` an answer that knows of later lines, or counts that
+//! rows, or output that depends on more than the records; `labels` a feature of the
+//! future beside a label; `evaluate` an answer that knows of later lines, or counts that
 //! change at another time; `readiness` a process that does not know that another process is not live.
 //!
 //! `PROPTEST_CASES` sets how many histories each property tries.
@@ -22,6 +23,7 @@ mod evaluate;
 mod given;
 mod histories;
 mod interactions;
+mod labels;
 mod learned;
 mod live;
 mod meeting;

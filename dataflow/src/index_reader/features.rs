@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ReadView, WideView};
+use super::{IndexReader, ReadView, WideView};
 use crate::graph::{Purchases, UserProducts};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::tables::Activity;
 use crate::time::Millis;
@@ -63,6 +64,21 @@ impl UserFeatures {
     pub fn of_product(&self, product: ProductKey) -> ProductFeatures {
         let found = self.products.binary_search_by_key(&product, |features| features.product);
         found.map_or_else(|_| ProductFeatures::none(product), |at| self.products[at])
+    }
+}
+
+impl IndexReader {
+    /// The users in this process who have features, in the order of their keys. Some may have none as of the time of a view.
+    #[must_use]
+    pub fn users_with_features(&self) -> Vec<UserKey> {
+        let users = |worker| {
+            let (snapshot, _) = self.snapshots().read(worker);
+            [keys(snapshot.indexes.get::<UserProducts>()), keys(snapshot.indexes.get::<Purchases>())]
+        };
+        let mut all: Vec<UserKey> = (0..self.snapshots().len()).flat_map(users).flatten().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 

@@ -114,10 +114,15 @@ impl Publisher {
         self.upper
     }
 
+    /// All times before this one are complete in this worker's indexes, published or not.
+    pub(crate) fn reached(&mut self) -> Time {
+        let reached = self.traces.upper();
+        self.control.as_ref().map_or(reached, |control| reached.min(control.heard()))
+    }
+
     /// Publishes if the frontier of all indexes has passed a tick; returns whether it had.
     pub fn publish(&mut self) -> bool {
-        let reached = self.traces.upper();
-        let reached = self.control.as_ref().map_or(reached, |control| reached.min(control.heard()));
+        let reached = self.reached();
         let passed = self.opened.iter().take_while(|tick| **tick <= reached).count();
         let Some(upper) = self.opened.drain(..passed).next_back() else { return false };
         self.upper = upper;

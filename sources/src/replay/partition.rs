@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, Time};
-use events::{Event, EventChanges, EventKind, Malformed, RawRecord, RecordTime};
+use events::{Event, EventChanges, EventKind, Malformed, RawRecord};
 
 use super::{ErasedUsers, LetterHandler, ReplayBounds};
 
@@ -72,12 +72,10 @@ impl PartitionReplay {
         step: Time,
     ) {
         if let Ok(event) = &event {
-            // Not after the latest time that the record's own can stand for.
-            let own = record.time.map(RecordTime::latest).map_or(event.at, |time| time.min(event.at));
-            if own > self.until {
+            if event.at > self.until {
                 return self.skip(record.offset);
             }
-            self.reached = self.reached.max(own);
+            self.reached = self.reached.max(event.at);
             if let Some(erased) = self.erased.as_ref().filter(|erased| !erased.is_empty())
                 && (event.kind == EventKind::Erasure
                     || erased.cover(inputs.dictionary().find_user(&event.user), event.at))

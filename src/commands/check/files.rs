@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use super::CheckReport;
-use crate::commands::lines::{LineReader, TextLine};
 use crate::config::Files;
+use sinks::lines::{LineReader, TextLine};
 
 /// Longest first line that is read.
 const HEAD_BYTES_MAX: usize = 1 << 20;
@@ -68,7 +68,7 @@ fn columns(path: &Path, header: &str, wanted: &[&str], report: &mut CheckReport<
 
 fn head(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    match LineReader::new(BufReader::new(file), HEAD_BYTES_MAX).next() {
+    match LineReader::new(BufReader::new(file), HEAD_BYTES_MAX).read_line() {
         Ok(Some(TextLine::Text(text))) => Ok(text),
         Ok(None) => Ok(String::new()),
         Ok(Some(TextLine::NotUtf8)) => Err("its first line is not UTF-8".into()),

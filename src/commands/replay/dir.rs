@@ -22,7 +22,7 @@ pub(super) const PARQUET: &str = "parquet";
 pub(super) const JSONL: &str = "jsonl";
 
 /// A file that is being written.
-pub(super) type OutFile = BufWriter<Box<dyn DiskFile>>;
+pub(in crate::commands) type OutFile = BufWriter<Box<dyn DiskFile>>;
 
 /// A directory that holds nothing but the files of one replay.
 pub(super) struct OutDir {
@@ -75,24 +75,33 @@ impl OutDir {
         }
     }
 
-    /// Writes a file. It has another name until it is complete and durable, so that its name leads to a complete file even after
-    /// a power cut.
+    /// Writes a file, as [`whole_file`] does.
     pub(super) fn file(
         &self,
         name: &str,
         write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let (path, partial) = (self.dir.join(name), self.dir.join(format!("{name}{PARTIAL}")));
-        let written = || -> anyhow::Result<()> {
-            let mut file = BufWriter::new(self.disk.create(&partial)?);
-            write(&mut file)?;
-            file.flush()?;
-            file.get_mut().sync()?;
-            self.disk.rename(&partial, &path)?;
-            Ok(self.disk.sync_dir(&self.dir)?)
-        };
-        written().with_context(|| format!("{} cannot be written", path.display()))
+        whole_file(&*self.disk, (&self.dir, name), write)
     }
+}
+
+/// Writes a file with this name in a directory. It has another name until it is complete and durable, so that its name leads
+/// to a complete file even after a power cut.
+pub(in crate::commands) fn whole_file(
+    disk: &dyn Disk,
+    (dir, name): (&Path, &str),
+    write: impl FnOnce(&mut OutFile) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (path, partial) = (dir.join(name), dir.join(format!("{name}{PARTIAL}")));
+    let written = || -> anyhow::Result<()> {
+        let mut file = BufWriter::new(disk.create(&partial)?);
+        write(&mut file)?;
+        file.flush()?;
+        file.get_mut().sync()?;
+        disk.rename(&partial, &path)?;
+        Ok(disk.sync_dir(dir)?)
+    };
+    written().with_context(|| format!("{} cannot be written", path.display()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum TextLine {
+pub enum TextLine {
     /// A line of UTF-8.
     Text(String),
     /// A line that is not UTF-8.
@@ -14,21 +14,29 @@ pub(super) enum TextLine {
 }
 
 /// Reads lines up to a limit of bytes.
-pub(super) struct LineReader<R> {
+pub struct LineReader<R> {
     input: R,
     bytes_max: usize,
     /// Bytes read so far, line ends included.
-    pub(super) bytes_read: u64,
+    bytes_read: u64,
 }
 
 impl<R: BufRead> LineReader<R> {
     /// A reader of the lines of `input`, each of at most `bytes_max` bytes.
-    pub(super) fn new(input: R, bytes_max: usize) -> LineReader<R> {
+    pub fn new(input: R, bytes_max: usize) -> LineReader<R> {
         LineReader { input, bytes_max, bytes_read: 0 }
     }
 
+    /// Bytes read so far, line ends included.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
     /// The next line, if there is one.
-    pub(super) fn next(&mut self) -> std::io::Result<Option<TextLine>> {
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub fn read_line(&mut self) -> std::io::Result<Option<TextLine>> {
         let mut line = Vec::new();
         let limit = self.bytes_max as u64 + 2;
         let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line)?;
@@ -57,11 +65,11 @@ mod tests {
         let input: &[u8] = b"one\r\n\n123456789\n12345678901234567890\n\xff\nlast";
         let mut lines = LineReader::new(input, 8);
         let mut all = Vec::new();
-        while let Some(line) = lines.next().expect("memory can be read") {
+        while let Some(line) = lines.read_line().expect("memory can be read") {
             all.push(line);
         }
         let text = |text: &str| TextLine::Text(text.into());
         assert_eq!(all, [text("one"), text(""), TextLine::TooLong, TextLine::TooLong, TextLine::NotUtf8, text("last")]);
-        assert_eq!(lines.bytes_read, input.len() as u64);
+        assert_eq!(lines.bytes_read(), input.len() as u64);
     }
 }

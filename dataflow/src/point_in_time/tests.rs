@@ -1,0 +1,131 @@
+//! The features before each ask, compared with a plain recomputation over random events, with many equal times.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::dictionary::Dictionary;
+use crate::ids::{Ids, ProductKey, RowKey};
+use crate::inputs::Inputs;
+use crate::replay::Went;
+use crate::rules::{Features, Rules};
+use crate::tables::{Interaction, LineRow, Lines, OrderRow, Orders, Placed};
+
+/// An event or an order: its kind, user, product and time.
+type Given = (u8, usize, usize, Time);
+
+/// Gives its events in the order of their times.
+struct Events {
+    events: Vec<Given>,
+    next: usize,
+    dictionary: Arc<Dictionary>,
+}
+
+impl Events {
+    fn give(&self, nth: usize, inputs: &mut Inputs) {
+        let (kind, user, product, at) = self.events[nth];
+        let (user, product) = keys(&self.dictionary, user, product);
+        match kind {
+            0 => {
+                inputs.view(user, product, at);
+                inputs.interaction(user, product, Interaction::View { time_on_page_ms: Some(at * 3) }, at);
+            }
+            1 => inputs.interaction(user, product, Interaction::Click, at),
+            2 => inputs.interaction(user, product, Interaction::AddToCart, at),
+            3 => inputs.interaction(user, ProductKey::NONE, Interaction::Other, at),
+            _ => {
+                let order = self.dictionary.order(&nth.to_string());
+                inputs.update::<Orders>(OrderRow { order, user, placed: Placed::new(at, true) }, 1);
+                inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
+            }
+        }
+    }
+}
+
+impl ReplaySource for Events {
+    fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
+        let from = self.next;
+        while self.next < self.events.len() && self.events[self.next].3 <= step && self.next - from < budget {
+            self.give(self.next, inputs);
+            self.next += 1;
+        }
+        let reached = self.events.get(self.next).is_none_or(|event| event.3 > step);
+        Ok(Went { records: self.next - from, reached })
+    }
+}
+
+fn keys(dictionary: &Dictionary, user: usize, product: usize) -> (UserKey, ProductKey) {
+    (dictionary.user(&user.to_string()), dictionary.product(&product.to_string()).expect("few ids do not collide"))
+}
+
+/// Views, clicks, additions to the cart, orders and time on pages of a product, and the latest event of the user.
+type Numbers = ([u64; 5], Option<Time>);
+
+/// The definition: everything of before the time.
+fn plain(events: &[Given], user: usize, product: usize, at: Time) -> Numbers {
+    let before = || events.iter().filter(move |event| event.1 == user && event.3 < at);
+    let count = |kind| before().filter(move |event| event.0 == kind && event.2 == product);
+    let last = before().filter(|event| event.0 < 4).map(|event| event.3).max();
+    let [views, clicks, carts] = [0, 1, 2].map(|kind| count(kind).count() as u64);
+    ([views, clicks, carts, count(4).count() as u64, count(0).map(|event| event.3 * 3).sum()], last)
+}
+
+/// What the walk finds for each ask, by the order in which they were asked.
+fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], together: Together) -> Vec<Numbers> {
+    let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
+    let rules = Rules { features: Features { enabled: true }, ..Rules::default() };
+    let mut graph = SteppedGraph::new(rules, dictionary.clone(), 1000);
+    let mut sources: Vec<Box<dyn ReplaySource>> = sources
+        .into_iter()
+        .map(|events| Box::new(Events { events, next: 0, dictionary: dictionary.clone() }) as Box<dyn ReplaySource>)
+        .collect();
+    let ask = |(tag, (user, _, at)): (usize, &(usize, usize, Time))| Ask {
+        at: *at,
+        user: keys(&dictionary, *user, 0).0,
+        tag,
+    };
+    let mut given: Vec<Ask<usize>> = asks.iter().enumerate().map(ask).collect();
+    let mut found = vec![Numbers::default(); asks.len()];
+    features_before(&mut graph, &mut sources, (&mut given, true), together, |ask, features| {
+        let of = features.of_product(keys(&dictionary, 0, asks[ask.tag].1).1);
+        let activity = of.activity;
+        let counts = [activity.views(), activity.clicks(), activity.carts(), of.purchases, activity.time_on_page().0];
+        found[ask.tag] = (counts, features.last_at);
+        Ok(())
+    })
+    .expect("nothing fails here");
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_ask_gets_what_happened_before_its_time_and_nothing_else(
+        events in vec((0..5u8, 0..3usize, 0..3usize, 1..40u64), 0..80),
+        asks in vec((0..4usize, 0..4usize, 0..45u64), 1..60),
+        times in 1..20usize,
+        records in 1..40usize,
+    ) {
+        let mut halves = [Vec::new(), Vec::new()];
+        events.iter().enumerate().for_each(|(nth, event)| halves[nth % 2].push(*event));
+        halves.iter_mut().for_each(|half| half.sort_by_key(|event| event.3));
+        let expected: Vec<Numbers> = asks.iter().map(|(user, product, at)| plain(&events, *user, *product, *at)).collect();
+        prop_assert_eq!(&found(halves.to_vec(), &asks, Together { times, records }), &expected);
+        prop_assert_eq!(&found(halves.to_vec(), &asks, Together::default()), &expected);
+    }
+}
+
+#[test]
+fn an_event_at_the_time_of_the_ask_is_of_its_future() {
+    let events = vec![(0, 0, 0, 10), (0, 0, 0, 11), (1, 0, 0, 11)];
+    let asks = [(0, 0, 11), (0, 0, 12), (0, 0, 10), (0, 0, 11)];
+    let found = found(vec![events], &asks, Together::default());
+    let views: Vec<(u64, u64)> = found.iter().map(|(counts, _)| (counts[0], counts[1])).collect();
+    assert_eq!(views, [(1, 0), (2, 1), (0, 0), (1, 0)]);
+    let times: BTreeSet<Option<Time>> = found.iter().map(|(_, last)| *last).collect();
+    assert_eq!(times, [None, Some(10), Some(11)].into());
+}
