@@ -6,7 +6,7 @@
 //! flags ────────────────┘     (unknown key: error)        (+ defaults)
 //! ```
 //! A setting is declared once, as a field of the struct that uses it, with its unit, default, bounds and sentence
-//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` in `models`, `[postgres]` in `sources`,
+//! ([`settings::section!`]): `[server]` in `query-server`, `[rules]` and the ticks in `dataflow`, `[recommendations]` in `recommend`, `[models.als]` and `[models.content]` in `models`, `[postgres]` in `sources`,
 //! `[archive]` in `archive`, `[store]` in `store`,
 //! the others here. [`sections`] lists them; the example file and the table of the documentation are printed from it.
 
@@ -42,7 +42,9 @@ pub use self::setting::sections;
 pub use archive::Settings as Archive;
 pub use dataflow::rules::Rules;
 pub use models::als::AlsSettings;
+pub use models::content::ContentSettings;
 pub use query_server::Settings as Server;
+use recommend::ModelsOn;
 pub use recommend::Settings as Recommendations;
 pub use settings::Secret;
 pub use sources::postgres::{OrderTime, Settings as Postgres};
@@ -98,6 +100,8 @@ pub struct Config {
     pub recommendations: Recommendations,
     /// `[models.als]`
     pub als: AlsSettings,
+    /// `[models.content]`
+    pub content: ContentSettings,
     /// `[auth]`
     pub auth: Auth,
     /// `[sinks]`
@@ -125,6 +129,17 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(Errors(problems)) }
     }
 
+    /// Which models are on.
+    #[must_use]
+    pub fn models_on(&self) -> ModelsOn {
+        ModelsOn {
+            co_views: self.rules.co_views.enabled,
+            buy_again: self.rules.buy_again.enabled,
+            als: self.als.enabled,
+            content: self.content.enabled,
+        }
+    }
+
     fn read(values: &values::CheckedValues) -> Config {
         let given = &|setting: &settings::Setting| values.given(setting);
         let kafka = || Kafka { client: values.client(), ..Kafka::read(given) };
@@ -140,6 +155,7 @@ impl Config {
             rules: Rules::read(given),
             recommendations: Recommendations::read(given),
             als: AlsSettings::read(given),
+            content: ContentSettings::read(given),
             auth: Auth::read(given),
             sinks: Sinks::read(given),
             archive: Archive::read(given),

@@ -10,6 +10,7 @@ mod als;
 mod archiving;
 mod checkpoints;
 pub(crate) mod cluster;
+mod content;
 mod copies;
 pub(crate) mod descriptors;
 mod log;
@@ -32,14 +33,16 @@ use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
-use recommend::Recommender;
+use recommend::{ContentModel, Models, Recommender};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
+use store::Store;
 
 use self::access::KeyThread;
 use self::als::{AlsThread, Using};
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
+use self::content::ContentThread;
 use self::origin::StartingPoint;
 use self::outlets::Outlets;
 use self::sources::Sources;
@@ -48,6 +51,7 @@ use crate::audit::FileAudit;
 use crate::clock::{LaterClock, wall_ms};
 use crate::config::Config;
 use crate::event_writer::LogEventWriter;
+use crate::learned::content::{ContentMaker, descriptions};
 
 /// The share of the time left after the last answer that a last checkpoint may take.
 const CHECKPOINT_SHARE: u32 = 2;
@@ -66,6 +70,8 @@ pub struct System {
     keeper: Option<Keeper>,
     als: Option<AlsThread>,
     archive: Option<Archiving>,
+    // Kept until the last answer has been given.
+    _content: Option<ContentThread>,
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
@@ -112,18 +118,20 @@ impl System {
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
+        let content = content(config, store.clone(), &engine)?;
         let archive = archiving::start(config)?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {
             reader: engine.reader().clone(),
-            recommender: Arc::new(recommender(config, als.as_ref())),
+            recommender: Arc::new(recommender(config, als.as_ref(), content.as_ref())),
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,
             floor: Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up },
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
+            content: content.as_ref().map(ContentThread::status),
             archive: archive.as_ref().map(archiving::status),
             event_writer: event_writer.clone(),
             access: keys.access(),
@@ -147,6 +155,7 @@ impl System {
             keeper,
             als,
             archive,
+            _content: content,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _keys: keys,
@@ -259,14 +268,29 @@ fn als(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> anyho
     config.als.enabled.then(|| AlsThread::start(using())).transpose()
 }
 
+/// Starts to make content vectors, if they are on and there are products to read.
+fn content(config: &Config, store: Option<Arc<dyn Store>>, engine: &Engine) -> anyhow::Result<Option<ContentThread>> {
+    let home = descriptions(config, store).filter(|_| config.content.enabled);
+    let start = |home| -> anyhow::Result<ContentThread> {
+        let maker = ContentMaker::new(home, config.content.clone(), engine.reader().dictionary().clone())?;
+        ContentThread::start(maker, config.content.every)
+    };
+    home.map(start).transpose()
+}
+
 /// The audit log, if a file for it is configured.
 fn audit(config: &Config) -> anyhow::Result<Option<Arc<dyn AuditLog>>> {
     let Some(path) = config.sinks.audit.clone() else { return Ok(None) };
     Ok(Some(Arc::new(FileAudit::open(path).context("no thread for the audit log")?)))
 }
 
-fn recommender(config: &Config, als: Option<&AlsThread>) -> Recommender {
-    Recommender::new(&config.rules, config.recommendations.clone(), als.map(AlsThread::slot))
+fn recommender(config: &Config, als: Option<&AlsThread>, content: Option<&ContentThread>) -> Recommender {
+    let newest = config.content.newest;
+    let models = Models {
+        als: als.map(|als| als.slot().clone()),
+        content: content.map(|content| ContentModel { slot: content.slot().clone(), newest }),
+    };
+    Recommender::new(&config.rules, config.recommendations.clone(), models)
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {

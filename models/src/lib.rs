@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pairs of user and product ─▶ als ─▶ vectors ─┬▶ scan ─▶ the best products
+//! texts and embeddings ─▶ content ─▶ vectors ──┤
 //!                                              └▶ store: versioned files, the last N kept
 //! lists and what came next ─▶ evaluation ─▶ report: one HTML page
 //! ```
@@ -9,6 +10,7 @@
 //! number of threads, and not on the machine.
 
 pub mod als;
+pub mod content;
 pub mod evaluation;
 mod random;
 pub mod report;

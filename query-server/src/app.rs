@@ -34,6 +34,8 @@ pub struct App {
     pub checkpoints: Option<Arc<dyn Fn() -> LastCheckpoint + Send + Sync>>,
     /// Reads the status of the factor model, where one is used.
     pub als: Option<Arc<dyn Fn() -> AlsStatus + Send + Sync>>,
+    /// Reads the status of content vectors, where they are used.
+    pub content: Option<Arc<dyn Fn() -> ContentStatus + Send + Sync>>,
     /// Reads the status of the archive, where there is one.
     pub archive: Option<Arc<dyn Fn() -> ArchiveStatus + Send + Sync>>,
     /// Writes events and removals.
@@ -128,6 +130,42 @@ pub struct AlsStatus {
     pub took_ms: u64,
     /// Why the last one failed, if it did.
     pub failure: Option<String>,
+}
+
+/// Content vectors as of the last reading of the products.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ContentStatus {
+    /// Products that the shop describes.
+    pub products: u64,
+    /// Products with a vector.
+    pub vectors: u64,
+    /// The memory of the vectors, in bytes.
+    pub bytes: u64,
+    /// Products beyond the limit `models.content.products_max`, which have no vector.
+    pub left_out: u64,
+    /// Products whose embedding cannot be used.
+    pub refused: u64,
+    /// The first of them, and why.
+    pub refused_products: Vec<RefusedProduct>,
+    /// Columns of the settings that the table does not have.
+    pub missing_columns: Vec<String>,
+    /// How often vectors were made since the start.
+    pub made: u64,
+    /// How long it took last, in milliseconds.
+    pub took_ms: u64,
+    /// How many readings failed since the start.
+    pub failed: u64,
+    /// Why the last reading failed, if it did. The vectors before stay in use.
+    pub failure: Option<String>,
+}
+
+/// A product whose embedding cannot be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RefusedProduct {
+    /// The product.
+    pub product: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// The archive of records since the start.

@@ -55,7 +55,10 @@ mod token;
 mod visibility;
 
 pub use access::{Access, Key, KeyId, Rate, Token};
-pub use app::{AlsStatus, App, ArchiveStatus, ArchivedPartition, DataCopy, Floor, LastCheckpoint, Peers};
+pub use app::{
+    AlsStatus, App, ArchiveStatus, ArchivedPartition, ContentStatus, DataCopy, Floor, LastCheckpoint, Peers,
+    RefusedProduct,
+};
 pub use audit::{AuditEntry, AuditLog, AuditUnavailable};
 pub use cors::is_origin;
 pub use event_writer::{BoxFuture, EventWriter, InvalidEvent, WriteError};

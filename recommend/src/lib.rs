@@ -2,17 +2,19 @@
 //!
 //! ```text
 //!                       ┌▶ co_views, buy_again ──┐
-//! page ─▶ its chain ────┼▶ als ──────────────────┼▶ first, or interleave ─▶ one list, each product once
+//! page ─▶ its chain ────┼▶ als, content ─────────┼▶ first, or interleave ─▶ one list, each product once
 //!         (a setting)   ├▶ best_sellers_for_you ─┤
 //!                       └▶ best_sellers ─────────┘
 //! ```
-//! A [`Source`] makes a list from the published indexes; `als` also needs the model in its [`AlsSlot`]. A [`Chain`] fills one list from its sources, and the
-//! [`Recommender`] has the chain of each kind of page. To add a source, add a file under `sources/` and its name to
-//! [`SourceName`]. Answers over HTTP and evaluations use the same chains.
+//! A [`Source`] makes a list from the published indexes; `als` also needs the model in its [`AlsSlot`], and `content` the
+//! vectors in its [`ContentSlot`]. A [`Chain`] fills one list from its sources, and the [`Recommender`] has the chain of each
+//! kind of page. To add a source, add a file under `sources/` and its name to [`SourceName`]. Answers over HTTP and
+//! evaluations use the same chains.
 //!
 //! This crate knows no HTTP, JSON or wall clock.
 
 mod chain;
+mod models;
 mod recommender;
 mod settings;
 mod similar;
@@ -21,11 +23,14 @@ mod source_name;
 mod sources;
 mod workspace;
 
+/// What [`ServedContent`] holds.
+pub use ::models::content;
 pub use chain::Chain;
+pub use models::{ContentModel, Models, ModelsOn};
 pub use recommender::Recommender;
 pub use settings::{Fill, Page, Settings};
-pub use similar::SimilarProduct;
+pub use similar::{SimilarProduct, SimilarReason};
 pub use source::{Asked, Reason, Recommended, Source, is_personal};
 pub use source_name::SourceName;
-pub use sources::{AlsSlot, ServedAls, built_in};
+pub use sources::{AlsSlot, ContentSlot, ServedAls, ServedContent, built_in};
 pub use workspace::Workspace;

@@ -27,7 +27,7 @@ settings::choice! {
 }
 
 const SOURCES: Kind = Kind::List {
-    allowed: "a list of sources, none twice, from \"co_views\", \"buy_again\", \"als\", \"best_sellers_for_you\" and \"best_sellers\"",
+    allowed: "a list of sources, none twice, from \"co_views\", \"buy_again\", \"als\", \"content\", \"best_sellers_for_you\" and \"best_sellers\"",
     takes: is_chain,
 };
 

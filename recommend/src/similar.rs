@@ -12,18 +12,43 @@ use dataflow::rules::Rules;
 use dataflow::time::Diff;
 
 use crate::source_name::SourceName;
+use crate::sources::ServedContent;
 
-use self::cache::{KEPT, SimilarCache};
+use self::cache::{KEPT, SimilarCache, Version};
 
 /// A product that is similar to another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimilarProduct {
     /// The similar product.
     pub product: ProductKey,
+    /// Why it is similar.
+    pub reason: SimilarReason,
+}
+
+/// Why a product is similar to another one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SimilarReason {
+    /// Both were viewed together.
+    CoViewed {
+        /// C of both products: how often and how closely they were viewed together.
+        weight: u64,
+    },
+    /// Both have similar texts or embeddings.
+    Alike {
+        /// The cosine of their vectors.
+        cosine: f32,
+    },
+}
+
+impl SimilarReason {
     /// The source of the similarity.
-    pub source: SourceName,
-    /// C of both products: how often and how closely they were viewed together.
-    pub weight: u64,
+    #[must_use]
+    pub fn source(self) -> SourceName {
+        match self {
+            SimilarReason::CoViewed { .. } => SourceName::CoViews,
+            SimilarReason::Alike { .. } => SourceName::Content,
+        }
+    }
 }
 
 /// The memory for similar products, used again for every list.
@@ -37,13 +62,15 @@ pub(crate) struct SimilarMemory {
 }
 
 impl SimilarMemory {
-    /// The first `size` similar products of a product, as people see them; none if there are fewer than `items_min`.
+    /// The first `size` similar products of a product, as people see them; none if there are fewer than `items_min`. What
+    /// co-views do not fill is filled from content vectors, if there are any.
     pub(crate) fn first(
         &mut self,
         view: &WideView<'_>,
         product: ProductKey,
         (size, items_min): (usize, usize),
         scorer: &Scorer,
+        content: Option<&ServedContent>,
     ) -> &[SimilarProduct] {
         let SimilarMemory { neighbors, rows: similar, cache } = self;
         let wanted = size.max(items_min);
@@ -59,9 +86,15 @@ impl SimilarMemory {
                 |product| view.may_show(product),
                 rows,
             );
+            if let Some(served) = content {
+                fill(rows, product, size, served, |product| view.may_show(product));
+            }
         };
         let rows: &[SimilarProduct] = match version {
-            Some(version) => cache.get_or_make(product, version, |rows| rank(KEPT, rows)),
+            Some(graph) => {
+                let version = Version { graph, content: content.map_or(0, |served| served.version) };
+                cache.get_or_make(product, version, |rows| rank(KEPT, rows))
+            }
             None => {
                 rank(wanted, similar);
                 similar
@@ -70,6 +103,25 @@ impl SimilarMemory {
         let is_shown = Rules::is_shown(rows.len(), items_min);
         &rows[..if is_shown { size.min(rows.len()) } else { 0 }]
     }
+}
+
+/// Fills the list of a product up to `size` products with those like it, without products that are in the list.
+fn fill(
+    rows: &mut Vec<SimilarProduct>,
+    product: ProductKey,
+    size: usize,
+    served: &ServedContent,
+    may_show: impl Fn(ProductKey) -> bool,
+) {
+    let missing = size.saturating_sub(rows.len());
+    if missing == 0 {
+        return;
+    }
+    let skip = |other| rows.iter().any(|row| row.product == other) || !may_show(other);
+    let alike = served.vectors.similar(product, missing, skip);
+    rows.extend(
+        alike.into_iter().map(|(product, cosine)| SimilarProduct { product, reason: SimilarReason::Alike { cosine } }),
+    );
 }
 
 /// The `size` most relevant neighbors that may be shown, ties by product, into `best` (cleared first). `neighbors` are
@@ -98,7 +150,7 @@ fn first_relevant(
         if worst.is_none_or(|worst| place < worst) && may_show(product) {
             let at = places.partition_point(|better| *better < place);
             places.insert(at, place);
-            best.insert(at, SimilarProduct { product, source: SourceName::CoViews, weight });
+            best.insert(at, SimilarProduct { product, reason: SimilarReason::CoViewed { weight } });
             places.truncate(size);
             best.truncate(size);
         }
@@ -151,5 +203,28 @@ mod tests {
                 assert_eq!(best, first, "round {round}, size {size}");
             }
         }
+    }
+
+    #[test]
+    fn a_short_list_is_filled_with_products_that_are_alike() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let keys: Vec<ProductKey> =
+            (0..6).map(|number| dictionary.product(&format!("product-{number}")).expect("no collision")).collect();
+        let mut embeddings = models::content::Embeddings::default();
+        // Product 0 is the one asked about; the others turn away from it, one after the other.
+        (0..6_u8).for_each(|number| embeddings.add(vec![1.0, f32::from(number)]));
+        let vectors = models::content::Content::new(embeddings.vectors().0, keys.clone(), 0.0);
+        let served = ServedContent { version: 1, vectors };
+        let viewed = SimilarProduct { product: keys[2], reason: SimilarReason::CoViewed { weight: 9 } };
+        let filled = |mut rows: Vec<SimilarProduct>, size| {
+            fill(&mut rows, keys[0], size, &served, |product| product != keys[3]);
+            let number = |row: &SimilarProduct| keys.iter().position(|key| *key == row.product).expect("it has a key");
+            rows.iter().map(|row| (number(row), row.reason.source())).collect::<Vec<_>>()
+        };
+        let (views, content) = (SourceName::CoViews, SourceName::Content);
+        assert_eq!(filled(vec![viewed], 3), [(2, views), (1, content), (4, content)], "3 may not be shown");
+        assert_eq!(filled(vec![viewed], 9), [(2, views), (1, content), (4, content), (5, content)]);
+        assert_eq!(filled(vec![viewed], 1), [(2, views)]);
+        assert_eq!(filled(vec![], 2), [(1, content), (2, content)]);
     }
 }

@@ -82,6 +82,11 @@ pub enum Reason {
         /// The version of the model.
         version: u64,
     },
+    /// It is like the products viewed, by its texts or its embedding.
+    Alike {
+        /// The cosine of its vector with the weighted sum of those of the products viewed.
+        cosine: f32,
+    },
     /// It is a best seller.
     BestSeller(Pick),
 }

@@ -1,6 +1,5 @@
 //! The names of the sources of recommended products.
 
-use dataflow::rules::Rules;
 use settings::{FromValue as _, Value};
 
 settings::choice! {
@@ -12,6 +11,8 @@ settings::choice! {
         BuyAgain = "buy_again",
         /// The products whose factors fit the history best.
         Als = "als",
+        /// The products that are like those viewed, by their texts or embeddings.
+        Content = "content",
         /// The best sellers of the categories viewed most.
         BestSellersForYou = "best_sellers_for_you",
         /// The best sellers of the shop, or of the category of the page.
@@ -33,6 +34,7 @@ impl SourceName {
             SourceName::CoViews => Some("models.co_views.enabled"),
             SourceName::BuyAgain => Some("models.buy_again.enabled"),
             SourceName::Als => Some("models.als.enabled"),
+            SourceName::Content => Some("models.content.enabled"),
             SourceName::BestSellersForYou | SourceName::BestSellers => None,
         }
     }
@@ -41,16 +43,5 @@ impl SourceName {
     #[must_use]
     pub fn find(word: &str) -> Option<SourceName> {
         SourceName::WORDS.contains(&word).then(|| SourceName::from_value(&Value::from(word)))
-    }
-
-    /// Whether its model is on, if it needs one; `has_als`: whether factor models are used.
-    #[must_use]
-    pub fn is_on(self, rules: &Rules, has_als: bool) -> bool {
-        match self {
-            SourceName::CoViews => rules.co_views.enabled,
-            SourceName::BuyAgain => rules.buy_again.enabled,
-            SourceName::Als => has_als,
-            SourceName::BestSellersForYou | SourceName::BestSellers => true,
-        }
     }
 }

@@ -5,6 +5,7 @@ mod best_sellers;
 mod best_sellers_for_you;
 mod buy_again;
 mod co_views;
+mod content;
 
 use std::sync::Arc;
 
@@ -15,20 +16,27 @@ use self::best_sellers::BestSellersSource;
 use self::best_sellers_for_you::BestSellersForYouSource;
 use self::buy_again::BuyAgainSource;
 use self::co_views::CoViewsSource;
+use self::content::ContentSource;
+use crate::models::Models;
 use crate::source::Source;
 
 pub use self::als::{AlsSlot, ServedAls};
+pub use self::content::{ContentSlot, ServedContent};
 
-/// The sources that are on; `als`: the place of the factor model, if factor models are used.
+/// The sources that are on.
 #[must_use]
-pub fn built_in(rules: &Rules, als: Option<&AlsSlot>) -> Vec<Arc<dyn Source>> {
-    let has_als = als.is_some();
-    let all: [Arc<dyn Source>; 5] = [
+pub fn built_in(rules: &Rules, models: &Models) -> Vec<Arc<dyn Source>> {
+    let on = models.on(rules);
+    let als = models.als.iter().map(|slot| Arc::new(AlsSource { slot: slot.clone() }) as Arc<dyn Source>);
+    let content = models
+        .content
+        .iter()
+        .map(|model| Arc::new(ContentSource { slot: model.slot.clone(), newest: model.newest }) as Arc<dyn Source>);
+    let of_graph: [Arc<dyn Source>; 4] = [
         Arc::new(CoViewsSource),
         Arc::new(BuyAgainSource),
-        Arc::new(AlsSource { slot: als.cloned().unwrap_or_default() }),
         Arc::new(BestSellersForYouSource { list_size: rules.list_size }),
         Arc::new(BestSellersSource),
     ];
-    all.into_iter().filter(|source| source.name().is_on(rules, has_als)).collect()
+    of_graph.into_iter().filter(|source| on.has(source.name())).chain(als).chain(content).collect()
 }

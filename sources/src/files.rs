@@ -20,6 +20,7 @@
 
 mod batch;
 mod context;
+pub(crate) mod descriptions;
 mod event_file;
 mod feed;
 mod file_tail;

@@ -39,6 +39,7 @@
 
 pub mod adopt;
 mod context;
+pub(crate) mod descriptions;
 mod diagnostic;
 mod feed;
 mod follow;

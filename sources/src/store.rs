@@ -18,6 +18,7 @@
 
 mod batch;
 mod catalogue;
+pub(crate) mod descriptions;
 mod feed;
 mod orders;
 #[cfg(test)]

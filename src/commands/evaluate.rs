@@ -34,7 +34,8 @@ pub fn run(args: &EvaluateArgs, mut config: Config) -> anyhow::Result<ExitCode> 
     config.rules.co_views.enabled = true;
     config.rules.buy_again.enabled |= chain.contains(&SourceName::BuyAgain);
     let fill = if args.interleave { Fill::Interleave } else { Fill::First };
-    let lists = ListMaker::new(&config, &chain, fill, SIZE);
+    let content = if chain.contains(&SourceName::Content) { Some(sources::content(&config)?) } else { None };
+    let lists = ListMaker::new(&config, &chain, fill, SIZE, content);
     match (&args.stream, args.from, args.until) {
         (Some(stream), ..) => over_stream(&config, lists, stream, &args.out),
         (None, Some(from), Some(until)) if from <= until => over_past(args, &config, lists, (from, until)),

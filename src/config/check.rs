@@ -46,6 +46,11 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
         add("postgres.url", reason.into());
     }
     status(config, &mut add);
+    if config.content.enabled && config.postgres.is_none() && config.files.is_none() && config.store.is_none() {
+        let reason =
+            "`models.content.enabled` is \"on\", but no products are read: configure [postgres], [files] or [store]";
+        add("models.content.enabled", reason.into());
+    }
     archive(config, &mut add);
     if config.store.is_some() && config.cluster.is_shared() {
         add("cluster.processes", "the file of [store] is written by one process only; several need [postgres]".into());
@@ -110,7 +115,7 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
         if chain == defaults.chain(page) {
             continue;
         }
-        for source in chain.iter().filter(|source| !source.is_on(&config.rules, config.als.enabled)) {
+        for source in chain.iter().filter(|source| !config.models_on().has(**source)) {
             let (key, word) = (format!("recommendations.{}", page.word()), source.word());
             let switch = source.switch().unwrap_or_default();
             let reason = format!(
@@ -123,7 +128,7 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
     let models: Vec<_> = home.iter().filter_map(|source| Some((source, source.switch()?))).collect();
     let is_for_you = config.rules.recommendations == RecommendationRule::ForYou;
     if let Some((_, switch)) = models.first().filter(|_| is_for_you)
-        && models.iter().all(|(source, _)| !source.is_on(&config.rules, config.als.enabled))
+        && models.iter().all(|(source, _)| !config.models_on().has(**source))
     {
         let reason = format!(
             "`rules.recommendations` is \"for_you\", but no model of `recommendations.home` is on: set `{switch} = \"on\"`"

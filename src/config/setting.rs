@@ -7,8 +7,8 @@ use settings::{Section, Setting};
 use sources::postgres;
 
 use super::{
-    AlsSettings, Archive, Auth, Checkpoint, Cluster, Dataflow, Files, Kafka, Log, Recommendations, Rules, Server,
-    ShopStore, Sinks, client,
+    AlsSettings, Archive, Auth, Checkpoint, Cluster, ContentSettings, Dataflow, Files, Kafka, Log, Recommendations,
+    Rules, Server, ShopStore, Sinks, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
@@ -23,6 +23,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         EventRules::section(),
         Recommendations::section(),
         AlsSettings::section(),
+        ContentSettings::section(),
         Kafka::section(),
         client::section(),
         postgres::Settings::section(),

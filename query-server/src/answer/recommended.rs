@@ -15,7 +15,7 @@ use dataflow::graph::{BestSellers, ListId};
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::{Because, Kind, Pick, Repeat, WideView};
 use dataflow::merchandising::{Arranged, Move};
-use recommend::{Reason, Recommended, SimilarProduct, SourceName};
+use recommend::{Reason, Recommended, SimilarProduct, SimilarReason, SourceName};
 
 use super::json::{comma, decimal, number, string};
 use super::moves::moves;
@@ -129,9 +129,14 @@ impl ListRow for SimilarProduct {
     }
 
     fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, _: &Dictionary) {
-        source(out, self.source);
-        count(out, "weight", self.weight);
-        count(out, "viewers", view.viewers(self.product));
+        source(out, self.reason.source());
+        match self.reason {
+            SimilarReason::CoViewed { weight } => {
+                count(out, "weight", weight);
+                count(out, "viewers", view.viewers(self.product));
+            }
+            SimilarReason::Alike { cosine } => similarity(out, cosine),
+        }
     }
 }
 
@@ -165,9 +170,16 @@ impl ListRow for Recommended {
                 decimal(out, *score);
                 count(out, "model_version", *version);
             }
+            Reason::Alike { cosine } => similarity(out, *cosine),
             Reason::BestSeller(pick) => best_seller(out, pick, dictionary),
         }
     }
+}
+
+/// How alike two products are by their content vectors.
+fn similarity(out: &mut Vec<u8>, cosine: f32) {
+    out.extend_from_slice(b",\"similarity\":");
+    decimal(out, cosine);
 }
 
 /// How often and when a product was bought.

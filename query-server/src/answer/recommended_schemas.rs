@@ -75,6 +75,9 @@ pub(crate) struct ExplainedRecommendation {
     fit: Option<f64>,
     /// Of factors: the version of the model.
     model_version: Option<u64>,
+    /// Of content: the cosine of the product's vector with those of the history, by which the products of this source are
+    /// ordered.
+    similarity: Option<f64>,
     /// Of best sellers: the category whose best seller it is; null for the best sellers over all products.
     category: Option<String>,
     /// Of best sellers: the buyers in the window.
@@ -124,8 +127,10 @@ pub(crate) struct ExplainedSimilar {
     product: String,
     /// The source of the similarity, or `rule` for a product that only a merchandising rule puts there.
     source: String,
-    /// How often and how closely both products were viewed together.
+    /// Of co-views: how often and how closely both products were viewed together.
     weight: Option<u64>,
-    /// The users in whose histories the similar product is.
+    /// Of co-views: the users in whose histories the similar product is.
     viewers: Option<u64>,
+    /// Of content: the cosine of the vectors of both products.
+    similarity: Option<f64>,
 }

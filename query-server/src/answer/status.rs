@@ -6,7 +6,7 @@ use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{AlsStatus, ArchiveStatus, LastCheckpoint};
+use crate::app::{AlsStatus, ArchiveStatus, ContentStatus, LastCheckpoint};
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +27,8 @@ pub(crate) struct Status<'a> {
     pub(crate) checkpoint: Option<LastCheckpoint>,
     /// Null if no factor model is used.
     pub(crate) als: Option<AlsStatus>,
+    /// Null if content vectors are not used.
+    pub(crate) content: Option<ContentStatus>,
     /// Null if there is no archive.
     pub(crate) archive: Option<ArchiveStatus>,
     pub(crate) rules: RulesStatus,

@@ -1,10 +1,10 @@
-//! `GET /v1/products/{product}/similar`: the products that were viewed together with a product.
+//! `GET /v1/products/{product}/similar`: the products that were viewed together with a product, or are like it.
 
 use dataflow::freshness::InputKind;
 use dataflow::index_reader::Kind;
 use dataflow::merchandising::MerchList;
 use hyper::Response;
-use recommend::{SourceName, Workspace};
+use recommend::Workspace;
 
 use crate::answer;
 use crate::answer::recommended::{Ending, Page, Subject};
@@ -26,7 +26,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
         answers: &[Answer::json::<SimilarList>(200, "The similar products, most relevant first")],
         problems: &[problem::OF_LISTS, problem::OF_MODELS, &[Problem::UnknownProduct]],
         read_list: Some(answer),
-        ..Operation::get(Scope::Read, "The products that users viewed together with a product")
+        ..Operation::get(Scope::Read, "The products that users viewed together with a product, or that are like it")
     }],
 };
 
@@ -34,7 +34,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
     let (reader, ListRequest { headers, of: product, parameters }) = (&read.reader, request);
     let rules = reader.rules();
-    if let Some(switch) = SourceName::CoViews.switch().filter(|_| !rules.co_views.enabled) {
+    if let Some(switch) = read.recommender.similar_switch() {
         return Err(Problem::ModelOff(switch));
     }
     let key = reader.dictionary().find_product(product).ok_or(Problem::UnknownProduct)?;
@@ -47,11 +47,11 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
             (Subject::Product(product), Kind::NonPersonalized, (names, &**reader.dictionary()));
         let explain = parameters.explain.then_some(&view);
         if view.list_rules(MerchList::SimilarTo(key)).is_some() {
-            let find = |size| workspace.all_similar(&view, key, size).to_vec();
+            let find = |size| read.recommender.all_similar(&view, key, size, workspace).to_vec();
             let list = view.arranged(MerchList::SimilarTo(key), parameters.limit, find, |row| row.product);
             Page { subject, rows: &list.rows, moves: &list.moves, kind, ending }.write(out, names, explain);
         } else {
-            let rows = workspace.similar(&view, key, parameters.limit);
+            let rows = read.recommender.similar(&view, key, parameters.limit, workspace);
             Page { subject, rows, moves: &[], kind, ending }.write(out, names, explain);
         }
         Ok(answer::json(headers, out, age.missing.as_deref()))

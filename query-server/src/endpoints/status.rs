@@ -66,6 +66,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         dead_letters,
         checkpoint: app.checkpoints.as_ref().map(|last| last()),
         als: app.als.as_ref().map(|status| status()),
+        content: app.content.as_ref().map(|status| status()),
         archive: app.archive.as_ref().map(|status| status()),
         rules: rules_status(&app.reader),
         memory_bytes: memory::resident_bytes(),

@@ -1,6 +1,7 @@
 //! `/metrics`: the values of one moment as OpenMetrics text. No label holds an id of a user or a product.
 
 mod archive;
+mod content;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -60,6 +61,7 @@ pub(crate) fn text(operations: &Operations) -> String {
     forwarding(operations, &mut metrics);
     engine(operations, &mut metrics);
     als(operations, &mut metrics);
+    content::add(operations, &mut metrics);
     archive::add(operations, &mut metrics);
     sources(operations, &mut metrics);
     let mut registry = Registry::default();

@@ -6,6 +6,7 @@ mod access;
 mod buy_again;
 mod client;
 mod connections;
+mod content;
 mod cors;
 mod documentation;
 mod erasure;

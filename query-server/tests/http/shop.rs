@@ -189,6 +189,8 @@ pub(crate) struct Start {
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
     /// Keeps the shop's rows.
     pub(crate) store: Option<Arc<dyn store::Store>>,
+    /// The models that are not in the graph.
+    pub(crate) models: recommend::Models,
 }
 
 /// A shop that is served.
@@ -233,6 +235,17 @@ impl Shop {
         Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
     }
 
+    /// The same, with models that are not in the graph.
+    pub(crate) fn modelled(
+        workers: usize,
+        models: recommend::Models,
+        change: impl FnOnce(&mut Rules, &mut recommend::Settings),
+    ) -> Shop {
+        let (mut rules, mut start) = (learning_rules(), Start { models, ..Start::default() });
+        change(&mut rules, &mut start.recommendations);
+        Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
+    }
+
     /// One of two processes; the addresses are those of both.
     pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
         Shop::guarded_beside(process, listener, addresses, Start::default())
@@ -271,10 +284,11 @@ impl Shop {
             audit: start.audit,
             checkpoints: None,
             als: None,
+            content: None,
             archive: None,
             store: start.store.clone(),
             reader: reader.clone(),
-            recommender: Arc::new(Recommender::new(&rules, start.recommendations, None)),
+            recommender: Arc::new(Recommender::new(&rules, start.recommendations, start.models)),
             registry,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),

@@ -14,9 +14,19 @@ pub(crate) const KEPT: usize = 10;
 /// Lists that are kept at most: about 5 MiB. A power of two.
 const SLOTS: usize = 1 << 14;
 
+/// What a list was made from. Equal versions give equal lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// The version of co-views and catalogue.
+    pub(crate) graph: Time,
+    /// The version of the content vectors; 0 without any.
+    pub(crate) content: u64,
+}
+
 struct Slot {
     product: ProductKey,
-    version: Time,
+    /// None while the slot has no list.
+    version: Option<Version>,
     rows: Vec<SimilarProduct>,
 }
 
@@ -31,7 +41,7 @@ impl SimilarCache {
     pub(crate) fn get_or_make(
         &mut self,
         product: ProductKey,
-        version: Time,
+        version: Version,
         make: impl FnOnce(&mut Vec<SimilarProduct>),
     ) -> &[SimilarProduct] {
         if self.slots.is_empty() {
@@ -39,12 +49,12 @@ impl SimilarCache {
         }
         // Keys of products are hashes already.
         let at = usize::try_from(product.route() & (SLOTS as u64 - 1)).expect("a slot's number is small");
-        let empty = || Slot { product, version: Time::MAX, rows: Vec::with_capacity(KEPT + 1) };
+        let empty = || Slot { product, version: None, rows: Vec::with_capacity(KEPT + 1) };
         let slot = self.slots[at].get_or_insert_with(empty);
-        if slot.product != product || slot.version != version {
+        if slot.product != product || slot.version != Some(version) {
             make(&mut slot.rows);
             slot.rows.truncate(KEPT);
-            (slot.product, slot.version) = (product, version);
+            (slot.product, slot.version) = (product, Some(version));
         }
         &slot.rows
     }
@@ -56,7 +66,7 @@ mod tests {
     use dataflow::ids::Ids;
 
     use super::*;
-    use crate::source_name::SourceName;
+    use crate::similar::SimilarReason;
 
     #[test]
     fn a_list_is_made_again_for_another_version_or_after_another_product_of_its_slot() {
@@ -66,15 +76,23 @@ mod tests {
         let other = (1..).map(key).find(|other| slot(*other) == slot(key(0))).expect("slots are few");
         let mut cache = SimilarCache::default();
         let mut made = Vec::new();
-        for (product, version) in [(key(0), 5), (key(0), 5), (other, 5), (other, 5), (key(0), 5), (key(0), 6)] {
-            let similar = SimilarProduct { product, source: SourceName::CoViews, weight: version };
-            let rows = cache.get_or_make(product, version, |rows| {
-                made.push((product == other, version));
+        for (product, graph, content) in [
+            (key(0), 5, 1),
+            (key(0), 5, 1),
+            (other, 5, 1),
+            (other, 5, 1),
+            (key(0), 5, 1),
+            (key(0), 6, 1),
+            (key(0), 6, 2),
+        ] {
+            let similar = SimilarProduct { product, reason: SimilarReason::CoViewed { weight: graph + content } };
+            let rows = cache.get_or_make(product, Version { graph, content }, |rows| {
+                made.push((product == other, graph, content));
                 rows.clear();
                 rows.push(similar);
             });
             assert_eq!(rows, [similar]);
         }
-        assert_eq!(made, [(false, 5), (true, 5), (false, 5), (false, 6)]);
+        assert_eq!(made, [(false, 5, 1), (true, 5, 1), (false, 5, 1), (false, 6, 1), (false, 6, 2)]);
     }
 }

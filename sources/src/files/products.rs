@@ -17,16 +17,22 @@ use crate::row_store::RowStore;
 /// The file's name.
 pub(super) const FILE: &str = "product_catalog.csv";
 
+/// The column with the product's id.
+pub(super) const PRODUCT: &str = "product_id";
+
+/// The column with its category.
+pub(super) const CATEGORY: &str = "category";
+
 pub(super) struct ProductsFile;
 
 impl TableRows for ProductsFile {
     type Row = CatalogueRow;
     type Gone = Deleted;
-    const COLUMNS: &'static [&'static str] = &["product_id", "category"];
+    const COLUMNS: &'static [&'static str] = &[PRODUCT, CATEGORY];
 
     fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
         let product = text.id(0)?;
-        let category = category_key(text.get(1)?, Self::COLUMNS[1], context.dictionary)?;
+        let category = category_key(text.get(1)?, CATEGORY, context.dictionary)?;
         Ok(Some(CatalogueRow { product: context.dictionary.product(product)?, category }))
     }
 

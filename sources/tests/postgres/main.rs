@@ -6,6 +6,7 @@
 mod another_server;
 mod bad_rows;
 mod deleted;
+mod descriptions;
 mod faults;
 mod ids;
 mod log;

@@ -1,13 +1,20 @@
 //! The lists of a chain and of each of its sources for one user, from the published indexes.
 
-use anyhow::bail;
-use dataflow::ids::{ProductKey, UserKey};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::{Ids, ProductKey, UserKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::time::Time;
 use models::als::AlsSettings;
-use recommend::{AlsSlot, Asked, Chain, Fill, Recommended, SourceName, Workspace, built_in};
+use recommend::{
+    AlsSlot, Asked, Chain, ContentModel, ContentSlot, Fill, Models, Recommended, ServedContent, SourceName, Workspace,
+    built_in,
+};
 
 use crate::config::Config;
+use crate::learned::content::{ContentMaker, descriptions};
 use crate::learned::{self, ReadHistories};
 
 /// The time between two trainings of the factor model, by the clock of the evaluation.
@@ -26,6 +33,24 @@ pub(super) fn chain(words: &[String]) -> anyhow::Result<Vec<SourceName>> {
         }
     }
     Ok(chain)
+}
+
+/// Content vectors of the shop's products as they are now.
+///
+/// # Errors
+/// When no products are configured, or they cannot be read.
+pub(super) fn content(config: &Config) -> anyhow::Result<ContentModel> {
+    let store = config.store.clone().map(store::sqlite::open).transpose().context("the store cannot be opened")?;
+    let Some(home) = descriptions(config, store) else {
+        bail!("the source \"content\" needs the shop's products: configure [postgres], [files] or [store]");
+    };
+    let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
+    let made = ContentMaker::new(home, config.content.clone(), dictionary)?.make(|| true)?;
+    let slot = ContentSlot::default();
+    if let Some(made) = made {
+        slot.put(ServedContent { version: 1, vectors: made.vectors });
+    }
+    Ok(ContentModel { slot, newest: config.content.newest })
 }
 
 /// Makes lists as the server does. The factor model is trained on what the graph holds, at the first list and then daily.
@@ -50,11 +75,19 @@ pub(super) struct Made {
 }
 
 impl ListMaker {
-    /// Lists of `size` products. The models of all sources must be on in the rules.
-    pub(super) fn new(config: &Config, sources: &[SourceName], fill: Fill, size: usize) -> ListMaker {
+    /// Lists of `size` products. The models of all sources must be on in the rules; `content`: content vectors, if a source
+    /// needs them.
+    pub(super) fn new(
+        config: &Config,
+        sources: &[SourceName],
+        fill: Fill,
+        size: usize,
+        content: Option<ContentModel>,
+    ) -> ListMaker {
         let slot = AlsSlot::default();
+        let models = Models { als: Some(slot.clone()), content };
         ListMaker {
-            chain: Chain::new(sources, fill, &config.rules, &built_in(&config.rules, Some(&slot))),
+            chain: Chain::new(sources, fill, &config.rules, &built_in(&config.rules, &models)),
             size,
             workspace: Workspace::new(&config.rules),
             settings: config.als.clone(),

@@ -1,0 +1,188 @@
+//! Content vectors while the server runs: a thread that reads the products and puts new vectors into use.
+//!
+//! ```text
+//! every `models.content.every_s` ─▶ products read, if any has changed ─▶ vectors ─▶ slot of the source "content"
+//! ```
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use query_server::ContentStatus;
+use recommend::{ContentSlot, ServedContent};
+
+use crate::learned::content::{ContentMaker, MadeContent};
+
+/// The lowest priority of Linux.
+const NICE: i32 = 19;
+
+/// How long the end of the thread is waited for. A reading from a server that does not answer ends later, by its own limit.
+const END_MAX: Duration = Duration::from_millis(500);
+
+/// The status, written by the thread and read by the server.
+type SharedStatus = Arc<Mutex<ContentStatus>>;
+
+/// The running thread. Dropped, it asks the thread to end and waits a moment for it.
+pub(super) struct ContentThread {
+    slot: ContentSlot,
+    status: SharedStatus,
+    is_ending: Arc<AtomicBool>,
+    end: Option<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+/// The state of the thread.
+struct Work {
+    maker: ContentMaker,
+    every: Duration,
+    slot: ContentSlot,
+    status: SharedStatus,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl ContentThread {
+    /// Starts the thread, which makes vectors at once and then every `every`.
+    ///
+    /// # Errors
+    /// When the system denies a thread.
+    pub(super) fn start(maker: ContentMaker, every: Duration) -> anyhow::Result<ContentThread> {
+        let (slot, status, is_ending) = (ContentSlot::default(), SharedStatus::default(), Arc::default());
+        let (end, ending) = channel();
+        let (has_ended, ended) = channel();
+        let work = Work { maker, every, slot: slot.clone(), status: status.clone(), is_ending: Arc::clone(&is_ending) };
+        let run = move || {
+            // Dropped at the thread's end.
+            let _has_ended: Sender<()> = has_ended;
+            // On Linux, the priority belongs to the thread. Without it the thread still works.
+            let _ = rustix::process::nice(NICE);
+            work.run(&ending);
+        };
+        std::thread::Builder::new().name("content".into()).spawn(run).context("no thread for content vectors")?;
+        Ok(ContentThread { slot, status, is_ending, end: Some(end), ended })
+    }
+
+    /// The place of the vectors in use.
+    pub(super) fn slot(&self) -> &ContentSlot {
+        &self.slot
+    }
+
+    /// The status, for `/v1/status` and metrics.
+    pub(super) fn status(&self) -> Arc<dyn Fn() -> ContentStatus + Send + Sync> {
+        let status = self.status.clone();
+        Arc::new(move || status.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Drop for ContentThread {
+    fn drop(&mut self) {
+        self.is_ending.store(true, Ordering::Release);
+        self.end = None;
+        // Nothing is ever sent: this returns at the thread's end or when time is up.
+        let _ = self.ended.recv_timeout(END_MAX);
+    }
+}
+
+impl Work {
+    fn run(mut self, ending: &Receiver<()>) {
+        loop {
+            self.turn();
+            if ending.recv_timeout(self.every) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let (began, is_ending) = (Instant::now(), &self.is_ending);
+        let made = self.maker.make(|| !is_ending.load(Ordering::Acquire));
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match made {
+            Ok(Some(made)) => {
+                status.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                status.made += 1;
+                put(made, &self.slot, &mut status);
+            }
+            Ok(None) => status.failure = None,
+            Err(error) => {
+                tracing::warn!(%error, "content vectors are not made, and those before stay in use; trying again");
+                status.failed += 1;
+                status.failure = Some(error.to_string());
+            }
+        }
+    }
+}
+
+/// Puts vectors into use, and says what was left out.
+fn put(made: MadeContent, slot: &ContentSlot, status: &mut ContentStatus) {
+    let (vectors, bytes) = (made.vectors.with_vector() as u64, made.vectors.bytes() as u64);
+    slot.put(ServedContent { version: status.made, vectors: made.vectors });
+    let (refused, left_out) = (made.refused, made.left_out);
+    if (refused, left_out) != (status.refused, status.left_out) {
+        tracing::warn!(refused, left_out, "some products have no content vector; /v1/status says why");
+    }
+    let ContentStatus { made: times, took_ms, failed, .. } = *status;
+    *status = ContentStatus {
+        products: made.products,
+        vectors,
+        bytes,
+        left_out,
+        refused,
+        refused_products: made.refused_products,
+        missing_columns: made.missing_columns,
+        made: times,
+        took_ms,
+        failed,
+        failure: None,
+    };
+    tracing::info!(vectors = status.vectors, "content vectors are in use");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::Ids;
+    use models::content::{ContentSettings, VectorKind};
+    use sources::descriptions::DescriptionHome;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn write(dir: &Path, rows: &str) {
+        // Replaced in one step, so that no reading sees half of it.
+        fs::write(dir.join("new"), format!("product_id,embedding\n{rows}")).expect("the disk works");
+        fs::rename(dir.join("new"), dir.join("product_catalog.csv")).expect("the disk works");
+    }
+
+    #[test]
+    fn vectors_follow_the_products_and_a_failure_keeps_those_before() {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        write(dir.path(), "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[1,NaN]\"\n");
+        let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
+        let settings = ContentSettings { vectors: VectorKind::Embedding, ..ContentSettings::default() };
+        let home = DescriptionHome::Files(dir.path().to_owned());
+        let maker = ContentMaker::new(home, settings, dictionary.clone()).expect("files need no connection");
+        let thread = ContentThread::start(maker, Duration::from_millis(5)).expect("a thread can be started");
+        let (slot, status) = (thread.slot().clone(), thread.status());
+        harness::wait_until(PATIENCE, "vectors are made", || status().made == 1);
+        let found = status();
+        assert_eq!((found.products, found.vectors, found.refused, found.failed), (3, 2, 1, 0));
+        let product = found.refused_products.first().map(|row| (row.product.as_str(), row.reason.as_str()));
+        assert_eq!(product, Some(("c", "number 2 of its embedding is not finite")));
+        write(dir.path(), "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[2,1]\"\n");
+        harness::wait_until(PATIENCE, "the change is seen", || status().made == 2);
+        assert_eq!((status().vectors, status().refused), (3, 0));
+        assert_eq!(slot.content().map(|served| served.version), Some(2));
+        fs::write(dir.path().join("product_catalog.csv"), "sku\n1\n").expect("the disk works");
+        harness::wait_until(PATIENCE, "the failure is reported", || status().failed > 0);
+        assert!(status().failure.is_some_and(|reason| reason.contains("lacks the column product_id")));
+        let served = slot.content().expect("the vectors before stay");
+        let a = dictionary.product("a").expect("no collision");
+        assert_eq!(served.vectors.similar(a, 9, |_| false).len(), 2);
+    }
+}
