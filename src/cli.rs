@@ -8,6 +8,7 @@ mod demo;
 mod evaluate;
 mod features;
 mod generate;
+mod import;
 mod key;
 mod model;
 mod postgres;
@@ -26,6 +27,7 @@ pub use self::demo::DemoArgs;
 pub use self::evaluate::EvaluateArgs;
 pub use self::features::{FeaturesAction, FeaturesArgs, FeaturesOutput};
 pub use self::generate::{GenerateArgs, Target};
+pub use self::import::{ExportArgs, Format, ImportArgs, Mode};
 pub use self::key::{KeyAction, KeyArgs, KeyPlace};
 pub use self::model::{ModelAction, ModelArgs, ModelPlace};
 pub use self::postgres::{PostgresAction, PostgresArgs};
@@ -82,6 +84,10 @@ pub enum Command {
     Produce(ProduceArgs),
     /// Create test data from a seed, in files or in Kafka and PostgreSQL
     Generate(GenerateArgs),
+    /// Read a CSV or JSON-lines file into the store, all of it or nothing
+    Import(ImportArgs),
+    /// Write the rows of the store as CSV or JSON lines
+    Export(ExportArgs),
     /// Write the lists as they were at past times, from the records that still exist
     Replay(ReplayArgs),
     /// Tell how good the lists are, from what happened next

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod evaluate;
 pub mod features;
 pub mod generate;
+pub mod import;
 pub mod key;
 pub mod model;
 pub mod postgres;
@@ -63,6 +64,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let config = load(&args.request())?;
             generate::run(&args, &config).map(|()| ExitCode::SUCCESS)
         }
+        Command::Import(args) => import::import(&args, &load(&args.request())?),
+        Command::Export(args) => import::export(&args, &load(&args.request())?),
         Command::Replay(args) => {
             let config = load(&args.request())?;
             config.require_source()?;

@@ -1,6 +1,7 @@
 //! The trait of a home of the store, and the requests and answers that pass through it.
 
 use std::future::Future;
+use std::io::BufRead;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Millis;
 use crate::error::StoreError;
 use crate::follower::{FollowError, Follower};
+use crate::import::{ImportReport, ImportRequest};
 use crate::kind::Kind;
 use crate::row::{Row, tag};
 
@@ -26,6 +28,18 @@ pub trait Store: Send + Sync {
 
     /// Does all the writes in one transaction, or none. Resolves when they are durable.
     fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<Written, StoreError>>;
+
+    /// Imports a file in one transaction, in this thread. A file with a bad line is not written.
+    ///
+    /// # Errors
+    /// When the store or the file cannot be read or written; nothing was written then.
+    fn import(&self, request: &ImportRequest, file: &mut dyn BufRead) -> Result<ImportReport, StoreError>;
+
+    /// Gives every row, in the order of ids and all of one state, to `see` in this thread, until it returns false.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Some rows may have been seen.
+    fn export(&self, kind: Kind, see: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError>;
 
     /// Digits after the point in a price.
     fn price_digits(&self) -> usize;

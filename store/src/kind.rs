@@ -66,6 +66,14 @@ impl Kind {
         self.fields()[0].name
     }
 
+    /// The names of the columns of a table of these rows. A purchase has a record for each of its lines.
+    #[must_use]
+    pub fn columns(self) -> Vec<&'static str> {
+        let own = self.fields().iter().filter(|field| field.name != "lines");
+        let lines = if self == Kind::Purchases { LINE } else { &[] };
+        own.chain(lines).map(|field| field.name).collect()
+    }
+
     /// The fields of a row.
     #[must_use]
     pub fn fields(self) -> &'static [Field] {
@@ -119,7 +127,7 @@ const PURCHASE: &[Field] = &[
     Field::required("lines", Shape::Rows(LINE, LINES_MAX), "The products bought."),
 ];
 
-const LINE: &[Field] = &[
+pub(crate) const LINE: &[Field] = &[
     Field::required("product_id", Shape::Id, "The product bought."),
     Field::optional("quantity", Shape::Whole(1, QUANTITY_MAX), "How many; 1 if absent."),
     Field::optional("price", Shape::Price, "The price of one, as a decimal text."),

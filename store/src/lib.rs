@@ -14,6 +14,7 @@ mod field;
 mod follower;
 mod given;
 mod home;
+mod import;
 mod kind;
 mod merge;
 mod reader;
@@ -29,6 +30,7 @@ pub use follower::{FollowError, Followed, Follower, Listed, Placed, TableRow};
 pub use home::{
     Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
 };
+pub use import::{BadField, FileFormat, ImportMode, ImportReport, ImportRequest};
 pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::bounds::Bounds;
 use crate::error::Fault;
 use crate::given::{Given, time_text};
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 use crate::reader::{FieldReader, Members};
 use crate::{Millis, merge};
 
@@ -147,6 +147,33 @@ impl Row {
         Row::read(kind, cells.into_iter().map(|(name, cell)| (name.to_owned(), Given::Cell(cell))), bounds)
     }
 
+    /// A purchase with one line, from named cells of both.
+    pub(crate) fn of_one_line<'a>(
+        cells: impl Iterator<Item = (&'a str, &'a str)>,
+        bounds: &Bounds,
+    ) -> Result<Row, Vec<Fault>> {
+        let fields = Kind::Purchases.fields();
+        let cells = cells.map(|(name, cell)| (name.to_owned(), Given::Cell(cell)));
+        let (own, of_line): (Vec<_>, Vec<_>) =
+            cells.partition(|(name, _)| fields.iter().any(|field| field.name == name));
+        let mut reader = FieldReader::new(fields, own, bounds, String::new());
+        let mut line = FieldReader::new(kind::LINE, of_line, bounds, String::new());
+        let purchase = Purchase { lines: vec![Line::read(&mut line)], ..Purchase::head(&mut reader) };
+        let mut faults = reader.faults;
+        faults.append(&mut line.faults);
+        if faults.is_empty() { Ok(Row::Purchase(purchase)) } else { Err(faults) }
+    }
+
+    /// The cells of the row under these names; of a purchase, those of one of its lines.
+    #[must_use]
+    pub fn cells(&self, line: usize, names: &[&str]) -> Vec<String> {
+        let value = serde_json::to_value(self).expect("rows are plain data");
+        let of_line = value.get("lines").and_then(|lines| lines.get(line));
+        let find = |name: &str| value.get(name).or_else(|| of_line?.get(name));
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        names.iter().map(|name| find(name).map(text).unwrap_or_default()).collect()
+    }
+
     fn read<'a>(
         kind: Kind,
         members: impl IntoIterator<Item = (String, Given<'a>)>,
@@ -243,13 +270,18 @@ impl User {
 
 impl Purchase {
     fn read(reader: &mut FieldReader<'_>) -> Purchase {
+        Purchase { lines: reader.rows("lines", Line::read), ..Purchase::head(reader) }
+    }
+
+    /// A purchase without its lines.
+    fn head(reader: &mut FieldReader<'_>) -> Purchase {
         let cancelled = reader.text("status").is_some_and(|word| word == Status::Cancelled.word());
         Purchase {
             purchase_id: reader.text("purchase_id").unwrap_or_default(),
             user_id: reader.text("user_id").unwrap_or_default(),
             created_at: reader.time("created_at").unwrap_or(reader.now()),
             status: if cancelled { Status::Cancelled } else { Status::Placed },
-            lines: reader.rows("lines", Line::read),
+            lines: Vec::new(),
         }
     }
 }

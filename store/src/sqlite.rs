@@ -7,11 +7,13 @@
 //! What waits while the disk takes one transaction is one transaction together.
 
 mod follow;
+mod import;
 mod opening;
 mod rows;
 mod threads;
 mod write;
 
+use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
@@ -20,6 +22,7 @@ use tokio::sync::oneshot;
 use crate::error::StoreError;
 use crate::follower::{FollowError, Follower};
 use crate::home::{BoxFuture, ListRequest, Store, Stored, WriteRequest, Written};
+use crate::import::{ImportReport, ImportRequest};
 use crate::kind::Kind;
 use crate::row::Row;
 use crate::settings::Settings;
@@ -92,6 +95,17 @@ impl Store for SqliteStore {
         })
     }
 
+    fn import(&self, request: &ImportRequest, file: &mut dyn BufRead) -> Result<ImportReport, StoreError> {
+        let connection = opening::writer(&self.settings.path).map_err(|error| closed(&error))?;
+        import::import(&connection, request, file, &self.settings)
+    }
+
+    fn export(&self, kind: Kind, see: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {
+        let mut connection = opening::reader(&self.settings.path).map_err(|error| closed(&error))?;
+        let read = |transaction: rusqlite::Transaction<'_>| rows::each(&transaction, kind, see);
+        connection.transaction().and_then(read).map_err(|error| unavailable(&error))
+    }
+
     fn price_digits(&self) -> usize {
         self.settings.price_digits
     }
@@ -111,6 +125,10 @@ fn queue<T>(queue: &SyncSender<T>, job: T) -> Result<(), StoreError> {
 
 fn stopped() -> StoreError {
     StoreError::Unavailable("its thread has ended".to_owned())
+}
+
+fn closed(error: &OpenError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }
 
 fn unavailable(error: &rusqlite::Error) -> StoreError {

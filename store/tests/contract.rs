@@ -4,6 +4,8 @@
 
 #[path = "contract/follow.rs"]
 mod follow;
+#[path = "contract/import.rs"]
+mod import;
 #[path = "contract/random.rs"]
 mod random;
 #[path = "contract/reads.rs"]

@@ -77,6 +77,19 @@ pub(super) fn page(connection: &Connection, request: &ListRequest) -> rusqlite::
     rows.map(|row| with_lines(connection, row?)).collect()
 }
 
+/// Sees every row in the order of ids, until `see` returns false.
+pub(super) fn each(connection: &Connection, kind: Kind, see: &mut dyn FnMut(Row) -> bool) -> rusqlite::Result<()> {
+    let TableSql { table, key, columns } = TableSql::of(kind);
+    let mut statement = connection.prepare(&format!("SELECT {columns} FROM {table} ORDER BY {key}"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !see(with_lines(connection, row_of(kind, row)?)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// A pattern for all texts that start with `prefix`.
 fn like(prefix: &str) -> String {
     let escape =
@@ -91,12 +104,17 @@ pub(super) fn save(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     let Row::Purchase(purchase) = row else { return Ok(()) };
     let mut cut = connection.prepare_cached("DELETE FROM order_items WHERE order_id = ?1 AND line > ?2")?;
     cut.execute(params![purchase.purchase_id, count(purchase.lines.len())])?;
+    save_lines(connection, purchase, 0)
+}
+
+/// Saves the lines of a purchase behind its first `before` lines.
+pub(super) fn save_lines(connection: &Connection, purchase: &Purchase, before: usize) -> rusqlite::Result<()> {
     let sql =
         TableSql { table: "order_items", key: "", columns: "order_id, line, product_id, quantity, price, returned" };
     for (at, line) in purchase.lines.iter().enumerate() {
         let values = vec![
             purchase.purchase_id.clone().into(),
-            count(at + 1).into(),
+            count(before + at + 1).into(),
             line.product_id.clone().into(),
             line.quantity.into(),
             line.price.clone().into(),
@@ -113,16 +131,19 @@ pub(super) fn delete(connection: &Connection, kind: Kind, id: &str) -> rusqlite:
     connection.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([id]).map(drop)
 }
 
+/// Adds a row or changes the one that is there; an equal row is no change.
 fn upsert(connection: &Connection, sql: &TableSql, key: &[&str], values: Vec<Sql>) -> rusqlite::Result<()> {
     let TableSql { table, columns, .. } = sql;
     let places: Vec<String> = (1..=values.len()).map(|number| format!("?{number}")).collect();
-    let others = columns.split(", ").filter(|column| !key.contains(column));
-    let sets: Vec<String> = others.map(|column| format!("{column} = excluded.{column}")).collect();
+    let others: Vec<&str> = columns.split(", ").filter(|column| !key.contains(column)).collect();
+    let each = |form: fn(&&str) -> String| others.iter().map(form).collect::<Vec<_>>().join(", ");
+    let (sets, new) =
+        (each(|column| format!("{column} = excluded.{column}")), each(|column| format!("excluded.{column}")));
+    let old = others.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "INSERT INTO {table} ({columns}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}",
+        "INSERT INTO {table} ({columns}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {sets} WHERE ({old}) IS NOT ({new})",
         places.join(", "),
         key.join(", "),
-        sets.join(", ")
     );
     connection.prepare_cached(&sql)?.execute(params_from_iter(values)).map(drop)
 }

@@ -133,7 +133,7 @@ fn after(write: &Write, before: Option<&Row>, bounds: &Bounds) -> Result<Option<
 }
 
 /// Why the row may not stand beside the others.
-fn refusal_of(connection: &Connection, row: &Row, settings: &Settings) -> rusqlite::Result<Option<Refusal>> {
+pub(super) fn refusal_of(connection: &Connection, row: &Row, settings: &Settings) -> rusqlite::Result<Option<Refusal>> {
     if let Row::Category(category) = row
         && let Some(refusal) = refusal_of_parent(connection, &category.category_id, category.parent_id.as_deref())?
     {
@@ -198,7 +198,7 @@ fn in_use(connection: &Connection, kind: Kind, id: &str) -> rusqlite::Result<boo
 }
 
 /// The number of the last change, in this transaction too.
-fn last_change(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn last_change(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'changes'";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
