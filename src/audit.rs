@@ -62,6 +62,11 @@ impl AuditLog for FileAudit {
     }
 }
 
+/// The user who runs a command.
+pub fn user() -> String {
+    format!("user {}", std::env::var("USER").unwrap_or_else(|_| "unknown".into()))
+}
+
 /// Records what a command of this program or the server itself did, now and durably.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use store::{FileFormat, ImportMode, Kind};
+use store::{Encoding, FileContent, FileFormat, ImportMode, Kind};
 
 use super::ConfigArgs;
 use crate::config::Request;
@@ -14,10 +14,14 @@ Examples:
   vitrine import products product_catalog.csv --set store.path=store.db
   vitrine import purchases sales.csv --map 'Client=user_id' --map 'Ref=purchase_id' --dry-run --config vitrine.toml
   vitrine import users users.ndjson --mode replace --config vitrine.toml
+  vitrine import shop dataset.csv.gz --set store.path=store.db
 
 A CSV file names its columns in the first line. Commas, semicolons, tabs, quotes and a byte order mark are understood. \
 Columns are found by the names of the fields, by common other names (such as product_name, category, customer, order_id), and \
-by --map; other columns are ignored. A record of purchases is one line of a purchase.
+by --map; other columns are ignored. A field without a column keeps its value in the rows that are there. A record of purchases is \
+one line of a purchase. A file that ends with .gz or .zst is decompressed.
+
+`shop` is one wide table: each record names a product with its category, a user, and a line of a purchase. Cells may be empty.
 
 The file is imported in one transaction. A file with a bad line is not imported: the report names the first 100 bad fields with \
 line, column, value and reason. A server may run on the same store meanwhile; its writes wait, or fail with 503.
@@ -35,9 +39,9 @@ All rows are of one state of the store. `vitrine import` reads the file again.";
 #[derive(Debug, Clone, Args)]
 #[command(after_help = IMPORT_HELP)]
 pub struct ImportArgs {
-    /// Kind of the rows
-    #[arg(value_parser = kind())]
-    pub kind: Kind,
+    /// What the file holds: rows of a kind, or a whole shop in one table
+    #[arg(value_name = "KIND", value_parser = content())]
+    pub content: FileContent,
     /// The file; - reads from stdin
     pub file: PathBuf,
     /// How the file holds its rows; by default by the end of its name, else csv
@@ -98,9 +102,19 @@ impl ImportArgs {
         self.settings.request(&[])
     }
 
+    /// How the file is compressed, as its name says.
+    pub fn encoding(&self) -> Encoding {
+        match self.file.extension().and_then(|end| end.to_str()) {
+            Some("gz") => Encoding::Gzip,
+            Some("zst") => Encoding::Zstd,
+            _ => Encoding::Identity,
+        }
+    }
+
     /// The format that is given, or the one that the file's name says.
     pub fn file_format(&self) -> FileFormat {
-        let by_name = self.file.extension().is_some_and(|end| ["ndjson", "jsonl"].iter().any(|known| end == *known));
+        let name = if self.encoding() == Encoding::Identity { &self.file } else { &self.file.with_extension("") };
+        let by_name = name.extension().is_some_and(|end| ["ndjson", "jsonl"].iter().any(|known| end == *known));
         self.format.unwrap_or(if by_name { Format::Ndjson } else { Format::Csv }).into()
     }
 }
@@ -134,6 +148,11 @@ impl From<Mode> for ImportMode {
 fn kind() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name))
         .map(|name| Kind::find(&name).expect("only the names of kinds are possible"))
+}
+
+fn content() -> impl TypedValueParser<Value = FileContent> {
+    PossibleValuesParser::new(FileContent::ALL.map(FileContent::name))
+        .map(|name| FileContent::find(&name).expect("only the names of contents are possible"))
 }
 
 fn column(text: &str) -> Result<(String, String), String> {

@@ -1,13 +1,14 @@
 //! `vitrine import` and `vitrine export`: files into the store, and the store into files.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use store::{BadField, Bounds, FileFormat, ImportReport, ImportRequest, Kind, Row, Store};
+use store::{BadField, Bounds, ImportReport, ImportRequest, RowWriter, Store};
 
+use crate::audit::{self, record_now};
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::clock::wall_ms;
 use crate::config::Config;
@@ -20,22 +21,32 @@ pub fn import(args: &ImportArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let store = open(config)?;
     let now = i64::try_from(wall_ms()).context("the system clock is far ahead")?;
     let request = ImportRequest {
-        kind: args.kind,
+        content: args.content,
         mode: args.mode.into(),
         format: args.file_format(),
         map: args.map.clone(),
         dry_run: args.dry_run,
         bounds: Bounds { price_digits: store.price_digits(), now },
     };
-    let mut file: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
+    let file: Box<dyn Read> = if args.file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
-        Box::new(BufReader::with_capacity(1 << 20, file))
+        Box::new(File::open(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?)
     };
-    let report = store.import(&request, &mut file)?;
+    let mut file = args.encoding().decoded(file, u64::MAX)?;
+    let report = store.import(&request, &mut *file)?;
     print(&report, args.dry_run)?;
+    note(args, config, &report)?;
     Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Notes the import in the audit log, where there is one. It is done already.
+fn note(args: &ImportArgs, config: &Config, report: &ImportReport) -> anyhow::Result<()> {
+    let Some(path) = config.sinks.audit.as_ref().filter(|_| !args.dry_run) else { return Ok(()) };
+    let (what, target) = (format!("{}.import", args.content.name()), args.file.display().to_string());
+    let result = if report.written { "done" } else { "refused" };
+    record_now(path.clone(), &audit::user(), &what, &target, result)
+        .with_context(|| format!("the import is done, but it is not in the audit log {}", path.display()))
 }
 
 fn print(report: &ImportReport, dry_run: bool) -> io::Result<()> {
@@ -60,33 +71,14 @@ fn print(report: &ImportReport, dry_run: bool) -> io::Result<()> {
 /// The store cannot be read, or stdout is closed.
 pub fn export(args: &ExportArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let (store, out) = (open(config)?, BufWriter::new(io::stdout().lock()));
-    match args.format.into() {
-        FileFormat::JsonLines => write_lines(&*store, args.kind, out),
-        FileFormat::Csv => write_table(&*store, args.kind, out),
-    }?;
+    let mut rows = RowWriter::new(args.kind, args.format.into(), out)?;
+    let mut written = Ok(());
+    store.export(args.kind, &mut |row| {
+        written = rows.write(&row);
+        written.is_ok()
+    })?;
+    written.and_then(|()| rows.finish())?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn write_lines(store: &dyn Store, kind: Kind, mut out: impl Write) -> anyhow::Result<()> {
-    let mut written = Ok(());
-    store.export(kind, &mut |row| {
-        written = writeln!(out, "{}", row.json());
-        written.is_ok()
-    })?;
-    Ok(written.and_then(|()| out.flush())?)
-}
-
-fn write_table(store: &dyn Store, kind: Kind, out: impl Write) -> anyhow::Result<()> {
-    let (names, mut table) = (kind.columns(), csv::Writer::from_writer(out));
-    table.write_record(&names)?;
-    let mut written = Ok(());
-    store.export(kind, &mut |row| {
-        let records = if let Row::Purchase(purchase) = &row { purchase.lines.len() } else { 1 };
-        written = (0..records).try_for_each(|line| table.write_record(row.cells(line, &names)));
-        written.is_ok()
-    })?;
-    written?;
-    Ok(table.flush()?)
 }
 
 fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use query_server::{KeyId, Token};
 
-use crate::audit::record_now;
+use crate::audit::{self, record_now};
 use crate::cli::{KeyAction, KeyArgs};
 use crate::clock::wall_ms;
 use crate::config::Config;
@@ -29,7 +29,7 @@ pub fn run(args: &KeyArgs, config: &Config) -> anyhow::Result<ExitCode> {
             let (name, scopes, origins) = (name.clone(), scopes.clone(), origins.clone());
             let new = NewKey { name, scopes, origins, requests_per_s: *requests_per_s, burst: *burst };
             let (id, token) = create(file, new)?;
-            audit(config, "key.create", id)?;
+            note(config, "key.create", id)?;
             writeln!(out, "{}", token.expose())?;
             writeln!(std::io::stderr(), "key {id} is made; {} holds its digest only", file.display())?;
         }
@@ -37,7 +37,7 @@ pub fn run(args: &KeyArgs, config: &Config) -> anyhow::Result<ExitCode> {
         KeyAction::Revoke { id, .. } => {
             let id: KeyId = id.parse()?;
             revoke(file, id)?;
-            audit(config, "key.revoke", id)?;
+            note(config, "key.revoke", id)?;
             writeln!(out, "key {id} is revoked")?;
         }
     }
@@ -78,10 +78,9 @@ fn revoke(file: &Path, id: KeyId) -> Result<(), Error> {
 }
 
 /// Notes a change in the audit log, where there is one. The change is done already.
-fn audit(config: &Config, what: &str, id: KeyId) -> anyhow::Result<()> {
+fn note(config: &Config, what: &str, id: KeyId) -> anyhow::Result<()> {
     let Some(path) = &config.sinks.audit else { return Ok(()) };
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".into());
-    record_now(path.clone(), &format!("user {user}"), what, &format!("key {id}"), "done")
+    record_now(path.clone(), &audit::user(), what, &format!("key {id}"), "done")
         .with_context(|| format!("the change is done, but it is not in the audit log {}", path.display()))
 }
 

@@ -1,6 +1,6 @@
 //! A value as it was given, in JSON or as a cell of a table, read as what its field holds.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -104,6 +104,8 @@ impl Given<'_> {
 
     fn truth(self) -> Result<bool, String> {
         match self.json_text() {
+            text if matches!(self, Given::Cell(_)) && text.eq_ignore_ascii_case("true") => Ok(true),
+            text if matches!(self, Given::Cell(_)) && text.eq_ignore_ascii_case("false") => Ok(false),
             "true" => Ok(true),
             "false" => Ok(false),
             "1" if matches!(self, Given::Cell(_)) => Ok(true),
@@ -129,7 +131,11 @@ impl Given<'_> {
         let millis = match text.parse::<i64>() {
             Ok(number) if number < LEAST_MILLIS => number.checked_mul(1000),
             Ok(number) => Some(number),
-            Err(_) => DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis()),
+            Err(_) => match DateTime::parse_from_rfc3339(&text) {
+                Ok(time) => Some(time.timestamp_millis()),
+                Err(_) if matches!(self, Given::Cell(_)) => local_time(&text),
+                Err(_) => None,
+            },
         };
         let millis = millis.ok_or_else(|| wrong.to_owned())?;
         if millis < 0 || millis > bounds.now + AHEAD_MS_MAX {
@@ -137,6 +143,16 @@ impl Given<'_> {
         }
         Ok(millis)
     }
+}
+
+/// A time without a zone, as tables have it: in UTC, to the day, the minute or the second.
+fn local_time(text: &str) -> Option<Millis> {
+    let text = text.replacen('T', " ", 1);
+    let time = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok())
+        .or_else(|| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    Some(time.and_utc().timestamp_millis())
 }
 
 /// A time as RFC 3339.

@@ -1,33 +1,57 @@
 //! Import: the rows of a file into the store, in one transaction.
 //!
 //! ```text
-//! CSV or JSON lines ─▶ records with line numbers ─▶ rows within bounds ─▶ upserts in one transaction ─▶ commit
-//!                                  └─ bad lines ─▶ report                                           └▶ or nothing
+//! gzip, zstd ─▶ CSV or JSON lines ─▶ records with line numbers ─▶ rows within bounds ─▶ one transaction ─▶ commit
+//!                                        └─ bad lines ─▶ report                                       └▶ or nothing
 //! ```
-//! A file with a bad line is not imported: the report names the first bad lines and counts all of them. Memory does not
-//! depend on the length of the file.
+//! A file with a bad line is not imported: the report names the first bad fields and counts all bad lines. Memory does not
+//! depend on the length of the file. A home takes the rows from [`FileRows`] and does with each what its [`Role`] says.
 
 mod columns;
-mod record;
+mod content;
+mod encoding;
+mod file_rows;
+mod json_lines;
+mod record_reader;
 mod report;
+mod spool;
+mod table;
 
-use std::io::BufRead;
+use std::io::{BufRead, Result};
 
-use crate::kind::Kind;
 use crate::bounds::Bounds;
+use crate::settings::Settings;
 
-pub(crate) use record::{FileRows, ImportLine};
+pub use content::FileContent;
+pub use encoding::Encoding;
+pub(crate) use file_rows::{FileRows, ImportRow, Role};
 pub use report::{BadField, ImportReport};
+pub use spool::{Spool, SpoolError};
 
 /// What an import does with rows that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
-    /// Rows of the file replace rows with the same id.
+    /// Rows of the file replace rows with the same id. A field that has no column in the file keeps its value.
     Upsert,
-    /// As upsert, and rows of the kind that the file does not have are deleted.
+    /// As upsert, and rows that the file does not have are deleted.
     Replace,
     /// A row that is there already is a bad line.
     Insert,
+}
+
+impl ImportMode {
+    /// Every mode.
+    pub const ALL: [ImportMode; 3] = [ImportMode::Upsert, ImportMode::Replace, ImportMode::Insert];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            ImportMode::Upsert => "upsert",
+            ImportMode::Replace => "replace",
+            ImportMode::Insert => "insert",
+        }
+    }
 }
 
 /// How a file holds its rows.
@@ -42,8 +66,8 @@ pub enum FileFormat {
 /// A request to import a file.
 #[derive(Clone, Debug)]
 pub struct ImportRequest {
-    /// The kind of the rows.
-    pub kind: Kind,
+    /// What the file holds.
+    pub content: FileContent,
     /// What happens to rows that are there.
     pub mode: ImportMode,
     /// How the file holds its rows.
@@ -57,8 +81,11 @@ pub struct ImportRequest {
 }
 
 impl ImportRequest {
-    /// The rows of a file.
-    pub(crate) fn rows<R: BufRead>(&self, file: R) -> FileRows<R> {
-        FileRows::new(self, file)
+    /// Reads the head of a file; its rows follow.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn rows<'f>(&'f self, file: &'f mut dyn BufRead, settings: &Settings) -> Result<FileRows<'f>> {
+        FileRows::open(self, file, settings)
     }
 }

@@ -10,6 +10,7 @@
 mod bounds;
 mod decimal;
 mod error;
+mod export;
 mod field;
 mod follower;
 mod given;
@@ -25,12 +26,15 @@ pub mod sqlite;
 
 pub use bounds::Bounds;
 pub use error::{Fault, Refusal, StoreError};
+pub use export::RowWriter;
 pub use field::{Field, Shape};
 pub use follower::{FollowError, Followed, Follower, Listed, Placed, TableRow};
 pub use home::{
     Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
 };
-pub use import::{BadField, FileFormat, ImportMode, ImportReport, ImportRequest};
+pub use import::{
+    BadField, Encoding, FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Spool, SpoolError,
+};
 pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};

@@ -10,6 +10,7 @@ mod follow;
 mod import;
 mod opening;
 mod rows;
+mod saver;
 mod threads;
 mod write;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::Fault;
 
-/// Bad lines that are named; all are counted.
+/// Fields at fault that are named; all bad lines are counted.
 const BAD_LINES_MAX: usize = 100;
 
 /// The longest value that is shown, in characters.
@@ -15,11 +15,11 @@ const VALUE_CHARACTERS_MAX: usize = 80;
 pub struct ImportReport {
     /// Whether the rows were written: there is no bad line, and it was no dry run.
     pub written: bool,
-    /// Rows in the file; purchases count once for each line.
+    /// Records in the file, good and bad ones; a CSV file has one for each line of a purchase.
     pub rows: u64,
     /// Bad lines in the file.
     pub bad: u64,
-    /// The first bad lines.
+    /// The fields at fault of the first bad lines, at most 100.
     pub bad_lines: Vec<BadField>,
     /// Columns of the file that no field has.
     pub ignored_columns: Vec<String>,
@@ -31,9 +31,9 @@ pub struct ImportReport {
 /// A field of a line that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BadField {
-    /// The line of the file where the record begins, from 1.
+    /// The line of the file where the record begins, from 1; 0 for a row that is not in the file.
     pub line: u64,
-    /// The column or field; empty for the record as a whole.
+    /// The column by its name in the file, or the field; empty for the record as a whole.
     pub column: String,
     /// The start of the value.
     pub value: String,
@@ -43,18 +43,25 @@ pub struct BadField {
 
 /// Gathers a report.
 #[derive(Debug, Default)]
-pub(crate) struct ReportBuilder {
-    pub(crate) report: ImportReport,
+pub(super) struct ReportBuilder {
+    pub(super) report: ImportReport,
+    /// The line that was counted last.
+    counted: u64,
 }
 
 impl ReportBuilder {
-    /// Counts a bad line, and names its faults while there are few.
-    pub(crate) fn bad(&mut self, line: u64, faults: &[Fault], value_of: impl Fn(&str) -> String) {
-        self.report.bad += 1;
+    /// Counts a bad line, once for all its faults, and names the faults while there are few. `place` gives the column of a
+    /// field and its value.
+    pub(super) fn bad(&mut self, line: u64, faults: &[Fault], place: impl Fn(&str) -> (String, String)) {
+        if self.report.bad == 0 || self.counted != line {
+            self.report.bad += 1;
+            self.counted = line;
+        }
         for Fault { field, reason } in faults {
             if self.report.bad_lines.len() < BAD_LINES_MAX {
-                let value = value_of(field).chars().take(VALUE_CHARACTERS_MAX).collect();
-                self.report.bad_lines.push(BadField { line, column: field.clone(), value, reason: reason.clone() });
+                let (column, value) = place(field);
+                let value = value.chars().take(VALUE_CHARACTERS_MAX).collect();
+                self.report.bad_lines.push(BadField { line, column, value, reason: reason.clone() });
             }
         }
     }

@@ -6,16 +6,28 @@ use std::io::BufRead;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, TableSql};
+use super::saver::Saver;
 use super::{unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
-use crate::import::{FileRows, ImportLine, ImportMode, ImportReport, ImportRequest};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::Settings;
 
-/// The ids in the file, and the number of lines of each purchase.
-const IMPORTED: &str =
-    "CREATE TEMP TABLE imported (id TEXT PRIMARY KEY NOT NULL, lines INTEGER NOT NULL) WITHOUT ROWID";
+/// Room for pages that have changed, and the ids in the file with the number of lines of each purchase.
+const PREPARE: &str = "
+PRAGMA main.cache_size = -65536;
+PRAGMA temp.cache_size = -16384;
+CREATE TEMP TABLE imported (
+    kind  INTEGER NOT NULL,
+    id    TEXT NOT NULL,
+    lines INTEGER NOT NULL,
+    line  INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID";
+
+/// Rows between two looks at the length of the log of changes.
+const ROWS_BETWEEN: u64 = 10_000;
 
 /// Imports a file.
 pub(super) fn import(
@@ -25,17 +37,31 @@ pub(super) fn import(
     settings: &Settings,
 ) -> Result<ImportReport, StoreError> {
     let fail = |error: rusqlite::Error| unavailable(&error);
-    connection.execute_batch(IMPORTED).map_err(fail)?;
+    let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("the file cannot be read: {error}"));
+    let mut rows = request.rows(file, settings).map_err(unreadable)?;
+    connection.execute_batch(PREPARE).map_err(fail)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
-    let mut rows = request.rows(file);
-    write_rows(connection, request, &mut rows, settings)?;
-    let mut report = rows.report.report;
+    let saver = Saver::new(|kind| rows.fields(kind));
+    let import = Import { connection, request, settings, saver };
+    let mut count = 0_u64;
+    // After a bad line the others are written too, to find all that is wrong.
+    while let Some(row) = rows.next_row().map_err(unreadable)? {
+        if let Some(faults) = import.write(&row).map_err(fail)? {
+            rows.refuse(row.line, &row.row, &faults);
+        }
+        count += 1;
+        if count.is_multiple_of(ROWS_BETWEEN) {
+            write::forget_old_changes(connection).map_err(fail)?;
+        }
+    }
+    import.check_parents(&mut rows).map_err(fail)?;
+    if request.mode == ImportMode::Replace {
+        import.delete_others(&mut rows).map_err(fail)?;
+    }
+    let mut report = rows.report();
     if report.bad > 0 || request.dry_run {
         connection.execute_batch("ROLLBACK").map_err(fail)?;
         return Ok(report);
-    }
-    if request.mode == ImportMode::Replace {
-        delete_others(connection, request.kind).map_err(fail)?;
     }
     report.change = write::last_change(connection).map_err(fail)?;
     connection.execute_batch("COMMIT").map_err(fail)?;
@@ -43,75 +69,123 @@ pub(super) fn import(
     Ok(report)
 }
 
-/// Writes every row of the file. After a bad line the others are only checked.
-fn write_rows(
-    connection: &Connection,
-    request: &ImportRequest,
-    rows: &mut FileRows<&mut dyn BufRead>,
-    settings: &Settings,
-) -> Result<(), StoreError> {
-    let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("the file cannot be read: {error}"));
-    while let Some(ImportLine { line, row }) = rows.next_row().map_err(unreadable)? {
-        rows.report.report.rows += 1;
-        if rows.report.report.bad > 0 {
-            continue;
-        }
-        let fault = write_row(connection, request, &row, settings).map_err(|error| unavailable(&error))?;
-        if let Some(faults) = fault {
-            rows.report.bad(line, &faults, |_| row.id().to_owned());
-        }
-    }
-    Ok(())
+struct Import<'i> {
+    connection: &'i Connection,
+    request: &'i ImportRequest,
+    settings: &'i Settings,
+    saver: Saver,
 }
 
-/// Writes a row; what is wrong with it, if it is not written.
-fn write_row(
-    connection: &Connection,
-    request: &ImportRequest,
-    row: &Row,
-    settings: &Settings,
-) -> rusqlite::Result<Option<Vec<Fault>>> {
-    let lines = lines_so_far(connection, row.id())?;
-    if lines.is_none() && request.mode == ImportMode::Insert && rows::is_there(connection, row.kind(), row.id())? {
-        return Ok(Some(vec![Fault::new(row.kind().key(), "is there already")]));
-    }
-    if let Some(refusal) = write::refusal_of(connection, row, settings)? {
-        return Ok(Some(match refusal {
-            Refusal::Invalid(faults) => faults,
-            other => vec![Fault::new("", other.to_string())],
-        }));
-    }
-    let count = match (row, lines) {
-        (Row::Purchase(purchase), Some(lines)) => {
-            if lines + purchase.lines.len() > LINES_MAX {
-                return Ok(Some(vec![Fault::new("purchase_id", format!("has more than {LINES_MAX} lines"))]));
+impl Import<'_> {
+    /// Writes a row; what is wrong with it, if it is not written.
+    fn write(&self, ImportRow { line, row, role }: &ImportRow) -> rusqlite::Result<Option<Vec<Fault>>> {
+        let (connection, kind, mode) = (self.connection, row.kind(), self.request.mode);
+        if *role == Role::IfAbsent && rows::is_there(connection, kind, row.id())? {
+            return Ok(None);
+        }
+        let lines = if *role == Role::Part { self.lines_so_far(row.id())? } else { None };
+        if lines.is_none()
+            && *role != Role::IfAbsent
+            && mode == ImportMode::Insert
+            && rows::is_there(connection, kind, row.id())?
+        {
+            return Ok(Some(vec![Fault::new(kind.key(), "is there already")]));
+        }
+        // The parent of a category may follow it: see `check_parents`.
+        if kind != Kind::Categories
+            && let Some(refusal) = write::refusal_of(connection, row, self.settings)?
+        {
+            return Ok(Some(faults_of(refusal)));
+        }
+        let mut count = 0;
+        match (row, lines) {
+            (Row::Purchase(purchase), Some(lines)) => {
+                count = lines + purchase.lines.len();
+                if count > LINES_MAX {
+                    return Ok(Some(vec![Fault::new("purchase_id", format!("has more than {LINES_MAX} lines"))]));
+                }
+                self.saver.save_lines(connection, purchase, lines)?;
             }
-            rows::save_lines(connection, purchase, lines)?;
-            lines + purchase.lines.len()
+            (row, _) => {
+                self.saver.save(connection, row)?;
+                if let Row::Purchase(Purchase { lines, .. }) = row {
+                    count = lines.len();
+                }
+            }
         }
-        (row, _) => {
-            rows::save(connection, row)?;
-            if let Row::Purchase(Purchase { lines, .. }) = row { lines.len() } else { 0 }
+        if *role == Role::Part || mode == ImportMode::Replace || kind == Kind::Categories {
+            let sql = "INSERT INTO temp.imported VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT (kind, id) DO UPDATE SET lines = excluded.lines";
+            connection.prepare_cached(sql)?.execute(params![kind as i64, row.id(), number(count), number(*line)])?;
         }
-    };
-    if request.mode != ImportMode::Upsert || row.kind() == Kind::Purchases {
-        let sql = "INSERT INTO temp.imported VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET lines = excluded.lines";
-        let count = i64::try_from(count).expect("lines are few");
-        connection.prepare_cached(sql)?.execute(params![row.id(), count])?;
+        Ok(None)
     }
-    Ok(None)
+
+    /// The lines of a purchase that the file had before; none if it did not have the purchase.
+    fn lines_so_far(&self, id: &str) -> rusqlite::Result<Option<usize>> {
+        let sql = "SELECT lines FROM temp.imported WHERE kind = ?1 AND id = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let lines: Option<i64> =
+            statement.query_row(params![Kind::Purchases as i64, id], |row| row.get(0)).optional()?;
+        Ok(lines.and_then(|lines| usize::try_from(lines).ok()))
+    }
+
+    /// Checks the parents of the categories in the file, when all of them are written.
+    fn check_parents(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
+        let sql = "SELECT id, line FROM temp.imported WHERE kind = ?1 ORDER BY line";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut found = statement.query([Kind::Categories as i64])?;
+        while let Some(row) = found.next()? {
+            let (id, line): (String, i64) = (row.get(0)?, row.get(1)?);
+            let Some(category) = rows::load(self.connection, Kind::Categories, &id)? else { continue };
+            if let Some(refusal) = write::refusal_of(self.connection, &category, self.settings)? {
+                rows.refuse(u64::try_from(line).unwrap_or_default(), &category, &faults_of(refusal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the rows that the file does not have. A category that others need is a fault.
+    fn delete_others(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
+        for kind in self.request.content.kinds().iter().rev() {
+            let TableSql { table, key, .. } = TableSql::of(*kind);
+            let absent = format!(
+                "NOT EXISTS (SELECT 1 FROM temp.imported WHERE kind = {} AND id = {table}.{key})",
+                *kind as i64
+            );
+            if *kind == Kind::Categories {
+                self.refuse_needed(&absent, rows)?;
+            }
+            self.connection.execute(&format!("DELETE FROM {table} WHERE {absent}"), [])?;
+        }
+        Ok(())
+    }
+
+    fn refuse_needed(&self, absent: &str, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
+        let sql = format!(
+            "SELECT category_id FROM categories WHERE {absent} AND (\
+             EXISTS (SELECT 1 FROM products WHERE products.category_id = categories.category_id) OR \
+             EXISTS (SELECT 1 FROM categories AS child JOIN temp.imported ON kind = {} AND id = child.category_id \
+             WHERE child.parent_id = categories.category_id))",
+            Kind::Categories as i64,
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let fault = Fault::new("category_id", "is not in the file, and has subcategories or products");
+            rows.refuse_id(0, &row.get::<_, String>(0)?, &[fault]);
+        }
+        Ok(())
+    }
 }
 
-/// The lines of a purchase that the file had before; none if it did not have the row.
-fn lines_so_far(connection: &Connection, id: &str) -> rusqlite::Result<Option<usize>> {
-    let mut statement = connection.prepare_cached("SELECT lines FROM temp.imported WHERE id = ?1")?;
-    let lines: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
-    Ok(lines.and_then(|lines| usize::try_from(lines).ok()))
+fn faults_of(refusal: Refusal) -> Vec<Fault> {
+    match refusal {
+        Refusal::Invalid(faults) => faults,
+        other => vec![Fault::new("", other.to_string())],
+    }
 }
 
-/// Deletes the rows that the file does not have.
-fn delete_others(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
-    let TableSql { table, key, .. } = TableSql::of(kind);
-    let sql = format!("DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM temp.imported WHERE id = {table}.{key})");
-    connection.execute(&sql, []).map(drop)
+fn number(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
-//! Rows in SQL: reading one, a page of them, saving and removing.
+//! Rows in SQL: reading one, a page of them, all of them, and removing.
 
 use rusqlite::types::{FromSqlError, Value as Sql};
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params_from_iter};
 use serde::de::DeserializeOwned;
 
 use crate::home::ListRequest;
@@ -12,7 +12,7 @@ use crate::row::{Category, Line, Product, Purchase, Row, Status, User};
 pub(super) struct TableSql {
     pub(super) table: &'static str,
     pub(super) key: &'static str,
-    columns: &'static str,
+    pub(super) columns: &'static str,
 }
 
 impl TableSql {
@@ -97,91 +97,10 @@ fn like(prefix: &str) -> String {
     prefix.chars().flat_map(escape).chain(['%']).collect()
 }
 
-/// Adds the row, or replaces the one with its id.
-pub(super) fn save(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
-    let sql = TableSql::of(row.kind());
-    upsert(connection, &sql, &[sql.key], values(row))?;
-    let Row::Purchase(purchase) = row else { return Ok(()) };
-    let mut cut = connection.prepare_cached("DELETE FROM order_items WHERE order_id = ?1 AND line > ?2")?;
-    cut.execute(params![purchase.purchase_id, count(purchase.lines.len())])?;
-    save_lines(connection, purchase, 0)
-}
-
-/// Saves the lines of a purchase behind its first `before` lines.
-pub(super) fn save_lines(connection: &Connection, purchase: &Purchase, before: usize) -> rusqlite::Result<()> {
-    let sql =
-        TableSql { table: "order_items", key: "", columns: "order_id, line, product_id, quantity, price, returned" };
-    for (at, line) in purchase.lines.iter().enumerate() {
-        let values = vec![
-            purchase.purchase_id.clone().into(),
-            count(before + at + 1).into(),
-            line.product_id.clone().into(),
-            line.quantity.into(),
-            line.price.clone().into(),
-            i64::from(line.returned).into(),
-        ];
-        upsert(connection, &sql, &["order_id", "line"], values)?;
-    }
-    Ok(())
-}
-
 /// Removes the row with this id.
 pub(super) fn delete(connection: &Connection, kind: Kind, id: &str) -> rusqlite::Result<()> {
     let TableSql { table, key, .. } = TableSql::of(kind);
     connection.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([id]).map(drop)
-}
-
-/// Adds a row or changes the one that is there; an equal row is no change.
-fn upsert(connection: &Connection, sql: &TableSql, key: &[&str], values: Vec<Sql>) -> rusqlite::Result<()> {
-    let TableSql { table, columns, .. } = sql;
-    let places: Vec<String> = (1..=values.len()).map(|number| format!("?{number}")).collect();
-    let others: Vec<&str> = columns.split(", ").filter(|column| !key.contains(column)).collect();
-    let each = |form: fn(&&str) -> String| others.iter().map(form).collect::<Vec<_>>().join(", ");
-    let (sets, new) =
-        (each(|column| format!("{column} = excluded.{column}")), each(|column| format!("excluded.{column}")));
-    let old = others.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "INSERT INTO {table} ({columns}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {sets} WHERE ({old}) IS NOT ({new})",
-        places.join(", "),
-        key.join(", "),
-    );
-    connection.prepare_cached(&sql)?.execute(params_from_iter(values)).map(drop)
-}
-
-/// The values of the row's columns.
-fn values(row: &Row) -> Vec<Sql> {
-    let json = |text: Option<String>| Sql::from(text);
-    match row {
-        Row::Product(row) => vec![
-            row.product_id.clone().into(),
-            row.name.clone().into(),
-            row.category_id.clone().into(),
-            row.price.clone().into(),
-            row.description.clone().into(),
-            json(row.attributes.as_ref().map(text_of)),
-            i64::from(row.available).into(),
-            json(row.embedding.as_ref().map(text_of)),
-        ],
-        Row::Category(row) => {
-            vec![row.category_id.clone().into(), row.name.clone().into(), row.parent_id.clone().into()]
-        }
-        Row::User(row) => vec![
-            row.user_id.clone().into(),
-            row.name.clone().into(),
-            row.email.clone().into(),
-            json(row.demographics.as_ref().map(text_of)),
-        ],
-        Row::Purchase(row) => vec![
-            row.purchase_id.clone().into(),
-            row.user_id.clone().into(),
-            row.created_at.into(),
-            row.status.word().to_owned().into(),
-        ],
-    }
-}
-
-fn text_of(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("rows are plain data")
 }
 
 fn row_of(kind: Kind, row: &SqlRow<'_>) -> rusqlite::Result<Row> {
@@ -234,8 +153,4 @@ fn with_lines(connection: &Connection, row: Row) -> rusqlite::Result<Row> {
     })?;
     purchase.lines = lines.collect::<rusqlite::Result<_>>()?;
     Ok(Row::Purchase(purchase))
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).expect("lines are few")
 }

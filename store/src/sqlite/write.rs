@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::saver::Saver;
 use super::{rows, unavailable};
 use crate::Millis;
 use crate::bounds::Bounds;
@@ -93,7 +94,7 @@ fn one(
         return Ok(Err(refusal));
     }
     match &after {
-        Some(row) if before.as_ref() != Some(row) => rows::save(connection, row)?,
+        Some(row) if before.as_ref() != Some(row) => Saver::whole().save(connection, row)?,
         Some(_) => {}
         None => rows::delete(connection, write.kind, &write.id)?,
     }

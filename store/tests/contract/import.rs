@@ -2,13 +2,13 @@
 
 use std::io::Cursor;
 
-use vitrine_store::{FileFormat, ImportMode, ImportReport, ImportRequest, Kind};
+use vitrine_store::{FileContent, FileFormat, ImportMode, ImportReport, ImportRequest, Kind, RowWriter, UnknownIds};
 
 use crate::{BOUNDS, Home, on_every_home, put};
 
 fn request(kind: Kind) -> ImportRequest {
-    let (mode, format) = (ImportMode::Upsert, FileFormat::Csv);
-    ImportRequest { kind, mode, format, map: Vec::new(), dry_run: false, bounds: BOUNDS }
+    let (content, mode, format) = (FileContent::Rows(kind), ImportMode::Upsert, FileFormat::Csv);
+    ImportRequest { content, mode, format, map: Vec::new(), dry_run: false, bounds: BOUNDS }
 }
 
 fn import(home: &Home, request: &ImportRequest, text: &str) -> ImportReport {
@@ -62,7 +62,9 @@ fn a_file_with_a_bad_line_is_not_written_and_the_report_names_its_places() {
         let many: String = (0..300).map(|_| "x,1e3\n").collect();
         let report = import(home, &request(Kind::Products), &format!("product_id,price\n{many}"));
         assert_eq!((report.bad, report.bad_lines.len()), (300, 100));
-        for (header, column) in [("name\n", "product_id"), ("product_id,sku\n", "product_id"), ("", "product_id")] {
+        for (header, column) in
+            [("name\n", "product_id"), ("product_id,Product ID\n", "product_id"), ("", "product_id")]
+        {
             assert_eq!(import(home, &request(Kind::Products), header).bad_lines[0].column, column);
         }
         let unknown = ImportRequest { map: vec![("a".into(), "b".into())], ..request(Kind::Products) };
@@ -92,7 +94,7 @@ fn modes_decide_on_the_rows_that_are_there() {
         let insert = import(home, &with(ImportMode::Insert, false), file);
         assert_eq!((insert.bad, insert.bad_lines[0].line), (1, 2));
         let dry = import(home, &with(ImportMode::Replace, true), file);
-        assert_eq!((dry.written, dry.rows, dry.bad), (false, 2, 0));
+        assert_eq!((dry.written, dry.rows, dry.bad), (false, 2, 0), "{dry:?}");
         assert_eq!(ids(home, Kind::Users), ["ada", "old"]);
         let report = import(home, &with(ImportMode::Replace, false), file);
         assert!(report.written && report.change == change + 2, "an equal row is no change: {report:?}");
@@ -129,15 +131,106 @@ fn an_export_is_an_import() {
             r#"{"product_id":"a","name":"x;\"y","price":"1.5","attributes":{"k":[1]},"embedding":[0.5]}"#,
         ));
         home.done(put(Kind::Products, r#"{"product_id":"b","available":false}"#));
-        let (names, mut text) = (Kind::Products.columns(), Vec::new());
-        let mut file = csv::Writer::from_writer(&mut text);
-        file.write_record(&names).unwrap();
-        home.store.export(Kind::Products, &mut |row| file.write_record(row.cells(0, &names)).is_ok()).unwrap();
-        file.flush().unwrap();
-        drop(file);
+        let mut text = Vec::new();
+        let mut file = RowWriter::new(Kind::Products, FileFormat::Csv, &mut text).unwrap();
+        home.store.export(Kind::Products, &mut |row| file.write(&row).is_ok()).unwrap();
+        file.finish().unwrap();
         let before = [home.get(Kind::Products, "a"), home.get(Kind::Products, "b")];
-        let other = Home::sqlite(vitrine_store::UnknownIds::Take);
+        let other = Home::sqlite(UnknownIds::Take);
         assert!(import(&other, &request(Kind::Products), std::str::from_utf8(&text).unwrap()).written);
         assert_eq!([other.get(Kind::Products, "a"), other.get(Kind::Products, "b")], before);
+    });
+}
+
+fn shop() -> ImportRequest {
+    ImportRequest { content: FileContent::Shop, ..request(Kind::Products) }
+}
+
+#[test]
+fn one_wide_table_is_a_whole_shop() {
+    on_every_home(|home| {
+        let file = "Customer ID;Customer;Product;Product Name;Category;Price;Purchase;Date;Colour\r\n\
+                    ada;Ada;lamp;Desk lamp;light;12.5;1;2026-11-01;red\r\n\
+                    ada;Ada;bulb;Bulb;light;2;1;2026-11-01;\r\n\
+                    bea;Bea;lamp;Desk lamp;light;12.5;2;2026-11-02 10:30;\r\n\
+                    cyd;;;;;;;;\r\n\
+                    ;;chair;Chair;;;;;\r\n";
+        home.done(put(Kind::Users, r#"{"user_id":"ada","email":"ada@shop.example"}"#));
+        for _ in 0..2 {
+            let report = import(home, &shop(), file);
+            assert_eq!((report.written, report.rows, report.bad), (true, 5, 0), "{report:?}");
+            assert_eq!(report.ignored_columns, ["Colour"]);
+        }
+        assert_eq!(ids(home, Kind::Products), ["bulb", "chair", "lamp"]);
+        assert_eq!(ids(home, Kind::Categories), ["light"]);
+        assert_eq!(ids(home, Kind::Users), ["ada", "bea", "cyd"]);
+        assert_eq!(ids(home, Kind::Purchases), ["1", "2"]);
+        assert_eq!(home.json(Kind::Products, "lamp")["price"], "12.50");
+        let ada = home.json(Kind::Users, "ada");
+        assert_eq!((&ada["name"], &ada["email"]), (&"Ada".into(), &"ada@shop.example".into()));
+        let purchase = home.json(Kind::Purchases, "1");
+        assert_eq!(purchase["lines"].as_array().unwrap().len(), 2);
+        assert_eq!(home.json(Kind::Purchases, "2")["created_at"], "2026-11-02T10:30:00.000Z");
+        let wrong = import(home, &shop(), "customer,product,purchase,price\nada,lamp,3,x\n,,,\nada,,4,\n");
+        let found: Vec<(u64, &str)> = wrong.bad_lines.iter().map(|bad| (bad.line, bad.column.as_str())).collect();
+        assert_eq!((wrong.bad, found), (3, vec![(2, "price"), (3, ""), (4, "product")]), "{wrong:?}");
+    });
+}
+
+#[test]
+fn purchases_without_an_id_are_those_of_a_user_at_a_time() {
+    on_every_home(|home| {
+        let file = "customer,product,date\nada,lamp,2026-11-01\nada,bulb,2026-11-01\nada,lamp,2026-11-02\n";
+        for _ in 0..2 {
+            assert!(import(home, &shop(), file).written);
+            assert_eq!(ids(home, Kind::Purchases), ["ada/2026-11-01", "ada/2026-11-02"]);
+            let lines = home.json(Kind::Purchases, "ada/2026-11-01")["lines"].clone();
+            assert_eq!(lines.as_array().unwrap().len(), 2);
+        }
+    });
+}
+
+#[test]
+fn a_field_without_a_column_keeps_its_value_and_categories_are_made_as_needed() {
+    on_every_home(|home| {
+        home.done(put(Kind::Products, r#"{"product_id":"a","name":"A","price":"1","available":false}"#));
+        home.done(put(Kind::Categories, r#"{"category_id":"light","name":"Light"}"#));
+        assert!(import(home, &request(Kind::Products), "product_id,price,category\na,2,light\nb,3,wood\n").written);
+        let row = home.json(Kind::Products, "a");
+        assert_eq!((&row["name"], &row["price"], &row["available"]), (&"A".into(), &"2.00".into(), &false.into()));
+        assert_eq!(home.json(Kind::Categories, "light")["name"], "Light");
+        assert_eq!(ids(home, Kind::Categories), ["light", "wood"]);
+    });
+    let strict = Home::sqlite(UnknownIds::Refuse);
+    let report = import(&strict, &request(Kind::Products), "product_id,category\na,wood\n");
+    assert_eq!((report.bad, report.bad_lines[0].value.as_str()), (1, "wood"), "{report:?}");
+    let report = import(&strict, &shop(), "customer,product,category,purchase\nada,lamp,wood,1\n");
+    assert!(report.written, "a whole shop names its own rows: {report:?}");
+}
+
+#[test]
+fn categories_may_stand_before_their_parents_and_none_becomes_its_own_ancestor() {
+    on_every_home(|home| {
+        let file = "category,parent\nlamps,light\nlight,house\nhouse,\n";
+        assert!(import(home, &request(Kind::Categories), file).written);
+        let turned = "category,parent\nhouse,light\nlight,\nlamps,house\n";
+        assert!(import(home, &request(Kind::Categories), turned).written);
+        let report = import(home, &request(Kind::Categories), "category,parent\nlight,lamps\n");
+        assert_eq!((report.written, report.bad, report.bad_lines[0].line), (false, 3, 2), "{report:?}");
+        home.done(put(Kind::Products, r#"{"product_id":"a","category_id":"house"}"#));
+        let replace = ImportRequest { mode: ImportMode::Replace, ..request(Kind::Categories) };
+        let report = import(home, &replace, "category,parent\nlight,\n");
+        assert_eq!((report.bad, report.bad_lines[0].value.as_str()), (1, "house"), "{report:?}");
+        assert!(import(home, &replace, "category,parent\nhouse,\n").written);
+        assert_eq!(ids(home, Kind::Categories), ["house"]);
+    });
+}
+
+#[test]
+fn an_unclosed_quote_ends_the_reading() {
+    on_every_home(|home| {
+        let file = format!("product_id,name\na,A\nb,\"B\n{}", "c,C\n".repeat(2_000_000));
+        let report = import(home, &request(Kind::Products), &file);
+        assert_eq!((report.written, report.bad, report.bad_lines[0].line), (false, 1, 3), "{report:?}");
     });
 }

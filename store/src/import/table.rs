@@ -1,0 +1,89 @@
+//! A CSV file: its columns, and the rows of each of its records.
+
+use std::io::{self, BufRead};
+
+use super::columns::{Columns, KindColumns};
+use super::record_reader::{RecordRead, RecordReader};
+use super::{FileContent, ImportRequest, Role};
+use crate::bounds::Bounds;
+use crate::error::Fault;
+use crate::kind::Kind;
+use crate::row::Row;
+
+/// A CSV file behind its first record.
+pub(super) struct Table<'f> {
+    pub(super) reader: RecordReader<'f>,
+    pub(super) columns: Columns,
+    content: FileContent,
+}
+
+impl<'f> Table<'f> {
+    /// Reads the first record, which names the columns.
+    ///
+    /// # Errors
+    /// When the file cannot be read. The inner error holds the faults of the first record.
+    pub(super) fn open(request: &ImportRequest, file: &'f mut dyn BufRead) -> io::Result<Result<Self, Vec<Fault>>> {
+        let mut reader = RecordReader::open(file)?;
+        let columns = match reader.next()? {
+            RecordRead::Record => Columns::find(request.content, &request.map, reader.record.iter()),
+            RecordRead::End => Columns::find(request.content, &request.map, std::iter::empty()),
+            RecordRead::Bad(_, fault) | RecordRead::Last(_, fault) => Err(vec![fault]),
+        };
+        Ok(columns.map(|columns| Table { reader, columns, content: request.content }))
+    }
+
+    /// The rows of the record that was read last.
+    ///
+    /// # Errors
+    /// Every field at fault.
+    pub(super) fn rows(&self, bounds: &Bounds) -> Result<Vec<(Row, Role)>, Vec<Fault>> {
+        let (count, expected) = (self.reader.record.len(), self.columns.header.len());
+        if count != expected {
+            let reason = format!("has {count} fields, and the first line names {expected} columns");
+            return Err(vec![Fault::new("", reason)]);
+        }
+        let (mut rows, mut faults) = (Vec::new(), Vec::new());
+        for columns in &self.columns.kinds {
+            match self.row(columns, bounds) {
+                Ok(row) => rows.extend(row),
+                Err(found) => {
+                    // Several kinds may have the same field.
+                    let new: Vec<Fault> = found.into_iter().filter(|fault| !faults.contains(fault)).collect();
+                    faults.extend(new);
+                }
+            }
+        }
+        if rows.is_empty() && faults.is_empty() {
+            faults.push(Fault::new("", "names no product, no user and no purchase"));
+        }
+        if faults.is_empty() { Ok(rows) } else { Err(faults) }
+    }
+
+    /// The row of one kind; none if the record of a whole shop has no such row.
+    fn row(&self, columns: &KindColumns, bounds: &Bounds) -> Result<Option<(Row, Role)>, Vec<Fault>> {
+        let cell = |field: &str| columns.at(field).and_then(|at| self.reader.record.get(at)).unwrap_or_default();
+        let fields = columns.fields.iter().zip(&self.reader.record);
+        let cells = fields.filter_map(|(field, cell)| Some(((*field)?, cell)));
+        let kind = columns.kind;
+        if kind != Kind::Purchases {
+            let is_there = self.content != FileContent::Shop || !cell(kind.key()).is_empty();
+            return is_there.then(|| Row::from_cells(kind, cells, bounds).map(|row| (row, Role::Whole))).transpose();
+        }
+        let has_id = columns.has(kind.key());
+        let named_by: &[&str] = if has_id { &["purchase_id"] } else { &["user_id", "product_id", "created_at"] };
+        if self.content == FileContent::Shop && named_by.iter().any(|field| cell(field).is_empty()) {
+            return Ok(None);
+        }
+        let made = format!("{}/{}", cell("user_id"), cell("created_at"));
+        let made = (!has_id).then_some((kind.key(), made.as_str()));
+        Row::of_one_line(cells.chain(made), bounds).map(|row| Some((row, Role::Part)))
+    }
+
+    /// The column of a field, by its name in the file, and its value in the record that was read last.
+    pub(super) fn place(&self, field: &str) -> (String, String) {
+        let at = self.columns.kinds.iter().find_map(|columns| columns.at(field));
+        let column = at.map_or(field, |at| self.columns.header[at].as_str());
+        let value = at.and_then(|at| self.reader.record.get(at)).unwrap_or_default();
+        (column.to_owned(), value.to_owned())
+    }
+}
