@@ -4,6 +4,7 @@ pub(crate) mod best_sellers;
 pub(crate) mod erasure;
 pub(crate) mod features;
 pub(crate) mod file;
+pub(crate) mod import;
 pub(crate) mod instant;
 pub(crate) mod json;
 pub(crate) mod moves;

@@ -135,6 +135,13 @@ impl ConnectionState {
         }
     }
 
+    /// The client reads, but has not read everything. This restarts the time-out of a stream, which may be long.
+    pub(crate) fn progressed(&self) {
+        if self.is(Phase::Blocked) && self.streaming.load(Ordering::Relaxed) {
+            self.enter(Phase::Blocked);
+        }
+    }
+
     /// This side has closed the connection.
     pub(crate) fn lingering(&self) {
         if !self.is(Phase::Lingering) {
@@ -260,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_does_not_forgive_a_blocked_answer() {
+    fn progress_does_not_forgive_a_blocked_answer_unless_it_is_a_stream() {
         let clock = Arc::new(Clock::default());
         let connection = ConnectionState::new(clock.clone());
         connection.serving();
@@ -268,6 +275,13 @@ mod tests {
         connection.blocked();
         clock.set(Settings::default().write_timeout_ms + 1);
         connection.blocked();
+        connection.progressed();
         assert!(connection.is_overdue(&Settings::default()));
+        connection.answered(true);
+        connection.blocked();
+        clock.set(3 * Settings::default().write_timeout_ms);
+        assert!(connection.is_overdue(&Settings::default()));
+        connection.progressed();
+        assert!(!connection.is_overdue(&Settings::default()));
     }
 }

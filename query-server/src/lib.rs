@@ -52,6 +52,7 @@ mod server;
 mod settings;
 mod shutdown;
 mod token;
+mod transfer_parameters;
 mod visibility;
 
 pub use access::{Access, Key, KeyId, Rate, Token};

@@ -28,6 +28,8 @@ pub(crate) struct Operations {
     pub(crate) streams: Limit,
     /// Clients that follow a list.
     pub(crate) readers: Limit,
+    /// Imports and exports.
+    pub(crate) transfers: Limit,
     /// Open connections.
     pub(crate) connections: Limit,
     /// Connections answered 503 because too many were open.
@@ -54,6 +56,7 @@ impl Operations {
             bodies: Limit::new(settings.bodies_bytes_max),
             streams: Limit::new(settings.streams_max),
             readers: Limit::new(settings.readers_max),
+            transfers: Limit::new(settings.transfers_max),
             connections: Limit::new(settings.connections_max),
             connections_refused: AtomicU64::new(0),
             counters: (0..settings.threads).map(|_| Counters::new(labels)).collect(),

@@ -15,6 +15,7 @@ use crate::parameter::Parameter;
 use crate::problem::Problem;
 use crate::row_parameters::{self, RowParameters};
 use crate::token;
+use crate::transfer_parameters::{self, TransferParameters};
 
 /// The parameters that an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub(crate) enum ParameterSet {
     PushedBestSellers,
     /// Those of a page of the shop's rows.
     Rows(Kind),
+    /// Those of an import of such rows.
+    Import,
+    /// Those of an export of such rows.
+    Export,
     /// None.
     Nothing,
 }
@@ -134,6 +139,8 @@ pub(crate) struct Parameters {
     pub(crate) features: Vec<usize>,
     /// Which of the shop's rows; of best sellers, only the category.
     pub(crate) rows: RowParameters,
+    /// How rows are imported or exported.
+    pub(crate) transfer: TransferParameters,
 }
 
 impl Parameters {
@@ -151,6 +158,7 @@ impl Parameters {
             page: Page::Home,
             features: Vec::new(),
             rows: RowParameters::default(),
+            transfer: TransferParameters::default(),
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
@@ -215,6 +223,7 @@ impl Parameters {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
             "features" => self.features = features_named(value)?,
+            "mode" | "dry_run" | "map" | "format" => self.transfer.set(name, value)?,
             _ => self.rows.set(name, value)?,
         }
         Ok(())
@@ -247,6 +256,8 @@ impl ParameterSet {
             ParameterSet::Pushed => &[LIMIT],
             ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
             ParameterSet::Rows(kind) => row_parameters::of(kind).0,
+            ParameterSet::Import => transfer_parameters::OF_IMPORT.0,
+            ParameterSet::Export => transfer_parameters::OF_EXPORT.0,
             ParameterSet::Nothing => &[],
         }
     }
@@ -266,6 +277,8 @@ impl ParameterSet {
             ParameterSet::Pushed => "limit",
             ParameterSet::PushedBestSellers => "category and limit",
             ParameterSet::Rows(kind) => row_parameters::of(kind).1,
+            ParameterSet::Import => transfer_parameters::OF_IMPORT.1,
+            ParameterSet::Export => transfer_parameters::OF_EXPORT.1,
             ParameterSet::Nothing => "none",
         }
     }

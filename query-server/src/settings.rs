@@ -35,9 +35,13 @@ settings::section! {
         body_bytes_max: usize = 4_194_304, "bytes", whole(1024, 256 << 20);
         /// Limit of the bodies of all requests in memory. A request beyond it gets 503.
         bodies_bytes_max: usize = 67_108_864, "bytes", whole(1024, 16 << 30);
+        /// Limit of an imported file (`/v1/import/…`), compressed and decompressed. A larger file gets 413 or 422.
+        import_bytes_max: u64 = 17_179_869_184, "bytes", whole(1024, 1 << 42);
+        /// Limit of imports and exports at a time. A further request gets 503.
+        transfers_max: usize = 4, "requests", whole(1, 64);
         /// Time limit for receiving the header of a request.
         header_timeout_ms: u64 = 5000, "ms", MS;
-        /// Time limit for receiving the body of a request.
+        /// Time limit for receiving the body of a request; of an imported file, for each piece of it.
         body_timeout_ms: u64 = 10_000, "ms", MS;
         /// Time limit for sending an answer. After it, the connection is closed.
         write_timeout_ms: u64 = 10_000, "ms", MS;

@@ -64,6 +64,9 @@ pub enum StoreError {
     /// Too many requests wait for the store. Nothing was written.
     #[error("too many requests wait for the store")]
     Busy,
+    /// The file of an import cannot be read. Nothing was written.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
     /// The store does not work now. Nothing was written.
     #[error("the store is not available: {0}")]
     Unavailable(String),

@@ -8,9 +8,10 @@ use serde::Serialize;
 use store::Fault;
 use utoipa::ToSchema;
 
+use super::import::ReportBody;
 use super::whole;
 use crate::body::Body;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, RowProblem};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -41,6 +42,9 @@ pub(crate) struct ProblemBody<'a> {
     /// Every field at fault, of a row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError<'a>>,
+    /// The report of an import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ReportBody<'a>>,
 }
 
 /// A field at fault.
@@ -101,15 +105,26 @@ fn text(kind: ProblemKind, problem: &Problem) -> Bytes {
         Problem::Row(problem) => (problem.places().0, None),
         _ => (None, None),
     };
-    let faults = if let Problem::Row(problem) = problem { problem.places().1 } else { &[] };
-    bare(kind, &problem.to_string(), index, field, faults)
+    let detail = problem.to_string();
+    let mut body = ProblemBody { index, field, ..bare(kind, &detail) };
+    if let Problem::Row(problem) = problem {
+        body.errors = problem.places().1.iter().map(|Fault { field, reason }| FieldError { field, reason }).collect();
+        if let RowProblem::BadFile(Some(report)) = problem {
+            body.report = Some(ReportBody::new(report, None));
+        }
+    }
+    bytes(&body)
 }
 
-fn bare(kind: ProblemKind, detail: &str, index: Option<usize>, field: Option<&str>, faults: &[Fault]) -> Bytes {
+/// A problem without places.
+fn bare(kind: ProblemKind, detail: &str) -> ProblemBody<'_> {
     let r#type = format!("urn:vitrine:problem:{}", kind.slug);
-    let errors = faults.iter().map(|Fault { field, reason }| FieldError { field, reason }).collect();
-    let body = ProblemBody { r#type, title: kind.title, status: kind.status.as_u16(), detail, index, field, errors };
-    serde_json::to_vec(&body).expect("a problem is plain data").into()
+    let (title, status) = (kind.title, kind.status.as_u16());
+    ProblemBody { r#type, title, status, detail, index: None, field: None, errors: Vec::new(), report: None }
+}
+
+fn bytes(body: &ProblemBody<'_>) -> Bytes {
+    serde_json::to_vec(body).expect("a problem is plain data").into()
 }
 
 /// A whole answer, header included, to bytes that are not a request. The connection ends with it.
@@ -130,7 +145,7 @@ pub(crate) fn too_many_connections() -> Bytes {
 }
 
 fn raw(kind: ProblemKind, detail: &str, more: &str) -> Bytes {
-    let body = bare(kind, detail, None, None, &[]);
+    let body = bytes(&bare(kind, detail));
     let (code, reason) = (kind.status.as_u16(), kind.status.canonical_reason().unwrap_or_default());
     let head = format!(
         "HTTP/1.1 {code} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{more}\

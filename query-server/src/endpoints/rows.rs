@@ -10,9 +10,12 @@ mod batch;
 mod change;
 mod conditions;
 mod erasure;
+mod export;
+mod import;
 mod purchase;
 mod read;
 mod schemas;
+pub(crate) mod transfer;
 
 use std::marker::PhantomData;
 
@@ -37,6 +40,7 @@ pub(crate) trait Resource: 'static {
     const CHANGE: &'static str;
     const REMOVE: &'static str;
     const BATCH: &'static str;
+    const ALL: &'static str;
     /// The name of a deletion in the audit log.
     const REMOVED: &'static str;
 }
@@ -56,6 +60,8 @@ macro_rules! resource {
             const CHANGE: &'static str = concat!("Change some fields of a ", $one, " by a merge patch (RFC 7396)");
             const REMOVE: &'static str = concat!("Delete a ", $one);
             const BATCH: &'static str = concat!("Add or replace up to 1000 ", $all, ": all of them or none");
+            const ALL: &'static str =
+                concat!("All ", $all, ", in the order of their ids, as a file that an import reads");
             const REMOVED: &'static str = concat!($one, ".delete");
         }
     };

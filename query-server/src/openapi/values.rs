@@ -5,10 +5,12 @@ use dataflow::ids::ID_BYTES_MAX;
 use dataflow::merchandising::RULE_ID_BYTES_MAX;
 use recommend::Page;
 use serde_json::Value;
+use store::ImportMode;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::parameter::Parameter;
 use crate::parameters::{ParameterBounds, ParameterSet, STALENESS_MS_MAX};
+use crate::transfer_parameters::FORMATS;
 
 /// The sentence on an id, and an example of it. JSON Schema counts characters, the server counts bytes.
 pub(super) fn id(name: &str) -> (String, Object) {
@@ -39,7 +41,12 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
         "wait_ms" => whole(schema, 0, bounds.wait_ms_max).default(Some(bounds.wait_ms_max.into())),
         "max_staleness_ms" => whole(schema, 0, STALENESS_MS_MAX),
         "context" => one_of_contexts(schema),
-        "explain" => schema.default(Some(Value::Bool(false))),
+        "explain" | "dry_run" => schema.default(Some(Value::Bool(false))),
+        "mode" => schema
+            .enum_values(Some(ImportMode::ALL.map(ImportMode::word)))
+            .default(Some(ImportMode::Upsert.word().into())),
+        "format" => schema.enum_values(Some(FORMATS.map(|(word, _)| word))).default(Some(FORMATS[0].0.into())),
+        "map" => schema.pattern(Some("^[^,]*=[^,]*(,[^,]*=[^,]*)*$")),
         "features" => schema.pattern(Some(list_of_features())),
         "category" => schema.min_length(Some(1)).max_length(Some(ID_BYTES_MAX)),
         "after" | "cursor" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),

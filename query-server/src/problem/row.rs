@@ -1,6 +1,6 @@
 //! Errors of the shop's rows: products, categories, users and purchases.
 
-use store::{Fault, Refusal, StoreError};
+use store::{Fault, ImportReport, Refusal, StoreError};
 
 use super::Problem;
 
@@ -21,6 +21,10 @@ pub(crate) enum RowProblem {
     Conflict { index: Option<usize>, reason: String },
     #[error("the idempotency key was used for another request within the last day")]
     KeyReused,
+    #[error("nothing was written: {}", of_report(.0.as_deref()))]
+    BadFile(Option<Box<ImportReport>>),
+    #[error("nothing was written: the file cannot be read: {0}")]
+    UnreadableFile(String),
     #[error("nothing was written: {0}")]
     Unavailable(String),
 }
@@ -36,6 +40,8 @@ impl RowProblem {
             RowProblem::Invalid { .. } => (422, "invalid-row", "Invalid row"),
             RowProblem::Conflict { .. } => (409, "row-conflict", "Conflict with other rows"),
             RowProblem::KeyReused => (422, "idempotency-key-reused", "Idempotency key reused"),
+            RowProblem::BadFile(_) => (422, "bad-lines", "Bad lines in the file"),
+            RowProblem::UnreadableFile(_) => (422, "unreadable-file", "Unreadable file"),
             RowProblem::Unavailable(_) => (503, "store-unavailable", "The store is not available"),
         }
     }
@@ -55,6 +61,7 @@ impl RowProblem {
             StoreError::Refused { index, refusal } => RowProblem::refused(is_batch.then_some(index), refusal, singular),
             StoreError::KeyReused => RowProblem::KeyReused,
             StoreError::Busy => return Problem::Busy("requests for the store"),
+            StoreError::Unreadable(reason) => RowProblem::UnreadableFile(reason),
             StoreError::Unavailable(reason) => RowProblem::Unavailable(reason),
         })
     }
@@ -71,6 +78,17 @@ impl RowProblem {
             }
         }
     }
+}
+
+/// The bad lines of a file in one sentence. Values of rows are in the report only.
+fn of_report(report: Option<&ImportReport>) -> String {
+    let first = report.and_then(|report| report.bad_lines.first());
+    let first = first.map(|bad| format!("; line {}: `{}` {}", bad.line, bad.column, bad.reason)).unwrap_or_default();
+    format!(
+        "{} of {} lines are bad{first}",
+        report.map_or(0, |report| report.bad),
+        report.map_or(0, |report| report.rows)
+    )
 }
 
 /// The first faults in one sentence.
@@ -105,3 +123,13 @@ pub(crate) const OF_ROW_WRITES: &[Problem] = &[
 /// Errors of POST.
 pub(crate) const OF_ROW_POSTS: &[Problem] =
     &[Problem::Row(RowProblem::Present("")), Problem::Row(RowProblem::KeyReused)];
+
+/// Errors of imports.
+pub(crate) const OF_IMPORTS: &[Problem] = &[
+    Problem::Row(RowProblem::BadFile(None)),
+    Problem::Row(RowProblem::UnreadableFile(String::new())),
+    Problem::Busy("imports and exports"),
+];
+
+/// Errors of exports.
+pub(crate) const OF_EXPORTS: &[Problem] = &[Problem::Busy("imports and exports")];

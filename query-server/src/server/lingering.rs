@@ -92,6 +92,8 @@ impl AsyncWrite for LingeringStream {
             Poll::Ready(Ok(written)) => {
                 if written == bytes.len() {
                     this.connection.written();
+                } else {
+                    this.connection.progressed();
                 }
                 Poll::Ready(Ok(written))
             }

@@ -157,11 +157,24 @@ impl Connection {
         let mut answer = self.head()?;
         if matches!(answer.status, 100 | 204 | 304) {
             assert!(answer.header("content-length").is_none_or(|length| answer.status == 304 || length == "0"));
+        } else if answer.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.chunk().filter(|chunk| !chunk.is_empty()) {
+                answer.body.extend_from_slice(&chunk);
+            }
         } else {
             let length = answer.header("content-length").expect("answers carry their length").parse().unwrap();
             answer.body = self.until_bytes(length)?;
         }
         Some(answer)
+    }
+
+    /// The next chunk of a body, which is empty at its end; `None` when the connection has ended.
+    fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = String::from_utf8(self.until(b"\r\n")?).unwrap();
+        let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+        let mut chunk = self.until_bytes(size + 2)?;
+        chunk.truncate(size);
+        Some(chunk)
     }
 
     /// Whether the server closes the connection without another byte.

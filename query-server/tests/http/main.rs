@@ -29,4 +29,5 @@ mod rules;
 mod shelves;
 mod shop;
 mod similar;
+mod transfers;
 mod visitor;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vitrine_query_server::Settings;
 
 use crate::client::Answer;
 use crate::shop::{Shop, Start};
@@ -13,24 +14,29 @@ const KINDS: [&str; 4] = ["products", "categories", "users", "purchases"];
 /// Whether a path is one of the store's.
 pub(crate) fn is_of_rows(template: &str) -> bool {
     let rest = template.strip_prefix("/v1/").unwrap_or_default();
-    KINDS.iter().any(|kind| rest.starts_with(kind)) && !rest.contains("/history")
+    let is_transfer = rest.starts_with("import/") || rest.starts_with("export/");
+    is_transfer || KINDS.iter().any(|kind| rest.starts_with(kind)) && !rest.contains("/history")
 }
 
-struct Rows {
-    shop: Shop,
+pub(crate) struct Rows {
+    pub(crate) shop: Shop,
     _dir: TempDir,
 }
 
 impl Rows {
     fn open() -> Rows {
+        Rows::with(Settings::default(), Start::default())
+    }
+
+    pub(crate) fn with(server: Settings, start: Start) -> Rows {
         let dir = tempfile::tempdir().unwrap();
         let settings = store::Settings { path: dir.path().join("store.db"), ..store::Settings::default() };
         let store = Some(Arc::new(store::sqlite::SqliteStore::open(settings).unwrap()) as Arc<dyn store::Store>);
-        Rows { shop: Shop::again(Start { store, ..Start::default() }), _dir: dir }
+        Rows { shop: Shop::guarded(server, Start { store, ..start }), _dir: dir }
     }
 
     #[track_caller]
-    fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
         self.shop.connect().ask(method, target, headers, body.as_ref())
     }
 

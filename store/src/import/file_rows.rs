@@ -119,7 +119,7 @@ impl<'f> FileRows<'f> {
     pub(crate) fn refuse_id(&mut self, line: u64, id: &str, faults: &[Fault]) {
         let source = &self.source;
         self.report.bad(line, faults, |field| match source {
-            Source::Table(table) if table.reader.line() == line => table.place(field),
+            Source::Table(table) if table.reader.line == line => table.place(field),
             Source::Table(table) => (table.place(field).0, id.to_owned()),
             _ => (field.to_owned(), id.to_owned()),
         });
@@ -139,7 +139,7 @@ impl<'f> FileRows<'f> {
             }
             RecordRead::Record => {
                 self.report.report.rows += 1;
-                let line = table.reader.line();
+                let line = table.reader.line;
                 match table.rows(&self.request.bounds) {
                     Ok(rows) => rows.into_iter().for_each(|(row, role)| self.take(line, row, role)),
                     Err(faults) => self.report.bad(line, &faults, |field| table.place(field)),

@@ -24,7 +24,7 @@ struct RecordTooLong;
 
 /// A reader that fails when one record takes too many bytes.
 struct Bounded<'f> {
-    file: Chain<Cursor<Vec<u8>>, &'f mut dyn BufRead>,
+    file: Chain<Chain<Cursor<Vec<u8>>, &'f mut dyn BufRead>, &'static [u8]>,
     left: usize,
 }
 
@@ -55,7 +55,9 @@ pub(super) enum RecordRead {
 /// The records of a file.
 pub(super) struct RecordReader<'f> {
     reader: csv::Reader<Bounded<'f>>,
-    pub(super) record: csv::StringRecord,
+    record: csv::StringRecord,
+    /// The line where the record begins, from 1.
+    pub(super) line: u64,
 }
 
 impl<'f> RecordReader<'f> {
@@ -71,8 +73,11 @@ impl<'f> RecordReader<'f> {
         }
         let mut builder = csv::ReaderBuilder::new();
         builder.delimiter(delimiter(&head)).has_headers(false).flexible(true).buffer_capacity(BUFFER_BYTES);
-        let bounded = Bounded { file: Cursor::new(head).chain(file), left: RECORD_BYTES_MAX };
-        Ok(RecordReader { reader: builder.from_reader(bounded), record: csv::StringRecord::new() })
+        // With one byte as the end, the lines of a record are known exactly; see `cells` for the other byte of CRLF.
+        builder.terminator(csv::Terminator::Any(b'\n'));
+        let file = Cursor::new(head).chain(file).chain(b"\n".as_slice());
+        let reader = builder.from_reader(Bounded { file, left: RECORD_BYTES_MAX });
+        Ok(RecordReader { reader, record: csv::StringRecord::new(), line: 1 })
     }
 
     /// Reads the next record.
@@ -80,9 +85,23 @@ impl<'f> RecordReader<'f> {
     /// # Errors
     /// When the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<RecordRead> {
-        self.reader.get_mut().left = RECORD_BYTES_MAX;
-        let read = self.reader.read_record(&mut self.record);
-        let line = self.line();
+        loop {
+            self.reader.get_mut().left = RECORD_BYTES_MAX;
+            self.line = self.reader.position().line();
+            let read = self.reader.read_record(&mut self.record);
+            if matches!(read, Ok(true)) {
+                let inner = self.record.as_slice().bytes().filter(|byte| *byte == b'\n').count();
+                self.line = self.reader.position().line().saturating_sub(1 + inner as u64);
+                if self.record.len() == 1 && self.cell(0).is_some_and(str::is_empty) {
+                    continue;
+                }
+            }
+            return self.read(read);
+        }
+    }
+
+    fn read(&self, read: csv::Result<bool>) -> io::Result<RecordRead> {
+        let line = self.line;
         match read {
             Ok(true) => Ok(RecordRead::Record),
             Ok(false) => Ok(RecordRead::End),
@@ -100,9 +119,21 @@ impl<'f> RecordReader<'f> {
         }
     }
 
-    /// The line where the record begins, from 1.
-    pub(super) fn line(&self) -> u64 {
-        self.record.position().map_or(1, csv::Position::line)
+    /// The number of cells.
+    pub(super) fn len(&self) -> usize {
+        self.record.len()
+    }
+
+    /// The cell at this place.
+    pub(super) fn cell(&self, at: usize) -> Option<&str> {
+        let cell = self.record.get(at)?;
+        let is_last = at + 1 == self.record.len();
+        Some(if is_last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell })
+    }
+
+    /// The cells.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).filter_map(|at| self.cell(at))
     }
 }
 
@@ -129,7 +160,7 @@ mod tests {
         let mut reader = RecordReader::open(&mut file).unwrap();
         let mut lines = Vec::new();
         while let RecordRead::Record = reader.next().unwrap() {
-            lines.push((reader.line(), reader.record.iter().map(str::to_owned).collect()));
+            lines.push((reader.line, reader.cells().map(str::to_owned).collect()));
         }
         lines
     }
@@ -143,8 +174,8 @@ mod tests {
             assert_eq!(lines(&text), expected, "{text:?}");
             assert_eq!(lines(&format!("\u{feff}{text}")), expected, "with a byte order mark");
         }
-        let crlf: Vec<u64> = lines("a,b\r\n1,\"x\r\ny\"\r\n2,z\r\n").into_iter().map(|(line, _)| line).collect();
-        assert_eq!(crlf, [1, 2, 4]);
+        let crlf = lines("a,b\r\n1,\"x\r\ny\"\r\n\r\n2,z");
+        assert_eq!(crlf, [record(1, ["a", "b"]), record(2, ["1", "x\r\ny"]), record(5, ["2", "z"])]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl<'f> Table<'f> {
     pub(super) fn open(request: &ImportRequest, file: &'f mut dyn BufRead) -> io::Result<Result<Self, Vec<Fault>>> {
         let mut reader = RecordReader::open(file)?;
         let columns = match reader.next()? {
-            RecordRead::Record => Columns::find(request.content, &request.map, reader.record.iter()),
+            RecordRead::Record => Columns::find(request.content, &request.map, reader.cells()),
             RecordRead::End => Columns::find(request.content, &request.map, std::iter::empty()),
             RecordRead::Bad(_, fault) | RecordRead::Last(_, fault) => Err(vec![fault]),
         };
@@ -37,7 +37,7 @@ impl<'f> Table<'f> {
     /// # Errors
     /// Every field at fault.
     pub(super) fn rows(&self, bounds: &Bounds) -> Result<Vec<(Row, Role)>, Vec<Fault>> {
-        let (count, expected) = (self.reader.record.len(), self.columns.header.len());
+        let (count, expected) = (self.reader.len(), self.columns.header.len());
         if count != expected {
             let reason = format!("has {count} fields, and the first line names {expected} columns");
             return Err(vec![Fault::new("", reason)]);
@@ -61,8 +61,8 @@ impl<'f> Table<'f> {
 
     /// The row of one kind; none if the record of a whole shop has no such row.
     fn row(&self, columns: &KindColumns, bounds: &Bounds) -> Result<Option<(Row, Role)>, Vec<Fault>> {
-        let cell = |field: &str| columns.at(field).and_then(|at| self.reader.record.get(at)).unwrap_or_default();
-        let fields = columns.fields.iter().zip(&self.reader.record);
+        let cell = |field: &str| columns.at(field).and_then(|at| self.reader.cell(at)).unwrap_or_default();
+        let fields = columns.fields.iter().zip(self.reader.cells());
         let cells = fields.filter_map(|(field, cell)| Some(((*field)?, cell)));
         let kind = columns.kind;
         if kind != Kind::Purchases {
@@ -83,7 +83,7 @@ impl<'f> Table<'f> {
     pub(super) fn place(&self, field: &str) -> (String, String) {
         let at = self.columns.kinds.iter().find_map(|columns| columns.at(field));
         let column = at.map_or(field, |at| self.columns.header[at].as_str());
-        let value = at.and_then(|at| self.reader.record.get(at)).unwrap_or_default();
+        let value = at.and_then(|at| self.reader.cell(at)).unwrap_or_default();
         (column.to_owned(), value.to_owned())
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn import(
     settings: &Settings,
 ) -> Result<ImportReport, StoreError> {
     let fail = |error: rusqlite::Error| unavailable(&error);
-    let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("the file cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
     connection.execute_batch(PREPARE).map_err(fail)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;

@@ -121,13 +121,13 @@ pub(super) async fn writes(
 }
 
 /// The value for `after` that waits for a change.
-pub(super) fn token_of(written: &Written) -> String {
-    token::encode(vec![Position::new(STREAM, 0, written.change + 1)])
+pub(super) fn token_of(change: i64) -> String {
+    token::encode(vec![Position::new(STREAM, 0, change + 1)])
 }
 
 /// The answer to a write of one row.
 pub(super) fn answered(kind: Kind, id: &str, written: Written) -> Result<Response<Body>, Problem> {
-    let token = HeaderValue::from_str(&token_of(&written)).expect("a token is ASCII");
+    let token = HeaderValue::from_str(&token_of(written.change)).expect("a token is ASCII");
     let wrote = written.rows.into_iter().next();
     let (created, stored) = wrote.map_or((false, None), |wrote| (wrote.created, wrote.stored));
     let mut response = match stored {
