@@ -1,40 +1,32 @@
-//! The archive as the beginning of a replay: each partition in the order of its offsets, read ahead by a thread.
+//! The archive as the beginning of what is read: each partition in the order of its offsets.
+//!
+//! ```text
+//! replay:  listed once, at its start  ─▶ Archived    ┐
+//!                                                    ├─▶ reading: a thread a partition ─▶ records
+//! server:  listed whenever it is asked ─▶ LiveArchive ┘
+//! ```
 
-use std::collections::VecDeque;
+mod live;
+mod reading;
+
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread;
-use std::time::Duration;
 
-use bytes::Bytes;
-use dataflow::backoff::Backoff;
 use dataflow::feed::Waker;
-use rdkafka::Timestamp;
-use sources::kafka::range::{Past, PastRecords, PastTaken};
-use sources::kafka::upstream::{PartitionId, Record};
+use sources::kafka::past::{Past, PastOffsets, PastRecords};
+use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Chain, Segment, Survey};
-use crate::file::{self, FileError};
-use crate::name::ObjectName;
-use crate::row::Row;
+use crate::settings::{Gaps, Settings};
 use crate::store::{Store, StoreError};
 
-/// Batches that are read ahead.
-const AHEAD: usize = 2;
-
-/// The bounds of a batch.
-const BATCH_ROWS: usize = 4096;
-const BATCH_BYTES: usize = 1 << 20;
-
-/// How often a file is asked for before a replay fails, and the pauses in between.
-const ATTEMPTS: u32 = 5;
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+pub use live::LiveArchive;
 
 /// An archive as it is when it is opened.
 pub struct Archived {
     store: Arc<dyn Store>,
     survey: Survey,
+    gaps: Gaps,
 }
 
 impl Archived {
@@ -42,208 +34,37 @@ impl Archived {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub fn open(store: Arc<dyn Store>) -> Result<Archived, StoreError> {
+    pub fn open(store: Arc<dyn Store>, settings: &Settings) -> Result<Archived, StoreError> {
         let survey = Survey::of(store.list("")?);
-        Ok(Archived { store, survey })
+        Ok(Archived { store, survey, gaps: settings.gaps })
     }
 }
 
 impl Past for Archived {
-    fn offsets(&self, id: &PartitionId) -> Result<Option<Range<i64>>, String> {
-        let Some(chain) = self.survey.chains.get(id) else { return Ok(None) };
-        if let Some(range) = chain.missing().first() {
-            return Err(format!("the archive lacks the offsets {} to {}", range.start(), range.end()));
-        }
-        if let Some(range) = chain.overlaps().first() {
-            return Err(format!("the archive has the offsets {} to {} several times", range.start(), range.end()));
-        }
-        let first = chain.segments.first().map(|segment| segment.first);
-        Ok(first.zip(chain.next()).map(|(first, next)| first..next))
+    fn offsets(&self, id: &PartitionId, _: i64) -> Result<Option<PastOffsets>, String> {
+        offsets(self.survey.chains.get(id))
     }
 
-    fn open(&self, id: &PartitionId, waker: &Waker) -> Box<dyn PastRecords> {
-        let segments = self.survey.chains.get(id).map(|Chain { segments, .. }| segments.clone()).unwrap_or_default();
-        let (send, messages) = sync_channel(AHEAD);
-        let reading = Reading { store: self.store.clone(), send, waker: waker.clone(), batch: Batch::default() };
-        let spawned = thread::Builder::new().name("archive-past".into()).spawn(move || reading.run(&segments));
-        let trouble = spawned.err().map(|error| format!("no thread to read the archive: {error}"));
-        Box::new(PastReader { messages, batch: Batch::default(), given: 0, trouble })
+    fn allows_gaps(&self) -> bool {
+        self.gaps == Gaps::Skip
+    }
+
+    fn open(&self, id: &PartitionId, offsets: Range<i64>, waker: &Waker) -> Box<dyn PastRecords> {
+        reading::open(self.store.clone(), segments(&self.survey, id), offsets, waker, Arc::default())
     }
 }
 
-/// From the thread to the reader.
-enum Message {
-    Batch(Batch),
-    End,
-    Failed(String),
+/// The offsets of a chain, if it can be read.
+fn offsets(chain: Option<&Chain>) -> Result<Option<PastOffsets>, String> {
+    let Some(chain) = chain else { return Ok(None) };
+    if let Some(range) = chain.overlaps().first() {
+        return Err(format!("it has the offsets {} to {} several times", range.start(), range.end()));
+    }
+    let missing = chain.missing().into_iter().map(|range| *range.start()..*range.end() + 1).collect();
+    let first = chain.segments.first().map(|segment| segment.first);
+    Ok(first.zip(chain.next()).map(|(first, next)| PastOffsets { range: first..next, missing }))
 }
 
-/// Rows with their bytes in one piece.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    rows: Vec<BatchRow>,
-}
-
-struct BatchRow {
-    offset: i64,
-    time: Option<i64>,
-    key: Option<Range<usize>>,
-    raw: Option<Range<usize>>,
-}
-
-impl Batch {
-    fn push(&mut self, offset: i64, time: Option<i64>, key: Option<&[u8]>, raw: Option<&[u8]>) {
-        let mut keep = |part: &[u8]| {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(part);
-            start..self.bytes.len()
-        };
-        let (key, raw) = (key.map(&mut keep), raw.map(&mut keep));
-        self.rows.push(BatchRow { offset, time, key, raw });
-    }
-
-    fn record(&self, index: usize) -> Option<Record<'_>> {
-        let row = self.rows.get(index)?;
-        let bytes = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
-        Some(Record {
-            offset: row.offset,
-            timestamp: row.time.map_or(Timestamp::NotAvailable, Timestamp::CreateTime),
-            key: row.key.as_ref().map(bytes),
-            payload: row.raw.as_ref().map(bytes),
-        })
-    }
-}
-
-/// The reader's side.
-struct PastReader {
-    messages: Receiver<Message>,
-    batch: Batch,
-    given: usize,
-    trouble: Option<String>,
-}
-
-impl PastRecords for PastReader {
-    fn take(&mut self) -> Option<PastTaken<'_>> {
-        if let Some(trouble) = &self.trouble {
-            return Some(PastTaken::Failed(trouble.clone()));
-        }
-        while self.given >= self.batch.rows.len() {
-            match self.messages.try_recv() {
-                Ok(Message::Batch(batch)) => (self.batch, self.given) = (batch, 0),
-                Ok(Message::End) => return Some(PastTaken::End),
-                Ok(Message::Failed(reason)) => return Some(PastTaken::Failed(reason)),
-                Err(TryRecvError::Empty) => return None,
-                Err(TryRecvError::Disconnected) => {
-                    return Some(PastTaken::Failed("the thread that reads the archive has ended".into()));
-                }
-            }
-        }
-        self.given += 1;
-        self.batch.record(self.given - 1).map(PastTaken::Record)
-    }
-}
-
-/// The thread's side.
-struct Reading {
-    store: Arc<dyn Store>,
-    send: SyncSender<Message>,
-    waker: Waker,
-    batch: Batch,
-}
-
-/// Why reading ends.
-enum Ended {
-    /// The reader is gone.
-    Unwanted,
-    /// A file cannot be read.
-    Failed(String),
-}
-
-impl From<FileError> for Ended {
-    fn from(FileError(reason): FileError) -> Self {
-        Ended::Failed(reason)
-    }
-}
-
-impl Reading {
-    fn run(mut self, segments: &[Segment]) {
-        let read = segments.iter().try_for_each(|segment| self.segment(segment)).and_then(|()| self.pass_on());
-        let last = match read {
-            Ok(()) => Message::End,
-            Err(Ended::Failed(reason)) => Message::Failed(reason),
-            Err(Ended::Unwanted) => return,
-        };
-        // If the reader is gone, it does not need the end.
-        let _ = self.send(last);
-    }
-
-    /// Gives the rows of a segment. Those of its parts, which are few, are held while those of the closing file pass.
-    fn segment(&mut self, segment: &Segment) -> Result<(), Ended> {
-        let Some((closing, parts)) = segment.files.split_last() else { return Ok(()) };
-        let mut held = Batch::default();
-        for part in parts {
-            let bytes = self.get(&part.name)?;
-            let read = file::read(part.name.format, bytes, |row| {
-                held.push(row.offset, row.record_time, row.key, row.raw);
-                Ok::<(), FileError>(())
-            });
-            read.map_err(|FileError(reason)| Ended::Failed(format!("{}: {reason}", part.name)))?;
-        }
-        let mut order: Vec<usize> = (0..held.rows.len()).collect();
-        order.sort_by_key(|index| held.rows[*index].offset);
-        let mut order = VecDeque::from(order);
-        let bytes = self.get(&closing.name)?;
-        file::read(closing.name.format, bytes, |row: &Row<'_>| {
-            self.give_held(&held, &mut order, row.offset)?;
-            self.give(row.offset, row.record_time, row.key, row.raw)
-        })
-        .map_err(|ended| match ended {
-            Ended::Failed(reason) => Ended::Failed(format!("{}: {reason}", closing.name)),
-            Ended::Unwanted => Ended::Unwanted,
-        })?;
-        self.give_held(&held, &mut order, i64::MAX)
-    }
-
-    fn give_held(&mut self, held: &Batch, order: &mut VecDeque<usize>, before: i64) -> Result<(), Ended> {
-        while let Some(index) = order.front().copied()
-            && held.rows[index].offset < before
-        {
-            order.pop_front();
-            if let Some(record) = held.record(index) {
-                self.give(record.offset, held.rows[index].time, record.key, record.payload)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn give(&mut self, offset: i64, time: Option<i64>, key: Option<&[u8]>, raw: Option<&[u8]>) -> Result<(), Ended> {
-        self.batch.push(offset, time, key, raw);
-        let is_full = self.batch.rows.len() >= BATCH_ROWS || self.batch.bytes.len() >= BATCH_BYTES;
-        if is_full { self.pass_on() } else { Ok(()) }
-    }
-
-    fn pass_on(&mut self) -> Result<(), Ended> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.rows.is_empty() { Ok(()) } else { self.send(Message::Batch(batch)) }
-    }
-
-    fn send(&self, message: Message) -> Result<(), Ended> {
-        self.send.send(message).map_err(|_| Ended::Unwanted)?;
-        self.waker.wake();
-        Ok(())
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, Ended> {
-        let (name, mut backoff) = (name.to_string(), Backoff::new(PAUSE.0, PAUSE.1));
-        let mut attempt = 1;
-        loop {
-            match self.store.get(&name) {
-                Ok(bytes) => return Ok(bytes),
-                Err(error) if attempt == ATTEMPTS => return Err(Ended::Failed(error.to_string())),
-                Err(_) => thread::park_timeout(backoff.pause()),
-            }
-            attempt += 1;
-        }
-    }
+fn segments(survey: &Survey, id: &PartitionId) -> Vec<Segment> {
+    survey.chains.get(id).map(|chain| chain.segments.clone()).unwrap_or_default()
 }

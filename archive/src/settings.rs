@@ -15,6 +15,16 @@ settings::choice! {
     }
 }
 
+settings::choice! {
+    /// What happens to offsets that neither the archive nor the topic has.
+    pub enum Gaps {
+        /// Nothing of the partition is read, and the offsets are named.
+        Refuse = "refuse",
+        /// Reading goes on after them.
+        Skip = "skip",
+    }
+}
+
 impl Format {
     /// What comes after the dot.
     #[must_use]
@@ -98,6 +108,9 @@ settings::section! {
         rate_mb_max as "mb_per_s_max": u64 = 50, "MB/s", whole(0, 100_000);
         /// Time limit of one request to the object store. After it, the request is made again.
         timeout as "timeout_s": Duration = 60, "s", whole(1, 3600) => seconds;
+        /// Offsets that neither the archive nor the topic has, at a first start or in a replay: the partition is not read
+        /// and the offsets are named, or they are skipped.
+        gaps: Gaps = "refuse", "word", Kind::Choice(Gaps::WORDS);
         /// Address of an object store that speaks S3. "": Amazon's own.
         endpoint: Option<String> = "", "URL", ENDPOINT;
         /// Region of the bucket.

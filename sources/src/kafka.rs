@@ -24,6 +24,10 @@
 //! polled, the queues fill, and fetching stops. Lag comes from the ends that the watcher asks for every second, not
 //! from librdkafka's statistics, whose JSON would have to be made and read in the workers.
 //!
+//! Records that a topic has deleted before the first start are read from the archive, if there is one (see [`past`]), and
+//! the topic from the offset after the archive's last. Only if the two do not meet, the partition is not read, and the reason
+//! is reported. If a topic deletes records before they are read, they are looked for in the archive as well.
+//!
 //! # Errors
 //! - *This record is wrong* (definite): a dead letter, counted by its reason; the stream goes on. When the channel of dead
 //!   letters is full, the partition waits with its letter; its position stays before the record.
@@ -53,7 +57,9 @@ pub mod driver;
 mod feed;
 mod fetch;
 mod fingerprint;
+mod join;
 mod notify;
+pub mod past;
 pub mod range;
 mod reader;
 mod record;
@@ -76,6 +82,7 @@ use client::{Consumer, Context};
 use feed::{FeedContext, KafkaFeed};
 use fetch::BrokerFetch;
 use notify::Notify;
+use past::Past;
 use upstream::{Fetch, Upstream};
 use watch::{Brokers, Watcher, WatcherParts};
 
@@ -87,6 +94,15 @@ pub const NAME: &str = "kafka";
 /// The position kept for a topic's partition. Reading resumes there if the record of its fingerprint is still the same;
 /// none: the partition is read from its first record.
 pub type Resume = Arc<dyn Fn(&str, i32) -> Option<Position> + Send + Sync>;
+
+/// What reading goes on from.
+#[derive(Clone)]
+pub struct ReadFrom {
+    /// The kept positions.
+    pub resume: Resume,
+    /// The archive. A partition without a kept position is read from there first, if its topic has deleted its first records.
+    pub past: Option<Arc<dyn Past>>,
+}
 
 /// A running source: its watcher, and the context of its feeds. Dropping it stops the watcher.
 pub struct Source {
@@ -107,10 +123,11 @@ impl Source {
         status: &SourceRegistry,
         dead_letters: DeadLetterSender,
     ) -> Result<Self, SettingsError> {
-        Source::resuming(settings, clock, status, dead_letters, Arc::new(|_, _| None))
+        let from = ReadFrom { resume: Arc::new(|_, _| None), past: None };
+        Source::resuming(settings, clock, status, dead_letters, from)
     }
 
-    /// Starts watching topics that are read from kept positions on.
+    /// Starts watching topics that are read from kept positions on, or from the archive on.
     ///
     /// # Errors
     /// When the settings cannot work. Brokers that are away are no error.
@@ -119,8 +136,9 @@ impl Source {
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
         dead_letters: DeadLetterSender,
-        resume: Resume,
+        from: ReadFrom,
     ) -> Result<Self, SettingsError> {
+        let ReadFrom { resume, past } = from;
         let config = config::reader(&settings, &group())?;
         let notify = Arc::new(Notify::default());
         let all_assignments = Arc::new(AllAssignments::default());
@@ -133,6 +151,7 @@ impl Source {
             topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
             discovery: settings.discovery,
             resume,
+            past: past.clone(),
             answered_before: settings.answered_before,
             awaited: settings.awaited,
             all_assignments: all_assignments.clone(),
@@ -143,7 +162,7 @@ impl Source {
             .name("kafka-watch".into())
             .spawn(move || watcher.run())
             .map_err(|error| SettingsError::Refused(format!("no thread to watch topics: {error}")))?;
-        let context = FeedContext { clock, status, dead_letters, notify, bounds: TimeBounds::around(0) };
+        let context = FeedContext { clock, status, dead_letters, notify, past, bounds: TimeBounds::around(0) };
         Ok(Source { config, context, all_assignments, watcher: Some(watcher) })
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use archive::LiveArchive;
 use checkpoints::{Durable, ServedWatermark};
 use dataflow::feed::{Feed, OpenFeeds, WorkerContext};
 use dataflow::freshness::InputKind;
@@ -35,7 +36,7 @@ pub(super) fn make(
 ) -> anyhow::Result<Sources> {
     let StartingPoint { clock, floor, .. } = origin;
     let restored = origin.restored.as_ref();
-    let kafka = config.kafka.as_ref().map(|settings| {
+    let kafka = config.kafka.as_ref().map(|settings| -> anyhow::Result<_> {
         let rows = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| rows.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
@@ -45,7 +46,10 @@ pub(super) fn make(
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);
         let settings = kafka::Settings { answered_before, awaited, ..settings };
-        kafka::Source::resuming(settings, clock, registry, letters.clone(), resume)
+        let store = archive::store::open(&config.archive)?;
+        let past = store.map(|store| Arc::new(LiveArchive::new(store, &config.archive)) as Arc<dyn kafka::past::Past>);
+        let from = kafka::ReadFrom { resume, past };
+        Ok(kafka::Source::resuming(settings, clock, registry, letters.clone(), from)?)
     });
     // One worker reads the database: a worker of process 0.
     let postgres = match config.postgres.as_ref().filter(|_| config.cluster.leads()) {

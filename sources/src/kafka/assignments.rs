@@ -130,6 +130,8 @@ pub(super) enum Command {
         progress: Arc<PartitionProgress>,
         /// The offset to start at.
         next: i64,
+        /// Read it from the archive, up to this offset; then another command follows. None: read it from the topic.
+        archived_to: Option<i64>,
         /// The end at the time of the command: the records before it are to be caught up with.
         goal: i64,
     },
@@ -242,7 +244,7 @@ mod tests {
         assert!(assignments.take().is_none());
         let id = PartitionId { topic: "views".into(), partition: 3 };
         let progress = Arc::new(PartitionProgress::new(7, 9));
-        assignments.give(id.clone(), Command::Start { progress, next: 7, goal: 9 });
+        assignments.give(id.clone(), Command::Start { progress, next: 7, archived_to: None, goal: 9 });
         assignments.give(id.clone(), Command::Drop);
         let commands = assignments.take().unwrap();
         assert!(matches!(commands.by_partition[&id], Command::Drop));

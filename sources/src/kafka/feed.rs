@@ -10,7 +10,8 @@ use events::{DeadLetterSender, TimeBounds};
 
 use super::assignments::{Assignments, Command, PartitionId};
 use super::notify::Notify;
-use super::reader::Reader;
+use super::past::Past;
+use super::reader::{Reader, Records};
 use super::record::RecordApplier;
 use super::upstream::Fetch;
 
@@ -24,6 +25,8 @@ pub(super) struct FeedContext {
     pub(super) status: Arc<SourceStatus>,
     pub(super) dead_letters: DeadLetterSender,
     pub(super) notify: Arc<Notify>,
+    /// The archive, for records that the topics have deleted.
+    pub(super) past: Option<Arc<dyn Past>>,
     /// The bounds of times; the present in it is set at each turn.
     pub(super) bounds: TimeBounds,
 }
@@ -72,16 +75,27 @@ impl<F: Fetch> KafkaFeed<F> {
         self.complete = commands.complete;
         for (id, command) in commands.by_partition {
             self.stop(&id);
-            if let Command::Start { progress, next, goal } = command {
-                match self.fetch.start(&id, next, &self.waker) {
-                    Ok(tail) => self.readers.push(Reader::new(tail, id, progress, next, goal)),
-                    Err(error) => {
+            if let Command::Start { progress, next, archived_to, goal } = command {
+                match self.records(&id, next, archived_to) {
+                    Ok(records) => self.readers.push(Reader::new(records, id, progress, next, goal)),
+                    Err(reason) => {
                         // The watcher commands it again, and then says complete again.
                         self.complete = false;
-                        progress.fail(error.to_string());
+                        progress.fail(reason);
                         self.context.notify.notify();
                     }
                 }
+            }
+        }
+    }
+
+    /// Opens the archive, or else the topic.
+    fn records(&self, id: &PartitionId, next: i64, archived_to: Option<i64>) -> Result<Records<F::Tail>, String> {
+        match archived_to.zip(self.context.past.as_ref()) {
+            Some((until, past)) => Ok(Records::Archived { records: past.open(id, next..until, &self.waker), until }),
+            None => {
+                let tail = self.fetch.start(id, next, &self.waker);
+                tail.map(Records::Topic).map_err(|error| error.to_string())
             }
         }
     }

@@ -11,7 +11,6 @@
 //! Unlike the source that follows (see [`crate::kafka`]), a range is finite, and so is its patience: a fault that the source
 //! would retry for ever is an error here after a while.
 
-mod past;
 mod reader;
 
 use std::sync::Arc;
@@ -31,11 +30,13 @@ use super::assignments::PartitionId;
 use super::client::{Consumer, Context};
 use super::config::{self, Settings, SettingsError};
 use super::fetch::BrokerFetch;
+use super::fingerprint::Ends;
+use super::join::{JoinError, Joined, join};
 use super::notify::Notify;
+use super::past::Past;
 use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
 use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
-pub use past::{Past, PastRecords, PastTaken};
 use reader::{ReplayReader, Tails};
 
 /// Why topics cannot be replayed, or not to their end.
@@ -65,16 +66,9 @@ pub enum RangeError {
         /// The reason of the client or the broker.
         reason: String,
     },
-    /// Records are gone: the topic has deleted them, and the archive does not have them.
-    #[error("the offsets {from} to {to} of {partition} are neither in the archive nor in the topic")]
-    Gap {
-        /// The topic and the partition.
-        partition: String,
-        /// The first offset that is missing.
-        from: i64,
-        /// The last one.
-        to: i64,
-    },
+    /// The archive and the topic do not meet.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// Records are gone: the topic is another one, or has lost its end.
     #[error(
         "{partition} ends at offset {at}, and ended at {end} when the replay began: the topic was made anew, or its end \
@@ -120,13 +114,11 @@ impl Default for Patience {
     }
 }
 
-/// The records between two offsets of a partition.
+/// The records of a partition up to its pinned end.
 #[derive(Clone, Debug)]
 struct OffsetRange {
     id: PartitionId,
-    first: i64,
-    /// The offset from which on records are read from the topic. Those before are in the archive.
-    in_topic: i64,
+    from: Joined,
     end: i64,
 }
 
@@ -177,9 +169,9 @@ impl Range {
                 let id = PartitionId { topic: name.clone(), partition: partition.id() };
                 let ends = consumer.fetch_watermarks(&id.topic, id.partition, patience.answer);
                 let (low, end) = ends.map_err(|error| unreadable(&id, &error))?;
-                let range = join(past.as_deref(), id, low, end)?;
-                progress.add_total(u64::try_from(end - range.first).unwrap_or(0));
-                offsets.push(range);
+                let from = join(past.as_deref(), &id, None, Ends { low, high: end })?;
+                progress.add_total(u64::try_from(end - from.first()).unwrap_or(0));
+                offsets.push(OffsetRange { id, from, end });
             }
         }
         offsets.sort_by(|a, b| a.id.cmp(&b.id));
@@ -221,29 +213,17 @@ impl Range {
         let own =
             self.offsets.iter().filter(|range| assignment::owner(range.id.partition, worker.peers) == worker.index);
         let mut readers = Vec::new();
-        for OffsetRange { id, first, in_topic, end } in own.cloned() {
-            let past = self.past.as_ref().filter(|_| first < in_topic).map(|past| past.open(&id, &worker.waker));
-            let tail = (in_topic < end).then(|| fetch.start(&id, in_topic, &worker.waker)).transpose();
+        for OffsetRange { id, from, end } in own.cloned() {
+            let past = self.past.as_ref().zip(from.archived.as_ref());
+            let past = past.map(|(past, archived)| past.open(&id, archived.clone(), &worker.waker));
+            let tail = (from.in_topic < end).then(|| fetch.start(&id, from.in_topic, &worker.waker)).transpose();
             let tail = tail.map_err(|error| unreadable(&id, &error))?;
             let replay = PartitionReplay::new(replay_bounds, status.clone(), refused.clone(), self.erased.clone());
-            let tails = Tails { past, topic: tail };
-            readers.push(ReplayReader::new(id, tails, replay, self.progress.clone(), (first, end), bounds));
+            let (tails, range) = (Tails { past, topic: tail }, (from.first(), end));
+            readers.push(ReplayReader::new(id, tails, replay, self.progress.clone(), range, bounds));
         }
         let (patience, progress) = (self.patience.record, self.progress.clone());
         Ok(Box::new(KafkaReplay { readers, fetch, patience, progress, silent_since: None }))
-    }
-}
-
-/// The range of a partition whose topic has the offsets from `low` to `end`, with those before that the archive has.
-fn join(past: Option<&dyn Past>, id: PartitionId, low: i64, end: i64) -> Result<OffsetRange, RangeError> {
-    let partition = id.to_string();
-    let archived = past.map_or(Ok(None), |past| past.offsets(&id));
-    let archived = archived.map_err(|reason| RangeError::Partition { partition: partition.clone(), reason })?;
-    match archived {
-        None => Ok(OffsetRange { id, first: low, in_topic: low, end }),
-        Some(archived) if archived.end < low => Err(RangeError::Gap { partition, from: archived.end, to: low - 1 }),
-        Some(archived) if archived.end > end => Err(RangeError::Shorter { partition, at: end, end: archived.end }),
-        Some(archived) => Ok(OffsetRange { id, first: archived.start.min(low), in_topic: archived.end, end }),
     }
 }
 

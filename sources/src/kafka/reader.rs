@@ -9,13 +9,32 @@ use events::{DeadLetter, DeadLetterSender, Decoder};
 
 use super::assignments::{PartitionId, PartitionProgress};
 use super::fingerprint::fingerprint;
+use super::past::{PastRecords, PastTaken};
 use super::record::RecordApplier;
-use super::upstream::{Lend as _, Tail, Taken};
+use super::upstream::{Lend as _, Record, Tail, Taken};
+
+/// Where the records come from.
+pub(super) enum Records<T> {
+    /// The topic.
+    Topic(T),
+    /// The archive, up to an offset. Then the partition waits for the next command of the watcher.
+    Archived {
+        /// The records.
+        records: Box<dyn PastRecords>,
+        /// The offset after the last one to read.
+        until: i64,
+    },
+}
 
 /// Reads one partition: a blocked partition blocks no other.
 pub(super) struct Reader<T> {
+    records: Records<T>,
+    place: Place,
+}
+
+/// How far a partition has been read.
+struct Place {
     id: PartitionId,
-    tail: T,
     decoder: Decoder,
     progress: Arc<PartitionProgress>,
     next: i64,
@@ -37,54 +56,60 @@ pub(super) struct Reader<T> {
 
 impl<T: Tail> Reader<T> {
     /// Reads on a partition from `next`.
-    pub(super) fn new(tail: T, id: PartitionId, progress: Arc<PartitionProgress>, next: i64, goal: i64) -> Self {
-        let reached = next >= goal;
-        Reader {
+    pub(super) fn new(
+        records: Records<T>,
+        id: PartitionId,
+        progress: Arc<PartitionProgress>,
+        next: i64,
+        goal: i64,
+    ) -> Self {
+        let place = Place {
             id,
-            tail,
             decoder: Decoder::default(),
             progress,
             next,
             goal,
-            reached,
+            reached: next >= goal,
             confirmations: 0,
             last: None,
             time: 0,
             unsent: None,
             failed: false,
-        }
+        };
+        Reader { records, place }
     }
 
     pub(super) fn id(&self) -> &PartitionId {
-        &self.id
+        &self.place.id
     }
 
     /// Whether everything that was there at the start has been read.
     pub(super) fn reached(&self) -> bool {
-        self.reached
+        self.place.reached
     }
 
     /// The time its records have reached.
     pub(super) fn time(&self) -> Time {
-        self.time
+        self.place.time
     }
 
     /// Records known to be unread.
     pub(super) fn waiting(&self) -> usize {
-        usize::try_from(self.progress.end() - self.next).unwrap_or(0)
+        usize::try_from(self.place.progress.end() - self.place.next).unwrap_or(0)
     }
 
     pub(super) fn position(&self) -> Position {
+        let Place { id, progress, next, .. } = &self.place;
         // Not the record read last: if a topic was recreated and read on at the old offset, that record is of the new topic
         // and would hide the records that were missed.
-        let fingerprint = self.progress.known().confirmed;
-        Position { stream: self.id.topic.clone(), partition: self.id.partition, next: self.next, fingerprint }
+        let fingerprint = progress.known().confirmed;
+        Position { stream: id.topic.clone(), partition: id.partition, next: *next, fingerprint }
     }
 
     /// Whether another record has been confirmed since the last call.
     pub(super) fn is_newly_confirmed(&mut self) -> bool {
-        let confirmations = self.progress.confirmations();
-        std::mem::replace(&mut self.confirmations, confirmations) != confirmations
+        let confirmations = self.place.progress.confirmations();
+        std::mem::replace(&mut self.place.confirmations, confirmations) != confirmations
     }
 
     /// Reads up to `limit` records that have arrived. Fewer: there are no more, a dead letter could not be sent, or reading has
@@ -95,27 +120,44 @@ impl<T: Tail> Reader<T> {
         applier: &mut RecordApplier<'_>,
         dead_letters: &DeadLetterSender,
     ) -> usize {
-        if self.failed || !self.release(dead_letters) {
+        let Reader { records, place } = self;
+        if place.failed || !place.release(dead_letters) {
             return 0;
         }
+        match records {
+            Records::Topic(tail) => place.read_topic(tail, limit, applier, dead_letters),
+            Records::Archived { records, until } => {
+                place.read_archive(&mut **records, *until, limit, applier, dead_letters)
+            }
+        }
+    }
+
+    /// Stops reading. Records that were fetched and not read are dropped.
+    pub(super) fn stop(self) {
+        if let Records::Topic(tail) = self.records {
+            tail.stop();
+        }
+    }
+}
+
+impl Place {
+    fn read_topic(
+        &mut self,
+        tail: &mut impl Tail,
+        limit: usize,
+        applier: &mut RecordApplier<'_>,
+        dead_letters: &DeadLetterSender,
+    ) -> usize {
         let before = self.next;
         let (mut records, mut last, mut earliest) = (0, None, None);
-        self.tail.fill(limit);
+        tail.fill(limit);
         while records < limit {
-            match self.tail.take() {
+            match tail.take() {
                 None => break,
                 Some(Taken::Record(taken)) => {
-                    let record = taken.lend();
                     records += 1;
-                    self.next = record.offset + 1;
-                    earliest = earliest.into_iter().chain(applier.time_of(&record)).min();
-                    if let Err(letter) = applier.apply(&self.id, &record, &mut self.decoder) {
-                        self.unsent = Some(letter);
-                        if !Self::send(&mut self.unsent, dead_letters) {
-                            self.progress.set_blocked(true);
-                            self.next = record.offset;
-                            break;
-                        }
+                    if !self.take(&taken.lend(), &mut earliest, applier, dead_letters) {
+                        break;
                     }
                     last = Some(taken);
                 }
@@ -124,28 +166,89 @@ impl<T: Tail> Reader<T> {
                     self.reached = true;
                 }
                 Some(Taken::Failed(error)) => {
-                    tracing::debug!(partition = %self.id, %error, "reading fails");
-                    self.progress.fail(error.to_string());
-                    self.failed = true;
+                    self.fail(error.to_string());
                     break;
                 }
             }
         }
+        if let Some(last) = last.filter(|_| self.next != before) {
+            self.last = Some(fingerprint(&last.lend()));
+        }
+        self.report(before, earliest);
+        records
+    }
+
+    /// As from the topic. But no record is remembered: the archive has times in milliseconds, whatever the unit in the topic.
+    fn read_archive(
+        &mut self,
+        archived: &mut dyn PastRecords,
+        until: i64,
+        limit: usize,
+        applier: &mut RecordApplier<'_>,
+        dead_letters: &DeadLetterSender,
+    ) -> usize {
+        let before = self.next;
+        let (mut records, mut earliest) = (0, None);
+        while records < limit && self.next < until {
+            match archived.take() {
+                None => break,
+                Some(PastTaken::Record(record)) if record.offset < until => {
+                    records += 1;
+                    if !self.take(&record, &mut earliest, applier, dead_letters) {
+                        break;
+                    }
+                }
+                Some(PastTaken::Record(_) | PastTaken::End) => self.next = until,
+                Some(PastTaken::Failed(reason)) => {
+                    self.fail(reason);
+                    break;
+                }
+            }
+        }
+        self.report(before, earliest);
+        records
+    }
+
+    /// Applies a record. Returns whether the next one can be taken: not while a dead letter waits.
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        earliest: &mut Option<Time>,
+        applier: &mut RecordApplier<'_>,
+        dead_letters: &DeadLetterSender,
+    ) -> bool {
+        self.next = record.offset + 1;
+        *earliest = earliest.iter().copied().chain(applier.time_of(record)).min();
+        if let Err(letter) = applier.apply(&self.id, record, &mut self.decoder) {
+            self.unsent = Some(letter);
+            if !send(&mut self.unsent, dead_letters) {
+                self.progress.set_blocked(true);
+                self.next = record.offset;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reports the position if it has moved on from `before`. `earliest` is the time of the earliest record of the turn.
+    fn report(&mut self, before: i64, earliest: Option<Time>) {
         self.reached |= self.next >= self.goal;
         if self.next != before {
             self.time = self.time.max(earliest.unwrap_or(0));
-            if let Some(last) = &last {
-                self.last = Some(fingerprint(&last.lend()));
-            }
             self.progress.report(self.next, self.last);
         }
-        records
+    }
+
+    fn fail(&mut self, reason: String) {
+        tracing::debug!(partition = %self.id, reason, "reading fails");
+        self.progress.fail(reason);
+        self.failed = true;
     }
 
     /// Sends the letter that waits, if one does; whether none waits any more.
     fn release(&mut self, dead_letters: &DeadLetterSender) -> bool {
         let Some(offset) = self.unsent.as_ref().map(|letter| letter.offset) else { return true };
-        let released = Self::send(&mut self.unsent, dead_letters);
+        let released = send(&mut self.unsent, dead_letters);
         if released {
             self.next = offset + 1;
             self.progress.set_blocked(false);
@@ -153,20 +256,16 @@ impl<T: Tail> Reader<T> {
         }
         released
     }
+}
 
-    fn send(unsent: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetterSender) -> bool {
-        let Some(letter) = unsent.take() else { return true };
-        match dead_letters.try_send(*letter) {
-            Ok(()) => true,
-            Err(TrySendError::Full(letter) | TrySendError::Disconnected(letter)) => {
-                *unsent = Some(Box::new(letter));
-                false
-            }
+/// Sends a letter, if there is one; keeps it if it is not taken.
+fn send(unsent: &mut Option<Box<DeadLetter>>, dead_letters: &DeadLetterSender) -> bool {
+    let Some(letter) = unsent.take() else { return true };
+    match dead_letters.try_send(*letter) {
+        Ok(()) => true,
+        Err(TrySendError::Full(letter) | TrySendError::Disconnected(letter)) => {
+            *unsent = Some(Box::new(letter));
+            false
         }
-    }
-
-    /// Stops reading. Records that were fetched and not read are dropped.
-    pub(super) fn stop(self) {
-        self.tail.stop();
     }
 }

@@ -9,6 +9,8 @@
 //! silence, and notifies the watcher.
 
 mod absence;
+mod archived;
+mod begin;
 mod brokers;
 mod ends;
 mod reread;
@@ -19,14 +21,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dataflow::feed::{Position, StreamFingerprint};
+use dataflow::feed::StreamFingerprint;
 use dataflow::source_status::{Progress, SourceStatus, State};
 
 use super::Resume;
 use super::assignment::{changes, owner};
 use super::assignments::{AllAssignments, Assignments, Command, KnownRecords, PartitionId, PartitionProgress};
 use super::fingerprint::{Ends, Evidence, Judgement, Reread};
+use super::join::Joined;
 use super::notify::Notify;
+use super::past::Past;
 use super::upstream::{TopicLookup, Unanswered, Upstream};
 
 use absence::Absence;
@@ -49,6 +53,8 @@ pub(super) struct WatcherParts<U> {
     pub(super) topics: Vec<Arc<str>>,
     pub(super) discovery: Duration,
     pub(super) resume: Resume,
+    /// The archive, for records that the topics have deleted.
+    pub(super) past: Option<Arc<dyn Past>>,
     /// An answer was given before that depended on all of the topics.
     pub(super) answered_before: bool,
     /// An answer may have been given before that depended on some of them.
@@ -56,14 +62,6 @@ pub(super) struct WatcherParts<U> {
     pub(super) all_assignments: Arc<AllAssignments>,
     pub(super) notify: Arc<Notify>,
     pub(super) status: Arc<SourceStatus>,
-}
-
-/// Kept positions of partitions that are not read yet, and whether they still hold.
-struct KeptPositions {
-    positions: BTreeMap<PartitionId, Position>,
-    rereads: BTreeMap<PartitionId, Reread>,
-    /// Partitions whose records could not be read again in time.
-    unanswered: BTreeSet<PartitionId>,
 }
 
 /// The watcher's memory between two looks.
@@ -181,10 +179,11 @@ impl<U: Upstream> Watcher<U> {
                 None => self.begin(id.clone(), &ours[id], *ends, &kept),
             }
         }
-        if ours.keys().all(|id| self.tracked.contains_key(id)) && !self.is_withheld() {
+        let all_are_read = ours.keys().all(|id| self.tracked.contains_key(id));
+        if all_are_read && !self.is_withheld() {
             all_assignments.iter().for_each(|assignments| assignments.set_looked());
         }
-        if self.topic_troubles.is_empty() && ends.len() == ours.len() && kept.unanswered.is_empty() {
+        if self.topic_troubles.is_empty() && ends.len() == ours.len() && all_are_read {
             all_assignments.iter().for_each(|assignments| assignments.set_complete());
         }
         Ok(())
@@ -245,6 +244,9 @@ impl<U: Upstream> Watcher<U> {
     /// Decides how the reading of a known partition continues.
     fn judge(&mut self, id: &PartitionId, next: i64, ends: Ends, reread: Option<Reread>, returned: bool) {
         let tracked = self.tracked.get_mut(id).expect("a partition with a position is tracked");
+        if let Some(until) = tracked.archived_to {
+            return self.judge_archived(id, next, until, ends, returned);
+        }
         let failure = tracked.failure(next, ends);
         let failed = failure.is_some();
         if let Some(failure) = failure {
@@ -257,6 +259,10 @@ impl<U: Upstream> Watcher<U> {
         let low_before = std::mem::replace(&mut tracked.low, ends.low);
         let evidence = Evidence { next, ends, low_before, reread: reread.unwrap_or(Reread::Unknown), failed, returned };
         let judgement = evidence.judge();
+        if self.reads_what_expired(id, next, &judgement, ends) {
+            return;
+        }
+        let tracked = self.tracked.get_mut(id).expect("it was tracked above");
         if judgement == Judgement::Sound {
             tracked.progress.set_end(ends.high);
         } else {
@@ -269,10 +275,7 @@ impl<U: Upstream> Watcher<U> {
                 tracked.progress.report(next, last);
                 confirmed.into_iter().for_each(|record| tracked.progress.confirm(record));
             }
-            tracked.absent = false;
-            tracked.moved = (next, Instant::now());
-            let command = Command::Start { progress: tracked.progress.clone(), next, goal: ends.high };
-            tracked.assignments.give(id.clone(), command);
+            tracked.follow(id, next, &Joined::topic(next), ends.high);
         }
         match judgement {
             Judgement::Replaced | Judgement::Expired { .. } => tracked.sample = None,
@@ -285,46 +288,6 @@ impl<U: Upstream> Watcher<U> {
         let progress = Progress { next: tracked.progress.next(), end: ends.high.max(tracked.progress.next()) };
         self.parts.status.partition(&id.topic, id.partition, progress);
         self.log(id, &evidence, &judgement);
-    }
-
-    /// The positions kept for partitions that are not read yet, and the records of their fingerprints read again, except
-    /// those that have been deleted since.
-    fn look_up_kept_positions(&self, ends: &BTreeMap<PartitionId, Ends>) -> Result<KeptPositions, Unanswered> {
-        let new = ends.keys().filter(|id| !self.tracked.contains_key(id));
-        let positions: BTreeMap<PartitionId, Position> =
-            new.filter_map(|id| Some((id.clone(), (self.parts.resume)(&id.topic, id.partition)?))).collect();
-        let records = positions.iter().filter_map(|(id, kept)| Some((id.clone(), kept.fingerprint?)));
-        let records = records.filter(|(id, record)| (ends[id].low..ends[id].high).contains(&record.at)).collect();
-        let rereads = self.parts.upstream.reread(&records)?;
-        let unanswered = records.into_keys().filter(|id| !rereads.contains_key(id)).collect();
-        Ok(KeptPositions { positions, rereads, unanswered })
-    }
-
-    /// Starts to read a partition that was never read before, from the position kept for it or else from its first record.
-    fn begin(&mut self, id: PartitionId, assignments: &Arc<Assignments>, ends: Ends, kept: &KeptPositions) {
-        if kept.unanswered.contains(&id) {
-            // It is not known yet whether it is the same topic, and so from where it must be read.
-            self.troubles.push(format!("partition {id} does not give the record that was read last"));
-            return;
-        }
-        let next = kept.positions.get(&id).map_or(ends.low, |kept| kept.next);
-        let fingerprint = kept.positions.get(&id).and_then(|kept| kept.fingerprint);
-        let reread = kept.rereads.get(&id).copied().unwrap_or(Reread::Unknown);
-        let evidence = Evidence { next, ends, low_before: 0, reread, failed: false, returned: false };
-        let judgement = evidence.judge();
-        let next = evidence.resume(&judgement, fingerprint);
-        self.log(&id, &evidence, &judgement);
-        tracing::info!(topic = %id.topic, partition = id.partition, next, end = ends.high, worker = assignments.index(), "reading");
-        self.parts.status.partition(&id.topic, id.partition, Progress { next, end: ends.high });
-        let progress = Arc::new(PartitionProgress::new(next, ends.high));
-        if judgement == Judgement::Sound {
-            // Until another record is read, the partition is recognised by this one.
-            progress.report(next, fingerprint);
-            fingerprint.filter(|_| reread == Reread::Same).into_iter().for_each(|record| progress.confirm(record));
-        }
-        assignments.give(id.clone(), Command::Start { progress: progress.clone(), next, goal: ends.high });
-        let (assignments, low, moved) = (assignments.clone(), ends.low, (next, Instant::now()));
-        self.tracked.insert(id, Tracked { assignments, progress, sample: None, absent: false, low, moved });
     }
 
     /// Stops reading a partition that does not exist any more. It is remembered, in case it comes back.

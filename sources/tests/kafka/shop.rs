@@ -18,7 +18,7 @@ use dataflow::time::{Millis, ServiceClock, Time};
 use events::DeadLetter;
 use harness::kafka::Broker;
 use harness::wait_until;
-use sources::kafka::{self, Resume, Source};
+use sources::kafka::{self, ReadFrom, Resume, Source};
 
 /// Many times what any of these tests waits for on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -53,9 +53,13 @@ impl Shop {
     }
 
     pub(crate) fn start(settings: kafka::Settings, dead_letters_max: usize, resume: Resume) -> Shop {
+        Shop::reading(settings, dead_letters_max, ReadFrom { resume, past: None })
+    }
+
+    pub(crate) fn reading(settings: kafka::Settings, dead_letters_max: usize, from: ReadFrom) -> Shop {
         let status = Arc::new(SourceRegistry::default());
         let (outlet, dead_letters) = sync_channel(dead_letters_max);
-        let source = Source::resuming(settings, Arc::new(Clock::default()), &status, outlet, resume).unwrap();
+        let source = Source::resuming(settings, Arc::new(Clock::default()), &status, outlet, from).unwrap();
         let engine = Engine::start(Settings {
             workers: WORKERS,
             rules: Rules { list_size: 1000, ..Rules::default() },

@@ -34,10 +34,11 @@ impl ReplaySources {
         refused: LetterHandler,
     ) -> anyhow::Result<ReplaySources> {
         let archive = match config.kafka {
-            Some(_) => archive::store::open(&config.archive)?.map(archive::Archived::open).transpose()?,
+            Some(_) => archive::store::open(&config.archive)?,
             None => None,
         };
-        let past = archive.map(|archive| Arc::new(archive) as Arc<dyn kafka::range::Past>);
+        let archive = archive.map(|store| archive::Archived::open(store, &config.archive)).transpose()?;
+        let past = archive.map(|archive| Arc::new(archive) as Arc<dyn kafka::past::Past>);
         let files = config.files.as_ref().map(|files| files::range::Range::pin(&files.dir)).transpose()?;
         let erased = Arc::new(erasures::read(config, past.clone(), files.as_ref())?);
         let kafka = config.kafka.as_ref().map(|settings| {

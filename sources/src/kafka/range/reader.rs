@@ -10,9 +10,10 @@ use events::{RecordTime, TimeBounds};
 use rdkafka::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{PastRecords, PastTaken, RangeError, unreadable, words};
+use super::{RangeError, unreadable, words};
 use crate::kafka::assignments::PartitionId;
 use crate::kafka::fetch::Queue;
+use crate::kafka::past::{PastRecords, PastTaken};
 use crate::kafka::record::{TOMBSTONE, raw_record, record_time};
 use crate::kafka::upstream::{Record, Tail, Taken};
 use crate::replay::{PartitionReplay, ReplayProgress};

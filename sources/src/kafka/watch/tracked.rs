@@ -22,6 +22,8 @@ pub(super) struct Tracked {
     pub(super) low: i64,
     /// Its position, and when it last moved or was at the end.
     pub(super) moved: (i64, Instant),
+    /// While it is read from the archive: up to this offset.
+    pub(super) archived_to: Option<i64>,
 }
 
 impl Tracked {
@@ -57,7 +59,15 @@ mod tests {
         let long_ago = Instant::now().checked_sub(SILENCE_MAX).unwrap();
         let (assignments, progress) =
             (Arc::new(Assignments::new(0, Waker::of_this_thread())), Arc::new(PartitionProgress::new(5, 9)));
-        let mut tracked = Tracked { assignments, progress, sample: None, absent: false, low: 0, moved: (5, long_ago) };
+        let mut tracked = Tracked {
+            assignments,
+            progress,
+            sample: None,
+            absent: false,
+            low: 0,
+            moved: (5, long_ago),
+            archived_to: None,
+        };
         let ends = Ends { low: 0, high: 9 };
         tracked.progress.set_blocked(true);
         assert_eq!((tracked.failure(5, ends), tracked.is_blocked()), (None, true));

@@ -1,0 +1,105 @@
+//! Partitions that are read from the archive first: where they begin, and how they go on.
+//!
+//! ```text
+//! begin ─▶ join: archive and topic meet? ─▶ read the archive ─▶ its end is reached ─▶ join again ─▶ read the topic
+//!               └ no: the reason, and another try          └ it fails: its reason, and join again
+//! ```
+//! Joining again finds what was archived meanwhile, if the topic has deleted records by then.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dataflow::source_status::Progress;
+
+use super::tracked::Tracked;
+use super::{Upstream, Watcher};
+use crate::kafka::assignments::{Command, PartitionId, PartitionProgress};
+use crate::kafka::fingerprint::{Ends, Judgement};
+use crate::kafka::join::{JoinError, Joined, Kept, join};
+
+impl<U: Upstream> Watcher<U> {
+    /// From where a partition is read, if the archive can say; else what is wrong is noted. `judged` is where it would be read
+    /// without an archive. A gap is a fault at a first start only: a shop that runs goes on after it.
+    pub(super) fn join(&mut self, id: &PartitionId, kept: Option<Kept>, judged: i64, ends: Ends) -> Option<Joined> {
+        // A topic that still has its first record has all of them.
+        let past = self.parts.past.as_deref().filter(|_| ends.low > 0);
+        match past.map_or(Ok(Joined::topic(judged)), |past| join(Some(past), id, kept, ends)) {
+            Ok(joined) => Some(joined),
+            Err(JoinError::Gap { .. }) if kept.is_some() => Some(Joined::topic(judged)),
+            Err(error) => {
+                self.troubles.push(error.to_string());
+                self.unreadable = true;
+                None
+            }
+        }
+    }
+
+    /// Follows a partition that is read from the archive up to `until`, and has come to `next`.
+    pub(super) fn judge_archived(&mut self, id: &PartitionId, next: i64, until: i64, ends: Ends, returned: bool) {
+        let tracked = self.tracked.get_mut(id).expect("a partition with a position is tracked");
+        let is_another = returned || ends.low < std::mem::replace(&mut tracked.low, ends.low);
+        tracked.progress.set_end(ends.high);
+        let (failure, is_read) = (tracked.progress.take_failure(), next >= until);
+        self.parts.status.partition(&id.topic, id.partition, Progress { next, end: ends.high.max(next) });
+        if let Some(failure) = &failure {
+            self.troubles.push(format!("partition {id} cannot be read from the archive: {failure}"));
+            self.unreadable = true;
+        }
+        if failure.is_none() && !is_read && !is_another {
+            return;
+        }
+        let kept = Kept { next, is_confirmed: is_read };
+        let judged = if is_read { next.max(ends.low) } else { ends.low };
+        match self.join(id, Some(kept), judged, ends) {
+            Some(joined) => self.go_on(id, &joined, ends),
+            // Noted again, so that the next look tries again.
+            None => self.tracked[id].progress.fail(self.troubles.last().cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Commands that a tracked partition is read from there.
+    pub(super) fn go_on(&mut self, id: &PartitionId, joined: &Joined, ends: Ends) {
+        let tracked = self.tracked.get_mut(id).expect("only a tracked partition goes on");
+        let next = joined.first();
+        tracked.sample = None;
+        tracked.progress = Arc::new(PartitionProgress::new(next, ends.high));
+        tracked.follow(id, next, joined, ends.high);
+        let in_topic = joined.in_topic;
+        match &joined.archived {
+            Some(archived) => tracing::info!(partition = %id, next, until = archived.end, "reading the archive"),
+            None => tracing::info!(partition = %id, next = in_topic, "reading the topic after the archive"),
+        }
+    }
+
+    /// A topic has deleted records before they were read. Returns whether the archive has them and is read from now on, or
+    /// may have them and is asked again.
+    pub(super) fn reads_what_expired(
+        &mut self,
+        id: &PartitionId,
+        next: i64,
+        judgement: &Judgement,
+        ends: Ends,
+    ) -> bool {
+        if self.parts.past.is_none() || !matches!(judgement, Judgement::Expired { .. }) {
+            return false;
+        }
+        match self.join(id, Some(Kept { next, is_confirmed: true }), ends.low, ends) {
+            Some(joined) if joined.archived.is_some() => self.go_on(id, &joined, ends),
+            Some(_) => return false,
+            None => {}
+        }
+        true
+    }
+}
+
+impl Tracked {
+    /// Commands its reading from `next` on, as its progress says.
+    pub(super) fn follow(&mut self, id: &PartitionId, next: i64, joined: &Joined, goal: i64) {
+        self.archived_to = joined.archived.as_ref().map(|archived| archived.end);
+        self.absent = false;
+        self.moved = (next, Instant::now());
+        let progress = self.progress.clone();
+        let command = Command::Start { progress, next, archived_to: self.archived_to, goal };
+        self.assignments.give(id.clone(), command);
+    }
+}
