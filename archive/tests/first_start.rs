@@ -137,7 +137,7 @@ fn what_the_topic_has_deleted_is_read_from_the_archive() {
 }
 
 #[test]
-fn offsets_that_are_nowhere_are_named_and_skipped_only_if_that_is_set() {
+fn offsets_that_neither_archive_nor_topic_has_are_named_and_skipped_only_if_that_is_set() {
     let (topic, dir) = ("a-hole", tempfile::tempdir().unwrap());
     prepare(topic, dir.path());
     BROKER.truncate(topic, 0, 650);

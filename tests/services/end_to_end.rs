@@ -10,6 +10,7 @@ mod another_server;
 mod descriptors;
 mod failures;
 mod first_start;
+mod from_archive;
 mod hang_up;
 mod load;
 mod program;

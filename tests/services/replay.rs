@@ -3,6 +3,7 @@
 //!
 //! The oracle checks the rows of each step (`tests/oracle/replay.rs`).
 
+mod archive;
 mod past;
 mod refusals;
 mod services;

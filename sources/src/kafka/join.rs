@@ -145,14 +145,13 @@ mod tests {
         }
     }
 
-    fn joined(
-        archived: Range<i64>,
-        kept: Option<Kept>,
-        (low, high): (i64, i64),
-        gaps: bool,
-    ) -> Result<Joined, JoinError> {
-        let id = PartitionId { topic: "views".into(), partition: 3 };
-        join(Some(&Having(Ok(Some(archived)), gaps)), &id, kept, Ends { low, high })
+    fn id() -> PartitionId {
+        PartitionId { topic: "views".into(), partition: 3 }
+    }
+
+    fn joined(range: Range<i64>, kept: Option<Kept>, (low, high): (i64, i64), gaps: bool) -> Result<Joined, JoinError> {
+        let archived = PastOffsets { range, missing: vec![] };
+        join(Some(&Having(Ok(Some(archived)), gaps)), &id(), kept, Ends { low, high })
     }
 
     fn both(archived: Range<i64>, in_topic: i64) -> Result<Joined, JoinError> {
