@@ -25,7 +25,8 @@ use vitrine::commands::features::{Export, Join};
 use vitrine::config::{Config, Flag, Request};
 
 use crate::given::{Domain, In, Update, World};
-use crate::plain::{Did, Shelves};
+use crate::interactions::Did;
+use crate::plain::Shelves;
 
 /// 2024-03-01T00:00:00Z.
 const START: Time = 1_709_251_200_000;

@@ -11,7 +11,8 @@ use dataflow::source_status::SourceRegistry;
 use dataflow::stepped::SteppedGraph;
 use dataflow::tables::Erasures;
 use dataflow::time::Time;
-use sources::kafka::range::{Past, Patience};
+use sources::kafka::past::Past;
+use sources::kafka::range::Patience;
 use sources::replay::{ErasedUsers, LetterHandler, ReplayBounds};
 use sources::{files, kafka};
 
