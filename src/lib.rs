@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod encrypted_link;
 pub mod event_writer;
 pub mod generate;
 pub mod keys;

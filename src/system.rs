@@ -8,11 +8,13 @@
 pub(crate) mod access;
 mod als;
 mod archiving;
+pub(crate) mod certificate;
 mod checkpoints;
 pub(crate) mod cluster;
 mod content;
 mod copies;
 pub(crate) mod descriptors;
+mod file_watch;
 mod log;
 mod origin;
 mod outlets;
@@ -27,7 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use archive::Running as Archiving;
 use dataflow::dictionary::Dictionary;
-use dataflow::engine::{Engine, Settings};
+use dataflow::engine::{Engine, OpenFeeds, Settings};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
@@ -38,8 +40,9 @@ use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 use store::Store;
 
-use self::access::KeyThread;
+use self::access::Keys;
 use self::als::{AlsThread, Using};
+use self::certificate::Certificate;
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
 use self::content::ContentThread;
@@ -76,7 +79,8 @@ pub struct System {
     follows: bool,
     stage: Arc<Stage>,
     // Kept until the last answer has been given.
-    _keys: KeyThread,
+    _keys: Keys,
+    _certificate: Certificate,
     // Kept until the workers have ended.
     _watchdog: Option<Watchdog>,
     // Kept until the last answer has been given.
@@ -89,9 +93,8 @@ impl System {
     /// # Errors
     /// When a setting cannot work, the address is in use, or the operating system denies a thread or a directory.
     pub fn start(config: &Config) -> anyhow::Result<System> {
-        let keys = KeyThread::start(config)?;
-        let listen = config.server.listen;
-        let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let (keys, certificate) = (Keys::start(config)?, Certificate::start(config)?);
+        let listener = listener(config.server.listen)?;
         let registry = Arc::new(SourceRegistry::default());
         let dictionary = Arc::new(dictionary(config));
         let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
@@ -100,20 +103,7 @@ impl System {
         let Sources { open_feeds, acknowledge } =
             sources::make(config, &origin, &registry, &outlets.letters_in, store.clone())?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
-        let settings = Settings {
-            workers: config.dataflow.workers,
-            rules: config.rules,
-            ticks: config.dataflow.ticks,
-            idle_merge_effort: config.dataflow.idle_merge_effort,
-            dictionary: dictionary.clone(),
-            clock: origin.clock.clone(),
-            open_feeds,
-            changes: outlets.changes_in.take(),
-            restore: origin.restored.as_ref().map(Restored::restore),
-            journal_max: origin.found.as_ref().map(|found| found.journal_max),
-            registry: registry.clone(),
-            lease: origin.lease(),
-        };
+        let settings = engine_settings(config, &origin, &mut outlets, open_feeds, (&dictionary, &registry));
         let engine = Engine::start_in(settings, cluster)?;
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
@@ -138,6 +128,7 @@ impl System {
             audit: audit(config)?,
             store,
             copies: copies::of(config).into(),
+            tls: certificate.tls(),
             peers,
             workers: config.dataflow.workers,
             version: env!("CARGO_PKG_VERSION"),
@@ -159,6 +150,7 @@ impl System {
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _keys: keys,
+            _certificate: certificate,
             _watchdog: watchdog,
             _watermark: origin.watermark,
         })
@@ -241,6 +233,34 @@ impl System {
         lettered?;
         Ok(changed?)
     }
+}
+
+/// What the engine starts with.
+fn engine_settings(
+    config: &Config,
+    origin: &StartingPoint,
+    outlets: &mut Outlets,
+    open_feeds: OpenFeeds,
+    (dictionary, registry): (&Arc<Dictionary>, &Arc<SourceRegistry>),
+) -> Settings {
+    Settings {
+        workers: config.dataflow.workers,
+        rules: config.rules,
+        ticks: config.dataflow.ticks,
+        idle_merge_effort: config.dataflow.idle_merge_effort,
+        dictionary: dictionary.clone(),
+        clock: origin.clock.clone(),
+        open_feeds,
+        changes: outlets.changes_in.take(),
+        restore: origin.restored.as_ref().map(Restored::restore),
+        journal_max: origin.found.as_ref().map(|found| found.journal_max),
+        registry: registry.clone(),
+        lease: origin.lease(),
+    }
+}
+
+fn listener(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))
 }
 
 /// Starts to write checkpoints, if a directory for them is configured.

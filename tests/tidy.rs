@@ -14,7 +14,7 @@ mod documents;
 const LINES_MAX: usize = 400;
 
 /// For each package's directory, the packages of this workspace that it may use. No other edge exists.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     (
         "",
         &[
@@ -35,11 +35,12 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("checkpoints", &["dataflow"]),
     ("events", &["dataflow"]),
     ("models", &["checkpoints", "settings"]),
+    ("postgres-tls", &[]),
     ("query-server", &["dataflow", "recommend", "settings", "store"]),
     ("recommend", &["dataflow", "models", "settings"]),
     ("sinks", &["dataflow"]),
-    ("sources", &["dataflow", "events", "kafka-batch", "settings", "store"]),
-    ("store", &["settings"]),
+    ("sources", &["dataflow", "events", "kafka-batch", "postgres-tls", "settings", "store"]),
+    ("store", &["postgres-tls", "settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
     ("kafka-batch", &[]),

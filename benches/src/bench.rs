@@ -6,6 +6,7 @@ mod churn;
 mod co_views;
 mod commit;
 mod freshness;
+mod links;
 mod lookups;
 mod memory;
 mod restart;
@@ -46,6 +47,8 @@ pub(crate) enum Name {
     CoViews,
     /// A restart from a checkpoint, compared with reading the topic again; look-ups while checkpoints are taken
     Restart,
+    /// The link between two processes, encrypted and not
+    Links,
     /// Memory while the same rows change for half an hour; runs only if it is named
     Churn,
 }
@@ -77,6 +80,7 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Skew => skew::run(context, figures),
         Name::CoViews => co_views::run(context, figures),
         Name::Restart => restart::run(context, figures),
+        Name::Links => links::run(context, figures),
         Name::Churn => churn::run(context, figures),
     }
 }

@@ -22,7 +22,12 @@ pub(crate) struct Requests {
 impl Requests {
     /// A GET of each path.
     pub(crate) fn gets(paths: impl Iterator<Item = String>) -> Requests {
-        let text = |path: String| format!("GET {path} HTTP/1.1\r\nhost: vitrine\r\n\r\n").into_bytes().into();
+        Requests::gets_with(paths, "")
+    }
+
+    /// A GET of each path with further header fields, each of which ends its line.
+    pub(crate) fn gets_with(paths: impl Iterator<Item = String>, fields: &str) -> Requests {
+        let text = |path: String| format!("GET {path} HTTP/1.1\r\nhost: vitrine\r\n{fields}\r\n").into_bytes().into();
         Requests { texts: paths.map(text).collect() }
     }
 

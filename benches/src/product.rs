@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Product {
     process: Process,
     address: SocketAddr,
+    /// The key of the API, if it needs one.
+    key: Option<String>,
     started: Instant,
     _dir: TempDir,
 }
@@ -37,7 +39,7 @@ impl Product {
         command.args(["serve", "--workers", &workers.to_string(), "--listen", &address.to_string(), "--config"]);
         command.arg(&path);
         let started = Instant::now();
-        Ok(Product { process: Process::spawn("vitrine", command), address, started, _dir: dir })
+        Ok(Product { process: Process::spawn("vitrine", command), address, key: None, started, _dir: dir })
     }
 
     /// Starts it on a topic of views.
@@ -78,6 +80,11 @@ impl Product {
         Product::start(context, workers, &config)
     }
 
+    /// The same product, asked with this key of the API.
+    pub(crate) fn with_key(self, key: String) -> Product {
+        Product { key: Some(key), ..self }
+    }
+
     /// Waits until it is ready; returns the time since its start.
     pub(crate) fn wait_ready(&mut self) -> anyhow::Result<Duration> {
         self.wait(|product| Ok(product.get("/readyz")?.is_some()))
@@ -115,7 +122,8 @@ impl Product {
     /// The body of an answer with status 200; none while no server listens, or with another status.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let url = format!("http://{}{path}", self.address);
-        match http::try_request("GET", &url, &[], b"") {
+        let key: Vec<_> = self.key.iter().map(|key| ("x-api-key", key.as_str())).collect();
+        match http::try_request("GET", &url, &key, b"") {
             Ok(answer) => Ok((answer.status == 200).then_some(answer.body)),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(None),
             Err(error) => Err(error).with_context(|| format!("GET {path}")),

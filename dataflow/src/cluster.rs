@@ -5,24 +5,25 @@
 //!            the leader ◀──progress (fed, waiting, live)── workers of the other processes
 //!            every process ◀──positions, names───── every worker
 //! ```
-//! Rows and control messages travel on the links as timely's own messages, unencrypted. Whether a peer may join, and
-//! whether all processes have the same settings, is decided on each link before the link is handed to this module. A
-//! link that breaks ends the process: a thread panics. All processes then start again together, from the last
+//! Rows and control messages travel on the links as timely's own messages. Whether a link is encrypted, whether a peer may
+//! join, and whether all processes have the same settings, is decided on each link before the link is handed to this
+//! module. A link that breaks ends the process: a thread panics. All processes then start again together, from the last
 //! checkpoint.
 
 pub(crate) mod control;
+mod link;
 pub(crate) mod messages;
 mod reporter;
 
 use std::any::Any;
 use std::io;
-use std::net::TcpStream;
 
 use timely::communication::allocator::ProcessBuilder;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::{AllocatorBuilder, Hooks};
 
 pub(crate) use control::ClusterControl;
+pub use link::{Link, LinkStream};
 pub(crate) use reporter::Reporter;
 
 /// The place of this process in a cluster, and its links to the other processes.
@@ -30,7 +31,7 @@ pub struct Cluster {
     /// The number of this process, from 0. Process 0 leads.
     pub process: usize,
     /// A connection to each process, in order; `None` for this process. All messages on it so far have been answered.
-    pub links: Vec<Option<TcpStream>>,
+    pub links: Vec<Option<Link>>,
 }
 
 /// The place of a worker's process among the others.

@@ -9,6 +9,7 @@
 //! silent::Silent       accepts and never answers     ┴─ loopback::Listener
 //! pooler::Pooler       passes sessions on, and refuses those that replicate
 //! http                 one blocking request          wait_until, wait_for, free_port
+//! certificates         an authority and what it signs, made for each test
 //! python_program, node_program                       what the installer has put beside the services
 //! Services             a broker, a database server and a directory for configurations
 //! ```
@@ -16,6 +17,7 @@
 //! Everything here panics with a readable message instead of returning errors: a test that cannot start its
 //! services has failed. Nothing sleeps for synchronisation; [`wait_until`] polls a condition up to a deadline.
 
+pub mod certificates;
 pub mod chromium;
 pub mod http;
 mod installed;

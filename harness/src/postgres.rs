@@ -6,17 +6,19 @@
 
 mod standby;
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use ::postgres::error::SqlState;
 use ::postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
+use crate::certificates::Certified;
 use crate::{Process, free_port, installed, wait_for, wait_until};
 
 const BOOT_DEADLINE: Duration = Duration::from_secs(60);
@@ -90,6 +92,28 @@ impl Server {
         fs::write(self.dir.path().join(FURTHER_SETTINGS), settings.join("\n")).expect("our own directory");
     }
 
+    /// Gives the server a certificate, with which it speaks TLS from the next start on. [`Server::set`] takes it away.
+    #[track_caller]
+    pub fn certify(&self, Certified { pem, key }: &Certified) {
+        let cluster = self.dir.path().join("cluster");
+        for (name, text) in [("server.crt", pem), ("server.key", key)] {
+            let path = cluster.join(name);
+            fs::write(&path, text).expect("our own directory");
+            // The server refuses a key that others may read.
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own file");
+            if let Some((user, group)) = service_user() {
+                chown(&path, Some(user), Some(group)).expect("root may give a file away");
+            }
+        }
+        self.set(&["ssl=on"]);
+    }
+
+    /// Takes connections as these lines of `pg_hba.conf` say, from the next start on.
+    #[track_caller]
+    pub fn admit(&self, lines: &str) {
+        fs::write(self.dir.path().join("cluster/pg_hba.conf"), lines).expect("our own directory");
+    }
+
     /// Kills the server and its sessions at once (SIGKILL). The cluster stays for [`Server::restart`].
     pub fn kill9(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -127,7 +151,11 @@ impl Server {
                 self.process = None;
                 return false;
             }
-            Client::connect(&url, NoTls).is_ok()
+            match Client::connect(&url, NoTls) {
+                Ok(_) => true,
+                // It runs, and takes connections with TLS only.
+                Err(error) => error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION),
+            }
         });
     }
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::access::Access;
 use crate::audit::AuditLog;
 use crate::event_writer::EventWriter;
+use crate::tls::Tls;
 
 /// Everything the endpoints read from and write to.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct App {
     pub event_writer: Arc<dyn EventWriter>,
     /// Who may do what.
     pub access: Arc<Access>,
+    /// The server's certificate; none for a server without TLS.
+    pub tls: Option<Arc<Tls>>,
     /// Records who removed or changed something, where this is wanted.
     pub audit: Option<Arc<dyn AuditLog>>,
     /// Keeps the shop's rows, where Vitrine keeps them.

@@ -128,6 +128,13 @@ impl ConnectionState {
         }
     }
 
+    /// Everything is sent after all.
+    pub(crate) fn unblocked(&self) {
+        if self.is(Phase::Blocked) {
+            self.enter(Phase::Idle);
+        }
+    }
+
     /// The client does not read. Its time-out counts until it has read everything.
     pub(crate) fn blocked(&self) {
         if !self.is(Phase::Blocked) {

@@ -4,12 +4,14 @@
 //! client ─▶ this process ── request, newest tick shown here ──▶ owner: waits until it shows that tick, answers
 //!        ◀─ waits until it shows that tick ◀── answer, newest tick shown there ──
 //! ```
-//! So `as_of` does not go back for a client of one process, whoever holds the users. A request is passed on once: the
+//! If the servers speak TLS, so do these connections. So `as_of` does not go back for a client of one process, whoever holds the users. A request is passed on once: the
 //! header field with the tick marks it as passed on.
 
 mod counts;
 
 use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::app::Peers;
@@ -32,6 +35,7 @@ use crate::body::Body;
 use crate::limits::Limit;
 use crate::problem::{OwnerFailure, Problem};
 use crate::settings::Settings;
+use crate::tls::Tls;
 use crate::visibility::VisibilityWaits;
 
 use counts::Counts;
@@ -115,14 +119,19 @@ pub(crate) struct Forward {
 struct OwnerProcess {
     address: String,
     host: Option<HeaderValue>,
+    /// The certificate of this process, with which it also knows the others; none without TLS.
+    tls: Option<Arc<Tls>>,
+    /// Whether TLS failed at the last attempt to connect: the log names the first failure only.
+    is_refused: AtomicBool,
     idle: Mutex<Vec<Sender>>,
 }
 
 impl Forward {
-    pub(crate) fn new(peers: &Peers, settings: &Settings, waits: Arc<VisibilityWaits>) -> Self {
+    pub(crate) fn new(peers: &Peers, settings: &Settings, tls: Option<Arc<Tls>>, waits: Arc<VisibilityWaits>) -> Self {
         let owner = |address: &String| {
             let host = HeaderValue::from_str(address).ok();
-            Arc::new(OwnerProcess { address: address.clone(), host, idle: Mutex::default() })
+            let (address, tls) = (address.clone(), tls.clone());
+            Arc::new(OwnerProcess { address, host, tls, is_refused: AtomicBool::new(false), idle: Mutex::default() })
         };
         // The owner may wait for this process's state, for a token, for the log and for the removal to show.
         let timeout_ms = 3 * settings.wait_ms_max + settings.intake_timeout_ms + 1_000;
@@ -227,10 +236,23 @@ impl OwnerProcess {
         let stream = connecting.ok().and_then(Result::ok).ok_or(Problem::OwnerAway(OwnerFailure::Unreachable))?;
         // A connection that refuses the option is slower, and works.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| BROKEN)?;
-        // The task ends with the sender. The request that waits for an answer gets the connection's error.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        let Some(tls) = &self.tls else { return begin(stream).await };
+        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let shaken = tokio::time::timeout(CONNECT_TIMEOUT, tls.connect(host, stream)).await;
+        let shaken = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        match shaken {
+            Ok(stream) => {
+                self.is_refused.store(false, Ordering::Relaxed);
+                begin(stream).await
+            }
+            Err(error) => {
+                if !self.is_refused.swap(true, Ordering::Relaxed) {
+                    tracing::error!(process = self.address, %error, "no TLS with another process of the cluster");
+                }
+                Err(Problem::OwnerAway(OwnerFailure::Untrusted))
+            }
+        }
     }
 
     async fn read(&self, sender: Sender, response: Response<Incoming>) -> Result<Response<Bytes>, Problem> {
@@ -242,6 +264,17 @@ impl OwnerProcess {
         }
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
+}
+
+/// Begins HTTP on a connection.
+async fn begin<S>(stream: S) -> Result<Sender, Problem>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| BROKEN)?;
+    // The task ends with the sender. The request that waits for an answer gets the connection's error.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 /// The connection to the owner broke, or its answer cannot be read.

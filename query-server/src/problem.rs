@@ -145,6 +145,8 @@ fn meant(nearest: Option<&'static str>) -> String {
 pub(crate) enum OwnerFailure {
     #[error("cannot be reached")]
     Unreachable,
+    #[error("has a certificate that this process does not accept, or does not speak TLS")]
+    Untrusted,
     #[error("went away while it was asked")]
     Broken,
     #[error("did not answer in time")]
@@ -158,6 +160,7 @@ impl OwnerFailure {
     pub(crate) fn name(self) -> &'static str {
         match self {
             OwnerFailure::Unreachable => "unreachable",
+            OwnerFailure::Untrusted => "untrusted",
             OwnerFailure::Broken => "broken",
             OwnerFailure::Late => "late",
             OwnerFailure::Refused(_) => "refused",

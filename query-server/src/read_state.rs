@@ -50,7 +50,7 @@ impl ReadState {
             clock: app.clock.clone(),
             floor: app.floor,
             wait_ms_max: settings.wait_ms_max,
-            forward: app.peers.as_ref().map(|peers| Forward::new(peers, settings, waits.clone())),
+            forward: app.peers.as_ref().map(|peers| Forward::new(peers, settings, app.tls.clone(), waits.clone())),
             waits,
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod connection;
 pub(crate) mod lingering;
 pub(crate) mod serving;
+pub(crate) mod transport;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -1,6 +1,7 @@
 //! `[server]`: the HTTP server and its bounds. Every queue, body, header, connection and wait has its bound here.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use settings::{Kind, whole};
 
@@ -20,6 +21,14 @@ settings::section! {
     pub struct Settings in "server" {
         /// Address and port to listen on. Port 0 selects a free port and logs it.
         listen: SocketAddr = "127.0.0.1:8080", "address", Kind::Address;
+        /// File with the certificate of the server in PEM, and those that lead to its root behind it. With it and
+        /// `tls_key`, the server speaks TLS only. Both files are read again when they change. "": no TLS.
+        tls_cert: Option<PathBuf> = "", "file", Kind::Path { empty: true };
+        /// File with the private key of the certificate, in PEM.
+        tls_key: Option<PathBuf> = "", "file", Kind::Path { empty: true };
+        /// File with the certificates of authorities in PEM. In a cluster with TLS, a process passes requests on to others
+        /// whose certificate leads to one of them and is for their host. "": all processes have the same certificate.
+        tls_ca: Option<PathBuf> = "", "file", Kind::Path { empty: true };
         /// Origins of other servers whose pages may call the API from a browser (CORS). Empty: none.
         cors_origins: Vec<String> = [], "origins", ORIGINS;
         /// Threads that answer requests. They share only the published indexes with the workers of the dataflow.

@@ -77,6 +77,7 @@ pub use inspect::{NoSession, ReplicationReport, inspect, inspect_replication, ti
 pub use names::{
     BadName, OrderItems, OrderTime, Orders, Products, Status, Tables, column as quoted_name, table as quoted_table,
 };
+pub use postgres_tls::SslMode;
 pub use schema::definitions::Definitions;
 pub use session::connection::{BadUrl, Connection, NoConnection, Target};
 pub use session::error_text::error_text;

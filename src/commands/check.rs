@@ -33,7 +33,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         report.note(&format!("open files: {shortage}"))?;
     }
     access::check(config, &mut report)?;
-    cluster::check(&config.cluster, config.server.listen, &mut report)?;
+    cluster::check(&config.cluster, config.server.listen, config.server.tls_cert.is_some(), &mut report)?;
     match (&config.kafka, &config.postgres) {
         (Some(_), None) => {
             report.note("no [postgres]: there will be histories, but neither orders nor best sellers")?

@@ -55,7 +55,8 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
 
 fn introduction(system: &System, config: &Config, shop: &Shop) -> String {
     let (address, parts, user) = (system.address(), embedded(config).join(", "), shop.user_id(0));
-    format!("embedded, as files: {parts}; everything else is the real thing\nopen http://{address}/#user={user}")
+    let scheme = if config.server.tls_cert.is_some() { "https" } else { "http" };
+    format!("embedded, as files: {parts}; everything else is the real thing\nopen {scheme}://{address}/#user={user}")
 }
 
 /// A shop small enough to read: its products have names.

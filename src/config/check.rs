@@ -30,6 +30,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`server.staleness_max_ms` is not above `dataflow.idle_tick_ms`, so a quiet shop would never be ready";
         add("server.staleness_max_ms", reason.into());
     }
+    tls(config, &mut add);
     recommendations(config, &mut add);
     cluster(config, &mut add);
     if let Some(kafka) = &config.kafka {
@@ -39,11 +40,6 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                 add(&format!("kafka.client.{key}"), reason);
             }
         }
-    }
-    if config.postgres.as_ref().is_some_and(|postgres| demands_tls(postgres.url.expose())) {
-        let reason = "`postgres.url` demands TLS (sslmode=require): connections to PostgreSQL are not encrypted; take the \
-                      demand out, and a private network or a tunnel";
-        add("postgres.url", reason.into());
     }
     status(config, &mut add);
     if config.content.enabled && config.postgres.is_none() && config.files.is_none() && config.store.is_none() {
@@ -70,6 +66,18 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                 problems.push(Problem::Together { origin: layers.origin_of_section("files"), reason });
             }
         }
+    }
+}
+
+/// A certificate without its key, or authorities without a certificate.
+fn tls(config: &Config, add: &mut impl FnMut(&str, String)) {
+    match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(_), None) => add("server.tls_cert", "`server.tls_cert` stands without `server.tls_key`".into()),
+        (None, Some(_)) => add("server.tls_key", "`server.tls_key` stands without `server.tls_cert`".into()),
+        (None, None) if config.server.tls_ca.is_some() => {
+            add("server.tls_ca", "`server.tls_ca` stands without `server.tls_cert`: the server speaks no TLS".into());
+        }
+        _ => {}
     }
 }
 
@@ -135,10 +143,6 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
         );
         add("rules.recommendations", reason);
     }
-}
-
-fn demands_tls(url: &str) -> bool {
-    url.parse::<postgres::Config>().is_ok_and(|url| url.get_ssl_mode() == postgres::config::SslMode::Require)
 }
 
 fn cluster(config: &Config, add: &mut impl FnMut(&str, String)) {

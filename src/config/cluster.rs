@@ -15,10 +15,10 @@ settings::section! {
         /// File with one line for each process, in order: the address for its peers, a space, its HTTP address for
         /// them.
         hosts: Option<PathBuf> = "", "file", Kind::Path { empty: true };
-        /// Key with which processes prove to each other that they belong to the same cluster. Zeros only: no key, and
-        /// links on loopback only.
+        /// Key with which processes prove to each other that they belong to the same cluster, and under which their links
+        /// are encrypted. Zeros only: no key, and links on loopback only.
         key: [u8; 16] = "00000000000000000000000000000000", "hex" secret, Kind::Key;
-        /// Addresses that peers may have. The links are not encrypted, so public addresses must be allowed explicitly.
+        /// Addresses that peers may have. Public ones must be allowed explicitly: strangers can reach them.
         public as "reach": bool = "private", "word", Kind::Choice(&["private", "public"])
             => |word: &Value| word.text() == "public";
         /// A process ends if no tick has closed for this time, for example because a peer is frozen. At a start the

@@ -134,6 +134,9 @@ pub enum Problem {
     /// The file of keys cannot be used.
     #[error("`auth.keys`: {0}")]
     Keys(keys::Error),
+    /// The certificate cannot be used.
+    #[error("`server.tls_cert`, `server.tls_key`: {0}")]
+    Certificate(String),
     /// No source is configured.
     #[error(
         "nothing to read from: name a file with --config (vitrine.toml is a commented example), or set [kafka], \

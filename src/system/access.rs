@@ -1,29 +1,21 @@
 //! Who may use the server: the keys of the file, read again whenever the file has changed.
 
 use std::collections::BTreeSet;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use query_server::{Access, Key, KeyId, Rate};
 
+use super::file_watch::{FileStamp, FileWatch};
 use crate::audit::record_now;
 use crate::config::{Auth, Config, Errors, Problem};
 use crate::keys;
 
-/// The time between two looks at the file.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// The keys of a running server.
-pub(super) struct KeyThread {
+pub(super) struct Keys {
     access: Arc<Access>,
-    end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _watch: Option<FileWatch>,
 }
 
 /// The keys that requests need; `None` if they need none.
@@ -51,24 +43,26 @@ fn default_rate(auth: &Auth) -> Option<Rate> {
     (auth.requests_per_s > 0).then_some(rate)
 }
 
-impl KeyThread {
+impl Keys {
     /// Reads the keys, and follows their file.
     ///
     /// # Errors
     /// Keys are needed and there are none, their file cannot be used, or the system denies a thread.
-    pub(super) fn start(config: &Config) -> anyhow::Result<KeyThread> {
+    pub(super) fn start(config: &Config) -> anyhow::Result<Keys> {
         let listen = config.server.listen;
+        // Taken before the file is read, so that a change meanwhile is noticed.
+        let seen = config.auth.keys.as_deref().and_then(FileStamp::of);
         let Some(keys) = keys_needed(config)? else {
             if !listen.ip().to_canonical().is_loopback() {
                 tracing::warn!(%listen, "auth.required is false: everyone who can reach the port may do everything");
             }
-            return Ok(KeyThread { access: Arc::new(Access::open()), end: None, thread: None });
+            return Ok(Keys { access: Arc::new(Access::open()), _watch: None });
         };
         let path = config.auth.keys.clone().context("there are no keys without a file")?;
         tracing::info!(keys = keys.len(), "requests need a key");
         let access = Arc::new(Access::with_keys(keys.clone()));
-        let watch = KeyWatch {
-            seen: stamp(&path),
+        let mut following = Following {
+            seen,
             path,
             default: default_rate(&config.auth),
             audit: config.sinks.audit.clone(),
@@ -76,10 +70,8 @@ impl KeyThread {
             keys,
             trouble: None,
         };
-        let (end, ending) = channel();
-        let thread = std::thread::Builder::new().name("keys".into()).spawn(move || watch.run(&ending));
-        let thread = thread.context("no thread for the keys")?;
-        Ok(KeyThread { access, end: Some(end), thread: Some(thread) })
+        let watch = FileWatch::start("keys", move || following.look())?;
+        Ok(Keys { access, _watch: Some(watch) })
     }
 
     /// Who may do what.
@@ -88,47 +80,23 @@ impl KeyThread {
     }
 }
 
-impl Drop for KeyThread {
-    fn drop(&mut self) {
-        self.end = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has ended the process.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// What tells that a file has changed: its device, number, length and time of change.
-type Stamp = (u64, u64, u64, i64, i64);
-
-fn stamp(path: &PathBuf) -> Option<Stamp> {
-    let of = |file: Metadata| (file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec());
-    std::fs::metadata(path).ok().map(of)
-}
-
 /// The state of the looks.
-struct KeyWatch {
+struct Following {
     path: PathBuf,
     default: Option<Rate>,
     audit: Option<PathBuf>,
     access: Arc<Access>,
     keys: Vec<Key>,
     /// The file that was read last.
-    seen: Option<Stamp>,
+    seen: Option<FileStamp>,
     /// Why the file could not be read at the last look.
     trouble: Option<String>,
 }
 
-impl KeyWatch {
-    fn run(mut self, ending: &Receiver<()>) {
-        while ending.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-            self.look();
-        }
-    }
-
+impl Following {
     /// Reads the file again if it is another one. A file that cannot be used changes nothing: the keys before it stay.
     fn look(&mut self) {
-        let stamp = stamp(&self.path);
+        let stamp = FileStamp::of(&self.path);
         if stamp == self.seen && self.trouble.is_none() {
             return;
         }
@@ -204,8 +172,8 @@ mod tests {
         let (path, audit) = (dir.path().join("keys.toml"), dir.path().join("audit.jsonl"));
         add(&path, 1);
         let keys = keys::read(&path, None).unwrap();
-        let mut watch = KeyWatch {
-            seen: stamp(&path),
+        let mut watch = Following {
+            seen: FileStamp::of(&path),
             default: None,
             audit: Some(audit.clone()),
             access: Arc::new(Access::with_keys(keys.clone())),
@@ -213,7 +181,7 @@ mod tests {
             trouble: None,
             path: path.clone(),
         };
-        let ids = |watch: &mut KeyWatch| {
+        let ids = |watch: &mut Following| {
             watch.look();
             watch.keys.iter().map(|key| key.id.0).collect::<Vec<_>>()
         };

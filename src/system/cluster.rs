@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! hosts file ─▶ links: each process calls lower numbers, is called by higher numbers
-//!                 └▶ on each link: who are you? ─▶ proof of the key, settings ─▶ equal? ─▶ to the engine
+//!                 └▶ on each link: who are you? ─▶ TLS ─▶ proof of the key, settings ─▶ equal? ─▶ to the engine
 //! ```
 //! Process 0 decides from which checkpoint all processes continue, and which served time they must respect. All
 //! processes of a generation start together and end together: a process that finds another generation on a link ends.
@@ -19,10 +19,9 @@ mod patience;
 mod token;
 mod watchdog;
 
-use std::net::TcpStream;
-
 use anyhow::{Context as _, anyhow, bail};
 use checkpoints::{Fingerprint, ServedWatermark};
+use dataflow::cluster::Link;
 use dataflow::time::Time;
 use query_server::Peers;
 
@@ -100,7 +99,7 @@ fn facts(config: &Config) -> Facts {
 }
 
 /// A link to each other process.
-type Links = Vec<Option<TcpStream>>;
+type Links = Vec<Option<Link>>;
 
 /// In a process other than process 0: the checkpoint to use instead of its own, once process 0's is known.
 pub(super) fn agree(own: Option<Time>, start: &Start) -> anyhow::Result<Option<Time>> {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use dataflow::cluster::Cluster;
+use dataflow::cluster::{Cluster, Link};
 use dataflow::engine::{Engine, Settings};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,8 +21,8 @@ fn link(processes: usize) -> Vec<Cluster> {
             for end in [&link, &end] {
                 end.set_nodelay(true).expect("it is a TCP connection");
             }
-            clusters[one].links[other] = Some(link);
-            clusters[other].links[one] = Some(end);
+            clusters[one].links[other] = Some(Link::over(link));
+            clusters[other].links[one] = Some(Link::over(end));
         }
     }
     clusters

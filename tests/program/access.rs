@@ -1,8 +1,10 @@
 //! Keys of the program: the refusal to start without them, and keys that are made and revoked while it runs.
 
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use harness::certificates::Authority;
 use harness::{Process, http, wait_for, wait_until};
 use tempfile::TempDir;
 
@@ -108,4 +110,44 @@ fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
             assert!(!text.contains(secret) && !text.contains("vt_"), "{text}");
         }
     }
+}
+
+#[test]
+fn the_server_speaks_tls_and_takes_another_certificate_without_a_restart() {
+    let dir = TempDir::with_prefix("vitrine-tls-").expect("a temporary directory");
+    let (certificate, key) = (dir.path().join("tls.crt"), dir.path().join("tls.key"));
+    let files = format!("files.dir={}", text(dir.path()));
+    let named = [format!("server.tls_cert={}", text(&certificate)), format!("server.tls_key={}", text(&key))];
+    let start = |settings: &[&str]| {
+        let mut args = vec!["serve", "--set", &files, "--listen", "127.0.0.1:0"];
+        settings.iter().for_each(|setting| args.extend(["--set", setting]));
+        let out = vitrine(&args);
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, said) = start(&[&named[0]]);
+    assert!(code == Some(78) && said.contains("without `server.tls_key`"), "{said}");
+    let (code, said) = start(&[&named[0], &named[1]]);
+    assert!(code == Some(78) && said.contains("tls.crt: cannot be read"), "{said}");
+    let use_files = |authority: &Authority| {
+        let signed = authority.sign("localhost");
+        std::fs::write(&certificate, signed.pem).expect("the file is written");
+        std::fs::write(&key, signed.key).expect("the file is written");
+    };
+    let [one, two] = [Authority::make(), Authority::make()];
+    use_files(&one);
+    let more = ["--set", "auth.required=false", "--set", &named[0], "--set", &named[1]];
+    let (mut process, url) = serve(&files, &more);
+    let address = url.trim_start_matches("http://").parse().expect("an address");
+    let status = |trusted: &Authority| {
+        let mut stream = trusted.connect(address, "localhost")?;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        http::read_answer(&mut BufReader::new(stream), "GET").map(|answer| answer.status)
+    };
+    assert_eq!(status(&one).expect("the certificate is trusted"), 200);
+    assert!(http::try_request("GET", &format!("{url}/livez"), &[], b"").is_err(), "no answer without TLS");
+    use_files(&two);
+    wait_until(SOON, "the second certificate is used", || status(&two).is_ok_and(|status| status == 200));
+    assert!(status(&one).is_err());
+    process.terminate();
+    assert_eq!(process.wait_exit(SOON).code(), Some(0));
 }

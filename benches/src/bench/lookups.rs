@@ -1,5 +1,5 @@
-//! Histories of random users over HTTP, beside a bare hyper that answers a constant of the same size: idle, and while
-//! 50 k events a second come in.
+//! Histories of random users over HTTP, beside a bare hyper that answers a constant of the same size: idle, while 50 k
+//! events a second come in, and idle with keys of the API whose rates are limited.
 //!
 //! The two servers take turns in short slices of one run. While busy, both are measured under the same traffic, which
 //! the product takes in the whole time.
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use harness::{Process, free_port, wait_until};
+use tempfile::TempDir;
 
 use crate::child;
 use crate::context::Context;
@@ -67,7 +68,29 @@ pub(crate) fn run(context: &Context, figures: &mut Figures) -> anyhow::Result<()
     measure(context, &targets, &requests, "busy", figures)?;
     figures.put("lookups_busy_events_per_s", (product.events()? - events) / since.elapsed().as_secs_f64());
     stop(visitors);
+    product.stop();
+    let [_, hyper_target] = targets;
+    with_keys(context, &topic, views, hyper_target, figures)?;
     stop(hyper);
+    Ok(())
+}
+
+/// The same idle look-ups with a key whose rate is limited, though far above what is asked.
+fn with_keys(context: &Context, topic: &str, views: u64, hyper: Target, figures: &mut Figures) -> anyhow::Result<()> {
+    let dir = TempDir::with_prefix("vitrine-bench-keys-")?;
+    let file = dir.path().join("keys.toml");
+    let made = std::process::Command::new(&context.vitrine)
+        .args(["key", "create", "--name", "bench", "--scope", "read", "--file"])
+        .arg(&file)
+        .output()?;
+    anyhow::ensure!(made.status.success(), "no key is made: {}", String::from_utf8_lossy(&made.stderr));
+    let key = String::from_utf8(made.stdout)?.trim().to_owned();
+    let auth = format!("[auth]\nkeys = \"{}\"\nrequests_per_s = 1000000\nburst = 1000000\n", file.display());
+    let mut product = Product::on_topic_with(context, 1, topic, &auth)?.with_key(key.clone());
+    product.wait_read(topic, views)?;
+    let targets = [Target { name: "lookup", address: product.address(), pid: product.pid() }, hyper];
+    let requests = Requests::gets_with(paths(), &format!("x-api-key: {key}\r\n"));
+    measure(context, &targets, &requests, "keyed", figures)?;
     product.stop();
     Ok(())
 }
@@ -118,9 +141,13 @@ fn measure(
 
 /// Histories of random users, all alike: most have few views.
 pub(super) fn requests() -> Requests {
+    Requests::gets(paths())
+}
+
+fn paths() -> impl Iterator<Item = String> {
     let shop = shop(0);
     let mut rng = shop.rng("look-ups");
-    Requests::gets((0..100_000).map(move |_| format!("/v1/users/{}/history", shop.user_id(rng.below(USERS)))))
+    (0..100_000).map(move |_| format!("/v1/users/{}/history", shop.user_id(rng.below(USERS))))
 }
 
 /// The usual size of an answer's body.

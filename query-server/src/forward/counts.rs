@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::problem::Problem;
 
 /// Why passing a request on can fail, as metrics name it.
-const REASONS: [&str; 6] = ["unreachable", "broken", "late", "behind", "busy", "misrouted"];
+const REASONS: [&str; 7] = ["unreachable", "untrusted", "broken", "late", "behind", "busy", "misrouted"];
 
 /// The counts of all threads.
 #[derive(Debug, Default)]

@@ -105,7 +105,10 @@ fn hand_over(
     let permit = if is_short { None } else { operations.connections.take() };
     let Some(permit) = permit else {
         operations.connections_refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(refusal) = refusals.take() {
+        // With TLS, the answer would need a handshake first: the connection is only closed.
+        if operations.app.tls.is_none()
+            && let Some(refusal) = refusals.take()
+        {
             tokio::spawn(refuse(stream, refusal, Duration::from_millis(operations.settings.linger_ms)));
         }
         return Ok(());

@@ -1,4 +1,9 @@
 //! One connection: hyper between the stream and the dispatcher, until the client or the reaper ends it.
+//!
+//! ```text
+//! TCP ─────────────────────▶ LingeringStream ─▶ hyper ─▶ dispatch
+//!  └─▶ handshake of TLS ──▶ ┘
+//! ```
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,10 +17,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::lingering::LingeringStream;
+use super::transport::Transport;
 use crate::connection_state::{ConnectionCommand, ConnectionState};
 use crate::dispatch::{Answering, Thread, dispatch};
+use crate::tls::Tls;
 
 /// The dispatcher as hyper's service, for one connection.
 struct Requests {
@@ -33,14 +41,39 @@ impl Service<Request<Incoming>> for Requests {
     }
 }
 
-/// Serves one connection to its end.
-pub(crate) async fn run(
+/// Shakes hands with the client, then serves the connection to its end.
+pub(crate) async fn run_within(
+    tls: Arc<Tls>,
     http: http1::Builder,
-    stream: LingeringStream,
+    stream: TcpStream,
     thread: Arc<Thread>,
     state: Arc<ConnectionState>,
 ) {
     let _guard = state.end_guard();
+    let mut handshake = pin!(tls.accept(stream));
+    let shaken = poll_fn(|context| {
+        state.wake_by(context.waker());
+        match state.command() {
+            ConnectionCommand::Abort => Poll::Ready(None),
+            ConnectionCommand::Continue | ConnectionCommand::Finish => handshake.as_mut().poll(context).map(Some),
+        }
+    });
+    match shaken.await {
+        Some(Ok(stream)) => run(http, stream, thread, state).await,
+        Some(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+        None => {}
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn run<S: Transport>(
+    http: http1::Builder,
+    stream: S,
+    thread: Arc<Thread>,
+    state: Arc<ConnectionState>,
+) {
+    let _guard = state.end_guard();
+    let stream = LingeringStream::new(stream, state.clone(), thread.counters.clone());
     let requests = Requests { thread, state: state.clone() };
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), requests));
     let mut is_finishing = false;

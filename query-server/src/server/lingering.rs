@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::transport::Transport;
 use crate::answer::problem::unparsed;
 use crate::connection_state::ConnectionState;
 use crate::counters::Counters;
@@ -23,9 +23,9 @@ const BARE_MAX: usize = 256;
 /// Bytes drained at a time.
 const DRAIN: usize = 4096;
 
-/// A TCP stream that reports to the state of its connection.
-pub(crate) struct LingeringStream {
-    stream: TcpStream,
+/// A stream that reports to the state of its connection.
+pub(crate) struct LingeringStream<S> {
+    stream: S,
     connection: Arc<ConnectionState>,
     counters: Counters,
     /// The unwritten rest of the problem that replaces a bare refusal.
@@ -34,8 +34,8 @@ pub(crate) struct LingeringStream {
     is_shut: bool,
 }
 
-impl LingeringStream {
-    pub(crate) fn new(stream: TcpStream, connection: Arc<ConnectionState>, counters: Counters) -> Self {
+impl<S: Transport> LingeringStream<S> {
+    pub(crate) fn new(stream: S, connection: Arc<ConnectionState>, counters: Counters) -> Self {
         LingeringStream { stream, connection, counters, problem: Bytes::new(), saw_end: false, is_shut: false }
     }
 
@@ -59,7 +59,7 @@ impl LingeringStream {
     }
 }
 
-impl AsyncRead for LingeringStream {
+impl<S: Transport> AsyncRead for LingeringStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
@@ -73,7 +73,7 @@ impl AsyncRead for LingeringStream {
     }
 }
 
-impl AsyncWrite for LingeringStream {
+impl<S: Transport> AsyncWrite for LingeringStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let bytes = match bare_refusal(bytes) {
@@ -106,7 +106,17 @@ impl AsyncWrite for LingeringStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_problem(context)
+        let this = self.get_mut();
+        ready!(this.poll_problem(context))?;
+        if !S::BUFFERS {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        match flushed {
+            Poll::Pending => this.connection.blocked(),
+            Poll::Ready(_) => this.connection.unblocked(),
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

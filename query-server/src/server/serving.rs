@@ -1,5 +1,6 @@
 //! One serving thread: serves connections, and enforces their time-outs.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::accept::Arrival;
 use super::connection;
-use super::lingering::LingeringStream;
 use crate::connection_state::{Clock, ConnectionCommand, ConnectionState};
 use crate::dispatch::Thread;
 use crate::settings::Settings;
@@ -89,14 +89,12 @@ impl TimeoutReaper {
     fn take(&mut self, arrival: Arrival) {
         let Ok(stream) = TcpStream::from_std(arrival.stream) else { return };
         let state = Arc::new(ConnectionState::new(self.clock.clone()));
-        let stream = LingeringStream::new(stream, state.clone(), self.thread.counters.clone());
         self.connections.push(state.clone());
-        let served = connection::run(self.http.clone(), stream, self.thread.clone(), state);
-        let open = (arrival.permit, arrival.open);
-        tokio::spawn(async move {
-            served.await;
-            drop(open);
-        });
+        let (http, thread, open) = (self.http.clone(), self.thread.clone(), (arrival.permit, arrival.open));
+        match self.thread.operations.app.tls.clone() {
+            None => spawn(connection::run(http, stream, thread, state), open),
+            Some(tls) => spawn(connection::run_within(tls, http, stream, thread, state), open),
+        }
     }
 
     fn check(&mut self) {
@@ -108,6 +106,14 @@ impl TimeoutReaper {
             .filter(|connection| connection.is_overdue(settings))
             .for_each(|connection| connection.order(ConnectionCommand::Abort));
     }
+}
+
+/// Serves a connection, which counts as open until it has ended.
+fn spawn<T: Send + 'static>(served: impl Future<Output = ()> + Send + 'static, open: T) {
+    tokio::spawn(async move {
+        served.await;
+        drop(open);
+    });
 }
 
 /// The time between two checks: a fraction of the shortest time-out.

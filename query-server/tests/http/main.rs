@@ -29,5 +29,6 @@ mod rules;
 mod shelves;
 mod shop;
 mod similar;
+mod tls;
 mod transfers;
 mod visitor;

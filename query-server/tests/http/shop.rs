@@ -21,7 +21,7 @@ use recommend::Recommender;
 use serde_json::Value;
 use vitrine_query_server::{
     Access, App, AuditLog, BoxFuture, DataCopy, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown,
-    WriteError, serve,
+    Tls, WriteError, serve,
 };
 
 use crate::client::{Answer, Connection, PATIENCE};
@@ -191,6 +191,7 @@ pub(crate) struct Start {
     pub(crate) store: Option<Arc<dyn store::Store>>,
     /// The models that are not in the graph.
     pub(crate) models: recommend::Models,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// A shop that is served.
@@ -282,6 +283,7 @@ impl Shop {
             peers: place.map(|(_, addresses)| Peers { addresses: addresses.map(|it| it.to_string()).to_vec() }),
             access: start.access.unwrap_or_else(|| Arc::new(Access::open())),
             audit: start.audit,
+            tls: start.tls,
             checkpoints: None,
             als: None,
             content: None,

@@ -173,9 +173,8 @@ impl LogServer for LogConnection<'_> {
     fn open_session(&mut self, layout: &Layout, from: Lsn, confirmed: Lsn) -> Result<OpenedSession, Error> {
         let (settings, target, signal) = (&self.context.settings, &self.context.target, self.stop.signal());
         let who = Target::who(&mut self.client)?;
-        let at = self.client.reached().clone();
-        let opened =
-            ReplicationSession::open(settings, target, (&at, &who), from, confirmed).and_then(|mut session| {
+        let opened = ReplicationSession::open(settings, target, (&self.client, &who), (from, confirmed), &signal)
+            .and_then(|mut session| {
                 let server = session.identify(&signal)?;
                 session.receive(layout.charset, &signal)?;
                 Ok((session, server))

@@ -2,6 +2,7 @@
 
 pub(crate) mod blockers;
 pub(crate) mod connection;
+pub(crate) mod encrypted;
 pub(crate) mod error;
 pub(crate) mod error_text;
 pub(crate) mod hosts;

@@ -21,7 +21,8 @@ const FIRST_SEEN: &str = "first_seen";
 const SERVER_ZONE: &str = "server";
 
 const URL: Kind = Kind::Text {
-    allowed: "a connection string such as postgresql://user@host:5432/database",
+    allowed: "a connection string such as postgresql://user@host:5432/database; its `sslmode` is disable, allow, prefer, \
+              require, verify-ca or verify-full",
     takes: |text| !text.is_empty() && Target::of(text).is_ok(),
 };
 const ZONE: Kind = Kind::Text { allowed: "a text that is not empty", takes: |text| !text.trim().is_empty() };
@@ -53,7 +54,7 @@ settings::section! {
     /// Orders and the catalogue are read from PostgreSQL. Without this section, PostgreSQL is not used.
     pub struct Settings in "postgres" {
         /// Connection string. `url_file` names a file that holds it. Several hosts are tried in turn, according to
-        /// `target_session_attrs`.
+        /// `target_session_attrs`. TLS is used as `sslmode` and `sslrootcert` in it say: see docs/postgresql.md.
         url: Secret = "postgresql://postgres@127.0.0.1:5432/data-db", "URL" secret, URL;
         /// How Vitrine finds changes. "replication" follows the server's log: each transaction shows at once and whole.
         /// "refresh" reads the tables again and applies the difference in one tick. "auto" uses replication if server,

@@ -25,6 +25,7 @@ mod shapes;
 mod shop;
 mod status;
 mod time_zone;
+mod tls;
 
 use harness::postgres::{connect, execute};
 use shop::{SOON, Shop, TABLES, database, settings};

@@ -7,7 +7,12 @@ use super::CheckReport;
 use crate::config::Cluster;
 use crate::system::cluster::hosts::{self, Host, Reach};
 
-pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+pub(super) fn check(
+    cluster: &Cluster,
+    listen: SocketAddr,
+    has_tls: bool,
+    report: &mut CheckReport<impl Write>,
+) -> io::Result<()> {
     if !cluster.is_shared() {
         return match &cluster.hosts {
             Some(_) => {
@@ -21,6 +26,7 @@ pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut CheckRep
         Err(error) => return report.bad(&format!("cluster: {error:#}"), &ways(cluster)),
     };
     report.good(&format!("cluster: the hosts file names {} processes", hosts.len()))?;
+    links(cluster, has_tls, report)?;
     let reach = Reach::of(cluster);
     for (number, host) in hosts.iter().enumerate() {
         if number == cluster.process {
@@ -30,6 +36,21 @@ pub(super) fn check(cluster: &Cluster, listen: SocketAddr, report: &mut CheckRep
         }
     }
     Ok(())
+}
+
+/// What crosses the network between the processes in the open.
+fn links(cluster: &Cluster, has_tls: bool, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+    if !cluster.has_key() {
+        return report
+            .note("cluster: there is no `cluster.key`: links are not encrypted, and stay within this machine");
+    }
+    report.good("cluster: links between processes are encrypted; `cluster.key` tells who may join")?;
+    if has_tls {
+        return report.good("cluster: requests that processes pass on to each other are encrypted");
+    }
+    report.note(
+        "cluster: requests that processes pass on to each other are not encrypted (`server.tls_cert`, `server.tls_key`)",
+    )
 }
 
 fn ways(cluster: &Cluster) -> [String; 2] {
@@ -120,7 +141,7 @@ mod tests {
     fn of(cluster: &Cluster) -> (String, bool) {
         let mut out = Vec::new();
         let mut report = CheckReport::new(&mut out);
-        check(cluster, LISTEN, &mut report).expect("memory can be written");
+        check(cluster, LISTEN, false, &mut report).expect("memory can be written");
         let good = report.all_good();
         (String::from_utf8(out).expect("UTF-8"), good)
     }
@@ -134,7 +155,10 @@ mod tests {
         let file = hosts(&format!("127.0.0.1:{} 127.0.0.1:8080\n127.0.0.1:1 127.0.0.1:2\n", free()));
         let (output, good) = of(&two(file.path()));
         assert!(good && output.contains("names 2 processes") && output.contains("is free"), "{output}");
-        assert!(!output.contains('•'), "{output}");
+        assert!(output.contains("• cluster: there is no `cluster.key`"), "{output}");
+        let (output, good) = of(&Cluster { key: [1; 16], ..two(file.path()) });
+        assert!(good && output.contains("✔ cluster: links between processes are encrypted"), "{output}");
+        assert!(output.contains("• cluster: requests that processes pass on to each other are not"), "{output}");
         let (output, good) = of(&Cluster { processes: 1, ..two(file.path()) });
         assert!(good && output.contains("alone"), "{output}");
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use ::postgres::Client;
-use sources::postgres::{Connection, Diagnostic, Mode, Settings, Target};
+use sources::postgres::{Connection, Diagnostic, Mode, Settings, SslMode, Target};
 
 use super::CheckReport;
 use crate::commands::database::{connect, error_text, quoted, quoted_whole, target};
@@ -43,6 +43,7 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckRepor
         }
         Err(error) => return report.bad(&format!("postgres: {}", error_text(&error)), &[]),
     }
+    encryption(&client, target.tls().mode, report)?;
     let tables = shop_tables(postgres);
     let fit = tables_exist(&mut client, &tables, report)? && tables_fit(&mut client, postgres, report)?;
     if postgres.tables.orders.time_column().is_none() {
@@ -55,6 +56,28 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckRepor
         follows(&mut client, &target, &source, report)
     } else {
         wal_level(&mut client, report)
+    }
+}
+
+/// Whether rows and the password cross the network in the open, and whether somebody else may pose as the server.
+fn encryption(client: &Connection, mode: SslMode, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+    match (client.is_encrypted(), client.is_local()) {
+        (true, _) if mode.verifies() => {
+            report.good(&format!("postgres: connections have TLS, and the certificate is verified (sslmode={mode})"))
+        }
+        (true, is_local) => {
+            let may_end = if mode < SslMode::Require { ", and TLS is not demanded" } else { "" };
+            let found = format!(
+                "postgres: connections have TLS, but the server's certificate need not be verified{may_end} \
+                 (sslmode={mode}; verify-full demands both)"
+            );
+            if is_local { report.good("postgres: connections have TLS") } else { report.note(&found) }
+        }
+        (false, true) => Ok(()),
+        (false, false) => report.note(&format!(
+            "postgres: connections are not encrypted (sslmode={mode}): rows and what a password protects cross the network \
+             in the open; sslmode=verify-full demands TLS"
+        )),
     }
 }
 

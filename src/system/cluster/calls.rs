@@ -8,6 +8,7 @@ use std::thread::{Builder, Scope};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dataflow::cluster::Link;
 
 use super::Links;
 use super::handshake::{self, End, LinkRefusal};
@@ -20,8 +21,7 @@ const CALLS_MAX: usize = 64;
 /// A call that has come to its end.
 struct Ended {
     number: u64,
-    link: TcpStream,
-    answer: Result<usize, LinkRefusal>,
+    answer: Result<(Link, usize), LinkRefusal>,
 }
 
 /// Answers calls until all processes with higher numbers are linked.
@@ -61,11 +61,10 @@ fn answer_in<'scope>(
             Err(error) => return Err(error).context("cannot accept calls of peers"),
         };
         patience.say(missing);
-        let Ok(Ended { number, link, answer }) = endings.recv_timeout(pause) else { continue };
+        let Ok(Ended { number, answer }) = endings.recv_timeout(pause) else { continue };
         match answer {
             Ok(_) if !calls.end(number) => {}
-            Ok(other) => {
-                handshake::hand_over(&link)?;
+            Ok((link, other)) => {
                 if number > linked_by[other] {
                     (linked_by[other], links[other]) = (number, Some(link));
                 }
@@ -93,7 +92,7 @@ impl Calls {
     fn begin<'scope>(
         &mut self,
         threads: &'scope Scope<'scope, '_>,
-        mut link: TcpStream,
+        link: TcpStream,
         own: &'scope End<'_>,
         ended: &Sender<Ended>,
     ) -> std::io::Result<()> {
@@ -106,9 +105,9 @@ impl Calls {
         let (number, ended) = (self.begun, ended.clone());
         self.under_way.push_back((number, link.try_clone()?));
         Builder::new().name("peer-call".into()).spawn_scoped(threads, move || {
-            let answer = handshake::answer(&mut link, own);
+            let answer = handshake::answer(link, own);
             // The receiver is gone once all processes are linked.
-            let _ = ended.send(Ended { number, link, answer });
+            let _ = ended.send(Ended { number, answer });
         })?;
         Ok(())
     }
@@ -147,8 +146,8 @@ mod tests {
         let silent: Vec<_> = (0..CALLS_MAX + 9).map(|_| TcpStream::connect(address).unwrap()).collect();
         let facts = Facts::of_two();
         let own = End { process: 1, key: &[1; 16], facts: &facts, start: None, dir: None };
-        let mut link = TcpStream::connect(address).unwrap();
-        assert_eq!(handshake::call(&mut link, &own, 0).unwrap(), None);
+        let link = TcpStream::connect(address).unwrap();
+        assert_eq!(handshake::call(link, &own, 0).unwrap().1, None);
         assert!(answering.join().unwrap().unwrap(), "process 1 is linked");
         assert!(begun.elapsed() < handshake::PATIENCE, "nobody was waited for: {:?}", begun.elapsed());
         drop(silent);

@@ -28,7 +28,8 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// Rows cross the links unencrypted, so wider reach must be configured explicitly.
+    /// Without a key links are not encrypted. With one, strangers can still reach a public address, so it must be allowed
+    /// explicitly.
     pub(crate) fn of(cluster: &config::Cluster) -> Reach {
         match (cluster.public, cluster.has_key()) {
             (true, true) => Reach::Anywhere,
@@ -115,7 +116,7 @@ struct RefusedAddress(&'static str);
 fn refusal(reach: Reach) -> anyhow::Error {
     RefusedAddress(match reach {
         Reach::Loopback => "without `cluster.key` only addresses of this machine (127.0.0.1, ::1) are taken",
-        Reach::Private | Reach::Anywhere => "it is public, and rows would cross it unencrypted: see `cluster.reach`",
+        Reach::Private | Reach::Anywhere => "it is public, where strangers can reach it: see `cluster.reach`",
     })
     .into()
 }

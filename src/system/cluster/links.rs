@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dataflow::cluster::Link;
 
 use super::handshake::{self, End, Keyless, LinkRefusal};
 use super::hosts::{self, Host, Reach};
@@ -44,7 +45,7 @@ fn own_address(name: &str, reach: Reach, process: usize) -> anyhow::Result<Socke
 }
 
 /// Calls a process until it answers.
-fn call(address: &str, reach: Reach, own: &End<'_>, other: usize) -> anyhow::Result<(TcpStream, Option<Start>)> {
+fn call(address: &str, reach: Reach, own: &End<'_>, other: usize) -> anyhow::Result<(Link, Option<Start>)> {
     let (mut patience, mut refused) = (PeerWait::new(), Repeated::default());
     loop {
         match attempt(address, reach, own, other) {
@@ -63,15 +64,8 @@ fn call(address: &str, reach: Reach, own: &End<'_>, other: usize) -> anyhow::Res
     }
 }
 
-fn attempt(
-    address: &str,
-    reach: Reach,
-    own: &End<'_>,
-    other: usize,
-) -> Result<(TcpStream, Option<Start>), LinkRefusal> {
+fn attempt(address: &str, reach: Reach, own: &End<'_>, other: usize) -> Result<(Link, Option<Start>), LinkRefusal> {
     let address = hosts::resolve(address, reach)?;
-    let mut link = TcpStream::connect_timeout(&address, ATTEMPT)?;
-    let start = handshake::call(&mut link, own, other)?;
-    handshake::hand_over(&link)?;
-    Ok((link, start))
+    let socket = TcpStream::connect_timeout(&address, ATTEMPT)?;
+    handshake::call(socket, own, other)
 }

@@ -29,11 +29,11 @@ pub(crate) fn obstacles(
 ) -> Result<Vec<Diagnostic>, Error> {
     let no_slot = snapshots(&mut **client, &settings.slot)?;
     let who = Target::who(client)?;
-    let at = client.reached().clone();
-    let opened = ReplicationSession::open(settings, target, (&at, &who), Lsn(0), Lsn(0)).and_then(|mut session| {
-        session.identify(stop)?;
-        session.is_beside(client, stop)
-    });
+    let opened =
+        ReplicationSession::open(settings, target, (&*client, &who), (Lsn(0), Lsn(0)), stop).and_then(|mut session| {
+            session.identify(stop)?;
+            session.is_beside(client, stop)
+        });
     let no_session = opened.err().map(|error| refused(client, error)).transpose()?;
     Ok(no_slot.into_iter().chain(no_session).collect())
 }

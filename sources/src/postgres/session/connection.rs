@@ -7,9 +7,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::config::{Host, SslMode, SslNegotiation};
+use postgres::config::{Host, SslMode as DriverMode};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
+use postgres_tls::{Connector, Demand, RootsError, TlsOptions};
 use thiserror::Error;
 
 use crate::postgres::session::error_text::error_text;
@@ -55,6 +56,7 @@ pub struct Target {
     config: Config,
     places: Vec<HostAddress>,
     role: ServerRole,
+    tls: TlsOptions,
     answer_max: Duration,
 }
 
@@ -63,18 +65,19 @@ pub struct Connection {
     pub(super) client: Client,
     pub(super) limits: Arc<WaitLimits>,
     pub(super) place: HostAddress,
+    pub(super) is_encrypted: bool,
     pub(super) target: Target,
 }
 
 /// Why a connection to a host failed.
 #[derive(Debug, Error)]
-enum ConnectFailure {
+pub(crate) enum ConnectFailure {
     #[error("{}", error_text(.0))]
     Driver(#[from] postgres::Error),
     #[error("{0}")]
     Name(std::io::Error),
-    #[error("the connection string asks for TLS (sslmode=require), and connections of Vitrine's are not encrypted")]
-    Tls,
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     #[error("{0}")]
     Role(&'static str),
 }
@@ -90,7 +93,7 @@ impl NoConnection {
     pub fn is_no_database(&self) -> bool {
         let code = |failure: &ConnectFailure| match failure {
             ConnectFailure::Driver(error) => error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
-            ConnectFailure::Name(_) | ConnectFailure::Tls | ConnectFailure::Role(_) => false,
+            ConnectFailure::Name(_) | ConnectFailure::Roots(_) | ConnectFailure::Role(_) => false,
         };
         self.0.last().is_some_and(|(_, failure)| code(failure))
     }
@@ -109,10 +112,11 @@ impl Target {
     /// # Errors
     /// When it cannot be read.
     pub fn of(url: &str) -> Result<Target, BadUrl> {
-        let (url, role) = server_role::split(url);
+        let (url, tls) = postgres_tls::split(url).map_err(|error| BadUrl(error.to_string()))?;
+        let (url, role) = server_role::split(&url);
         let named: Config = url.parse().map_err(|error| BadUrl(error_text(&error)))?;
         let places = hosts::named(&named).map_err(BadUrl)?;
-        Ok(Target { config: socket_limits::without_hosts(&named), places, role, answer_max: ANSWER_MAX })
+        Ok(Target { config: socket_limits::without_hosts(&named), places, role, tls, answer_max: ANSWER_MAX })
     }
 
     /// With these limits of a connection, unless the connection string has one, and of an answer.
@@ -160,9 +164,6 @@ impl Target {
 
     /// Connects to one host, at the first of its addresses that answers.
     fn reach(&self, place: &HostAddress, role: ServerRole, stop: &StopSignal) -> Result<Connection, ConnectFailure> {
-        if self.config.get_ssl_mode() == SslMode::Require {
-            return Err(ConnectFailure::Tls);
-        }
         let within = self.connect_max();
         let mut failed = None;
         for place in place.addresses(Instant::now() + within, stop).map_err(ConnectFailure::Name)? {
@@ -171,7 +172,7 @@ impl Target {
                     None => return Ok(connection),
                     Some(reason) => failed = Some(ConnectFailure::Role(reason)),
                 },
-                Err(error) => failed = Some(ConnectFailure::Driver(error)),
+                Err(failure) => failed = Some(failure),
             }
             if stop.is_given() {
                 break;
@@ -180,9 +181,34 @@ impl Target {
         Err(failed.unwrap_or_else(|| ConnectFailure::Name(std::io::Error::other("the name has no address"))))
     }
 
-    fn open(&self, place: HostAddress, until: Instant, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+    /// Connects to one address, by one attempt after the other that `sslmode` stands for.
+    fn open(&self, place: HostAddress, until: Instant, stop: &StopSignal) -> Result<Connection, ConnectFailure> {
+        let demands = match &place.host {
+            Host::Tcp(_) => self.tls.mode.attempts(),
+            // Its bytes do not leave the machine; libpq ignores `sslmode` there, too.
+            #[cfg(unix)]
+            Host::Unix(_) => &[Demand::Plain],
+        };
+        let (last, before) = demands.split_last().expect("every mode makes an attempt");
+        for demand in before {
+            match self.attempt(&place, *demand, until, stop) {
+                Err(ConnectFailure::Driver(error)) if postgres_tls::may_continue(&error) && !stop.is_given() => {}
+                done => return done,
+            }
+        }
+        self.attempt(&place, *last, until, stop)
+    }
+
+    fn attempt(
+        &self,
+        place: &HostAddress,
+        demand: Demand,
+        until: Instant,
+        stop: &StopSignal,
+    ) -> Result<Connection, ConnectFailure> {
         let limits = Arc::new(WaitLimits::new(self.answer_max, stop.clone()));
         limits.until(Some(until));
+        let connector = self.tls.connector(demand)?;
         let mut config = self.config.clone();
         config.port(place.port);
         let mut client = match &place.host {
@@ -191,13 +217,12 @@ impl Target {
                 if let Some(address) = place.address {
                     config.hostaddr(address);
                 }
-                // The driver uses the guard as if it were TLS. Nothing is encrypted, and no TLS request is sent.
-                config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-                config.connect(LimitedTls(limits.clone()))?
+                postgres_tls::prepare(&mut config);
+                config.connect(LimitedTls { limits: limits.clone(), connector: connector.clone() })?
             }
             #[cfg(unix)]
             Host::Unix(path) => {
-                config.host_path(path);
+                config.host_path(path).ssl_mode(DriverMode::Disable);
                 config.connect(NoTls)?
             }
         };
@@ -205,16 +230,28 @@ impl Target {
         client.batch_execute(&format!("SET statement_timeout = {limit_ms}"))?;
         match client.batch_execute(CHECK_CLIENT) {
             // A server on a system without this feature continues for a while after the client has gone.
-            Err(error) if error.as_db_error().is_none() => return Err(error),
+            Err(error) if error.as_db_error().is_none() => return Err(error.into()),
             _ => {}
         }
         limits.until(None);
-        Ok(Connection { client, limits, place, target: self.clone() })
+        let is_encrypted = connector.is_encrypted();
+        Ok(Connection { client, limits, place: place.clone(), is_encrypted, target: self.clone() })
     }
 
     /// Opens another session with the same server.
-    pub(crate) fn open_beside(&self, place: &HostAddress, stop: &StopSignal) -> Result<Connection, postgres::Error> {
+    pub(crate) fn open_beside(&self, place: &HostAddress, stop: &StopSignal) -> Result<Connection, ConnectFailure> {
         self.open(place.clone(), Instant::now() + self.connect_max(), stop)
+    }
+
+    /// The way to a further session with TLS, beside a connection that has it.
+    pub(crate) fn connector(&self) -> Result<Connector, RootsError> {
+        self.tls.connector(Demand::Tls)
+    }
+
+    /// What the connection string says about TLS.
+    #[must_use]
+    pub fn tls(&self) -> &TlsOptions {
+        &self.tls
     }
 
     /// The longest wait for one host.
@@ -275,6 +312,22 @@ impl Connection {
         &self.place
     }
 
+    /// Whether the connection has TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// Whether its bytes stay within this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match &self.place.host {
+            Host::Tcp(name) => self.place.address.or(name.parse().ok()).is_some_and(|address| address.is_loopback()),
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        }
+    }
+
     /// From now on the server must answer soon.
     pub(crate) fn expect_answers(&self) {
         self.limits.expect_answers();
@@ -314,6 +367,8 @@ impl Drop for Connection {
 
 #[cfg(test)]
 mod tests {
+    use postgres_tls::SslMode;
+
     use super::*;
 
     #[test]
@@ -338,8 +393,17 @@ mod tests {
     }
 
     #[test]
-    fn tls_that_is_asked_for_and_cannot_be_given_is_said() {
-        let refused = Target::of("host=127.0.0.1 port=1 sslmode=require").unwrap().connect().err().unwrap();
-        assert!(refused.to_string().contains("sslmode=require"), "{refused}");
+    fn what_the_connection_string_says_about_tls_is_understood_or_refused() {
+        let target = Target::of("postgresql://u@h/d?sslmode=verify-ca&connect_timeout=7").unwrap();
+        assert_eq!((target.tls().mode, target.connect_max()), (SslMode::VerifyCa, Duration::from_secs(7)));
+        let refused = Target::of("host=h sslmode=verify password=secret").err().unwrap().to_string();
+        assert!(refused.contains("`sslmode`") && !refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn a_root_certificate_that_cannot_be_read_is_named_with_its_reason() {
+        let target = Target::of("host=127.0.0.1 port=1 sslmode=verify-full sslrootcert=/nowhere/root.crt").unwrap();
+        let refused = target.connect().err().unwrap().to_string();
+        assert!(refused.contains("/nowhere/root.crt: cannot be read"), "{refused}");
     }
 }

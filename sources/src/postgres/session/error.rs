@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pgwire_replication::PgWireError;
 use postgres::error::SqlState;
+use postgres_tls::{NegotiationFailure, RootsError};
 use thiserror::Error;
 
 use crate::postgres::diagnostic::Diagnostic;
@@ -37,6 +38,11 @@ pub(crate) enum Error {
     /// The replication session, or its connection.
     #[error("the replication session failed: {0}")]
     Session(PgWireError),
+    /// The replication session has no TLS as the connection string asks for it.
+    #[error("the replication session cannot be encrypted: {0}")]
+    Tls(#[from] NegotiationFailure),
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The server's message in a replication session.
     #[error("{0}")]
     ServerMessage(String),

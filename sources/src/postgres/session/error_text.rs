@@ -18,7 +18,7 @@ pub fn error_text(error: &postgres::Error) -> String {
         let demands_tls = *server.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
             && UNENCRYPTED.iter().any(|word| server.message().contains(word));
         let limit = if demands_tls {
-            "; connections of Vitrine's are not encrypted: pg_hba.conf must take them so"
+            "; the server takes connections with TLS only: `sslmode` of the connection string must not be disable"
         } else {
             ""
         };

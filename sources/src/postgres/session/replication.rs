@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::postgres::Settings;
 use crate::postgres::session::connection::{Connection, Login, Target};
+use crate::postgres::session::encrypted;
 use crate::postgres::session::error::Error;
-use crate::postgres::session::hosts::HostAddress;
 use crate::postgres::session::lsn::Lsn;
 use crate::postgres::values::charset::Charset;
 use crate::side_thread::{Stop, StopSignal, Stopped};
@@ -77,20 +77,30 @@ pub(crate) struct ReplicationSession {
 }
 
 impl ReplicationSession {
-    /// Connects to the host of the connection beside it. Once started, the log comes from `from` on; everything before
+    /// Connects to the host of the connection beside it, with TLS if that connection has it. Once started, the log comes from `from` on; everything before
     /// `acknowledged` is kept.
     pub(crate) fn open(
         settings: &Settings,
         target: &Target,
-        (at, who): (&HostAddress, &Login),
-        from: Lsn,
-        acknowledged: Lsn,
+        (beside, who): (&Connection, &Login),
+        (from, acknowledged): (Lsn, Lsn),
+        stop: &StopSignal,
     ) -> Result<ReplicationSession, Error> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+        let at = beside.reached();
         let (slot, publication) = (&settings.slot, &*settings.publication);
         let (user, password, database) = (&who.user, target.password(), &who.database);
         let port = at.port;
         let config = match &at.host {
+            Host::Tcp(name) if beside.is_encrypted() => {
+                let opened = encrypted::open(target.connector()?, name, at);
+                let local = runtime.block_on(async {
+                    tokio::select! { opened = timeout(target.connect_max(), opened) => Ok(opened), end = ended(stop) => Err(end) }
+                })?;
+                let local = local.map_err(|_| Error::NoAnswer(target.connect_max()))??;
+                let host = local.ip().to_string();
+                ReplicationConfig::new(host, user, password, database, slot, publication).with_port(local.port())
+            }
             Host::Tcp(name) => {
                 let host = at.address.map_or_else(|| name.clone(), |address| address.to_string());
                 ReplicationConfig::new(host, user, password, database, slot, publication).with_port(port)

@@ -32,7 +32,6 @@ pub(crate) fn without_hosts(named: &Config) -> Config {
     }
     config
         .application_name(named.get_application_name().unwrap_or("vitrine"))
-        .ssl_mode(named.get_ssl_mode())
         .channel_binding(named.get_channel_binding())
         .target_session_attrs(named.get_target_session_attrs())
         .load_balance_hosts(named.get_load_balance_hosts())

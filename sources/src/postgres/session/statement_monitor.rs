@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::postgres::NAME;
 use crate::postgres::diagnostic::Diagnostic;
 use crate::postgres::session::blockers::{self, SessionActivity};
-use crate::postgres::session::connection::{Connection, Target};
+use crate::postgres::session::connection::{ConnectFailure, Connection, Target};
 use crate::postgres::session::hosts::HostAddress;
 use crate::postgres::session::wait_limits::WaitLimits;
 
@@ -59,7 +59,8 @@ impl StatementMonitor {
             None => match self.target.open_beside(&self.place, limits.stop()) {
                 Ok(opened) => beside.insert(opened),
                 // The server answers, but has no room for another session.
-                Err(error) => return error.as_db_error().map(|_| None),
+                Err(ConnectFailure::Driver(error)) => return error.as_db_error().map(|_| None),
+                Err(_) => return None,
             },
         };
         match blockers::of(&mut **beside, self.pid, self.doing) {

@@ -1,14 +1,15 @@
 //! Limits on every wait for the server's bytes, so that no call waits for a silent peer.
 //!
 //! The driver's calls block the thread, and none of them takes a time-out. Its bytes pass through [`LimitedStream`], which
-//! stands where TLS would. It counts the time in which a call waits and no byte moves, and ends the connection with an error
+//! stands between the socket and TLS. It counts the time in which a call waits and no byte moves, and ends the connection with an error
 //! when this is too long, or when the source stops. A table that takes an hour to read is no silence as long as its rows
 //! arrive. Time in which no call waits does not count.
 //!
 //! A statement that works for minutes before its first row looks like a lost connection. During such a silence a monitor
 //! (`statement_monitor`) asks the server in a second session whether it still works on the statement.
 
-use std::future::{Ready, ready};
+use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use postgres::Socket;
-use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use postgres::tls::{MakeTlsConnect, TlsConnect};
+use postgres_tls::{Connector, NegotiationFailure, PgStream};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
@@ -183,27 +185,37 @@ impl WaitLimits {
     }
 }
 
-/// Puts [`LimitedStream`] around the driver's sockets.
+/// Puts [`LimitedStream`] around the driver's sockets, and TLS around it where the connector agrees on it.
 #[derive(Clone)]
-pub(crate) struct LimitedTls(pub(crate) Arc<WaitLimits>);
+pub(crate) struct LimitedTls {
+    pub(crate) limits: Arc<WaitLimits>,
+    pub(crate) connector: Connector,
+}
 
 impl MakeTlsConnect<Socket> for LimitedTls {
-    type Stream = LimitedStream<Socket>;
-    type TlsConnect = LimitedTls;
-    type Error = io::Error;
+    type Stream = PgStream<LimitedStream<Socket>>;
+    type TlsConnect = LimitedHost;
+    type Error = Infallible;
 
-    fn make_tls_connect(&mut self, _host: &str) -> io::Result<LimitedTls> {
-        Ok(self.clone())
+    fn make_tls_connect(&mut self, host: &str) -> Result<LimitedHost, Infallible> {
+        Ok(LimitedHost { tls: self.clone(), host: host.to_owned() })
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for LimitedTls {
-    type Stream = LimitedStream<S>;
-    type Error = io::Error;
-    type Future = Ready<io::Result<LimitedStream<S>>>;
+/// The same for one host.
+pub(crate) struct LimitedHost {
+    tls: LimitedTls,
+    host: String,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for LimitedHost {
+    type Stream = PgStream<LimitedStream<S>>;
+    type Error = NegotiationFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, NegotiationFailure>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        ready(Ok(LimitedStream::new(stream, self.0)))
+        let LimitedHost { tls: LimitedTls { limits, connector }, host } = self;
+        Box::pin(async move { connector.negotiate(&host, LimitedStream::new(stream, limits)).await })
     }
 }
 
@@ -273,12 +285,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LimitedStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for LimitedStream<S> {
-    fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
     }
 }
 
