@@ -330,10 +330,11 @@ fn dictionary(config: &Config) -> Dictionary {
 /// The outlets that use files in place of a service.
 #[must_use]
 pub fn embedded(config: &Config) -> Vec<String> {
-    let parts = match (&config.files, &config.kafka, &config.postgres) {
-        (Some(_), None, None) => &["views", "orders", "catalogue", "log"][..],
+    let parts = match (&config.files, &config.kafka, &config.postgres, &config.store) {
+        (Some(_), None, None, None) => &["views", "orders", "catalogue", "log"][..],
+        (Some(_), None, None, Some(_)) => &["views", "log", "store"],
+        (.., Some(_)) => &["store"],
         _ => &[],
     };
-    let store = config.store.as_ref().map(|_| "store");
-    parts.iter().copied().chain(store).map(str::to_owned).collect()
+    parts.iter().copied().map(str::to_owned).collect()
 }

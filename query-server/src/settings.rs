@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use settings::{Kind, whole};
+use settings::{Kind, Value, whole};
 
 use crate::cors::{ANY, is_origin};
 
@@ -48,6 +48,10 @@ settings::section! {
         import_bytes_max: u64 = 17_179_869_184, "bytes", whole(1024, 1 << 42);
         /// Limit of imports and exports at a time. A further request gets 503.
         transfers_max: usize = 4, "requests", whole(1, 64);
+        /// Whether a change of a row that is there needs its tag in If-Match. If it does, a change without it gets 428,
+        /// and PUT without it only adds rows.
+        if_match_required as "if_match": bool = "optional", "word", Kind::Choice(&["optional", "required"])
+            => |word: &Value| word.text() == "required";
         /// Time limit for receiving the header of a request.
         header_timeout_ms: u64 = 5000, "ms", MS;
         /// Time limit for receiving the body of a request; of an imported file, for each piece of it.

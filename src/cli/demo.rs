@@ -19,7 +19,8 @@ Examples:
 
 Creates a simulated shop with readable product names in a temporary directory, and simulates its visitors and orders. \
 All models are on, so that the page shows every list. \
-Files take the place of Kafka and PostgreSQL; everything else is the same as in `vitrine serve`. Ctrl-C ends it.";
+A file of views and Vitrine's own store take the place of Kafka and PostgreSQL; everything else is the same as in `vitrine serve`. \
+Products and purchases can be added over HTTP (docs/services.md). Ctrl-C ends it.";
 
 /// Flags of `vitrine demo`.
 #[derive(Debug, Clone, Args)]

@@ -1,13 +1,17 @@
 //! `vitrine demo`: the system on a simulated shop, with visitors and orders without end.
 
 use std::convert::Infallible;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::io::{Cursor, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use query_server::EventWriter;
+use store::{
+    Action, Bounds, Condition, FileContent, FileFormat, ImportMode, ImportRequest, Kind, Line, Purchase, Row, Status,
+    Store, Write, WriteRequest,
+};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ending;
@@ -17,7 +21,7 @@ use super::signals::Signals;
 use crate::cli::DemoArgs;
 use crate::clock::wall_ms;
 use crate::config::{Config, Files};
-use crate::generate::{Rng, Shop, ShopPlan, Style};
+use crate::generate::{Order, Shop, ShopPlan, Style};
 use crate::system::{System, embedded};
 
 /// How often the visitors act.
@@ -41,14 +45,17 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
         .context("a temporary directory cannot be created")?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let shop = Shop::new(plan(args.seed));
-    if !dir.join("orders.csv").exists() {
-        files::write(&shop, &dir, false)?;
+    let settings = store::Settings { path: dir.join("store.db"), ..config.store.clone().unwrap_or_default() };
+    let store = store::sqlite::open(settings.clone()).context("the demo's store cannot be opened")?;
+    if !dir.join("views.jsonl").exists() {
+        fill(&*store, &shop, &dir)?;
     }
-    let config = Config { kafka: None, postgres: None, files: Some(Files { dir: dir.clone() }), ..config };
+    let files = Some(Files { dir: dir.clone() });
+    let config = Config { kafka: None, postgres: None, files, store: Some(settings), ..config };
     let system = System::start(&config)?;
     // The page shows this text as well, so the demo continues if stdout is closed.
     let _ = writeln!(std::io::stdout(), "{}", introduction(&system, &config, &shop));
-    let visitors = Visitors { shop, dir, event_writer: system.event_writer().clone(), rate: args.rate, views: 0.0 };
+    let visitors = Visitors { shop, store, event_writer: system.event_writer().clone(), rate: args.rate, views: 0.0 };
     let worked = signals.or_fail(visitors.visit());
     ending::stop(system, serve::patience(&config)).and(worked)
 }
@@ -57,6 +64,30 @@ fn introduction(system: &System, config: &Config, shop: &Shop) -> String {
     let (address, parts, user) = (system.address(), embedded(config).join(", "), shop.user_id(0));
     let scheme = if config.server.tls_cert.is_some() { "https" } else { "http" };
     format!("embedded, as files: {parts}; everything else is the real thing\nopen {scheme}://{address}/#user={user}")
+}
+
+/// Puts the shop's products and orders into the store, and at last its views beside it.
+fn fill(store: &dyn Store, shop: &Shop, dir: &Path) -> anyhow::Result<()> {
+    let (mut products, mut orders) = (Vec::new(), Vec::new());
+    files::catalogue(shop, &mut products)?;
+    files::orders(shop, &mut orders)?;
+    for (kind, table) in [(Kind::Products, products), (Kind::Purchases, orders)] {
+        let request = ImportRequest {
+            content: FileContent::Rows(kind),
+            mode: ImportMode::Upsert,
+            format: FileFormat::Csv,
+            map: Vec::new(),
+            dry_run: false,
+            bounds: Bounds { price_digits: store.price_digits(), now: now() },
+        };
+        let report = store.import(&request, &mut Cursor::new(table)).context("the demo's store cannot be written")?;
+        ensure!(report.written, "the demo's {} do not fit the store: {:?}", kind.name(), report.bad_lines);
+    }
+    files::write_views(shop, dir)
+}
+
+fn now() -> i64 {
+    i64::try_from(wall_ms()).unwrap_or(i64::MAX)
 }
 
 /// A shop small enough to read: its products have names.
@@ -79,7 +110,7 @@ fn plan(seed: u64) -> ShopPlan {
 /// The simulated visitors.
 struct Visitors {
     shop: Shop,
-    dir: PathBuf,
+    store: Arc<dyn Store>,
     event_writer: Arc<dyn EventWriter>,
     /// Views a second.
     rate: u32,
@@ -100,11 +131,16 @@ impl Visitors {
             let due = self.views.trunc();
             self.views -= due;
             let views: Vec<_> = (0..due as u32).map(|_| self.shop.view(wall_ms(), &mut rng).json(&self.shop)).collect();
+            let mut writes = Vec::new();
             for _ in &views {
                 if rng.one_in(ORDER_ONE_IN) {
                     number += 1;
-                    order(&self.shop, number, &self.dir, &mut rng)?;
+                    writes.push(write(&self.shop, &self.shop.order(number, wall_ms(), &mut rng)));
                 }
+            }
+            if !writes.is_empty() {
+                let request = WriteRequest { writes, repeatable: None, now: now() };
+                self.store.write(request).await.context("the demo's orders cannot be written")?;
             }
             if !views.is_empty() {
                 self.event_writer.append(views.into_iter().map(Into::into).collect()).await?;
@@ -113,7 +149,21 @@ impl Visitors {
     }
 }
 
-fn order(shop: &Shop, number: u64, dir: &Path, rng: &mut Rng) -> anyhow::Result<()> {
-    let order = shop.order(number, wall_ms(), rng);
-    files::append_order(shop, &order, dir).context("the demo's orders.csv cannot be written")
+/// The write of an order into the store.
+fn write(shop: &Shop, order: &Order) -> Write {
+    let line = |line: &crate::generate::OrderLine| Line {
+        product_id: shop.product_id(line.product),
+        quantity: line.quantity.into(),
+        price: None,
+        returned: line.returned,
+    };
+    let purchase = Purchase {
+        purchase_id: order.id(),
+        user_id: shop.user_id(order.user),
+        created_at: i64::try_from(order.at).unwrap_or(i64::MAX),
+        status: Status::Placed,
+        lines: order.lines.iter().map(line).collect(),
+    };
+    let (id, action) = (purchase.purchase_id.clone(), Action::Put(Row::Purchase(purchase)));
+    Write { kind: Kind::Purchases, id, action, condition: Condition::Nothing }
 }

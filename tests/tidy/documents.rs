@@ -20,6 +20,7 @@ const TOP: [&str; 19] = [
     "deploy",
     "docs",
     "events",
+    "examples",
     "harness",
     "postgres-tls",
     "query-server",

@@ -134,7 +134,7 @@ impl<R: Resource> RowsOf<R> {
             Answer { status: 200, description: WRITTEN, body: Some(Self::ROW) },
             Answer { status: 201, description: WRITTEN, body: Some(Self::ROW) },
         ],
-        problems: &[row::OF_ROWS, row::OF_ROW_WRITES, problem::OF_BODIES],
+        problems: &[row::OF_ROWS, row::OF_ROW_WRITES, row::OF_ROW_CHANGES, problem::OF_BODIES],
         route: Some(|method| on(method, change::put::<R>)),
         tag: TAG,
         ..Operation::of(Verb::Put, Scope::Write, R::REPLACE)
@@ -145,7 +145,7 @@ impl<R: Resource> RowsOf<R> {
         body: &["application/merge-patch+json", JSON],
         body_schema: Some(patch_schema::<R>),
         answers: &[Answer { status: 200, description: WRITTEN, body: Some(Self::ROW) }],
-        problems: &[row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES, problem::OF_BODIES],
+        problems: &[row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES, row::OF_ROW_CHANGES, problem::OF_BODIES],
         route: Some(|method| on(method, change::patch::<R>)),
         tag: TAG,
         ..Operation::of(Verb::Patch, Scope::Write, R::CHANGE)
@@ -154,7 +154,7 @@ impl<R: Resource> RowsOf<R> {
     const DELETE: Operation = Operation {
         optional_headers: &[IF_MATCH],
         answers: &[Answer::empty(204, "The row is gone; the header vitrine-token has a value for `after`")],
-        problems: &[row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES],
+        problems: &[row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES, row::OF_ROW_CHANGES],
         route: Some(|method| on(method, change::delete::<R>)),
         tag: TAG,
         audited_as: Some(R::REMOVED),
@@ -194,7 +194,14 @@ const fn mark(summary: &'static str) -> Operation {
     Operation {
         optional_headers: &[IF_MATCH, IDEMPOTENCY_KEY],
         answers: &[Answer { status: 200, description: WRITTEN, body: Some((JSON, row_schema::<Purchases>)) }],
-        problems: &[row::OF_ROWS, row::OF_ONE_ROW, row::OF_ROW_WRITES, row::OF_ROW_POSTS, problem::OF_BODIES],
+        problems: &[
+            row::OF_ROWS,
+            row::OF_ONE_ROW,
+            row::OF_ROW_WRITES,
+            row::OF_ROW_CHANGES,
+            row::OF_ROW_POSTS,
+            problem::OF_BODIES,
+        ],
         tag: TAG,
         ..Operation::post(Scope::Write, summary)
     }

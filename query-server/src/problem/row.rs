@@ -15,6 +15,8 @@ pub(crate) enum RowProblem {
     Present(&'static str),
     #[error("the row is not the one that if-match names")]
     Changed,
+    #[error("the row is there, and changing it needs its tag in if-match")]
+    TagNeeded,
     #[error("{}", in_words(faults))]
     Invalid { index: Option<usize>, faults: Vec<Fault> },
     #[error("{reason}")]
@@ -37,6 +39,7 @@ impl RowProblem {
             RowProblem::Absent(_) => (404, "unknown-row", "Unknown row"),
             RowProblem::Present(_) => (409, "row-exists", "Row exists"),
             RowProblem::Changed => (412, "row-changed", "Row has changed"),
+            RowProblem::TagNeeded => (428, "tag-needed", "Tag needed"),
             RowProblem::Invalid { .. } => (422, "invalid-row", "Invalid row"),
             RowProblem::Conflict { .. } => (409, "row-conflict", "Conflict with other rows"),
             RowProblem::KeyReused => (422, "idempotency-key-reused", "Idempotency key reused"),
@@ -119,6 +122,9 @@ pub(crate) const OF_ROW_WRITES: &[Problem] = &[
     Problem::Row(RowProblem::Invalid { index: None, faults: Vec::new() }),
     Problem::WriteTimeout,
 ];
+
+/// Errors of changes of a row that is there.
+pub(crate) const OF_ROW_CHANGES: &[Problem] = &[Problem::Row(RowProblem::TagNeeded)];
 
 /// Errors of POST.
 pub(crate) const OF_ROW_POSTS: &[Problem] =

@@ -109,6 +109,27 @@ fn rows_of_every_kind_are_created_read_replaced_changed_and_deleted() {
 }
 
 #[test]
+fn a_change_without_a_tag_is_refused_where_tags_are_needed() {
+    let rows = Rows::with(Settings { if_match_required: true, ..Settings::default() }, Start::default());
+    let body = row("purchases", "1").1.to_string();
+    let added = rows.ask("PUT", "/v1/purchases/1", &[], &body);
+    assert_eq!(added.status, 201, "{}", added.text());
+    for (method, path, body) in [
+        ("PUT", "/v1/purchases/1", &*body),
+        ("PATCH", "/v1/purchases/1", "{}"),
+        ("DELETE", "/v1/purchases/1", ""),
+        ("POST", "/v1/purchases/1/cancel", ""),
+        ("POST", "/v1/purchases/1/lines/1/return", ""),
+    ] {
+        rows.ask(method, path, &[], body).assert_problem(428, "tag-needed");
+    }
+    let tag = [("if-match", added.header("etag").unwrap())];
+    assert_eq!(rows.ask("POST", "/v1/purchases/1/cancel", &tag, "").status, 200);
+    rows.ask("PUT", "/v1/purchases/1", &tag, &body).assert_problem(412, "row-changed");
+    assert_eq!(rows.ask("DELETE", "/v1/purchases/1", &[("if-match", "*")], "").status, 204);
+}
+
+#[test]
 fn a_wrong_row_is_refused_with_every_field_at_fault() {
     let rows = Rows::open();
     let hint = rows.faults(&rows.post("/v1/products", json!({"product_id": "lamp", "prise": "1"})), &["prise"]);

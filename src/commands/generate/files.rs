@@ -1,6 +1,6 @@
 //! Test data as the files of the embedded source.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -47,6 +47,18 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<u
     Ok(count)
 }
 
+/// Writes the views alone into the directory, which exists. A file that is there is kept.
+///
+/// # Errors
+/// The file cannot be written.
+pub(in crate::commands) fn write_views(shop: &Shop, dir: &Path) -> anyhow::Result<()> {
+    let path = dir.join("views.jsonl");
+    if !path.exists() {
+        replace(&path, |out| views(shop, out)).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
 fn views(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let bar = progress::items("views", shop.plan().views);
     for view in bar.wrap_iter(shop.views()) {
@@ -56,7 +68,11 @@ fn views(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     Ok(shop.plan().views)
 }
 
-fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+/// Writes the products as CSV; returns their number.
+///
+/// # Errors
+/// `out` cannot be written.
+pub(in crate::commands) fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["product_id", "product_name", "category", "price", "description", "attributes"])?;
     for product in progress::items("products", u64::from(shop.plan().products)).wrap_iter(shop.products()) {
@@ -74,8 +90,11 @@ fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     Ok(u64::from(shop.plan().products))
 }
 
-/// Returned order lines are left out: the file holds only lines that count.
-fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+/// Writes the order lines as CSV; returns their number. Returned lines are left out: the file holds only lines that count.
+///
+/// # Errors
+/// `out` cannot be written.
+pub(in crate::commands) fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["order_id", "user_id", "product_id", "quantity", "created_at"])?;
     let mut count = 0;
@@ -94,15 +113,4 @@ fn lines(shop: &Shop, order: &Order, csv: &mut csv::Writer<impl Write>) -> anyho
         count += 1;
     }
     Ok(count)
-}
-
-/// Appends one more order to the file in the directory, in one write.
-///
-/// # Errors
-/// The file cannot be written.
-pub(in crate::commands) fn append_order(shop: &Shop, order: &Order, dir: &Path) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    lines(shop, order, &mut csv)?;
-    let mut file = OpenOptions::new().append(true).open(dir.join("orders.csv"))?;
-    Ok(file.write_all(&csv.into_inner()?)?)
 }

@@ -22,9 +22,12 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[error("the record is too long")]
 struct RecordTooLong;
 
+/// The head of a file, its rest, and the end of its last line.
+type Whole<'f> = Chain<Chain<Cursor<Vec<u8>>, &'f mut dyn BufRead>, &'static [u8]>;
+
 /// A reader that fails when one record takes too many bytes.
 struct Bounded<'f> {
-    file: Chain<Chain<Cursor<Vec<u8>>, &'f mut dyn BufRead>, &'static [u8]>,
+    file: Whole<'f>,
     left: usize,
 }
 

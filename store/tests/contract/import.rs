@@ -234,3 +234,13 @@ fn an_unclosed_quote_ends_the_reading() {
         assert_eq!((report.written, report.bad, report.bad_lines[0].line), (false, 1, 3), "{report:?}");
     });
 }
+
+#[test]
+fn the_example_of_a_small_shop_is_imported_as_it_is() {
+    on_every_home(|home| {
+        let report = import(home, &shop(), include_str!("../../../examples/small-shop.csv"));
+        assert!(report.written && report.ignored_columns.is_empty(), "{report:?}");
+        let counts = [Kind::Products, Kind::Categories, Kind::Users, Kind::Purchases].map(|kind| ids(home, kind).len());
+        assert_eq!(counts, [28, 4, 24, 120]);
+    });
+}

@@ -53,8 +53,16 @@ pub(super) async fn put<R: Resource>(
     check_json(&headers, false)?;
     let id = id_in(&uri, ID)?;
     let row = Row::from_json(R::KIND, Some(&id), &body.bytes, &bounds).map_err(invalid)?;
-    let write = Write { kind: R::KIND, id: id.clone(), action: Action::Put(row), condition: condition(&headers)? };
-    answered(R::KIND, &id, one(&operations, write, None).await?)
+    let (action, condition) = match condition(&operations, &headers) {
+        Err(Problem::Row(RowProblem::TagNeeded)) => (Action::Create(row), Condition::Nothing),
+        condition => (Action::Put(row), condition?),
+    };
+    let write = Write { kind: R::KIND, id: id.clone(), action, condition };
+    let written = one(&operations, write, None).await.map_err(|problem| match problem {
+        Problem::Row(RowProblem::Present(_)) => Problem::Row(RowProblem::TagNeeded),
+        other => other,
+    });
+    answered(R::KIND, &id, written?)
 }
 
 /// Changes the fields that a merge patch names.
@@ -67,7 +75,7 @@ pub(super) async fn patch<R: Resource>(
     store(&operations)?;
     check_json(&headers, true)?;
     let (id, action) = (id_in(&uri, ID)?, Action::Patch(body.bytes.to_vec()));
-    let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition(&headers)? };
+    let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition(&operations, &headers)? };
     answered(R::KIND, &id, one(&operations, write, None).await?)
 }
 
@@ -79,7 +87,8 @@ pub(super) async fn delete<R: Resource>(
 ) -> Result<Response<Body>, Problem> {
     store(&operations)?;
     let id = id_in(&uri, ID)?;
-    let write = Write { kind: R::KIND, id: id.clone(), action: Action::Delete, condition: condition(&headers)? };
+    let write =
+        Write { kind: R::KIND, id: id.clone(), action: Action::Delete, condition: condition(&operations, &headers)? };
     answered(R::KIND, &id, one(&operations, write, None).await?)
 }
 

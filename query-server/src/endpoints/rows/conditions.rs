@@ -5,19 +5,21 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH
 use sha2::{Digest, Sha256};
 use store::{Condition, Repeatable};
 
-use crate::problem::Problem;
+use crate::operations::Operations;
+use crate::problem::{Problem, RowProblem};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest key of a repeatable request, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// What must hold before a write.
+/// What must hold before a change of a row.
 ///
 /// # Errors
-/// When `If-Match` cannot be read.
-pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
+/// When `If-Match` cannot be read, or is needed and not there.
+pub(super) fn condition(operations: &Operations, headers: &HeaderMap) -> Result<Condition, Problem> {
     match tags(headers, &IF_MATCH)? {
+        None if operations.settings.if_match_required => Err(Problem::Row(RowProblem::TagNeeded)),
         None => Ok(Condition::Nothing),
         Some(tags) if tags == ["*"] => Ok(Condition::Present),
         // A weak tag never matches here.

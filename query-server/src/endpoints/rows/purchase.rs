@@ -50,6 +50,6 @@ async fn mark(
 ) -> Result<Response<Body>, Problem> {
     store(operations)?;
     let (id, repeatable) = (id_in(uri, ID)?, repeatable(headers, uri, &body.bytes)?);
-    let write = Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition(headers)? };
+    let write = Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition(operations, headers)? };
     answered(Kind::Purchases, &id, one(operations, write, repeatable).await?)
 }
