@@ -45,7 +45,7 @@ pub use models::als::AlsSettings;
 pub use models::content::ContentSettings;
 pub use query_server::Settings as Server;
 use recommend::ModelsOn;
-pub use recommend::Settings as Recommendations;
+pub use recommend::{OnlineSettings, Settings as Recommendations, TestSettings};
 pub use settings::Secret;
 pub use sources::postgres::{OrderTime, Settings as Postgres};
 pub use store::Settings as ShopStore;
@@ -102,6 +102,10 @@ pub struct Config {
     pub als: AlsSettings,
     /// `[models.content]`
     pub content: ContentSettings,
+    /// `[recommendations.test]`
+    pub test: TestSettings,
+    /// `[online]`
+    pub online: OnlineSettings,
     /// `[auth]`
     pub auth: Auth,
     /// `[sinks]`
@@ -156,6 +160,8 @@ impl Config {
             recommendations: Recommendations::read(given),
             als: AlsSettings::read(given),
             content: ContentSettings::read(given),
+            test: TestSettings::read(given),
+            online: OnlineSettings::read(given),
             auth: Auth::read(given),
             sinks: Sinks::read(given),
             archive: Archive::read(given),

@@ -36,7 +36,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
-use recommend::{ContentModel, Models, Recommender};
+use recommend::{ContentModel, Models, Online, Recommender};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
 use store::Store;
@@ -52,7 +52,7 @@ use self::outlets::Outlets;
 use self::sources::Sources;
 use self::stage::Stage;
 use crate::audit::FileAudit;
-use crate::clock::{LaterClock, wall_ms};
+use crate::clock::{LaterClock, WallClock, wall_ms};
 use crate::config::Config;
 use crate::event_writer::LogEventWriter;
 use crate::learned::content::{ContentMaker, descriptions};
@@ -96,7 +96,8 @@ impl System {
     pub fn start(config: &Config) -> anyhow::Result<System> {
         let (keys, certificate) = (Keys::start(config)?, Certificate::start(config)?);
         let listener = listener(config.server.listen)?;
-        let registry = Arc::new(SourceRegistry::default());
+        let online = online(config);
+        let registry = Arc::new(registry(online.as_ref()));
         let dictionary = Arc::new(dictionary(config));
         let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
@@ -116,6 +117,7 @@ impl System {
         let app = App {
             reader: engine.reader().clone(),
             recommender: Arc::new(recommender(config, als.as_ref(), content.as_ref())),
+            online,
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,
@@ -305,13 +307,27 @@ fn audit(config: &Config) -> anyhow::Result<Option<Arc<dyn AuditLog>>> {
     Ok(Some(Arc::new(FileAudit::open(path).context("no thread for the audit log")?)))
 }
 
+/// Counts what becomes of recommendations, if this is on.
+fn online(config: &Config) -> Option<Arc<Online>> {
+    let clock = || Arc::new(WallClock::new(Duration::from_millis(config.dataflow.forward_jump_max_ms)));
+    config.online.enabled.then(|| Arc::new(Online::new(config.online.clone(), clock())))
+}
+
+/// The status of the sources, whose events `online` sees.
+fn registry(online: Option<&Arc<Online>>) -> SourceRegistry {
+    match online {
+        Some(online) => SourceRegistry::observed_by(online.clone()),
+        None => SourceRegistry::default(),
+    }
+}
+
 fn recommender(config: &Config, als: Option<&AlsThread>, content: Option<&ContentThread>) -> Recommender {
     let newest = config.content.newest;
     let models = Models {
         als: als.map(|als| als.slot().clone()),
         content: content.map(|content| ContentModel { slot: content.slot().clone(), newest }),
     };
-    Recommender::new(&config.rules, config.recommendations.clone(), models)
+    Recommender::new(&config.rules, config.recommendations.clone(), &config.test, models)
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {

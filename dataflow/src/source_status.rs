@@ -1,6 +1,7 @@
 //! The status that every source reports, for readiness, metrics and the status page. Plain data, readable from any
 //! thread.
 
+mod observer;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,9 @@ use std::sync::{Arc, Mutex};
 use crate::freshness::{Freshness, FreshnessTracker, InputKind};
 use crate::time::Time;
 
+use observer::ObserverPlace;
+
+pub use observer::{Deed, EventObserver, ReadEvent};
 pub use state::State;
 
 /// The name under which a registry shows the other processes of a cluster.
@@ -89,9 +93,16 @@ pub struct SourceStatus {
     open: Arc<AtomicU64>,
     said: Mutex<Status>,
     freshness: Arc<FreshnessTracker>,
+    observer: ObserverPlace,
 }
 
 impl SourceStatus {
+    /// The observer of the events that this source reads, if there is one.
+    #[must_use]
+    pub fn observer(&self) -> Option<&dyn EventObserver> {
+        self.observer.0.as_deref()
+    }
+
     /// Declares which kinds of input this source provides.
     pub fn gives(&self, kinds: &[InputKind]) {
         self.freshness.gives(self.name, kinds);
@@ -219,9 +230,16 @@ pub struct SourceRegistry {
     sources: Mutex<BTreeMap<&'static str, Arc<SourceStatus>>>,
     open: Arc<AtomicU64>,
     freshness: Arc<FreshnessTracker>,
+    observer: ObserverPlace,
 }
 
 impl SourceRegistry {
+    /// A registry of sources whose events `observer` sees.
+    #[must_use]
+    pub fn observed_by(observer: Arc<dyn EventObserver>) -> Self {
+        SourceRegistry { observer: ObserverPlace(Some(observer)), ..SourceRegistry::default() }
+    }
+
     /// The status of the source with this name, created at the first call.
     pub fn source(&self, name: &'static str) -> Arc<SourceStatus> {
         let mut sources = self.sources.lock().expect("no holder of this lock can panic");
@@ -230,6 +248,7 @@ impl SourceRegistry {
             accepted: AtomicU64::new(0),
             open: self.open.clone(),
             freshness: self.freshness.clone(),
+            observer: self.observer.clone(),
             said: Mutex::new(Status {
                 states: BTreeMap::new(),
                 worst: None,

@@ -7,7 +7,7 @@ use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::EventUse;
-use dataflow::source_status::SourceStatus;
+use dataflow::source_status::{Deed, EventObserver, ReadEvent, SourceStatus};
 use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules};
 use dataflow::time::Millis;
 
@@ -58,6 +58,9 @@ impl EventChanges {
         if let Some(rule) = &event.rule {
             let version = rule.version(event.at, keys).map_err(|collision| refused(record.refuse(collision)))?;
             return Ok(EventChanges { rule: Some(Box::new((rule.id, version))), ..EventChanges::default() });
+        }
+        if let Some(observer) = status.observer() {
+            observe(observer, &event, keys);
         }
         let counts = used.purchases && event.kind == EventKind::Purchase;
         if !used.features && !counts && !is_always_used(event.kind) {
@@ -111,6 +114,22 @@ impl EventChanges {
 /// Whether events of this kind change something whichever events are used.
 fn is_always_used(kind: EventKind) -> bool {
     matches!(kind, EventKind::View | EventKind::Removal | EventKind::Erasure)
+}
+
+/// Shows an event to the observer, if a user did something with products or is to be forgotten.
+fn observe(observer: &dyn EventObserver, event: &Event<'_>, keys: &KeyCache) {
+    let deed = match event.kind {
+        EventKind::View | EventKind::Click | EventKind::AddToCart => Deed::Interest,
+        EventKind::Purchase => Deed::Purchase,
+        EventKind::Erasure => return observer.erased(keys.dictionary().find_user(&event.user)),
+        EventKind::Removal | EventKind::RemoveFromCart | EventKind::Search | EventKind::Rule => return,
+    };
+    let dictionary = keys.dictionary();
+    let ids = event.product.iter().chain(event.items.iter().map(|item| &item.product));
+    let products: Vec<ProductKey> = ids.filter_map(|id| dictionary.find_product(id)).collect();
+    let (answer, device) = (event.answer.as_deref(), event.device.as_deref());
+    let user = dictionary.find_user(&event.user);
+    observer.read(&ReadEvent { user, products: &products, deed, at: event.at, answer, device });
 }
 
 /// The kind under which repeats of events are counted.

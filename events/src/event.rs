@@ -77,6 +77,10 @@ pub struct Event<'a> {
     pub time_on_page_ms: Option<u64>,
     /// The order of a purchase: `metadata.order_id`, if that is an id.
     pub order: Option<Cow<'a, str>>,
+    /// The recommendation that led to the event: `answer_id`, or `metadata.answer_id`.
+    pub answer: Option<Cow<'a, str>>,
+    /// The device or program of the user: `context.source`.
+    pub device: Option<Cow<'a, str>>,
 }
 
 /// One product of a purchase.

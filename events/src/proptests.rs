@@ -46,6 +46,9 @@ const SPLICES: [&str; 30] = [
     "\"metadata\":",
     "\"metadata\":{\"order_id\":1},",
     "\"time_on_page_ms\":",
+    "\"answer_id\":",
+    "\"context\":",
+    "\"context\":{\"source\":7},",
     "\"\"",
     "\\ud800",
     "\\ude00",
@@ -216,11 +219,11 @@ proptest! {
     ) {
         let [id, by, of] = ["m", &*user, &*product].map(Cow::Borrowed);
         let (id, of, items) = (Some(id), Some(of), Vec::new());
-        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, order: None, rule: None };
+        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, order: None, answer: None, device: Some("web".into()), rule: None };
         let view = view_json(&user, &product, at, "m", "web");
         prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
         let removal = removal_json(&user, &product, at, "m");
-        prop_assert_eq!(decoded(removal.as_bytes()), Ok(Event { kind: EventKind::Removal, ..expected }));
+        prop_assert_eq!(decoded(removal.as_bytes()), Ok(Event { kind: EventKind::Removal, device: None, ..expected }));
     }
 
     #[test]

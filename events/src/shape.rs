@@ -60,6 +60,9 @@ pub(super) struct RawFields<'a> {
     pub(super) time_on_page: &'a str,
     pub(super) order_id: &'a str,
     pub(super) rule: &'a str,
+    answer: &'a str,
+    answer_in_metadata: &'a str,
+    pub(super) source: &'a str,
 }
 
 /// Stands in for the product if `properties` is no object: a value of a type that no id has.
@@ -98,6 +101,7 @@ impl<'a> RawFields<'a> {
         members(text, |name, value| match name {
             "properties" => fields.productid = product_in(value),
             "metadata" => metadata = fields.set_metadata(value),
+            "context" => fields.source = source_in(value),
             _ => fields.set(name.as_bytes(), value),
         })?;
         metadata.map(|()| fields)
@@ -126,6 +130,9 @@ impl<'a> RawFields<'a> {
             Field::TimeOnPage => &mut self.time_on_page,
             Field::OrderId => &mut self.order_id,
             Field::Rule => &mut self.rule,
+            Field::AnswerId => &mut self.answer,
+            Field::AnswerIdInMetadata => &mut self.answer_in_metadata,
+            Field::Source => &mut self.source,
         }
     }
 
@@ -158,6 +165,12 @@ impl<'a> RawFields<'a> {
             EventShape::Product => (self.userid, self.productid),
             EventShape::Clickstream => (self.user_id, self.product_id),
         }
+    }
+
+    /// The recommendation that led to the event; in `metadata` if it is not beside it.
+    #[inline]
+    pub(super) fn answer(&self) -> &'a str {
+        if self.answer.is_empty() { self.answer_in_metadata } else { self.answer }
     }
 
     /// The items of a purchase.
@@ -206,6 +219,17 @@ fn product_in(properties: &str) -> &str {
         }
     });
     if read.is_ok() || properties == "null" { product } else { NO_ID }
+}
+
+/// The source in the value of `context`; missing if that is no object.
+fn source_in(context: &str) -> &str {
+    let mut source = "";
+    let read = members(context, |name, value| {
+        if Field::named_in_context(name.as_bytes()).is_some() {
+            source = value;
+        }
+    });
+    if read.is_ok() { source } else { "" }
 }
 
 fn purchased_item(json: &str) -> Result<PurchasedItem<'_>, Malformed> {

@@ -28,7 +28,8 @@ fn refused(text: &str) -> (&'static str, Option<&'static str>) {
 fn view<'a>(user: Cow<'a, str>, product: Option<Cow<'a, str>>, at: Millis) -> Event<'a> {
     let (id, items, session) = (None, Vec::new(), Some("s-77".into()));
     let (kind, stated, time_on_page_ms, order) = (EventKind::View, Some(at), Some(5400), None);
-    Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, rule: None }
+    let (answer, device) = (None, None);
+    Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, answer, device, rule: None }
 }
 
 #[test]
@@ -38,7 +39,8 @@ fn product_view_is_read_as_documented() {
     );
     let (id, user) = (Some("5b8e6f0e-3f0e-4a53-9f0f-0d2c8f4c9d11".into()), "user-120".into());
     let (product, items) = (Some("product-393".into()), Vec::new());
-    let view = Event { time_on_page_ms: None, session: None, ..view(user, product, 1_731_000_000_123) };
+    let view = view(user, product, 1_731_000_000_123);
+    let view = Event { time_on_page_ms: None, session: None, device: Some("mobile-app".into()), ..view };
     assert_eq!(event, Event { id, items, ..view });
 }
 
@@ -404,4 +406,23 @@ fn unknown_events_are_refused() {
         let line = format!(r#"{{"event_type":"{name}","user_id":1,"product_id":1}}"#);
         assert_eq!(refused(&line), ("unknown_event", Some("event_type")), "{name}");
     }
+}
+
+#[test]
+fn the_recommendation_and_the_device_are_read_where_events_have_them() {
+    let read = |more: &str| {
+        let line = format!(r#"{{"event_type":"click","user_id":1,"product_id":2{more},"timestamp":1731000000}}"#);
+        let event = accepted(&line);
+        (event.answer.map(Cow::into_owned), event.device.map(Cow::into_owned))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(read(""), (None, None));
+    assert_eq!(read(r#","answer_id":"kT3Z""#), (text("kT3Z"), None));
+    assert_eq!(read(r#","metadata":{"answer_id":"kT3Z"}"#), (text("kT3Z"), None));
+    assert_eq!(read(r#","answer_id":"a","metadata":{"answer_id":"b"}"#), (text("a"), None));
+    assert_eq!(read(r#","metadata":{"answer_id":"b"},"metadata":{}"#), (None, None));
+    assert_eq!(read(r#","answer_id":{"a":1},"context":{"source":[1]}"#), (None, None), "other types are no error");
+    assert_eq!(read(r#","context":{"a":{"source":"no"},"source":"web"}"#), (None, text("web")));
+    assert_eq!(read(r#","context":"web""#), (None, None));
+    assert_eq!(read(r#","context":{"source":"web"},"context":null"#), (None, None));
 }

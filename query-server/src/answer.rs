@@ -9,6 +9,7 @@ pub(crate) mod instant;
 pub(crate) mod json;
 pub(crate) mod moves;
 pub(crate) mod names;
+pub(crate) mod online;
 pub(crate) mod problem;
 pub(crate) mod recommended;
 pub(crate) mod recommended_schemas;

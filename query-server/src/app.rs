@@ -6,7 +6,7 @@ use dataflow::engine::TickCounter;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
-use recommend::Recommender;
+use recommend::{Online, Recommender};
 use serde::Serialize;
 use store::Store;
 use utoipa::ToSchema;
@@ -23,6 +23,8 @@ pub struct App {
     pub reader: IndexReader,
     /// Composes the lists of recommendations.
     pub recommender: Arc<Recommender>,
+    /// Counts what becomes of recommendations, where this is wanted.
+    pub online: Option<Arc<Online>>,
     /// The status of the sources.
     pub registry: Arc<SourceRegistry>,
     /// Counts closed ticks, and knows which of them hold everything that the sources had.

@@ -156,12 +156,13 @@ fn answer_here(
         return Ok(Reply::Later(Box::pin(audited(operations.clone(), entry, removing))));
     };
     let Some(positions) = parameters.after.take() else {
-        return read_list(read, ListRequest { headers, of: &of, parameters: &parameters }).map(Reply::Now);
+        return read_list(read, ListRequest { headers, of: &of, parameters: &parameters, is_shown: true })
+            .map(Reply::Now);
     };
     let (read, of) = (read.clone(), of.into_owned());
     Ok(Reply::Later(Box::pin(async move {
         read.waits.wait_for(&positions, parameters.wait).await?;
-        read_list(&read, ListRequest { headers, of: &of, parameters: &parameters })
+        read_list(&read, ListRequest { headers, of: &of, parameters: &parameters, is_shown: true })
     })))
 }
 

@@ -163,7 +163,8 @@ async fn read(operations: &Operations, followed: &Followed) -> Result<Bytes, Pro
     let response = match owner(operations, followed)? {
         None => {
             let Followed { of, parameters, .. } = followed;
-            (followed.read_list)(&operations.read, ListRequest { headers: HeaderMap::new(), of, parameters })?
+            let request = ListRequest { headers: HeaderMap::new(), of, parameters, is_shown: false };
+            (followed.read_list)(&operations.read, request)?
         }
         Some((forward, owner)) => {
             let target: Uri = followed.target.parse().map_err(|_| Problem::UnknownPath)?;

@@ -8,7 +8,7 @@ use dataflow::freshness::InputKind;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
-use recommend::Recommender;
+use recommend::{Online, Recommender};
 
 use crate::app::{App, Floor};
 use crate::forward::Forward;
@@ -29,6 +29,8 @@ pub(crate) struct ListAge {
 pub(crate) struct ReadState {
     pub(crate) reader: IndexReader,
     pub(crate) recommender: Arc<Recommender>,
+    /// Counts what becomes of recommendations, where this is wanted.
+    pub(crate) online: Option<Arc<Online>>,
     registry: Arc<SourceRegistry>,
     ticks: TickCounter,
     clock: Arc<dyn ServiceClock>,
@@ -45,6 +47,7 @@ impl ReadState {
         ReadState {
             reader: app.reader.clone(),
             recommender: app.recommender.clone(),
+            online: app.online.clone(),
             registry: app.registry.clone(),
             ticks: app.ticks.clone(),
             clock: app.clock.clone(),

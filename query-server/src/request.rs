@@ -23,6 +23,8 @@ pub(crate) struct ListRequest<'r> {
     /// The user, product or category that the list belongs to; empty for a list over everything.
     pub(crate) of: &'r str,
     pub(crate) parameters: &'r Parameters,
+    /// Whether a person sees the answer. A list that is followed is read again and again.
+    pub(crate) is_shown: bool,
 }
 
 /// Checks the lengths of the target and of the header fields, and that an HTTP/1.1 request names its host once. Returns

@@ -15,22 +15,28 @@
 
 mod chain;
 mod models;
+mod online;
 mod recommender;
 mod settings;
 mod similar;
 mod source;
 mod source_name;
 mod sources;
+mod variant;
 mod workspace;
 
 /// What [`ServedContent`] holds.
 pub use ::models::content;
 pub use chain::Chain;
 pub use models::{ContentModel, Models, ModelsOn};
+pub use online::{
+    Answered, Online, OnlineSettings, OnlineStatus, ShownRow, SourceCounts, Stability, TestStatus, VariantStatus,
+};
 pub use recommender::Recommender;
-pub use settings::{Fill, Page, Settings};
+pub use settings::{Fill, Page, Settings, TestSettings};
 pub use similar::{SimilarProduct, SimilarReason};
 pub use source::{Asked, Reason, Recommended, Source, is_personal};
 pub use source_name::SourceName;
 pub use sources::{AlsSlot, ContentSlot, ServedAls, ServedContent, built_in};
+pub use variant::Variant;
 pub use workspace::Workspace;

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
-use dataflow::ids::ProductKey;
+use dataflow::ids::{ProductKey, UserKey};
 use dataflow::index_reader::WideView;
 use dataflow::rules::Rules;
 
 use crate::chain::Chain;
 use crate::models::{Models, ModelsOn};
-use crate::settings::{Page, Settings};
+use crate::settings::{Page, Settings, TestSettings};
 use crate::similar::SimilarProduct;
 use crate::source_name::SourceName;
 use crate::sources::{ServedContent, built_in};
+use crate::variant::{Split, Variant};
 use crate::workspace::Workspace;
+use models::evaluation::ab_test;
 
 /// Makes the lists of recommendations of all kinds of pages, and the lists of similar products.
 pub struct Recommender {
     settings: Settings,
-    chains: [Chain; Page::ALL.len()],
+    /// Of each variant; variant B only in a test.
+    chains: [[Chain; Page::ALL.len()]; 2],
+    split: Option<Split>,
     models: Models,
     on: ModelsOn,
     items_min: usize,
@@ -26,16 +30,25 @@ pub struct Recommender {
 impl Recommender {
     /// With the sources that are on.
     #[must_use]
-    pub fn new(rules: &Rules, settings: Settings, models: Models) -> Self {
+    pub fn new(rules: &Rules, settings: Settings, test: &TestSettings, models: Models) -> Self {
         let sources = built_in(rules, &models);
         let chains = Page::ALL.map(|page| Chain::new(settings.chain(page), settings.fill, rules, &sources));
-        Recommender { settings, chains, on: models.on(rules), models, items_min: rules.items_min }
+        let chains_b = Page::ALL.map(|page| Chain::new(test.chain(page), test.fill, rules, &sources));
+        let split = test.enabled.then(|| Split { seed: ab_test::seed(&test.name), percent: test.percent_b });
+        let (on, items_min) = (models.on(rules), rules.items_min);
+        Recommender { settings, chains: [chains, chains_b], split, on, models, items_min }
     }
 
-    /// The chain of a kind of page.
+    /// The variant of a user: A without a test.
     #[must_use]
-    pub fn chain(&self, page: Page) -> &Chain {
-        &self.chains[page as usize]
+    pub fn variant(&self, user: UserKey) -> Variant {
+        self.split.map_or(Variant::A, |split| split.variant(user))
+    }
+
+    /// The chain of a kind of page, for a variant.
+    #[must_use]
+    pub fn chain(&self, page: Page, variant: Variant) -> &Chain {
+        &self.chains[variant as usize][page as usize]
     }
 
     /// The settings.

@@ -51,6 +51,39 @@ settings::section! {
     }
 }
 
+settings::section! {
+    /// A test of other chains on a part of the users. docs/models.md explains it. A chain that is not given is that of the
+    /// default.
+    pub struct TestSettings in "recommendations.test" {
+        /// Whether the test runs. While this is off, everybody has the chains of [recommendations].
+        enabled: bool = "off", "word", Kind::Choice(&["off", "on"]) => |word: &Value| word.text() == "on";
+        /// Name of the test. Another name draws other users.
+        name: String = "test", "name", Kind::Text { allowed: "a text that is not empty", takes: |text| !text.is_empty() };
+        /// Share of the users who have the chains of this section: variant B.
+        percent_b: u64 = 50, "%", whole(1, 99);
+        /// Sources of the first page for variant B.
+        home: Vec<SourceName> = ["co_views", "best_sellers_for_you", "best_sellers"], "sources", SOURCES => names;
+        /// Sources of a product's page for variant B.
+        product: Vec<SourceName> = ["co_views", "best_sellers_for_you", "best_sellers"], "sources", SOURCES => names;
+        /// Sources of the basket for variant B.
+        basket: Vec<SourceName> = ["co_views", "best_sellers_for_you", "best_sellers"], "sources", SOURCES => names;
+        /// How a list is filled for variant B.
+        fill: Fill = "first", "word", Kind::Choice(Fill::WORDS);
+    }
+}
+
+impl TestSettings {
+    /// The sources of a kind of page for variant B, in the order of preference.
+    #[must_use]
+    pub fn chain(&self, page: Page) -> &[SourceName] {
+        match page {
+            Page::Home => &self.home,
+            Page::Product => &self.product,
+            Page::Basket => &self.basket,
+        }
+    }
+}
+
 impl Settings {
     /// The sources of a kind of page, in the order of preference.
     #[must_use]

@@ -3,6 +3,7 @@
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::{Because, Pick, Repeat, WideView};
 
+use crate::online::ShownRow;
 use crate::source_name::SourceName;
 use crate::workspace::Workspace;
 
@@ -89,6 +90,18 @@ pub enum Reason {
     },
     /// It is a best seller.
     BestSeller(Pick),
+}
+
+impl Recommended {
+    /// The row of an answer, as it is counted.
+    #[must_use]
+    pub fn shown(&self) -> ShownRow {
+        let model = match self.reason {
+            Reason::Factors { version, .. } => version,
+            _ => 0,
+        };
+        ShownRow { product: self.product, source: self.source, model }
+    }
 }
 
 /// Whether a list depends on the person who asks: a product of it comes from a personal source.

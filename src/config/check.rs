@@ -165,6 +165,11 @@ fn cluster(config: &Config, add: &mut impl FnMut(&str, String)) {
                       users: set it to 0, and train with `vitrine train`";
         add("models.als.every_s", reason.into());
     }
+    if cluster.is_shared() && config.online.enabled {
+        let reason = "`online.enabled` is \"on\", and there are several processes, each of which would see a part of the events: \
+                      set it to \"off\"";
+        add("online.enabled", reason.into());
+    }
     if cluster.is_shared() && config.files.is_some() {
         add("cluster.processes", "[files] is read by one process only; several need [kafka]".into());
     }

@@ -7,8 +7,8 @@ use settings::{Section, Setting};
 use sources::postgres;
 
 use super::{
-    AlsSettings, Archive, Auth, Checkpoint, Cluster, ContentSettings, Dataflow, Files, Kafka, Log, Recommendations,
-    Rules, Server, ShopStore, Sinks, client,
+    AlsSettings, Archive, Auth, Checkpoint, Cluster, ContentSettings, Dataflow, Files, Kafka, Log, OnlineSettings,
+    Recommendations, Rules, Server, ShopStore, Sinks, TestSettings, client,
 };
 
 static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
@@ -22,6 +22,8 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Features::section(),
         EventRules::section(),
         Recommendations::section(),
+        TestSettings::section(),
+        OnlineSettings::section(),
         AlsSettings::section(),
         ContentSettings::section(),
         Kafka::section(),

@@ -18,6 +18,11 @@ pub(super) enum Field {
     TimeOnPage,
     /// In `metadata`.
     OrderId,
+    AnswerId,
+    /// In `metadata`.
+    AnswerIdInMetadata,
+    /// In `context`.
+    Source,
     Rule,
 }
 
@@ -36,6 +41,7 @@ impl Field {
             b"items" => Field::Items,
             b"session_id" => Field::SessionId,
             b"rule" => Field::Rule,
+            b"answer_id" => Field::AnswerId,
             _ => return None,
         })
     }
@@ -46,12 +52,19 @@ impl Field {
         (name == b"productid").then_some(Field::Productid)
     }
 
+    /// The field that a member of `context` is.
+    #[inline]
+    pub(super) fn named_in_context(name: &[u8]) -> Option<Field> {
+        (name == b"source").then_some(Field::Source)
+    }
+
     /// The field that a member of `metadata` is.
     #[inline]
     pub(super) fn named_in_metadata(name: &[u8]) -> Option<Field> {
         match name {
             b"time_on_page_ms" => Some(Field::TimeOnPage),
             b"order_id" => Some(Field::OrderId),
+            b"answer_id" => Some(Field::AnswerIdInMetadata),
             _ => None,
         }
     }

@@ -38,6 +38,7 @@ impl<'a> RawFields<'a> {
     pub(super) fn clear_metadata(&mut self) {
         self.time_on_page = "";
         self.order_id = "";
+        self.answer_in_metadata = "";
     }
 }
 

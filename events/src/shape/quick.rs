@@ -18,6 +18,7 @@ pub(super) fn read<'a>(line: &'a str, fields: &mut RawFields<'a>) -> Option<()> 
         match name {
             b"properties" => fields.productid = product(cursor)?,
             b"metadata" => read_metadata(cursor, fields)?,
+            b"context" => fields.source = source(cursor)?,
             _ => fields.set(name, cursor.value()?),
         }
         Some(())
@@ -37,6 +38,20 @@ fn product<'a>(cursor: &mut JsonCursor<'a>) -> Option<&'a str> {
         Some(())
     })?;
     Some(product)
+}
+
+/// The source in the object `context`.
+fn source<'a>(cursor: &mut JsonCursor<'a>) -> Option<&'a str> {
+    let mut source = "";
+    cursor.token(b'{')?;
+    cursor.members(|cursor, name| {
+        let value = cursor.value()?;
+        if Field::named_in_context(name).is_some() {
+            source = value;
+        }
+        Some(())
+    })?;
+    Some(source)
 }
 
 /// Takes the fields from the object `metadata`.

@@ -112,7 +112,7 @@ impl Template {
     /// Learns from a line that the quick pass has read; none if other lines that look alike could mean something else.
     fn of(line: &str, mut cursor: JsonCursor<'_>) -> Option<Template> {
         let mut found = Vec::new();
-        let (mut properties, mut metadata) = (0, 0);
+        let (mut properties, mut metadata, mut context) = (0, 0, 0);
         cursor.token(b'{')?;
         cursor.members(|cursor, name| {
             if name == b"properties" {
@@ -125,10 +125,15 @@ impl Template {
                 cursor.token(b'{')?;
                 return cursor.members(|cursor, name| find(cursor, Field::named_in_metadata(name), &mut found));
             }
+            if name == b"context" {
+                context += 1;
+                cursor.token(b'{')?;
+                return cursor.members(|cursor, name| find(cursor, Field::named_in_context(name), &mut found));
+            }
             find(cursor, Field::named(name), &mut found)
         })?;
         // The fields in a second one would replace those in the first, also if it has none.
-        if properties > 1 || metadata > 1 || found.len() > VALUES_MAX {
+        if properties > 1 || metadata > 1 || context > 1 || found.len() > VALUES_MAX {
             return None;
         }
         let (mut values, mut done) = (Vec::with_capacity(found.len()), 0);

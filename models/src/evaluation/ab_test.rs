@@ -8,6 +8,8 @@
 //! of variance τ²: Λ = √(v / (v + τ²)) · exp(τ² θ² / (2 v (v + τ²))). The rates enter by the normal approximation, so no
 //! decision is taken before each variant has [`ASKS_MIN`] asks.
 
+use crate::random;
+
 /// The least number of asks of each variant.
 pub const ASKS_MIN: u64 = 100;
 
@@ -79,6 +81,19 @@ impl AbTest {
     }
 }
 
+/// Whether a user, by a number that looks random, is in variant B of the test with this seed: `percent` % of users are. A user
+/// stays in a variant as long as seed and percentage do.
+#[must_use]
+pub fn is_in_b(seed: u64, user: u64, percent: u64) -> bool {
+    random::below(seed, user, 100) < percent
+}
+
+/// The seed of a test with this name.
+#[must_use]
+pub fn seed(name: &str) -> u64 {
+    name.bytes().fold(0, |state, byte| random::number(state, u64::from(byte)))
+}
+
 impl Variant {
     fn rate(self) -> f64 {
         self.hits as f64 / self.asks as f64
@@ -115,6 +130,15 @@ mod tests {
         assert!((found.bounds.1 - theta - half).abs() < 1e-9 && (found.difference - theta).abs() < 1e-12);
         assert!(!test.is_decided(), "the bounds hold 0: {found:?}");
         assert!(found.bounds.0 < 0.0);
+    }
+
+    #[test]
+    fn users_are_split_by_the_percentage_and_by_the_name() {
+        let in_b = |name: &str, percent| (0..10_000).filter(|user| is_in_b(seed(name), *user, percent)).count();
+        assert!((900..1100).contains(&in_b("colours", 10)), "{}", in_b("colours", 10));
+        assert_eq!((in_b("colours", 0), in_b("colours", 100)), (0, 10_000));
+        let both = (0..10_000).filter(|user| is_in_b(seed("a"), *user, 50) && is_in_b(seed("b"), *user, 50)).count();
+        assert!((2350..2650).contains(&both), "two tests split independently: {both}");
     }
 
     #[test]

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::graph::{BestSellers, ListId};
-use dataflow::ids::ProductKey;
+use dataflow::ids::{ProductKey, UserKey};
 use dataflow::index_reader::{Because, Kind, Pick, Repeat, WideView};
 use dataflow::merchandising::{Arranged, Move};
-use recommend::{Reason, Recommended, SimilarProduct, SimilarReason, SourceName};
+use recommend::{Answered, Online, Reason, Recommended, ShownRow, SimilarProduct, SimilarReason, SourceName, Variant};
 
 use super::json::{comma, decimal, number, string};
 use super::moves::moves;
@@ -55,6 +55,9 @@ pub(crate) struct Page<'a, R> {
 pub(crate) trait ListRow {
     fn product(&self) -> ProductKey;
 
+    /// The row as it is counted; none for a product that only a rule puts there.
+    fn shown(&self) -> Option<ShownRow>;
+
     /// Writes why the product is in the list, each value as `,"name":value`.
     fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, dictionary: &Dictionary);
 }
@@ -91,6 +94,16 @@ impl<R: ListRow> Page<'_, R> {
         out.push(b'}');
     }
 
+    /// Counts the answer as shown to a person in this variant.
+    pub(crate) fn count(&self, online: &Online, user: Option<UserKey>, variant: Variant) {
+        let rows: Vec<ShownRow> = self.rows.iter().filter_map(R::shown).collect();
+        let id = match &self.ending {
+            Ending::Legacy => "",
+            Ending::Whole { id, .. } => id.text(),
+        };
+        online.shown(&Answered { id, user, variant, rows: &rows });
+    }
+
     fn open(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         let subject = match self.subject {
@@ -115,6 +128,13 @@ impl<R: ListRow> ListRow for Arranged<R> {
         }
     }
 
+    fn shown(&self) -> Option<ShownRow> {
+        match self {
+            Arranged::Own(row) => row.shown(),
+            Arranged::Pinned(_) => None,
+        }
+    }
+
     fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, dictionary: &Dictionary) {
         match self {
             Arranged::Own(row) => row.explain(out, view, dictionary),
@@ -126,6 +146,10 @@ impl<R: ListRow> ListRow for Arranged<R> {
 impl ListRow for SimilarProduct {
     fn product(&self) -> ProductKey {
         self.product
+    }
+
+    fn shown(&self) -> Option<ShownRow> {
+        Some(ShownRow { product: self.product, source: self.reason.source(), model: 0 })
     }
 
     fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, _: &Dictionary) {
@@ -145,6 +169,10 @@ impl ListRow for Repeat {
         self.product
     }
 
+    fn shown(&self) -> Option<ShownRow> {
+        Some(ShownRow { product: self.product, source: SourceName::BuyAgain, model: 0 })
+    }
+
     fn explain(&self, out: &mut Vec<u8>, _: &WideView<'_>, _: &Dictionary) {
         source(out, SourceName::BuyAgain);
         bought(out, self);
@@ -154,6 +182,10 @@ impl ListRow for Repeat {
 impl ListRow for Recommended {
     fn product(&self) -> ProductKey {
         self.product
+    }
+
+    fn shown(&self) -> Option<ShownRow> {
+        Some(Recommended::shown(self))
     }
 
     fn explain(&self, out: &mut Vec<u8>, view: &WideView<'_>, dictionary: &Dictionary) {

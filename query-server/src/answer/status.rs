@@ -6,6 +6,7 @@ use dataflow::source_status::{Lines, SourceView, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::online::OnlineCounts;
 use crate::app::{AlsStatus, ArchiveStatus, ContentStatus, LastCheckpoint};
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
@@ -29,6 +30,8 @@ pub(crate) struct Status<'a> {
     pub(crate) als: Option<AlsStatus>,
     /// Null if content vectors are not used.
     pub(crate) content: Option<ContentStatus>,
+    /// What became of recommendations; null if it is not counted.
+    pub(crate) online: Option<OnlineCounts>,
     /// Null if there is no archive.
     pub(crate) archive: Option<ArchiveStatus>,
     pub(crate) rules: RulesStatus,

@@ -42,7 +42,7 @@ pub(crate) static OF_CATEGORY: Endpoint = Endpoint {
 
 /// The list over all products or of one category, as it is now.
 pub(super) fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
-    let (reader, ListRequest { headers, of, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of, parameters, .. }) = (&read.reader, request);
     let category = Some(of).filter(|of| !of.is_empty());
     buffers::with(|AnswerBuffers { out, sellers, as_of, names, .. }| {
         let view = reader.view_any();

@@ -32,7 +32,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 
 /// The products as they are now.
 fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
-    let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: user, parameters, is_shown }) = (&read.reader, request);
     let rules = reader.rules();
     if let Some(switch) = SourceName::BuyAgain.switch().filter(|_| !rules.buy_again.enabled) {
         return Err(Problem::ModelOff(switch));
@@ -51,6 +51,9 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
             kind: Kind::Personalized,
             ending,
         };
+        if let Some(online) = read.online.as_ref().filter(|_| is_shown) {
+            page.count(online, Some(key), read.recommender.variant(key));
+        }
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

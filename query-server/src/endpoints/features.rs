@@ -152,7 +152,7 @@ async fn describe(
 /// A user's features as they are now.
 fn of_user(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
     check_on(read)?;
-    let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: user, parameters, .. }) = (&read.reader, request);
     let features = chosen(&parameters.features, |_| true);
     buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);

@@ -33,7 +33,8 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 };
 
 fn read(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
-    match read.recommender.chain(request.parameters.page).switch() {
+    let variant = read.recommender.variant(read.reader.dictionary().find_user(request.of));
+    match read.recommender.chain(request.parameters.page, variant).switch() {
         Some(switch) => Err(Problem::ModelOff(switch)),
         None => answer(read, request, false),
     }
@@ -41,19 +42,23 @@ fn read(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Pr
 
 /// The recommendations in the shape of version 1 or in the legacy one.
 pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -> Result<Response<Body>, Problem> {
-    let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: user, parameters, is_shown }) = (&read.reader, request);
     buffers::with(|AnswerBuffers { out, as_of, names, workspace, answer_ids, .. }| {
         let workspace = workspace.get_or_insert_with(|| Workspace::new(reader.rules()));
         let key = reader.dictionary().find_user(user);
         let view = reader.wide_view(key);
         let age = read.admit(view.as_of(), &InputKind::ALL, parameters)?;
-        let list = read.recommender.chain(parameters.page).for_user(&view, key, parameters.limit, workspace);
+        let variant = read.recommender.variant(key);
+        let list = read.recommender.chain(parameters.page, variant).for_user(&view, key, parameters.limit, workspace);
         let kind = if is_personal(list.own()) { Kind::Personalized } else { Kind::NonPersonalized };
         let ending = match legacy {
             true => Ending::Legacy,
             false => Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() },
         };
         let page = Page { subject: Subject::User(user), rows: &list.rows, moves: &list.moves, kind, ending };
+        if let Some(online) = read.online.as_ref().filter(|_| is_shown) {
+            page.count(online, Some(key), variant);
+        }
         page.write(out, (names, reader.dictionary()), parameters.explain.then_some(&view));
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

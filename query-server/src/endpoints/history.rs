@@ -30,7 +30,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 
 /// The history in the shape of version 1 or in the legacy one.
 pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -> Result<Response<Body>, Problem> {
-    let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: user, parameters, .. }) = (&read.reader, request);
     buffers::with(|AnswerBuffers { out, viewed, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);

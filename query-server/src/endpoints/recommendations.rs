@@ -40,7 +40,7 @@ pub(super) fn answer(read: &ReadState, request: ListRequest<'_>, legacy: bool) -
     if read.reader.rules().recommendations == RecommendationRule::ForYou {
         return for_you::answer(read, request, legacy);
     }
-    let (reader, ListRequest { headers, of: user, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: user, parameters, .. }) = (&read.reader, request);
     buffers::with(|AnswerBuffers { out, as_of, names, .. }| {
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);

@@ -4,7 +4,7 @@ use dataflow::freshness::InputKind;
 use dataflow::index_reader::Kind;
 use dataflow::merchandising::MerchList;
 use hyper::Response;
-use recommend::Workspace;
+use recommend::{Variant, Workspace};
 
 use crate::answer;
 use crate::answer::recommended::{Ending, Page, Subject};
@@ -32,7 +32,7 @@ pub(crate) static ENDPOINT: Endpoint = Endpoint {
 
 /// The similar products as they are now.
 fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, Problem> {
-    let (reader, ListRequest { headers, of: product, parameters }) = (&read.reader, request);
+    let (reader, ListRequest { headers, of: product, parameters, is_shown }) = (&read.reader, request);
     let rules = reader.rules();
     if let Some(switch) = read.recommender.similar_switch() {
         return Err(Problem::ModelOff(switch));
@@ -46,13 +46,22 @@ fn answer(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>, 
         let (subject, kind, names) =
             (Subject::Product(product), Kind::NonPersonalized, (names, &**reader.dictionary()));
         let explain = parameters.explain.then_some(&view);
+        let online = read.online.as_ref().filter(|_| is_shown);
         if view.list_rules(MerchList::SimilarTo(key)).is_some() {
             let find = |size| read.recommender.all_similar(&view, key, size, workspace).to_vec();
             let list = view.arranged(MerchList::SimilarTo(key), parameters.limit, find, |row| row.product);
-            Page { subject, rows: &list.rows, moves: &list.moves, kind, ending }.write(out, names, explain);
+            let page = Page { subject, rows: &list.rows, moves: &list.moves, kind, ending };
+            if let Some(online) = online {
+                page.count(online, None, Variant::A);
+            }
+            page.write(out, names, explain);
         } else {
             let rows = read.recommender.similar(&view, key, parameters.limit, workspace);
-            Page { subject, rows, moves: &[], kind, ending }.write(out, names, explain);
+            let page = Page { subject, rows, moves: &[], kind, ending };
+            if let Some(online) = online {
+                page.count(online, None, Variant::A);
+            }
+            page.write(out, names, explain);
         }
         Ok(answer::json(headers, out, age.missing.as_deref()))
     })

@@ -12,7 +12,7 @@ use dataflow::merchandising::{MerchList, RuleSet};
 use hyper::{Response, StatusCode};
 
 use crate::answer::status::{IndexStatus, RulesStatus, SourceStatus, Status};
-use crate::answer::{self, instant};
+use crate::answer::{self, instant, online};
 use crate::body::Body;
 use crate::counters::RouteSums;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, Scope};
@@ -67,6 +67,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         checkpoint: app.checkpoints.as_ref().map(|last| last()),
         als: app.als.as_ref().map(|status| status()),
         content: app.content.as_ref().map(|status| status()),
+        online: app.online.as_ref().map(|counts| online::status(counts, &app.reader).into()),
         archive: app.archive.as_ref().map(|status| status()),
         rules: rules_status(&app.reader),
         memory_bytes: memory::resident_bytes(),

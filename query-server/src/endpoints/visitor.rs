@@ -9,7 +9,7 @@ use dataflow::ids::ProductKey;
 use dataflow::index_reader::Kind;
 use hyper::Response;
 use hyper::header::HeaderMap;
-use recommend::{Asked, Workspace, is_personal};
+use recommend::{Asked, Variant, Workspace, is_personal};
 
 use self::question::Question;
 use super::events::split::Framing;
@@ -70,7 +70,7 @@ async fn handle(
     } else {
         Question::read(&body.bytes, &read)?
     };
-    if let Some(switch) = read.recommender.chain(question.page()).switch() {
+    if let Some(switch) = read.recommender.chain(question.page(), Variant::A).switch() {
         return Err(Problem::ModelOff(switch));
     }
     if let Some(positions) = &parameters.after {
@@ -97,10 +97,13 @@ fn answer(read: &ReadState, question: &Question, parameters: &Parameters) -> Res
         }
         let size = question.limit.unwrap_or(reader.rules().list_size);
         let asked = Asked { user: None, viewed: &viewed, exclude: &exclude, category, size };
-        let list = read.recommender.chain(question.page()).recommend(&view, &asked, workspace);
+        let list = read.recommender.chain(question.page(), Variant::A).recommend(&view, &asked, workspace);
         let kind = if is_personal(list.own()) { Kind::Personalized } else { Kind::NonPersonalized };
         let ending = Ending::Whole { as_of: as_of.text(age.as_of), id: answer_ids.next() };
         let page = Page { subject: Subject::Visitor, rows: &list.rows, moves: &list.moves, kind, ending };
+        if let Some(online) = &read.online {
+            page.count(online, None, Variant::A);
+        }
         page.write(out, (names, dictionary), parameters.explain.then_some(&view));
         Ok(answer::json(HeaderMap::new(), out, age.missing.as_deref()))
     })

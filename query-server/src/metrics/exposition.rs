@@ -2,6 +2,7 @@
 
 mod archive;
 mod content;
+mod online;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -62,6 +63,7 @@ pub(crate) fn text(operations: &Operations) -> String {
     engine(operations, &mut metrics);
     als(operations, &mut metrics);
     content::add(operations, &mut metrics);
+    online::add(operations, &mut metrics);
     archive::add(operations, &mut metrics);
     sources(operations, &mut metrics);
     let mut registry = Registry::default();

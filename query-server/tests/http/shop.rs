@@ -189,6 +189,10 @@ pub(crate) struct Start {
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
     /// Keeps the shop's rows.
     pub(crate) store: Option<Arc<dyn store::Store>>,
+    /// The chains of variant B.
+    pub(crate) test: recommend::TestSettings,
+    /// Counts what becomes of recommendations.
+    pub(crate) online: Option<Arc<recommend::Online>>,
     /// The models that are not in the graph.
     pub(crate) models: recommend::Models,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -263,7 +267,11 @@ impl Shop {
     }
 
     fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
-        let registry = Arc::new(SourceRegistry::default());
+        let online = start.online;
+        let registry = Arc::new(match &online {
+            Some(online) => SourceRegistry::observed_by(online.clone()),
+            None => SourceRegistry::default(),
+        });
         let (log, source) = (Arc::new(Log::default()), registry.source("events"));
         *log.reached.lock().unwrap() = start.reached;
         let engine = engine(rules, workers, log.clone(), registry.clone());
@@ -290,7 +298,8 @@ impl Shop {
             archive: None,
             store: start.store.clone(),
             reader: reader.clone(),
-            recommender: Arc::new(Recommender::new(&rules, start.recommendations, start.models)),
+            recommender: Arc::new(Recommender::new(&rules, start.recommendations, &start.test, start.models)),
+            online,
             registry,
             ticks: engine.tick_counter(),
             clock: Arc::new(WallClock),

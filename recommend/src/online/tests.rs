@@ -1,0 +1,220 @@
+//! Attribution of events, compared with a plain recomputation over random histories.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::Ids;
+
+use super::*;
+
+const HIT_MAX: Millis = 1000;
+const CONVERSION_MAX: Millis = 5000;
+
+#[derive(Default)]
+struct Clock(AtomicU64);
+
+impl ServiceClock for Clock {
+    fn now(&self) -> Millis {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A shop of a few users and products.
+struct Small {
+    clock: Arc<Clock>,
+    online: Online,
+    users: Vec<UserKey>,
+    products: Vec<ProductKey>,
+}
+
+fn small(answers_max: usize) -> Small {
+    let dictionary = Dictionary::new(Ids::new([7; 16]));
+    let settings = OnlineSettings {
+        enabled: true,
+        answers_max,
+        hit_max: std::time::Duration::from_millis(HIT_MAX),
+        conversion_max: std::time::Duration::from_millis(CONVERSION_MAX),
+    };
+    let clock = Arc::new(Clock::default());
+    Small {
+        online: Online::new(settings, clock.clone()),
+        clock,
+        users: (0..5).map(|number| dictionary.user(&format!("user-{number}"))).collect(),
+        products: (0..8).map(|number| dictionary.product(&format!("product-{number}")).unwrap()).collect(),
+    }
+}
+
+/// An answer of the plain recomputation.
+struct PlainAnswer {
+    id: String,
+    user: Option<usize>,
+    at: Millis,
+    variant: Variant,
+    rows: Vec<(usize, SourceName)>,
+    hits: Vec<usize>,
+    conversions: Vec<usize>,
+}
+
+/// Counts of products and answers, by variant and source.
+type Totals = Vec<(Variant, SourceName, [u64; 3])>;
+
+fn totals(answers: &[PlainAnswer]) -> (Totals, Vec<[u64; 3]>) {
+    let mut sources: Totals = Vec::new();
+    for answer in answers {
+        for (product, source) in &answer.rows {
+            let key = (answer.variant, *source);
+            let at = sources.iter().position(|row| (row.0, row.1) == key).unwrap_or_else(|| {
+                sources.push((key.0, key.1, [0; 3]));
+                sources.len() - 1
+            });
+            let counts = &mut sources[at].2;
+            counts[0] += 1;
+            counts[1] += u64::from(answer.hits.contains(product));
+            counts[2] += u64::from(answer.conversions.contains(product));
+        }
+    }
+    sources.sort_unstable_by_key(|row| (row.0, row.1 as u8));
+    let of = |variant| {
+        let all = || answers.iter().filter(|answer| answer.variant == variant);
+        let hit = all().filter(|answer| !answer.hits.is_empty()).count();
+        let converted = all().filter(|answer| !answer.conversions.is_empty()).count();
+        [all().count() as u64, hit as u64, converted as u64]
+    };
+    (sources, Variant::ALL.map(of).to_vec())
+}
+
+#[test]
+fn events_are_attributed_as_a_plain_recomputation_does() {
+    for round in 0..30_u64 {
+        let mut state = round;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from((state >> 33) % bound as u64).unwrap()
+        };
+        let (remembered, sources) = (12, [SourceName::CoViews, SourceName::Content, SourceName::BestSellers]);
+        let shop = small(remembered);
+        let mut answers: Vec<PlainAnswer> = Vec::new();
+        let mut now = 1_000_000;
+        for step in 0..400 {
+            now += below(400) as Millis;
+            shop.clock.0.store(now, Ordering::Relaxed);
+            if below(3) == 0 {
+                let user = (below(4) > 0).then(|| below(5));
+                let mut left: Vec<usize> = (0..8).collect();
+                let rows: Vec<(usize, SourceName)> =
+                    (0..1 + below(3)).map(|_| (left.swap_remove(below(left.len())), sources[below(3)])).collect();
+                let variant = Variant::ALL[below(2)];
+                let id = format!("answer-{step:015}");
+                let shown: Vec<ShownRow> = rows
+                    .iter()
+                    .map(|(product, source)| ShownRow { product: shop.products[*product], source: *source, model: 0 })
+                    .collect();
+                let user_key = user.map(|user| shop.users[user]);
+                shop.online.shown(&Answered { id: &id, user: user_key, variant, rows: &shown });
+                answers.push(PlainAnswer { id, user, at: now, variant, rows, hits: vec![], conversions: vec![] });
+                continue;
+            }
+            let (user, product, is_purchase) = (below(5), below(8), below(3) == 0);
+            let named = (below(3) == 0 && !answers.is_empty()).then(|| answers[below(answers.len())].id.clone());
+            // Events may come late.
+            let at = now - below(300) as Millis;
+            let deed = if is_purchase { Deed::Purchase } else { Deed::Interest };
+            let products = [shop.products[product]];
+            shop.online.read(&ReadEvent {
+                user: shop.users[user],
+                products: &products,
+                deed,
+                at,
+                answer: named.as_deref(),
+                device: None,
+            });
+            let longest = if is_purchase { CONVERSION_MAX } else { HIT_MAX };
+            let from = answers.len().saturating_sub(remembered);
+            let kept = &mut answers[from..];
+            let has = |answer: &PlainAnswer| answer.rows.iter().any(|(row, _)| *row == product);
+            let is_named = |answer: &PlainAnswer| {
+                named.as_ref() == Some(&answer.id) && answer.user.is_none_or(|own| own == user) && has(answer)
+            };
+            let by_name = kept.iter().position(is_named);
+            let by_user = || {
+                kept.iter().rposition(|answer| {
+                    answer.user == Some(user) && answer.at <= at && at <= answer.at + longest && has(answer)
+                })
+            };
+            let Some(found) = by_name.or_else(by_user) else { continue };
+            let answer = &mut kept[found];
+            if at <= answer.at + longest {
+                let marks = if is_purchase { &mut answer.conversions } else { &mut answer.hits };
+                if !marks.contains(&product) {
+                    marks.push(product);
+                }
+            }
+        }
+        let status = shop.online.status(|_| None);
+        let (sources, variants) = totals(&answers);
+        let found: Totals = status
+            .sources
+            .iter()
+            .map(|row| (row.variant, row.source, [row.shown, row.hits, row.conversions]))
+            .collect();
+        assert_eq!(found, sources, "round {round}");
+        let found: Vec<[u64; 3]> = status.variants.iter().map(|row| [row.answers, row.hit, row.converted]).collect();
+        assert_eq!(found, variants, "round {round}");
+        assert!(variants.iter().all(|counts| counts[1] > 0 && counts[2] > 0), "the round says something");
+    }
+}
+
+#[test]
+fn memory_is_bounded_by_the_newest_answers() {
+    let shop = small(3);
+    for number in 0..1000 {
+        let rows = [ShownRow { product: shop.products[number % 8], source: SourceName::CoViews, model: 0 }];
+        let id = format!("answer-{number:015}");
+        let user = Some(shop.users[number % 5]);
+        shop.online.shown(&Answered { id: &id, user, variant: Variant::A, rows: &rows });
+        let counting = shop.online.counting();
+        assert!(counting.shown.size().iter().all(|size| *size <= 3), "{:?}", counting.shown.size());
+    }
+}
+
+#[test]
+fn an_erased_user_is_forgotten_and_counts_stay() {
+    let shop = small(9);
+    let rows = [ShownRow { product: shop.products[0], source: SourceName::CoViews, model: 0 }];
+    for (number, user) in [0, 1, 0].into_iter().enumerate() {
+        let (id, user) = (format!("answer-{number:015}"), Some(shop.users[user]));
+        shop.online.shown(&Answered { id: &id, user, variant: Variant::A, rows: &rows });
+    }
+    shop.online.erased(shop.users[0]);
+    let products = [shop.products[0]];
+    for user in [0, 1] {
+        for answer in [None, Some("answer-000000000000000"), Some("answer-000000000000002")] {
+            let (user, deed) = (shop.users[user], Deed::Interest);
+            shop.online.read(&ReadEvent { user, products: &products, deed, at: 1, answer, device: None });
+        }
+    }
+    let status = shop.online.status(|_| None);
+    assert_eq!((status.sources[0].shown, status.sources[0].hits), (3, 1), "only the other user's answer was hit");
+}
+
+#[test]
+fn the_test_of_the_variants_needs_enough_answers_and_then_shows_a_difference() {
+    let shop = small(10);
+    let show = |number: usize, variant: Variant, is_hit: bool| {
+        let rows = [ShownRow { product: shop.products[0], source: SourceName::CoViews, model: 0 }];
+        let id = format!("answer-{number:015}");
+        shop.online.shown(&Answered { id: &id, user: None, variant, rows: &rows });
+        if is_hit {
+            let (user, products) = (shop.users[0], [shop.products[0]]);
+            let answer = Some(id.as_str());
+            let event = ReadEvent { user, products: &products, deed: Deed::Interest, at: 0, answer, device: None };
+            shop.online.read(&event);
+        }
+    };
+    (0..50).for_each(|number| show(number, Variant::ALL[number % 2], false));
+    assert_eq!(shop.online.status(|_| None).test, None);
+    (50..2050).for_each(|number| show(number, Variant::ALL[number % 2], number % 2 == 1 && number % 3 == 0));
+    let test = shop.online.status(|_| None).test.expect("there are enough answers");
+    assert!(test.is_decided && test.p_value < 0.001 && test.bounds.0 > 0.2 && test.bounds.1 < 0.45, "{test:?}");
+    assert!((test.difference - 0.325).abs() < 0.02, "{test:?}");
+}
