@@ -86,7 +86,10 @@ fn shake_hands(mut socket: TcpStream, mut connection: Connection) -> anyhow::Res
     }
     let session = connection.export_keying_material([0; 32], SESSION_LABEL, None)?;
     let shared = Arc::new(Session { connection: Mutex::new(connection), sending: Mutex::default() });
-    Ok(Encrypted { stream: EncryptedStream { socket, shared, incoming: Vec::new(), taken: 0 }, session })
+    Ok(Encrypted {
+        stream: EncryptedStream { socket, shared, incoming: vec![0; INCOMING].into(), filled: 0, taken: 0 },
+        session,
+    })
 }
 
 /// The state of TLS, which all handles of a link share.
@@ -122,8 +125,9 @@ impl Session {
 pub struct EncryptedStream {
     socket: TcpStream,
     shared: Arc<Session>,
-    /// Bytes from the network, and how many of them TLS has taken.
-    incoming: Vec<u8>,
+    /// Room for bytes from the network, how many there are, and how many of them TLS has taken.
+    incoming: Box<[u8]>,
+    filled: usize,
     taken: usize,
 }
 
@@ -135,8 +139,8 @@ impl Read for EncryptedStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            if self.taken < self.incoming.len() {
-                self.taken += connection.read_tls(&mut &self.incoming[self.taken..])?;
+            if self.taken < self.filled {
+                self.taken += connection.read_tls(&mut &self.incoming[self.taken..self.filled])?;
                 connection.process_new_packets().map_err(io::Error::other)?;
                 if connection.wants_write() {
                     drop(connection);
@@ -145,11 +149,9 @@ impl Read for EncryptedStream {
                 continue;
             }
             drop(connection);
-            self.incoming.resize(INCOMING, 0);
-            let bytes = self.socket.read(&mut self.incoming);
-            self.incoming.truncate(bytes.as_ref().map_or(0, |bytes| *bytes));
-            self.taken = 0;
-            if bytes? == 0 {
+            (self.filled, self.taken) = (0, 0);
+            self.filled = self.socket.read(&mut self.incoming)?;
+            if self.filled == 0 {
                 // From now on the reader tells an end that the other side has announced from a broken connection.
                 self.shared.connection().read_tls(&mut io::empty())?;
             }
@@ -171,8 +173,8 @@ impl Write for EncryptedStream {
 impl LinkStream for EncryptedStream {
     fn try_clone(&self) -> io::Result<Box<dyn LinkStream>> {
         let (socket, shared) = (self.socket.try_clone()?, self.shared.clone());
-        let (incoming, taken) = (self.incoming.clone(), self.taken);
-        Ok(Box::new(EncryptedStream { socket, shared, incoming, taken }))
+        let incoming = self.incoming.clone();
+        Ok(Box::new(EncryptedStream { socket, shared, incoming, filled: self.filled, taken: self.taken }))
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -86,6 +86,7 @@ struct Hello {
     process: usize,
     once: [u64; 4],
     /// Whether this end has a key, and therefore goes on within TLS.
+    #[serde(default)]
     has_key: bool,
 }
 
