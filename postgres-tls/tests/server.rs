@@ -111,7 +111,7 @@ fn every_mode_with_a_server_with_tls() {
     for host in ["db.example", "127.0.0.1"] {
         assert_eq!(by(&server, host, "verify-ca", Some(&ours)), Ok(true));
         let refused = by(&server, host, "verify-full", Some(&ours)).unwrap_err();
-        assert!(refused.contains("sslmode=verify-full: ") && refused.contains("localhost"), "{refused}");
+        assert!(refused.contains("sslmode=verify-full: ") && refused.contains("not valid for name"), "{refused}");
     }
     let url = format!("postgresql://postgres@localhost:{}/postgres?sslrootcert=system", server.port());
     let refused = connect(&url).unwrap_err();
@@ -141,7 +141,7 @@ fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_named(server: 
         assert_eq!(by(server, "localhost", mode, Some(&itself)), Ok(true), "{mode}");
         assert!(by(server, "localhost", mode, Some(&other)).is_err(), "{mode}");
     }
-    assert!(by(server, "db.example", "verify-full", Some(&itself)).unwrap_err().contains("localhost"));
+    assert!(by(server, "db.example", "verify-full", Some(&itself)).unwrap_err().contains("not valid for name"));
 }
 
 fn an_address_can_stand_in_a_certificate(server: &mut Server, authority: &Authority, roots: &Roots) {

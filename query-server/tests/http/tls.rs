@@ -100,7 +100,7 @@ fn a_client_that_does_not_read_is_closed_after_the_write_time_out() {
     let mut deaf = authority.connect(shop.address, "localhost").unwrap();
     // Far more answers than the buffers between the two hold: the server stops to read, and then the client cannot write.
     let requests = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100);
-    let ended = (0..1_000).find_map(|_| deaf.write_all(requests.as_bytes()).err()).unwrap();
+    let ended = (0..).find_map(|_| deaf.write_all(requests.as_bytes()).err()).unwrap();
     assert!(matches!(ended.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{ended}");
 }
 

@@ -17,7 +17,8 @@ const SESSIONS: &str = "
     FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE application_name = 'vitrine'";
 
 fn with_tls(url: &str, mode: &str, roots: &Path) -> String {
-    format!("{}?sslmode={mode}&sslrootcert={}", url.replace("127.0.0.1", "localhost"), roots.display())
+    let url = url.replace("127.0.0.1", "localhost");
+    format!("{url}?hostaddr=127.0.0.1&sslmode={mode}&sslrootcert={}", roots.display())
 }
 
 /// A server with a certificate for `localhost`, and the file of the authority that signed it.
