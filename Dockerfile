@@ -29,7 +29,8 @@ USER 10001
 # On this address the server needs keys (VITRINE__AUTH__KEYS), or VITRINE__AUTH__REQUIRED=false where nobody else can reach it.
 ENV VITRINE__SERVER__LISTEN=0.0.0.0:8080
 EXPOSE 8080
-# Checks /livez and not /readyz: a server that catches up or waits for its sources is healthy.
+# Checks /livez and not /readyz: a server that catches up or waits for its sources is healthy. It speaks plain HTTP: a server with
+# a certificate (VITRINE__SERVER__TLS_CERT) needs another check.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && IFS= read -r status <&3 && [[ $status == *' 200 '* ]]"]
 ENTRYPOINT ["vitrine"]
