@@ -104,7 +104,7 @@ pub struct FeatureWriter<W: Write + Send> {
 
 enum Output<W: Write + Send> {
     JsonLines(W),
-    Parquet { file: SerializedFileWriter<W>, users: Vec<ByteArray>, held: Vec<Vec<FeatureCell>> },
+    Parquet { file: Box<SerializedFileWriter<W>>, users: Vec<ByteArray>, held: Vec<Vec<FeatureCell>> },
 }
 
 /// One row in JSON.
@@ -136,7 +136,7 @@ impl<W: Write + Send> FeatureWriter<W> {
             Format::Parquet => {
                 let own = vec![id_type("user_id"), time_type("as_of")];
                 let file = SerializedFileWriter::new(out, schema(own, &columns).map_err(failed)?, properties());
-                Output::Parquet { file: file.map_err(failed)?, users: Vec::new(), held: Vec::new() }
+                Output::Parquet { file: Box::new(file.map_err(failed)?), users: Vec::new(), held: Vec::new() }
             }
         };
         Ok(FeatureWriter { columns, as_of, out })

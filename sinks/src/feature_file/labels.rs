@@ -191,7 +191,7 @@ pub struct LabelFile {
 
 enum Kind {
     JsonLines(File),
-    Parquet(ParquetLabels),
+    Parquet(Box<ParquetLabels>),
 }
 
 impl LabelFile {
@@ -204,7 +204,7 @@ impl LabelFile {
         let file = File::open(path).map_err(|error| LabelError::Io { path: path.to_owned(), error })?;
         let kind = match format {
             Format::JsonLines => Kind::JsonLines(file),
-            Format::Parquet => Kind::Parquet(ParquetLabels::open(path, file)?),
+            Format::Parquet => Kind::Parquet(Box::new(ParquetLabels::open(path, file)?)),
         };
         Ok(LabelFile { path: path.to_owned(), kind })
     }
