@@ -1,27 +1,51 @@
-//! [`ErasedUsers`]: the erased users that a worker's graph has heard of, for cuts.
+//! Erased users: the time up to which a user is erased, and all users of whose erasure a worker's graph has heard.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::UserKey;
-use crate::tables::{Pair, Table};
 use crate::time::{Millis, Time};
+
+/// The time up to which a user is erased, combined by maximum; 0 if the user is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct ErasedUntil(pub Millis);
+
+impl IsZero for ErasedUntil {
+    fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Semigroup for ErasedUntil {
+    fn plus_equals(&mut self, other: &Self) {
+        self.0 = self.0.max(other.0);
+    }
+}
+
+impl Monoid for ErasedUntil {
+    fn zero() -> Self {
+        ErasedUntil(0)
+    }
+}
 
 /// The time up to which each user is erased.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ErasedUntilByUser(HashMap<UserKey, Millis, RandomState>);
 
 impl ErasedUntilByUser {
-    /// Whether an erasure covers an update of a table, given in a later tick.
-    pub(crate) fn cover<T: Table>(&self, (key, value): &Pair<T>, diff: &T::Diff) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let subject = T::erasure().and_then(|rule| (rule.subject)(key, value, diff));
-        subject.is_some_and(|(user, at)| self.0.get(&user).is_some_and(|until| at <= *until))
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether an erasure covers what a user did at `at`.
+    pub(crate) fn cover(&self, user: UserKey, at: Millis) -> bool {
+        self.0.get(&user).is_some_and(|until| at <= *until)
     }
 }
 

@@ -12,3 +12,4 @@ mod erasing;
 pub(crate) mod handle;
 pub mod merging;
 pub(crate) mod operator;
+pub(crate) mod walk;

@@ -8,6 +8,7 @@ use dataflow::time::Millis;
 
 use super::*;
 
+mod erasure;
 mod metadata;
 
 const NOW: Millis = 1_800_000_000_000;
@@ -106,18 +107,6 @@ fn a_search_names_no_product() {
         let line = format!(r#"{{"event_type":"search","user_id":"u"{product},"metadata":{{"query":"lamp"}}}}"#);
         assert_eq!((accepted(&line).kind, accepted(&line).product), (EventKind::Search, None), "{line}");
     }
-}
-
-#[test]
-fn an_erasure_names_a_user_and_keeps_its_time() {
-    let line = crate::erasure_json("u", NOW + 9, "m");
-    let event = accepted(&line);
-    assert_eq!(
-        (event.kind, event.kind.name(), &*event.user, event.product),
-        (EventKind::Erasure, "erasure", "u", None)
-    );
-    assert_eq!(event.at, NOW + 9);
-    assert_eq!(refused(r#"{"event":"UserErased","timestamp":1731000000}"#), ("missing_field", Some("userid")));
 }
 
 /// Products and quantities of a purchase with these fields.

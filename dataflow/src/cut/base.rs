@@ -1,12 +1,10 @@
 //! A worker's rows as of a tick, read from the batches its arrangements shared.
 
-use differential_dataflow::difference::Semigroup;
-use differential_dataflow::trace::cursor::{Cursor, CursorList, Navigable};
-
 use crate::tables::{self, Batches, Table, Tables, Traces};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
+use crate::trace::walk::walk;
 
 /// A worker's rows as of a tick. It shares the batches and keeps them until it is dropped.
 pub struct Base {
@@ -50,33 +48,5 @@ impl tables::MapRef<Traces, Batches> for Share {
 impl tables::Make<Batches> for Share {
     fn make<T: Table>(&mut self) -> Vec<ValBatch<T::Key, T::Value, T::Diff>> {
         Vec::new()
-    }
-}
-
-/// Calls `take` with every row that is present as of `tick`.
-pub(crate) fn walk<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, tick: Time, mut take: impl FnMut(&K, &V, R))
-where
-    K: Ord + Clone + 'static,
-    V: Ord + Clone + 'static,
-    R: Semigroup + Ord + Clone + 'static,
-{
-    let mut cursor = CursorList::new(batches.iter().map(Navigable::cursor).collect(), batches);
-    while let Some(key) = cursor.get_key(batches) {
-        while let Some(value) = cursor.get_val(batches) {
-            let mut sum: Option<R> = None;
-            cursor.map_times(batches, |at, diff| {
-                if *at <= tick {
-                    match &mut sum {
-                        Some(sum) => sum.plus_equals(diff),
-                        None => sum = Some(diff.clone()),
-                    }
-                }
-            });
-            if let Some(sum) = sum.filter(|sum| !sum.is_zero()) {
-                take(key, value, sum);
-            }
-            cursor.step_val(batches);
-        }
-        cursor.step_key(batches);
     }
 }

@@ -29,7 +29,11 @@ impl DeltaLog {
     /// Removes and returns the updates of a table, without those that the graph has left out.
     pub fn take<T: Table>(&mut self) -> Vec<(Pair<T>, Time, T::Diff)> {
         let mut updates = std::mem::take(self.updates.get_mut::<T>());
-        updates.retain(|(row, _, diff)| !self.erased.cover::<T>(row, diff));
+        if let Some(rule) = T::erasure().filter(|_| !self.erased.is_empty()) {
+            updates.retain(|((key, value), _, diff)| {
+                (rule.subject)(key, value, diff).is_none_or(|(user, at)| !self.erased.cover(user, at))
+            });
+        }
         updates
     }
 

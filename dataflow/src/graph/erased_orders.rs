@@ -21,12 +21,12 @@ use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
 use super::index::{Index, Placement, Published, Wiring};
-use crate::cut::base::walk;
 use crate::ids::{OrderKey, ProductKey, RowKey, UserKey};
 use crate::tables::{ErasedUntil, Placed};
 use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, ErasureStream, ValBatch, by_key};
 use crate::trace::handle;
+use crate::trace::walk::walk;
 
 /// Orders by their key: the user and the time.
 pub(super) type OrdersByKey<'s> = ByKey<'s, OrderKey, (UserKey, Placed), Diff>;
@@ -35,6 +35,9 @@ pub(super) type OrdersByKey<'s> = ByKey<'s, OrderKey, (UserKey, Placed), Diff>;
 pub(super) type LinesByOrder<'s> = ByKey<'s, OrderKey, (ProductKey, RowKey), Diff>;
 
 type Row = (OrderKey, (UserKey, Placed));
+/// Erasures that were given in ticks whose orders may not have come yet.
+type Heard = BTreeMap<Time, (Capability<Time>, Vec<(UserKey, ErasedUntil)>)>;
+
 type OrderBatch = ValBatch<OrderKey, (UserKey, Placed), Diff>;
 
 /// The index of orders that do not count because their user is erased. Key: user. Row: the order. Difference: the number of
@@ -105,7 +108,7 @@ fn erased<'s>(orders: OrdersByKey<'s>, erasures: ErasureStream<'s>) -> VecCollec
             let mut search = Search::default();
             // Batches, until all their orders and all erasures up to their last tick have come.
             let mut waiting: Vec<(Capability<Time>, OrderBatch)> = Vec::new();
-            let mut coming: BTreeMap<Time, (Capability<Time>, Vec<(UserKey, ErasedUntil)>)> = BTreeMap::new();
+            let mut coming = Heard::new();
             move |(orders, orders_frontier), (erasures, erasures_frontier), output| {
                 orders.for_each(|capability, data| {
                     waiting.extend(data.drain(..).map(|batch| (capability.retain(0), batch)));
@@ -151,12 +154,7 @@ struct Search {
 impl Search {
     /// Gives the changed orders of a batch that erasures of earlier ticks cover: those that were searched for, and those of
     /// `heard`.
-    fn changed<C>(
-        &self,
-        batch: &OrderBatch,
-        heard: &BTreeMap<Time, (C, Vec<(UserKey, ErasedUntil)>)>,
-        mut give: impl FnMut(Row, Time, Diff),
-    ) {
+    fn changed(&self, batch: &OrderBatch, heard: &Heard, mut give: impl FnMut(Row, Time, Diff)) {
         if self.until.is_empty() && heard.is_empty() {
             return;
         }

@@ -3,10 +3,10 @@
 use differential_dataflow::difference::Monoid;
 use differential_dataflow::trace::cursor::{Cursor, Navigable};
 
-use crate::cut::base::walk;
 use crate::ops::runs::add_up;
 use crate::time::Time;
 use crate::trace::arranged::ValBatch;
+use crate::trace::walk::walk;
 
 /// Calls `take` with the values of `key` that have updates as of `time`, batch by batch, in ascending order within each
 /// batch; returns the number of batches that hold the key.

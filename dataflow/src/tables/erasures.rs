@@ -1,11 +1,8 @@
 //! Erasures: the users who asked to be forgotten, each with the time up to which nothing of them counts.
 
-use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
-use serde::{Deserialize, Serialize};
-
 use super::{ColumnReader, ColumnWriter, Columns, Table};
+pub use crate::erased_users::ErasedUntil;
 use crate::ids::UserKey;
-use crate::time::Millis;
 
 /// The table of erasures. Key: user. Value: nothing. Difference: the time of the latest erasure, by maximum. A row stays for
 /// ever, because the user's events may be read again.
@@ -29,28 +26,6 @@ impl Table for Erasures {
 
     fn route(user: &UserKey) -> u64 {
         user.route()
-    }
-}
-
-/// The time up to which a user is erased, combined by maximum; 0 if the user is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct ErasedUntil(pub Millis);
-
-impl IsZero for ErasedUntil {
-    fn is_zero(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl Semigroup for ErasedUntil {
-    fn plus_equals(&mut self, other: &Self) {
-        self.0 = self.0.max(other.0);
-    }
-}
-
-impl Monoid for ErasedUntil {
-    fn zero() -> Self {
-        ErasedUntil(0)
     }
 }
 

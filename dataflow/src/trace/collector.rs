@@ -23,6 +23,9 @@ use super::erasing::Updates;
 use super::merging;
 use crate::time::Time;
 
+/// A handle on the trace.
+type Agent<K, V, R> = TraceAgent<Spine<ValBatch<K, V, R>>>;
+
 /// The updates that are not yet in a batch, and the trace into which batches go.
 pub(super) struct Collector<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> {
     batcher: MergeBatcher<Appending<(K, V), Time, R>>,
@@ -35,11 +38,7 @@ pub(super) struct Collector<K: ExchangeData, V: ExchangeData, R: ExchangeData + 
 
 impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Collector<K, V, R> {
     /// A collector, and its trace, which forgets rows by the rules `keep`.
-    pub(super) fn new(
-        scope: Scope<'_, Time>,
-        info: OperatorInfo,
-        keep: Keep<V, R>,
-    ) -> (Self, TraceAgent<Spine<ValBatch<K, V, R>>>) {
+    pub(super) fn new(scope: Scope<'_, Time>, info: OperatorInfo, keep: Keep<V, R>) -> (Self, Agent<K, V, R>) {
         let activator = scope.activator_for(info.address.clone());
         let mut trace: Spine<ValBatch<K, V, R>> = Spine::new(info.clone(), None, Some(activator));
         if let Some(logic) = merging::logic(scope.worker().config()) {

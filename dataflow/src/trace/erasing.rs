@@ -18,7 +18,7 @@ use differential_dataflow::trace::cursor::{Cursor, CursorList, Navigable};
 use foldhash::fast::RandomState;
 
 use super::batch::ValBatch;
-use crate::cut::base::walk;
+use super::walk::walk;
 use crate::erased_users::ErasedUsers;
 use crate::ids::UserKey;
 use crate::time::{Millis, Time};

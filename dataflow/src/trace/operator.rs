@@ -26,9 +26,8 @@ use super::batch::keep::{Keep, KeepFirst};
 use super::collector::Collector;
 use super::erasing::{EraseRule, Erasing, Updates};
 use super::handle;
-use crate::erased_users::ErasedUsers;
+use crate::erased_users::{ErasedUntil, ErasedUsers};
 use crate::ids::UserKey;
-use crate::tables::ErasedUntil;
 use crate::time::Time;
 
 /// Erasures, all of them in every worker.
