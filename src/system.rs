@@ -19,6 +19,7 @@ mod log;
 mod origin;
 mod outlets;
 pub(crate) mod settings;
+pub(crate) mod shop_rows;
 pub(crate) mod sources;
 pub mod stage;
 
@@ -49,6 +50,7 @@ use self::cluster::Watchdog;
 use self::content::ContentThread;
 use self::origin::StartingPoint;
 use self::outlets::Outlets;
+use self::shop_rows::ShopRows;
 use self::sources::Sources;
 use self::stage::Stage;
 use crate::audit::FileAudit;
@@ -101,9 +103,9 @@ impl System {
         let dictionary = Arc::new(dictionary(config));
         let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
-        let store = config.store.clone().map(store::sqlite::open).transpose().context("the store cannot be opened")?;
+        let ShopRows { store, followed } = ShopRows::open(config).context("the store cannot be opened")?;
         let Sources { open_feeds, acknowledge } =
-            sources::make(config, &origin, &registry, &outlets.letters_in, store.clone())?;
+            sources::make(config, &origin, &registry, &outlets.letters_in, followed)?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
         let settings = engine_settings(config, &origin, &mut outlets, open_feeds, (&dictionary, &registry));
         let engine = Engine::start_in(settings, cluster)?;
@@ -346,10 +348,11 @@ fn dictionary(config: &Config) -> Dictionary {
 /// The outlets that use files in place of a service.
 #[must_use]
 pub fn embedded(config: &Config) -> Vec<String> {
-    let parts = match (&config.files, &config.kafka, &config.postgres, &config.store) {
-        (Some(_), None, None, None) => &["views", "orders", "catalogue", "log"][..],
-        (Some(_), None, None, Some(_)) => &["views", "log", "store"],
-        (.., Some(_)) => &["store"],
+    let has_store = config.store.is_some() && config.postgres.is_none();
+    let parts: &[&str] = match (&config.files, &config.kafka, &config.postgres) {
+        (Some(_), None, None) if has_store => &["views", "log", "store"],
+        (Some(_), None, None) => &["views", "orders", "catalogue", "log"],
+        _ if has_store => &["store"],
         _ => &[],
     };
     parts.iter().copied().map(str::to_owned).collect()

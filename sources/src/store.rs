@@ -34,10 +34,10 @@ use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
 use dataflow::time::{Millis, ServiceClock};
 use events::DeadLetterSender;
-use store::Store;
+use store::Follow;
 
 /// The source's name in the status, and the name of its stream.
-pub const NAME: &str = store::STREAM;
+pub const NAME: &str = store::sqlite::STREAM;
 
 /// Time between two looks for changes.
 const POLL: Duration = Duration::from_millis(2);
@@ -55,7 +55,7 @@ pub struct Resumed {
 
 /// The store as a source.
 pub struct Source {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Follow>,
     window_ms: Millis,
     clock: Arc<dyn ServiceClock>,
     status: Arc<SourceStatus>,
@@ -68,7 +68,7 @@ impl Source {
     /// A source that has read nothing yet. Orders count for `window_ms` milliseconds.
     #[must_use]
     pub fn new(
-        store: Arc<dyn Store>,
+        store: Arc<dyn Follow>,
         window_ms: Millis,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,

@@ -12,6 +12,7 @@ use crate::audit::{self, record_now};
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::clock::wall_ms;
 use crate::config::Config;
+use crate::system::shop_rows::ShopRows;
 
 /// Imports a file, and prints the report to stdout.
 ///
@@ -82,8 +83,8 @@ pub fn export(args: &ExportArgs, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let settings = config.store.clone().ok_or_else(|| {
+    let ShopRows { store, .. } = ShopRows::open(config).context("the store cannot be opened")?;
+    store.ok_or_else(|| {
         anyhow!("no store is configured: [store] with a `path` names its file, or --set store.path=store.db")
-    })?;
-    store::sqlite::open(settings).context("the store cannot be opened")
+    })
 }

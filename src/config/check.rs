@@ -2,7 +2,7 @@
 
 use dataflow::rules::RecommendationRule;
 use recommend::Page;
-use sources::postgres::Status;
+use sources::postgres::{Mode, Status, Tables};
 
 use super::layers::Layers;
 use super::problem::Problem;
@@ -48,16 +48,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
         add("models.content.enabled", reason.into());
     }
     archive(config, &mut add);
-    if config.store.is_some() && config.cluster.is_shared() {
-        add("cluster.processes", "the file of [store] is written by one process only; several need [postgres]".into());
-    }
-    if config.store.is_some() && config.postgres.is_some() {
-        let reason =
-            "[store] stands beside [postgres]: the catalogue and the orders are either in Vitrine's store or in \
-                      the shop's tables; keep one of the two sections"
-                .into();
-        problems.push(Problem::Together { origin: layers.origin_of_section("store"), reason });
-    }
+    store(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
             if present {
@@ -97,6 +88,35 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
             "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
         ),
         _ => {}
+    }
+}
+
+/// A store that cannot be where it is asked to be.
+fn store(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let Some(store) = &config.store else { return };
+    let Some(postgres) = &config.postgres else {
+        if config.cluster.is_shared() {
+            add(
+                "cluster.processes",
+                "the file of [store] is written by one process only; several need [postgres]".into(),
+            );
+        }
+        if store.manage {
+            let reason = "`store.manage` lets Vitrine make tables in the database of [postgres], which is not configured; a \
+                          SQLite file needs no leave";
+            add("store.manage", reason.into());
+        }
+        return;
+    };
+    if store.manage && postgres.tables != Tables::default() {
+        let reason = "`store.manage` makes tables with names of its own: take [postgres.tables], `postgres.order_time` and \
+                      `postgres.time_zone` out";
+        add("store.manage", reason.into());
+    }
+    if store.manage && postgres.mode == Mode::Refresh {
+        let reason = "`postgres.mode` is \"refresh\", with which nobody could wait until a write shows: `store.manage` needs \
+                      replication";
+        add("store.manage", reason.into());
     }
 }
 

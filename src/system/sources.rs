@@ -32,7 +32,7 @@ pub(super) fn make(
     origin: &StartingPoint,
     registry: &Arc<SourceRegistry>,
     letters: &SyncSender<DeadLetter>,
-    rows: Option<Arc<dyn ::store::Store>>,
+    rows: Option<Arc<dyn ::store::Follow>>,
 ) -> anyhow::Result<Sources> {
     let StartingPoint { clock, floor, .. } = origin;
     let restored = origin.restored.as_ref();
@@ -128,7 +128,11 @@ pub(crate) fn adopted_server(config: &Config) -> Option<PathBuf> {
 }
 
 pub(crate) fn of_postgres(postgres: &config::Postgres, config: &Config) -> postgres::Settings {
+    let manages = config.store.as_ref().is_some_and(|store| store.manage);
     postgres::Settings {
+        // Without the log nobody could wait until a write shows.
+        mode: if manages { postgres::Mode::Replication } else { postgres.mode },
+        tables: if manages { postgres::Tables::of_store() } else { postgres.tables.clone() },
         adopt: postgres::Adopt { file: adopted_server(config), ..postgres.adopt.clone() },
         acknowledge: match config.checkpoint {
             Some(_) => postgres::Acknowledge::AfterCheckpoint,

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// The key that makes a request repeatable was used for another request within the last day.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The tables are not Vitrine's to read or to write. Nothing was written.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Too many requests wait for the store. Nothing was written.
     #[error("too many requests wait for the store")]
     Busy,
@@ -70,4 +73,7 @@ pub enum StoreError {
     /// The store does not work now. Nothing was written.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// The connection was lost while the writes became durable: all of them are done, or none.
+    #[error("the store did not say whether the writes were done: {0}")]
+    Unsure(String),
 }

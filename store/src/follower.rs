@@ -4,6 +4,15 @@ use thiserror::Error;
 
 use crate::Millis;
 
+/// A home whose changes a source follows.
+pub trait Follow: Send + Sync {
+    /// A reader that follows the changes.
+    ///
+    /// # Errors
+    /// When the home cannot be opened.
+    fn follow(&self) -> Result<Box<dyn Follower>, FollowError>;
+}
+
 /// A reader of the tables that the lists are made from. Each reading is of one state of the store.
 pub trait Follower: Send {
     /// Reads all rows; purchases only from `since` on. Returns the number of the last change that they hold.

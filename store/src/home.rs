@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 use crate::error::StoreError;
-use crate::follower::{FollowError, Follower};
 use crate::import::{ImportReport, ImportRequest};
 use crate::kind::Kind;
 use crate::row::{Row, tag};
@@ -44,11 +43,8 @@ pub trait Store: Send + Sync {
     /// Digits after the point in a price.
     fn price_digits(&self) -> usize;
 
-    /// A reader that follows the changes.
-    ///
-    /// # Errors
-    /// When the home cannot be opened.
-    fn follow(&self) -> Result<Box<dyn Follower>, FollowError>;
+    /// The name of the stream whose offsets number the changes, in positions and tokens.
+    fn stream(&self) -> &'static str;
 }
 
 /// A row as it is kept.
@@ -158,7 +154,8 @@ pub enum Condition {
 /// The answer to a request of writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The number of the last change. A source that has followed up to it has seen these writes.
+    /// The number of the last change: its offset in the home's stream. A source that has followed up to it has seen
+    /// these writes. For a repeated request it may be the number of a later change.
     pub change: i64,
     /// What became of each row.
     pub rows: Vec<Wrote>,

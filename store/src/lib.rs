@@ -1,11 +1,12 @@
 //! The store: the shop's products, categories, users and purchases, where Vitrine itself keeps them.
 //!
 //! ```text
-//! JSON, CSV ─▶ fields within bounds ─▶ rows ─▶ Store ─▶ SQLite ─▶ triggers ─▶ changes ─▶ Follower ─▶ source
+//! JSON, CSV ─▶ fields within bounds ─▶ rows ─▶ Store ┬▶ SQLite ─▶ triggers ─▶ changes ─▶ Follower ─▶ source
+//!                                                    └▶ PostgreSQL ─▶ its own log ─▶ the source of any shop's tables
 //! ```
 //! A home of the store is an implementation of [`Store`]; `tests/contract.rs` states what each home must do. A write is
-//! answered when it is durable, with the number of its change. Other tools may write to the tables too: triggers, not
-//! this program, keep the log of changes.
+//! answered when it is durable, with the number of its change. Other tools may write to the tables too: triggers or the
+//! server, not this program, keep the log of changes.
 
 mod bounds;
 mod decimal;
@@ -18,17 +19,20 @@ mod home;
 mod import;
 mod kind;
 mod merge;
+pub mod postgres;
+mod queue;
 mod reader;
 mod row;
 mod schema;
 mod settings;
 pub mod sqlite;
+mod write;
 
 pub use bounds::Bounds;
 pub use error::{Fault, Refusal, StoreError};
 pub use export::RowWriter;
 pub use field::{Field, Shape};
-pub use follower::{FollowError, Followed, Follower, Listed, Placed, TableRow};
+pub use follower::{Follow, FollowError, Followed, Follower, Listed, Placed, TableRow};
 pub use home::{
     Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
 };
@@ -38,9 +42,6 @@ pub use import::{
 pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};
-
-/// The name of the stream of changes in positions and tokens: the source reads it, and an answer to a write names it.
-pub const STREAM: &str = "store";
 
 /// Milliseconds since the epoch.
 pub type Millis = i64;

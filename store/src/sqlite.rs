@@ -16,25 +16,26 @@ mod write;
 
 use std::io::BufRead;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
-use crate::follower::{FollowError, Follower};
+use crate::follower::{Follow, FollowError, Follower};
 use crate::home::{BoxFuture, ListRequest, Store, Stored, WriteRequest, Written};
 use crate::import::{ImportReport, ImportRequest};
 use crate::kind::Kind;
+use crate::queue::{self, WAITING_MAX, WriteJob};
 use crate::row::Row;
 use crate::settings::Settings;
 
 use follow::SqliteFollower;
-use threads::{ReadJob, WriteJob};
+use threads::ReadJob;
 
 pub use opening::OpenError;
 
-/// Requests that wait for a thread. A further one is refused.
-const WAITING_MAX: usize = 1024;
+/// The name of the stream of changes in positions and tokens: the source reads it, and an answer to a write names it.
+pub const STREAM: &str = "store";
 
 /// Threads that read.
 const READERS: usize = 2;
@@ -70,11 +71,7 @@ impl SqliteStore {
             // The request may have gone away.
             let _ = answer.send(read(connection).map_err(|error| unavailable(&error)));
         });
-        let queued = queue(&self.reads, job);
-        Box::pin(async move {
-            queued?;
-            answered.await.unwrap_or_else(|_| Err(stopped()))
-        })
+        queue::answer_to(queue::queued(&self.reads, job), answered)
     }
 }
 
@@ -88,12 +85,7 @@ impl Store for SqliteStore {
     }
 
     fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<Written, StoreError>> {
-        let (answer, answered) = oneshot::channel();
-        let queued = queue(&self.writes, WriteJob { request, answer });
-        Box::pin(async move {
-            queued?;
-            answered.await.unwrap_or_else(|_| Err(stopped()))
-        })
+        queue::write(&self.writes, request)
     }
 
     fn import(&self, request: &ImportRequest, file: &mut dyn BufRead) -> Result<ImportReport, StoreError> {
@@ -111,21 +103,16 @@ impl Store for SqliteStore {
         self.settings.price_digits
     }
 
+    fn stream(&self) -> &'static str {
+        STREAM
+    }
+}
+
+impl Follow for SqliteStore {
     fn follow(&self) -> Result<Box<dyn Follower>, FollowError> {
         let connection = opening::reader(&self.settings.path).map_err(|error| FollowError(error.to_string()))?;
         Ok(Box::new(SqliteFollower::new(connection)))
     }
-}
-
-fn queue<T>(queue: &SyncSender<T>, job: T) -> Result<(), StoreError> {
-    queue.try_send(job).map_err(|error| match error {
-        TrySendError::Full(_) => StoreError::Busy,
-        TrySendError::Disconnected(_) => stopped(),
-    })
-}
-
-fn stopped() -> StoreError {
-    StoreError::Unavailable("its thread has ended".to_owned())
 }
 
 fn closed(error: &OpenError) -> StoreError {

@@ -6,6 +6,8 @@
 mod follow;
 #[path = "contract/import.rs"]
 mod import;
+#[path = "contract/postgres.rs"]
+mod postgres;
 #[path = "contract/random.rs"]
 mod random;
 #[path = "contract/reads.rs"]
@@ -14,13 +16,23 @@ mod reads;
 mod writes;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
+use ::postgres::{Client, NoTls};
+use harness::postgres::Server;
 use tempfile::TempDir;
+use vitrine_store::postgres::{PgClient, PostgresStore};
+use vitrine_store::sqlite::SqliteStore;
 use vitrine_store::{
-    Action, Bounds, Condition, Kind, Refusal, Row, Settings, Store, StoreError, Stored, UnknownIds, Write,
-    WriteRequest, Written, sqlite,
+    Action, Bounds, Condition, Follow, Kind, Refusal, Row, Settings, Store, StoreError, Stored, UnknownIds, Write,
+    WriteRequest, Written,
 };
+
+/// One server for all tests that leave it running; each home has a database of its own.
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 /// A day in the year 2026, in milliseconds.
 pub(crate) const NOW: i64 = 1_795_000_000_000;
@@ -30,12 +42,46 @@ pub(crate) const BOUNDS: Bounds = Bounds { price_digits: 2, now: NOW };
 /// A home with an empty store.
 pub(crate) struct Home {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) dir: TempDir,
+    /// Set if a source follows the home's own log of changes.
+    pub(crate) followed: Option<Arc<dyn Follow>>,
+    /// The directory of the file, or the address of the database.
+    pub(crate) place: Place,
+}
+
+pub(crate) enum Place {
+    Dir(TempDir),
+    Url(String),
+}
+
+/// Runs a test on every home, empty and with these references.
+pub(crate) fn on_every_home_with(unknown_ids: UnknownIds, test: impl Fn(&Home)) {
+    for open in [Home::sqlite, Home::postgres] {
+        let home = open(unknown_ids);
+        // The output of a test that fails names its home.
+        println!("home: {}", home.store.stream());
+        test(&home);
+    }
 }
 
 /// Runs a test on every home.
 pub(crate) fn on_every_home(test: impl Fn(&Home)) {
-    test(&Home::sqlite(UnknownIds::Take));
+    on_every_home_with(UnknownIds::Take, test);
+}
+
+/// The address of an empty database.
+pub(crate) fn database() -> String {
+    SERVER.create_database(&format!("store_{}", DATABASES.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// The store in this database.
+pub(crate) fn store_in(url: &str, settings: Settings) -> PostgresStore {
+    let url = url.to_owned();
+    let connect = move |_| {
+        let client = Client::connect(&url, NoTls).map_err(|error| error.to_string())?;
+        // A box of a client leads to the client, as a connection of the program does.
+        Ok(Box::new(Box::new(client)) as PgClient)
+    };
+    PostgresStore::open(settings, Arc::new(connect), "postgres").unwrap()
 }
 
 /// Waits for an answer.
@@ -66,12 +112,31 @@ pub(crate) fn act(kind: Kind, id: &str, action: Action) -> Write {
 impl Home {
     pub(crate) fn sqlite(unknown_ids: UnknownIds) -> Home {
         let dir = tempfile::tempdir().unwrap();
-        Home { store: Home::open(&dir, unknown_ids), dir }
+        let settings = Settings { path: dir.path().join("store.db"), unknown_ids, ..Settings::default() };
+        let store = Arc::new(SqliteStore::open(settings).unwrap());
+        Home { store: store.clone(), followed: Some(store), place: Place::Dir(dir) }
     }
 
-    fn open(dir: &TempDir, unknown_ids: UnknownIds) -> Arc<dyn Store> {
-        let path = dir.path().join("store.db");
-        sqlite::open(Settings { path, unknown_ids, ..Settings::default() }).unwrap()
+    pub(crate) fn postgres(unknown_ids: UnknownIds) -> Home {
+        let url = database();
+        let settings = Settings { manage: true, unknown_ids, ..Settings::default() };
+        Home { store: Arc::new(store_in(&url, settings)), followed: None, place: Place::Url(url) }
+    }
+
+    /// The directory of the SQLite file.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        match &self.place {
+            Place::Dir(dir) => dir.path(),
+            Place::Url(url) => panic!("{url} is no directory"),
+        }
+    }
+
+    /// The address of the database.
+    pub(crate) fn url(&self) -> &str {
+        match &self.place {
+            Place::Url(url) => url,
+            Place::Dir(dir) => panic!("{dir:?} is no database"),
+        }
     }
 
     pub(crate) fn write(&self, writes: Vec<Write>) -> Result<Written, StoreError> {

@@ -9,6 +9,7 @@ mod local_cluster;
 mod replay;
 mod sessions;
 mod setup_commands;
+mod shop_rows;
 
 use std::process::Command;
 

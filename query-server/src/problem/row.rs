@@ -9,6 +9,8 @@ use super::Problem;
 pub(crate) enum RowProblem {
     #[error("this shop keeps its rows elsewhere: [store] with a `path` lets Vitrine keep them")]
     Off,
+    #[error("{0}")]
+    Elsewhere(String),
     #[error("there is no such {0}")]
     Absent(&'static str),
     #[error("the {0} is there already")]
@@ -29,6 +31,8 @@ pub(crate) enum RowProblem {
     UnreadableFile(String),
     #[error("nothing was written: {0}")]
     Unavailable(String),
+    #[error("all of the request was written, or nothing: {0}")]
+    Unsure(String),
 }
 
 impl RowProblem {
@@ -36,6 +40,7 @@ impl RowProblem {
     pub(crate) fn kind(&self) -> (u16, &'static str, &'static str) {
         match self {
             RowProblem::Off => (409, "store-off", "Rows are kept elsewhere"),
+            RowProblem::Elsewhere(_) => (409, "rows-elsewhere", "Rows are kept elsewhere"),
             RowProblem::Absent(_) => (404, "unknown-row", "Unknown row"),
             RowProblem::Present(_) => (409, "row-exists", "Row exists"),
             RowProblem::Changed => (412, "row-changed", "Row has changed"),
@@ -45,7 +50,9 @@ impl RowProblem {
             RowProblem::KeyReused => (422, "idempotency-key-reused", "Idempotency key reused"),
             RowProblem::BadFile(_) => (422, "bad-lines", "Bad lines in the file"),
             RowProblem::UnreadableFile(_) => (422, "unreadable-file", "Unreadable file"),
-            RowProblem::Unavailable(_) => (503, "store-unavailable", "The store is not available"),
+            RowProblem::Unavailable(_) | RowProblem::Unsure(_) => {
+                (503, "store-unavailable", "The store is not available")
+            }
         }
     }
 
@@ -65,7 +72,9 @@ impl RowProblem {
             StoreError::KeyReused => RowProblem::KeyReused,
             StoreError::Busy => return Problem::Busy("requests for the store"),
             StoreError::Unreadable(reason) => RowProblem::UnreadableFile(reason),
+            StoreError::Elsewhere(reason) => RowProblem::Elsewhere(reason),
             StoreError::Unavailable(reason) => RowProblem::Unavailable(reason),
+            StoreError::Unsure(reason) => RowProblem::Unsure(reason),
         })
     }
 
@@ -109,8 +118,11 @@ fn in_words(faults: &[Fault]) -> String {
 }
 
 /// Errors of reading rows. These lists are for the documentation.
-pub(crate) const OF_ROWS: &[Problem] =
-    &[Problem::Row(RowProblem::Off), Problem::Row(RowProblem::Unavailable(String::new()))];
+pub(crate) const OF_ROWS: &[Problem] = &[
+    Problem::Row(RowProblem::Off),
+    Problem::Row(RowProblem::Elsewhere(String::new())),
+    Problem::Row(RowProblem::Unavailable(String::new())),
+];
 
 /// Errors of a row named in the path.
 pub(crate) const OF_ONE_ROW: &[Problem] = &[Problem::Row(RowProblem::Absent(""))];

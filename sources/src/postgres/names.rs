@@ -18,6 +18,11 @@ pub(crate) const COLUMN: Kind = Kind::Text {
     takes: is_identifier,
 };
 
+pub(crate) const COLUMN_OR_NONE: Kind = Kind::Text {
+    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit, or \"\" for none",
+    takes: |text| text.is_empty() || is_identifier(text),
+};
+
 /// The tables that are read. Names are taken exactly, upper and lower case too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
@@ -38,6 +43,9 @@ settings::section! {
         product_id: String = "product_id", "column", COLUMN;
         /// Column with the id of the product's category.
         category_id: String = "category_id", "column", COLUMN;
+        /// Column of type boolean that says whether the product can be bought. A product with false leaves the best
+        /// sellers and all recommendations. "": every product can be bought.
+        available: Option<String> = "", "column", COLUMN_OR_NONE;
     }
 }
 
@@ -94,6 +102,9 @@ settings::section! {
         order_id: String = "order_id", "column", COLUMN;
         /// Column with the id of the product ordered.
         product_id: String = "product_id", "column", COLUMN;
+        /// Column of type boolean that says whether the line was returned. A line with true counts in no list. "": no
+        /// line was returned.
+        returned: Option<String> = "", "column", COLUMN_OR_NONE;
     }
 }
 
@@ -153,15 +164,43 @@ impl Tables {
     /// The columns of the table that are read.
     pub(crate) fn columns(&self, which: SourceTable) -> Vec<&str> {
         match which {
-            SourceTable::Products => vec![&self.products.product_id, &self.products.category_id],
+            SourceTable::Products => {
+                let products = &self.products;
+                let ids = [&products.product_id, &products.category_id];
+                ids.into_iter().chain(&products.available).map(String::as_str).collect()
+            }
             SourceTable::Orders => {
                 let orders = &self.orders;
                 let status = orders.status.as_ref().map(|status| &status.column);
                 let columns = [&orders.order_id, &orders.user_id].into_iter().chain(orders.time_column()).chain(status);
                 columns.map(String::as_str).collect()
             }
-            SourceTable::OrderItems => vec![&self.order_items.order_id, &self.order_items.product_id],
+            SourceTable::OrderItems => {
+                let items = &self.order_items;
+                [&items.order_id, &items.product_id].into_iter().chain(&items.returned).map(String::as_str).collect()
+            }
         }
+    }
+
+    /// Where the truth value is among the columns that are read of products and lines: whether a product can be bought,
+    /// and whether a line was returned.
+    pub(crate) fn flag_at(&self, which: SourceTable) -> Option<usize> {
+        let flag = match which {
+            SourceTable::Products => &self.products.available,
+            SourceTable::Orders => &None,
+            SourceTable::OrderItems => &self.order_items.returned,
+        };
+        flag.as_ref().map(|_| self.columns(which).len() - 1)
+    }
+
+    /// The tables that a store of Vitrine's own makes.
+    #[must_use]
+    pub fn of_store() -> Tables {
+        let mut tables = Tables::default();
+        tables.products.available = Some("available".to_owned());
+        tables.orders.status = Some(Status { column: "status".to_owned(), counting: vec!["placed".to_owned()] });
+        tables.order_items.returned = Some("returned".to_owned());
+        tables
     }
 
     /// Where the status is among the columns of the orders that are read.
@@ -189,7 +228,9 @@ impl Tables {
             &order_items.product_id,
         ];
         let status = orders.status.as_ref().map(|status| &status.column);
-        match columns.into_iter().chain(orders.time_column()).chain(status).find(|column| !is_name(column)) {
+        let flags = products.available.iter().chain(&order_items.returned);
+        match columns.into_iter().chain(orders.time_column()).chain(status).chain(flags).find(|column| !is_name(column))
+        {
             Some(column) => Err(BadName { what: "column", name: column.clone() }),
             None => Ok(()),
         }

@@ -9,7 +9,7 @@ use settings::{FromValue, Kind, Secret, Section, Setting, Value, seconds, whole}
 use crate::postgres::Acknowledge;
 use crate::postgres::adopt::Adopt;
 use crate::postgres::names::{
-    COLUMN, NAME_BYTES_MAX, OrderItems, OrderTime, Orders, Products, Status, TABLE, Tables, is_identifier,
+    COLUMN, COLUMN_OR_NONE, NAME_BYTES_MAX, OrderItems, OrderTime, Orders, Products, Status, TABLE, Tables,
 };
 use crate::postgres::rows::order_window::OrderWindow;
 use crate::postgres::session::connection::{BadUrl, Target};
@@ -26,10 +26,6 @@ const URL: Kind = Kind::Text {
     takes: |text| !text.is_empty() && Target::of(text).is_ok(),
 };
 const ZONE: Kind = Kind::Text { allowed: "a text that is not empty", takes: |text| !text.trim().is_empty() };
-const COLUMN_OR_NONE: Kind = Kind::Text {
-    allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit, or \"\" for none",
-    takes: |text| text.is_empty() || is_identifier(text),
-};
 const VALUES: Kind = Kind::List {
     allowed: "a list of texts, none empty and none twice, such as [\"paid\", \"shipped\"]",
     takes: |values| values.iter().all(|value| !value.is_empty()),
@@ -167,8 +163,11 @@ impl Settings {
         Settings { url: Secret::new(url), ..Settings::default() }
     }
 
-    /// Where the database is.
-    pub(crate) fn target(&self) -> Result<Target, BadUrl> {
+    /// Where the database is, with the limits of these settings.
+    ///
+    /// # Errors
+    /// When the connection string cannot be read.
+    pub fn target(&self) -> Result<Target, BadUrl> {
         Ok(Target::of(self.url.expose())?.within(self.connect_timeout, self.answer_max))
     }
 

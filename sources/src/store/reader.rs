@@ -8,7 +8,7 @@ use dataflow::feed::{Waker, WorkerContext};
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{Millis, ServiceClock};
 use events::{DeadLetter, DeadLetterSender};
-use store::{FollowError, Followed, Follower, Store, TableRow};
+use store::{Follow, FollowError, Followed, Follower, TableRow};
 
 use super::batch::{StoreBatch, TableChanges};
 use super::catalogue::StoreCatalogue;
@@ -25,7 +25,7 @@ const SWEEPS: Millis = 720;
 const SWEEP_MS_MIN: Millis = 1000;
 
 pub(super) struct StoreReader {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Follow>,
     follower: Option<Box<dyn Follower>>,
     dictionary: Arc<Dictionary>,
     clock: Arc<dyn ServiceClock>,
@@ -190,7 +190,7 @@ impl StoreReader {
 /// The reader of the store, opened again after a failure.
 fn follower<'f>(
     follower: &'f mut Option<Box<dyn Follower>>,
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn Follow>,
 ) -> Result<&'f mut Box<dyn Follower>, FollowError> {
     if follower.is_none() {
         *follower = Some(store.follow()?);

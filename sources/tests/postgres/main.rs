@@ -8,6 +8,7 @@ mod bad_rows;
 mod deleted;
 mod descriptions;
 mod faults;
+mod flags;
 mod ids;
 mod log;
 mod log_faults;

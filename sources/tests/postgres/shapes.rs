@@ -114,7 +114,12 @@ fn names_are_settings_and_are_quoted() {
          INSERT INTO \"Shop\".\"order\" VALUES ('1', 'ada', now(), 'yes');",
     );
     let tables = Tables {
-        products: Products { name: "Shop.goods".into(), product_id: "Id".into(), category_id: "the \"group\"".into() },
+        products: Products {
+            name: "Shop.goods".into(),
+            product_id: "Id".into(),
+            category_id: "the \"group\"".into(),
+            available: None,
+        },
         orders: Orders {
             name: "Shop.order".into(),
             order_id: "select".into(),
@@ -123,7 +128,7 @@ fn names_are_settings_and_are_quoted() {
             time_zone: None,
             status: Some(Status { column: "is \"paid\"".into(), counting: vec!["yes".into()] }),
         },
-        order_items: OrderItems { name: "lines".into(), order_id: "o".into(), product_id: "p".into() },
+        order_items: OrderItems { name: "lines".into(), order_id: "o".into(), product_id: "p".into(), returned: None },
     };
     let shop = Shop::with(Settings { tables, ..settings(&url) }, 1);
     shop.expect(Some("light"), &[("lamp", 1)]);

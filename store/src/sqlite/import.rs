@@ -7,12 +7,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, TableSql};
 use super::saver::Saver;
+use super::write::SqliteTables;
 use super::{unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
 use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
 use crate::kind::{Kind, LINES_MAX};
 use crate::row::{Purchase, Row};
 use crate::settings::Settings;
+use crate::write::refusal_of;
 
 /// Room for pages that have changed, and the ids in the file with the number of lines of each purchase.
 const PREPARE: &str = "
@@ -93,7 +95,7 @@ impl Import<'_> {
         }
         // The parent of a category may follow it: see `check_parents`.
         if kind != Kind::Categories
-            && let Some(refusal) = write::refusal_of(connection, row, self.settings)?
+            && let Some(refusal) = refusal_of(&mut SqliteTables(connection), row, self.settings)?
         {
             return Ok(Some(faults_of(refusal)));
         }
@@ -138,7 +140,7 @@ impl Import<'_> {
         while let Some(row) = found.next()? {
             let (id, line): (String, i64) = (row.get(0)?, row.get(1)?);
             let Some(category) = rows::load(self.connection, Kind::Categories, &id)? else { continue };
-            if let Some(refusal) = write::refusal_of(self.connection, &category, self.settings)? {
+            if let Some(refusal) = refusal_of(&mut SqliteTables(self.connection), &category, self.settings)? {
                 rows.refuse(u64::try_from(line).unwrap_or_default(), &category, &faults_of(refusal));
             }
         }

@@ -6,24 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{unavailable, write};
 use crate::error::StoreError;
 use crate::home::{WriteRequest, Written};
+use crate::queue::{self, WriteJob};
 use crate::settings::Settings;
-
-/// The most requests in one transaction.
-const GROUP_MAX: usize = 128;
 
 /// A read, with its own way to answer.
 pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
-
-/// A write, answered when it is durable.
-pub(super) struct WriteJob {
-    pub(super) request: WriteRequest,
-    pub(super) answer: oneshot::Sender<Result<Written, StoreError>>,
-}
 
 /// Starts the threads; each ends when its queue is closed and empty.
 pub(super) fn start(
@@ -36,8 +27,9 @@ pub(super) fn start(
     let settings = settings.clone();
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
         while let Ok(first) = writes.recv() {
-            let group = std::iter::once(first).chain(writes.try_iter().take(GROUP_MAX - 1)).collect();
-            write_group(&writer, group, &settings);
+            queue::answer_group(queue::group(first, &writes), |requests| {
+                in_transaction(&writer, requests, &settings).map_err(|error| unavailable(&error))
+            });
         }
     })?;
     let reads = Arc::new(Mutex::new(reads));
@@ -54,16 +46,6 @@ pub(super) fn start(
 }
 
 /// Does the requests in one transaction. A request that is refused leaves the others as they are.
-fn write_group(connection: &Connection, group: Vec<WriteJob>, settings: &Settings) {
-    let (requests, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.request, job.answer)).unzip();
-    let results = in_transaction(connection, &requests, settings);
-    let results = results.unwrap_or_else(|error| vec![Err(unavailable(&error)); requests.len()]);
-    for (answer, result) in answers.into_iter().zip(results) {
-        // The request may have gone away.
-        let _ = answer.send(result);
-    }
-}
-
 fn in_transaction(
     connection: &Connection,
     requests: &[WriteRequest],

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use vitrine_store::{Action, Followed, Follower, Kind, Listed, Placed, TableRow, UnknownIds};
 
-use crate::{Home, NOW, act, on_every_home, put};
+use crate::{Home, NOW, act, put};
 
 fn changes(follower: &mut dyn Follower, after: i64) -> (Followed, Vec<TableRow>) {
     let mut rows = Vec::new();
@@ -18,51 +18,50 @@ fn lamp(category: Option<&str>, available: bool) -> TableRow {
 
 #[test]
 fn a_follower_sees_what_was_written_up_to_the_change_that_the_answer_names() {
-    on_every_home(|home| {
-        home.done(put(Kind::Products, r#"{"product_id":"lamp","category_id":"light"}"#));
-        let mut follower = home.store.follow().unwrap();
-        let mut all = Vec::new();
-        let last = follower.read_all(0, &mut |row| all.push(row)).unwrap();
-        assert_eq!(all, [lamp(Some("light"), true)]);
-        assert_eq!(changes(&mut *follower, last), (Followed::Unchanged, vec![]));
+    let home = Home::sqlite(UnknownIds::Take);
+    home.done(put(Kind::Products, r#"{"product_id":"lamp","category_id":"light"}"#));
+    let mut follower = home.followed.as_ref().unwrap().follow().unwrap();
+    let mut all = Vec::new();
+    let last = follower.read_all(0, &mut |row| all.push(row)).unwrap();
+    assert_eq!(all, [lamp(Some("light"), true)]);
+    assert_eq!(changes(&mut *follower, last), (Followed::Unchanged, vec![]));
 
-        let written = home.done(put(Kind::Products, r#"{"product_id":"lamp","available":false}"#));
-        assert_eq!(changes(&mut *follower, last), (Followed::UpTo(written.change), vec![lamp(None, false)]));
-        let last = written.change;
-        home.done(act(Kind::Products, "lamp", Action::Delete));
-        home.done(put(Kind::Categories, r#"{"category_id":"light","parent_id":"house"}"#));
-        let two = r#"{"purchase_id":"1","user_id":"ada","created_at":1000000000000,"lines":[{"product_id":"lamp"},{"product_id":"bulb"}]}"#;
-        home.done(put(Kind::Purchases, two));
-        let written = home.done(act(Kind::Purchases, "1", Action::Return(1)));
-        let (followed, mut rows) = changes(&mut *follower, last);
-        assert_eq!(followed, Followed::UpTo(written.change));
-        rows.sort_by_key(|row| format!("{row:?}"));
-        rows.dedup();
-        let at = 1_000_000_000_000;
-        let placed = Placed { user: "ada".into(), created_at: at, counts: true };
-        assert_eq!(
-            rows,
-            [
-                TableRow::Category { category: "light".into(), now: Some(Some("house".into())) },
-                TableRow::Line { order: "1".into(), line: 1, now: None },
-                TableRow::Line { order: "1".into(), line: 2, now: Some((at, "bulb".into())) },
-                TableRow::Order { order: "1".into(), now: Some(placed) },
-                TableRow::Product { product: "lamp".into(), now: None },
-            ]
-        );
-        assert_eq!(changes(&mut *follower, written.change + 1).0, Followed::Lost, "the number is from another store");
-        let mut recent = Vec::new();
-        follower.read_all(NOW, &mut |row| recent.push(row)).unwrap();
-        assert_eq!(recent.len(), 1, "only the category: the purchase is older");
-    });
+    let written = home.done(put(Kind::Products, r#"{"product_id":"lamp","available":false}"#));
+    assert_eq!(changes(&mut *follower, last), (Followed::UpTo(written.change), vec![lamp(None, false)]));
+    let last = written.change;
+    home.done(act(Kind::Products, "lamp", Action::Delete));
+    home.done(put(Kind::Categories, r#"{"category_id":"light","parent_id":"house"}"#));
+    let two = r#"{"purchase_id":"1","user_id":"ada","created_at":1000000000000,"lines":[{"product_id":"lamp"},{"product_id":"bulb"}]}"#;
+    home.done(put(Kind::Purchases, two));
+    let written = home.done(act(Kind::Purchases, "1", Action::Return(1)));
+    let (followed, mut rows) = changes(&mut *follower, last);
+    assert_eq!(followed, Followed::UpTo(written.change));
+    rows.sort_by_key(|row| format!("{row:?}"));
+    rows.dedup();
+    let at = 1_000_000_000_000;
+    let placed = Placed { user: "ada".into(), created_at: at, counts: true };
+    assert_eq!(
+        rows,
+        [
+            TableRow::Category { category: "light".into(), now: Some(Some("house".into())) },
+            TableRow::Line { order: "1".into(), line: 1, now: None },
+            TableRow::Line { order: "1".into(), line: 2, now: Some((at, "bulb".into())) },
+            TableRow::Order { order: "1".into(), now: Some(placed) },
+            TableRow::Product { product: "lamp".into(), now: None },
+        ]
+    );
+    assert_eq!(changes(&mut *follower, written.change + 1).0, Followed::Lost, "the number is from another store");
+    let mut recent = Vec::new();
+    follower.read_all(NOW, &mut |row| recent.push(row)).unwrap();
+    assert_eq!(recent.len(), 1, "only the category: the purchase is older");
 }
 
 #[test]
 fn what_another_tool_writes_to_the_sqlite_file_is_seen_too() {
     let home = Home::sqlite(UnknownIds::Take);
-    let mut follower = home.store.follow().unwrap();
+    let mut follower = home.followed.as_ref().unwrap().follow().unwrap();
     let last = follower.read_all(0, &mut |_| {}).unwrap();
-    let tool = Connection::open(home.dir.path().join("store.db")).unwrap();
+    let tool = Connection::open(home.dir().join("store.db")).unwrap();
     tool.execute_batch(
         "BEGIN; INSERT INTO products (product_id, category_id) VALUES ('lamp', 'light');
          INSERT INTO orders (order_id, user_id) VALUES ('1', 'ada'); INSERT INTO order_items (order_id, line, product_id)

@@ -37,7 +37,7 @@ pub(super) async fn batch<R: Resource>(
     let written = writes(&operations, rows, repeatable).await?;
     let written = written.map_err(|error| RowProblem::of(error, R::KIND.singular(), true))?;
     let created = written.rows.iter().filter(|row| row.created).count();
-    let done = BatchDone { written: written.rows.len(), created, token: token_of(written.change) };
+    let done = BatchDone { written: written.rows.len(), created, token: token_of(&operations, written.change)? };
     let text = serde_json::to_vec(&done).expect("an answer is plain data");
     Ok(answer::whole(StatusCode::OK, answer::JSON, text.into()))
 }

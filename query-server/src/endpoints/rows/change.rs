@@ -8,7 +8,7 @@ use dataflow::feed::Position;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use store::{Action, Bounds, Condition, Kind, Repeatable, Row, STREAM, Write, WriteRequest, Written};
+use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
 
 use super::Resource;
 use super::conditions::{check_json, condition, repeatable};
@@ -39,7 +39,7 @@ pub(super) async fn create<R: Resource>(
     let repeatable = repeatable(&headers, &uri, &body.bytes)?;
     let (id, action) = (row.id().to_owned(), Action::Create(row));
     let write = Write { kind: R::KIND, id: id.clone(), action, condition: Condition::Nothing };
-    answered(R::KIND, &id, one(&operations, write, repeatable).await?)
+    answered(&operations, R::KIND, &id, one(&operations, write, repeatable).await?)
 }
 
 /// Adds a row, or replaces the one that is there.
@@ -62,7 +62,7 @@ pub(super) async fn put<R: Resource>(
         Problem::Row(RowProblem::Present(_)) => Problem::Row(RowProblem::TagNeeded),
         other => other,
     });
-    answered(R::KIND, &id, written?)
+    answered(&operations, R::KIND, &id, written?)
 }
 
 /// Changes the fields that a merge patch names.
@@ -76,7 +76,7 @@ pub(super) async fn patch<R: Resource>(
     check_json(&headers, true)?;
     let (id, action) = (id_in(&uri, ID)?, Action::Patch(body.bytes.to_vec()));
     let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition(&operations, &headers)? };
-    answered(R::KIND, &id, one(&operations, write, None).await?)
+    answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
 }
 
 /// Deletes a row.
@@ -89,7 +89,7 @@ pub(super) async fn delete<R: Resource>(
     let id = id_in(&uri, ID)?;
     let write =
         Write { kind: R::KIND, id: id.clone(), action: Action::Delete, condition: condition(&operations, &headers)? };
-    answered(R::KIND, &id, one(&operations, write, None).await?)
+    answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
 }
 
 /// The bounds of rows written now.
@@ -130,13 +130,18 @@ pub(super) async fn writes(
 }
 
 /// The value for `after` that waits for a change.
-pub(super) fn token_of(change: i64) -> String {
-    token::encode(vec![Position::new(STREAM, 0, change + 1)])
+pub(super) fn token_of(operations: &Operations, change: i64) -> Result<String, Problem> {
+    Ok(token::encode(vec![Position::new(store(operations)?.stream(), 0, change + 1)]))
 }
 
 /// The answer to a write of one row.
-pub(super) fn answered(kind: Kind, id: &str, written: Written) -> Result<Response<Body>, Problem> {
-    let token = HeaderValue::from_str(&token_of(written.change)).expect("a token is ASCII");
+pub(super) fn answered(
+    operations: &Operations,
+    kind: Kind,
+    id: &str,
+    written: Written,
+) -> Result<Response<Body>, Problem> {
+    let token = HeaderValue::from_str(&token_of(operations, written.change)?).expect("a token is ASCII");
     let wrote = written.rows.into_iter().next();
     let (created, stored) = wrote.map_or((false, None), |wrote| (wrote.created, wrote.stored));
     let mut response = match stored {

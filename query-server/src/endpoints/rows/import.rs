@@ -80,7 +80,7 @@ pub(super) async fn import<C: Imported>(
     if report.bad > 0 && !transfer.dry_run {
         return Err(Problem::Row(RowProblem::BadFile(Some(Box::new(report)))));
     }
-    let token = report.written.then(|| token_of(report.change));
+    let token = report.written.then(|| token_of(&operations, report.change)).transpose()?;
     let text = serde_json::to_vec(&ReportBody::new(&report, token)).expect("a report is plain data");
     Ok(answer::whole(StatusCode::OK, answer::JSON, text.into()))
 }

@@ -51,5 +51,5 @@ async fn mark(
     store(operations)?;
     let (id, repeatable) = (id_in(uri, ID)?, repeatable(headers, uri, &body.bytes)?);
     let write = Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition(operations, headers)? };
-    answered(Kind::Purchases, &id, one(operations, write, repeatable).await?)
+    answered(operations, Kind::Purchases, &id, one(operations, write, repeatable).await?)
 }

@@ -10,7 +10,7 @@ use dataflow::time::Millis;
 use crate::fault::{Fault, category_key, id};
 use crate::postgres::names::SourceTable;
 use crate::postgres::rows::pgoutput::{Tuple, TupleValue};
-use crate::postgres::rows::row_decoder::{ColumnValue, RowDecoder, UsedColumn, to_json};
+use crate::postgres::rows::row_decoder::{ColumnValue, RowDecoder, TRUE, UsedColumn, to_json};
 use crate::postgres::rows::row_edit::{PartialRow, RowEdit};
 
 /// A change of one row in the log.
@@ -146,6 +146,9 @@ impl<'r, 't> ChangedRow<'r, 't> {
         dictionary: &Dictionary,
     ) -> Result<RowEdit, Fault<'r>> {
         let row = self.row(new, dictionary)?;
+        if self.flag(new)? == Some(true) {
+            return Ok(RowEdit::LineDeleted(row));
+        }
         let order = self.id(new, 0)?.map(|order| dictionary.order(&order));
         let product = self.id(new, 1)?.map(|product| dictionary.product(&product)).transpose()?;
         Ok(match (order, product) {
@@ -169,6 +172,9 @@ impl<'r, 't> ChangedRow<'r, 't> {
     ) -> Result<(RowEdit, Option<Fault<'r>>), Fault<'r>> {
         let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
         let product = product.or(before).ok_or_else(|| self.missing(0))?;
+        if self.flag(new)? == Some(false) {
+            return Ok((RowEdit::Product(CatalogueRow { product, category: CategoryKey::DELETED }), None));
+        }
         let category = match self.decoder.columns[1].read(new) {
             Ok(ColumnValue::Null) => category_key(None, self.name(1), dictionary),
             Ok(ColumnValue::Text(category)) => category_key(Some(&category), self.name(1), dictionary),
@@ -242,6 +248,15 @@ impl<'r, 't> ChangedRow<'r, 't> {
             ColumnValue::Null => Some(status.counts(None)),
             ColumnValue::Kept => None,
             ColumnValue::Text(text) => Some(status.counts(Some(&text))),
+        })
+    }
+
+    /// The truth value of a product or a line; none where it is null or not used. The server always sends it.
+    fn flag(&self, tuple: &Tuple<'t>) -> Result<Option<bool>, Fault<'r>> {
+        let Some(at) = self.decoder.flag else { return Ok(None) };
+        Ok(match self.decoder.columns[at].read(tuple)? {
+            ColumnValue::Null | ColumnValue::Kept => None,
+            ColumnValue::Text(text) => Some(text == TRUE),
         })
     }
 

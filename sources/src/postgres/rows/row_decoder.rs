@@ -15,6 +15,9 @@ use crate::postgres::values::id_format::IdFormat;
 use crate::postgres::values::pg_time::TimeFormat;
 use crate::postgres::values::zone::Zone;
 
+/// A truth value as the server writes it.
+pub(crate) const TRUE: &str = "t";
+
 /// Where the used columns of a table are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowDecoder {
@@ -29,6 +32,8 @@ pub(crate) struct RowDecoder {
     pub(crate) zone: Arc<Zone>,
     /// The column of the status, and the values of orders that count.
     pub(crate) status: Option<(usize, Status)>,
+    /// The column of the truth value of products and lines.
+    pub(crate) flag: Option<usize>,
 }
 
 /// One used column.
@@ -96,7 +101,8 @@ impl RowDecoder {
             _ => None,
         };
         let status = tables.status_at().zip(tables.orders.status.clone()).filter(|_| which == SourceTable::Orders);
-        Ok(RowDecoder { which, columns, key, time, zone: format.zone.clone(), status })
+        let flag = tables.flag_at(which);
+        Ok(RowDecoder { which, columns, key, time, zone: format.zone.clone(), status, flag })
     }
 
     /// Whether both read the same columns, which may stand in other places: unused columns come and go.

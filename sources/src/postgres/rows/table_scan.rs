@@ -17,7 +17,7 @@ use crate::fault::{Fault, category_key, id};
 use crate::postgres::names::{SourceTable, Status, Tables};
 use crate::postgres::rows::copy_format::{CopyFields, copy};
 use crate::postgres::rows::pgoutput::{Tuple, TupleValue};
-use crate::postgres::rows::row_decoder::{ColumnValue, UsedColumn, to_json};
+use crate::postgres::rows::row_decoder::{ColumnValue, TRUE, UsedColumn, to_json};
 use crate::postgres::schema::value_format::ValueFormat;
 use crate::postgres::session::error::Error;
 use crate::postgres::session::liveness::Liveness;
@@ -106,7 +106,10 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
 
     fn line(&self) -> Result<LineRow, RowIssue<'c>> {
         let (order, product) = (self.order()?, self.product(1)?);
-        let row = if self.source.keyed { self.dictionary.row(self.values_from(2)?) } else { RowKey::NONE };
+        let row = match self.source.key_at {
+            Some(first) => self.dictionary.row(self.values_from(first)?),
+            None => RowKey::NONE,
+        };
         Ok(LineRow { order, product, row })
     }
 
@@ -115,18 +118,29 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
         match self.source.which {
             SourceTable::Products => {
                 let product = self.product(0)?;
-                let category =
-                    self.text(1).and_then(|text| category_key(text.as_deref(), self.name(1), self.dictionary));
+                let category = match self.flag()? {
+                    Some(false) => Ok(CategoryKey::DELETED),
+                    _ => self.text(1).and_then(|text| category_key(text.as_deref(), self.name(1), self.dictionary)),
+                };
                 sink.product(product, category.as_ref().ok().copied());
                 category?;
                 Ok(())
             }
             SourceTable::Orders => sink.order(self),
             SourceTable::OrderItems => {
-                sink.line(self.line()?);
+                let line = self.line()?;
+                if self.flag()? != Some(true) {
+                    sink.line(line);
+                }
                 Ok(())
             }
         }
+    }
+
+    /// The truth value of a product or a line; none where it is null or not used.
+    fn flag(&self) -> Result<Option<bool>, Fault<'c>> {
+        let text = self.source.flag.map(|column| self.text(column)).transpose()?.flatten();
+        Ok(text.map(|text| text == TRUE))
     }
 
     /// A column of text; none where it is null.
@@ -166,8 +180,10 @@ pub(crate) struct TableQuery<'a> {
     zone: Arc<Zone>,
     /// The column of the orders' status, and the values that count.
     status: Option<(usize, &'a Status)>,
-    /// Lines come with the columns of their key.
-    keyed: bool,
+    /// The column of the truth value of products and lines.
+    flag: Option<usize>,
+    /// The first of the columns with which lines come for their key, if they do.
+    key_at: Option<usize>,
 }
 
 impl<'a> TableQuery<'a> {
@@ -200,7 +216,8 @@ impl<'a> TableQuery<'a> {
             time: format.time.map(TimeFormat::of_column),
             zone: format.zone.clone(),
             status: tables.status_at().zip(tables.orders.status.as_ref()),
-            keyed: key.is_some(),
+            flag: tables.flag_at(which),
+            key_at: key.map(|_| tables.columns(which).len()),
         }
     }
 }

@@ -245,7 +245,7 @@ impl CatalogEntry<'_> {
             _ if self.which == SourceTable::OrderItems => format!(
                 "ALTER TABLE {sql} ADD PRIMARY KEY ({}); or, if lines may repeat, ALTER TABLE {sql} ADD COLUMN line_id \
                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;",
-                list(self.tables.columns(self.which))
+                list(self.tables.columns(self.which)[..2].to_vec())
             ),
             _ if self.key.is_empty() => format!("ALTER TABLE {sql} ADD PRIMARY KEY ({id});"),
             _ => {

@@ -110,6 +110,7 @@ pub(crate) fn found(
     let product_table = check.table(SourceTable::Products, &products.name)?;
     let product = check.id(&product_table, "product_id", &products.product_id);
     check.id(&product_table, "category_id", &products.category_id);
+    check.flag(&product_table, "available", products.available.as_deref());
 
     let order_table = check.table(SourceTable::Orders, &orders.name)?;
     let order = check.id(&order_table, "order_id", &orders.order_id);
@@ -123,6 +124,7 @@ pub(crate) fn found(
     let item_table = check.table(SourceTable::OrderItems, &order_items.name)?;
     let line_order = check.id(&item_table, "order_id", &order_items.order_id);
     check.id(&item_table, "product_id", &order_items.product_id);
+    check.flag(&item_table, "returned", order_items.returned.as_deref());
 
     let zone = time.filter(|time| time.is_local()).map(|_| orders.time_zone.clone().unwrap_or(server_zone));
     let zone = match zone {
@@ -234,6 +236,24 @@ impl<C: GenericClient> LayoutCheck<'_, C> {
             );
         }
         None
+    }
+
+    /// The column of a truth value, if one is used.
+    fn flag(&mut self, table: &TableLayout<'_>, setting: &str, name: Option<&str>) {
+        let Some(column) = name.and_then(|name| self.id(table, setting, name)) else { return };
+        if column.kind != "boolean" {
+            let quoted = names::column(&column.name);
+            self.find(
+                table.which,
+                format!("column {} of table {} is of type {}, not boolean", column.name, table.name, column.kind),
+                format!(
+                    "set [postgres.tables.{}] {setting} to another column or to \"\", or ALTER TABLE {} ALTER COLUMN \
+                     {quoted} TYPE boolean USING {quoted}::boolean;",
+                    table.which.section(),
+                    table.sql()
+                ),
+            );
+        }
     }
 
     /// The column of the orders' time.

@@ -120,7 +120,8 @@ impl Target {
     }
 
     /// With these limits of a connection, unless the connection string has one, and of an answer.
-    pub(crate) fn within(mut self, connect_max: Duration, answer_max: Duration) -> Target {
+    #[must_use]
+    pub fn within(mut self, connect_max: Duration, answer_max: Duration) -> Target {
         self.answer_max = answer_max;
         if self.config.get_connect_timeout().is_none() {
             self.config.connect_timeout(connect_max);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use dataflow::time::Millis;
 
-use crate::postgres::names::{OrderTime, Tables, column, table};
+use crate::postgres::names::{OrderTime, SourceTable, Tables, column, table};
 use crate::postgres::schema::layout::Layout;
 use crate::postgres::values::pg_time::TimeKind;
 use crate::postgres::values::zone::Zone;
@@ -42,11 +42,10 @@ pub(crate) struct Queries<'a> {
 }
 
 impl Queries<'_> {
-    /// Product, category.
+    /// Product, category and, where products have it, whether they can be bought.
     pub(crate) fn products(&self) -> String {
-        let products = &self.tables.products;
-        let (product, category) = (column(&products.product_id), column(&products.category_id));
-        format!("SELECT {product}, {category} FROM {} AS t WHERE true", table(&products.name))
+        let columns: Vec<String> = self.tables.columns(SourceTable::Products).into_iter().map(column).collect();
+        format!("SELECT {} FROM {} AS t WHERE true", columns.join(", "), table(&self.tables.products.name))
     }
 
     /// Order, user, the time where orders have one, and the status where it matters: orders created after `cutoff` or
@@ -64,18 +63,15 @@ impl Queries<'_> {
         }
     }
 
-    /// Order, product and, if the log is followed afterwards, the values of the row's `key`: the lines of the orders that are
+    /// Order, product, whether the line was returned where lines have that, and, if the log is followed afterwards, the values of the row's `key`: the lines of the orders that are
     /// read. The log does not repeat lines, so for it lines without an order are read too: the order may come later.
     pub(crate) fn lines(&self, key: Option<&[String]>) -> String {
         let items = &self.tables.order_items;
         let of_line = column(&items.order_id);
-        let values = key.unwrap_or_default().iter().map(|name| format!(", t.{}", column(name)));
-        let lines = format!(
-            "SELECT t.{of_line}, t.{}{} FROM {} AS t WHERE",
-            column(&items.product_id),
-            values.collect::<String>(),
-            table(&items.name)
-        );
+        let used = self.tables.columns(SourceTable::OrderItems).into_iter();
+        let values = used.chain(key.unwrap_or_default().iter().map(String::as_str));
+        let values: Vec<String> = values.map(|name| format!("t.{}", column(name))).collect();
+        let lines = format!("SELECT {} FROM {} AS t WHERE", values.join(", "), table(&items.name));
         let Some((at, kind)) = self.time("o") else { return format!("{lines} true") };
         let (of_line, recent) = (format!("t.{of_line}"), self.recent(&at, kind));
         if key.is_some() {

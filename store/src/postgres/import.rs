@@ -1,0 +1,258 @@
+//! Imports into PostgreSQL: one transaction with a connection of its own, a statement for each run of rows of one kind.
+//! Other writes wait for it, or are told that nothing was written.
+
+use std::collections::{HashMap, HashSet};
+use std::io::BufRead;
+
+use postgres::Client;
+
+use super::imported::{self, count};
+use super::opening::LOCK;
+use super::reason::PgError;
+use super::rows::ShopSql;
+use super::save::{self, Present};
+use super::write::{PgTables, durable_change};
+use crate::error::{Fault, Refusal, StoreError};
+use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
+use crate::kind::{Kind, LINES_MAX};
+use crate::row::{Purchase, Row};
+use crate::settings::{Settings, UnknownIds};
+use crate::write::{references, refusal_of, unknown_references};
+
+/// The most rows of a run.
+const RUN_MAX: usize = 1000;
+
+/// Imports a file.
+pub(super) fn import(
+    client: &mut Client,
+    sql: &ShopSql,
+    request: &ImportRequest,
+    file: &mut dyn BufRead,
+    settings: &Settings,
+) -> Result<ImportReport, StoreError> {
+    let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
+    let mut rows = request.rows(file, settings).map_err(unreadable)?;
+    let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0");
+    client.batch_execute(&begin).map_err(PgError::from)?;
+    imported::begin(client)?;
+    let fields = Kind::ALL.map(|kind| rows.fields(kind));
+    let mut import = Import { client, sql, request, settings, fields };
+    let mut run = Run::default();
+    // After a bad line the others are written too, to find all that is wrong.
+    while let Some(row) = rows.next_row().map_err(unreadable)? {
+        if !run.takes(&row) {
+            import.write(std::mem::take(&mut run), &mut rows)?;
+        }
+        run.add(row);
+    }
+    import.write(run, &mut rows)?;
+    import.check_parents(&mut rows)?;
+    if request.mode == ImportMode::Replace {
+        import.delete_others(&mut rows)?;
+    }
+    let mut report = rows.report();
+    // The faults of a run are found when the lines behind it are read.
+    report.bad_lines.sort_by_key(|bad| bad.line);
+    if report.bad > 0 || request.dry_run {
+        import.client.batch_execute("ROLLBACK").map_err(PgError::from)?;
+        return Ok(report);
+    }
+    let committed = import.client.batch_execute("COMMIT").map_err(PgError::from);
+    committed.map_err(|error| StoreError::Unsure(error.to_string()))?;
+    report.change = durable_change(import.client)?;
+    report.written = true;
+    Ok(report)
+}
+
+/// Rows of one kind and role that are next to each other in the file, each id once; of a purchase, all its parts.
+#[derive(Default)]
+struct Run {
+    of: Option<(Kind, Role)>,
+    rows: Vec<RunRow>,
+    places: HashMap<String, usize>,
+}
+
+/// A row, with its line; of a purchase its parts, each with its line.
+struct RunRow {
+    row: Row,
+    parts: Vec<(u64, Row)>,
+}
+
+impl Run {
+    /// Whether the row may be added.
+    fn takes(&self, ImportRow { row, role, .. }: &ImportRow) -> bool {
+        let is_first = self.of.is_none();
+        let is_same = self.of == Some((row.kind(), *role));
+        is_first || is_same && self.rows.len() < RUN_MAX && (*role == Role::Part || !self.places.contains_key(row.id()))
+    }
+
+    fn add(&mut self, ImportRow { line, row, role }: ImportRow) {
+        self.of = Some((row.kind(), role));
+        let next = self.rows.len();
+        let at = *self.places.entry(row.id().to_owned()).or_insert(next);
+        if at == next {
+            self.rows.push(RunRow { row: row.clone(), parts: Vec::new() });
+        }
+        self.rows[at].parts.push((line, row));
+    }
+}
+
+struct Import<'i> {
+    client: &'i mut Client,
+    sql: &'i ShopSql,
+    request: &'i ImportRequest,
+    settings: &'i Settings,
+    /// The fields of each kind that the file has columns for; none if it gives all fields.
+    fields: [Option<Vec<&'static str>>; 4],
+}
+
+impl Import<'_> {
+    /// Writes the rows of a run, and refuses those that are wrong.
+    fn write(&mut self, run: Run, rows: &mut FileRows<'_>) -> Result<(), PgError> {
+        let Some((kind, role)) = run.of else { return Ok(()) };
+        let ids: Vec<&str> = run.rows.iter().map(|row| row.row.id()).collect();
+        let there = imported::present(self.client, self.sql, kind, &ids)?;
+        let before = match role {
+            Role::Part => imported::lines(self.client, kind, &ids)?,
+            Role::Whole | Role::IfAbsent => HashMap::new(),
+        };
+        let known = self.known_references(&run)?;
+        let mut accepted: Vec<(Row, u64, Option<usize>)> = Vec::new();
+        for RunRow { row, parts } in run.rows {
+            let lines = before.get(row.id()).copied();
+            let is_there = there.contains(row.id());
+            if role == Role::IfAbsent && is_there {
+                continue;
+            }
+            let refused =
+                lines.is_none() && role != Role::IfAbsent && self.request.mode == ImportMode::Insert && is_there;
+            let mut taken: Option<(Row, u64)> = None;
+            let mut total = lines.unwrap_or_default();
+            for (line, part) in parts {
+                let mut faults = unknown_references(&part, |kind, id| Ok::<_, PgError>(known.contains(kind, id)))?;
+                if refused {
+                    faults = vec![Fault::new(kind.key(), "is there already")];
+                } else if let Row::Purchase(purchase) = &part
+                    && role == Role::Part
+                {
+                    total += purchase.lines.len();
+                    if faults.is_empty() && total > LINES_MAX {
+                        faults.push(Fault::new("purchase_id", format!("has more than {LINES_MAX} lines")));
+                    }
+                }
+                if !faults.is_empty() {
+                    rows.refuse(line, &part, &faults);
+                    continue;
+                }
+                match (&mut taken, part) {
+                    (Some((Row::Purchase(first), _)), Row::Purchase(next)) => first.lines.extend(next.lines),
+                    (taken, part) => *taken = Some((part, line)),
+                }
+            }
+            accepted.extend(taken.map(|(row, line)| (row, line, lines)));
+        }
+        self.save(kind, role, &accepted)
+    }
+
+    fn save(&mut self, kind: Kind, role: Role, accepted: &[(Row, u64, Option<usize>)]) -> Result<(), PgError> {
+        let fields = self.fields[kind as usize].as_deref();
+        let present = if role == Role::IfAbsent { Present::Stays } else { Present::Changes(fields) };
+        let heads: Vec<&Row> = accepted.iter().filter(|(.., lines)| lines.is_none()).map(|(row, ..)| row).collect();
+        save::save(self.client, &heads, present)?;
+        let purchases: Vec<(&Purchase, usize)> = accepted
+            .iter()
+            .filter_map(
+                |(row, _, lines)| {
+                    if let Row::Purchase(row) = row { Some((row, lines.unwrap_or_default())) } else { None }
+                },
+            )
+            .collect();
+        if kind == Kind::Purchases {
+            let firsts = accepted.iter().zip(&purchases).filter(|((.., lines), _)| lines.is_none());
+            let firsts: Vec<&Purchase> = firsts.map(|(_, (purchase, _))| *purchase).collect();
+            save::cut_lines(self.client, &firsts)?;
+            save::lines(self.client, &purchases)?;
+        }
+        if role == Role::Part || self.request.mode == ImportMode::Replace || kind == Kind::Categories {
+            let notes: Vec<(&str, i64, u64)> = accepted
+                .iter()
+                .map(|(row, line, before)| {
+                    let own = if let Row::Purchase(row) = row { row.lines.len() } else { 0 };
+                    (row.id(), count(before.unwrap_or_default() + own), *line)
+                })
+                .collect();
+            imported::note(self.client, kind, &notes)?;
+        }
+        Ok(())
+    }
+
+    /// The rows that the run refers to and that are there. The parent of a category may follow it: see `check_parents`.
+    fn known_references(&mut self, run: &Run) -> Result<KnownIds, PgError> {
+        let mut known = KnownIds { checked: Vec::new(), ids: HashSet::new() };
+        if self.settings.unknown_ids == UnknownIds::Take || run.of.is_none_or(|(kind, _)| kind == Kind::Categories) {
+            return Ok(known);
+        }
+        let parts = run.rows.iter().flat_map(|row| &row.parts);
+        let named: Vec<(Kind, &str)> =
+            parts.flat_map(|(_, part)| references(part)).map(|(kind, id, _)| (kind, id)).collect();
+        for kind in Kind::ALL {
+            let ids: Vec<&str> = named.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
+            known.checked.push(kind);
+            if !ids.is_empty() {
+                let found = imported::present(self.client, self.sql, kind, &ids)?;
+                known.ids.extend(found.into_iter().map(|id| (kind, id)));
+            }
+        }
+        Ok(known)
+    }
+
+    /// Checks the parents of the categories in the file, when all of them are written.
+    fn check_parents(&mut self, rows: &mut FileRows<'_>) -> Result<(), PgError> {
+        let mut last = (-1, String::new());
+        loop {
+            let page = imported::categories(self.client, &last)?;
+            let Some(end) = page.last().cloned() else { return Ok(()) };
+            for (line, id) in page {
+                let Some(category) = self.sql.load(self.client, Kind::Categories, &id, false)? else { continue };
+                let mut tables = PgTables { client: self.client, sql: self.sql };
+                if let Some(refusal) = refusal_of(&mut tables, &category, self.settings)? {
+                    rows.refuse(u64::try_from(line).unwrap_or_default(), &category, &faults_of(refusal));
+                }
+            }
+            last = end;
+        }
+    }
+
+    /// Deletes the rows that the file does not have. A category that others need is a fault.
+    fn delete_others(&mut self, rows: &mut FileRows<'_>) -> Result<(), PgError> {
+        for kind in self.request.content.kinds().iter().rev() {
+            if *kind == Kind::Categories {
+                for id in imported::needed_categories(self.client)? {
+                    let fault = Fault::new("category_id", "is not in the file, and has subcategories or products");
+                    rows.refuse_id(0, &id, &[fault]);
+                }
+            }
+            imported::delete_others(self.client, self.sql, *kind)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ids that are there, of the kinds that were checked; every id of another kind counts as known.
+struct KnownIds {
+    checked: Vec<Kind>,
+    ids: HashSet<(Kind, String)>,
+}
+
+impl KnownIds {
+    fn contains(&self, kind: Kind, id: &str) -> bool {
+        !self.checked.contains(&kind) || self.ids.contains(&(kind, id.to_owned()))
+    }
+}
+
+fn faults_of(refusal: Refusal) -> Vec<Fault> {
+    match refusal {
+        Refusal::Invalid(faults) => faults,
+        other => vec![Fault::new("", other.to_string())],
+    }
+}

@@ -1,0 +1,101 @@
+//! What an import remembers of the file in a temporary table: the ids, with the number of lines of each purchase.
+
+use std::collections::{HashMap, HashSet};
+
+use postgres::Client;
+use postgres::types::Type;
+
+use super::reason::PgError;
+use super::rows::{Parameter, ShopSql};
+use crate::kind::Kind;
+
+const PREPARE: &str = r#"
+    CREATE TEMP TABLE imported (
+        kind bigint NOT NULL, id text COLLATE "C" NOT NULL, lines bigint NOT NULL, line bigint NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) ON COMMIT DROP"#;
+
+/// Categories of one look at the table.
+const PAGE: &str = "
+    SELECT line, id FROM imported WHERE kind = $1 AND (line, id) > ($2, $3) ORDER BY line, id LIMIT 1000";
+
+/// Categories that are named at once when others need them; the report has no room for more.
+const NEEDED: &str = "
+    SELECT category_id FROM categories AS t
+    WHERE NOT EXISTS (SELECT FROM imported WHERE kind = $1 AND id = category_id)
+      AND (EXISTS (SELECT FROM products AS p WHERE p.category_id = t.category_id)
+           OR EXISTS (SELECT FROM categories AS child JOIN imported ON kind = $1 AND id = child.category_id
+                      WHERE child.parent_id = t.category_id))
+    ORDER BY category_id LIMIT 1000";
+
+/// Makes the table, until the transaction ends.
+pub(super) fn begin(client: &mut Client) -> Result<(), PgError> {
+    Ok(client.batch_execute(PREPARE)?)
+}
+
+/// Which of these rows are in the shop's tables.
+pub(super) fn present(
+    client: &mut Client,
+    sql: &ShopSql,
+    kind: Kind,
+    ids: &[&str],
+) -> Result<HashSet<String>, PgError> {
+    let rows = client.query_typed(&sql.present(kind), &[(&ids, Type::TEXT_ARRAY)])?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// The lines of these purchases that the file had before.
+pub(super) fn lines(client: &mut Client, kind: Kind, ids: &[&str]) -> Result<HashMap<String, usize>, PgError> {
+    let sql = "SELECT id, lines FROM imported WHERE kind = $1 AND id = ANY ($2)";
+    let rows = client.query_typed(sql, &[(&number(kind), Type::INT8), (&ids, Type::TEXT_ARRAY)])?;
+    let read = |row: &postgres::Row| Ok((row.try_get(0)?, usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0)));
+    rows.iter().map(read).collect()
+}
+
+/// Remembers rows of the file: the id, its lines so far, and its line.
+pub(super) fn note(client: &mut Client, kind: Kind, rows: &[(&str, i64, u64)]) -> Result<(), PgError> {
+    let sql = "
+        INSERT INTO imported (kind, id, lines, line)
+        SELECT $1, id, lines, line FROM unnest($2::text[], $3::int8[], $4::int8[]) AS new (id, lines, line)
+        ON CONFLICT (kind, id) DO UPDATE SET lines = excluded.lines";
+    let ids: Vec<&str> = rows.iter().map(|(id, ..)| *id).collect();
+    let lines: Vec<i64> = rows.iter().map(|(_, lines, _)| *lines).collect();
+    let places: Vec<i64> = rows.iter().map(|(.., line)| i64::try_from(*line).unwrap_or(i64::MAX)).collect();
+    let values: [Parameter<'_>; 4] = [
+        (&number(kind), Type::INT8),
+        (&ids, Type::TEXT_ARRAY),
+        (&lines, Type::INT8_ARRAY),
+        (&places, Type::INT8_ARRAY),
+    ];
+    client.execute_typed(sql, &values)?;
+    Ok(())
+}
+
+/// Categories of the file behind this one, in the order of their lines.
+pub(super) fn categories(client: &mut Client, last: &(i64, String)) -> Result<Vec<(i64, String)>, PgError> {
+    let values: [Parameter<'_>; 3] =
+        [(&number(Kind::Categories), Type::INT8), (&last.0, Type::INT8), (&last.1, Type::TEXT)];
+    let rows = client.query_typed(PAGE, &values)?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// The first categories that the file does not have, and that products or categories need.
+pub(super) fn needed_categories(client: &mut Client) -> Result<Vec<String>, PgError> {
+    let rows = client.query_typed(NEEDED, &[(&number(Kind::Categories), Type::INT8)])?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Deletes the rows that the file does not have.
+pub(super) fn delete_others(client: &mut Client, sql: &ShopSql, kind: Kind) -> Result<(), PgError> {
+    client.execute_typed(&sql.delete_others(kind), &[(&number(kind), Type::INT8)])?;
+    Ok(())
+}
+
+/// A number for SQL.
+pub(super) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(kind: Kind) -> i64 {
+    kind as i64
+}

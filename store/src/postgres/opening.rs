@@ -1,0 +1,119 @@
+//! Whose tables the database has, and bringing Vitrine's own to the newest version.
+
+use postgres::types::Type;
+use postgres::{Client, GenericClient};
+
+use super::reason::PgError;
+
+/// The scripts that lead from each version of the tables to the next one.
+const SCRIPTS: [&str; 1] = [include_str!("schema_1.sql")];
+
+/// The comment on a table that Vitrine has made.
+const MARK: &str = "made by Vitrine";
+
+/// The lock of whoever makes the tables, and of whoever writes them.
+pub(super) const LOCK: i64 = 0x0076_6974_7269_6e65;
+
+/// For each table whether it is there, and its comment.
+const TABLES: &str = "
+    SELECT name, to_regclass(name) IS NOT NULL, obj_description(to_regclass(name), 'pg_class')
+    FROM unnest(ARRAY['categories', 'products', 'users', 'orders', 'order_items', 'vitrine_answered', 'vitrine_store'])
+         WITH ORDINALITY AS wanted (name, place)
+    ORDER BY place";
+
+/// How many of them are the shop's rows.
+const SHOP_TABLES: usize = 5;
+
+/// What may be done with the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// They are Vitrine's.
+    Writes,
+    /// They may be read, and not be written for this reason.
+    Reads(String),
+    /// They are of no use for this reason.
+    Nothing(String),
+}
+
+/// The tables in the database.
+enum Found {
+    Nothing,
+    /// Made by Vitrine, with this version.
+    Made(usize),
+    Unfit(String),
+}
+
+/// Finds out what may be done with the tables; makes them if that is allowed.
+pub(super) fn prepare(client: &mut Client, manage: bool) -> Result<Access, PgError> {
+    let known = SCRIPTS.len();
+    let found = match look(client)? {
+        Found::Nothing | Found::Made(_) if manage => {
+            make(client)?;
+            look(client)?
+        }
+        found => found,
+    };
+    Ok(match found {
+        Found::Made(version) if version > known => Access::Nothing(format!(
+            "the tables are of version {version}, and this program knows versions up to {known}: use a newer Vitrine"
+        )),
+        Found::Made(version) if version < known => {
+            Access::Nothing("the tables are of an older version; `store.manage = true` brings them up to date".into())
+        }
+        Found::Made(_) if manage => Access::Writes,
+        Found::Made(_) => Access::Reads("`store.manage` is false, so Vitrine only reads the tables".into()),
+        Found::Nothing => Access::Nothing(
+            "the database of [postgres] has no tables of the store; `store.manage = true` lets Vitrine make them"
+                .into(),
+        ),
+        Found::Unfit(reason) => Access::Nothing(reason),
+    })
+}
+
+fn look(client: &mut impl GenericClient) -> Result<Found, PgError> {
+    let encoding: String = client.query_typed_one("SELECT current_setting('server_encoding')", &[])?.try_get(0)?;
+    if encoding != "UTF8" {
+        return Ok(Found::Unfit(format!("the database has the encoding {encoding}, and the store needs UTF8")));
+    }
+    let rows = client.query_typed(TABLES, &[])?;
+    let mut missing = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let (name, is_there, comment): (String, bool, Option<String>) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        if !is_there {
+            missing.push(name);
+        } else if at < SHOP_TABLES && comment.as_deref() != Some(MARK) {
+            return Ok(Found::Unfit(format!(
+                "table {name} is the shop's own: Vitrine has not made it, and does not write it"
+            )));
+        }
+    }
+    if missing.len() == rows.len() {
+        return Ok(Found::Nothing);
+    }
+    if !missing.is_empty() {
+        return Ok(Found::Unfit(format!("some tables of the store are missing: {}", missing.join(", "))));
+    }
+    let version: i64 = client.query_typed_one("SELECT max(version) FROM vitrine_store", &[])?.try_get(0)?;
+    Ok(Found::Made(usize::try_from(version).unwrap_or(0)))
+}
+
+/// Runs the missing scripts in one transaction, while no other process does.
+fn make(client: &mut Client) -> Result<(), PgError> {
+    let mut transaction = client.transaction()?;
+    transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])?;
+    let version = match look(&mut transaction)? {
+        Found::Nothing => 0,
+        Found::Made(version) => version,
+        Found::Unfit(_) => return Ok(()),
+    };
+    let Some(missing) = SCRIPTS.get(version..).filter(|missing| !missing.is_empty()) else { return Ok(()) };
+    for script in missing {
+        transaction.batch_execute(script)?;
+    }
+    let version = i64::try_from(SCRIPTS.len()).expect("scripts are few");
+    transaction.execute_typed("UPDATE vitrine_store SET version = $1", &[(&version, Type::INT8)])?;
+    transaction.commit()?;
+    tracing::info!(version, "the tables of the store were made");
+    Ok(())
+}

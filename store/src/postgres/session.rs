@@ -1,0 +1,95 @@
+//! The connection of one thread: opened when it is needed, and again after it was lost.
+
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use super::opening::{self, Access};
+use super::reason::PgError;
+use super::rows::ShopSql;
+use crate::error::StoreError;
+
+/// A connection, with whatever limits its waits.
+pub type PgClient = Box<dyn DerefMut<Target = Client> + Send>;
+
+/// Opens a connection, or says why there is none, without secrets. The server may take this long for one statement; if
+/// there is no time, as long as it may for a request.
+pub type Connect = dyn Fn(Option<Duration>) -> Result<PgClient, String> + Send + Sync;
+
+/// The pause after a failed attempt to connect, in which requests get its reason at once, and after a look at tables that
+/// are of no use.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes sure that what is acknowledged is on the disk, whatever the database's default is.
+const DURABLE: &str = "
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+pub(super) struct PgSession {
+    connect: Arc<Connect>,
+    manage: bool,
+    sql: ShopSql,
+    open: Option<OpenSession>,
+    failed: Option<(Instant, String)>,
+}
+
+struct OpenSession {
+    client: PgClient,
+    access: Access,
+    looked: Instant,
+}
+
+impl PgSession {
+    pub(super) fn new(connect: Arc<Connect>, manage: bool) -> PgSession {
+        PgSession { connect, manage, sql: ShopSql::made(), open: None, failed: None }
+    }
+
+    /// The connection, and what may be done with the tables.
+    pub(super) fn get(&mut self) -> Result<(&mut Client, &ShopSql, Access), StoreError> {
+        let PgSession { connect, manage, sql, open, failed } = self;
+        if let Some((_, reason)) = failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(StoreError::Unavailable(reason.clone()));
+        }
+        let stale = |open: &OpenSession| open.access != Access::Writes && open.looked.elapsed() >= PAUSE;
+        let kept = open.take().filter(|open| !open.client.is_closed());
+        let opened = match kept {
+            Some(open) if !stale(&open) => Ok(open),
+            Some(open) => look(open.client, *manage),
+            None => (connect)(None).and_then(|client| look(client, *manage)),
+        };
+        *failed = opened.as_ref().err().map(|reason| (Instant::now(), reason.clone()));
+        let opened = open.insert(opened.map_err(StoreError::Unavailable)?);
+        Ok((&mut *opened.client, sql, opened.access.clone()))
+    }
+
+    /// Reads; once more on a new connection if the kept one was lost.
+    pub(super) fn read<R>(
+        &mut self,
+        read: impl Fn(&mut Client, &ShopSql) -> Result<R, PgError>,
+    ) -> Result<R, StoreError> {
+        let was_open = self.open.is_some();
+        let (client, sql, access) = self.get()?;
+        if let Access::Nothing(reason) = access {
+            return Err(StoreError::Elsewhere(reason));
+        }
+        let mut done = read(client, sql);
+        if done.is_err() && client.is_closed() && was_open {
+            let (client, sql, _) = self.get()?;
+            done = read(client, sql);
+        }
+        Ok(done?)
+    }
+}
+
+fn look(mut client: PgClient, manage: bool) -> Result<OpenSession, String> {
+    let access = client.batch_execute(DURABLE).map_err(PgError::from).and_then(|()| {
+        let access = opening::prepare(&mut client, manage)?;
+        if let Access::Nothing(reason) = &access {
+            tracing::warn!(reason, "the store is of no use");
+        }
+        Ok(access)
+    });
+    let access = access.map_err(|error| error.to_string())?;
+    Ok(OpenSession { client, access, looked: Instant::now() })
+}

@@ -1,0 +1,58 @@
+//! The threads of the store: one that writes, and some that read.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::session::{Connect, PAUSE, PgSession};
+use super::write;
+use crate::queue::{self, WriteJob};
+use crate::settings::Settings;
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// A read, with its own way to answer.
+pub(super) type ReadJob = Box<dyn FnOnce(&mut PgSession) + Send>;
+
+/// Starts the threads; each ends when its queue is closed and empty.
+pub(super) fn start(
+    settings: &Settings,
+    connect: &Arc<Connect>,
+    writes: Receiver<WriteJob>,
+    reads: Receiver<ReadJob>,
+) -> io::Result<()> {
+    let (settings, session) = (settings.clone(), PgSession::new(connect.clone(), settings.manage));
+    let manage = settings.manage;
+    thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(&writes, session, &settings))?;
+    let reads = Arc::new(Mutex::new(reads));
+    for _ in 0..READERS {
+        let (reads, mut session) = (reads.clone(), PgSession::new(connect.clone(), manage));
+        let next = move || reads.lock().expect("no holder of this lock can panic").recv().ok();
+        thread::Builder::new().name("store-reader".to_owned()).spawn(move || {
+            while let Some(job) = next() {
+                job(&mut session);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn write_all(writes: &Receiver<WriteJob>, mut session: PgSession, settings: &Settings) {
+    // The tables are made before the first request: the source waits for them.
+    let mut is_ready = session.get().is_ok();
+    loop {
+        let first = match is_ready {
+            true => writes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => writes.recv_timeout(PAUSE),
+        };
+        match first {
+            Ok(first) => queue::answer_group(queue::group(first, writes), |requests| {
+                write::group(&mut session, requests, settings)
+            }),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => is_ready = session.get().is_ok(),
+        }
+    }
+}

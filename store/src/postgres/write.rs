@@ -1,0 +1,176 @@
+//! One transaction for all requests that wait, and the tables inside it.
+
+use postgres::Client;
+use postgres::types::Type;
+
+use super::opening::{Access, LOCK};
+use super::reason::PgError;
+use super::rows::{Parameter, ShopSql};
+use super::save::{self, Present};
+use super::session::PgSession;
+use crate::Millis;
+use crate::error::StoreError;
+use crate::home::{WriteRequest, Written};
+use crate::kind::Kind;
+use crate::row::Row;
+use crate::settings::Settings;
+use crate::write::{self, KeptAnswer, WriteFailure, WriteTransaction};
+
+/// How often a transaction is tried when others are in its way.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Where the log is durable up to, after a commit.
+const DURABLE_LSN: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::int8";
+
+type Answers = Vec<Result<Written, StoreError>>;
+
+/// Why a transaction was not done.
+enum Failure {
+    /// Nothing was written, and the same may succeed now.
+    Passing(StoreError),
+    Lasting(StoreError),
+}
+
+/// Does the requests in one transaction. A request that is refused leaves the others as they are.
+pub(super) fn group(
+    session: &mut PgSession,
+    requests: &[WriteRequest],
+    settings: &Settings,
+) -> Result<Answers, StoreError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let (client, sql, access) = session.get()?;
+        if let Access::Reads(reason) | Access::Nothing(reason) = access {
+            return Err(StoreError::Elsewhere(reason));
+        }
+        match transact(client, sql, requests, settings) {
+            Ok(answers) => return Ok(answers),
+            Err(Failure::Passing(_)) if attempts < ATTEMPTS_MAX => {}
+            Err(Failure::Passing(error) | Failure::Lasting(error)) => return Err(error),
+        }
+    }
+}
+
+fn transact(
+    client: &mut Client,
+    sql: &ShopSql,
+    requests: &[WriteRequest],
+    settings: &Settings,
+) -> Result<Answers, Failure> {
+    let begun = client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})"));
+    let answers = begun.map_err(PgError::from).and_then(|()| {
+        requests.iter().map(|request| in_savepoint(client, sql, request, settings)).collect::<Result<Answers, _>>()
+    });
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => {
+            // A connection that is lost has rolled back already.
+            let rolled_back = client.batch_execute("ROLLBACK").is_ok();
+            let passes = error.is_passing() && rolled_back || client.is_closed();
+            return Err(if passes { Failure::Passing(error.into()) } else { Failure::Lasting(error.into()) });
+        }
+    };
+    let committed = client.batch_execute("COMMIT").map_err(PgError::from).map_err(|error| {
+        if error.is_passing() {
+            return Failure::Passing(error.into());
+        }
+        Failure::Lasting(StoreError::Unsure(error.to_string()))
+    });
+    committed?;
+    let durable = client.query_typed_one(DURABLE_LSN, &[]).and_then(|row| row.try_get::<_, i64>(0));
+    let durable = durable.map_err(|error| Failure::Lasting(StoreError::Unsure(PgError::from(error).to_string())))?;
+    let numbered =
+        |answer: Result<Written, StoreError>| answer.map(|written| Written { change: durable - 1, ..written });
+    Ok(answers.into_iter().map(numbered).collect())
+}
+
+/// The number of a change, after its commit.
+pub(super) fn durable_change(client: &mut Client) -> Result<i64, StoreError> {
+    let lsn = client.query_typed_one(DURABLE_LSN, &[]).and_then(|row| row.try_get::<_, i64>(0));
+    lsn.map(|lsn| lsn - 1).map_err(|error| StoreError::Unsure(PgError::from(error).to_string()))
+}
+
+/// Does all the writes of a request, or none.
+///
+/// # Errors
+/// When the whole transaction must be given up.
+fn in_savepoint(
+    client: &mut Client,
+    sql: &ShopSql,
+    request: &WriteRequest,
+    settings: &Settings,
+) -> Result<Result<Written, StoreError>, PgError> {
+    client.batch_execute("SAVEPOINT request")?;
+    let done = match write::request(&mut PgTables { client, sql }, request, settings) {
+        Ok(written) => Ok(written),
+        Err(WriteFailure::Rule(error)) => Err(error),
+        Err(WriteFailure::Home(error)) if error.is_passing() => return Err(error),
+        Err(WriteFailure::Home(error)) => Err(error.into()),
+    };
+    client.batch_execute(if done.is_ok() { "RELEASE request" } else { "ROLLBACK TO request; RELEASE request" })?;
+    Ok(done)
+}
+
+/// The tables, as the connection's transaction sees them.
+pub(super) struct PgTables<'c> {
+    pub(super) client: &'c mut Client,
+    pub(super) sql: &'c ShopSql,
+}
+
+impl WriteTransaction for PgTables<'_> {
+    type Error = PgError;
+
+    fn load(&mut self, kind: Kind, id: &str) -> Result<Option<Row>, PgError> {
+        self.sql.load(self.client, kind, id, true)
+    }
+
+    fn is_there(&mut self, kind: Kind, id: &str) -> Result<bool, PgError> {
+        self.sql.is_there(self.client, kind, id)
+    }
+
+    fn save(&mut self, row: &Row, is_new: bool) -> Result<(), PgError> {
+        save::save(self.client, &[row], if is_new { Present::Fails } else { Present::Changes(None) })?;
+        let Row::Purchase(purchase) = row else { return Ok(()) };
+        if !is_new {
+            save::cut_lines(self.client, &[purchase])?;
+        }
+        save::lines(self.client, &[(purchase, 0)])
+    }
+
+    fn delete(&mut self, kind: Kind, id: &str) -> Result<(), PgError> {
+        self.sql.delete(self.client, kind, id)
+    }
+
+    fn parent(&mut self, category: &str) -> Result<Option<String>, PgError> {
+        let sql = "SELECT parent_id FROM categories WHERE category_id = $1";
+        let row = self.client.query_typed_opt(sql, &[(&category, Type::TEXT)])?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+    }
+
+    fn is_used(&mut self, category: &str) -> Result<bool, PgError> {
+        let sql = "SELECT EXISTS (SELECT FROM categories WHERE parent_id = $1)
+                       OR EXISTS (SELECT FROM products WHERE category_id = $1)";
+        Ok(self.client.query_typed_one(sql, &[(&category, Type::TEXT)])?.try_get(0)?)
+    }
+
+    fn last_change(&mut self) -> Result<i64, PgError> {
+        Ok(0)
+    }
+
+    fn kept_answer(&mut self, key: &str, since: Millis) -> Result<Option<KeptAnswer>, PgError> {
+        let sql = "SELECT fingerprint, rows FROM vitrine_answered WHERE key = $1 AND at > $2";
+        let row = self.client.query_typed_opt(sql, &[(&key, Type::TEXT), (&since, Type::INT8)])?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(KeptAnswer { fingerprint: row.try_get(0)?, change: 0, rows: row.try_get(1)? }))
+    }
+
+    fn keep_answer(&mut self, key: &str, kept: &KeptAnswer, now: Millis, until: Millis) -> Result<(), PgError> {
+        self.client.execute_typed("DELETE FROM vitrine_answered WHERE at <= $1", &[(&until, Type::INT8)])?;
+        let sql = "INSERT INTO vitrine_answered (key, fingerprint, rows, at) VALUES ($1, $2, $3, $4)";
+        let values: [Parameter<'_>; 4] =
+            [(&key, Type::TEXT), (&kept.fingerprint, Type::TEXT), (&kept.rows, Type::TEXT), (&now, Type::INT8)];
+        self.client.execute_typed(sql, &values)?;
+        Ok(())
+    }
+}
