@@ -17,6 +17,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::postgres::Server;
 use harness::{Process, node_program, python_program};
 use program::{PATIENCE, Program};
 
@@ -112,12 +113,32 @@ fn every_request_of_the_postman_collection_is_accepted() {
 
 #[test]
 fn the_program_does_what_its_document_says() {
-    let program = Program::start();
+    schemathesis(&Program::start(), &[]);
+}
+
+/// The paths of the rows.
+const ROWS: &[&str] = &["--include-path-regex", "^/v1/(products|categories|users|purchases|import|export)"];
+
+#[test]
+fn rows_in_a_file_are_as_their_document_says() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    schemathesis(&Program::with_rows_in_a_file(dir.path()), ROWS);
+}
+
+#[test]
+fn rows_in_a_database_are_as_their_document_says() {
+    let server = Server::start();
+    schemathesis(&Program::with_rows_in(&server), ROWS);
+}
+
+/// Asks the program for everything that its document describes, and for what the document forbids.
+#[track_caller]
+fn schemathesis(program: &Program, options: &[&str]) {
     let directory = checkout("tests/clients/schemathesis");
     let mut command = harness::clean(python_program("schemathesis"));
     command.arg("--config-file").arg(directory.join("schemathesis.toml"));
     command.args([OsStr::new("run"), OsStr::new(&program.url("/openapi.json")), OsStr::new("--continue-on-failure")]);
-    command.args(["--header", &format!("X-API-Key: {}", program.key)]);
+    command.args(["--header", &format!("X-API-Key: {}", program.key)]).args(options);
     command.env("SCHEMATHESIS_HOOKS", directory.join("hooks.py"));
     command.env("VITRINE_URL", program.url("")).env("VITRINE_KEY", &program.key);
     // It writes what it remembers into the current directory.

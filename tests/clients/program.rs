@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use harness::postgres::Server;
 use harness::{Process, http, wait_for, wait_until};
 use tempfile::TempDir;
 
@@ -23,13 +24,34 @@ impl Program {
     /// has read everything.
     #[track_caller]
     pub(crate) fn start() -> Program {
+        Program::with(&[], true)
+    }
+
+    /// The same shop, with its catalogue and its purchases in a SQLite file.
+    #[track_caller]
+    pub(crate) fn with_rows_in_a_file(dir: &Path) -> Program {
+        Program::with(&[&format!("store.path={}", dir.join("store.db").display())], true)
+    }
+
+    /// An empty shop, whose rows are in tables that Vitrine makes in the database. It takes no events.
+    #[track_caller]
+    pub(crate) fn with_rows_in(server: &Server) -> Program {
+        Program::with(&[&format!("postgres.url={}", server.url()), "store.manage=true"], false)
+    }
+
+    #[track_caller]
+    fn with(settings: &[&str], has_files: bool) -> Program {
         let dir = TempDir::with_prefix("vitrine-clients-").expect("a temporary directory");
         let (shop, keys) = (dir.path().join("shop"), dir.path().join("keys.toml"));
         succeed(vitrine().args(["generate", "--to", "files", "--dir"]).arg(&shop).args(SHOP));
         let scopes = SCOPES.iter().flat_map(|scope| ["--scope", scope]);
         let key = succeed(vitrine().args(["key", "create", "--name", "tests", "--file"]).arg(&keys).args(scopes));
         let mut command = vitrine();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--set", &format!("files.dir={}", shop.display())]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        let files = has_files.then(|| format!("files.dir={}", shop.display()));
+        for setting in files.as_deref().iter().chain(settings) {
+            command.args(["--set", setting]);
+        }
         command.args(["--set", &format!("auth.keys={}", keys.display())]);
         command.args(["--set", "models.co_views.enabled=on", "--set", "models.buy_again.enabled=on"]);
         command.args(["--set", "features.enabled=on"]);

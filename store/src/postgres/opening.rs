@@ -47,7 +47,11 @@ enum Found {
 pub(super) fn prepare(client: &mut Client, manage: bool) -> Result<Access, PgError> {
     let known = SCRIPTS.len();
     let found = match look(client)? {
-        Found::Nothing | Found::Made(_) if manage => {
+        Found::Nothing if manage => {
+            make(client)?;
+            look(client)?
+        }
+        Found::Made(version) if manage && version < known => {
             make(client)?;
             look(client)?
         }

@@ -11,6 +11,9 @@ use crate::home::ListRequest;
 use crate::kind::Kind;
 use crate::row::{Category, Line, Product, Purchase, Row, Status, User};
 
+/// A character that no text in the database holds.
+const NO_TEXT: char = '\0';
+
 /// A parameter of a statement.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -68,6 +71,9 @@ impl ShopSql {
         id: &str,
         locked: bool,
     ) -> Result<Option<Row>, PgError> {
+        if id.contains(NO_TEXT) {
+            return Ok(None);
+        }
         let KindSql { table, key, select } = self.of(kind);
         let lock = if locked { "FOR UPDATE" } else { "" };
         let sql = format!("SELECT {select} FROM {table} t WHERE {key} = $1 {lock}");
@@ -76,6 +82,9 @@ impl ShopSql {
 
     /// Whether there is a row with this id.
     pub(super) fn is_there(&self, client: &mut impl GenericClient, kind: Kind, id: &str) -> Result<bool, PgError> {
+        if id.contains(NO_TEXT) {
+            return Ok(false);
+        }
         let KindSql { table, key, .. } = self.of(kind);
         let sql = format!("SELECT FROM {table} WHERE {key} = $1");
         Ok(client.query_typed_opt(&sql, &[(&id, Type::TEXT)])?.is_some())
@@ -124,8 +133,14 @@ impl ShopSql {
         let KindSql { table, key, select } = self.of(kind);
         let prefix = filter.prefix.as_ref().filter(|_| kind != Kind::Purchases).map(|prefix| like(prefix));
         let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let chosen = [&filter.category, &filter.user, &filter.prefix].into_iter().flatten();
+        if chosen.into_iter().any(|text| text.contains(NO_TEXT)) {
+            return Ok(Vec::new());
+        }
+        // No id holds the character, so the ids after a text with it are those after its beginning.
+        let after = request.after.as_deref().map(|after| after.split(NO_TEXT).next().unwrap_or_default());
         let mut given: Vec<(String, Parameter<'_>)> = Vec::new();
-        if let Some(after) = &request.after {
+        if let Some(after) = &after {
             given.push((format!("{key} > ?"), (after, Type::TEXT)));
         }
         match (kind, &filter.category, &filter.user) {

@@ -66,3 +66,19 @@ fn filters_choose_rows() {
         assert_eq!((purchase.purchase_id.as_str(), purchase.lines.len()), ("2", 1));
     });
 }
+
+#[test]
+fn an_id_that_no_row_can_have_names_no_row() {
+    on_every_home(|home| {
+        home.done(put(Kind::Products, r#"{"product_id":"a","name":"A","category_id":"b"}"#));
+        assert_eq!(home.get(Kind::Products, "a\0"), None);
+        for filter in [
+            Filter { category: Some("b\0".into()), ..Filter::default() },
+            Filter { prefix: Some("A\0".into()), ..Filter::default() },
+        ] {
+            assert_eq!(ids(home, Kind::Products, None, 10, filter), [""; 0]);
+        }
+        assert_eq!(ids(home, Kind::Products, Some("a\0"), 10, Filter::default()), [""; 0]);
+        assert_eq!(ids(home, Kind::Products, Some("\0a"), 10, Filter::default()), ["a"]);
+    });
+}
