@@ -40,7 +40,7 @@ use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
 use recommend::{ContentModel, Models, Online, Recommender};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
-use store::Store;
+use store::Follow;
 
 use self::access::Keys;
 use self::als::{AlsThread, Using};
@@ -105,14 +105,14 @@ impl System {
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
         let ShopRows { store, followed } = ShopRows::open(config).context("the store cannot be opened")?;
         let Sources { open_feeds, acknowledge } =
-            sources::make(config, &origin, &registry, &outlets.letters_in, followed)?;
+            sources::make(config, &origin, &registry, &outlets.letters_in, followed.clone())?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
         let settings = engine_settings(config, &origin, &mut outlets, open_feeds, (&dictionary, &registry));
         let engine = Engine::start_in(settings, cluster)?;
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
-        let content = content(config, store.clone(), &engine)?;
+        let content = content(config, followed, &engine)?;
         let archive = archiving::start(config)?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
@@ -294,7 +294,7 @@ fn als(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> anyho
 }
 
 /// Starts to make content vectors, if they are on and there are products to read.
-fn content(config: &Config, store: Option<Arc<dyn Store>>, engine: &Engine) -> anyhow::Result<Option<ContentThread>> {
+fn content(config: &Config, store: Option<Arc<dyn Follow>>, engine: &Engine) -> anyhow::Result<Option<ContentThread>> {
     let home = descriptions(config, store).filter(|_| config.content.enabled);
     let start = |home| -> anyhow::Result<ContentThread> {
         let maker = ContentMaker::new(home, config.content.clone(), engine.reader().dictionary().clone())?;

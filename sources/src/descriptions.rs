@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use store::Store;
+use store::Follow;
 use thiserror::Error;
 
 use crate::files::descriptions::FileDescriptions;
@@ -65,7 +65,7 @@ pub enum DescriptionHome {
     /// In the table of products of a database.
     Postgres(Box<postgres::Settings>),
     /// In Vitrine's own store, whose fields have fixed names.
-    Store(Arc<dyn Store>),
+    Store(Arc<dyn Follow>),
 }
 
 /// Reads the descriptions of all products.

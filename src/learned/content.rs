@@ -11,7 +11,7 @@ use query_server::RefusedProduct;
 use sources::descriptions::{
     Description, DescriptionColumns, DescriptionHome, DescriptionReader, DescriptionsError, Reading,
 };
-use store::Store;
+use store::Follow;
 
 use crate::config::Config;
 use crate::system::sources::of_postgres;
@@ -21,7 +21,7 @@ const REFUSED_MAX: usize = 20;
 
 /// Where the products of this configuration are; `None` if it reads no products.
 #[must_use]
-pub fn descriptions(config: &Config, store: Option<Arc<dyn Store>>) -> Option<DescriptionHome> {
+pub fn descriptions(config: &Config, store: Option<Arc<dyn Follow>>) -> Option<DescriptionHome> {
     if let Some(store) = store {
         return Some(DescriptionHome::Store(store));
     }

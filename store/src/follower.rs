@@ -3,9 +3,10 @@
 use thiserror::Error;
 
 use crate::Millis;
+use crate::home::Store;
 
-/// A home whose changes a source follows.
-pub trait Follow: Send + Sync {
+/// A home whose changes a source follows in the home's own log.
+pub trait Follow: Store {
     /// A reader that follows the changes.
     ///
     /// # Errors

@@ -123,10 +123,10 @@ fn unavailable(error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// The store behind its trait.
+/// The store, shared.
 ///
 /// # Errors
 /// See [`SqliteStore::open`].
-pub fn open(settings: Settings) -> Result<Arc<dyn Store>, OpenError> {
+pub fn open(settings: Settings) -> Result<Arc<SqliteStore>, OpenError> {
     Ok(Arc::new(SqliteStore::open(settings)?))
 }

@@ -104,7 +104,7 @@ fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     // Another process reads the same tables without leave to write them.
     let reader = Program::start(&server.url(), &["store.manage=false", "postgres.slot=b", "postgres.publication=b"]);
     assert_eq!(reader.ask("GET", "/v1/users/ada", &Value::Null).json()["name"], "Ada");
-    let refused = reader.ask("DELETE", "/v1/users/ada", &Value::Null);
+    let refused = reader.ask("PUT", "/v1/users/ada", &json!({}));
     assert_eq!((refused.status, &refused.json()["type"]), (409, &json!("urn:vitrine:problem:rows-elsewhere")));
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use store::{Filter, Followed, Follower, Kind, ListRequest, Millis, Product, Row, Store, TableRow};
+use store::{Filter, Follow, Followed, Follower, Kind, ListRequest, Millis, Product, Row, TableRow};
 
 use crate::descriptions::{Description, DescriptionsError, Reading};
 
@@ -12,13 +12,13 @@ const ROWS: usize = 256;
 
 /// The products of the store.
 pub(crate) struct StoreDescriptions {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Follow>,
     /// Follows the changes, up to the number of the last one.
     follower: Option<(Box<dyn Follower>, i64)>,
 }
 
 impl StoreDescriptions {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Follow>) -> Self {
         StoreDescriptions { store, follower: None }
     }
 
@@ -95,7 +95,7 @@ fn description(product: Product) -> Description {
 
 #[cfg(test)]
 mod tests {
-    use store::{Action, Bounds, Condition, Settings, Write, WriteRequest, sqlite};
+    use store::{Action, Bounds, Condition, Settings, Store, Write, WriteRequest, sqlite};
 
     use super::*;
 
@@ -108,7 +108,7 @@ mod tests {
         (reading.unwrap(), seen)
     }
 
-    fn put(store: &Arc<dyn Store>, kind: Kind, json: &str) {
+    fn put(store: &dyn Store, kind: Kind, json: &str) {
         let row = Row::from_json(kind, None, json.as_bytes(), &Bounds { now: 1, price_digits: 2 }).unwrap();
         let write = Write { kind, id: row.id().to_owned(), action: Action::Put(row), condition: Condition::default() };
         let request = WriteRequest { writes: vec![write], repeatable: None, now: 1 };
@@ -124,7 +124,7 @@ mod tests {
         let whole = || Reading::Whole { missing: Vec::new() };
         assert_eq!(read(&mut descriptions), (whole(), vec![]));
         put(
-            &store,
+            &*store,
             Kind::Products,
             r#"{"product_id": "mug", "name": "Mug", "attributes": {"size": 4}, "embedding": [1, 2]}"#,
         );
@@ -137,11 +137,11 @@ mod tests {
         };
         assert_eq!(read(&mut descriptions), (whole(), vec![mug]));
         assert_eq!(read(&mut descriptions), (Reading::Unchanged, vec![]));
-        put(&store, Kind::Users, r#"{"user_id": "ada"}"#);
+        put(&*store, Kind::Users, r#"{"user_id": "ada"}"#);
         assert_eq!(read(&mut descriptions), (Reading::Unchanged, vec![]), "no product has changed");
-        (0..2 * ROWS).for_each(|number| put(&store, Kind::Products, &format!(r#"{{"product_id": "p{number}"}}"#)));
+        (0..2 * ROWS).for_each(|number| put(&*store, Kind::Products, &format!(r#"{{"product_id": "p{number}"}}"#)));
         assert_eq!(read(&mut descriptions).1.len(), 2 * ROWS + 1);
-        put(&store, Kind::Products, r#"{"product_id": "mug"}"#);
+        put(&*store, Kind::Products, r#"{"product_id": "mug"}"#);
         assert_eq!(descriptions.read(&mut |_| ControlFlow::Break(())).unwrap(), Reading::Ended);
         assert_eq!(read(&mut descriptions).1.len(), 2 * ROWS + 1, "an ended reading is done again");
     }

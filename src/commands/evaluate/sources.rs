@@ -12,6 +12,7 @@ use recommend::{
     AlsSlot, Asked, Chain, ContentModel, ContentSlot, Fill, Models, Recommended, ServedContent, SourceName, Workspace,
     built_in,
 };
+use store::Follow;
 
 use crate::config::Config;
 use crate::learned::content::{ContentMaker, descriptions};
@@ -40,8 +41,9 @@ pub(super) fn chain(words: &[String]) -> anyhow::Result<Vec<SourceName>> {
 /// # Errors
 /// When no products are configured, or they cannot be read.
 pub(super) fn content(config: &Config) -> anyhow::Result<ContentModel> {
-    let store = config.store.clone().map(store::sqlite::open).transpose().context("the store cannot be opened")?;
-    let Some(home) = descriptions(config, store) else {
+    let file = config.store.clone().filter(|_| config.postgres.is_none());
+    let store = file.map(store::sqlite::open).transpose().context("the store cannot be opened")?;
+    let Some(home) = descriptions(config, store.map(|store| store as Arc<dyn Follow>)) else {
         bail!("the source \"content\" needs the shop's products: configure [postgres], [files] or [store]");
     };
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));

@@ -131,7 +131,12 @@ pub(super) async fn writes(
 
 /// The value for `after` that waits for a change.
 pub(super) fn token_of(operations: &Operations, change: i64) -> Result<String, Problem> {
-    Ok(token::encode(vec![Position::new(store(operations)?.stream(), 0, change + 1)]))
+    Ok(token::encode(vec![position_of(operations, change)?]))
+}
+
+/// The position up to which the store's source has seen a change.
+pub(super) fn position_of(operations: &Operations, change: i64) -> Result<Position, Problem> {
+    Ok(Position::new(store(operations)?.stream(), 0, change + 1))
 }
 
 /// The answer to a write of one row.

@@ -16,9 +16,9 @@ use dataflow::ids::UserKey;
 use dataflow::time::{Diff, Millis};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Response, Uri};
-use store::{Action, Condition, Filter, Kind, ListRequest, STREAM, Write};
+use store::{Action, Condition, Filter, Kind, ListRequest, Write};
 
-use super::change::{TOKEN, one, writes};
+use super::change::{TOKEN, one, position_of, writes};
 use super::conditions::condition;
 use super::read::{ID, id_in};
 use crate::answer::erasure::{self, DeletedRows, ErasedRows, ErasureReceipt};
@@ -136,9 +136,11 @@ async fn delete_user(
     let write = Write { kind: Kind::Users, id: user.to_owned(), action: Action::Delete, condition };
     match one(operations, write, None).await {
         Ok(written) => {
-            positions.push(Position::new(STREAM, 0, written.change + 1));
+            positions.push(position_of(operations, written.change)?);
             Ok(Some(1))
         }
+        // The rows are not Vitrine's: what Vitrine holds of the user is erased all the same.
+        Err(Problem::Row(RowProblem::Elsewhere(_))) if may_be_absent => Ok(None),
         Err(Problem::Row(RowProblem::Absent(_))) if may_be_absent => Ok(Some(0)),
         Err(problem) => Err(problem),
     }
@@ -163,8 +165,8 @@ async fn delete_purchases(
             |id: &str| Write { kind, id: id.to_owned(), action: Action::Delete, condition: Condition::Nothing };
         let written = writes(operations, page.iter().map(|row| delete(row.id())).collect(), None).await?;
         let written = written.map_err(|error| RowProblem::of(error, kind.singular(), false))?;
-        positions.retain(|position| &*position.stream != STREAM);
-        positions.push(Position::new(STREAM, 0, written.change + 1));
+        positions.retain(|position| &*position.stream != store.stream());
+        positions.push(position_of(operations, written.change)?);
         deleted += page.len();
     }
 }
