@@ -22,7 +22,7 @@ const SEEDS: [&str; 7] = [
 ];
 
 /// Texts that are likely to matter when they land inside an event.
-const SPLICES: [&str; 30] = [
+const SPLICES: [&str; 33] = [
     "\"",
     "\\",
     "{",

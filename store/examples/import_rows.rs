@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, BufReader, Read};
 use std::time::Instant;
 
-use vitrine_store::{Bounds, FileContent, FileFormat, ImportMode, ImportRequest, Settings, sqlite};
+use vitrine_store::{Bounds, FileContent, FileFormat, ImportMode, ImportRequest, Settings, Store as _, sqlite};
 
 /// 2026-11-29T05:00:00Z.
 const NOW: i64 = 1_795_928_400_000;
