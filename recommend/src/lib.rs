@@ -19,6 +19,7 @@ mod online;
 mod recommender;
 mod settings;
 mod similar;
+mod slots;
 mod source;
 mod source_name;
 mod sources;
@@ -35,8 +36,9 @@ pub use online::{
 pub use recommender::Recommender;
 pub use settings::{Fill, Page, Settings, TestSettings};
 pub use similar::{SimilarProduct, SimilarReason};
+pub use slots::{AlsSlot, ContentSlot, ServedAls, ServedContent};
 pub use source::{Asked, Reason, Recommended, Source, is_personal};
 pub use source_name::SourceName;
-pub use sources::{AlsSlot, ContentSlot, ServedAls, ServedContent, built_in};
+pub use sources::built_in;
 pub use variant::Variant;
 pub use workspace::Workspace;

@@ -2,8 +2,8 @@
 
 use dataflow::rules::Rules;
 
+use crate::slots::{AlsSlot, ContentSlot};
 use crate::source_name::SourceName;
-use crate::sources::{AlsSlot, ContentSlot};
 
 /// The models that are not in the graph; `None` for a model that is off.
 #[derive(Clone, Debug, Default)]

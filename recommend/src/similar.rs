@@ -11,8 +11,8 @@ use dataflow::index_reader::{Scorer, WideView};
 use dataflow::rules::Rules;
 use dataflow::time::Diff;
 
+use crate::slots::ServedContent;
 use crate::source_name::SourceName;
-use crate::sources::ServedContent;
 
 use self::cache::{KEPT, SimilarCache, Version};
 

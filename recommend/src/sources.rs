@@ -20,9 +20,6 @@ use self::content::ContentSource;
 use crate::models::Models;
 use crate::source::Source;
 
-pub use self::als::{AlsSlot, ServedAls};
-pub use self::content::{ContentSlot, ServedContent};
-
 /// The sources that are on.
 #[must_use]
 pub fn built_in(rules: &Rules, models: &Models) -> Vec<Arc<dyn Source>> {

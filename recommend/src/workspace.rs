@@ -5,7 +5,7 @@ use dataflow::index_reader::{Scorer, WideView};
 use dataflow::rules::Rules;
 
 use crate::similar::{SimilarMemory, SimilarProduct};
-use crate::sources::ServedContent;
+use crate::slots::ServedContent;
 
 /// The memory that composing lists needs. A thread that composes lists keeps one.
 pub struct Workspace {

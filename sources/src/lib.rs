@@ -9,6 +9,7 @@
 //! Each source is a [`Feed`](dataflow::feed::Feed): the worker polls it and never waits for it.
 
 mod deleted;
+pub mod description;
 pub mod descriptions;
 mod fault;
 pub mod files;

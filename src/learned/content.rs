@@ -8,9 +8,8 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::ProductKey;
 use models::content::{Content, ContentSettings, Described, Embeddings, Texts, VectorKind};
 use query_server::RefusedProduct;
-use sources::descriptions::{
-    Description, DescriptionColumns, DescriptionHome, DescriptionReader, DescriptionsError, Reading,
-};
+use sources::description::{Description, DescriptionColumns, DescriptionsError, Reading};
+use sources::descriptions::{DescriptionHome, DescriptionReader};
 use store::Follow;
 
 use crate::config::Config;

@@ -9,6 +9,7 @@
 mod batch;
 mod change;
 mod conditions;
+mod content;
 mod erasure;
 mod export;
 mod import;

@@ -6,42 +6,14 @@
 //! ```
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
-use models::als::KeyedAls;
 
+use crate::slots::AlsSlot;
 use crate::source::{Asked, Reason, Recommended, Source};
 use crate::source_name::SourceName;
 use crate::workspace::Workspace;
-
-/// A version of the model, ready to make lists.
-#[derive(Debug)]
-pub struct ServedAls {
-    /// Its number among the trained models.
-    pub version: u64,
-    /// The model. A product without a key of its own has the default key.
-    pub model: KeyedAls<ProductKey>,
-}
-
-/// The place of the model in use, shared by all threads. It is empty until a model is put there.
-#[derive(Clone, Debug, Default)]
-pub struct AlsSlot(Arc<ArcSwapOption<ServedAls>>);
-
-impl AlsSlot {
-    /// Puts a model into use. Lists that are being made are completed with the model before.
-    pub fn put(&self, model: ServedAls) {
-        self.0.store(Some(Arc::new(model)));
-    }
-
-    /// The model in use.
-    #[must_use]
-    pub fn model(&self) -> Option<Arc<ServedAls>> {
-        self.0.load_full()
-    }
-}
 
 /// Products by the model in use; none without a model, and none if it knows no product viewed.
 pub(super) struct AlsSource {
@@ -74,15 +46,19 @@ impl Source for AlsSource {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
     use dataflow::rules::Rules;
     use dataflow::stepped::SteppedGraph;
     use dataflow::tables::{Catalogue, CatalogueRow};
     use models::Vectors;
+    use models::als::KeyedAls;
     use models::als::{Als, Parameters};
 
     use super::*;
+    use crate::slots::ServedAls;
 
     /// One number a product.
     const FACTORS: [f32; 5] = [1.0, 0.9, 0.8, -1.0, 0.0];

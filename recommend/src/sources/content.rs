@@ -6,42 +6,14 @@
 //! ```
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
-use models::content::Content;
 
+use crate::slots::ContentSlot;
 use crate::source::{Asked, Reason, Recommended, Source};
 use crate::source_name::SourceName;
 use crate::workspace::Workspace;
-
-/// The vectors in use.
-#[derive(Debug)]
-pub struct ServedContent {
-    /// Counts the vectors that were put into use; it tells them apart.
-    pub version: u64,
-    /// The vectors.
-    pub vectors: Content<ProductKey>,
-}
-
-/// The place of the vectors in use, shared by all threads. It is empty until vectors are put there.
-#[derive(Clone, Debug, Default)]
-pub struct ContentSlot(Arc<ArcSwapOption<ServedContent>>);
-
-impl ContentSlot {
-    /// Puts vectors into use. Lists that are being made are completed with the vectors before.
-    pub fn put(&self, content: ServedContent) {
-        self.0.store(Some(Arc::new(content)));
-    }
-
-    /// The vectors in use.
-    #[must_use]
-    pub fn content(&self) -> Option<Arc<ServedContent>> {
-        self.0.load_full()
-    }
-}
 
 /// Products like the newest products viewed; none without vectors.
 pub(super) struct ContentSource {
@@ -73,14 +45,18 @@ impl Source for ContentSource {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use dataflow::dictionary::Dictionary;
     use dataflow::ids::Ids;
     use dataflow::rules::Rules;
     use dataflow::stepped::SteppedGraph;
     use dataflow::tables::{Catalogue, CatalogueRow};
+    use models::content::Content;
     use models::content::Embeddings;
 
     use super::*;
+    use crate::slots::ServedContent;
 
     const VECTORS: [[f32; 2]; 5] = [[1.0, 0.0], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0], [-1.0, 0.0]];
 

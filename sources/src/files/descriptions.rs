@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::position::FilePosition;
 use super::products::{CATEGORY, FILE, PRODUCT};
 use super::records::{CsvFields, CsvRecords, NextRecord};
-use crate::descriptions::{Description, DescriptionColumns, DescriptionsError, Reading, numbers};
+use crate::description::{Description, DescriptionColumns, DescriptionsError, Reading, numbers};
 use crate::fault;
 
 /// A file's length and the time of its last change. A file with other ones has changed.

@@ -11,7 +11,7 @@ use super::names::{Tables, column, table};
 use super::session::connection::{Connection, Target};
 use super::session::error_text::error_text;
 use super::{Settings, SettingsError};
-use crate::descriptions::{Description, DescriptionColumns, DescriptionsError, Reading, numbers};
+use crate::description::{Description, DescriptionColumns, DescriptionsError, Reading, numbers};
 use crate::fault;
 
 /// Rows that are fetched together.

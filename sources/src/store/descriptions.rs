@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use store::{Filter, Follow, Followed, Follower, Kind, ListRequest, Millis, Product, Row, TableRow};
 
-use crate::descriptions::{Description, DescriptionsError, Reading};
+use crate::description::{Description, DescriptionsError, Reading};
 
 /// Rows that are read together.
 const ROWS: usize = 256;

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use harness::postgres::execute;
-use sources::descriptions::{Description, DescriptionColumns, DescriptionHome, DescriptionReader, NotNumbers, Reading};
+use sources::description::{Description, DescriptionColumns, NotNumbers, Reading};
+use sources::descriptions::{DescriptionHome, DescriptionReader};
 use sources::postgres::Settings;
 
 use crate::shop::database;

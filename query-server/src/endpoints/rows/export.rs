@@ -15,8 +15,8 @@ use store::{FileFormat, Kind, RowWriter, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::Resource;
+use super::content::{CSV, LINES};
 use super::read::store;
-use super::transfer::{CSV, LINES};
 use crate::body::Body;
 use crate::operations::Operations;
 use crate::parameters::Parameters;

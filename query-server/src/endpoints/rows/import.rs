@@ -19,8 +19,8 @@ use store::{Encoding, FileFormat, ImportReport, ImportRequest, Spool, SpoolError
 use tokio::sync::mpsc;
 
 use super::change::{bounds, token_of};
+use super::content::{CSV, Imported, LINES};
 use super::read::store;
-use super::transfer::{CSV, Imported, LINES};
 use crate::answer;
 use crate::answer::import::ReportBody;
 use crate::body::Body;
