@@ -18,6 +18,7 @@ mod freshness;
 mod hostile;
 mod legacy;
 mod limits;
+mod log;
 mod models;
 mod operations;
 mod plain;

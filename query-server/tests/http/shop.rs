@@ -1,165 +1,27 @@
 //! A small shop to serve: a log in memory that feeds a real engine, and an event writer that appends to it.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dataflow::dictionary::Dictionary;
 use dataflow::engine::{self, Engine};
-use dataflow::feed::{Feed, FeedProgress, Position, Waker, WorkerContext};
+use dataflow::feed::{Feed, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
-use dataflow::inputs::Inputs;
-use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::rules::{BuyAgain, CoViews, Features, Rules};
-use dataflow::source_status::{Progress, SourceRegistry, SourceStatus, State};
+use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
-use dataflow::time::{Millis, ServiceClock, Time};
+use dataflow::time::{ServiceClock, Time};
 use recommend::Recommender;
-use serde_json::Value;
-use vitrine_query_server::{
-    Access, App, AuditLog, BoxFuture, DataCopy, EventWriter, Floor, InvalidEvent, Peers, Running, Settings, Shutdown,
-    Tls, WriteError, serve,
-};
+use vitrine_query_server::{Access, App, AuditLog, DataCopy, Floor, Peers, Running, Settings, Shutdown, Tls, serve};
 
 use crate::client::{Answer, Connection, PATIENCE};
-use crate::records::feed_one;
+use crate::log::{Log, LogFeed};
 
+pub(crate) use crate::log::{Mood, TestWriter};
 pub(crate) use crate::records::{Record, bought, now_ms, product, viewed};
-
-const STREAM: &str = "events";
-
-#[derive(Default)]
-struct Log {
-    /// See [`FeedProgress::reached`].
-    reached: Mutex<Option<Time>>,
-    records: Mutex<Vec<Record>>,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Log {
-    fn append(&self, records: impl IntoIterator<Item = Record>) -> Position {
-        let mut log = self.records.lock().unwrap();
-        log.extend(records);
-        if let Some(waker) = &*self.waker.lock().unwrap() {
-            waker.wake();
-        }
-        Position { stream: STREAM.into(), partition: 0, next: i64::try_from(log.len()).unwrap(), fingerprint: None }
-    }
-}
-
-struct LogFeed {
-    log: Arc<Log>,
-    registry: Arc<SourceStatus>,
-    next: usize,
-}
-
-impl Feed for LogFeed {
-    fn feed(&mut self, inputs: &mut Inputs, budget: usize) -> FeedProgress {
-        let log = self.log.records.lock().unwrap();
-        let end = log.len().min(self.next + budget);
-        for record in &log[self.next..end] {
-            feed_one(inputs, record);
-        }
-        let records = end - self.next;
-        self.next = end;
-        self.registry.accepted(records as u64);
-        self.registry.partition(&STREAM.into(), 0, Progress { next: end as i64, end: log.len() as i64 });
-        let reached = *self.log.reached.lock().unwrap();
-        FeedProgress { records, waiting: log.len() - end, reached }
-    }
-
-    fn positions(&self, out: &mut Vec<Position>) {
-        out.push(Position { stream: STREAM.into(), partition: 0, next: self.next as i64, fingerprint: None });
-    }
-}
-
-/// How the event writer behaves.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-pub(crate) enum Mood {
-    Well,
-    /// Nothing is accepted.
-    Down,
-    /// Nothing is acknowledged.
-    Silent,
-    /// Whether something was accepted is not known.
-    Unsure,
-    /// The log refuses one of the events for good.
-    Strict,
-    /// Acknowledged, and never seen again.
-    Lost,
-}
-
-pub(crate) struct TestWriter {
-    log: Arc<Log>,
-    mood: AtomicU8,
-}
-
-impl TestWriter {
-    pub(crate) fn set(&self, mood: Mood) {
-        self.mood.store(mood as u8, Ordering::SeqCst);
-    }
-
-    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Position, WriteError>> {
-        let mood = self.mood.load(Ordering::SeqCst);
-        Box::pin(async move {
-            match mood {
-                0 => Ok(self.log.append(records)),
-                1 => Err(WriteError::Unavailable("the broker does not answer".into())),
-                2 => std::future::pending().await,
-                3 => Err(WriteError::Unsure("the broker went away".into())),
-                4 => Err(WriteError::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
-                _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
-            }
-        })
-    }
-}
-
-fn field(event: &Value, pointer: &str, name: &str) -> Result<String, InvalidEvent> {
-    let refused = |reason: &str| InvalidEvent { field: Some(name.into()), reason: reason.into() };
-    let value = event.pointer(pointer).ok_or_else(|| refused("missing"))?;
-    value.as_str().map(str::to_owned).ok_or_else(|| refused("not a string"))
-}
-
-fn view(event: &[u8]) -> Result<Record, InvalidEvent> {
-    let json = |_| InvalidEvent { field: None, reason: "not JSON".into() };
-    let event: Value = serde_json::from_slice(event).map_err(json)?;
-    let at = event["timestamp"].as_u64().unwrap_or_else(now_ms);
-    Ok(Record::View {
-        user: field(&event, "/userid", "userid")?,
-        product: field(&event, "/productid", "productid")?,
-        at,
-    })
-}
-
-type Writing<'a> = BoxFuture<'a, Result<Position, WriteError>>;
-
-impl EventWriter for TestWriter {
-    fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
-        assert!(!event.contains(&b'\n'), "an event is on one line");
-        view(event).map(drop)
-    }
-
-    fn append(&self, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Position>, WriteError>> {
-        let writing = self.write(events.iter().map(|event| view(event).unwrap()).collect());
-        Box::pin(async move { Ok(vec![writing.await?]) })
-    }
-
-    fn remove(&self, user: &str, product: &str, at: Millis) -> BoxFuture<'_, Result<Position, WriteError>> {
-        self.write(vec![Record::Removal { user: user.into(), product: product.into(), at }])
-    }
-
-    fn erase(&self, user: &str, at: Millis) -> Writing<'_> {
-        self.write(vec![Record::Erasure { user: user.into(), at }])
-    }
-
-    fn write_rule(&self, rule: RuleId, text: Option<&RuleText>, at: Millis) -> Writing<'_> {
-        self.write(vec![Record::Rule { rule, text: text.cloned(), at }])
-    }
-}
 
 struct WallClock;
 
