@@ -122,9 +122,13 @@ fn erased<'s>(orders: OrdersByKey<'s>, erasures: ErasureStream<'s>) -> VecCollec
                 let first = |frontier: Option<&Time>| frontier.copied().unwrap_or(Time::MAX);
                 let reached =
                     first(orders_frontier.frontier().first()).min(first(erasures_frontier.frontier().first()));
-                let later = coming.split_off(&reached);
+                let whole: Vec<_> = waiting.extract_if(.., |(_, batch)| is_before(batch, reached)).collect();
+                // An erasure looks at all orders up to its tick, so those of a batch that waits come first.
+                let next = waiting.first().and_then(|(_, batch)| batch.lower().as_option().copied());
+                let complete = next.unwrap_or(reached).min(reached);
+                let later = coming.split_off(&complete);
                 let heard = std::mem::replace(&mut coming, later);
-                for (capability, batch) in waiting.extract_if(.., |(_, batch)| is_before(batch, reached)) {
+                for (capability, batch) in whole {
                     let mut session = output.session(&capability);
                     search.changed(&batch, &heard, |row, time, diff| session.give((row, time, diff)));
                 }
@@ -133,7 +137,7 @@ fn erased<'s>(orders: OrdersByKey<'s>, erasures: ErasureStream<'s>) -> VecCollec
                     search.erase(&users, tick, &handle::batches(&trace), |row, diff| session.give((row, tick, diff)));
                 }
                 let upper = handle::upper(&mut trace);
-                handle::compact(&mut trace, &Antichain::from_elem(reached), &Antichain::from_elem(upper));
+                handle::compact(&mut trace, &Antichain::from_elem(complete), &Antichain::from_elem(upper));
             }
         },
     );
