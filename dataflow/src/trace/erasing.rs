@@ -225,3 +225,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
