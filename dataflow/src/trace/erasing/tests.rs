@@ -1,7 +1,7 @@
 //! What is held of an erased user leaves the trace, and what comes late does not enter it.
 
 use differential_dataflow::input::InputSession;
-use differential_dataflow::trace::{BatchReader, TraceReader};
+use differential_dataflow::trace::BatchReader;
 use timely::dataflow::operators::probe::Probe;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::progress::Antichain;
@@ -10,7 +10,7 @@ use super::*;
 use crate::erased_users::ErasedUntil;
 use crate::ids::{Ids, ProductKey};
 use crate::stamp::Stamp;
-use crate::tables::{Activity, Interaction, Interactions, Stamps, Table};
+use crate::tables::{Activity, Interaction, Interactions, Rows, Stamps, Table};
 use crate::trace::arranged::{ValTrace, WithErasures, by_key_erasing};
 use crate::trace::handle;
 use crate::workers;
@@ -22,7 +22,7 @@ const IDLE_STEPS: usize = 5000;
 type Trace<T> = ValTrace<<T as Table>::Key, <T as Table>::Value, <T as Table>::Diff>;
 
 /// All rows as of a tick, and the number of updates that are held.
-fn held<T: Table>(trace: &Trace<T>, tick: Time) -> (Vec<((T::Key, T::Value), T::Diff)>, usize) {
+fn held<T: Table>(trace: &Trace<T>, tick: Time) -> (Rows<T>, usize) {
     let (batches, mut rows) = (handle::batches(trace), Vec::new());
     walk(&batches, tick, |key, value, diff| rows.push(((*key, *value), diff)));
     (rows, batches.iter().map(BatchReader::len).sum())
