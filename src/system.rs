@@ -15,6 +15,7 @@ mod content;
 mod copies;
 pub(crate) mod descriptors;
 mod file_watch;
+mod list_copies;
 mod log;
 mod origin;
 mod outlets;
@@ -48,6 +49,7 @@ use self::certificate::Certificate;
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
 use self::content::ContentThread;
+use self::list_copies::{ListCopies, Lists, Prepared};
 use self::origin::StartingPoint;
 use self::outlets::Outlets;
 use self::shop_rows::ShopRows;
@@ -76,6 +78,7 @@ pub struct System {
     keeper: Option<Keeper>,
     als: Option<AlsThread>,
     archive: Option<Archiving>,
+    list_copies: ListCopies,
     // Kept until the last answer has been given.
     _content: Option<ContentThread>,
     /// Whether another process decides when the workers end.
@@ -107,27 +110,32 @@ impl System {
         let Sources { open_feeds, acknowledge } =
             sources::make(config, &origin, &registry, &outlets.letters_in, followed.clone())?;
         let (cluster, peers) = origin.member.take().map(|member| (member.cluster, member.peers)).unzip();
+        let list_copies = Prepared::new(config)?;
         let settings = engine_settings(config, &origin, &mut outlets, open_feeds, (&dictionary, &registry));
-        let engine = Engine::start_in(settings, cluster)?;
+        let engine = Engine::start_in(Settings { touched: list_copies.touches(), ..settings }, cluster)?;
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
         let content = content(config, followed, &engine)?;
         let archive = archiving::start(config)?;
+        let recommender = Arc::new(recommender(config, als.as_ref(), content.as_ref()));
+        let floor = Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up };
+        let list_copies = list_copies.start(&Lists::new(&engine, &recommender, floor, config.cluster.leads()))?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
         let event_writer: Arc<dyn EventWriter> = Arc::new(LogEventWriter::new(outlets.log, clock));
         let app = App {
             reader: engine.reader().clone(),
-            recommender: Arc::new(recommender(config, als.as_ref(), content.as_ref())),
+            recommender,
             online,
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,
-            floor: Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up },
+            floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
             content: content.as_ref().map(ContentThread::status),
             archive: archive.as_ref().map(archiving::status),
+            sinks: list_copies.status(),
             event_writer: event_writer.clone(),
             access: keys.access(),
             audit: audit(config)?,
@@ -151,6 +159,7 @@ impl System {
             keeper,
             als,
             archive,
+            list_copies,
             _content: content,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
@@ -228,6 +237,8 @@ impl System {
         stage.is_at("dead letters and changes to be written");
         let lettered = self.letters.finish(left());
         let changed = self.changes.map_or(Ok(()), |changes| changes.finish(left()));
+        stage.is_at("copies of lists to be written");
+        self.list_copies.finish(deadline);
         stage.is_at("the archive to take the last records");
         if let Some(archive) = self.archive {
             archive.finish();
@@ -257,6 +268,7 @@ fn engine_settings(
         clock: origin.clock.clone(),
         open_feeds,
         changes: outlets.changes_in.take(),
+        touched: None,
         restore: origin.restored.as_ref().map(Restored::restore),
         journal_max: origin.found.as_ref().map(|found| found.journal_max),
         registry: registry.clone(),
@@ -342,7 +354,7 @@ fn dictionary(config: &Config) -> Dictionary {
     let dictionary = Dictionary::new(Ids::new(config.dataflow.id_key));
     let dictionary = if config.checkpoint.is_some() { dictionary.saving() } else { dictionary };
     let dictionary = if config.cluster.is_shared() { dictionary.announcing() } else { dictionary };
-    if config.sinks.changes.is_some() { dictionary.remembering_users() } else { dictionary }
+    if config.sinks.needs_users() { dictionary.remembering_users() } else { dictionary }
 }
 
 /// The outlets that use files in place of a service.

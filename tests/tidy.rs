@@ -38,7 +38,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("postgres-tls", &[]),
     ("query-server", &["dataflow", "recommend", "settings", "store"]),
     ("recommend", &["dataflow", "models", "settings"]),
-    ("sinks", &["dataflow"]),
+    ("sinks", &["dataflow", "settings", "sources"]),
     ("sources", &["dataflow", "events", "kafka-batch", "postgres-tls", "settings", "store"]),
     ("store", &["postgres-tls", "settings"]),
     ("dataflow", &["settings"]),

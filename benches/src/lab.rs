@@ -76,6 +76,7 @@ impl Lab {
             clock: lab_clock.clone(),
             open_feeds: Arc::new(open_feeds),
             changes: None,
+            touched: None,
             restore: None,
             journal_max: None,
             lease: None,

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, ClusterControl, ClusterPlace, Reporter};
 use crate::cut::Cuts;
 use crate::dictionary::Dictionary;
 use crate::feed::{Feed, FeedProgress, OpenFeeds, Waker, WorkerContext};
-use crate::graph::{ChangeOutlet, Plan};
+use crate::graph::{ChangeOutlet, Plan, TouchOutlet};
 use crate::index_reader::IndexReader;
 use crate::inputs::Inputs;
 use crate::lease::TimestampLease;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub open_feeds: OpenFeeds,
     /// Takes the changes of every list, if a sink is configured.
     pub changes: Option<ChangeOutlet>,
+    /// Takes the lists that have changed, if a sink copies lists.
+    pub touched: Option<Arc<dyn TouchOutlet>>,
     /// The state to start from, if there is one.
     pub restore: Option<Restore>,
     /// Limit of updates that a worker holds between two cuts; `None` if no cuts are taken.
@@ -145,6 +147,7 @@ impl Engine {
             dictionary: settings.dictionary.clone(),
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: settings.changes.clone(),
+            touched: settings.touched.clone(),
             cuts: cuts.clone(),
             restored_at: settings.restore.as_ref().map(|restore| restore.tick),
         };

@@ -32,6 +32,7 @@ pub mod purchases;
 pub mod shape;
 mod shown;
 pub mod similar;
+pub mod touched;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -59,6 +60,7 @@ pub use merchandising::{PinnedSellers, RuleBook};
 pub use product_categories::ProductCategories;
 pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use similar::{Neighbor, Similar, Viewers};
+pub use touched::{TouchOutlet, TouchedList};
 
 index::declare_indexes! {
     // Lists that people see: their changes go to the change feed, and replays export them.
@@ -87,6 +89,8 @@ pub struct Plan {
     pub late_lines: Arc<AtomicU64>,
     /// Takes the changes of every list, if a sink is configured.
     pub changes: Option<ChangeOutlet>,
+    /// Takes the lists that have changed, if a sink copies lists.
+    pub touched: Option<Arc<dyn TouchOutlet>>,
     /// Takes the parts of cuts, if cuts are taken.
     pub cuts: Option<Arc<Cuts>>,
     /// The tick of the restored state, if the graph starts from one.
@@ -109,6 +113,9 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
     let place = control.map_or(ClusterPlace::alone(scope.peers()), ClusterControl::place);
     let mut wiring = Wiring::new(given.tables, now, plan, place);
     let published = Indexes::make(&mut wiring);
+    if let Some(outlet) = &plan.touched {
+        index::wiring::report_touched(&published, place, scope.index(), outlet);
+    }
     let (traces, changes) = index::wiring::split(published);
     if let Some(outlet) = &plan.changes {
         change_feed::collect(changes, plan.rules.items_min, outlet.clone());

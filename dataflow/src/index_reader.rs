@@ -162,12 +162,12 @@ impl IndexReader {
         sizes.sizes
     }
 
-    /// The keys of a list in this process, in ascending order. Some keys may have no rows as of the time of a view.
+    /// The keys of an index in this process, in ascending order. Some keys may have no rows as of the time of a view.
     #[must_use]
-    pub fn keys<L: List>(&self) -> Vec<L::Key> {
-        let workers = if L::PLACEMENT == Placement::Replicated { 1 } else { self.snapshots.len() };
-        let keys_of = |worker| keys(self.snapshots.read(worker).0.indexes.get::<L>());
-        let mut all: Vec<L::Key> = (0..workers).flat_map(keys_of).collect();
+    pub fn keys<I: Index>(&self) -> Vec<I::Key> {
+        let workers = if I::PLACEMENT == Placement::Replicated { 1 } else { self.snapshots.len() };
+        let keys_of = |worker| keys(self.snapshots.read(worker).0.indexes.get::<I>());
+        let mut all: Vec<I::Key> = (0..workers).flat_map(keys_of).collect();
         all.sort_unstable();
         all
     }

@@ -114,6 +114,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         dictionary: settings.dictionary.clone(),
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: None,
+        touched: None,
         cuts: None,
         restored_at: None,
     };

@@ -71,6 +71,7 @@ fn a_worker_that_comes_late_has_its_turn() {
                 as Box<dyn Feed>]
         }),
         changes: None,
+        touched: None,
         restore: None,
         journal_max: None,
         lease: None,

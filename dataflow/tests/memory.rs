@@ -156,6 +156,7 @@ fn start(fed: &Arc<AtomicUsize>) -> Engine {
             vec![Box::new(Churn { context, turn: 0, fed: fed.clone(), orders, catalogue }) as Box<dyn Feed>]
         }),
         changes: None,
+        touched: None,
         restore: None,
         journal_max: None,
         lease: None,

@@ -41,6 +41,8 @@ pub struct App {
     pub content: Option<Arc<dyn Fn() -> ContentStatus + Send + Sync>>,
     /// Reads the status of the archive, where there is one.
     pub archive: Option<Arc<dyn Fn() -> ArchiveStatus + Send + Sync>>,
+    /// Reads the status of the copies of lists in other services; empty if there are none.
+    pub sinks: Arc<dyn Fn() -> Vec<SinkStatus> + Send + Sync>,
     /// Writes events and removals.
     pub event_writer: Arc<dyn EventWriter>,
     /// Who may do what.
@@ -194,6 +196,42 @@ pub struct ArchiveStatus {
     pub foreign: u64,
     /// Partitions that this process archives.
     pub partitions: Vec<ArchivedPartition>,
+}
+
+/// A copy of lists in another service, since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SinkStatus {
+    /// `kafka` or `postgres`.
+    pub kind: &'static str,
+    /// The topic or the table, and where it is.
+    pub place: String,
+    /// What is wrong now; it is tried again for ever. Null if everything works.
+    pub reason: Option<String>,
+    /// Whether the copy was compared with the lists, and follows them.
+    pub follows: bool,
+    /// Lists that have changed and wait.
+    pub waiting: u64,
+    /// The time from the longest waiting change to the newest state of the lists.
+    pub behind_ms: u64,
+    /// Lists in the copy, of this process.
+    pub lists: u64,
+    /// Lists that were written.
+    pub written: u64,
+    /// Lists that were removed.
+    pub removed: u64,
+    /// Comparisons of the whole copy with the lists.
+    pub comparisons: u64,
+    /// The time of the lists at the last comparison.
+    #[schema(value_type = u64)]
+    pub compared_as_of_ms: Time,
+    /// Lists that a comparison found to differ, after the first one.
+    pub corrected: u64,
+    /// Failed attempts to reach, read or write the copy.
+    pub failures: u64,
+    /// Names in the copy that are not those of lists, and are left alone.
+    pub foreign: u64,
+    /// Lists that cannot be copied, because an id in them has a zero byte.
+    pub unwritable: u64,
 }
 
 /// One partition in the archive.

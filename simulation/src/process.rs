@@ -130,6 +130,7 @@ impl Process {
             dictionary: dictionary.clone(),
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: None,
+            touched: None,
             cuts: Some(cuts.clone()),
             restored_at: restored.as_deref().map(Restored::tick),
         };

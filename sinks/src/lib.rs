@@ -1,9 +1,11 @@
-//! Outputs: bytes to a durable log, refused records to the dead letters, the changes of every list to a file.
+//! Outputs: bytes to a durable log, refused records to the dead letters, the changes of every list to a file, and copies
+//! of lists.
 //!
 //! ```text
 //! POST, DELETE ──▶ log::EventLog ─┬─ kafka_log::KafkaLog   acks=all, then the offsets
 //! refused ▶ dead_letters ▶────────┴─ file_log::FileLog     fsync, then the byte offsets
 //! graph ▶ changes::Changes ───────▶ changes.jsonl          closed ticks only, in order
+//! lists ▶ copies::Copier ─────────▶ a topic, a table       the latest lists, compared with what is there
 //! feature_file ────────────────▶ features as Parquet or JSON, beside the rows of a file of labels
 //! audit::AuditFile ───────────────▶ audit.jsonl            fsync, then the answer
 //! ```
@@ -13,6 +15,7 @@
 pub mod audit;
 mod block_on;
 pub mod changes;
+pub mod copies;
 pub mod dead_letters;
 pub mod feature_file;
 pub mod file_log;

@@ -75,7 +75,8 @@ pub use diagnostic::Diagnostic;
 pub use follow::simulation;
 pub use inspect::{NoSession, ReplicationReport, inspect, inspect_replication, time_zone, try_session};
 pub use names::{
-    BadName, OrderItems, OrderTime, Orders, Products, Status, Tables, column as quoted_name, table as quoted_table,
+    BadName, OrderItems, OrderTime, Orders, Products, Status, Tables, column as quoted_name, is_table,
+    table as quoted_table,
 };
 pub use postgres_tls::SslMode;
 pub use schema::definitions::Definitions;

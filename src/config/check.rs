@@ -48,6 +48,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
         add("models.content.enabled", reason.into());
     }
     archive(config, &mut add);
+    copies(config, &mut add);
     store(config, &mut add);
     if config.files.is_some() {
         for (section, present) in [("kafka", config.kafka.is_some()), ("postgres", config.postgres.is_some())] {
@@ -88,6 +89,32 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
             "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
         ),
         _ => {}
+    }
+}
+
+/// Copies that have no service, or a topic or a table that is used otherwise.
+fn copies(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let (topic, copy) = (&config.sinks.kafka.topic, &config.sinks.postgres);
+    match (topic, &config.kafka) {
+        (Some(_), None) => {
+            let reason = "`sinks.kafka.topic` names a topic, but there is no [kafka] with its brokers";
+            add("sinks.kafka.topic", reason.into());
+        }
+        (Some(topic), Some(kafka)) => {
+            if let Some((_, key)) = kafka.topics().find(|(other, _)| other == topic) {
+                add("sinks.kafka.topic", format!("`sinks.kafka.topic` is \"{topic}\", which is also in `{key}`"));
+            }
+        }
+        (None, _) => {}
+    }
+    let Some(table) = &copy.table else { return };
+    if copy.url.expose().is_empty() && config.postgres.is_none() {
+        let reason = "`sinks.postgres.table` names a table, but neither `sinks.postgres.url` nor [postgres] its server";
+        add("sinks.postgres.table", reason.into());
+    }
+    let Some(tables) = config.postgres.as_ref().map(|postgres| &postgres.tables) else { return };
+    if [&tables.products.name, &tables.orders.name, &tables.order_items.name].contains(&table) {
+        add("sinks.postgres.table", format!("`sinks.postgres.table` is \"{table}\", which is a table of the shop"));
     }
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use settings::{Kind, Secret, seconds, whole};
-
-/// Longest name of a Kafka topic.
-const TOPIC_BYTES_MAX: usize = 249;
+use sinks::kafka_log::is_topic;
 
 const BROKERS: Kind = Kind::Text { allowed: "HOST:PORT, or several separated by commas", takes: is_brokers };
 const TOPIC: Kind =
@@ -59,13 +57,6 @@ fn is_brokers(text: &str) -> bool {
             !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
         })
     })
-}
-
-fn is_topic(text: &str) -> bool {
-    (1..=TOPIC_BYTES_MAX).contains(&text.len())
-        && text != "."
-        && text != ".."
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::tick_scheduler::TickPolicy;
 use settings::{Kind, seconds, whole};
+use sinks::copies::{CopiedLists, KafkaCopy, PostgresCopy};
 
 settings::section! {
     /// The computation: workers and ticks.
@@ -57,5 +58,27 @@ settings::section! {
         /// File to which every removal and every change of keys is appended as a JSON line: who, what, when, and the
         /// result. A request is answered after its line is durable. "": no file.
         audit: Option<PathBuf> = "", "file", Kind::Path { empty: true };
+        /// The copy of lists in a topic.
+        kafka: KafkaCopy, below;
+        /// The copy of lists in a table.
+        postgres: PostgresCopy, below;
+    }
+}
+
+impl Sinks {
+    /// The copies of lists, as text that is equal for equal copies and has no secret.
+    #[must_use]
+    pub fn copies(&self) -> String {
+        let (kafka, postgres) = (&self.kafka, &self.postgres);
+        format!("{:?} {:?} {:?} {:?}", kafka.topic, kafka.lists, postgres.table, postgres.lists)
+    }
+
+    /// Whether the ids of users have to be remembered, to write them with their lists.
+    #[must_use]
+    pub fn needs_users(&self) -> bool {
+        let is_of_users = |lists: &[CopiedLists]| lists.iter().any(|lists| lists.is_of_users());
+        let is_copied = self.kafka.topic.is_some() && is_of_users(&self.kafka.lists)
+            || self.postgres.table.is_some() && is_of_users(&self.postgres.lists);
+        self.changes.is_some() || is_copied
     }
 }

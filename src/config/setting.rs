@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features};
 use settings::{Section, Setting};
+use sinks::copies::{KafkaCopy, PostgresCopy};
 use sources::postgres;
 
 use super::{
@@ -37,6 +38,8 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Checkpoint::section(),
         Cluster::section(),
         Sinks::section(),
+        KafkaCopy::section(),
+        PostgresCopy::section(),
         Archive::section(),
         Log::section(),
     ]

@@ -95,6 +95,7 @@ fn facts(config: &Config) -> Facts {
         brokers: config.kafka.as_ref().map(|kafka| kafka.brokers.clone()),
         checkpoints: config.checkpoint.is_some(),
         changes: config.sinks.changes.is_some(),
+        copies: config.sinks.copies(),
     }
 }
 

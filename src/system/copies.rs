@@ -39,6 +39,15 @@ pub(super) fn of(config: &Config) -> Vec<DataCopy> {
         let holds = "the changes of the user's lists, with the id; checkpoints hold the id too";
         add(format!("the file {}", changes.display()), holds, "you remove it".to_owned(), None);
     }
+    let lists = "the user's lists, with the id";
+    if let Some(topic) = &config.sinks.kafka.topic {
+        let until =
+            "the copy follows: tombstones are written at once, and compaction removes the old records".to_owned();
+        add(format!("the topic {topic}"), lists, until, None);
+    }
+    if let Some(table) = &config.sinks.postgres.table {
+        add(format!("the table {table}"), lists, "the copy follows: the lists are removed at once".to_owned(), None);
+    }
     if let Some(audit) = &config.sinks.audit {
         add(format!("the file {}", audit.display()), "the entry on the erasure", "you remove it".to_owned(), None);
     }

@@ -51,6 +51,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         dictionary: world.dictionary.clone(),
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: Some(Arc::new(Mutex::new(outlet))),
+        touched: None,
         cuts: None,
         restored_at: None,
     };
@@ -213,6 +214,7 @@ pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
         dictionary: world.dictionary.clone(),
         late_lines: Arc::default(),
         changes: None,
+        touched: None,
         cuts: None,
         restored_at: None,
     };

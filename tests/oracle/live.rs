@@ -241,6 +241,7 @@ pub(crate) fn settings(shared: &Arc<Shared>, rules: Rules, workers: usize, seed:
             move |context| vec![Box::new(Shop::new(feeds_of.clone(), context, seed)) as Box<dyn Feed>],
         ),
         changes: None,
+        touched: None,
         restore: None,
         journal_max: None,
         lease: None,

@@ -802,6 +802,44 @@ class SimilarList(_SimilarListRequired, total=False):
     rules: list[ExplainedRule] | None
 
 
+class _SinkStatusRequired(TypedDict):
+    # The time from the longest waiting change to the newest state of the lists.
+    behind_ms: int
+    # The time of the lists at the last comparison.
+    compared_as_of_ms: int
+    # Comparisons of the whole copy with the lists.
+    comparisons: int
+    # Lists that a comparison found to differ, after the first one.
+    corrected: int
+    # Failed attempts to reach, read or write the copy.
+    failures: int
+    # Whether the copy was compared with the lists, and follows them.
+    follows: bool
+    # Names in the copy that are not those of lists, and are left alone.
+    foreign: int
+    # `kafka` or `postgres`.
+    kind: str
+    # Lists in the copy, of this process.
+    lists: int
+    # The topic or the table, and where it is.
+    place: str
+    # Lists that were removed.
+    removed: int
+    # Lists that cannot be copied, because an id in them has a zero byte.
+    unwritable: int
+    # Lists that have changed and wait.
+    waiting: int
+    # Lists that were written.
+    written: int
+
+
+class SinkStatus(_SinkStatusRequired, total=False):
+    """A copy of lists in another service, since the start."""
+
+    # What is wrong now; it is tried again for ever. Null if everything works.
+    reason: str | None
+
+
 class _SourceStatusRequired(TypedDict):
     accepted: int
     ignored: dict[str, int]
@@ -835,6 +873,8 @@ class _StatusRequired(TypedDict):
     ready: bool
     requests_total: int
     rules: RulesStatus
+    # The copies of lists in other services.
+    sinks: list[SinkStatus]
     sources: list[SourceStatus]
     ticks_total: int
     uptime_s: int

@@ -652,6 +652,40 @@ export interface SimilarList {
   type: string;
 }
 
+/** A copy of lists in another service, since the start. */
+export interface SinkStatus {
+  /** The time from the longest waiting change to the newest state of the lists. */
+  behind_ms: number;
+  /** The time of the lists at the last comparison. */
+  compared_as_of_ms: number;
+  /** Comparisons of the whole copy with the lists. */
+  comparisons: number;
+  /** Lists that a comparison found to differ, after the first one. */
+  corrected: number;
+  /** Failed attempts to reach, read or write the copy. */
+  failures: number;
+  /** Whether the copy was compared with the lists, and follows them. */
+  follows: boolean;
+  /** Names in the copy that are not those of lists, and are left alone. */
+  foreign: number;
+  /** `kafka` or `postgres`. */
+  kind: string;
+  /** Lists in the copy, of this process. */
+  lists: number;
+  /** The topic or the table, and where it is. */
+  place: string;
+  /** What is wrong now; it is tried again for ever. Null if everything works. */
+  reason?: string | null;
+  /** Lists that were removed. */
+  removed: number;
+  /** Lists that cannot be copied, because an id in them has a zero byte. */
+  unwritable: number;
+  /** Lists that have changed and wait. */
+  waiting: number;
+  /** Lists that were written. */
+  written: number;
+}
+
 /** One source. */
 export interface SourceStatus {
   accepted: number;
@@ -686,6 +720,8 @@ export interface Status {
   reason?: string | null;
   requests_total: number;
   rules: RulesStatus;
+  /** The copies of lists in other services. */
+  sinks: SinkStatus[];
   sources: SourceStatus[];
   ticks_total: number;
   uptime_s: number;

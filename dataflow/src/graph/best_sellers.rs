@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use self::arranged::arranged;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
+use super::touched::TouchedList;
 use crate::ids::{CategoryKey, ProductKey};
 use crate::merchandising::MerchList;
 use crate::ops::first::first;
@@ -58,6 +59,7 @@ pub struct BestSellers;
 impl Index for BestSellers {
     const NAME: &'static str = "best_sellers";
     const PLACEMENT: Placement = Placement::Replicated;
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::BestSellers(*key));
     type Key = ListId;
     type Row = Seller;
     type Stored = Seller;

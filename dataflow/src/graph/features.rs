@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Placement, Published, Wiring};
+use super::touched::TouchedList;
 use crate::ids::{ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::tables::{Activity, Interactions};
@@ -33,6 +34,7 @@ impl Index for UserProducts {
     const NAME: &'static str = "user_products";
     const PLACEMENT: Placement = Placement::Sharded;
     const IN_ORDER: bool = false;
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::Activity(*key));
     type Key = UserKey;
     type Row = Interacted;
     type Stored = ProductKey;

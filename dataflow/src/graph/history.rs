@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::newest::Kept;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
+use super::touched::TouchedList;
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
@@ -54,6 +55,7 @@ pub struct History;
 impl Index for History {
     const NAME: &'static str = "history";
     const PLACEMENT: Placement = Placement::Sharded;
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::History(*key));
     type Key = UserKey;
     type Row = Viewed;
     type Stored = Place;

@@ -4,6 +4,7 @@
 //! time. A [`List`] also provides its changes for the change feed, and its rows in exports and answers.
 
 mod copies;
+mod touching;
 pub(super) mod wiring;
 
 use differential_dataflow::difference::Monoid;
@@ -13,6 +14,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use self::copies::per_process;
 use super::Declared;
 use super::shape::{Column, Value};
+use super::touched::TouchedList;
 use crate::ids::ProductKey;
 use crate::merchandising::MerchList;
 use crate::rules::Rules;
@@ -71,6 +73,9 @@ pub trait Index: Declared + 'static {
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self>
     where
         Self: Sized;
+
+    /// The list that changes with the rows of a key; none for an index from which sinks make no list.
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = None;
 
     /// The product whose deletion hides a row from readers if `rules.deleted_products` says so; `None` for an index
     /// from which the graph removes such rows itself.

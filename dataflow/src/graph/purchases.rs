@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::stated::{Stated, counted};
 use super::erased_orders::{LinesByOrder, LivingOrders};
 use super::index::{Index, Placement, Published, StoredRows, Wiring};
+use super::touched::TouchedList;
 use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
@@ -56,6 +57,7 @@ pub struct Purchases;
 impl Index for Purchases {
     const NAME: &'static str = "purchases";
     const PLACEMENT: Placement = Placement::Sharded;
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::Activity(*key));
     type Key = UserKey;
     type Row = Bought;
     type Stored = Bought;

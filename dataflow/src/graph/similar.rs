@@ -30,6 +30,7 @@ use self::pairs::PairChanges;
 use super::history::Place;
 use super::index::{Index, List, Placement, Published, Wiring};
 use super::shape::{Column, Kind, Value};
+use super::touched::TouchedList;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
@@ -102,6 +103,7 @@ impl Index for Similar {
     const NAME: &'static str = "similar";
     const PLACEMENT: Placement = Placement::PerProcess;
     const IN_ORDER: bool = false;
+    const TOUCHES: Option<fn(&Self::Key) -> TouchedList> = Some(|key| TouchedList::Similar(*key));
     type Key = ProductKey;
     type Row = Neighbor;
     type Stored = ProductKey;

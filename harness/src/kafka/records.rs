@@ -105,16 +105,41 @@ impl Broker {
         records
     }
 
+    /// Reads everything that is in the topic now, once no transaction is under way; sorted by partition and offset.
+    #[track_caller]
+    pub fn consume_all(&self, topic: &str) -> Vec<Record> {
+        let consumer = |isolation: &str| -> BaseConsumer {
+            let mut config = self.client_config();
+            config.set("group.id", "harness").set("isolation.level", isolation).set("enable.partition.eof", "true");
+            config.create().expect("these settings are valid")
+        };
+        let (all, committed) = (consumer("read_uncommitted"), consumer("read_committed"));
+        let partitions = self.partitions(topic);
+        let mut open: Vec<i32> = (0..partitions).map(|partition| partition as i32).collect();
+        wait_until(REQUEST_TIMEOUT, "all transactions have ended", || {
+            let end = |of: &BaseConsumer, partition| of.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).ok();
+            open.iter().all(|partition| end(&all, *partition) == end(&committed, *partition))
+        });
+        assign_all(&committed, topic, partitions);
+        let mut records = Vec::new();
+        wait_until(DELIVERY_DEADLINE, "the topic is read to its end", || {
+            while !open.is_empty() {
+                match committed.poll(QUEUE_POLL) {
+                    Some(Ok(message)) => records.push(Record::from(&message)),
+                    Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|other| *other != partition),
+                    Some(Err(error)) => panic!("cannot read {topic}: {error}"),
+                    None => return false,
+                }
+            }
+            true
+        });
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
     fn reader_of(&self, topic: &str) -> BaseConsumer {
         let consumer = self.consumer();
-        let mut assignment = TopicPartitionList::new();
-        for partition in 0..self.partitions(topic) {
-            let beginning = Offset::Beginning;
-            let added = assignment.add_partition_offset(topic, partition as i32, beginning);
-            added.expect("the beginning is an offset");
-        }
-        assert!(assignment.count() > 0, "there is no topic {topic}");
-        consumer.assign(&assignment).expect("partitions that exist can be assigned");
+        assign_all(&consumer, topic, self.partitions(topic));
         consumer
     }
 
@@ -148,6 +173,18 @@ impl Broker {
         let failed = failures.0.lock().expect("no holder of this lock panics").take();
         assert!(failed.is_none(), "a record for {topic} was not delivered: {failed:?}");
     }
+}
+
+/// Lets a consumer read all partitions of a topic from their beginnings.
+#[track_caller]
+fn assign_all(consumer: &BaseConsumer, topic: &str, partitions: usize) {
+    let mut assignment = TopicPartitionList::new();
+    for partition in 0..partitions {
+        let added = assignment.add_partition_offset(topic, partition as i32, Offset::Beginning);
+        added.expect("the beginning is an offset");
+    }
+    assert!(assignment.count() > 0, "there is no topic {topic}");
+    consumer.assign(&assignment).expect("partitions that exist can be assigned");
 }
 
 impl From<&BorrowedMessage<'_>> for Record {

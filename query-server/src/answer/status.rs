@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::online::OnlineCounts;
-use crate::app::{AlsStatus, ArchiveStatus, ContentStatus, LastCheckpoint};
+use crate::app::{AlsStatus, ArchiveStatus, ContentStatus, LastCheckpoint, SinkStatus};
 
 /// The answer of `/v1/status`, and each event of `/v1/stream`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +34,8 @@ pub(crate) struct Status<'a> {
     pub(crate) online: Option<OnlineCounts>,
     /// Null if there is no archive.
     pub(crate) archive: Option<ArchiveStatus>,
+    /// The copies of lists in other services.
+    pub(crate) sinks: Vec<SinkStatus>,
     pub(crate) rules: RulesStatus,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,

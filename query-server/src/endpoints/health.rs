@@ -43,8 +43,10 @@ async fn ready(State(operations): State<Arc<Operations>>) -> Result<Response<Bod
         Some(reasons) => Err(Problem::NotReady(reasons)),
         None => {
             let archive = operations.app.archive.as_ref().and_then(|status| status().reason);
-            let details = archive.map(|reason| format!("the archive is retrying: {reason}"));
-            Ok(simple::ready(&instant::text(as_of), details.into_iter().collect()))
+            let archive = archive.map(|reason| format!("the archive is retrying: {reason}"));
+            let sinks = (operations.app.sinks)().into_iter();
+            let sinks = sinks.filter_map(|sink| Some(format!("sinks.{} is retrying: {}", sink.kind, sink.reason?)));
+            Ok(simple::ready(&instant::text(as_of), archive.into_iter().chain(sinks).collect()))
         }
     }
 }

@@ -69,6 +69,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         content: app.content.as_ref().map(|status| status()),
         online: app.online.as_ref().map(|counts| online::status(counts, &app.reader).into()),
         archive: app.archive.as_ref().map(|status| status()),
+        sinks: (app.sinks)(),
         rules: rules_status(&app.reader),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),

@@ -3,6 +3,7 @@
 mod archive;
 mod content;
 mod online;
+mod sinks;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -65,6 +66,7 @@ pub(crate) fn text(operations: &Operations) -> String {
     content::add(operations, &mut metrics);
     online::add(operations, &mut metrics);
     archive::add(operations, &mut metrics);
+    sinks::add(operations, &mut metrics);
     sources(operations, &mut metrics);
     let mut registry = Registry::default();
     registry.register_collector(Box::new(metrics));

@@ -67,6 +67,7 @@ fn read_through<U: Upstream>(
         dictionary: dictionary.clone(),
         late_lines: Arc::new(AtomicU64::new(0)),
         changes: None,
+        touched: None,
         cuts: None,
         restored_at: None,
     };

@@ -40,7 +40,7 @@ const DEFAULTS: &[(&[&str], &str)] = &[
 ];
 
 /// The settings of a producer over the operator's own.
-pub(super) fn of_producer(base: &ClientConfig) -> ClientConfig {
+pub(crate) fn of_producer(base: &ClientConfig) -> ClientConfig {
     let mut config = base.clone();
     for (names, value) in DEFAULTS {
         if names.iter().all(|name| base.get(name).is_none()) {
@@ -54,7 +54,7 @@ pub(super) fn of_producer(base: &ClientConfig) -> ClientConfig {
 }
 
 /// The settings of an admin client: without those that would make it request a producer's id.
-pub(super) fn of_admin(base: &ClientConfig) -> ClientConfig {
+pub(crate) fn of_admin(base: &ClientConfig) -> ClientConfig {
     let mut config = base.clone();
     config.remove("enable.idempotence").set(CREATE_NO_TOPIC.0, CREATE_NO_TOPIC.1);
     config

@@ -21,8 +21,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The broker's own default, whatever it is.
 const BROKERS_DEFAULT: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
+/// Longest name of a topic.
+const NAME_BYTES_MAX: usize = 249;
+
+/// Whether a text can be the name of a topic.
+#[must_use]
+pub fn is_topic(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
 /// The setting that lets a topic accept every record of our producer.
-const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
+pub(crate) const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
 
 /// The settings of every topic that Vitrine creates.
 pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
@@ -133,7 +145,7 @@ pub fn create_topic<C: ClientContext>(
     }
 }
 
-fn exists(admin: &AdminClient<Deliveries>, name: &str) -> Result<bool, KafkaError> {
+pub(crate) fn exists<C: ClientContext>(admin: &AdminClient<C>, name: &str) -> Result<bool, KafkaError> {
     let metadata = admin.inner().fetch_metadata(Some(name), ANSWER_MAX)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     match topic.and_then(|topic| topic.error()) {

@@ -8,10 +8,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 63;
 
 pub(crate) const TABLE: Kind = Kind::Text {
     allowed: "a table's name, with or without its schema, such as orders or shop.orders",
-    takes: |text| match text.split_once('.') {
-        Some((schema, table)) => is_identifier(schema) && is_identifier(table),
-        None => is_identifier(text),
-    },
+    takes: is_table,
 };
 pub(crate) const COLUMN: Kind = Kind::Text {
     allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit",
@@ -260,6 +257,14 @@ pub(crate) fn is_identifier(text: &str) -> bool {
 /// A column as SQL takes it exactly.
 pub fn column(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether a text is the name of a table, with or without its schema.
+pub fn is_table(text: &str) -> bool {
+    match text.split_once('.') {
+        Some((schema, table)) => is_identifier(schema) && is_identifier(table),
+        None => is_identifier(text),
+    }
 }
 
 /// A table as SQL takes it exactly, each part of `schema.table` on its own.

@@ -157,6 +157,7 @@ fn after_four_windows_no_more_is_held_than_after_two() {
         clock,
         open_feeds,
         changes: None,
+        touched: None,
         restore: None,
         journal_max: Some(0),
         lease: None,

@@ -69,6 +69,7 @@ impl Shop {
             clock: Arc::new(Clock::default()),
             open_feeds: Arc::new(move |worker| vec![source.open(&worker)]),
             changes: None,
+            touched: None,
             restore: None,
             journal_max: Some(0),
             lease: None,

@@ -178,6 +178,7 @@ impl Mirror {
                 opened.open(&worker).into_iter().chain(other).collect()
             }),
             changes: None,
+            touched: None,
             restore: kept.map(Kept::restore),
             journal_max: Some(0),
             lease: None,

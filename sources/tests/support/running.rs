@@ -72,6 +72,7 @@ impl Running {
             clock: clock.clone(),
             open_feeds: Arc::new(move |worker| open(&worker).into_iter().collect()),
             changes: None,
+            touched: None,
             restore: None,
             journal_max: None,
             lease: None,

@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) brokers: Option<String>,
     pub(super) checkpoints: bool,
     pub(super) changes: bool,
+    /// The copies of lists: each process writes its share of them.
+    pub(super) copies: String,
 }
 
 /// Two processes with the same key that cannot work together: this start cannot succeed.
@@ -66,6 +68,7 @@ impl Facts {
             words(self.views != theirs.views, "topics"),
             words(self.checkpoints != theirs.checkpoints, "settings of whether checkpoints are kept"),
             words(self.changes != theirs.changes, "settings of whether changes are written"),
+            words(self.copies != theirs.copies, "values in [sinks.kafka] or [sinks.postgres]"),
         ];
         let (_, what) = settings.into_iter().find(|(is_unlike, _)| *is_unlike)?;
         Some(Unlike { what: format!("processes {own} and {other} of the cluster have different {what}"), lasts: true })
@@ -89,6 +92,7 @@ mod tests {
                 brokers: Some("a:1".into()),
                 checkpoints: true,
                 changes: false,
+                copies: String::new(),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The inputs of indexes: the arranged base tables, and the collections that several indexes share.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
@@ -12,8 +13,9 @@ use super::super::history::{self, Place};
 use super::super::merchandising::Effective;
 use super::super::purchases::{self, Purchases, stated};
 use super::super::similar::CoViewed;
-use super::super::{Family, Indexes, Make, Map, MapRef, Plan, buyers};
-use super::{Index, Published, RowChanges, StoredRows};
+use super::super::touched::TouchOutlet;
+use super::super::{Family, Indexes, Make, Map, MapRef, Nothing, Plan, buyers};
+use super::{Index, Published, RowChanges, StoredRows, touching};
 use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
 use crate::ids::{ProductKey, UserKey};
@@ -197,6 +199,30 @@ impl<'s> Family for Wired<'s> {
 impl<'s> Make<Wired<'s>> for Wiring<'s> {
     fn make<I: Index>(&mut self) -> Option<Published<'s, I>> {
         I::is_on(&self.rules).then(|| I::wire(self))
+    }
+}
+
+/// Reports the lists that change in the indexes of this worker. `worker`: its number among all workers.
+pub(in crate::graph) fn report_touched(
+    wired: &Indexes<Wired<'_>>,
+    place: ClusterPlace,
+    worker: usize,
+    outlet: &Arc<dyn TouchOutlet>,
+) {
+    wired.map_ref(&mut ReportTouched { place, worker, outlet });
+}
+
+struct ReportTouched<'a> {
+    place: ClusterPlace,
+    worker: usize,
+    outlet: &'a Arc<dyn TouchOutlet>,
+}
+
+impl<'s> MapRef<Wired<'s>, Nothing> for ReportTouched<'_> {
+    fn map<I: Index>(&mut self, index: &Option<Published<'s, I>>) {
+        if let Some((index, list)) = index.as_ref().zip(I::TOUCHES) {
+            touching::report::<I>(&index.rows, list, (self.place, self.worker), self.outlet.clone());
+        }
     }
 }
 

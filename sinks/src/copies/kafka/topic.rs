@@ -1,0 +1,50 @@
+//! The topic of a copy: made if it is missing, and checked if it is there.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+
+use super::refused;
+use crate::block_on::block_on;
+use crate::copies::destination::DestinationError;
+use crate::kafka_log::{LARGE, create_topic, exists, of_admin};
+
+/// How long a request may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The setting on which the copy depends.
+const POLICY: &str = "cleanup.policy";
+
+/// The policy that keeps the last record of every key.
+const COMPACT: &str = "compact";
+
+/// Makes the topic if it is missing, and checks that it keeps the last record of every key.
+pub(super) fn prepare(base: &ClientConfig, topic: &str, partitions: usize) -> Result<(), DestinationError> {
+    let admin: AdminClient<DefaultClientContext> =
+        of_admin(base).create().map_err(|error| refused("making a Kafka client", &error))?;
+    let is_there = exists(&admin, topic).map_err(|error| DestinationError::Away {
+        place: format!("topic {topic}"),
+        reason: error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()),
+    })?;
+    if !is_there {
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let created = create_topic(&admin, topic, partitions, &[LARGE, (POLICY, COMPACT)]);
+        created.map_err(|reason| DestinationError::Refused { doing: format!("creating topic {topic}"), reason })?;
+        tracing::info!(topic, partitions, "created the topic of a copy of lists");
+    }
+    let doing = "asking for the topic's cleanup.policy";
+    let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX));
+    let answers = block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options));
+    let answer = answers.map_err(|error| refused(doing, &error))?.into_iter().next();
+    let settings = match answer {
+        Some(Ok(settings)) => settings,
+        Some(Err(code)) => {
+            return Err(DestinationError::Refused { doing: doing.into(), reason: code.to_string() });
+        }
+        None => return Err(DestinationError::Refused { doing: doing.into(), reason: "no answer".into() }),
+    };
+    let policy = settings.get(POLICY).and_then(|entry| entry.value.clone()).unwrap_or_default();
+    if policy == COMPACT { Ok(()) } else { Err(DestinationError::Policy { topic: topic.to_owned(), policy }) }
+}
