@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dataflow::engine::TickCounter;
-use dataflow::graph::{BestSellers, History, ListId, Purchases, Similar, TouchedList, UserProducts};
+use dataflow::graph::{BestSellers, History, ListId, ProductCategories, Purchases, Similar, TouchedList, UserProducts};
 use dataflow::ids::{ProductKey, UserKey};
 use dataflow::index_reader::IndexReader;
 use dataflow::merchandising::{Arranged, MerchList};
@@ -11,7 +11,7 @@ use dataflow::rules::RecommendationRule;
 use dataflow::source_status::{SourceRegistry, State};
 use dataflow::time::Time;
 use query_server::Floor;
-use recommend::{Page, Recommender, Workspace};
+use recommend::{Page, Recommender, SimilarProduct, SimilarReason, Workspace};
 use sinks::copies::{CopiedLists, CopiedRow, ListName, Shown, ShownLists};
 
 use super::features::UserValues;
@@ -99,7 +99,7 @@ impl ListReader {
             let rows = picks.iter().filter_map(|pick| self.row(pick.seller.product, number(pick.seller.buyers())));
             return Shown::Rows(as_of, rows.collect());
         }
-        let chain = self.recommender.chain(Page::Home);
+        let chain = self.recommender.chain(Page::Home, self.recommender.variant(user));
         let list = chain.for_user(&view, user, rules.list_size, &mut self.workspace);
         let products = list.rows.iter().map(|row| match row {
             Arranged::Own(row) => row.product,
@@ -109,22 +109,23 @@ impl ListReader {
     }
 
     fn similar(&mut self, product: ProductKey) -> Shown {
-        let (rules, view) = (self.reader.rules(), self.reader.wide_view_any());
-        let (list, workspace) = (MerchList::SimilarTo(product), &mut self.workspace);
-        let rows: Vec<(ProductKey, Option<u64>)> = if view.list_rules(list).is_some() {
-            let find = |size| workspace.all_similar(&view, product, size).to_vec();
-            let arranged = view.arranged(list, rules.list_size, find, |row| row.product);
-            let row = |row: Arranged<recommend::SimilarProduct>| match row {
-                Arranged::Own(row) => (row.product, Some(row.weight)),
+        let (recommender, view) = (&self.recommender, self.reader.wide_view_any());
+        let (size, list, workspace) =
+            (self.reader.rules().list_size, MerchList::SimilarTo(product), &mut self.workspace);
+        let rows: Vec<(ProductKey, Option<f64>)> = if view.list_rules(list).is_some() {
+            let find = |size| recommender.all_similar(&view, product, size, workspace).to_vec();
+            let arranged = view.arranged(list, size, find, |row| row.product);
+            let row = |row: Arranged<SimilarProduct>| match row {
+                Arranged::Own(row) => (row.product, similarity(row.reason)),
                 Arranged::Pinned(product) => (product, None),
             };
             arranged.rows.into_iter().map(row).collect()
         } else {
-            let rows = workspace.similar(&view, product, rules.list_size);
-            rows.iter().map(|row| (row.product, Some(row.weight))).collect()
+            let rows = recommender.similar(&view, product, size, workspace);
+            rows.iter().map(|row| (row.product, similarity(row.reason))).collect()
         };
-        let row = |(product, weight): (ProductKey, Option<u64>)| self.row(product, weight.and_then(number));
-        Shown::Rows(view.as_of(), rows.into_iter().filter_map(row).collect())
+        let rows = rows.into_iter().filter_map(|(product, value)| self.row(product, value));
+        Shown::Rows(view.as_of(), rows.collect())
     }
 
     /// The user of a list that belongs to one.
@@ -168,7 +169,7 @@ impl ShownLists for ListReader {
                 None => self.empty(),
             },
             (ListName::Similar(id), _) => match dictionary.find_product(id) {
-                Some(product) if self.reader.rules().co_views.enabled => self.similar(product),
+                Some(product) if self.recommender.similar_switch().is_none() => self.similar(product),
                 _ => self.empty(),
             },
             (ListName::History(_), Some(user)) => self.history(user),
@@ -190,8 +191,12 @@ impl ShownLists for ListReader {
             users.dedup();
             all.extend(users.into_iter().map(TouchedList::Activity));
         }
-        if self.leads && self.copies(CopiedLists::Similar) {
-            all.extend(reader.keys::<Similar>().into_iter().map(TouchedList::Similar));
+        if self.leads && self.copies(CopiedLists::Similar) && self.recommender.similar_switch().is_none() {
+            let (viewed, known) = (reader.keys::<Similar>(), reader.keys::<ProductCategories>());
+            let mut products: Vec<ProductKey> = viewed.into_iter().chain(known).collect();
+            products.sort_unstable();
+            products.dedup();
+            all.extend(products.into_iter().map(TouchedList::Similar));
         }
         if self.leads && self.copies(CopiedLists::BestSellers) {
             let categories = reader.view_any().category_sizes().into_iter();
@@ -232,4 +237,12 @@ impl ShownLists for ListReader {
 #[expect(clippy::cast_precision_loss, clippy::unnecessary_wraps, reason = "counts and times are far below 2^53")]
 fn number(number: u64) -> Option<f64> {
     Some(number as f64)
+}
+
+/// How similar a product is.
+fn similarity(reason: SimilarReason) -> Option<f64> {
+    match reason {
+        SimilarReason::CoViewed { weight } => number(weight),
+        SimilarReason::Alike { cosine } => Some(f64::from(cosine)),
+    }
 }
