@@ -50,10 +50,10 @@ pub(super) struct ReportBuilder {
 }
 
 impl ReportBuilder {
-    /// Counts a bad line, once for all its faults, and names the faults while there are few. `place` gives the column of a
+    /// Counts a bad line, once for all its faults, or a row that has no line, and names the faults while there are few. `place` gives the column of a
     /// field and its value.
     pub(super) fn bad(&mut self, line: u64, faults: &[Fault], place: impl Fn(&str) -> (String, String)) {
-        if self.report.bad == 0 || self.counted != line {
+        if self.report.bad == 0 || line == 0 || self.counted != line {
             self.report.bad += 1;
             self.counted = line;
         }

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use store::{Action, Bounds, Condition, Kind, Repeatable, Row, Write, WriteRequest, Written};
 
 use super::Resource;
-use super::conditions::{check_json, condition, repeatable};
+use super::conditions::{check_json, condition_of_change, repeatable};
 use super::read::{ID, id_in, row, store};
 use crate::answer;
 use crate::body::Body;
@@ -53,7 +53,7 @@ pub(super) async fn put<R: Resource>(
     check_json(&headers, false)?;
     let id = id_in(&uri, ID)?;
     let row = Row::from_json(R::KIND, Some(&id), &body.bytes, &bounds).map_err(invalid)?;
-    let (action, condition) = match condition(&operations, &headers) {
+    let (action, condition) = match condition_of_change(&operations, &headers) {
         Err(Problem::Row(RowProblem::TagNeeded)) => (Action::Create(row), Condition::Nothing),
         condition => (Action::Put(row), condition?),
     };
@@ -75,7 +75,7 @@ pub(super) async fn patch<R: Resource>(
     store(&operations)?;
     check_json(&headers, true)?;
     let (id, action) = (id_in(&uri, ID)?, Action::Patch(body.bytes.to_vec()));
-    let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition(&operations, &headers)? };
+    let write = Write { kind: R::KIND, id: id.clone(), action, condition: condition_of_change(&operations, &headers)? };
     answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
 }
 
@@ -87,8 +87,12 @@ pub(super) async fn delete<R: Resource>(
 ) -> Result<Response<Body>, Problem> {
     store(&operations)?;
     let id = id_in(&uri, ID)?;
-    let write =
-        Write { kind: R::KIND, id: id.clone(), action: Action::Delete, condition: condition(&operations, &headers)? };
+    let write = Write {
+        kind: R::KIND,
+        id: id.clone(),
+        action: Action::Delete,
+        condition: condition_of_change(&operations, &headers)?,
+    };
     answered(&operations, R::KIND, &id, one(&operations, write, None).await?)
 }
 

@@ -17,9 +17,19 @@ const KEY_BYTES_MAX: usize = 255;
 ///
 /// # Errors
 /// When `If-Match` cannot be read, or is needed and not there.
-pub(super) fn condition(operations: &Operations, headers: &HeaderMap) -> Result<Condition, Problem> {
+pub(super) fn condition_of_change(operations: &Operations, headers: &HeaderMap) -> Result<Condition, Problem> {
+    match condition(headers)? {
+        Condition::Nothing if operations.settings.if_match_required => Err(Problem::Row(RowProblem::TagNeeded)),
+        condition => Ok(condition),
+    }
+}
+
+/// What must hold before a write.
+///
+/// # Errors
+/// When `If-Match` cannot be read.
+pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     match tags(headers, &IF_MATCH)? {
-        None if operations.settings.if_match_required => Err(Problem::Row(RowProblem::TagNeeded)),
         None => Ok(Condition::Nothing),
         Some(tags) if tags == ["*"] => Ok(Condition::Present),
         // A weak tag never matches here.

@@ -47,12 +47,7 @@ pub(super) async fn erase(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let user = id_in(&uri, ID)?;
-    let condition = match condition(&operations, &headers) {
-        // A user without a row has no tag, and must be forgotten too.
-        Err(Problem::Row(RowProblem::TagNeeded)) => Condition::Nothing,
-        condition => condition?,
-    };
+    let (user, condition) = (id_in(&uri, ID)?, condition(&headers)?);
     let read = &operations.read;
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;

@@ -8,7 +8,7 @@ use hyper::{Response, Uri};
 use store::{Action, Kind, LINES_MAX, Write};
 
 use super::change::{answered, one};
-use super::conditions::{condition, repeatable};
+use super::conditions::{condition_of_change, repeatable};
 use super::read::{ID, id_in, store};
 use crate::body::Body;
 use crate::operations::Operations;
@@ -50,6 +50,7 @@ async fn mark(
 ) -> Result<Response<Body>, Problem> {
     store(operations)?;
     let (id, repeatable) = (id_in(uri, ID)?, repeatable(headers, uri, &body.bytes)?);
-    let write = Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition(operations, headers)? };
+    let write =
+        Write { kind: Kind::Purchases, id: id.clone(), action, condition: condition_of_change(operations, headers)? };
     answered(operations, Kind::Purchases, &id, one(operations, write, repeatable).await?)
 }
