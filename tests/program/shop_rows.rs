@@ -86,12 +86,16 @@ struct Program {
 
 impl Program {
     fn start(dir: &std::path::Path) -> Program {
+        let setting = |key: &str, file: &str| format!("{key}={}", dir.join(file).display());
+        let (files, store) = (setting("files.dir", "data"), setting("store.path", "store.db"));
+        Program::run(&["serve", "--set", &files, "--set", &store])
+    }
+
+    /// Runs a command that serves, and waits until it is ready.
+    fn run(args: &[&str]) -> Program {
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(["serve", "--listen", &address]);
-        for (key, file) in [("files.dir", "data"), ("store.path", "store.db")] {
-            command.args(["--set", &format!("{key}={}", dir.join(file).display())]);
-        }
+        command.args(args).args(["--listen", &address]);
         let program = Program { process: Process::spawn("vitrine", command), url: format!("http://{address}") };
         wait_until(SOON, "the program is ready", || {
             program.try_get("/readyz").is_some_and(|answer| answer.status == 200)
@@ -102,6 +106,25 @@ impl Program {
     fn try_get(&self, path: &str) -> Option<Answer> {
         http::try_request("GET", &format!("{}{path}", self.url), &[], b"").ok()
     }
+}
+
+#[test]
+fn a_product_that_is_added_to_the_demo_is_on_its_shelf() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let demo = Program::run(&["demo", "--rate", "0", "--dir", dir.path().to_str().expect("a plain name")]);
+    let generated = demo.try_get("/v1/products?limit=1").expect("the demo answers").json();
+    assert_eq!(generated["items"].as_array().map(Vec::len), Some(1), "the demo's own products are in the store");
+    let post = |path: &str, body: Value| {
+        let answer = http::request("POST", &format!("{}{path}", demo.url), JSON, body.to_string().as_bytes());
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.header("vitrine-token").expect("a write answers with a token").to_owned()
+    };
+    post("/v1/products", json!({"product_id": "my-lamp", "category_id": "my-shelf", "price": "12.50"}));
+    let token = post("/v1/purchases", purchase("my-1", "ada", "my-lamp"));
+    let shelf = demo.try_get(&format!("/v1/categories/my-shelf/bestsellers?after={token}")).expect("the demo answers");
+    assert_eq!(shelf.json()["products"][0]["product"], "my-lamp", "{}", shelf.text());
+    let sellers = demo.try_get("/v1/bestsellers").expect("the demo answers").json();
+    assert_eq!(sellers["products"].as_array().map(Vec::len), Some(10), "its own orders count: {sellers}");
 }
 
 #[test]
