@@ -19,7 +19,7 @@ use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
 use crate::write::{references, refusal_of, unknown_references};
 
-/// The most rows of a run.
+/// The most rows and parts of a run.
 const RUN_MAX: usize = 1000;
 
 /// Imports a file.
@@ -70,6 +70,7 @@ struct Run {
     of: Option<(Kind, Role)>,
     rows: Vec<RunRow>,
     places: HashMap<String, usize>,
+    parts: usize,
 }
 
 /// A row, with its line; of a purchase its parts, each with its line.
@@ -83,7 +84,7 @@ impl Run {
     fn takes(&self, ImportRow { row, role, .. }: &ImportRow) -> bool {
         let is_first = self.of.is_none();
         let is_same = self.of == Some((row.kind(), *role));
-        is_first || is_same && self.rows.len() < RUN_MAX && (*role == Role::Part || !self.places.contains_key(row.id()))
+        is_first || is_same && self.parts < RUN_MAX && (*role == Role::Part || !self.places.contains_key(row.id()))
     }
 
     fn add(&mut self, ImportRow { line, row, role }: ImportRow) {
@@ -94,6 +95,7 @@ impl Run {
             self.rows.push(RunRow { row: row.clone(), parts: Vec::new() });
         }
         self.rows[at].parts.push((line, row));
+        self.parts += 1;
     }
 }
 
