@@ -37,7 +37,7 @@ use crate::queue::{self, WAITING_MAX, WriteJob};
 use crate::row::Row;
 use crate::settings::Settings;
 
-use opening::Access;
+use opening::TableAccess;
 use reason::PgError;
 use rows::ShopSql;
 use session::PgSession;
@@ -105,15 +105,15 @@ impl Store for PostgresStore {
     fn import(&self, request: &ImportRequest, file: &mut dyn BufRead) -> Result<ImportReport, StoreError> {
         let mut session = self.long_session();
         match session.get()? {
-            (client, sql, Access::Writes) => import::import(client, sql, request, file, &self.settings),
-            (_, _, Access::Reads(reason) | Access::Nothing(reason)) => Err(StoreError::Elsewhere(reason)),
+            (client, sql, TableAccess::Writes) => import::import(client, sql, request, file, &self.settings),
+            (_, _, TableAccess::Reads(reason) | TableAccess::Nothing(reason)) => Err(StoreError::Elsewhere(reason)),
         }
     }
 
     fn export(&self, kind: Kind, see: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {
         let mut session = self.long_session();
         match session.get()? {
-            (_, _, Access::Nothing(reason)) => Err(StoreError::Elsewhere(reason)),
+            (_, _, TableAccess::Nothing(reason)) => Err(StoreError::Elsewhere(reason)),
             (client, sql, _) => Ok(sql.each(client, kind, see)?),
         }
     }

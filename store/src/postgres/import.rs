@@ -36,8 +36,8 @@ pub(super) fn import(
     client.batch_execute(&begin).map_err(PgError::from)?;
     imported::begin(client)?;
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
-    let mut import = Import { client, sql, request, settings, fields };
-    let mut run = Run::default();
+    let mut import = PgImport { client, sql, request, settings, fields };
+    let mut run = ImportRun::default();
     // After a bad line the others are written too, to find all that is wrong.
     while let Some(row) = rows.next_row().map_err(unreadable)? {
         if !run.takes(&row) {
@@ -66,20 +66,20 @@ pub(super) fn import(
 
 /// Rows of one kind and role that are next to each other in the file, each id once; of a purchase, all its parts.
 #[derive(Default)]
-struct Run {
+struct ImportRun {
     of: Option<(Kind, Role)>,
-    rows: Vec<RunRow>,
+    rows: Vec<ImportRunRow>,
     places: HashMap<String, usize>,
     parts: usize,
 }
 
 /// A row, with its line; of a purchase its parts, each with its line.
-struct RunRow {
+struct ImportRunRow {
     row: Row,
     parts: Vec<(u64, Row)>,
 }
 
-impl Run {
+impl ImportRun {
     /// Whether the row may be added.
     fn takes(&self, ImportRow { row, role, .. }: &ImportRow) -> bool {
         let is_first = self.of.is_none();
@@ -92,14 +92,14 @@ impl Run {
         let next = self.rows.len();
         let at = *self.places.entry(row.id().to_owned()).or_insert(next);
         if at == next {
-            self.rows.push(RunRow { row: row.clone(), parts: Vec::new() });
+            self.rows.push(ImportRunRow { row: row.clone(), parts: Vec::new() });
         }
         self.rows[at].parts.push((line, row));
         self.parts += 1;
     }
 }
 
-struct Import<'i> {
+struct PgImport<'i> {
     client: &'i mut Client,
     sql: &'i ShopSql,
     request: &'i ImportRequest,
@@ -108,9 +108,9 @@ struct Import<'i> {
     fields: [Option<Vec<&'static str>>; 4],
 }
 
-impl Import<'_> {
+impl PgImport<'_> {
     /// Writes the rows of a run, and refuses those that are wrong.
-    fn write(&mut self, run: Run, rows: &mut FileRows<'_>) -> Result<(), PgError> {
+    fn write(&mut self, run: ImportRun, rows: &mut FileRows<'_>) -> Result<(), PgError> {
         let Some((kind, role)) = run.of else { return Ok(()) };
         let ids: Vec<&str> = run.rows.iter().map(|row| row.row.id()).collect();
         let there = imported::present(self.client, self.sql, kind, &ids)?;
@@ -120,7 +120,7 @@ impl Import<'_> {
         };
         let known = self.known_references(&run)?;
         let mut accepted: Vec<(Row, u64, Option<usize>)> = Vec::new();
-        for RunRow { row, parts } in run.rows {
+        for ImportRunRow { row, parts } in run.rows {
             let lines = before.get(row.id()).copied();
             let is_there = there.contains(row.id());
             if role == Role::IfAbsent && is_there {
@@ -189,7 +189,7 @@ impl Import<'_> {
     }
 
     /// The rows that the run refers to and that are there. The parent of a category may follow it: see `check_parents`.
-    fn known_references(&mut self, run: &Run) -> Result<KnownIds, PgError> {
+    fn known_references(&mut self, run: &ImportRun) -> Result<KnownIds, PgError> {
         let mut known = KnownIds { checked: Vec::new(), ids: HashSet::new() };
         if self.settings.unknown_ids == UnknownIds::Take || run.of.is_none_or(|(kind, _)| kind == Kind::Categories) {
             return Ok(known);

@@ -26,7 +26,7 @@ const SHOP_TABLES: usize = 5;
 
 /// What may be done with the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum TableAccess {
     /// They are Vitrine's.
     Writes,
     /// They may be read, and not be written for this reason.
@@ -36,7 +36,7 @@ pub(super) enum Access {
 }
 
 /// The tables in the database.
-enum Found {
+enum FoundTables {
     Nothing,
     /// Made by Vitrine, with this version.
     Made(usize),
@@ -44,40 +44,40 @@ enum Found {
 }
 
 /// Finds out what may be done with the tables; makes them if that is allowed.
-pub(super) fn prepare(client: &mut Client, manage: bool) -> Result<Access, PgError> {
+pub(super) fn prepare(client: &mut Client, manage: bool) -> Result<TableAccess, PgError> {
     let known = SCRIPTS.len();
     let found = match look(client)? {
-        Found::Nothing if manage => {
+        FoundTables::Nothing if manage => {
             make(client)?;
             look(client)?
         }
-        Found::Made(version) if manage && version < known => {
+        FoundTables::Made(version) if manage && version < known => {
             make(client)?;
             look(client)?
         }
         found => found,
     };
     Ok(match found {
-        Found::Made(version) if version > known => Access::Nothing(format!(
+        FoundTables::Made(version) if version > known => TableAccess::Nothing(format!(
             "the tables are of version {version}, and this program knows versions up to {known}: use a newer Vitrine"
         )),
-        Found::Made(version) if version < known => {
-            Access::Nothing("the tables are of an older version; `store.manage = true` brings them up to date".into())
-        }
-        Found::Made(_) if manage => Access::Writes,
-        Found::Made(_) => Access::Reads("`store.manage` is false, so Vitrine only reads the tables".into()),
-        Found::Nothing => Access::Nothing(
+        FoundTables::Made(version) if version < known => TableAccess::Nothing(
+            "the tables are of an older version; `store.manage = true` brings them up to date".into(),
+        ),
+        FoundTables::Made(_) if manage => TableAccess::Writes,
+        FoundTables::Made(_) => TableAccess::Reads("`store.manage` is false, so Vitrine only reads the tables".into()),
+        FoundTables::Nothing => TableAccess::Nothing(
             "the database of [postgres] has no tables of the store; `store.manage = true` lets Vitrine make them"
                 .into(),
         ),
-        Found::Unfit(reason) => Access::Nothing(reason),
+        FoundTables::Unfit(reason) => TableAccess::Nothing(reason),
     })
 }
 
-fn look(client: &mut impl GenericClient) -> Result<Found, PgError> {
+fn look(client: &mut impl GenericClient) -> Result<FoundTables, PgError> {
     let encoding: String = client.query_typed_one("SELECT current_setting('server_encoding')", &[])?.try_get(0)?;
     if encoding != "UTF8" {
-        return Ok(Found::Unfit(format!("the database has the encoding {encoding}, and the store needs UTF8")));
+        return Ok(FoundTables::Unfit(format!("the database has the encoding {encoding}, and the store needs UTF8")));
     }
     let rows = client.query_typed(TABLES, &[])?;
     let mut missing = Vec::new();
@@ -87,19 +87,19 @@ fn look(client: &mut impl GenericClient) -> Result<Found, PgError> {
         if !is_there {
             missing.push(name);
         } else if at < SHOP_TABLES && comment.as_deref() != Some(MARK) {
-            return Ok(Found::Unfit(format!(
+            return Ok(FoundTables::Unfit(format!(
                 "table {name} is the shop's own: Vitrine has not made it, and does not write it"
             )));
         }
     }
     if missing.len() == rows.len() {
-        return Ok(Found::Nothing);
+        return Ok(FoundTables::Nothing);
     }
     if !missing.is_empty() {
-        return Ok(Found::Unfit(format!("some tables of the store are missing: {}", missing.join(", "))));
+        return Ok(FoundTables::Unfit(format!("some tables of the store are missing: {}", missing.join(", "))));
     }
     let version: i64 = client.query_typed_one("SELECT max(version) FROM vitrine_store", &[])?.try_get(0)?;
-    Ok(Found::Made(usize::try_from(version).unwrap_or(0)))
+    Ok(FoundTables::Made(usize::try_from(version).unwrap_or(0)))
 }
 
 /// Runs the missing scripts in one transaction, while no other process does.
@@ -107,9 +107,9 @@ fn make(client: &mut Client) -> Result<(), PgError> {
     let mut transaction = client.transaction()?;
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])?;
     let version = match look(&mut transaction)? {
-        Found::Nothing => 0,
-        Found::Made(version) => version,
-        Found::Unfit(_) => return Ok(()),
+        FoundTables::Nothing => 0,
+        FoundTables::Made(version) => version,
+        FoundTables::Unfit(_) => return Ok(()),
     };
     let Some(missing) = SCRIPTS.get(version..).filter(|missing| !missing.is_empty()) else { return Ok(()) };
     for script in missing {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
-use super::opening::{self, Access};
+use super::opening::{self, TableAccess};
 use super::reason::PgError;
 use super::rows::ShopSql;
 use crate::error::StoreError;
@@ -30,13 +30,13 @@ pub(super) struct PgSession {
     connect: Arc<Connect>,
     manage: bool,
     sql: ShopSql,
-    open: Option<OpenSession>,
+    open: Option<PreparedSession>,
     failed: Option<(Instant, String)>,
 }
 
-struct OpenSession {
+struct PreparedSession {
     client: PgClient,
-    access: Access,
+    access: TableAccess,
     looked: Instant,
 }
 
@@ -46,12 +46,12 @@ impl PgSession {
     }
 
     /// The connection, and what may be done with the tables.
-    pub(super) fn get(&mut self) -> Result<(&mut Client, &ShopSql, Access), StoreError> {
+    pub(super) fn get(&mut self) -> Result<(&mut Client, &ShopSql, TableAccess), StoreError> {
         let PgSession { connect, manage, sql, open, failed } = self;
         if let Some((_, reason)) = failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
             return Err(StoreError::Unavailable(reason.clone()));
         }
-        let stale = |open: &OpenSession| open.access != Access::Writes && open.looked.elapsed() >= PAUSE;
+        let stale = |open: &PreparedSession| open.access != TableAccess::Writes && open.looked.elapsed() >= PAUSE;
         let kept = open.take().filter(|open| !open.client.is_closed());
         let opened = match kept {
             Some(open) if !stale(&open) => Ok(open),
@@ -70,7 +70,7 @@ impl PgSession {
     ) -> Result<R, StoreError> {
         let was_open = self.open.is_some();
         let (client, sql, access) = self.get()?;
-        if let Access::Nothing(reason) = access {
+        if let TableAccess::Nothing(reason) = access {
             return Err(StoreError::Elsewhere(reason));
         }
         let mut done = read(client, sql);
@@ -82,14 +82,14 @@ impl PgSession {
     }
 }
 
-fn look(mut client: PgClient, manage: bool) -> Result<OpenSession, String> {
+fn look(mut client: PgClient, manage: bool) -> Result<PreparedSession, String> {
     let access = client.batch_execute(DURABLE).map_err(PgError::from).and_then(|()| {
         let access = opening::prepare(&mut client, manage)?;
-        if let Access::Nothing(reason) = &access {
+        if let TableAccess::Nothing(reason) = &access {
             tracing::warn!(reason, "the store is of no use");
         }
         Ok(access)
     });
     let access = access.map_err(|error| error.to_string())?;
-    Ok(OpenSession { client, access, looked: Instant::now() })
+    Ok(PreparedSession { client, access, looked: Instant::now() })
 }

@@ -3,7 +3,7 @@
 use postgres::Client;
 use postgres::types::Type;
 
-use super::opening::{Access, LOCK};
+use super::opening::{LOCK, TableAccess};
 use super::reason::PgError;
 use super::rows::{Parameter, ShopSql};
 use super::save::{self, Present};
@@ -25,7 +25,7 @@ const DURABLE_LSN: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::int8";
 type Answers = Vec<Result<Written, StoreError>>;
 
 /// Why a transaction was not done.
-enum Failure {
+enum TransactionFailure {
     /// Nothing was written, and the same may succeed now.
     Passing(StoreError),
     Lasting(StoreError),
@@ -41,13 +41,13 @@ pub(super) fn group(
     loop {
         attempts += 1;
         let (client, sql, access) = session.get()?;
-        if let Access::Reads(reason) | Access::Nothing(reason) = access {
+        if let TableAccess::Reads(reason) | TableAccess::Nothing(reason) = access {
             return Err(StoreError::Elsewhere(reason));
         }
         match transact(client, sql, requests, settings) {
             Ok(answers) => return Ok(answers),
-            Err(Failure::Passing(_)) if attempts < ATTEMPTS_MAX => {}
-            Err(Failure::Passing(error) | Failure::Lasting(error)) => return Err(error),
+            Err(TransactionFailure::Passing(_)) if attempts < ATTEMPTS_MAX => {}
+            Err(TransactionFailure::Passing(error) | TransactionFailure::Lasting(error)) => return Err(error),
         }
     }
 }
@@ -57,7 +57,7 @@ fn transact(
     sql: &ShopSql,
     requests: &[WriteRequest],
     settings: &Settings,
-) -> Result<Answers, Failure> {
+) -> Result<Answers, TransactionFailure> {
     let begun = client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})"));
     let answers = begun.map_err(PgError::from).and_then(|()| {
         requests.iter().map(|request| in_savepoint(client, sql, request, settings)).collect::<Result<Answers, _>>()
@@ -68,18 +68,23 @@ fn transact(
             // A connection that is lost has rolled back already.
             let rolled_back = client.batch_execute("ROLLBACK").is_ok();
             let passes = error.is_passing() && rolled_back || client.is_closed();
-            return Err(if passes { Failure::Passing(error.into()) } else { Failure::Lasting(error.into()) });
+            return Err(if passes {
+                TransactionFailure::Passing(error.into())
+            } else {
+                TransactionFailure::Lasting(error.into())
+            });
         }
     };
     let committed = client.batch_execute("COMMIT").map_err(PgError::from).map_err(|error| {
         if error.is_passing() {
-            return Failure::Passing(error.into());
+            return TransactionFailure::Passing(error.into());
         }
-        Failure::Lasting(StoreError::Unsure(error.to_string()))
+        TransactionFailure::Lasting(StoreError::Unsure(error.to_string()))
     });
     committed?;
     let durable = client.query_typed_one(DURABLE_LSN, &[]).and_then(|row| row.try_get::<_, i64>(0));
-    let durable = durable.map_err(|error| Failure::Lasting(StoreError::Unsure(PgError::from(error).to_string())))?;
+    let durable =
+        durable.map_err(|error| TransactionFailure::Lasting(StoreError::Unsure(PgError::from(error).to_string())))?;
     let numbered =
         |answer: Result<Written, StoreError>| answer.map(|written| Written { change: durable - 1, ..written });
     Ok(answers.into_iter().map(numbered).collect())
