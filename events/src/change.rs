@@ -350,4 +350,47 @@ mod tests {
         reader.read(REMOVAL).unwrap();
         assert_eq!(reader.identity, None);
     }
+
+    /// What an observer has seen: the user, the products, whether they were bought, the answer, the device.
+    type Seen = (UserKey, Vec<ProductKey>, bool, Option<String>, Option<String>);
+
+    #[derive(Default)]
+    struct Recorder(std::sync::Mutex<Vec<Seen>>, std::sync::Mutex<Vec<UserKey>>);
+
+    impl EventObserver for Recorder {
+        fn read(&self, event: &ReadEvent<'_>) {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let (is_purchase, products) = (event.deed == Deed::Purchase, event.products.to_vec());
+            self.0.lock().unwrap().push((event.user, products, is_purchase, text(event.answer), text(event.device)));
+        }
+
+        fn erased(&self, user: UserKey) {
+            self.1.lock().unwrap().push(user);
+        }
+    }
+
+    #[test]
+    fn an_observer_sees_what_users_do_with_known_products_whichever_events_are_used() {
+        let recorder = Arc::new(Recorder::default());
+        let mut reader = Reader::new(false, false);
+        reader.registry = SourceRegistry::observed_by(recorder.clone());
+        let ids = reader.dictionary.clone();
+        let [lamp, cup] = ["lamp", "cup"].map(|id| ids.product(id).unwrap());
+        let ada = ids.user("ada");
+        reader.read(&event(EventKind::View).replace('}', r#","context":{"source":"web"}}"#)).unwrap();
+        reader.read(&event(EventKind::Click).replace('}', r#","answer_id":"kT3Z"}"#)).unwrap();
+        let items = r#"{"event_type":"purchase","user_id":"ada","items":[{"product_id":"cup"},{"product_id":"new"}]}"#;
+        reader.read(items).unwrap();
+        reader.read(&event(EventKind::Search)).unwrap();
+        reader.read(REMOVAL).unwrap();
+        reader.read("{}").unwrap_err();
+        let text = |text: &str| Some(text.to_owned());
+        let expected: [Seen; 3] = [
+            (ada, vec![lamp], false, None, text("web")),
+            (ada, vec![lamp], false, text("kT3Z"), None),
+            (ada, vec![cup], true, None, None),
+        ];
+        assert_eq!(*recorder.0.lock().unwrap(), expected);
+        assert!(recorder.1.lock().unwrap().is_empty());
+    }
 }

@@ -163,15 +163,16 @@ fn archive(config: &Config, add: &mut impl FnMut(&str, String)) {
 
 /// A chain that names a source whose model is off, and recommendations "for you" that no model makes.
 fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
-    let defaults = Recommendations::default();
-    for page in Page::ALL {
-        let chain = config.recommendations.chain(page);
+    let (defaults, test) = (Recommendations::default(), &config.test);
+    let chains = Page::ALL.map(|page| ("recommendations", page, config.recommendations.chain(page)));
+    let of_test = Page::ALL.map(|page| ("recommendations.test", page, test.chain(page)));
+    for (section, page, chain) in chains.into_iter().chain(of_test.into_iter().filter(|_| test.enabled)) {
         // The defaults name every model of the product, and pass over those that are off.
         if chain == defaults.chain(page) {
             continue;
         }
         for source in chain.iter().filter(|source| !config.models_on().has(**source)) {
-            let (key, word) = (format!("recommendations.{}", page.word()), source.word());
+            let (key, word) = (format!("{section}.{}", page.word()), source.word());
             let switch = source.switch().unwrap_or_default();
             let reason = format!(
                 "`{key}` names \"{word}\", whose model is off: set `{switch} = \"on\"`, or take \"{word}\" out of the list"

@@ -20,6 +20,7 @@ mod legacy;
 mod limits;
 mod log;
 mod models;
+mod online;
 mod operations;
 mod plain;
 mod push;

@@ -113,6 +113,17 @@ impl Shop {
         Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
     }
 
+    /// The same, counting what becomes of recommendations.
+    pub(crate) fn counted(
+        online: Arc<recommend::Online>,
+        test: recommend::TestSettings,
+        change: impl FnOnce(&mut Rules, &mut recommend::Settings),
+    ) -> Shop {
+        let (mut rules, mut start) = (learning_rules(), Start { online: Some(online), test, ..Start::default() });
+        change(&mut rules, &mut start.recommendations);
+        Shop::start(Settings::default(), rules, 1, (loopback(), None), start)
+    }
+
     /// One of two processes; the addresses are those of both.
     pub(crate) fn beside(process: usize, listener: TcpListener, addresses: [SocketAddr; 2]) -> Shop {
         Shop::guarded_beside(process, listener, addresses, Start::default())
