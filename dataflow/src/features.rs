@@ -143,8 +143,9 @@ pub static FEATURES: [Feature; 8] = [
         kind: ValueKind::Mean,
         unit: "ms",
         input: InputKind::Views,
-        definition: "The mean of `metadata.time_on_page_ms` over the view events of the user and the product that state \
-                     it, each at most 30 minutes; null if none does.",
+        definition: "The mean time on the page over the view events of the user and the product whose time is known, each \
+                     at most 30 minutes: `metadata.time_on_page_ms`, or else the gap to the next event of the same \
+                     session; null if none is known.",
         reading: Reading::OfProduct(|of| match of.activity.time_on_page() {
             (_, 0) => None,
             (sum, views) => Some(FeatureValue::Mean(sum as f64 / views as f64)),

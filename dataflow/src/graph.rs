@@ -8,6 +8,7 @@
 //! events ─┤ (if they count)
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
+//! session events ────────────────────────────────────────────────▶ open sessions (with the owner), if on
 //! ticks ───────────────────▲                │
 //! erasures ─▶ all tables with rows of users; erased orders are taken out of purchases, and published (with the owner)
 //! merchandising rules ─▶ effective hides ───┘                    ▶ rule book, pinned sellers (every worker)
@@ -29,6 +30,7 @@ pub mod merchandising;
 pub mod names;
 pub mod product_categories;
 pub mod purchases;
+pub mod sessions;
 pub mod shape;
 mod shown;
 pub mod similar;
@@ -59,6 +61,7 @@ pub use index::{Index, List, Wiring};
 pub use merchandising::{PinnedSellers, RuleBook};
 pub use product_categories::ProductCategories;
 pub use purchases::{Bought, Purchases, Sale, Sales};
+pub use sessions::OpenSessions;
 pub use similar::{Neighbor, Similar, Viewers};
 pub use touched::{TouchOutlet, TouchedList};
 
@@ -72,6 +75,7 @@ index::declare_indexes! {
         purchases: Purchases,
         sales: Sales,
         user_products: UserProducts,
+        open_sessions: OpenSessions,
         rule_book: RuleBook,
         pinned_sellers: PinnedSellers,
         erased_orders: ErasedOrders,
@@ -120,7 +124,7 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
     if let Some(outlet) = &plan.changes {
         change_feed::collect(changes, plan.rules.items_min, outlet.clone());
     }
-    let erased_users = wiring.erased_users();
+    let (erased_users, settling) = (wiring.erased_users(), sessions::note_rows(&wiring));
     let base = plan.cuts.is_some().then(|| wiring.into_base());
-    (inputs, Traces { indexes: traces, base, erased_users })
+    (inputs, Traces { indexes: traces, base, erased_users, settling })
 }

@@ -17,10 +17,11 @@ use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
 use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules};
+use crate::sessions::{Gap, Settled, is_late};
 use crate::stamp::Stamp;
 use crate::tables::{
     self, Activity, Collections, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Family, Identities,
-    Interaction, Interactions, Nothing, Pair, Stamps, Table, Tables,
+    Interaction, Interactions, Nothing, Pair, SessionEvent, SessionEvents, Stamps, Table, Tables,
 };
 use crate::time::{Diff, Millis, Time};
 
@@ -150,6 +151,24 @@ impl Inputs {
     pub fn interaction(&mut self, user: UserKey, product: ProductKey, interaction: Interaction, at: Millis) {
         if self.rules.features.enabled {
             self.update::<Interactions>((user, product), Activity::of(interaction, at));
+        }
+    }
+
+    /// An event of a session of a user; whether it came in time, so that gaps may begin or end there. Without features this
+    /// changes nothing.
+    pub fn session_event(&mut self, user: UserKey, event: SessionEvent) -> bool {
+        let in_time = !is_late(event.at, self.tick());
+        if in_time && self.rules.features.enabled {
+            self.update::<SessionEvents>((user, event), 1);
+        }
+        in_time
+    }
+
+    /// Takes out the rows of a user's sessions that are settled, and adds their gaps to the interactions.
+    pub(crate) fn settle(&mut self, user: UserKey, Settled { rows, gaps }: Settled) {
+        rows.into_iter().for_each(|(event, copies)| self.update::<SessionEvents>((user, event), -copies));
+        for Gap { product, at, ms } in gaps {
+            self.update::<Interactions>((user, product), Activity::of_gap(at, ms));
         }
     }
 

@@ -31,6 +31,7 @@ pub mod point_in_time;
 pub mod publish;
 pub mod replay;
 pub mod rules;
+pub mod sessions;
 pub mod source_status;
 pub mod stamp;
 pub mod stepped;

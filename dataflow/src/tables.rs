@@ -13,6 +13,7 @@ pub mod interactions;
 pub mod lines;
 pub mod merch_rules;
 pub mod orders;
+pub mod session_events;
 pub mod stamps;
 
 use differential_dataflow::ExchangeData;
@@ -33,6 +34,7 @@ pub use interactions::{Activity, Interaction, Interactions};
 pub use lines::{LineRow, Lines};
 pub use merch_rules::MerchRules;
 pub use orders::{OrderRow, Orders, Placed};
+pub use session_events::{SessionEvent, SessionEvents};
 pub use stamps::Stamps;
 
 /// The declaration of a base table.
@@ -95,6 +97,7 @@ declare_each!(Table in
     identities: Identities,
     merch_rules: MerchRules,
     erasures: Erasures,
+    session_events: SessionEvents,
 );
 
 /// A row of a table as it is arranged.

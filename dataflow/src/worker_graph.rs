@@ -71,6 +71,9 @@ impl WorkerGraph {
                 TickMessage { now: tick - 1, cut, end: false, held: false, waits_for, caught_up, first, heard };
             self.inputs.send_tick_message(message);
         }
+        for (user, settled) in self.publisher.settle_sessions(self.inputs.tick()) {
+            self.inputs.settle(user, settled);
+        }
         self.inputs.announce_names();
         self.inputs.advance_to(tick);
         self.publisher.open(tick);

@@ -7,9 +7,10 @@ use dataflow::ids::{IdentityKey, OrderKey, ProductKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::EventUse;
+use dataflow::sessions::is_late;
 use dataflow::source_status::{Deed, EventObserver, ReadEvent, SourceStatus};
-use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules};
-use dataflow::time::Millis;
+use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules, SessionEvent};
+use dataflow::time::{Millis, Time};
 
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
 
@@ -33,6 +34,8 @@ pub struct EventChanges {
     more: Vec<EventChange>,
     /// By which repeats of the event are recognised, and the time of its record.
     identity: Option<(IdentityKey, Millis)>,
+    /// The event as one of a session, if it names one.
+    session: Option<SessionEvent>,
     /// A version of a merchandising rule. Boxed, because it is rare and large.
     rule: Option<Box<(RuleId, RuleVersion)>>,
 }
@@ -77,18 +80,24 @@ impl EventChanges {
         let may_repeat = used.identities && kind != EventKind::Removal;
         let identity = if may_repeat { identity(record, &event, keys) } else { None };
         let (user, order) = (keys.user(&event.user), counts.then(|| order(&event, keys)));
+        let recorded = record.time.map_or(at, RecordTime::at).max(at);
+        let session = event.session.as_deref().filter(|_| used.features);
+        let session = session.map(|id| keys.dictionary().row([id.as_bytes()]));
+        let session = session.map(|session| SessionEvent { session, at, recorded, page: ProductKey::NONE });
         let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
         let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
+        let of_one = EventChanges { identity, session, ..EventChanges::default() };
         if let Some(product) = &event.product {
-            return Ok(EventChanges { first: Some(change(key(product)?)), identity, ..EventChanges::default() });
+            let first = change(key(product)?);
+            let session = session.map(|session| SessionEvent { page: first.opened_page(), ..session });
+            return Ok(EventChanges { first: Some(first), session, ..of_one });
         }
         let [first, rest @ ..] = event.items.as_slice() else {
-            let first = Some(change(ProductKey::NONE));
-            return Ok(EventChanges { first, identity, ..EventChanges::default() });
+            return Ok(EventChanges { first: Some(change(ProductKey::NONE)), ..of_one });
         };
         let first = Some(change(key(&first.product)?));
         let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
-        Ok(EventChanges { first, more, identity, rule: None })
+        Ok(EventChanges { first, more, ..of_one })
     }
 
     /// Whether the event changes nothing.
@@ -97,11 +106,24 @@ impl EventChanges {
         self.first.is_none() && self.rule.is_none()
     }
 
+    /// For a replay, which closes few ticks: leaves the event out of its session if it is too late for it at this time, whatever the
+    /// tick in which it will be given.
+    pub fn leave_session_if_late(&mut self, now: Time, status: &SourceStatus) {
+        if self.session.take_if(|event| is_late(event.at, now)).is_some() {
+            status.ignored(LATE_FOR_SESSION);
+        }
+    }
+
     /// Gives the changes to the inputs, unless the event is a repeat, which is counted as such; whether it did.
     pub fn apply(self, inputs: &mut Inputs, status: &SourceStatus) -> bool {
         if self.identity.is_some_and(|(identity, at)| inputs.is_repeat(identity, at)) {
             status.ignored(REPEAT);
             return false;
+        }
+        if let (Some(EventChange { user, .. }), Some(event)) = (self.first, self.session)
+            && !inputs.session_event(user, event)
+        {
+            status.ignored(LATE_FOR_SESSION);
         }
         self.first.into_iter().chain(self.more).for_each(|change| change.apply(inputs));
         if let Some(rule) = self.rule {
@@ -134,6 +156,9 @@ fn observe(observer: &dyn EventObserver, event: &Event<'_>, keys: &KeyCache) {
 
 /// The kind under which repeats of events are counted.
 const REPEAT: &str = "repeat";
+
+/// The kind under which events are counted that came too late for their session. They count as events.
+const LATE_FOR_SESSION: &str = "late_for_session";
 
 /// The identity of an event within its partition; none for an event that states neither an id nor a time.
 fn identity(record: &RawRecord<'_>, event: &Event<'_>, keys: &KeyCache) -> Option<(IdentityKey, Millis)> {
@@ -169,6 +194,12 @@ fn order(event: &Event<'_>, keys: &KeyCache) -> OrderKey {
 }
 
 impl EventChange {
+    /// The product whose page the event opened without saying for how long.
+    fn opened_page(&self) -> ProductKey {
+        let opens = self.kind == EventKind::View && self.time_on_page_ms.is_none();
+        if opens { self.product } else { ProductKey::NONE }
+    }
+
     /// Gives the change to the inputs.
     fn apply(self, inputs: &mut Inputs) {
         let EventChange { user, product, at, kind, time_on_page_ms, order } = self;
@@ -215,6 +246,7 @@ mod tests {
         used: EventUse,
         /// Of the event that was read last.
         identity: Option<(IdentityKey, Millis)>,
+        session: Option<SessionEvent>,
     }
 
     impl Reader {
@@ -226,6 +258,7 @@ mod tests {
                 registry: SourceRegistry::default(),
                 used: EventUse { features, purchases, identities: features },
                 identity: None,
+                session: None,
             }
         }
 
@@ -234,7 +267,7 @@ mod tests {
             let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
             let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
             let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
-            self.identity = changes.identity;
+            (self.identity, self.session) = (changes.identity, changes.session);
             Ok(changes.first.into_iter().chain(changes.more).collect())
         }
 
@@ -318,6 +351,28 @@ mod tests {
         assert!(items.len() == 2 && items[0] == items[1] && items[0] != alike[0]);
         assert_eq!(reader.read(&event(EventKind::Click)), Ok(vec![]));
         assert_eq!(reader.read(&event(EventKind::View)), Ok(vec![reader.change(EventKind::View, "lamp")]));
+    }
+
+    #[test]
+    fn a_view_opens_a_page_in_its_session_unless_it_says_for_how_long() {
+        let mut reader = Reader::new(true, false);
+        let (ids, lamp) = (reader.dictionary.clone(), reader.dictionary.product("lamp").unwrap());
+        let mut session = |kind: &str, more: &str| {
+            let line = format!(r#"{{"event_type":"{kind}","user_id":"ada","product_id":"lamp"{more}}}"#);
+            reader.read(&line).unwrap();
+            reader.session
+        };
+        let event = |at, page| Some(SessionEvent { session: ids.row([&b"s"[..]]), at, recorded: NOW, page });
+        assert_eq!(session("view", r#","session_id":"s""#), event(NOW, lamp));
+        let early = r#","session_id":"s","timestamp":1799999999"#;
+        assert_eq!(session("view", early), event(NOW - 1000, lamp));
+        let timed = r#","session_id":"s","metadata":{"time_on_page_ms":7}"#;
+        assert_eq!(session("view", timed), event(NOW, ProductKey::NONE));
+        assert_eq!(session("click", r#","session_id":"s""#), event(NOW, ProductKey::NONE));
+        assert_eq!(session("view", ""), None);
+        let mut off = Reader::new(false, true);
+        off.read(r#"{"event_type":"view","user_id":"ada","product_id":"lamp","session_id":"s"}"#).unwrap();
+        assert_eq!(off.session, None);
     }
 
     #[test]

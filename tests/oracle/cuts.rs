@@ -14,7 +14,7 @@ use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::stamp::Stamp;
 use dataflow::tables::{
     Activity, Catalogue, CatalogueRow, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Interactions, LineRow,
-    Lines, MerchRules, OrderRow, Orders, Stamps,
+    Lines, MerchRules, OrderRow, Orders, SessionEvent, SessionEvents, Stamps,
 };
 use dataflow::time::{Diff, ServiceClock, Time};
 
@@ -34,6 +34,7 @@ struct Rows {
     catalogue: BTreeMap<CatalogueRow, Diff>,
     interactions: BTreeMap<(UserKey, ProductKey), Activity>,
     event_purchases: BTreeMap<EventPurchaseRow, Diff>,
+    sessions: BTreeMap<(UserKey, SessionEvent), Diff>,
     rules: BTreeMap<RuleId, RuleVersion>,
     erasures: BTreeMap<UserKey, ErasedUntil>,
 }
@@ -70,13 +71,15 @@ impl Rows {
             let known = |user: UserKey| before.get(&user).map_or(0, |until| until.0);
             for update in updates {
                 match update {
-                    Update::Interaction { user, at, .. } if *at <= known(world.users[*user]) => {}
+                    Update::Interaction { user, at, .. } | Update::Session { user, at, .. }
+                        if *at <= known(world.users[*user]) => {}
                     update => rows.give(world, *update),
                 }
             }
             let grown: BTreeSet<UserKey> =
                 rows.erasures.iter().filter(|(user, until)| until.0 > known(**user)).map(|(user, _)| *user).collect();
             rows.interactions.retain(|(user, _), _| !grown.contains(user));
+            rows.sessions.retain(|(user, _), _| !grown.contains(user));
         }
         let until = rows.erasures.clone();
         let until = |user: &UserKey| until.get(user).map_or(0, |until| until.0);
@@ -95,6 +98,10 @@ impl Rows {
             }
             Update::Interaction { user, product, interaction, at } => {
                 self.interacted((world.users[user], world.product(product)), Activity::of(interaction, at));
+            }
+            Update::Session { user, session, page, at, recorded } => {
+                let event = world.session_event(session, page, at, recorded);
+                add(&mut self.sessions, (world.users[user], event), 1);
             }
             Update::EventPurchase { order, user, product, at } => {
                 add(&mut self.event_purchases, world.event_purchase(order, user, product, at), 1);
@@ -138,6 +145,7 @@ impl Rows {
             part.base.rows::<Orders>(|row, diff| add(&mut rows.orders, row, diff));
             part.base.rows::<Lines>(|row, diff| add(&mut rows.lines, row, diff));
             part.base.rows::<Interactions>(|pair, activity| rows.interacted(pair, activity));
+            part.base.rows::<SessionEvents>(|row, diff| add(&mut rows.sessions, row, diff));
             part.base.rows::<EventPurchases>(|row, diff| add(&mut rows.event_purchases, row, diff));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
             part.base.rows::<MerchRules>(|(rule, ()), version| rows.rule((rule, version)));
@@ -151,6 +159,8 @@ impl Rows {
         stamps.into_iter().for_each(|(pair, _, stamp)| self.stamp(pair, stamp));
         interactions.into_iter().for_each(|(pair, _, activity)| self.interacted(pair, activity));
         let (orders, bought) = (delta_log.take::<Orders>(), delta_log.take::<EventPurchases>());
+        let sessions = delta_log.take::<SessionEvents>();
+        sessions.into_iter().for_each(|(row, _, diff)| add(&mut self.sessions, row, diff));
         orders.into_iter().for_each(|(row, _, diff)| add(&mut self.orders, row.into(), diff));
         bought.into_iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, row.into(), diff));
         let (lines, catalogue) = (delta_log.take::<Lines>(), delta_log.take::<Catalogue>());
@@ -170,6 +180,8 @@ impl Rows {
         interactions.for_each(|(_, (pair, activity))| inputs.update::<Interactions>(*pair, *activity));
         let orders = self.orders.iter().enumerate().filter(|(nth, _)| share(*nth));
         orders.for_each(|(_, (row, diff))| inputs.update::<Orders>(*row, *diff));
+        let sessions = self.sessions.iter().enumerate().filter(|(nth, _)| share(*nth));
+        sessions.for_each(|(_, (row, diff))| inputs.update::<SessionEvents>(*row, *diff));
         let bought = self.event_purchases.iter().enumerate().filter(|(nth, _)| share(*nth));
         bought.for_each(|(_, (row, diff))| inputs.update::<EventPurchases>(*row, *diff));
         let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));

@@ -7,7 +7,7 @@ use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
 use dataflow::tables::{
-    Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, OrderRow, Orders, Placed,
+    Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, OrderRow, Orders, Placed, SessionEvent,
 };
 use dataflow::time::{Diff, Millis, Time};
 
@@ -65,6 +65,18 @@ impl World {
         EventPurchaseRow { order, user, product, at }
     }
 
+    /// The row of an event of a session.
+    pub(crate) fn session_event(
+        &self,
+        session: usize,
+        page: Option<usize>,
+        at: Millis,
+        recorded: Millis,
+    ) -> SessionEvent {
+        let session = self.dictionary.row([&session.to_le_bytes()[..]]);
+        SessionEvent { session, at, recorded, page: self.product(page) }
+    }
+
     /// Gives an update to a worker's inputs.
     pub(crate) fn give(&self, update: Update, inputs: &mut Inputs) {
         match update {
@@ -72,6 +84,10 @@ impl World {
             Update::Removal { user, product, at } => inputs.removal(self.users[user], self.products[product], at),
             Update::Interaction { user, product, interaction, at } => {
                 inputs.interaction(self.users[user], self.product(product), interaction, at);
+            }
+            Update::Session { user, session, page, at, recorded } => {
+                let event = self.session_event(session, page, at, recorded);
+                assert!(inputs.session_event(self.users[user], event), "all times are within an hour");
             }
             Update::EventPurchase { order, user, product, at } => {
                 inputs.event_purchase(self.event_purchase(order, user, product, at));
@@ -127,6 +143,14 @@ pub(crate) enum Update {
         product: Option<usize>,
         interaction: Interaction,
         at: Millis,
+    },
+    /// An event of a session, which opened the page of a product or none.
+    Session {
+        user: usize,
+        session: usize,
+        page: Option<usize>,
+        at: Millis,
+        recorded: Millis,
     },
     EventPurchase {
         order: usize,

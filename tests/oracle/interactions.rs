@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflow::ids::{CategoryKey, ProductKey};
+use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::rules::{Features, PurchaseSource, Rules};
 use dataflow::tables::Interaction;
 use dataflow::time::{Millis, Time};
@@ -22,14 +22,36 @@ pub(crate) struct Did {
     pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
 }
 
+impl Did {
+    /// Counts an interaction.
+    pub(crate) fn count(&mut self, product: ProductKey, interaction: Interaction, at: Millis) {
+        self.last = self.last.max(Some(at));
+        if product == ProductKey::NONE {
+            return;
+        }
+        let numbers = self.products.entry(product).or_default();
+        match interaction {
+            Interaction::View { time_on_page_ms } => {
+                numbers[0] += 1;
+                numbers[3] += time_on_page_ms.unwrap_or(0).min(1_800_000);
+                numbers[4] += u64::from(time_on_page_ms.is_some());
+            }
+            Interaction::Click => numbers[1] += 1,
+            Interaction::AddToCart => numbers[2] += 1,
+            Interaction::Other => {}
+        }
+    }
+}
+
 /// The histories with interactions in some of their ticks, and features on or off.
 pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {
     let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), 0..20u64, interaction());
     let bought = (any::<Index>(), any::<u8>(), any::<[Index; 3]>(), any::<Index>(), 0..3u64);
     let from = prop_oneof![Just(PurchaseSource::Orders), Just(PurchaseSource::Events), Just(PurchaseSource::Both)];
-    let interactions = (vec(given, 0..60), vec(bought, 0..30));
+    let visited = (any::<Index>(), any::<u8>(), any::<[Index; 2]>(), 0..2usize, 0..20u64, recorded());
+    let interactions = (vec(given, 0..60), vec(bought, 0..30), vec(visited, 0..40));
     (histories, prop::bool::weighted(0.8), from, interactions).prop_map(
-        |(mut history, enabled, purchases, (interactions, bought))| {
+        |(mut history, enabled, purchases, (interactions, bought, visited))| {
             history.rules = Rules { features: Features { enabled }, purchases, ..history.rules };
             let Domain { users, products, orders, .. } = history.domain;
             let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();
@@ -51,9 +73,42 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
                 let update = Update::Interaction { user, product, interaction, at };
                 tick.given.push(Handed { hand: usize::from(hand), update });
             }
+            for (tick, hand, [user, page], session, late, recorded) in visited {
+                let ticks = history.ticks.len();
+                let tick = &mut history.ticks[tick.index(ticks)];
+                let page = Some(page.index(products + 1)).filter(|page| *page < products);
+                let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
+                let mut give = |update| tick.given.push(Handed { hand: usize::from(hand), update });
+                // A page that is opened is a view.
+                let interaction = page.map_or(Interaction::Other, |_| Interaction::View { time_on_page_ms: None });
+                give(Update::Interaction { user, product: page, interaction, at });
+                give(Update::Session { user, session, page, at, recorded: at + recorded });
+            }
             history
         },
     )
+}
+
+/// An event of a session: user, session, time, time of the record, and the product whose page was opened.
+pub(crate) type Visit = (UserKey, usize, Millis, Millis, ProductKey);
+
+/// Adds the times from the views of one user to the next events of their sessions, if their records are at most an hour later.
+pub(crate) fn add_gaps<'a>(visits: impl Iterator<Item = &'a Visit>, did: &mut Did) {
+    let mut visits: Vec<&Visit> = visits.collect();
+    visits.sort_by_key(|(_, session, at, recorded, page)| (session, at, recorded, page));
+    for pair in visits.windows(2) {
+        let ((_, session, at, recorded, page), (_, next_session, next, next_recorded, _)) = (pair[0], pair[1]);
+        if session == next_session && *page != ProductKey::NONE && *next_recorded <= recorded + 3_600_000 {
+            let numbers = did.products.entry(*page).or_default();
+            numbers[3] += (next - at).min(1_800_000);
+            numbers[4] += 1;
+        }
+    }
+}
+
+/// How long after an event its record is: two of them are often about an hour apart.
+fn recorded() -> impl Strategy<Value = Time> {
+    prop_oneof![3 => 0..3u64, 1 => 3_599_990..3_600_020u64]
 }
 
 fn interaction() -> impl Strategy<Value = Interaction> {

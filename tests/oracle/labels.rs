@@ -30,6 +30,8 @@ use crate::plain::Shelves;
 
 /// 2024-03-01T00:00:00Z.
 const START: Time = 1_709_251_200_000;
+/// When the files were written.
+const DATED: Time = START + 30 * DAY_MS;
 const WINDOW_MS: Millis = 2 * DAY_MS;
 const DOMAIN: Domain = Domain { users: 5, products: 6, categories: 3, orders: 40 };
 const FILES: [&str; 3] = ["views.jsonl", "product-views.json", "removals.jsonl"];
@@ -103,11 +105,13 @@ impl Story {
         let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), dice.time());
         let kind = KINDS[dice.below(KINDS.len())];
         let spent = Some(dice.below(2000) as u64).filter(|_| dice.below(2) == 0);
+        let session = Some(dice.below(2)).filter(|_| kind != "ProductRemoved" && dice.below(4) > 0);
         let line = match kind {
             "ProductRemoved" => json!({"event": kind, "userid": format!("user {user}"),
                 "properties": {"productid": format!("product {product}")}, "timestamp": at}),
-            "search" => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at}),
-            _ => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at,
+            "search" => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at,
+                "session_id": session}),
+            _ => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at, "session_id": session,
                 "product_id": format!("product {product}"), "metadata": {"time_on_page_ms": spent}}),
         };
         self.line(file, &line.to_string());
@@ -119,6 +123,12 @@ impl Story {
             _ => Interaction::Other,
         };
         let product = Some(product).filter(|_| kind != "search");
+        if let Some(session) = session.filter(|_| at + 3_600_000 >= *service) {
+            // The records of a file are all dated as the file is.
+            let page = product.filter(|_| kind == "view" && spent.is_none());
+            let update = Update::Session { user, session, page, at, recorded: DATED };
+            self.update((*service, Time::MAX), update);
+        }
         self.update((*service, Time::MAX), Update::Interaction { user, product, interaction, at });
     }
 
@@ -137,7 +147,7 @@ impl Story {
             let path = dir.path().join(name);
             fs::write(&path, text).expect("a file is written");
             let file = File::options().write(true).open(&path).expect("a file that was written");
-            file.set_modified(UNIX_EPOCH + Duration::from_millis(START + 30 * DAY_MS)).expect("a file can be dated");
+            file.set_modified(UNIX_EPOCH + Duration::from_millis(DATED)).expect("a file can be dated");
         }
         dir
     }

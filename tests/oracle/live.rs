@@ -94,6 +94,11 @@ impl Shop {
         match kind {
             0 | 1 => Update::View { user, product, at: now + self.chance(9) as u64 },
             2 => Update::Removal { user, product, at: now + self.chance(9) as u64 },
+            3 if self.chance(3) == 0 => {
+                // A gap of this session may end here; the views of other tests begin some.
+                let (session, at) = (self.chance(2), now + self.chance(9) as u64);
+                Update::Session { user, session, page: None, at, recorded: at }
+            }
             3 => {
                 let interaction =
                     [Interaction::View { time_on_page_ms: Some(9) }, Interaction::Click, Interaction::AddToCart]

@@ -10,7 +10,7 @@ use dataflow::time::{Diff, Millis, Time};
 
 use crate::erasures::Erasures;
 use crate::given::{In, Update, World};
-use crate::interactions::Did;
+use crate::interactions::{Did, Visit, add_gaps};
 use crate::learned::Learned;
 use crate::merchandising::{On, Ruling, Version};
 
@@ -198,6 +198,8 @@ struct Tables {
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     /// With the number of the tick.
     interactions: Vec<(UserKey, ProductKey, Interaction, (usize, Millis))>,
+    /// With the number of the tick.
+    sessions: Vec<(Visit, usize)>,
     /// (order, user, product, when), as events say.
     stated: Vec<(usize, UserKey, ProductKey, Millis)>,
     /// (order, user, when and whether it counts), how often.
@@ -223,6 +225,10 @@ impl Tables {
             Update::Interaction { user, product, interaction, at } => {
                 let at = (self.tick, at);
                 self.interactions.push((world.users[user], world.product(product), interaction, at));
+            }
+            Update::Session { user, session, page, at, recorded } => {
+                let visit = (world.users[user], session, at, recorded, world.product(page));
+                self.sessions.push((visit, self.tick));
             }
             Update::EventPurchase { order, user, product, at } => {
                 self.stated.push((order, world.users[user], world.products[product], at));
@@ -329,22 +335,10 @@ impl Tables {
         let mut did = Did::default();
         let own = self.interactions.iter().filter(|(of, .., at)| *of == user && self.erasures.count(user, *at));
         for (_, product, interaction, (_, at)) in own {
-            did.last = did.last.max(Some(*at));
-            if *product == ProductKey::NONE {
-                continue;
-            }
-            let numbers = did.products.entry(*product).or_default();
-            match interaction {
-                Interaction::View { time_on_page_ms } => {
-                    numbers[0] += 1;
-                    numbers[3] += time_on_page_ms.unwrap_or(0).min(1_800_000);
-                    numbers[4] += u64::from(time_on_page_ms.is_some());
-                }
-                Interaction::Click => numbers[1] += 1,
-                Interaction::AddToCart => numbers[2] += 1,
-                Interaction::Other => {}
-            }
+            did.count(*product, *interaction, *at);
         }
+        let counts = |visit: &Visit, tick| visit.0 == user && self.erasures.count(user, (tick, visit.2));
+        add_gaps(self.sessions.iter().filter(|(visit, tick)| counts(visit, *tick)).map(|(visit, _)| visit), &mut did);
         let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);
         let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
         for (_, product) in own {

@@ -29,6 +29,11 @@ const RULES: &str = "
   read.
 - **Order does not matter.** Late and reordered events give the same values. A changed or deleted order, a changed line, and
   a product that moves to another category change the values at once.
+- **Gaps.** The events of a session are in the order of their times, ties in the order of the times of their records,
+  whichever topics and partitions they come from. A view with a session (`session_id`) and without
+  `metadata.time_on_page_ms` has a gap to the next event of the same user and session, if the record of that event is at most
+  one hour later than the view's. The last event of a session has none. An event that is read more than one hour after its
+  time opens and ends no gap, and is counted (`late_for_session` in the status of the source).
 - **Nothing happened.** A count of an unknown user or product is 0, and a mean or a time is null. Maps over products or
   categories leave out values that are 0 or null.
 - **Only events read while features are on count.** If features are switched on later, events that were read before that are

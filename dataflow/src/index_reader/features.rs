@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{IndexReader, ReadView, WideView};
-use crate::graph::{Purchases, UserProducts};
+use crate::graph::{OpenSessions, Purchases, UserProducts};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
+use crate::sessions::each_gap;
 use crate::tables::Activity;
 use crate::time::Millis;
 
@@ -96,6 +97,7 @@ impl ReadView<'_> {
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
         // What an erasure has taken out may still be stored.
         interacted.retain(|(_, activity)| activity.last_at().is_some());
+        self.add_gaps(snapshot, user, &mut interacted);
         let last_at = interacted.iter().filter_map(|(_, activity)| activity.last_at()).max();
         let mut products: Vec<ProductFeatures> = interacted
             .into_iter()
@@ -105,6 +107,17 @@ impl ReadView<'_> {
         self.add_purchases(snapshot, user, &mut products);
         let categories = if categories { self.by_category(&products) } else { Vec::new() };
         UserFeatures { last_at, products, categories }
+    }
+
+    /// Adds the gaps of the sessions that are held. Every view is among the interactions already.
+    fn add_gaps(&self, snapshot: &Snapshot, user: UserKey, interacted: &mut [(ProductKey, Activity)]) {
+        let mut held = Vec::new();
+        rows::values(snapshot.indexes.get::<OpenSessions>(), &user, self.as_of(), &mut held);
+        each_gap(&held, |gap| {
+            if let Ok(at) = interacted.binary_search_by_key(&gap.product, |(product, _)| *product) {
+                interacted[at].1.add_gap(gap.ms);
+            }
+        });
     }
 
     /// Counts the orders of each product. Products that were only bought are added.

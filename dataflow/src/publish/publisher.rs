@@ -1,18 +1,22 @@
 //! The worker's side of publishing: which snapshot to show, how far to compact, and which snapshots to free.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::progress::Antichain;
 
+use super::rows::values;
 use super::snapshot::{IndexBatches, newest_end};
 use super::{PublishedSnapshots, Snapshot};
 use crate::cluster::ClusterControl;
 use crate::cut::{Base, Cuts, DeltaLog, Part};
 use crate::erased_users::ErasedUsers;
 use crate::feed::position::Position;
-use crate::graph::{self, Index, Indexes, RuleBook};
+use crate::graph::{self, Index, Indexes, OpenSessions, RuleBook};
+use crate::ids::UserKey;
+use crate::sessions::{Settled, Settling};
 use crate::tables::{self, Table, Tables};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
@@ -33,6 +37,8 @@ pub struct Traces {
     pub(crate) base: Option<Tables<tables::Traces>>,
     /// The erased users that the arrangements have heard of.
     pub(crate) erased_users: Rc<ErasedUsers>,
+    /// The users of this worker whose sessions may have to be settled.
+    pub(crate) settling: Rc<RefCell<Settling>>,
 }
 
 /// A cut that was asked for and whose tick this worker has not published yet.
@@ -142,6 +148,19 @@ impl Publisher {
         self.retired.push(old);
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         true
+    }
+
+    /// The sessions of this worker's users that can be settled, as of the published state. Their rows must leave in the open
+    /// tick `tick`.
+    pub(crate) fn settle_sessions(&self, tick: Time) -> Vec<(UserKey, Settled)> {
+        let mut settling = self.traces.settling.borrow_mut();
+        let (snapshot, closed) = self.snapshots.read(self.slot);
+        let (mut rows, mut all) = (Vec::new(), Vec::new());
+        for user in settling.take_due(closed, tick) {
+            values(snapshot.indexes.get::<OpenSessions>(), &user, closed, &mut rows);
+            all.push((user, settling.settle(user, &rows, closed)));
+        }
+        all
     }
 
     /// Advances to the positions after the ticks before `upper`.

@@ -121,6 +121,20 @@ impl Activity {
         activity
     }
 
+    /// The time on the page of a view at `at` that was counted before without one.
+    #[must_use]
+    pub fn of_gap(at: Millis, ms: Millis) -> Self {
+        let mut activity = Activity { last: Latest::new(0, at), ..Activity::default() };
+        activity.add_gap(ms);
+        activity
+    }
+
+    /// Adds the time on the page of a view that was counted without one; [`TIME_ON_PAGE_MS_MAX`] in place of a longer time.
+    pub fn add_gap(&mut self, ms: Millis) {
+        self.time_on_page_ms = self.time_on_page_ms.saturating_add(ms.min(TIME_ON_PAGE_MS_MAX));
+        self.timed_views = self.timed_views.saturating_add(1);
+    }
+
     /// Adds events.
     pub fn add(&mut self, other: Activity) {
         match self.last.generation().cmp(&other.last.generation()) {

@@ -86,8 +86,14 @@ impl PartitionReplay {
         let used = inputs.event_use();
         match EventChanges::of(record, event, used, inputs.keys(), &self.status) {
             Ok(changes) if changes.is_empty() => {}
-            Ok(changes) if self.reached <= step => self.apply(changes, inputs),
-            Ok(changes) => self.waiting = Some(changes),
+            Ok(mut changes) => {
+                changes.leave_session_if_late(self.reached, &self.status);
+                if self.reached <= step {
+                    self.apply(changes, inputs);
+                } else {
+                    self.waiting = Some(changes);
+                }
+            }
             Err(letter) => (self.refused)(*letter),
         }
     }

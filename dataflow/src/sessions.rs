@@ -1,0 +1,167 @@
+//! Sessions: the time that a user spent on a page, as the gap to the next event of the same session.
+//!
+//! ```text
+//! events of sessions ─▶ session events (with the owner of the user) ─┬▶ gaps so far, made when features are read
+//!                        ▲ rows that are settled leave               └▶ Settling ─▶ interactions: gaps for ever
+//!                        └──────────────────────────────────────────────┘ (a worker, for the users that it owns)
+//! ```
+//! # Definition
+//! The events of a session are in the order of their times (see [`SessionEvent`]). A view that does not state how long the
+//! user stayed has a gap to the next event, if the record of that event is at most [`HELD_MS`] later than the view's. The last
+//! event has none. So a gap depends on the events alone, not on the order in which partitions are read.
+//!
+//! # What is held
+//! An event that is given in a tick more than [`HELD_MS`] after its time is *late*: it opens and ends no gap, and is counted. (In a
+//! replay, whose ticks are few, an event is also late if it counts from more than [`HELD_MS`] after its time.)
+//! So once an event is that old, nothing comes before it any more: the gaps that end there are final. They are added to the
+//! interactions, in the tick in which the rows leave the table, so that no reader sees a difference. The last event of a session
+//! leaves when no event could follow it in time. When this happens changes no value: it is only a matter of memory, which has
+//! the events of the last hour and the last event of each session of the last two hours.
+
+use std::collections::{BTreeMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use crate::ids::{ProductKey, UserKey};
+use crate::tables::SessionEvent;
+use crate::time::{Diff, Millis, Time};
+
+/// How long after an event its session is held, in time of records.
+pub const HELD_MS: Millis = 60 * 60 * 1000;
+
+/// Users are looked at again at multiples of this time.
+const LOOK_MS: Millis = 60 * 1000;
+
+/// Users whose rows are settled in one tick at most: some dozens of microseconds each.
+const USERS_MAX: usize = 256;
+
+/// The rows of a user in their order, with the number of each.
+pub type Rows = [(SessionEvent, Diff)];
+
+/// The time between a view and the next event of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The product that was viewed.
+    pub product: ProductKey,
+    /// The time of the view.
+    pub at: Millis,
+    /// How long, in milliseconds.
+    pub ms: Millis,
+}
+
+/// Whether an event that comes at this time is late.
+#[must_use]
+pub fn is_late(at: Millis, now: Time) -> bool {
+    at.saturating_add(HELD_MS) < now
+}
+
+/// Calls `give` with every gap of a user's rows.
+pub fn each_gap(rows: &Rows, mut give: impl FnMut(Gap)) {
+    for nth in 0..rows.len() {
+        gaps_of(rows, nth, &mut give);
+    }
+}
+
+/// The gaps that begin at one row.
+fn gaps_of(rows: &Rows, nth: usize, give: &mut impl FnMut(Gap)) {
+    let (event, copies) = rows[nth];
+    if event.page == ProductKey::NONE {
+        return;
+    }
+    let gap = |ms| Gap { product: event.page, at: event.at, ms };
+    // Of equal events, each is the next one of the one before.
+    (1..copies).for_each(|_| give(gap(0)));
+    if let Some(next) = next(rows, nth)
+        && next.recorded <= event.recorded.saturating_add(HELD_MS)
+    {
+        give(gap(next.at - event.at));
+    }
+}
+
+/// The next event of the same session, in another row.
+fn next(rows: &Rows, nth: usize) -> Option<&SessionEvent> {
+    rows.get(nth + 1).map(|(next, _)| next).filter(|next| next.session == rows[nth].0.session)
+}
+
+/// From which tick on a row can be settled, as far as is known now.
+fn settled_at(rows: &Rows, nth: usize) -> Time {
+    let event = rows[nth].0;
+    match next(rows, nth) {
+        Some(next) => next.at.saturating_add(HELD_MS),
+        None => event.recorded.saturating_add(2 * HELD_MS),
+    }
+}
+
+/// The users whose rows may have to be settled, by the time from which on.
+#[derive(Debug, Default)]
+pub struct Settling {
+    due: BTreeMap<Time, HashSet<UserKey, RandomState>>,
+    /// The tick in which rows were settled last.
+    settled_in: Time,
+}
+
+/// What becomes of a user's rows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The rows that leave the table.
+    pub rows: Vec<(SessionEvent, Diff)>,
+    /// Their gaps, which are final.
+    pub gaps: Vec<Gap>,
+}
+
+impl Settling {
+    /// Takes a row that has come to a user.
+    pub fn note(&mut self, user: UserKey, event: &SessionEvent) {
+        self.look_at(user, event.at.saturating_add(HELD_MS));
+    }
+
+    fn look_at(&mut self, user: UserKey, from: Time) {
+        self.due.entry(from.saturating_add(1).next_multiple_of(LOOK_MS)).or_default().insert(user);
+    }
+
+    /// The users to settle, given the state as of `closed`; the rows that leave will leave in the open tick `tick`. None while
+    /// the state does not show yet what was settled last.
+    pub fn take_due(&mut self, closed: Time, tick: Time) -> Vec<UserKey> {
+        let mut users = Vec::new();
+        if closed < self.settled_in {
+            return users;
+        }
+        while users.len() < USERS_MAX
+            && let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= closed)
+        {
+            let some: Vec<UserKey> = first.get().iter().copied().take(USERS_MAX - users.len()).collect();
+            some.iter().for_each(|user| _ = first.get_mut().remove(user));
+            if first.get().is_empty() {
+                first.remove();
+            }
+            users.extend(some);
+        }
+        if !users.is_empty() {
+            users.sort_unstable();
+            users.dedup();
+            self.settled_in = tick;
+        }
+        users
+    }
+
+    /// Settles the rows of a user as of `closed`, and looks at the user again when the others may be settled.
+    pub fn settle(&mut self, user: UserKey, rows: &Rows, closed: Time) -> Settled {
+        let (mut settled, mut again) = (Settled::default(), Time::MAX);
+        for nth in 0..rows.len() {
+            let from = settled_at(rows, nth);
+            if from <= closed {
+                settled.rows.push(rows[nth]);
+                gaps_of(rows, nth, &mut |gap| settled.gaps.push(gap));
+            } else {
+                again = again.min(from);
+            }
+        }
+        if again < Time::MAX {
+            self.look_at(user, again);
+        }
+        settled
+    }
+}
+
+#[cfg(test)]
+mod tests;
