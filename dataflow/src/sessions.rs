@@ -35,6 +35,12 @@ const LOOK_MS: Millis = 60 * 1000;
 /// Users whose rows are settled in one tick at most: some dozens of microseconds each.
 const USERS_MAX: usize = 256;
 
+/// The same while users have been due for [`BEHIND_MS`], as during a backfill, whose ticks are large.
+const USERS_MAX_BEHIND: usize = 16 * USERS_MAX;
+
+/// See [`USERS_MAX_BEHIND`].
+const BEHIND_MS: Millis = 5 * LOOK_MS;
+
 /// The rows of a user in their order, with the number of each.
 pub type Rows = [(SessionEvent, Diff)];
 
@@ -126,10 +132,13 @@ impl Settling {
         if closed < self.settled_in {
             return users;
         }
-        while users.len() < USERS_MAX
+        let first_due = self.due.keys().next().copied().unwrap_or(closed);
+        let is_behind = first_due.saturating_add(BEHIND_MS) <= closed;
+        let most = if is_behind { USERS_MAX_BEHIND } else { USERS_MAX };
+        while users.len() < most
             && let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= closed)
         {
-            let some: Vec<UserKey> = first.get().iter().copied().take(USERS_MAX - users.len()).collect();
+            let some: Vec<UserKey> = first.get().iter().copied().take(most - users.len()).collect();
             some.iter().for_each(|user| _ = first.get_mut().remove(user));
             if first.get().is_empty() {
                 first.remove();
