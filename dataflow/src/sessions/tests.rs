@@ -16,7 +16,8 @@ use crate::inputs::Inputs;
 use crate::replay::{self, Failure, Observer, ReplaySource, Settings, Went};
 use crate::rules::{Features, Rules};
 use crate::stepped::SteppedGraph;
-use crate::tables::{Interaction, Interactions, SessionEvents, TIME_ON_PAGE_MS_MAX};
+use crate::tables::interactions::TIME_ON_PAGE_MS_MAX;
+use crate::tables::{Interaction, Interactions, SessionEvents};
 
 const MINUTE: Time = 60_000;
 const USERS: usize = 2;
