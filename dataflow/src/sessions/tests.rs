@@ -49,6 +49,9 @@ fn given() -> impl Strategy<Value = Given> {
 /// Time on pages and the views whose time is known, by user and product.
 type Times = BTreeMap<(usize, usize), (u64, u64)>;
 
+/// The time of an event, that of its record, and the product that was viewed.
+type Visit = (Time, Time, Option<usize>);
+
 /// The definition, for the events given by the end of one of the ticks, which end at these times.
 fn plain(events: &[Given], ends: &[Time], until: Time) -> Times {
     let opened = |given: Time| {
@@ -56,7 +59,7 @@ fn plain(events: &[Given], ends: &[Time], until: Time) -> Times {
         tick.checked_sub(1).map_or(1, |before| ends[before] + 1)
     };
     let counts = |event: &&Given| event.given <= until && event.at + 60 * MINUTE >= opened(event.given);
-    let mut sessions: BTreeMap<(usize, usize), Vec<(Time, Time, Option<usize>)>> = BTreeMap::new();
+    let mut sessions: BTreeMap<(usize, usize), Vec<Visit>> = BTreeMap::new();
     for event in events.iter().filter(counts) {
         let session = sessions.entry((event.user, event.session)).or_default();
         session.push((event.at, event.recorded, event.product));

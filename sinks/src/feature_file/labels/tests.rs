@@ -19,8 +19,11 @@ fn columns() -> FeatureColumns {
     FeatureColumns::new(vec![find("user_product_views").unwrap()], true)
 }
 
-/// The labels of a file, as (user, product, time).
-fn labels(path: &Path) -> Result<(Vec<(String, Option<String>, Millis)>, Scanned), LabelError> {
+/// A label, as (user, product, time).
+type Found = (String, Option<String>, Millis);
+
+/// The labels of a file.
+fn labels(path: &Path) -> Result<(Vec<Found>, Scanned), LabelError> {
     let mut found = Vec::new();
     let file = LabelFile::open(path)?;
     let scanned =
