@@ -19,6 +19,8 @@ type Given = (u8, usize, usize, Time);
 
 /// Gives its events in the order of their times.
 struct Events {
+    /// Its number, which is a part of the ids of its orders.
+    source: usize,
     events: Vec<Given>,
     next: usize,
     dictionary: Arc<Dictionary>,
@@ -37,7 +39,7 @@ impl Events {
             2 => inputs.interaction(user, product, Interaction::AddToCart, at),
             3 => inputs.interaction(user, ProductKey::NONE, Interaction::Other, at),
             _ => {
-                let order = self.dictionary.order(&nth.to_string());
+                let order = self.dictionary.order(&format!("{} {nth}", self.source));
                 inputs.update::<Orders>(OrderRow { order, user, placed: Placed::new(at, true) }, 1);
                 inputs.update::<Lines>(LineRow { order, product, row: RowKey::NONE }, 1);
             }
@@ -78,10 +80,10 @@ fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], together: Toge
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
     let rules = Rules { features: Features { enabled: true }, ..Rules::default() };
     let mut graph = SteppedGraph::new(rules, dictionary.clone(), 1000);
-    let mut sources: Vec<Box<dyn ReplaySource>> = sources
-        .into_iter()
-        .map(|events| Box::new(Events { events, next: 0, dictionary: dictionary.clone() }) as Box<dyn ReplaySource>)
-        .collect();
+    let source = |(source, events): (usize, Vec<Given>)| {
+        Box::new(Events { source, events, next: 0, dictionary: dictionary.clone() }) as Box<dyn ReplaySource>
+    };
+    let mut sources: Vec<Box<dyn ReplaySource>> = sources.into_iter().enumerate().map(source).collect();
     let ask = |(tag, (user, _, at)): (usize, &(usize, usize, Time))| Ask {
         at: *at,
         user: keys(&dictionary, *user, 0).0,
