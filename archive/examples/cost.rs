@@ -32,7 +32,7 @@ impl Log for Views {
 
     fn look(&mut self) -> Looked {
         let id = PartitionId { topic: "views".into(), partition: 0 };
-        Looked { ends: BTreeMap::from([(id, Ends { low: 0, high: RECORDS })]), troubles: vec![] }
+        Looked { ends: BTreeMap::from([(id, Ends { low: 0, high: RECORDS })]), ..Looked::default() }
     }
 
     fn start(&mut self, _: &PartitionId, next: i64, _: &Waker) -> Result<ViewsTail, String> {

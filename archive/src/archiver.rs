@@ -71,6 +71,11 @@ pub struct Archiver<L: Log> {
     /// When the next request to the store may be made.
     retry_at: Duration,
     look_at: Duration,
+    /// When partitions were looked up last, and first, by the wall clock.
+    looked_ms: u64,
+    first_ms: Option<u64>,
+    /// The age at which topics delete records.
+    retention: BTreeMap<Arc<str>, Duration>,
     store_trouble: Option<String>,
     log_troubles: Vec<String>,
 }
@@ -92,6 +97,9 @@ impl<L: Log> Archiver<L> {
             backoff: Backoff::new(PAUSE.0, PAUSE.1),
             retry_at: Duration::ZERO,
             look_at: Duration::ZERO,
+            looked_ms: 0,
+            first_ms: None,
+            retention: BTreeMap::new(),
             store_trouble: None,
             log_troubles: Vec::new(),
         }
@@ -103,12 +111,12 @@ impl<L: Log> Archiver<L> {
         if now.since_start >= self.retry_at {
             self.reach_store(now.since_start);
         }
-        if self.ends.is_some() && now.since_start >= self.look_at {
-            self.look(now.since_start);
+        if now.since_start >= self.look_at {
+            self.look(&now);
         }
         let has_read = self.read(&now);
         self.seal(now.since_start);
-        self.report();
+        self.report(now.wall_ms);
         self.rest(now.since_start, has_read)
     }
 
@@ -121,7 +129,7 @@ impl<L: Log> Archiver<L> {
             }
         }
         let written = self.write(&mut goes_on);
-        self.report();
+        self.report(self.looked_ms);
         written.is_ok() && self.partitions.values().all(|partition| partition.sealed.is_empty())
     }
 
@@ -177,6 +185,7 @@ impl<L: Log> Archiver<L> {
         }
         self.status.update(|status| status.foreign = foreign);
         self.ends = Some(ends);
+        self.look_at = Duration::ZERO;
         Ok(())
     }
 
@@ -203,10 +212,15 @@ impl<L: Log> Archiver<L> {
         Ok(())
     }
 
-    /// Looks partitions up, and starts to read those that are not read.
-    fn look(&mut self, now: Duration) {
-        self.look_at = now + LOOK;
+    /// Looks partitions up, and starts to read those that are not read, if the archive has been surveyed.
+    fn look(&mut self, now: &Now) {
+        self.look_at = now.since_start + LOOK;
+        self.looked_ms = now.wall_ms;
+        self.first_ms.get_or_insert(now.wall_ms);
         let looked = self.log.look();
+        self.retention = looked.retention;
+        self.log_troubles = looked.troubles.clone();
+        let Some(kept) = &self.ends else { return };
         let share = self.share;
         for (id, partition) in &mut self.partitions {
             if !looked.ends.contains_key(id) && looked.troubles.is_empty() {
@@ -214,10 +228,9 @@ impl<L: Log> Archiver<L> {
             }
         }
         for (id, ends) in looked.ends.into_iter().filter(|(id, _)| share.has(id)) {
-            let kept = self.ends.as_ref().and_then(|ends| ends.get(&id).copied());
-            let fresh = || Partition::new(id.clone(), kept.unwrap_or(ends.low), ends);
+            let fresh = || Partition::new(id.clone(), kept.get(&id).copied().unwrap_or(ends.low), ends);
             let partition = self.partitions.entry(id.clone()).or_insert_with(fresh);
-            match partition.judge(ends) {
+            match partition.judge(ends, now.wall_ms) {
                 Ok(Judgement::Shorter) => continue,
                 Ok(Judgement::Lost(lost)) => {
                     tracing::error!(partition = %id, lost, "archive: records were deleted before they were archived");
@@ -231,7 +244,6 @@ impl<L: Log> Archiver<L> {
                 partition.begin(tail);
             }
         }
-        self.log_troubles = looked.troubles;
     }
 
     /// Reads partitions that may be read; whether anything was read.
@@ -272,23 +284,33 @@ impl<L: Log> Archiver<L> {
         }
     }
 
-    fn report(&self) {
+    fn report(&self, wall_ms: u64) {
         let memory: usize = self.partitions.values().map(Partition::memory).sum();
         let partitions: BTreeMap<_, _> =
             self.partitions.iter().map(|(id, partition)| (id.clone(), partition.status())).collect();
         let mut troubles: Vec<String> = self.store_trouble.iter().cloned().collect();
         troubles.extend(self.log_troubles.iter().cloned());
         troubles.extend(self.partitions.values().filter_map(Partition::failure));
-        for (id, status) in partitions.iter().filter(|(_, status)| status.is_close_to_loss()) {
-            let lag = status.lag();
-            troubles
-                .push(format!("{id} will soon lose records: {lag} are not archived, and the topic deletes its oldest"));
+        for (id, status) in &partitions {
+            let warning = status.loss_warning(self.retention.get(&id.topic).copied(), wall_ms);
+            troubles.extend(warning.map(|warning| format!("{id} will soon lose records: {warning}")));
         }
+        troubles.extend(self.unsurveyed(wall_ms));
         self.status.update(|status| {
             status.trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
             status.partitions = partitions;
             status.memory_bytes = memory as u64;
         });
+    }
+
+    /// While the archive cannot be surveyed, nothing is known of its partitions. Records may be lost all the same.
+    fn unsurveyed(&self, wall_ms: u64) -> Option<String> {
+        let age = Duration::from_millis(wall_ms.saturating_sub(self.first_ms.filter(|_| self.ends.is_none())?));
+        let retention = self.retention.values().min().filter(|retention| age > **retention / 2)?;
+        let (age, retention) = (age.as_secs(), retention.as_secs());
+        Some(format!(
+            "records will soon be lost: nothing was archived for {age} s, and a topic deletes its records after {retention} s"
+        ))
     }
 
     /// How long there is nothing to do.
@@ -298,7 +320,7 @@ impl<L: Log> Archiver<L> {
         let read = if has_read { self.rate.wait() } else { REST };
         let due = self.partitions.values().filter_map(|partition| partition.due(self.settings.age_max)).min();
         let seal = due.map_or(REST, |due| due.saturating_sub(now));
-        let look = if self.ends.is_some() { self.look_at.saturating_sub(now) } else { REST };
+        let look = self.look_at.saturating_sub(now);
         [write, read, seal, look, REST].into_iter().min().unwrap_or(REST)
     }
 }

@@ -96,6 +96,15 @@ impl Chain {
         overlaps
     }
 
+    /// The unfinished files whose whole range is in segments: an interrupted merging has left them. Others may be of an archiver
+    /// that is writing now.
+    pub(crate) fn unfinished_merges(&self) -> impl Iterator<Item = &String> {
+        self.unfinished.iter().filter(|text| {
+            let name = ObjectName::parse(text.strip_suffix(UNFINISHED).unwrap_or(text));
+            name.is_some_and(|name| self.holds(name.first, name.last))
+        })
+    }
+
     /// The names of all that may be removed. Of a double segment the closing file comes first: a removal that ends in between
     /// leaves parts that count for nothing.
     pub(crate) fn superfluous(&self) -> Vec<String> {
@@ -160,15 +169,19 @@ impl Chain {
             if chosen.contains(&index) { self.segments.push(segment) } else { rest.push(segment) }
         }
         for segment in rest {
-            if self.holds(&segment) { self.doubles.push(segment) } else { self.segments.push(segment) }
+            if self.holds(segment.first, segment.last) {
+                self.doubles.push(segment)
+            } else {
+                self.segments.push(segment)
+            }
         }
         self.segments.sort_by_key(|segment| (segment.first, segment.last));
     }
 
-    /// Whether all offsets of a segment are in segments of the chain.
-    fn holds(&self, segment: &Segment) -> bool {
-        let mut next = segment.first;
-        while next <= segment.last {
+    /// Whether all of these offsets are in segments of the chain.
+    fn holds(&self, first: i64, last: i64) -> bool {
+        let mut next = first;
+        while next <= last {
             match self.segments.iter().find(|kept| (kept.first..=kept.last).contains(&next)) {
                 Some(kept) => next = kept.last + 1,
                 None => return false,

@@ -1,17 +1,26 @@
-//! Merges the small files of one partition and hour.
+//! Merges small segments of one partition and hour.
 //!
-//! Segments that follow each other, that each have one file, of the same hour, become one segment over all their offsets. Its
-//! file is durable before the merged ones are removed. If that is interrupted, the old segments are double, as their ranges are
-//! in the new one: the next start of the archiver or the next merging removes them. In between, a reader of the tree sees
-//! their records twice.
+//! ```text
+//! 0-99, 100-199, 200-299 ─▶ parts 0-299, durable ─▶ closing file 0-299, durable ─▶ the old closing files go, then their parts
+//! ```
+//! Segments that follow each other, and whose closing files are of one hour, become one segment over all their offsets, with
+//! one file for each hour. The new segment is durable before the old ones are removed. If that is interrupted, the old
+//! segments are double, as their ranges are in the new one, and so are parts of a new one that is not complete: the next start
+//! of the archiver or the next merging removes them. In between, the names say which files count (see [`crate::chain`]).
+
+use std::collections::BTreeMap;
 
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Chain, Segment, Survey};
 use crate::file::{self, FileError, FileWriter};
-use crate::name::{ObjectName, Role};
+use crate::name::{Hour, ObjectName, Role};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
+
+/// The files that are not of the closing hour take at most this share of a merged segment: whoever reads a segment in the order
+/// of its offsets holds them.
+const PARTS_SHARE: u64 = 8;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +60,13 @@ pub fn compact(store: &dyn Store, settings: &Settings) -> Result<Merged, Compact
             remove(store, segment)?;
             merged.removed += segment.files.len() as u64;
         }
+        for name in chain.unfinished_merges() {
+            store.remove(name)?;
+            merged.removed += 1;
+        }
         for run in runs(&chain, settings) {
-            merge(store, &id, run, settings)?;
-            merged.files += run.len() as u64;
-            merged.into += 1;
+            merged.into += merge(store, &id, run, settings)?;
+            merged.files += run.iter().map(|segment| segment.files.len() as u64).sum::<u64>();
         }
     }
     Ok(merged)
@@ -63,13 +75,16 @@ pub fn compact(store: &dyn Store, settings: &Settings) -> Result<Merged, Compact
 /// The longest runs of segments that can be merged, each of two or more.
 fn runs<'a>(chain: &'a Chain, settings: &Settings) -> Vec<&'a [Segment]> {
     let (mut runs, mut rest) = (Vec::new(), chain.segments.as_slice());
+    let (all_max, parts_max) = (settings.file_bytes_max as u64, settings.file_bytes_max as u64 / PARTS_SHARE);
     while let [first, ..] = rest {
-        let (mut length, mut bytes) = (1, first.bytes());
+        let (mut length, mut bytes, mut parts) = (1, first.bytes(), parts_of(first));
         while let [before, next, ..] = &rest[length - 1..]
             && follows(before, next)
-            && bytes + next.bytes() <= settings.file_bytes_max as u64
+            && bytes + next.bytes() <= all_max
+            && parts + parts_of(next) <= parts_max
         {
             bytes += next.bytes();
+            parts += parts_of(next);
             length += 1;
         }
         let (run, after) = rest.split_at(length);
@@ -81,46 +96,74 @@ fn runs<'a>(chain: &'a Chain, settings: &Settings) -> Vec<&'a [Segment]> {
     runs
 }
 
-/// Whether two segments can be in one file.
-fn follows(before: &Segment, next: &Segment) -> bool {
-    let ([one], [other]) = (before.files.as_slice(), next.files.as_slice()) else { return false };
-    before.last + 1 == next.first && one.name.hour == other.name.hour
+/// The bytes of the files of a segment that are not its closing file.
+fn parts_of(segment: &Segment) -> u64 {
+    segment.bytes() - segment.files.last().map_or(0, |closing| closing.bytes)
 }
 
-fn merge(store: &dyn Store, id: &PartitionId, run: &[Segment], settings: &Settings) -> Result<(), CompactError> {
-    let ([first, ..], [.., last]) = (run, run) else { return Ok(()) };
-    let Some(hour) = first.files.first().map(|file| file.name.hour) else { return Ok(()) };
-    let failed = |name: &ObjectName| {
-        let name = name.to_string();
-        move |reason| CompactError::File { name: name.clone(), reason }
+fn closing_hour(segment: &Segment) -> Option<Hour> {
+    segment.files.last().map(|closing| closing.name.hour)
+}
+
+/// Whether two segments can be one.
+fn follows(before: &Segment, next: &Segment) -> bool {
+    before.last + 1 == next.first && closing_hour(before) == closing_hour(next)
+}
+
+/// Merges a run; returns the number of files that it became.
+fn merge(store: &dyn Store, id: &PartitionId, run: &[Segment], settings: &Settings) -> Result<u64, CompactError> {
+    let ([first, ..], [.., last]) = (run, run) else { return Ok(0) };
+    let Some(closing) = closing_hour(first) else { return Ok(0) };
+    let format = settings.format;
+    let name = |hour| {
+        let role = if hour == closing { Role::Closing } else { Role::Part };
+        ObjectName { id: id.clone(), hour, first: first.first, last: last.last, role, format }
     };
-    let name = ObjectName {
-        id: id.clone(),
-        hour,
-        first: first.first,
-        last: last.last,
-        role: Role::Closing,
-        format: settings.format,
-    };
-    let mut out = FileWriter::new(settings.format, id).map_err(failed(&name))?;
-    let mut rows = 0;
-    for stored in run.iter().flat_map(|segment| &segment.files) {
+    let (mut files, mut rows) = (BTreeMap::new(), 0);
+    for segment in run {
+        rows += take(store, id, segment, settings, &mut files)?;
+    }
+    let into = files.len() as u64;
+    let closing_file = files.remove_entry(&closing);
+    for (hour, file) in files.into_iter().chain(closing_file) {
+        let name = name(hour).to_string();
+        let made = file.finish(rows).map_err(|reason| CompactError::File { name: name.clone(), reason })?;
+        store.put(&name, made)?;
+    }
+    run.iter().try_for_each(|segment| remove(store, segment))?;
+    Ok(into)
+}
+
+/// Adds the rows of a segment to the files of their hours; returns their number.
+fn take(
+    store: &dyn Store,
+    id: &PartitionId,
+    segment: &Segment,
+    settings: &Settings,
+    files: &mut BTreeMap<Hour, FileWriter>,
+) -> Result<u64, CompactError> {
+    let (mut rows, mut stated) = (0, None);
+    for stored in &segment.files {
+        let failed = |reason| CompactError::File { name: stored.name.to_string(), reason };
         let bytes = store.get(&stored.name.to_string())?;
-        let mut found = 0;
-        let stated = file::read(stored.name.format, bytes, |row| {
-            found += 1;
+        if !files.contains_key(&stored.name.hour) {
+            files.insert(stored.name.hour, FileWriter::new(settings.format, id).map_err(failed)?);
+        }
+        let Some(out) = files.get_mut(&stored.name.hour) else { continue };
+        let read = file::read(stored.name.format, bytes, |row| {
+            rows += 1;
             out.push(row)
         });
-        let stated = stated.map_err(failed(&stored.name))?;
-        if stated.is_some_and(|stated| stated != found) {
-            let reason = FileError(format!("it has {found} rows, and states {}", stated.unwrap_or(0)));
-            return Err(failed(&stored.name)(reason));
-        }
-        rows += found;
+        stated = read.map_err(failed)?.or(stated);
     }
-    store.put(&name.to_string(), out.finish(rows).map_err(failed(&name))?)?;
-    run.iter().try_for_each(|segment| remove(store, segment))?;
-    Ok(())
+    match stated.filter(|stated| *stated != rows) {
+        None => Ok(rows),
+        Some(stated) => {
+            let name = segment.files.last().map(|file| file.name.to_string()).unwrap_or_default();
+            let reason = FileError(format!("its segment has {rows} rows, and states {stated}"));
+            Err(CompactError::File { name, reason })
+        }
+    }
 }
 
 /// Removes a segment, its closing file first: a removal that is interrupted leaves parts that count for nothing.

@@ -1,14 +1,16 @@
-//! Removes the records of a user.
+//! Removes the records of users who asked to be forgotten.
 //!
 //! A segment with such records is written again under the same names, which replaces each file at once. Ranges of offsets stay
 //! as they are: the names still form a chain. If that is interrupted, another run does the rest.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sources::kafka::upstream::PartitionId;
 
 use crate::chain::{Segment, Survey};
 use crate::file::{self, FileError, FileWriter};
-use crate::name::ObjectName;
+use crate::name::{Hour, ObjectName};
 use crate::row::Row;
 use crate::store::{Store, StoreError};
 
@@ -37,16 +39,88 @@ pub enum EraseError {
     },
 }
 
-/// Removes all records of `user`: those whose event or key names the user, and those that are no event and have the id
-/// anywhere in their bytes. `seen` is called with the size of each file that has been read.
+/// The kind of the events that record an erasure. They stay: a reader of older copies must know them.
+const ERASURE: &str = "erasure";
+
+/// Users to erase, each with the time up to which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Erasures(BTreeMap<String, i64>);
+
+impl Erasures {
+    /// All records of one user, of whatever time.
+    #[must_use]
+    pub fn of(user: &str) -> Erasures {
+        Erasures(BTreeMap::from([(user.to_owned(), i64::MAX)]))
+    }
+
+    /// Adds a user: the records at or before `until`, in milliseconds since the epoch, are removed.
+    pub fn add(&mut self, user: &str, until: i64) {
+        let known = self.0.entry(user.to_owned()).or_insert(until);
+        *known = until.max(*known);
+    }
+
+    /// How many users they name.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The erasures that an archived topic records.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a file cannot be read.
+    pub fn recorded(store: &dyn Store, survey: &Survey, topic: &str) -> Result<Erasures, EraseError> {
+        let mut erasures = Erasures::default();
+        let chains = survey.chains.iter().filter(|(id, _)| *id.topic == *topic);
+        for file in chains.flat_map(|(_, chain)| &chain.segments).flat_map(|segment| &segment.files) {
+            let name = file.name.to_string();
+            let bytes = store.get(&name)?;
+            let read = file::read(file.name.format, bytes, |row| {
+                if let (Some(ERASURE), Some(user), Some(at)) = (row.event_type, &row.user_id, row.event_time) {
+                    erasures.add(user, at);
+                }
+                Ok::<(), FileError>(())
+            });
+            read.map_err(|reason| EraseError::File { name, reason })?;
+        }
+        Ok(erasures)
+    }
+
+    /// Whether a record in a file of this hour is to be removed.
+    fn cover(&self, row: &Row<'_>, hour: Hour) -> bool {
+        if row.event_type == Some(ERASURE) {
+            return false;
+        }
+        // A late event happened before its record. Without any time it is dated in the hour of its file.
+        let at = row.event_time.into_iter().chain(row.record_time).min().unwrap_or(hour.start_ms());
+        let covers = |user: &str| self.0.get(user).is_some_and(|until| at <= *until);
+        let key = row.key.and_then(|key| str::from_utf8(key).ok());
+        if row.user_id.as_deref().is_some_and(covers) || key.is_some_and(covers) {
+            return true;
+        }
+        let Some(raw) = row.raw.filter(|_| row.user_id.is_none()) else { return false };
+        self.0.iter().any(|(user, until)| at <= *until && mentions(raw, user.as_bytes()))
+    }
+}
+
+/// Removes all records of these users: those whose event or key names the user, and those that are no event and have the id
+/// anywhere in their bytes. `seen` is called with the size of each segment that has been read.
 ///
 /// # Errors
 /// When the store does not answer, or a file cannot be read. Whatever was done until then is whole.
-pub fn erase(store: &dyn Store, survey: &Survey, user: &str, mut seen: impl FnMut(u64)) -> Result<Erased, EraseError> {
+pub fn erase(
+    store: &dyn Store,
+    survey: &Survey,
+    erasures: &Erasures,
+    mut seen: impl FnMut(u64),
+) -> Result<Erased, EraseError> {
     let mut erased = Erased::default();
+    if erasures.0.is_empty() {
+        return Ok(erased);
+    }
     for (id, chain) in &survey.chains {
         for segment in chain.segments.iter().chain(&chain.doubles) {
-            from_segment(store, id, segment, user, &mut erased)?;
+            from_segment(store, id, segment, erasures, &mut erased)?;
             seen(segment.bytes());
         }
     }
@@ -65,13 +139,13 @@ fn from_segment(
     store: &dyn Store,
     id: &PartitionId,
     segment: &Segment,
-    user: &str,
+    erasures: &Erasures,
     erased: &mut Erased,
 ) -> Result<(), EraseError> {
     let (mut files, mut rows) = (Vec::new(), 0);
     for stored in &segment.files {
         let bytes = store.get(&stored.name.to_string())?;
-        let left = without(id, &stored.name, bytes, user, &mut rows);
+        let left = without(id, &stored.name, bytes, erasures, &mut rows);
         files.push(left.map_err(|reason| EraseError::File { name: stored.name.to_string(), reason })?);
     }
     for Left { name, writer, removed, stated } in files {
@@ -86,10 +160,16 @@ fn from_segment(
     Ok(())
 }
 
-fn without(id: &PartitionId, name: &ObjectName, bytes: Bytes, user: &str, rows: &mut u64) -> Result<Left, FileError> {
+fn without(
+    id: &PartitionId,
+    name: &ObjectName,
+    bytes: Bytes,
+    erasures: &Erasures,
+    rows: &mut u64,
+) -> Result<Left, FileError> {
     let mut left = Left { name: name.clone(), writer: FileWriter::new(name.format, id)?, removed: 0, stated: None };
     left.stated = file::read(name.format, bytes, |row| {
-        if is_of(row, user) {
+        if erasures.cover(row, name.hour) {
             left.removed += 1;
             return Ok::<(), FileError>(());
         }
@@ -97,12 +177,6 @@ fn without(id: &PartitionId, name: &ObjectName, bytes: Bytes, user: &str, rows: 
         left.writer.push(row)
     })?;
     Ok(left)
-}
-
-/// Whether a record is of the user, or may be.
-fn is_of(row: &Row<'_>, user: &str) -> bool {
-    let is_named = row.user_id.as_deref() == Some(user) || row.key == Some(user.as_bytes());
-    is_named || (row.user_id.is_none() && row.raw.is_some_and(|raw| mentions(raw, user.as_bytes())))
 }
 
 /// Whether bytes have the id in them, not as a part of a longer word or number.
@@ -117,6 +191,14 @@ fn mentions(bytes: &[u8], id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Format;
+    use crate::store::Dir;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn is_of(row: &Row<'_>, user: &str) -> bool {
+        Erasures::of(user).cover(row, Hour::of(0))
+    }
 
     #[test]
     fn a_record_is_of_the_user_if_it_names_the_user() {
@@ -136,5 +218,52 @@ mod tests {
             let row = Row { raw: Some(raw), ..Row::default() };
             assert_eq!(is_of(&row, "12"), mentioned, "{raw:?}");
         }
+    }
+
+    #[test]
+    fn records_after_the_erasure_stay_and_so_does_the_erasure() {
+        let mut erasures = Erasures::default();
+        erasures.add("ada", 500);
+        erasures.add("ada", 1000);
+        erasures.add("ada", 700);
+        let of =
+            |event_time, record_time| Row { user_id: Some("ada".into()), event_time, record_time, ..Row::default() };
+        let covered =
+            |row: &Row<'_>, hour: i64| erasures.cover(row, Hour::of(hour.unsigned_abs() * HOUR.unsigned_abs()));
+        assert!(covered(&of(Some(1000), Some(9000)), 0), "it was told late");
+        assert!(covered(&of(None, Some(1000)), 0) && covered(&of(None, None), 0));
+        assert!(!covered(&of(Some(1001), Some(9000)), 0) && !covered(&of(None, Some(1001)), 0));
+        assert!(!covered(&of(None, None), 1));
+        assert!(!covered(&Row { event_type: Some(ERASURE), ..of(Some(1), Some(1)) }, 0));
+        assert!(!covered(&Row { user_id: Some("bob".into()), ..Row::default() }, 0));
+        let mentioned = Row { raw: Some(b"user=ada"), record_time: Some(1001), ..Row::default() };
+        assert!(!covered(&mentioned, 0) && covered(&Row { record_time: Some(1000), ..mentioned.clone() }, 0));
+    }
+
+    #[test]
+    fn erasures_are_read_from_the_topic_that_records_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Dir::new(dir.path());
+        for (topic, user) in [("removals", "ada"), ("views", "bob")] {
+            let id = PartitionId { topic: topic.into(), partition: 0 };
+            let mut file = FileWriter::new(Format::Parquet, &id).unwrap();
+            for (offset, event_type, event_time) in [(0, "erasure", 70), (1, "removal", 90), (2, "erasure", 80)] {
+                let row = Row {
+                    offset,
+                    user_id: Some(user.into()),
+                    event_type: Some(event_type),
+                    event_time: Some(event_time),
+                    ..Row::default()
+                };
+                file.push(&row).unwrap();
+            }
+            store.put(&format!("{topic}/date=1970-01-01/hour=00/0-0-2.parquet"), file.finish(3).unwrap()).unwrap();
+        }
+        let survey = Survey::of(store.list("").unwrap());
+        let mut expected = Erasures::default();
+        expected.add("ada", 80);
+        assert_eq!(Erasures::recorded(&store, &survey, "removals"), Ok(expected.clone()));
+        let erased = erase(&store, &survey, &expected, |_| ()).unwrap();
+        assert_eq!(erased, Erased::default(), "erasures stay, and what came after them");
     }
 }

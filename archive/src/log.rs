@@ -5,6 +5,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataflow::feed::Waker;
 use sources::kafka::upstream::{Ends, PartitionId};
@@ -21,6 +22,8 @@ pub struct Looked {
     pub ends: BTreeMap<PartitionId, Ends>,
     /// Why some partitions, or all, are not there.
     pub troubles: Vec<String>,
+    /// The age at which a topic deletes records, if it does and that is known.
+    pub retention: BTreeMap<Arc<str>, Duration>,
 }
 
 /// What a partition gives.

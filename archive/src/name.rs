@@ -32,6 +32,11 @@ impl Hour {
         Hour((ms / HOUR_MS).min(LAST_HOUR))
     }
 
+    /// Its beginning in milliseconds since the epoch.
+    pub(crate) fn start_ms(self) -> i64 {
+        i64::try_from(self.0 * HOUR_MS).unwrap_or(i64::MAX)
+    }
+
     fn parse(date: &str, hour: &str) -> Option<Hour> {
         let date = NaiveDate::parse_from_str(date.strip_prefix("date=")?, "%Y-%m-%d").ok()?;
         let hour: u32 = hour.strip_prefix("hour=")?.parse().ok()?;
@@ -42,8 +47,7 @@ impl Hour {
 
 impl fmt::Display for Hour {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.0 * HOUR_MS / 1000).unwrap_or(i64::MAX);
-        let time = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let time = DateTime::from_timestamp_millis(self.start_ms()).unwrap_or_default();
         write!(out, "{}", time.format("date=%Y-%m-%d/hour=%H"))
     }
 }

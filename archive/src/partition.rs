@@ -38,6 +38,8 @@ pub(crate) struct Partition<T> {
     /// The offset after the last durable one.
     durable: i64,
     ends: Ends,
+    /// Since when, by the wall clock, records wait and none has become durable.
+    waiting_since: Option<u64>,
     is_shrinking: bool,
     /// Why it cannot be read, until the next look.
     failure: Option<String>,
@@ -66,6 +68,7 @@ impl<T: LogTail> Partition<T> {
             next,
             durable: next,
             ends,
+            waiting_since: None,
             is_shrinking: false,
             failure: None,
         }
@@ -86,13 +89,21 @@ impl<T: LogTail> Partition<T> {
     pub(crate) fn status(&self) -> PartitionStatus {
         let Ends { low, high } = self.ends;
         let Partition { durable, next, is_shrinking, .. } = *self;
-        PartitionStatus { durable, next, end: high.max(next), low, is_shrinking }
+        PartitionStatus { durable, next, end: high.max(next), low, is_shrinking, oldest_ms: self.oldest_ms() }
+    }
+
+    /// The time of the records that become durable next, or since when they wait.
+    fn oldest_ms(&self) -> Option<u64> {
+        let held = self.sealed.front().map_or_else(|| self.open.as_ref()?.latest(), |sealed| sealed.latest);
+        held.and_then(|time| u64::try_from(time).ok()).into_iter().chain(self.waiting_since).min()
     }
 
     /// Compares the position with the partition's ends.
-    pub(crate) fn judge(&mut self, ends: Ends) -> Result<Judgement, FileError> {
+    pub(crate) fn judge(&mut self, ends: Ends, wall_ms: u64) -> Result<Judgement, FileError> {
         self.is_shrinking |= ends.low > self.ends.low;
         self.ends = ends;
+        let waits = ends.high > self.durable.max(ends.low);
+        self.waiting_since = waits.then(|| self.waiting_since.unwrap_or(wall_ms));
         if ends.high < self.next {
             self.stop();
             self.failure = Some(format!(
@@ -233,6 +244,7 @@ impl<T: LogTail> Partition<T> {
     pub(crate) fn is_durable(&mut self) -> u64 {
         let Some(sealed) = self.sealed.pop_front() else { return 0 };
         self.durable = sealed.last + 1;
+        self.waiting_since = None;
         sealed.rows
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct OpenSegment {
     /// Since when it has rows, as time since the start.
     since: Duration,
     rows: u64,
+    /// The latest time of its records, in milliseconds since the epoch.
+    latest: Option<i64>,
 }
 
 /// A segment whose files are made and not durable yet.
@@ -34,17 +36,24 @@ pub(crate) struct SealedSegment {
     pub(crate) last: i64,
     /// Its rows.
     pub(crate) rows: u64,
+    /// The latest time of its records, in milliseconds since the epoch.
+    pub(crate) latest: Option<i64>,
 }
 
 impl OpenSegment {
     /// A segment that begins at `first`.
     pub(crate) fn new(id: PartitionId, format: Format, first: i64, now: Duration) -> OpenSegment {
-        OpenSegment { id, format, first, files: BTreeMap::new(), since: now, rows: 0 }
+        OpenSegment { id, format, first, files: BTreeMap::new(), since: now, rows: 0, latest: None }
     }
 
     /// Since when it has rows.
     pub(crate) fn since(&self) -> Duration {
         self.since
+    }
+
+    /// The latest time of its records.
+    pub(crate) fn latest(&self) -> Option<i64> {
+        self.latest
     }
 
     /// Whether it ends before a record of this hour: the record is of a later hour than all before it, or there would be too
@@ -63,6 +72,7 @@ impl OpenSegment {
             file.push(row)?;
             *rows += 1;
             self.rows += 1;
+            self.latest = self.latest.max(row.record_time);
         }
         Ok(())
     }
@@ -79,7 +89,7 @@ impl OpenSegment {
 
     /// Ends it at `last`. The file with most rows is the closing file.
     pub(crate) fn seal(self, last: i64) -> Result<SealedSegment, FileError> {
-        let OpenSegment { id, format, first, files, rows: all, .. } = self;
+        let OpenSegment { id, format, first, files, rows: all, latest, .. } = self;
         let closing = files.iter().max_by_key(|(_, (_, rows))| *rows).map(|(hour, _)| *hour);
         let mut made = VecDeque::with_capacity(files.len());
         let mut last_made = None;
@@ -90,7 +100,7 @@ impl OpenSegment {
             if role == Role::Closing { last_made = Some(file) } else { made.push_back(file) }
         }
         made.extend(last_made);
-        Ok(SealedSegment { files: made, last, rows: all })
+        Ok(SealedSegment { files: made, last, rows: all, latest })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sources::kafka::upstream::PartitionId;
 
@@ -41,6 +42,8 @@ pub struct PartitionStatus {
     pub low: i64,
     /// Whether the topic has deleted records since the start.
     pub is_shrinking: bool,
+    /// The time of the oldest records that are not durable, or since when they wait, in milliseconds since the epoch.
+    pub oldest_ms: Option<u64>,
 }
 
 impl PartitionStatus {
@@ -50,10 +53,24 @@ impl PartitionStatus {
         (self.end - self.durable.max(self.low)).max(0)
     }
 
-    /// Whether the topic deletes records and has few left before the first that is not durable: fewer than a tenth of all.
+    /// Why records may soon be deleted before they are durable, in words: the oldest are older than half the age at which the
+    /// topic deletes them, or the topic deletes records and has few left before the first that is not durable, fewer than a
+    /// tenth of all.
     #[must_use]
-    pub fn is_close_to_loss(&self) -> bool {
-        self.is_shrinking && self.lag() > 0 && self.durable - self.low < (self.end - self.low) / 10
+    pub fn loss_warning(&self, retention: Option<Duration>, wall_ms: u64) -> Option<String> {
+        let lag = self.lag();
+        if lag == 0 {
+            return None;
+        }
+        let age = Duration::from_millis(wall_ms.saturating_sub(self.oldest_ms.unwrap_or(wall_ms)));
+        if let Some(retention) = retention.filter(|retention| age > *retention / 2) {
+            let (age, retention) = (age.as_secs(), retention.as_secs());
+            return Some(format!(
+                "{lag} are not archived, the oldest for {age} s, and the topic deletes its records after {retention} s"
+            ));
+        }
+        let is_close = self.is_shrinking && self.durable - self.low < (self.end - self.low) / 10;
+        is_close.then(|| format!("{lag} are not archived, and the topic deletes its oldest"))
     }
 }
 
@@ -70,5 +87,26 @@ impl SharedStatus {
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_warned_of_before_it_happens() {
+        const HOUR: u64 = 3_600_000;
+        let day = Some(Duration::from_secs(86_400));
+        let status = PartitionStatus { durable: 500, end: 900, low: 100, oldest_ms: Some(HOUR), ..Default::default() };
+        assert_eq!(status.loss_warning(day, 12 * HOUR), None);
+        let warning = status.loss_warning(day, 14 * HOUR).unwrap();
+        assert!(warning.contains("400 are not archived, the oldest for 46800 s"), "{warning}");
+        assert_eq!(status.loss_warning(None, 999 * HOUR), None, "it keeps them for ever, as far as is known");
+        assert_eq!(PartitionStatus { durable: 900, ..status }.loss_warning(day, 99 * HOUR), None);
+        // By size: the topic deletes records, and the first one that is not durable is near its beginning.
+        let shrinking = PartitionStatus { is_shrinking: true, ..status };
+        assert_eq!(shrinking.loss_warning(None, 2 * HOUR), None);
+        assert!(PartitionStatus { low: 460, ..shrinking }.loss_warning(None, 2 * HOUR).is_some());
     }
 }

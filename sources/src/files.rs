@@ -54,10 +54,13 @@ pub const NAME: &str = "files";
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// The files, in the order of their parts in the status.
-pub const FILES: [&str; 5] = ["views.jsonl", "product-views.json", "removals.jsonl", orders::FILE, products::FILE];
+pub const FILES: [&str; 5] = ["views.jsonl", "product-views.json", REMOVALS, orders::FILE, products::FILE];
 
 /// The files with events.
 pub const EVENT_FILES: [&str; 3] = [FILES[0], FILES[1], FILES[2]];
+
+/// The file with removals and erasures.
+pub const REMOVALS: &str = "removals.jsonl";
 
 /// The settings of the source.
 #[derive(Clone, Debug)]

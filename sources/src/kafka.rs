@@ -63,6 +63,7 @@ pub mod past;
 pub mod range;
 mod reader;
 mod record;
+mod retention;
 pub mod upstream;
 mod watch;
 
@@ -87,6 +88,7 @@ use upstream::{Fetch, Upstream};
 use watch::{Brokers, Watcher, WatcherParts};
 
 pub use config::{Settings, SettingsError};
+pub use retention::retention;
 
 /// The source's name in the status.
 pub const NAME: &str = "kafka";

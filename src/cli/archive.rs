@@ -49,11 +49,11 @@ pub enum ArchiveAction {
         #[command(flatten)]
         place: ArchivePlace,
     },
-    /// Remove all records of a user
+    /// Remove the records of users who were erased, as the archived removals say, or all records of one user
     Erase {
         /// Id of the user
         #[arg(long, value_name = "ID")]
-        user: String,
+        user: Option<String>,
         /// Where it is.
         #[command(flatten)]
         place: ArchivePlace,

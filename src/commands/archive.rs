@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use archive::chain::{Chain, Survey};
+use archive::erase::{Erased, Erasures, erase};
 use archive::verify::{survey, verify};
-use archive::{compact, erase, store};
+use archive::{compact, store};
+use sources::files;
 
 use super::progress;
 use crate::cli::{ArchiveAction, ArchiveArgs};
@@ -45,10 +47,14 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
         }
         ArchiveAction::Erase { user, .. } => {
             let survey = survey(&*store)?;
+            let erasures = match user {
+                Some(user) => Erasures::of(user),
+                None => Erasures::recorded(&*store, &survey, removals(config)?)?,
+            };
             let bar = progress::bytes("erase", Some(survey.chains.values().map(bytes).sum()));
-            let erase::Erased { records, files } = erase::erase(&*store, &survey, user, |bytes| bar.inc(bytes))?;
+            let Erased { records, files } = erase(&*store, &survey, &erasures, |bytes| bar.inc(bytes))?;
             bar.finish_and_clear();
-            writeln!(out, "removed {records} records of the user from {files} files")?;
+            writeln!(out, "removed {records} records of {} users from {files} files", erasures.users())?;
             Ok(ExitCode::SUCCESS)
         }
         ArchiveAction::Compact { .. } => {
@@ -58,6 +64,13 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The topic, or the file, that records erasures.
+fn removals(config: &Config) -> anyhow::Result<&str> {
+    let topic = config.kafka.as_ref().map(|kafka| kafka.removals.as_str());
+    let file = config.files.as_ref().map(|_| files::REMOVALS);
+    topic.or(file).context("which topic records erasures is not known: give --user, or a --config file with [kafka]")
 }
 
 /// One line per partition, or per file.

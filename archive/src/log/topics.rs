@@ -1,7 +1,8 @@
 //! Topics of Kafka, through clients of the archive's own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dataflow::feed::Waker;
 use events::RecordTime;
@@ -14,6 +15,9 @@ use crate::row::LogRecord;
 /// The messages that are taken from the client at a time.
 const BATCH: usize = 1024;
 
+/// How often the topics' retention is asked for, and how soon again if that fails.
+const RETENTION: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(60));
+
 /// Topics of Kafka.
 pub struct Topics<U, F> {
     upstream: U,
@@ -21,6 +25,9 @@ pub struct Topics<U, F> {
     topics: Vec<Arc<str>>,
     /// Topics that need not exist.
     optional: Vec<String>,
+    settings: kafka::Settings,
+    /// The last answer on retention, and when it is asked for again.
+    retention: (BTreeMap<Arc<str>, Duration>, Instant),
 }
 
 /// Connects to the brokers. A broker that is away is no error, and neither is an `optional` topic that does not exist.
@@ -33,7 +40,29 @@ pub fn topics(
 ) -> Result<Topics<impl Upstream + use<>, impl Fetch + use<>>, SettingsError> {
     let (upstream, fetch) = kafka::connect(settings)?;
     let topics = settings.topics.iter().map(|topic| topic.as_str().into()).collect();
-    Ok(Topics { upstream, fetch, topics, optional })
+    let (settings, retention) = (settings.clone(), (BTreeMap::new(), Instant::now()));
+    Ok(Topics { upstream, fetch, topics, optional, settings, retention })
+}
+
+impl<U, F> Topics<U, F> {
+    /// How long the topics keep records, as far as that is known. A broker that answered just now is asked from time to time.
+    fn retention(&mut self) -> BTreeMap<Arc<str>, Duration> {
+        let (known, again) = &mut self.retention;
+        if Instant::now() >= *again {
+            let pause = match kafka::retention(&self.settings) {
+                Ok(found) => {
+                    *known = found;
+                    RETENTION.0
+                }
+                Err(reason) => {
+                    tracing::debug!(%reason, "archive: the topics' retention is not known");
+                    RETENTION.1
+                }
+            };
+            *again = Instant::now() + pause;
+        }
+        known.clone()
+    }
 }
 
 impl<U: Upstream, F: Fetch> Log for Topics<U, F> {
@@ -68,7 +97,10 @@ impl<U: Upstream, F: Fetch> Log for Topics<U, F> {
             }
         }
         match self.upstream.ends(&present.into_iter().collect::<Vec<_>>()) {
-            Ok(ends) => looked.ends = ends,
+            Ok(ends) => {
+                looked.ends = ends;
+                looked.retention = self.retention();
+            }
             Err(error) => looked.troubles.push(error.to_string()),
         }
         looked

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use archive::chain::Survey;
 use archive::compact::compact;
-use archive::erase::erase;
+use archive::erase::{Erasures, erase};
 use archive::status::SharedStatus;
 use archive::store::Store as _;
 use archive::verify::verify;
@@ -179,6 +179,37 @@ fn a_store_that_is_away_stops_the_reading_and_bounds_the_memory() {
     assert!(history.archived() == history.log.written());
 }
 
+/// Hours of turns with a store that is away; returns what is wrong at the end of each.
+fn troubles_of_an_absence(history: &History, from_the_start: bool, hours: u64) -> Vec<String> {
+    let status = SharedStatus::default();
+    let mut archiver =
+        Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
+    let mut turn = |ms: u64| {
+        archiver.turn(Now { since_start: Duration::from_millis(ms), wall_ms: memory_log::END_MS + ms });
+        status.get().trouble.unwrap_or_default()
+    };
+    if !from_the_start {
+        turn(0);
+    }
+    history.store.fail_one_in(1);
+    (1..=hours * 60).map(|minute| turn(minute * 60_000)).skip(59).step_by(60).collect()
+}
+
+#[test]
+fn a_loss_is_warned_of_before_the_topic_deletes_anything() {
+    for from_the_start in [true, false] {
+        let mut history = History::new(29, Format::Parquet);
+        history.log.complete();
+        history.log.retention = Some(Duration::from_secs(10 * 3600));
+        let troubles = troubles_of_an_absence(&history, from_the_start, 8);
+        let warned: Vec<bool> = troubles.iter().map(|trouble| trouble.contains("will soon")).collect();
+        // The records are as old as the absence, or older.
+        assert!(warned[5..].iter().all(|warned| *warned), "{troubles:?}");
+        assert!(!from_the_start || warned[..4].iter().all(|warned| !warned), "{troubles:?}");
+        assert!(troubles.iter().all(|trouble| trouble.contains("503")), "{troubles:?}");
+    }
+}
+
 #[test]
 fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
     let mut history = History::new(17, Format::Parquet);
@@ -191,7 +222,7 @@ fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
     let mut records = 0;
     for kill in 0.. {
         history.store.kill_after(kill % 4, kill);
-        let erased = erase(&*history.store, &survey, "42", |_| ());
+        let erased = erase(&*history.store, &survey, &Erasures::of("42"), |_| ());
         history.store.heal();
         if let Ok(erased) = erased {
             records += erased.records;
@@ -203,7 +234,7 @@ fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
     for (id, report) in verify(&*history.store, &survey, |_| ()).expect("the store works") {
         assert_eq!((report.problems, report.notes), (vec![], vec![]), "{id}");
     }
-    assert_eq!(erase(&*history.store, &survey, "42", |_| ()).expect("the store works").files, 0);
+    assert_eq!(erase(&*history.store, &survey, &Erasures::of("42"), |_| ()).expect("the store works").files, 0);
 }
 
 #[test]
@@ -216,7 +247,39 @@ fn a_foreign_file_is_left_and_counted() {
         Archiver::new(history.settings.clone(), Share::ALL, history.store.clone(), history.log.clone(), status.clone());
     archiver.turn(Now { since_start: Duration::ZERO, wall_ms: memory_log::START_MS });
     assert_eq!(status.get().foreign, 1);
-    assert_eq!(history.store.get("views/notes.txt").expect("it is still there"), "mine");
+    history.store.put("views/date=2026-11-29/hour=05/0-1-2.csv", "mine".into()).expect("the store works");
+    for second in 1..300 {
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::START_MS });
+    }
+    assert!(archiver.flush(|| true));
+    compact(&*history.store, &history.settings).expect("the store works");
+    let survey = Survey::of(history.store.list("").expect("the store works"));
+    erase(&*history.store, &survey, &Erasures::of("42"), |_| ()).expect("the store works");
+    assert_eq!(survey.foreign, ["views/date=2026-11-29/hour=05/0-1-2.csv", "views/notes.txt"]);
+    for name in &survey.foreign {
+        assert_eq!(history.store.get(name).expect("it is still there"), "mine");
+    }
+}
+
+#[test]
+fn segments_with_late_records_are_merged() {
+    let mut history = History::new(31, Format::Parquet);
+    history.settings.age_max = Duration::from_secs(2);
+    history.log.complete();
+    history.finish();
+    let files = |history: &History| history.store.list("").expect("the store works").len();
+    let parts = |history: &History| {
+        let objects = history.store.list("").expect("the store works");
+        objects.iter().filter(|object| object.name.contains(".part.")).count()
+    };
+    let (before, parts_before) = (files(&history), parts(&history));
+    assert!(parts_before > 0, "no record was late");
+    history.settings.file_bytes_max = 1 << 20;
+    compact(&*history.store, &history.settings).expect("the store works");
+    assert!(files(&history) < before && parts(&history) <= parts_before, "{} of {before}", files(&history));
+    assert!(history.archived() == history.log.written());
+    history.assert_whole();
+    assert_eq!(compact(&*history.store, &history.settings).expect("the store works").files, 0, "all is merged");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use archive::LogRecord;
 use archive::log::{Given, Log, LogTail, Looked};
@@ -14,6 +15,9 @@ use crate::dice::Dice;
 
 /// 2026-11-29T05:00:00Z.
 pub(crate) const START_MS: u64 = 1_795_928_400_000;
+
+/// A time after those of nearly all records: 600 of them, half a minute apart.
+pub(crate) const END_MS: u64 = START_MS + 6 * 3_600_000;
 
 /// The bytes of a record as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub(crate) struct MemoryLog {
     topic: Arc<str>,
     partitions: Arc<Mutex<BTreeMap<i32, Partition>>>,
     dice: Arc<Mutex<Dice>>,
+    /// The age at which records may be deleted.
+    pub(crate) retention: Option<Duration>,
 }
 
 fn record(dice: &mut Dice, offset: i64, clock: &mut u64) -> Record {
@@ -91,7 +97,7 @@ impl MemoryLog {
             all.insert(partition, made);
         }
         let dice = Arc::new(Mutex::new(dice.clone()));
-        MemoryLog { topic: "views".into(), partitions: Arc::new(Mutex::new(all)), dice }
+        MemoryLog { topic: "views".into(), partitions: Arc::new(Mutex::new(all)), dice, retention: None }
     }
 
     /// Some more records become visible.
@@ -171,7 +177,8 @@ impl Log for MemoryLog {
             let id = PartitionId { topic: self.topic.clone(), partition: *number };
             (id, Ends { low: partition.low, high: partition.end })
         });
-        Looked { ends: ends.collect(), troubles: vec![] }
+        let retention = self.retention.map(|age| (self.topic.clone(), age)).into_iter().collect();
+        Looked { ends: ends.collect(), troubles: vec![], retention }
     }
 
     fn start(&mut self, id: &PartitionId, next: i64, _: &Waker) -> Result<MemoryTail, String> {
