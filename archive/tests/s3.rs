@@ -1,12 +1,27 @@
 //! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are replaced, a server that is away.
 
+#[path = "in_memory/dice.rs"]
+mod dice;
+#[path = "s3/faulty_server.rs"]
+mod faulty_server;
+#[path = "in_memory/memory_log.rs"]
+#[allow(dead_code, reason = "the tests in memory use all of it")]
+mod memory_log;
+
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use archive::status::SharedStatus;
 use archive::store::{Bucket, Object, Store as _};
-use archive::{Settings, Target};
+use archive::verify::{survey, verify};
+use archive::{Archiver, Now, Settings, Share, Target};
+use harness::proxy::Proxy;
 use harness::{Process, free_port, wait_until};
+
+use dice::Dice;
+use memory_log::MemoryLog;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -88,6 +103,83 @@ fn objects_are_written_listed_read_and_removed() {
     let moto = Moto::start(port);
     moto.create_bucket("shop-events");
     store.put(name, "x".into()).expect("the server is back");
+}
+
+/// Refuses the old keys as expired, and is too busy for the new ones.
+fn busy_or_expired(head: &str) -> (u16, &'static str) {
+    if head.contains("Credential=new/") { (503, "SlowDown") } else { (403, "ExpiredToken") }
+}
+
+#[test]
+fn a_store_that_hangs_refuses_or_has_no_bucket_is_named_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = dir.path().join("credentials");
+    let write_keys = |name: &str| {
+        let keys = format!("aws_access_key_id = {name}\naws_secret_access_key = b\n");
+        fs::write(&credentials, keys).expect("a file");
+    };
+    write_keys("old");
+    let (moto_port, faulty_port) = (free_port(), faulty_server::start(busy_or_expired));
+    let moto = Moto::start(moto_port);
+    let proxy = Proxy::start(moto_port);
+    let settings = Settings {
+        endpoint: Some(format!("http://127.0.0.1:{}", proxy.port())),
+        credentials: Some(credentials.clone()),
+        timeout: Duration::from_secs(1),
+        rate_mb_max: 0,
+        ..Settings::default()
+    };
+    let store = Arc::new(Bucket::new(&settings, "shop-events".into(), String::new()).expect("a client"));
+    let log = MemoryLog::new(&mut Dice::new(23), 2);
+    log.complete();
+    let status = SharedStatus::default();
+    let mut archiver = Archiver::new(settings, Share::ALL, store.clone(), log.clone(), status.clone());
+    let mut second = 0;
+    // Half a minute passes between two turns, so that no pause is waited for.
+    let mut turn = || {
+        second += 31;
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::END_MS });
+        status.get().trouble
+    };
+    let mut wait_for_trouble = |what: &str, is_named: fn(&str) -> bool| {
+        wait_until(DEADLINE, what, || {
+            turn().is_some_and(|trouble| trouble.contains("cannot list s3://shop-events/") && is_named(&trouble))
+        });
+    };
+    wait_for_trouble("the missing bucket is named", |trouble| trouble.contains("404"));
+    proxy.stall();
+    wait_for_trouble("the silence is named", |trouble| !trouble.contains("404"));
+    proxy.resume();
+    proxy.redirect(faulty_port);
+    proxy.reset();
+    wait_for_trouble("the expired keys are named", |trouble| trouble.contains("ExpiredToken"));
+    write_keys("new");
+    wait_for_trouble("the new keys are used", |trouble| trouble.contains("503"));
+    proxy.redirect(moto_port);
+    proxy.reset();
+    moto.create_bucket("shop-events");
+    wait_until(DEADLINE, "everything is archived", || turn().is_none() && status.get().records > 0);
+    // Once more, in the middle of the writing.
+    proxy.redirect(faulty_port);
+    proxy.reset();
+    let before = status.get().failures;
+    wait_until(DEADLINE, "nothing waits, or writing fails", || {
+        turn();
+        status.get().failures > before || status.get().partitions.values().all(|partition| partition.lag() == 0)
+    });
+    proxy.redirect(moto_port);
+    proxy.reset();
+    for _ in 0..200 {
+        turn();
+    }
+    assert!(archiver.flush(|| true), "{:?}", status.get().trouble);
+    let survey = survey(&*store).expect("the bucket answers");
+    let mut rows = 0;
+    for (id, report) in verify(&*store, &survey, |_| ()).expect("the bucket answers") {
+        assert_eq!(report.problems, Vec::<String>::new(), "{id}");
+        rows += report.rows;
+    }
+    assert_eq!(rows, log.written().len() as u64);
 }
 
 #[test]

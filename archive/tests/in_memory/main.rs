@@ -5,3 +5,4 @@ mod formats;
 mod kills;
 mod memory_log;
 mod memory_store;
+mod notebook;

@@ -100,6 +100,23 @@ impl MemoryLog {
         MemoryLog { topic: "views".into(), partitions: Arc::new(Mutex::new(all)), dice, retention: None }
     }
 
+    /// A log of these payloads, by partition, each with the time of its record. All are visible.
+    pub(crate) fn of(partitions: &[Vec<(u64, String)>]) -> MemoryLog {
+        let mut all = BTreeMap::new();
+        for (number, payloads) in (0..).zip(partitions) {
+            let record = |(offset, (time, payload)): (i64, &(u64, String))| Record {
+                offset,
+                time: Some(*time),
+                written: Written { key: None, payload: Some(payload.clone().into_bytes()) },
+            };
+            let records: Vec<Record> = (0..).zip(payloads).map(record).collect();
+            let (visible, end) = (records.len(), i64::try_from(records.len()).expect("a small number"));
+            all.insert(number, Partition { records, low: 0, visible, end });
+        }
+        let dice = Arc::new(Mutex::new(Dice::new(1)));
+        MemoryLog { topic: "views".into(), partitions: Arc::new(Mutex::new(all)), dice, retention: None }
+    }
+
     /// Some more records become visible.
     pub(crate) fn grow(&self, dice: &mut Dice) {
         for partition in self.partitions.lock().expect("no holder of this lock panics").values_mut() {
