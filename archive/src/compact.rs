@@ -9,6 +9,7 @@
 //! of the archiver or the next merging removes them. In between, the names say which files count (see [`crate::chain`]).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sources::kafka::upstream::PartitionId;
 
@@ -146,10 +147,10 @@ fn take(
     for stored in &segment.files {
         let failed = |reason| CompactError::File { name: stored.name.to_string(), reason };
         let bytes = store.get(&stored.name.to_string())?;
-        if !files.contains_key(&stored.name.hour) {
-            files.insert(stored.name.hour, FileWriter::new(settings.format, id).map_err(failed)?);
-        }
-        let Some(out) = files.get_mut(&stored.name.hour) else { continue };
+        let out = match files.entry(stored.name.hour) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(FileWriter::new(settings.format, id).map_err(failed)?),
+        };
         let read = file::read(stored.name.format, bytes, |row| {
             rows += 1;
             out.push(row)

@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archive::chain::Survey;
+use archive::compact::compact;
 use archive::status::SharedStatus;
-use archive::store::Dir;
+use archive::store::{Dir, Store as _};
 use archive::{Archiver, Format, Now, Settings, Share};
 use serde_json::Value;
 
@@ -102,4 +104,48 @@ fn parquet_is_read_by_duckdb_and_pyarrow() {
 #[test]
 fn json_lines_are_read_by_duckdb_and_pyarrow() {
     check(Format::Json, text);
+}
+
+/// Merges an archive and puts back what was merged, in part: as an interrupted merging leaves it.
+fn half_merged(dir: &Path) -> Survey {
+    archive(dir, Format::Parquet);
+    let store = Dir::new(dir);
+    let names = || store.list("").expect("a list").into_iter().map(|object| object.name).collect::<Vec<_>>();
+    let small: Vec<_> = names().into_iter().map(|name| (store.get(&name).expect("a file"), name)).collect();
+    compact(&store, &Settings::default()).expect("files are merged");
+    let merged = names();
+    let mut count = 0;
+    for (bytes, name) in small.into_iter().filter(|(_, name)| !merged.contains(name)) {
+        // Every third closing file is gone, and its parts are not.
+        count += 1;
+        if name.contains(".part.") || count % 3 > 0 {
+            store.put(&name, bytes).expect("a file");
+        }
+    }
+    // Parts of a segment that was never closed.
+    store.put("views/date=2026-11-29/hour=05/0-0-99999.part.parquet", "".into()).expect("a file");
+    assert!(count > 20 && merged.len() > 2, "{count} of {}", merged.len());
+    Survey::of(store.list("").expect("a list"))
+}
+
+#[test]
+fn other_readers_find_the_files_that_count_by_their_names() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let survey = half_merged(dir.path());
+    let doubles = survey.chains.values().map(|chain| chain.doubles.len()).sum::<usize>();
+    assert!(doubles > 5 && survey.foreign.is_empty(), "{doubles} segments are double");
+    let segments = survey.chains.values().flat_map(|chain| &chain.segments);
+    let mut expected: Vec<String> =
+        segments.flat_map(|segment| &segment.files).map(|file| file.name.to_string()).collect();
+    expected.sort();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files_that_count.py");
+    let output = Command::new(harness::python_program("python")).arg(script).arg(dir.path()).output();
+    let output = output.expect("Python starts");
+    assert!(output.status.success(), "{}", harness::stderr(&output));
+    let text = harness::stdout(&output);
+    let found: Vec<Vec<String>> = text.lines().map(|line| serde_json::from_str(line).expect("names")).collect();
+    assert_eq!(found.len(), 2);
+    for (reader, found) in ["Python", "SQL"].iter().zip(found) {
+        assert_eq!(found, expected, "{reader}");
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vitrine::clock::wall_ms;
 
-use super::program::{SOON, ServeProcess};
+use super::program::{SOON, ServeProcess, view};
 
 const USERS: u64 = 9;
 const PRODUCTS: u64 = 50;
@@ -130,4 +130,33 @@ fn a_first_start_shows_what_a_process_shows_that_read_everything() {
         assert_eq!(found, expected, "{path}");
     }
     assert_eq!(http::get(&from_archive.url("/readyz")).status, 200);
+}
+
+#[test]
+fn an_archive_that_cannot_be_written_is_named_and_changes_no_list() {
+    let broker = Broker::start();
+    broker.create_topic("views", 1);
+    broker.create_topic("history-removals", 1);
+    let dir = TempDir::new().expect("a temporary directory");
+    // No directory can be made where a file is.
+    let obstacle = dir.path().join("obstacle");
+    std::fs::write(&obstacle, "").expect("a file");
+    let archive = format!("[archive]\nto = {:?}\nage_max_s = 1\n", obstacle.join("archive"));
+    let mut serving = serve(&broker, dir.path(), "obstacle.toml", &archive);
+    serving.wait_ready();
+    broker.produce("views", Some(0), [view("ada", "lamp"), view("ada", "chair")]);
+    wait_until(SOON, "the views show", || serving.products("/v1/users/ada/history") == ["chair", "lamp"]);
+    serving.wait_readyz(SOON, 200, "the archive is retrying: cannot ");
+    let metric = |name: &str| {
+        let text = serving.get("/metrics").text();
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    assert_eq!(metric("vitrine_archive_works"), Some(0.0));
+    assert!(metric("vitrine_archive_failures_total") > Some(0.0));
+
+    std::fs::remove_file(&obstacle).expect("the file is gone");
+    wait_until(SOON, "everything is archived", || metric("vitrine_archive_records_total") == Some(2.0));
+    wait_until(SOON, "nothing is wrong", || metric("vitrine_archive_works") == Some(1.0));
+    assert!(!http::get(&serving.url("/readyz")).text().contains("archive"));
 }
