@@ -11,7 +11,7 @@ Examples:
   vitrine archive ls --to /var/lib/vitrine/archive --files       one line per file
   vitrine archive verify --to s3://shop-events/vitrine            reads every file
   vitrine archive compact --config vitrine.toml                   merges small files of one partition and hour
-  vitrine archive erase --user user-120 --config vitrine.toml     removes all records of a user
+  vitrine archive erase --config vitrine.toml                     removes the records of erased users
 
 A server may write to the archive meanwhile. Run one compact or erase at a time. Exit code of verify: 0 if all is well, 1 if not, with \
 the place and the reason.";

@@ -33,7 +33,7 @@ use super::fetch::BrokerFetch;
 use super::fingerprint::Ends;
 use super::join::{JoinError, Joined, join};
 use super::notify::Notify;
-pub use super::past::Past;
+use super::past::Past;
 use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
 use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
