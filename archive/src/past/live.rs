@@ -1,5 +1,6 @@
 //! The archive beside a server that reads topics: it is listed when it is asked for, by a thread, and again when it has grown.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,13 +37,16 @@ pub struct LiveArchive {
 /// What is known of the archive.
 struct Listed {
     survey: Option<Survey>,
-    /// When it was listed last.
+    /// When the listing of that began.
     at: Option<Instant>,
     /// Whether a thread lists it now.
     is_running: bool,
     /// Why it could not be listed, and when that is tried again.
     failure: Option<(String, Instant)>,
     backoff: Backoff,
+    /// The first offset of each topic's partition that was asked for last, and since when. Only a list that was made after that
+    /// tells what the archive lacks: records are archived first and deleted then.
+    asked: BTreeMap<PartitionId, (i64, Instant)>,
 }
 
 impl LiveArchive {
@@ -50,7 +54,8 @@ impl LiveArchive {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: &Settings) -> LiveArchive {
         let backoff = Backoff::new(PAUSE.0, PAUSE.1);
-        let listed = Listed { survey: None, at: None, is_running: false, failure: None, backoff };
+        let asked = BTreeMap::new();
+        let listed = Listed { survey: None, at: None, is_running: false, failure: None, backoff, asked };
         LiveArchive {
             store,
             topics: settings.topics.clone(),
@@ -68,23 +73,25 @@ impl LiveArchive {
         }
         listed.is_running = true;
         let (store, shared) = (self.store.clone(), self.listed.clone());
+        let begun = Instant::now();
         let list = move || {
             let found = store.list("").map(Survey::of);
-            lock(&shared).take(found);
+            lock(&shared).take(found, begun);
         };
         if let Err(error) = thread::Builder::new().name("archive-list".into()).spawn(list) {
             let reason = format!("no thread: {error}");
-            listed.take(Err(StoreError { doing: "list", name: "the archive".into(), reason }));
+            listed.take(Err(StoreError { doing: "list", name: "the archive".into(), reason }), begun);
         }
     }
 }
 
 impl Listed {
-    fn take(&mut self, found: Result<Survey, StoreError>) {
+    /// Takes the outcome of a listing that began then.
+    fn take(&mut self, found: Result<Survey, StoreError>, begun: Instant) {
         self.is_running = false;
         match found {
             Ok(survey) => {
-                (self.survey, self.at, self.failure) = (Some(survey), Some(Instant::now()), None);
+                (self.survey, self.at, self.failure) = (Some(survey), Some(begun), None);
                 self.backoff.reset();
             }
             Err(error) => self.failure = Some((error.to_string(), Instant::now() + self.backoff.pause())),
@@ -99,19 +106,26 @@ impl Past for LiveArchive {
         }
         let mut listed = lock(&self.listed);
         if self.is_outdated.swap(false, Ordering::AcqRel) {
-            listed.survey = None;
+            (listed.survey, listed.at) = (None, None);
         }
-        let Some(survey) = &listed.survey else {
-            self.list(&mut listed);
-            let failure = listed.failure.as_ref().map(|(reason, _)| reason.clone());
-            return Err(failure.unwrap_or_else(|| "it is being listed".into()));
-        };
-        let found = offsets(survey.chains.get(id));
-        let is_short = !matches!(&found, Ok(Some(offsets)) if offsets.range.end >= low);
-        if is_short && listed.at.is_none_or(|at| at.elapsed() >= FRESH) {
+        let now = Instant::now();
+        let asked = listed.asked.entry(id.clone()).or_insert((low, now));
+        if asked.0 != low {
+            *asked = (low, now);
+        }
+        let since = asked.1;
+        let found = listed.survey.as_ref().map(|survey| offsets(survey.chains.get(id)));
+        let is_short = !matches!(&found, Some(Ok(Some(offsets))) if offsets.range.end >= low);
+        if is_short && listed.at.is_none_or(|at| at < since || at.elapsed() >= FRESH) {
             self.list(&mut listed);
         }
-        found
+        match found {
+            Some(found) if !is_short || listed.at.is_some_and(|at| at >= since) => found,
+            _ => {
+                let failure = listed.failure.as_ref().map(|(reason, _)| reason.clone());
+                Err(failure.unwrap_or_else(|| "it is being listed".into()))
+            }
+        }
     }
 
     fn allows_gaps(&self) -> bool {

@@ -21,7 +21,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_back.py");
 fn archive(dir: &Path, format: Format) -> MemoryLog {
     let log = MemoryLog::new(&mut Dice::new(21), 2);
     log.complete();
-    let settings = Settings { format, file_bytes_max: 8000, rate_mb_max: 0, ..Settings::default() };
+    let age_max = Duration::from_secs(1);
+    let settings = Settings { format, file_bytes_max: 8000, age_max, rate_mb_max: 0, ..Settings::default() };
     let store = Arc::new(Dir::new(dir));
     let mut archiver = Archiver::new(settings, Share::ALL, store, log.clone(), SharedStatus::default());
     for second in 0..400 {

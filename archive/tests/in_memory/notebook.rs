@@ -31,14 +31,14 @@ struct Happened {
     products: Vec<String>,
 }
 
-/// Events over 16 days, in two partitions, with the payloads that state them.
+/// Events of 15 days, 200 in an hour of each, in two partitions, with the payloads that state them.
 fn events() -> (Vec<Happened>, Vec<Vec<(u64, String)>>) {
     let (mut dice, mut events, mut payloads) = (Dice::new(41), Vec::new(), vec![Vec::new(), Vec::new()]);
-    for n in 0..1500 {
-        let recorded = START_MS + n * 16 * DAY_MS / 1500;
+    for n in 0..3000 {
+        let recorded = START_MS + n / 200 * DAY_MS + n % 200 * 15_000;
         let (user, kind) = (format!("user-{}", dice.below(40)), KINDS[n as usize % KINDS.len()]);
         // What is viewed changes with time.
-        let product = |dice: &mut Dice| format!("product-{}", dice.below(12) + n / 300);
+        let product = |dice: &mut Dice| format!("product-{}", dice.below(12) + n / 600);
         let mut products = if kind == "search" { vec![] } else { vec![product(&mut dice)] };
         let mut event = json!({"user_id": user, "event_type": kind});
         if kind == "purchase" && n % 2 == 0 {
