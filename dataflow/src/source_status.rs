@@ -13,7 +13,7 @@ use crate::time::Time;
 
 use observer::ObserverPlace;
 
-pub use observer::{Deed, EventObserver, ReadEvent};
+pub use observer::{EventObserver, ReadEvent, Signal};
 pub use state::State;
 
 /// The name under which a registry shows the other processes of a cluster.

@@ -8,7 +8,7 @@ use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::EventUse;
 use dataflow::sessions::is_late;
-use dataflow::source_status::{Deed, EventObserver, ReadEvent, SourceStatus};
+use dataflow::source_status::{EventObserver, ReadEvent, Signal, SourceStatus};
 use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules, SessionEvent};
 use dataflow::time::{Millis, Time};
 
@@ -140,9 +140,9 @@ fn is_always_used(kind: EventKind) -> bool {
 
 /// Shows an event to the observer, if a user did something with products or is to be forgotten.
 fn observe(observer: &dyn EventObserver, event: &Event<'_>, keys: &KeyCache) {
-    let deed = match event.kind {
-        EventKind::View | EventKind::Click | EventKind::AddToCart => Deed::Interest,
-        EventKind::Purchase => Deed::Purchase,
+    let signal = match event.kind {
+        EventKind::View | EventKind::Click | EventKind::AddToCart => Signal::Interest,
+        EventKind::Purchase => Signal::Purchase,
         EventKind::Erasure => return observer.erased(keys.dictionary().find_user(&event.user)),
         EventKind::Removal | EventKind::RemoveFromCart | EventKind::Search | EventKind::Rule => return,
     };
@@ -151,7 +151,7 @@ fn observe(observer: &dyn EventObserver, event: &Event<'_>, keys: &KeyCache) {
     let products: Vec<ProductKey> = ids.filter_map(|id| dictionary.find_product(id)).collect();
     let (answer, device) = (event.answer.as_deref(), event.device.as_deref());
     let user = dictionary.find_user(&event.user);
-    observer.read(&ReadEvent { user, products: &products, deed, at: event.at, answer, device });
+    observer.read(&ReadEvent { user, products: &products, signal, at: event.at, answer, device });
 }
 
 /// The kind under which repeats of events are counted.

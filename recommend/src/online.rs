@@ -20,7 +20,7 @@ mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataflow::ids::{ProductKey, UserKey};
-use dataflow::source_status::{Deed, EventObserver, ReadEvent};
+use dataflow::source_status::{EventObserver, ReadEvent, Signal};
 use dataflow::time::{Millis, ServiceClock};
 use models::evaluation::ab_test::{AbTest, Comparison, Variant as Rates};
 
@@ -122,26 +122,26 @@ impl Online {
     }
 
     /// The longest time between an answer and what it led to.
-    fn longest(&self, deed: Deed) -> Millis {
-        match deed {
-            Deed::Interest => self.settings.hit_max_ms(),
-            Deed::Purchase => self.settings.conversion_max_ms(),
+    fn longest(&self, signal: Signal) -> Millis {
+        match signal {
+            Signal::Interest => self.settings.hit_max_ms(),
+            Signal::Purchase => self.settings.conversion_max_ms(),
         }
     }
 }
 
 impl EventObserver for Online {
     fn read(&self, event: &ReadEvent<'_>) {
-        let longest = self.longest(event.deed);
+        let longest = self.longest(event.signal);
         let mut counting = self.counting();
         let Counting { shown, counts, hours, interests, .. } = &mut *counting;
         for product in event.products {
-            if event.deed == Deed::Interest {
+            if event.signal == Signal::Interest {
                 interests.saw(*product, event.device, event.at);
             }
             let Some(found) = shown.led_to(event, *product, longest) else { continue };
-            counts.led_to(event.deed, &found);
-            if event.deed == Deed::Interest && found.is_first {
+            counts.led_to(event.signal, &found);
+            if event.signal == Signal::Interest && found.is_first {
                 hours.hit(found.shown_at);
             }
         }

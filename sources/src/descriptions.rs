@@ -37,7 +37,7 @@ pub struct DescriptionReader(Home);
 
 enum Home {
     Files(FileDescriptions),
-    Postgres(TableDescriptions),
+    Postgres(Box<TableDescriptions>),
     Store(StoreDescriptions),
 }
 
@@ -49,7 +49,9 @@ impl DescriptionReader {
     pub fn new(home: DescriptionHome, columns: DescriptionColumns) -> Result<DescriptionReader, DescriptionsError> {
         Ok(DescriptionReader(match home {
             DescriptionHome::Files(dir) => Home::Files(FileDescriptions::new(&dir, columns)),
-            DescriptionHome::Postgres(settings) => Home::Postgres(TableDescriptions::new(&settings, columns)?),
+            DescriptionHome::Postgres(settings) => {
+                Home::Postgres(Box::new(TableDescriptions::new(&settings, columns)?))
+            }
             DescriptionHome::Store(store) => Home::Store(StoreDescriptions::new(store)),
         }))
     }

@@ -8,7 +8,7 @@ use crate::time::Millis;
 
 /// What a user did with products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Signal {
     /// Viewed or clicked, or put into the cart.
     Interest,
     /// Bought.
@@ -23,7 +23,7 @@ pub struct ReadEvent<'a> {
     /// The products, as far as their ids are known.
     pub products: &'a [ProductKey],
     /// What the user did with them.
-    pub deed: Deed,
+    pub signal: Signal,
     /// When.
     pub at: Millis,
     /// The recommendation that led to it, if the event names one.

@@ -188,7 +188,7 @@ struct Recorder(std::sync::Mutex<Vec<Seen>>, std::sync::Mutex<Vec<UserKey>>);
 impl EventObserver for Recorder {
     fn read(&self, event: &ReadEvent<'_>) {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let (is_purchase, products) = (event.deed == Deed::Purchase, event.products.to_vec());
+        let (is_purchase, products) = (event.signal == Signal::Purchase, event.products.to_vec());
         self.0.lock().unwrap().push((event.user, products, is_purchase, text(event.answer), text(event.device)));
     }
 

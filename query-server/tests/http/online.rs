@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
-use dataflow::source_status::{Deed, EventObserver as _, ReadEvent};
+use dataflow::source_status::{EventObserver as _, ReadEvent, Signal};
 use dataflow::time::{Millis, ServiceClock};
 use recommend::{Online, OnlineSettings, SourceName, TestSettings};
 use serde_json::{Value, json};
@@ -24,11 +24,11 @@ fn online() -> Arc<Online> {
 }
 
 /// An event on a product, as a source shows it.
-fn happens(online: &Online, user: &str, product: &str, deed: Deed, answer: Option<&str>) {
+fn happens(online: &Online, user: &str, product: &str, signal: Signal, answer: Option<&str>) {
     let dictionary = Dictionary::new(Ids::new([7; 16]));
     let products = [dictionary.product(product).unwrap()];
     let user = dictionary.user(user);
-    online.read(&ReadEvent { user, products: &products, deed, at: now_ms(), answer, device: None });
+    online.read(&ReadEvent { user, products: &products, signal, at: now_ms(), answer, device: None });
 }
 
 #[test]
@@ -44,12 +44,12 @@ fn hits_and_conversions_are_counted_by_the_source_of_the_product() {
     let id = answer.json()["answer_id"].as_str().unwrap().to_owned();
     let similar = connection.get("/v1/products/tea/similar").json()["answer_id"].as_str().unwrap().to_owned();
     connection.ask("POST", "/v1/recommendations", &[], br#"{"viewed": ["tea"]}"#);
-    happens(&online, "ada", "pan", Deed::Interest, None);
-    happens(&online, "ada", "mug", Deed::Interest, Some(&id));
-    happens(&online, "ada", "mug", Deed::Interest, Some(&id));
-    happens(&online, "ada", "mug", Deed::Purchase, None);
-    happens(&online, "eve", "mug", Deed::Interest, Some(&similar));
-    happens(&online, "eve", "mug", Deed::Interest, Some(&id));
+    happens(&online, "ada", "pan", Signal::Interest, None);
+    happens(&online, "ada", "mug", Signal::Interest, Some(&id));
+    happens(&online, "ada", "mug", Signal::Interest, Some(&id));
+    happens(&online, "ada", "mug", Signal::Purchase, None);
+    happens(&online, "eve", "mug", Signal::Interest, Some(&similar));
+    happens(&online, "eve", "mug", Signal::Interest, Some(&id));
     let status = connection.get("/v1/status").json()["online"].clone();
     assert_eq!(status["variants"][0], json!({"variant": "a", "answers": 3, "hit": 2, "converted": 1}));
     assert_eq!(status["variants"][1], json!({"variant": "b", "answers": 0, "hit": 0, "converted": 0}));

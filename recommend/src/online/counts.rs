@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dataflow::source_status::Deed;
+use dataflow::source_status::Signal;
 use dataflow::time::Millis;
 
 use super::LedTo;
@@ -64,17 +64,17 @@ impl Counts {
         }
     }
 
-    pub(super) fn led_to(&mut self, deed: Deed, found: &LedTo) {
+    pub(super) fn led_to(&mut self, signal: Signal, found: &LedTo) {
         let of_variant = &mut self.variants[found.variant as usize];
         let is_first = u64::from(found.is_first);
-        match deed {
-            Deed::Interest => of_variant.answers_hit += is_first,
-            Deed::Purchase => of_variant.answers_converted += is_first,
+        match signal {
+            Signal::Interest => of_variant.answers_hit += is_first,
+            Signal::Purchase => of_variant.answers_converted += is_first,
         }
         let counts = self.of(found.variant, found.source, found.model);
-        match deed {
-            Deed::Interest => counts.hits += 1,
-            Deed::Purchase => counts.conversions += 1,
+        match signal {
+            Signal::Interest => counts.hits += 1,
+            Signal::Purchase => counts.conversions += 1,
         }
     }
 

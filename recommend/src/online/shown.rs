@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dataflow::ids::{ProductKey, UserKey};
-use dataflow::source_status::{Deed, ReadEvent};
+use dataflow::source_status::{ReadEvent, Signal};
 use dataflow::time::Millis;
 
 use super::{Answered, LedTo};
@@ -119,9 +119,9 @@ impl ShownAnswers {
         if event.at > answer.at.saturating_add(longest) {
             return None;
         }
-        let marks = match event.deed {
-            Deed::Interest => &mut answer.hits,
-            Deed::Purchase => &mut answer.conversions,
+        let marks = match event.signal {
+            Signal::Interest => &mut answer.hits,
+            Signal::Purchase => &mut answer.conversions,
         };
         let (is_first, is_repeat) = (*marks == 0, *marks & (1 << row) != 0);
         *marks |= 1 << row;

@@ -83,6 +83,38 @@ fn totals(answers: &[PlainAnswer]) -> (Totals, Vec<[u64; 3]>) {
     (sources, Variant::ALL.map(of).to_vec())
 }
 
+/// What a user did with a product.
+struct PlainEvent {
+    user: usize,
+    product: usize,
+    is_purchase: bool,
+    at: Millis,
+    /// The answer that the event names.
+    named: Option<String>,
+}
+
+/// Marks the product in the answer to which an event is attributed, if there is one.
+fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent) {
+    let &PlainEvent { user, product, is_purchase, at, .. } = event;
+    let longest = if is_purchase { CONVERSION_MAX } else { HIT_MAX };
+    let has = |answer: &PlainAnswer| answer.rows.iter().any(|(row, _)| *row == product);
+    let is_named = |answer: &PlainAnswer| {
+        event.named.as_ref() == Some(&answer.id) && answer.user.is_none_or(|own| own == user) && has(answer)
+    };
+    let by_name = kept.iter().position(is_named);
+    let by_user = || {
+        kept.iter().rposition(|answer| {
+            answer.user == Some(user) && answer.at <= at && at <= answer.at + longest && has(answer)
+        })
+    };
+    let Some(found) = by_name.or_else(by_user) else { return };
+    let answer = &mut kept[found];
+    let marks = if is_purchase { &mut answer.conversions } else { &mut answer.hits };
+    if at <= answer.at + longest && !marks.contains(&product) {
+        marks.push(product);
+    }
+}
+
 #[test]
 fn events_are_attributed_as_a_plain_recomputation_does() {
     for round in 0..30_u64 {
@@ -118,37 +150,18 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
             let named = (below(3) == 0 && !answers.is_empty()).then(|| answers[below(answers.len())].id.clone());
             // Events may come late.
             let at = now - below(300) as Millis;
-            let deed = if is_purchase { Deed::Purchase } else { Deed::Interest };
+            let signal = if is_purchase { Signal::Purchase } else { Signal::Interest };
             let products = [shop.products[product]];
             shop.online.read(&ReadEvent {
                 user: shop.users[user],
                 products: &products,
-                deed,
+                signal,
                 at,
                 answer: named.as_deref(),
                 device: None,
             });
-            let longest = if is_purchase { CONVERSION_MAX } else { HIT_MAX };
             let from = answers.len().saturating_sub(remembered);
-            let kept = &mut answers[from..];
-            let has = |answer: &PlainAnswer| answer.rows.iter().any(|(row, _)| *row == product);
-            let is_named = |answer: &PlainAnswer| {
-                named.as_ref() == Some(&answer.id) && answer.user.is_none_or(|own| own == user) && has(answer)
-            };
-            let by_name = kept.iter().position(is_named);
-            let by_user = || {
-                kept.iter().rposition(|answer| {
-                    answer.user == Some(user) && answer.at <= at && at <= answer.at + longest && has(answer)
-                })
-            };
-            let Some(found) = by_name.or_else(by_user) else { continue };
-            let answer = &mut kept[found];
-            if at <= answer.at + longest {
-                let marks = if is_purchase { &mut answer.conversions } else { &mut answer.hits };
-                if !marks.contains(&product) {
-                    marks.push(product);
-                }
-            }
+            attribute(&mut answers[from..], &PlainEvent { user, product, is_purchase, at, named });
         }
         let status = shop.online.status(|_| None);
         let (sources, variants) = totals(&answers);
@@ -189,8 +202,8 @@ fn an_erased_user_is_forgotten_and_counts_stay() {
     let products = [shop.products[0]];
     for user in [0, 1] {
         for answer in [None, Some("answer-000000000000000"), Some("answer-000000000000002")] {
-            let (user, deed) = (shop.users[user], Deed::Interest);
-            shop.online.read(&ReadEvent { user, products: &products, deed, at: 1, answer, device: None });
+            let (user, signal) = (shop.users[user], Signal::Interest);
+            shop.online.read(&ReadEvent { user, products: &products, signal, at: 1, answer, device: None });
         }
     }
     let status = shop.online.status(|_| None);
@@ -207,7 +220,7 @@ fn the_test_of_the_variants_needs_enough_answers_and_then_shows_a_difference() {
         if is_hit {
             let (user, products) = (shop.users[0], [shop.products[0]]);
             let answer = Some(id.as_str());
-            let event = ReadEvent { user, products: &products, deed: Deed::Interest, at: 0, answer, device: None };
+            let event = ReadEvent { user, products: &products, signal: Signal::Interest, at: 0, answer, device: None };
             shop.online.read(&event);
         }
     };

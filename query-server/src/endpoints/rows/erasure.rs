@@ -89,7 +89,8 @@ pub(super) async fn erase(
 fn held(operations: &Operations, user: UserKey) -> Held {
     let reader = &operations.read.reader;
     let view = reader.view(user);
-    let (mut viewed, mut bought): (Vec<(Viewed, Diff)>, Vec<(Bought, Diff)>) = (Vec::new(), Vec::new());
+    let mut viewed: Vec<(Viewed, Diff)> = Vec::new();
+    let mut bought: Vec<(Bought, Diff)> = Vec::new();
     view.rows::<History>(&user, &mut viewed);
     view.rows::<PurchasesIndex>(&user, &mut bought);
     let features = reader.rules().features.enabled.then(|| view.features(user, false));
