@@ -6,7 +6,6 @@
 #[path = "first_start/faulty_store.rs"]
 mod faulty_store;
 #[path = "../../sources/tests/kafka/shop.rs"]
-#[allow(dead_code, reason = "the tests of the source use all of it")]
 mod shop;
 
 use std::collections::BTreeMap;
@@ -133,6 +132,7 @@ fn what_the_topic_has_deleted_is_read_from_the_archive() {
     expect_all(&shop, topic, &expected, 1200);
     produce(topic, 1, 1000, 5);
     shop.wait_position(topic, 1, 505);
+    assert!(shop.dead_letters.try_recv().is_err(), "every record is a view");
     shop.engine.stop().unwrap();
 }
 

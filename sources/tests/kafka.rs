@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+#[path = "kafka/queries.rs"]
+mod queries;
 #[path = "kafka/shop.rs"]
 mod shop;
 #[path = "kafka/unusual.rs"]
@@ -19,7 +21,8 @@ use rdkafka::producer::{BaseRecord, Producer};
 use sources::kafka;
 use sources::kafka::upstream;
 
-use shop::{SOON, Shop, products, view};
+use queries::{products, view};
+use shop::{SOON, Shop};
 
 /// For the tests that leave it alone. Ended by its watchdog.
 static BROKER: LazyLock<Broker> = LazyLock::new(Broker::start);

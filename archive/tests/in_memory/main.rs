@@ -7,3 +7,4 @@ mod kills;
 mod memory_log;
 mod memory_store;
 mod notebook;
+mod s3;

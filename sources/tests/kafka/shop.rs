@@ -1,6 +1,6 @@
 //! An engine of two workers that reads topics of a real broker, and the queries of the tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -78,16 +78,6 @@ impl Shop {
         Shop { engine: engine.unwrap(), dead_letters }
     }
 
-    /// The products in a user's history.
-    pub(crate) fn viewed(&self, user: &str) -> BTreeSet<String> {
-        let reader = self.engine.reader();
-        let user = reader.dictionary().user(user);
-        let mut rows = Vec::new();
-        reader.view(user).rows::<History>(&user, &mut rows);
-        let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
-        rows.into_iter().map(|(viewed, _)| name(viewed.product)).collect()
-    }
-
     /// The products in a user's history, each with when it was viewed.
     pub(crate) fn viewed_at(&self, user: &str) -> BTreeMap<String, Millis> {
         let reader = self.engine.reader();
@@ -96,13 +86,6 @@ impl Shop {
         reader.view(user).rows::<History>(&user, &mut rows);
         let name = |product| reader.dictionary().product_name(product).unwrap().to_string();
         rows.into_iter().map(|(viewed, _)| (name(viewed.product), viewed.at())).collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_viewed(&self, user: &str, products: impl IntoIterator<Item = String>) {
-        let products: BTreeSet<String> = products.into_iter().collect();
-        let what = format!("{user} has viewed {products:?}");
-        wait_until(SOON, &what, || self.viewed(user) == products);
     }
 
     pub(crate) fn source_view(&self) -> SourceView {
@@ -123,12 +106,6 @@ impl Shop {
         });
     }
 
-    /// The positions after everything fed by now.
-    pub(crate) fn positions(&self) -> Vec<Position> {
-        let cut = self.engine.cuts().unwrap().take(SOON).expect("ticks close");
-        cut.parts.iter().flat_map(|part| part.positions.iter().cloned()).collect()
-    }
-
     /// Waits until the published position of a partition is exactly `next`.
     #[track_caller]
     pub(crate) fn wait_position(&self, topic: &str, partition: i32, next: i64) {
@@ -137,15 +114,4 @@ impl Shop {
         let what = format!("{topic}/{partition} is published up to {next}");
         wait_until(SOON, &what, || covers(next) && !covers(next + 1));
     }
-}
-
-/// A view of the present.
-pub(crate) fn view(user: &str, product: &str) -> String {
-    format!(r#"{{"event":"ProductView","userid":"{user}","properties":{{"productid":"{product}"}}}}"#)
-}
-
-/// `count` products whose names begin with `prefix`.
-pub(crate) fn products(prefix: &str, count: usize) -> impl Iterator<Item = String> + Clone + use<> {
-    let prefix = prefix.to_owned();
-    (0..count).map(move |number| format!("{prefix}-{number}"))
 }

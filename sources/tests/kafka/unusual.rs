@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use harness::kafka::Broker;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::shop::{SOON, Shop, view};
+use crate::queries::view;
+use crate::shop::{SOON, Shop};
 use crate::{BROKER, products};
 
 /// A topic that takes records of any time, and keeps them.

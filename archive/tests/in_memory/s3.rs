@@ -1,12 +1,6 @@
 //! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are replaced, a server that is away.
 
-#[path = "in_memory/dice.rs"]
-mod dice;
-#[path = "s3/faulty_server.rs"]
 mod faulty_server;
-#[path = "in_memory/memory_log.rs"]
-#[allow(dead_code, reason = "the tests in memory use all of it")]
-mod memory_log;
 
 use std::fs;
 use std::process::Command;
@@ -20,8 +14,8 @@ use archive::{Archiver, Now, Settings, Share, Target};
 use harness::proxy::Proxy;
 use harness::{Process, free_port, wait_until};
 
-use dice::Dice;
-use memory_log::MemoryLog;
+use crate::dice::Dice;
+use crate::memory_log::MemoryLog;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -138,7 +132,7 @@ fn a_store_that_hangs_refuses_or_has_no_bucket_is_named_and_nothing_is_lost() {
     // Half a minute passes between two turns, so that no pause is waited for.
     let mut turn = || {
         second += 31;
-        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: memory_log::END_MS });
+        archiver.turn(Now { since_start: Duration::from_secs(second), wall_ms: crate::memory_log::END_MS });
         status.get().trouble
     };
     let mut wait_for_trouble = |what: &str, is_named: fn(&str) -> bool| {
