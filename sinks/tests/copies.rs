@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use harness::kafka::Broker;
 use harness::postgres::{self, Server};
+use harness::wait_until;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sinks::copies::kafka::Topic;
 use sinks::copies::postgres::Table;
@@ -45,7 +46,8 @@ fn change(name: &str, rows: Vec<CopiedRow>) -> ListChange {
 
 /// Everything in a destination.
 fn read(destination: &mut dyn Destination) -> BTreeMap<String, Option<Digest>> {
-    destination.begin().expect("the destination can be used");
+    // A topic that was just made is known to the broker a moment later.
+    wait_until(SOON, "the destination can be used", || destination.begin().is_ok());
     let (mut all, mut page) = (Vec::new(), Vec::new());
     while destination.page(&mut page).expect("the destination can be read") {
         all.append(&mut page);
