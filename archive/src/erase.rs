@@ -44,13 +44,13 @@ const ERASURE: &str = "erasure";
 
 /// Users to erase, each with the time up to which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Erasures(BTreeMap<String, i64>);
+pub struct UsersToErase(BTreeMap<String, i64>);
 
-impl Erasures {
+impl UsersToErase {
     /// All records of one user, of whatever time.
     #[must_use]
-    pub fn of(user: &str) -> Erasures {
-        Erasures(BTreeMap::from([(user.to_owned(), i64::MAX)]))
+    pub fn of(user: &str) -> UsersToErase {
+        UsersToErase(BTreeMap::from([(user.to_owned(), i64::MAX)]))
     }
 
     /// Adds a user: the records at or before `until`, in milliseconds since the epoch, are removed.
@@ -69,8 +69,8 @@ impl Erasures {
     ///
     /// # Errors
     /// When the store does not answer, or a file cannot be read.
-    pub fn recorded(store: &dyn Store, survey: &Survey, topic: &str) -> Result<Erasures, EraseError> {
-        let mut erasures = Erasures::default();
+    pub fn recorded(store: &dyn Store, survey: &Survey, topic: &str) -> Result<UsersToErase, EraseError> {
+        let mut erasures = UsersToErase::default();
         let chains = survey.chains.iter().filter(|(id, _)| *id.topic == *topic);
         for file in chains.flat_map(|(_, chain)| &chain.segments).flat_map(|segment| &segment.files) {
             let name = file.name.to_string();
@@ -111,7 +111,7 @@ impl Erasures {
 pub fn erase(
     store: &dyn Store,
     survey: &Survey,
-    erasures: &Erasures,
+    erasures: &UsersToErase,
     mut seen: impl FnMut(u64),
 ) -> Result<Erased, EraseError> {
     let mut erased = Erased::default();
@@ -139,7 +139,7 @@ fn from_segment(
     store: &dyn Store,
     id: &PartitionId,
     segment: &Segment,
-    erasures: &Erasures,
+    erasures: &UsersToErase,
     erased: &mut Erased,
 ) -> Result<(), EraseError> {
     let (mut files, mut rows) = (Vec::new(), 0);
@@ -164,7 +164,7 @@ fn without(
     id: &PartitionId,
     name: &ObjectName,
     bytes: Bytes,
-    erasures: &Erasures,
+    erasures: &UsersToErase,
     rows: &mut u64,
 ) -> Result<Left, FileError> {
     let mut left = Left { name: name.clone(), writer: FileWriter::new(name.format, id)?, removed: 0, stated: None };
@@ -197,7 +197,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn is_of(row: &Row<'_>, user: &str) -> bool {
-        Erasures::of(user).cover(row, Hour::of(0))
+        UsersToErase::of(user).cover(row, Hour::of(0))
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn records_after_the_erasure_stay_and_so_does_the_erasure() {
-        let mut erasures = Erasures::default();
+        let mut erasures = UsersToErase::default();
         erasures.add("ada", 500);
         erasures.add("ada", 1000);
         erasures.add("ada", 700);
@@ -260,9 +260,9 @@ mod tests {
             store.put(&format!("{topic}/date=1970-01-01/hour=00/0-0-2.parquet"), file.finish(3).unwrap()).unwrap();
         }
         let survey = Survey::of(store.list("").unwrap());
-        let mut expected = Erasures::default();
+        let mut expected = UsersToErase::default();
         expected.add("ada", 80);
-        assert_eq!(Erasures::recorded(&store, &survey, "removals"), Ok(expected.clone()));
+        assert_eq!(UsersToErase::recorded(&store, &survey, "removals"), Ok(expected.clone()));
         let erased = erase(&store, &survey, &expected, |_| ()).unwrap();
         assert_eq!(erased, Erased::default(), "erasures stay, and what came after them");
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use archive::chain::{Chain, Survey};
-use archive::erase::{Erased, Erasures, erase};
+use archive::erase::{Erased, UsersToErase, erase};
 use archive::verify::{survey, verify};
 use archive::{compact, store};
 use sources::files;
@@ -48,8 +48,8 @@ pub fn run(args: &ArchiveArgs, config: &Config) -> anyhow::Result<ExitCode> {
         ArchiveAction::Erase { user, .. } => {
             let survey = survey(&*store)?;
             let erasures = match user {
-                Some(user) => Erasures::of(user),
-                None => Erasures::recorded(&*store, &survey, removals(config)?)?,
+                Some(user) => UsersToErase::of(user),
+                None => UsersToErase::recorded(&*store, &survey, removals(config)?)?,
             };
             let bar = progress::bytes("erase", Some(survey.chains.values().map(bytes).sum()));
             let Erased { records, files } = erase(&*store, &survey, &erasures, |bytes| bar.inc(bytes))?;

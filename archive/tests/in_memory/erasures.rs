@@ -1,9 +1,9 @@
-//! Erasures that an archived topic records are followed: what was before them is gone, and nothing else.
+//! UsersToErase that an archived topic records are followed: what was before them is gone, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use archive::erase::{Erasures, erase};
+use archive::erase::{UsersToErase, erase};
 use archive::status::SharedStatus;
 use archive::store::Store as _;
 use archive::verify::{survey, verify};
@@ -50,7 +50,7 @@ fn what_was_before_a_recorded_erasure_is_removed() {
     assert!(archiver.flush(|| true));
 
     let survey = survey(&*store).expect("the store works");
-    let erasures = Erasures::recorded(&*store, &survey, "views").expect("the files can be read");
+    let erasures = UsersToErase::recorded(&*store, &survey, "views").expect("the files can be read");
     assert_eq!(erasures.users(), 1);
     let expected: Vec<&String> = records.iter().filter(|record| !is_gone(record)).map(|(_, text)| text).collect();
     let erased = erase(&*store, &survey, &erasures, |_| ()).expect("the store works");

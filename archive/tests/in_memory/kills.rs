@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use archive::chain::Survey;
 use archive::compact::compact;
-use archive::erase::{Erasures, erase};
+use archive::erase::{UsersToErase, erase};
 use archive::status::SharedStatus;
 use archive::store::Store as _;
 use archive::verify::verify;
@@ -222,7 +222,7 @@ fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
     let mut records = 0;
     for kill in 0.. {
         history.store.kill_after(kill % 4, kill);
-        let erased = erase(&*history.store, &survey, &Erasures::of("42"), |_| ());
+        let erased = erase(&*history.store, &survey, &UsersToErase::of("42"), |_| ());
         history.store.heal();
         if let Ok(erased) = erased {
             records += erased.records;
@@ -234,7 +234,7 @@ fn a_user_is_erased_also_by_a_run_that_ends_what_another_began() {
     for (id, report) in verify(&*history.store, &survey, |_| ()).expect("the store works") {
         assert_eq!((report.problems, report.notes), (vec![], vec![]), "{id}");
     }
-    assert_eq!(erase(&*history.store, &survey, &Erasures::of("42"), |_| ()).expect("the store works").files, 0);
+    assert_eq!(erase(&*history.store, &survey, &UsersToErase::of("42"), |_| ()).expect("the store works").files, 0);
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_foreign_file_is_left_and_counted() {
     assert!(archiver.flush(|| true));
     compact(&*history.store, &history.settings).expect("the store works");
     let survey = Survey::of(history.store.list("").expect("the store works"));
-    erase(&*history.store, &survey, &Erasures::of("42"), |_| ()).expect("the store works");
+    erase(&*history.store, &survey, &UsersToErase::of("42"), |_| ()).expect("the store works");
     assert_eq!(survey.foreign, ["views/date=2026-11-29/hour=05/0-1-2.csv", "views/notes.txt"]);
     for name in &survey.foreign {
         assert_eq!(history.store.get(name).expect("it is still there"), "mine");
