@@ -37,7 +37,7 @@ use dataflow::time::{Millis, Time};
 
 use events::DeadLetter;
 
-pub use erased::ErasedUsers;
+pub use erased::ReplayErasures;
 pub(crate) use partition::PartitionReplay;
 pub use tables::{ReplayTables, TablesReplay};
 

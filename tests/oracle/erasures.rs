@@ -1,4 +1,4 @@
-//! Erasures, as they are given and as they are defined.
+//! PlainErasures, as they are given and as they are defined.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::given::{Handed, History, Update};
 
 /// The erasures of all users: by user, the times that they state in each tick, by the tick's number.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Erasures(BTreeMap<UserKey, Vec<(usize, Millis)>>);
+pub(crate) struct PlainErasures(BTreeMap<UserKey, Vec<(usize, Millis)>>);
 
-impl Erasures {
+impl PlainErasures {
     /// Takes an erasure that was given in a tick.
     pub(crate) fn add(&mut self, user: UserKey, tick: usize, at: Millis) {
         self.0.entry(user).or_default().push((tick, at));

@@ -8,7 +8,7 @@ use dataflow::rules::{AHEAD_MS, Deleted, PurchaseSource, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
-use crate::erasures::Erasures;
+use crate::erasures::PlainErasures;
 use crate::given::{In, Update, World};
 use crate::interactions::{Did, Visit, add_gaps};
 use crate::learned::Learned;
@@ -208,7 +208,7 @@ struct Tables {
     lines: BTreeMap<(usize, ProductKey), Diff>,
     catalogue: BTreeMap<(ProductKey, In), Diff>,
     rules: Vec<Version>,
-    erasures: Erasures,
+    erasures: PlainErasures,
     /// The number of ticks that have ended.
     tick: usize,
 }

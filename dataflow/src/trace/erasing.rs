@@ -62,7 +62,7 @@ pub struct HeldRow {
 
 /// The erasures of a user.
 #[derive(Clone, Copy, Debug, Default)]
-struct Erased {
+struct UserErasures {
     until: Millis,
     generation: u16,
 }
@@ -73,7 +73,7 @@ pub(super) struct Erasing<K, V, R> {
     /// Rows of this tick were restored as of it, together with their erasures: they need no comparison.
     restored_at: Option<Time>,
     /// Those of the ticks whose batches are made.
-    settled: HashMap<UserKey, Erased, RandomState>,
+    settled: HashMap<UserKey, UserErasures, RandomState>,
     /// Told of each erasure before the batch of its tick is made.
     listener: Rc<ErasedUsers>,
     /// Those of later ticks.
@@ -111,9 +111,9 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
     }
 
     /// The erasures of a user at the ticks before this one.
-    fn before(&self, user: UserKey, tick: Time) -> Erased {
+    fn before(&self, user: UserKey, tick: Time) -> UserErasures {
         if self.restored_at == Some(tick) {
-            return Erased::default();
+            return UserErasures::default();
         }
         let mut erased = self.settled.get(&user).copied().unwrap_or_default();
         for (heard_at, users) in self.coming.range(..tick) {
@@ -132,7 +132,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
     ) -> bool {
         let users = self.coming.remove(&tick).unwrap_or_default();
         let is_restored = self.restored_at == Some(tick);
-        let mut grown: BTreeMap<UserKey, Erased> = BTreeMap::new();
+        let mut grown: BTreeMap<UserKey, UserErasures> = BTreeMap::new();
         for (user, until) in users {
             let known = self.settled.entry(user).or_default();
             let erased = known.and(until, is_restored);
@@ -155,7 +155,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
     /// The updates that take out what the users have.
     fn changes(
         &self,
-        grown: &BTreeMap<UserKey, Erased>,
+        grown: &BTreeMap<UserKey, UserErasures>,
         tick: Time,
         held: &Vec<ValBatch<K, V, R>>,
         chain: &[Updates<K, V, R>],
@@ -180,7 +180,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
         consolidate(&mut rows);
         let taken_out = |((key, value), diff): ((K, V), R)| {
             let (user, at) = (self.rule.subject)(&key, &value, &diff)?;
-            let Erased { until, generation } = *grown.get(&user)?;
+            let UserErasures { until, generation } = *grown.get(&user)?;
             let change = (self.rule.taken_out)(&diff, HeldRow { at, until, generation })?;
             Some(((key, value), tick, change))
         };
@@ -188,12 +188,12 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
     }
 }
 
-impl Erased {
+impl UserErasures {
     /// With one more erasure, unless it is not later than the known ones.
-    fn and(self, until: Millis, is_restored: bool) -> Erased {
+    fn and(self, until: Millis, is_restored: bool) -> UserErasures {
         match until > self.until {
-            true if is_restored => Erased { until, ..self },
-            true => Erased { until, generation: self.generation.saturating_add(1) },
+            true if is_restored => UserErasures { until, ..self },
+            true => UserErasures { until, generation: self.generation.saturating_add(1) },
             false => self,
         }
     }

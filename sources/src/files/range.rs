@@ -19,7 +19,7 @@ use dataflow::source_status::{SourceRegistry, SourceStatus};
 
 use super::file_tail::{FileSpan, FileTail};
 use super::{FILES, NAME};
-use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress, ReplayTables};
+use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayErasures, ReplayProgress, ReplayTables};
 use event_file::EventFileReplay;
 
 /// How many of [`FILES`] hold events.
@@ -61,7 +61,7 @@ pub struct Range {
     /// For each of [`FILES`], the file if it exists.
     spans: Vec<Option<FileSpan>>,
     progress: Arc<ReplayProgress>,
-    erased: Option<Arc<ErasedUsers>>,
+    erased: Option<Arc<ReplayErasures>>,
 }
 
 impl Range {
@@ -89,7 +89,7 @@ impl Range {
 
     /// Leaves out what these erasures cover, and the erasures among the events.
     #[must_use]
-    pub fn without(self, erased: Arc<ErasedUsers>) -> Range {
+    pub fn without(self, erased: Arc<ReplayErasures>) -> Range {
         Range { erased: Some(erased), ..self }
     }
 

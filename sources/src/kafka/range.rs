@@ -36,7 +36,7 @@ use super::notify::Notify;
 use super::past::Past;
 use super::upstream::Fetch as _;
 use super::{NAME, assignment, group};
-use crate::replay::{ErasedUsers, LetterHandler, PartitionReplay, ReplayBounds, ReplayProgress};
+use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayErasures, ReplayProgress};
 use reader::{ReplayReader, Tails};
 
 /// Why topics cannot be replayed, or not to their end.
@@ -130,7 +130,7 @@ pub struct Range {
     missing: Vec<String>,
     progress: Arc<ReplayProgress>,
     past: Option<Arc<dyn Past>>,
-    erased: Option<Arc<ErasedUsers>>,
+    erased: Option<Arc<ReplayErasures>>,
 }
 
 impl Range {
@@ -180,7 +180,7 @@ impl Range {
 
     /// Leaves out what these erasures cover, and the erasures among the records.
     #[must_use]
-    pub fn without(self, erased: Arc<ErasedUsers>) -> Range {
+    pub fn without(self, erased: Arc<ReplayErasures>) -> Range {
         Range { erased: Some(erased), ..self }
     }
 

@@ -8,9 +8,9 @@ use foldhash::fast::RandomState;
 
 /// The time up to which each user is erased.
 #[derive(Clone, Debug, Default)]
-pub struct ErasedUsers(HashMap<UserKey, Millis, RandomState>);
+pub struct ReplayErasures(HashMap<UserKey, Millis, RandomState>);
 
-impl ErasedUsers {
+impl ReplayErasures {
     /// Adds an erasure.
     pub fn add(&mut self, user: UserKey, until: Millis) {
         let known = self.0.entry(user).or_default();

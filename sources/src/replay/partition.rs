@@ -7,7 +7,7 @@ use dataflow::source_status::SourceStatus;
 use dataflow::time::{Millis, Time};
 use events::{Event, EventChanges, EventKind, Malformed, RawRecord};
 
-use super::{ErasedUsers, LetterHandler, ReplayBounds};
+use super::{LetterHandler, ReplayBounds, ReplayErasures};
 
 /// See [`crate::replay`].
 pub(crate) struct PartitionReplay {
@@ -15,7 +15,7 @@ pub(crate) struct PartitionReplay {
     status: Arc<SourceStatus>,
     refused: LetterHandler,
     /// Those that are known before the first record is read; none if erasures are what is looked for.
-    erased: Option<Arc<ErasedUsers>>,
+    erased: Option<Arc<ReplayErasures>>,
     /// The service time of the record that counted last.
     reached: Time,
     /// The offset of the first record beyond the last step, and how many were skipped.
@@ -33,7 +33,7 @@ impl PartitionReplay {
         bounds: ReplayBounds,
         status: Arc<SourceStatus>,
         refused: LetterHandler,
-        erased: Option<Arc<ErasedUsers>>,
+        erased: Option<Arc<ReplayErasures>>,
     ) -> Self {
         let until = bounds.until;
         PartitionReplay { until, status, refused, erased, reached: 0, beyond: None, waiting: None, accepted: 0 }

@@ -10,7 +10,7 @@ use dataflow::tables::{Catalogue, CatalogueRow, LineRow, Lines, OrderRow, Orders
 use dataflow::time::{Diff, Millis, Time};
 use foldhash::fast::RandomState;
 
-use super::{ErasedUsers, ReplayBounds};
+use super::{ReplayBounds, ReplayErasures};
 
 /// The rows of the tables that count at some step of a replay.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct ReplayTables {
 impl ReplayTables {
     /// Without the orders that erasures cover.
     #[must_use]
-    pub fn without(mut self, erased: &ErasedUsers) -> ReplayTables {
+    pub fn without(mut self, erased: &ReplayErasures) -> ReplayTables {
         self.orders.retain(|order| !erased.cover(order.user, order.placed.created_at()));
         self
     }

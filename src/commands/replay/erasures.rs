@@ -13,7 +13,7 @@ use dataflow::tables::Erasures;
 use dataflow::time::Time;
 use sources::kafka::past::Past;
 use sources::kafka::range::Patience;
-use sources::replay::{ErasedUsers, LetterHandler, ReplayBounds};
+use sources::replay::{LetterHandler, ReplayBounds, ReplayErasures};
 use sources::{files, kafka};
 
 use crate::clock::wall_ms;
@@ -31,7 +31,7 @@ pub(super) fn read(
     config: &Config,
     past: Option<Arc<dyn Past>>,
     files: Option<&files::range::Range>,
-) -> anyhow::Result<ErasedUsers> {
+) -> anyhow::Result<ReplayErasures> {
     let until = wall_ms();
     let bounds = ReplayBounds { from: until, until, window_ms: config.rules.window_ms };
     // The records are read once more by the replay, which counts them and writes their dead letters.
@@ -56,8 +56,8 @@ fn erased_by(
     streams: Vec<Box<dyn ReplaySource>>,
     until: Time,
     dictionary: Arc<Dictionary>,
-) -> anyhow::Result<ErasedUsers> {
-    let mut erased = ErasedUsers::default();
+) -> anyhow::Result<ReplayErasures> {
+    let mut erased = ReplayErasures::default();
     let mut graph = SteppedGraph::new(Rules::default(), dictionary, 0);
     graph.keep_log(LOG_MAX);
     for mut stream in streams {

@@ -32,7 +32,7 @@ use crate::token;
 const PURCHASES_AT_ONCE: usize = 500;
 
 /// What is held of a user.
-struct Held {
+struct HeldOfUser {
     views: usize,
     features: Option<usize>,
     purchases: usize,
@@ -86,7 +86,7 @@ pub(super) async fn erase(
 }
 
 /// What is held of the user now.
-fn held(operations: &Operations, user: UserKey) -> Held {
+fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     let reader = &operations.read.reader;
     let view = reader.view(user);
     let mut viewed: Vec<(Viewed, Diff)> = Vec::new();
@@ -95,7 +95,7 @@ fn held(operations: &Operations, user: UserKey) -> Held {
     view.rows::<PurchasesIndex>(&user, &mut bought);
     let features = reader.rules().features.enabled.then(|| view.features(user, false));
     let last_at = features.as_ref().and_then(|features| features.last_at);
-    Held {
+    HeldOfUser {
         views: viewed.len(),
         features: features.map(|features| features.products.len()),
         purchases: bought.len(),
@@ -104,7 +104,7 @@ fn held(operations: &Operations, user: UserKey) -> Held {
 }
 
 /// What the erasure has taken out, now that it is visible.
-fn erased(operations: &Operations, held: &Held, user: UserKey) -> ErasedRows {
+fn erased(operations: &Operations, held: &HeldOfUser, user: UserKey) -> ErasedRows {
     let reader = &operations.read.reader;
     let (rules, mut orders) = (reader.rules(), Vec::new());
     reader.view(user).rows::<ErasedOrders>(&user, &mut orders);
