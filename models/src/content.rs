@@ -5,8 +5,7 @@
 //! name, description, category, attributes ─▶ terms ─▶ hashed TF-IDF ─┐
 //! embeddings of the shop ─────────────────────────────────────────────┴▶ unit vectors ─▶ cosine by exact scan
 //! ```
-//! Every vector is compared, none is approximated. One core scans 100,000 products of 64 numbers (25.6 MB) in under a
-//! millisecond. The time grows with the number of products.
+//! Every vector is compared, none is approximated. The time grows with the number of products: docs/benchmarks.md has it.
 
 mod embeddings;
 mod hashed;
