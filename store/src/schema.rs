@@ -29,7 +29,12 @@ fn object(fields: &'static [Field], whole: bool) -> Value {
         if (!whole || !field.required)
             && let Some(kind) = schema.get_mut("type")
         {
-            *kind = json!([kind.take(), "null"]);
+            let mut kinds = match kind.take() {
+                Value::Array(kinds) => kinds,
+                one => vec![one],
+            };
+            kinds.push("null".into());
+            *kind = kinds.into();
         }
         schema["description"] = field.sentence.into();
         (field.name.to_owned(), schema)
@@ -48,14 +53,15 @@ fn schema(shape: &Shape) -> Value {
         Shape::Id => json!({"type": "string", "minLength": 1, "maxLength": ID_BYTES_MAX}),
         Shape::Text(most) => json!({"type": "string", "maxLength": most}),
         Shape::Price => json!({
-            "type": "string",
+            "type": ["string", "number"],
+            "minimum": 0,
             "pattern": format!("^[0-9]{{1,{WHOLE_DIGITS_MAX}}}(\\.[0-9]{{1,{PRICE_DIGITS_MAX}}})?$"),
         }),
         Shape::Truth => json!({"type": "boolean"}),
         Shape::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Shape::Object(_) => json!({"type": "object", "additionalProperties": true}),
         Shape::Numbers(most) => json!({"type": "array", "items": {"type": "number"}, "maxItems": most}),
-        Shape::Time => json!({"type": "string", "format": "date-time"}),
+        Shape::Time => json!({"type": ["string", "integer"], "minimum": 0, "format": "date-time"}),
         Shape::Word(words) => json!({"type": "string", "enum": words}),
         Shape::Rows(fields, most) => {
             json!({"type": "array", "items": object(fields, true), "minItems": 1, "maxItems": most})
