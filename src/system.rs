@@ -234,6 +234,7 @@ impl System {
         // The sources end with the workers, and with them all senders of dead letters.
         stage.is_at("workers and sources to end");
         let stopped = self.engine.stop();
+        self.list_copies.end();
         stage.is_at("dead letters and changes to be written");
         let lettered = self.letters.finish(left());
         let changed = self.changes.map_or(Ok(()), |changes| changes.finish(left()));

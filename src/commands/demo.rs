@@ -46,8 +46,9 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let shop = Shop::new(plan(args.seed));
     let settings = store::Settings { path: dir.join("store.db"), ..config.store.clone().unwrap_or_default() };
+    let is_filled = dir.join("views.jsonl").exists() && settings.path.exists();
     let store = store::sqlite::open(settings.clone()).context("the demo's store cannot be opened")?;
-    if !dir.join("views.jsonl").exists() {
+    if !is_filled {
         fill(&*store, &shop, &dir)?;
     }
     let files = Some(Files { dir: dir.clone() });
@@ -140,7 +141,10 @@ impl Visitors {
             }
             if !writes.is_empty() {
                 let request = WriteRequest { writes, repeatable: None, now: now() };
-                self.store.write(request).await.context("the demo's orders cannot be written")?;
+                // An import may hold the store for longer than a write waits.
+                if let Err(error) = self.store.write(request).await {
+                    tracing::warn!(%error, "the demo's orders are not written");
+                }
             }
             if !views.is_empty() {
                 self.event_writer.append(views.into_iter().map(Into::into).collect()).await?;

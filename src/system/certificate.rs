@@ -159,8 +159,14 @@ mod tests {
     }
 
     fn write(files: &Named, Certified { pem, key }: &Certified) {
-        std::fs::write(&files.certificate, pem).unwrap();
-        std::fs::write(&files.key, key).unwrap();
+        replace(&files.certificate, pem);
+        replace(&files.key, key);
+    }
+
+    /// Replaces a file by another one, as tools that renew certificates do.
+    fn replace(path: &Path, text: &str) {
+        std::fs::write(path.with_extension("new"), text).unwrap();
+        std::fs::rename(path.with_extension("new"), path).unwrap();
     }
 
     #[test]
@@ -174,11 +180,11 @@ mod tests {
         let mut following = Following { seen: files.stamps(), files, tls, trouble: None };
         following.look();
         let seen = following.seen;
-        std::fs::write(&following.files.certificate, &two.pem).unwrap();
+        replace(&following.files.certificate, &two.pem);
         following.look();
         assert!(following.trouble.as_ref().is_some_and(|trouble| trouble.contains("cannot be used")));
         assert_eq!(following.seen, seen, "they are read again at the next look");
-        std::fs::write(&following.files.key, &two.key).unwrap();
+        replace(&following.files.key, &two.key);
         following.look();
         assert!(following.trouble.is_none() && following.seen != seen);
         std::fs::remove_file(&following.files.key).unwrap();

@@ -129,6 +129,11 @@ fn start(
 }
 
 impl ListCopies {
+    /// Asks the threads to end after what they are doing now.
+    pub(super) fn end(&self) {
+        self.0.iter().for_each(|running| running.thread.end());
+    }
+
     /// Reads the state, for `/v1/status`, `/readyz` and metrics.
     pub(super) fn status(&self) -> Arc<dyn Fn() -> Vec<SinkStatus> + Send + Sync> {
         let shared: Vec<_> = self

@@ -128,7 +128,9 @@ impl Given<'_> {
     fn time(self, bounds: &Bounds) -> Result<Millis, String> {
         let wrong = "must be a time as RFC 3339 writes it, or milliseconds since 1970";
         let text = self.text_or_number(wrong)?;
+        let is_text = matches!(self, Given::Json(raw) if raw.get().starts_with('"'));
         let millis = match text.parse::<i64>() {
+            Ok(_) if is_text => None,
             Ok(number) if number < LEAST_MILLIS => number.checked_mul(1000),
             Ok(number) => Some(number),
             Err(_) => match DateTime::parse_from_rfc3339(&text) {

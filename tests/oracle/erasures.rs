@@ -1,4 +1,4 @@
-//! PlainErasures, as they are given and as they are defined.
+//! Erasures, as they are given and as they are defined.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,16 @@ impl PlainErasures {
     }
 
     /// The time up to which nothing of the user counts that has a time.
-    pub(crate) fn until(&self, user: UserKey) -> Millis {
-        self.0.get(&user).into_iter().flatten().map(|(_, at)| *at).max().unwrap_or(0)
+    pub(crate) fn until(&self, user: UserKey) -> Option<Millis> {
+        self.0.get(&user).into_iter().flatten().map(|(_, at)| *at).max()
     }
 
     /// Whether a count of this tick and time is left: no erasure of this tick or a later one says more than the earlier ones
     /// did, and it is later than all of those.
     pub(crate) fn count(&self, user: UserKey, (tick, at): (usize, Millis)) -> bool {
         let all = || self.0.get(&user).into_iter().flatten();
-        let before = all().filter(|erasure| erasure.0 < tick).map(|erasure| erasure.1).max().unwrap_or(0);
-        at > before && all().filter(|erasure| erasure.0 >= tick).all(|erasure| erasure.1 <= before)
+        let before = all().filter(|erasure| erasure.0 < tick).map(|erasure| erasure.1).max();
+        Some(at) > before && all().filter(|erasure| erasure.0 >= tick).all(|erasure| Some(erasure.1) <= before)
     }
 }
 

@@ -218,5 +218,8 @@ fn a_chain_switches_its_models_on() {
     let both = written(lines, &["--chain", "als,best_sellers"]).expect("it runs");
     assert_eq!(both, "{\"user\":1,\"list\":[]}\n{\"user\":2,\"list\":[10]}\n");
     let error = written(lines, &["--chain", "buy_again,magic"]).expect_err("there is no such source");
-    assert!(error.to_string().contains("co_views, buy_again, als, best_sellers_for_you, best_sellers"), "{error:#}");
+    assert!(
+        error.to_string().contains("co_views, buy_again, als, content, best_sellers_for_you, best_sellers"),
+        "{error:#}"
+    );
 }

@@ -278,7 +278,7 @@ impl Tables {
         let events = [(&self.views, false), (&self.removals, true)];
         for (times, is_removal) in events {
             for ((_, product), times) in times.iter().filter(|((of, _), _)| *of == user) {
-                for at in times.iter().filter(|at| **at > self.erasures.until(user)) {
+                for at in times.iter().filter(|at| Some(**at) > self.erasures.until(user)) {
                     let known = latest.entry(*product).or_insert((*at, is_removal));
                     *known = (*known).max((*at, is_removal));
                 }
@@ -295,8 +295,9 @@ impl Tables {
         let mut all = Vec::new();
         let orders = || self.orders.iter().filter(|(_, copies)| **copies > 0).map(|(row, _)| *row);
         if rules.purchases != PurchaseSource::Events {
-            let counts =
-                |user: UserKey, placed: Placed| placed.counts() && placed.created_at() > self.erasures.until(user);
+            let counts = |user: UserKey, placed: Placed| {
+                placed.counts() && Some(placed.created_at()) > self.erasures.until(user)
+            };
             for (order, user, placed) in orders().filter(|(_, user, placed)| counts(*user, *placed)) {
                 let lines = self.lines.iter().filter(|((of, _), copies)| *of == order && **copies > 0);
                 all.extend(lines.map(|((_, product), _)| (order, user, placed.created_at(), *product)));
@@ -304,7 +305,7 @@ impl Tables {
         }
         let mut first: BTreeMap<(usize, ProductKey), (Millis, UserKey)> = BTreeMap::new();
         let is_live = |row: &&(usize, UserKey, ProductKey, Millis)| {
-            row.3 + rules.window_ms > as_of && row.3 > self.erasures.until(row.1)
+            row.3 + rules.window_ms > as_of && Some(row.3) > self.erasures.until(row.1)
         };
         for &(order, user, product, at) in self.stated.iter().filter(is_live) {
             let counts = match rules.purchases {

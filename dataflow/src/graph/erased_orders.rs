@@ -165,11 +165,11 @@ impl Search {
         let mut cursor = batch.cursor();
         while let Some(order) = cursor.get_key(batch) {
             while let Some((user, placed)) = cursor.get_val(batch) {
-                let known = self.until.get(user).copied().unwrap_or_default();
+                let known = self.until.get(user).copied();
                 cursor.map_times(batch, |time, diff| {
                     let heard = heard.range(..time).flat_map(|(_, (_, users))| users);
                     let until = heard.filter(|(of, _)| of == user).map(|(_, until)| until.0).max();
-                    if placed.created_at() <= known.max(until.unwrap_or_default()) {
+                    if Some(placed.created_at()) <= known.max(until) {
                         give((*order, (*user, *placed)), *time, *diff);
                     }
                 });
@@ -187,12 +187,12 @@ impl Search {
         orders: &Vec<OrderBatch>,
         mut give: impl FnMut(Row, Diff),
     ) {
-        let mut grown: HashMap<UserKey, (Millis, Millis), RandomState> = HashMap::default();
+        let mut grown: HashMap<UserKey, (Option<Millis>, Millis), RandomState> = HashMap::default();
         for (user, until) in users {
-            let known = self.until.entry(*user).or_default();
-            if until.0 > *known {
-                grown.entry(*user).or_insert((*known, until.0)).1 = until.0;
-                *known = until.0;
+            let known = self.until.get(user).copied();
+            if Some(until.0) > known {
+                grown.entry(*user).or_insert((known, until.0)).1 = until.0;
+                self.until.insert(*user, until.0);
             }
         }
         if grown.is_empty() {
@@ -200,7 +200,8 @@ impl Search {
         }
         walk(orders, tick, |order, (user, placed), rows: Diff| {
             if let Some((known, until)) = grown.get(user)
-                && (known + 1..=*until).contains(&placed.created_at())
+                && Some(placed.created_at()) > *known
+                && placed.created_at() <= *until
             {
                 give((*order, (*user, *placed)), rows);
             }

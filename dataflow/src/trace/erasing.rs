@@ -63,7 +63,8 @@ pub struct HeldRow {
 /// The erasures of a user.
 #[derive(Clone, Copy, Debug, Default)]
 struct UserErasures {
-    until: Millis,
+    /// None: there is no erasure.
+    until: Option<Millis>,
     generation: u16,
 }
 
@@ -106,7 +107,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
             let Some((user, at)) = (self.rule.subject)(key, value, diff) else { return true };
             let erased = self.before(user, *tick);
             (self.rule.dated)(diff, erased.generation);
-            at > erased.until && erased.generation < u16::MAX
+            Some(at) > erased.until && erased.generation < u16::MAX
         });
     }
 
@@ -181,7 +182,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
         let taken_out = |((key, value), diff): ((K, V), R)| {
             let (user, at) = (self.rule.subject)(&key, &value, &diff)?;
             let UserErasures { until, generation } = *grown.get(&user)?;
-            let change = (self.rule.taken_out)(&diff, HeldRow { at, until, generation })?;
+            let change = (self.rule.taken_out)(&diff, HeldRow { at, until: until?, generation })?;
             Some(((key, value), tick, change))
         };
         rows.into_iter().filter_map(taken_out).collect()
@@ -191,6 +192,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
 impl UserErasures {
     /// With one more erasure, unless it is not later than the known ones.
     fn and(self, until: Millis, is_restored: bool) -> UserErasures {
+        let until = Some(until);
         match until > self.until {
             true if is_restored => UserErasures { until, ..self },
             true => UserErasures { until, generation: self.generation.saturating_add(1) },

@@ -105,7 +105,10 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             self.compared = None;
             self.destination.disconnect();
         }
-        self.report(done.as_ref().err());
+        // A turn that was too early says nothing about the destination.
+        if done != Ok(Turn::Early) {
+            self.report(done.as_ref().err());
+        }
         done
     }
 

@@ -79,16 +79,13 @@ fn run(name: &str, mut copier: Copier<impl Destination, impl ShownLists>, interv
     let mut is_failing = false;
     while !is_over.load(Ordering::Acquire) {
         let rest = match copier.turn(start.elapsed()) {
+            Ok(Turn::Early) => EARLY_REST,
             Ok(turn) => {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("{name}: lists are copied again");
                 }
                 backoff.reset();
-                match turn {
-                    Turn::Early => EARLY_REST,
-                    Turn::More => Duration::ZERO,
-                    Turn::Done => interval,
-                }
+                if turn == Turn::More { Duration::ZERO } else { interval }
             }
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {

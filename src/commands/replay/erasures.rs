@@ -6,7 +6,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::feed::{Waker, WorkerContext};
 use dataflow::ids::Ids;
 use dataflow::replay::ReplaySource;
-use dataflow::rules::Rules;
+use dataflow::rules::{AHEAD_MS, Rules};
 use dataflow::source_status::SourceRegistry;
 use dataflow::stepped::SteppedGraph;
 use dataflow::tables::Erasures;
@@ -32,7 +32,8 @@ pub(super) fn read(
     past: Option<Arc<dyn Past>>,
     files: Option<&files::range::Range>,
 ) -> anyhow::Result<ReplayErasures> {
-    let until = wall_ms();
+    // An erasure is dated after the latest event of its user, which may be ahead of this clock.
+    let until = wall_ms().saturating_add(AHEAD_MS);
     let bounds = ReplayBounds { from: until, until, window_ms: config.rules.window_ms };
     // The records are read once more by the replay, which counts them and writes their dead letters.
     let (registry, refused): (_, LetterHandler) = (SourceRegistry::default(), Arc::new(|_| {}));

@@ -46,6 +46,8 @@ pub(crate) struct FileRows<'f> {
     source: Source<'f>,
     /// Rows of the last record that were not taken yet.
     ready: VecDeque<ImportRow>,
+    /// Whether the last record has been read. The table is kept, because rows may still be refused.
+    is_over: bool,
     made: HashSet<String>,
     report: ReportBuilder,
 }
@@ -83,7 +85,15 @@ impl<'f> FileRows<'f> {
         };
         // Where unknown ids are refused, nobody wants a category that is only a typing error.
         let makes_categories = request.content == FileContent::Shop || settings.unknown_ids == UnknownIds::Take;
-        Ok(FileRows { request, makes_categories, source, ready: VecDeque::new(), made: HashSet::new(), report })
+        Ok(FileRows {
+            request,
+            makes_categories,
+            source,
+            ready: VecDeque::new(),
+            is_over: false,
+            made: HashSet::new(),
+            report,
+        })
     }
 
     /// The fields of a kind that the file has columns for; none if it gives all fields.
@@ -103,6 +113,7 @@ impl<'f> FileRows<'f> {
                 return Ok(Some(row));
             }
             match &mut self.source {
+                _ if self.is_over => return Ok(None),
                 Source::Ended => return Ok(None),
                 Source::Table(_) => self.read_record()?,
                 Source::Lines(_) => self.read_line()?,
@@ -112,7 +123,17 @@ impl<'f> FileRows<'f> {
 
     /// Notes that a row cannot be written.
     pub(crate) fn refuse(&mut self, line: u64, row: &Row, faults: &[Fault]) {
-        self.refuse_id(line, row.id(), faults);
+        let source = &self.source;
+        self.report.bad(line, faults, |field| {
+            let name = field.rsplit_once('.').map_or(field, |(_, name)| name);
+            let value = row.cells(0, &[name]).pop().filter(|value| !value.is_empty());
+            let value = value.unwrap_or_else(|| row.id().to_owned());
+            match source {
+                Source::Table(table) if table.reader.line == line => table.place(name),
+                Source::Table(table) => (table.place(name).0, value),
+                _ => (field.to_owned(), value),
+            }
+        });
     }
 
     /// The same of a row of which only the id is known.
@@ -134,7 +155,7 @@ impl<'f> FileRows<'f> {
         let Source::Table(table) = &mut self.source else { return Ok(()) };
         let (line, fault) = match table.reader.next()? {
             RecordRead::End => {
-                self.source = Source::Ended;
+                self.is_over = true;
                 return Ok(());
             }
             RecordRead::Record => {
@@ -148,7 +169,7 @@ impl<'f> FileRows<'f> {
             }
             RecordRead::Bad(line, fault) => (line, fault),
             RecordRead::Last(line, fault) => {
-                self.source = Source::Ended;
+                self.is_over = true;
                 (line, fault)
             }
         };

@@ -19,7 +19,7 @@ use crate::row::{Purchase, Row};
 use crate::settings::{Settings, UnknownIds};
 use crate::write::{references, refusal_of, unknown_references};
 
-/// The most rows and parts of a run.
+/// The most rows of a run; a purchase counts as many as it has lines.
 const RUN_MAX: usize = 1000;
 
 /// Imports a file.
@@ -32,7 +32,9 @@ pub(super) fn import(
 ) -> Result<ImportReport, StoreError> {
     let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
-    let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0");
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0"
+    );
     client.batch_execute(&begin).map_err(PgError::from)?;
     imported::begin(client)?;
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
@@ -94,8 +96,8 @@ impl ImportRun {
         if at == next {
             self.rows.push(ImportRunRow { row: row.clone(), parts: Vec::new() });
         }
+        self.parts += if let Row::Purchase(purchase) = &row { purchase.lines.len().max(1) } else { 1 };
         self.rows[at].parts.push((line, row));
-        self.parts += 1;
     }
 }
 

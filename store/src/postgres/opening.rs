@@ -14,11 +14,13 @@ const MARK: &str = "made by Vitrine";
 /// The lock of whoever makes the tables, and of whoever writes them.
 pub(super) const LOCK: i64 = 0x0076_6974_7269_6e65;
 
-/// For each table whether it is there, and its comment.
+/// For each table whether it is there, and its comment. The join locks `pg_class`: only with a lock on a table does a
+/// transaction that has waited hear of the tables that were made meanwhile.
 const TABLES: &str = "
-    SELECT name, to_regclass(name) IS NOT NULL, obj_description(to_regclass(name), 'pg_class')
+    SELECT name, found.oid IS NOT NULL, obj_description(found.oid, 'pg_class')
     FROM unnest(ARRAY['categories', 'products', 'users', 'orders', 'order_items', 'vitrine_answered', 'vitrine_store'])
          WITH ORDINALITY AS wanted (name, place)
+    LEFT JOIN pg_class AS found ON found.oid = to_regclass(name)
     ORDER BY place";
 
 /// How many of them are the shop's rows.

@@ -58,7 +58,8 @@ fn transact(
     requests: &[WriteRequest],
     settings: &Settings,
 ) -> Result<Answers, TransactionFailure> {
-    let begun = client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})"));
+    let begun =
+        client.batch_execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK})"));
     let answers = begun.map_err(PgError::from).and_then(|()| {
         requests.iter().map(|request| in_savepoint(client, sql, request, settings)).collect::<Result<Answers, _>>()
     });
@@ -127,6 +128,13 @@ impl WriteTransaction for PgTables<'_> {
     type Error = PgError;
 
     fn load(&mut self, kind: Kind, id: &str) -> Result<Option<Row>, PgError> {
+        if kind == Kind::Purchases && !id.contains('\0') {
+            // Before they are read: the statement that waits for a lock would still read the lines of its beginning.
+            for table in ["orders", "order_items"] {
+                let lock = format!("SELECT FROM {table} WHERE order_id = $1 FOR UPDATE");
+                self.client.query_typed(&lock, &[(&id, Type::TEXT)])?;
+            }
+        }
         self.sql.load(self.client, kind, id, true)
     }
 

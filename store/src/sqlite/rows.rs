@@ -57,6 +57,10 @@ pub(super) fn page(connection: &Connection, request: &ListRequest) -> rusqlite::
         add(&format!("{key} > ?"), after.clone().into());
     }
     let filter = &request.filter;
+    if request.kind != Kind::Purchases && filter.prefix.as_ref().is_some_and(|prefix| prefix.contains('\0')) {
+        // No name has this character, at which LIKE ends its pattern.
+        return Ok(Vec::new());
+    }
     match (request.kind, &filter.category, &filter.user) {
         (Kind::Products, Some(category), _) => add("category_id = ?", category.clone().into()),
         (Kind::Categories, Some(parent), _) => add("parent_id = ?", parent.clone().into()),

@@ -47,7 +47,12 @@ impl<K, V, R> Assembly<K, V, R> {
     }
 
     /// The batch.
-    pub(super) fn done(self) -> ValBatch<K, V, R> {
+    pub(super) fn done(mut self) -> ValBatch<K, V, R> {
+        let upper = self.contents.description.upper().as_option();
+        if self.is_oldest && upper.is_some_and(|upper| *upper <= self.since.saturating_add(1)) {
+            // All times have been compacted, so no row that is as good as none is left.
+            self.contents.has_void = false;
+        }
         self.contents.into_batch()
     }
 
@@ -153,14 +158,18 @@ where
 
     /// Drops the updates before `since` of the values from `start` on that the rules do not keep.
     fn forget(&mut self, start: usize) {
-        let (Keep { first, is_void }, drops_void) = (self.contents.keep, self.drops_void());
+        let (Keep { first, is_void }, has_void) = (self.contents.keep, self.contents.has_void);
+        let drops_void = self.drops_void();
         let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
         let first_update = |value: usize| value_ends.start(value);
         let mut compacted: Vec<usize> =
             (start..values.len()).filter(|value| *times.get(first_update(*value)) <= self.since).collect();
         let mut dropped: Vec<usize> = Vec::new();
-        if let Some(is_void) = is_void.filter(|_| drops_void) {
-            dropped.extend(compacted.extract_if(.., |value| is_void(diffs.get(first_update(*value)))));
+        if let Some(is_void) = is_void.filter(|_| has_void) {
+            // They hide updates of older batches, so only a merge with the oldest batch drops them, and they are not counted
+            // among the first rows.
+            let void = compacted.extract_if(.., |value| is_void(diffs.get(first_update(*value))));
+            dropped.extend(void.filter(|_| drops_void));
         }
         if let Some(first) = first.filter(|first| compacted.len() > first.rows()) {
             dropped

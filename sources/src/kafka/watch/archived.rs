@@ -6,9 +6,11 @@
 //! ```
 //! Joining again finds what was archived meanwhile, if the topic has deleted records by then.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use dataflow::feed::Waker;
 use dataflow::source_status::Progress;
 
 use super::tracked::Tracked;
@@ -16,6 +18,7 @@ use super::{Upstream, Watcher};
 use crate::kafka::assignments::{Command, PartitionId, PartitionProgress};
 use crate::kafka::fingerprint::{Ends, Judgement};
 use crate::kafka::join::{JoinError, Joined, Kept, join};
+use crate::kafka::past::{Past, PastOffsets, PastRecords};
 
 impl<U: Upstream> Watcher<U> {
     /// From where a partition is read, if the archive can say; else what is wrong is noted. `judged` is where it would be read
@@ -25,7 +28,11 @@ impl<U: Upstream> Watcher<U> {
         let past = self.parts.past.as_deref().filter(|_| ends.low > 0);
         match past.map_or(Ok(Joined::topic(judged)), |past| join(Some(past), id, kept, ends)) {
             Ok(joined) => Some(joined),
-            Err(JoinError::Gap { .. }) if kept.is_some() => Some(Joined::topic(judged)),
+            Err(JoinError::Gap { .. }) if kept.is_some() => {
+                let past = past.map(PastWithGaps);
+                let past = past.as_ref().map(|past| past as &dyn Past);
+                Some(join(past, id, kept, ends).unwrap_or(Joined::topic(judged)))
+            }
             Err(error) => {
                 self.troubles.push(error.to_string());
                 self.unreadable = true;
@@ -89,6 +96,23 @@ impl<U: Upstream> Watcher<U> {
             None => {}
         }
         true
+    }
+}
+
+/// An archive whose gaps are passed over.
+struct PastWithGaps<'p>(&'p dyn Past);
+
+impl Past for PastWithGaps<'_> {
+    fn offsets(&self, id: &PartitionId, low: i64) -> Result<Option<PastOffsets>, String> {
+        self.0.offsets(id, low)
+    }
+
+    fn allows_gaps(&self) -> bool {
+        true
+    }
+
+    fn open(&self, id: &PartitionId, offsets: Range<i64>, waker: &Waker) -> Box<dyn PastRecords> {
+        self.0.open(id, offsets, waker)
     }
 }
 
