@@ -40,7 +40,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("recommend", &["dataflow", "models", "settings"]),
     ("sinks", &["dataflow", "settings", "sources"]),
     ("sources", &["dataflow", "events", "kafka-batch", "postgres-tls", "settings", "store"]),
-    ("store", &["postgres-tls", "settings"]),
+    ("store", &["settings"]),
     ("dataflow", &["settings"]),
     ("settings", &[]),
     ("kafka-batch", &[]),

@@ -55,6 +55,8 @@ impl Shop {
         services.postgres.execute("CREATE DATABASE \"data-db\"");
         postgres::execute(&services.database(), TABLES);
         services.kafka.create_topic("views", 2);
+        // So that it can be read before the first copy.
+        services.kafka.create_topic_with("lists", 3, &[("cleanup.policy", "compact")]);
         let (brokers, database) = (services.kafka.bootstrap(), services.database());
         let config = services.write(
             "vitrine.toml",

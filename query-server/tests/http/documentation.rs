@@ -39,7 +39,7 @@ pub(crate) fn assert_documented(method: &str, target: &str, answer: &Answer) {
     let media_type = answer.header("content-type").unwrap();
     let content = &response["content"];
     let content = content.get(media_type).unwrap_or_else(|| panic!("{at}: {media_type} is not in {content}"));
-    if media_type.ends_with("json") {
+    if media_type.ends_with("json") && media_type != "application/x-ndjson" {
         assert_shape(&content["schema"], &answer.json(), &at);
     }
 }

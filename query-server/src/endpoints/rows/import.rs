@@ -57,6 +57,9 @@ pub(super) async fn import<C: Imported>(
     if body.size_hint().lower() > bytes_max {
         return Err(too_long(bytes_max));
     }
+    if body.size_hint().exact() == Some(0) {
+        return Err(Problem::Row(RowProblem::UnreadableFile("it is empty".into())));
+    }
     let permit = operations.transfers.take().ok_or(Problem::Busy("imports and exports"))?;
     let import = ImportRequest {
         content: C::CONTENT,
