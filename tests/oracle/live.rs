@@ -86,7 +86,8 @@ impl Shop {
     fn next(&mut self, now: Time) -> Update {
         if self.chance(80) == 0 {
             let user = self.chance(DOMAIN.users);
-            return Update::Erasure { user, at: (now + 4).saturating_sub(self.chance(20) as u64) };
+            // An erasure up to time 0 is none.
+            return Update::Erasure { user, at: (now + 4).saturating_sub(self.chance(20) as u64).max(1) };
         }
         let kind = if self.context.index == 0 { self.chance(11) } else { self.chance(5) };
         let (product, user, order) =

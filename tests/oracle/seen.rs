@@ -240,9 +240,18 @@ impl<'a> Oracle<'a> {
             Seen::History(user, _) => Seen::History(*user, shelves.histories[user].clone()),
             Seen::Best(which, _) => Seen::Best(*which, shelves.best(*which).to_vec()),
             Seen::Listed(on, _) => Seen::Listed(*on, shelves.listed(world, *on, &rules)),
-            Seen::Arranged(on, user, _) => {
-                let mut right = shelves.arranged(world, *on, &unarranged(shelves, world, (*on, *user), &rules), &rules);
+            Seen::Arranged(on, user, rows) => {
+                let own = unarranged(shelves, world, (*on, *user), &rules);
+                let mut right = shelves.arranged(world, *on, &own, &rules);
                 right.truncate(rules.list_size);
+                // A pinned product that is far down in the list itself has its place from the pin alone: the rows so far
+                // down need not be looked for.
+                for (row, seen) in right.iter_mut().zip(rows).filter(|(row, seen)| row.0 == seen.0) {
+                    let rank = own.iter().position(|product| *product == row.0);
+                    if rank.is_none_or(|rank| rank >= rules.list_size) {
+                        row.1 = seen.1;
+                    }
+                }
                 Seen::Arranged(*on, *user, right)
             }
             Seen::CategoriesOf(product, _) => {
