@@ -84,6 +84,19 @@ class ArchivedPartition(TypedDict):
     stream: str
 
 
+class BadField(TypedDict):
+    """A field of a line that is wrong."""
+
+    # The column by its name in the file, or the field; empty for the record as a whole.
+    column: str
+    # The line of the file where the record begins, from 1; 0 for a row that is not in the file.
+    line: int
+    # What the value must be.
+    reason: str
+    # The start of the value.
+    value: str
+
+
 class BatchDone(TypedDict):
     """The answer to a batch."""
 
@@ -194,6 +207,62 @@ class ClickstreamEvent(_ClickstreamEventRequired, total=False):
     timestamp: float | str | None
 
 
+class _ContentStatusRequired(TypedDict):
+    # The memory of the vectors, in bytes.
+    bytes: int
+    # How many readings failed since the start.
+    failed: int
+    # Products beyond the limit `models.content.products_max`, which have no vector.
+    left_out: int
+    # How often vectors were made since the start.
+    made: int
+    # Columns of the settings that the table does not have.
+    missing_columns: list[str]
+    # Products that the shop describes.
+    products: int
+    # Products whose embedding cannot be used.
+    refused: int
+    # The first of them, and why.
+    refused_products: list[RefusedProduct]
+    # How long it took last, in milliseconds.
+    took_ms: int
+    # Products with a vector.
+    vectors: int
+
+
+class ContentStatus(_ContentStatusRequired, total=False):
+    """Content vectors as of the last reading of the products."""
+
+    # Why the last reading failed, if it did. The vectors before stay in use.
+    failure: str | None
+
+
+class _DataCopyRequired(TypedDict):
+    # What it holds of a user.
+    holds: str
+    # The place.
+    place: str
+    # Until when.
+    until: str
+
+
+class DataCopy(_DataCopyRequired, total=False):
+    """A place with copies of users' data that an erasure does not rewrite at once."""
+
+    # The command or statement that removes it earlier, with `USER` or `$1` in place of the user's id; null if there
+    # is none.
+    run: str | None
+
+
+class DeletedRows(TypedDict):
+    """Rows that were deleted where Vitrine keeps the shop's rows."""
+
+    # The purchases of the user.
+    purchases: int
+    # The row of the user: 1 if there was one.
+    users: int
+
+
 class _DescribedFeatureRequired(TypedDict):
     definition: str
     # When a record shows in the feature.
@@ -211,6 +280,46 @@ class DescribedFeature(_DescribedFeatureRequired, total=False):
 
     # The feature holds everything up to this time; null while features are off.
     as_of: str | None
+
+
+class _ErasedRowsRequired(TypedDict):
+    # The lists of which the user's rows were a part.
+    lists_changed: list[str]
+    # Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as they
+    # are held.
+    orders_hidden: int
+    # Products in the history, of those that the list showed.
+    views: int
+
+
+class ErasedRows(_ErasedRowsRequired, total=False):
+    """What was held of a user."""
+
+    # Products with counts of interactions; null if features are off.
+    features: int | None
+
+
+_ErasureReceiptRequired = TypedDict(
+    "_ErasureReceiptRequired",
+    {
+        # Nothing of the user counts that was at this time or before.
+        "erased_until": "str",
+        # What was held of the user before, and counts nowhere now.
+        "held": "ErasedRows",
+        # Where copies of the user's data remain, until when, and how to remove them earlier.
+        "remains": "list[DataCopy]",
+        # A value for `after`, with which another process waits until the erasure is visible there.
+        "token": "str",
+        # The user.
+        "user-id": "str",
+    },
+)
+
+
+class ErasureReceipt(_ErasureReceiptRequired, total=False):
+    """The answer to the erasure of a user, which is durable and visible."""
+
+    deleted_rows: DeletedRows | None
 
 
 # What a user did with a product. Fields that are not named here are ignored.
@@ -261,6 +370,9 @@ class ExplainedRecommendation(_ExplainedRecommendationRequired, total=False):
     rank: int | None
     # Of co-views and of buy again: the score by which the products of this source are ordered.
     score: int | None
+    # Of content: the cosine of the product's vector with those of the history, by which the products of this source
+    # are ordered.
+    similarity: float | None
     # The source that recommends the product, or `rule` for a product that only a merchandising rule puts there;
     # absent from best sellers for you.
     source: str | None
@@ -294,9 +406,11 @@ class _ExplainedSimilarRequired(TypedDict):
 class ExplainedSimilar(_ExplainedSimilarRequired, total=False):
     """Why a product is similar."""
 
-    # The users in whose histories the similar product is.
+    # Of content: the cosine of the vectors of both products.
+    similarity: float | None
+    # Of co-views: the users in whose histories the similar product is.
     viewers: int | None
-    # How often and how closely both products were viewed together.
+    # Of co-views: how often and how closely both products were viewed together.
     weight: int | None
 
 
@@ -369,6 +483,26 @@ class HistoryList(_HistoryListRequired, total=False):
     explain: list[ExplainedView] | None
 
 
+class _ImportReportRequired(TypedDict):
+    # Bad lines in the file.
+    bad: int
+    # The fields at fault of the first bad lines, at most 100.
+    bad_lines: list[BadField]
+    # Columns of the file that are no field.
+    ignored_columns: list[str]
+    # Records in the file; a CSV file has one for each line of a purchase.
+    rows: int
+    # Whether the rows were written: there is no bad line, and it was no dry run.
+    written: bool
+
+
+class ImportReport(_ImportReportRequired, total=False):
+    """What became of an import."""
+
+    # A value for `after`, with which a request waits until the rows are visible; null if they were not written.
+    token: str | None
+
+
 class IndexStatus(TypedDict):
     """One published index."""
 
@@ -421,6 +555,29 @@ class Live(TypedDict):
     live: bool
 
 
+class _OnlineCountsRequired(TypedDict):
+    sources: list[SourceResults]
+    variants: list[VariantCounts]
+
+
+class OnlineCounts(_OnlineCountsRequired, total=False):
+    """Hits and conversions since the start, and what moved."""
+
+    # The share of answers that were hit, in the newest whole day in which every hit has had its time; null with few
+    # answers.
+    hit_rate: float | None
+    # The same in the seven days before.
+    hit_rate_before: float | None
+    # The same of categories.
+    stability_category: float | None
+    # The same of devices.
+    stability_device: float | None
+    # Population stability of products, week on week: below 0.1 little has changed, above 0.25 much; null with few
+    # events.
+    stability_product: float | None
+    test: TestResult | None
+
+
 class PartitionStatus(TypedDict):
     """PartitionStatus"""
 
@@ -449,6 +606,7 @@ class Problem(_ProblemRequired, total=False):
     field: str | None
     # The index of the event, or of the row of a batch, at fault.
     index: int | None
+    report: ImportReport | None
 
 
 class _ProductEventRequired(TypedDict):
@@ -494,7 +652,7 @@ class ProductPatch(TypedDict, total=False):
     # The product's name.
     name: str | None
     # The price as a decimal text, such as "12.50".
-    price: str | None
+    price: str | float | None
     # The product's id.
     product_id: str | None
 
@@ -527,7 +685,7 @@ class ProductRow(_ProductRowRequired, total=False):
     # The product's name.
     name: str | None
     # The price as a decimal text, such as "12.50".
-    price: str | None
+    price: str | float | None
 
 
 class _PurchaseEventRequired(TypedDict):
@@ -563,7 +721,7 @@ class PurchasePatch(TypedDict, total=False):
     """PurchasePatch"""
 
     # When the purchase was made; now if absent.
-    created_at: str | None
+    created_at: str | int | None
     # The products bought.
     lines: list[dict[str, Any]] | None
     # The purchase's id.
@@ -587,7 +745,7 @@ class PurchaseRow(_PurchaseRowRequired, total=False):
     """PurchaseRow"""
 
     # When the purchase was made; now if absent.
-    created_at: str | None
+    created_at: str | int | None
     # A cancelled purchase counts in no list; placed if absent.
     status: Literal['placed', 'cancelled']
 
@@ -661,6 +819,15 @@ class RecommendationRequest(TypedDict, total=False):
     # The products viewed, newest first: at most `recommendations.viewed_max`. Unknown products are passed over.
     # They are not recommended.
     viewed: list[str]
+
+
+class RefusedProduct(TypedDict):
+    """A product whose embedding cannot be used."""
+
+    # The product.
+    product: str
+    # Why.
+    reason: str
 
 
 class _RuleEntryRequired(TypedDict):
@@ -840,6 +1007,21 @@ class SinkStatus(_SinkStatusRequired, total=False):
     reason: str | None
 
 
+class _SourceResultsRequired(TypedDict):
+    conversions: int
+    hits: int
+    shown: int
+    source: str
+    variant: str
+
+
+class SourceResults(_SourceResultsRequired, total=False):
+    """The products that a source recommended."""
+
+    # Null for a source without versions.
+    model_version: int | None
+
+
 class _SourceStatusRequired(TypedDict):
     accepted: int
     ignored: dict[str, int]
@@ -888,7 +1070,22 @@ class Status(_StatusRequired, total=False):
     als: AlsStatus | None
     archive: ArchiveStatus | None
     checkpoint: LastCheckpoint | None
+    content: ContentStatus | None
+    online: OnlineCounts | None
     reason: str | None
+
+
+class TestResult(TypedDict):
+    """The comparison of variant B with A."""
+
+    decided: bool
+    # The share of answers of B that were hit, minus that of A.
+    difference: float
+    high: float
+    # Bounds that hold the true difference at all looks with 95 % probability.
+    low: float
+    # Valid at each look.
+    p_value: float
 
 
 _UserFeaturesRequired = TypedDict(
@@ -971,6 +1168,17 @@ class UserRow(_UserRowRequired, total=False):
     email: str | None
     # The user's name.
     name: str | None
+
+
+class VariantCounts(TypedDict):
+    """The answers of a variant."""
+
+    answers: int
+    # Answers of which a product was bought.
+    converted: int
+    # Answers of which a product was viewed, clicked or put into the cart.
+    hit: int
+    variant: str
 
 
 class _VisitorListRequired(TypedDict):

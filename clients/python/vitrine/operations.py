@@ -258,6 +258,38 @@ class Operations(Transport):
         answer: models.Accepted = self._call("POST", "/v1/events", "once", body=body)
         return answer
 
+    def get_export_categories(self, *, format: Literal['csv', 'ndjson'] | None = None) -> str:
+        """All categories, in the order of their ids, as a file that an import reads.
+
+        format: csv (the default) or ndjson.
+        """
+        answer: str = self._call("GET", "/v1/export/categories", "safe", in_query={"format": format})
+        return answer
+
+    def get_export_products(self, *, format: Literal['csv', 'ndjson'] | None = None) -> str:
+        """All products, in the order of their ids, as a file that an import reads.
+
+        format: csv (the default) or ndjson.
+        """
+        answer: str = self._call("GET", "/v1/export/products", "safe", in_query={"format": format})
+        return answer
+
+    def get_export_purchases(self, *, format: Literal['csv', 'ndjson'] | None = None) -> str:
+        """All purchases, in the order of their ids, as a file that an import reads.
+
+        format: csv (the default) or ndjson.
+        """
+        answer: str = self._call("GET", "/v1/export/purchases", "safe", in_query={"format": format})
+        return answer
+
+    def get_export_users(self, *, format: Literal['csv', 'ndjson'] | None = None) -> str:
+        """All users, in the order of their ids, as a file that an import reads.
+
+        format: csv (the default) or ndjson.
+        """
+        answer: str = self._call("GET", "/v1/export/users", "safe", in_query={"format": format})
+        return answer
+
     def get_features(self) -> models.FeatureList:
         """The features that can be asked for."""
         answer: models.FeatureList = self._call("GET", "/v1/features", "safe")
@@ -281,6 +313,121 @@ class Operations(Transport):
             "POST", "/v1/features", "safe",
             in_query={"after": after, "wait_ms": wait_ms, "max_staleness_ms": max_staleness_ms},
             body=body,
+        )
+        return answer
+
+    def post_import_categories(
+        self,
+        body: bytes,
+        *,
+        mode: Literal['upsert', 'replace', 'insert'] | None = None,
+        dry_run: bool | None = None,
+        map: str | None = None,
+    ) -> models.ImportReport:
+        """Import a file of categories: all rows or none.
+
+        mode: What happens to rows that are there: upsert (the default) changes them, replace also deletes the rows
+            that the file does not have and needs the scope delete, insert refuses them.
+        dry_run: Whether the file is only checked; the answer is the report in every case.
+        map: Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id.
+        """
+        answer: models.ImportReport = self._call(
+            "POST", "/v1/import/categories", "once",
+            in_query={"mode": mode, "dry_run": dry_run, "map": map},
+            body=body,
+            media_type="application/x-ndjson",
+        )
+        return answer
+
+    def post_import_products(
+        self,
+        body: bytes,
+        *,
+        mode: Literal['upsert', 'replace', 'insert'] | None = None,
+        dry_run: bool | None = None,
+        map: str | None = None,
+    ) -> models.ImportReport:
+        """Import a file of products: all rows or none.
+
+        mode: What happens to rows that are there: upsert (the default) changes them, replace also deletes the rows
+            that the file does not have and needs the scope delete, insert refuses them.
+        dry_run: Whether the file is only checked; the answer is the report in every case.
+        map: Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id.
+        """
+        answer: models.ImportReport = self._call(
+            "POST", "/v1/import/products", "once",
+            in_query={"mode": mode, "dry_run": dry_run, "map": map},
+            body=body,
+            media_type="application/x-ndjson",
+        )
+        return answer
+
+    def post_import_purchases(
+        self,
+        body: bytes,
+        *,
+        mode: Literal['upsert', 'replace', 'insert'] | None = None,
+        dry_run: bool | None = None,
+        map: str | None = None,
+    ) -> models.ImportReport:
+        """Import a file of purchases: all rows or none.
+
+        mode: What happens to rows that are there: upsert (the default) changes them, replace also deletes the rows
+            that the file does not have and needs the scope delete, insert refuses them.
+        dry_run: Whether the file is only checked; the answer is the report in every case.
+        map: Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id.
+        """
+        answer: models.ImportReport = self._call(
+            "POST", "/v1/import/purchases", "once",
+            in_query={"mode": mode, "dry_run": dry_run, "map": map},
+            body=body,
+            media_type="application/x-ndjson",
+        )
+        return answer
+
+    def post_import_shop(
+        self,
+        body: bytes,
+        *,
+        mode: Literal['upsert', 'replace', 'insert'] | None = None,
+        dry_run: bool | None = None,
+        map: str | None = None,
+    ) -> models.ImportReport:
+        """Import a wide table of products, users and purchases: all rows or none.
+
+        mode: What happens to rows that are there: upsert (the default) changes them, replace also deletes the rows
+            that the file does not have and needs the scope delete, insert refuses them.
+        dry_run: Whether the file is only checked; the answer is the report in every case.
+        map: Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id.
+        """
+        answer: models.ImportReport = self._call(
+            "POST", "/v1/import/shop", "once",
+            in_query={"mode": mode, "dry_run": dry_run, "map": map},
+            body=body,
+            media_type="text/csv",
+        )
+        return answer
+
+    def post_import_users(
+        self,
+        body: bytes,
+        *,
+        mode: Literal['upsert', 'replace', 'insert'] | None = None,
+        dry_run: bool | None = None,
+        map: str | None = None,
+    ) -> models.ImportReport:
+        """Import a file of users: all rows or none.
+
+        mode: What happens to rows that are there: upsert (the default) changes them, replace also deletes the rows
+            that the file does not have and needs the scope delete, insert refuses them.
+        dry_run: Whether the file is only checked; the answer is the report in every case.
+        map: Columns of a CSV file by another name, each with its field: Client=user_id,Ref=purchase_id.
+        """
+        answer: models.ImportReport = self._call(
+            "POST", "/v1/import/users", "once",
+            in_query={"mode": mode, "dry_run": dry_run, "map": map},
+            body=body,
+            media_type="application/x-ndjson",
         )
         return answer
 
@@ -413,7 +560,7 @@ class Operations(Transport):
         explain: bool | None = None,
         max_staleness_ms: int | None = None,
     ) -> models.SimilarList:
-        """The products that users viewed together with a product.
+        """The products that users viewed together with a product, or that are like it.
 
         limit: The most products to answer with, from 1 to 100; the default is the size of the other lists.
         after: The token in the answer to a write: the request waits until that write is visible.
@@ -811,16 +958,27 @@ class Operations(Transport):
         answer: models.UserRow = self._call("POST", "/v1/users", "keyed", in_header={"Idempotency-Key": idempotency_key}, body=body)
         return answer
 
-    def delete_user(self, user: str, *, if_match: str | None = None) -> None:
-        """Delete a user.
+    def delete_user(
+        self,
+        user: str,
+        *,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        if_match: str | None = None,
+    ) -> models.ErasureReceipt:
+        """Erase a user: nothing that the user did until now counts any more.
 
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
         if_match: The write is done only if the row has one of these tags; * for any row that is there.
         """
-        self._call(
+        answer: models.ErasureReceipt = self._call(
             "DELETE", "/v1/users/{user}", "idempotent",
             in_path={"user": user},
+            in_query={"after": after, "wait_ms": wait_ms},
             in_header={"If-Match": if_match},
         )
+        return answer
 
     def get_user(self, user: str, *, if_none_match: str | None = None) -> models.UserRow:
         """A user.

@@ -68,6 +68,18 @@ export interface ArchivedPartition {
   stream: string;
 }
 
+/** A field of a line that is wrong. */
+export interface BadField {
+  /** The column by its name in the file, or the field; empty for the record as a whole. */
+  column: string;
+  /** The line of the file where the record begins, from 1; 0 for a row that is not in the file. */
+  line: number;
+  /** What the value must be. */
+  reason: string;
+  /** The start of the value. */
+  value: string;
+}
+
 /** The answer to a batch. */
 export interface BatchDone {
   /** How many of them were not there before. */
@@ -161,6 +173,55 @@ export interface ClickstreamEvent {
   user_id: EventId;
 }
 
+/** Content vectors as of the last reading of the products. */
+export interface ContentStatus {
+  /** The memory of the vectors, in bytes. */
+  bytes: number;
+  /** How many readings failed since the start. */
+  failed: number;
+  /** Why the last reading failed, if it did. The vectors before stay in use. */
+  failure?: string | null;
+  /** Products beyond the limit `models.content.products_max`, which have no vector. */
+  left_out: number;
+  /** How often vectors were made since the start. */
+  made: number;
+  /** Columns of the settings that the table does not have. */
+  missing_columns: string[];
+  /** Products that the shop describes. */
+  products: number;
+  /** Products whose embedding cannot be used. */
+  refused: number;
+  /** The first of them, and why. */
+  refused_products: RefusedProduct[];
+  /** How long it took last, in milliseconds. */
+  took_ms: number;
+  /** Products with a vector. */
+  vectors: number;
+}
+
+/** A place with copies of users' data that an erasure does not rewrite at once. */
+export interface DataCopy {
+  /** What it holds of a user. */
+  holds: string;
+  /** The place. */
+  place: string;
+  /**
+   * The command or statement that removes it earlier, with `USER` or `$1` in place of the user's id; null if
+   * there is none.
+   */
+  run?: string | null;
+  /** Until when. */
+  until: string;
+}
+
+/** Rows that were deleted where Vitrine keeps the shop's rows. */
+export interface DeletedRows {
+  /** The purchases of the user. */
+  purchases: number;
+  /** The row of the user: 1 if there was one. */
+  users: number;
+}
+
 /** The description of a feature. */
 export interface DescribedFeature {
   /** The feature holds everything up to this time; null while features are off. */
@@ -174,6 +235,36 @@ export interface DescribedFeature {
   /** The type of a value. */
   type: string;
   unit: string;
+}
+
+/** What was held of a user. */
+export interface ErasedRows {
+  /** Products with counts of interactions; null if features are off. */
+  features?: number | null;
+  /** The lists of which the user's rows were a part. */
+  lists_changed: string[];
+  /**
+   * Orders in the shop's tables that count no more: all of the user up to the time of the erasure, as far as
+   * they are held.
+   */
+  orders_hidden: number;
+  /** Products in the history, of those that the list showed. */
+  views: number;
+}
+
+/** The answer to the erasure of a user, which is durable and visible. */
+export interface ErasureReceipt {
+  deleted_rows?: DeletedRows | null;
+  /** Nothing of the user counts that was at this time or before. */
+  erased_until: string;
+  /** What was held of the user before, and counts nowhere now. */
+  held: ErasedRows;
+  /** Where copies of the user's data remain, until when, and how to remove them earlier. */
+  remains: DataCopy[];
+  /** A value for `after`, with which another process waits until the erasure is visible there. */
+  token: string;
+  /** The user. */
+  "user-id": string;
 }
 
 /** What a user did with a product. Fields that are not named here are ignored. */
@@ -219,6 +310,11 @@ export interface ExplainedRecommendation {
   /** Of co-views and of buy again: the score by which the products of this source are ordered. */
   score?: number | null;
   /**
+   * Of content: the cosine of the product's vector with those of the history, by which the products of this
+   * source are ordered.
+   */
+  similarity?: number | null;
+  /**
    * The source that recommends the product, or `rule` for a product that only a merchandising rule puts there;
    * absent from best sellers for you.
    */
@@ -243,11 +339,13 @@ export interface ExplainedRule {
 /** Why a product is similar. */
 export interface ExplainedSimilar {
   product: string;
+  /** Of content: the cosine of the vectors of both products. */
+  similarity?: number | null;
   /** The source of the similarity, or `rule` for a product that only a merchandising rule puts there. */
   source: string;
-  /** The users in whose histories the similar product is. */
+  /** Of co-views: the users in whose histories the similar product is. */
   viewers?: number | null;
-  /** How often and how closely both products were viewed together. */
+  /** Of co-views: how often and how closely both products were viewed together. */
   weight?: number | null;
 }
 
@@ -300,6 +398,22 @@ export interface HistoryList {
   "user-id": string;
 }
 
+/** What became of an import. */
+export interface ImportReport {
+  /** Bad lines in the file. */
+  bad: number;
+  /** The fields at fault of the first bad lines, at most 100. */
+  bad_lines: BadField[];
+  /** Columns of the file that are no field. */
+  ignored_columns: string[];
+  /** Records in the file; a CSV file has one for each line of a purchase. */
+  rows: number;
+  /** A value for `after`, with which a request waits until the rows are visible; null if they were not written. */
+  token?: string | null;
+  /** Whether the rows were written: there is no bad line, and it was no dry run. */
+  written: boolean;
+}
+
 /** One published index. */
 export interface IndexStatus {
   batches: number;
@@ -339,6 +453,29 @@ export interface Live {
   live: boolean;
 }
 
+/** Hits and conversions since the start, and what moved. */
+export interface OnlineCounts {
+  /**
+   * The share of answers that were hit, in the newest whole day in which every hit has had its time; null with
+   * few answers.
+   */
+  hit_rate?: number | null;
+  /** The same in the seven days before. */
+  hit_rate_before?: number | null;
+  sources: SourceResults[];
+  /** The same of categories. */
+  stability_category?: number | null;
+  /** The same of devices. */
+  stability_device?: number | null;
+  /**
+   * Population stability of products, week on week: below 0.1 little has changed, above 0.25 much; null with few
+   * events.
+   */
+  stability_product?: number | null;
+  test?: TestResult | null;
+  variants: VariantCounts[];
+}
+
 export interface PartitionStatus {
   end: number;
   lag: number;
@@ -357,6 +494,7 @@ export interface Problem {
   field?: string | null;
   /** The index of the event, or of the row of a batch, at fault. */
   index?: number | null;
+  report?: ImportReport | null;
   status: number;
   title: string;
   /** `urn:vitrine:problem:` and a name that never changes. */
@@ -402,7 +540,7 @@ export interface ProductPatch {
   /** The product's name. */
   name?: string | null;
   /** The price as a decimal text, such as "12.50". */
-  price?: string | null;
+  price?: string | number | null;
   /** The product's id. */
   product_id?: string | null;
 }
@@ -429,7 +567,7 @@ export interface ProductRow {
   /** The product's name. */
   name?: string | null;
   /** The price as a decimal text, such as "12.50". */
-  price?: string | null;
+  price?: string | number | null;
   /** The product's id. */
   product_id: string;
 }
@@ -463,7 +601,7 @@ export interface PurchasePage {
 
 export interface PurchasePatch {
   /** When the purchase was made; now if absent. */
-  created_at?: string | null;
+  created_at?: string | number | null;
   /** The products bought. */
   lines?: (Record<string, unknown>)[] | null;
   /** The purchase's id. */
@@ -476,7 +614,7 @@ export interface PurchasePatch {
 
 export interface PurchaseRow {
   /** When the purchase was made; now if absent. */
-  created_at?: string | null;
+  created_at?: string | number | null;
   /** The products bought. */
   lines: (Record<string, unknown>)[];
   /** The purchase's id. */
@@ -540,6 +678,14 @@ export interface RecommendationRequest {
    * They are not recommended.
    */
   viewed?: string[];
+}
+
+/** A product whose embedding cannot be used. */
+export interface RefusedProduct {
+  /** The product. */
+  product: string;
+  /** Why. */
+  reason: string;
 }
 
 /** A rule. */
@@ -686,6 +832,17 @@ export interface SinkStatus {
   written: number;
 }
 
+/** The products that a source recommended. */
+export interface SourceResults {
+  conversions: number;
+  hits: number;
+  /** Null for a source without versions. */
+  model_version?: number | null;
+  shown: number;
+  source: string;
+  variant: string;
+}
+
 /** One source. */
 export interface SourceStatus {
   accepted: number;
@@ -711,11 +868,13 @@ export interface Status {
   as_of_ms: number;
   categories: string[];
   checkpoint?: LastCheckpoint | null;
+  content?: ContentStatus | null;
   dead_letters: Record<string, number>;
   embedded: string[];
   events_total: number;
   indexes: Record<string, IndexStatus>;
   memory_bytes: number;
+  online?: OnlineCounts | null;
   ready: boolean;
   reason?: string | null;
   requests_total: number;
@@ -727,6 +886,18 @@ export interface Status {
   uptime_s: number;
   version: string;
   workers: number;
+}
+
+/** The comparison of variant B with A. */
+export interface TestResult {
+  decided: boolean;
+  /** The share of answers of B that were hit, minus that of A. */
+  difference: number;
+  high: number;
+  /** Bounds that hold the true difference at all looks with 95 % probability. */
+  low: number;
+  /** Valid at each look. */
+  p_value: number;
 }
 
 export interface UserFeatures {
@@ -782,6 +953,16 @@ export interface UserRow {
   name?: string | null;
   /** The user's id. */
   user_id: string;
+}
+
+/** The answers of a variant. */
+export interface VariantCounts {
+  answers: number;
+  /** Answers of which a product was bought. */
+  converted: number;
+  /** Answers of which a product was viewed, clicked or put into the cart. */
+  hit: number;
+  variant: string;
 }
 
 /** Recommendations for a visitor who is not known. */

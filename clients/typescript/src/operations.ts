@@ -152,6 +152,26 @@ export class Operations extends Transport {
     return this.call<models.Accepted>("POST", "/v1/events", "once", { body });
   }
 
+  /** All categories, in the order of their ids, as a file that an import reads. */
+  getExportCategories(options: { format?: "csv" | "ndjson" } = {}): Promise<string> {
+    return this.call<string>("GET", "/v1/export/categories", "safe", { inQuery: { format: options.format } });
+  }
+
+  /** All products, in the order of their ids, as a file that an import reads. */
+  getExportProducts(options: { format?: "csv" | "ndjson" } = {}): Promise<string> {
+    return this.call<string>("GET", "/v1/export/products", "safe", { inQuery: { format: options.format } });
+  }
+
+  /** All purchases, in the order of their ids, as a file that an import reads. */
+  getExportPurchases(options: { format?: "csv" | "ndjson" } = {}): Promise<string> {
+    return this.call<string>("GET", "/v1/export/purchases", "safe", { inQuery: { format: options.format } });
+  }
+
+  /** All users, in the order of their ids, as a file that an import reads. */
+  getExportUsers(options: { format?: "csv" | "ndjson" } = {}): Promise<string> {
+    return this.call<string>("GET", "/v1/export/users", "safe", { inQuery: { format: options.format } });
+  }
+
   /** The features that can be asked for. */
   getFeatures(): Promise<models.FeatureList> {
     return this.call<models.FeatureList>("GET", "/v1/features", "safe", {});
@@ -162,6 +182,66 @@ export class Operations extends Transport {
     return this.call<models.FeatureTable>("POST", "/v1/features", "safe", {
       inQuery: { after: options.after, wait_ms: options.waitMs, max_staleness_ms: options.maxStalenessMs },
       body,
+    });
+  }
+
+  /** Import a file of categories: all rows or none. */
+  postImportCategories(body: BodyInit, options: {
+    mode?: "upsert" | "replace" | "insert";
+    dryRun?: boolean;
+    map?: string;
+  } = {}): Promise<models.ImportReport> {
+    return this.call<models.ImportReport>("POST", "/v1/import/categories", "once", {
+      inQuery: { mode: options.mode, dry_run: options.dryRun, map: options.map },
+      body, mediaType: "application/x-ndjson",
+    });
+  }
+
+  /** Import a file of products: all rows or none. */
+  postImportProducts(body: BodyInit, options: {
+    mode?: "upsert" | "replace" | "insert";
+    dryRun?: boolean;
+    map?: string;
+  } = {}): Promise<models.ImportReport> {
+    return this.call<models.ImportReport>("POST", "/v1/import/products", "once", {
+      inQuery: { mode: options.mode, dry_run: options.dryRun, map: options.map },
+      body, mediaType: "application/x-ndjson",
+    });
+  }
+
+  /** Import a file of purchases: all rows or none. */
+  postImportPurchases(body: BodyInit, options: {
+    mode?: "upsert" | "replace" | "insert";
+    dryRun?: boolean;
+    map?: string;
+  } = {}): Promise<models.ImportReport> {
+    return this.call<models.ImportReport>("POST", "/v1/import/purchases", "once", {
+      inQuery: { mode: options.mode, dry_run: options.dryRun, map: options.map },
+      body, mediaType: "application/x-ndjson",
+    });
+  }
+
+  /** Import a wide table of products, users and purchases: all rows or none. */
+  postImportShop(body: BodyInit, options: {
+    mode?: "upsert" | "replace" | "insert";
+    dryRun?: boolean;
+    map?: string;
+  } = {}): Promise<models.ImportReport> {
+    return this.call<models.ImportReport>("POST", "/v1/import/shop", "once", {
+      inQuery: { mode: options.mode, dry_run: options.dryRun, map: options.map },
+      body, mediaType: "text/csv",
+    });
+  }
+
+  /** Import a file of users: all rows or none. */
+  postImportUsers(body: BodyInit, options: {
+    mode?: "upsert" | "replace" | "insert";
+    dryRun?: boolean;
+    map?: string;
+  } = {}): Promise<models.ImportReport> {
+    return this.call<models.ImportReport>("POST", "/v1/import/users", "once", {
+      inQuery: { mode: options.mode, dry_run: options.dryRun, map: options.map },
+      body, mediaType: "application/x-ndjson",
     });
   }
 
@@ -233,7 +313,7 @@ export class Operations extends Transport {
     });
   }
 
-  /** The products that users viewed together with a product. */
+  /** The products that users viewed together with a product, or that are like it. */
   getSimilar(product: string, options: {
     limit?: number;
     after?: string;
@@ -429,10 +509,11 @@ export class Operations extends Transport {
     });
   }
 
-  /** Delete a user. */
-  deleteUser(user: string, options: { ifMatch?: string } = {}): Promise<void> {
-    return this.call<void>("DELETE", "/v1/users/{user}", "idempotent", {
+  /** Erase a user: nothing that the user did until now counts any more. */
+  deleteUser(user: string, options: { after?: string; waitMs?: number; ifMatch?: string } = {}): Promise<models.ErasureReceipt> {
+    return this.call<models.ErasureReceipt>("DELETE", "/v1/users/{user}", "idempotent", {
       inPath: { user: user },
+      inQuery: { after: options.after, wait_ms: options.waitMs },
       inHeader: { "If-Match": options.ifMatch },
     });
   }
