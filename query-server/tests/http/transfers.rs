@@ -96,7 +96,7 @@ fn a_file_with_bad_lines_is_refused_with_its_report_and_a_dry_run_writes_nothing
     let dry = rows.ask("POST", "/v1/import/products?dry_run=true", CSV, PRODUCTS).json();
     assert_eq!((&dry["written"], &dry["bad"]), (&json!(false), &json!(0)));
     assert_eq!(rows.shop.get("/v1/products").json()["items"], json!([]));
-    rows.ask("POST", "/v1/import/products", CSV, "").assert_problem(422, "bad-lines");
+    rows.ask("POST", "/v1/import/products?dry_run=true", CSV, "").assert_problem(422, "unreadable-file");
 }
 
 #[test]
