@@ -19,8 +19,8 @@ use crate::name::{Hour, ObjectName, Role};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
-/// The files that are not of the closing hour take at most this share of a merged segment: whoever reads a segment in the order
-/// of its offsets holds them.
+/// Files of other hours than the closing hour take at most one part in this many of a merged segment. A reader that reads a
+/// segment in the order of its offsets holds these files in memory.
 const PARTS_SHARE: u64 = 8;
 
 /// What was done.

@@ -68,7 +68,7 @@ pub fn may_continue(error: &postgres::Error) -> bool {
 }
 
 impl TlsOptions {
-    /// The connector for one attempt. Root certificates are read anew each time, so that they can be replaced.
+    /// The connector for one attempt. It reads the files of root certificates again, because they may have been replaced.
     ///
     /// # Errors
     /// When the root certificates cannot be used.
@@ -132,7 +132,7 @@ impl Connector {
     {
         stream.write_all(&SSL_REQUEST).await.map_err(NegotiationFailure::Lost)?;
         stream.flush().await.map_err(NegotiationFailure::Lost)?;
-        // One byte: what follows it, sent by whoever may stand between the two, must not count as within TLS.
+        // Only one byte is read. Bytes after it may come from an attacker in between, and must not count as bytes within TLS.
         match stream.read_u8().await.map_err(NegotiationFailure::Lost)? {
             b'S' => Ok(true),
             b'N' => Ok(false),

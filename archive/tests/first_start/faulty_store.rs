@@ -1,4 +1,4 @@
-//! A directory that refuses or holds requests when it is told to.
+//! A directory that refuses or delays requests when a test tells it to.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -19,6 +19,6 @@ pub enum TouchedList {
 
 /// Takes the lists that change, in the threads of the workers. It must not block.
 pub trait TouchOutlet: Send + Sync {
-    /// These lists changed at the latest in `tick`: whoever reads them as of `tick` sees the change.
+    /// These lists changed in `tick` or before. A reader that reads them as of `tick` sees the change.
     fn touched(&self, tick: Time, lists: &mut dyn Iterator<Item = TouchedList>);
 }

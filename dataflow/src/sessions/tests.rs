@@ -202,7 +202,7 @@ fn replayed(events: &[Given], ends: &[Time], workers: usize) -> Result<Vec<usize
     replay::run(settings, &mut compare).map(|()| compare.held).map_err(|error| error.to_string())
 }
 
-/// The same in one worker that is made anew from the tables after one of the ticks.
+/// The same in one worker. After one of the ticks, a new worker is started from the rows of the tables.
 fn restarted(events: &[Given], ends: &[Time], restart: usize) -> Result<(), String> {
     let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
     let new = || SteppedGraph::new(rules(), dictionary.clone(), 1000);

@@ -34,7 +34,7 @@ pub struct EraseRule<K, V, R> {
     pub by_user: Option<fn(UserKey) -> K>,
     /// The difference that takes a held row out; none if it stays.
     pub taken_out: fn(&R, HeldRow) -> Option<R>,
-    /// Marks an update that was given after so many erasures of its user.
+    /// Marks an update with the number of erasures of its user that were given before it.
     pub dated: fn(&mut R, u16),
     /// Whether a row with this difference is as good as none, because all of it was taken out.
     pub is_void: fn(&R) -> bool,

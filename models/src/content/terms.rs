@@ -16,7 +16,7 @@ pub struct Described<'a> {
 /// How many characters of a text count: what follows repeats itself, and bounds the time.
 const CHARACTERS_MAX: usize = 4_000;
 
-/// Words count up to so many characters.
+/// The most characters of a word that count.
 const WORD_MAX: usize = 40;
 
 impl Described<'_> {
