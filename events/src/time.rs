@@ -37,7 +37,9 @@ fn from_float(number: f64) -> Result<Millis, Malformed> {
         return Err(Malformed::TimeOutOfBounds(FIELD));
     }
     let millis = if number < LEAST_MILLIS as f64 { number * 1000.0 } else { number };
-    Ok(millis.round() as Millis)
+    // As `f64::round`, which is a call of a function on processors of the oldest kind that is built for.
+    let whole = millis as Millis;
+    Ok(if millis - whole as f64 >= 0.5 { whole.saturating_add(1) } else { whole })
 }
 
 /// RFC 3339, or a number as JSON writes it.

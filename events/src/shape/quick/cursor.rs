@@ -41,8 +41,8 @@ impl<'a> JsonCursor<'a> {
     /// Goes past exactly this text.
     #[inline]
     pub(in crate::shape) fn text(&mut self, text: &[u8]) -> Option<()> {
-        let rest = self.line.as_bytes().get(self.at..)?;
-        rest.starts_with(text).then(|| self.at += text.len())
+        let end = self.at.checked_add(text.len())?;
+        are_equal(self.line.as_bytes().get(self.at..end)?, text).then(|| self.at = end)
     }
 
     /// Requires the end of the line.
@@ -262,4 +262,35 @@ const ONES: u64 = u64::from_ne_bytes([1; 8]);
 #[inline]
 fn zeros(eight: u64) -> u64 {
     eight.wrapping_sub(ONES) & !eight & (ONES * 0x80)
+}
+
+/// Whether two texts of one length are equal. They are short: a call of the function for texts of any length takes longer
+/// than comparing them word by word.
+#[inline]
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    const WORD: usize = size_of::<u64>();
+    let Some((last, last_of_other)) = one.last_chunk::<WORD>().zip(other.last_chunk::<WORD>()) else {
+        return one.iter().zip(other).all(|(byte, of_other)| byte == of_other);
+    };
+    let words = one.as_chunks::<WORD>().0.iter().zip(other.as_chunks::<WORD>().0);
+    let mut words = words.chain([(last, last_of_other)]);
+    words.all(|(word, of_other)| u64::from_ne_bytes(*word) == u64::from_ne_bytes(*of_other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_equal_in_every_byte_or_not() {
+        for length in 0..40 {
+            let text: Vec<u8> = (0..length).collect();
+            assert!(are_equal(&text, &text));
+            for at in 0..text.len() {
+                let mut other = text.clone();
+                other[at] ^= 128;
+                assert!(!are_equal(&text, &other), "{length} {at}");
+            }
+        }
+    }
 }
