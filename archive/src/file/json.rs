@@ -1,7 +1,7 @@
 //! JSON lines, one record a line, compressed with zstd.
 
 use std::borrow::Cow;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::str;
 
 use base64::Engine as _;
@@ -16,6 +16,9 @@ use crate::row::Row;
 
 /// Compression that takes little time.
 const LEVEL: i32 = 1;
+
+/// Text that is compressed together. A call for every name and value would take longer than the compression.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// A line. Bytes that are no UTF-8 are in the second member of a pair, as base64.
 #[derive(Serialize, Deserialize)]
@@ -51,14 +54,14 @@ struct Line<'a> {
 /// Writes a file of one partition.
 pub(crate) struct JsonWriter {
     id: PartitionId,
-    out: write::Encoder<'static, Vec<u8>>,
+    out: BufWriter<write::Encoder<'static, Vec<u8>>>,
 }
 
 impl JsonWriter {
     pub(super) fn new(id: &PartitionId) -> Result<JsonWriter, FileError> {
         let mut out = write::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;
         out.include_checksum(true).map_err(failed)?;
-        Ok(JsonWriter { id: id.clone(), out })
+        Ok(JsonWriter { id: id.clone(), out: BufWriter::with_capacity(BUFFER_BYTES, out) })
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), FileError> {
@@ -85,11 +88,12 @@ impl JsonWriter {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.out.get_ref().len()
+        self.out.get_ref().get_ref().len()
     }
 
     pub(super) fn finish(self) -> Result<Bytes, FileError> {
-        self.out.finish().map(Bytes::from).map_err(failed)
+        let out = self.out.into_inner().map_err(failed)?;
+        out.finish().map(Bytes::from).map_err(failed)
     }
 }
 

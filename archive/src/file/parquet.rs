@@ -3,6 +3,7 @@
 mod reading;
 
 use std::mem::take;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -27,6 +28,11 @@ const SEGMENT_ROWS: &str = "vitrine.segment_rows";
 /// The most rows and bytes of a group: they are held in memory until it is written.
 const GROUP_ROWS: usize = 1 << 17;
 const GROUP_BYTES: usize = 16 << 20;
+
+/// Rows that are given to the encoder together: what they need stays in a core's own cache.
+const BATCH_ROWS: usize = 1024;
+
+const EVERY_COLUMN: &str = "as many columns as the schema has";
 
 /// How many times smaller a group is about to become: an estimate for the size of the file.
 const COMPRESSION: usize = 4;
@@ -61,12 +67,13 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
     }
-    // Bytes that hardly repeat: a dictionary and bounds would cost time and save nothing.
+    // Bytes that hardly repeat: a dictionary would cost time and save nothing.
     for bytes in ["raw", "metadata", "key"] {
-        let column = ColumnPath::from(bytes);
-        properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_statistics_enabled(column, EnabledStatistics::None);
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(bytes), false);
+    }
+    // Nearly every group has ids from the whole range: bounds would cost time and exclude no group.
+    for bytes in ["raw", "metadata", "key", "user_id", "product_id", "session_id"] {
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(bytes), EnabledStatistics::None);
     }
     Arc::new(properties.build())
 });
@@ -92,8 +99,7 @@ struct Group {
     session_id: Texts,
     metadata: Texts,
     raw: Texts,
-    /// The bytes of all texts.
-    bytes: Vec<u8>,
+    texts: GroupBytes,
 }
 
 /// Numbers of which some are missing.
@@ -107,7 +113,15 @@ struct Numbers {
 #[derive(Default)]
 struct Texts {
     levels: Vec<i16>,
-    ranges: Vec<(usize, usize)>,
+    ranges: Vec<Range<usize>>,
+}
+
+/// The texts of a group, one after the other.
+#[derive(Default)]
+struct GroupBytes {
+    bytes: Vec<u8>,
+    /// The range of the latest record's own bytes.
+    raw: Range<usize>,
 }
 
 impl Numbers {
@@ -118,13 +132,31 @@ impl Numbers {
 }
 
 impl Texts {
-    fn push(&mut self, bytes: &mut Vec<u8>, text: Option<&[u8]>) {
-        self.levels.push(text.is_some().into());
-        if let Some(text) = text {
-            let start = bytes.len();
-            bytes.extend_from_slice(text);
-            self.ranges.push((start, bytes.len()));
-        }
+    fn push(&mut self, range: Option<Range<usize>>) {
+        self.levels.push(range.is_some().into());
+        self.ranges.extend(range);
+    }
+}
+
+impl GroupBytes {
+    fn add(&mut self, text: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        start..self.bytes.len()
+    }
+
+    /// Adds the bytes of the next record.
+    fn add_raw(&mut self, raw: &[u8]) -> Range<usize> {
+        self.raw = self.add(raw);
+        self.raw.clone()
+    }
+
+    /// The range of a text of the latest record, whose own bytes are `raw`. A text that is a part of them is not copied again.
+    fn add_text(&mut self, text: &[u8], raw: &[u8]) -> Range<usize> {
+        let place = text.as_ptr().addr().checked_sub(raw.as_ptr().addr()).filter(|place| *place <= raw.len());
+        let inside = place.map(|place| self.raw.start + place..self.raw.start + place + text.len());
+        let inside = inside.filter(|range| range.end <= self.raw.end && self.bytes[range.clone()] == *text);
+        inside.unwrap_or_else(|| self.add(text))
     }
 }
 
@@ -136,8 +168,12 @@ impl ParquetWriter {
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> std::result::Result<(), FileError> {
+        if self.group.offset.is_empty() {
+            // Room that is not used takes no memory, and room that grows is copied.
+            self.group.texts.bytes.reserve(GROUP_BYTES + GROUP_BYTES / 8);
+        }
         self.group.push(row);
-        if self.group.offset.len() >= GROUP_ROWS || self.group.bytes.len() >= GROUP_BYTES {
+        if self.group.offset.len() >= GROUP_ROWS || self.group.texts.bytes.len() >= GROUP_BYTES {
             self.write_group().map_err(failed)?;
         }
         Ok(())
@@ -165,10 +201,10 @@ impl ParquetWriter {
     fn write_group(&mut self) -> Result<()> {
         let group = take(&mut self.group);
         let rows = group.offset.len();
-        let bytes = Bytes::from(group.bytes);
+        let bytes = Bytes::from(group.texts.bytes);
         let mut out = self.file.next_row_group()?;
-        write::<ByteArrayType>(&mut out, &vec![self.topic.clone(); rows], None)?;
-        write::<Int32Type>(&mut out, &vec![self.partition; rows], None)?;
+        write_same::<ByteArrayType>(&mut out, &self.topic, rows)?;
+        write_same::<Int32Type>(&mut out, &self.partition, rows)?;
         write::<Int64Type>(&mut out, &group.offset, None)?;
         write::<Int64Type>(&mut out, &group.record_time.values, Some(&group.record_time.levels))?;
         for texts in [group.key, group.user_id, group.product_id, group.event_type] {
@@ -184,39 +220,60 @@ impl ParquetWriter {
 
 impl Group {
     fn push(&mut self, row: &Row<'_>) {
-        let bytes = &mut self.bytes;
+        let raw = row.raw.unwrap_or_default();
+        let texts = &mut self.texts;
+        self.raw.push(row.raw.map(|raw| texts.add_raw(raw)));
+        let mut add = |text: Option<&[u8]>| text.map(|text| texts.add_text(text, raw));
+        self.key.push(add(row.key));
+        self.user_id.push(add(row.user_id.as_deref().map(str::as_bytes)));
+        self.product_id.push(add(row.product_id.as_deref().map(str::as_bytes)));
+        self.event_type.push(add(row.event_type.map(str::as_bytes)));
+        self.session_id.push(add(row.session_id.as_deref().map(str::as_bytes)));
+        self.metadata.push(add(row.metadata.map(str::as_bytes)));
         self.offset.push(row.offset);
         self.record_time.push(row.record_time);
-        self.key.push(bytes, row.key);
-        self.user_id.push(bytes, row.user_id.as_deref().map(str::as_bytes));
-        self.product_id.push(bytes, row.product_id.as_deref().map(str::as_bytes));
-        self.event_type.push(bytes, row.event_type.map(str::as_bytes));
         self.event_time.push(row.event_time);
-        self.session_id.push(bytes, row.session_id.as_deref().map(str::as_bytes));
-        self.metadata.push(bytes, row.metadata.map(str::as_bytes));
-        self.raw.push(bytes, row.raw);
     }
 
     /// The bytes of the texts, and about what the other columns take of each row.
     fn memory(&self) -> usize {
-        self.bytes.len() + self.offset.len() * 120
+        self.texts.bytes.len() + self.offset.len() * 160
     }
 }
 
+/// Writes a column.
 fn write<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
     values: &[T::T],
     levels: Option<&[i16]>,
 ) -> Result<()> {
-    let mut column = group.next_column()?.expect("as many columns as the schema has");
+    let mut column = group.next_column()?.expect(EVERY_COLUMN);
     column.typed::<T>().write_batch(values, levels, None)?;
     column.close()
 }
 
+/// Writes a column that has the same value in each row.
+fn write_same<T: DataType>(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, value: &T::T, rows: usize) -> Result<()> {
+    let mut column = group.next_column()?.expect(EVERY_COLUMN);
+    let values = vec![value.clone(); rows.min(BATCH_ROWS)];
+    let mut left = rows;
+    while left > 0 {
+        left -= column.typed::<T>().write_batch(&values[..left.min(BATCH_ROWS)], None, None)?;
+    }
+    column.close()
+}
+
 fn write_texts(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, bytes: &Bytes, texts: &Texts) -> Result<()> {
-    let values: Vec<ByteArray> =
-        texts.ranges.iter().map(|(start, end)| ByteArray::from(bytes.slice(*start..*end))).collect();
-    write::<ByteArrayType>(group, &values, Some(&texts.levels))
+    let mut column = group.next_column()?.expect(EVERY_COLUMN);
+    let mut ranges = texts.ranges.iter().cloned();
+    let mut values = Vec::with_capacity(BATCH_ROWS);
+    for levels in texts.levels.chunks(BATCH_ROWS) {
+        let present = levels.iter().filter(|level| **level > 0).count();
+        values.clear();
+        values.extend(ranges.by_ref().take(present).map(|range| ByteArray::from(bytes.slice(range))));
+        column.typed::<ByteArrayType>().write_batch(&values, Some(levels), None)?;
+    }
+    column.close()
 }
 
 fn failed(error: impl std::fmt::Display) -> FileError {
