@@ -24,10 +24,10 @@ use super::status::SharedCopyStatus;
 use super::waiting::WaitingLists;
 
 /// The most lists that are written at once.
-const BATCH_LISTS: usize = 1000;
+const BATCH_LISTS: usize = 4000;
 
 /// The most rows that are written at once, apart from those of the last list.
-const BATCH_ROWS: usize = 20_000;
+const BATCH_ROWS: usize = 50_000;
 
 /// Identifies a list by its name. Among 10^9 lists two share it with a probability of 1.5e-21.
 type NameHash = u128;
