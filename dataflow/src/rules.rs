@@ -56,6 +56,9 @@ settings::section! {
         /// products and removals are forgotten, and a larger depth later does not bring them back. The history's list
         /// shows the first `list_size` of those that are not removed. Must be at least `list_size`.
         history_depth: usize = 200, "products", whole(10, 1000);
+        /// How long a view or a removal counts for its history, from its own time on. Older ones are in no history, whenever
+        /// they are read, and their memory is taken back. 0: for ever.
+        history_ms as "history_days": Millis = 365, "days", whole(0, 3650) => days_or_ever;
         /// How long an order counts for the buyers of its products.
         window_ms as "window_days": Millis = 30, "days", whole(1, 3650) => |days| u64::from_value(days) * DAY_MS;
         /// Where purchases are counted from, for best sellers, "buy again" and features. "orders": the tables of orders.
@@ -85,6 +88,14 @@ settings::section! {
         features: Features, below;
         /// How events are told apart.
         events: EventRules, below;
+    }
+}
+
+/// A number of days in milliseconds; 0 days are for ever.
+fn days_or_ever(days: &Value) -> Millis {
+    match u64::from_value(days) {
+        0 => Millis::MAX,
+        days => days * DAY_MS,
     }
 }
 

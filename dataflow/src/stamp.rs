@@ -4,7 +4,7 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};
 
 use crate::tables::{ColumnReader, ColumnWriter, Columns};
-use crate::time::Millis;
+use crate::time::{Millis, Time};
 
 /// `time << 2 | kind`, combined by maximum.
 ///
@@ -48,6 +48,13 @@ impl Stamp {
     #[must_use]
     pub fn event_at(self) -> Option<Millis> {
         (!self.is_erased()).then_some(self.0 >> 2)
+    }
+
+    /// From when on the event counts no more, if events count for `history_ms` from their times on. It only grows as stamps
+    /// combine.
+    #[must_use]
+    pub fn expiry(self, history_ms: Millis) -> Time {
+        (self.0 >> 2).saturating_add(history_ms)
     }
 
     /// Whether there is no event since an erasure.

@@ -33,7 +33,7 @@ impl Shelves {
         let mut shelves = Shelves::default();
         for (number, &user) in world.users.iter().enumerate() {
             let seen = log.delivered.iter().map(|uid| log.events[*uid]).filter(|event| event.user == number);
-            shelves.histories.insert(user, history(world, seen));
+            shelves.histories.insert(user, history(world, seen, as_of));
         }
         for (product, category) in &tables.products {
             let category = category.map(|category| world.categories[category]);
@@ -142,7 +142,7 @@ impl Shelves {
 }
 
 /// The products that a user viewed last, from all events of the user.
-fn history(world: &World, seen: impl Iterator<Item = Event>) -> Vec<(ProductKey, Millis)> {
+fn history(world: &World, seen: impl Iterator<Item = Event>, as_of: Time) -> Vec<(ProductKey, Millis)> {
     let mut of_product: BTreeMap<usize, (Option<Millis>, Option<Millis>)> = BTreeMap::new();
     for event in seen {
         let (viewed, removed) = of_product.entry(event.product).or_default();
@@ -153,6 +153,7 @@ fn history(world: &World, seen: impl Iterator<Item = Event>) -> Vec<(ProductKey,
         .filter_map(|(product, (viewed, removed))| Some((world.products[product], viewed?, removed)))
         .filter(|(_, viewed, removed)| removed.is_none_or(|removed| *viewed > removed))
         .map(|(product, viewed, _)| (product, viewed))
+        .filter(|(_, viewed)| viewed + RULES.history_ms > as_of)
         .collect();
     list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     list.truncate(RULES.list_size);

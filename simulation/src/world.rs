@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
-use dataflow::rules::{BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules};
+use dataflow::rules::{
+    BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+};
 use dataflow::time::Millis;
 
 /// The number of each.
@@ -17,6 +19,9 @@ pub(crate) const LINES: usize = 24;
 /// How long an order counts.
 pub(crate) const WINDOW_MS: Millis = 60_000;
 
+/// How long a view counts.
+pub(crate) const HISTORY_MS: Millis = 45_000;
+
 /// The key that ids are hashed with.
 pub(crate) const ID_KEY: [u8; 16] = [7; 16];
 
@@ -24,6 +29,7 @@ pub(crate) const ID_KEY: [u8; 16] = [7; 16];
 pub(crate) const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
+    history_ms: HISTORY_MS,
     window_ms: WINDOW_MS,
     purchases: PurchaseSource::Orders,
     categories_max: 2,

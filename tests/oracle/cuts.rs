@@ -11,6 +11,7 @@ use dataflow::engine::{GiveRows, Restore, Settings};
 use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
+use dataflow::rules::{CoViews, Rules};
 use dataflow::stamp::Stamp;
 use dataflow::tables::{
     Activity, Catalogue, CatalogueRow, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Interactions, LineRow,
@@ -123,12 +124,15 @@ impl Rows {
         }
     }
 
-    /// Without the products of each user that are behind the depth of a history. A table may have forgotten them.
-    fn in_histories(&self, depth: usize) -> Rows {
-        let mut latest: BTreeMap<UserKey, Vec<(Reverse<Stamp>, ProductKey)>> = BTreeMap::new();
-        self.stamps.iter().for_each(|(&(user, product), &stamp)| {
-            latest.entry(user).or_default().push((Reverse(stamp), product));
-        });
+    /// Without the products of each user that have expired, or are behind the depth of a history. A table may have forgotten
+    /// them.
+    fn in_histories(&self, tick: Time) -> Rows {
+        let (Rules { history_depth: depth, history_ms, .. }, mut latest) = (rules(), BTreeMap::<_, Vec<_>>::new());
+        self.stamps.iter().filter(|(_, stamp)| stamp.expiry(history_ms) > tick).for_each(
+            |(&(user, product), &stamp)| {
+                latest.entry(user).or_default().push((Reverse(stamp), product));
+            },
+        );
         let mut rows = Rows { stamps: BTreeMap::new(), ..self.clone() };
         for (user, mut stamps) in latest {
             stamps.sort_unstable();
@@ -257,11 +261,10 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
     let log = shared.log();
     let judged = taken.into_iter().map(|(tick, base, noted)| {
         let given = Rows::as_of(tick, &log.given, &shared.world);
-        let depth = rules().history_depth;
-        assert_eq!(base.in_histories(depth), given.in_histories(depth), "what the cut at {tick} holds");
+        assert_eq!(base.in_histories(tick), given.in_histories(tick), "what the cut at {tick} holds");
         let known = |(pair, stamp): (_, &Stamp)| given.stamps.get(pair) == Some(stamp);
         assert!(base.stamps.iter().all(known), "the cut at {tick} holds a stamp that nobody gave");
-        assert_eq!(noted.in_histories(depth), given.in_histories(depth), "what the journals up to {tick} come to");
+        assert_eq!(noted.in_histories(tick), given.in_histories(tick), "what the journals up to {tick} come to");
         (tick, base)
     });
     let judged = judged.collect();
@@ -307,7 +310,9 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), processes: usize, wo
     let given = by_tick.into_values().flat_map(|updates| updates.into_iter().chain([Update::TickEnd]));
     let given = given.map(|update| Handed { hand: 0, update });
     let ticks = vec![Tick { given: given.collect(), next: tick + 1 }];
-    let history = History { domain: DOMAIN, rules: rules(), ticks };
+    // A period of co-views ends at the restored tick.
+    let rules = Rules { co_views: CoViews { every_ms: 1, ..rules().co_views }, ..rules() };
+    let history = History { domain: DOMAIN, rules, ticks };
     let mut oracle = Oracle::new(&shared.world, &history);
     for sample in &samples {
         assert_eq!(sample.as_of, *tick);

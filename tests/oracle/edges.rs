@@ -18,6 +18,7 @@ const DOMAIN: Domain = Domain { users: 3, products: 8, categories: 4, orders: 6 
 const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
+    history_ms: Time::MAX,
     window_ms: 50,
     purchases: PurchaseSource::Orders,
     categories_max: 2,

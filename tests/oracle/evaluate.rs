@@ -125,7 +125,7 @@ impl Reference {
         let mut shelves = Shelves::new(world, all(), now, rules);
         let end = now - now % EVERY_MS;
         let counted = self.updates.iter().filter(|(tick, _)| *tick <= end).map(|(_, update)| *update);
-        shelves.learn(world, counted, rules);
+        shelves.learn(world, counted, end, rules);
         let user = world.users[user];
         let history = &shelves.whole_histories[&user];
         let scored = shelves.learned().for_you(history, &[], 10, |product| shelves.may_show(product, rules));

@@ -24,20 +24,12 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
     let deleted = (prop_oneof![Just(Deleted::InHistories), Just(Deleted::Hidden), Just(Deleted::Shown)], any::<bool>());
     let domain = Domain { users: 6, products: 8, categories: 4, orders: 6 };
     let learned = (below_the_list(), prop_oneof![Just(CoViews::OFF), co_views()], any::<bool>());
-    (rules, deleted, learned).prop_flat_map(
-        move |((list_size, window_ms, categories_max), (deleted, missing_is_deleted), (below, co_views, enabled))| {
+    (rules, deleted, learned, history_ms()).prop_flat_map(
+        move |(rules, (deleted, missing_is_deleted), (below, co_views, enabled), history_ms)| {
+            let (list_size, window_ms, categories_max) = rules;
             let (history_depth, buy_again) = (list_size + below, BuyAgain { enabled });
-            let rules = Rules {
-                list_size,
-                history_depth,
-                window_ms,
-                categories_max,
-                deleted,
-                missing_is_deleted,
-                co_views,
-                buy_again,
-                ..Rules::default()
-            };
+            let base = Rules { list_size, history_depth, history_ms, co_views, buy_again, ..Rules::default() };
+            let rules = Rules { window_ms, categories_max, deleted, missing_is_deleted, ..base };
             histories(domain, rules, 1..14, 12)
         },
     )
@@ -46,6 +38,11 @@ pub(crate) fn small() -> impl Strategy<Value = History> {
 /// How many more products a history has than its list.
 fn below_the_list() -> impl Strategy<Value = usize> {
     prop_oneof![2 => Just(0), 4 => 1..5usize, 1 => Just(200)]
+}
+
+/// How long a view counts: often about as long as the ticks of a history take.
+fn history_ms() -> impl Strategy<Value = Millis> {
+    prop_oneof![1 => Just(Millis::MAX), 2 => 1..=80u64]
 }
 
 /// Co-views with small numbers, so that rows are longer than what is kept.
@@ -71,12 +68,14 @@ pub(crate) fn viewing() -> impl Strategy<Value = History> {
     let event = (0..3 * domain.users, 0..domain.products, 0..60u64, prop::bool::weighted(0.15), any::<u8>());
     let size = prop_oneof![5 => 0..8usize, 1 => 100..200usize];
     let tick = size.prop_flat_map(move |size| vec(event.clone(), size));
-    let rules = (1..5usize, 0..25usize, co_views()).prop_map(|(list_size, below, co_views)| Rules {
-        list_size,
-        history_depth: list_size + below,
-        co_views,
-        ..Rules::default()
-    });
+    let rules =
+        (1..5usize, 0..25usize, history_ms(), co_views()).prop_map(|(list_size, below, history_ms, co_views)| Rules {
+            list_size,
+            history_depth: list_size + below,
+            history_ms,
+            co_views,
+            ..Rules::default()
+        });
     (rules, vec((tick, 1..12u64), 1..30)).prop_map(move |(rules, ticks)| {
         let mut next = START;
         let ticks = ticks.into_iter().map(|(events, pause)| {
@@ -96,9 +95,9 @@ pub(crate) fn viewing() -> impl Strategy<Value = History> {
 
 /// Many ticks, so that batches merge and times are compacted while they are read.
 pub(crate) fn long() -> impl Strategy<Value = History> {
-    co_views().prop_flat_map(|co_views| {
-        let rules =
-            Rules { list_size: 3, history_depth: 5, window_ms: 200, categories_max: 2, co_views, ..Rules::default() };
+    (history_ms(), co_views()).prop_flat_map(|(history_ms, co_views)| {
+        let base = Rules { list_size: 3, history_depth: 5, history_ms, ..Rules::default() };
+        let rules = Rules { window_ms: 200, categories_max: 2, co_views, ..base };
         histories(Domain { users: 6, products: 8, categories: 4, orders: 12 }, rules, 150..300, 6)
     })
 }

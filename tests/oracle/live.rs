@@ -225,12 +225,15 @@ fn watch(reader: &IndexReader, world: &World, workers: usize, failed: &AtomicBoo
     watched
 }
 
+/// How long a view counts: less than a run takes.
+const HISTORY_MS: u64 = 150;
+
 /// Small numbers, and everything that is learned.
 pub(crate) fn rules() -> Rules {
     let co_views = CoViews { enabled: true, every_ms: 7, similar: 3, newest: 2, ..CoViews::OFF };
     let (buy_again, features) = (BuyAgain { enabled: true }, Features { enabled: true });
     let (list_size, history_depth) = (3, 5);
-    let base = Rules { purchases: PurchaseSource::Both, ..Rules::default() };
+    let base = Rules { purchases: PurchaseSource::Both, history_ms: HISTORY_MS, ..Rules::default() };
     Rules { list_size, history_depth, window_ms: WINDOW_MS, categories_max: 2, co_views, buy_again, features, ..base }
 }
 

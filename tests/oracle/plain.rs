@@ -72,7 +72,7 @@ impl Shelves {
         let (off_lists, off_histories) = shelves.ruling.hidden(world);
         shelves.off_lists = off_lists;
         for &user in &world.users {
-            let mut history = tables.history(user, rules.history_depth);
+            let mut history = tables.history(user, as_of, rules);
             shelves.whole_histories.insert(user, history.iter().map(|(product, _)| *product).collect());
             history.truncate(rules.list_size);
             if rules.deleted == Deleted::Hidden {
@@ -94,11 +94,11 @@ impl Shelves {
         shelves
     }
 
-    /// Adds what is learned from the histories as of the last end of a period, by then `shown`.
-    pub(crate) fn learn(&mut self, world: &World, shown: impl Iterator<Item = Update>, rules: &Rules) {
+    /// Adds what is learned from the histories as of `end`, the last end of a period, by then `shown`.
+    pub(crate) fn learn(&mut self, world: &World, shown: impl Iterator<Item = Update>, end: Time, rules: &Rules) {
         let mut tables = Tables::default();
         shown.for_each(|update| tables.take(world, update));
-        let histories = world.users.iter().map(|user| tables.history(*user, rules.history_depth));
+        let histories = world.users.iter().map(|user| tables.history(*user, end, rules));
         self.learned = Some(Learned::new(histories, rules.co_views));
     }
 
@@ -271,9 +271,10 @@ impl Tables {
         }
     }
 
-    /// The products of a history that are not removed. A history consists of the `depth` products with the latest
-    /// events; a removal counts for its product like a view, and precedes a view of the same time. Erased events are none.
-    fn history(&self, user: UserKey, depth: usize) -> Vec<(ProductKey, Millis)> {
+    /// The products of a history that are not removed. A history consists of the `history_depth` products with the latest
+    /// events; a removal counts for its product like a view, and precedes a view of the same time. Erased events are none, and
+    /// neither are those since which `history_ms` have passed.
+    fn history(&self, user: UserKey, as_of: Time, rules: &Rules) -> Vec<(ProductKey, Millis)> {
         let mut latest: BTreeMap<ProductKey, (Millis, bool)> = BTreeMap::new();
         let events = [(&self.views, false), (&self.removals, true)];
         for (times, is_removal) in events {
@@ -286,7 +287,8 @@ impl Tables {
         }
         let mut places: Vec<(ProductKey, (Millis, bool))> = latest.into_iter().collect();
         places.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        places.truncate(depth);
+        places.retain(|(_, (at, _))| at.saturating_add(rules.history_ms) > as_of);
+        places.truncate(rules.history_depth);
         places.into_iter().filter(|(_, (_, removed))| !removed).map(|(product, (at, _))| (product, at)).collect()
     }
 

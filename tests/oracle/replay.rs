@@ -27,6 +27,7 @@ const WINDOW_DAYS: u64 = 2;
 const RULES: Rules = Rules {
     list_size: 3,
     history_depth: 200,
+    history_ms: 3 * DAY_MS,
     window_ms: WINDOW_DAYS * DAY_MS,
     purchases: PurchaseSource::Orders,
     categories_max: 3,
@@ -259,7 +260,7 @@ fn config(dir: &Path) -> Config {
     let dir = dir.to_str().expect("a temporary directory has a plain name");
     let key = "03".repeat(16);
     let rules = [("rules.list_size", "3"), ("rules.window_days", "2"), ("rules.missing_products", "deleted")];
-    let set = [("files.dir", dir), ("dataflow.id_key", &key)].into_iter().chain(rules);
+    let set = [("files.dir", dir), ("dataflow.id_key", &key), ("rules.history_days", "3")].into_iter().chain(rules);
     let flags = set.map(|(key, value)| Flag { name: "--set".into(), key: key.into(), value: value.into() });
     Config::load(&Request { flags: flags.collect(), ..Request::default() }).expect("the test's settings are sound")
 }

@@ -375,7 +375,7 @@ fn recompute(world: &World, history: &History, as_of: Time) -> Shelves {
     let mut shelves = Shelves::new(world, history.shown(as_of), as_of, rules);
     if rules.co_views.enabled {
         let counted_at = as_of / rules.co_views.every_ms * rules.co_views.every_ms;
-        shelves.learn(world, history.dated_by(counted_at), rules);
+        shelves.learn(world, history.dated_by(counted_at), counted_at, rules);
     }
     shelves
 }

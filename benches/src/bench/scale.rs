@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use dataflow::rules::Rules;
+use dataflow::time::Millis;
+
 use super::backfill::{each, once, views};
 use crate::context::Context;
 use crate::figures::Figures;
@@ -48,7 +51,7 @@ fn graph(views: usize, repeats: usize, figures: &mut Figures) {
 }
 
 fn graph_s(drawn: &Arc<[(u32, u32)]>, workers: usize) -> f64 {
-    let mut lab = Lab::start(workers, LabClock::wall());
+    let mut lab = Lab::start_with(workers, LabClock::wall(), Rules { history_ms: Millis::MAX, ..Rules::default() });
     let (users, products) = (lab.users(USERS as usize), lab.products(PRODUCTS as usize));
     let start = Instant::now();
     for worker in 0..workers {

@@ -1,5 +1,6 @@
 //! The last views of every user: the list's row, its declaration and its wiring.
 
+mod expiries;
 mod newest;
 mod place;
 
@@ -23,6 +24,9 @@ use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, BySelf, by_key, by_self};
 
 pub use self::place::Place;
+
+#[cfg(test)]
+mod tests;
 
 /// One row of a history: ordered newest first, ties by product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,7 +53,8 @@ impl Viewed {
 
 /// The history index. Key: user. Row: a product and when it was viewed, in the order of the list; readers get the first
 /// `list_size`. Stored: a [`Place`], also of removed products. Difference: 1 while the place is kept: without co-views
-/// the places that the list needs, with co-views all places of the history. Changes with views and removals.
+/// the places that the list needs, with co-views all places of the history. Changes with views and removals, and when they
+/// expire.
 pub struct History;
 
 impl Index for History {
@@ -91,7 +96,7 @@ pub(super) fn places<'s>(
 ) -> ByKey<'s, UserKey, Place, Diff> {
     let depth = rules.depth();
     let visible_max = if rules.co_views.enabled { depth } else { rules.list_size };
-    newest::newest(stamps, Kept { depth, visible_max }, "Newest")
+    newest::newest(stamps, Kept { depth, visible_max, history_ms: rules.history_ms }, "Newest")
 }
 
 impl List for History {

@@ -22,12 +22,12 @@ impl Table for Stamps {
     }
 
     /// A history consists of the products with the latest stamps, and a stamp only grows: a product behind them cannot come
-    /// back by itself.
+    /// back by itself. Nor can one whose stamp has expired.
     fn kept(rules: &Rules) -> Option<KeepFirst<ProductKey, Stamp>> {
         let latest_first = |one: (&ProductKey, &Stamp), other: (&ProductKey, &Stamp)| {
             other.1.cmp(one.1).then_with(|| one.0.cmp(other.0))
         };
-        Some(KeepFirst::new(rules.depth(), latest_first))
+        Some(KeepFirst::new(rules.depth(), latest_first).until(|stamp, ms| stamp.expiry(ms), rules.history_ms))
     }
 
     fn erasure() -> Option<EraseRule<UserKey, ProductKey, Stamp>> {

@@ -13,7 +13,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::rules::{BuyAgain, CoViews, Features, Rules};
 use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
-use dataflow::time::{ServiceClock, Time};
+use dataflow::time::{Millis, ServiceClock, Time};
 use recommend::Recommender;
 use vitrine_query_server::{Access, App, AuditLog, DataCopy, Floor, Peers, Running, Settings, Shutdown, Tls, serve};
 
@@ -275,7 +275,8 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegis
     };
     let settings = engine::Settings {
         workers,
-        rules,
+        // Some views have fixed dates.
+        rules: Rules { history_ms: Millis::MAX, ..rules },
         ticks: TickPolicy::default(),
         idle_merge_effort: 1000,
         dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),

@@ -62,7 +62,7 @@ impl Shop {
         let source = Source::resuming(settings, Arc::new(Clock::default()), &status, outlet, from).unwrap();
         let engine = Engine::start(Settings {
             workers: WORKERS,
-            rules: Rules { list_size: 1000, ..Rules::default() },
+            rules: Rules { list_size: 1000, history_ms: Millis::MAX, ..Rules::default() },
             ticks: TickPolicy::default(),
             idle_merge_effort: 1000,
             dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),

@@ -65,7 +65,7 @@ impl Running {
         let open = source(clock.clone(), &status, letters_in);
         let engine = Engine::start(Settings {
             workers,
-            rules: Rules { window_ms, ..Rules::default() },
+            rules: Rules { window_ms, history_ms: Millis::MAX, ..Rules::default() },
             ticks: TickPolicy::default(),
             idle_merge_effort: 1000,
             dictionary: Arc::new(Dictionary::new(Ids::new([7; 16]))),

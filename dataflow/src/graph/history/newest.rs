@@ -15,6 +15,11 @@
 //! among the kept places and the changes of the tick, and the cost does not depend on how many products the user ever
 //! viewed. Only if removals leave fewer than `visible_max` visible products above the last kept place are the user's
 //! stamps read again. With `visible_max` equal to `depth` this never happens.
+//!
+//! # Expiry
+//! As of a time, a place is there if less than `history_ms` have passed since its event. Places expire from the last one on, so
+//! those that are not kept have expired before. The change has the time of the expiry itself, whether or not a tick begins
+//! there: the operator holds a capability of the next time at which it may have to look at a user ([`Expiries`]).
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
@@ -22,12 +27,13 @@ use differential_dataflow::trace::BatchReader;
 use differential_dataflow::trace::cursor::{Cursor, Navigable, cursor_list};
 use timely::progress::Antichain;
 
+use super::expiries::Expiries;
 use super::place::Place;
 use crate::ids::{ProductKey, UserKey};
 use crate::ops::list::ListChanges;
 use crate::ops::runs::add_up;
 use crate::stamp::Stamp;
-use crate::time::{Diff, Time};
+use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::{ByKey, ValBatch};
 
 type StampBatch = ValBatch<UserKey, ProductKey, Stamp>;
@@ -42,6 +48,8 @@ pub(super) struct Kept {
     pub(super) depth: usize,
     /// The number of visible products after which no more places are kept.
     pub(super) visible_max: usize,
+    /// How long an event counts.
+    pub(super) history_ms: Millis,
 }
 
 /// The latest places of every user.
@@ -50,11 +58,12 @@ pub(super) fn newest<'s>(
     kept: Kept,
     name: &str,
 ) -> ByKey<'s, UserKey, Place, Diff> {
-    reduce_with_tactic(stamps, name, Newest { kept })
+    reduce_with_tactic(stamps, name, Newest { kept, expiries: Expiries::default() })
 }
 
 struct Newest {
     kept: Kept,
+    expiries: Expiries,
 }
 
 impl ReduceTactic<StampBatch, PlaceBatch> for Newest {
@@ -67,39 +76,44 @@ impl ReduceTactic<StampBatch, PlaceBatch> for Newest {
         upper: &Antichain<Time>,
         held: &Antichain<Time>,
     ) -> (Vec<(Time, PlaceBatch)>, Antichain<Time>) {
-        let Some(time) = held.as_option().filter(|_| input.iter().any(|batch| !batch.is_empty())) else {
-            return (Vec::new(), Antichain::new());
+        // A closed input has no more ticks: nothing expires any more.
+        let end = upper.as_option().copied();
+        let due = end.map(|end| self.expiries.take_before(end)).unwrap_or_default();
+        let is_idle = due.is_empty() && input.iter().all(BatchReader::is_empty);
+        let Some(time) = held.as_option().filter(|_| !is_idle) else {
+            return (Vec::new(), self.next(end));
         };
         let mut changes = ListChanges::new();
         let mut state = NewestState::new(source, output, self.kept);
         let mut arrived: Vec<(Time, ProductKey, Stamp)> = Vec::new();
-        let mut old: Vec<Place> = Vec::new();
+        let mut due = due.into_iter().peekable();
         let (mut cursor, storage) = cursor_list(input);
-        while let Some(user) = cursor.get_key(&storage) {
+        while let Some(user) = due.peek().copied().into_iter().chain(cursor.get_key(&storage).copied()).min() {
             arrived.clear();
-            while let Some(product) = cursor.get_val(&storage) {
-                cursor.map_times(&storage, |at, stamp| arrived.push((*at, *product, *stamp)));
-                cursor.step_val(&storage);
+            if cursor.get_key(&storage) == Some(&user) {
+                while let Some(product) = cursor.get_val(&storage) {
+                    cursor.map_times(&storage, |at, stamp| arrived.push((*at, *product, *stamp)));
+                    cursor.step_val(&storage);
+                }
+                cursor.step_key(&storage);
             }
             arrived.sort_unstable_by_key(|(at, ..)| *at);
-            state.seek(user);
-            for end in tick_ends(&arrived) {
-                let tick = arrived[end - 1].0;
-                let start = arrived[..end].partition_point(|(at, ..)| *at < tick);
-                old.clone_from(&state.places);
-                state.apply(&arrived[..end], start);
-                changes.replace(user, &old, &state.places, tick);
-            }
+            state.seek(&user);
+            let looked_at = if due.next_if_eq(&user).is_some() { None } else { state.next_expiry() };
+            state.go_through(&arrived, end, &mut changes);
             changes.end_key();
-            cursor.step_key(&storage);
+            let wanted = state.next_expiry().filter(|wanted| looked_at.is_none_or(|looked_at| looked_at > *wanted));
+            wanted.into_iter().for_each(|wanted| self.expiries.note(user, wanted));
         }
-        (vec![(*time, changes.done(lower, upper))], Antichain::new())
+        (vec![(*time, changes.done(lower, upper))], self.next(end))
     }
 }
 
-/// The end of each run of equal ticks.
-fn tick_ends(arrived: &[(Time, ProductKey, Stamp)]) -> impl Iterator<Item = usize> {
-    (1..=arrived.len()).filter(|&end| end == arrived.len() || arrived[end].0 != arrived[end - 1].0)
+impl Newest {
+    /// The next time at which a user must be looked at, unless the input is closed.
+    fn next(&self, end: Option<Time>) -> Antichain<Time> {
+        end.and_then(|_| self.expiries.next()).into_iter().collect()
+    }
 }
 
 /// One user's places, and the batches from which they are read. Users come in ascending order, so cursors only move
@@ -109,8 +123,12 @@ struct NewestState {
     output: Vec<(PlaceCursor, PlaceBatch)>,
     kept: Kept,
     user: UserKey,
+    /// The time that has been reached.
+    now: Time,
     /// The user's places, latest first.
     places: Vec<Place>,
+    /// The places before that time.
+    before: Vec<Place>,
     rows: Vec<(Place, Diff)>,
 }
 
@@ -121,7 +139,9 @@ impl NewestState {
             output: output.into_iter().map(|batch| (batch.cursor(), batch)).collect(),
             kept,
             user: UserKey::default(),
+            now: Time::MIN,
             places: Vec::new(),
+            before: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -151,6 +171,35 @@ impl NewestState {
         self.places.extend(self.rows.iter().filter(|(_, copies)| *copies > 0).map(|(place, _)| *place));
     }
 
+    /// When the last place expires.
+    fn next_expiry(&self) -> Option<Time> {
+        self.places.last().map(|last| last.expiry(self.kept.history_ms))
+    }
+
+    /// Goes through the times before `end` at which stamps have arrived or places expire, and adds the changes of the places.
+    fn go_through(
+        &mut self,
+        arrived: &[(Time, ProductKey, Stamp)],
+        end: Option<Time>,
+        changes: &mut ListChanges<UserKey, Place>,
+    ) {
+        let mut start = 0;
+        loop {
+            let expiry = self.next_expiry().filter(|expiry| end.is_some_and(|end| *expiry < end));
+            let arrival = arrived.get(start).map(|(at, ..)| *at);
+            let Some(now) = arrival.into_iter().chain(expiry).min() else { return };
+            self.before.clone_from(&self.places);
+            self.now = now;
+            while self.places.pop_if(|last| last.expiry(self.kept.history_ms) <= now).is_some() {}
+            let until = start + arrived[start..].partition_point(|(at, ..)| *at <= now);
+            if until > start {
+                self.apply(&arrived[..until], start);
+            }
+            start = until;
+            changes.replace(&self.user, &self.before, &self.places, now);
+        }
+    }
+
     /// Applies the stamps from `start` on; earlier stamps were applied at earlier ticks of this batch.
     fn apply(&mut self, arrived: &[(Time, ProductKey, Stamp)], start: usize) {
         // A tick may bring a million products of one user, for example at a restart; the places must not grow with
@@ -160,7 +209,7 @@ impl NewestState {
         let mut last = self.places.last().copied().filter(|_| self.is_full());
         for &(_, product, stamp) in &arrived[start..] {
             let place = Place::new(stamp, product);
-            if last.is_some_and(|last| place > last) {
+            if last.is_some_and(|last| place > last) || place.expiry(self.kept.history_ms) <= self.now {
                 continue;
             }
             // A product without a kept place had its earlier stamps behind the last one: this stamp is its latest.
@@ -185,14 +234,14 @@ impl NewestState {
 
     /// Whether there may be places that are not kept.
     fn is_full(&self) -> bool {
-        let Kept { depth, visible_max } = self.kept;
+        let Kept { depth, visible_max, .. } = self.kept;
         let visible = || self.places.iter().filter(|place| place.is_visible()).count();
         self.places.len() >= depth || visible_max < depth && visible() >= visible_max
     }
 
     /// Leaves the first `depth` places, up to the place of the last visible product that is kept.
     fn keep_first(&mut self) {
-        let Kept { depth, visible_max } = self.kept;
+        let Kept { depth, visible_max, .. } = self.kept;
         while self.places.pop_if(|last| last.is_erased()).is_some() {}
         self.places.truncate(depth);
         if visible_max < self.places.len() {
@@ -220,7 +269,8 @@ impl NewestState {
         }
         consolidate(&mut stamps);
         self.places.clear();
-        self.places.extend(stamps.into_iter().map(|(product, stamp)| Place::new(stamp, product)));
+        let places = stamps.into_iter().map(|(product, stamp)| Place::new(stamp, product));
+        self.places.extend(places.filter(|place| place.expiry(self.kept.history_ms) > self.now));
         if self.places.len() > self.kept.depth {
             self.places.select_nth_unstable(self.kept.depth);
             self.places.truncate(self.kept.depth);

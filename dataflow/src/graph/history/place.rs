@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Viewed;
 use crate::ids::ProductKey;
 use crate::stamp::Stamp;
+use crate::time::{Millis, Time};
 
 /// A product at its place in a history. The natural order is the order of the places: latest event first, a removal
 /// before a view of the same time, ties by product.
@@ -31,6 +32,11 @@ impl Place {
     /// Whether the place is that of an erased product: the product has no place then.
     pub(crate) fn is_erased(self) -> bool {
         self.stamp.0.is_erased()
+    }
+
+    /// From when on the place is none, if events count for `history_ms` from their times on. Later places expire earlier.
+    pub(super) fn expiry(self, history_ms: Millis) -> Time {
+        self.stamp.0.expiry(history_ms)
     }
 
     /// Whether the product was not removed.

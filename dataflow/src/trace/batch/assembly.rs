@@ -146,7 +146,8 @@ where
     pub(super) fn end_key(&mut self, key: &K) {
         let start = self.contents.key_ends.end();
         let first = self.contents.keep.first;
-        if self.drops_void() || first.is_some_and(|first| self.contents.values.len() - start > first.rows()) {
+        let are_many = first.is_some_and(|first| self.contents.values.len() - start > first.rows());
+        if are_many || self.drops_void() || self.have_some_ended(start) {
             self.forget(start);
         }
         let values = self.contents.values.len();
@@ -154,6 +155,15 @@ where
             self.contents.keys.push(key.clone());
             self.contents.key_ends.push(values);
         }
+    }
+
+    /// Whether some of the values from `start` on have ended, and no older batch has updates of them.
+    fn have_some_ended(&self, start: usize) -> bool {
+        let Some(first) = self.contents.keep.first.filter(|_| self.is_oldest) else { return false };
+        let Contents { values, value_ends, times, diffs, .. } = &self.contents;
+        let has_ended =
+            |update: usize| first.has_ended(diffs.get(update), self.since) && *times.get(update) <= self.since;
+        (start..values.len()).any(|value| has_ended(value_ends.start(value)))
     }
 
     /// Drops the updates before `since` of the values from `start` on that the rules do not keep.
@@ -165,6 +175,10 @@ where
         let mut compacted: Vec<usize> =
             (start..values.len()).filter(|value| *times.get(first_update(*value)) <= self.since).collect();
         let mut dropped: Vec<usize> = Vec::new();
+        if let Some(first) = first.filter(|_| self.is_oldest) {
+            let since = self.since;
+            dropped.extend(compacted.extract_if(.., |value| first.has_ended(diffs.get(first_update(*value)), since)));
+        }
         if let Some(is_void) = is_void.filter(|_| has_void) {
             // They hide updates of older batches, so only a merge with the oldest batch drops them, and they are not counted
             // among the first rows.

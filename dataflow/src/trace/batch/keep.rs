@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::time::{Millis, Time};
+
 /// What an arrangement forgets.
 pub struct Keep<V, R> {
     /// Of each key, which rows are kept; all of them without this rule.
@@ -31,10 +33,19 @@ impl<V, R> Default for Keep<V, R> {
 /// first `rows` rows of a key sees no difference, if an update never moves a row down in the order: then a row behind
 /// `rows` others stays behind them until it has a new update of its own. A difference that combines by maximum, in an
 /// order that begins with the largest, has this property; a count has not.
+///
+/// A row may also have an end: from this time on readers do not count it, and an update never moves it back. So a row can be
+/// dropped once no reader can tell times before its end. As with rows that are as good as none, a merge with the oldest batch
+/// does this, so that no earlier update of the row is left: a view must not outlive its removal.
 pub struct KeepFirst<V, R> {
     rows: usize,
     order: RowOrder<V, R>,
+    /// The end of a row, from its difference and a number of milliseconds; none if rows have no end.
+    end: Option<(RowEnd<R>, Millis)>,
 }
+
+/// The time from which on a row with this difference counts no more.
+pub type RowEnd<R> = fn(&R, Millis) -> Time;
 
 /// Compares two rows of a key: values with their differences.
 pub type RowOrder<V, R> = fn((&V, &R), (&V, &R)) -> Ordering;
@@ -51,7 +62,18 @@ impl<V, R> KeepFirst<V, R> {
     /// Keeps the first `rows` rows of each key, at least one.
     #[must_use]
     pub fn new(rows: usize, order: RowOrder<V, R>) -> Self {
-        KeepFirst { rows: rows.max(1), order }
+        KeepFirst { rows: rows.max(1), order, end: None }
+    }
+
+    /// Keeps rows until their end.
+    #[must_use]
+    pub fn until(self, end: RowEnd<R>, ms: Millis) -> Self {
+        KeepFirst { end: Some((end, ms)), ..self }
+    }
+
+    /// Whether a row with this difference has ended at a time.
+    pub(super) fn has_ended(&self, diff: &R, now: Time) -> bool {
+        self.end.is_some_and(|(end, ms)| end(diff, ms) <= now)
     }
 
     /// The number of rows of a key that are never dropped.

@@ -1,16 +1,18 @@
 //! The first rows of every key are compared with those of a batch that forgets nothing, as of every time that can still
-//! be told apart, for any split into batches, any compaction and any fuel.
+//! be told apart, for any split into batches, any compaction and any fuel; with rows that end and rows that are erased too.
 
 use std::collections::BTreeMap;
 
+use differential_dataflow::consolidation::consolidate_updates;
+use differential_dataflow::trace::{Builder, Description};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use timely::progress::Antichain;
 
 use super::super::builder::ValBuilder;
 use super::super::tests::{TIMES, built, listed, merged, raw, sinces};
 use super::*;
 use crate::stamp::Stamp;
-use crate::time::Time;
 use crate::trace::batch::ValBatch;
 
 type Batch = ValBatch<u8, u8, Stamp>;
@@ -20,11 +22,12 @@ fn latest_first(one: (&u8, &Stamp), other: (&u8, &Stamp)) -> Ordering {
     other.1.cmp(one.1).then(one.0.cmp(other.0))
 }
 
-/// The first rows of each key, as of a time.
-fn first_rows(batch: &Batch, rows: usize, time: Time) -> BTreeMap<u8, Vec<(u8, Stamp)>> {
+/// The first rows of each key, as of a time: of those that are not erased, and count for `ms` from their times on.
+fn first_rows(batch: &Batch, rows: usize, ms: Millis, time: Time) -> BTreeMap<u8, Vec<(u8, Stamp)>> {
     let mut keys: BTreeMap<u8, Vec<(u8, Stamp)>> = BTreeMap::new();
     for ((key, value), updates) in listed::<u8, Stamp, Batch>(batch) {
         let latest = updates.iter().filter(|(at, _)| *at <= time).map(|(_, stamp)| *stamp).max();
+        let latest = latest.filter(|stamp| stamp.expiry(ms) > time && !stamp.is_erased());
         keys.entry(key).or_default().extend(latest.map(|stamp| (value, stamp)));
     }
     for found in keys.values_mut() {
@@ -35,31 +38,113 @@ fn first_rows(batch: &Batch, rows: usize, time: Time) -> BTreeMap<u8, Vec<(u8, S
     keys
 }
 
+const BOUNDS: [[Time; 2]; 3] = [[0, 3], [3, 6], [6, TIMES]];
+
+/// Merges three batches, in one of the two orders.
+fn merged_all([a, b, c]: &[Batch; 3], sinces: [Time; 2], fuels: &[isize], last_first: bool) -> Batch {
+    if last_first {
+        merged(a, &merged(b, c, sinces[0], fuels), sinces[1], fuels)
+    } else {
+        merged(&merged(a, b, sinces[0], fuels), c, sinces[1], fuels)
+    }
+}
+
+/// How long rows count.
+fn ms() -> impl Strategy<Value = Millis> {
+    prop_oneof![Just(Millis::MAX), 0..TIMES]
+}
+
+/// What happens to a key in the course of time: views of a value, and erasures of all that was before.
+#[derive(Clone, Debug)]
+enum Event {
+    View { value: u8, at: Millis },
+    Erasure { until: Millis },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        5 => (0..6u8, 1..TIMES).prop_map(|(value, at)| Event::View { value, at }),
+        1 => (1..TIMES).prop_map(|until| Event::Erasure { until }),
+    ]
+}
+
+/// The updates of one key. An erasure takes out what is held up to its time; what comes later and is dated earlier is left out.
+fn updates_of(key: u8, events: &mut [(Time, Event)]) -> Vec<((u8, u8), Time, Stamp)> {
+    events.sort_by_key(|(tick, _)| *tick);
+    let (mut held, mut erased, mut updates) = (BTreeMap::new(), 0, Vec::new());
+    for (tick, event) in events {
+        match *event {
+            Event::View { value, at } if at > erased => {
+                let known = held.entry(value).or_insert(at);
+                *known = at.max(*known);
+                updates.push(((key, value), *tick, Stamp::view(at)));
+            }
+            Event::View { .. } => {}
+            Event::Erasure { until } => {
+                erased = until.max(erased);
+                held.retain(|value, at| {
+                    let is_covered = *at <= until;
+                    updates.extend(is_covered.then_some(((key, *value), *tick, Stamp::erased(until))));
+                    !is_covered
+                });
+            }
+        }
+    }
+    updates
+}
+
+/// The batch of the updates in `[lower, upper)`.
+fn batch_of(updates: &[((u8, u8), Time, Stamp)], [lower, upper]: [Time; 2]) -> Batch {
+    let mut updates: Vec<_> = updates.iter().filter(|(_, tick, _)| (lower..upper).contains(tick)).cloned().collect();
+    consolidate_updates(&mut updates);
+    let at = Antichain::from_elem;
+    ValBuilder::seal(&mut vec![updates], Description::new(at(lower), at(upper), at(0)))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_first_rows_are_those_of_a_batch_that_forgets_nothing(
-        raw in raw(), sinces in sinces(), rows in 1..5usize, fuels in vec(1..9isize, 1..4), last_first in any::<bool>(),
+        raw in raw(), sinces in sinces(), rows in 1..5usize, ms in ms(), fuels in vec(1..9isize, 1..4), last_first in any::<bool>(),
     ) {
-        let keep = KeepFirst::new(rows, latest_first);
-        let all = [[0, 3], [3, 6], [6, TIMES]].map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9));
-        let few = [[0, 3], [3, 6], [6, TIMES]]
-            .map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(Keep { first: Some(keep), is_void: None }, false));
-        let merge = |[a, b, c]: &[Batch; 3], fuels: &[isize]| {
-            if last_first {
-                merged(a, &merged(b, c, sinces[0], fuels), sinces[1], fuels)
-            } else {
-                merged(&merged(a, b, sinces[0], fuels), c, sinces[1], fuels)
-            }
-        };
-        let (all, few) = (merge(&all, &[isize::MAX]), merge(&few, &fuels));
+        let keep = KeepFirst::new(rows, latest_first).until(|stamp: &Stamp, ms| stamp.expiry(ms), ms);
+        let all = BOUNDS.map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9));
+        let few = BOUNDS.map(|bounds| {
+            built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(Keep { first: Some(keep), is_void: None }, false)
+        });
+        let (all, few) = (merged_all(&all, sinces, &[isize::MAX], last_first), merged_all(&few, sinces, &fuels, last_first));
         for time in sinces[1]..TIMES + 3 {
-            prop_assert_eq!(first_rows(&few, rows, time), first_rows(&all, rows, time), "as of {}", time);
+            prop_assert_eq!(first_rows(&few, rows, ms, time), first_rows(&all, rows, ms, time), "as of {}", time);
         }
         if sinces[1] >= TIMES {
             let left = listed::<u8, Stamp, Batch>(&few);
             prop_assert!(left.chunk_by(|one, other| one.0.0 == other.0.0).all(|key| key.len() <= rows));
+            prop_assert!(left.iter().all(|(_, updates)| updates[0].1.expiry(ms) > sinces[1]));
+        }
+    }
+
+    #[test]
+    fn erased_rows_are_not_counted_among_the_first_and_leave_in_the_end(
+        mut keys in vec(vec((0..TIMES, event()), 0..20), 1..4), sinces in sinces(), rows in 1..4usize, ms in ms(),
+        fuels in vec(1..9isize, 1..4), last_first in any::<bool>(),
+    ) {
+        let updates: Vec<_> = (0..).zip(&mut keys).flat_map(|(key, events)| updates_of(key, events)).collect();
+        let keep = KeepFirst::new(rows, latest_first).until(|stamp: &Stamp, ms| stamp.expiry(ms), ms);
+        let keep = Keep { first: Some(keep), is_void: Some(|stamp: &Stamp| stamp.is_erased()) };
+        let all = BOUNDS.map(|bounds| batch_of(&updates, bounds));
+        let few = BOUNDS.map(|bounds| {
+            let is_void = |(_, tick, stamp): &(_, Time, Stamp)| (bounds[0]..bounds[1]).contains(tick) && stamp.is_erased();
+            batch_of(&updates, bounds).keeping(keep, updates.iter().any(is_void))
+        });
+        let (all, few) = (merged_all(&all, sinces, &[isize::MAX], last_first), merged_all(&few, sinces, &fuels, last_first));
+        for time in sinces[1]..TIMES + 3 {
+            prop_assert_eq!(first_rows(&few, rows, ms, time), first_rows(&all, rows, ms, time), "as of {}", time);
+        }
+        if sinces[1] >= TIMES {
+            let left = listed::<u8, Stamp, Batch>(&few);
+            prop_assert!(left.chunk_by(|one, other| one.0.0 == other.0.0).all(|key| key.len() <= rows));
+            prop_assert!(left.iter().all(|(_, updates)| !updates[0].1.is_erased()));
         }
     }
 }
