@@ -23,6 +23,9 @@ use crate::system::sources::of_kafka;
 /// Records taken at a time.
 const BATCH: usize = 16_384;
 
+/// Updates merged in an idle step.
+const IDLE_MERGE_EFFORT: usize = 1000;
+
 /// More than the rows of so many records.
 const LOG_MAX: usize = 1 << 20;
 
@@ -52,21 +55,29 @@ pub(super) fn read(
     erased_by(removals, until, dictionary)
 }
 
-/// The erasures that these streams have.
+/// The erasures that these streams have. After each batch a tick is closed, so that the graph holds no more than a batch: views
+/// and removals expire at once.
 fn erased_by(
     streams: Vec<Box<dyn ReplaySource>>,
     until: Time,
     dictionary: Arc<Dictionary>,
 ) -> anyhow::Result<ReplayErasures> {
     let mut erased = ReplayErasures::default();
-    let mut graph = SteppedGraph::new(Rules::default(), dictionary, 0);
+    let rules = Rules { history_ms: 0, ..Rules::default() };
+    let mut graph = SteppedGraph::new(rules, dictionary, IDLE_MERGE_EFFORT);
     graph.keep_log(LOG_MAX);
+    graph.advance_to(until);
     for mut stream in streams {
         loop {
             let went = stream.feed(graph.inputs(), until, BATCH).map_err(|failure| anyhow::anyhow!("{failure}"))?;
             let log = graph.take_log();
             let rows = log.iter().flat_map(|log| log.of::<Erasures>());
             rows.for_each(|((user, ()), _, until)| erased.add(*user, until.0));
+            if went.records > 0 {
+                let next = graph.tick() + 1;
+                graph.advance_to(next);
+                graph.settle();
+            }
             if went.reached {
                 break;
             }
@@ -74,4 +85,62 @@ fn erased_by(
         }
     }
     Ok(erased)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use dataflow::ids::UserKey;
+    use dataflow::inputs::Inputs;
+    use dataflow::replay::{Failure, Went};
+
+    use super::*;
+
+    const RECORDS: usize = 3 * BATCH + 7;
+
+    /// Removals, each of another user, and every thousandth an erasure.
+    struct Removals {
+        given: usize,
+        dictionary: Arc<Dictionary>,
+        ticks: Rc<Cell<usize>>,
+        tick: Time,
+    }
+
+    fn user(dictionary: &Dictionary, number: usize) -> UserKey {
+        dictionary.user(&number.to_string())
+    }
+
+    impl ReplaySource for Removals {
+        fn feed(&mut self, inputs: &mut Inputs, step: Time, budget: usize) -> Result<Went, Failure> {
+            self.ticks.set(self.ticks.get() + usize::from(inputs.tick() != self.tick));
+            self.tick = inputs.tick();
+            let end = RECORDS.min(self.given + budget);
+            for number in self.given..end {
+                let user = user(&self.dictionary, number);
+                match number % 1000 {
+                    0 => inputs.erasure(user, step - number as u64),
+                    _ => inputs.removal(user, self.dictionary.product("lamp")?, step - 1),
+                }
+            }
+            let records = end - std::mem::replace(&mut self.given, end);
+            Ok(Went { records, reached: end == RECORDS })
+        }
+    }
+
+    #[test]
+    fn all_erasures_are_found_and_each_batch_has_a_tick() {
+        let (dictionary, ticks) = (Arc::new(Dictionary::new(Ids::new([1; 16]))), Rc::<Cell<usize>>::default());
+        let source = Removals { given: 0, dictionary: dictionary.clone(), ticks: ticks.clone(), tick: 0 };
+        let erased =
+            erased_by(vec![Box::new(source)], 1_000_000_000, dictionary.clone()).expect("the source does not fail");
+        assert_eq!(ticks.get(), 4);
+        for number in 0..RECORDS {
+            let until = 1_000_000_000 - number as u64;
+            let is_erased = number % 1000 == 0;
+            assert_eq!(erased.cover(user(&dictionary, number), until), is_erased, "user {number}");
+            assert!(!erased.cover(user(&dictionary, number), until + 1));
+        }
+    }
 }
