@@ -5,6 +5,7 @@ pub mod co_views;
 pub mod events;
 pub mod features;
 pub mod purchases;
+pub mod sessions;
 
 use settings::{FromValue as _, Kind, Value, whole};
 
@@ -16,6 +17,7 @@ pub use co_views::{CoViews, Weighting};
 pub use events::EventRules;
 pub use features::Features;
 pub use purchases::{EventUse, PurchaseSource};
+pub use sessions::SessionRules;
 
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
@@ -86,6 +88,8 @@ settings::section! {
         buy_again: BuyAgain, below;
         /// Features of users.
         features: Features, below;
+        /// Sessions of users.
+        sessions: SessionRules, below;
         /// How events are told apart.
         events: EventRules, below;
     }

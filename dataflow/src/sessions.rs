@@ -17,8 +17,12 @@
 //! interactions, in the tick in which the rows leave the table, so that no reader sees a difference. The last event of a session
 //! leaves when no event could follow it in time. When this happens changes no value: it is only a matter of memory, which has
 //! the events of the last hour and the last event of each session of the last two hours.
+//!
+//! Of a session with very many events, as of a bot, only the last `events_max` are held that long. The gaps of the others become
+//! final as soon as there are about twice as many. No value changes then either, but an event that comes late among those has a
+//! gap to the next event that is held.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -99,11 +103,25 @@ fn settled_at(rows: &Rows, nth: usize) -> Time {
 }
 
 /// The users whose rows may have to be settled, by the time from which on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Settling {
+    /// Rows of one session that are held until their gaps are final by themselves.
+    events_max: usize,
     due: BTreeMap<Time, HashSet<UserKey, RandomState>>,
+    /// The users who have rows.
+    held: HashMap<UserKey, HeldRows, RandomState>,
+    /// The users of whom so many rows have come that a session may have too many.
+    crowded: Vec<UserKey>,
     /// The tick in which rows were settled last.
     settled_in: Time,
+}
+
+/// About how many rows a user has.
+#[derive(Clone, Copy, Debug)]
+struct HeldRows {
+    rows: usize,
+    /// At how many the user is looked at again.
+    look_at: usize,
 }
 
 /// What becomes of a user's rows.
@@ -116,8 +134,20 @@ pub struct Settled {
 }
 
 impl Settling {
+    /// No users yet. The last `events_max` events of a session are held in any case.
+    #[must_use]
+    pub fn new(events_max: usize) -> Self {
+        let (due, held) = (BTreeMap::new(), HashMap::default());
+        Settling { events_max, due, held, crowded: Vec::new(), settled_in: 0 }
+    }
+
     /// Takes a row that has come to a user.
     pub fn note(&mut self, user: UserKey, event: &SessionEvent) {
+        let held = self.held.entry(user).or_insert(HeldRows { rows: 0, look_at: 2 * self.events_max });
+        held.rows += 1;
+        if held.rows == held.look_at {
+            self.crowded.push(user);
+        }
         self.look_at(user, event.at.saturating_add(HELD_MS));
     }
 
@@ -135,6 +165,7 @@ impl Settling {
         let first_due = self.due.keys().next().copied().unwrap_or(closed);
         let is_behind = first_due.saturating_add(BEHIND_MS) <= closed;
         let most = if is_behind { USERS_MAX_BEHIND } else { USERS_MAX };
+        users.extend(self.crowded.drain(..most.min(self.crowded.len())));
         while users.len() < most
             && let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= closed)
         {
@@ -158,7 +189,9 @@ impl Settling {
         let (mut settled, mut again) = (Settled::default(), Time::MAX);
         for nth in 0..rows.len() {
             let from = settled_at(rows, nth);
-            if from <= closed {
+            let has_many_after =
+                rows.get(nth + self.events_max).is_some_and(|row| row.0.session == rows[nth].0.session);
+            if from <= closed || has_many_after {
                 settled.rows.push(rows[nth]);
                 gaps_of(rows, nth, &mut |gap| settled.gaps.push(gap));
             } else {
@@ -167,6 +200,11 @@ impl Settling {
         }
         if again < Time::MAX {
             self.look_at(user, again);
+        }
+        match rows.len() - settled.rows.len() {
+            0 => _ = self.held.remove(&user),
+            // Many sessions are not looked at again for each event.
+            rows => _ = self.held.insert(user, HeldRows { rows, look_at: rows + 2 * self.events_max }),
         }
         settled
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
 use dataflow::rules::{
-    BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+    BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
 };
 use dataflow::time::Millis;
 
@@ -41,6 +41,7 @@ pub(crate) const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
 };
 

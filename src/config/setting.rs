@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features};
+use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features, SessionRules};
 use settings::{Section, Setting};
 use sinks::copies::{KafkaCopy, PostgresCopy};
 use sources::postgres;
@@ -21,6 +21,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         CoViews::section(),
         BuyAgain::section(),
         Features::section(),
+        SessionRules::section(),
         EventRules::section(),
         Recommendations::section(),
         TestSettings::section(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dataflow::rules::{
-    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
@@ -29,6 +29,7 @@ const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
 };
 

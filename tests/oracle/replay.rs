@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use dataflow::rules::{
-    BuyAgain, CoViews, DAY_MS, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+    BuyAgain, CoViews, DAY_MS, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
@@ -38,6 +38,7 @@ const RULES: Rules = Rules {
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
     features: Features::OFF,
+    sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
 };
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };

@@ -33,7 +33,9 @@ const RULES: &str = "
   whichever topics and partitions they come from. A view with a session (`session_id`) and without
   `metadata.time_on_page_ms` has a gap to the next event of the same user and session, if the record of that event is at most
   one hour later than the view's. The last event of a session has none. An event that is read more than one hour after its
-  time opens and ends no gap, and is counted (`late_for_session` in the status of the source).
+  time opens and ends no gap, and is counted (`late_for_session` in the status of the source). If a session has far more than
+  `features.sessions.events_max` events in an hour, as of a bot, the gaps of its older pages are final at once, and an event that
+  comes late among them has a gap to the next event that is still held.
 - **Nothing happened.** A count of an unknown user or product is 0, and a mean or a time is null. Maps over products or
   categories leave out values that are 0 or null.
 - **Only events read while features are on count.** If features are switched on later, events that were read before that are

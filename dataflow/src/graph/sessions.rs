@@ -52,7 +52,7 @@ impl Index for OpenSessions {
 
 /// Notes each row that comes to this worker, so that it is settled in time.
 pub(super) fn note_rows(wiring: &Wiring<'_>) -> Rc<RefCell<Settling>> {
-    let settling = Rc::<RefCell<Settling>>::default();
+    let settling = Rc::new(RefCell::new(Settling::new(wiring.rules().sessions.events_max)));
     if !OpenSessions::is_on(wiring.rules()) {
         return settling;
     }

@@ -14,7 +14,7 @@ use crate::ids::Ids;
 use crate::index_reader::IndexReader;
 use crate::inputs::Inputs;
 use crate::replay::{self, Failure, Observer, ReplaySource, Settings, Went};
-use crate::rules::{Features, Rules};
+use crate::rules::{Features, Rules, SessionRules};
 use crate::stepped::SteppedGraph;
 use crate::tables::interactions::TIME_ON_PAGE_MS_MAX;
 use crate::tables::{Interaction, Interactions, SessionEvents};
@@ -22,6 +22,8 @@ use crate::tables::{Interaction, Interactions, SessionEvents};
 const MINUTE: Time = 60_000;
 const USERS: usize = 2;
 const PRODUCTS: usize = 3;
+/// More than the random sessions have.
+const EVENTS_MAX: usize = 50;
 
 /// An event, and when it is given.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +169,11 @@ impl Observer for Compare<'_> {
 }
 
 fn rules() -> Rules {
-    Rules { features: Features { enabled: true }, ..Rules::default() }
+    Rules {
+        features: Features { enabled: true },
+        sessions: SessionRules { events_max: EVENTS_MAX },
+        ..Rules::default()
+    }
 }
 
 /// Ticks that end at these times, and some after all events, in which everything is settled.
@@ -287,7 +293,7 @@ fn equal_events_follow_each_other_at_once_and_the_last_of_them_waits() {
     let mut gaps = Vec::new();
     each_gap(&rows, |gap| gaps.push(gap));
     assert_eq!(gaps, [gap(10, 0), gap(10, 0), gap(10, 30)]);
-    let (mut settling, ada) = (Settling::default(), user(&ids, 0));
+    let (mut settling, ada) = (Settling::new(EVENTS_MAX), user(&ids, 0));
     let settled = settling.settle(ada, &rows, 40 + HELD_MS);
     assert_eq!(settled, Settled { rows: rows[..1].to_vec(), gaps });
     assert_eq!(settling.settle(ada, &rows[2..], 89 + 2 * HELD_MS), Settled::default());
@@ -299,7 +305,7 @@ fn equal_events_follow_each_other_at_once_and_the_last_of_them_waits() {
 fn users_are_due_once_their_rows_may_be_settled_and_one_batch_is_shown_before_the_next() {
     let ids = Dictionary::new(Ids::new([1; 16]));
     let event = SessionEvent { session: ids.row([&b"s"[..]]), at: 10, recorded: 10, page: ProductKey::NONE };
-    let mut settling = Settling::default();
+    let mut settling = Settling::new(EVENTS_MAX);
     (0..300).for_each(|of| settling.note(user(&ids, of), &event));
     let due = (10 + HELD_MS).next_multiple_of(LOOK_MS);
     assert_eq!(settling.take_due(due - 1, due), []);
@@ -307,4 +313,35 @@ fn users_are_due_once_their_rows_may_be_settled_and_one_batch_is_shown_before_th
     assert_eq!(settling.take_due(due + 4, due + 6), [], "what was settled is not shown yet");
     assert_eq!(settling.take_due(due + 5, due + 6).len(), 300 - USERS_MAX);
     assert!(settling.due.is_empty());
+}
+
+#[test]
+fn a_bot_holds_few_events_and_has_the_same_times() {
+    const EVENTS: u64 = 6000;
+    let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+    let mut graph = SteppedGraph::new(rules(), dictionary.clone(), 1000);
+    let (mut events, mut most) = (Vec::new(), 0);
+    for number in 0..EVENTS {
+        // All within half an hour.
+        let (at, product) = (1_000_000 + number * 300, Some((number % 3) as usize));
+        events.push(Given { user: 0, session: 0, product, at, recorded: at, given: at });
+        give(&events[events.len() - 1], graph.inputs(), &dictionary);
+        if number % 10 == 9 {
+            graph.advance_to(at + 1);
+            graph.settle();
+            most = most.max(held(graph.reader()));
+        }
+    }
+    // What is settled leaves in a tick of its own, and the user is looked at for every so many events.
+    assert!(most <= 4 * EVENTS_MAX, "{most} events were held at once");
+    let end = graph.tick() - 1;
+    assert_eq!(times(graph.reader()), plain(&events, &[end], end));
+    // An event that comes late has a gap to the next one that is held.
+    let late = Given { at: 1_000_001, product: Some(0), ..events[0] };
+    give(&late, graph.inputs(), &dictionary);
+    graph.advance_to(end + 10);
+    graph.settle();
+    let (sum, views) = times(graph.reader())[&(0, 0)];
+    let (before, views_before) = plain(&events, &[end], end)[&(0, 0)];
+    assert!(views == views_before + 1 && sum > before + 300 && sum <= before + TIME_ON_PAGE_MS_MAX);
 }
