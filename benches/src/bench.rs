@@ -13,6 +13,7 @@ mod restart;
 mod scale;
 mod skew;
 mod slide;
+mod years;
 
 use clap::ValueEnum;
 
@@ -51,12 +52,14 @@ pub(crate) enum Name {
     Links,
     /// Memory while the same rows change for half an hour; runs only if it is named
     Churn,
+    /// Memory in the course of two years, on a clock that is set; runs only if it is named
+    Years,
 }
 
 impl Name {
     /// The benchmarks that run by default.
     pub(crate) fn usual() -> Vec<Name> {
-        Name::value_variants().iter().copied().filter(|name| *name != Name::Churn).collect()
+        Name::value_variants().iter().copied().filter(|name| ![Name::Churn, Name::Years].contains(name)).collect()
     }
 
     /// Whether it measures programs, so that two builds can be compared. The other benchmarks run the graph in this process.
@@ -82,5 +85,6 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::Restart => restart::run(context, figures),
         Name::Links => links::run(context, figures),
         Name::Churn => churn::run(context, figures),
+        Name::Years => years::run(context, figures),
     }
 }

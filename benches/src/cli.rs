@@ -45,7 +45,7 @@ pub(crate) struct RunArgs {
     /// Smaller sizes and fewer repeats
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only this benchmark; may be repeated. Without it all of them but `churn`
+    /// Only this benchmark; may be repeated. Without it all of them but `churn` and `years`
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<Name>,
     /// How long `churn` takes; by default 30, with --quick 2
