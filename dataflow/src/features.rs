@@ -14,7 +14,7 @@ mod dictionary;
 use serde::{Deserialize, Serialize};
 
 use crate::freshness::InputKind;
-use crate::index_reader::{CategoryFeatures, ProductFeatures, UserFeatures};
+use crate::index_reader::{CategoryFeatures, ProductFeatures, UserFeatures, ValueFeatures};
 use crate::time::Millis;
 
 pub use cells::{FeatureCell, RowProduct};
@@ -46,6 +46,8 @@ pub enum Reading {
     OfProduct(fn(&ProductFeatures) -> Option<FeatureValue>),
     /// One value of a user and a category.
     OfCategory(fn(&CategoryFeatures) -> Option<FeatureValue>),
+    /// A number of events for each value under a key, named `KEY=VALUE`.
+    OfValue(fn(&UserFeatures) -> &[ValueFeatures]),
 }
 
 /// The type of a feature's values.
@@ -78,6 +80,7 @@ impl Feature {
             Reading::OfUser(_) => &["user"],
             Reading::OfProduct(_) => &["user", "product"],
             Reading::OfCategory(_) => &["user", "category"],
+            Reading::OfValue(_) => &["user", "value"],
         }
     }
 }
@@ -113,7 +116,7 @@ impl FeatureValue {
 }
 
 /// All features, in the order of answers and descriptions.
-pub static FEATURES: [Feature; 8] = [
+pub static FEATURES: [Feature; 9] = [
     Feature {
         name: "user_product_views",
         kind: ValueKind::Count,
@@ -183,6 +186,16 @@ pub static FEATURES: [Feature; 8] = [
         input: InputKind::Views,
         definition: "The time of the user's latest event of any type; null if there is none.",
         reading: Reading::OfUser(|of| of.last_at.map(FeatureValue::Time)),
+    },
+    Feature {
+        name: "user_metadata",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The number of the user's events of any type with each value under each key that `features.metadata` \
+                     names, as `KEY=VALUE`. At most `features.values_max` values of a key are shown, those whose first \
+                     events are the earliest (ties by value); events with any other value count as `KEY=other`.",
+        reading: Reading::OfValue(|of| &of.metadata),
     },
 ];
 

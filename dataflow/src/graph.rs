@@ -9,6 +9,7 @@
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
 //! session events ────────────────────────────────────────────────▶ open sessions (with the owner), if on
+//! metadata values ───────────────────────────────────────────────▶ user metadata (with the owner), if on
 //! ticks ───────────────────▲                │
 //! erasures ─▶ all tables with rows of users; erased orders are taken out of purchases, and published (with the owner)
 //! merchandising rules ─▶ effective hides ───┘                    ▶ rule book, pinned sellers (every worker)
@@ -35,6 +36,7 @@ pub mod shape;
 mod shown;
 pub mod similar;
 pub mod touched;
+pub mod user_metadata;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -64,6 +66,7 @@ pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use sessions::OpenSessions;
 pub use similar::{Neighbor, Similar, Viewers};
 pub use touched::{TouchOutlet, TouchedList};
+pub use user_metadata::UserMetadata;
 
 index::declare_indexes! {
     // Lists that people see: their changes go to the change feed, and replays export them.
@@ -76,6 +79,7 @@ index::declare_indexes! {
         sales: Sales,
         user_products: UserProducts,
         open_sessions: OpenSessions,
+        user_metadata: UserMetadata,
         rule_book: RuleBook,
         pinned_sellers: PinnedSellers,
         erased_orders: ErasedOrders,

@@ -5,6 +5,7 @@ pub mod features;
 pub mod for_you;
 mod merchandising;
 pub mod recommend;
+mod value_features;
 mod view;
 mod wide_view;
 
@@ -27,6 +28,7 @@ pub use buy_again::{Repeat, SalesOf};
 pub use features::{CategoryFeatures, ProductFeatures, UserFeatures};
 pub use for_you::{Because, Scored, Scorer};
 pub use recommend::{Kind, Pick, Recommendations};
+pub use value_features::{OTHER, ValueFeatures};
 pub use view::ReadView;
 pub use wide_view::WideView;
 

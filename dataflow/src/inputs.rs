@@ -18,10 +18,12 @@ use crate::feed::position::Position;
 use crate::ids::{IdentityKey, ProductKey, UserKey};
 use crate::rules::{EventUse, Rules};
 use crate::sessions::{Gap, Settled, is_late};
+use crate::short_text::ShortText;
 use crate::stamp::Stamp;
 use crate::tables::{
     self, Activity, Collections, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Family, Identities,
-    Interaction, Interactions, Nothing, Pair, SessionEvent, SessionEvents, Stamps, Table, Tables,
+    Interaction, Interactions, MetadataValues, Nothing, Pair, SessionEvent, SessionEvents, Stamps, Table, Tables,
+    ValueTally,
 };
 use crate::time::{Diff, Millis, Time};
 
@@ -151,6 +153,15 @@ impl Inputs {
     pub fn interaction(&mut self, user: UserKey, product: ProductKey, interaction: Interaction, at: Millis) {
         if self.rules.features.enabled {
             self.update::<Interactions>((user, product), Activity::of(interaction, at));
+        }
+    }
+
+    /// An event of a user at `at` had this value under a key of its metadata. Without features this changes nothing.
+    pub fn metadata(&mut self, user: UserKey, (key, value): (ShortText, ShortText), at: Millis) {
+        if self.rules.features.enabled {
+            let (event, of_key) = (ValueTally::of(at), (user, key));
+            self.update::<MetadataValues>((of_key, ShortText::EMPTY), event);
+            self.update::<MetadataValues>((of_key, value), event);
         }
     }
 

@@ -32,6 +32,7 @@ pub mod publish;
 pub mod replay;
 pub mod rules;
 pub mod sessions;
+pub mod short_text;
 pub mod source_status;
 pub mod stamp;
 pub mod stepped;

@@ -4,6 +4,7 @@ pub mod buy_again;
 pub mod co_views;
 pub mod events;
 pub mod features;
+pub mod key_names;
 pub mod purchases;
 pub mod sessions;
 
@@ -16,6 +17,7 @@ pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
 pub use events::EventRules;
 pub use features::Features;
+pub use key_names::KeyNames;
 pub use purchases::{EventUse, PurchaseSource};
 pub use sessions::SessionRules;
 
@@ -114,7 +116,9 @@ impl Rules {
     #[must_use]
     pub fn event_use(&self) -> EventUse {
         let (features, purchases) = (self.features.enabled, self.purchases != PurchaseSource::Orders);
-        EventUse { features, purchases, identities: (features || purchases) && self.events.dedup_ms > 0 }
+        let identities = (features || purchases) && self.events.dedup_ms > 0;
+        let metadata = if features { self.features.metadata } else { KeyNames::NONE };
+        EventUse { features, purchases, identities, metadata }
     }
 
     /// Whether a list of `rows` rows is shown; it needs at least `items_min` rows.

@@ -12,6 +12,7 @@ pub mod identities;
 pub mod interactions;
 pub mod lines;
 pub mod merch_rules;
+pub mod metadata_values;
 pub mod orders;
 pub mod session_events;
 pub mod stamps;
@@ -33,6 +34,7 @@ pub use identities::Identities;
 pub use interactions::{Activity, Interaction, Interactions};
 pub use lines::{LineRow, Lines};
 pub use merch_rules::MerchRules;
+pub use metadata_values::{MetadataValues, ValueTally};
 pub use orders::{OrderRow, Orders, Placed};
 pub use session_events::{SessionEvent, SessionEvents};
 pub use stamps::Stamps;
@@ -98,6 +100,7 @@ declare_each!(Table in
     merch_rules: MerchRules,
     erasures: Erasures,
     session_events: SessionEvents,
+    metadata_values: MetadataValues,
 );
 
 /// A row of a table as it is arranged.

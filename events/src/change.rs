@@ -12,6 +12,7 @@ use dataflow::source_status::{EventObserver, ReadEvent, Signal, SourceStatus};
 use dataflow::tables::{EventPurchaseRow, Interaction, MerchRules, SessionEvent};
 use dataflow::time::{Millis, Time};
 
+use crate::metadata_values::{KeyValue, values};
 use crate::{DeadLetter, Event, EventKind, Malformed, RawRecord, RecordTime};
 
 /// A change of what is known of one user, in keys.
@@ -36,6 +37,8 @@ pub struct EventChanges {
     identity: Option<(IdentityKey, Millis)>,
     /// The event as one of a session, if it names one.
     session: Option<SessionEvent>,
+    /// The values in its metadata that are counted.
+    metadata: Vec<KeyValue>,
     /// A version of a merchandising rule. Boxed, because it is rare and large.
     rule: Option<Box<(RuleId, RuleVersion)>>,
 }
@@ -86,7 +89,8 @@ impl EventChanges {
         let session = session.map(|session| SessionEvent { session, at, recorded, page: ProductKey::NONE });
         let change = |product| EventChange { user, product, at, kind, time_on_page_ms, order };
         let mut key = |id: &str| keys.product(id).map_err(|collision| refused(record.refuse(collision)));
-        let of_one = EventChanges { identity, session, ..EventChanges::default() };
+        let metadata = values(event.metadata, &used.metadata);
+        let of_one = EventChanges { identity, session, metadata, ..EventChanges::default() };
         if let Some(product) = &event.product {
             let first = change(key(product)?);
             let session = session.map(|session| SessionEvent { page: first.opened_page(), ..session });
@@ -124,6 +128,9 @@ impl EventChanges {
             && !inputs.session_event(user, event)
         {
             status.ignored(LATE_FOR_SESSION);
+        }
+        if let Some(EventChange { user, at, .. }) = self.first {
+            self.metadata.into_iter().for_each(|value| inputs.metadata(user, value, at));
         }
         self.first.into_iter().chain(self.more).for_each(|change| change.apply(inputs));
         if let Some(rule) = self.rule {

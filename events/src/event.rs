@@ -75,6 +75,8 @@ pub struct Event<'a> {
     pub session: Option<Cow<'a, str>>,
     /// How long the user was on the page, in milliseconds: `metadata.time_on_page_ms`, if that is a number and not negative.
     pub time_on_page_ms: Option<u64>,
+    /// The object `metadata` as JSON; empty if there is none.
+    pub metadata: &'a str,
     /// The order of a purchase: `metadata.order_id`, if that is an id.
     pub order: Option<Cow<'a, str>>,
     /// The recommendation that led to the event: `answer_id`, or `metadata.answer_id`.

@@ -15,7 +15,8 @@
 //! A search and an erasure name no product. A purchase may name several, in `"items":[{"product_id":…,"quantity":…}]`. `messageid`,
 //! `message_id` and `event_id` are three names of one field, the event's identity.
 //!
-//! `"metadata"` is an object, of at most 64 KiB and 8 levels, of which `time_on_page_ms`, `order_id` and `answer_id` are read.
+//! `"metadata"` is an object, of at most 64 KiB and 8 levels, of which `time_on_page_ms`, `order_id` and `answer_id` are read, and
+//! the keys whose values are counted.
 //! `answer_id`, there or beside it, names the recommendation that led to the event; `context.source` names a device.
 //!
 //! Further fields are ignored, with their names and values. If a field is given twice, the last one counts. `null` is the
@@ -27,6 +28,7 @@ mod dead_letter;
 mod event;
 mod id;
 mod malformed;
+mod metadata_values;
 mod record;
 mod record_time;
 mod restamp;
@@ -106,8 +108,22 @@ fn event_of<'a>(
     let (id, time_on_page_ms) = (id::identity(fields.event_id), time_on_page_ms(fields.time_on_page));
     let session = id::identity(fields.session);
     let (answer, device) = (id::identity(fields.answer()), id::identity(fields.source));
-    let rule = None;
-    Ok(Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, answer, device, rule })
+    Ok(Event {
+        kind,
+        id,
+        user,
+        product,
+        items,
+        at,
+        stated,
+        session,
+        time_on_page_ms,
+        metadata: fields.metadata,
+        order,
+        answer,
+        device,
+        rule: None,
+    })
 }
 
 /// A time on a page in whole milliseconds, if it is a number and not negative.
@@ -136,6 +152,7 @@ fn rule_event<'a>(fields: &RawFields<'a>, at: Millis, stated: Option<Millis>) ->
         stated,
         session,
         time_on_page_ms,
+        metadata: "",
         order,
         answer: None,
         device: None,

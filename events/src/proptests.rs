@@ -219,7 +219,7 @@ proptest! {
     ) {
         let [id, by, of] = ["m", &*user, &*product].map(Cow::Borrowed);
         let (id, of, items) = (Some(id), Some(of), Vec::new());
-        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, order: None, answer: None, device: Some("web".into()), rule: None };
+        let expected = Event { kind: EventKind::View, id, user: by, product: of, items, at, stated: Some(at), session: None, time_on_page_ms: None, metadata: "", order: None, answer: None, device: Some("web".into()), rule: None };
         let view = view_json(&user, &product, at, "m", "web");
         prop_assert_eq!(decoded(view.as_bytes()), Ok(expected.clone()));
         let removal = removal_json(&user, &product, at, "m");

@@ -57,6 +57,8 @@ pub(super) struct RawFields<'a> {
     pub(super) timestamp: &'a str,
     items: &'a str,
     pub(super) session: &'a str,
+    /// The whole object.
+    pub(super) metadata: &'a str,
     pub(super) time_on_page: &'a str,
     pub(super) order_id: &'a str,
     pub(super) rule: &'a str,

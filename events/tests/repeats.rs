@@ -124,7 +124,7 @@ struct Reader {
 
 impl Reader {
     fn new(dedup_ms: Millis) -> Self {
-        let (features, events) = (Features { enabled: true }, EventRules { dedup_ms });
+        let (features, events) = (Features { enabled: true, ..Features::OFF }, EventRules { dedup_ms });
         let dictionary = Arc::new(Dictionary::new(Ids::new([2; 16])));
         let mut graph = SteppedGraph::new(Rules { features, events, ..Rules::default() }, dictionary.clone(), 1000);
         graph.keep_log(100_000);

@@ -12,14 +12,15 @@ use dataflow::ids::{ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleVersion};
 use dataflow::rules::{CoViews, Rules};
+use dataflow::short_text::ShortText;
 use dataflow::stamp::Stamp;
 use dataflow::tables::{
     Activity, Catalogue, CatalogueRow, ErasedUntil, Erasures, EventPurchaseRow, EventPurchases, Interactions, LineRow,
-    Lines, MerchRules, OrderRow, Orders, SessionEvent, SessionEvents, Stamps,
+    Lines, MerchRules, MetadataValues, OrderRow, Orders, SessionEvent, SessionEvents, Stamps, ValueTally,
 };
 use dataflow::time::{Diff, ServiceClock, Time};
 
-use crate::given::{Handed, History, Tick, Update, World};
+use crate::given::{Handed, History, Tick, Update, World, metadata_of};
 use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, rules, settings};
 use crate::processes;
 use crate::seen::{Oracle, look};
@@ -36,6 +37,7 @@ struct Rows {
     interactions: BTreeMap<(UserKey, ProductKey), Activity>,
     event_purchases: BTreeMap<EventPurchaseRow, Diff>,
     sessions: BTreeMap<(UserKey, SessionEvent), Diff>,
+    metadata: BTreeMap<((UserKey, ShortText), ShortText), ValueTally>,
     rules: BTreeMap<RuleId, RuleVersion>,
     erasures: BTreeMap<UserKey, ErasedUntil>,
 }
@@ -48,6 +50,10 @@ impl Rows {
 
     fn interacted(&mut self, pair: (UserKey, ProductKey), activity: Activity) {
         self.interactions.entry(pair).or_default().add(activity);
+    }
+
+    fn stated(&mut self, row: ((UserKey, ShortText), ShortText), tally: ValueTally) {
+        self.metadata.entry(row).or_default().add(tally);
     }
 
     fn rule(&mut self, (rule, version): (RuleId, RuleVersion)) {
@@ -72,7 +78,9 @@ impl Rows {
             let known = |user: UserKey| before.get(&user).map_or(0, |until| until.0);
             for update in updates {
                 match update {
-                    Update::Interaction { user, at, .. } | Update::Session { user, at, .. }
+                    Update::Interaction { user, at, .. }
+                    | Update::Session { user, at, .. }
+                    | Update::Metadata { user, at, .. }
                         if *at <= known(world.users[*user]) => {}
                     update => rows.give(world, *update),
                 }
@@ -81,6 +89,7 @@ impl Rows {
                 rows.erasures.iter().filter(|(user, until)| until.0 > known(**user)).map(|(user, _)| *user).collect();
             rows.interactions.retain(|(user, _), _| !grown.contains(user));
             rows.sessions.retain(|(user, _), _| !grown.contains(user));
+            rows.metadata.retain(|((user, _), _), _| !grown.contains(user));
         }
         let until = rows.erasures.clone();
         let until = |user: &UserKey| until.get(user).map_or(0, |until| until.0);
@@ -103,6 +112,12 @@ impl Rows {
             Update::Session { user, session, page, at, recorded } => {
                 let event = world.session_event(session, page, at, recorded);
                 add(&mut self.sessions, (world.users[user], event), 1);
+            }
+            Update::Metadata { user, key, value, at } => {
+                let (key, value) = metadata_of(key, value);
+                let of_key = (world.users[user], key);
+                self.stated((of_key, ShortText::EMPTY), ValueTally::of(at));
+                self.stated((of_key, value), ValueTally::of(at));
             }
             Update::EventPurchase { order, user, product, at } => {
                 add(&mut self.event_purchases, world.event_purchase(order, user, product, at), 1);
@@ -150,6 +165,7 @@ impl Rows {
             part.base.rows::<Lines>(|row, diff| add(&mut rows.lines, row, diff));
             part.base.rows::<Interactions>(|pair, activity| rows.interacted(pair, activity));
             part.base.rows::<SessionEvents>(|row, diff| add(&mut rows.sessions, row, diff));
+            part.base.rows::<MetadataValues>(|row, tally| rows.stated(row, tally));
             part.base.rows::<EventPurchases>(|row, diff| add(&mut rows.event_purchases, row, diff));
             part.base.rows::<Catalogue>(|row, diff| add(&mut rows.catalogue, row, diff));
             part.base.rows::<MerchRules>(|(rule, ()), version| rows.rule((rule, version)));
@@ -165,6 +181,8 @@ impl Rows {
         let (orders, bought) = (delta_log.take::<Orders>(), delta_log.take::<EventPurchases>());
         let sessions = delta_log.take::<SessionEvents>();
         sessions.into_iter().for_each(|(row, _, diff)| add(&mut self.sessions, row, diff));
+        let metadata = delta_log.take::<MetadataValues>();
+        metadata.into_iter().for_each(|(row, _, tally)| self.stated(row, tally));
         orders.into_iter().for_each(|(row, _, diff)| add(&mut self.orders, row.into(), diff));
         bought.into_iter().for_each(|(row, _, diff)| add(&mut self.event_purchases, row.into(), diff));
         let (lines, catalogue) = (delta_log.take::<Lines>(), delta_log.take::<Catalogue>());
@@ -186,6 +204,8 @@ impl Rows {
         orders.for_each(|(_, (row, diff))| inputs.update::<Orders>(*row, *diff));
         let sessions = self.sessions.iter().enumerate().filter(|(nth, _)| share(*nth));
         sessions.for_each(|(_, (row, diff))| inputs.update::<SessionEvents>(*row, *diff));
+        let metadata = self.metadata.iter().enumerate().filter(|(nth, _)| share(*nth));
+        metadata.for_each(|(_, (row, tally))| inputs.update::<MetadataValues>(*row, *tally));
         let bought = self.event_purchases.iter().enumerate().filter(|(nth, _)| share(*nth));
         bought.for_each(|(_, (row, diff))| inputs.update::<EventPurchases>(*row, *diff));
         let lines = self.lines.iter().enumerate().filter(|(nth, _)| share(*nth));

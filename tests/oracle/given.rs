@@ -6,6 +6,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, OrderKey, ProductKey, RowKey, UserKey};
 use dataflow::inputs::Inputs;
 use dataflow::rules::Rules;
+use dataflow::short_text::ShortText;
 use dataflow::tables::{
     Catalogue, CatalogueRow, EventPurchaseRow, Interaction, LineRow, Lines, OrderRow, Orders, Placed, SessionEvent,
 };
@@ -89,6 +90,9 @@ impl World {
                 let event = self.session_event(session, page, at, recorded);
                 assert!(inputs.session_event(self.users[user], event), "all times are within an hour");
             }
+            Update::Metadata { user, key, value, at } => {
+                inputs.metadata(self.users[user], metadata_of(key, value), at);
+            }
             Update::EventPurchase { order, user, product, at } => {
                 inputs.event_purchase(self.event_purchase(order, user, product, at));
             }
@@ -113,6 +117,19 @@ impl World {
             Update::TickEnd => {}
         }
     }
+}
+
+/// The keys of metadata.
+pub(crate) const METADATA: [&str; 2] = ["device", "referrer"];
+
+/// A key of metadata, and a value under it.
+pub(crate) fn metadata_of(key: usize, value: usize) -> (ShortText, ShortText) {
+    (ShortText::of(METADATA[key]), ShortText::of(&metadata_value(value)))
+}
+
+/// The text of a value. One of them has the name under which those are that are not shown.
+pub(crate) fn metadata_value(value: usize) -> String {
+    if value == 0 { "other".to_owned() } else { format!("value {value}") }
 }
 
 /// What a row of the catalogue says of its product.
@@ -151,6 +168,13 @@ pub(crate) enum Update {
         page: Option<usize>,
         at: Millis,
         recorded: Millis,
+    },
+    /// An event had a value under a key of its metadata.
+    Metadata {
+        user: usize,
+        key: usize,
+        value: usize,
+        at: Millis,
     },
     EventPurchase {
         order: usize,

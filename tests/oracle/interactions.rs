@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rules::{Features, PurchaseSource, Rules};
+use dataflow::rules::{Features, KeyNames, PurchaseSource, Rules};
 use dataflow::tables::Interaction;
 use dataflow::time::{Millis, Time};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::given::{Domain, Handed, History, Update};
+use crate::given::{Domain, Handed, History, METADATA, Update, metadata_value};
 
 /// The features of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Did {
     pub(crate) products: BTreeMap<ProductKey, [u64; 6]>,
     /// Views and orders.
     pub(crate) categories: BTreeMap<CategoryKey, [u64; 2]>,
+    /// Events with each key and value of metadata.
+    pub(crate) metadata: BTreeMap<String, u64>,
 }
 
 impl Did {
@@ -49,10 +51,12 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
     let bought = (any::<Index>(), any::<u8>(), any::<[Index; 3]>(), any::<Index>(), 0..3u64);
     let from = prop_oneof![Just(PurchaseSource::Orders), Just(PurchaseSource::Events), Just(PurchaseSource::Both)];
     let visited = (any::<Index>(), any::<u8>(), any::<[Index; 2]>(), 0..2usize, 0..20u64, recorded());
-    let interactions = (vec(given, 0..60), vec(bought, 0..30), vec(visited, 0..40));
+    let stated = (any::<Index>(), any::<u8>(), any::<Index>(), 0..METADATA.len(), 0..6usize, 0..20u64);
+    let interactions = (vec(given, 0..60), vec(bought, 0..30), vec(visited, 0..40), (vec(stated, 0..60), 1..5usize));
     (histories, prop::bool::weighted(0.8), from, interactions).prop_map(
-        |(mut history, enabled, purchases, (interactions, bought, visited))| {
-            history.rules = Rules { features: Features { enabled }, purchases, ..history.rules };
+        |(mut history, enabled, purchases, (interactions, bought, visited, (stated, values_max)))| {
+            let features = Features { enabled, metadata: KeyNames::of(&METADATA), values_max };
+            history.rules = Rules { features, purchases, ..history.rules };
             let Domain { users, products, orders, .. } = history.domain;
             let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();
             for (tick, hand, ids, leaves, around) in bought {
@@ -71,6 +75,13 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
                 let product = Some(product.index(products + 1)).filter(|product| *product < products);
                 let (user, at) = (user.index(users), tick.as_of().saturating_sub(late));
                 let update = Update::Interaction { user, product, interaction, at };
+                tick.given.push(Handed { hand: usize::from(hand), update });
+            }
+            for (tick, hand, user, key, value, late) in stated {
+                let ticks = history.ticks.len();
+                let tick = &mut history.ticks[tick.index(ticks)];
+                let (user, at) = (user.index(users), tick.as_of().saturating_sub(late).max(1));
+                let update = Update::Metadata { user, key, value, at };
                 tick.given.push(Handed { hand: usize::from(hand), update });
             }
             for (tick, hand, [user, page], session, late, recorded) in visited {
@@ -102,6 +113,29 @@ pub(crate) fn add_gaps<'a>(visits: impl Iterator<Item = &'a Visit>, did: &mut Di
             let numbers = did.products.entry(*page).or_default();
             numbers[3] += (next - at).min(1_800_000);
             numbers[4] += 1;
+        }
+    }
+}
+
+/// A user, a key of metadata, a value under it, and the time of an event with both.
+pub(crate) type Stated = (UserKey, usize, usize, Millis);
+
+/// Counts the values of one user's events: of each key those that came first, at most `most` of them, and the others together.
+pub(crate) fn add_metadata(stated: &[Stated], most: usize, did: &mut Did) {
+    for (number, key) in METADATA.iter().enumerate() {
+        let own = || stated.iter().filter(|(_, of, ..)| *of == number);
+        let mut first: BTreeMap<String, Millis> = BTreeMap::new();
+        for (.., value, at) in own() {
+            let known = first.entry(metadata_value(*value)).or_insert(*at);
+            *known = (*at).min(*known);
+        }
+        let mut order: Vec<(Millis, String)> = first.into_iter().map(|(value, at)| (at, value)).collect();
+        order.sort();
+        order.truncate(most);
+        for (.., value, _) in own() {
+            let value = metadata_value(*value);
+            let is_shown = order.iter().any(|(_, shown)| *shown == value);
+            *did.metadata.entry(format!("{key}={}", if is_shown { &value } else { "other" })).or_default() += 1;
         }
     }
 }

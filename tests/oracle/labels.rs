@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use dataflow::features::FEATURES;
 use dataflow::ids::ProductKey;
 use dataflow::point_in_time::Together;
-use dataflow::rules::{DAY_MS, Features, Rules};
+use dataflow::rules::{DAY_MS, Features, KeyNames, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Millis, Time};
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use vitrine::commands::features::{Export, Join};
 use vitrine::config::{Config, Flag, Request};
 
-use crate::given::{Domain, In, Update, World};
+use crate::given::{Domain, In, METADATA, Update, World, metadata_value};
 use crate::interactions::Did;
 use crate::plain::Shelves;
 
@@ -105,6 +105,7 @@ impl Story {
         let (user, product, at) = (dice.below(DOMAIN.users), dice.below(DOMAIN.products), dice.time());
         let kind = KINDS[dice.below(KINDS.len())];
         let spent = Some(dice.below(2000) as u64).filter(|_| dice.below(2) == 0);
+        let device = dice.below(5);
         let session = Some(dice.below(2)).filter(|_| kind != "ProductRemoved" && dice.below(4) > 0);
         let line = match kind {
             "ProductRemoved" => json!({"event": kind, "userid": format!("user {user}"),
@@ -112,7 +113,8 @@ impl Story {
             "search" => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at,
                 "session_id": session}),
             _ => json!({"event_type": kind, "user_id": format!("user {user}"), "timestamp": at, "session_id": session,
-                "product_id": format!("product {product}"), "metadata": {"time_on_page_ms": spent}}),
+                "product_id": format!("product {product}"),
+                "metadata": {"time_on_page_ms": spent, "device": metadata_value(device)}}),
         };
         self.line(file, &line.to_string());
         *service = at.max(*service);
@@ -130,6 +132,9 @@ impl Story {
             self.update((*service, Time::MAX), update);
         }
         self.update((*service, Time::MAX), Update::Interaction { user, product, interaction, at });
+        if !["ProductRemoved", "search"].contains(&kind) {
+            self.update((*service, Time::MAX), Update::Metadata { user, key: 0, value: device, at });
+        }
     }
 
     fn update(&mut self, counts: (Time, Time), update: Update) {
@@ -154,7 +159,8 @@ impl Story {
 
     /// What every user has done by a step, recomputed.
     fn did(&self, world: &World, step: Time) -> BTreeMap<usize, Did> {
-        let rules = Rules { features: Features { enabled: true }, window_ms: WINDOW_MS, ..Rules::default() };
+        let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2 };
+        let rules = Rules { features, window_ms: WINDOW_MS, ..Rules::default() };
         let counts = self.updates.iter().filter(|((from, before), _)| *from <= step && step < *before);
         let mut shelves = Shelves::new(world, counts.map(|(_, update)| *update), step, &rules);
         let did = |(nth, user)| Some((nth, shelves.features.remove(user)?));
@@ -249,6 +255,7 @@ fn features(world: &World, did: &Did, product: Option<Option<usize>>) -> Map<Str
         row.insert(feature.to_owned(), Value::Object(sums.collect()));
     }
     row.insert("user_last_interaction".to_owned(), json!(did.last));
+    row.insert("user_metadata".to_owned(), json!(did.metadata));
     row
 }
 
@@ -280,7 +287,9 @@ fn from_parquet(path: &Path) -> Vec<Value> {
 fn config(dir: &Path) -> Config {
     let dir = dir.to_str().expect("a temporary directory has a plain name");
     let key = "03".repeat(16);
-    let rules = [("rules.window_days", "2"), ("events.dedup_s", "0")];
+    let metadata = METADATA.join(",");
+    let rules = [("rules.window_days", "2"), ("events.dedup_s", "0"), ("features.values_max", "2")];
+    let rules = rules.into_iter().chain([("features.metadata", &*metadata)]);
     let set = [("files.dir", dir), ("dataflow.id_key", &key)].into_iter().chain(rules);
     let flags = set.map(|(key, value)| Flag { name: "--set".into(), key: key.into(), value: value.into() });
     Config::load(&Request { flags: flags.collect(), ..Request::default() }).expect("the test's settings are sound")

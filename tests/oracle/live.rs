@@ -10,13 +10,13 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::{Feed, FeedProgress, Position, WorkerContext};
 use dataflow::index_reader::IndexReader;
 use dataflow::inputs::Inputs;
-use dataflow::rules::{BuyAgain, CoViews, Features, PurchaseSource, Rules};
+use dataflow::rules::{BuyAgain, CoViews, Features, KeyNames, PurchaseSource, Rules};
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Interaction, Placed};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{ServiceClock, Time};
 
-use crate::given::{Domain, Handed, History, In, Tick, Update, World};
+use crate::given::{Domain, Handed, History, In, METADATA, Tick, Update, World};
 use crate::merchandising::{Action, On, Version};
 use crate::processes;
 use crate::seen::{Oracle, Sample, look_at_lists, look_at_similar, look_at_user};
@@ -99,6 +99,10 @@ impl Shop {
                 // A gap of this session may end here; the views of other tests begin some.
                 let (session, at) = (self.chance(2), now + self.chance(9) as u64);
                 Update::Session { user, session, page: None, at, recorded: at }
+            }
+            3 if self.chance(3) == 0 => {
+                let (key, value) = (self.chance(METADATA.len()), self.chance(6));
+                Update::Metadata { user, key, value, at: now + self.chance(9) as u64 }
             }
             3 => {
                 let interaction =
@@ -231,7 +235,8 @@ const HISTORY_MS: u64 = 150;
 /// Small numbers, and everything that is learned.
 pub(crate) fn rules() -> Rules {
     let co_views = CoViews { enabled: true, every_ms: 7, similar: 3, newest: 2, ..CoViews::OFF };
-    let (buy_again, features) = (BuyAgain { enabled: true }, Features { enabled: true });
+    let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2 };
+    let buy_again = BuyAgain { enabled: true };
     let (list_size, history_depth) = (3, 5);
     let base = Rules { purchases: PurchaseSource::Both, history_ms: HISTORY_MS, ..Rules::default() };
     Rules { list_size, history_depth, window_ms: WINDOW_MS, categories_max: 2, co_views, buy_again, features, ..base }

@@ -10,14 +10,14 @@ use dataflow::time::{Diff, Millis, Time};
 
 use crate::erasures::PlainErasures;
 use crate::given::{In, Update, World};
-use crate::interactions::{Did, Visit, add_gaps};
+use crate::interactions::{Did, Stated, Visit, add_gaps, add_metadata};
 use crate::learned::Learned;
 use crate::merchandising::{On, Ruling, Version};
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
 
-/// The products of a user's orders, newest order first.
+/// A user's products by order, newest first.
 type OrdersOfUser = BTreeMap<(Reverse<Millis>, OrderKey), BTreeSet<ProductKey>>;
 
 /// The categories of products.
@@ -200,6 +200,8 @@ struct Tables {
     interactions: Vec<(UserKey, ProductKey, Interaction, (usize, Millis))>,
     /// With the number of the tick.
     sessions: Vec<(Visit, usize)>,
+    /// With the number of the tick.
+    metadata: Vec<(Stated, usize)>,
     /// (order, user, product, when), as events say.
     stated: Vec<(usize, UserKey, ProductKey, Millis)>,
     /// (order, user, when and whether it counts), how often.
@@ -229,6 +231,9 @@ impl Tables {
             Update::Session { user, session, page, at, recorded } => {
                 let visit = (world.users[user], session, at, recorded, world.product(page));
                 self.sessions.push((visit, self.tick));
+            }
+            Update::Metadata { user, key, value, at } => {
+                self.metadata.push(((world.users[user], key, value, at), self.tick));
             }
             Update::EventPurchase { order, user, product, at } => {
                 self.stated.push((order, world.users[user], world.products[product], at));
@@ -342,6 +347,9 @@ impl Tables {
         }
         let counts = |visit: &Visit, tick| visit.0 == user && self.erasures.count(user, (tick, visit.2));
         add_gaps(self.sessions.iter().filter(|(visit, tick)| counts(visit, *tick)).map(|(visit, _)| visit), &mut did);
+        let counts = |stated: &Stated, tick| stated.0 == user && self.erasures.count(user, (tick, stated.3));
+        let stated = self.metadata.iter().filter(|(stated, tick)| counts(stated, *tick)).map(|(stated, _)| *stated);
+        add_metadata(&stated.collect::<Vec<_>>(), rules.features.values_max, &mut did);
         let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);
         let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
         for (_, product) in own {

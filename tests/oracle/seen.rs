@@ -124,6 +124,7 @@ fn did(features: UserFeatures) -> Did {
         last: features.last_at,
         products: features.products.iter().map(numbers).collect(),
         categories: features.categories.iter().map(|of| (of.category, [of.views, of.purchases])).collect(),
+        metadata: features.metadata.iter().map(|of| (of.name(), of.events)).collect(),
     }
 }
 

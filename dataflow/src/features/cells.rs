@@ -23,7 +23,7 @@ pub enum RowProduct {
 pub enum FeatureCell {
     /// One value; none if there is none.
     One(Option<FeatureValue>),
-    /// Values by the id of a product or category, in the order of the ids, without those that are 0 or absent.
+    /// Values by the id of a product or category, or by a value under a key, in the order of these texts, without those that are 0 or absent.
     Map(Vec<(Arc<str>, FeatureValue)>),
 }
 
@@ -34,7 +34,7 @@ impl Feature {
         match self.reading {
             Reading::OfUser(_) => false,
             Reading::OfProduct(_) => !of_one_product,
-            Reading::OfCategory(_) => true,
+            Reading::OfCategory(_) | Reading::OfValue(_) => true,
         }
     }
 
@@ -57,6 +57,9 @@ impl Feature {
             }
             (Reading::OfCategory(read), _) => {
                 map(of.categories.iter().map(|of| (dictionary.category_name(of.category), read(of))))
+            }
+            (Reading::OfValue(read), _) => {
+                map(read(of).iter().map(|of| (Some(of.name().into()), Some(FeatureValue::Count(of.events)))))
             }
         }
     }

@@ -9,7 +9,7 @@ const INTRODUCTION: &str = "# Data dictionary
 
 Generated from the declarations of the features in the code (`dataflow/src/features.rs`).
 
-Features say what each user did with each product and each category, for models that are served. `features.enabled = \"on\"`
+Features say what each user did with each product and each category, and how, for models that are served. `features.enabled = \"on\"`
 switches them on. [HTTP](http.md) shows how to ask for them.
 
 ## Inputs
@@ -42,6 +42,12 @@ const RULES: &str = "
   not in the counts.
 - **Orders are those in the window** of the best sellers (`rules.window_days`): an order that left it counts no longer. An order
   that several purchase events name counts once, from the earliest of those in the window.
+- **Values of metadata.** A value is a text, a number as it is written, `true` or `false`. An empty text, null, an array and an object
+  are none. Of a longer text the first 31 bytes are the value, cut between two characters. An event counts once under a key,
+  whatever its type, also a purchase of several products. Which values are shown depends on the times of the events alone, not on
+  the order in which they are read. Of a user and a key, four times `features.values_max` values are held: those whose first
+  events are the earliest. If an event comes so late that it moves another value up from behind all of these, earlier events with this
+  value stay in `other`. The sum over all values of a key is exact in any case.
 - **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
 ";
 

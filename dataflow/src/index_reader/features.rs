@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{IndexReader, ReadView, WideView};
+use super::{IndexReader, ReadView, ValueFeatures, WideView};
 use crate::graph::{OpenSessions, Purchases, UserProducts};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use crate::publish::snapshot::keys;
@@ -57,6 +57,8 @@ pub struct UserFeatures {
     pub products: Vec<ProductFeatures>,
     /// By category; empty unless categories were asked for.
     pub categories: Vec<CategoryFeatures>,
+    /// By value in the metadata of events, in the order of keys and values.
+    pub metadata: Vec<ValueFeatures>,
 }
 
 impl UserFeatures {
@@ -106,7 +108,8 @@ impl ReadView<'_> {
             .collect();
         self.add_purchases(snapshot, user, &mut products);
         let categories = if categories { self.by_category(&products) } else { Vec::new() };
-        UserFeatures { last_at, products, categories }
+        let metadata = self.metadata_in(snapshot, user);
+        UserFeatures { last_at, products, categories, metadata }
     }
 
     /// Adds the gaps of the sessions that are held. Every view is among the interactions already.

@@ -1,5 +1,7 @@
 //! Where purchases are counted from.
 
+use super::KeyNames;
+
 settings::choice! {
     /// Where purchases are counted from.
     pub enum PurchaseSource {
@@ -21,4 +23,6 @@ pub struct EventUse {
     pub purchases: bool,
     /// Whether repeats of events are recognised.
     pub identities: bool,
+    /// The keys of metadata whose values are counted.
+    pub metadata: KeyNames,
 }

@@ -170,7 +170,7 @@ impl Observer for Compare<'_> {
 
 fn rules() -> Rules {
     Rules {
-        features: Features { enabled: true },
+        features: Features { enabled: true, ..Features::OFF },
         sessions: SessionRules { events_max: EVENTS_MAX },
         ..Rules::default()
     }

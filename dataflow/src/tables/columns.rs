@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use super::Placed;
 use crate::ids::{CategoryKey, IdentityKey, OrderKey, ProductKey, RowKey, UserKey};
 use crate::merchandising::{RuleId, RuleVersion};
+use crate::short_text::ShortText;
 use crate::time::{Diff, Millis};
 
 /// Takes the fields of a row, in order.
@@ -56,7 +57,20 @@ macro_rules! one_column {
         }
     )+};
 }
-one_column!(UserKey, OrderKey, ProductKey, CategoryKey, RowKey, IdentityKey, Placed, Millis, Diff, RuleId, RuleVersion);
+one_column!(
+    UserKey,
+    OrderKey,
+    ProductKey,
+    CategoryKey,
+    RowKey,
+    IdentityKey,
+    Placed,
+    Millis,
+    Diff,
+    RuleId,
+    RuleVersion,
+    ShortText
+);
 
 impl Columns for () {
     const WIDTH: usize = 0;

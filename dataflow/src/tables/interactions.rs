@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ColumnReader, ColumnWriter, Columns, Table};
 use crate::ids::{ProductKey, UserKey};
 use crate::time::Millis;
-use crate::trace::arranged::EraseRule;
+use crate::trace::arranged::{EraseRule, UserRows};
 
 /// The table of interactions. Key: user. Value: product, or [`ProductKey::NONE`] for events without a product.
 /// Difference: the [`Activity`]. It has rows only while features are on.
@@ -31,7 +31,7 @@ impl Table for Interactions {
     fn erasure() -> Option<EraseRule<UserKey, ProductKey, Activity>> {
         Some(EraseRule {
             subject: |user, _, activity| activity.last_at().map(|at| (*user, at)),
-            by_user: Some(|user| user),
+            by_user: Some(UserRows::KEYED),
             taken_out: |_, erased| Some(Activity::erased(erased.generation)),
             dated: |activity, generation| activity.last = Latest::new(generation, activity.last.at()),
             is_void: |activity| activity.last_at().is_none(),
@@ -79,21 +79,21 @@ pub struct Activity {
 
 /// A generation and, in its lower bits, the time of the latest event in it; 0 if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-struct Latest(u64);
+pub(super) struct Latest(u64);
 
 impl Latest {
     /// Enough for the times of events, which are before the year 5138.
     const TIME_BITS: u32 = 48;
 
-    fn new(generation: u16, at: Millis) -> Self {
+    pub(super) fn new(generation: u16, at: Millis) -> Self {
         Latest(u64::from(generation) << Latest::TIME_BITS | at.min((1 << Latest::TIME_BITS) - 1))
     }
 
-    fn generation(self) -> u64 {
+    pub(super) fn generation(self) -> u64 {
         self.0 >> Latest::TIME_BITS
     }
 
-    fn at(self) -> Millis {
+    pub(super) fn at(self) -> Millis {
         self.0 & ((1 << Latest::TIME_BITS) - 1)
     }
 }

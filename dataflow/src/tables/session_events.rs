@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ColumnReader, ColumnWriter, Columns, Table};
 use crate::ids::{ProductKey, RowKey, UserKey};
 use crate::time::{Diff, Millis};
-use crate::trace::arranged::EraseRule;
+use crate::trace::arranged::{EraseRule, UserRows};
 
 /// The table of session events. Key: user. Value: the event. Difference: the number of such events. A row leaves the table
 /// when its gap is settled ([`crate::sessions`]). It has rows only while features are on.
@@ -27,7 +27,7 @@ impl Table for SessionEvents {
     fn erasure() -> Option<EraseRule<UserKey, SessionEvent, Diff>> {
         Some(EraseRule {
             subject: |user, event, _| Some((*user, event.at)),
-            by_user: Some(|user| user),
+            by_user: Some(UserRows::KEYED),
             taken_out: |copies, _| Some(-copies),
             dated: |_, _| {},
             is_void: |_| false,

@@ -4,7 +4,7 @@ use super::Table;
 use crate::ids::{ProductKey, UserKey};
 use crate::rules::Rules;
 use crate::stamp::Stamp;
-use crate::trace::arranged::{EraseRule, KeepFirst};
+use crate::trace::arranged::{EraseRule, KeepFirst, UserRows};
 
 /// The table of stamps. Key: user. Value: product. Difference: the latest view or removal; stamps combine by maximum.
 pub struct Stamps;
@@ -33,7 +33,7 @@ impl Table for Stamps {
     fn erasure() -> Option<EraseRule<UserKey, ProductKey, Stamp>> {
         Some(EraseRule {
             subject: |user, _, stamp| stamp.event_at().map(|at| (*user, at)),
-            by_user: Some(|user| user),
+            by_user: Some(UserRows::KEYED),
             taken_out: |stamp, erased| {
                 stamp.event_at().filter(|at| *at <= erased.until).map(|_| Stamp::erased(erased.until))
             },

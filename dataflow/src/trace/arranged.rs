@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 pub use super::batch::ValBatch;
 pub use super::batch::builder::ValBuilder;
 pub use super::batch::keep::KeepFirst;
-pub use super::erasing::{EraseRule, HeldRow};
+pub use super::erasing::{EraseRule, HeldRow, UserRows};
 pub(crate) use super::operator::{ErasureStream, WithErasures};
 use super::operator::{arrange, arrange_erasing};
 use crate::time::Time;

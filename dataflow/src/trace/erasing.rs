@@ -30,8 +30,8 @@ pub(super) type Updates<K, V, R> = Vec<((K, V), Time, R)>;
 pub struct EraseRule<K, V, R> {
     /// The user whose row or update it is, and its time; none if no erasure concerns it.
     pub subject: fn(&K, &V, &R) -> Option<(UserKey, Millis)>,
-    /// The key of a user's rows; none if any key may have rows of any user.
-    pub by_user: Option<fn(UserKey) -> K>,
+    /// Where a user's rows are; none if any key may have rows of any user.
+    pub by_user: Option<UserRows<K>>,
     /// The difference that takes a held row out; none if it stays.
     pub taken_out: fn(&R, HeldRow) -> Option<R>,
     /// Marks an update with the number of erasures of its user that were given before it.
@@ -39,6 +39,27 @@ pub struct EraseRule<K, V, R> {
     /// Whether a row with this difference is as good as none, because all of it was taken out.
     pub is_void: fn(&R) -> bool,
 }
+
+/// The rows of a user, under keys of which one follows the other.
+pub struct UserRows<K> {
+    /// A key that is not after any of the user's.
+    pub first: fn(UserKey) -> K,
+    /// The user whose key it is.
+    pub user: fn(&K) -> UserKey,
+}
+
+impl UserRows<UserKey> {
+    /// The user is the key.
+    pub const KEYED: UserRows<UserKey> = UserRows { first: |user| user, user: |user| *user };
+}
+
+impl<K> Clone for UserRows<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for UserRows<K> {}
 
 impl<K, V, R> Clone for EraseRule<K, V, R> {
     fn clone(&self) -> Self {
@@ -174,7 +195,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
             }
         };
         match self.rule.by_user {
-            Some(key) => read_keys(held, grown.keys().map(|user| key(*user)), &mut take),
+            Some(of_user) => read_users(held, of_user, grown.keys().copied(), &mut take),
             None => walk(held, tick, &mut take),
         }
         chain.iter().flatten().for_each(|((key, value), _, diff)| take(key, value, diff.clone()));
@@ -201,29 +222,33 @@ impl UserErasures {
     }
 }
 
-/// Calls `take` with every row of these keys, which are in ascending order.
-fn read_keys<K, V, R>(batches: &Vec<ValBatch<K, V, R>>, keys: impl Iterator<Item = K>, take: &mut impl FnMut(&K, &V, R))
-where
+/// Calls `take` with every row of these users, who are in ascending order.
+fn read_users<K, V, R>(
+    batches: &Vec<ValBatch<K, V, R>>,
+    of_user: UserRows<K>,
+    users: impl Iterator<Item = UserKey>,
+    take: &mut impl FnMut(&K, &V, R),
+) where
     K: ExchangeData,
     V: ExchangeData,
     R: ExchangeData + Semigroup,
 {
     let mut cursor = CursorList::new(batches.iter().map(Navigable::cursor).collect(), batches);
-    for key in keys {
-        cursor.seek_key(batches, &key);
-        if cursor.get_key(batches) != Some(&key) {
-            continue;
-        }
-        while let Some(value) = cursor.get_val(batches) {
-            let mut sum: Option<R> = None;
-            cursor.map_times(batches, |_, diff| match &mut sum {
-                Some(sum) => sum.plus_equals(diff),
-                None => sum = Some(diff.clone()),
-            });
-            if let Some(sum) = sum.filter(|sum| !sum.is_zero()) {
-                take(&key, value, sum);
+    for user in users {
+        cursor.seek_key(batches, &(of_user.first)(user));
+        while let Some(key) = cursor.get_key(batches).filter(|key| (of_user.user)(key) == user) {
+            while let Some(value) = cursor.get_val(batches) {
+                let mut sum: Option<R> = None;
+                cursor.map_times(batches, |_, diff| match &mut sum {
+                    Some(sum) => sum.plus_equals(diff),
+                    None => sum = Some(diff.clone()),
+                });
+                if let Some(sum) = sum.filter(|sum| !sum.is_zero()) {
+                    take(key, value, sum);
+                }
+                cursor.step_val(batches);
             }
-            cursor.step_val(batches);
+            cursor.step_key(batches);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
+use dataflow::rules::KeyNames;
 use dataflow::source_status::{SourceRegistry, SourceView};
 
 use super::*;
@@ -20,6 +21,7 @@ struct Reader {
     /// Of the event that was read last.
     identity: Option<(IdentityKey, Millis)>,
     session: Option<SessionEvent>,
+    metadata: Vec<KeyValue>,
 }
 
 impl Reader {
@@ -29,9 +31,15 @@ impl Reader {
             keys: KeyCache::new(dictionary.clone()),
             dictionary,
             registry: SourceRegistry::default(),
-            used: EventUse { features, purchases, identities: features },
+            used: EventUse {
+                features,
+                purchases,
+                identities: features,
+                metadata: if features { KeyNames::of(&["device", "n"]) } else { KeyNames::NONE },
+            },
             identity: None,
             session: None,
+            metadata: Vec::new(),
         }
     }
 
@@ -40,7 +48,7 @@ impl Reader {
         let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
         let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
         let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
-        (self.identity, self.session) = (changes.identity, changes.session);
+        (self.identity, self.session, self.metadata) = (changes.identity, changes.session, changes.metadata);
         Ok(changes.first.into_iter().chain(changes.more).collect())
     }
 
@@ -146,6 +154,29 @@ fn a_view_opens_a_page_in_its_session_unless_it_says_for_how_long() {
     let mut off = Reader::new(false, true);
     off.read(r#"{"event_type":"view","user_id":"ada","product_id":"lamp","session_id":"s"}"#).unwrap();
     assert_eq!(off.session, None);
+}
+
+#[test]
+fn events_of_every_type_have_the_values_of_their_metadata_once() {
+    let mut reader = Reader::new(true, false);
+    let mut metadata = |line: &str| {
+        reader.read(line).unwrap();
+        let text = |(key, value): &KeyValue| format!("{}={}", key.as_str(), value.as_str());
+        reader.metadata.iter().map(text).collect::<Vec<_>>()
+    };
+    let object = r#""metadata":{"device":"app","page":"/p","n":3}"#;
+    for kind in OTHERS.iter().chain([&EventKind::View]) {
+        let line = format!(r#"{{"event_type":"{}","user_id":"ada","product_id":"lamp",{object}}}"#, kind.name());
+        assert_eq!(metadata(&line), ["device=app", "n=3"]);
+    }
+    let items = format!(
+        r#"{{"event_type":"purchase","user_id":"ada","items":[{{"product_id":"cup"}},{{"product_id":"tea"}}],{object}}}"#
+    );
+    assert_eq!(metadata(&items), ["device=app", "n=3"]);
+    assert!(metadata(&event(EventKind::View)).is_empty());
+    let mut off = Reader::new(false, true);
+    off.read(&format!(r#"{{"event_type":"view","user_id":"ada","product_id":"lamp",{object}}}"#)).unwrap();
+    assert!(off.metadata.is_empty());
 }
 
 #[test]

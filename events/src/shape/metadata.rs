@@ -27,6 +27,7 @@ impl<'a> RawFields<'a> {
         if depth(metadata) > DEPTH_MAX {
             return Err(Malformed::MetadataTooDeep);
         }
+        self.metadata = metadata;
         members(metadata, |name, value| {
             if let Some(field) = Field::named_in_metadata(name.as_bytes()) {
                 *self.field(field) = value;
@@ -36,6 +37,7 @@ impl<'a> RawFields<'a> {
 
     /// Forgets the fields of an earlier `metadata`.
     pub(super) fn clear_metadata(&mut self) {
+        self.metadata = "";
         self.time_on_page = "";
         self.order_id = "";
         self.answer_in_metadata = "";

@@ -66,7 +66,8 @@ fn read_metadata<'a>(cursor: &mut JsonCursor<'a>, fields: &mut RawFields<'a>) ->
         }
         Some(())
     })?;
-    (cursor.at() - start <= metadata::BYTES_MAX).then_some(())
+    fields.metadata = cursor.since(start)?;
+    (fields.metadata.len() <= metadata::BYTES_MAX).then_some(())
 }
 
 #[cfg(test)]

@@ -98,6 +98,17 @@ struct Template {
     values: Vec<Value>,
     /// The text after the last value.
     end: Box<[u8]>,
+    /// Where the object `metadata` begins and ends, if there is one.
+    metadata: Option<[Place; 2]>,
+}
+
+/// A place in the text between the values.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The number of values before it.
+    values: usize,
+    /// The number of bytes from the last of these values to it.
+    bytes: usize,
 }
 
 /// One value, and the text from the value before it to it.
@@ -113,6 +124,7 @@ impl Template {
     fn of(line: &str, mut cursor: JsonCursor<'_>) -> Option<Template> {
         let mut found = Vec::new();
         let (mut properties, mut metadata, mut context) = (0, 0, 0);
+        let mut object = None;
         cursor.token(b'{')?;
         cursor.members(|cursor, name| {
             if name == b"properties" {
@@ -122,8 +134,11 @@ impl Template {
             }
             if name == b"metadata" && cursor.peek() == Some(b'{') {
                 metadata += 1;
+                let start = cursor.at();
                 cursor.token(b'{')?;
-                return cursor.members(|cursor, name| find(cursor, Field::named_in_metadata(name), &mut found));
+                cursor.members(|cursor, name| find(cursor, Field::named_in_metadata(name), &mut found))?;
+                object = Some([start, cursor.at()]);
+                return Some(());
             }
             if name == b"context" {
                 context += 1;
@@ -136,20 +151,23 @@ impl Template {
         if properties > 1 || metadata > 1 || context > 1 || found.len() > VALUES_MAX {
             return None;
         }
+        let metadata = object.map(|ends| ends.map(|at| Place::of(at, &found)));
         let (mut values, mut done) = (Vec::with_capacity(found.len()), 0);
         for Found { start, end, is_text, field } in found {
             let before = line.as_bytes().get(done..start + usize::from(is_text))?.into();
             values.push(Value { before, is_text, field });
             done = end;
         }
-        Some(Template { values, end: line.as_bytes().get(done..)?.into() })
+        Some(Template { values, end: line.as_bytes().get(done..)?.into(), metadata })
     }
 
     /// The fields of a line from its beginning; none if it does not fit.
     #[inline]
     fn read<'a>(&self, mut cursor: JsonCursor<'a>) -> Option<RawFields<'a>> {
         let mut fields = RawFields::default();
-        for Value { before, is_text, field } in &self.values {
+        let mut metadata = [0; 2];
+        for (nth, Value { before, is_text, field }) in self.values.iter().enumerate() {
+            self.find_metadata(nth, cursor.at(), &mut metadata);
             cursor.text(before)?;
             let start = cursor.at() - usize::from(*is_text);
             if *is_text {
@@ -161,9 +179,32 @@ impl Template {
                 *fields.field(*field) = cursor.since(start)?;
             }
         }
+        self.find_metadata(self.values.len(), cursor.at(), &mut metadata);
         cursor.text(&self.end)?;
         cursor.is_at_end()?;
+        fields.metadata = cursor.between(metadata[0], metadata[1])?;
         Some(fields)
+    }
+
+    /// Sets the ends of `metadata` that are behind the value before the one with this number, which ends at `at`.
+    #[inline]
+    fn find_metadata(&self, nth: usize, at: usize, ends: &mut [usize; 2]) {
+        if let Some(places) = &self.metadata {
+            places
+                .iter()
+                .zip(ends)
+                .filter(|(place, _)| place.values == nth)
+                .for_each(|(place, end)| *end = at + place.bytes);
+        }
+    }
+}
+
+impl Place {
+    /// The place at a position in a line with these values.
+    fn of(at: usize, found: &[Found]) -> Place {
+        let values = found.iter().take_while(|found| found.start < at).count();
+        let last = found[..values].last().map_or(0, |found| found.end);
+        Place { values, bytes: at - last }
     }
 }
 

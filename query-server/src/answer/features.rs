@@ -4,7 +4,7 @@
 //! {"user-id":"user-120","user_product_views":{"product-393":3},"user_last_interaction":"2026-11-20T10:15:00.000Z",
 //!  "as_of":"2026-11-20T10:15:00.120Z"}
 //! ```
-//! A feature of a product or a category is a map, or one value where the answer is about one product. Maps have the largest
+//! A feature of a product, a category or a value is a map, or one value where the answer is about one product. Maps have the largest
 //! values first, ties in some fixed order.
 
 pub(crate) mod schemas;
@@ -59,6 +59,17 @@ impl Values<'_> {
                     let Some(name) = dictionary.category_name(category) else { continue };
                     comma(out);
                     string(out, &name);
+                    entry(out, found);
+                }
+                out.push(b'}');
+            }
+            Reading::OfValue(read) => {
+                let entries = read(self.of).iter();
+                let entries = entries.map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events))));
+                out.push(b'{');
+                for ((key, value), found) in largest(entries, self.limit) {
+                    comma(out);
+                    string(out, &format!("{}={}", key.as_str(), value.as_str()));
                     entry(out, found);
                 }
                 out.push(b'}');

@@ -11,8 +11,11 @@ use crate::shop::{Mood, Shop, eventually, now_ms, product, short, viewed};
 const ADA: &str = "/v1/users/ada";
 
 fn shop(workers: usize) -> Shop {
-    let rules =
-        Rules { features: Features { enabled: true }, buy_again: BuyAgain { enabled: true }, ..Rules::default() };
+    let rules = Rules {
+        features: Features { enabled: true, ..Features::OFF },
+        buy_again: BuyAgain { enabled: true },
+        ..Rules::default()
+    };
     Shop::with_rules(Settings::default(), rules, workers)
 }
 

@@ -1,6 +1,6 @@
 //! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
 
-use dataflow::rules::{Features, Rules};
+use dataflow::rules::{Features, KeyNames, Rules};
 use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
@@ -19,7 +19,8 @@ fn ordered(order: &str, user: &str, product: &str) -> Record {
 }
 
 fn shop(workers: usize) -> Shop {
-    let rules = Rules { features: Features { enabled: true }, ..Rules::default() };
+    let features = Features { enabled: true, metadata: KeyNames::of(&["device"]), values_max: 2 };
+    let rules = Rules { features, ..Rules::default() };
     Shop::with_rules(Settings::default(), rules, workers)
 }
 
@@ -72,6 +73,7 @@ fn a_user_has_every_feature() {
             "user_category_views": {"drinks": 3, "dishes": 1, "gifts": 1},
             "user_category_purchases": {"dishes": 2, "gifts": 2},
             "user_last_interaction": "2026-11-20T10:15:00.121Z",
+            "user_metadata": {},
         })
     );
     assert!(ada.text().contains(r#""user_product_views":{"tea":3,"cup":1}"#), "the largest is first: {}", ada.text());
@@ -82,6 +84,22 @@ fn a_user_has_every_feature() {
     shop.happened([product("tea", "gifts")]);
     let moved = without_time(&shop.get("/v1/users/ada/features?features=user_category_views"));
     assert_eq!(moved["user_category_views"], json!({"drinks": 3, "dishes": 1, "gifts": 4}));
+}
+
+#[test]
+fn values_of_metadata_have_their_events_and_the_last_ones_are_other() {
+    let shop = busy(2, now_ms());
+    let had = |value: &str, at| Record::Had { user: "ada".into(), key: "device".into(), value: value.into(), at };
+    shop.happened([had("web", 7), had("app", 9), had("tv \"1\"", 8), had("tv \"1\"", 8), had("kiosk", 12)]);
+    let path = "/v1/users/ada/features?features=user_metadata";
+    let all = json!({"device=tv \"1\"": 2, "device=other": 2, "device=web": 1});
+    assert_eq!(without_time(&shop.get(path)), json!({"user-id": "ada", "user_metadata": all}));
+    assert_eq!(without_time(&shop.get(&format!("{path}&limit=1")))["user_metadata"], json!({"device=tv \"1\"": 2}));
+    let body = json!({"users": ["ada", "ben"], "features": ["user_metadata"]});
+    let rows = json!([{"user-id": "ada", "user_metadata": all}, {"user-id": "ben", "user_metadata": {}}]);
+    assert_eq!(without_time(&post(&shop, &body)), json!({"rows": rows}));
+    let of_pair = without_time(&shop.get("/v1/users/ada/features/tea?features=user_metadata"));
+    assert_eq!(of_pair["user_metadata"], all);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dataflow::ids::{CategoryKey, ProductKey, RowKey};
 use dataflow::inputs::Inputs;
 use dataflow::merchandising::{RuleId, RuleText, RuleVersion};
+use dataflow::short_text::ShortText;
 use dataflow::tables::{Catalogue, CatalogueRow, Interaction, LineRow, Lines, MerchRules, OrderRow, Orders};
 use dataflow::time::Millis;
 
@@ -31,6 +32,13 @@ pub(crate) enum Record {
         user: String,
         product: Option<String>,
         interaction: Interaction,
+        at: Millis,
+    },
+    /// An event had this value under a key of its metadata.
+    Had {
+        user: String,
+        key: String,
+        value: String,
         at: Millis,
     },
     Order {
@@ -67,6 +75,9 @@ pub(crate) fn feed_one(inputs: &mut Inputs, record: &Record) {
         Record::Did { user, product, interaction, at } => {
             let product = product.as_ref().map_or(ProductKey::NONE, |product| ids.product(product).unwrap());
             inputs.interaction(ids.user(user), product, *interaction, *at);
+        }
+        Record::Had { user, key, value, at } => {
+            inputs.metadata(ids.user(user), (ShortText::of(key), ShortText::of(value)), *at);
         }
         Record::Removal { user, product, at } => inputs.removal(ids.user(user), ids.product(product).unwrap(), *at),
         Record::Erasure { user, at } => inputs.erasure(ids.find_user(user), *at),

@@ -259,7 +259,7 @@ fn learning_rules() -> Rules {
     Rules {
         co_views: CoViews { enabled: true, every_ms: 1, ..CoViews::OFF },
         buy_again: BuyAgain { enabled: true },
-        features: Features { enabled: true },
+        features: Features { enabled: true, ..Features::OFF },
         ..Rules::default()
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::trace::Description;
 
-use super::keep::Keep;
+use super::keep::{Keep, KeepFirst};
 use super::{Contents, ValBatch};
 use crate::time::Time;
 
@@ -38,7 +38,12 @@ impl<K, V, R> Assembly<K, V, R> {
 
     /// Whether each key must be looked at when it ends.
     pub(super) fn has_rule(&self) -> bool {
-        self.contents.keep.first.is_some() || self.drops_void()
+        self.first().is_some() || self.drops_void()
+    }
+
+    /// The rule by which the first rows of each key are kept, if it applies to this batch.
+    fn first(&self) -> Option<KeepFirst<V, R>> {
+        self.contents.keep.first.filter(|first| first.applies(self.is_oldest))
     }
 
     /// Whether rows that are as good as none are dropped.
@@ -145,8 +150,7 @@ where
     #[inline]
     pub(super) fn end_key(&mut self, key: &K) {
         let start = self.contents.key_ends.end();
-        let first = self.contents.keep.first;
-        let are_many = first.is_some_and(|first| self.contents.values.len() - start > first.rows());
+        let are_many = self.first().is_some_and(|first| self.contents.values.len() - start > first.rows());
         if are_many || self.drops_void() || self.have_some_ended(start) {
             self.forget(start);
         }
@@ -168,8 +172,8 @@ where
 
     /// Drops the updates before `since` of the values from `start` on that the rules do not keep.
     fn forget(&mut self, start: usize) {
-        let (Keep { first, is_void }, has_void) = (self.contents.keep, self.contents.has_void);
-        let drops_void = self.drops_void();
+        let (first, is_void) = (self.first(), self.contents.keep.is_void);
+        let (has_void, drops_void) = (self.contents.has_void, self.drops_void());
         let Contents { values, value_ends, times, diffs, .. } = &mut self.contents;
         let first_update = |value: usize| value_ends.start(value);
         let mut compacted: Vec<usize> =

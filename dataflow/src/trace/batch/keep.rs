@@ -34,12 +34,16 @@ impl<V, R> Default for Keep<V, R> {
 /// `rows` others stays behind them until it has a new update of its own. A difference that combines by maximum, in an
 /// order that begins with the largest, has this property; a count has not.
 ///
+/// If a row is dropped by a merge that has not all of its updates, the others stay. An order in which a row is lower without
+/// some of its updates takes that well; any other order needs [`KeepFirst::with_whole_rows`].
+///
 /// A row may also have an end: from this time on readers do not count it, and an update never moves it back. So a row can be
 /// dropped once no reader can tell times before its end. As with rows that are as good as none, a merge with the oldest batch
 /// does this, so that no earlier update of the row is left: a view must not outlive its removal.
 pub struct KeepFirst<V, R> {
     rows: usize,
     order: RowOrder<V, R>,
+    whole_rows: bool,
     /// The end of a row, from its difference and a number of milliseconds; none if rows have no end.
     end: Option<(RowEnd<R>, Millis)>,
 }
@@ -62,13 +66,24 @@ impl<V, R> KeepFirst<V, R> {
     /// Keeps the first `rows` rows of each key, at least one.
     #[must_use]
     pub fn new(rows: usize, order: RowOrder<V, R>) -> Self {
-        KeepFirst { rows: rows.max(1), order, end: None }
+        KeepFirst { rows: rows.max(1), order, whole_rows: false, end: None }
+    }
+
+    /// Drops rows only in merges with the oldest batch, which have all earlier updates of a row.
+    #[must_use]
+    pub fn with_whole_rows(self) -> Self {
+        KeepFirst { whole_rows: true, ..self }
     }
 
     /// Keeps rows until their end.
     #[must_use]
     pub fn until(self, end: RowEnd<R>, ms: Millis) -> Self {
         KeepFirst { end: Some((end, ms)), ..self }
+    }
+
+    /// Whether a merge drops rows; `is_oldest` says whether no batch is older.
+    pub(super) fn applies(&self, is_oldest: bool) -> bool {
+        is_oldest || !self.whole_rows
     }
 
     /// Whether a row with this difference has ended at a time.

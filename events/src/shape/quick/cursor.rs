@@ -38,6 +38,12 @@ impl<'a> JsonCursor<'a> {
         self.line.get(start..self.at)
     }
 
+    /// The text between two positions before this one.
+    #[inline]
+    pub(in crate::shape) fn between(&self, start: usize, end: usize) -> Option<&'a str> {
+        self.line.get(start..end)
+    }
+
     /// Goes past exactly this text.
     #[inline]
     pub(in crate::shape) fn text(&mut self, text: &[u8]) -> Option<()> {

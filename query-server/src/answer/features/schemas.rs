@@ -94,22 +94,22 @@ fn scalar(kind: ValueKind) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(kind).into()
 }
 
-/// The values of a user: one, or one for each product or category.
+/// The values of a user: one, or one for each product, category or value.
 fn of_all(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfUser(_) => scalar(feature.kind),
-        Reading::OfProduct(_) | Reading::OfCategory(_) => {
+        Reading::OfProduct(_) | Reading::OfCategory(_) | Reading::OfValue(_) => {
             let values = AdditionalProperties::RefOr(scalar(feature.kind));
             ObjectBuilder::new().additional_properties(Some(values)).into()
         }
     }
 }
 
-/// The values of a user and a product: one, or one for each category.
+/// The values of a user and a product: one, or one for each category or value.
 fn of_one(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfUser(_) | Reading::OfProduct(_) => scalar(feature.kind),
-        Reading::OfCategory(_) => of_all(feature),
+        Reading::OfCategory(_) | Reading::OfValue(_) => of_all(feature),
     }
 }
 
@@ -117,7 +117,7 @@ fn of_one(feature: &Feature) -> RefOr<Schema> {
 fn of_any(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfProduct(_) => OneOfBuilder::new().item(scalar(feature.kind)).item(of_all(feature)).into(),
-        Reading::OfUser(_) | Reading::OfCategory(_) => of_all(feature),
+        Reading::OfUser(_) | Reading::OfCategory(_) | Reading::OfValue(_) => of_all(feature),
     }
 }
 

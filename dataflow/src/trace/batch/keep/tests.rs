@@ -148,3 +148,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whole_rows_are_dropped_only_in_merges_with_the_oldest_batch() {
+    let raw = vec![(0, 0, 1, 9), (0, 1, 4, 5), (0, 2, 7, 3), (0, 1, 7, 4)];
+    let keep = Keep { first: Some(KeepFirst::new(1, latest_first).with_whole_rows()), is_void: None };
+    let [oldest, older, newer] = [[0, 3], [3, 6], [6, TIMES]]
+        .map(|bounds| built::<u8, Stamp, ValBuilder<_, _, _>>(&raw, bounds, 9).keeping(keep, false));
+    let rows = |batch: &Batch| listed::<u8, Stamp, Batch>(batch).len();
+    let some = merged(&older, &newer, TIMES, &[isize::MAX]);
+    assert_eq!(rows(&some), 2);
+    assert_eq!(rows(&merged(&oldest, &some, TIMES, &[isize::MAX])), 1);
+}

@@ -1,0 +1,43 @@
+//! How often each value stood in the metadata of a user's events: the rows behind the feature `user_metadata`.
+//!
+//! ```text
+//! metadata values ─▶ user metadata (with the owner of the user) ─▶ the values that are shown, chosen when features are read
+//! ```
+//! The index is the arranged table itself.
+
+use super::index::{Index, Placement, Published, Wiring};
+use crate::ids::UserKey;
+use crate::rules::Rules;
+use crate::short_text::ShortText;
+use crate::tables::{MetadataValues, ValueTally};
+use crate::time::Diff;
+
+/// The index of metadata values. Key: user, and a key of metadata. Row: a value, or the empty text for events with any value;
+/// difference: the events. Changes with events, each of which is also an interaction.
+pub struct UserMetadata;
+
+impl Index for UserMetadata {
+    const NAME: &'static str = "user_metadata";
+    const PLACEMENT: Placement = Placement::Sharded;
+    const IN_ORDER: bool = false;
+    type Key = (UserKey, ShortText);
+    type Row = (ShortText, ValueTally);
+    type Stored = ShortText;
+    type Count = ValueTally;
+
+    fn is_on(rules: &Rules) -> bool {
+        rules.features.enabled && !rules.features.metadata.is_empty()
+    }
+
+    fn route((user, _): &(UserKey, ShortText)) -> u64 {
+        user.route()
+    }
+
+    fn read(value: &ShortText, tally: ValueTally) -> Option<((ShortText, ValueTally), Diff)> {
+        tally.last_at().map(|_| ((*value, tally), 1))
+    }
+
+    fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
+        Published::unlisted(wiring.by_key::<MetadataValues>())
+    }
+}
