@@ -1,5 +1,6 @@
 //! Learned models in the program: from the histories of the graph to a trained model, and lists from it.
 
+pub mod attributes;
 pub mod content;
 mod histories;
 

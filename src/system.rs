@@ -8,6 +8,8 @@
 pub(crate) mod access;
 mod als;
 mod archiving;
+mod attributes;
+mod background;
 pub(crate) mod certificate;
 mod checkpoints;
 pub(crate) mod cluster;
@@ -45,6 +47,7 @@ use store::Follow;
 
 use self::access::Keys;
 use self::als::{AlsThread, Using};
+use self::background::BackgroundThread;
 use self::certificate::Certificate;
 use self::checkpoints::{AcknowledgePositions, Found, Keeper, Keeping, Restored, WatermarkThread};
 use self::cluster::Watchdog;
@@ -81,6 +84,7 @@ pub struct System {
     list_copies: ListCopies,
     // Kept until the last answer has been given.
     _content: Option<ContentThread>,
+    _attributes: Option<BackgroundThread>,
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
@@ -116,6 +120,7 @@ impl System {
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
+        let attributes = attributes::start(config, followed.clone(), engine.reader())?;
         let content = content(config, followed, &engine)?;
         let archive = archiving::start(config)?;
         let recommender = Arc::new(recommender(config, als.as_ref(), content.as_ref()));
@@ -161,6 +166,7 @@ impl System {
             archive,
             list_copies,
             _content: content,
+            _attributes: attributes,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _keys: keys,

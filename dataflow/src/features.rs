@@ -48,6 +48,8 @@ pub enum Reading {
     OfCategory(fn(&CategoryFeatures) -> Option<FeatureValue>),
     /// A number of events for each value under a key, named `KEY=VALUE`.
     OfValue(fn(&UserFeatures) -> &[ValueFeatures]),
+    /// The same, summed over the products that have the value now.
+    OfProductValue(fn(&UserFeatures) -> &[ValueFeatures]),
 }
 
 /// The type of a feature's values.
@@ -80,7 +82,18 @@ impl Feature {
             Reading::OfUser(_) => &["user"],
             Reading::OfProduct(_) => &["user", "product"],
             Reading::OfCategory(_) => &["user", "category"],
-            Reading::OfValue(_) => &["user", "value"],
+            Reading::OfValue(_) | Reading::OfProductValue(_) => &["user", "value"],
+        }
+    }
+
+    /// When a record shows in the feature.
+    #[must_use]
+    pub fn freshness(&self) -> &'static str {
+        match self.reading {
+            Reading::OfProductValue(_) => {
+                "views in the tick in which their record is read, attributes when the products are read"
+            }
+            _ => "in the tick in which its record is read",
         }
     }
 }
@@ -116,7 +129,7 @@ impl FeatureValue {
 }
 
 /// All features, in the order of answers and descriptions.
-pub static FEATURES: [Feature; 9] = [
+pub static FEATURES: [Feature; 10] = [
     Feature {
         name: "user_product_views",
         kind: ValueKind::Count,
@@ -196,6 +209,15 @@ pub static FEATURES: [Feature; 9] = [
                      names, as `KEY=VALUE`. At most `features.values_max` values of a key are shown, those whose first \
                      events are the earliest (ties by value); events with any other value count as `KEY=other`.",
         reading: Reading::OfValue(|of| &of.metadata),
+    },
+    Feature {
+        name: "user_attribute_views",
+        kind: ValueKind::Count,
+        unit: "events",
+        input: InputKind::Views,
+        definition: "The sum of `user_product_views` over the products that have the value of an attribute now, for each \
+                     value of the attributes that `features.attributes` names, as `ATTRIBUTE=VALUE`.",
+        reading: Reading::OfProductValue(|of| &of.attribute_views),
     },
 ];
 

@@ -16,6 +16,7 @@ use crate::dictionary::Dictionary;
 use crate::graph::index::Placement;
 use crate::graph::{self, Index, List};
 use crate::ids::UserKey;
+use crate::product_attributes::AttributeSlot;
 use crate::publish::PublishedSnapshots;
 use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size};
 use crate::rules::Rules;
@@ -23,6 +24,7 @@ use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
 use self::merchandising::RuleSetCache;
+use self::view::ViewSettings;
 
 pub use buy_again::{Repeat, SalesOf};
 pub use features::{CategoryFeatures, ProductFeatures, UserFeatures};
@@ -40,6 +42,7 @@ pub struct IndexReader {
     rules: Rules,
     rule_sets: Arc<RuleSetCache>,
     late_lines: Arc<AtomicU64>,
+    attributes: AttributeSlot,
     process: usize,
     processes: usize,
 }
@@ -53,7 +56,16 @@ impl IndexReader {
         rules: Rules,
         late_lines: Arc<AtomicU64>,
     ) -> Self {
-        IndexReader { snapshots, dictionary, rules, rule_sets: Arc::default(), late_lines, process: 0, processes: 1 }
+        IndexReader {
+            snapshots,
+            dictionary,
+            rules,
+            rule_sets: Arc::default(),
+            late_lines,
+            attributes: AttributeSlot::default(),
+            process: 0,
+            processes: 1,
+        }
     }
 
     /// The read side in one process of a cluster. All processes have the same number of workers.
@@ -97,6 +109,12 @@ impl IndexReader {
         &self.rules
     }
 
+    /// The place of the attributes of products.
+    #[must_use]
+    pub fn attributes(&self) -> &AttributeSlot {
+        &self.attributes
+    }
+
     /// The number of order lines that had left the window when they arrived.
     #[must_use]
     pub fn late_lines(&self) -> u64 {
@@ -116,7 +134,7 @@ impl IndexReader {
     pub fn view_as_of(&self, user: UserKey, time: Time) -> Option<ReadView<'_>> {
         let (snapshot, closed) = self.snapshots.read(self.worker_of(user) % self.snapshots.len());
         let is_known = snapshot.since <= time && time <= closed;
-        is_known.then(|| ReadView::new(snapshot, time, &self.rules, None))
+        is_known.then(|| ReadView::new(snapshot, time, self.settings(), None))
     }
 
     /// The state as of the last closed tick, for the indexes that every worker holds.
@@ -128,7 +146,11 @@ impl IndexReader {
     fn view_at(&self, slot: usize) -> ReadView<'_> {
         let (snapshot, as_of) = self.snapshots.read(slot);
         let rule_set = self.rule_sets.get(&snapshot, as_of);
-        ReadView::new(snapshot, as_of, &self.rules, rule_set)
+        ReadView::new(snapshot, as_of, self.settings(), rule_set)
+    }
+
+    fn settings(&self) -> ViewSettings<'_> {
+        ViewSettings { rules: &self.rules, attributes: &self.attributes }
     }
 
     /// The state as of the last closed tick, seen from all workers of this process; one of them must own `user`. For
@@ -151,7 +173,7 @@ impl IndexReader {
         }
         let (snapshots, as_of) = self.snapshots.read_all();
         let rule_set = self.rule_sets.get(&snapshots[slot], as_of);
-        WideView::new(snapshots, slot, as_of, &self.rules, rule_set)
+        WideView::new(snapshots, slot, as_of, self.settings(), rule_set)
     }
 
     /// The sizes of all indexes in this process that are on, by name. Indexes that every worker holds count once.

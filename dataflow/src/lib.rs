@@ -28,6 +28,7 @@ pub mod lease;
 pub mod merchandising;
 pub mod ops;
 pub mod point_in_time;
+pub mod product_attributes;
 pub mod publish;
 pub mod replay;
 pub mod rules;

@@ -44,15 +44,15 @@ pub struct Ask<T> {
     pub tag: T,
 }
 
-/// Sorts the asks by time, and calls `take` with each and the features just before its time. The sums of categories are made
-/// only if `categories` says so. The graph must be new, with features on.
+/// Sorts the asks by time, and calls `take` with each and the features just before its time. Sums over products are made
+/// only if `sums` says so. The graph must be new, with features on.
 ///
 /// # Errors
 /// When a source fails, or `take` does.
 pub fn features_before<T>(
     graph: &mut SteppedGraph,
     sources: &mut [Box<dyn ReplaySource>],
-    (asks, categories): (&mut [Ask<T>], bool),
+    (asks, sums): (&mut [Ask<T>], bool),
     together: Together,
     mut take: impl FnMut(&Ask<T>, &UserFeatures) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ pub fn features_before<T>(
         for ask in now {
             let view = graph.reader().view_as_of(ask.user, ask.at.saturating_sub(1));
             let view = view.expect("the ticks since the publication before are told apart");
-            take(ask, &view.features(ask.user, categories))?;
+            take(ask, &view.features(ask.user, sums))?;
         }
         left = later;
     }

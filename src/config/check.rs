@@ -47,6 +47,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`models.content.enabled` is \"on\", but no products are read: configure [postgres], [files] or [store]";
         add("models.content.enabled", reason.into());
     }
+    features(config, &mut add);
     archive(config, &mut add);
     copies(config, &mut add);
     store(config, &mut add);
@@ -89,6 +90,15 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
             "`postgres.tables.orders.status_counts` names values, but `postgres.tables.orders.status` no column".into(),
         ),
         _ => {}
+    }
+}
+
+/// Features of attributes without products.
+fn features(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let has_products = config.postgres.is_some() || config.files.is_some() || config.store.is_some();
+    if !config.rules.features.attributes.is_empty() && !has_products {
+        let reason = "`features.attributes` names attributes, but no products are read: configure [postgres], [files] or [store]";
+        add("features.attributes", reason.into());
     }
 }
 

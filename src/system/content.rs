@@ -4,42 +4,31 @@
 //! every `models.content.every_s` ─▶ products read, if any has changed ─▶ vectors ─▶ slot of the source "content"
 //! ```
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use query_server::ContentStatus;
 use recommend::{ContentSlot, ServedContent};
 
+use super::background::BackgroundThread;
 use crate::learned::content::{ContentMaker, MadeContent};
-
-/// The lowest priority of Linux.
-const NICE: i32 = 19;
-
-/// How long the end of the thread is waited for. A reading from a server that does not answer ends later, by its own limit.
-const END_MAX: Duration = Duration::from_millis(500);
 
 /// The status, written by the thread and read by the server.
 type SharedStatus = Arc<Mutex<ContentStatus>>;
 
-/// The running thread. Dropped, it asks the thread to end and waits a moment for it.
+/// The running thread.
 pub(super) struct ContentThread {
     slot: ContentSlot,
     status: SharedStatus,
-    is_ending: Arc<AtomicBool>,
-    end: Option<Sender<()>>,
-    ended: Receiver<()>,
+    // Ends the thread when it is dropped.
+    _thread: BackgroundThread,
 }
 
 /// The state of the thread.
 struct Work {
     maker: ContentMaker,
-    every: Duration,
     slot: ContentSlot,
     status: SharedStatus,
-    is_ending: Arc<AtomicBool>,
 }
 
 impl ContentThread {
@@ -48,19 +37,10 @@ impl ContentThread {
     /// # Errors
     /// When the system denies a thread.
     pub(super) fn start(maker: ContentMaker, every: Duration) -> anyhow::Result<ContentThread> {
-        let (slot, status, is_ending) = (ContentSlot::default(), SharedStatus::default(), Arc::default());
-        let (end, ending) = channel();
-        let (has_ended, ended) = channel();
-        let work = Work { maker, every, slot: slot.clone(), status: status.clone(), is_ending: Arc::clone(&is_ending) };
-        let run = move || {
-            // Dropped at the thread's end.
-            let _has_ended: Sender<()> = has_ended;
-            // On Linux, the priority belongs to the thread. Without it the thread still works.
-            let _ = rustix::process::nice(NICE);
-            work.run(&ending);
-        };
-        std::thread::Builder::new().name("content".into()).spawn(run).context("no thread for content vectors")?;
-        Ok(ContentThread { slot, status, is_ending, end: Some(end), ended })
+        let (slot, status) = (ContentSlot::default(), SharedStatus::default());
+        let mut work = Work { maker, slot: slot.clone(), status: status.clone() };
+        let thread = BackgroundThread::start("content", every, move |go_on| work.turn(go_on))?;
+        Ok(ContentThread { slot, status, _thread: thread })
     }
 
     /// The place of the vectors in use.
@@ -75,28 +55,10 @@ impl ContentThread {
     }
 }
 
-impl Drop for ContentThread {
-    fn drop(&mut self) {
-        self.is_ending.store(true, Ordering::Release);
-        self.end = None;
-        // Nothing is ever sent: this returns at the thread's end or when time is up.
-        let _ = self.ended.recv_timeout(END_MAX);
-    }
-}
-
 impl Work {
-    fn run(mut self, ending: &Receiver<()>) {
-        loop {
-            self.turn();
-            if ending.recv_timeout(self.every) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
-        }
-    }
-
-    fn turn(&mut self) {
-        let (began, is_ending) = (Instant::now(), &self.is_ending);
-        let made = self.maker.make(|| !is_ending.load(Ordering::Acquire));
+    fn turn(&mut self, go_on: &dyn Fn() -> bool) {
+        let began = Instant::now();
+        let made = self.maker.make(go_on);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match made {
             Ok(Some(made)) => {

@@ -55,7 +55,7 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
     let interactions = (vec(given, 0..60), vec(bought, 0..30), vec(visited, 0..40), (vec(stated, 0..60), 1..5usize));
     (histories, prop::bool::weighted(0.8), from, interactions).prop_map(
         |(mut history, enabled, purchases, (interactions, bought, visited, (stated, values_max)))| {
-            let features = Features { enabled, metadata: KeyNames::of(&METADATA), values_max };
+            let features = Features { enabled, metadata: KeyNames::of(&METADATA), values_max, ..Features::OFF };
             history.rules = Rules { features, purchases, ..history.rules };
             let Domain { users, products, orders, .. } = history.domain;
             let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();

@@ -78,10 +78,12 @@ impl Story {
                 story.event(file, &mut service, &mut dice);
             }
         }
-        story.line("product_catalog.csv", "product_id,product_name,category");
+        story.line("product_catalog.csv", "product_id,product_name,category,attributes");
         for product in 0..DOMAIN.products {
             let category = dice.below(DOMAIN.categories);
-            story.line("product_catalog.csv", &format!("product {product},A thing,category {category}"));
+            let [(colour, red), (size, small)] = attributes(product);
+            let text = format!("{colour}={red};{size}={small}");
+            story.line("product_catalog.csv", &format!("product {product},A thing,category {category},{text}"));
             story.update((0, Time::MAX), Update::Catalogue { product, category: In::Category(category), diff: 1 });
         }
         story.line("orders.csv", "order_id,user_id,product_id,quantity,created_at");
@@ -159,7 +161,7 @@ impl Story {
 
     /// What every user has done by a step, recomputed.
     fn did(&self, world: &World, step: Time) -> BTreeMap<usize, Did> {
-        let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2 };
+        let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2, ..Features::OFF };
         let rules = Rules { features, window_ms: WINDOW_MS, ..Rules::default() };
         let counts = self.updates.iter().filter(|((from, before), _)| *from <= step && step < *before);
         let mut shelves = Shelves::new(world, counts.map(|(_, update)| *update), step, &rules);
@@ -216,6 +218,11 @@ fn own(nth: usize, label: &Label) -> Value {
     json!({"label": nth, "user_id": format!("user {}", label.user), "product_id": product, "event_time": label.at})
 }
 
+/// The attributes of a product.
+fn attributes(product: usize) -> [(&'static str, usize); 2] {
+    [("colour", product % 2), ("size", product % 3)]
+}
+
 /// The six numbers of a product in `Did`, as features.
 fn numbers(did: [u64; 6]) -> [(&'static str, Value); 5] {
     let [views, clicks, carts, time, timed, orders] = did;
@@ -256,6 +263,13 @@ fn features(world: &World, did: &Did, product: Option<Option<usize>>) -> Map<Str
     }
     row.insert("user_last_interaction".to_owned(), json!(did.last));
     row.insert("user_metadata".to_owned(), json!(did.metadata));
+    let mut views: BTreeMap<String, u64> = BTreeMap::new();
+    for (number, key) in world.products.iter().enumerate().take(DOMAIN.products) {
+        let viewed = did.products.get(key).map_or(0, |numbers| numbers[0]);
+        let attributes = attributes(number).into_iter().filter(|_| viewed > 0);
+        attributes.for_each(|(name, value)| *views.entry(format!("{name}={value}")).or_default() += viewed);
+    }
+    row.insert("user_attribute_views".to_owned(), json!(views));
     row
 }
 
@@ -289,7 +303,7 @@ fn config(dir: &Path) -> Config {
     let key = "03".repeat(16);
     let metadata = METADATA.join(",");
     let rules = [("rules.window_days", "2"), ("events.dedup_s", "0"), ("features.values_max", "2")];
-    let rules = rules.into_iter().chain([("features.metadata", &*metadata)]);
+    let rules = rules.into_iter().chain([("features.metadata", &*metadata), ("features.attributes", "colour,size")]);
     let set = [("files.dir", dir), ("dataflow.id_key", &key)].into_iter().chain(rules);
     let flags = set.map(|(key, value)| Flag { name: "--set".into(), key: key.into(), value: value.into() });
     Config::load(&Request { flags: flags.collect(), ..Request::default() }).expect("the test's settings are sound")

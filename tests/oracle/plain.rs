@@ -196,11 +196,9 @@ fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
-    /// With the number of the tick.
+    /// This and the next two with the number of the tick.
     interactions: Vec<(UserKey, ProductKey, Interaction, (usize, Millis))>,
-    /// With the number of the tick.
     sessions: Vec<(Visit, usize)>,
-    /// With the number of the tick.
     metadata: Vec<(Stated, usize)>,
     /// (order, user, product, when), as events say.
     stated: Vec<(usize, UserKey, ProductKey, Millis)>,

@@ -34,14 +34,14 @@ impl Feature {
         match self.reading {
             Reading::OfUser(_) => false,
             Reading::OfProduct(_) => !of_one_product,
-            Reading::OfCategory(_) | Reading::OfValue(_) => true,
+            Reading::OfCategory(_) | Reading::OfValue(_) | Reading::OfProductValue(_) => true,
         }
     }
 
-    /// Whether the feature is read from the categories of products.
+    /// Whether the feature is summed over products by what they are now.
     #[must_use]
-    pub fn needs_categories(&self) -> bool {
-        matches!(self.reading, Reading::OfCategory(_))
+    pub fn needs_sums(&self) -> bool {
+        matches!(self.reading, Reading::OfCategory(_) | Reading::OfProductValue(_))
     }
 
     /// The cell of this feature in a user's row.
@@ -58,7 +58,7 @@ impl Feature {
             (Reading::OfCategory(read), _) => {
                 map(of.categories.iter().map(|of| (dictionary.category_name(of.category), read(of))))
             }
-            (Reading::OfValue(read), _) => {
+            (Reading::OfValue(read) | Reading::OfProductValue(read), _) => {
                 map(read(of).iter().map(|of| (Some(of.name().into()), Some(FeatureValue::Count(of.events)))))
             }
         }

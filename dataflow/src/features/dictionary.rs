@@ -17,7 +17,7 @@ switches them on. [HTTP](http.md) shows how to ask for them.
 | input | holds | described in |
 |---|---|---|
 | events | views, clicks, additions to carts, purchases, removals and searches, from topics, files and `POST /v1/events` | [Events](events.md) |
-| tables | orders, their lines, and the catalogue with the categories of the products | [Getting started](getting-started.md) |
+| tables | orders, their lines, and the catalogue with the categories and attributes of the products | [Getting started](getting-started.md) |
 
 ## Features
 ";
@@ -49,6 +49,17 @@ const RULES: &str = "
   events are the earliest. If an event comes so late that it moves another value up from behind all of these, earlier events with this
   value stay in `other`. The sum over all values of a key is exact in any case.
 - **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
+- **Attributes** are those of the column `models.content.attributes_column` of the products, or of the field `attributes` of the store: a
+  JSON object, or a text such as `colour=red, size=42`. A value is a text, a number, `true` or `false`, of at most 31 bytes as above;
+  of a list, each element is a value, and the views of the product are in the sum of each. Attributes do not pass through the
+  graph: they are read every `features.attributes_every_s`, and `as_of` says nothing of them. Before the first reading there
+  are no sums, and `GET /v1/features` says null as the `as_of` of the feature.
+
+## Rows of users
+
+What a shop knows of its users (`demographics`) is no feature of the graph. It is the user's row in the store as it is:
+[`GET /v1/users/{user}`](http.md) answers with it, and `GET /v1/export/users` with all rows. Both need a key with the scope
+`write`, because features are also for keys that a page carries. An [erasure](erasure.md) removes the row.
 ";
 
 /// The text of docs/data-dictionary.md.

@@ -55,10 +55,12 @@ pub struct UserFeatures {
     pub last_at: Option<Millis>,
     /// By product.
     pub products: Vec<ProductFeatures>,
-    /// By category; empty unless categories were asked for.
+    /// By category; empty unless sums were asked for.
     pub categories: Vec<CategoryFeatures>,
     /// By value in the metadata of events, in the order of keys and values.
     pub metadata: Vec<ValueFeatures>,
+    /// Views by value of the products' attributes, in the order of attributes and values; empty unless sums were asked for.
+    pub attribute_views: Vec<ValueFeatures>,
 }
 
 impl UserFeatures {
@@ -86,15 +88,16 @@ impl IndexReader {
 }
 
 impl ReadView<'_> {
-    /// What a user did; nothing if features are off. The sums of categories take a look-up for each product, and are
-    /// made only if `categories` says so. The view must have been taken for the same user.
+    /// What a user did; nothing if features are off. The sums over the products of a category, and over those with a value of an
+    /// attribute, take a look-up for each product, and are made only if `sums` says so. The view must have been taken for the
+    /// same user.
     #[must_use]
-    pub fn features(&self, user: UserKey, categories: bool) -> UserFeatures {
-        self.features_in(self.snapshot(), user, categories)
+    pub fn features(&self, user: UserKey, sums: bool) -> UserFeatures {
+        self.features_in(self.snapshot(), user, sums)
     }
 
     /// The features of a user from the snapshot of the worker that holds it.
-    fn features_in(&self, snapshot: &Snapshot, user: UserKey, categories: bool) -> UserFeatures {
+    fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: bool) -> UserFeatures {
         let mut interacted: Vec<(ProductKey, Activity)> = Vec::new();
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
         // What an erasure has taken out may still be stored.
@@ -107,9 +110,10 @@ impl ReadView<'_> {
             .map(|(product, activity)| ProductFeatures { activity, ..ProductFeatures::none(product) })
             .collect();
         self.add_purchases(snapshot, user, &mut products);
-        let categories = if categories { self.by_category(&products) } else { Vec::new() };
+        let categories = if sums { self.by_category(&products) } else { Vec::new() };
+        let attribute_views = if sums { self.by_attribute(&products) } else { Vec::new() };
         let metadata = self.metadata_in(snapshot, user);
-        UserFeatures { last_at, products, categories, metadata }
+        UserFeatures { last_at, products, categories, metadata, attribute_views }
     }
 
     /// Adds the gaps of the sessions that are held. Every view is among the interactions already.
@@ -163,7 +167,7 @@ impl ReadView<'_> {
 impl WideView<'_> {
     /// What a user did, whichever worker of this process holds the user: see [`ReadView::features`].
     #[must_use]
-    pub fn features_of(&self, user: UserKey, categories: bool) -> UserFeatures {
-        self.features_in(self.snapshot_of(user.route()), user, categories)
+    pub fn features_of(&self, user: UserKey, sums: bool) -> UserFeatures {
+        self.features_in(self.snapshot_of(user.route()), user, sums)
     }
 }

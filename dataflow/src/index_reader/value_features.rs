@@ -1,6 +1,9 @@
-//! How often each value stood in the metadata of a user's events, as it is shown.
+//! How often each value stood in the metadata of a user's events, and how often it is an attribute of the products that the user
+//! viewed.
 
-use super::ReadView;
+use std::collections::BTreeMap;
+
+use super::{ProductFeatures, ReadView};
 use crate::graph::UserMetadata;
 use crate::ids::UserKey;
 use crate::publish::{Snapshot, rows};
@@ -41,6 +44,17 @@ impl ReadView<'_> {
         shown.sort_unstable();
         shown
     }
+
+    /// The sums of views over the products that have a value of an attribute now.
+    pub(super) fn by_attribute(&self, products: &[ProductFeatures]) -> Vec<ValueFeatures> {
+        let Some(attributes) = self.attributes() else { return Vec::new() };
+        let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
+        for of in products.iter().filter(|of| of.activity.views() > 0) {
+            let values = attributes.of_product(of.product);
+            values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
+        }
+        sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect()
+    }
 }
 
 /// Adds the values of a key whose first events are the earliest, ties by value, up to `most` of them, and the events with any
@@ -71,7 +85,7 @@ mod tests {
     use super::*;
 
     fn shown(events: &[(&str, u64)], most: usize) -> Vec<(String, u64)> {
-        let mut tallies = std::collections::BTreeMap::<ShortText, ValueTally>::new();
+        let mut tallies = BTreeMap::<ShortText, ValueTally>::new();
         for (value, at) in events {
             for value in ["", value] {
                 tallies.entry(ShortText::of(value)).or_default().plus_equals(&ValueTally::of(*at));

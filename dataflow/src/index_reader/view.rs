@@ -8,6 +8,7 @@ use super::recommend::{Recommendations, recommend};
 use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::merchandising::{Move, RuleSet};
+use crate::product_attributes::{AttributeSlot, ProductAttributes};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::rules::{Deleted, Rules};
@@ -17,19 +18,26 @@ use crate::time::{Diff, Time};
 pub struct ReadView<'a> {
     snapshot: Guard<Arc<Snapshot>>,
     as_of: Time,
-    rules: &'a Rules,
+    settings: ViewSettings<'a>,
     /// The effective merchandising rules, if there are any.
     pub(super) rule_set: Option<Arc<RuleSet>>,
+}
+
+/// What every view of a reader has.
+#[derive(Clone, Copy)]
+pub(super) struct ViewSettings<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) attributes: &'a AttributeSlot,
 }
 
 impl<'a> ReadView<'a> {
     pub(super) fn new(
         snapshot: Guard<Arc<Snapshot>>,
         as_of: Time,
-        rules: &'a Rules,
+        settings: ViewSettings<'a>,
         rule_set: Option<Arc<RuleSet>>,
     ) -> Self {
-        ReadView { snapshot, as_of, rules, rule_set }
+        ReadView { snapshot, as_of, settings, rule_set }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -37,7 +45,12 @@ impl<'a> ReadView<'a> {
     }
 
     pub(super) fn rules(&self) -> &'a Rules {
-        self.rules
+        self.settings.rules
+    }
+
+    /// The attributes of products, if they were read.
+    pub(super) fn attributes(&self) -> Option<Arc<ProductAttributes>> {
+        self.settings.attributes.get()
     }
 
     /// The time of the state: every tick up to it has closed.
@@ -50,7 +63,7 @@ impl<'a> ReadView<'a> {
     /// merchandising rule hides it. The worker of this view must hold the key.
     pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
         self.stored_rows::<I>(key, rows);
-        if self.rules.deleted == Deleted::Hidden || self.rule_set.is_some() {
+        if self.rules().deleted == Deleted::Hidden || self.rule_set.is_some() {
             rows.retain(|(row, _)| I::hidden_with(row).is_none_or(|product| !self.is_left_out(product)));
         }
     }
@@ -58,11 +71,11 @@ impl<'a> ReadView<'a> {
     /// Whether histories leave a product out.
     fn is_left_out(&self, product: ProductKey) -> bool {
         let is_hidden = self.rule_set.as_ref().is_some_and(|set| set.is_off_histories(product));
-        is_hidden || self.rules.deleted == Deleted::Hidden && self.is_deleted(product)
+        is_hidden || self.rules().deleted == Deleted::Hidden && self.is_deleted(product)
     }
 
     fn stored_rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
-        let (batches, most) = (self.snapshot.indexes.get::<I>(), I::rows_max(self.rules));
+        let (batches, most) = (self.snapshot.indexes.get::<I>(), I::rows_max(self.rules()));
         if I::IN_ORDER && most == usize::MAX {
             return rows::values_as(batches, key, self.as_of, I::read, rows);
         }
@@ -82,7 +95,7 @@ impl<'a> ReadView<'a> {
     pub fn is_deleted(&self, product: ProductKey) -> bool {
         let mut rows = Vec::new();
         self.rows::<ProductCategories>(&product, &mut rows);
-        self.rules.is_deleted(&rows)
+        self.rules().is_deleted(&rows)
     }
 
     /// All products of a user's history that are not removed, newest first: up to `history_depth` of them while
@@ -99,7 +112,7 @@ impl<'a> ReadView<'a> {
     pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) -> Vec<Move> {
         self.rows::<L>(key, rows);
         let moves = self.arrange::<L>(key, rows);
-        if !Rules::is_shown(rows.len(), self.rules.items_min) {
+        if !Rules::is_shown(rows.len(), self.rules().items_min) {
             rows.clear();
         }
         moves
@@ -151,6 +164,6 @@ impl<'a> ReadView<'a> {
     /// Best sellers for a user, as people see them. The view must have been taken for the same user.
     #[must_use]
     pub fn recommendations(&self, user: UserKey) -> Recommendations {
-        recommend(self, user, self.rules)
+        recommend(self, user, self.rules())
     }
 }

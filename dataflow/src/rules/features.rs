@@ -1,6 +1,8 @@
 //! The settings of features.
 
-use settings::{Kind, Value, whole};
+use std::time::Duration;
+
+use settings::{Kind, Value, seconds, whole};
 
 use super::key_names::{KeyNames, NAMES};
 
@@ -16,10 +18,23 @@ settings::section! {
         metadata: KeyNames = [], "keys", NAMES;
         /// The most values of a user and a key of `metadata` that are shown. Events with other values count as `other`.
         values_max: usize = 20, "values", whole(1, 100);
+        /// Attributes of products by whose values views are counted for each user, such as ["colour", "brand"]: the feature
+        /// `user_attribute_views`. They are read from the column that `models.content.attributes_column` names, or from the
+        /// field `attributes` of the store.
+        attributes: KeyNames = [], "attributes", NAMES;
+        /// Time between two readings of the attributes of all products. Files and the store are only read if they have
+        /// changed.
+        attributes_every as "attributes_every_s": Duration = 60, "s", whole(1, 31_536_000) => seconds;
     }
 }
 
 impl Features {
     /// Features are not kept.
-    pub const OFF: Features = Features { enabled: false, metadata: KeyNames::NONE, values_max: 20 };
+    pub const OFF: Features = Features {
+        enabled: false,
+        metadata: KeyNames::NONE,
+        values_max: 20,
+        attributes: KeyNames::NONE,
+        attributes_every: Duration::from_secs(60),
+    };
 }

@@ -63,7 +63,7 @@ impl Values<'_> {
                 }
                 out.push(b'}');
             }
-            Reading::OfValue(read) => {
+            Reading::OfValue(read) | Reading::OfProductValue(read) => {
                 let entries = read(self.of).iter();
                 let entries = entries.map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events))));
                 out.push(b'{');

@@ -93,9 +93,6 @@ pub(crate) static OF_PAIR: Endpoint = Endpoint {
     }],
 };
 
-/// When a record shows in a feature.
-const FRESHNESS: &str = "in the tick in which its record is read";
-
 /// The features that are asked for, or all for which `is_default` holds if none is named.
 fn chosen(named: &[usize], is_default: impl Fn(&Feature) -> bool) -> Vec<&'static Feature> {
     if named.is_empty() {
@@ -104,15 +101,15 @@ fn chosen(named: &[usize], is_default: impl Fn(&Feature) -> bool) -> Vec<&'stati
     named.iter().map(|at| &FEATURES[*at]).collect()
 }
 
-/// Whether any of the features needs sums over categories.
-fn has_categories(features: &[&Feature]) -> bool {
-    features.iter().any(|feature| matches!(feature.reading, Reading::OfCategory(_)))
+/// Whether any of the features is summed over products.
+fn has_sums(features: &[&Feature]) -> bool {
+    features.iter().any(|feature| feature.needs_sums())
 }
 
 /// The inputs that the features are made from.
 fn inputs(features: &[&Feature]) -> Vec<InputKind> {
     let mut inputs: Vec<InputKind> = features.iter().map(|feature| feature.input).collect();
-    if has_categories(features) {
+    if features.iter().any(|feature| matches!(feature.reading, Reading::OfCategory(_))) {
         inputs.push(InputKind::Shop);
     }
     inputs.sort_unstable();
@@ -132,6 +129,9 @@ async fn describe(
     let read = &operations.read;
     let enabled = check_on(read).is_ok();
     let at = read.reader.view_any().as_of();
+    let has_attributes = read.reader.attributes().get().is_some();
+    let is_known =
+        |feature: &Feature| enabled && (has_attributes || !matches!(feature.reading, Reading::OfProductValue(_)));
     let described = |feature: &'static Feature| {
         let as_of = || read.admit(at, &inputs(&[feature]), &parameters).map(|age| instant::text(age.as_of));
         Ok(DescribedFeature {
@@ -140,8 +140,8 @@ async fn describe(
             r#type: feature.kind.name(),
             unit: feature.unit,
             definition: feature.definition,
-            freshness: FRESHNESS,
-            as_of: enabled.then(as_of).transpose()?,
+            freshness: feature.freshness(),
+            as_of: is_known(feature).then(as_of).transpose()?,
         })
     };
     let features = FEATURES.iter().map(described).collect::<Result<_, Problem>>()?;
@@ -158,7 +158,7 @@ fn of_user(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>,
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
         let age = read.admit(view.as_of(), &inputs(&features), parameters)?;
-        let of = view.features(key, has_categories(&features));
+        let of = view.features(key, has_sums(&features));
         let values = Values { of: &of, product: None, limit: parameters.limit };
         let as_of = as_of.text(age.as_of);
         object(out, &[("user-id", user)], &features, values, (names, reader.dictionary()), as_of);
@@ -184,7 +184,7 @@ async fn of_pair(
         let key = reader.dictionary().find_user(&user);
         let view = reader.view(key);
         let age = read.admit(view.as_of(), &inputs(&features), &parameters)?;
-        let of = view.features(key, has_categories(&features));
+        let of = view.features(key, has_sums(&features));
         let of_product = reader.dictionary().find_product(&product).map(|product| of.of_product(product));
         let of_product = of_product.unwrap_or_else(ProductFeatures::unknown);
         let values = Values { of: &of, product: Some(&of_product), limit: parameters.limit };

@@ -1,6 +1,8 @@
 //! Features of users: every value by its definition, by rows and by columns, of users of several workers and processes.
 
+use dataflow::product_attributes::ProductAttributes;
 use dataflow::rules::{Features, KeyNames, Rules};
+use dataflow::short_text::ShortText;
 use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ fn ordered(order: &str, user: &str, product: &str) -> Record {
 }
 
 fn shop(workers: usize) -> Shop {
-    let features = Features { enabled: true, metadata: KeyNames::of(&["device"]), values_max: 2 };
+    let features = Features { enabled: true, metadata: KeyNames::of(&["device"]), values_max: 2, ..Features::OFF };
     let rules = Rules { features, ..Rules::default() };
     Shop::with_rules(Settings::default(), rules, workers)
 }
@@ -74,6 +76,7 @@ fn a_user_has_every_feature() {
             "user_category_purchases": {"dishes": 2, "gifts": 2},
             "user_last_interaction": "2026-11-20T10:15:00.121Z",
             "user_metadata": {},
+            "user_attribute_views": {},
         })
     );
     assert!(ada.text().contains(r#""user_product_views":{"tea":3,"cup":1}"#), "the largest is first: {}", ada.text());
@@ -100,6 +103,30 @@ fn values_of_metadata_have_their_events_and_the_last_ones_are_other() {
     assert_eq!(without_time(&post(&shop, &body)), json!({"rows": rows}));
     let of_pair = without_time(&shop.get("/v1/users/ada/features/tea?features=user_metadata"));
     assert_eq!(of_pair["user_metadata"], all);
+}
+
+#[test]
+fn views_are_summed_over_the_products_with_an_attribute_now() {
+    let shop = busy(2, now_ms());
+    let reader = shop.reader();
+    let put = |rows: &[(&str, &str, &str)]| {
+        let key = |id: &str| reader.dictionary().product(id).unwrap();
+        let row = |(id, name, value): &(&str, &str, &str)| (key(id), (ShortText::of(name), ShortText::of(value)));
+        reader.attributes().put(ProductAttributes::of(rows.iter().map(row)));
+    };
+    put(&[
+        ("tea", "colour", "green"),
+        ("cup", "colour", "green"),
+        ("cup", "brand", "Acme"),
+        ("pan", "colour", "black"),
+    ]);
+    let path = "/v1/users/ada/features?features=user_attribute_views";
+    let now = || without_time(&shop.get(path))["user_attribute_views"].clone();
+    assert_eq!(now(), json!({"colour=green": 4, "brand=Acme": 1}));
+    put(&[("tea", "colour", "red"), ("cup", "colour", "green")]);
+    assert_eq!(now(), json!({"colour=red": 3, "colour=green": 1}));
+    let list = shop.get("/v1/features").json();
+    assert!(list["features"].as_array().unwrap().iter().all(|feature| feature["as_of"].is_string()));
 }
 
 #[test]
@@ -168,7 +195,8 @@ fn the_catalogue_describes_features_and_says_whether_they_are_kept() {
     let features = on["features"].as_array().unwrap();
     let views = features.iter().find(|feature| feature["name"] == "user_category_views").unwrap();
     assert_eq!((&views["key"], &views["type"]), (&json!(["user", "category"]), &json!("integer")));
-    assert!(features.iter().all(|feature| feature["as_of"].is_string()));
+    let is_known = |feature: &Value| feature["as_of"].is_string();
+    assert!(features.iter().all(|feature| is_known(feature) != (feature["name"] == "user_attribute_views")));
     let off = Shop::open();
     let list = off.get("/v1/features").json();
     assert_eq!((&list["enabled"], &list["features"][0]["as_of"]), (&json!(false), &Value::Null));

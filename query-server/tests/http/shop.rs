@@ -206,6 +206,10 @@ impl Shop {
         (0..).map(|number| format!("user-{number}")).find(of_another).unwrap()
     }
 
+    pub(crate) fn reader(&self) -> &IndexReader {
+        &self.reader
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address)
     }

@@ -7,6 +7,7 @@ use dataflow::dictionary::Dictionary;
 use dataflow::features::{Feature, RowProduct};
 use dataflow::ids::{Ids, UserKey};
 use dataflow::index_reader::IndexReader;
+use dataflow::product_attributes::ProductAttributes;
 use dataflow::replay::{self, Failure, Observer, Settings};
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::Time;
@@ -17,6 +18,7 @@ use sources::replay::{ReplayBounds, ReplayProgress};
 use crate::commands::progress;
 use crate::commands::replay::source::ReplaySources;
 use crate::config::Config;
+use crate::learned::attributes::attributes_now;
 
 /// Records taken from a source at a time.
 const BATCH: usize = 16_384;
@@ -49,7 +51,9 @@ impl Export {
         let sources = ReplaySources::open(&config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
         let progress = sources.progress();
         let all = progress.as_ref().map_or(0, |progress| progress.total());
-        let mut writer = UserWriter { export: self, progress, bar: progress::share("export", all), rows: 0 };
+        let attributes = attributes_now(&config, &dictionary)?;
+        let bar = progress::share("export", all);
+        let mut writer = UserWriter { export: self, attributes, progress, bar, rows: 0 };
         let settings = Settings {
             workers: self.workers,
             rules,
@@ -69,6 +73,8 @@ impl Export {
 
 struct UserWriter<'a> {
     export: &'a Export,
+    /// The attributes of products, until they are in use.
+    attributes: Option<ProductAttributes>,
     progress: Option<Arc<ReplayProgress>>,
     bar: ProgressBar,
     rows: u64,
@@ -77,16 +83,17 @@ struct UserWriter<'a> {
 impl UserWriter<'_> {
     fn write(&mut self, reader: &IndexReader) -> anyhow::Result<()> {
         let Export { at, out, features, .. } = self.export;
+        self.attributes.take().into_iter().for_each(|attributes| reader.attributes().put(attributes));
         let (format, columns) = (super::format(out)?, FeatureColumns::new(features.clone(), false));
         let (dictionary, view) = (reader.dictionary(), reader.wide_view_any());
         let named = |user: UserKey| Some((dictionary.user_name(user)?, user));
         let mut users: Vec<_> = reader.users_with_features().into_iter().filter_map(named).collect();
         users.sort_unstable();
-        let categories = features.iter().any(|feature| feature.needs_categories());
+        let sums = features.iter().any(|feature| feature.needs_sums());
         super::write(out, |file| {
             let mut writer = FeatureWriter::new(format, file, columns, *at)?;
             for (id, user) in &users {
-                let of = view.features_of(*user, categories);
+                let of = view.features_of(*user, sums);
                 // A user whose orders have all left the window has nothing.
                 if of.last_at.is_some() || !of.products.is_empty() {
                     let cells = features.iter().map(|feature| feature.cell(&of, RowProduct::All, dictionary));

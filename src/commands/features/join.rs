@@ -24,6 +24,7 @@ use sources::replay::ReplayBounds;
 use crate::commands::progress;
 use crate::commands::replay::source::ReplaySources;
 use crate::config::Config;
+use crate::learned::attributes::attributes_now;
 
 /// The rows of a file with their features.
 #[derive(Clone, Debug, Default)]
@@ -86,9 +87,12 @@ impl Join {
         let context = WorkerContext { index: 0, peers: 1, waker, dictionary: dictionary.clone() };
         let mut sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
         let mut graph = SteppedGraph::new(rules, dictionary.clone(), config.dataflow.idle_merge_effort);
+        attributes_now(config, dictionary)?
+            .into_iter()
+            .for_each(|attributes| graph.reader().attributes().put(attributes));
         let bar = progress::items("join", asks.len() as u64);
-        let categories = self.features.iter().any(|feature| feature.needs_categories());
-        let found = features_before(&mut graph, &mut sources, (asks, categories), self.together, |ask, of| {
+        let sums = self.features.iter().any(|feature| feature.needs_sums());
+        let found = features_before(&mut graph, &mut sources, (asks, sums), self.together, |ask, of| {
             let (row, product) = ask.tag;
             let product = match has_products {
                 true => RowProduct::One(Some(product).filter(|product| *product != ProductKey::NONE)),

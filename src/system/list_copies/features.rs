@@ -49,7 +49,7 @@ fn rows(values: &UserFeatures, reading: &Reading, dictionary: &Dictionary) -> Ve
         Reading::OfCategory(read) => {
             values.categories.iter().filter_map(|of| row(dictionary.category_name(of.category), read(of))).collect()
         }
-        Reading::OfValue(read) => {
+        Reading::OfValue(read) | Reading::OfProductValue(read) => {
             let count = |events| Some(FeatureValue::Count(events));
             read(values).iter().filter_map(|of| row(Some(of.name().into()), count(of.events))).collect()
         }

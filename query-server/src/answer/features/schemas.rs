@@ -32,7 +32,8 @@ pub(crate) struct DescribedFeature {
     pub(crate) definition: &'static str,
     /// When a record shows in the feature.
     pub(crate) freshness: &'static str,
-    /// The feature holds everything up to this time; null while features are off.
+    /// The feature holds everything up to this time; null while features are off, or while the attributes of products that it
+    /// is made from were not read.
     pub(crate) as_of: Option<String>,
 }
 
@@ -98,7 +99,7 @@ fn scalar(kind: ValueKind) -> RefOr<Schema> {
 fn of_all(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfUser(_) => scalar(feature.kind),
-        Reading::OfProduct(_) | Reading::OfCategory(_) | Reading::OfValue(_) => {
+        Reading::OfProduct(_) | Reading::OfCategory(_) | Reading::OfValue(_) | Reading::OfProductValue(_) => {
             let values = AdditionalProperties::RefOr(scalar(feature.kind));
             ObjectBuilder::new().additional_properties(Some(values)).into()
         }
@@ -109,7 +110,7 @@ fn of_all(feature: &Feature) -> RefOr<Schema> {
 fn of_one(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfUser(_) | Reading::OfProduct(_) => scalar(feature.kind),
-        Reading::OfCategory(_) | Reading::OfValue(_) => of_all(feature),
+        Reading::OfCategory(_) | Reading::OfValue(_) | Reading::OfProductValue(_) => of_all(feature),
     }
 }
 
@@ -117,7 +118,9 @@ fn of_one(feature: &Feature) -> RefOr<Schema> {
 fn of_any(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfProduct(_) => OneOfBuilder::new().item(scalar(feature.kind)).item(of_all(feature)).into(),
-        Reading::OfUser(_) | Reading::OfCategory(_) | Reading::OfValue(_) => of_all(feature),
+        Reading::OfUser(_) | Reading::OfCategory(_) | Reading::OfValue(_) | Reading::OfProductValue(_) => {
+            of_all(feature)
+        }
     }
 }
 
