@@ -58,7 +58,7 @@ const RULES: &str = "
 ## Rows of users
 
 What a shop knows of its users (`demographics`) is no feature of the graph. It is the user's row in the store as it is:
-[`GET /v1/users/{user}`](http.md) answers with it, and `GET /v1/export/users` with all rows. Both need a key with the scope
+[`GET /v1/users/{user}`](services.md) answers with it, and `GET /v1/export/users` with all rows. Both need a key with the scope
 `write`, because features are also for keys that a page carries. An [erasure](erasure.md) removes the row.
 ";
 

@@ -286,6 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn metadata_is_found_whole_wherever_it_stands() {
+        for metadata in
+            ["{}", r#"{"device":"app"}"#, r#"{"a":{"b":[1,true]},"n":7,"o":{}}"#, r#"{ "n" : 7 , "device" : "tv" }"#]
+        {
+            for line in [
+                format!(r#"{{"metadata":{metadata},"user_id":"ada","n":7}}"#),
+                format!(r#"{{"user_id":"ada","metadata":{metadata},"n":7}}"#),
+                format!(r#"{{"user_id":"ada","n":7, "metadata" : {metadata} }}"#),
+            ] {
+                let learned = template(&line).unwrap();
+                for other in
+                    [line.clone(), line.replace("ada", "a longer name").replace('7', "-1.25").replace("app", "")]
+                {
+                    assert!(fits(&learned, &other), "{other}");
+                    assert_eq!(RawFields::of(&other), RawFields::parse_any(&other));
+                    assert!(RawFields::of(&other).is_ok_and(|fields| fields.metadata.starts_with('{')));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_learned_where_alike_lines_can_mean_something_else() {
         let nested = r#"{"event_type":"purchase","items":[{"product_id":"a"}]}"#;
         let twice = r#"{"properties":{"productid":"a"},"properties":{"other":"b"}}"#;
