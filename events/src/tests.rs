@@ -30,8 +30,23 @@ fn refused(text: &str) -> (&'static str, Option<&'static str>) {
 fn view<'a>(user: Cow<'a, str>, product: Option<Cow<'a, str>>, at: Millis) -> Event<'a> {
     let (id, items, session) = (None, Vec::new(), Some("s-77".into()));
     let (kind, stated, time_on_page_ms, order) = (EventKind::View, Some(at), Some(5400), None);
-    let (answer, device) = (None, None);
-    Event { kind, id, user, product, items, at, stated, session, time_on_page_ms, order, answer, device, rule: None }
+    let (metadata, answer, device, rule) = ("", None, None, None);
+    Event {
+        kind,
+        id,
+        user,
+        product,
+        items,
+        at,
+        stated,
+        session,
+        time_on_page_ms,
+        metadata,
+        order,
+        answer,
+        device,
+        rule,
+    }
 }
 
 #[test]
@@ -51,7 +66,8 @@ fn clickstream_event_is_read_as_documented() {
     let event = accepted(
         r#"{"user_id":120,"product_id":393,"event_type":"view","timestamp":"2026-11-20T10:15:00Z","session_id":"s-77","metadata":{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}}"#,
     );
-    assert_eq!(event, view("120".into(), Some("393".into()), 1_795_169_700_000));
+    let metadata = r#"{"page_url":"/p/393","referrer":"search","time_on_page_ms":5400}"#;
+    assert_eq!(event, Event { metadata, ..view("120".into(), Some("393".into()), 1_795_169_700_000) });
 }
 
 #[test]

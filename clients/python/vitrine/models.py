@@ -278,7 +278,7 @@ class _DescribedFeatureRequired(TypedDict):
 class DescribedFeature(_DescribedFeatureRequired, total=False):
     """The description of a feature."""
 
-    # The feature holds everything up to this time; null while features are off.
+    # The feature holds everything up to this time; null while features are off, or before its attributes were read.
     as_of: str | None
 
 
@@ -436,7 +436,7 @@ class _FeatureRequestRequired(TypedDict):
 class FeatureRequest(_FeatureRequestRequired, total=False):
     """Which features of which users are wanted."""
 
-    features: list[Literal['user_product_views', 'user_product_clicks', 'user_product_add_to_cart', 'user_product_avg_time', 'user_product_purchases', 'user_category_views', 'user_category_purchases', 'user_last_interaction']]
+    features: list[Literal['user_product_views', 'user_product_clicks', 'user_product_add_to_cart', 'user_product_avg_time', 'user_product_purchases', 'user_category_views', 'user_category_purchases', 'user_last_interaction', 'user_metadata', 'user_attribute_views']]
     layout: Literal['rows', 'columns']
     # The most entries of a map: 10 by default, and at most 10,000 for all users together.
     limit: int
@@ -1100,9 +1100,11 @@ _UserFeaturesRequired = TypedDict(
 class UserFeatures(_UserFeaturesRequired, total=False):
     """UserFeatures"""
 
+    user_attribute_views: dict[str, int]
     user_category_purchases: dict[str, int]
     user_category_views: dict[str, int]
     user_last_interaction: str | None
+    user_metadata: dict[str, int]
     user_product_add_to_cart: dict[str, int]
     user_product_avg_time: dict[str, float | None]
     user_product_clicks: dict[str, int]
@@ -1144,9 +1146,11 @@ _UserProductFeaturesRequired = TypedDict(
 class UserProductFeatures(_UserProductFeaturesRequired, total=False):
     """UserProductFeatures"""
 
+    user_attribute_views: dict[str, int]
     user_category_purchases: dict[str, int]
     user_category_views: dict[str, int]
     user_last_interaction: str | None
+    user_metadata: dict[str, int]
     user_product_add_to_cart: int
     user_product_avg_time: float | None
     user_product_clicks: int

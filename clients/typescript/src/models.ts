@@ -224,7 +224,7 @@ export interface DeletedRows {
 
 /** The description of a feature. */
 export interface DescribedFeature {
-  /** The feature holds everything up to this time; null while features are off. */
+  /** The feature holds everything up to this time; null while features are off, or before its attributes were read. */
   as_of?: string | null;
   definition: string;
   /** When a record shows in the feature. */
@@ -364,7 +364,7 @@ export interface FeatureList {
 
 /** Which features of which users are wanted. */
 export interface FeatureRequest {
-  features?: ("user_product_views" | "user_product_clicks" | "user_product_add_to_cart" | "user_product_avg_time" | "user_product_purchases" | "user_category_views" | "user_category_purchases" | "user_last_interaction")[];
+  features?: ("user_product_views" | "user_product_clicks" | "user_product_add_to_cart" | "user_product_avg_time" | "user_product_purchases" | "user_category_views" | "user_category_purchases" | "user_last_interaction" | "user_metadata" | "user_attribute_views")[];
   layout?: "rows" | "columns";
   /** The most entries of a map: 10 by default, and at most 10,000 for all users together. */
   limit?: number;
@@ -903,9 +903,11 @@ export interface TestResult {
 export interface UserFeatures {
   as_of: string;
   "user-id": string;
+  user_attribute_views?: Record<string, number>;
   user_category_purchases?: Record<string, number>;
   user_category_views?: Record<string, number>;
   user_last_interaction?: string | null;
+  user_metadata?: Record<string, number>;
   user_product_add_to_cart?: Record<string, number>;
   user_product_avg_time?: Record<string, number | null>;
   user_product_clicks?: Record<string, number>;
@@ -934,9 +936,11 @@ export interface UserProductFeatures {
   as_of: string;
   "product-id": string;
   "user-id": string;
+  user_attribute_views?: Record<string, number>;
   user_category_purchases?: Record<string, number>;
   user_category_views?: Record<string, number>;
   user_last_interaction?: string | null;
+  user_metadata?: Record<string, number>;
   user_product_add_to_cart?: number;
   user_product_avg_time?: number | null;
   user_product_clicks?: number;

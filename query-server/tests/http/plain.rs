@@ -34,7 +34,7 @@ impl PlainShop {
         for record in records {
             match record {
                 // No list shows what else users did.
-                Record::Did { .. } => {}
+                Record::Did { .. } | Record::Had { .. } => {}
                 Record::View { user, product, at } => {
                     let last = latest.entry((user, product)).or_default();
                     *last = (*last).max((*at, false));

@@ -32,8 +32,7 @@ pub(crate) struct DescribedFeature {
     pub(crate) definition: &'static str,
     /// When a record shows in the feature.
     pub(crate) freshness: &'static str,
-    /// The feature holds everything up to this time; null while features are off, or while the attributes of products that it
-    /// is made from were not read.
+    /// The feature holds everything up to this time; null while features are off, or before its attributes were read.
     pub(crate) as_of: Option<String>,
 }
 
