@@ -4,7 +4,7 @@
 //! stamps ────────────────▶ history ─┬────────────────────────────▶ history (with the owner of the user)
 //!                                   └▶ pairs ─▶ heaviest ────────▶ similar products, viewers (every process), if on
 //! orders ─┐
-//! lines ──┼▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker)
+//! lines ──┼▶ purchases ─▶ window ─▶ buyers ─┬▶ ranks ─▶ first k ─▶ best sellers (every worker); the same for the shadow, if on
 //! events ─┤ (if they count)
 //!         └▶ purchases of users ─▶ sales ───────────────────────▶ purchases (with the owner), sales, if on
 //! interactions ──────────────────────────────────────────────────▶ user products (with the owner), if on
@@ -31,7 +31,9 @@ pub mod merchandising;
 pub mod names;
 pub mod product_categories;
 pub mod purchases;
+mod sellers;
 pub mod sessions;
+pub mod shadow;
 pub mod shape;
 mod shown;
 pub mod similar;
@@ -64,6 +66,7 @@ pub use merchandising::{PinnedSellers, RuleBook};
 pub use product_categories::ProductCategories;
 pub use purchases::{Bought, Purchases, Sale, Sales};
 pub use sessions::OpenSessions;
+pub use shadow::{ShadowBestSellers, ShadowPinnedSellers};
 pub use similar::{Neighbor, Similar, Viewers};
 pub use touched::{TouchOutlet, TouchedList};
 pub use user_metadata::UserMetadata;
@@ -82,6 +85,8 @@ index::declare_indexes! {
         user_metadata: UserMetadata,
         rule_book: RuleBook,
         pinned_sellers: PinnedSellers,
+        shadow_best_sellers: ShadowBestSellers,
+        shadow_pinned_sellers: ShadowPinnedSellers,
         erased_orders: ErasedOrders,
     }
 }

@@ -19,7 +19,7 @@ use crate::ids::UserKey;
 use crate::product_attributes::AttributeSlot;
 use crate::publish::PublishedSnapshots;
 use crate::publish::snapshot::{IndexBatches, IndexSize, keys, size};
-use crate::rules::Rules;
+use crate::rules::{ListSet, Rules};
 use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
@@ -40,6 +40,8 @@ pub struct IndexReader {
     snapshots: Arc<PublishedSnapshots>,
     dictionary: Arc<Dictionary>,
     rules: Rules,
+    /// The lists that it shows.
+    lists: ListSet,
     rule_sets: Arc<RuleSetCache>,
     late_lines: Arc<AtomicU64>,
     attributes: AttributeSlot,
@@ -60,6 +62,7 @@ impl IndexReader {
             snapshots,
             dictionary,
             rules,
+            lists: ListSet::Live,
             rule_sets: Arc::default(),
             late_lines,
             attributes: AttributeSlot::default(),
@@ -72,6 +75,18 @@ impl IndexReader {
     #[must_use]
     pub fn in_cluster(self, process: usize, processes: usize) -> Self {
         IndexReader { process, processes, ..self }
+    }
+
+    /// The same reader for the lists of the shadow, if they are kept. Its views have the shadow's numbers and rules.
+    #[must_use]
+    pub fn in_shadow(&self) -> Option<IndexReader> {
+        let shadow = || IndexReader {
+            rules: self.rules.of_shadow(),
+            lists: ListSet::Shadow,
+            rule_sets: Arc::default(),
+            ..self.clone()
+        };
+        self.rules.shadow.enabled.then(shadow)
     }
 
     /// The process that holds this user's rows, if it is another process.
@@ -145,12 +160,12 @@ impl IndexReader {
 
     fn view_at(&self, slot: usize) -> ReadView<'_> {
         let (snapshot, as_of) = self.snapshots.read(slot);
-        let rule_set = self.rule_sets.get(&snapshot, as_of);
+        let rule_set = self.rule_sets.get(&snapshot, as_of, self.lists);
         ReadView::new(snapshot, as_of, self.settings(), rule_set)
     }
 
     fn settings(&self) -> ViewSettings<'_> {
-        ViewSettings { rules: &self.rules, attributes: &self.attributes }
+        ViewSettings { rules: &self.rules, lists: self.lists, attributes: &self.attributes }
     }
 
     /// The state as of the last closed tick, seen from all workers of this process; one of them must own `user`. For
@@ -172,7 +187,7 @@ impl IndexReader {
             return WideView::of_one(self.view_at(0));
         }
         let (snapshots, as_of) = self.snapshots.read_all();
-        let rule_set = self.rule_sets.get(&snapshots[slot], as_of);
+        let rule_set = self.rule_sets.get(&snapshots[slot], as_of, self.lists);
         WideView::new(snapshots, slot, as_of, self.settings(), rule_set)
     }
 

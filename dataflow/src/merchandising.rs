@@ -6,7 +6,7 @@
 //!                                                                       └▶ rule book (every worker) ─▶ ListRules ─▶ reading
 //! ```
 //! A rule is effective as of a tick `t` if `from <= t < until`. Hides change what lists are made of; pins, buries and
-//! caps ([`ListRules`]) arrange a list when it is read.
+//! caps ([`ListRules`]) arrange a list when it is read. A rule is of the lists of the shop, of those of the shadow, or of both.
 
 mod list_rules;
 mod rule_set;
@@ -18,6 +18,7 @@ use differential_dataflow::difference::{IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CategoryKey, ProductKey};
+use crate::rules::ListSet;
 use crate::time::{Millis, Time};
 
 pub use list_rules::{Arranged, Arrangement, ListRules, Move, Moved, Shelf};
@@ -111,6 +112,47 @@ pub struct MerchRule {
     pub from: Millis,
     /// The first time at which it is no longer effective; [`Millis::MAX`] if it has no end.
     pub until: Millis,
+    /// The lists that it is for.
+    pub scope: RuleScope,
+}
+
+/// The lists that a rule is for: those of the shop, those of the shadow, or both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RuleScope {
+    /// For both.
+    #[default]
+    Both,
+    /// For those of the shop only.
+    Live,
+    /// For those of the shadow only.
+    Shadow,
+}
+
+impl RuleScope {
+    /// The words that stand for them, in the order of the variants.
+    pub const WORDS: [&'static str; 3] = ["both", "live", "shadow"];
+
+    /// The word that stands for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        RuleScope::WORDS[self as usize]
+    }
+
+    /// The one that a word stands for.
+    #[must_use]
+    pub fn find(word: &str) -> Option<RuleScope> {
+        [RuleScope::Both, RuleScope::Live, RuleScope::Shadow].into_iter().find(|scope| scope.word() == word)
+    }
+
+    /// Whether a rule is for the lists of a set.
+    #[must_use]
+    pub fn has(self, set: ListSet) -> bool {
+        match self {
+            RuleScope::Both => true,
+            RuleScope::Live => set == ListSet::Live,
+            RuleScope::Shadow => set == ListSet::Shadow,
+        }
+    }
 }
 
 impl MerchRule {
@@ -129,6 +171,14 @@ pub struct RuleVersion {
     pub at: Millis,
     /// The rule; `None` if it was deleted.
     pub rule: Option<MerchRule>,
+}
+
+impl RuleVersion {
+    /// The version as it is for the lists of a set: for a rule of other lists, that of a deleted rule.
+    #[must_use]
+    pub fn in_set(self, set: ListSet) -> RuleVersion {
+        RuleVersion { rule: self.rule.filter(|rule| rule.scope.has(set)), ..self }
+    }
 }
 
 impl IsZero for RuleVersion {
@@ -169,7 +219,8 @@ mod tests {
 
     #[test]
     fn the_latest_version_wins_in_any_order() {
-        let rule = MerchRule { action: MerchAction::Hide(ProductKey::default()), from: 0, until: Millis::MAX };
+        let action = MerchAction::Hide(ProductKey::default());
+        let rule = MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both };
         let versions = [RuleVersion { at: 1, rule: Some(rule) }, RuleVersion { at: 2, rule: None }];
         for [mut one, other] in [versions, [versions[1], versions[0]]] {
             one.plus_equals(&other);
@@ -178,5 +229,22 @@ mod tests {
         }
         assert!(rule.is_effective(0) && !MerchRule { until: 5, ..rule }.is_effective(5));
         assert!(!MerchRule { from: 5, ..rule }.is_effective(4) && MerchRule { from: 5, ..rule }.is_effective(5));
+    }
+
+    #[test]
+    fn a_rule_of_other_lists_is_as_deleted() {
+        let action = MerchAction::Hide(ProductKey::default());
+        let version =
+            |scope| RuleVersion { at: 7, rule: Some(MerchRule { action, from: 0, until: Millis::MAX, scope }) };
+        let deleted = RuleVersion { at: 7, rule: None };
+        for (scope, live, shadow) in
+            [(RuleScope::Both, true, true), (RuleScope::Live, true, false), (RuleScope::Shadow, false, true)]
+        {
+            let is_seen = |set| version(scope).in_set(set) == version(scope);
+            assert_eq!((is_seen(ListSet::Live), is_seen(ListSet::Shadow)), (live, shadow));
+            assert_eq!(RuleScope::find(scope.word()), Some(scope));
+        }
+        assert_eq!(version(RuleScope::Live).in_set(ListSet::Shadow), deleted);
+        assert_eq!(RuleScope::find("all"), None);
     }
 }

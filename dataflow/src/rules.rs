@@ -7,6 +7,7 @@ pub mod features;
 pub mod key_names;
 pub mod purchases;
 pub mod sessions;
+pub mod shadow;
 
 use settings::{FromValue as _, Kind, Value, whole};
 
@@ -20,6 +21,7 @@ pub use features::Features;
 pub use key_names::KeyNames;
 pub use purchases::{EventUse, PurchaseSource};
 pub use sessions::SessionRules;
+pub use shadow::{ListSet, Shadow};
 
 /// Milliseconds of one day.
 pub const DAY_MS: Millis = 24 * 60 * 60 * 1000;
@@ -94,6 +96,8 @@ settings::section! {
         sessions: SessionRules, below;
         /// How events are told apart.
         events: EventRules, below;
+        /// The second set of business numbers.
+        shadow: Shadow, below;
     }
 }
 

@@ -8,16 +8,18 @@ use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 
 use self::arranged::arranged;
-use super::index::{Index, List, Placement, Published, Wiring};
+use super::index::{Index, IndexBatches, List, Placement, Published, Wiring};
+use super::sellers::Sellers;
 use super::shape::{Column, Kind, Value};
 use super::touched::TouchedList;
+use super::{Indexes, ShadowBestSellers};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::merchandising::MerchList;
 use crate::ops::first::first;
 use crate::rules::{Deleted, Rules};
 use crate::tables;
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, by_key, by_key_in_place};
+use crate::trace::arranged::{ByKey, ValBatch, by_key, by_key_in_place};
 
 /// The id of a best-seller list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,9 +79,13 @@ impl Index for BestSellers {
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
-        let lists = lists(wiring);
+        let lists = lists(wiring, wiring.live());
         let rows = lists.clone().as_collection(|list, seller| (*list, *seller));
         Published::replicated_as(wiring, rows, || arranged(lists, wiring))
+    }
+
+    fn in_shadow(indexes: &Indexes<IndexBatches>) -> &Vec<ValBatch<ListId, Seller, Diff>> {
+        indexes.get::<ShadowBestSellers>()
     }
 }
 
@@ -130,16 +136,16 @@ impl List for BestSellers {
 /// The general list is merged from the first rows of every worker, so that only local winners travel. A product with
 /// several rows in the catalogue may occur several times among these rows. It is in the list once: [`first`] counts
 /// copies as one.
-fn lists<'s>(wiring: &Wiring<'s>) -> ByKey<'s, ListId, Seller, Diff> {
-    let rules = wiring.rules();
-    let (buyers, off_lists) = (wiring.buyers_by_product(), wiring.merchandising().off_lists());
+pub(super) fn lists<'s>(wiring: &Wiring<'s>, sellers: &Sellers<'s>) -> ByKey<'s, ListId, Seller, Diff> {
+    let rules = &sellers.rules;
+    let (buyers, off_lists) = (sellers.buyers_by_product.clone(), sellers.merchandising.off_lists());
     let row =
         |product: &ProductKey, buyers: &Diff, category: &CategoryKey| Some((*category, seller(*product, *buyers)));
     let hidden = buyers.clone().join_core(off_lists, |product, buyers, &()| Some((*product, *buyers)));
     let hidden_listed =
         by_key_in_place(hidden.clone(), "HiddenBuyers").join_core(wiring.by_key::<tables::Catalogue>(), row);
     let listed = buyers.join_core(wiring.by_key::<tables::Catalogue>(), row).concat(hidden_listed.negate());
-    let all = wiring.buyers().concat(hidden.negate()).map(|(product, buyers)| seller(product, buyers));
+    let all = sellers.buyers.clone().concat(hidden.negate()).map(|(product, buyers)| seller(product, buyers));
     let local = general(all, listed.clone(), rules).map(|seller| (ListId::General, seller));
     let in_category = listed
         .filter(|(category, _)| category.is_category())

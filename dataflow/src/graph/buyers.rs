@@ -1,31 +1,43 @@
 //! Orders and their lines become purchases; purchases in the window become distinct buyers per product.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use differential_dataflow::VecCollection;
 use differential_dataflow::operators::CountTotal;
 use timely::dataflow::StreamVec;
 
-use super::Plan;
 use super::erased_orders::{LinesByOrder, LivingOrders};
 use super::purchases::stated::{Stated, counted};
 use crate::ids::ProductKey;
 use crate::ops::window::{Purchase, buyers_in_window};
-use crate::time::{Diff, Time};
+use crate::rules::PurchaseSource;
+use crate::time::{Diff, Millis, Time};
 use crate::trace::arranged::by_self;
 
-/// (product, distinct buyers in the window), in the worker that the product routes to; products without buyers are
-/// absent. The window's edge follows `now`, which every worker receives.
-pub(super) fn count<'s>(
+/// The purchases that count, in the window or not.
+pub(super) fn purchases<'s>(
     orders: &LivingOrders<'s>,
     lines: LinesByOrder<'s>,
     stated: Option<Stated<'s>>,
-    now: StreamVec<'s, Time, Time>,
-    plan: &Plan,
-) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
+    from: PurchaseSource,
+) -> VecCollection<'s, Time, Purchase, Diff> {
     let stated = stated.map(|stated| {
         stated.map(|(user, bought)| Purchase { product: bought.product, user, created_at: bought.order().0 })
     });
     let ordered = || orders.with_lines(lines, |_, user, created_at, product| Purchase { product, user, created_at });
-    let purchases = counted(plan.rules.purchases, ordered, stated);
-    let gained = buyers_in_window(purchases, now, plan.rules.window_ms, plan.late_lines.clone());
+    counted(from, ordered, stated)
+}
+
+/// (product, distinct buyers in the window), in the worker that the product routes to; products without buyers are
+/// absent. The window's edge follows `now`, which every worker receives. `late` counts lines that had left the window when
+/// they arrived.
+pub(super) fn count<'s>(
+    purchases: VecCollection<'s, Time, Purchase, Diff>,
+    now: StreamVec<'s, Time, Time>,
+    window_ms: Millis,
+    late: Arc<AtomicU64>,
+) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
+    let gained = buyers_in_window(purchases, now, window_ms, late);
     by_self(gained, "BuyersByProduct", |product| product.route()).count_total()
 }

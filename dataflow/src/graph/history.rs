@@ -53,7 +53,7 @@ impl Viewed {
 
 /// The history index. Key: user. Row: a product and when it was viewed, in the order of the list; readers get the first
 /// `list_size`. Stored: a [`Place`], also of removed products. Difference: 1 while the place is kept: without co-views
-/// the places that the list needs, with co-views all places of the history. Changes with views and removals, and when they
+/// the places that the lists need, with co-views all places of the history. Changes with views and removals, and when they
 /// expire.
 pub struct History;
 
@@ -75,7 +75,7 @@ impl Index for History {
     }
 
     fn rows_max(rules: &Rules) -> usize {
-        if rules.co_views.enabled { rules.list_size } else { usize::MAX }
+        if rules.keeps_more_views() { rules.list_size } else { usize::MAX }
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
@@ -88,14 +88,14 @@ impl Index for History {
     }
 }
 
-/// The latest places of every user: all places of the history if models need them, and otherwise those that the list
-/// needs.
+/// The latest places of every user: all places of the history if models need them, and otherwise those that the lists of the
+/// shop and of the shadow need.
 pub(super) fn places<'s>(
     stamps: ByKey<'s, UserKey, ProductKey, Stamp>,
     rules: &Rules,
 ) -> ByKey<'s, UserKey, Place, Diff> {
     let depth = rules.depth();
-    let visible_max = if rules.co_views.enabled { depth } else { rules.list_size };
+    let visible_max = if rules.co_views.enabled { depth } else { rules.listed_views() };
     newest::newest(stamps, Kept { depth, visible_max, history_ms: rules.history_ms }, "Newest")
 }
 
@@ -129,7 +129,7 @@ fn visible<'s>(
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
     let rules = wiring.rules();
     let all = shelves(histories, rules);
-    let hidden = wiring.merchandising().off_histories();
+    let hidden = wiring.live().merchandising.off_histories();
     let missing_is_deleted = rules.missing_is_deleted;
     let rows = || {
         let rows = wiring.rows::<tables::Catalogue>();
@@ -167,7 +167,7 @@ fn shelves<'s>(
     histories: ByKey<'s, UserKey, Place, Diff>,
     rules: &Rules,
 ) -> VecCollection<'s, Time, (UserKey, Viewed), Diff> {
-    if !rules.co_views.enabled {
+    if !rules.keeps_more_views() {
         // No more views are kept than the list shows.
         return histories.flat_map_ref(|user, place| place.viewed().map(|viewed| (*user, viewed)));
     }

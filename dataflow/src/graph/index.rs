@@ -13,14 +13,16 @@ use timely::dataflow::operators::vec::Broadcast;
 
 use self::copies::per_process;
 use super::Declared;
+use super::Indexes;
 use super::shape::{Column, Value};
 use super::touched::TouchedList;
 use crate::ids::ProductKey;
 use crate::merchandising::MerchList;
 use crate::rules::Rules;
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{ByKey, by_key_in_place};
+use crate::trace::arranged::{ByKey, ValBatch, by_key_in_place};
 
+pub use crate::publish::snapshot::IndexBatches;
 pub use wiring::Wiring;
 
 /// Which workers hold an index.
@@ -81,6 +83,11 @@ pub trait Index: Declared + 'static {
     /// from which the graph removes such rows itself.
     fn hidden_with(_row: &Self::Row) -> Option<ProductKey> {
         None
+    }
+
+    /// The batches that a reader of the shadow gets: those of this index, unless the shadow has its own.
+    fn in_shadow(indexes: &Indexes<IndexBatches>) -> &Vec<ValBatch<Self::Key, Self::Stored, Self::Count>> {
+        indexes.get::<Self>()
     }
 }
 

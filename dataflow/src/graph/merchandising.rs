@@ -5,19 +5,23 @@
 //!                    └▶ effective ─┬▶ hidden products ─▶ best sellers, changes of histories
 //! ticks ─────────────────▲         └▶ pinned products ─▶ with buyers ───▶ pinned sellers (every worker)
 //! ```
-//! Without rules, these collections are empty, and joining them costs nothing for a row.
+//! The rules of the shadow are effective beside them, in the same way. Without rules, these collections are empty, and joining
+//! them costs nothing for a row.
 
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 
-use super::index::{Index, Placement, Published, Wiring};
+use super::index::{Index, IndexBatches, Placement, Published, RowChanges, Wiring};
+use super::sellers::Sellers;
+use super::{Indexes, ShadowPinnedSellers};
 use crate::ids::ProductKey;
 use crate::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleVersion};
 use crate::ops::schedule::{Effect, effects};
+use crate::rules::ListSet;
 use crate::tables::MerchRules;
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{BySelf, by_key_in_place, by_self};
+use crate::trace::arranged::{BySelf, ValBatch, by_key_in_place, by_self};
 
 /// What the effective rules come to.
 pub(super) struct Effective<'s> {
@@ -26,12 +30,14 @@ pub(super) struct Effective<'s> {
 }
 
 impl<'s> Effective<'s> {
-    /// The rules of the table that are effective; the edge follows `now`.
+    /// The rules of the table that are of a set and effective; the edge follows `now`.
     pub(super) fn new(
         versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
         now: StreamVec<'s, Time, Time>,
+        set: ListSet,
     ) -> Self {
-        let effects = effects(versions, now);
+        let versions = versions.inner.map(move |(rule, time, version)| (rule, time, version.in_set(set)));
+        let effects = effects(versions.as_collection(), now);
         let off_lists = products(&effects, "OffLists", |effect| match effect {
             Effect::OffLists(product) => Some(product),
             _ => None,
@@ -125,10 +131,19 @@ impl Index for PinnedSellers {
     }
 
     fn wire<'s>(wiring: &Wiring<'s>) -> Published<'s, Self> {
-        let pinned = wiring.merchandising().pinned();
-        let buyers = wiring
-            .buyers_by_product()
-            .join_core(pinned, |product, buyers, &()| u64::try_from(*buyers).ok().map(|buyers| (*product, buyers)));
-        Published::replicated(wiring, buyers)
+        Published::replicated(wiring, pinned_sellers(wiring.live()))
     }
+
+    fn in_shadow(indexes: &Indexes<IndexBatches>) -> &Vec<ValBatch<ProductKey, u64, Diff>> {
+        indexes.get::<ShadowPinnedSellers>()
+    }
+}
+
+/// The buyers of the products that are pinned somewhere.
+pub(super) fn pinned_sellers<'s>(sellers: &Sellers<'s>) -> RowChanges<'s, PinnedSellers> {
+    let pinned = sellers.merchandising.pinned();
+    sellers
+        .buyers_by_product
+        .clone()
+        .join_core(pinned, |product, buyers, &()| u64::try_from(*buyers).ok().map(|buyers| (*product, buyers)))
 }

@@ -9,7 +9,7 @@ use crate::graph::{List, PinnedSellers, RuleBook};
 use crate::ids::{CategoryKey, ProductKey};
 use crate::merchandising::{Arranged, Arrangement, ListRules, MerchList, MerchRule, Move, RuleId, RuleSet, Shelf};
 use crate::publish::{Snapshot, rows};
-use crate::rules::Deleted;
+use crate::rules::{Deleted, ListSet};
 use crate::time::{Diff, Time};
 
 /// The rule set that was made last, shared by all readers of a process. Rules change rarely.
@@ -27,8 +27,8 @@ struct CachedSet {
 }
 
 impl RuleSetCache {
-    /// The effective rules of a state; `None` if there are none.
-    pub(super) fn get(&self, snapshot: &Snapshot, as_of: Time) -> Option<Arc<RuleSet>> {
+    /// The effective rules of a state for the lists of a set, which must be the same in all calls; `None` if there are none.
+    pub(super) fn get(&self, snapshot: &Snapshot, as_of: Time, lists: ListSet) -> Option<Arc<RuleSet>> {
         let version = snapshot.rules_version;
         if version == 0 {
             return None;
@@ -38,7 +38,7 @@ impl RuleSetCache {
         if let Some(known) = known.as_ref().filter(|known| fits(known)) {
             return known.set.clone();
         }
-        let set = RuleSet::new(&rule_book(snapshot, as_of), as_of);
+        let set = RuleSet::new(&rule_book(snapshot, as_of, lists), as_of);
         let until = set.next_edge();
         let set = (!set.is_empty()).then(|| Arc::new(set));
         // While changes are published that this state does not show yet, the version is not that of this state.
@@ -49,14 +49,15 @@ impl RuleSetCache {
     }
 }
 
-/// All rules, effective or not, in the order of their ids.
-fn rule_book(snapshot: &Snapshot, as_of: Time) -> Vec<(RuleId, MerchRule)> {
+/// All rules for the lists of a set, effective or not, in the order of their ids.
+fn rule_book(snapshot: &Snapshot, as_of: Time, lists: ListSet) -> Vec<(RuleId, MerchRule)> {
     let rows = rows::all_values(snapshot.indexes.get::<RuleBook>(), as_of).into_iter();
-    rows.filter_map(|((rule, ()), version)| Some((rule, version.rule?))).collect()
+    rows.filter_map(|((rule, ()), version)| Some((rule, version.in_set(lists).rule?))).collect()
 }
 
 impl ReadView<'_> {
-    /// All merchandising rules with the times at which they were written, effective or not, in the order of their ids.
+    /// All merchandising rules with the times at which they were written, for whichever lists, effective or not, in the order
+    /// of their ids.
     #[must_use]
     pub fn rule_book(&self) -> Vec<(RuleId, MerchRule, Time)> {
         let rows = rows::all_values(self.snapshot().indexes.get::<RuleBook>(), self.as_of()).into_iter();

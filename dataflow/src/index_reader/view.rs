@@ -11,8 +11,9 @@ use crate::merchandising::{Move, RuleSet};
 use crate::product_attributes::{AttributeSlot, ProductAttributes};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
-use crate::rules::{Deleted, Rules};
+use crate::rules::{Deleted, ListSet, Rules};
 use crate::time::{Diff, Time};
+use crate::trace::arranged::ValBatch;
 
 /// The indexes of one worker as of one time. Do not hold it across an await: it keeps batches from being freed.
 pub struct ReadView<'a> {
@@ -27,6 +28,8 @@ pub struct ReadView<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct ViewSettings<'a> {
     pub(super) rules: &'a Rules,
+    /// The lists that it shows.
+    pub(super) lists: ListSet,
     pub(super) attributes: &'a AttributeSlot,
 }
 
@@ -38,6 +41,14 @@ impl<'a> ReadView<'a> {
         rule_set: Option<Arc<RuleSet>>,
     ) -> Self {
         ReadView { snapshot, as_of, settings, rule_set }
+    }
+
+    /// The batches of an index, or those that the shadow has in its place.
+    fn batches<I: Index>(&self) -> &[ValBatch<I::Key, I::Stored, I::Count>] {
+        match self.settings.lists {
+            ListSet::Live => self.snapshot.indexes.get::<I>(),
+            ListSet::Shadow => I::in_shadow(&self.snapshot.indexes),
+        }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -75,7 +86,7 @@ impl<'a> ReadView<'a> {
     }
 
     fn stored_rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
-        let (batches, most) = (self.snapshot.indexes.get::<I>(), I::rows_max(self.rules()));
+        let (batches, most) = (self.batches::<I>(), I::rows_max(self.rules()));
         if I::IN_ORDER && most == usize::MAX {
             return rows::values_as(batches, key, self.as_of, I::read, rows);
         }
@@ -104,7 +115,9 @@ impl<'a> ReadView<'a> {
         let mut places = Vec::new();
         rows::values(self.snapshot.indexes.get::<History>(), &user, self.as_of, &mut places);
         products.clear();
-        products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product));
+        // With a shadow, its list may need more views than that of the shop.
+        let most = if self.rules().co_views.enabled { usize::MAX } else { self.rules().list_size };
+        products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product).take(most));
     }
 
     /// The rows of a list as people see them: those of [`ReadView::rows`] under the pins, buries and caps of the list, or
@@ -158,7 +171,7 @@ impl<'a> ReadView<'a> {
                 (!rows.is_empty()).then_some(category)
             }
         };
-        keys(self.snapshot.indexes.get::<BestSellers>()).into_iter().filter_map(category).collect()
+        keys(self.batches::<BestSellers>()).into_iter().filter_map(category).collect()
     }
 
     /// Best sellers for a user, as people see them. The view must have been taken for the same user.

@@ -163,6 +163,7 @@ mod tests {
     use super::*;
     use crate::dictionary::Dictionary;
     use crate::ids::Ids;
+    use crate::merchandising::RuleScope;
     use crate::time::Millis;
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
         let dictionary = Dictionary::new(Ids::new([3; 16]));
         let [lamp, chair, mug] = ["lamp", "chair", "mug"].map(|id| dictionary.product(id).unwrap());
         let id = |text| RuleId::of(text).unwrap();
-        let always = |action| MerchRule { action, from: 0, until: Millis::MAX };
+        let always = |action| MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both };
         let pin = |product, position| MerchAction::Pin(product, MerchList::BestSellers, position);
         let rules = [
             (id("a"), MerchRule { from: 10, ..always(pin(mug, 1)) }),

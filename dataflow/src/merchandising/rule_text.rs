@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MerchAction, MerchList, MerchRule, POSITION_MAX};
+use super::{MerchAction, MerchList, MerchRule, POSITION_MAX, RuleScope};
 use crate::dictionary::Dictionary;
 use crate::ids::{CategoryKey, ProductKey};
 use crate::time::Millis;
@@ -65,6 +65,9 @@ pub struct RuleText {
     /// The first time at which it is no longer effective, in milliseconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Millis>,
+    /// The lists that it is for, a word of [`RuleScope::WORDS`]; both if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
 }
 
 /// What is wrong with a rule's text. It holds no value of the text.
@@ -88,6 +91,9 @@ pub enum RuleFault<E> {
          for one category's list"
     )]
     List,
+    /// The lists that it is for are unknown.
+    #[error("`set` must be both, live or shadow")]
+    Scope,
     /// The rule ends before it begins.
     #[error("`until` must be later than `from`")]
     Never,
@@ -113,6 +119,7 @@ impl RuleText {
     ) -> Result<MerchRule, RuleFault<E>> {
         let kind = self.kind().ok_or(RuleFault::Kind)?;
         self.check_fields(kind)?;
+        let scope = self.set.as_deref().map_or(Some(RuleScope::Both), RuleScope::find).ok_or(RuleFault::Scope)?;
         let (from, until) = (self.from.unwrap_or(0), self.until.unwrap_or(Millis::MAX));
         if from >= until {
             return Err(RuleFault::Never);
@@ -142,7 +149,7 @@ impl RuleText {
                 MerchAction::Cap(category(id).map_err(|error| RuleFault::Id("category", error))?, list, most)
             }
         };
-        Ok(MerchRule { action, from, until })
+        Ok(MerchRule { action, from, until, scope })
     }
 
     /// The text of a rule. An id that the dictionary lacks is left out.
@@ -156,10 +163,12 @@ impl RuleText {
             _ => LISTS.iter().find(|(_, known)| *known == list).map(|(word, _)| (*word).to_owned()),
         };
         let (from, until) = ((rule.from > 0).then_some(rule.from), (rule.until < Millis::MAX).then_some(rule.until));
+        let set = (rule.scope != RuleScope::Both).then(|| rule.scope.word().to_owned());
         let of = |kind: RuleKind, text: RuleText| RuleText {
             rule: RuleKind::WORDS[kind as usize].to_owned(),
             from,
             until,
+            set,
             ..text
         };
         let none = RuleText::default();
@@ -240,7 +249,8 @@ mod tests {
             RuleText { product: some("lamp"), ..text("hide") },
             RuleText { product: some("lamp"), from: Some(5), until: Some(9), ..text("out_of_stock") },
             RuleText { product: some("lamp"), list: some("category:tea"), position: Some(3), ..text("pin") },
-            RuleText { product: some("lamp"), list: some("similar:mug"), ..text("bury") },
+            RuleText { product: some("lamp"), list: some("similar:mug"), set: some("live"), ..text("bury") },
+            RuleText { product: some("lamp"), set: some("shadow"), ..text("hide") },
             RuleText { category: some("tea"), list: some("for-you"), n: Some(0), ..text("cap") },
         ] {
             let keyed = rule.keyed(|id| dictionary.product(id), |id| dictionary.category(id)).unwrap();
@@ -260,6 +270,7 @@ mod tests {
             (RuleText { position: Some(0), ..pin.clone() }, RuleFault::OutOfBounds("position", "from 1 to 100")),
             (RuleText { position: Some(257), ..pin.clone() }, RuleFault::OutOfBounds("position", "from 1 to 100")),
             (RuleText { list: some("category:"), ..pin.clone() }, RuleFault::List),
+            (RuleText { set: some("mine"), ..pin.clone() }, RuleFault::Scope),
             (RuleText { from: Some(5), until: Some(5), ..pin.clone() }, RuleFault::Never),
             (RuleText { product: some("?"), ..pin.clone() }, RuleFault::Id("product", "unknown")),
             (RuleText { list: some("similar:?"), ..pin }, RuleFault::Id("list", "unknown")),

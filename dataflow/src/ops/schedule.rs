@@ -174,13 +174,18 @@ fn edges(version: &RuleVersion) -> impl Iterator<Item = Time> + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merchandising::MerchRule;
+    use crate::merchandising::{MerchRule, RuleScope};
     use crate::time::Millis;
 
     fn version(at: Millis, span: Option<(Millis, Millis)>) -> RuleVersion {
         RuleVersion {
             at,
-            rule: span.map(|(from, until)| MerchRule { action: MerchAction::Hide(ProductKey::default()), from, until }),
+            rule: span.map(|(from, until)| MerchRule {
+                action: MerchAction::Hide(ProductKey::default()),
+                from,
+                until,
+                scope: RuleScope::Both,
+            }),
         }
     }
 
@@ -217,7 +222,7 @@ mod tests {
         let mut schedule = Schedule::default();
         let product = ProductKey::default();
         let mut turn = |rule: &str, at, action: Option<MerchAction>| {
-            let rule_of = |action| MerchRule { action, from: 0, until: Millis::MAX };
+            let rule_of = |action| MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both };
             let version = RuleVersion { at, rule: action.map(rule_of) };
             schedule.turn(Round { versions: vec![(RuleId::of(rule).unwrap(), version)], now: Some(at) })
         };

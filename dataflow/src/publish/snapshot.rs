@@ -12,7 +12,7 @@ use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
 /// Batches of the published indexes.
-pub(crate) struct IndexBatches;
+pub struct IndexBatches;
 
 impl graph::Family for IndexBatches {
     type Of<I: Index> = Vec<ValBatch<I::Key, I::Stored, I::Count>>;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{BestSellers, ListId, Seller};
 use crate::graph::index::{Index, List, Wiring};
 use crate::ids::{CategoryKey, ProductKey};
-use crate::merchandising::{Arranged, MerchAction, MerchList, MerchRule, RuleId, RuleSet, Shelf};
+use crate::merchandising::{Arranged, MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleSet, Shelf};
 use crate::ops::list::for_each_difference;
 use crate::ops::periods::{Periods, compare};
 use crate::rules::{Deleted, Rules};
@@ -45,7 +45,8 @@ pub(super) fn arranged<'s>(
     lists: ByKey<'s, ListId, Seller, Diff>,
     wiring: &Wiring<'s>,
 ) -> VecCollection<'s, Time, (ListId, Seller), Diff> {
-    let rules = wiring.merchandising().of_lists().flat_map(|(list, rule)| Some((list_of(list)?, rule)));
+    let live = wiring.live();
+    let rules = live.merchandising.of_lists().flat_map(|(list, rule)| Some((list_of(list)?, rule)));
     let ruled = by_self(rules.clone().map(|(list, _)| list), "RulesOfList", BestSellers::route).count_total();
     let ruled = by_self(ruled.map(|(list, _)| list), "ListsWithRules", BestSellers::route);
     let rows = lists.clone().join_core(ruled, |list, row, &()| Some((*list, *row)));
@@ -65,8 +66,8 @@ pub(super) fn arranged<'s>(
     };
     let hidden = pins
         .clone()
-        .join_core(wiring.merchandising().off_lists(), |product, list, &()| Some((*list, Item::Hidden(*product))));
-    let buyers = pins.clone().join_core(wiring.buyers_by_product(), |product, list, buyers| {
+        .join_core(live.merchandising.off_lists(), |product, list, &()| Some((*list, Item::Hidden(*product))));
+    let buyers = pins.clone().join_core(live.buyers_by_product.clone(), |product, list, buyers| {
         Some((*list, Item::Buyers(*product, u64::try_from(*buyers).unwrap_or(0))))
     });
     let items = rows.map(|(list, row)| (list, Item::Row(row)));
@@ -96,7 +97,10 @@ fn list_of_items(list: ListId, items: &[(Item, Diff)], business: &Rules) -> Vec<
     for (item, copies) in items {
         match *item {
             Item::Row(row) => rows.push(row),
-            Item::Rule(rule, action) => rules.push((rule, MerchRule { action, from: 0, until: Millis::MAX })),
+            Item::Rule(rule, action) => {
+                let always = MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Live };
+                rules.push((rule, always));
+            }
             Item::Buyers(product, count) => drop(buyers.insert(product, count)),
             Item::Catalogue(product, category) => {
                 known.catalogue.entry(product).or_default().push((category, *copies));

@@ -10,22 +10,20 @@ use timely::dataflow::operators::vec::Broadcast;
 use super::super::change_feed::ChangeStreams;
 use super::super::erased_orders::{LivingOrders, OrdersByKey};
 use super::super::history::{self, Place};
-use super::super::merchandising::Effective;
 use super::super::purchases::{self, Purchases, stated};
+use super::super::sellers::{Sellers, SoldRows};
 use super::super::similar::CoViewed;
 use super::super::touched::TouchOutlet;
 use super::super::{Family, Indexes, Make, Map, MapRef, Nothing, Plan, buyers};
 use super::{Index, Published, RowChanges, StoredRows, touching};
 use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
-use crate::ids::{ProductKey, UserKey};
+use crate::ids::UserKey;
 use crate::publish::IndexTraces;
 use crate::rules::Rules;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
-use crate::trace::arranged::{
-    ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_in_place, by_key_keeping,
-};
+use crate::trace::arranged::{ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_keeping};
 
 /// The inputs that an index may use.
 pub struct Wiring<'s> {
@@ -33,9 +31,8 @@ pub struct Wiring<'s> {
     place: ClusterPlace,
     collections: Tables<Collections<'s>>,
     arrangements: Tables<Arrangements<'s>>,
-    buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
-    buyers_by_product: ByKey<'s, ProductKey, Diff, Diff>,
-    merchandising: Effective<'s>,
+    live: Sellers<'s>,
+    shadow: Option<Sellers<'s>>,
     erased_users: Rc<ErasedUsers>,
     erased_orders: OrdersByKey<'s>,
     histories: ByKey<'s, UserKey, Place, Diff>,
@@ -61,13 +58,18 @@ impl<'s> Wiring<'s> {
         });
         let (orders, lines) = (arrangements.get::<tables::Orders>(), arrangements.get::<tables::Lines>());
         let living = LivingOrders::new(orders.clone(), erasures);
-        let merchandising = Effective::new(collections.get::<tables::MerchRules>().clone(), now.clone());
         let events = arrangements.get::<tables::EventPurchases>().clone();
         let from = plan.rules.purchases;
         let stated = stated::bought(events, orders.clone(), from);
         let by_user = || purchases::by_user(&living, lines.clone(), stated.clone(), from);
         let purchases = Purchases::is_on(&plan.rules).then(by_user);
-        let buyers = buyers::count(&living, lines.clone(), stated.clone(), now, plan);
+        let sold = SoldRows {
+            purchases: buyers::purchases(&living, lines.clone(), stated.clone(), from),
+            versions: collections.get::<tables::MerchRules>().clone(),
+            now,
+        };
+        let live = Sellers::live(&sold, &plan.rules, plan.late_lines.clone());
+        let shadow = plan.rules.shadow.enabled.then(|| live.shadow(&sold));
         let histories = history::places(arrangements.get::<tables::Stamps>().clone(), &plan.rules);
         let co_viewed = CoViewed::count(&histories, &plan.rules.co_views, plan.restored_at);
         Wiring {
@@ -75,9 +77,8 @@ impl<'s> Wiring<'s> {
             place,
             collections,
             arrangements,
-            buyers_by_product: by_key_in_place(buyers.clone(), "BuyersCounted"),
-            buyers,
-            merchandising,
+            live,
+            shadow,
             erased_users,
             erased_orders: living.erased,
             histories,
@@ -102,19 +103,14 @@ impl<'s> Wiring<'s> {
         self.arrangements.get::<T>().clone()
     }
 
-    /// (product, distinct buyers in the window), in the worker that the product routes to.
-    pub(in crate::graph) fn buyers(&self) -> VecCollection<'s, Time, (ProductKey, Diff), Diff> {
-        self.buyers.clone()
+    /// What the best sellers of the shop are made from.
+    pub(in crate::graph) fn live(&self) -> &Sellers<'s> {
+        &self.live
     }
 
-    /// The same, arranged by product.
-    pub(in crate::graph) fn buyers_by_product(&self) -> ByKey<'s, ProductKey, Diff, Diff> {
-        self.buyers_by_product.clone()
-    }
-
-    /// What the effective merchandising rules are about.
-    pub(in crate::graph) fn merchandising(&self) -> &Effective<'s> {
-        &self.merchandising
+    /// What the best sellers of the shadow are made from. Only for indexes that are on with the shadow.
+    pub(in crate::graph) fn shadow(&self) -> &Sellers<'s> {
+        self.shadow.as_ref().expect("an index of the shadow is wired only if it is on")
     }
 
     /// The erased users that this worker has heard of.

@@ -1,0 +1,72 @@
+//! What best-seller lists are made from, once for each set of business numbers and merchandising rules.
+//!
+//! ```text
+//!               ┌▶ window ──────▶ buyers ─┐
+//! purchases ────┤                         ├▶ best sellers ─▶ lists of the shop
+//!               │  rules of this set ─────┘
+//!               └▶ shadow's window, if it differs ─▶ buyers, with the shadow's rules ─▶ lists of the shadow
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use differential_dataflow::VecCollection;
+use timely::dataflow::StreamVec;
+
+use super::buyers;
+use super::merchandising::Effective;
+use crate::ids::ProductKey;
+use crate::merchandising::{RuleId, RuleVersion};
+use crate::ops::window::Purchase;
+use crate::rules::{ListSet, Rules};
+use crate::time::{Diff, Time};
+use crate::trace::arranged::{ByKey, by_key_in_place};
+
+/// The rows that best sellers of all sets are made from.
+pub(super) struct SoldRows<'s> {
+    /// Purchases that count, live or not.
+    pub(super) purchases: VecCollection<'s, Time, Purchase, Diff>,
+    /// The versions of merchandising rules.
+    pub(super) versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
+    /// The times that the edges of windows and of rules follow.
+    pub(super) now: StreamVec<'s, Time, Time>,
+}
+
+/// What best-seller lists of one set are made from.
+pub(super) struct Sellers<'s> {
+    /// The business numbers of the set.
+    pub(super) rules: Rules,
+    /// (product, distinct buyers in the window), in the worker that the product routes to.
+    pub(super) buyers: VecCollection<'s, Time, (ProductKey, Diff), Diff>,
+    /// The same, arranged by product.
+    pub(super) buyers_by_product: ByKey<'s, ProductKey, Diff, Diff>,
+    /// What the effective merchandising rules of the set are about.
+    pub(super) merchandising: Effective<'s>,
+}
+
+impl<'s> Sellers<'s> {
+    /// Those of the lists that the shop shows. `late` counts order lines that had left the window when they arrived.
+    pub(super) fn live(rows: &SoldRows<'s>, rules: &Rules, late: Arc<AtomicU64>) -> Self {
+        let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, late);
+        Sellers {
+            rules: *rules,
+            buyers_by_product: by_key_in_place(buyers.clone(), "BuyersCounted"),
+            buyers,
+            merchandising: Effective::new(rows.versions.clone(), rows.now.clone(), ListSet::Live),
+        }
+    }
+
+    /// Those of the shadow, which counts buyers again only if its window differs.
+    pub(super) fn shadow(&self, rows: &SoldRows<'s>) -> Self {
+        let rules = self.rules.of_shadow();
+        let merchandising = Effective::new(rows.versions.clone(), rows.now.clone(), ListSet::Shadow);
+        if rules.window_ms == self.rules.window_ms {
+            let (buyers, buyers_by_product) = (self.buyers.clone(), self.buyers_by_product.clone());
+            return Sellers { rules, buyers, buyers_by_product, merchandising };
+        }
+        // Lines that the shop's lists count are not late.
+        let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, Arc::default());
+        let buyers_by_product = by_key_in_place(buyers.clone(), "ShadowBuyersCounted");
+        Sellers { rules, buyers, buyers_by_product, merchandising }
+    }
+}
