@@ -16,6 +16,7 @@ pub(crate) mod recommended_schemas;
 pub(crate) mod row;
 pub(crate) mod rules;
 pub(crate) mod schemas;
+pub(crate) mod shadow;
 pub(crate) mod simple;
 pub(crate) mod status;
 pub(crate) mod user_shelf;

@@ -6,6 +6,7 @@ use dataflow::engine::TickCounter;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
+use recommend::shadow::{ListMaker, ShadowHits};
 use recommend::{Online, Recommender};
 use serde::Serialize;
 use store::Store;
@@ -25,6 +26,8 @@ pub struct App {
     pub recommender: Arc<Recommender>,
     /// Counts what becomes of recommendations, where this is wanted.
     pub online: Option<Arc<Online>>,
+    /// The lists of the shadow, where they are kept.
+    pub shadow: Option<ShadowLists>,
     /// The status of the sources.
     pub registry: Arc<SourceRegistry>,
     /// Counts closed ticks, and knows which of them hold everything that the sources had.
@@ -63,6 +66,15 @@ pub struct App {
     pub version: &'static str,
     /// The parts that run inside this process instead of in a service, for the page.
     pub embedded: Vec<String>,
+}
+
+/// The lists that are kept beside those of the shop, by a second set of business numbers and merchandising rules.
+#[derive(Clone)]
+pub struct ShadowLists {
+    /// What they are made with.
+    pub lists: ListMaker,
+    /// Counts the hits of both sets.
+    pub hits: Arc<ShadowHits>,
 }
 
 /// A place with copies of users' data that an erasure does not rewrite at once.

@@ -18,6 +18,7 @@ pub(crate) mod recommendations;
 pub(crate) mod removal;
 pub(crate) mod rows;
 pub(crate) mod rules;
+pub(crate) mod shadow;
 pub(crate) mod similar;
 pub(crate) mod status;
 pub(crate) mod stream;
@@ -68,6 +69,11 @@ pub(crate) static ENDPOINTS: &[&Endpoint] = &[
     &events::ENDPOINT,
     &rules::ALL,
     &rules::ONE,
+    &shadow::BEST_SELLERS,
+    &shadow::CATEGORY_BEST_SELLERS,
+    &shadow::HISTORY,
+    &shadow::RECOMMENDATIONS,
+    &shadow::REPORT,
     &health::LIVE,
     &health::READY,
     &metrics::ENDPOINT,

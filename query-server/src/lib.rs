@@ -59,7 +59,7 @@ mod visibility;
 pub use access::{Access, Key, KeyId, Rate, Token};
 pub use app::{
     AlsStatus, App, ArchiveStatus, ArchivedPartition, ContentStatus, DataCopy, Floor, LastCheckpoint, Peers,
-    RefusedProduct, SinkStatus,
+    RefusedProduct, ShadowLists, SinkStatus,
 };
 pub use audit::{AuditEntry, AuditLog, AuditUnavailable};
 pub use cors::is_origin;

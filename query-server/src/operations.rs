@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::categories::Categories;
 use crate::cors::Cors;
 use crate::counters::{Counters, RouteSums};
+use crate::endpoints::shadow::KeptReport;
 use crate::limits::Limit;
 use crate::read_state::ReadState;
 use crate::settings::Settings;
@@ -19,6 +20,9 @@ use crate::shutdown::Shutdown;
 pub(crate) struct Operations {
     pub(crate) app: App,
     pub(crate) read: Arc<ReadState>,
+    /// The lists of the shadow, if they are kept.
+    pub(crate) shadow: Option<ReadState>,
+    pub(crate) shadow_report: KeptReport,
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
     pub(crate) started: Instant,
@@ -51,8 +55,11 @@ impl Operations {
         labels: &[&'static str],
         openapi: Bytes,
     ) -> Self {
+        let read = Arc::new(ReadState::new(&app, &settings));
         Operations {
-            read: Arc::new(ReadState::new(&app, &settings)),
+            shadow: read.in_shadow(&app),
+            shadow_report: KeptReport::default(),
+            read,
             bodies: Limit::new(settings.bodies_bytes_max),
             streams: Limit::new(settings.streams_max),
             readers: Limit::new(settings.readers_max),

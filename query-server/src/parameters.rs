@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataflow::features::FEATURES;
 use dataflow::feed::Position;
+use dataflow::rules::Rules;
 use percent_encoding::percent_decode_str;
 use recommend::Page;
 use store::Kind;
@@ -22,6 +23,8 @@ use crate::transfer_parameters::{self, TransferParameters};
 pub(crate) enum ParameterSet {
     /// Those of a list: `limit`, `after`, `wait_ms`, `explain`, `max_staleness_ms`.
     List,
+    /// The same for a list of the shadow.
+    ShadowList,
     /// The same for a list that may be longer than the others.
     LongList,
     /// Those of a long list, and `context`.
@@ -116,8 +119,18 @@ const FEATURE_LIMIT_DEFAULT: usize = 100;
 pub(crate) struct ParameterBounds {
     /// The largest, and default, `limit`.
     pub(crate) list_size: usize,
+    /// The same for lists of the shadow.
+    pub(crate) shadow_list_size: usize,
     /// The largest, and default, `wait_ms`.
     pub(crate) wait_ms_max: u64,
+}
+
+impl ParameterBounds {
+    /// The bounds of lists by these rules.
+    pub(crate) fn new(rules: &Rules, wait_ms_max: u64) -> ParameterBounds {
+        let (list_size, shadow_list_size) = (rules.list_size, rules.of_shadow().list_size);
+        ParameterBounds { list_size, shadow_list_size, wait_ms_max }
+    }
 }
 
 /// The query parameters of a request.
@@ -237,6 +250,7 @@ impl ParameterSet {
             ParameterSet::List | ParameterSet::Pushed | ParameterSet::PushedBestSellers => {
                 (bounds.list_size, bounds.list_size)
             }
+            ParameterSet::ShadowList => (bounds.shadow_list_size, bounds.shadow_list_size),
             ParameterSet::Rows(_) => (row_parameters::LIMIT, row_parameters::LIMIT_MAX),
             ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
             _ => (bounds.list_size, LONG_LIST_MAX),
@@ -246,7 +260,7 @@ impl ParameterSet {
     /// The parameters of the set.
     pub(crate) fn parameters(self) -> &'static [Parameter] {
         match self {
-            ParameterSet::List => &[LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
+            ParameterSet::List | ParameterSet::ShadowList => &[LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::LongList => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
             ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
@@ -268,7 +282,9 @@ impl ParameterSet {
 
     fn names(self) -> &'static str {
         match self {
-            ParameterSet::List | ParameterSet::LongList => "limit, after, wait_ms, explain and max_staleness_ms",
+            ParameterSet::List | ParameterSet::ShadowList | ParameterSet::LongList => {
+                "limit, after, wait_ms, explain and max_staleness_ms"
+            }
             ParameterSet::ForYou => "limit, after, wait_ms, explain, max_staleness_ms and context",
             ParameterSet::Question => "after, wait_ms, explain and max_staleness_ms",
             ParameterSet::Features => "features, limit, after, wait_ms and max_staleness_ms",
@@ -327,7 +343,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str, set: ParameterSet) -> Result<Parameters, Problem> {
-        Parameters::read(Some(query), set, ParameterBounds { list_size: 10, wait_ms_max: 5000 })
+        Parameters::read(Some(query), set, ParameterBounds { list_size: 10, shadow_list_size: 20, wait_ms_max: 5000 })
     }
 
     #[test]
@@ -370,6 +386,7 @@ mod tests {
         ] {
             assert!(read(query, ParameterSet::List).is_err(), "{query}");
         }
+        assert_eq!(read("limit=20", ParameterSet::ShadowList).unwrap().limit, 20);
         assert_eq!(read("limit=100", ParameterSet::LongList).unwrap().limit, 100);
         assert_eq!(read("context=basket&limit=11", ParameterSet::ForYou).unwrap().page, Page::Basket);
         assert_eq!(read("explain=true", ParameterSet::ForYou).unwrap().limit, 10);

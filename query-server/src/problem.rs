@@ -36,6 +36,8 @@ pub(crate) enum Problem {
     UnknownProduct,
     #[error("the model of this list is off: {0} = \"on\" switches it on")]
     ModelOff(&'static str),
+    #[error("the shadow is off: shadow.enabled = \"on\" switches it on")]
+    ShadowOff,
     #[error("features are off: features.enabled = \"on\" switches them on")]
     FeaturesOff,
     #[error("there is no such feature{}: GET /v1/features lists all of them", meant(*nearest))]
@@ -231,6 +233,9 @@ pub(crate) const OF_LISTS: &[Problem] = &[Problem::CatchingUp, Problem::Starting
 /// Errors of requests that read a list of a model.
 pub(crate) const OF_MODELS: &[Problem] = &[Problem::ModelOff("")];
 
+/// Errors of requests for what is of the shadow.
+pub(crate) const OF_SHADOW: &[Problem] = &[Problem::ShadowOff];
+
 /// Errors of requests for features.
 pub(crate) const OF_FEATURES: &[Problem] = &[Problem::FeaturesOff, Problem::UnknownFeature { nearest: None }];
 
@@ -292,6 +297,7 @@ impl Problem {
             Problem::UnknownCategory => (404, "unknown-category", "Unknown category"),
             Problem::UnknownProduct => (404, "unknown-product", "Unknown product"),
             Problem::ModelOff(_) => (409, "model-off", "Model off"),
+            Problem::ShadowOff => (409, "shadow-off", "Shadow off"),
             Problem::FeaturesOff => (409, "features-off", "Features off"),
             Problem::UnknownFeature { .. } => (422, "unknown-feature", "Unknown feature"),
             Problem::NotInHistory => (404, "not-in-history", "Not in the history"),

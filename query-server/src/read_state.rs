@@ -8,6 +8,7 @@ use dataflow::freshness::InputKind;
 use dataflow::index_reader::IndexReader;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::{ServiceClock, Time};
+use recommend::shadow::ListMaker;
 use recommend::{Online, Recommender};
 
 use crate::app::{App, Floor};
@@ -35,7 +36,7 @@ pub(crate) struct ReadState {
     ticks: TickCounter,
     clock: Arc<dyn ServiceClock>,
     floor: Floor,
-    wait_ms_max: u64,
+    bounds: ParameterBounds,
     pub(crate) waits: Arc<VisibilityWaits>,
     /// The way to the processes that hold other users; none in a process on its own.
     pub(crate) forward: Option<Forward>,
@@ -52,10 +53,27 @@ impl ReadState {
             ticks: app.ticks.clone(),
             clock: app.clock.clone(),
             floor: app.floor,
-            wait_ms_max: settings.wait_ms_max,
+            bounds: ParameterBounds::new(app.reader.rules(), settings.wait_ms_max),
             forward: app.peers.as_ref().map(|peers| Forward::new(peers, settings, app.tls.clone(), waits.clone())),
             waits,
         }
+    }
+
+    /// The same state for the lists of the shadow, if they are kept. Nothing is counted of them, and no request is passed on.
+    pub(crate) fn in_shadow(&self, app: &App) -> Option<ReadState> {
+        let ListMaker { reader, recommender } = app.shadow.as_ref()?.lists.clone();
+        Some(ReadState {
+            reader,
+            recommender,
+            online: None,
+            registry: self.registry.clone(),
+            ticks: self.ticks.clone(),
+            clock: self.clock.clone(),
+            floor: self.floor,
+            bounds: self.bounds,
+            waits: self.waits.clone(),
+            forward: None,
+        })
     }
 
     /// The age of a list made of `kinds` of input, in the state of `tick`.
@@ -95,11 +113,11 @@ impl ReadState {
 
     /// The bounds of query parameters.
     pub(crate) fn bounds(&self) -> ParameterBounds {
-        ParameterBounds { list_size: self.reader.rules().list_size, wait_ms_max: self.wait_ms_max }
+        self.bounds
     }
 
     /// The longest wait for a position or a tick.
     pub(crate) fn wait_max(&self) -> Duration {
-        Duration::from_millis(self.wait_ms_max)
+        Duration::from_millis(self.bounds.wait_ms_max)
     }
 }

@@ -71,7 +71,7 @@ pub fn serve(listener: TcpListener, settings: Settings, app: App, shutdown: Shut
     let settings = Settings { threads: settings.threads.max(1), ..settings };
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let bounds = ParameterBounds { list_size: app.reader.rules().list_size, wait_ms_max: settings.wait_ms_max };
+    let bounds = ParameterBounds::new(app.reader.rules(), settings.wait_ms_max);
     let openapi = openapi::document(app.version, ENDPOINTS, bounds).to_json().expect("the document is plain data");
     let operations = Arc::new(Operations::new(app, settings, shutdown, &endpoints::labels(), openapi.into()));
     let router = router(&operations);

@@ -9,7 +9,7 @@
 //! A [`Source`] makes a list from the published indexes; `als` also needs the model in its [`AlsSlot`], and `content` the
 //! vectors in its [`ContentSlot`]. A [`Chain`] fills one list from its sources, and the [`Recommender`] has the chain of each
 //! kind of page. To add a source, add a file under `sources/` and its name to [`SourceName`]. Answers over HTTP and
-//! evaluations use the same chains.
+//! evaluations use the same chains. [`shadow`] compares the lists of the shop with those of the shadow.
 //!
 //! This crate knows no HTTP, JSON or wall clock.
 
@@ -18,6 +18,7 @@ mod models;
 mod online;
 mod recommender;
 mod settings;
+pub mod shadow;
 mod similar;
 mod slots;
 mod source;

@@ -1,7 +1,7 @@
 //! Merchandising rules as people write and read them.
 
 use dataflow::dictionary::Dictionary;
-use dataflow::merchandising::{Idle, MerchRule, RULES_MAX, RuleId, RuleSet, RuleText};
+use dataflow::merchandising::{Idle, MerchRule, RULES_MAX, RuleId, RuleScope, RuleSet, RuleText};
 use dataflow::time::{Millis, Time};
 use hyper::Response;
 use serde::Serialize;
@@ -38,6 +38,8 @@ pub(crate) struct RuleRequest {
     from: Option<String>,
     /// The first time at which it is no longer effective (RFC 3339).
     until: Option<String>,
+    /// The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default.
+    set: Option<String>,
 }
 
 /// The answer to a write of a rule, which is durable and visible.
@@ -67,6 +69,8 @@ pub(crate) struct RuleEntry {
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
     /// When it was written.
     written_at: String,
     /// Whether it does something as of the time of the answer.
@@ -87,20 +91,34 @@ pub(crate) struct RuleList {
     as_of: String,
 }
 
+/// The effective rules as of a time; `None` if no rule is effective.
+#[derive(Clone, Copy)]
+pub(crate) struct RuleSets<'a> {
+    pub(crate) as_of: Time,
+    /// Those of the lists of the shop.
+    pub(crate) live: Option<&'a RuleSet>,
+    /// Those of the lists of the shadow; `None` if these are not kept.
+    pub(crate) shadow: Option<Option<&'a RuleSet>>,
+}
+
 impl RuleEntry {
-    /// A rule as of the time of a rule set; `None` for the set if no rule is effective.
+    /// A rule as of the time of the rule sets. A rule for both sets is effective if it is for the shop's lists.
     pub(crate) fn of(
         (id, rule, at): &(RuleId, MerchRule, Millis),
-        as_of: Time,
-        set: Option<&RuleSet>,
+        sets: RuleSets<'_>,
         dictionary: &Dictionary,
     ) -> RuleEntry {
+        let RuleSets { as_of, live, shadow } = sets;
         let text = RuleText::of(rule, dictionary);
+        let is_of_shadow = rule.scope == RuleScope::Shadow;
+        let set = if is_of_shadow { shadow.flatten() } else { live };
         let out_of_time = || {
             let idle = if rule.from > as_of { Idle::NotYet } else { Idle::Over };
             (!rule.is_effective(as_of)).then_some(idle)
         };
-        let idle = set.and_then(|set| set.idle(*id)).or_else(out_of_time);
+        let idle = set.and_then(|set| set.idle(*id)).or_else(out_of_time).map(reason);
+        let off = (is_of_shadow && shadow.is_none()).then(|| "the shadow is off".to_owned());
+        let reason = off.or(idle);
         RuleEntry {
             id: id.text().to_owned(),
             rule: text.rule,
@@ -111,9 +129,10 @@ impl RuleEntry {
             n: text.n,
             from: text.from.map(instant::text),
             until: text.until.map(instant::text),
+            set: text.set,
             written_at: instant::text(*at),
-            effective: idle.is_none(),
-            reason: idle.map(reason),
+            effective: reason.is_none(),
+            reason,
         }
     }
 }

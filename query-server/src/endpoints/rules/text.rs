@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use crate::problem::Problem;
 
 /// The fields of a rule.
-const FIELDS: [&str; 8] = ["rule", "product", "category", "list", "position", "n", "from", "until"];
+const FIELDS: [&str; 9] = ["rule", "product", "category", "list", "position", "n", "from", "until", "set"];
 
 /// Reads a body. Whether its fields belong together is not judged here.
 ///
@@ -33,6 +33,7 @@ pub(super) fn read(body: &[u8]) -> Result<RuleText, Problem> {
             "position" => rule.position = Some(number(field, &value)?),
             "n" => rule.n = Some(number(field, &value)?),
             "from" => rule.from = Some(time(field, value)?),
+            "set" => rule.set = Some(text(field, value)?),
             _ => rule.until = Some(time(field, value)?),
         }
     }
