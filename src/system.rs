@@ -22,6 +22,7 @@ mod log;
 mod origin;
 mod outlets;
 pub(crate) mod settings;
+mod shadow;
 pub(crate) mod shop_rows;
 pub(crate) mod sources;
 pub mod stage;
@@ -37,9 +38,11 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::OpenFeeds;
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
+use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
 use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
+use recommend::shadow::ListMaker;
 use recommend::{ContentModel, Models, Online, Recommender};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
@@ -105,8 +108,8 @@ impl System {
     pub fn start(config: &Config) -> anyhow::Result<System> {
         let (keys, certificate) = (Keys::start(config)?, Certificate::start(config)?);
         let listener = listener(config.server.listen)?;
-        let online = online(config);
-        let registry = Arc::new(registry(online.as_ref()));
+        let (online, hits) = (online(config), shadow::hits(config));
+        let registry = Arc::new(shadow::registry(online.as_ref(), hits.as_ref()));
         let dictionary = Arc::new(dictionary(config));
         let mut origin = StartingPoint::find(config, &dictionary, &registry)?;
         let mut outlets = Outlets::start(config, &dictionary, &registry)?;
@@ -123,7 +126,11 @@ impl System {
         let attributes = attributes::start(config, followed.clone(), engine.reader())?;
         let content = content(config, followed, &engine)?;
         let archive = archiving::start(config)?;
-        let recommender = Arc::new(recommender(config, als.as_ref(), content.as_ref()));
+        let models = models(config, als.as_ref(), content.as_ref());
+        let make = |reader: &IndexReader| Arc::new(recommender(config, reader.rules(), models.clone()));
+        let recommender = make(engine.reader());
+        let live = ListMaker { reader: engine.reader().clone(), recommender: recommender.clone() };
+        let shadow = shadow::lists(live, hits, make);
         let floor = Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up };
         let list_copies = list_copies.start(&Lists::new(&engine, &recommender, floor, config.cluster.leads()))?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
@@ -132,6 +139,7 @@ impl System {
             reader: engine.reader().clone(),
             recommender,
             online,
+            shadow,
             registry,
             ticks: engine.tick_counter(),
             clock: origin.clock,
@@ -334,21 +342,17 @@ fn online(config: &Config) -> Option<Arc<Online>> {
     config.online.enabled.then(|| Arc::new(Online::new(config.online.clone(), clock())))
 }
 
-/// The status of the sources, whose events `online` sees.
-fn registry(online: Option<&Arc<Online>>) -> SourceRegistry {
-    match online {
-        Some(online) => SourceRegistry::observed_by(online.clone()),
-        None => SourceRegistry::default(),
+/// The models that are not in the graph.
+fn models(config: &Config, als: Option<&AlsThread>, content: Option<&ContentThread>) -> Models {
+    let newest = config.content.newest;
+    Models {
+        als: als.map(|als| als.slot().clone()),
+        content: content.map(|content| ContentModel { slot: content.slot().clone(), newest }),
     }
 }
 
-fn recommender(config: &Config, als: Option<&AlsThread>, content: Option<&ContentThread>) -> Recommender {
-    let newest = config.content.newest;
-    let models = Models {
-        als: als.map(|als| als.slot().clone()),
-        content: content.map(|content| ContentModel { slot: content.slot().clone(), newest }),
-    };
-    Recommender::new(&config.rules, config.recommendations.clone(), &config.test, models)
+fn recommender(config: &Config, rules: &Rules, models: Models) -> Recommender {
+    Recommender::new(rules, config.recommendations.clone(), &config.test, models)
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {

@@ -68,7 +68,7 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Feature>> {
 
 /// The rules with features on, and without the models, which no feature is made from.
 fn rules(config: &Config) -> Rules {
-    let mut rules = config.rules;
+    let mut rules = config.rules.without_shadow();
     rules.features.enabled = true;
     Rules { co_views: CoViews::OFF, buy_again: BuyAgain::OFF, ..rules }
 }

@@ -82,7 +82,7 @@ impl Job {
     /// # Panics
     /// Without a step.
     pub fn run(&self, config: &Config) -> anyhow::Result<String> {
-        let rules = config.rules;
+        let rules = config.rules.without_shadow();
         let (first, last) = (self.steps.first().expect("a first step"), self.steps.last().expect("a last step"));
         let bounds = ReplayBounds { from: *first, until: *last, window_ms: rules.window_ms };
         let out = OutDir::open(&self.out, &self.steps)?;

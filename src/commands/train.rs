@@ -67,7 +67,12 @@ pub fn run(args: &TrainArgs, config: &Config) -> anyhow::Result<ExitCode> {
 fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
     // Best sellers are not looked at: their orders need not be read. And a list of all of a history costs less than
     // co-views.
-    let rules = Rules { list_size: config.rules.depth(), window_ms: 1, co_views: CoViews::OFF, ..config.rules };
+    let rules = Rules {
+        list_size: config.rules.depth(),
+        window_ms: 1,
+        co_views: CoViews::OFF,
+        ..config.rules.without_shadow()
+    };
     let bounds = ReplayBounds { from: until, until, window_ms: rules.window_ms };
     let registry = Arc::new(SourceRegistry::default());
     let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));

@@ -22,6 +22,7 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
             "`rules.history_depth` is less than `rules.list_size`, so a history would be shorter than its list";
         add("rules.history_depth", reason.into());
     }
+    shadow(config, &mut add);
     if config.dataflow.ticks.idle_tick_ms < config.dataflow.ticks.tick_ms {
         add("dataflow.idle_tick_ms", "`dataflow.idle_tick_ms` is less than `dataflow.tick_ms`".into());
     }
@@ -59,6 +60,27 @@ pub(super) fn together(config: &Config, layers: &Layers, problems: &mut Vec<Prob
                 problems.push(Problem::Together { origin: layers.origin_of_section("files"), reason });
             }
         }
+    }
+}
+
+/// Numbers of the shadow that no list of it could follow.
+fn shadow(config: &Config, add: &mut impl FnMut(&str, String)) {
+    let (rules, shadow) = (config.rules, config.rules.of_shadow());
+    if !rules.shadow.enabled {
+        return;
+    }
+    if shadow.window_ms > rules.window_ms {
+        let reason = "`shadow.window_days` is more than `rules.window_days`: older orders are not kept";
+        add("shadow.window_days", reason.into());
+    }
+    if shadow.list_size > rules.history_depth {
+        let reason =
+            "`shadow.list_size` is more than `rules.history_depth`, so a history would be shorter than its list";
+        add("shadow.list_size", reason.into());
+    }
+    if shadow.items_min > shadow.list_size {
+        let reason = "`shadow.items_min` is larger than the size of the shadow's lists, so no list could ever be shown";
+        add("shadow.items_min", reason.into());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features, SessionRules};
+use ::dataflow::rules::{BuyAgain, CoViews, EventRules, Features, SessionRules, Shadow};
 use settings::{Section, Setting};
 use sinks::copies::{KafkaCopy, PostgresCopy};
 use sources::postgres;
@@ -23,6 +23,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         Features::section(),
         SessionRules::section(),
         EventRules::section(),
+        Shadow::section(),
         Recommendations::section(),
         TestSettings::section(),
         OnlineSettings::section(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dataflow::rules::{
     AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
+    Shadow,
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};
@@ -31,6 +32,7 @@ const RULES: Rules = Rules {
     features: Features::OFF,
     sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
+    shadow: Shadow::OFF,
 };
 
 fn view(user: usize, product: usize, at: Time) -> Update {

@@ -151,7 +151,7 @@ impl Shop {
         };
         let (from, rule) = (now + self.chance(40) as u64, self.chance(4));
         let until = from + 1 + self.chance(200) as u64;
-        Version { rule, at: now, does: (self.chance(4) > 0).then_some((action, from, until)) }
+        Version { rule, at: now, does: (self.chance(4) > 0).then_some((action, from, until)), only: None }
     }
 }
 

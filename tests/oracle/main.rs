@@ -32,5 +32,8 @@ mod plain;
 mod processes;
 mod properties;
 mod readiness;
+mod recommended;
 mod replay;
+mod right;
 mod seen;
+mod shadow;

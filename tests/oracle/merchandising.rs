@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::inputs::Inputs;
-use dataflow::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleVersion};
-use dataflow::rules::Rules;
+use dataflow::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleScope, RuleVersion};
+use dataflow::rules::{ListSet, Rules};
 use dataflow::tables::MerchRules;
 use dataflow::time::{Millis, Time};
 use proptest::prelude::*;
@@ -43,6 +43,8 @@ pub(crate) struct Version {
     pub(crate) at: Millis,
     /// What it does, from when and until when; `None` if it is deleted.
     pub(crate) does: Option<(Action, Millis, Millis)>,
+    /// Whether it is for the lists of the shop only, or for those of the shadow only; `None` if it is for both.
+    pub(crate) only: Option<ListSet>,
 }
 
 /// How many rules there are.
@@ -73,7 +75,12 @@ impl Version {
             Action::Bury(product, on) => MerchAction::Bury(world.products[product], list(on)),
             Action::Cap(category, on, most) => MerchAction::Cap(world.categories[category], list(on), most),
         };
-        let rule = self.does.map(|(does, from, until)| MerchRule { action: action(does), from, until });
+        let scope = match self.only {
+            None => RuleScope::Both,
+            Some(ListSet::Live) => RuleScope::Live,
+            Some(ListSet::Shadow) => RuleScope::Shadow,
+        };
+        let rule = self.does.map(|(does, from, until)| MerchRule { action: action(does), from, until, scope });
         (RuleId::of(&format!("rule-{}", self.rule)).expect("an id"), RuleVersion { at: self.at, rule })
     }
 }
@@ -100,7 +107,13 @@ pub(crate) fn version(domain: Domain, start: Time) -> impl Strategy<Value = Vers
     let from = prop_oneof![1 => Just(0), 1 => (0..60u64).prop_map(move |from| start + from)];
     let until = prop_oneof![1 => Just(Millis::MAX), 1 => (1..90u64).prop_map(move |until| start + until)];
     let does = prop::option::weighted(0.8, (action, from, until));
-    (0..RULES, 0..30u64, does).prop_map(move |(rule, at, does)| Version { rule, at: start + at, does })
+    let only = prop_oneof![3 => Just(None), 1 => Just(Some(ListSet::Live)), 1 => Just(Some(ListSet::Shadow))];
+    (0..RULES, 0..30u64, does, only).prop_map(move |(rule, at, does, only)| Version {
+        rule,
+        at: start + at,
+        does,
+        only,
+    })
 }
 
 /// The rules that are effective at one time, in the order of their ids.
@@ -111,15 +124,18 @@ pub(crate) struct Ruling(Vec<Action>);
 pub(crate) type Row = (ProductKey, bool);
 
 impl Ruling {
-    /// Of several versions of a rule the one with the latest time counts, of several of one time the greatest.
-    pub(crate) fn new(world: &World, versions: impl Iterator<Item = Version>, as_of: Time) -> Ruling {
+    /// The rules for the lists of a set. Of several versions of a rule the one with the latest time counts, of several of one time
+    /// the greatest.
+    pub(crate) fn new(world: &World, versions: impl Iterator<Item = Version>, as_of: Time, set: ListSet) -> Ruling {
         let mut latest: BTreeMap<usize, (RuleVersion, Version)> = BTreeMap::new();
         for version in versions {
             let keyed = version.keyed(world).1;
             let known = latest.entry(version.rule).or_insert((keyed, version));
             *known = if keyed > known.0 { (keyed, version) } else { *known };
         }
-        let does = latest.into_values().filter_map(|(_, version)| version.does);
+        let of_set = latest.into_values().map(|(_, version)| version);
+        let of_set = of_set.filter(|version| version.only.is_none_or(|only| only == set));
+        let does = of_set.filter_map(|version| version.does);
         Ruling(does.filter(|(_, from, until)| (*from..*until).contains(&as_of)).map(|(action, ..)| action).collect())
     }
 

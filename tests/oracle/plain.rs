@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
-use dataflow::rules::{AHEAD_MS, Deleted, PurchaseSource, Rules};
+use dataflow::rules::{AHEAD_MS, Deleted, ListSet, PurchaseSource, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
@@ -12,7 +12,8 @@ use crate::erasures::PlainErasures;
 use crate::given::{In, Update, World};
 use crate::interactions::{Did, Stated, Visit, add_gaps, add_metadata};
 use crate::learned::Learned;
-use crate::merchandising::{On, Ruling, Version};
+use crate::merchandising::{Ruling, Version};
+use crate::recommended::Recommended;
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -50,15 +51,8 @@ pub(crate) struct Shelves {
     pub(crate) categories_of: BTreeMap<ProductKey, BTreeSet<CategoryKey>>,
     /// Per user: whether the list is personal, the lists it is merged from, and its products.
     pub(crate) recommended: BTreeMap<UserKey, Recommended>,
-}
-
-/// Best sellers for one user.
-#[derive(Debug)]
-pub(crate) struct Recommended {
-    pub(crate) personal: bool,
-    pub(crate) merged_from: Vec<Which>,
-    /// Each with its buyers, and whether the lists have it.
-    pub(crate) products: Vec<((ProductKey, u64), bool)>,
+    /// The same lists by the numbers and rules of the shadow, if it is on.
+    pub(crate) shadow: Option<Box<Shelves>>,
 }
 
 impl Shelves {
@@ -66,14 +60,30 @@ impl Shelves {
     pub(crate) fn new(world: &World, shown: impl Iterator<Item = Update>, as_of: Time, rules: &Rules) -> Self {
         let mut tables = Tables::default();
         shown.for_each(|update| tables.take(world, update));
+        let mut shelves = Shelves::listed(world, &tables, as_of, (rules, ListSet::Live), rules);
+        for &user in &world.users {
+            let history = tables.history(user, as_of, rules).into_iter();
+            shelves.whole_histories.insert(user, history.map(|(product, _)| product).collect());
+        }
+        shelves.bought = tables.buy_again(world, as_of, rules);
+        if rules.features.enabled {
+            let did = |user: &UserKey| (*user, tables.did(*user, &shelves.categories_of, as_of, rules));
+            shelves.features = world.users.iter().map(did).collect();
+        }
+        let of_shadow = || Shelves::listed(world, &tables, as_of, (&rules.of_shadow(), ListSet::Shadow), rules);
+        shelves.shadow = rules.shadow.enabled.then(|| Box::new(of_shadow()));
+        shelves
+    }
+
+    /// Histories, best sellers and recommendations by the numbers and rules of a set. `kept`: the numbers by which rows are kept.
+    fn listed(world: &World, tables: &Tables, as_of: Time, (rules, set): (&Rules, ListSet), kept: &Rules) -> Self {
         let mut shelves = Shelves { categories_of: tables.categories_of(world), ..Shelves::default() };
         shelves.deleted = world.products.iter().copied().filter(|key| tables.is_deleted(*key, rules)).collect();
-        shelves.ruling = Ruling::new(world, tables.rules.iter().copied(), as_of);
+        shelves.ruling = Ruling::new(world, tables.rules.iter().copied(), as_of, set);
         let (off_lists, off_histories) = shelves.ruling.hidden(world);
         shelves.off_lists = off_lists;
         for &user in &world.users {
             let mut history = tables.history(user, as_of, rules);
-            shelves.whole_histories.insert(user, history.iter().map(|(product, _)| *product).collect());
             history.truncate(rules.list_size);
             if rules.deleted == Deleted::Hidden {
                 history.retain(|(product, _)| !tables.is_deleted(*product, rules));
@@ -81,12 +91,7 @@ impl Shelves {
             history.retain(|(product, _)| !off_histories.contains(product));
             shelves.histories.insert(user, history);
         }
-        shelves.rank(&tables, as_of, rules);
-        shelves.bought = tables.buy_again(world, as_of, rules);
-        if rules.features.enabled {
-            let did = |user: &UserKey| (*user, tables.did(*user, &shelves.categories_of, as_of, rules));
-            shelves.features = world.users.iter().map(did).collect();
-        }
+        shelves.rank(tables, as_of, rules, kept);
         for &user in &world.users {
             let recommended = shelves.recommend(world, user, rules);
             shelves.recommended.insert(user, recommended);
@@ -136,8 +141,8 @@ impl Shelves {
         self.best_sellers.get(&which).map_or(&[], Vec::as_slice)
     }
 
-    fn rank(&mut self, tables: &Tables, as_of: Time, rules: &Rules) {
-        for (product, users) in tables.buyers(as_of, rules) {
+    fn rank(&mut self, tables: &Tables, as_of: Time, rules: &Rules, kept: &Rules) {
+        for (product, users) in tables.buyers(as_of, rules.window_ms, kept) {
             let sold = (product, users.len() as u64);
             self.buyers.insert(product, sold.1);
             if self.off_lists.contains(&product) {
@@ -155,38 +160,10 @@ impl Shelves {
         }
         self.best_sellers.retain(|_, list| !list.is_empty());
     }
-
-    fn recommend(&self, world: &World, user: UserKey, rules: &Rules) -> Recommended {
-        let mut seen: BTreeMap<CategoryKey, Vec<Millis>> = BTreeMap::new();
-        for (product, at) in &self.histories[&user] {
-            for &category in self.categories_of.get(product).into_iter().flatten() {
-                seen.entry(category).or_default().push(*at);
-            }
-        }
-        let mut ranked: Vec<CategoryKey> = seen.keys().copied().collect();
-        let most_recent = |category: &CategoryKey| seen[category].iter().copied().max();
-        ranked.sort_by(|a, b| {
-            let by_products = seen[b].len().cmp(&seen[a].len());
-            by_products.then(most_recent(b).cmp(&most_recent(a))).then(a.cmp(b))
-        });
-        ranked.truncate(rules.categories_max);
-        let lists: Vec<Which> = ranked.into_iter().map(Some).collect();
-        let merged: BTreeSet<(ProductKey, u64)> = lists.iter().flat_map(|which| self.best(*which)).copied().collect();
-        let mut products: Vec<(ProductKey, u64)> = merged.into_iter().collect();
-        by_buyers(&mut products, usize::MAX);
-        let personal = !products.is_empty();
-        if !personal {
-            products = self.best(None).to_vec();
-        }
-        let own: Vec<ProductKey> = products.iter().map(|(product, _)| *product).collect();
-        let mut arranged = self.arranged(world, On::Recommendations, &own, rules);
-        arranged.truncate(rules.list_size);
-        let products = arranged.into_iter().map(|(product, own)| (self.with_buyers(product), own)).collect();
-        Recommended { personal, merged_from: if personal { lists } else { vec![None] }, products }
-    }
 }
 
-fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
+/// Puts products into the order of a best-seller list, and takes the first.
+pub(crate) fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
     list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     list.truncate(size);
 }
@@ -327,10 +304,10 @@ impl Tables {
         all
     }
 
-    fn buyers(&self, as_of: Time, rules: &Rules) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
+    fn buyers(&self, as_of: Time, window_ms: Millis, kept: &Rules) -> BTreeMap<ProductKey, BTreeSet<UserKey>> {
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
-        for (_, user, created_at, product) in self.purchases(as_of, rules) {
-            if created_at + rules.window_ms > as_of && created_at <= as_of + AHEAD_MS {
+        for (_, user, created_at, product) in self.purchases(as_of, kept) {
+            if created_at + window_ms > as_of && created_at <= as_of + AHEAD_MS {
                 buyers.entry(product).or_default().insert(user);
             }
         }

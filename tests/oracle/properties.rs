@@ -12,6 +12,7 @@ use crate::given::{History, World};
 use crate::histories::{default_rules, long, small, viewing};
 use crate::interactions::with_interactions;
 use crate::seen::{Oracle, Seen};
+use crate::shadow::with_shadow;
 
 /// So many of a hundred of the cases asked for. Failures that were found are kept and tried first.
 fn config(percent: u32) -> ProptestConfig {
@@ -53,12 +54,12 @@ proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn one_worker_shows_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
+    fn one_worker_shows_the_right_lists_at_every_tick(history in with_erasures(with_shadow(with_interactions(small())))) {
         holds(&history, 1, Pacing::Bursts(1))?;
     }
 
     #[test]
-    fn one_batch_may_hold_many_times(history in with_erasures(with_interactions(small())), workers in workers(), size in 2usize..8) {
+    fn one_batch_may_hold_many_times(history in with_erasures(with_shadow(with_interactions(small()))), workers in workers(), size in 2usize..8) {
         holds(&history, workers, Pacing::Bursts(size))?;
     }
 }
@@ -67,12 +68,12 @@ proptest! {
     #![proptest_config(config(50))]
 
     #[test]
-    fn two_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
+    fn two_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_shadow(with_interactions(small())))) {
         holds(&history, 2, Pacing::Bursts(1))?;
     }
 
     #[test]
-    fn workers_may_lag_behind_each_other(history in with_erasures(with_interactions(small())), workers in workers(), seed in any::<u64>()) {
+    fn workers_may_lag_behind_each_other(history in with_erasures(with_shadow(with_interactions(small()))), workers in workers(), seed in any::<u64>()) {
         holds(&history, workers, Pacing::Straggling(seed))?;
     }
 
@@ -86,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn lists_of_ten_and_thirty_days(history in with_erasures(with_interactions(default_rules())), workers in workers(), size in 1usize..4) {
+    fn lists_of_ten_and_thirty_days(history in with_erasures(with_shadow(with_interactions(default_rules()))), workers in workers(), size in 1usize..4) {
         holds(&history, workers, Pacing::Bursts(size))?;
     }
 }
@@ -95,13 +96,13 @@ proptest! {
     #![proptest_config(config(25))]
 
     #[test]
-    fn four_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_interactions(small()))) {
+    fn four_workers_show_the_right_lists_at_every_tick(history in with_erasures(with_shadow(with_interactions(small())))) {
         holds(&history, 4, Pacing::Bursts(1))?;
     }
 
     #[test]
     fn the_end_does_not_depend_on_ticks_or_workers(
-        history in with_interactions(small()),
+        history in with_shadow(with_interactions(small())),
         ways in vec((vec(any::<usize>(), 0..10), workers(), 1usize..4), 2..4),
     ) {
         let history = history.until_a_period_ends();
@@ -118,7 +119,7 @@ proptest! {
     #![proptest_config(config(3))]
 
     #[test]
-    fn hundreds_of_ticks_merge_and_compact(history in with_erasures(with_interactions(long())), workers in workers(), pacing in pacing()) {
+    fn hundreds_of_ticks_merge_and_compact(history in with_erasures(with_shadow(with_interactions(long()))), workers in workers(), pacing in pacing()) {
         holds(&history, workers, pacing)?;
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use dataflow::rules::{
     BuyAgain, CoViews, DAY_MS, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
+    Shadow,
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Millis, Time};
@@ -40,6 +41,7 @@ const RULES: Rules = Rules {
     features: Features::OFF,
     sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
+    shadow: Shadow::OFF,
 };
 const DOMAIN: Domain = Domain { users: 6, products: 12, categories: 3, orders: 60 };
 const STORIES: u64 = 6;

@@ -7,7 +7,6 @@ use dataflow::ids::{CategoryKey, ProductKey, UserKey};
 use dataflow::index_reader::for_you::Asked;
 use dataflow::index_reader::{IndexReader, Kind, ProductFeatures, ReadView, Repeat, Scored, Scorer, UserFeatures};
 use dataflow::merchandising::{Arranged, Arrangement, MerchList};
-use dataflow::rules::Rules;
 use dataflow::time::{Diff, Millis, Time};
 
 use crate::given::{History, World};
@@ -15,6 +14,8 @@ use crate::interactions::Did;
 use crate::learned::Recommended;
 use crate::merchandising::{On, Row};
 use crate::plain::{Shelves, Which};
+use crate::right::right;
+use crate::shadow::{look_at_lists_in_shadow, look_at_shadow};
 
 /// One answer, and the time it claims to be of.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub(crate) enum Seen {
     BuyAgain(UserKey, Vec<(ProductKey, u64, usize, usize)>),
     /// The features of a user.
     Features(UserKey, Did),
+    /// An answer of the shadow's reader.
+    InShadow(Box<Seen>),
     /// Personal or not; each product with its buyers, the list it came from, and its rank there.
     Recommended(UserKey, bool, Vec<(ProductKey, u64, Which, usize)>),
 }
@@ -61,14 +64,22 @@ pub(crate) fn look(reader: &IndexReader, world: &World) -> Vec<Sample> {
         look_at_user(reader, user, &mut samples);
     }
     look_at_lists(&reader.view_any(), world, &mut samples);
+    look_at_lists_in_shadow(reader, world, &mut samples);
     if reader.rules().co_views.enabled {
         look_at_similar(reader, world, &mut samples);
     }
     samples
 }
 
-/// A user's two lists and the lists the worker of that user holds, from one view.
+/// A user's lists and the lists the worker of that user holds.
 pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
+    look_at_lists_of(reader, user, samples);
+    look_at_shadow(reader, user, samples);
+    look_at_models(reader, user, samples);
+}
+
+/// A user's history and recommendations, and the general best sellers, from one view.
+pub(crate) fn look_at_lists_of(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
     let view = reader.view(user);
     let mut rows: Vec<(Viewed, Diff)> = Vec::new();
     view.rows::<graph::History>(&user, &mut rows);
@@ -85,7 +96,10 @@ pub(crate) fn look_at_user(reader: &IndexReader, user: UserKey, samples: &mut Ve
     samples.push(Sample { as_of, seen: Seen::Best(None, best(&view, None)) });
     samples.push(Sample { as_of, seen: Seen::Selling(view.selling_categories()) });
     samples.push(Sample { as_of, seen: Seen::Listed(On::BestSellers, listed(&view, None)) });
-    drop(view);
+}
+
+/// What is learned of a user.
+fn look_at_models(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>) {
     let rules = reader.rules();
     if rules.co_views.enabled {
         let (view, mut scorer) = (reader.wide_view(user), Scorer::new(&rules.co_views));
@@ -236,69 +250,7 @@ impl<'a> Oracle<'a> {
             return Err(format!("no tick ends at {as_of}: {:?}", sample.seen));
         }
         let (rules, world) = (self.history.rules, self.world);
-        let shelves = self.at(as_of);
-        let right = match &sample.seen {
-            Seen::History(user, _) => Seen::History(*user, shelves.histories[user].clone()),
-            Seen::Best(which, _) => Seen::Best(*which, shelves.best(*which).to_vec()),
-            Seen::Listed(on, _) => Seen::Listed(*on, shelves.listed(world, *on, &rules)),
-            Seen::Arranged(on, user, rows) => {
-                let own = unarranged(shelves, world, (*on, *user), &rules);
-                let mut right = shelves.arranged(world, *on, &own, &rules);
-                right.truncate(rules.list_size);
-                // A pinned product that is far down in the list itself has its place from the pin alone: the rows so far
-                // down need not be looked for.
-                for (row, seen) in right.iter_mut().zip(rows).filter(|(row, seen)| row.0 == seen.0) {
-                    let rank = own.iter().position(|product| *product == row.0);
-                    if rank.is_none_or(|rank| rank >= rules.list_size) {
-                        row.1 = seen.1;
-                    }
-                }
-                Seen::Arranged(*on, *user, right)
-            }
-            Seen::CategoriesOf(product, _) => {
-                let categories = shelves.categories_of.get(product).into_iter().flatten();
-                Seen::CategoriesOf(*product, categories.copied().collect())
-            }
-            Seen::Size(category, _) => Seen::Size(*category, shelves.sizes().get(category).copied()),
-            Seen::Sizes(_) => Seen::Sizes(shelves.sizes().into_iter().collect()),
-            Seen::Selling(_) => Seen::Selling(shelves.selling()),
-            Seen::Viewers(product, _) => Seen::Viewers(*product, shelves.learned().viewers(*product)),
-            Seen::Similar(product, _) => {
-                let (learned, may_show) = (shelves.learned(), |product| shelves.may_show(product, &rules));
-                Seen::Similar(*product, [learned.similar(*product), learned.similar_shown(*product, may_show)])
-            }
-            Seen::ForYou(user, _) => {
-                let may_show = |product| shelves.may_show(product, &rules);
-                let history = &shelves.whole_histories[user];
-                Seen::ForYou(*user, shelves.learned().for_you(history, &[], rules.list_size, may_show))
-            }
-            Seen::Features(user, _) => Seen::Features(*user, shelves.features[user].clone()),
-            Seen::BuyAgain(user, _) => {
-                let mut right = shelves.bought[user].clone();
-                right.retain(|(product, ..)| shelves.may_show(*product, &rules));
-                right.truncate(rules.list_size);
-                Seen::BuyAgain(*user, right)
-            }
-            Seen::ForYouAfter(viewed, exclude, _) => {
-                let may_show = |product| shelves.may_show(product, &rules);
-                let right = shelves.learned().for_you(viewed, &[*exclude], rules.list_size, may_show);
-                Seen::ForYouAfter(viewed.clone(), *exclude, right)
-            }
-            Seen::Recommended(user, _, picks) => {
-                let right = &shelves.recommended[user];
-                let place = |&((product, buyers), own): &((ProductKey, u64), bool)| {
-                    if !own {
-                        return (product, buyers, None, 0);
-                    }
-                    // A product of two of the lists may be credited to either.
-                    let credited = picks.iter().find(|pick| pick.0 == product).map(|pick| pick.2);
-                    let list = credited.filter(|which| right.merged_from.contains(which));
-                    let rank = list.and_then(|which| shelves.best(which).iter().position(|row| row.0 == product));
-                    (product, buyers, list.flatten(), rank.map_or(0, |place| place + 1))
-                };
-                Seen::Recommended(*user, right.personal, right.products.iter().map(place).collect())
-            }
-        };
+        let right = right(self.at(as_of), world, &rules, &sample.seen);
         if right == sample.seen {
             return Ok(());
         }
@@ -347,26 +299,6 @@ impl<'a> Oracle<'a> {
             self.known.insert(as_of, shelves);
         }
         changes.next().map_or(Ok(()), |rest| Err(format!("a change at {}, which no tick is or comes late", rest.tick)))
-    }
-}
-
-/// All rows of a list that is made when it is asked for, before its merchandising rules.
-fn unarranged(shelves: &Shelves, world: &World, (on, user): (On, Option<UserKey>), rules: &Rules) -> Vec<ProductKey> {
-    let may_show = |product| shelves.may_show(product, rules);
-    match (on, user) {
-        (On::ForYou, Some(user)) => {
-            let history = &shelves.whole_histories[&user];
-            let all = shelves.learned().for_you(history, &[], usize::MAX, may_show);
-            all.into_iter().map(|(product, ..)| product).collect()
-        }
-        (On::BuyAgain, Some(user)) => {
-            shelves.bought[&user].iter().map(|(product, ..)| *product).filter(|product| may_show(*product)).collect()
-        }
-        (On::SimilarTo(product), _) => {
-            let rows = shelves.learned().similar_shown(world.products[product], may_show);
-            rows.into_iter().map(|(product, _)| product).collect()
-        }
-        _ => unreachable!("no other list is looked at like this"),
     }
 }
 

@@ -49,7 +49,7 @@ fn unless_same<T: FromValue>(word: &Value) -> Option<T> {
 }
 
 /// Which set of business numbers and merchandising rules a list is made by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListSet {
     /// That of the lists which the shop shows.
     Live,

@@ -98,7 +98,7 @@ fn assert_shape(schema: &Value, value: &Value, at: &str) {
 
 #[test]
 fn every_documented_operation_is_answered() {
-    let shop = Shop::learning(1, |_, _| {});
+    let shop = Shop::learning(1, |rules, _| rules.shadow.enabled = true);
     shop.happened([product("tea", "drinks"), product("cup", "drinks"), viewed("ada", "tea", now_ms())]);
     shop.happened(bought("tea", 1));
     let ids = [("user-id", "ada"), ("product-id", "mug")];

@@ -28,6 +28,7 @@ mod records;
 mod removal;
 mod rows;
 mod rules;
+mod shadow;
 mod shelves;
 mod shop;
 mod similar;

@@ -15,7 +15,10 @@ use dataflow::source_status::{SourceRegistry, SourceStatus, State};
 use dataflow::tick_scheduler::TickPolicy;
 use dataflow::time::{Millis, ServiceClock, Time};
 use recommend::Recommender;
-use vitrine_query_server::{Access, App, AuditLog, DataCopy, Floor, Peers, Running, Settings, Shutdown, Tls, serve};
+use recommend::shadow::{Compared, ListMaker, ShadowHits};
+use vitrine_query_server::{
+    Access, App, AuditLog, DataCopy, Floor, Peers, Running, Settings, ShadowLists, Shutdown, Tls, serve,
+};
 
 use crate::client::{Answer, Connection, PATIENCE};
 use crate::log::{Log, LogFeed};
@@ -67,6 +70,8 @@ pub(crate) struct Shop {
     engine: Option<Engine>,
     pub(crate) source: Arc<SourceStatus>,
     pub(crate) writer: Arc<TestWriter>,
+    /// Counts hits, if the rules have a shadow.
+    pub(crate) hits: Option<Arc<ShadowHits>>,
     pub(crate) shutdown: Shutdown,
     log: Arc<Log>,
     running: Option<Running>,
@@ -153,7 +158,14 @@ impl Shop {
         let reader = engine.reader().clone();
         let reader = if let Some((process, _)) = place { reader.in_cluster(process, 2) } else { reader };
         let writer = Arc::new(TestWriter { log: log.clone(), mood: AtomicU8::new(Mood::Well as u8) });
+        let recommender = |rules: &Rules| {
+            let (recommendations, models) = (start.recommendations.clone(), start.models.clone());
+            Arc::new(Recommender::new(rules, recommendations, &start.test, models))
+        };
+        let shadow = shadow(&reader, &recommender);
+        let hits = shadow.as_ref().map(|shadow| shadow.hits.clone());
         let app = App {
+            shadow,
             floor: start.floor,
             copies: Arc::new([DataCopy {
                 place: "the topic views".into(),
@@ -172,7 +184,7 @@ impl Shop {
             sinks: Arc::new(Vec::new),
             store: start.store.clone(),
             reader: reader.clone(),
-            recommender: Arc::new(Recommender::new(&rules, start.recommendations, &start.test, start.models)),
+            recommender: recommender(&rules),
             online,
             registry,
             ticks: engine.tick_counter(),
@@ -190,6 +202,7 @@ impl Shop {
             engine: Some(engine),
             source,
             writer,
+            hits,
             shutdown,
             log,
             running: Some(running),
@@ -197,6 +210,10 @@ impl Shop {
         // Answers have a time, and the shop is ready.
         assert!(shop.reader.snapshots().wait_until(PATIENCE, || shop.reader.snapshots().closed() > live_since));
         shop
+    }
+
+    pub(crate) fn dictionary(&self) -> &Arc<Dictionary> {
+        self.reader.dictionary()
     }
 
     /// A user whom another process holds.
@@ -256,6 +273,15 @@ impl Drop for Shop {
             engine.stop().unwrap();
         }
     }
+}
+
+/// The lists of the shadow, if the rules have one.
+fn shadow(reader: &IndexReader, recommender: &impl Fn(&Rules) -> Arc<Recommender>) -> Option<ShadowLists> {
+    let maker = |reader: IndexReader| ListMaker { recommender: recommender(reader.rules()), reader };
+    let lists = maker(reader.in_shadow()?);
+    let hits = Arc::new(ShadowHits::new(Arc::new(WallClock)));
+    hits.compare(Compared { live: maker(reader.clone()), shadow: lists.clone() });
+    Some(ShadowLists { lists, hits })
 }
 
 /// The models are on, and their counts change in every tick.

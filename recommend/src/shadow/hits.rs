@@ -201,3 +201,6 @@ fn is_hit(list: HitList, product: ProductKey, lists: &ListsBefore, view: &WideVi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ pub(super) fn run(config: &Config, lists: ListMaker, from: Time, until: Time) ->
     let sources = ReplaySources::open(config, bounds, &dictionary, &registry, Arc::new(|_| {}))?;
     let context = WorkerContext { index: 0, peers: 1, waker: Waker::of_this_thread(), dictionary: dictionary.clone() };
     let mut sources = sources.opener()(context).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-    let mut graph = SteppedGraph::new(config.rules, dictionary, config.dataflow.idle_merge_effort);
+    let mut graph = SteppedGraph::new(config.rules.without_shadow(), dictionary, config.dataflow.idle_merge_effort);
     graph.keep_log(LOG_MAX);
     let mut walk = Walk { graph, tallies: Tallies::new(lists.sources()), lists };
     walk.learn(&mut sources, from - 1).map_err(|failure| anyhow::anyhow!("{failure}"))?;

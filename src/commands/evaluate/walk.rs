@@ -49,7 +49,11 @@ impl Walk {
     pub(super) fn new(config: &Config) -> Walk {
         let dictionary = Arc::new(Dictionary::new(Ids::new(config.dataflow.id_key)));
         Walk {
-            graph: SteppedGraph::new(config.rules, dictionary.clone(), config.dataflow.idle_merge_effort),
+            graph: SteppedGraph::new(
+                config.rules.without_shadow(),
+                dictionary.clone(),
+                config.dataflow.idle_merge_effort,
+            ),
             dictionary,
             every_ms: config.rules.co_views.every_ms,
             clock: 1,

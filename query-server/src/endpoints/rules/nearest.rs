@@ -54,6 +54,7 @@ fn field_of(wrong: RuleFault<Unknown>) -> Option<&'static str> {
         RuleFault::Kind => Some("rule"),
         RuleFault::List => Some("list"),
         RuleFault::Never => Some("until"),
+        RuleFault::Scope => Some("set"),
         RuleFault::Missing(field)
         | RuleFault::Superfluous(field)
         | RuleFault::OutOfBounds(field, _)
