@@ -18,6 +18,8 @@ pub(crate) enum Fault<'a> {
     NotUtf8 { column: &'a str },
     #[error("`{column}` is neither a number nor RFC 3339")]
     UnreadableTime { column: &'a str },
+    #[error("`{column}` is neither true nor false")]
+    NoTruth { column: &'a str },
     #[error("`{column}` is out of bounds")]
     TimeOutOfBounds { column: &'a str },
     #[error("the row is longer than {bytes_max} bytes")]
@@ -39,6 +41,7 @@ impl Fault<'_> {
             Fault::TooLong { .. } => "id_too_long",
             Fault::NotUtf8 { .. } => "not_utf8",
             Fault::UnreadableTime { .. } => "unreadable_time",
+            Fault::NoTruth { .. } => "wrong_type",
             Fault::TimeOutOfBounds { .. } => "time_out_of_bounds",
             Fault::TooLarge { .. } => "too_large",
             Fault::OpenQuote => "open_quote",

@@ -1,9 +1,9 @@
 //! `product_catalog.csv`: each line names a product and its category. A product of two lines is
-//! in both categories, one of a line without a category is in none.
+//! in both categories, one of a line without a category is in none, and one that is not available is there as a deleted one.
 
 use std::collections::HashSet;
 
-use dataflow::ids::ProductKey;
+use dataflow::ids::{CategoryKey, ProductKey};
 use dataflow::tables::CatalogueRow;
 use dataflow::time::Diff;
 use foldhash::fast::RandomState;
@@ -23,16 +23,23 @@ pub(super) const PRODUCT: &str = "product_id";
 /// The column with its category.
 pub(super) const CATEGORY: &str = "category";
 
+/// The column that says whether the product can be bought.
+const AVAILABLE: &str = "available";
+
 pub(super) struct ProductsFile;
 
 impl TableRows for ProductsFile {
     type Row = CatalogueRow;
     type Gone = Deleted;
     const COLUMNS: &'static [&'static str] = &[PRODUCT, CATEGORY];
+    const OPTIONAL: Option<&'static str> = Some(AVAILABLE);
 
     fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<CatalogueRow>, Fault<'static>> {
         let product = text.id(0)?;
-        let category = category_key(text.get(1)?, CATEGORY, context.dictionary)?;
+        let category = match text.truth()? {
+            Some(false) => CategoryKey::DELETED,
+            _ => category_key(text.get(1)?, CATEGORY, context.dictionary)?,
+        };
         Ok(Some(CatalogueRow { product: context.dictionary.product(product)?, category }))
     }
 

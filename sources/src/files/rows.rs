@@ -22,6 +22,9 @@ pub(super) trait TableRows {
     /// The columns that are read: the file's first line gives their positions.
     const COLUMNS: &'static [&'static str];
 
+    /// A column that is read if the file has it, after the others.
+    const OPTIONAL: Option<&'static str> = None;
+
     /// Reads a line; none if it does not count.
     fn read(text: &RowText<'_>, context: &RowContext<'_>) -> Result<Option<Self::Row>, Fault<'static>>;
 
@@ -61,14 +64,32 @@ pub(super) struct RowText<'a> {
     /// For every column that is read, the number of its field.
     positions: &'a [usize],
     names: &'static [&'static str],
+    /// The number of the field of the optional column, and its name; none if the file does not have it.
+    optional: Option<(usize, &'static str)>,
 }
 
 impl<'a> RowText<'a> {
     /// A column's text; none where it is empty or the line too short.
     pub(super) fn get(&self, column: usize) -> Result<Option<&'a str>, Fault<'static>> {
-        let bytes = self.fields.get(self.positions[column]).unwrap_or_default();
-        let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column: self.names[column] })?;
+        self.field(self.positions[column], self.names[column])
+    }
+
+    fn field(&self, number: usize, column: &'static str) -> Result<Option<&'a str>, Fault<'static>> {
+        let bytes = self.fields.get(number).unwrap_or_default();
+        let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8 { column })?;
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// Whether the optional column says true or false; none where it is empty or missing.
+    pub(super) fn truth(&self) -> Result<Option<bool>, Fault<'static>> {
+        let Some((number, column)) = self.optional else { return Ok(None) };
+        let Some(text) = self.field(number, column)? else { return Ok(None) };
+        let is_one_of = |words: [&str; 2]| words.iter().any(|word| text.trim_ascii().eq_ignore_ascii_case(word));
+        match (is_one_of(["true", "1"]), is_one_of(["false", "0"])) {
+            (true, _) => Ok(Some(true)),
+            (_, true) => Ok(Some(false)),
+            _ => Err(Fault::NoTruth { column }),
+        }
     }
 
     /// A column's text as an id.
@@ -80,6 +101,7 @@ impl<'a> RowText<'a> {
 /// The positions of the columns in a file.
 pub(super) struct CsvColumns<R> {
     positions: Vec<usize>,
+    optional: Option<(usize, &'static str)>,
     rows: PhantomData<R>,
 }
 
@@ -101,7 +123,8 @@ impl<R: TableRows> CsvColumns<R> {
         if positions.len() < R::COLUMNS.len() {
             return Err(R::COLUMNS.iter().filter(|column| position(column).is_none()).copied().collect());
         }
-        Ok(CsvColumns { positions, rows: PhantomData })
+        let optional = R::OPTIONAL.and_then(|column| Some((position(&column)?, column)));
+        Ok(CsvColumns { positions, optional, rows: PhantomData })
     }
 
     /// Reads the next line.
@@ -112,7 +135,8 @@ impl<R: TableRows> CsvColumns<R> {
             NextRecord::End => return Ok(TableLine::Last { whole: true }),
             NextRecord::Unfinished => return Ok(TableLine::Last { whole: false }),
         };
-        let text = RowText { fields: records.fields(), positions: &self.positions, names: R::COLUMNS };
+        let (positions, optional) = (&self.positions, self.optional);
+        let text = RowText { fields: records.fields(), positions, names: R::COLUMNS, optional };
         Ok(match R::read(&text, context) {
             Ok(row) => TableLine::Row { row, ended },
             Err(fault) => TableLine::Refused(fault),

@@ -184,3 +184,26 @@ fn a_product_whose_line_is_taken_out_of_the_catalogue_leaves_the_lists() {
     shop.expect(None, &[("lamp", 1), ("stool", 1)]);
     shop.expect(Some("light"), &[("lamp", 1)]);
 }
+
+#[test]
+fn a_product_that_is_not_available_leaves_the_lists_until_it_is_again() {
+    let dir = Dir::new();
+    let shop = dir.shop();
+    let orders = ["lamp", "chair", "stool"].map(|product| shop.order(product, "ada", product, 0)).concat();
+    dir.append("orders.csv", ORDERS.to_owned() + &orders);
+    let catalogue = |lamp: &str, chair: &str| {
+        format!("available,product_id,category\n{lamp},lamp,light\n{chair},chair,light\n,stool,light\n")
+    };
+    dir.append("product_catalog.csv", catalogue("true", "0"));
+    shop.expect(Some("light"), &[("lamp", 1), ("stool", 1)]);
+    shop.expect(None, &[("lamp", 1), ("stool", 1)]);
+    dir.replace("product_catalog.csv", catalogue("False", "1"));
+    shop.expect(Some("light"), &[("chair", 1), ("stool", 1)]);
+    dir.replace("product_catalog.csv", catalogue("true", "no"));
+    shop.expect(Some("light"), &[("lamp", 1), ("stool", 1)]);
+    let letter = shop.letters.recv_timeout(SOON).unwrap();
+    assert_eq!((letter.stream.as_str(), letter.reason), ("product_catalog.csv", "wrong_type"));
+    assert_eq!(letter.payload, b"no,chair,light");
+    dir.replace("product_catalog.csv", "product_id,category\nlamp,light\nchair,light\n");
+    shop.expect(Some("light"), &[("chair", 1), ("lamp", 1)]);
+}
