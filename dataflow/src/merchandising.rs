@@ -31,6 +31,9 @@ pub const RULES_MAX: usize = 1000;
 /// The longest id of a rule, in bytes.
 pub const RULE_ID_BYTES_MAX: usize = 32;
 
+/// How the ids of rules begin that come from a topic of rules. No other rule has such an id.
+pub const TOPIC_RULES: &str = "topic.";
+
 /// The last position at which a product can be pinned, and the most products to which a category can be capped.
 pub const POSITION_MAX: u8 = 100;
 
@@ -46,6 +49,18 @@ impl RuleId {
         let mut bytes = [0; RULE_ID_BYTES_MAX];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         (!text.is_empty() && text.bytes().all(is_fit)).then_some(RuleId(bytes))
+    }
+
+    /// The id of the rule with this key in a topic of rules, if the key can be one: at most 26 bytes.
+    #[must_use]
+    pub fn of_topic(key: &str) -> Option<RuleId> {
+        if key.is_empty() { None } else { RuleId::of(&format!("{TOPIC_RULES}{key}")) }
+    }
+
+    /// Whether it is the id of a rule from a topic of rules.
+    #[must_use]
+    pub fn is_of_topic(&self) -> bool {
+        self.text().starts_with(TOPIC_RULES)
     }
 
     /// The text of the id.
@@ -212,6 +227,10 @@ mod tests {
         for text in ["", "a b", "ä", "a/b", &format!("{longest}x")] {
             assert_eq!(RuleId::of(text), None, "{text}");
         }
+        let of_topic = RuleId::of_topic("sale").unwrap();
+        assert_eq!((of_topic.text(), of_topic.is_of_topic()), ("topic.sale", true));
+        assert!(!RuleId::of("topical").unwrap().is_of_topic());
+        assert_eq!(["", "a b", &"x".repeat(27)].map(RuleId::of_topic), [None; 3]);
         let mut ids = ["b", "a.1", "a", "B", "aa"].map(|text| RuleId::of(text).unwrap());
         ids.sort_unstable();
         assert_eq!(ids.map(|id| id.text().to_owned()), ["B", "a", "a.1", "aa", "b"]);

@@ -63,7 +63,7 @@ impl EventChanges {
         let event = event.map_err(|malformed| refused(record.refuse(malformed)))?;
         if let Some(rule) = &event.rule {
             let version = rule.version(event.at, keys).map_err(|collision| refused(record.refuse(collision)))?;
-            return Ok(EventChanges { rule: Some(Box::new((rule.id, version))), ..EventChanges::default() });
+            return Ok(EventChanges::of_rule(rule.id, version));
         }
         if let Some(observer) = status.observer() {
             observe(observer, &event, keys);
@@ -102,6 +102,11 @@ impl EventChanges {
         let first = Some(change(key(&first.product)?));
         let more = rest.iter().map(|item| Ok(change(key(&item.product)?))).collect::<Result<_, Box<DeadLetter>>>()?;
         Ok(EventChanges { first, more, ..of_one })
+    }
+
+    /// The change that a version of a merchandising rule makes.
+    pub(crate) fn of_rule(rule: RuleId, version: RuleVersion) -> EventChanges {
+        EventChanges { rule: Some(Box::new((rule, version))), ..EventChanges::default() }
     }
 
     /// Whether the event changes nothing.

@@ -19,6 +19,8 @@
 //! the keys whose values are counted.
 //! `answer_id`, there or beside it, names the recommendation that led to the event; `context.source` names a device.
 //!
+//! Merchandising rules may also be the records of a topic of their own, one rule each.
+//!
 //! Further fields are ignored, with their names and values. If a field is given twice, the last one counts. `null` is the
 //! same as a missing field. A byte order mark before the JSON text is skipped.
 
@@ -33,6 +35,7 @@ mod record;
 mod record_time;
 mod restamp;
 mod rule;
+mod rule_record;
 mod scalar;
 mod shape;
 mod time;

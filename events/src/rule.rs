@@ -39,7 +39,7 @@ impl RuleChange {
             return Err(Malformed::MissingField("rule"));
         }
         let RuleJson { id, is } = serde_json::from_str(json).map_err(|_| Malformed::WrongType("rule"))?;
-        let id = RuleId::of(&id).ok_or(Malformed::WrongType("rule.id"))?;
+        let id = RuleId::of(&id).filter(|id| !id.is_of_topic()).ok_or(Malformed::WrongType("rule.id"))?;
         if let Some(text) = &is {
             let fault = text.keyed::<Infallible>(|_| Ok(Default::default()), |_| Ok(Default::default())).err();
             fault.map_or(Ok(()), |_| Err(Malformed::WrongType("rule.is")))?;
@@ -111,6 +111,7 @@ mod tests {
             ("", Malformed::MissingField("rule")),
             (r#","rule":7"#, Malformed::WrongType("rule")),
             (r#","rule":{"id":"a b"}"#, Malformed::WrongType("rule.id")),
+            (r#","rule":{"id":"topic.a"}"#, Malformed::WrongType("rule.id")),
             (r#","rule":{"id":"a","is":{"rule":"hide"}}"#, Malformed::WrongType("rule.is")),
             (r#","rule":{"id":"a","was":{}}"#, Malformed::WrongType("rule")),
         ] {

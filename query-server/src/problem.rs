@@ -4,7 +4,7 @@ pub(crate) mod row;
 
 use std::sync::Arc;
 
-use dataflow::merchandising::RULES_MAX;
+use dataflow::merchandising::{RULES_MAX, TOPIC_RULES};
 use hyper::StatusCode;
 
 use crate::event_writer::{InvalidEvent, WriteError};
@@ -68,6 +68,8 @@ pub(crate) enum Problem {
     BadRule { field: Option<&'static str>, reason: String },
     #[error("the id of a rule must have 1 to 32 letters, digits, dots, underscores or hyphens")]
     RuleId,
+    #[error("a rule whose id begins with {TOPIC_RULES} comes from the topic `kafka.rules`: write it there")]
+    RuleOfTopic,
     #[error("there is no rule with this id")]
     UnknownRule,
     #[error("there are {RULES_MAX} rules, and there may not be more")]
@@ -280,6 +282,7 @@ pub(crate) const OF_ERASURES: &[Problem] = &[
 /// Errors of writes of merchandising rules.
 pub(crate) const OF_RULES: &[Problem] = &[
     Problem::RuleId,
+    Problem::RuleOfTopic,
     Problem::BadRule { field: None, reason: String::new() },
     Problem::TooManyRules,
     Problem::WriteUnavailable(String::new()),
@@ -321,6 +324,7 @@ impl Problem {
             Problem::NoObject(_) | Problem::BadField { .. } => (422, "invalid-body", "Invalid body"),
             Problem::BadRule { .. } => (422, "invalid-rule", "Invalid rule"),
             Problem::RuleId => (422, "invalid-rule-id", "Invalid rule id"),
+            Problem::RuleOfTopic => (422, "rule-of-topic", "Rule of a topic"),
             Problem::TooManyRules => (422, "too-many-rules", "Too many rules"),
             Problem::UnknownRule => (404, "unknown-rule", "Unknown rule"),
             Problem::RuleNotVisible => (503, "rule-not-visible-yet", "Rule not visible yet"),

@@ -150,7 +150,7 @@ impl Source {
         let upstream = Brokers { consumer, addresses: settings.brokers, notify: notify.clone() };
         let watcher = Watcher::new(WatcherParts {
             upstream,
-            topics: settings.topics.iter().map(|topic| topic.as_str().into()).collect(),
+            topics: settings.topics.iter().chain(&settings.rules).map(|topic| topic.as_str().into()).collect(),
             discovery: settings.discovery,
             resume,
             past: past.clone(),
@@ -164,7 +164,8 @@ impl Source {
             .name("kafka-watch".into())
             .spawn(move || watcher.run())
             .map_err(|error| SettingsError::Refused(format!("no thread to watch topics: {error}")))?;
-        let context = FeedContext { clock, status, dead_letters, notify, past, bounds: TimeBounds::around(0) };
+        let (rules, bounds) = (settings.rules.as_deref().map(Into::into), TimeBounds::around(0));
+        let context = FeedContext { clock, status, dead_letters, notify, past, rules, bounds };
         Ok(Source { config, context, all_assignments, watcher: Some(watcher) })
     }
 

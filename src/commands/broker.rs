@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use sinks::kafka_log::{MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic};
+use sinks::kafka_log::{COMPACTED_SETTINGS, MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic};
 
 use crate::config::Kafka;
 
@@ -29,6 +29,7 @@ const DRAIN: Duration = Duration::from_millis(50);
 pub(super) struct BrokerClient {
     brokers: String,
     removals: String,
+    rules: Option<String>,
     config: ClientConfig,
     producer: BaseProducer<ClientReports>,
 }
@@ -55,8 +56,8 @@ impl BrokerClient {
         let reports = ClientReports::default();
         let producer: BaseProducer<ClientReports> =
             config.create_with_context(reports).context("the Kafka client refuses its settings")?;
-        let broker =
-            BrokerClient { brokers: kafka.brokers.clone(), removals: kafka.removals.clone(), config, producer };
+        let (brokers, removals, rules) = (kafka.brokers.clone(), kafka.removals.clone(), kafka.rules.clone());
+        let broker = BrokerClient { brokers, removals, rules, config, producer };
         let metadata = broker.metadata()?;
         Ok((broker, metadata))
     }
@@ -70,7 +71,11 @@ impl BrokerClient {
             .config
             .create_with_context(ClientReports::default())
             .context("the Kafka client refuses its settings")?;
-        let settings = if topic == self.removals { REMOVALS_SETTINGS } else { TOPIC_SETTINGS };
+        let settings = match topic {
+            _ if topic == self.removals => REMOVALS_SETTINGS,
+            _ if self.rules.as_deref() == Some(topic) => COMPACTED_SETTINGS,
+            _ => TOPIC_SETTINGS,
+        };
         match create_topic(&admin, topic, partitions, settings) {
             Ok(true) => self.wait_for_topic(topic).map(|()| true),
             Ok(false) => Ok(false),

@@ -263,6 +263,12 @@ fn topics(kafka: &Kafka, add: &mut impl FnMut(&str, String)) {
         );
         add("kafka.dead_letters", reason);
     }
+    if let Some(rules) = &kafka.rules
+        && let Some((_, key)) = kafka.topics().find(|(topic, key)| topic == rules && *key != "kafka.rules")
+    {
+        let reason = format!("`kafka.rules` is \"{rules}\", which is also in `{key}`; give rules a topic of their own");
+        add("kafka.rules", reason);
+    }
     if kafka.views.contains(&kafka.removals) {
         let reason = format!(
             "`kafka.removals` is \"{}\", which is also in `kafka.views`; give removals a topic of their own",

@@ -9,6 +9,10 @@ use sinks::kafka_log::is_topic;
 const BROKERS: Kind = Kind::Text { allowed: "HOST:PORT, or several separated by commas", takes: is_brokers };
 const TOPIC: Kind =
     Kind::Text { allowed: "a topic's name: 1 to 249 of letters, digits, `.`, `_` and `-`", takes: is_topic };
+const TOPIC_OR_NONE: Kind = Kind::Text {
+    allowed: "a topic's name: 1 to 249 of letters, digits, `.`, `_` and `-`, or nothing",
+    takes: |topic| topic.is_empty() || is_topic(topic),
+};
 const TOPICS: Kind = Kind::List {
     allowed: "a list of topics' names, none twice, such as [\"views\", \"clicks\"]",
     takes: |topics| !topics.is_empty() && topics.iter().all(|topic| is_topic(topic)),
@@ -24,6 +28,9 @@ settings::section! {
         views: Vec<String> = ["views"], "topics", TOPICS;
         /// Topic to which removals from a history are written, and from which they are read.
         removals: String = "history-removals", "topic", TOPIC;
+        /// Compacted topic with merchandising rules, which another program writes: the key is the id, the value the body of
+        /// `PUT /v1/rules/{rule}`. docs/merchandising.md explains it. "": no such topic.
+        rules: Option<String> = "", "topic", TOPIC_OR_NONE;
         /// Topic for events that cannot be used, with topic, partition, offset and reason.
         dead_letters: String = "dead-letters", "topic", TOPIC;
         /// Interval of the search for new partitions and for missing or recreated topics.
@@ -47,7 +54,9 @@ impl Kafka {
     /// All topics with the way each is used.
     pub fn topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let views = self.views.iter().map(|topic| (topic.as_str(), "kafka.views"));
-        views.chain([(self.removals.as_str(), "kafka.removals"), (self.dead_letters.as_str(), "kafka.dead_letters")])
+        let rules = self.rules.iter().map(|topic| (topic.as_str(), "kafka.rules"));
+        let own = [(self.removals.as_str(), "kafka.removals"), (self.dead_letters.as_str(), "kafka.dead_letters")];
+        views.chain(rules).chain(own)
     }
 }
 

@@ -40,12 +40,12 @@ pub(super) fn make(
         let rows = restored.cloned();
         let resume = Arc::new(move |topic: &str, partition| rows.as_ref()?.position(topic, partition).cloned());
         let clock = Arc::new(LaterClock::new(clock.clone(), wall_ms));
-        let settings = of_kafka(settings);
+        let (rules, settings) = (settings.rules.clone(), of_kafka(settings));
         let ServedWatermark { begun, caught_up: answered_before, .. } = *floor;
         // Every topic has a partition 0.
         let is_kept = |topic: &String| restored.is_some_and(|restored| restored.position(topic, 0).is_some());
         let awaited = begun || settings.topics.iter().any(is_kept);
-        let settings = kafka::Settings { answered_before, awaited, ..settings };
+        let settings = kafka::Settings { answered_before, awaited, rules, ..settings };
         let store = archive::store::open(&config.archive)?;
         let past = store.map(|store| Arc::new(LiveArchive::new(store, &config.archive)) as Arc<dyn kafka::past::Past>);
         let from = kafka::ReadFrom { resume, past };

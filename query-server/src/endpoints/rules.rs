@@ -144,15 +144,19 @@ async fn write(
     id: RuleId,
     text: Option<RuleText>,
 ) -> Result<Response<Body>, Problem> {
+    if id.is_of_topic() {
+        return Err(Problem::RuleOfTopic);
+    }
     let read = &operations.read;
     let written_at = {
         let view = read.reader.view_any();
         read.admit(view.as_of(), &[InputKind::Views], parameters)?;
         let book = view.rule_book();
         let is_known = book.iter().any(|(known, ..)| *known == id);
+        let written = book.iter().filter(|(known, ..)| !known.is_of_topic()).count();
         match text {
             None if !is_known => return Err(Problem::UnknownRule),
-            Some(_) if !is_known && book.len() >= RULES_MAX => return Err(Problem::TooManyRules),
+            Some(_) if !is_known && written >= RULES_MAX => return Err(Problem::TooManyRules),
             _ => view.rule_written_at(id),
         }
     };

@@ -43,6 +43,9 @@ pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
 /// start.
 pub const REMOVALS_SETTINGS: &[(&str, &str)] = &[LARGE, ("retention.ms", "-1"), ("retention.bytes", "-1")];
 
+/// The settings of a topic that keeps the latest record of each key, such as that of merchandising rules.
+pub const COMPACTED_SETTINGS: &[(&str, &str)] = &[LARGE, ("cleanup.policy", "compact")];
+
 /// A topic of Vitrine.
 pub(super) struct OwnTopic {
     name: String,

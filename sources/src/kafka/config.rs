@@ -15,6 +15,8 @@ pub struct Settings {
     pub brokers: String,
     /// The topics to read: events and removals. Both shapes of event are read on each.
     pub topics: Vec<String>,
+    /// The topic whose records are merchandising rules, if there is one. A replay does not read it.
+    pub rules: Option<String>,
     /// Further settings of librdkafka, by its own names; those that correctness depends on are refused.
     pub client: BTreeMap<String, String>,
     /// How often topics are looked up again: new partitions, topics that were recreated.
@@ -38,6 +40,7 @@ impl Settings {
         Settings {
             brokers: brokers.into(),
             topics: topics.into_iter().map(Into::into).collect(),
+            rules: None,
             client: BTreeMap::new(),
             discovery,
             answered_before: false,

@@ -55,8 +55,15 @@ pub fn open<U: Upstream, F: Fetch + 'static>(parts: SourceParts<U, F>) -> (Watch
         (Arc::new(AllAssignments::default()), Arc::new(Assignments::new(0, waker.clone())));
     all_assignments.add(assignments.clone(), 1);
     let awaited = answered_before || topics.iter().any(|topic| resume(topic, 0).is_some());
-    let context =
-        FeedContext { clock, status: status.clone(), dead_letters, notify: notify.clone(), past: None, bounds };
+    let context = FeedContext {
+        clock,
+        status: status.clone(),
+        dead_letters,
+        notify: notify.clone(),
+        past: None,
+        rules: None,
+        bounds,
+    };
     let discovery = Duration::MAX;
     let watcher = Watcher::new(WatcherParts {
         upstream,

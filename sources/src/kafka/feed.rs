@@ -27,6 +27,8 @@ pub(super) struct FeedContext {
     pub(super) notify: Arc<Notify>,
     /// The archive, for records that the topics have deleted.
     pub(super) past: Option<Arc<dyn Past>>,
+    /// The topic whose records are merchandising rules.
+    pub(super) rules: Option<Arc<str>>,
     /// The bounds of times; the present in it is set at each turn.
     pub(super) bounds: TimeBounds,
 }
@@ -108,10 +110,10 @@ impl<F: Fetch> KafkaFeed<F> {
 
     /// Reads the partitions in turn until the budget is spent or no more records have arrived.
     fn read(&mut self, inputs: &mut Inputs, budget: usize) -> usize {
-        let FeedContext { clock, status, dead_letters, bounds, .. } = &self.context;
+        let FeedContext { clock, status, dead_letters, bounds, rules, .. } = &self.context;
         // Not the open tick, which is in the past while catching up.
         let bounds = TimeBounds { now: clock.now(), ..*bounds };
-        let mut applier = RecordApplier::new(inputs, bounds, status);
+        let mut applier = RecordApplier::new(inputs, bounds, rules.as_deref(), status);
         let (mut left, mut dry) = (budget, 0);
         while left > 0 && dry < self.readers.len() {
             self.turn = (self.turn + 1) % self.readers.len();

@@ -31,13 +31,20 @@ pub(super) fn record_time(record: &Record<'_>) -> Option<RecordTime> {
 pub(super) struct RecordApplier<'a> {
     inputs: &'a mut Inputs,
     bounds: TimeBounds,
+    /// The topic whose records are merchandising rules.
+    rules: Option<&'a str>,
     status: &'a SourceStatus,
     accepted: u64,
 }
 
 impl<'a> RecordApplier<'a> {
-    pub(super) fn new(inputs: &'a mut Inputs, bounds: TimeBounds, status: &'a SourceStatus) -> Self {
-        RecordApplier { inputs, bounds, status, accepted: 0 }
+    pub(super) fn new(
+        inputs: &'a mut Inputs,
+        bounds: TimeBounds,
+        rules: Option<&'a str>,
+        status: &'a SourceStatus,
+    ) -> Self {
+        RecordApplier { inputs, bounds, rules, status, accepted: 0 }
     }
 
     /// The time of a record, if it has one that its writer's clock can have shown by now.
@@ -53,6 +60,9 @@ impl<'a> RecordApplier<'a> {
         record: &Record<'_>,
         decoder: &mut Decoder,
     ) -> Result<(), Box<DeadLetter>> {
+        if self.rules == Some(&*id.topic) {
+            return self.apply_rule(id, record);
+        }
         let Some(record) = raw_record(id, record) else {
             self.status.ignored(TOMBSTONE);
             return Ok(());
@@ -62,6 +72,16 @@ impl<'a> RecordApplier<'a> {
         let changes = EventChanges::of(&record, event, used, self.inputs.keys(), self.status)?;
         let has_counted = !changes.is_empty() && changes.apply(self.inputs, self.status);
         self.accepted += u64::from(has_counted);
+        Ok(())
+    }
+
+    /// Feeds a record of the topic of rules, or refuses it for good.
+    fn apply_rule(&mut self, id: &PartitionId, record: &Record<'_>) -> Result<(), Box<DeadLetter>> {
+        let (stream, partition, offset) = (&*id.topic, id.partition, record.offset);
+        let payload = record.payload.unwrap_or_default();
+        let raw = RawRecord { stream, partition, offset, time: record_time(record), payload };
+        let changes = EventChanges::of_rule_record(&raw, record.key, &self.bounds, self.inputs.keys(), self.status)?;
+        self.accepted += u64::from(changes.apply(self.inputs, self.status));
         Ok(())
     }
 }
