@@ -4,6 +4,8 @@
 
 #[path = "kafka/queries.rs"]
 mod queries;
+#[path = "kafka/rules.rs"]
+mod rules;
 #[path = "kafka/shop.rs"]
 mod shop;
 #[path = "kafka/unusual.rs"]
