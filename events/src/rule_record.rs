@@ -96,6 +96,10 @@ fn rule_text(value: &[u8]) -> Result<RuleText, RuleRecordFault> {
     if value.len() > PAYLOAD_BYTES_MAX {
         return Err(RuleRecordFault::TooLarge);
     }
+    // An array would be read as the fields in their order.
+    if value.trim_ascii_start().first() != Some(&b'{') {
+        return Err(RuleRecordFault::Value { line: 1, column: 1 });
+    }
     let value: RuleValue = serde_json::from_slice(value)
         .map_err(|error| RuleRecordFault::Value { line: error.line(), column: error.column() })?;
     let edge = |text: Option<String>, field| {
@@ -142,9 +146,9 @@ mod tests {
             (hide, None, RuleRecordFault::Key),
             (hide, Some(b"a b".as_slice()), RuleRecordFault::Key),
             (hide, Some([b'x'; 27].as_slice()), RuleRecordFault::Key),
-            (b"[]", key, RuleRecordFault::Value { line: 1, column: 2 }),
-            (br#"{"rule":"hide"}"#, key, RuleRecordFault::Rule(RuleFault::Missing("product"))),
-            (br#"{"rule":"hide","product":"tea","from":"now"}"#, key, RuleRecordFault::Edge("from")),
+            (b"[]".as_slice(), key, RuleRecordFault::Value { line: 1, column: 1 }),
+            (br#"{"rule":"hide"}"#.as_slice(), key, RuleRecordFault::Rule(RuleFault::Missing("product"))),
+            (br#"{"rule":"hide","product":"tea","from":"now"}"#.as_slice(), key, RuleRecordFault::Edge("from")),
         ] {
             assert_eq!(read(&record(value), key, &bounds).err(), Some(fault));
         }

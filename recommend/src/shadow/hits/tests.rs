@@ -108,7 +108,7 @@ fn events_beyond_the_bounds_are_passed_over() {
     let shop = Shop::open();
     shop.compare();
     shop.event(Signal::Interest, &[shop.tea], NOW + AWAY_MS_MAX);
-    shop.event(Signal::Interest, &[shop.tea], NOW - AWAY_MS_MAX - 2);
+    shop.event(Signal::Interest, &[shop.tea], NOW - AWAY_MS_MAX - 1);
     assert_eq!((shop.hits.totals().passed_over, shop.hits.totals().products(Signal::Interest)), (1, 1));
     for _ in 0..EVENTS_PER_S_MAX {
         shop.event(Signal::Interest, &[shop.tea], NOW);
