@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, Ids, ProductKey, UserKey};
 use dataflow::rules::{
-    BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
+    BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules, Shadow,
 };
 use dataflow::time::Millis;
 
@@ -43,6 +43,7 @@ pub(crate) const RULES: Rules = Rules {
     features: Features::OFF,
     sessions: SessionRules { events_max: 1000 },
     events: EventRules::OFF,
+    shadow: Shadow::OFF,
 };
 
 /// The keys of the shop's numbers.

@@ -60,7 +60,7 @@ impl Shelves {
     pub(crate) fn new(world: &World, shown: impl Iterator<Item = Update>, as_of: Time, rules: &Rules) -> Self {
         let mut tables = Tables::default();
         shown.for_each(|update| tables.take(world, update));
-        let mut shelves = Shelves::listed(world, &tables, as_of, (rules, ListSet::Live), rules);
+        let mut shelves = Shelves::by_set(world, &tables, as_of, (rules, ListSet::Live), rules);
         for &user in &world.users {
             let history = tables.history(user, as_of, rules).into_iter();
             shelves.whole_histories.insert(user, history.map(|(product, _)| product).collect());
@@ -70,13 +70,13 @@ impl Shelves {
             let did = |user: &UserKey| (*user, tables.did(*user, &shelves.categories_of, as_of, rules));
             shelves.features = world.users.iter().map(did).collect();
         }
-        let of_shadow = || Shelves::listed(world, &tables, as_of, (&rules.of_shadow(), ListSet::Shadow), rules);
+        let of_shadow = || Shelves::by_set(world, &tables, as_of, (&rules.of_shadow(), ListSet::Shadow), rules);
         shelves.shadow = rules.shadow.enabled.then(|| Box::new(of_shadow()));
         shelves
     }
 
     /// Histories, best sellers and recommendations by the numbers and rules of a set. `kept`: the numbers by which rows are kept.
-    fn listed(world: &World, tables: &Tables, as_of: Time, (rules, set): (&Rules, ListSet), kept: &Rules) -> Self {
+    fn by_set(world: &World, tables: &Tables, as_of: Time, (rules, set): (&Rules, ListSet), kept: &Rules) -> Self {
         let mut shelves = Shelves { categories_of: tables.categories_of(world), ..Shelves::default() };
         shelves.deleted = world.products.iter().copied().filter(|key| tables.is_deleted(*key, rules)).collect();
         shelves.ruling = Ruling::new(world, tables.rules.iter().copied(), as_of, set);

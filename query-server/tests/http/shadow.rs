@@ -53,7 +53,7 @@ fn lists_of_the_shadow_have_the_shapes_of_those_of_the_shop() {
 fn a_rule_is_for_both_sets_unless_it_says_otherwise() {
     let shop = open(1);
     let mut connection = shop.connect();
-    let mut both = |connection: &mut Connection| {
+    let both = |connection: &mut Connection| {
         (sellers(connection, "/v1/bestsellers"), sellers(connection, "/v1/shadow/bestsellers"))
     };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
