@@ -26,7 +26,7 @@ mod thread;
 mod waiting;
 
 pub use copier::{Copier, Turn};
-pub use destination::{Destination, DestinationError, FoundList, ListChange};
+pub use destination::{Destination, DestinationError, FoundList, ListChange, Presence};
 pub use list_name::ListName;
 pub use rows::{CopiedRow, Digest, RowDigest, digest};
 pub use settings::{CopiedLists, CopySettings, KafkaCopy, PostgresCopy};

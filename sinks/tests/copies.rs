@@ -10,7 +10,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sinks::copies::kafka::Topic;
 use sinks::copies::postgres::Table;
 use sinks::copies::{
-    CopiedRow, Destination, DestinationError, Digest, FoundList, KafkaCopy, ListChange, ListName, PostgresCopy, digest,
+    CopiedRow, Destination, DestinationError, Digest, FoundList, KafkaCopy, ListChange, ListName, PostgresCopy,
+    Presence, digest,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -244,23 +245,55 @@ fn a_table_keeps_the_contract_and_other_columns_are_refused() {
 
     postgres::execute(&service.url, "ALTER TABLE lists DROP COLUMN value");
     let error = table.begin().expect_err("a column is missing");
-    let DestinationError::Columns { problem, sql, .. } = error else { panic!("{error}") };
+    let DestinationError::Unfit { problem, sql, .. } = error else { panic!("{error}") };
     assert_eq!(problem, "there is no column value");
     postgres::execute(&service.url, &sql);
     postgres::execute(&service.url, "ALTER TABLE lists DROP CONSTRAINT lists_pkey, ALTER product TYPE varchar(20)");
     let error = table.begin().expect_err("the key is missing");
-    let DestinationError::Columns { problem, sql, .. } = error else { panic!("{error}") };
+    let DestinationError::Unfit { problem, sql, .. } = error else { panic!("{error}") };
     assert_eq!(problem, "column product is character varying and not text, (list, position) is not unique");
     postgres::execute(&service.url, &sql);
     table.begin().expect("the statement has mended the table");
+    assert_eq!(table.inspect(), Ok(Presence::Present));
+    rights_that_are_lacking_are_named(&service);
 
     let settings = PostgresCopy { table: Some("none.lists".into()), ..PostgresCopy::default() };
     let mut table = Table::new(&settings, &service.url).expect("a sound connection string").expect("a table is named");
-    let error = table.begin().expect_err("there is no such schema").to_string();
+    let error = table.inspect().expect_err("there is no such schema");
+    assert_eq!(table.begin().expect_err("there is no such schema"), error);
+    let error = error.advice();
     assert!(error.contains("CREATE TABLE IF NOT EXISTS \"none\".\"lists\""), "{error}");
     drop(server);
     table.disconnect();
     assert!(matches!(table.begin(), Err(DestinationError::Away { .. })));
+}
+
+/// A user who may read the table, but not write to it, and who may make no table.
+fn rights_that_are_lacking_are_named(service: &TableService) {
+    let role = "CREATE ROLE reader LOGIN; GRANT SELECT ON lists TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
+    postgres::execute(&service.url, role);
+    let url = service.url.replace("postgres@", "reader@");
+    let open = |table: &str| {
+        let settings = PostgresCopy { table: Some(table.into()), ..PostgresCopy::default() };
+        Table::new(&settings, &url).expect("a sound connection string").expect("a table is named")
+    };
+    let error = open("lists").inspect().expect_err("it may not be written");
+    assert_eq!(
+        error.advice(),
+        "table lists cannot hold lists: the user reader lacks the right to INSERT, UPDATE, DELETE. Run: GRANT INSERT, UPDATE, \
+         DELETE ON \"lists\" TO reader;"
+    );
+    assert_eq!(open("lists").begin(), Err(error.clone()));
+    postgres::execute(&service.url, &error.mend().expect("SQL"));
+    open("lists").begin().expect("the statement has mended the table");
+
+    let error = open("more").inspect().expect_err("the schema may not be written").to_string();
+    assert!(error.contains("it is missing and cannot be created: ") && error.contains("permission denied"), "{error}");
+    postgres::execute(&service.url, "GRANT CREATE ON SCHEMA public TO reader");
+    assert_eq!(open("more").inspect(), Ok(Presence::Missing));
+    let tables = "SELECT count(*) FROM pg_class WHERE relname = 'more'";
+    let count: i64 = postgres::connect(&service.url).query_one(tables, &[]).expect("a count").get(0);
+    assert_eq!(count, 0, "a check makes nothing");
 }
 
 #[test]
@@ -298,4 +331,14 @@ fn a_topic_keeps_the_contract_and_one_that_forgets_lists_is_refused() {
     let mut plain = Topic::new(&settings, &service.broker.client_config(), 0).expect("a topic is named");
     let error = plain.begin().expect_err("the topic is not compacted");
     assert_eq!(error, DestinationError::Policy { topic: "plain".into(), policy: "delete".into() });
+    assert_eq!(plain.inspect(), Err(error.clone()));
+    assert!(
+        error.advice().contains("Run: kafka-configs.sh --alter --entity-type topics --entity-name plain "),
+        "{error}"
+    );
+    assert_eq!(topic.inspect(), Ok(Presence::Present));
+    let settings = KafkaCopy { topic: Some("not-there".into()), ..KafkaCopy::default() };
+    let missing = Topic::new(&settings, &service.broker.client_config(), 0).expect("a topic is named");
+    assert_eq!(missing.inspect(), Ok(Presence::Missing));
+    assert_eq!(service.broker.partitions("not-there"), 0, "a check makes nothing");
 }

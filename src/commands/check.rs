@@ -1,7 +1,9 @@
 //! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing.
 
 mod access;
+mod archive;
 mod cluster;
+mod copies;
 mod files;
 mod kafka;
 mod postgres;
@@ -21,7 +23,8 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let mut report = CheckReport::new(std::io::stdout().lock());
     report.good("configuration: every setting is known and allowed")?;
     if let Some(settings) = &config.kafka {
-        kafka::check(settings, &mut report)?;
+        let archived = if config.archive.to.is_some() { &config.archive.topics[..] } else { &[] };
+        kafka::check(settings, archived, &mut report)?;
     }
     if let Some(settings) = &config.postgres {
         postgres::check(settings, config.rules.window_ms, &mut report)?;
@@ -29,6 +32,8 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(settings) = &config.files {
         files::check(settings, &mut report)?;
     }
+    copies::check(config, &mut report)?;
+    archive::check(&config.archive, &mut report)?;
     if let Some(shortage) = descriptors::shortage(config.server.connections_max, descriptors::raise()) {
         report.note(&format!("open files: {shortage}"))?;
     }

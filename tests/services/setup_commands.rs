@@ -37,6 +37,7 @@ fn nobody_has_to_make_a_topic_a_database_or_a_table_by_hand() {
     topics_and_tables_can_be_made_empty(&services);
     generate_fills_everything(&services);
     generating_again_is_refused_and_adds_no_row_by_force(&services);
+    check_looks_at_copies_and_the_archive(&services);
     check_is_content_or_gives_the_sql(&services);
     check_names_the_time_zone_and_ids_that_cannot_be_told_apart(&services);
     produce_stamps_sends_and_names_malformed_lines(&services);
@@ -135,6 +136,49 @@ fn generating_again_is_refused_and_adds_no_row_by_force(services: &Services) {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("table orders: 0 rows added"), "{}", stdout(&output));
     assert_eq!(count(services, "order_items"), before);
+}
+
+fn check_looks_at_copies_and_the_archive(services: &Services) {
+    let archive = format!("archive.to={}", services.dir().join("archive").display());
+    let check = |more: &[&str]| {
+        let copies = ["check", "--set", "sinks.kafka.topic=shop-lists", "--set", "sinks.postgres.table=shop_lists"];
+        let output = run(services, &[&copies[..], more].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let (code, report) = check(&["--set", &archive]);
+    assert_eq!(code, Some(0), "{report}");
+    for line in ["• sinks.kafka: shop-lists at ", "• sinks.postgres: shop_lists at ", "• archive: directory "] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    assert_eq!(services.kafka.partitions("shop-lists"), 0, "nothing is made");
+    assert_eq!(count(services, "pg_class WHERE relname = 'shop_lists'"), 0);
+
+    services.kafka.create_topic("shop-lists", 1);
+    client(services).batch_execute("CREATE TABLE shop_lists (list text, position text)").expect("made");
+    services.write("archive", "");
+    let (code, report) = check(&["--set", &archive, "--set", "archive.topics=carts"]);
+    assert_eq!(code, Some(1), "{report}");
+    for line in [
+        "✖ sinks.kafka: topic shop-lists has cleanup.policy=delete",
+        "mend: kafka-configs.sh --alter --entity-type topics --entity-name shop-lists --add-config cleanup.policy=compact",
+        "✖ sinks.postgres: table shop_lists cannot hold lists: column position is text and not integer",
+        "✖ archive: ",
+        "✖ kafka: topic carts (archive.topics) is missing",
+    ] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    // The way out that was printed is one that PostgreSQL takes.
+    let sql = report.lines().find_map(|line| line.trim().strip_prefix("mend: ").filter(|way| way.starts_with("ALTER")));
+    client(services).batch_execute(sql.expect("SQL")).expect("the printed SQL runs");
+    let (_, report) = check(&[]);
+    assert!(report.contains("✔ sinks.postgres: shop_lists at "), "{report}");
+
+    let endpoint = format!("archive.endpoint=http://127.0.0.1:{}", harness::free_port());
+    let keys = services.write("keys", "aws_access_key_id = a\naws_secret_access_key = b\n");
+    let keys = format!("archive.credentials={}", keys.display());
+    let bucket = ["--set", "archive.to=s3://shop-events", "--set", &endpoint, "--set", &keys];
+    let (code, report) = check(&[&bucket[..], &["--set", "archive.timeout_s=2"]].concat());
+    assert!(code == Some(1) && report.contains("✖ archive: cannot list s3://shop-events/"), "{report}");
 }
 
 fn check_is_content_or_gives_the_sql(services: &Services) {

@@ -139,4 +139,20 @@ mod tests {
         let error = Dir::new(dir.path().join("file")).put("views/1", Bytes::new()).unwrap_err();
         assert!(error.to_string().contains("file/views/1: "), "{error}");
     }
+
+    #[test]
+    fn a_disk_without_space_is_named_and_a_later_try_replaces_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Dir::new(dir.path());
+        store.put("views/1", Bytes::from_static(b"old")).unwrap();
+        let unfinished = dir.path().join(format!("views/1{UNFINISHED}"));
+        // Every write to this device fails for want of space.
+        std::os::unix::fs::symlink("/dev/full", &unfinished).unwrap();
+        let error = store.put("views/1", Bytes::from_static(b"new")).unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        assert_eq!(store.get("views/1").unwrap(), "old", "the file stays as it was");
+        fs::remove_file(unfinished).unwrap();
+        store.put("views/1", Bytes::from_static(b"new")).unwrap();
+        assert_eq!(store.get("views/1").unwrap(), "new");
+    }
 }

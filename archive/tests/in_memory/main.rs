@@ -3,6 +3,7 @@
 mod dice;
 mod erasures;
 mod formats;
+mod full_disk;
 mod kills;
 mod memory_log;
 mod memory_store;

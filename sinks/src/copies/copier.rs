@@ -116,7 +116,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         let ((waiting, first), as_of) = (self.waiting.waiting(), self.lists.as_of());
         self.status.update(|status| {
             status.failures += u64::from(error.is_some());
-            status.trouble = error.map(ToString::to_string);
+            status.trouble = error.map(DestinationError::advice);
             status.follows = self.compared.is_some();
             status.waiting = waiting;
             status.behind_ms = first.map_or(0, |first| as_of.saturating_sub(first));

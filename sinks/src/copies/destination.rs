@@ -49,6 +49,15 @@ pub trait Destination: Send {
     fn disconnect(&mut self);
 }
 
+/// Whether a destination is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there, and can hold lists.
+    Present,
+    /// It is missing: [`Destination::begin`] makes it.
+    Missing,
+}
+
 /// Why a destination cannot be used now. It is tried again for ever. No text holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
@@ -68,9 +77,9 @@ pub enum DestinationError {
         /// Why.
         reason: String,
     },
-    /// The table has other columns.
-    #[error("table {table} cannot hold lists: {problem}. Run: {sql}")]
-    Columns {
+    /// The table has other columns, or this user may not write to it.
+    #[error("table {table} cannot hold lists: {problem}")]
+    Unfit {
         /// The table.
         table: String,
         /// What is wrong.
@@ -79,14 +88,34 @@ pub enum DestinationError {
         sql: String,
     },
     /// The topic would lose lists.
-    #[error(
-        "topic {topic} has cleanup.policy={policy}, and would forget lists that do not change. Run: kafka-configs.sh \
-         --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
-    )]
+    #[error("topic {topic} has cleanup.policy={policy}, and would forget lists that do not change")]
     Policy {
         /// The topic.
         topic: String,
         /// Its policy.
         policy: String,
     },
+}
+
+impl DestinationError {
+    /// The SQL or the command that mends it, if there is one.
+    #[must_use]
+    pub fn mend(&self) -> Option<String> {
+        match self {
+            DestinationError::Away { .. } | DestinationError::Refused { .. } => None,
+            DestinationError::Unfit { sql, .. } => Some(sql.clone()),
+            DestinationError::Policy { topic, .. } => Some(format!(
+                "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
+            )),
+        }
+    }
+
+    /// The error with the way to mend it, for the log and the status.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self.mend() {
+            Some(mend) => format!("{self}. Run: {mend}"),
+            None => self.to_string(),
+        }
+    }
 }

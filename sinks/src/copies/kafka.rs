@@ -18,7 +18,7 @@ use rdkafka::error::KafkaError;
 
 use self::producing::Producing;
 use self::reading::Reading;
-use super::destination::{Destination, DestinationError, FoundList, ListChange};
+use super::destination::{Destination, DestinationError, FoundList, ListChange, Presence};
 use super::list_name::ListName;
 use super::settings::KafkaCopy;
 
@@ -55,6 +55,14 @@ impl Topic {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{} at {}", self.name, self.base.get("bootstrap.servers").unwrap_or_default())
+    }
+
+    /// Checks the topic without changing anything.
+    ///
+    /// # Errors
+    /// When the brokers cannot be reached, or the topic cannot hold lists.
+    pub fn inspect(&self) -> Result<Presence, DestinationError> {
+        topic::inspect(&self.base, &self.name)
     }
 
     fn session(&mut self) -> Result<&mut Session, DestinationError> {

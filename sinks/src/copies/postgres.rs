@@ -15,7 +15,7 @@ use postgres::types::Type;
 use sources::postgres::{Connection, Target, error_text, quoted_table};
 
 use self::reading::Reading;
-use super::destination::{Destination, DestinationError, FoundList, ListChange};
+use super::destination::{Destination, DestinationError, FoundList, ListChange, Presence};
 use super::settings::PostgresCopy;
 
 /// The table of a copy.
@@ -54,6 +54,21 @@ impl Table {
         format!("{} at {}", self.name, self.target.place())
     }
 
+    /// Connects, and checks the table, or whether it could be made, without changing anything.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or the table cannot hold lists or be made.
+    pub fn inspect(&self) -> Result<Presence, DestinationError> {
+        table::inspect(&mut self.connect()?, &self.name)
+    }
+
+    fn connect(&self) -> Result<Connection, DestinationError> {
+        self.target.connect().map_err(|error| DestinationError::Away {
+            place: format!("PostgreSQL at {}", self.target.place()),
+            reason: error.to_string(),
+        })
+    }
+
     fn connection(&mut self) -> Result<&mut Connection, DestinationError> {
         let away = |reason: &dyn Display| DestinationError::Away {
             place: format!("PostgreSQL at {}", self.target.place()),
@@ -69,11 +84,7 @@ impl Table {
 impl Destination for Table {
     fn begin(&mut self) -> Result<(), DestinationError> {
         if self.connection.is_none() {
-            let connected = self.target.connect().map_err(|error| DestinationError::Away {
-                place: format!("PostgreSQL at {}", self.target.place()),
-                reason: error.to_string(),
-            })?;
-            self.connection = Some(connected);
+            self.connection = Some(self.connect()?);
         }
         self.reading = Reading::default();
         let name = self.name.clone();

@@ -89,7 +89,7 @@ fn run(name: &str, mut copier: Copier<impl Destination, impl ShownLists>, interv
             }
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!("{name}: lists cannot be copied, which is tried again: {error}");
+                    tracing::warn!("{name}: lists cannot be copied, which is tried again: {}", error.advice());
                 }
                 backoff.pause()
             }

@@ -9,7 +9,8 @@ use crate::config::Kafka;
 /// Partitions in the suggested command: enough for a few workers.
 const PARTITIONS: u32 = 4;
 
-pub(super) fn check(kafka: &Kafka, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+/// Checks the topics that Vitrine reads, and those in `archived`.
+pub(super) fn check(kafka: &Kafka, archived: &[String], report: &mut CheckReport<impl Write>) -> io::Result<()> {
     let metadata = match BrokerClient::connect(kafka) {
         Ok((_, metadata)) => metadata,
         Err(error) => {
@@ -26,7 +27,9 @@ pub(super) fn check(kafka: &Kafka, report: &mut CheckReport<impl Write>) -> io::
         metadata.brokers().len(),
         kafka.brokers
     ))?;
-    for (topic, setting) in kafka.topics() {
+    let only_archived = archived.iter().filter(|topic| kafka.topics().all(|(read, _)| read != **topic));
+    let only_archived = only_archived.map(|topic| (topic.as_str(), "archive.topics"));
+    for (topic, setting) in kafka.topics().chain(only_archived) {
         match partitions_of(&metadata, topic) {
             Some(partitions) => {
                 report.good(&format!("kafka: topic {topic} ({setting}) has {partitions} partitions"))?

@@ -1,4 +1,5 @@
-//! A replay of what the topics have kept, after an archive of the rest, gives the same bytes as a replay of the whole topics.
+//! A replay of what the topics have kept, after an archive of the rest, gives the same bytes as a replay of the whole topics,
+//! and so do exports and joins of features.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +46,25 @@ fn replay(broker: &Broker, out: &Path, more: &[&str]) -> std::process::Output {
     vitrine(&args)
 }
 
+/// The features of all users as of one time, and before the times of some rows. `more`: where the archive is.
+fn features(broker: &Broker, dir: &Path, more: &[&str]) -> [Vec<u8>; 2] {
+    let (brokers, at) = (format!("kafka.brokers={}", broker.bootstrap()), (START + 3 * DAY).to_string());
+    let path = |name: &str| dir.join(name).to_str().expect("a plain name").to_owned();
+    let (rows, exported, joined) = (path("rows.jsonl"), path("features.jsonl"), path("joined.jsonl"));
+    let row = |hour: u64| {
+        let (user, at) = (hour % 12, START + hour * DAY / 24);
+        format!("{{\"user_id\":\"user-{user}\",\"product_id\":\"product-{}\",\"event_time\":{at}}}\n", hour % 30)
+    };
+    std::fs::write(&rows, (0..96).map(row).collect::<String>()).expect("a file is written");
+    let export = ["features", "export", "--set", &brokers, "--at", &at, "--out", &exported];
+    let join = ["features", "join", "--set", &brokers, "--rows", &rows, "--out", &joined];
+    [(&export[..], &exported), (&join[..], &joined)].map(|(args, out)| {
+        let output = vitrine(&[args, more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        std::fs::read(out).expect("the file is there")
+    })
+}
+
 #[test]
 fn the_archive_and_then_the_topics_give_what_the_whole_topics_give() {
     let broker = Broker::start();
@@ -53,6 +73,7 @@ fn the_archive_and_then_the_topics_give_what_the_whole_topics_give() {
     let at = |name: &str| dir.path().join(name);
     let whole = replay(&broker, &at("whole"), &[]);
     assert!(whole.status.success(), "{}", stderr(&whole));
+    let whole_features = features(&broker, dir.path(), &[]);
     archive(&broker, &TOPICS, &at("parquet"), Format::Parquet);
     archive(&broker, &TOPICS, &at("json"), Format::Json);
 
@@ -69,7 +90,10 @@ fn the_archive_and_then_the_topics_give_what_the_whole_topics_give() {
         let differing: Vec<_> = expected.iter().filter(|(name, bytes)| found.get(*name) != Some(*bytes)).collect();
         assert!(differing.is_empty(), "{format}: {:?}", differing.iter().map(|(name, _)| name).collect::<Vec<_>>());
         assert_eq!(found.len(), expected.len());
+        assert!(features(&broker, dir.path(), &["--set", &set]) == whole_features, "{format}: the features differ");
     }
+    let alone = features(&broker, dir.path(), &[]);
+    assert!((0..2).all(|file| alone[file] != whole_features[file]), "the topics alone would do");
     let alone = replay(&broker, &at("alone"), &[]);
     assert!(alone.status.success() && files(&at("alone")) != expected, "the topics alone would do");
 

@@ -1,4 +1,4 @@
-//! The table of a copy: made if it is missing, and checked if it is there.
+//! The table of a copy: checked, and made if it is missing.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use postgres::types::Type;
 use sources::postgres::{Connection, error_text, quoted_name, quoted_table};
 
 use super::refused;
-use crate::copies::destination::DestinationError;
+use crate::copies::destination::{DestinationError, Presence};
 
 /// The columns with their types.
 const COLUMNS: [(&str, &str); 5] = [
@@ -31,29 +31,62 @@ const KEY: &str = "
           AND ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
                     ORDER BY 1) = ARRAY['list', 'position'])";
 
+/// What this user may not do with the table, and the user's name as SQL quotes it.
+const RIGHTS: &str = "
+    SELECT quote_ident(current_user), string_agg(wanted, ', ') FILTER (WHERE NOT has_table_privilege(to_regclass($1), wanted))
+    FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted";
+
 /// Makes the table if it is missing, and checks that it can hold lists.
 pub(super) fn prepare(connection: &mut Connection, table: &str) -> Result<(), DestinationError> {
+    if check(connection, table)? == Presence::Missing {
+        let sql = statement(table);
+        connection.batch_execute(&sql).map_err(|error| not_created(table, sql, &error))?;
+        tracing::info!(table, "created the table of a copy of lists");
+        check(connection, table)?;
+    }
+    Ok(())
+}
+
+/// Checks that the table can hold lists, or could be made. Changes nothing: the table is made in a transaction that is
+/// rolled back.
+pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Presence, DestinationError> {
+    let presence = check(connection, table)?;
+    if presence == Presence::Missing {
+        let sql = statement(table);
+        let attempt = connection.transaction().and_then(|mut transaction| {
+            transaction.batch_execute(&sql)?;
+            transaction.rollback()
+        });
+        attempt.map_err(|error| not_created(table, sql, &error))?;
+    }
+    Ok(presence)
+}
+
+/// Checks the columns and the key of the table, and what this user may do with it.
+fn check(connection: &mut Connection, table: &str) -> Result<Presence, DestinationError> {
     let name = quoted_table(table);
     let asking = |error: postgres::Error| refused("asking for the table's columns", &error);
-    let mut rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
+    let rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
     if rows.is_empty() {
-        create(connection, table)?;
-        rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
+        return Ok(Presence::Missing);
     }
+    let unfit = |problem: String, sql: String| DestinationError::Unfit { table: table.to_owned(), problem, sql };
     let found: BTreeMap<String, FoundColumn> =
         rows.iter().map(|row| (row.get(0), FoundColumn { kind: row.get(1), is_demanded: row.get(2) })).collect();
     let key = connection.query_typed(KEY, &[(&name, Type::TEXT)]).map_err(asking)?;
     let has_key = key.first().is_some_and(|row| row.get(0));
-    match problems(&found, has_key) {
-        problems if problems.is_empty() => Ok(()),
-        problems => {
-            let (problem, changes): (Vec<String>, Vec<String>) = problems.into_iter().unzip();
-            Err(DestinationError::Columns {
-                table: table.to_owned(),
-                problem: problem.join(", "),
-                sql: format!("ALTER TABLE {name} {};", changes.join(", ")),
-            })
+    let (problems, changes): (Vec<String>, Vec<String>) = problems(&found, has_key).into_iter().unzip();
+    if !problems.is_empty() {
+        return Err(unfit(problems.join(", "), format!("ALTER TABLE {name} {};", changes.join(", "))));
+    }
+    let rights = connection.query_typed(RIGHTS, &[(&name, Type::TEXT)]).map_err(asking)?;
+    let lacking = rights.first().map(|row| (row.get::<_, String>(0), row.get::<_, Option<String>>(1)));
+    match lacking {
+        Some((user, Some(rights))) => {
+            let sql = format!("GRANT {rights} ON {name} TO {user};");
+            Err(unfit(format!("the user {user} lacks the right to {rights}"), sql))
         }
+        _ => Ok(Presence::Present),
     }
 }
 
@@ -90,21 +123,19 @@ fn problems(found: &BTreeMap<String, FoundColumn>, has_key: bool) -> Vec<(String
     problems
 }
 
-fn create(connection: &mut Connection, table: &str) -> Result<(), DestinationError> {
-    let name = quoted_table(table);
+/// The statement that makes the table.
+fn statement(table: &str) -> String {
     let columns: Vec<String> = COLUMNS
         .iter()
         .map(|(column, kind)| format!("{column} {kind}{}", if *column == "value" { "" } else { " NOT NULL" }))
         .collect();
-    let sql = format!("CREATE TABLE IF NOT EXISTS {name} ({}, PRIMARY KEY (list, position));", columns.join(", "));
-    let created = connection.batch_execute(&sql);
-    created.map_err(|error| DestinationError::Columns {
-        table: table.to_owned(),
-        problem: format!("it is missing and cannot be created: {}", error_text(&error)),
-        sql,
-    })?;
-    tracing::info!(table, "created the table of a copy of lists");
-    Ok(())
+    let (name, columns) = (quoted_table(table), columns.join(", "));
+    format!("CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY (list, position));")
+}
+
+fn not_created(table: &str, sql: String, error: &postgres::Error) -> DestinationError {
+    let problem = format!("it is missing and cannot be created: {}", error_text(error));
+    DestinationError::Unfit { table: table.to_owned(), problem, sql }
 }
 
 #[cfg(test)]
