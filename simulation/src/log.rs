@@ -1,6 +1,7 @@
 //! A log in memory: topics with partitions and offsets. Aborted transactions, retention, lost ends and topics created
 //! again under the same name leave the same traces as on a real broker.
 
+mod event;
 pub(crate) mod reading;
 #[cfg(test)]
 mod tests;
@@ -9,14 +10,17 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use dataflow::time::Millis;
-use events::{removal_json, view_json};
+use dataflow::time::{Millis, Time};
 use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
 
+use crate::plant::Plant;
 use crate::world;
 
-/// The topics: views, and removals.
+pub(crate) use event::Event;
+pub use event::EventBody;
+
+/// The topics: what users do, and what the service writes: removals, erasures, rules.
 pub(crate) const TOPICS: [&str; 2] = ["views", "removals"];
 
 /// Limit of partitions of a topic.
@@ -25,13 +29,15 @@ pub(crate) const PARTITIONS_MAX: usize = 4;
 /// The number of an event, unique over all topics and times.
 pub(crate) type Uid = usize;
 
-/// The event that a page of the shop sends.
+/// A record that was given to a process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Event {
-    pub(crate) user: usize,
-    pub(crate) product: usize,
-    pub(crate) at: Millis,
-    pub(crate) removal: bool,
+pub(crate) struct Delivery {
+    pub(crate) uid: Uid,
+    pub(crate) partition: i32,
+    /// The time of the record.
+    pub(crate) recorded: Millis,
+    /// The open tick of the process.
+    pub(crate) tick: Time,
 }
 
 /// The content at an offset.
@@ -76,15 +82,22 @@ pub(crate) struct Log {
     acknowledged: BTreeSet<Uid>,
     /// Events that are gone from the log, whether or not they were read.
     destroyed: BTreeSet<Uid>,
-    /// Events given to the running process, or part of the state from which it started.
-    pub(crate) delivered: BTreeSet<Uid>,
+    /// The records given to the running process, or part of the state from which it started, in their order.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// The open tick of the running process.
+    pub(crate) open_tick: Time,
+    /// Where each event was written last, and when.
+    written: BTreeMap<Uid, (usize, Millis)>,
+    /// With a planted bug: events that are not given again.
+    lost: BTreeSet<Uid>,
+    plant: Option<Plant>,
 }
 
 /// Shared by the shop, the watcher and the feed.
 pub(crate) type SharedLog = Rc<RefCell<Log>>;
 
 impl Log {
-    pub(crate) fn new() -> SharedLog {
+    pub(crate) fn new(plant: Option<Plant>) -> SharedLog {
         let topic = |partitions: usize| Topic {
             partitions: (0..partitions).map(|_| Partition::default()).collect(),
             troubled: false,
@@ -94,7 +107,11 @@ impl Log {
             events: Vec::new(),
             acknowledged: BTreeSet::new(),
             destroyed: BTreeSet::new(),
-            delivered: BTreeSet::new(),
+            deliveries: Vec::new(),
+            open_tick: 0,
+            written: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            plant,
         }))
     }
 
@@ -111,11 +128,46 @@ impl Log {
 
     /// Appends an event to a partition; returns whether the partition exists.
     pub(crate) fn append(&mut self, uid: Uid, partition: usize, now: Millis) -> bool {
-        let name = TOPICS[usize::from(self.events[uid].removal)];
+        let name = TOPICS[usize::from(self.events[uid].body.is_of_service())];
         let Some(topic) = self.topics.get_mut(name) else { return false };
         let partitions = topic.partitions.len();
         topic.partitions[partition % partitions].records.push(Some(Record { uid, appended_at: now }));
+        self.written.insert(uid, (partition % partitions, now));
         true
+    }
+
+    /// The producer of one of the last `back` events of users sends it once more, to the partition of the first time.
+    pub(crate) fn repeat(&mut self, back: usize, now: Millis) {
+        let of_users = (0..self.events.len()).rev().filter(|uid| !self.events[*uid].body.is_of_service());
+        let Some((uid, (partition, before))) =
+            of_users.take(back + 1).last().and_then(|uid| Some((uid, *self.written.get(&uid)?)))
+        else {
+            return;
+        };
+        // Two equal records of one time could not be told apart by a fingerprint.
+        if before < now {
+            self.append(uid, partition, now);
+        }
+    }
+
+    /// The time of the latest version of a rule.
+    pub(crate) fn rule_written_at(&self, number: usize) -> Option<Millis> {
+        let versions =
+            self.events.iter().filter(|event| matches!(event.body, EventBody::Rule { rule, .. } if rule == number));
+        versions.map(|event| event.at).max()
+    }
+
+    /// A process starts, with a state that these records have made.
+    pub(crate) fn start_from(&mut self, deliveries: Vec<Delivery>) {
+        if self.plant == Some(Plant::ErasedUserRestored) {
+            let is_erasure = |delivery: &&Delivery| self.events[delivery.uid].body == EventBody::Erasure;
+            let all = |deliveries: &[Delivery]| -> BTreeSet<Uid> {
+                deliveries.iter().filter(is_erasure).map(|delivery| delivery.uid).collect()
+            };
+            let lost: Vec<Uid> = all(&self.deliveries).difference(&all(&deliveries)).copied().collect();
+            self.lost.extend(lost);
+        }
+        self.deliveries = deliveries;
     }
 
     /// A transaction of `records` records is aborted.
@@ -186,18 +238,23 @@ impl Log {
 
     /// An acknowledged event that is still in the log and that the running process does not have.
     pub(crate) fn missed(&self) -> Option<Uid> {
+        let delivered: BTreeSet<Uid> = self.deliveries.iter().map(|delivery| delivery.uid).collect();
         let promised = self.acknowledged.iter().filter(|uid| !self.destroyed.contains(uid));
-        promised.copied().find(|uid| !self.delivered.contains(uid))
+        promised.copied().find(|uid| !delivered.contains(uid))
     }
 
     fn message(&self, topic: &str, partition: i32, offset: i64, record: Record) -> OwnedMessage {
-        let Event { user, product, at, removal } = self.events[record.uid];
-        let (user, product, id) = (world::user(user), world::product(product), record.uid.to_string());
-        let payload = match removal {
-            true => removal_json(&user, &product, at, &id),
-            false => view_json(&user, &product, at, &id, "simulation"),
+        let (mut event, id) = (self.events[record.uid], record.uid.to_string());
+        let payload = match (&mut event.body, self.plant) {
+            (EventBody::Rule { .. }, Some(Plant::HideAfterTake)) => event.nothing(&id),
+            (EventBody::Rule { until, .. }, Some(Plant::RuleEndIgnored)) => {
+                *until = None;
+                event.payload(&id)
+            }
+            _ if self.lost.contains(&record.uid) => event.nothing(&id),
+            _ => event.payload(&id),
         };
-        let (payload, key) = (Some(payload.into_bytes()), Some(user.into_bytes()));
+        let (payload, key) = (Some(payload.into_bytes()), Some(world::user(event.user).into_bytes()));
         let timestamp = Timestamp::CreateTime(record.appended_at as i64);
         OwnedMessage::new(payload, key, topic.to_owned(), timestamp, partition, offset, None)
     }

@@ -60,9 +60,11 @@ fn main() -> ExitCode {
         }
     }
     failures.sort_by_key(|(seed, _)| *seed);
-    let Outcome { ticks, partial, readings, starts, restores, checkpoints: [full, changes], failed } = sum;
+    let Outcome { ticks, partial, readings, starts, restores, checkpoints: [full, changes], failed, .. } = sum;
+    let Outcome { repeats, erased, hidden, joins, .. } = sum;
     println!(
-        "compared {ticks} ticks ({partial} without a table), {starts} starts ({restores} from a checkpoint), {readings} \
+        "compared {ticks} ticks ({partial} without a table, {repeats} with repeats, {erased} with erased users, {hidden} \
+         with hidden products), {joins} joins with the past, {starts} starts ({restores} from a checkpoint), {readings} \
          readings of the tables, {full} checkpoints of everything and {changes} of changes, {failed} that failed"
     );
     let differing: Vec<String> = failures.iter().map(|(seed, _)| seed.to_string()).collect();

@@ -3,6 +3,8 @@
 use dataflow::time::Millis;
 
 use crate::dice::Dice;
+use crate::log::EventBody;
+use crate::world;
 
 /// One operation. Its numbers are taken modulo the available items, so any operation can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,49 @@ pub enum Operation {
         product: usize,
         /// The partition it is written to.
         partition: usize,
+    },
+    /// A user did something else with a product, some time ago.
+    Act {
+        /// The user.
+        user: usize,
+        /// The product.
+        product: usize,
+        /// The partition it is written to.
+        partition: usize,
+        /// How long ago.
+        ago_ms: Millis,
+        /// What.
+        body: EventBody,
+    },
+    /// The producer of one of the last events of users sends it once more.
+    Repeat {
+        /// How many events were later.
+        back: usize,
+    },
+    /// A user asks to be forgotten, which is answered.
+    Erase {
+        /// The user.
+        user: usize,
+        /// The partition it is written to.
+        partition: usize,
+    },
+    /// A merchandising rule is written or deleted, which is answered.
+    Rule {
+        /// The rule.
+        rule: usize,
+        /// The product that it hides.
+        product: usize,
+        /// The partition it is written to.
+        partition: usize,
+        /// Whether it hides the product; otherwise it is deleted.
+        hides: bool,
+        /// How long it is effective; none if it does not end.
+        lasts_ms: Option<Millis>,
+    },
+    /// Features before times of the past are asked for.
+    Join {
+        /// The seed of the questions.
+        seed: u64,
     },
     /// A transaction of a producer is aborted.
     Abort {
@@ -170,12 +215,45 @@ impl Operation {
     /// The operations of a seed.
     #[must_use]
     pub fn many(seed: u64, count: usize) -> Vec<Operation> {
-        let mut dice = Dice::new(seed);
-        (0..count).map(|_| Operation::one(&mut dice)).collect()
+        // What is done beside views and removals has dice of its own.
+        let (mut dice, mut other_dice) = (Dice::new(seed), Dice::new(!seed));
+        let mut operations = Vec::new();
+        for _ in 0..count {
+            operations.extend(other_dice.once_in(6).then(|| Operation::of_events(&mut other_dice)));
+            operations.push(Operation::one(&mut dice));
+        }
+        operations
+    }
+
+    /// What happens with events other than views and removals.
+    fn of_events(dice: &mut Dice) -> Operation {
+        let (user, product, partition) = (dice.one_of(world::USERS), dice.one_of(world::PRODUCTS), dice.one_of(4));
+        match dice.below(100) {
+            0..50 => {
+                let body = match dice.below(6) {
+                    0 => EventBody::TimedView { on_page_ms: dice.below(5000) },
+                    1 => EventBody::Click,
+                    2 => EventBody::AddToCart,
+                    3 => EventBody::RemoveFromCart,
+                    4 => EventBody::Search,
+                    _ => EventBody::Purchase { other: dice.one_of(world::PRODUCTS) },
+                };
+                let ago_ms = if dice.once_in(4) { dice.below(20_000) } else { dice.below(300) };
+                Operation::Act { user, product, partition, ago_ms, body }
+            }
+            50..75 => Operation::Repeat { back: dice.one_of(20) },
+            75..81 => Operation::Erase { user, partition },
+            81..98 => {
+                let (rule, hides) = (dice.one_of(world::MERCH_RULES), !dice.once_in(3));
+                let lasts_ms = dice.once_in(2).then(|| 1 + dice.below(3000));
+                Operation::Rule { rule, product, partition, hides, lasts_ms }
+            }
+            _ => Operation::Join { seed: dice.next() },
+        }
     }
 
     fn one(dice: &mut Dice) -> Operation {
-        let (user, product) = (dice.one_of(crate::world::USERS), dice.one_of(crate::world::PRODUCTS));
+        let (user, product) = (dice.one_of(world::USERS), dice.one_of(world::PRODUCTS));
         let (topic, partition, records) = (usize::from(dice.once_in(3)), dice.one_of(4), 1 + dice.one_of(4));
         match dice.below(1000) {
             0..290 => {

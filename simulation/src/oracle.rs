@@ -1,6 +1,8 @@
 //! The definitions of the lists, recomputed plainly: every list at one time, from the given events and the tables as of
 //! a place in the log. Shares only ids and business numbers with the graph.
 
+mod facts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::graph::{BestSellers, History, ListId};
@@ -9,9 +11,10 @@ use dataflow::index_reader::{IndexReader, Kind};
 use dataflow::rules::AHEAD_MS;
 use dataflow::time::{Millis, Time};
 
-use crate::log::{Event, Log};
 use crate::server::Tables;
 use crate::world::{RULES, World};
+
+pub(crate) use facts::{PlainFacts, PlainFeatures};
 
 /// Products with their number of buyers, best first.
 type Sellers = Vec<(ProductKey, u64)>;
@@ -25,22 +28,23 @@ pub(crate) struct Shelves {
     categories_of: BTreeMap<ProductKey, Vec<CategoryKey>>,
     /// Whether the list is personal, and its products.
     recommended: BTreeMap<UserKey, (bool, Sellers)>,
+    features: BTreeMap<UserKey, PlainFeatures>,
 }
 
 impl Shelves {
     /// The correct lists.
-    pub(crate) fn right(world: &World, log: &Log, tables: &Tables, as_of: Time) -> Shelves {
+    pub(crate) fn right(world: &World, facts: &PlainFacts, tables: &Tables, as_of: Time) -> Shelves {
         let mut shelves = Shelves::default();
         for (number, &user) in world.users.iter().enumerate() {
-            let seen = log.delivered.iter().map(|uid| log.events[*uid]).filter(|event| event.user == number);
-            shelves.histories.insert(user, history(world, seen, as_of));
+            shelves.histories.insert(user, facts.history(world, number, as_of));
+            shelves.features.insert(user, facts.features(world, number));
         }
         for (product, category) in &tables.products {
             let category = category.map(|category| world.categories[category]);
             shelves.categories_of.entry(world.products[*product]).or_default().extend(category);
         }
         shelves.categories_of.retain(|_, categories| !categories.is_empty());
-        shelves.rank(world, tables, as_of);
+        shelves.rank(world, facts, tables, as_of);
         for &user in &world.users {
             let recommended = shelves.recommend(user);
             shelves.recommended.insert(user, recommended);
@@ -48,12 +52,14 @@ impl Shelves {
         shelves
     }
 
-    fn rank(&mut self, world: &World, tables: &Tables, as_of: Time) {
+    fn rank(&mut self, world: &World, facts: &PlainFacts, tables: &Tables, as_of: Time) {
         let mut buyers: BTreeMap<ProductKey, BTreeSet<UserKey>> = BTreeMap::new();
         for (order, product) in tables.lines.values() {
             if let Some((user, created_at)) = tables.orders.get(order)
                 && created_at + RULES.window_ms > as_of
                 && *created_at <= as_of + AHEAD_MS
+                && Some(*created_at) > facts.erased_until(*user)
+                && !facts.hidden.contains(product)
             {
                 buyers.entry(world.products[*product]).or_default().insert(world.users[*user]);
             }
@@ -105,6 +111,8 @@ impl Shelves {
             let recommended = view.recommendations(user);
             let picks = recommended.picks.iter().map(|pick| (pick.seller.product, pick.seller.buyers())).collect();
             shelves.recommended.insert(user, (recommended.kind == Kind::Personalized, picks));
+            drop(view);
+            shelves.features.insert(user, PlainFeatures::shown(reader, user));
         }
         let view = reader.view_any();
         let lists = std::iter::once(None).chain(world.categories.iter().copied().map(Some));
@@ -126,6 +134,15 @@ impl Shelves {
         shelves
     }
 
+    /// For a planted bug: leaves hidden products out of lists of which the first rows were taken before.
+    pub(crate) fn leave_out(&mut self, world: &World, facts: &PlainFacts) {
+        let hidden: BTreeSet<ProductKey> = facts.hidden.iter().map(|product| world.products[*product]).collect();
+        self.histories.values_mut().for_each(|list| list.retain(|(product, _)| !hidden.contains(product)));
+        let sellers = self.best_sellers.values_mut().chain(self.recommended.values_mut().map(|(_, list)| list));
+        sellers.for_each(|list| list.retain(|(product, _)| !hidden.contains(product)));
+        self.best_sellers.retain(|_, list| !list.is_empty());
+    }
+
     /// The first difference between the shown and the correct lists.
     pub(crate) fn difference(right: &Shelves, shown: &Shelves) -> Option<String> {
         if right == shown {
@@ -138,26 +155,8 @@ impl Shelves {
             .or_else(|| told("catalogue", format!("{:?}", right.categories_of), format!("{:?}", shown.categories_of)))
             .or_else(|| told("best sellers", format!("{:?}", right.best_sellers), format!("{:?}", shown.best_sellers)))
             .or_else(|| told("recommended", format!("{:?}", right.recommended), format!("{:?}", shown.recommended)))
+            .or_else(|| told("features", format!("{:?}", right.features), format!("{:?}", shown.features)))
     }
-}
-
-/// The products that a user viewed last, from all events of the user.
-fn history(world: &World, seen: impl Iterator<Item = Event>, as_of: Time) -> Vec<(ProductKey, Millis)> {
-    let mut of_product: BTreeMap<usize, (Option<Millis>, Option<Millis>)> = BTreeMap::new();
-    for event in seen {
-        let (viewed, removed) = of_product.entry(event.product).or_default();
-        let latest = if event.removal { removed } else { viewed };
-        *latest = (*latest).max(Some(event.at));
-    }
-    let mut list: Vec<(ProductKey, Millis)> = (of_product.into_iter())
-        .filter_map(|(product, (viewed, removed))| Some((world.products[product], viewed?, removed)))
-        .filter(|(_, viewed, removed)| removed.is_none_or(|removed| *viewed > removed))
-        .map(|(product, viewed, _)| (product, viewed))
-        .filter(|(_, viewed)| viewed + RULES.history_ms > as_of)
-        .collect();
-    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    list.truncate(RULES.list_size);
-    list
 }
 
 fn by_buyers(list: &mut Sellers) {

@@ -18,6 +18,14 @@ pub struct Outcome {
     pub ticks: usize,
     /// The number of these ticks at which the source skipped a table of the database.
     pub partial: usize,
+    /// The number of compared ticks of states with repeats of events, with erased users, and with hidden products.
+    pub repeats: usize,
+    /// See [`Outcome::repeats`].
+    pub erased: usize,
+    /// See [`Outcome::repeats`].
+    pub hidden: usize,
+    /// The number of comparisons of features before times of the past.
+    pub joins: usize,
     /// The number of reads of the database's tables.
     pub readings: usize,
     /// The number of starts of the process.
@@ -32,8 +40,13 @@ pub struct Outcome {
 
 impl AddAssign for Outcome {
     fn add_assign(&mut self, other: Outcome) {
-        let Outcome { ticks, partial, readings, starts, restores, checkpoints: [full, changes], failed } = other;
+        let Outcome { ticks, partial, repeats, erased, hidden, joins, readings, .. } = other;
+        let Outcome { starts, restores, checkpoints: [full, changes], failed, .. } = other;
         self.ticks += ticks;
+        self.repeats += repeats;
+        self.erased += erased;
+        self.hidden += hidden;
+        self.joins += joins;
         self.partial += partial;
         self.readings += readings;
         self.starts += starts;

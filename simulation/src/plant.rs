@@ -34,13 +34,23 @@ pub enum Plant {
     PublicationUnseen,
     /// A DELETE is answered before its removal is in the log.
     DeleteBeforeDurable,
+    /// A process that goes on from a checkpoint does not recognise repeats of events.
+    RepeatCounted,
+    /// Erasures that were read are not read again by a process that goes on from an older checkpoint.
+    ErasedUserRestored,
+    /// Hidden products are left out of the lists that are shown, after their first rows were taken.
+    HideAfterTake,
+    /// The end of a merchandising rule is ignored.
+    RuleEndIgnored,
+    /// Features before a time include events shortly after it.
+    ValueFromFuture,
     /// The process panics when the server has removed log that the process needs.
     Panic,
 }
 
 impl Plant {
     /// All planted bugs.
-    pub const ALL: [Plant; 15] = [
+    pub const ALL: [Plant; 20] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,
         Plant::RestartLsn,
@@ -55,6 +65,11 @@ impl Plant {
         Plant::DefinitionUnseen,
         Plant::PublicationUnseen,
         Plant::DeleteBeforeDurable,
+        Plant::RepeatCounted,
+        Plant::ErasedUserRestored,
+        Plant::HideAfterTake,
+        Plant::RuleEndIgnored,
+        Plant::ValueFromFuture,
         Plant::Panic,
     ];
 }

@@ -17,6 +17,7 @@ use dataflow::feed::{Feed, Position};
 use dataflow::graph::Plan;
 use dataflow::index_reader::IndexReader;
 use dataflow::publish::PublishedSnapshots;
+use dataflow::rules::EventRules;
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
@@ -48,10 +49,10 @@ const MARK: &str = "served";
 const AHEAD_MS: Millis = 2_000;
 
 /// Limit of updates in a delta log: low, so that it overflows sometimes.
-const JOURNAL_MAX: usize = 60;
+const JOURNAL_MAX: usize = 150;
 
 /// Low, so that both full checkpoints and deltas are taken.
-const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 25 };
+const BOUNDS: Bounds = Bounds { changes_max: 4, changed_rows_min: 60 };
 
 /// A day: no time of the simulation is later.
 const DAY_MS: Millis = 24 * 3600 * 1000;
@@ -125,8 +126,12 @@ impl Process {
         mark.raise(noted(until)).map_err(|error| error.to_string())?;
 
         let cuts = Arc::new(Cuts::new(1, JOURNAL_MAX));
+        let mut rules = RULES;
+        if outside.plant == Some(Plant::RepeatCounted) && restored.is_some() {
+            rules.events = EventRules::OFF;
+        }
         let plan = Plan {
-            rules: RULES,
+            rules,
             dictionary: dictionary.clone(),
             late_lines: Arc::new(AtomicU64::new(0)),
             changes: None,
@@ -135,7 +140,7 @@ impl Process {
             restored_at: restored.as_deref().map(Restored::tick),
         };
         let snapshots = Arc::new(PublishedSnapshots::new(1));
-        let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), RULES, plan.late_lines.clone());
+        let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), rules, plan.late_lines.clone());
         let config = dataflow::workers::config(1, 300).worker;
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let mut worker_graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
@@ -200,6 +205,7 @@ impl Process {
             let streams = self.following.tick(since, self.worker_graph.tick());
             self.note(streams)?;
         }
+        self.outside.log.borrow_mut().open_tick = self.worker_graph.tick();
         let fed = self.feed.feed(self.worker_graph.inputs(), budget).records
             + self.following.feed(self.worker_graph.inputs());
         self.unnoted |= fed > 0 || self.place() != self.noted;

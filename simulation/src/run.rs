@@ -1,15 +1,18 @@
 //! One run: applies one operation after another, and after each closed tick compares the shown lists with the correct
 //! ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod events;
+
+use std::collections::BTreeMap;
 
 use checkpoints::simulation::{FakeDisk, Loss, Syncing};
 use dataflow::time::{Millis, Time};
 
 use crate::clock::BEGINNING;
-use crate::log::{Event, Log, Uid};
+use crate::join;
+use crate::log::{Delivery, Log, Uid};
 use crate::operation::{Fault, Operation};
-use crate::oracle::Shelves;
+use crate::oracle::{PlainFacts, Shelves};
 use crate::outcome::{Failure, Outcome};
 use crate::panics::caught;
 use crate::plant::Plant;
@@ -26,7 +29,7 @@ const QUIET_ROUNDS: usize = 6;
 /// The state that a checkpoint must restore.
 #[derive(Clone)]
 struct Kept {
-    delivered: BTreeSet<Uid>,
+    deliveries: Vec<Delivery>,
     rows: RowsAt,
 }
 
@@ -58,7 +61,7 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
         Some(Plant::FsyncIgnored) => Syncing::Never,
         _ => Syncing::AtOnce,
     });
-    let outside = Outside { log: Log::new(), server: Server::new(plant), disk, plant };
+    let outside = Outside { log: Log::new(plant), server: Server::new(plant), disk, plant };
     let mut run = Run {
         world: World::new(),
         outside,
@@ -91,15 +94,16 @@ pub fn run(operations: &[Operation], plant: Option<Plant>) -> Result<Outcome, Fa
 impl Run {
     fn apply(&mut self, operation: Operation) -> Result<(), String> {
         match operation {
-            Operation::View { user, product, partition, ago_ms } => {
-                let event = Event { user, product, at: self.now - ago_ms, removal: false };
-                let mut log = self.outside.log.borrow_mut();
-                let uid = log.happen(event);
-                if log.append(uid, partition, self.now) {
-                    log.acknowledge(uid);
-                }
+            Operation::View { .. }
+            | Operation::Removal { .. }
+            | Operation::Act { .. }
+            | Operation::Repeat { .. }
+            | Operation::Erase { .. }
+            | Operation::Rule { .. } => self.event(operation),
+            Operation::Join { seed } => {
+                self.outcome.joins += 1;
+                return join::compare(&self.world, &self.outside.log.borrow(), seed, self.outside.plant);
             }
-            Operation::Removal { user, product, partition } => self.remove(user, product, partition),
             Operation::Abort { topic, partition, records } => {
                 self.outside.log.borrow_mut().abort(topic, partition, records);
             }
@@ -184,22 +188,6 @@ impl Run {
         Ok(())
     }
 
-    fn remove(&mut self, user: usize, product: usize, partition: usize) {
-        // The process receives the request, appends the removal to the log, and answers.
-        if self.process.is_none() {
-            return;
-        }
-        let event = Event { user, product, at: self.now, removal: true };
-        let mut log = self.outside.log.borrow_mut();
-        let uid = log.happen(event);
-        if self.outside.plant == Some(Plant::DeleteBeforeDurable) {
-            log.acknowledge(uid);
-            self.unwritten.push((uid, partition));
-        } else if log.append(uid, partition, self.now) {
-            log.acknowledge(uid);
-        }
-    }
-
     fn wall(&self) -> Millis {
         self.now.saturating_add_signed(self.skew_ms)
     }
@@ -225,7 +213,7 @@ impl Run {
             ));
         }
         let kept = match process.restored {
-            None => Kept { delivered: BTreeSet::new(), rows: RowsAt::default() },
+            None => Kept { deliveries: Vec::new(), rows: RowsAt::default() },
             Some(tick) => {
                 self.outcome.restores += 1;
                 self.kept
@@ -234,7 +222,7 @@ impl Run {
                     .ok_or_else(|| format!("a checkpoint as of {tick}, of which no cut was"))?
             }
         };
-        self.outside.log.borrow_mut().delivered = kept.delivered;
+        self.outside.log.borrow_mut().start_from(kept.deliveries);
         (self.rows, process.rows) = (kept.rows, kept.rows);
         self.unwritten.clear();
         let restored = process.restored;
@@ -264,8 +252,8 @@ impl Run {
         if let Some(tick) = closed {
             self.rows = process.rows;
             if cut {
-                let delivered = self.outside.log.borrow().delivered.clone();
-                self.kept.insert(tick, Kept { delivered, rows: self.rows });
+                let deliveries = self.outside.log.borrow().deliveries.clone();
+                self.kept.insert(tick, Kept { deliveries, rows: self.rows });
             }
             if !unseen {
                 process.show()?;
@@ -288,10 +276,18 @@ impl Run {
             return Ok(());
         }
         let tables = self.outside.server.borrow().tables_at_each(self.rows.places);
-        let right = Shelves::right(&self.world, &self.outside.log.borrow(), &tables, as_of);
+        let facts = PlainFacts::new(&self.outside.log.borrow(), as_of);
+        let right = Shelves::right(&self.world, &facts, &tables, as_of);
+        let mut shown = Shelves::shown(&self.world, process.reader());
+        if self.outside.plant == Some(Plant::HideAfterTake) {
+            shown.leave_out(&self.world, &facts);
+        }
         self.outcome.ticks += 1;
         self.outcome.partial += usize::from(process.passes_over());
-        match Shelves::difference(&right, &Shelves::shown(&self.world, process.reader())) {
+        self.outcome.repeats += usize::from(facts.has_repeats);
+        self.outcome.erased += usize::from(facts.has_erased());
+        self.outcome.hidden += usize::from(!facts.hidden.is_empty());
+        match Shelves::difference(&right, &shown) {
             None => Ok(()),
             Some(difference) => Err(format!("as of {} ms, {difference}", as_of - BEGINNING)),
         }

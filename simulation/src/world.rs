@@ -15,12 +15,16 @@ pub(crate) const PRODUCTS: usize = 8;
 pub(crate) const CATEGORIES: usize = 3;
 pub(crate) const ORDERS: usize = 10;
 pub(crate) const LINES: usize = 24;
+pub(crate) const MERCH_RULES: usize = 3;
 
 /// How long an order counts.
 pub(crate) const WINDOW_MS: Millis = 60_000;
 
 /// How long a view counts.
 pub(crate) const HISTORY_MS: Millis = 45_000;
+
+/// How long repeats are recognised.
+pub(crate) const DEDUP_MS: Millis = 3_000;
 
 /// The key that ids are hashed with.
 pub(crate) const ID_KEY: [u8; 16] = [7; 16];
@@ -40,9 +44,9 @@ pub(crate) const RULES: Rules = Rules {
     recommendations: RecommendationRule::BestSellersForYou,
     co_views: CoViews::OFF,
     buy_again: BuyAgain::OFF,
-    features: Features::OFF,
+    features: Features { enabled: true, ..Features::OFF },
     sessions: SessionRules { events_max: 1000 },
-    events: EventRules::OFF,
+    events: EventRules { dedup_ms: DEDUP_MS },
     shadow: Shadow::OFF,
 };
 
@@ -68,6 +72,10 @@ pub(crate) fn product(number: usize) -> String {
 
 pub(crate) fn category(number: usize) -> String {
     format!("category {number}")
+}
+
+pub(crate) fn rule(number: usize) -> String {
+    format!("rule-{number}")
 }
 
 pub(crate) fn order(number: usize) -> String {

@@ -38,6 +38,9 @@ fn no_seed_differs() {
     assert!(each(sum.ticks) > 80, "ticks are compared: {sum:?}");
     assert!(each(sum.partial) > 0 && each(sum.readings) > 3, "tables break, and are read again: {sum:?}");
     assert!(each(sum.restores) > 3 && sum.starts > sum.restores, "processes go on from checkpoints: {sum:?}");
+    let [repeats, erased, hidden] = [sum.repeats, sum.erased, sum.hidden].map(each);
+    assert!(repeats > 40 && erased > 40 && hidden > 20, "events are repeated, users erased, products hidden: {sum:?}");
+    assert!(sum.joins > SEEDS as usize, "features of the past are compared: {sum:?}");
     assert!(each(full) > 3 && each(changes) > 3 && sum.failed > 0, "checkpoints are taken, and fail: {sum:?}");
 }
 
@@ -122,5 +125,10 @@ planted! {
     a_table_defined_anew_that_is_not_seen_is_found: DefinitionUnseen,
     a_publication_changed_that_is_not_seen_is_found: PublicationUnseen,
     answering_a_delete_too_early_is_found: DeleteBeforeDurable,
+    a_repeat_that_counts_is_found: RepeatCounted,
+    an_erased_user_restored_from_a_checkpoint_is_found: ErasedUserRestored,
+    a_hide_after_the_first_rows_were_taken_is_found: HideAfterTake,
+    a_rule_that_does_not_end_is_found: RuleEndIgnored,
+    a_value_from_the_future_is_found: ValueFromFuture,
     a_panic_is_found: Panic,
 }

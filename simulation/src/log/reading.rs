@@ -11,7 +11,7 @@ use sources::kafka::upstream::{
     self, Ends, Fetch, PartitionId, Reread, Tail, Taken, TopicLookup, Unanswered, Upstream,
 };
 
-use super::SharedLog;
+use super::{Delivery, SharedLog};
 use crate::plant::Plant;
 
 /// The requests of the watcher.
@@ -135,7 +135,8 @@ impl Tail for Reading {
         };
         let record = partition.get(offset)?;
         self.next.set(offset + 1);
-        log.delivered.insert(record.uid);
+        let (uid, recorded, tick) = (record.uid, record.appended_at, log.open_tick);
+        log.deliveries.push(Delivery { uid, partition: self.id.partition, recorded, tick });
         Some(Taken::Record(log.message(&self.id.topic, self.id.partition, offset, record)))
     }
 

@@ -26,7 +26,7 @@ use timely::communication::allocator::thread::Thread;
 use timely::worker::Worker;
 
 use super::reading::{Broker, Client, Reading};
-use super::{Event, Log, SharedLog, TOPICS};
+use super::{Event, EventBody, Log, SharedLog, TOPICS};
 use crate::clock::{BEGINNING, Clock};
 use crate::world::{self, RULES};
 
@@ -37,7 +37,7 @@ const DAY_MS: Millis = 24 * HOUR_MS;
 /// A view with the time `at`, in a record of the time `appended_at`.
 fn append(log: &SharedLog, at: Millis, appended_at: Millis) {
     let mut log = log.borrow_mut();
-    let uid = log.happen(Event { user: 0, product: 0, at, removal: false });
+    let uid = log.happen(Event { user: 0, product: 0, at, body: EventBody::View });
     assert!(log.append(uid, 0, appended_at));
 }
 
@@ -104,7 +104,7 @@ fn read_through<U: Upstream>(
 
 #[test]
 fn whoever_reads_a_record_whenever_refuses_or_takes_it_alike() {
-    let log = Log::new();
+    let log = Log::new(None);
     for (at, appended_at) in [
         (BEGINNING, BEGINNING),
         // A phone that is an hour fast, and a phone whose clock lost its battery.
@@ -126,7 +126,7 @@ fn whoever_reads_a_record_whenever_refuses_or_takes_it_alike() {
 
 #[test]
 fn a_backfill_is_dated_by_its_records_and_not_by_one_that_is_dated_ahead() {
-    let (log, records, budget) = (Log::new(), 1000, 100);
+    let (log, records, budget) = (Log::new(None), 1000, 100);
     let now = BEGINNING + 30 * DAY_MS;
     let due = |nth: u64| BEGINNING + nth * MINUTE_MS;
     for nth in 0..records {
@@ -196,7 +196,7 @@ impl Tail for DamagedTail {
 #[test]
 fn what_comes_behind_damaged_records_is_not_taken_for_what_follows() {
     for budget in [1, 100] {
-        let (log, done) = (Log::new(), Rc::new(Cell::new(false)));
+        let (log, done) = (Log::new(None), Rc::new(Cell::new(false)));
         (0..9).for_each(|nth| append(&log, BEGINNING + nth, BEGINNING + nth));
         let fetch = Damaging { client: Client::new(log.clone(), None), offset: 4, done: done.clone() };
         let read = read_through(Broker::new(log.clone(), None), fetch, false, BEGINNING + HOUR_MS, budget);
@@ -230,7 +230,7 @@ impl Upstream for Leaderless {
 #[test]
 fn a_topic_that_cannot_be_read_yet_is_waited_for_where_it_was_answered_with() {
     for answered_before in [false, true] {
-        let log = Log::new();
+        let log = Log::new(None);
         append(&log, BEGINNING, BEGINNING);
         let (upstream, fetch) = (Leaderless(Broker::new(log.clone(), None)), Client::new(log.clone(), None));
         let read = read_through(upstream, fetch, answered_before, BEGINNING + HOUR_MS, 100);
