@@ -17,7 +17,7 @@ use dataflow::feed::{Feed, Position};
 use dataflow::graph::Plan;
 use dataflow::index_reader::IndexReader;
 use dataflow::publish::PublishedSnapshots;
-use dataflow::rules::EventRules;
+use dataflow::rules::{EventRules, Rules};
 use dataflow::source_status::SourceRegistry;
 use dataflow::tables::{Catalogue, Lines, Orders};
 use dataflow::time::{Millis, ServiceClock, Time};
@@ -126,10 +126,7 @@ impl Process {
         mark.raise(noted(until)).map_err(|error| error.to_string())?;
 
         let cuts = Arc::new(Cuts::new(1, JOURNAL_MAX));
-        let mut rules = RULES;
-        if outside.plant == Some(Plant::RepeatCounted) && restored.is_some() {
-            rules.events = EventRules::OFF;
-        }
+        let rules = rules(outside.plant, restored.is_some());
         let plan = Plan {
             rules,
             dictionary: dictionary.clone(),
@@ -275,6 +272,14 @@ impl Process {
         if let Some(next) = database {
             self.following.acknowledge(next);
         }
+    }
+}
+
+/// The business numbers of a process.
+fn rules(plant: Option<Plant>, is_restored: bool) -> Rules {
+    match plant {
+        Some(Plant::RepeatCounted) if is_restored => Rules { events: EventRules::OFF, ..RULES },
+        _ => RULES,
     }
 }
 

@@ -86,7 +86,7 @@ fn an_archive_without_a_directory_is_named_and_lists_go_on(shop: &Shop) {
 fn kill_vitrine(shop: &mut Shop, kill: usize) {
     shop.trade();
     // At another moment each time: sometimes before the first comparison.
-    if kill % 2 == 0 {
+    if kill.is_multiple_of(2) {
         shop.wait_equal("before a kill");
         shop.trade();
     }

@@ -22,13 +22,13 @@ impl Run {
             Operation::Erase { user, partition } => {
                 self.serve(Event { user, product: 0, at: self.now, body: EventBody::Erasure }, partition);
             }
-            Operation::Rule { rule, product, partition, hides, lasts_ms } => {
-                // The service gives each version of a rule a later time.
-                if self.outside.log.borrow().rule_written_at(rule) < Some(self.now) {
-                    let until = lasts_ms.map(|lasts_ms| self.now + lasts_ms);
-                    let body = EventBody::Rule { rule, hides, until };
-                    self.serve(Event { user: 0, product, at: self.now, body }, partition);
-                }
+            // The service gives each version of a rule a later time.
+            Operation::Rule { rule, product, partition, hides, lasts_ms }
+                if self.outside.log.borrow().rule_written_at(rule) < Some(self.now) =>
+            {
+                let until = lasts_ms.map(|lasts_ms| self.now + lasts_ms);
+                let body = EventBody::Rule { rule, hides, until };
+                self.serve(Event { user: 0, product, at: self.now, body }, partition);
             }
             _ => {}
         }
