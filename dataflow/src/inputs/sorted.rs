@@ -96,7 +96,10 @@ fn sort<T: Table>(run: &mut Vec<(Pair<T>, T::Diff)>, spare: &mut Vec<(Pair<T>, T
     let (mut counts, mut total) = ([0; PIECES], 0);
     run.iter().for_each(|update| counts[piece(update)] += 1);
     // Where the next update of each piece goes; at last, where each piece ends.
-    let mut ends = counts.map(|count| std::mem::replace(&mut total, total + count));
+    let mut ends = counts.map(|count| {
+        total += count;
+        total - count
+    });
     spare.clone_from(run);
     for update in &*run {
         let place = &mut ends[piece(update)];
