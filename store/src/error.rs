@@ -45,6 +45,9 @@ pub enum Refusal {
     /// The category has subcategories or products.
     #[error("the category has subcategories or products; move or delete them first")]
     InUse,
+    /// Someone has added a constraint to the tables, such as a unique index, and the row would break it.
+    #[error("the database does not take the row: {0}")]
+    Constraint(String),
 }
 
 /// Why the store did not do what was asked.

@@ -18,9 +18,10 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
-use crate::error::StoreError;
+use crate::error::{Refusal, StoreError};
 use crate::follower::{Follow, FollowError, Follower};
 use crate::home::{BoxFuture, ListRequest, Store, Stored, WriteRequest, Written};
 use crate::import::{ImportReport, ImportRequest};
@@ -121,6 +122,16 @@ fn closed(error: &OpenError) -> StoreError {
 
 fn unavailable(error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+/// Why the write with this index failed: it is refused if it would break a constraint. The message names columns, no values.
+fn failed(index: usize, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => {
+            StoreError::Refused { index, refusal: Refusal::Constraint(error.to_string()) }
+        }
+        _ => unavailable(error),
+    }
 }
 
 /// The store, shared.

@@ -59,13 +59,13 @@ pub(crate) struct KeptAnswer {
 pub(crate) enum WriteFailure<E> {
     /// A rule does not allow it.
     Rule(StoreError),
-    /// The home failed.
-    Home(E),
+    /// The home failed, at the write with this index if it was at a write.
+    Home { index: usize, error: E },
 }
 
 impl<E> From<E> for WriteFailure<E> {
     fn from(error: E) -> Self {
-        WriteFailure::Home(error)
+        WriteFailure::Home { index: 0, error }
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn request<T: WriteTransaction>(
     let bounds = Bounds { price_digits: settings.price_digits, now: request.now };
     let mut written = Vec::with_capacity(request.writes.len());
     for (index, write) in request.writes.iter().enumerate() {
-        let wrote = one(tables, write, &bounds, settings)?;
+        let wrote = one(tables, write, &bounds, settings).map_err(|error| WriteFailure::Home { index, error })?;
         written.push(wrote.map_err(|refusal| WriteFailure::Rule(StoreError::Refused { index, refusal }))?);
     }
     let written = Written { change: tables.last_change()?, rows: written, replayed: false };

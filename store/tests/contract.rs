@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
+#[path = "contract/constraints.rs"]
+mod constraints;
 #[path = "contract/follow.rs"]
 mod follow;
 #[path = "contract/import.rs"]

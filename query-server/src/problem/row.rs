@@ -85,7 +85,7 @@ impl RowProblem {
             Refusal::NoLine => RowProblem::Absent("line of this purchase"),
             Refusal::Changed => RowProblem::Changed,
             Refusal::Invalid(faults) => RowProblem::Invalid { index, faults },
-            Refusal::Cycle | Refusal::TooDeep(_) | Refusal::InUse => {
+            Refusal::Cycle | Refusal::TooDeep(_) | Refusal::InUse | Refusal::Constraint(_) => {
                 RowProblem::Conflict { index, reason: refusal.to_string() }
             }
         }
@@ -146,6 +146,7 @@ pub(crate) const OF_ROW_POSTS: &[Problem] =
 pub(crate) const OF_IMPORTS: &[Problem] = &[
     Problem::Row(RowProblem::BadFile(None)),
     Problem::Row(RowProblem::UnreadableFile(String::new())),
+    Problem::Row(RowProblem::Conflict { index: None, reason: String::new() }),
     Problem::Busy("imports and exports"),
 ];
 

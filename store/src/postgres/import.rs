@@ -60,7 +60,10 @@ pub(super) fn import(
         return Ok(report);
     }
     let committed = import.client.batch_execute("COMMIT").map_err(PgError::from);
-    committed.map_err(|error| StoreError::Unsure(error.to_string()))?;
+    committed.map_err(|error| match error.is_of_constraint() {
+        true => error.into(),
+        false => StoreError::Unsure(error.to_string()),
+    })?;
     report.change = durable_change(import.client)?;
     report.written = true;
     Ok(report)

@@ -5,7 +5,10 @@ use std::error::Error as _;
 use postgres::error::SqlState;
 use thiserror::Error;
 
-use crate::error::StoreError;
+use crate::error::{Refusal, StoreError};
+
+/// The class of the codes of integrity constraint violations (SQL standard, 23).
+const CONSTRAINTS: &str = "23";
 
 /// A failure of the database.
 #[derive(Debug, Error)]
@@ -22,16 +25,36 @@ impl PgError {
     /// Whether the same may succeed when it is done again.
     pub(super) fn is_passing(&self) -> bool {
         let PgError::Driver(error) = self else { return false };
-        // A unique violation: another tool has added the row since it was found to be absent.
-        let passing =
-            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
+        let passing = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         error.code().is_some_and(|code| passing.contains(code))
+    }
+
+    /// Whether another tool has added the row since it was found to be absent.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let PgError::Driver(error) = self else { return false };
+        let Some(server) = error.as_db_error() else { return false };
+        let key = server.table().map(|table| format!("{table}_pkey"));
+        *server.code() == SqlState::UNIQUE_VIOLATION && key.as_deref() == server.constraint()
+    }
+
+    /// Whether the rows would break a constraint of the tables.
+    pub(super) fn is_of_constraint(&self) -> bool {
+        let PgError::Driver(error) = self else { return false };
+        error.code().is_some_and(|code| code.code().starts_with(CONSTRAINTS))
+    }
+
+    /// Why the write with this index failed: it is refused if it would break a constraint.
+    pub(super) fn of_write(self, index: usize) -> StoreError {
+        match self.is_of_constraint() {
+            true => StoreError::Refused { index, refusal: Refusal::Constraint(self.to_string()) },
+            false => StoreError::Unavailable(self.to_string()),
+        }
     }
 }
 
 impl From<PgError> for StoreError {
     fn from(error: PgError) -> Self {
-        StoreError::Unavailable(error.to_string())
+        error.of_write(0)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::row::Row;
 use crate::settings::Settings;
 use crate::write::{self, KeptAnswer, WriteFailure, WriteTransaction};
 
-/// How often a transaction is tried when others are in its way.
+/// How often a transaction, or a request in it, is tried when others are in its way.
 const ATTEMPTS_MAX: usize = 3;
 
 /// Where the log is durable up to, after a commit.
@@ -28,7 +28,19 @@ type Answers = Vec<Result<Written, StoreError>>;
 enum TransactionFailure {
     /// Nothing was written, and the same may succeed now.
     Passing(StoreError),
+    /// A constraint that is checked at the commit does not hold. Nothing was written.
+    Constraint(StoreError),
     Lasting(StoreError),
+}
+
+impl From<TransactionFailure> for StoreError {
+    fn from(failure: TransactionFailure) -> Self {
+        match failure {
+            TransactionFailure::Passing(error)
+            | TransactionFailure::Constraint(error)
+            | TransactionFailure::Lasting(error) => error,
+        }
+    }
 }
 
 /// Does the requests in one transaction. A request that is refused leaves the others as they are.
@@ -37,17 +49,31 @@ pub(super) fn group(
     requests: &[WriteRequest],
     settings: &Settings,
 ) -> Result<Answers, StoreError> {
+    match together(session, requests, settings) {
+        // The commit does not say whose rows break the constraint, so each request gets a transaction of its own.
+        Err(TransactionFailure::Constraint(_)) if requests.len() > 1 => Ok(requests
+            .iter()
+            .map(|request| together(session, std::slice::from_ref(request), settings)?.remove(0))
+            .collect()),
+        done => Ok(done?),
+    }
+}
+
+fn together(
+    session: &mut PgSession,
+    requests: &[WriteRequest],
+    settings: &Settings,
+) -> Result<Answers, TransactionFailure> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let (client, sql, access) = session.get()?;
+        let (client, sql, access) = session.get().map_err(TransactionFailure::Lasting)?;
         if let TableAccess::Reads(reason) | TableAccess::Nothing(reason) = access {
-            return Err(StoreError::Elsewhere(reason));
+            return Err(TransactionFailure::Lasting(StoreError::Elsewhere(reason)));
         }
         match transact(client, sql, requests, settings) {
-            Ok(answers) => return Ok(answers),
             Err(TransactionFailure::Passing(_)) if attempts < ATTEMPTS_MAX => {}
-            Err(TransactionFailure::Passing(error) | TransactionFailure::Lasting(error)) => return Err(error),
+            done => return done,
         }
     }
 }
@@ -78,9 +104,12 @@ fn transact(
     };
     let committed = client.batch_execute("COMMIT").map_err(PgError::from).map_err(|error| {
         if error.is_passing() {
-            return TransactionFailure::Passing(error.into());
+            TransactionFailure::Passing(error.into())
+        } else if error.is_of_constraint() {
+            TransactionFailure::Constraint(error.into())
+        } else {
+            TransactionFailure::Lasting(StoreError::Unsure(error.to_string()))
         }
-        TransactionFailure::Lasting(StoreError::Unsure(error.to_string()))
     });
     committed?;
     let durable = client.query_typed_one(DURABLE_LSN, &[]).and_then(|row| row.try_get::<_, i64>(0));
@@ -107,15 +136,24 @@ fn in_savepoint(
     request: &WriteRequest,
     settings: &Settings,
 ) -> Result<Result<Written, StoreError>, PgError> {
-    client.batch_execute("SAVEPOINT request")?;
-    let done = match write::request(&mut PgTables { client, sql }, request, settings) {
-        Ok(written) => Ok(written),
-        Err(WriteFailure::Rule(error)) => Err(error),
-        Err(WriteFailure::Home(error)) if error.is_passing() => return Err(error),
-        Err(WriteFailure::Home(error)) => Err(error.into()),
-    };
-    client.batch_execute(if done.is_ok() { "RELEASE request" } else { "ROLLBACK TO request; RELEASE request" })?;
-    Ok(done)
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        client.batch_execute("SAVEPOINT request")?;
+        let done = write::request(&mut PgTables { client, sql }, request, settings);
+        match done {
+            Err(WriteFailure::Home { error, .. }) if error.is_passing() => return Err(error),
+            Ok(_) => client.batch_execute("RELEASE request")?,
+            Err(_) => client.batch_execute("ROLLBACK TO request; RELEASE request")?,
+        }
+        return Ok(match done {
+            Ok(written) => Ok(written),
+            Err(WriteFailure::Rule(error)) => Err(error),
+            // The row is committed now, so that the next attempt finds it.
+            Err(WriteFailure::Home { error, .. }) if error.is_overtaken() && attempts < ATTEMPTS_MAX => continue,
+            Err(WriteFailure::Home { index, error }) => Err(error.of_write(index)),
+        });
+    }
 }
 
 /// The tables, as the connection's transaction sees them.

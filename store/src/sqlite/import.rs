@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{self, TableSql};
 use super::saver::Saver;
 use super::write::SqliteTables;
-use super::{unavailable, write};
+use super::{failed, unavailable, write};
 use crate::error::{Fault, Refusal, StoreError};
 use crate::import::{FileRows, ImportMode, ImportReport, ImportRequest, ImportRow, Role};
 use crate::kind::{Kind, LINES_MAX};
@@ -48,7 +48,7 @@ pub(super) fn import(
     let mut count = 0_u64;
     // After a bad line the others are written too, to find all that is wrong.
     while let Some(row) = rows.next_row().map_err(unreadable)? {
-        if let Some(faults) = import.write(&row).map_err(fail)? {
+        if let Some(faults) = import.write(&row).map_err(|error| failed(0, &error))? {
             rows.refuse(row.line, &row.row, &faults);
         }
         count += 1;

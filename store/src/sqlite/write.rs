@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::saver::Saver;
-use super::{rows, unavailable};
+use super::{failed, rows, unavailable};
 use crate::Millis;
 use crate::error::StoreError;
 use crate::home::{WriteRequest, Written};
@@ -36,7 +36,7 @@ pub(super) fn request(
     match done {
         Ok(written) => ended.map(|()| written).map_err(fail),
         Err(WriteFailure::Rule(error)) => Err(error),
-        Err(WriteFailure::Home(error)) => Err(fail(error)),
+        Err(WriteFailure::Home { index, error }) => Err(failed(index, &error)),
     }
 }
 
