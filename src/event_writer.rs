@@ -8,7 +8,7 @@ use dataflow::merchandising::{RuleId, RuleText};
 use dataflow::time::{Millis, ServiceClock};
 use events::{Event, EventKind, Malformed, PAYLOAD_BYTES_MAX, TimeBounds};
 use query_server::{BoxFuture, EventWriter, InvalidEvent, WriteError};
-use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream};
+use sinks::log::{AppendError, EventLog, Record, Refused as NeverWritten, Stream, Unavailable};
 
 use bytes::Bytes;
 
@@ -126,6 +126,13 @@ struct StreamBatch {
 }
 
 impl EventWriter for LogEventWriter {
+    fn check_log(&self) -> Result<(), WriteError> {
+        match self.log.is_configured() {
+            true => Ok(()),
+            false => Err(write_error(Unavailable::Unconfigured.into(), &[], false)),
+        }
+    }
+
     fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
         self.decode(event).map(drop)
     }
@@ -171,6 +178,7 @@ fn write_error(error: AppendError, places: &[usize], wrote_before: bool) -> Writ
         AppendError::Refused(NeverWritten::ByBroker { index, .. }) => {
             WriteError::RefusedByLog { index: index.and_then(|index| places.get(index).copied()), reason }
         }
+        AppendError::Unavailable(Unavailable::Unconfigured) => WriteError::Off(reason),
         AppendError::Unavailable(why) if why.wrote_nothing() && !wrote_before => WriteError::Unavailable(reason),
         AppendError::Unavailable(_) => WriteError::Unsure(reason),
     }
@@ -181,7 +189,7 @@ mod tests {
     use std::sync::Mutex;
 
     use dataflow::time::Time;
-    use sinks::log::{Appending, Unavailable};
+    use sinks::log::Appending;
 
     use super::*;
 

@@ -41,6 +41,9 @@ pub enum WriteError {
         /// The log's reason.
         reason: String,
     },
+    /// There is no log, so that nothing can be accepted.
+    #[error("{0}")]
+    Off(String),
     /// Nothing was accepted. A later attempt may succeed.
     #[error("{0}")]
     Unavailable(String),
@@ -53,6 +56,14 @@ pub enum WriteError {
 ///
 /// A caller that drops a returned future does not learn whether its write was done.
 pub trait EventWriter: Send + Sync {
+    /// Whether there is a log at all.
+    ///
+    /// # Errors
+    /// When there is none; every write fails with the same error then.
+    fn check_log(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
     /// Whether `event`, one JSON text, has a known shape.
     ///
     /// # Errors

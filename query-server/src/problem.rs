@@ -78,6 +78,8 @@ pub(crate) enum Problem {
     Malformed { index: usize, field: Option<String>, reason: String },
     #[error("{reason}; other events of this request may have been accepted")]
     RefusedByLog { index: Option<usize>, reason: String },
+    #[error("{0}")]
+    IntakeOff(String),
     #[error("nothing was accepted: {0}")]
     WriteUnavailable(String),
     #[error("the write was not acknowledged and may or may not have been accepted: {0}")]
@@ -188,6 +190,7 @@ impl From<WriteError> for Problem {
                 Problem::Malformed { index, field, reason }
             }
             WriteError::RefusedByLog { index, reason } => Problem::RefusedByLog { index, reason },
+            WriteError::Off(reason) => Problem::IntakeOff(reason),
             WriteError::Unavailable(reason) => Problem::WriteUnavailable(reason),
             WriteError::Unsure(reason) => Problem::WriteUnsure(reason),
         }
@@ -251,8 +254,12 @@ pub(crate) const OF_BODIES: &[Problem] = &[
 ];
 
 /// Errors of writes.
-pub(crate) const OF_WRITES: &[Problem] =
-    &[Problem::WriteUnavailable(String::new()), Problem::WriteUnsure(String::new()), Problem::WriteTimeout];
+pub(crate) const OF_WRITES: &[Problem] = &[
+    Problem::IntakeOff(String::new()),
+    Problem::WriteUnavailable(String::new()),
+    Problem::WriteUnsure(String::new()),
+    Problem::WriteTimeout,
+];
 
 /// Errors of events.
 pub(crate) const OF_EVENTS: &[Problem] = &[
@@ -264,6 +271,7 @@ pub(crate) const OF_EVENTS: &[Problem] = &[
 /// Errors of removals.
 pub(crate) const OF_REMOVALS: &[Problem] = &[
     Problem::NotInHistory,
+    Problem::IntakeOff(String::new()),
     Problem::WriteUnavailable(String::new()),
     Problem::WriteUnsure(String::new()),
     Problem::WriteTimeout,
@@ -273,6 +281,7 @@ pub(crate) const OF_REMOVALS: &[Problem] = &[
 
 /// Errors of erasures.
 pub(crate) const OF_ERASURES: &[Problem] = &[
+    Problem::IntakeOff(String::new()),
     Problem::WriteUnavailable(String::new()),
     Problem::WriteUnsure(String::new()),
     Problem::RefusedByLog { index: None, reason: String::new() },
@@ -285,6 +294,7 @@ pub(crate) const OF_RULES: &[Problem] = &[
     Problem::RuleOfTopic,
     Problem::BadRule { field: None, reason: String::new() },
     Problem::TooManyRules,
+    Problem::IntakeOff(String::new()),
     Problem::WriteUnavailable(String::new()),
     Problem::WriteUnsure(String::new()),
     Problem::WriteTimeout,
@@ -303,6 +313,7 @@ impl Problem {
             Problem::ShadowOff => (409, "shadow-off", "Shadow off"),
             Problem::FeaturesOff => (409, "features-off", "Features off"),
             Problem::UnknownFeature { .. } => (422, "unknown-feature", "Unknown feature"),
+            Problem::IntakeOff(_) => (409, "intake-off", "Events are not taken"),
             Problem::NotInHistory => (404, "not-in-history", "Not in the history"),
             Problem::Method(_) => (405, "method-not-allowed", "Method not allowed"),
             Problem::BadPath(_) => (400, "bad-path", "Bad path"),

@@ -65,6 +65,11 @@ pub trait EventLog: Send + Sync {
     /// [`Refused`]: a record can never be written. [`Unavailable`]: not now.
     fn append(&self, stream: Stream, records: Vec<Record>) -> Appending;
 
+    /// Whether there is a place to write to. Without one, every append fails with [`Unavailable::Unconfigured`].
+    fn is_configured(&self) -> bool {
+        true
+    }
+
     /// The most that a record's key and payload may have together, in bytes; a longer record is always refused.
     fn record_bytes_max(&self) -> usize {
         usize::MAX

@@ -51,6 +51,10 @@ pub(super) fn letter_record(letter: DeadLetter) -> Record {
 struct NoLog;
 
 impl EventLog for NoLog {
+    fn is_configured(&self) -> bool {
+        false
+    }
+
     fn append(&self, stream: Stream, records: Vec<Record>) -> Appending {
         if stream != Stream::DeadLetters {
             return Box::pin(async { Err(Unavailable::Unconfigured.into()) });

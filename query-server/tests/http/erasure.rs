@@ -96,6 +96,8 @@ fn an_event_from_the_future_is_erased_too() {
 fn an_erasure_that_is_not_durable_or_not_visible_is_no_success() {
     let shop = Shop::with(short(|_| {}));
     shop.happened([viewed("ada", "tea", now_ms())]);
+    shop.writer.set(Mood::Off);
+    shop.connect().ask("DELETE", ADA, &[], b"").assert_problem(409, "intake-off");
     for (mood, slug) in [
         (Mood::Down, "intake-unavailable"),
         (Mood::Unsure, "intake-unavailable"),

@@ -144,6 +144,8 @@ fn only_json_is_taken() {
 fn no_acknowledgement_no_promise() {
     let shop = Shop::with(short(|settings| settings.intake_timeout_ms = 100));
     let mut connection = shop.connect();
+    shop.writer.set(Mood::Off);
+    post(&mut connection, &[JSON], &event(1)).assert_problem(409, "intake-off");
     shop.writer.set(Mood::Down);
     let answer = post(&mut connection, &[JSON], &event(1));
     answer.assert_problem(503, "intake-unavailable");

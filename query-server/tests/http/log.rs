@@ -76,6 +76,8 @@ pub(crate) enum Mood {
     Strict,
     /// Acknowledged, and never seen again.
     Lost,
+    /// There is no log.
+    Off,
 }
 
 pub(crate) struct TestWriter {
@@ -97,6 +99,7 @@ impl TestWriter {
                 2 => std::future::pending().await,
                 3 => Err(WriteError::Unsure("the broker went away".into())),
                 4 => Err(WriteError::RefusedByLog { index: Some(7), reason: "the topic takes no such event".into() }),
+                6 => Err(WriteError::Off("there is no log".into())),
                 _ => Ok(Position { stream: "nowhere".into(), partition: 0, next: 1, fingerprint: None }),
             }
         })
@@ -123,6 +126,13 @@ fn view(event: &[u8]) -> Result<Record, InvalidEvent> {
 type Writing<'a> = BoxFuture<'a, Result<Position, WriteError>>;
 
 impl EventWriter for TestWriter {
+    fn check_log(&self) -> Result<(), WriteError> {
+        match self.mood.load(Ordering::SeqCst) {
+            6 => Err(WriteError::Off("there is no log".into())),
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self, event: &[u8]) -> Result<(), InvalidEvent> {
         assert!(!event.contains(&b'\n'), "an event is on one line");
         view(event).map(drop)

@@ -48,6 +48,7 @@ pub(super) async fn erase(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let (user, condition) = (id_in(&uri, ID)?, condition(&headers)?);
+    operations.app.event_writer.check_log()?;
     let read = &operations.read;
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
