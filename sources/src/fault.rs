@@ -16,6 +16,8 @@ pub(crate) enum Fault<'a> {
     TooLong { column: &'a str, bytes: usize },
     #[error("`{column}` is not UTF-8")]
     NotUtf8 { column: &'a str },
+    #[error("`{column}` is not a list of at most 64 ids")]
+    NotAList { column: &'a str },
     #[error("`{column}` is neither a number nor RFC 3339")]
     UnreadableTime { column: &'a str },
     #[error("`{column}` is neither true nor false")]
@@ -40,6 +42,7 @@ impl Fault<'_> {
             Fault::Empty { .. } => "empty_id",
             Fault::TooLong { .. } => "id_too_long",
             Fault::NotUtf8 { .. } => "not_utf8",
+            Fault::NotAList { .. } => "not_a_list",
             Fault::UnreadableTime { .. } => "unreadable_time",
             Fault::NoTruth { .. } => "wrong_type",
             Fault::TimeOutOfBounds { .. } => "time_out_of_bounds",

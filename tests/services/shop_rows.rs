@@ -77,6 +77,8 @@ fn purchase(id: &str, user: &str, product: &str) -> Value {
 fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     let server = Server::start();
     let shop = Program::start(&server.url(), MANAGED);
+    shop.write("POST", "/v1/categories", &json!({"category_id": "house"}));
+    shop.write("POST", "/v1/categories", &json!({"category_id": "light", "parent_id": "house"}));
     for product in ["lamp", "bulb"] {
         shop.write("POST", "/v1/products", &json!({"product_id": product, "category_id": "light", "price": 12.5}));
     }
@@ -86,6 +88,7 @@ fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     }
     let token = shop.write("PUT", "/v1/users/ada", &json!({"name": "Ada"}));
     assert_eq!(shop.sellers("light", &token), ["lamp", "bulb"]);
+    assert_eq!(shop.sellers("house", &token), ["lamp", "bulb"], "a parent has the products of its descendants");
     let token = shop.write("POST", "/v1/purchases/4/lines/1/return", &Value::Null);
     assert_eq!(shop.sellers("light", &token), ["lamp"]);
     shop.write("POST", "/v1/purchases/1/cancel", &Value::Null);
@@ -94,18 +97,61 @@ fn a_row_written_over_http_is_on_the_shelf_as_soon_as_its_token_is_shown() {
     let token = shop.write("PATCH", "/v1/products/bulb", &json!({"available": false}));
     assert_eq!(shop.sellers("light", &token), ["lamp"], "a product that cannot be bought is on no shelf");
     let token = shop.write("PATCH", "/v1/products/bulb", &json!({"available": true, "category_id": "house"}));
-    assert_eq!(
-        (shop.sellers("house", &token), shop.sellers("light", &token)),
-        (vec!["bulb".into()], vec!["lamp".into()])
-    );
+    assert_eq!((shop.sellers("house", &token).len(), shop.sellers("light", &token)), (2, vec!["lamp".into()]));
+    let token = shop.write("PATCH", "/v1/categories/light", &json!({"parent_id": null}));
+    assert_eq!(shop.sellers("house", &token), ["bulb"], "the category has moved out of the house");
     let token = shop.write("DELETE", "/v1/products/lamp", &Value::Null);
     assert_eq!(shop.sellers("light", &token), [""; 0]);
+
+    // There is no log of events, and nothing of an erasure is done.
+    let event = json!({"event_type": "view", "user_id": "ada", "product_id": "lamp"});
+    for (method, path, body) in [("DELETE", "/v1/users/ada", &Value::Null), ("POST", "/v1/events", &event)] {
+        let refused = shop.ask(method, path, body);
+        assert_eq!((refused.status, &refused.json()["type"]), (409, &json!("urn:vitrine:problem:intake-off")));
+    }
 
     // Another process reads the same tables without leave to write them.
     let reader = Program::start(&server.url(), &["store.manage=false", "postgres.slot=b", "postgres.publication=b"]);
     assert_eq!(reader.ask("GET", "/v1/users/ada", &Value::Null).json()["name"], "Ada");
     let refused = reader.ask("PUT", "/v1/users/ada", &json!({}));
     assert_eq!((refused.status, &refused.json()["type"]), (409, &json!("urn:vitrine:problem:rows-elsewhere")));
+}
+
+/// The buyers of the first product of a list, in the state that holds the write of `token`.
+#[track_caller]
+fn buyers(shop: &Program, category: &str, token: &str) -> Value {
+    let answer = shop.ask("GET", &format!("/v1/categories/{category}/bestsellers?after={token}"), &Value::Null);
+    answer.json()["products"][0]["buyers"].clone()
+}
+
+#[test]
+fn a_parent_counts_each_buyer_of_a_product_once_also_after_a_restart() {
+    let server = Server::start();
+    let checkpoints = tempfile::tempdir().expect("a temporary directory");
+    let dir = format!("checkpoint.dir={}", checkpoints.path().display());
+    let settings = [MANAGED, &[&*dir]].concat();
+    let token = {
+        let mut shop = Program::start(&server.url(), &settings);
+        shop.write("POST", "/v1/categories", &json!({"category_id": "house"}));
+        for (category, parent) in [("light", "house"), ("desk", "light"), ("floor", "light")] {
+            shop.write("POST", "/v1/categories", &json!({"category_id": category, "parent_id": parent}));
+        }
+        shop.write("POST", "/v1/products", &json!({"product_id": "lamp", "category_id": "desk"}));
+        shop.write("POST", "/v1/purchases", &purchase("1", "ada", "lamp"));
+        let token = shop.write("POST", "/v1/purchases", &purchase("2", "ada", "lamp"));
+        assert_eq!(["house", "light", "desk"].map(|of| buyers(&shop, of, &token)), [json!(1), json!(1), json!(1)]);
+        let token = shop.write("POST", "/v1/purchases", &purchase("3", "bea", "lamp"));
+        assert_eq!(buyers(&shop, "house", &token), json!(2));
+        shop.process.terminate();
+        assert!(shop.process.wait_exit(SOON).success());
+        token
+    };
+    let shop = Program::start(&server.url(), &settings);
+    assert_eq!(["house", "light", "desk"].map(|of| buyers(&shop, of, &token)), [json!(2), json!(2), json!(2)]);
+    let token = shop.write("PATCH", "/v1/categories/light", &json!({"parent_id": null}));
+    assert_eq!(shop.sellers("house", &token), [""; 0]);
+    let token = shop.write("PATCH", "/v1/products/lamp", &json!({"category_id": "floor"}));
+    assert_eq!((shop.sellers("desk", &token), shop.sellers("light", &token)), (vec![], vec!["lamp".to_owned()]));
 }
 
 #[test]

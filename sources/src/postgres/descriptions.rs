@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use postgres::types::Kind;
 use postgres::{Row, Transaction};
 
 use super::names::{Tables, column, table};
@@ -80,8 +81,11 @@ impl TableDescriptions {
         let mut missing = Vec::new();
         let mut text = |named: &Option<String>, max: usize| {
             let Some(named) = named else { return "''".to_owned() };
-            if statement.columns().iter().any(|column| column.name() == named) {
-                return format!("left(coalesce({}::text, ''), {max})", column(named));
+            if let Some(found) = statement.columns().iter().find(|column| column.name() == named) {
+                let is_array = matches!(found.type_().kind(), Kind::Array(_));
+                // The first of a list of categories is the product's own.
+                let first = if is_array && *named == products.category_id { "[1]" } else { "" };
+                return format!("left(coalesce(({}){first}::text, ''), {max})", column(named));
             }
             missing.push(named.clone());
             "''".to_owned()

@@ -38,7 +38,7 @@ settings::section! {
         name: String = "products", "table", TABLE;
         /// Column with the product's id.
         product_id: String = "product_id", "column", COLUMN;
-        /// Column with the id of the product's category.
+        /// Column with the id of the product's category, or with an array of ids: the product is in all of these.
         category_id: String = "category_id", "column", COLUMN;
         /// Column of type boolean that says whether the product can be bought. A product with false leaves the best
         /// sellers and all recommendations. "": every product can be bought.
@@ -194,6 +194,7 @@ impl Tables {
     #[must_use]
     pub fn of_store() -> Tables {
         let mut tables = Tables::default();
+        tables.products.category_id = "categories".to_owned();
         tables.products.available = Some("available".to_owned());
         tables.orders.status = Some(Status { column: "status".to_owned(), counting: vec!["placed".to_owned()] });
         tables.order_items.returned = Some("returned".to_owned());

@@ -1,5 +1,6 @@
 //! From the server's bytes to rows in keys, and the rows that are held.
 
+pub(crate) mod category_sets;
 pub(crate) mod changed_row;
 pub(crate) mod copy_format;
 pub(crate) mod first_seen;

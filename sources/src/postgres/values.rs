@@ -2,5 +2,6 @@
 
 pub(crate) mod charset;
 pub(crate) mod id_format;
+pub(crate) mod list;
 pub(crate) mod pg_time;
 pub(crate) mod zone;

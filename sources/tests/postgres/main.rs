@@ -5,6 +5,7 @@
 
 mod another_server;
 mod bad_rows;
+mod category_lists;
 mod deleted;
 mod descriptions;
 mod faults;

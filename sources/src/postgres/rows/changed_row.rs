@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, RowKey};
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::tables::{LineRow, OrderRow, Placed};
 use dataflow::time::Millis;
 
-use crate::fault::{Fault, category_key, id};
+use crate::fault::{Fault, id};
 use crate::postgres::names::SourceTable;
+use crate::postgres::rows::category_sets::RowCategories;
 use crate::postgres::rows::pgoutput::{Tuple, TupleValue};
 use crate::postgres::rows::row_decoder::{ColumnValue, RowDecoder, TRUE, UsedColumn, to_json};
 use crate::postgres::rows::row_edit::{PartialRow, RowEdit};
@@ -163,7 +164,7 @@ impl<'r, 't> ChangedRow<'r, 't> {
         })
     }
 
-    /// The product, and the fault of its category: the product is then in none.
+    /// The product, and the fault of its categories: the product is then in none.
     fn whole_product(
         &self,
         new: &Tuple<'t>,
@@ -173,21 +174,23 @@ impl<'r, 't> ChangedRow<'r, 't> {
         let product = self.id(new, 0)?.map(|product| dictionary.product(&product)).transpose()?;
         let product = product.or(before).ok_or_else(|| self.missing(0))?;
         if self.flag(new)? == Some(false) {
-            return Ok((RowEdit::Product(CatalogueRow { product, category: CategoryKey::DELETED }), None));
+            return Ok((RowEdit::Product { product, categories: RowCategories::One(CategoryKey::DELETED) }, None));
         }
-        let category = match self.decoder.columns[1].read(new) {
-            Ok(ColumnValue::Null) => category_key(None, self.name(1), dictionary),
-            Ok(ColumnValue::Text(category)) => category_key(Some(&category), self.name(1), dictionary),
+        let read =
+            |text: Option<&str>| RowCategories::read(text, self.decoder.category_lists, self.name(1), dictionary);
+        let categories = match self.decoder.columns[1].read(new) {
+            Ok(ColumnValue::Null) => read(None),
+            Ok(ColumnValue::Text(text)) => read(Some(&text)),
             Ok(ColumnValue::Kept) => {
                 let from = before.unwrap_or(product);
                 return Ok((RowEdit::PartialRow(Box::new(PartialRow::Product { from, product })), None));
             }
             Err(fault) => Err(fault),
         };
-        let edit = |category| RowEdit::Product(CatalogueRow { product, category });
-        Ok(match category {
-            Ok(category) => (edit(category), None),
-            Err(fault) => (edit(CategoryKey::NONE), Some(fault)),
+        let edit = |categories| RowEdit::Product { product, categories };
+        Ok(match categories {
+            Ok(categories) => (edit(categories), None),
+            Err(fault) => (edit(RowCategories::One(CategoryKey::NONE)), Some(fault)),
         })
     }
 

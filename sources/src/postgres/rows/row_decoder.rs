@@ -34,6 +34,8 @@ pub(crate) struct RowDecoder {
     pub(crate) status: Option<(usize, Status)>,
     /// The column of the truth value of products and lines.
     pub(crate) flag: Option<usize>,
+    /// Whether the column of the category holds lists of ids.
+    pub(crate) category_lists: bool,
 }
 
 /// One used column.
@@ -101,8 +103,8 @@ impl RowDecoder {
             _ => None,
         };
         let status = tables.status_at().zip(tables.orders.status.clone()).filter(|_| which == SourceTable::Orders);
-        let flag = tables.flag_at(which);
-        Ok(RowDecoder { which, columns, key, time, zone: format.zone.clone(), status, flag })
+        let (flag, category_lists) = (tables.flag_at(which), format.category_lists);
+        Ok(RowDecoder { which, columns, key, time, zone: format.zone.clone(), status, flag, category_lists })
     }
 
     /// Whether both read the same columns, which may stand in other places: unused columns come and go.

@@ -1,10 +1,11 @@
 //! One change of one row, in keys. A transaction is held as such edits until it is committed.
 
 use dataflow::ids::{OrderKey, ProductKey, RowKey, UserKey};
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow};
+use dataflow::tables::{LineRow, OrderRow};
 use dataflow::time::Millis;
 
 use crate::postgres::names::SourceTable;
+use crate::postgres::rows::category_sets::RowCategories;
 
 /// One change of one row, in keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,10 @@ pub(crate) enum RowEdit {
         line: LineRow,
     },
     LineDeleted(RowKey),
-    Product(CatalogueRow),
+    Product {
+        product: ProductKey,
+        categories: RowCategories,
+    },
     ProductDeleted(ProductKey),
     /// Some of the row's values were not sent: they are unchanged.
     PartialRow(Box<PartialRow>),

@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 
 use crate::deleted::Deleted;
 use crate::postgres::Resumed;
+use crate::postgres::rows::category_sets::{CategorySet, CategorySets};
 use crate::postgres::rows::first_seen::FirstSeen;
 use crate::postgres::rows::held_lines::HeldLines;
 use crate::postgres::rows::order_window::OrderWindow;
@@ -53,7 +54,8 @@ impl ChangeSet {
 pub(crate) struct TableCache {
     pub(crate) orders: RowStore<OrderKey, (UserKey, Placed)>,
     pub(crate) lines: HeldLines,
-    pub(crate) catalogue: RowStore<ProductKey, CategoryKey>,
+    pub(crate) catalogue: RowStore<ProductKey, CategorySet>,
+    pub(crate) category_sets: CategorySets,
     pub(crate) deleted: Deleted,
     pub(crate) first_seen: FirstSeen,
     pub(crate) refusals: Refusals,
@@ -71,6 +73,7 @@ impl TableCache {
             orders: RowStore::by_key(),
             lines,
             catalogue: RowStore::by_key(),
+            category_sets: CategorySets::default(),
             deleted: Deleted::default(),
             first_seen: FirstSeen::default(),
             refusals: Refusals::default(),
@@ -85,6 +88,9 @@ impl TableCache {
         let mut cache = TableCache::new(HeldLines::ByRow(RowStore::by_row()));
         if let Some(rows) = resumed {
             cache.hold(rows);
+            for row in rows.catalogue.iter().filter(|row| !cache.deleted.hold(row)) {
+                cache.catalogue.hold(row.product, cache.category_sets.number(&[row.category]));
+            }
         }
         cache
     }
@@ -94,7 +100,10 @@ impl TableCache {
         let mut cache = TableCache::new(HeldLines::ByKey(RowStore::by_key()));
         match resumed {
             None => {}
-            Some(rows) if rows.fingerprint.is_some() => cache.hold(rows),
+            Some(rows) if rows.fingerprint.is_some() => {
+                cache.hold(rows);
+                cache.hold_products(&rows.catalogue);
+            }
             // Read by a process that did not follow the log: their lines have no keys, and equal rows may be among them.
             Some(rows) => {
                 let listed = rows.catalogue.iter().filter(|row| !cache.deleted.hold(row));
@@ -116,8 +125,27 @@ impl TableCache {
         }
         self.first_seen.finish();
         rows.lines.iter().for_each(|line| self.lines.hold(*line));
-        for row in rows.catalogue.iter().filter(|row| !self.deleted.hold(row)) {
-            self.catalogue.hold(row.product, row.category);
+    }
+
+    /// Loads the rows of products that have one row each in their table, with all their categories.
+    fn hold_products(&mut self, rows: &[CatalogueRow]) {
+        let TableCache { catalogue, category_sets, deleted, .. } = self;
+        let mut rows: Vec<CatalogueRow> = rows.iter().filter(|row| !deleted.hold(row)).copied().collect();
+        rows.sort_unstable_by_key(|row| (row.product, row.category));
+        for of_product in rows.chunk_by(|one, other| one.product == other.product) {
+            let categories: Vec<CategoryKey> = of_product.iter().map(|row| row.category).collect();
+            catalogue.hold(of_product[0].product, category_sets.number(&categories));
+        }
+    }
+
+    /// Forgets sets of categories that no product has any more, if there are many.
+    fn forget_category_sets(&mut self) {
+        if self.category_sets.are_many() {
+            let mut used = HashSet::default();
+            self.catalogue.for_each(|_, set| {
+                used.insert(*set);
+            });
+            self.category_sets.keep(&used);
         }
     }
 
@@ -156,6 +184,9 @@ fn orders(change: &mut ChangeSet) -> impl FnMut(OrderKey, (UserKey, Placed), Dif
 }
 
 /// Adds changes of the catalogue to a change.
-fn products(change: &mut ChangeSet) -> impl FnMut(ProductKey, CategoryKey, Diff) {
-    |product, category, diff| change.catalogue.push((CatalogueRow { product, category }, diff))
+fn products(sets: &CategorySets, change: &mut ChangeSet) -> impl FnMut(ProductKey, CategorySet, Diff) {
+    |product, set, diff| {
+        let rows = sets.get(set).iter().map(|category| (CatalogueRow { product, category: *category }, diff));
+        change.catalogue.extend(rows);
+    }
 }

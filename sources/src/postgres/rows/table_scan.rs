@@ -13,8 +13,9 @@ use dataflow::time::Millis;
 use events::{DeadLetter, DeadLetterSender};
 use postgres::Transaction;
 
-use crate::fault::{Fault, category_key, id};
+use crate::fault::{Fault, id};
 use crate::postgres::names::{SourceTable, Status, Tables};
+use crate::postgres::rows::category_sets::RowCategories;
 use crate::postgres::rows::copy_format::{CopyFields, copy};
 use crate::postgres::rows::pgoutput::{Tuple, TupleValue};
 use crate::postgres::rows::row_decoder::{ColumnValue, TRUE, UsedColumn, to_json};
@@ -56,8 +57,8 @@ impl From<Collision> for RowIssue<'_> {
 
 /// Takes the rows of all three tables.
 pub(crate) trait RowSink {
-    /// A product is listed, also where its category cannot be used.
-    fn product(&mut self, product: ProductKey, category: Option<CategoryKey>);
+    /// A product is listed, also where its categories cannot be used.
+    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>);
 
     /// An order. Its columns are read by the sink, which may need only some of them.
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>>;
@@ -118,12 +119,15 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
         match self.source.which {
             SourceTable::Products => {
                 let product = self.product(0)?;
-                let category = match self.flag()? {
-                    Some(false) => Ok(CategoryKey::DELETED),
-                    _ => self.text(1).and_then(|text| category_key(text.as_deref(), self.name(1), self.dictionary)),
+                let (is_list, name) = (self.source.category_lists, self.name(1));
+                let read =
+                    |text: Option<Cow<'_, str>>| RowCategories::read(text.as_deref(), is_list, name, self.dictionary);
+                let categories = match self.flag()? {
+                    Some(false) => Ok(RowCategories::One(CategoryKey::DELETED)),
+                    _ => self.text(1).and_then(read),
                 };
-                sink.product(product, category.as_ref().ok().copied());
-                category?;
+                sink.product(product, categories.as_ref().ok().map(RowCategories::keys));
+                categories?;
                 Ok(())
             }
             SourceTable::Orders => sink.order(self),
@@ -182,6 +186,8 @@ pub(crate) struct TableQuery<'a> {
     status: Option<(usize, &'a Status)>,
     /// The column of the truth value of products and lines.
     flag: Option<usize>,
+    /// Whether the column of the category holds lists of ids.
+    category_lists: bool,
     /// The first of the columns with which lines come for their key, if they do.
     key_at: Option<usize>,
 }
@@ -217,6 +223,7 @@ impl<'a> TableQuery<'a> {
             zone: format.zone.clone(),
             status: tables.status_at().zip(tables.orders.status.as_ref()),
             flag: tables.flag_at(which),
+            category_lists: format.category_lists,
             key_at: key.map(|_| tables.columns(which).len()),
         }
     }

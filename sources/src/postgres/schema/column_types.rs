@@ -124,6 +124,11 @@ impl ColumnType {
         }
     }
 
+    /// Whether values are lists of ids, each written as it is.
+    pub(crate) fn is_list(&self) -> bool {
+        !self.loose && matches!(self.builtin(), "_text" | "_varchar" | "_int2" | "_int4" | "_int8" | "_uuid")
+    }
+
     /// The name of the type where it is one of PostgreSQL's own, `enum` for an enum; empty for any other.
     fn builtin(&self) -> &str {
         match Type::from_oid(self.oid) {

@@ -14,6 +14,8 @@ pub(crate) struct IdColumns {
     pub(crate) forms: [[Option<IdFormat>; 2]; 3],
     /// How the id of an order is compared with the order's id in a line.
     pub(crate) order_ids: IdJoin,
+    /// Whether the column of the category holds lists of ids.
+    pub(crate) category_lists: bool,
 }
 
 /// Reads the columns of ids, and adds their problems to the findings.
@@ -28,7 +30,12 @@ pub(crate) fn look(
         let names = &tables.columns(which)[..2];
         let found = column_types::read(client, tables.name(which), names)?;
         for (at, name) in names.iter().enumerate() {
-            match found.iter().find(|kind| kind.column == *name).map(ColumnType::form) {
+            let kind = found.iter().find(|kind| kind.column == *name);
+            if (which, at) == (SourceTable::Products, 1) && kind.is_some_and(ColumnType::is_list) {
+                ids.category_lists = true;
+                continue;
+            }
+            match kind.map(ColumnType::form) {
                 None => {}
                 Some(Ok(form)) => ids.forms[which as usize][at] = Some(form),
                 Some(Err(reason)) => findings.push((which, untold(tables, which, name, &reason))),

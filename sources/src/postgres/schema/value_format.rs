@@ -17,6 +17,8 @@ pub(crate) struct ValueFormat {
     pub(crate) charset: Charset,
     /// By table and used column, as in [`IdColumns`](super::id_columns::IdColumns).
     pub(crate) forms: [[Option<IdFormat>; 2]; 3],
+    /// Whether the column of the category holds lists of ids.
+    pub(crate) category_lists: bool,
     /// How the orders' status is written.
     pub(crate) status: Option<IdFormat>,
     /// The kind of the orders' time column.
@@ -33,8 +35,15 @@ impl ValueFormat {
         zones: &mut Zones,
     ) -> Result<ValueFormat, postgres::Error> {
         let zone = zones.get(client, layout.zone.as_deref())?;
-        let (forms, status) = (layout.ids.forms, layout.status);
-        Ok(ValueFormat { charset: layout.charset, forms, status, time: layout.time, zone })
+        let Layout { charset, ids, status, time, .. } = layout;
+        Ok(ValueFormat {
+            charset: *charset,
+            forms: ids.forms,
+            category_lists: ids.category_lists,
+            status: *status,
+            time: *time,
+            zone,
+        })
     }
 
     /// How the values of a used column are written.

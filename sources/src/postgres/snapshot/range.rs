@@ -129,9 +129,10 @@ struct ReplayRows {
 }
 
 impl RowSink for ReplayRows {
-    fn product(&mut self, product: ProductKey, category: Option<CategoryKey>) {
-        self.tables.catalogue.push(CatalogueRow { product, category: category.unwrap_or(CategoryKey::NONE) });
-        self.accepted += u64::from(category.is_some());
+    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>) {
+        let rows = categories.unwrap_or(&[CategoryKey::NONE]).iter();
+        self.tables.catalogue.extend(rows.map(|category| CatalogueRow { product, category: *category }));
+        self.accepted += u64::from(categories.is_some());
     }
 
     fn order<'c>(&mut self, row: &CopiedRow<'_, 'c>) -> Result<(), RowIssue<'c>> {

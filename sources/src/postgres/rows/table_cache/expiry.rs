@@ -62,6 +62,7 @@ impl TableCache {
         );
         self.orphans = orphans;
         self.forget_deleted(span, &mut change.catalogue);
+        self.forget_category_sets();
         // What was refused long ago and comes again is worth another letter.
         self.refusals.end_reading();
     }

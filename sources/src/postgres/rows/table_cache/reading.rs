@@ -3,13 +3,14 @@
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
 use dataflow::source_status::SourceStatus;
-use dataflow::tables::{CatalogueRow, LineRow, OrderRow, Placed};
+use dataflow::tables::{LineRow, OrderRow, Placed};
 use dataflow::time::{Diff, Millis};
 
 use crate::postgres::rows::order_window::OrderWindow;
 
-use super::{ChangeSet, TableCache};
+use super::{ChangeSet, TableCache, products};
 use crate::postgres::names::{OrderTime, SourceTable, Tables};
+use crate::postgres::rows::category_sets::{CategorySet, CategorySets};
 use crate::postgres::rows::first_seen::FirstSeen;
 use crate::postgres::rows::held_lines;
 use crate::postgres::rows::orphan_lines::OrphanLines;
@@ -23,7 +24,8 @@ pub(crate) struct TableReading<'a> {
     // None of a table that is left out: its rows stay as they are.
     orders: Option<Refresh<'a, OrderKey, (UserKey, Placed)>>,
     lines: Option<held_lines::LinesReading<'a>>,
-    catalogue: Option<Refresh<'a, ProductKey, CategoryKey>>,
+    catalogue: Option<Refresh<'a, ProductKey, CategorySet>>,
+    category_sets: &'a mut CategorySets,
     first_seen: &'a mut FirstSeen,
     /// Orders have no time of their own.
     timeless: bool,
@@ -37,7 +39,7 @@ pub(crate) struct TableReading<'a> {
 pub(crate) struct ReadDifferences {
     orders: Vec<Difference<OrderKey, (UserKey, Placed)>>,
     lines: Vec<(LineRow, Diff)>,
-    catalogue: Option<Vec<Difference<ProductKey, CategoryKey>>>,
+    catalogue: Option<Vec<Difference<ProductKey, CategorySet>>>,
     span: OrderWindow,
     held: u64,
     alone: u64,
@@ -53,7 +55,7 @@ impl TableCache {
         span: OrderWindow,
     ) -> (TableReading<'_>, &mut Refusals, &mut OrphanLines) {
         let [reads_products, reads_orders, reads_lines] = SourceTable::ALL.map(|which| !without[which as usize]);
-        let TableCache { orders, lines, catalogue, first_seen, refusals, orphan_lines, .. } = self;
+        let TableCache { orders, lines, catalogue, category_sets, first_seen, refusals, orphan_lines, .. } = self;
         if reads_orders && !layout.orders_keyed {
             orders.keep_by_row();
         }
@@ -65,6 +67,7 @@ impl TableCache {
             orders: reads_orders.then(|| orders.begin()),
             lines: reads_lines.then(|| lines.begin()),
             catalogue: reads_products.then(|| catalogue.begin()),
+            category_sets,
             first_seen,
             timeless: tables.orders.time == OrderTime::FirstSeen,
             span,
@@ -81,7 +84,11 @@ impl TableCache {
         change.orders.extend(orders.into_iter().map(order_row));
         change.lines.extend(lines);
         if let Some(catalogue) = catalogue {
-            change.catalogue.extend(catalogue.into_iter().map(catalogue_row));
+            {
+                let mut out = products(&self.category_sets, &mut change);
+                catalogue.into_iter().for_each(|((product, set), diff)| out(product, set, diff));
+            }
+            self.forget_category_sets();
             self.settle(&mut change.catalogue);
             self.forget_deleted(span, &mut change.catalogue);
         }
@@ -112,9 +119,9 @@ impl TableReading<'_> {
 }
 
 impl RowSink for TableReading<'_> {
-    fn product(&mut self, product: ProductKey, category: Option<CategoryKey>) {
+    fn product(&mut self, product: ProductKey, categories: Option<&[CategoryKey]>) {
         if let Some(catalogue) = &mut self.catalogue {
-            catalogue.seen(product, category.unwrap_or(CategoryKey::NONE));
+            catalogue.seen(product, self.category_sets.number(categories.unwrap_or(&[CategoryKey::NONE])));
         }
     }
 
@@ -148,8 +155,4 @@ impl RowSink for TableReading<'_> {
 
 fn order_row(((order, (user, placed)), diff): Difference<OrderKey, (UserKey, Placed)>) -> (OrderRow, Diff) {
     (OrderRow { order, user, placed }, diff)
-}
-
-fn catalogue_row(((product, category), diff): Difference<ProductKey, CategoryKey>) -> (CatalogueRow, Diff) {
-    (CatalogueRow { product, category }, diff)
 }

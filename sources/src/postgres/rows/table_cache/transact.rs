@@ -37,8 +37,13 @@ impl TableCache {
                 self.change_line(before.is_some(), *line, change);
             }
             RowEdit::LineDeleted(row) => self.lines.remove(*row, &mut change.lines),
-            RowEdit::Product(row) => self.catalogue.put(row.product, row.category, &mut products(change)),
-            RowEdit::ProductDeleted(product) => self.catalogue.remove(product, &mut products(change)),
+            RowEdit::Product { product, categories } => {
+                let set = self.category_sets.number(categories.keys());
+                self.catalogue.put(*product, set, &mut products(&self.category_sets, change));
+            }
+            RowEdit::ProductDeleted(product) => {
+                self.catalogue.remove(product, &mut products(&self.category_sets, change));
+            }
             RowEdit::PartialRow(partly) => return self.complete(**partly, span, change),
             RowEdit::Truncate(which) => self.truncate(*which, change),
         }
@@ -100,11 +105,12 @@ impl TableCache {
             }
             PartialRow::Product { from, product } => {
                 let before = self.catalogue.get(&from).or_else(|| self.catalogue.get(&product));
+                let mut out = products(&self.category_sets, change);
                 if from != product {
-                    self.catalogue.remove(&from, &mut products(change));
+                    self.catalogue.remove(&from, &mut out);
                 }
-                if let Some(category) = before {
-                    self.catalogue.put(product, category, &mut products(change));
+                if let Some(set) = before {
+                    self.catalogue.put(product, set, &mut out);
                 }
             }
         }
@@ -113,9 +119,49 @@ impl TableCache {
 
     fn truncate(&mut self, which: SourceTable, change: &mut ChangeSet) {
         match which {
-            SourceTable::Products => self.catalogue.clear(&mut products(change)),
+            SourceTable::Products => self.catalogue.clear(&mut products(&self.category_sets, change)),
             SourceTable::Orders => self.orders.clear(&mut orders(change)),
             SourceTable::OrderItems => self.lines.keep(|_| false, &mut change.lines),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Resumed;
+    use crate::postgres::rows::category_sets::RowCategories;
+    use dataflow::dictionary::Dictionary;
+    use dataflow::ids::{CategoryKey, Ids};
+    use dataflow::tables::CatalogueRow;
+    use dataflow::time::Diff;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn categories_of_an_earlier_process_are_those_of_one_row() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let [lamp, chair] = ["lamp", "chair"].map(|id| dictionary.product(id).unwrap());
+        let [light, house, seat] = ["light", "house", "seat"].map(|id| dictionary.category(id).unwrap());
+        let row = |product, category| CatalogueRow { product, category };
+        let catalogue = vec![row(lamp, light), row(chair, house), row(lamp, house), row(chair, CategoryKey::DELETED)];
+        let resumed = Resumed { fingerprint: Some(Default::default()), catalogue, ..Resumed::default() };
+        let mut cache = TableCache::of_log(Some(&resumed));
+        let mut transact = |edit| {
+            let mut change = ChangeSet::default();
+            cache.transact(vec![edit], OrderWindow { now: 1000, window_ms: 1000 }, &mut change);
+            let mut sums: BTreeMap<CatalogueRow, Diff> = BTreeMap::new();
+            change.catalogue.into_iter().for_each(|(row, diff)| *sums.entry(row).or_default() += diff);
+            sums.retain(|_, diff| *diff != 0);
+            sums
+        };
+        let same = RowEdit::Product { product: lamp, categories: RowCategories::Several(vec![house, light]) };
+        assert_eq!(transact(same), BTreeMap::new());
+        let kept = RowEdit::PartialRow(Box::new(PartialRow::Product { from: lamp, product: lamp }));
+        assert_eq!(transact(kept), BTreeMap::new());
+        let moved = RowEdit::Product { product: lamp, categories: RowCategories::Several(vec![seat, light]) };
+        assert_eq!(transact(moved), BTreeMap::from([(row(lamp, house), -1), (row(lamp, seat), 1)]));
+        let deleted =
+            BTreeMap::from([(row(lamp, seat), -1), (row(lamp, light), -1), (row(lamp, CategoryKey::DELETED), 1)]);
+        assert_eq!(transact(RowEdit::ProductDeleted(lamp)), deleted);
     }
 }

@@ -1,0 +1,160 @@
+//! The categories of products: a product may be in several, such as its own and the ancestors of that. Each different set is
+//! kept once, and a product holds the number of its set.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use dataflow::dictionary::Dictionary;
+use dataflow::ids::CategoryKey;
+use foldhash::fast::RandomState;
+
+use crate::fault::{Fault, category_key};
+use crate::postgres::values::list::elements;
+
+/// The most categories of one product.
+const CATEGORIES_MAX: usize = 64;
+
+/// So many sets more than at the last look are kept before those without products are looked for.
+const NEW_SETS_MAX: usize = 4096;
+
+/// The categories in one row of the table of products.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RowCategories {
+    One(CategoryKey),
+    Several(Vec<CategoryKey>),
+}
+
+impl RowCategories {
+    /// Reads the column of the category, which is a list if `is_list`. A product without one is in
+    /// [`CategoryKey::NONE`].
+    pub(crate) fn read<'c>(
+        text: Option<&str>,
+        is_list: bool,
+        column: &'c str,
+        dictionary: &Dictionary,
+    ) -> Result<RowCategories, Fault<'c>> {
+        let Some(list) = text.filter(|_| is_list) else {
+            return Ok(RowCategories::One(category_key(text, column, dictionary)?));
+        };
+        let ids = elements(list).filter(|ids| ids.len() <= CATEGORIES_MAX).ok_or(Fault::NotAList { column })?;
+        let keys: Result<Vec<CategoryKey>, _> =
+            ids.iter().map(|id| category_key(Some(id), column, dictionary)).collect();
+        Ok(match *keys? {
+            [] => RowCategories::One(CategoryKey::NONE),
+            [one] => RowCategories::One(one),
+            ref several => RowCategories::Several(several.to_vec()),
+        })
+    }
+
+    pub(crate) fn keys(&self) -> &[CategoryKey] {
+        match self {
+            RowCategories::One(one) => std::slice::from_ref(one),
+            RowCategories::Several(several) => several,
+        }
+    }
+}
+
+/// The number of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CategorySet(u32);
+
+/// The sets of categories, by their numbers.
+#[derive(Default)]
+pub(crate) struct CategorySets {
+    sets: Vec<Arc<[CategoryKey]>>,
+    numbers: HashMap<Arc<[CategoryKey]>, u32, RandomState>,
+    /// Numbers without a set.
+    free: Vec<u32>,
+    /// How many sets the last look has left.
+    kept: usize,
+}
+
+impl CategorySets {
+    /// The number of the set of these categories.
+    pub(crate) fn number(&mut self, categories: &[CategoryKey]) -> CategorySet {
+        if let [_] = categories {
+            return self.number_of(categories);
+        }
+        let mut sorted = categories.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        self.number_of(&sorted)
+    }
+
+    fn number_of(&mut self, sorted: &[CategoryKey]) -> CategorySet {
+        if let Some(number) = self.numbers.get(sorted) {
+            return CategorySet(*number);
+        }
+        let set: Arc<[CategoryKey]> = sorted.into();
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.sets.push(set.clone());
+            u32::try_from(self.sets.len() - 1).expect("memory ends before four billion sets")
+        });
+        self.sets[number as usize] = set.clone();
+        self.numbers.insert(set, number);
+        CategorySet(number)
+    }
+
+    /// The categories of a set.
+    pub(crate) fn get(&self, set: CategorySet) -> &[CategoryKey] {
+        &self.sets[set.0 as usize]
+    }
+
+    /// Whether it is time to look for sets without products.
+    pub(crate) fn are_many(&self) -> bool {
+        self.numbers.len() > 2 * self.kept + NEW_SETS_MAX
+    }
+
+    /// Forgets all other sets than these.
+    pub(crate) fn keep(&mut self, used: &HashSet<CategorySet, RandomState>) {
+        let free = &mut self.free;
+        self.numbers.retain(|_, number| {
+            let is_used = used.contains(&CategorySet(*number));
+            if !is_used {
+                free.push(*number);
+            }
+            is_used
+        });
+        self.kept = self.numbers.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflow::ids::Ids;
+
+    #[test]
+    fn equal_sets_have_one_number_and_unused_ones_are_forgotten() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let [light, house] = ["light", "house"].map(|id| dictionary.category(id).unwrap());
+        let mut sets = CategorySets::default();
+        let both = sets.number(&[light, house, light]);
+        assert_eq!(sets.number(&[house, light]), both);
+        assert_eq!(sets.get(both).len(), 2);
+        let one = sets.number(&[light]);
+        assert_ne!(one, both);
+        sets.keep(&HashSet::from_iter([one]));
+        let again = sets.number(&[CategoryKey::NONE]);
+        assert_eq!(again, both, "its number is free");
+        assert_eq!((sets.get(again), sets.get(one)), (&[CategoryKey::NONE][..], &[light][..]));
+        assert_eq!(sets.numbers.len(), 2);
+    }
+
+    #[test]
+    fn the_column_is_one_id_or_a_list() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let key = |id: &str| dictionary.category(id).unwrap();
+        let read = |text, is_list| RowCategories::read(text, is_list, "c", &dictionary);
+        assert_eq!(read(None, true), Ok(RowCategories::One(CategoryKey::NONE)));
+        assert_eq!(read(Some("{}"), true), Ok(RowCategories::One(CategoryKey::NONE)));
+        assert_eq!(read(Some("{a}"), true), Ok(RowCategories::One(key("a"))));
+        assert_eq!(read(Some("{a}"), false), Ok(RowCategories::One(key("{a}"))));
+        assert_eq!(read(Some("{a,\"b,c\"}"), true), Ok(RowCategories::Several(vec![key("a"), key("b,c")])));
+        let long = format!("{{{}}}", vec!["a"; CATEGORIES_MAX + 1].join(","));
+        for wrong in ["a", "{a", "{NULL}", &long] {
+            assert_eq!(read(Some(wrong), true), Err(Fault::NotAList { column: "c" }), "{wrong}");
+        }
+        assert_eq!(read(Some("{\"\"}"), true), Err(Fault::Empty { column: "c" }));
+    }
+}

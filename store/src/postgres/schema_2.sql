@@ -1,0 +1,82 @@
+-- The categories of each product: its own and the ancestors of that. Triggers keep them, whoever writes the tables.
+-- Writers of products share a lock that a writer of the tree has alone, so that neither misses the changes of the other.
+
+ALTER TABLE products ADD COLUMN categories text[];
+
+CREATE FUNCTION vitrine_share_tree() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(33329996108492390);
+    RETURN NULL;
+END
+$$;
+
+-- It runs for every product that is written, so it names the schema and sets no search path.
+DO $make$
+BEGIN
+    EXECUTE format($function$
+        CREATE FUNCTION vitrine_product_categories() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            lineage text[] := '{}';
+            above   text := NEW.category_id;
+        BEGIN
+            -- Another tool may have written a circle.
+            WHILE above IS NOT NULL AND above <> ALL (lineage) AND cardinality(lineage) < 64 LOOP
+                lineage := lineage || above;
+                SELECT parent_id INTO above FROM %I.categories WHERE category_id = above;
+            END LOOP;
+            NEW.categories := CASE WHEN NEW.category_id IS NOT NULL THEN lineage END;
+            RETURN NEW;
+        END
+        $$
+    $function$, current_schema());
+END
+$make$;
+
+CREATE TRIGGER vitrine_share_tree BEFORE INSERT OR UPDATE OF category_id, categories ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION vitrine_share_tree();
+CREATE TRIGGER vitrine_categories_of_new BEFORE INSERT ON products FOR EACH ROW
+    WHEN (NEW.category_id IS NOT NULL OR NEW.categories IS NOT NULL)
+    EXECUTE FUNCTION vitrine_product_categories();
+CREATE TRIGGER vitrine_categories_of_changed BEFORE UPDATE OF category_id, categories ON products FOR EACH ROW
+    WHEN (OLD.category_id IS DISTINCT FROM NEW.category_id OR OLD.categories IS DISTINCT FROM NEW.categories)
+    EXECUTE FUNCTION vitrine_product_categories();
+
+-- After categories have got other parents: their products, and those of all categories below them.
+CREATE FUNCTION vitrine_categories_moved() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    moved text[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(category_id) INTO moved FROM new_rows WHERE parent_id IS NOT NULL;
+    ELSIF TG_OP = 'UPDATE' THEN
+        SELECT array_agg(category_id) INTO moved FROM old_rows FULL JOIN new_rows USING (category_id)
+        WHERE old_rows.parent_id IS DISTINCT FROM new_rows.parent_id;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg(category_id) INTO moved FROM old_rows WHERE parent_id IS NOT NULL;
+    ELSE
+        SELECT array_agg(DISTINCT category_id) INTO moved FROM products WHERE cardinality(categories) > 1;
+    END IF;
+    IF moved IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock(33329996108492390);
+    WITH RECURSIVE below (category_id) AS (
+        SELECT unnest(moved) COLLATE "C"
+        UNION
+        SELECT child.category_id FROM below JOIN categories AS child ON child.parent_id = below.category_id)
+    UPDATE products AS p SET categories = NULL FROM below WHERE p.category_id = below.category_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER vitrine_new_categories AFTER INSERT ON categories
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION vitrine_categories_moved();
+CREATE TRIGGER vitrine_changed_categories AFTER UPDATE ON categories
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION vitrine_categories_moved();
+CREATE TRIGGER vitrine_gone_categories AFTER DELETE ON categories
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION vitrine_categories_moved();
+CREATE TRIGGER vitrine_no_categories AFTER TRUNCATE ON categories
+    FOR EACH STATEMENT EXECUTE FUNCTION vitrine_categories_moved();
+
+UPDATE products SET categories = '{}' WHERE category_id IS NOT NULL;

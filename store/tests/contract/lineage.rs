@@ -1,0 +1,148 @@
+//! Which categories a product of the tables in PostgreSQL is in: its own and all ancestors of it, whoever writes the tables,
+//! compared with a recomputation from the rows.
+
+use std::collections::HashMap;
+
+use harness::postgres::{connect, execute};
+use postgres::Client;
+use vitrine_store::{Action, Kind, Settings, UnknownIds};
+
+use crate::{Home, act, database, put, store_in};
+
+/// As many ids of categories, and of products, as the tests use.
+const IDS: u64 = 12;
+
+/// How often each thread writes.
+const ROUNDS: usize = 40;
+
+/// Asserts that each product has its categories, in order.
+#[track_caller]
+fn all_are_right(client: &mut Client) {
+    let rows = client.query("SELECT category_id, parent_id FROM categories", &[]).unwrap();
+    let parents: HashMap<String, Option<String>> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let products = client.query("SELECT product_id, category_id, categories FROM products", &[]).unwrap();
+    for row in products {
+        let (product, category, found): (String, Option<String>, Option<Vec<String>>) =
+            (row.get(0), row.get(1), row.get(2));
+        let expected = category.map(|own| {
+            let mut lineage: Vec<String> = Vec::new();
+            let mut next = Some(own);
+            while let Some(category) = next.filter(|next| !lineage.contains(next)) {
+                next = parents.get(&category).cloned().flatten();
+                lineage.push(category);
+            }
+            lineage
+        });
+        assert_eq!(found, expected, "{product}");
+    }
+}
+
+/// Numbers without an order.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    /// An id, or NULL.
+    fn id(&mut self) -> String {
+        let id = self.roll(IDS + 2);
+        if id < IDS { format!("'{id}'") } else { "NULL".to_owned() }
+    }
+
+    /// A statement of another tool.
+    fn statement(&mut self) -> String {
+        let (one, other, id, parent) = (self.roll(IDS), self.roll(IDS), self.id(), self.id());
+        match self.roll(12) {
+            0..4 => format!(
+                "INSERT INTO categories VALUES ('{one}', NULL, {parent}), ('{}', NULL, {id})
+                 ON CONFLICT (category_id) DO UPDATE SET parent_id = excluded.parent_id",
+                (one + 1) % IDS
+            ),
+            4 => format!("DELETE FROM categories WHERE category_id IN ('{one}', '{other}')"),
+            5 => format!("UPDATE categories SET parent_id = {parent} WHERE category_id >= '{one}'"),
+            6 => format!(
+                "UPDATE categories SET category_id = '{other}' WHERE category_id = '{one}'
+                 AND NOT EXISTS (SELECT FROM categories WHERE category_id = '{other}')"
+            ),
+            7 => "UPDATE categories SET name = 'x'".to_owned(),
+            8 => format!("DELETE FROM products WHERE product_id = '{one}'"),
+            9 => format!("UPDATE products SET categories = '{{a,b}}', name = 'x' WHERE product_id = '{one}'"),
+            _ => format!(
+                "INSERT INTO products (product_id, category_id, categories) VALUES ('{one}', {id}, '{{x}}')
+                 ON CONFLICT (product_id) DO UPDATE SET category_id = excluded.category_id"
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_product_is_in_the_ancestors_of_its_category_whoever_writes() {
+    let home = Home::postgres(UnknownIds::Take);
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    let mut tool = connect(home.url());
+    let mut dice = Dice(7);
+    for round in 0..400 {
+        let id = dice.roll(IDS);
+        match dice.roll(4) {
+            0 => drop(home.done(put(Kind::Products, &format!(r#"{{"product_id":"{id}","category_id":"{round}"}}"#)))),
+            1 => {
+                // A circle is refused.
+                let json = format!(r#"{{"category_id":"{id}","parent_id":"{}"}}"#, dice.roll(IDS));
+                let _ = home.write(vec![put(Kind::Categories, &json)]);
+            }
+            _ => tool.batch_execute(&dice.statement()).unwrap(),
+        }
+        all_are_right(&mut tool);
+    }
+    execute(home.url(), "TRUNCATE categories");
+    all_are_right(&mut tool);
+}
+
+#[test]
+fn products_and_the_tree_change_at_the_same_time() {
+    let home = Home::postgres(UnknownIds::Take);
+    home.done(put(Kind::Categories, r#"{"category_id":"a"}"#));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut tool = connect(home.url());
+            for round in 0..ROUNDS {
+                let sql = format!("INSERT INTO products (product_id, category_id) VALUES ('{round}', 'a')");
+                tool.batch_execute(&sql).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            let mut tool = connect(home.url());
+            for round in 0..ROUNDS {
+                tool.batch_execute(&format!("UPDATE categories SET parent_id = 'p{round}'")).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                home.done(put(Kind::Products, &format!(r#"{{"product_id":"own {round}","category_id":"a"}}"#)));
+                home.done(act(Kind::Categories, "a", Action::Patch(br#"{"name":"x"}"#.to_vec())));
+            }
+        });
+    });
+    all_are_right(&mut connect(home.url()));
+}
+
+#[test]
+fn tables_of_an_older_version_get_the_categories_of_their_products() {
+    let url = database();
+    execute(&url, include_str!("../../src/postgres/schema_1.sql"));
+    execute(
+        &url,
+        "UPDATE vitrine_store SET version = 1;
+         INSERT INTO categories VALUES ('light', NULL, 'house');
+         INSERT INTO products (product_id, category_id) VALUES ('lamp', 'light'), ('chair', NULL)",
+    );
+    let store = store_in(&url, Settings { manage: true, ..Settings::default() });
+    let home = Home { store: std::sync::Arc::new(store), followed: None, place: crate::Place::Url(url.clone()) };
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    let row = connect(&url).query_one("SELECT categories FROM products WHERE product_id = 'lamp'", &[]).unwrap();
+    assert_eq!(row.get::<_, Vec<String>>(0), ["light", "house"]);
+    all_are_right(&mut connect(&url));
+}
