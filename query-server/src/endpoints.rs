@@ -82,6 +82,7 @@ pub(crate) static ENDPOINTS: &[&Endpoint] = &[
     &push::BEST_SELLERS,
     &push::HISTORY,
     &push::RECOMMENDATIONS,
+    &push::FEATURES,
     &page::ENDPOINT,
     &openapi::ENDPOINT,
     &docs::ENDPOINT,

@@ -29,6 +29,7 @@ mod endpoint;
 mod endpoints;
 mod envelope;
 mod event_writer;
+mod feature_parameters;
 mod forward;
 mod hot;
 mod ids;

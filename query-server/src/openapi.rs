@@ -109,8 +109,9 @@ fn documented(
     }
     for known in operation.parameters.parameters() {
         let value = values::of_query(known, operation.parameters, bounds);
+        let required = if operation.parameters.needs(known.name) { Required::True } else { Required::False };
         let place = ParameterIn::Query;
-        documented = documented.parameter(parameter(known.name, place, Required::False, value, known.description));
+        documented = documented.parameter(parameter(known.name, place, required, value, known.description));
     }
     for (status, response) in responses(endpoint, operation, schemas) {
         documented = documented.response(status.to_string(), response);

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use dataflow::features::FEATURES;
 use dataflow::feed::Position;
 use dataflow::rules::Rules;
 use percent_encoding::percent_decode_str;
@@ -11,6 +10,7 @@ use recommend::Page;
 use store::Kind;
 use utoipa::openapi::schema::Type;
 
+use crate::feature_parameters;
 use crate::ids::is_well_formed;
 use crate::parameter::Parameter;
 use crate::problem::Problem;
@@ -41,6 +41,8 @@ pub(crate) enum ParameterSet {
     Pushed,
     /// The same of best sellers: `category`, `limit`.
     PushedBestSellers,
+    /// Those of features that are sent again when they change: `users`, `features`, `limit`.
+    PushedFeatures,
     /// Those of a page of the shop's rows.
     Rows(Kind),
     /// Those of an import of such rows.
@@ -60,16 +62,6 @@ const LONG_LIMIT: Parameter = Parameter {
     name: "limit",
     value: Type::Integer,
     description: "The most products to answer with, from 1 to 100; the default is the size of the other lists",
-};
-const FEATURES_NAMED: Parameter = Parameter {
-    name: "features",
-    value: Type::String,
-    description: "The names of the features to answer with, separated by commas; all that fit by default",
-};
-const FEATURE_LIMIT: Parameter = Parameter {
-    name: "limit",
-    value: Type::Integer,
-    description: "The most entries of a map over products or categories, from 1 to 1000; 100 by default",
 };
 const CONTEXT: Parameter = Parameter {
     name: "context",
@@ -108,12 +100,6 @@ pub(crate) const LONG_LIST_MAX: usize = 100;
 /// The largest `max_staleness_ms`: the largest whole number that every JSON number of that size stands for exactly.
 pub(crate) const STALENESS_MS_MAX: u64 = (1 << 53) - 1;
 
-/// The most entries of a map over products or categories.
-pub(crate) const FEATURE_LIMIT_MAX: usize = 1000;
-
-/// The same unless the request says otherwise.
-const FEATURE_LIMIT_DEFAULT: usize = 100;
-
 /// The bounds of parameters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParameterBounds {
@@ -150,6 +136,8 @@ pub(crate) struct Parameters {
     pub(crate) page: Page,
     /// The features to answer with, by their places among all features; empty if none is named.
     pub(crate) features: Vec<usize>,
+    /// The users whose features are followed.
+    pub(crate) users: Vec<String>,
     /// Which of the shop's rows; of best sellers, only the category.
     pub(crate) rows: RowParameters,
     /// How rows are imported or exported.
@@ -170,11 +158,15 @@ impl Parameters {
             staleness_ms_max: None,
             page: Page::Home,
             features: Vec::new(),
+            users: Vec::new(),
             rows: RowParameters::default(),
             transfer: TransferParameters::default(),
         };
         if let Some(query) = query {
             parameters.read_pairs(query, set, bounds)?;
+        }
+        if set == ParameterSet::PushedFeatures && parameters.users.is_empty() {
+            return Err(feature_parameters::no_users());
         }
         Ok(parameters)
     }
@@ -235,7 +227,8 @@ impl Parameters {
             "context" => {
                 self.page = Page::find(value).ok_or_else(|| bad(format!("one of {}", Page::WORDS.join(", "))))?;
             }
-            "features" => self.features = features_named(value)?,
+            "features" => self.features = feature_parameters::named(value)?,
+            "users" => self.users = feature_parameters::users(value)?,
             "mode" | "dry_run" | "map" | "format" => self.transfer.set(name, value)?,
             _ => self.rows.set(name, value)?,
         }
@@ -252,7 +245,10 @@ impl ParameterSet {
             }
             ParameterSet::ShadowList => (bounds.shadow_list_size, bounds.shadow_list_size),
             ParameterSet::Rows(_) => (row_parameters::LIMIT, row_parameters::LIMIT_MAX),
-            ParameterSet::Features => (FEATURE_LIMIT_DEFAULT, FEATURE_LIMIT_MAX),
+            ParameterSet::Features => (feature_parameters::LIMIT_DEFAULT, feature_parameters::LIMIT_MAX),
+            ParameterSet::PushedFeatures => {
+                (feature_parameters::FOLLOWED_LIMIT_DEFAULT, feature_parameters::FOLLOWED_LIMIT_MAX)
+            }
             _ => (bounds.list_size, LONG_LIST_MAX),
         }
     }
@@ -264,16 +260,24 @@ impl ParameterSet {
             ParameterSet::LongList => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
             ParameterSet::ForYou => &[LONG_LIMIT, AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS, CONTEXT],
             ParameterSet::Question => &[AFTER, WAIT_MS, EXPLAIN, MAX_STALENESS_MS],
-            ParameterSet::Features => &[FEATURES_NAMED, FEATURE_LIMIT, AFTER, WAIT_MS, MAX_STALENESS_MS],
+            ParameterSet::Features => {
+                &[feature_parameters::NAMED, feature_parameters::LIMIT, AFTER, WAIT_MS, MAX_STALENESS_MS]
+            }
             ParameterSet::Table => &[AFTER, WAIT_MS, MAX_STALENESS_MS],
             ParameterSet::Wait => &[AFTER, WAIT_MS],
             ParameterSet::Pushed => &[LIMIT],
             ParameterSet::PushedBestSellers => &[CATEGORY, LIMIT],
+            ParameterSet::PushedFeatures => feature_parameters::OF_STREAM,
             ParameterSet::Rows(kind) => row_parameters::of(kind).0,
             ParameterSet::Import => transfer_parameters::OF_IMPORT.0,
             ParameterSet::Export => transfer_parameters::OF_EXPORT.0,
             ParameterSet::Nothing => &[],
         }
+    }
+
+    /// Whether a request without this parameter is refused.
+    pub(crate) fn needs(self, name: &str) -> bool {
+        self == ParameterSet::PushedFeatures && name == feature_parameters::USERS.name
     }
 
     fn find(self, name: &str) -> Option<&'static str> {
@@ -292,36 +296,13 @@ impl ParameterSet {
             ParameterSet::Wait => "after and wait_ms",
             ParameterSet::Pushed => "limit",
             ParameterSet::PushedBestSellers => "category and limit",
+            ParameterSet::PushedFeatures => "users, features and limit",
             ParameterSet::Rows(kind) => row_parameters::of(kind).1,
             ParameterSet::Import => transfer_parameters::OF_IMPORT.1,
             ParameterSet::Export => transfer_parameters::OF_EXPORT.1,
             ParameterSet::Nothing => "none",
         }
     }
-}
-
-/// The place of the feature with this name among all features.
-///
-/// # Errors
-/// When there is none; the error names the nearest.
-pub(crate) fn feature(name: &str) -> Result<usize, Problem> {
-    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
-    FEATURES.iter().position(|feature| feature.name == name).ok_or_else(|| {
-        let names = FEATURES.iter().map(|feature| feature.name);
-        Problem::UnknownFeature { nearest: names.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) }
-    })
-}
-
-fn features_named(names: &str) -> Result<Vec<usize>, Problem> {
-    let mut features = Vec::new();
-    for name in names.split(',') {
-        let feature = feature(name)?;
-        if features.contains(&feature) {
-            return Err(Problem::BadParameter { name: "features", must: "names of features, none twice".into() });
-        }
-        features.push(feature);
-    }
-    Ok(features)
 }
 
 /// A whole number without sign or blanks.

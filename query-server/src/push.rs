@@ -1,4 +1,4 @@
-//! Lists that are sent again whenever they change, as server-sent events.
+//! Lists and features that are sent again whenever they change, as server-sent events.
 //!
 //! ```text
 //! tick is shown ─▶ reader wakes (at most once in `push_interval_ms`) ─▶ reads the list as a GET does
@@ -6,24 +6,26 @@
 //!                   ├ another      ─▶ `change`: the difference to the list that was sent last
 //!                   └ the client had not taken the last event ─▶ `snapshot`: nothing is queued for it
 //! ```
-//! A reader holds the rows that it sent last, and no queue. An event's id has the list's `as_of` and a digest of its rows:
-//! a client that comes back with the id of the present rows gets no list again.
+//! A reader holds the rows that it sent last (of features, their digests), and no queue. An event's id has the `as_of` of its
+//! list and a digest of the rows: a client that comes back with the id of the present rows gets no list again.
 
 mod difference;
 mod event;
 mod listed;
+mod tabled;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName};
-use hyper::{Method, Uri};
+use hyper::{Method, Response, Uri};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use self::event::Reason;
-use self::listed::{Listed, SentList};
+use self::listed::SentList;
 use crate::body::Body;
 use crate::endpoint::ReadList;
 use crate::forward::{Answerer, Forward, answerer};
@@ -33,10 +35,42 @@ use crate::problem::Problem;
 use crate::request::ListRequest;
 use crate::scope::Scope;
 
+pub(crate) use self::tabled::SentTable;
+
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// What a client follows.
+pub(crate) trait Follows: Send + Sync + 'static {
+    /// What is remembered of the rows that were sent.
+    type Sent: SentRows;
+
+    /// The header fields of the request: its key is checked again while the stream goes on.
+    fn headers(&self) -> &HeaderMap;
+
+    /// Whether another process must be asked.
+    fn is_elsewhere(&self, operations: &Operations) -> bool;
+
+    /// The rows, as a request for them is answered now.
+    fn read(&self, operations: &Operations) -> impl Future<Output = Result<Bytes, Problem>> + Send;
+}
+
+/// What is remembered of the rows that were sent.
+pub(crate) trait SentRows: Sized + Send + Sync {
+    /// The rows of an answer of this server.
+    fn of(text: &[u8]) -> Self;
+
+    /// The time of the answer with these rows.
+    fn as_of(&self) -> &str;
+
+    /// Tells other rows apart, in every process.
+    fn digest(&self) -> &str;
+
+    /// Goes on to the rows of another answer. Returns their difference as JSON; none if the rows are the same.
+    fn advance(&mut self, text: &[u8]) -> Option<String>;
+}
+
 /// A list that one client follows.
-pub(crate) struct Followed {
+pub(crate) struct FollowedList {
     /// Reads the list.
     pub(crate) read_list: ReadList,
     /// The user or category; empty for a list over everything.
@@ -46,33 +80,72 @@ pub(crate) struct Followed {
     /// The path and query at which the process that holds the user answers with the list.
     pub(crate) target: String,
     pub(crate) parameters: Parameters,
-    /// The header fields of the request: its key is checked again while the stream goes on.
     pub(crate) headers: HeaderMap,
 }
 
-/// A client's stream.
-pub(crate) struct Reader {
-    operations: Arc<Operations>,
-    followed: Followed,
-    /// The rows that the client has.
-    sent: SentList,
+impl Follows for FollowedList {
+    type Sent = SentList;
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn is_elsewhere(&self, operations: &Operations) -> bool {
+        matches!(owner(operations, self), Ok(Some(_)))
+    }
+
+    /// The list as a GET answers with it.
+    async fn read(&self, operations: &Operations) -> Result<Bytes, Problem> {
+        let response = match owner(operations, self)? {
+            None => {
+                let FollowedList { of, parameters, .. } = self;
+                let request = ListRequest { headers: HeaderMap::new(), of, parameters, is_shown: false };
+                (self.read_list)(&operations.read, request)?
+            }
+            Some((forward, owner)) => {
+                let target: Uri = self.target.parse().map_err(|_| Problem::UnknownPath)?;
+                let response = forward.send(owner, &Method::GET, &target, &self.headers, Bytes::new()).await?;
+                if !response.status().is_success() {
+                    // The owner's own problem: it is asked again, as if it were away.
+                    return Err(Problem::Behind);
+                }
+                response
+            }
+        };
+        Ok(whole(response))
+    }
 }
 
-impl Reader {
+/// The text of an answer that is not streamed.
+pub(crate) fn whole(response: Response<Body>) -> Bytes {
+    match response.into_body() {
+        Body::Whole(text) => text,
+        Body::Stream(_) | Body::Routed(_) => unreachable!("a list is whole"),
+    }
+}
+
+/// A client's stream.
+pub(crate) struct Reader<F: Follows> {
+    operations: Arc<Operations>,
+    followed: F,
+    /// The rows that the client has.
+    sent: F::Sent,
+}
+
+impl<F: Follows> Reader<F> {
     /// A reader whose first event is returned with it.
     ///
     /// # Errors
-    /// When the list cannot be read now.
-    pub(crate) async fn start(operations: Arc<Operations>, followed: Followed) -> Result<(Reader, Bytes), Problem> {
-        let text = read(&operations, &followed).await?;
-        let list = Listed::of(&text);
-        let sent = list.to_sent();
-        let known = followed.headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
+    /// When the rows cannot be read now.
+    pub(crate) async fn start(operations: Arc<Operations>, followed: F) -> Result<(Self, Bytes), Problem> {
+        let text = followed.read(&operations).await?;
+        let sent = F::Sent::of(&text);
+        let known = followed.headers().get(LAST_EVENT_ID).map(|id| id.as_bytes());
         let interval_ms = operations.settings.push_interval_ms;
         let first = match known {
-            Some(id) if event::has_rows(id, &sent) => event::resumed(&list, &sent),
-            Some(_) => event::snapshot(&text, &list, &sent, Reason::Changed),
-            None => event::snapshot(&text, &list, &sent, Reason::Start),
+            Some(id) if event::has_rows(id, &sent) => event::resumed(&sent),
+            Some(_) => event::snapshot(&text, &sent, Reason::Changed),
+            None => event::snapshot(&text, &sent, Reason::Start),
         };
         let mut events = event::retry(interval_ms);
         events.extend_from_slice(&first);
@@ -124,15 +197,18 @@ impl Reader {
     /// The time between two reads: longer where another process must be asked.
     fn pause(&self) -> Duration {
         let settings = &self.operations.settings;
-        let is_elsewhere = matches!(owner(&self.operations, &self.followed), Ok(Some(_)));
-        Duration::from_millis(if is_elsewhere { settings.stream_interval_ms } else { settings.push_interval_ms })
+        Duration::from_millis(if self.followed.is_elsewhere(&self.operations) {
+            settings.stream_interval_ms
+        } else {
+            settings.push_interval_ms
+        })
     }
 
     /// The next event, if there is one to send; or the last event, after which the stream ends.
     async fn next(&mut self, is_slow: bool, is_due: bool) -> Result<Option<Bytes>, Bytes> {
         let access = &self.operations.app.access;
-        access.check_again(Scope::Read, &self.followed.headers).map_err(|problem| event::end(&problem))?;
-        let text = match read(&self.operations, &self.followed).await {
+        access.check_again(Scope::Read, self.followed.headers()).map_err(|problem| event::end(&problem))?;
+        let text = match self.followed.read(&self.operations).await {
             Ok(text) => text,
             // The process that holds the user may come back, and the state may catch up.
             Err(problem) if problem.kind().status.is_server_error() => {
@@ -146,44 +222,13 @@ impl Reader {
 
 /// The event that leads a client from the rows that were sent to those of an answer, if one is needed. A client that was
 /// slow gets the whole list.
-fn next_event(sent: &mut SentList, text: &[u8], is_slow: bool) -> Option<Bytes> {
-    let list = Listed::of(text);
-    if sent.is(&list) {
-        return None;
-    }
-    let before = std::mem::replace(sent, list.to_sent());
-    Some(match is_slow {
-        true => event::snapshot(text, &list, sent, Reason::Slow),
-        false => event::change(&before, &list, sent),
-    })
-}
-
-/// The list as a GET answers with it.
-async fn read(operations: &Operations, followed: &Followed) -> Result<Bytes, Problem> {
-    let response = match owner(operations, followed)? {
-        None => {
-            let Followed { of, parameters, .. } = followed;
-            let request = ListRequest { headers: HeaderMap::new(), of, parameters, is_shown: false };
-            (followed.read_list)(&operations.read, request)?
-        }
-        Some((forward, owner)) => {
-            let target: Uri = followed.target.parse().map_err(|_| Problem::UnknownPath)?;
-            let response = forward.send(owner, &Method::GET, &target, &followed.headers, Bytes::new()).await?;
-            if !response.status().is_success() {
-                // The owner's own problem: it is asked again, as if it were away.
-                return Err(Problem::Behind);
-            }
-            response
-        }
-    };
-    match response.into_body() {
-        Body::Whole(text) => Ok(text),
-        Body::Stream(_) | Body::Routed(_) => unreachable!("a list is whole"),
-    }
+fn next_event(sent: &mut impl SentRows, text: &[u8], is_slow: bool) -> Option<Bytes> {
+    let difference = sent.advance(text)?;
+    Some(if is_slow { event::snapshot(text, sent, Reason::Slow) } else { event::change(sent, &difference) })
 }
 
 /// The process that holds the rows of the followed list, if it is another one.
-fn owner<'o>(operations: &'o Operations, followed: &Followed) -> Result<Option<(&'o Forward, usize)>, Problem> {
+fn owner<'o>(operations: &'o Operations, followed: &FollowedList) -> Result<Option<(&'o Forward, usize)>, Problem> {
     let read = &operations.read;
     let Some(forward) = read.forward.as_ref().filter(|_| followed.is_of_user) else { return Ok(None) };
     match answerer(&read.reader, &followed.of, &followed.headers)? {
@@ -202,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_client_gets_what_changed_or_the_whole_list_if_it_was_slow() {
-        let mut sent = Listed::of(text(r#""a","b""#, "personalized").as_bytes()).to_sent();
+        let mut sent = SentList::of(text(r#""a","b""#, "personalized").as_bytes());
         let first = sent.clone();
         let mut next = |products: &str, kind: &str, is_slow| {
             let event = next_event(&mut sent, text(products, kind).as_bytes(), is_slow)?;

@@ -1,5 +1,6 @@
 //! `/v1/features` and `/v1/users/{user}/features`: what users did with products and categories, and what can be asked.
 
+pub(crate) mod followed;
 mod question;
 mod table;
 

@@ -1,5 +1,5 @@
-//! `GET /v1/stream/bestsellers`, `GET /v1/stream/users/{user}/history` and `…/recommendations`: lists that are sent again
-//! whenever they change.
+//! `GET /v1/stream/bestsellers`, `GET /v1/stream/users/{user}/history` and `…/recommendations`, `GET /v1/stream/features`:
+//! lists and features that are sent again whenever they change.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use hyper::{Method, Response, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::mpsc;
 
+use super::features::followed::FollowedFeatures;
 use super::{best_sellers, history, recommendations};
 use crate::body::Body;
 use crate::endpoint::{Answer, Endpoint, Operation, Owner, ReadList, Scope};
@@ -17,7 +18,7 @@ use crate::ids;
 use crate::operations::Operations;
 use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
-use crate::push::{Followed, Reader};
+use crate::push::{FollowedList, Follows, Reader};
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -69,6 +70,29 @@ pub(crate) static RECOMMENDATIONS: Endpoint = Endpoint {
     }],
 };
 
+pub(crate) static FEATURES: Endpoint = Endpoint {
+    label: "stream_features",
+    paths: &["/v1/stream/features"],
+    owner: Owner::Receiver,
+    operations: &[Operation {
+        parameters: ParameterSet::PushedFeatures,
+        answers: EVENTS,
+        problems: &[problem::OF_LISTS, problem::OF_FEATURES, problem::OF_OWNERS, &[Problem::Busy("streams")]],
+        route: Some(|method| on(method, features)),
+        tag: Some("push"),
+        ..Operation::get(Scope::Read, "Features of chosen users, again whenever they change")
+    }],
+};
+
+async fn features(
+    State(operations): State<Arc<Operations>>,
+    Extension(parameters): Extension<Parameters>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    stream(operations, method, FollowedFeatures::of(parameters, headers)).await
+}
+
 async fn best_sellers(
     State(operations): State<Arc<Operations>>,
     Extension(mut parameters): Extension<Parameters>,
@@ -76,8 +100,14 @@ async fn best_sellers(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let of = parameters.rows.filter.category.take().unwrap_or_default();
-    let followed =
-        Followed { read_list: best_sellers::answer, of, is_of_user: false, target: String::new(), parameters, headers };
+    let followed = FollowedList {
+        read_list: best_sellers::answer,
+        of,
+        is_of_user: false,
+        target: String::new(),
+        parameters,
+        headers,
+    };
     stream(operations, method, followed).await
 }
 
@@ -111,14 +141,18 @@ fn of_user(
     parameters: Parameters,
     headers: HeaderMap,
     uri: &Uri,
-) -> Result<Followed, Problem> {
+) -> Result<FollowedList, Problem> {
     let of = ids::id(HISTORY.ids(uri.path()).next().unwrap_or_default())?.into_owned();
     let encoded = utf8_percent_encode(&of, NON_ALPHANUMERIC);
     let target = format!("/v1/users/{encoded}/{name}?limit={}", parameters.limit);
-    Ok(Followed { read_list, of, is_of_user: true, target, parameters, headers })
+    Ok(FollowedList { read_list, of, is_of_user: true, target, parameters, headers })
 }
 
-async fn stream(operations: Arc<Operations>, method: Method, followed: Followed) -> Result<Response<Body>, Problem> {
+async fn stream(
+    operations: Arc<Operations>,
+    method: Method,
+    followed: impl Follows,
+) -> Result<Response<Body>, Problem> {
     let permit = operations.readers.take().ok_or(Problem::Busy("streams"))?;
     let (reader, first) = Reader::start(operations, followed).await?;
     let (pieces, stream) = mpsc::channel(1);

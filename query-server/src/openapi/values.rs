@@ -8,6 +8,7 @@ use serde_json::Value;
 use store::ImportMode;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use crate::feature_parameters::FOLLOWED_USERS_MAX;
 use crate::parameter::Parameter;
 use crate::parameters::{ParameterBounds, ParameterSet, STALENESS_MS_MAX};
 use crate::transfer_parameters::FORMATS;
@@ -48,6 +49,7 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
         "format" => schema.enum_values(Some(FORMATS.map(|(word, _)| word))).default(Some(FORMATS[0].0.into())),
         "map" => schema.pattern(Some("^[^,]*=[^,]*(,[^,]*=[^,]*)*$")),
         "features" => schema.pattern(Some(list_of_features())),
+        "users" => list_of_users(schema),
         "category" => schema.min_length(Some(1)).max_length(Some(ID_BYTES_MAX)),
         "after" | "cursor" => schema.pattern(Some("^[A-Za-z0-9_-]+$")),
         _ => schema,
@@ -59,6 +61,13 @@ pub(super) fn of_query(parameter: &Parameter, set: ParameterSet, bounds: Paramet
 fn list_of_features() -> String {
     let names = FEATURES.each_ref().map(|feature| feature.name).join("|");
     format!("^({names})(,({names}))*$")
+}
+
+/// Ids of users, separated by commas, in which a comma or a backslash has a backslash before it.
+fn list_of_users(schema: ObjectBuilder) -> ObjectBuilder {
+    let id = format!(r"([^,\\]|\\[,\\]){{1,{ID_BYTES_MAX}}}");
+    let pattern = format!("^{id}(,{id}){{0,{}}}$", FOLLOWED_USERS_MAX - 1);
+    schema.pattern(Some(pattern)).examples(["ada,ben"])
 }
 
 /// The kinds of page.

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::difference::difference;
-use super::listed::{Listed, SentList};
+use super::SentRows;
 use crate::answer::problem;
 use crate::problem::Problem;
 
@@ -34,30 +33,19 @@ pub(super) fn retry(interval_ms: u64) -> Vec<u8> {
 }
 
 /// The whole list: the object that a GET answers with.
-pub(super) fn snapshot(text: &[u8], list: &Listed<'_>, sent: &SentList, reason: Reason) -> Bytes {
+pub(super) fn snapshot(text: &[u8], sent: &impl SentRows, reason: Reason) -> Bytes {
     let head = format!("{{\"reason\":\"{}\",\"list\":", reason.word());
-    event("snapshot", Some((list, sent)), &[head.as_bytes(), text, b"}"].concat())
+    event("snapshot", Some(id(sent)), &[head.as_bytes(), text, b"}"].concat())
 }
 
 /// The client has the present rows already.
-pub(super) fn resumed(list: &Listed<'_>, sent: &SentList) -> Bytes {
-    event("resumed", Some((list, sent)), format!("{{\"as_of\":\"{}\"}}", list.as_of).as_bytes())
+pub(super) fn resumed(sent: &impl SentRows) -> Bytes {
+    event("resumed", Some(id(sent)), format!("{{\"as_of\":\"{}\"}}", sent.as_of()).as_bytes())
 }
 
-/// The difference between the list that a client has and the present one.
-pub(super) fn change(before: &SentList, list: &Listed<'_>, sent: &SentList) -> Bytes {
-    let found = difference(&before.rows, &sent.rows);
-    let removed: Vec<&str> = found.removed.iter().map(|at| &*before.rows[*at]).collect();
-    let placed: Vec<String> =
-        found.placed.iter().map(|at| format!("{{\"at\":{at},\"product\":{}}}", sent.rows[*at])).collect();
-    let data = format!(
-        "{{\"as_of\":\"{}\",\"type\":\"{}\",\"removed\":[{}],\"placed\":[{}]}}",
-        list.as_of,
-        list.kind,
-        removed.join(","),
-        placed.join(",")
-    );
-    event("change", Some((list, sent)), data.as_bytes())
+/// The difference between the rows that a client has and those that it has then.
+pub(super) fn change(sent: &impl SentRows, difference: &str) -> Bytes {
+    event("change", Some(id(sent)), difference.as_bytes())
 }
 
 /// A comment, which keeps the connection alive.
@@ -71,12 +59,16 @@ pub(super) fn end(why: &Problem) -> Bytes {
 }
 
 /// Whether the client that saw the event with this id last has these rows.
-pub(super) fn has_rows(id: &[u8], rows: &SentList) -> bool {
+pub(super) fn has_rows(id: &[u8], rows: &impl SentRows) -> bool {
     id.rsplit(|byte| *byte == b'/').next() == Some(rows.digest().as_bytes())
 }
 
-fn event(name: &str, list: Option<(&Listed<'_>, &SentList)>, data: &[u8]) -> Bytes {
+fn id(rows: &impl SentRows) -> String {
+    format!("id: {}/{}\n", rows.as_of(), rows.digest())
+}
+
+fn event(name: &str, id: Option<String>, data: &[u8]) -> Bytes {
     // No JSON of this server has a line end.
-    let id = list.map(|(list, sent)| format!("id: {}/{}\n", list.as_of, sent.digest())).unwrap_or_default();
+    let id = id.unwrap_or_default();
     [format!("event: {name}\n{id}data: ").as_bytes(), data, b"\n\n"].concat().into()
 }

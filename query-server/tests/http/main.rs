@@ -12,6 +12,7 @@ mod documentation;
 mod erasure;
 mod events;
 mod features;
+mod followed_features;
 mod for_you;
 mod forwarding;
 mod freshness;

@@ -11,20 +11,20 @@ use crate::shop::{Shop, Start, bought, eventually, loopback, now_ms, product, sh
 
 /// An event of a stream.
 #[derive(Debug)]
-struct Event {
-    name: String,
-    id: String,
-    data: Value,
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
-/// A client of a stream, with the list that its events make.
-struct Follower {
+/// A client of a stream, with the list, or the rows of features, that its events make.
+pub(crate) struct Follower {
     connection: Connection,
-    list: Vec<Value>,
+    pub(crate) list: Vec<Value>,
 }
 
 impl Follower {
-    fn ask(shop: &Shop, target: &str, headers: &[(&str, &str)]) -> (Answer, Follower) {
+    pub(crate) fn ask(shop: &Shop, target: &str, headers: &[(&str, &str)]) -> (Answer, Follower) {
         let mut connection = shop.connect();
         let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         connection.send(format!("GET {target} HTTP/1.1\r\nhost: shop\r\n{fields}\r\n"));
@@ -33,7 +33,7 @@ impl Follower {
     }
 
     /// A stream whose first event is waited for.
-    fn open(shop: &Shop, target: &str, headers: &[(&str, &str)]) -> (Follower, Event) {
+    pub(crate) fn open(shop: &Shop, target: &str, headers: &[(&str, &str)]) -> (Follower, Event) {
         let (answer, mut follower) = Follower::ask(shop, target, headers);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")), "{}", answer.head);
         let retry = String::from_utf8(follower.connection.until(b"\n\n").unwrap()).unwrap();
@@ -43,7 +43,7 @@ impl Follower {
     }
 
     /// The next event; comments are skipped. None at the end.
-    fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         loop {
             let text = String::from_utf8(self.connection.until(b"\n\n")?).unwrap();
             let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
@@ -58,7 +58,16 @@ impl Follower {
     fn apply(&mut self, event: &Event) {
         let rows = |value: &Value| value.as_array().unwrap().clone();
         match &*event.name {
-            "snapshot" => self.list = rows(&event.data["list"]["products"]),
+            "snapshot" => {
+                let list = &event.data["list"];
+                self.list = rows(list.get("products").unwrap_or(&list["rows"]));
+            }
+            "change" if event.data.get("rows").is_some() => {
+                for row in rows(&event.data["rows"]) {
+                    let held = self.list.iter_mut().find(|held| held["user-id"] == row["user-id"]);
+                    *held.expect("the row of a user that is followed") = row;
+                }
+            }
             "change" => {
                 let removed = rows(&event.data["removed"]);
                 self.list.retain(|row| !removed.contains(row));

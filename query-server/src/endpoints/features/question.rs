@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::answer::features::schemas::{self, USERS_MAX};
 use crate::answer::features::table::Layout;
-use crate::parameters::{self, FEATURE_LIMIT_MAX};
+use crate::feature_parameters::{self, LIMIT_MAX};
 use crate::problem::Problem;
 
 /// The most entries that the maps of one feature may have, of all users of a request together.
@@ -122,7 +122,7 @@ fn features_of(value: Value) -> Result<Vec<usize>, Problem> {
     let Value::Array(items) = value else { return Err(wrong()) };
     let mut features = Vec::new();
     for item in items {
-        let feature = parameters::feature(item.as_str().ok_or_else(wrong)?)?;
+        let feature = feature_parameters::feature(item.as_str().ok_or_else(wrong)?)?;
         if features.contains(&feature) {
             return Err(wrong());
         }
@@ -141,9 +141,7 @@ fn layout(value: &Value) -> Result<Layout, Problem> {
 
 fn limit(value: &Value) -> Result<usize, Problem> {
     let limit = value.as_u64().and_then(|limit| usize::try_from(limit).ok());
-    limit
-        .filter(|limit| (1..=FEATURE_LIMIT_MAX).contains(limit))
-        .ok_or_else(|| bad("limit", "a whole number from 1 to 1000"))
+    limit.filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| bad("limit", "a whole number from 1 to 1000"))
 }
 
 #[cfg(test)]

@@ -58,13 +58,27 @@ pub(super) async fn handle(
     let read = operations.read.clone();
     check_on(&read)?;
     let question = Arc::new(Question::read(&body.bytes)?);
-    let (here, elsewhere) = by_owner(&read, &question);
-    let shown = forward::shown(&headers);
+    let mut response = answer(&read, &question, parameters, (&uri, &headers)).await?;
+    if forward::shown(&headers).is_some() {
+        forward::stamp(response.headers_mut(), read.waits.shown_tick());
+    }
+    Ok(response)
+}
+
+/// The table. The path and the header fields are those of requests to other processes.
+pub(super) async fn answer(
+    read: &Arc<ReadState>,
+    question: &Arc<Question>,
+    parameters: Parameters,
+    request: (&Uri, &HeaderMap),
+) -> Result<Response<Body>, Problem> {
+    let (here, elsewhere) = by_owner(read, question);
+    let shown = forward::shown(request.1);
     if shown.is_some() && !elsewhere.is_empty() {
         return Err(Problem::Misrouted);
     }
     let features = chosen(&question.features, |_| true);
-    let asked = ask_owners(&read, &question, &elsewhere, &features, (&uri, &headers))?;
+    let asked = ask_owners(read, question, &elsewhere, &features, request)?;
     if let Some(positions) = &parameters.after {
         read.waits.wait_for(positions, parameters.wait).await?;
     }
@@ -73,20 +87,16 @@ pub(super) async fn handle(
     }
     let mut places = vec![(0, 0); question.users.len()];
     here.iter().enumerate().for_each(|(nth, row)| places[*row] = (0, nth));
-    let mut parts = vec![own_part(&read, &question, here, &features, parameters).await?];
+    let mut parts = vec![own_part(read, question, here, &features, parameters).await?];
     for (part, (asked, rows)) in (1..).zip(asked.into_iter().zip(elsewhere.values())) {
         parts.push(asked.await.expect("asking another process does not panic")?);
         rows.iter().enumerate().for_each(|(nth, row)| places[*row] = (part, nth));
     }
-    let mut response = write(&question, &features, parts, &places);
-    if shown.is_some() {
-        forward::stamp(response.headers_mut(), read.waits.shown_tick());
-    }
-    Ok(response)
+    Ok(write(question, &features, parts, &places))
 }
 
 /// The rows whose users this process holds, and those of each other process.
-fn by_owner(read: &ReadState, question: &Question) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
+pub(super) fn by_owner(read: &ReadState, question: &Question) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
     let (mut here, mut elsewhere) = (Vec::new(), BTreeMap::<usize, Vec<usize>>::new());
     for (row, user) in question.users.iter().enumerate() {
         match read.reader.owner_elsewhere(read.reader.dictionary().find_user(user)) {

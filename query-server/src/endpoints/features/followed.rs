@@ -1,0 +1,57 @@
+//! The features of chosen users that one client follows: the rows of `POST /v1/features`, read again and again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::Uri;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
+
+use super::question::Question;
+use super::{ENDPOINT, check_on, table};
+use crate::answer::features::table::Layout;
+use crate::operations::Operations;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::push::{Follows, SentTable, whole};
+
+/// Features that one client follows.
+pub(crate) struct FollowedFeatures {
+    question: Arc<Question>,
+    parameters: Parameters,
+    headers: HeaderMap,
+}
+
+impl FollowedFeatures {
+    /// The features that a request names.
+    pub(crate) fn of(mut parameters: Parameters, mut headers: HeaderMap) -> FollowedFeatures {
+        // Other processes are asked with a body of this server's own.
+        headers.remove(CONTENT_TYPE);
+        let question = Question {
+            users: std::mem::take(&mut parameters.users),
+            products: Vec::new(),
+            features: std::mem::take(&mut parameters.features),
+            layout: Layout::Rows,
+            limit: parameters.limit,
+        };
+        FollowedFeatures { question: Arc::new(question), parameters, headers }
+    }
+}
+
+impl Follows for FollowedFeatures {
+    type Sent = SentTable;
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn is_elsewhere(&self, operations: &Operations) -> bool {
+        !table::by_owner(&operations.read, &self.question).1.is_empty()
+    }
+
+    async fn read(&self, operations: &Operations) -> Result<Bytes, Problem> {
+        check_on(&operations.read)?;
+        let target = Uri::from_static(ENDPOINT.paths[0]);
+        let request = (&target, &self.headers);
+        Ok(whole(table::answer(&operations.read, &self.question, self.parameters.clone(), request).await?))
+    }
+}
