@@ -5,6 +5,7 @@
  *   GET /v1/stream (or /v1/status every 2 s) ─▶ drawStatus     header, meters, sources, indexes, dead letters
  *   lists and best sellers, once a second    ─▶ refresh        drawShelf, drawBars
  *   click on a product                       ─▶ choose         its similar products, from which one can walk on
+ *   the form for a product                   ─▶ addProduct     POST /v1/products, then buyOne: POST /v1/purchases
  *
  * Where the server needs a key, the page is opened with `#key=vt_…` behind its address, and polls the status.
  * Lists of models are shown while their indexes are among those of the status.
@@ -15,7 +16,7 @@
 /** @typedef {{name: string, state: string, reason: ?string, accepted: number, ignored: Record<string, number>, rejected: Record<string, number>, partitions: Partition[]}} Source */
 /** @typedef {{version: string, as_of: string, as_of_ms: number, ready: boolean, reason: ?string, uptime_s: number, workers: number, embedded: string[], sources: Source[],
  *   indexes: Record<string, {rows: number, batches: number}>, categories: string[], events_total: number, dead_letters: Record<string, number>, memory_bytes: number,
- *   ticks_total: number, requests_total: number}} Status */
+ *   has_rows: boolean, ticks_total: number, requests_total: number}} Status */
 /** @typedef {{product: string, place: number}} Because */
 /** @typedef {{product: string, viewed_at?: string, category?: ?string, buyers?: number, rank?: number, source?: string, weight?: number, viewers?: number, views?: Because[],
  *   orders?: number, orders_ago?: number}} Why */
@@ -29,7 +30,7 @@ const POLL_MS = 2_000; // between two polls of the status while the stream sends
 const LOST_MS = 4_000; // without a status for this long, the page shows "Not connected"
 const REOPEN_MS = 10_000; // a stream that sends nothing for this long is reopened
 const ANSWER_MS = 2_500; // timeout of a read
-const REMOVE_MS = 10_000; // timeout of a removal, which waits for durable storage
+const REMOVE_MS = 10_000; // timeout of a removal or another write, which waits for durable storage
 const TYPING_MS = 300; // a pause in typing after which the user id is taken as complete
 const POINTS_MAX = 120; // values in a sparkline
 
@@ -174,15 +175,18 @@ function key() {
 key(); // before the page keeps its own state behind its address
 
 /** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<any>} the JSON of the answer; throws `Refused` for an error status */
-async function ask(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {
+const ask = async (path, options) => (await send(path, options)).body;
+
+/** @param {string} path @param {RequestInit & {wait_ms?: number}} [options] @returns {Promise<{body: any, token: ?string}>} the JSON of the answer, and the token of a write of rows */
+async function send(path, { signal, wait_ms = ANSWER_MS, ...options } = {}) {
   const sent = Date.now();
   const limit = AbortSignal.timeout(wait_ms);
-  const headers = key() ? { "x-api-key": key() } : undefined;
+  const headers = { ...(key() && { "x-api-key": key() }), ...(options.body && { "content-type": "application/json" }) };
   const response = await fetch(path, { ...options, headers, cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
   narrowSkew(sent, response.headers.get("date"));
   const body = response.status === 204 ? null : await response.json().catch(() => null);
   if (!response.ok || (body === null && response.status !== 204)) throw new Refused(response.status, body?.detail ?? body?.title ?? `${response.status} ${response.statusText}`);
-  return body;
+  return { body, token: response.headers.get("vitrine-token") };
 }
 
 // ---- Status
@@ -241,6 +245,7 @@ function drawStatus(status) {
   put(at("dead-letters-total"), count(letters.reduce((sum, [, n]) => sum + n, 0)));
   drawCategories(status.categories);
   drawModels(status.indexes);
+  at("add").hidden = !status.has_rows;
 }
 
 /** Notes which models are on: those whose indexes exist. @param {Status["indexes"]} indexes */
@@ -439,6 +444,50 @@ function focusBeside(item) {
   (beside ? part(beside, "remove") : at("history")).focus();
 }
 
+// ---- A product of one's own
+
+/** The product that was added last. @type {?{product: string, category: string}} */
+let added = null;
+
+/** Writes a row and says what became of it. @param {string} path @param {object} row @param {string} done @returns {Promise<?string>} the token of the write; null if it failed */
+async function writeRow(path, row, done) {
+  put(at("add-notice"), "");
+  try {
+    const { token } = await send(path, { method: "POST", body: JSON.stringify(row), wait_ms: REMOVE_MS });
+    put(at("add-notice"), done);
+    return token;
+  } catch (error) {
+    put(at("add-notice"), error instanceof Refused ? error.message : "The server does not answer.");
+    return null;
+  }
+}
+
+async function addProduct() {
+  const [product, category, price] = ["product", "category", "price"].map((name) => /** @type {HTMLInputElement} */ (at(`add-${name}`)).value.trim());
+  at("add-buy").hidden = true;
+  const row = { product_id: product, ...(category && { category_id: category }), ...(price && { price }) };
+  const shelf = category ? `the shelf of ${category}` : "the shelf";
+  if ((await writeRow("/v1/products", row, `${product} is in the catalogue. It is on ${shelf} as soon as somebody buys it.`)) === null) return;
+  added = { product, category };
+  at("add-buy").hidden = false;
+}
+
+/** A purchase of the added product by the user shown; then the shelf that has it. */
+async function buyOne() {
+  if (!added) return;
+  const { product, category } = added;
+  const user = shown.user || "newcomer";
+  const purchase = `page-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
+  const row = { purchase_id: purchase, user_id: user, lines: [{ product_id: product }] };
+  const token = await writeRow("/v1/purchases", row, `${user} has bought ${product}.`);
+  if (token === null) return;
+  if (category) {
+    const list = `/v1/categories/${encodeURIComponent(category)}/bestsellers?after=${token}`;
+    await ask(list, { wait_ms: REMOVE_MS }).then(() => choose("category", category), (error) => put(at("add-notice"), `${product} is bought: ${error.message}`));
+  }
+  refresh();
+}
+
 // ---- Best sellers
 
 /** @param {string} name @param {SellersAnswer} answer */
@@ -593,6 +642,11 @@ at("user-form").addEventListener("submit", (event) => {
   clearTimeout(pause);
   choose("user", input.value.trim());
 });
+at("add-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  addProduct();
+});
+at("add-buy").addEventListener("click", buyOne);
 document.addEventListener("visibilitychange", followVisibility);
 addEventListener("hashchange", followAddress);
 addEventListener("keydown", (event) => {

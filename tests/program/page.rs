@@ -57,6 +57,11 @@ fn order_lines(invented: &Invented, order: &Order) -> String {
     order.lines.iter().map(|bought| line(bought.product)).collect()
 }
 
+fn is_hidden(browser: &Browser, testid: &str) -> bool {
+    let script = format!("return document.querySelector('[data-testid=\"{testid}\"]').hidden");
+    browser.run(&script, serde_json::json!([])) == true
+}
+
 fn screenshot(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"))
 }
@@ -69,6 +74,7 @@ fn the_page_shows_the_shelves_and_keeps_them_current() {
     browser.goto(&shop.url("/"));
     browser.wait_text(SOON, "ready", |text| text == "Ready");
 
+    assert!(is_hidden(&browser, "add"), "without a store no product can be added");
     both_shelves_of_a_typed_user_are_shown(&browser, &shop, &invented);
     best_sellers_of_a_category_are_shown(&browser, &shop);
     browser.wait_text(SOON, "freshness", |text| text.ends_with("ms"));
@@ -84,6 +90,32 @@ fn the_page_shows_the_shelves_and_keeps_them_current() {
     browser.resize(390, 844);
     browser.screenshot(screenshot("page-narrow"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_product_that_is_added_on_the_page_is_on_its_shelf_when_it_is_bought() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("store.db");
+    let shop = Shop::open(&[("store.path", path.to_str().expect("a plain name")), ("rules.items_min", "1")], |_| {});
+    let browser = Browser::start();
+    browser.goto(&shop.url("/"));
+    wait_until(SOON, "the form is shown", || !is_hidden(&browser, "add"));
+    for (field, text) in [("product", "desk lamp"), ("category", "light & more"), ("price", "12.5")] {
+        browser.type_into(&format!("add-{field}"), text);
+    }
+    browser.click("add-submit");
+    browser.wait_text(SOON, "add-notice", |text| text.contains("is in the catalogue"));
+    let row = http::get(&shop.url("/v1/products/desk%20lamp")).json();
+    assert_eq!((&row["price"], &row["category_id"]), (&"12.50".into(), &"light & more".into()));
+    browser.click("add-buy");
+    wait_until(SOON, "the product is on its shelf", || browser.texts("category-product") == ["desk lamp"]);
+    assert_eq!(browser.text("category-name").as_deref(), Some("light & more"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    browser.screenshot(screenshot("page-add"));
+
+    browser.click("add-submit");
+    browser.wait_text(SOON, "add-notice", |text| text == "the product is there already");
+    assert!(is_hidden(&browser, "add-buy"), "a product that was not added is not bought");
 }
 
 fn both_shelves_of_a_typed_user_are_shown(browser: &Browser, shop: &Shop, invented: &Invented) {

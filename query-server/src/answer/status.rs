@@ -37,6 +37,8 @@ pub(crate) struct Status<'a> {
     /// The copies of lists in other services.
     pub(crate) sinks: Vec<SinkStatus>,
     pub(crate) rules: RulesStatus,
+    /// Whether products, categories, users and purchases can be read here, and written if the store allows it.
+    pub(crate) has_rows: bool,
     pub(crate) memory_bytes: u64,
     pub(crate) ticks_total: u64,
     pub(crate) requests_total: u64,

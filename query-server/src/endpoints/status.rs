@@ -71,6 +71,7 @@ pub(super) async fn text(operations: &Operations) -> Bytes {
         archive: app.archive.as_ref().map(|status| status()),
         sinks: (app.sinks)(),
         rules: rules_status(&app.reader),
+        has_rows: app.store.is_some(),
         memory_bytes: memory::resident_bytes(),
         ticks_total: app.ticks.ticks(),
         requests_total: operations.request_sums().iter().map(RouteSums::requests).sum(),
