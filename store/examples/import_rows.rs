@@ -1,13 +1,17 @@
-//! Rows a second and memory of an import into SQLite, from a file that is made on the way:
-//! `cargo run --package vitrine-store --example import_rows -- [products|users|purchases|shop] [ROWS]`.
+//! Rows a second and memory of an import into SQLite, or into an empty database of PostgreSQL, from a file that is made on the
+//! way: `cargo run --package vitrine-store --example import_rows -- [products|users|purchases|shop] [ROWS] [URL]`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use vitrine_store::{Bounds, FileContent, FileFormat, ImportMode, ImportRequest, Settings, Store as _, sqlite};
+use postgres::{Client, NoTls};
+use vitrine_store::postgres::{PgClient, PostgresStore};
+use vitrine_store::{Bounds, FileContent, FileFormat, ImportMode, ImportRequest, Settings, Store, sqlite};
 
 /// 2026-11-29T05:00:00Z.
 const NOW: i64 = 1_795_928_400_000;
@@ -62,6 +66,19 @@ impl Read for Table {
     }
 }
 
+/// The store in a file, or in the database at an address.
+fn open(path: &Path, url: Option<String>) -> Result<Arc<dyn Store>, Box<dyn Error>> {
+    let Some(url) = url else {
+        return Ok(sqlite::open(Settings { path: path.to_owned(), ..Settings::default() })?);
+    };
+    let connect = move |_| {
+        let client = Client::connect(&url, NoTls).map_err(|error| error.to_string())?;
+        Ok(Box::new(Box::new(client)) as PgClient)
+    };
+    let settings = Settings { manage: true, ..Settings::default() };
+    Ok(Arc::new(PostgresStore::open(settings, Arc::new(connect), "postgres")?))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let content = args.next().unwrap_or_else(|| "products".to_owned());
@@ -69,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: u64 = args.next().map_or(Ok(1_000_000), |rows| rows.parse())?;
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("store.db");
-    let store = sqlite::open(Settings { path: path.clone(), ..Settings::default() })?;
+    let store = open(&path, args.next())?;
     let mut file = Table { content, next: 0, rows, piece: io::Cursor::default() };
     file.piece = io::Cursor::new(file.header().as_bytes().to_vec());
     let request = ImportRequest {
@@ -86,12 +103,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(report.written && report.rows == rows, "{report:?}");
     let status = fs::read_to_string("/proc/self/status")?;
     let status: BTreeMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
+    let size = fs::metadata(&path).map(|file| format!("; {} MB on the disk", file.len() / 1_000_000));
     println!(
-        "{rows} rows of {} in {took:.1} s: {:.0} rows/s; peak memory{}; {} MB on the disk",
+        "{rows} rows of {} in {took:.1} s: {:.0} rows/s; peak memory{}{}",
         content.name(),
         rows as f64 / took,
         status.get("VmHWM").unwrap_or(&" unknown"),
-        fs::metadata(&path)?.len() / 1_000_000,
+        size.unwrap_or_default(),
     );
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Imports into PostgreSQL: one transaction with a connection of its own, a statement for each run of rows of one kind.
 //! Other writes wait for it, or are told that nothing was written.
+//!
+//! ```text
+//! rows of the file ─▶ a run for each kind ─▶ one is full ─▶ categories, users, products, purchases: rows that others refer to first
+//! ```
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
@@ -39,15 +43,16 @@ pub(super) fn import(
     imported::begin(client)?;
     let fields = Kind::ALL.map(|kind| rows.fields(kind));
     let mut import = PgImport { client, sql, request, settings, fields };
-    let mut run = ImportRun::default();
+    let mut runs: [ImportRun; 4] = Default::default();
     // After a bad line the others are written too, to find all that is wrong.
     while let Some(row) = rows.next_row().map_err(unreadable)? {
-        if !run.takes(&row) {
-            import.write(std::mem::take(&mut run), &mut rows)?;
+        let kind = row.row.kind() as usize;
+        if !runs[kind].takes(&row, request.mode) {
+            import.write_all(&mut runs, &mut rows)?;
         }
-        run.add(row);
+        runs[kind].add(row);
     }
-    import.write(run, &mut rows)?;
+    import.write_all(&mut runs, &mut rows)?;
     import.check_parents(&mut rows)?;
     if request.mode == ImportMode::Replace {
         import.delete_others(&mut rows)?;
@@ -69,7 +74,11 @@ pub(super) fn import(
     Ok(report)
 }
 
-/// Rows of one kind and role that are next to each other in the file, each id once; of a purchase, all its parts.
+/// The kinds, each before those that refer to it.
+const BY_REFERENCES: [Kind; 4] = [Kind::Categories, Kind::Users, Kind::Products, Kind::Purchases];
+
+/// Rows of one kind and role, among which are no others of the kind in the file. The rows of one id, and the parts of a
+/// purchase, stand together.
 #[derive(Default)]
 struct ImportRun {
     of: Option<(Kind, Role)>,
@@ -86,13 +95,18 @@ struct ImportRunRow {
 
 impl ImportRun {
     /// Whether the row may be added.
-    fn takes(&self, ImportRow { row, role, .. }: &ImportRow) -> bool {
+    fn takes(&self, ImportRow { row, role, .. }: &ImportRow, mode: ImportMode) -> bool {
         let is_first = self.of.is_none();
         let is_same = self.of == Some((row.kind(), *role));
-        is_first || is_same && self.parts < RUN_MAX && (*role == Role::Part || !self.places.contains_key(row.id()))
+        // A whole purchase replaces the lines before, and a second new row is a fault.
+        let is_once = *role == Role::Whole && (row.kind() == Kind::Purchases || mode == ImportMode::Insert);
+        is_first || is_same && self.parts < RUN_MAX && !(is_once && self.places.contains_key(row.id()))
     }
 
     fn add(&mut self, ImportRow { line, row, role }: ImportRow) {
+        if role == Role::IfAbsent && self.places.contains_key(row.id()) {
+            return;
+        }
         self.of = Some((row.kind(), role));
         let next = self.rows.len();
         let at = *self.places.entry(row.id().to_owned()).or_insert(next);
@@ -114,6 +128,11 @@ struct PgImport<'i> {
 }
 
 impl PgImport<'_> {
+    /// Writes the rows of all runs, which are empty then.
+    fn write_all(&mut self, runs: &mut [ImportRun; 4], rows: &mut FileRows<'_>) -> Result<(), PgError> {
+        BY_REFERENCES.iter().try_for_each(|kind| self.write(std::mem::take(&mut runs[*kind as usize]), rows))
+    }
+
     /// Writes the rows of a run, and refuses those that are wrong.
     fn write(&mut self, run: ImportRun, rows: &mut FileRows<'_>) -> Result<(), PgError> {
         let Some((kind, role)) = run.of else { return Ok(()) };
