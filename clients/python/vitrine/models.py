@@ -1050,6 +1050,8 @@ class _StatusRequired(TypedDict):
     dead_letters: dict[str, int]
     embedded: list[str]
     events_total: int
+    # Whether products, categories, users and purchases can be read here, and written if the store allows it.
+    has_rows: bool
     indexes: dict[str, IndexStatus]
     memory_bytes: int
     ready: bool

@@ -883,6 +883,24 @@ class Operations(Transport):
         """
         return self._stream("GET", "/v1/stream/bestsellers", "safe", in_query={"category": category, "limit": limit})
 
+    def get_stream_features(
+        self,
+        *,
+        users: str,
+        features: str | None = None,
+        limit: int | None = None,
+    ) -> Generator[ServerSentEvent, None, None]:
+        """Features of chosen users, again whenever they change.
+
+        users: The users, at most 100, separated by commas; a comma or a backslash in an id has a backslash before it.
+        features: The names of the features to answer with, separated by commas; all that fit by default.
+        limit: The most entries of a map over products or categories, from 1 to 100; 10 by default.
+        """
+        return self._stream(
+            "GET", "/v1/stream/features", "safe",
+            in_query={"users": users, "features": features, "limit": limit},
+        )
+
     def get_stream_history(
         self,
         user: str,

@@ -872,6 +872,8 @@ export interface Status {
   dead_letters: Record<string, number>;
   embedded: string[];
   events_total: number;
+  /** Whether products, categories, users and purchases can be read here, and written if the store allows it. */
+  has_rows: boolean;
   indexes: Record<string, IndexStatus>;
   memory_bytes: number;
   online?: OnlineCounts | null;

@@ -476,6 +476,13 @@ export class Operations extends Transport {
     });
   }
 
+  /** Features of chosen users, again whenever they change. */
+  getStreamFeatures(options: { users: string; features?: string; limit?: number }): AsyncGenerator<ServerSentEvent> {
+    return this.stream("GET", "/v1/stream/features", "safe", {
+      inQuery: { users: options.users, features: options.features, limit: options.limit },
+    });
+  }
+
   /** A user's history, again whenever it changes. */
   getStreamHistory(user: string, options: { limit?: number } = {}): AsyncGenerator<ServerSentEvent> {
     return this.stream("GET", "/v1/stream/users/{user}/history", "safe", { inPath: { user: user }, inQuery: { limit: options.limit } });
