@@ -86,8 +86,7 @@ pub struct System {
     archive: Option<Archiving>,
     list_copies: ListCopies,
     // Kept until the last answer has been given.
-    _content: Option<ContentThread>,
-    _attributes: Option<BackgroundThread>,
+    _of_products: OfProducts,
     /// Whether another process decides when the workers end.
     follows: bool,
     stage: Arc<Stage>,
@@ -123,10 +122,10 @@ impl System {
         let watchdog = watchdog(config, &engine, &origin.clock)?;
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
-        let attributes = attributes::start(config, followed.clone(), engine.reader())?;
-        let content = content(config, followed, &engine)?;
+        let of_products = OfProducts::start(config, followed, &engine)?;
+        let content = of_products.content.as_ref();
         let archive = archiving::start(config)?;
-        let models = models(config, als.as_ref(), content.as_ref());
+        let models = models(config, als.as_ref(), content);
         let make = |reader: &IndexReader| Arc::new(recommender(config, reader.rules(), models.clone()));
         let recommender = make(engine.reader());
         let live = ListMaker { reader: engine.reader().clone(), recommender: recommender.clone() };
@@ -146,7 +145,7 @@ impl System {
             floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
-            content: content.as_ref().map(ContentThread::status),
+            content: content.map(ContentThread::status),
             archive: archive.as_ref().map(archiving::status),
             sinks: list_copies.status(),
             event_writer: event_writer.clone(),
@@ -173,8 +172,7 @@ impl System {
             als,
             archive,
             list_copies,
-            _content: content,
-            _attributes: attributes,
+            _of_products: of_products,
             follows: !config.cluster.leads(),
             stage: Arc::new(Stage::default()),
             _keys: keys,
@@ -320,14 +318,22 @@ fn als(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> anyho
     config.als.enabled.then(|| AlsThread::start(using())).transpose()
 }
 
-/// Starts to make content vectors, if they are on and there are products to read.
-fn content(config: &Config, store: Option<Arc<dyn Follow>>, engine: &Engine) -> anyhow::Result<Option<ContentThread>> {
-    let home = descriptions(config, store).filter(|_| config.content.enabled);
-    let start = |home| -> anyhow::Result<ContentThread> {
-        let maker = ContentMaker::new(home, config.content.clone(), engine.reader().dictionary().clone())?;
-        ContentThread::start(maker, config.content.every)
-    };
-    home.map(start).transpose()
+/// The threads that read what the shop says of its products, each if it is on and there are products to read.
+struct OfProducts {
+    content: Option<ContentThread>,
+    _attributes: Option<BackgroundThread>,
+}
+
+impl OfProducts {
+    fn start(config: &Config, store: Option<Arc<dyn Follow>>, engine: &Engine) -> anyhow::Result<OfProducts> {
+        let attributes = attributes::start(config, store.clone(), engine.reader())?;
+        let home = descriptions(config, store).filter(|_| config.content.enabled);
+        let start = |home| -> anyhow::Result<ContentThread> {
+            let maker = ContentMaker::new(home, config.content.clone(), engine.reader().dictionary().clone())?;
+            ContentThread::start(maker, config.content.every)
+        };
+        Ok(OfProducts { content: home.map(start).transpose()?, _attributes: attributes })
+    }
 }
 
 /// The audit log, if a file for it is configured.
