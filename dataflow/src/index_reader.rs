@@ -24,7 +24,6 @@ use crate::time::Time;
 use crate::trace::arranged::ValBatch;
 
 use self::merchandising::RuleSetCache;
-use self::view::ViewSettings;
 
 pub use buy_again::{Repeat, SalesOf};
 pub use features::{CategoryFeatures, ProductFeatures, UserFeatures};
@@ -149,7 +148,7 @@ impl IndexReader {
     pub fn view_as_of(&self, user: UserKey, time: Time) -> Option<ReadView<'_>> {
         let (snapshot, closed) = self.snapshots.read(self.worker_of(user) % self.snapshots.len());
         let is_known = snapshot.since <= time && time <= closed;
-        is_known.then(|| ReadView::new(snapshot, time, self.settings(), None))
+        is_known.then(|| ReadView::new(snapshot, time, (&self.rules, self.lists), None))
     }
 
     /// The state as of the last closed tick, for the indexes that every worker holds.
@@ -161,11 +160,7 @@ impl IndexReader {
     fn view_at(&self, slot: usize) -> ReadView<'_> {
         let (snapshot, as_of) = self.snapshots.read(slot);
         let rule_set = self.rule_sets.get(&snapshot, as_of, self.lists);
-        ReadView::new(snapshot, as_of, self.settings(), rule_set)
-    }
-
-    fn settings(&self) -> ViewSettings<'_> {
-        ViewSettings { rules: &self.rules, lists: self.lists, attributes: &self.attributes }
+        ReadView::new(snapshot, as_of, (&self.rules, self.lists), rule_set)
     }
 
     /// The state as of the last closed tick, seen from all workers of this process; one of them must own `user`. For
@@ -188,7 +183,7 @@ impl IndexReader {
         }
         let (snapshots, as_of) = self.snapshots.read_all();
         let rule_set = self.rule_sets.get(&snapshots[slot], as_of, self.lists);
-        WideView::new(snapshots, slot, as_of, self.settings(), rule_set)
+        WideView::new(snapshots, slot, as_of, (&self.rules, self.lists), rule_set)
     }
 
     /// The sizes of all indexes in this process that are on, by name. Indexes that every worker holds count once.

@@ -74,7 +74,7 @@ pub fn features_before<T>(
         for ask in now {
             let view = graph.reader().view_as_of(ask.user, ask.at.saturating_sub(1));
             let view = view.expect("the ticks since the publication before are told apart");
-            take(ask, &view.features(ask.user, sums))?;
+            take(ask, &view.features(ask.user, sums.then(|| graph.reader().attributes())))?;
         }
         left = later;
     }

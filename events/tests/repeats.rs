@@ -154,7 +154,7 @@ impl Reader {
         let mut counts = Counts::default();
         for user in 0..2 {
             let key = self.dictionary.user(&format!("u{user}"));
-            let of = self.graph.reader().view(key).features(key, false);
+            let of = self.graph.reader().view(key).features(key, None);
             for product in 0..2 {
                 let activity = of.of_product(self.dictionary.product(&format!("p{product}")).unwrap()).activity;
                 let numbers = [activity.views(), activity.clicks(), activity.carts()];

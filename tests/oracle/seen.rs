@@ -112,10 +112,13 @@ fn look_at_models(reader: &IndexReader, user: UserKey, samples: &mut Vec<Sample>
     }
     if rules.features.enabled {
         let view = reader.view(user);
-        let own = did(view.features(user, true));
+        let own = did(view.features(user, Some(reader.attributes())));
         samples.push(Sample { as_of: view.as_of(), seen: Seen::Features(user, own) });
         let wide = reader.wide_view_any();
-        samples.push(Sample { as_of: wide.as_of(), seen: Seen::Features(user, did(wide.features_of(user, true))) });
+        samples.push(Sample {
+            as_of: wide.as_of(),
+            seen: Seen::Features(user, did(wide.features_of(user, Some(reader.attributes())))),
+        });
     }
     if rules.buy_again.enabled {
         let view = reader.wide_view(user);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::value_features::by_attribute;
 use super::{IndexReader, ReadView, ValueFeatures, WideView};
 use crate::graph::{OpenSessions, Purchases, UserProducts};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
+use crate::product_attributes::AttributeSlot;
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::sessions::each_gap;
@@ -89,15 +91,15 @@ impl IndexReader {
 
 impl ReadView<'_> {
     /// What a user did; nothing if features are off. The sums over the products of a category, and over those with a value of an
-    /// attribute, take a look-up for each product, and are made only if `sums` says so. The view must have been taken for the
-    /// same user.
+    /// attribute, take a look-up for each product, and are made only with the place of the attributes. The view must have been
+    /// taken for the same user.
     #[must_use]
-    pub fn features(&self, user: UserKey, sums: bool) -> UserFeatures {
+    pub fn features(&self, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
         self.features_in(self.snapshot(), user, sums)
     }
 
     /// The features of a user from the snapshot of the worker that holds it.
-    fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: bool) -> UserFeatures {
+    fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
         let mut interacted: Vec<(ProductKey, Activity)> = Vec::new();
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
         // What an erasure has taken out may still be stored.
@@ -110,8 +112,9 @@ impl ReadView<'_> {
             .map(|(product, activity)| ProductFeatures { activity, ..ProductFeatures::none(product) })
             .collect();
         self.add_purchases(snapshot, user, &mut products);
-        let categories = if sums { self.by_category(&products) } else { Vec::new() };
-        let attribute_views = if sums { self.by_attribute(&products) } else { Vec::new() };
+        let categories = sums.map(|_| self.by_category(&products)).unwrap_or_default();
+        let attributes = sums.and_then(AttributeSlot::get);
+        let attribute_views = attributes.map(|attributes| by_attribute(&attributes, &products)).unwrap_or_default();
         let metadata = self.metadata_in(snapshot, user);
         UserFeatures { last_at, products, categories, metadata, attribute_views }
     }
@@ -167,7 +170,7 @@ impl ReadView<'_> {
 impl WideView<'_> {
     /// What a user did, whichever worker of this process holds the user: see [`ReadView::features`].
     #[must_use]
-    pub fn features_of(&self, user: UserKey, sums: bool) -> UserFeatures {
+    pub fn features_of(&self, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
         self.features_in(self.snapshot_of(user.route()), user, sums)
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{ProductFeatures, ReadView};
 use crate::graph::UserMetadata;
 use crate::ids::UserKey;
+use crate::product_attributes::ProductAttributes;
 use crate::publish::{Snapshot, rows};
 use crate::short_text::ShortText;
 use crate::tables::ValueTally;
@@ -44,17 +45,16 @@ impl ReadView<'_> {
         shown.sort_unstable();
         shown
     }
+}
 
-    /// The sums of views over the products that have a value of an attribute now.
-    pub(super) fn by_attribute(&self, products: &[ProductFeatures]) -> Vec<ValueFeatures> {
-        let Some(attributes) = self.attributes() else { return Vec::new() };
-        let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
-        for of in products.iter().filter(|of| of.activity.views() > 0) {
-            let values = attributes.of_product(of.product);
-            values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
-        }
-        sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect()
+/// The sums of views over the products that have a value of an attribute now.
+pub(super) fn by_attribute(attributes: &ProductAttributes, products: &[ProductFeatures]) -> Vec<ValueFeatures> {
+    let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
+    for of in products.iter().filter(|of| of.activity.views() > 0) {
+        let values = attributes.of_product(of.product);
+        values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
     }
+    sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect()
 }
 
 /// Adds the values of a key whose first events are the earliest, ties by value, up to `most` of them, and the events with any

@@ -8,7 +8,6 @@ use super::recommend::{Recommendations, recommend};
 use crate::graph::{BestSellers, CategorySize, CategorySizes, History, Index, List, ListId, ProductCategories};
 use crate::ids::{CategoryKey, ProductKey, UserKey};
 use crate::merchandising::{Move, RuleSet};
-use crate::product_attributes::{AttributeSlot, ProductAttributes};
 use crate::publish::snapshot::keys;
 use crate::publish::{Snapshot, rows};
 use crate::rules::{Deleted, ListSet, Rules};
@@ -19,33 +18,26 @@ use crate::trace::arranged::ValBatch;
 pub struct ReadView<'a> {
     snapshot: Guard<Arc<Snapshot>>,
     as_of: Time,
-    settings: ViewSettings<'a>,
+    rules: &'a Rules,
+    /// The lists that it shows.
+    lists: ListSet,
     /// The effective merchandising rules, if there are any.
     pub(super) rule_set: Option<Arc<RuleSet>>,
-}
-
-/// What every view of a reader has.
-#[derive(Clone, Copy)]
-pub(super) struct ViewSettings<'a> {
-    pub(super) rules: &'a Rules,
-    /// The lists that it shows.
-    pub(super) lists: ListSet,
-    pub(super) attributes: &'a AttributeSlot,
 }
 
 impl<'a> ReadView<'a> {
     pub(super) fn new(
         snapshot: Guard<Arc<Snapshot>>,
         as_of: Time,
-        settings: ViewSettings<'a>,
+        (rules, lists): (&'a Rules, ListSet),
         rule_set: Option<Arc<RuleSet>>,
     ) -> Self {
-        ReadView { snapshot, as_of, settings, rule_set }
+        ReadView { snapshot, as_of, rules, lists, rule_set }
     }
 
     /// The batches of an index, or those that the shadow has in its place.
     fn batches<I: Index>(&self) -> &[ValBatch<I::Key, I::Stored, I::Count>] {
-        match self.settings.lists {
+        match self.lists {
             ListSet::Live => self.snapshot.indexes.get::<I>(),
             ListSet::Shadow => I::in_shadow(&self.snapshot.indexes),
         }
@@ -56,12 +48,7 @@ impl<'a> ReadView<'a> {
     }
 
     pub(super) fn rules(&self) -> &'a Rules {
-        self.settings.rules
-    }
-
-    /// The attributes of products, if they were read.
-    pub(super) fn attributes(&self) -> Option<Arc<ProductAttributes>> {
-        self.settings.attributes.get()
+        self.rules
     }
 
     /// The time of the state: every tick up to it has closed.
@@ -74,7 +61,7 @@ impl<'a> ReadView<'a> {
     /// merchandising rule hides it. The worker of this view must hold the key.
     pub fn rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
         self.stored_rows::<I>(key, rows);
-        if self.rules().deleted == Deleted::Hidden || self.rule_set.is_some() {
+        if self.rules.deleted == Deleted::Hidden || self.rule_set.is_some() {
             rows.retain(|(row, _)| I::hidden_with(row).is_none_or(|product| !self.is_left_out(product)));
         }
     }
@@ -82,7 +69,7 @@ impl<'a> ReadView<'a> {
     /// Whether histories leave a product out.
     fn is_left_out(&self, product: ProductKey) -> bool {
         let is_hidden = self.rule_set.as_ref().is_some_and(|set| set.is_off_histories(product));
-        is_hidden || self.rules().deleted == Deleted::Hidden && self.is_deleted(product)
+        is_hidden || self.rules.deleted == Deleted::Hidden && self.is_deleted(product)
     }
 
     fn stored_rows<I: Index>(&self, key: &I::Key, rows: &mut Vec<(I::Row, Diff)>) {
@@ -106,7 +93,7 @@ impl<'a> ReadView<'a> {
     pub fn is_deleted(&self, product: ProductKey) -> bool {
         let mut rows = Vec::new();
         self.rows::<ProductCategories>(&product, &mut rows);
-        self.rules().is_deleted(&rows)
+        self.rules.is_deleted(&rows)
     }
 
     /// All products of a user's history that are not removed, newest first: up to `history_depth` of them while
@@ -116,7 +103,7 @@ impl<'a> ReadView<'a> {
         rows::values(self.snapshot.indexes.get::<History>(), &user, self.as_of, &mut places);
         products.clear();
         // With a shadow, its list may need more views than that of the shop.
-        let most = if self.rules().co_views.enabled { usize::MAX } else { self.rules().list_size };
+        let most = if self.rules.co_views.enabled { usize::MAX } else { self.rules.list_size };
         products.extend(places.iter().filter_map(|(place, _)| place.viewed()).map(|viewed| viewed.product).take(most));
     }
 
@@ -125,7 +112,7 @@ impl<'a> ReadView<'a> {
     pub fn list<L: List>(&self, key: &L::Key, rows: &mut Vec<(L::Row, Diff)>) -> Vec<Move> {
         self.rows::<L>(key, rows);
         let moves = self.arrange::<L>(key, rows);
-        if !Rules::is_shown(rows.len(), self.rules().items_min) {
+        if !Rules::is_shown(rows.len(), self.rules.items_min) {
             rows.clear();
         }
         moves
@@ -177,6 +164,6 @@ impl<'a> ReadView<'a> {
     /// Best sellers for a user, as people see them. The view must have been taken for the same user.
     #[must_use]
     pub fn recommendations(&self, user: UserKey) -> Recommendations {
-        recommend(self, user, self.rules())
+        recommend(self, user, self.rules)
     }
 }

@@ -10,11 +10,11 @@ use arc_swap::Guard;
 use super::ReadView;
 use super::buy_again::{OrdersOfUser, Repeat, SalesOf};
 use super::for_you::{Asked, CoViewRows, Scored, Scorer};
-use super::view::ViewSettings;
 use crate::graph::{Index, Neighbor, Purchases, Sale, Sales, Similar, Viewers};
 use crate::ids::{ProductKey, UserKey};
 use crate::merchandising::RuleSet;
 use crate::publish::{Snapshot, rows};
+use crate::rules::{ListSet, Rules};
 use crate::time::{Diff, Time};
 
 /// The indexes of all workers of this process as of one time: a [`ReadView`] of one worker, and reads of the indexes
@@ -36,10 +36,10 @@ impl<'a> WideView<'a> {
         all: Vec<Guard<Arc<Snapshot>>>,
         slot: usize,
         as_of: Time,
-        settings: ViewSettings<'a>,
+        rules: (&'a Rules, ListSet),
         rule_set: Option<Arc<RuleSet>>,
     ) -> Self {
-        let own = ReadView::new(Guard::from_inner(Arc::clone(&all[slot])), as_of, settings, rule_set);
+        let own = ReadView::new(Guard::from_inner(Arc::clone(&all[slot])), as_of, rules, rule_set);
         WideView { own, all }
     }
 

@@ -112,7 +112,7 @@ fn give(event: &Given, inputs: &mut Inputs, dictionary: &Dictionary) {
 fn times(reader: &IndexReader) -> Times {
     let (mut times, view, dictionary) = (Times::new(), reader.wide_view_any(), reader.dictionary());
     for of in 0..USERS {
-        let features = view.features_of(user(dictionary, of), false);
+        let features = view.features_of(user(dictionary, of), None);
         for nth in 0..PRODUCTS {
             let (sum, views) = features.of_product(product(dictionary, nth)).activity.time_on_page();
             if views > 0 {

@@ -10,7 +10,8 @@ use axum::extract::{Extension, State};
 use axum::routing::on;
 use dataflow::features::{FEATURES, Feature, Reading};
 use dataflow::freshness::InputKind;
-use dataflow::index_reader::ProductFeatures;
+use dataflow::index_reader::{IndexReader, ProductFeatures};
+use dataflow::product_attributes::AttributeSlot;
 use hyper::header::HeaderMap;
 use hyper::{Response, Uri};
 
@@ -102,9 +103,9 @@ fn chosen(named: &[usize], is_default: impl Fn(&Feature) -> bool) -> Vec<&'stati
     named.iter().map(|at| &FEATURES[*at]).collect()
 }
 
-/// Whether any of the features is summed over products.
-fn has_sums(features: &[&Feature]) -> bool {
-    features.iter().any(|feature| feature.needs_sums())
+/// The place of the attributes, if any of the features is summed over products.
+fn sums<'a>(reader: &'a IndexReader, features: &[&Feature]) -> Option<&'a AttributeSlot> {
+    features.iter().any(|feature| feature.needs_sums()).then(|| reader.attributes())
 }
 
 /// The inputs that the features are made from.
@@ -159,7 +160,7 @@ fn of_user(read: &ReadState, request: ListRequest<'_>) -> Result<Response<Body>,
         let key = reader.dictionary().find_user(user);
         let view = reader.view(key);
         let age = read.admit(view.as_of(), &inputs(&features), parameters)?;
-        let of = view.features(key, has_sums(&features));
+        let of = view.features(key, sums(reader, &features));
         let values = Values { of: &of, product: None, limit: parameters.limit };
         let as_of = as_of.text(age.as_of);
         object(out, &[("user-id", user)], &features, values, (names, reader.dictionary()), as_of);
@@ -185,7 +186,7 @@ async fn of_pair(
         let key = reader.dictionary().find_user(&user);
         let view = reader.view(key);
         let age = read.admit(view.as_of(), &inputs(&features), &parameters)?;
-        let of = view.features(key, has_sums(&features));
+        let of = view.features(key, sums(reader, &features));
         let of_product = reader.dictionary().find_product(&product).map(|product| of.of_product(product));
         let of_product = of_product.unwrap_or_else(ProductFeatures::unknown);
         let values = Values { of: &of, product: Some(&of_product), limit: parameters.limit };

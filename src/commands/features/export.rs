@@ -93,7 +93,7 @@ impl UserWriter<'_> {
         super::write(out, |file| {
             let mut writer = FeatureWriter::new(format, file, columns, *at)?;
             for (id, user) in &users {
-                let of = view.features_of(*user, sums);
+                let of = view.features_of(*user, sums.then(|| reader.attributes()));
                 // A user whose orders have all left the window has nothing.
                 if of.last_at.is_some() || !of.products.is_empty() {
                     let cells = features.iter().map(|feature| feature.cell(&of, RowProduct::All, dictionary));

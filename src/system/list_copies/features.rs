@@ -23,7 +23,7 @@ impl UserValues {
         let as_of = view.as_of();
         let is_known = self.0.as_ref().is_some_and(|(known, time, _)| (*known, *time) == (user, as_of));
         if !is_known {
-            self.0 = Some((user, as_of, view.features(user, true)));
+            self.0 = Some((user, as_of, view.features(user, Some(reader.attributes()))));
         }
         let Some(((_, _, values), feature)) = self.0.as_ref().zip(features::find(feature)) else {
             return Shown::Rows(as_of, Vec::new());

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 
 use super::super::events::split::Framing;
 use super::question::Question;
-use super::{check_on, chosen, has_sums, inputs};
+use super::{check_on, chosen, inputs, sums};
 use crate::answer::features::Values;
 use crate::answer::features::table::{Cells, Table};
 use crate::answer::{self, MISSING, instant};
@@ -182,7 +182,7 @@ fn read_rows(
     let mut cells = Cells::default();
     buffers::with(|AnswerBuffers { names, .. }| {
         for row in rows {
-            let of = view.features_of(dictionary.find_user(&question.users[*row]), has_sums(features));
+            let of = view.features_of(dictionary.find_user(&question.users[*row]), sums(&read.reader, features));
             let product = question.products.get(*row).map(|id| {
                 let product = dictionary.find_product(id);
                 product.map_or_else(ProductFeatures::unknown, |product| of.of_product(product))

@@ -94,7 +94,7 @@ fn held(operations: &Operations, user: UserKey) -> HeldOfUser {
     let mut bought: Vec<(Bought, Diff)> = Vec::new();
     view.rows::<History>(&user, &mut viewed);
     view.rows::<PurchasesIndex>(&user, &mut bought);
-    let features = reader.rules().features.enabled.then(|| view.features(user, false));
+    let features = reader.rules().features.enabled.then(|| view.features(user, None));
     let last_at = features.as_ref().and_then(|features| features.last_at);
     HeldOfUser {
         views: viewed.len(),
