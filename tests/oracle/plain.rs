@@ -200,12 +200,10 @@ impl Tables {
                 self.removals.entry((world.users[user], world.products[product])).or_default().push(at);
             }
             Update::Interaction { user, product, interaction, at } => {
-                let at = (self.tick, at);
-                self.interactions.push((world.users[user], world.product(product), interaction, at));
+                self.interactions.push((world.users[user], world.product(product), interaction, (self.tick, at)));
             }
             Update::Session { user, session, page, at, recorded } => {
-                let visit = (world.users[user], session, at, recorded, world.product(page));
-                self.sessions.push((visit, self.tick));
+                self.sessions.push(((world.users[user], session, at, recorded, world.product(page)), self.tick));
             }
             Update::Metadata { user, key, value, at } => {
                 self.metadata.push(((world.users[user], key, value, at), self.tick));
