@@ -38,11 +38,10 @@ use dataflow::engine::{Engine, Settings};
 use dataflow::feed::OpenFeeds;
 use dataflow::ids::Ids;
 use dataflow::index_reader::IndexReader;
-use dataflow::rules::Rules;
 use dataflow::source_status::SourceRegistry;
 use dataflow::time::ServiceClock;
-use query_server::{App, AuditLog, EventWriter, Floor, Running, Shutdown};
-use recommend::shadow::ListMaker;
+use query_server::{App, AuditLog, EventWriter, Floor, Running, ShadowLists, Shutdown};
+use recommend::shadow::{ListMaker, ShadowHits};
 use recommend::{ContentModel, Models, Online, Recommender};
 use sinks::changes::Changes;
 use sinks::dead_letters::DeadLetterWriter;
@@ -125,11 +124,7 @@ impl System {
         let of_products = OfProducts::start(config, followed, &engine)?;
         let content = of_products.content.as_ref();
         let archive = archiving::start(config)?;
-        let models = models(config, als.as_ref(), content);
-        let make = |reader: &IndexReader| Arc::new(recommender(config, reader.rules(), models.clone()));
-        let recommender = make(engine.reader());
-        let live = ListMaker { reader: engine.reader().clone(), recommender: recommender.clone() };
-        let shadow = shadow::lists(live, hits, make);
+        let (recommender, shadow) = recommenders(config, &engine, als.as_ref(), content, hits);
         let floor = Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up };
         let list_copies = list_copies.start(&Lists::new(&engine, &recommender, floor, config.cluster.leads()))?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
@@ -357,8 +352,21 @@ fn models(config: &Config, als: Option<&AlsThread>, content: Option<&ContentThre
     }
 }
 
-fn recommender(config: &Config, rules: &Rules, models: Models) -> Recommender {
-    Recommender::new(rules, config.recommendations.clone(), &config.test, models)
+/// What composes the lists of the shop, and the lists of the shadow if it is on.
+fn recommenders(
+    config: &Config,
+    engine: &Engine,
+    als: Option<&AlsThread>,
+    content: Option<&ContentThread>,
+    hits: Option<Arc<ShadowHits>>,
+) -> (Arc<Recommender>, Option<ShadowLists>) {
+    let models = models(config, als, content);
+    let make = |reader: &IndexReader| {
+        let settings = config.recommendations.clone();
+        Arc::new(Recommender::new(reader.rules(), settings, &config.test, models.clone()))
+    };
+    let live = ListMaker { reader: engine.reader().clone(), recommender: make(engine.reader()) };
+    (live.recommender.clone(), shadow::lists(live, hits, make))
 }
 
 fn watchdog(config: &Config, engine: &Engine, clock: &Arc<dyn ServiceClock>) -> std::io::Result<Option<Watchdog>> {
