@@ -54,7 +54,7 @@ impl Program {
         }
         command.args(["--set", &format!("auth.keys={}", keys.display())]);
         command.args(["--set", "models.co_views.enabled=on", "--set", "models.buy_again.enabled=on"]);
-        command.args(["--set", "features.enabled=on"]);
+        command.args(["--set", "features.enabled=on", "--set", "shadow.enabled=on"]);
         let process = Process::spawn("vitrine", command);
         let address = wait_for(PATIENCE, "the program names its address", || address(&process.stderr()));
         let program = Program { process, address, key, dir };
