@@ -243,7 +243,7 @@ impl Operation {
             }
             50..75 => Operation::Repeat { back: dice.one_of(20) },
             75..81 => Operation::Erase { user, partition },
-            81..98 => {
+            81..99 => {
                 let (rule, hides) = (dice.one_of(world::MERCH_RULES), !dice.once_in(3));
                 let lasts_ms = dice.once_in(2).then(|| 1 + dice.below(3000));
                 Operation::Rule { rule, product, partition, hides, lasts_ms }

@@ -39,11 +39,10 @@ impl Kills {
 
 #[test]
 fn copies_are_right_after_edits_by_hand_and_kills_of_each_side() {
-    let mut shop = Shop::start(1, |services| format!("[archive]\nto = {:?}\n", services.write("archive", "")));
+    let mut shop = Shop::start(1);
     shop.trade();
     shop.serve();
     shop.wait_equal("at first");
-    an_archive_without_a_directory_is_named_and_lists_go_on(&shop);
 
     shop.edit_table();
     shop.edit_topic();
@@ -69,18 +68,6 @@ fn copies_are_right_after_edits_by_hand_and_kills_of_each_side() {
     shop.process().terminate();
     assert!(shop.process().wait_exit(SOON).success());
     assert!(!shop.process().stderr().contains("history/"), "logs have no ids of users");
-}
-
-/// The place of the archive is a file: nothing can be archived there, and nothing else is affected.
-fn an_archive_without_a_directory_is_named_and_lists_go_on(shop: &Shop) {
-    let place = shop.services.dir().join("archive");
-    let reason = format!("cannot list {}", place.display());
-    wait_until(SOON, "the archive's reason is told", || shop.get("/readyz")["details"].to_string().contains(&reason));
-    let metrics = shop.text("/metrics");
-    assert!(metrics.lines().any(|line| line == "vitrine_archive_works 0"), "{metrics}");
-    std::fs::remove_file(&place).expect("the test's own file");
-    wait_until(SOON, "the archive works", || shop.get("/readyz")["details"].is_null());
-    wait_until(SOON, "something is archived", || shop.text("/metrics").contains("vitrine_archive_works 1"));
 }
 
 fn kill_vitrine(shop: &mut Shop, kill: usize) {
@@ -130,7 +117,7 @@ fn a_missing_column_is_named_with_the_sql(shop: &Shop) {
 
 #[test]
 fn two_processes_keep_one_copy() {
-    let mut shop = Shop::start(2, |_| String::new());
+    let mut shop = Shop::start(2);
     shop.trade();
     shop.serve();
     shop.wait_equal("of two processes");

@@ -53,8 +53,8 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A shop whose program is so many processes. `more`: further sections of the configuration, of its directory.
-    pub(crate) fn start(processes: usize, more: impl FnOnce(&Services) -> String) -> Shop {
+    /// A shop whose program is so many processes.
+    pub(crate) fn start(processes: usize) -> Shop {
         let services = Services::start();
         services.postgres.execute("CREATE DATABASE \"data-db\"");
         postgres::execute(&services.database(), TABLES);
@@ -73,10 +73,9 @@ impl Shop {
              [checkpoint]\ndir = {:?}\nevery_s = 1\n\
              [sinks.kafka]\ntopic = \"lists\"\npartitions = 3\ncompare_every_s = 2\n\
              [sinks.postgres]\ntable = \"lists\"\ncompare_every_s = 2\n\
-             lists = [\"bestsellers\", \"histories\", \"recommendations\"]\n{cluster}{}",
+             lists = [\"bestsellers\", \"histories\", \"recommendations\"]\n{cluster}",
             ports[0],
-            services.dir().join("checkpoints"),
-            more(&services)
+            services.dir().join("checkpoints")
         );
         let config = services.write("vitrine.toml", &text);
         let addresses = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
@@ -182,15 +181,10 @@ impl Shop {
 
     /// The answer of the last process, which asks the others for their users.
     pub(crate) fn get(&self, path: &str) -> Value {
-        serde_json::from_str(&self.text(path)).expect("JSON")
-    }
-
-    /// The text of an answer of the last process.
-    pub(crate) fn text(&self, path: &str) -> String {
         let address = self.addresses.last().expect("there is a process");
         let answer = http::get(&format!("{address}{path}"));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        answer.text()
+        answer.json()
     }
 
     /// The lists as the server answers with them.
