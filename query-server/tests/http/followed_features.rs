@@ -10,7 +10,7 @@ use crate::records::Record;
 use crate::shop::{Shop, loopback, now_ms, product, short, viewed};
 
 fn shop(workers: usize) -> Shop {
-    let rules = Rules { features: Features { enabled: true }, ..Rules::default() };
+    let rules = Rules { features: Features { enabled: true, ..Features::OFF }, ..Rules::default() };
     Shop::with_rules(short(|settings| settings.push_interval_ms = 1), rules, workers)
 }
 

@@ -133,7 +133,7 @@ impl PlainFeatures {
 
     /// The features that are shown, without purchases.
     pub(crate) fn shown(reader: &IndexReader, user: UserKey) -> PlainFeatures {
-        PlainFeatures::of(&reader.view(user).features(user, false))
+        PlainFeatures::of(&reader.view(user).features(user, None))
     }
 
     /// Features without purchases.
