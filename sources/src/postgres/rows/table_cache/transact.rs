@@ -132,6 +132,7 @@ mod tests {
     use crate::postgres::Resumed;
     use crate::postgres::rows::category_sets::RowCategories;
     use dataflow::dictionary::Dictionary;
+    use dataflow::feed::StreamFingerprint;
     use dataflow::ids::{CategoryKey, Ids};
     use dataflow::tables::CatalogueRow;
     use dataflow::time::Diff;
@@ -144,7 +145,8 @@ mod tests {
         let [light, house, seat] = ["light", "house", "seat"].map(|id| dictionary.category(id).unwrap());
         let row = |product, category| CatalogueRow { product, category };
         let catalogue = vec![row(lamp, light), row(chair, house), row(lamp, house), row(chair, CategoryKey::DELETED)];
-        let resumed = Resumed { fingerprint: Some(Default::default()), catalogue, ..Resumed::default() };
+        let fingerprint = Some(StreamFingerprint { at: 1, hash: 1 });
+        let resumed = Resumed { fingerprint, catalogue, ..Resumed::default() };
         let mut cache = TableCache::of_log(Some(&resumed));
         let mut transact = |edit| {
             let mut change = ChangeSet::default();
