@@ -23,14 +23,14 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Whether the list may have a product: it was not viewed, it is not excluded, it is of the category, and the rules
-    /// let it be shown.
-    #[must_use]
-    pub fn admits(&self, view: &WideView<'_>, product: ProductKey) -> bool {
-        !self.viewed.contains(&product)
-            && !self.exclude.contains(&product)
-            && self.is_of_category(view, product)
-            && view.may_show(product)
+    /// The rule by which the list may have a product: it was not viewed, it is not excluded, it is of the category, and
+    /// the rules let it be shown. Made once for all products of a list.
+    pub fn admits(&self, view: &WideView<'_>) -> impl Fn(ProductKey) -> bool {
+        let mut left_out: Vec<ProductKey> = self.viewed.iter().chain(self.exclude).copied().collect();
+        left_out.sort_unstable();
+        move |product| {
+            left_out.binary_search(&product).is_err() && self.is_of_category(view, product) && view.may_show(product)
+        }
     }
 
     /// Whether a product is of the category asked for, if there is one.

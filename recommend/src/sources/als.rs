@@ -5,8 +5,6 @@
 //! products viewed ────────▶ factors of the user ─▶ exact scan ─▶ the best products
 //! ```
 
-use std::collections::HashSet;
-
 use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
 
@@ -27,13 +25,8 @@ impl Source for AlsSource {
 
     fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, _: &mut Workspace) -> Vec<Recommended> {
         let Some(served) = self.slot.model() else { return Vec::new() };
-        let left_out: HashSet<ProductKey> = asked.viewed.iter().chain(asked.exclude).copied().collect();
-        let skip = |product| {
-            product == ProductKey::default()
-                || left_out.contains(&product)
-                || !asked.is_of_category(view, product)
-                || !view.may_show(product)
-        };
+        let admits = asked.admits(view);
+        let skip = |product| product == ProductKey::default() || !admits(product);
         let best = served.model.best_after(asked.viewed, asked.size, skip);
         let recommended = best.into_iter().filter(|(_, score)| score.is_finite()).map(|(product, score)| Recommended {
             product,

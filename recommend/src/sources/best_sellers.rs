@@ -28,7 +28,8 @@ pub(super) fn admitted(
     view: &WideView<'_>,
     asked: &Asked<'_>,
 ) -> Vec<Recommended> {
-    let admitted = picks.into_iter().filter(|pick| asked.admits(view, pick.seller.product)).take(asked.size);
+    let admits = asked.admits(view);
+    let admitted = picks.into_iter().filter(|pick| admits(pick.seller.product)).take(asked.size);
     let recommended =
         |pick: Pick| Recommended { product: pick.seller.product, source, reason: Reason::BestSeller(pick) };
     admitted.map(recommended).collect()

@@ -5,9 +5,6 @@
 //!                                                     └▶ similar products of a product with few co-views
 //! ```
 
-use std::collections::HashSet;
-
-use dataflow::ids::ProductKey;
 use dataflow::index_reader::WideView;
 
 use crate::slots::ContentSlot;
@@ -29,11 +26,9 @@ impl Source for ContentSource {
 
     fn recommend(&self, view: &WideView<'_>, asked: &Asked<'_>, _: &mut Workspace) -> Vec<Recommended> {
         let Some(served) = self.slot.content() else { return Vec::new() };
-        let left_out: HashSet<ProductKey> = asked.viewed.iter().chain(asked.exclude).copied().collect();
-        let skip =
-            |product| left_out.contains(&product) || !asked.is_of_category(view, product) || !view.may_show(product);
+        let admits = asked.admits(view);
         let newest = &asked.viewed[..asked.viewed.len().min(self.newest)];
-        let near = served.vectors.near(newest, asked.size, skip);
+        let near = served.vectors.near(newest, asked.size, |product| !admits(product));
         let recommended = near.into_iter().map(|(product, cosine)| Recommended {
             product,
             source: SourceName::Content,
@@ -48,7 +43,7 @@ mod tests {
     use std::sync::Arc;
 
     use dataflow::dictionary::Dictionary;
-    use dataflow::ids::Ids;
+    use dataflow::ids::{Ids, ProductKey};
     use dataflow::rules::Rules;
     use dataflow::stepped::SteppedGraph;
     use dataflow::tables::{Catalogue, CatalogueRow};
