@@ -149,6 +149,7 @@ impl Engine {
             changes: settings.changes.clone(),
             touched: settings.touched.clone(),
             cuts: cuts.clone(),
+            observer: settings.registry.observer(),
             restored_at: settings.restore.as_ref().map(|restore| restore.tick),
         };
         let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone())

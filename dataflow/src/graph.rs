@@ -53,6 +53,7 @@ use crate::dictionary::Dictionary;
 use crate::inputs::Inputs;
 use crate::publish::Traces;
 use crate::rules::Rules;
+use crate::source_status::EventObserver;
 use crate::time::Time;
 
 pub use best_sellers::{BestSellers, ListId, Seller};
@@ -106,6 +107,8 @@ pub struct Plan {
     pub touched: Option<Arc<dyn TouchOutlet>>,
     /// Takes the parts of cuts, if cuts are taken.
     pub cuts: Option<Arc<Cuts>>,
+    /// Sees the lines of orders that count, if somebody observes what sources read.
+    pub observer: Option<Arc<dyn EventObserver>>,
     /// The tick of the restored state, if the graph starts from one.
     pub restored_at: Option<Time>,
 }

@@ -116,6 +116,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
         changes: None,
         touched: None,
         cuts: None,
+        observer: None,
         restored_at: None,
     };
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());

@@ -240,6 +240,11 @@ impl SourceRegistry {
         SourceRegistry { observer: ObserverPlace(Some(observer)), ..SourceRegistry::default() }
     }
 
+    /// The observer of what the sources read, if there is one.
+    pub(crate) fn observer(&self) -> Option<Arc<dyn EventObserver>> {
+        self.observer.0.clone()
+    }
+
     /// The status of the source with this name, created at the first call.
     pub fn source(&self, name: &'static str) -> Arc<SourceStatus> {
         let mut sources = self.sources.lock().expect("no holder of this lock can panic");

@@ -43,7 +43,16 @@ impl SteppedGraph {
         let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
         let snapshots = Arc::new(PublishedSnapshots::new(1));
         let late_lines = Arc::new(AtomicU64::new(0));
-        let plan = Plan { rules, dictionary, late_lines, changes: None, touched: None, cuts: None, restored_at: None };
+        let plan = Plan {
+            rules,
+            dictionary,
+            late_lines,
+            changes: None,
+            touched: None,
+            cuts: None,
+            observer: None,
+            restored_at: None,
+        };
         let graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
         let reader = IndexReader::new(snapshots, plan.dictionary, plan.rules, plan.late_lines);
         SteppedGraph { worker, graph: Some(graph), reader }

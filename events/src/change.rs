@@ -162,8 +162,8 @@ fn observe(observer: &dyn EventObserver, event: &Event<'_>, keys: &KeyCache) {
     let ids = event.product.iter().chain(event.items.iter().map(|item| &item.product));
     let products: Vec<ProductKey> = ids.filter_map(|id| dictionary.find_product(id)).collect();
     let (answer, device) = (event.answer.as_deref(), event.device.as_deref());
-    let user = dictionary.find_user(&event.user);
-    observer.read(&ReadEvent { user, products: &products, signal, at: event.at, answer, device });
+    let (user, order) = (dictionary.find_user(&event.user), (signal == Signal::Purchase).then(|| order(event, keys)));
+    observer.read(&ReadEvent { user, products: &products, signal, at: event.at, order, answer, device });
 }
 
 /// The kind under which repeats of events are counted.

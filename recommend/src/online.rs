@@ -3,14 +3,16 @@
 //!
 //! ```text
 //! answers ─▶ ShownAnswers: the newest N ─┐
-//! events ──▶ whose answer was it? ───────┴▶ Counts by variant, source, model ─▶ metrics, status
-//!        └─▶ shares of products, categories, devices by day ─▶ stability
+//! events ──▶ whose answer was it? ───────┼▶ Counts by variant, source, model ─▶ metrics, status
+//! │  orders ─▶ whose answer was it? ─────┘
+//! └─▶ shares of products, categories, devices by day ─▶ stability
 //! ```
 //! A hit is a view, a click or a product put into the cart within `online.hit_max_s` after an answer with the product; a
-//! conversion is a purchase event within `online.conversion_max_s`. The event names the answer (`answer_id`), or else it
-//! belongs to the user's newest answer with the product. Each product of an answer counts once. Memory is bounded, and lost at
-//! the end of the process.
+//! conversion is a purchase within `online.conversion_max_s`: a purchase event, or an order of the tables that counts. The event
+//! names the answer (`answer_id`), or else it belongs to the user's newest answer with the product, as an order does. Each product
+//! of an answer counts once, and so does each product of an order. Memory is bounded, and lost at the end of the process.
 
+mod bought;
 mod counts;
 mod drift;
 mod settings;
@@ -27,6 +29,7 @@ use models::evaluation::ab_test::{AbTest, Comparison, Variant as Rates};
 use crate::source_name::SourceName;
 use crate::variant::Variant;
 
+use self::bought::Bought;
 use self::counts::{Counts, Hours};
 use self::drift::Interests;
 use self::shown::{ShownAnswer, ShownAnswers};
@@ -47,14 +50,17 @@ pub struct Online {
     settings: OnlineSettings,
     clock: Arc<dyn ServiceClock>,
     counting: Mutex<Counting>,
+    /// The last stability, and when it was computed. Locked while it is computed, and before `counting`: answers and events
+    /// do not wait for it.
+    stability: Mutex<Option<(Millis, Stability)>>,
 }
 
 struct Counting {
     shown: ShownAnswers,
+    bought: Bought,
     counts: Counts,
     hours: Hours,
     interests: Interests,
-    stability: Option<(Millis, Stability)>,
     test: AbTest,
     compared: Option<Comparison>,
 }
@@ -78,14 +84,14 @@ impl Online {
     pub fn new(settings: OnlineSettings, clock: Arc<dyn ServiceClock>) -> Online {
         let counting = Counting {
             shown: ShownAnswers::new(settings.answers_max),
+            bought: Bought::new(settings.answers_max),
             counts: Counts::default(),
             hours: Hours::default(),
             interests: Interests::default(),
-            stability: None,
             test: AbTest::new(ALPHA),
             compared: None,
         };
-        Online { settings, clock, counting: Mutex::new(counting) }
+        Online { settings, clock, counting: Mutex::new(counting), stability: Mutex::new(None) }
     }
 
     /// An answer is shown.
@@ -97,11 +103,13 @@ impl Online {
         counting.shown.add(ShownAnswer::new(answered, at));
     }
 
-    /// The counts and measures of this moment; the stability is at most ten minutes old. `category` names the category of a product, as a number.
+    /// The counts and measures of this moment; the stability is at most ten minutes old. `category` names the category of a
+    /// product, as a number.
     pub fn status(&self, category: impl Fn(ProductKey) -> Option<u64>) -> OnlineStatus {
         let now = self.clock.now();
+        let stability = self.stability(now, category);
         let mut counting = self.counting();
-        let Counting { counts, test, compared, hours, interests, stability, .. } = &mut *counting;
+        let Counting { counts, test, compared, hours, .. } = &mut *counting;
         let rates = |variant| {
             let counted = counts.of_variant(variant);
             Rates { asks: counted.answers, hits: counted.answers_hit }
@@ -110,11 +118,21 @@ impl Online {
         *compared = found.or(*compared);
         let test = compared.map(|found| TestStatus::new(found, test.is_decided()));
         let rates = hours.rates(now, self.settings.hit_max_ms());
-        let is_due = |(at, _): &(Millis, Stability)| now >= at + STABILITY_MS;
-        if stability.as_ref().is_none_or(is_due) {
-            *stability = Some((now, interests.stability(now, category)));
+        OnlineStatus::new(counts, test, rates, stability)
+    }
+
+    /// The stability, computed again if it is due.
+    fn stability(&self, now: Millis, category: impl Fn(ProductKey) -> Option<u64>) -> Stability {
+        let mut last = self.stability.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some((at, stability)) if now < at + STABILITY_MS => stability,
+            _ => {
+                let interests = self.counting().interests.clone();
+                let stability = interests.stability(now, category);
+                *last = Some((now, stability));
+                stability
+            }
         }
-        OnlineStatus::new(counts, test, rates, stability.map(|(_, found)| found).unwrap_or_default())
     }
 
     fn counting(&self) -> MutexGuard<'_, Counting> {
@@ -134,12 +152,22 @@ impl EventObserver for Online {
     fn read(&self, event: &ReadEvent<'_>) {
         let longest = self.longest(event.signal);
         let mut counting = self.counting();
-        let Counting { shown, counts, hours, interests, .. } = &mut *counting;
+        let Counting { shown, bought, counts, hours, interests, .. } = &mut *counting;
         for product in event.products {
             if event.signal == Signal::Interest {
                 interests.saw(*product, event.device, event.at);
             }
+            let purchase = event.order.map(|order| (order, *product));
+            if purchase.is_some_and(|purchase| bought.has(purchase)) {
+                continue;
+            }
             let Some(found) = shown.led_to(event, *product, longest) else { continue };
+            if let Some(purchase) = purchase {
+                bought.add(purchase);
+            }
+            if found.is_repeat {
+                continue;
+            }
             counts.led_to(event.signal, &found);
             if event.signal == Signal::Interest && found.is_first {
                 hours.hit(found.shown_at);
@@ -152,13 +180,15 @@ impl EventObserver for Online {
     }
 }
 
-/// A product of an answer that led to something for the first time.
+/// A product of an answer that led to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LedTo {
     variant: Variant,
     source: SourceName,
     model: u64,
     shown_at: Millis,
+    /// Whether it led to the same before.
+    is_repeat: bool,
     /// Whether no other product of the answer led to the same before.
     is_first: bool,
 }

@@ -9,6 +9,7 @@
 //! The rows of an order do not change when the user orders again: how long ago an order was is counted when it is read.
 //! Orders that do not count are left out. An order or a line that is taken back is taken out, as if it had never been.
 
+pub(super) mod observed;
 pub(super) mod stated;
 
 use std::cmp::Reverse;

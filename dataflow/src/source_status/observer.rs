@@ -1,9 +1,9 @@
-//! An observer of the events that sources read: it sees what users do with products, and changes nothing in the graph.
+//! An observer of what sources read: it sees what users do with products, and changes nothing in the graph.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ids::{ProductKey, UserKey};
+use crate::ids::{OrderKey, ProductKey, UserKey};
 use crate::time::Millis;
 
 /// What a user did with products.
@@ -15,7 +15,7 @@ pub enum Signal {
     Purchase,
 }
 
-/// An event that a source has read. It may be a repeat.
+/// An event that a source has read, or a line of an order of the tables. It may be a repeat.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadEvent<'a> {
     /// The user.
@@ -26,15 +26,18 @@ pub struct ReadEvent<'a> {
     pub signal: Signal,
     /// When.
     pub at: Millis,
+    /// The order of a purchase. Events and lines of one order have the same key if the event names the order's id.
+    pub order: Option<OrderKey>,
     /// The recommendation that led to it, if the event names one.
     pub answer: Option<&'a str>,
     /// The device or program that the event names.
     pub device: Option<&'a str>,
 }
 
-/// Sees each event once it is read. Called by the threads that read: it must be quick, and must not block.
+/// Sees each event once it is read, and each line of an order that counts once it is in the graph. Called by the threads
+/// that read and by the workers: it must be quick, and must not block.
 pub trait EventObserver: Send + Sync {
-    /// An event was read.
+    /// An event was read, or a line came into the graph.
     fn read(&self, event: &ReadEvent<'_>);
 
     /// A user is to be forgotten.

@@ -210,8 +210,8 @@ fn the_identity_is_the_id_or_else_what_the_event_states() {
     assert_eq!(reader.identity, None);
 }
 
-/// What an observer has seen: the user, the products, whether they were bought, the answer, the device.
-type Seen = (UserKey, Vec<ProductKey>, bool, Option<String>, Option<String>);
+/// What an observer has seen: the user, the products, the order if they were bought, the answer, the device.
+type Seen = (UserKey, Vec<ProductKey>, Option<OrderKey>, Option<String>, Option<String>);
 
 #[derive(Default)]
 struct Recorder(std::sync::Mutex<Vec<Seen>>, std::sync::Mutex<Vec<UserKey>>);
@@ -219,8 +219,9 @@ struct Recorder(std::sync::Mutex<Vec<Seen>>, std::sync::Mutex<Vec<UserKey>>);
 impl EventObserver for Recorder {
     fn read(&self, event: &ReadEvent<'_>) {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let (is_purchase, products) = (event.signal == Signal::Purchase, event.products.to_vec());
-        self.0.lock().unwrap().push((event.user, products, is_purchase, text(event.answer), text(event.device)));
+        assert_eq!(event.order.is_some(), event.signal == Signal::Purchase);
+        let seen = (event.user, event.products.to_vec(), event.order, text(event.answer), text(event.device));
+        self.0.lock().unwrap().push(seen);
     }
 
     fn erased(&self, user: UserKey) {
@@ -240,15 +241,21 @@ fn an_observer_sees_what_users_do_with_known_products_whichever_events_are_used(
     reader.read(&event(EventKind::Click).replace('}', r#","answer_id":"kT3Z"}"#)).unwrap();
     let items = r#"{"event_type":"purchase","user_id":"ada","items":[{"product_id":"cup"},{"product_id":"new"}]}"#;
     reader.read(items).unwrap();
+    let named = r#"{"event_type":"purchase","user_id":"ada","product_id":"cup","metadata":{"order_id":"o-1"}}"#;
+    reader.read(named).unwrap();
     reader.read(&event(EventKind::Search)).unwrap();
     reader.read(REMOVAL).unwrap();
     reader.read("{}").unwrap_err();
     let text = |text: &str| Some(text.to_owned());
-    let expected: [Seen; 3] = [
-        (ada, vec![lamp], false, None, text("web")),
-        (ada, vec![lamp], false, text("kT3Z"), None),
-        (ada, vec![cup], true, None, None),
+    let seen = recorder.0.lock().unwrap().clone();
+    let own = seen[2].2.filter(|order| *order != ids.order("o-1"));
+    assert!(own.is_some(), "a purchase that names no order has one of its own");
+    let expected: [Seen; 4] = [
+        (ada, vec![lamp], None, None, text("web")),
+        (ada, vec![lamp], None, text("kT3Z"), None),
+        (ada, vec![cup], own, None, None),
+        (ada, vec![cup], Some(ids.order("o-1")), None, None),
     ];
-    assert_eq!(*recorder.0.lock().unwrap(), expected);
+    assert_eq!(seen, expected);
     assert!(recorder.1.lock().unwrap().is_empty());
 }

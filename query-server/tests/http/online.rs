@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
+use dataflow::rules::{PurchaseSource, Rules};
 use dataflow::source_status::{EventObserver as _, ReadEvent, Signal};
 use dataflow::time::{Millis, ServiceClock};
 use recommend::{Online, OnlineSettings, SourceName, TestSettings};
 use serde_json::{Value, json};
 
-use crate::shop::{Shop, bought, now_ms, viewed};
+use crate::shop::{Record, Shop, bought, now_ms, viewed};
 
 struct Clock;
 
@@ -28,7 +29,7 @@ fn happens(online: &Online, user: &str, product: &str, signal: Signal, answer: O
     let dictionary = Dictionary::new(Ids::new([7; 16]));
     let products = [dictionary.product(product).unwrap()];
     let user = dictionary.user(user);
-    online.read(&ReadEvent { user, products: &products, signal, at: now_ms(), answer, device: None });
+    online.read(&ReadEvent { user, products: &products, signal, at: now_ms(), order: None, answer, device: None });
 }
 
 #[test]
@@ -72,6 +73,38 @@ fn hits_and_conversions_are_counted_by_the_source_of_the_product() {
         assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
     }
     assert!(!["ada", "mug", "\"tea\"", &id].iter().any(|id| metrics.contains(*id)), "no id is in a metric");
+}
+
+#[test]
+fn an_order_of_the_tables_is_a_conversion() {
+    let order = |order: &str, user: &str, product: &str, at| Record::Order {
+        order: order.into(),
+        user: user.into(),
+        product: product.into(),
+        at,
+    };
+    for purchases in [PurchaseSource::Orders, PurchaseSource::Both, PurchaseSource::Events] {
+        let online = online();
+        let change = |rules: &mut Rules, _: &mut recommend::Settings| rules.purchases = purchases;
+        let shop = Shop::counted(online.clone(), TestSettings::default(), change);
+        shop.happened([viewed("bea", "tea", now_ms() - 9), viewed("bea", "mug", now_ms() - 8)]);
+        shop.happened([viewed("ada", "tea", now_ms() - 7), order("o-1", "ada", "mug", now_ms() - 6)]);
+        let mut connection = shop.connect();
+        assert_eq!(connection.get("/v1/users/ada/for-you").products(), ["mug"]);
+        let mut converted = || {
+            let online = connection.get("/v1/status").json()["online"].clone();
+            assert_eq!(online["variants"][0]["converted"], online["sources"][0]["conversions"]);
+            online["variants"][0]["converted"].as_u64().unwrap()
+        };
+        assert_eq!(converted(), 0, "an order before the answer does not count");
+        shop.happened([order("o-2", "ada", "tea", now_ms()), order("o-3", "eve", "mug", now_ms())]);
+        assert_eq!(converted(), 0, "another product, and another user");
+        shop.happened([order("o-4", "ada", "mug", now_ms())]);
+        let counts = u64::from(purchases != PurchaseSource::Events);
+        assert_eq!(converted(), counts, "{purchases:?}");
+        shop.happened([order("o-5", "ada", "mug", now_ms())]);
+        assert_eq!(converted(), counts, "a product of an answer counts once");
+    }
 }
 
 #[test]

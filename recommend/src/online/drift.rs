@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
 
 use dataflow::ids::ProductKey;
 use dataflow::time::Millis;
@@ -28,6 +29,7 @@ const PRODUCTS_MAX: usize = 5000;
 const EVENTS_MIN: u64 = 1000;
 
 /// The events of one day.
+#[derive(Clone)]
 struct DayCounts {
     day: Millis,
     groups: [u64; GROUPS],
@@ -35,9 +37,9 @@ struct DayCounts {
     products: HashMap<ProductKey, u32>,
 }
 
-/// The events of this week and of the week before.
-#[derive(Default)]
-pub(super) struct Interests(VecDeque<DayCounts>);
+/// The events of this week and of the week before. A copy shares the days, until an event changes a day.
+#[derive(Clone, Default)]
+pub(super) struct Interests(VecDeque<Arc<DayCounts>>);
 
 impl Interests {
     /// An event on a product.
@@ -45,12 +47,13 @@ impl Interests {
         let day = at / DAY_MS;
         if self.0.back().is_none_or(|last| last.day < day) {
             let counts = DayCounts { day, groups: [0; GROUPS], devices: [0; DEVICE_GROUPS], products: HashMap::new() };
-            self.0.push_back(counts);
+            self.0.push_back(Arc::new(counts));
             while self.0.front().is_some_and(|first| first.day + 14 <= day) {
                 self.0.pop_front();
             }
         }
         let Some(counts) = self.0.iter_mut().rev().find(|counts| counts.day == day) else { return };
+        let counts = Arc::make_mut(counts);
         counts.groups[group(product.route(), GROUPS)] += 1;
         if let Some(device) = device {
             let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(device);
@@ -67,7 +70,7 @@ impl Interests {
         let compare = |counts: &dyn Fn(&DayCounts) -> Vec<u64>| {
             let week = |from: Millis, to: Millis| -> Vec<u64> {
                 let days = self.0.iter().filter(|counts| (from..to).contains(&counts.day));
-                days.map(counts)
+                days.map(|day| counts(day))
                     .reduce(|sum, next| sum.iter().zip(&next).map(|(a, b)| a + b).collect())
                     .unwrap_or_default()
             };

@@ -106,8 +106,7 @@ impl ShownAnswers {
         number < self.next && self.next - number <= self.max as u64
     }
 
-    /// The answer that led to an event on a product, at most `longest` before; `None` if there is none, or if it led to the
-    /// same before.
+    /// The answer that led to an event on a product, at most `longest` before, if there is one.
     pub(super) fn led_to(&mut self, event: &ReadEvent<'_>, product: ProductKey, longest: Millis) -> Option<LedTo> {
         let named = event.answer.and_then(id).and_then(|id| self.by_id.get(&id).copied());
         // Nobody else saw the answer of a known user.
@@ -126,8 +125,7 @@ impl ShownAnswers {
         let (is_first, is_repeat) = (*marks == 0, *marks & (1 << row) != 0);
         *marks |= 1 << row;
         let ShownRow { source, model, .. } = answer.rows[row];
-        let found = LedTo { variant: answer.variant, source, model, shown_at: answer.at, is_first };
-        (!is_repeat).then_some(found)
+        Some(LedTo { variant: answer.variant, source, model, shown_at: answer.at, is_repeat, is_first })
     }
 
     /// Forgets whose answers a user's answers are. Their counts stay.

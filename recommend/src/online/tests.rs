@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataflow::dictionary::Dictionary;
-use dataflow::ids::Ids;
+use dataflow::ids::{Ids, OrderKey};
 
 use super::*;
 
@@ -25,6 +25,7 @@ struct Small {
     online: Online,
     users: Vec<UserKey>,
     products: Vec<ProductKey>,
+    orders: Vec<OrderKey>,
 }
 
 fn small(answers_max: usize) -> Small {
@@ -41,6 +42,7 @@ fn small(answers_max: usize) -> Small {
         clock,
         users: (0..5).map(|number| dictionary.user(&format!("user-{number}"))).collect(),
         products: (0..8).map(|number| dictionary.product(&format!("product-{number}")).unwrap()).collect(),
+        orders: (0..40).map(|number| dictionary.order(&format!("order-{number}"))).collect(),
     }
 }
 
@@ -89,13 +91,20 @@ struct PlainEvent {
     product: usize,
     is_purchase: bool,
     at: Millis,
+    /// The order of a purchase, if it is known.
+    order: Option<usize>,
     /// The answer that the event names.
     named: Option<String>,
 }
 
-/// Marks the product in the answer to which an event is attributed, if there is one.
-fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent) {
+/// Marks the product in the answer to which an event is attributed, if there is one. `bought`: the products of orders that
+/// were attributed before, of which the last `remembered` are known.
+fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent, bought: &mut Vec<(usize, usize)>, remembered: usize) {
     let &PlainEvent { user, product, is_purchase, at, .. } = event;
+    let purchase = event.order.map(|order| (order, product));
+    if purchase.is_some_and(|purchase| bought.iter().rev().take(remembered).any(|known| *known == purchase)) {
+        return;
+    }
     let longest = if is_purchase { CONVERSION_MAX } else { HIT_MAX };
     let has = |answer: &PlainAnswer| answer.rows.iter().any(|(row, _)| *row == product);
     let is_named = |answer: &PlainAnswer| {
@@ -110,7 +119,11 @@ fn attribute(kept: &mut [PlainAnswer], event: &PlainEvent) {
     let Some(found) = by_name.or_else(by_user) else { return };
     let answer = &mut kept[found];
     let marks = if is_purchase { &mut answer.conversions } else { &mut answer.hits };
-    if at <= answer.at + longest && !marks.contains(&product) {
+    if at > answer.at + longest {
+        return;
+    }
+    bought.extend(purchase);
+    if !marks.contains(&product) {
         marks.push(product);
     }
 }
@@ -125,7 +138,7 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
         };
         let (remembered, sources) = (12, [SourceName::CoViews, SourceName::Content, SourceName::BestSellers]);
         let shop = small(remembered);
-        let mut answers: Vec<PlainAnswer> = Vec::new();
+        let (mut answers, mut bought): (Vec<PlainAnswer>, _) = (Vec::new(), Vec::new());
         let mut now = 1_000_000;
         for step in 0..400 {
             now += below(400) as Millis;
@@ -148,6 +161,7 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
             }
             let (user, product, is_purchase) = (below(5), below(8), below(3) == 0);
             let named = (below(3) == 0 && !answers.is_empty()).then(|| answers[below(answers.len())].id.clone());
+            let order = (is_purchase && below(3) > 0).then(|| below(40));
             // Events may come late.
             let at = now - below(300) as Millis;
             let signal = if is_purchase { Signal::Purchase } else { Signal::Interest };
@@ -157,11 +171,13 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
                 products: &products,
                 signal,
                 at,
+                order: order.map(|order| shop.orders[order]),
                 answer: named.as_deref(),
                 device: None,
             });
             let from = answers.len().saturating_sub(remembered);
-            attribute(&mut answers[from..], &PlainEvent { user, product, is_purchase, at, named });
+            let event = PlainEvent { user, product, is_purchase, at, order, named };
+            attribute(&mut answers[from..], &event, &mut bought, remembered);
         }
         let status = shop.online.status(|_| None);
         let (sources, variants) = totals(&answers);
@@ -185,9 +201,65 @@ fn memory_is_bounded_by_the_newest_answers() {
         let id = format!("answer-{number:015}");
         let user = Some(shop.users[number % 5]);
         shop.online.shown(&Answered { id: &id, user, variant: Variant::A, rows: &rows });
+        let order = Some(shop.orders[number % 40]);
+        let (user, products) = (shop.users[number % 5], [shop.products[number % 8]]);
+        let signal = Signal::Purchase;
+        shop.online.read(&ReadEvent { user, products: &products, signal, at: 0, order, answer: None, device: None });
         let counting = shop.online.counting();
         assert!(counting.shown.size().iter().all(|size| *size <= 3), "{:?}", counting.shown.size());
+        assert_eq!(counting.bought.len(), 3.min(number + 1));
     }
+}
+
+#[test]
+fn an_order_that_an_event_and_a_table_state_counts_once() {
+    let shop = small(9);
+    let rows = [ShownRow { product: shop.products[0], source: SourceName::CoViews, model: 0 }];
+    let ids = ["answer-000000000000000", "answer-000000000000001"];
+    for (id, at) in ids.into_iter().zip([100, 200]) {
+        shop.clock.0.store(at, Ordering::Relaxed);
+        shop.online.shown(&Answered { id, user: Some(shop.users[0]), variant: Variant::A, rows: &rows });
+    }
+    let conversions = |order: usize, at: Millis, answer: Option<&str>| {
+        let (user, products, order) = (shop.users[0], [shop.products[0]], Some(shop.orders[order]));
+        let signal = Signal::Purchase;
+        shop.online.read(&ReadEvent { user, products: &products, signal, at, order, answer, device: None });
+        let status = shop.online.status(|_| None);
+        (status.sources[0].conversions, status.variants[0].converted)
+    };
+    assert_eq!(conversions(1, 300, Some(ids[0])), (1, 1), "the event names the older answer");
+    assert_eq!(conversions(1, 301, None), (1, 1), "the table has the same order");
+    assert_eq!(conversions(2, 302, None), (2, 2), "another order belongs to the newest answer");
+    assert_eq!(conversions(3, 303, None), (2, 2), "a product of an answer counts once");
+}
+
+#[test]
+fn nobody_waits_while_the_stability_is_computed() {
+    let shop = small(9);
+    let products = [shop.products[0]];
+    let event = |at| ReadEvent {
+        user: shop.users[0],
+        products: &products,
+        signal: Signal::Interest,
+        at,
+        order: None,
+        answer: None,
+        device: None,
+    };
+    let days = [1, 2, 8, 9].map(|day| day * 24 * 60 * 60 * 1000);
+    days.iter().for_each(|at| (0..600).for_each(|_| shop.online.read(&event(*at))));
+    shop.clock.0.store(days[3], Ordering::Relaxed);
+    let asked = std::cell::Cell::new(0);
+    let status = shop.online.status(|_| {
+        // While categories are looked up, answers are shown and events are read.
+        shop.online.shown(&Answered { id: "", user: None, variant: Variant::A, rows: &[] });
+        shop.online.read(&event(days[3]));
+        asked.set(asked.get() + 1);
+        Some(1)
+    });
+    assert_eq!((asked.get(), status.variants[0].answers), (4, 4), "each day has one product");
+    assert_eq!((status.stability.product, status.stability.category), (Some(0.0), Some(0.0)));
+    shop.online.status(|_| panic!("it is not computed again within ten minutes"));
 }
 
 #[test]
@@ -203,7 +275,15 @@ fn an_erased_user_is_forgotten_and_counts_stay() {
     for user in [0, 1] {
         for answer in [None, Some("answer-000000000000000"), Some("answer-000000000000002")] {
             let (user, signal) = (shop.users[user], Signal::Interest);
-            shop.online.read(&ReadEvent { user, products: &products, signal, at: 1, answer, device: None });
+            shop.online.read(&ReadEvent {
+                user,
+                products: &products,
+                signal,
+                at: 1,
+                order: None,
+                answer,
+                device: None,
+            });
         }
     }
     let status = shop.online.status(|_| None);
@@ -220,7 +300,8 @@ fn the_test_of_the_variants_needs_enough_answers_and_then_shows_a_difference() {
         if is_hit {
             let (user, products) = (shop.users[0], [shop.products[0]]);
             let answer = Some(id.as_str());
-            let event = ReadEvent { user, products: &products, signal: Signal::Interest, at: 0, answer, device: None };
+            let signal = Signal::Interest;
+            let event = ReadEvent { user, products: &products, signal, at: 0, order: None, answer, device: None };
             shop.online.read(&event);
         }
     };

@@ -10,7 +10,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use super::super::change_feed::ChangeStreams;
 use super::super::erased_orders::{LivingOrders, OrdersByKey};
 use super::super::history::{self, Place};
-use super::super::purchases::{self, Purchases, stated};
+use super::super::purchases::{self, Purchases, observed, stated};
 use super::super::sellers::{Sellers, SoldRows};
 use super::super::similar::CoViewed;
 use super::super::touched::TouchOutlet;
@@ -20,7 +20,7 @@ use crate::cluster::ClusterPlace;
 use crate::erased_users::ErasedUsers;
 use crate::ids::UserKey;
 use crate::publish::IndexTraces;
-use crate::rules::Rules;
+use crate::rules::{PurchaseSource, Rules};
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_keeping};
@@ -63,6 +63,9 @@ impl<'s> Wiring<'s> {
         let stated = stated::bought(events, orders.clone(), from);
         let by_user = || purchases::by_user(&living, lines.clone(), stated.clone(), from);
         let purchases = Purchases::is_on(&plan.rules).then(by_user);
+        if let Some(observer) = plan.observer.as_ref().filter(|_| from != PurchaseSource::Events) {
+            observed::show(&living, lines.clone(), observer.clone());
+        }
         let sold = SoldRows {
             purchases: buyers::purchases(&living, lines.clone(), stated.clone(), from),
             versions: collections.get::<tables::MerchRules>().clone(),
