@@ -143,7 +143,7 @@ def trainings(vitrine, count):
             train = [vitrine, "train", "--dir", directory / "models", "--until", "2026-11-20", *flags]
             subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
 
-        printed("Vitrine, exact", ours)
+        printed("Vitrine", ours)
 
 
 def main():

@@ -6,7 +6,8 @@
 //! x(u) = (YᵀY + λI + Σ (c − 1) y yᵀ)⁻¹ Σ c y     over the products p of u, y = y(p)
 //! y(p) likewise from x, in turns, `iterations` times, beginning with x
 //! ```
-//! Each system is solved exactly (Cholesky). Every sum has a fixed order, so the same input and seed give the same bytes,
+//! Each system is solved to the precision of 32-bit numbers: by conjugate gradients, from which YᵀY + λI has been taken out, or
+//! by Cholesky where they do not suffice. Every sum has a fixed order, so the same input and seed give the same bytes,
 //! whatever the number of threads. Addition and multiplication are those of IEEE 754 and are never fused, so this also holds
 //! from machine to machine.
 //!
@@ -15,6 +16,7 @@
 
 mod cholesky;
 mod fold_in;
+mod gradients;
 mod gram;
 mod half_step;
 mod held_back;
@@ -22,6 +24,7 @@ mod keyed;
 mod parameters;
 mod settings;
 mod weights;
+mod whitened;
 
 use crate::random;
 use crate::vectors::Vectors;

@@ -5,7 +5,7 @@
 //! name, description, category, attributes ─▶ terms ─▶ hashed TF-IDF ─┐
 //! embeddings of the shop ─────────────────────────────────────────────┴▶ unit vectors ─▶ cosine by exact scan
 //! ```
-//! Every vector is compared, none is approximated. The time grows with the number of products: docs/benchmarks.md has it.
+//! The lists are exactly those of all cosines. The time grows with the number of products: docs/benchmarks.md has it.
 
 mod embeddings;
 mod hashed;
@@ -20,13 +20,13 @@ pub use hashed::Texts;
 pub use settings::{ContentSettings, VectorKind};
 pub use terms::Described;
 
-use crate::scan::largest_products;
+use crate::scan::Scan;
 use crate::vectors::Vectors;
 
 /// Unit vectors of products, by the callers' keys of products. Cheap to share between threads, as it never changes.
 #[derive(Clone, Debug)]
 pub struct Content<P> {
-    vectors: Vectors,
+    scan: Scan,
     products: Vec<P>,
     rows: HashMap<P, u32>,
     cosine_min: f32,
@@ -45,7 +45,7 @@ impl<P: Copy + Eq + Hash> Content<P> {
         let rows = products.iter().copied().zip(0..).collect();
         let has_vector = |row: &usize| vectors.row(*row).iter().any(|value| *value != 0.0);
         let with_vector = (0..products.len()).filter(has_vector).count();
-        Content { vectors, products, rows, cosine_min, with_vector }
+        Content { scan: Scan::new(vectors), products, rows, cosine_min, with_vector }
     }
 
     /// The number of products with a vector.
@@ -54,10 +54,10 @@ impl<P: Copy + Eq + Hash> Content<P> {
         self.with_vector
     }
 
-    /// The memory of the vectors, in bytes.
+    /// The memory of the vectors and of what scans need, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(self.vectors.values())
+        self.scan.bytes()
     }
 
     /// The `count` products whose vectors have the largest cosine with a product's, best first, with the cosine, ties by
@@ -70,16 +70,16 @@ impl<P: Copy + Eq + Hash> Content<P> {
     /// The same for several products, the first of which counts most: the product at place j, from 0, with weight
     /// 1 / (j + 1). The cosine is that with the weighted sum of their vectors. Empty if no vector is known.
     pub fn near(&self, history: &[P], count: usize, mut skip: impl FnMut(P) -> bool) -> Vec<(P, f32)> {
-        let mut sum = vec![0.0_f64; self.vectors.dimension()];
+        let mut sum = vec![0.0_f64; self.scan.vectors().dimension()];
         for (place, row) in (1_u32..).zip(history.iter().map(|product| self.rows.get(product))) {
             let Some(row) = row else { continue };
-            let values = self.vectors.row(*row as usize).iter();
+            let values = self.scan.vectors().row(*row as usize).iter();
             sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(*value) / f64::from(place));
         }
         let Some(query) = unit(&sum) else { return Vec::new() };
         let product = |row: u32| self.products[row as usize];
         let skip = |row| history.contains(&product(row)) || skip(product(row));
-        let best = largest_products(&self.vectors, &query, self.cosine_min, count, skip);
+        let best = self.scan.largest_products(&query, self.cosine_min, count, skip);
         best.into_iter().map(|scored| (product(scored.row), scored.score)).collect()
     }
 }

@@ -77,8 +77,41 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+    totals(&[sums])[0]
+}
+
+/// The sums of the lanes, in pairs. Not inlined: the compiler would otherwise mix the lanes of several sums from the start.
+#[inline(never)]
+fn totals<const N: usize>(sums: &[[f32; LANES]; N]) -> [f32; N] {
+    sums.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (b + f)) + ((c + g) + (d + h)))
+}
+
+/// The same for several rows and one, `other`.
+pub(crate) fn dots<const N: usize>(rows: [&[f32]; N], other: &[f32]) -> [f32; N] {
+    let other = other.as_chunks::<LANES>().0;
+    let rows = rows.map(|row| &row.as_chunks::<LANES>().0[..other.len()]);
+    let mut sums = [[0.0_f32; LANES]; N];
+    for (column, other) in other.iter().enumerate() {
+        for row in 0..N {
+            for lane in 0..LANES {
+                sums[row][lane] += rows[row][column][lane] * other[lane];
+            }
+        }
+    }
+    totals(&sums)
+}
+
+/// Adds a row times a factor to another row.
+pub(crate) fn add_scaled(to: &mut [f32], row: &[f32], factor: f32) {
+    to.iter_mut().zip(row).for_each(|(to, value)| *to += factor * value);
+}
+
+/// Adds four rows to a row, each times its factor, one after the other.
+pub(crate) fn add_four_scaled(to: &mut [f32], rows: [&[f32]; 4], factors: [f32; 4]) {
+    let [a, b, c, d] = rows;
+    for ((((to, a), b), c), d) in to.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *to = (((*to + factors[0] * a) + factors[1] * b) + factors[2] * c) + factors[3] * d;
+    }
 }
 
 #[cfg(test)]

@@ -45,18 +45,10 @@ pub(super) fn solve(a: &mut [f32], size: usize, b: &mut [f32], diagonal: &mut Ve
 
 /// Solves in 64-bit numbers, for the few systems that need them. `a` and `b` as for [`solve`].
 pub(super) fn solve_wide(a: &[f32], size: usize, b: &mut [f32]) -> bool {
-    let stride = b.len();
-    let mut u = vec![0.0_f64; size * size];
+    let wide: Vec<f64> = a.iter().map(|value| f64::from(*value)).collect();
+    let Some(u) = factor(&wide, size, b.len()) else { return false };
     let mut x: Vec<f64> = b[..size].iter().map(|value| f64::from(*value)).collect();
     for k in 0..size {
-        for i in k..size {
-            let taken: f64 = (0..k).map(|row| u[row * size + k] * u[row * size + i]).sum();
-            let left = f64::from(a[k * stride + i]) - taken;
-            if i == k && !(left > 0.0 && left.is_finite()) {
-                return false;
-            }
-            u[k * size + i] = if i == k { left.sqrt() } else { left / u[k * size + k] };
-        }
         let taken: f64 = (0..k).map(|row| u[row * size + k] * x[row]).sum();
         x[k] = (x[k] - taken) / u[k * size + k];
     }
@@ -66,6 +58,23 @@ pub(super) fn solve_wide(a: &[f32], size: usize, b: &mut [f32]) -> bool {
     }
     b.iter_mut().zip(&x).for_each(|(b, x)| *b = *x as f32);
     b.iter().all(|value| value.is_finite())
+}
+
+/// U with A = UᵀU in rows of `size` numbers, of A's upper triangle in rows of `stride` numbers; none if A is not positive
+/// definite in 64-bit numbers.
+pub(super) fn factor(a: &[f64], size: usize, stride: usize) -> Option<Vec<f64>> {
+    let mut u = vec![0.0; size * size];
+    for k in 0..size {
+        for i in k..size {
+            let taken: f64 = (0..k).map(|row| u[row * size + k] * u[row * size + i]).sum();
+            let left = a[k * stride + i] - taken;
+            if i == k && !(left > 0.0 && left.is_finite()) {
+                return None;
+            }
+            u[k * size + i] = if i == k { left.sqrt() } else { left / u[k * size + k] };
+        }
+    }
+    Some(u)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Sum for f64 {
 }
 
 /// VᵀV + λI of the rows of V, upper triangle, in rows of the padded length.
-pub(super) fn gram(vectors: &Vectors, regularization: f32) -> Vec<f32> {
+pub(super) fn gram(vectors: &Vectors, regularization: f32) -> Vec<f64> {
     let stride = vectors.stride();
     // The blocks depend on the number of rows only, not on the number of threads.
     let rows = vectors.rows().div_ceil(BLOCKS_MAX).max(BLOCK_ROWS_MIN);
@@ -108,7 +108,12 @@ pub(super) fn gram(vectors: &Vectors, regularization: f32) -> Vec<f32> {
     for i in 0..vectors.dimension() {
         sums[i * stride + i] += f64::from(regularization);
     }
-    sums.into_iter().map(|sum| sum as f32).collect()
+    sums
+}
+
+/// A matrix in 32-bit numbers.
+pub(super) fn narrow(matrix: &[f64]) -> Vec<f32> {
+    matrix.iter().map(|value| *value as f32).collect()
 }
 
 fn of_block(block: &[f32], stride: usize) -> Vec<f64> {
@@ -141,7 +146,7 @@ mod tests {
                 for j in i..dimension {
                     let product = |row: usize| f64::from(vectors.row(row)[i]) * f64::from(vectors.row(row)[j]);
                     let plain = (0..rows).map(product).sum::<f64>() + if i == j { 0.5 } else { 0.0 };
-                    let found = f64::from(sums[i * stride + j]);
+                    let found = sums[i * stride + j];
                     assert!((found - plain).abs() <= 1e-5 * plain, "{rows} × {dimension}: {found} for {plain}");
                 }
             }

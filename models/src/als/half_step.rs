@@ -2,14 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::gram::{Panel, gram};
+use super::gradients::Gradients;
+use super::gram::{Panel, gram, narrow};
+use super::whitened::Whitened;
 use super::{Error, Parameters, Weights, cholesky};
 use crate::vectors::Vectors;
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 16;
 
-/// Solves for all rows of `out`: row u from the vectors of `fixed` that `weights` has for u.
+/// Solves for all rows of `out`: row u from the vectors of `fixed` that `weights` has for u. The rows of `out` are the first
+/// guesses.
 pub(super) fn solve(
     weights: &Weights,
     fixed: &Vectors,
@@ -17,16 +20,20 @@ pub(super) fn solve(
     out: &mut Vectors,
 ) -> Result<(), Error> {
     let base = gram(fixed, parameters.regularization);
-    let stride = out.stride();
+    let whitened = Whitened::new(fixed, &base);
+    let (base, stride) = (narrow(&base), out.stride());
     out.values_mut()
         .par_chunks_mut(ROWS * stride)
         .enumerate()
         .try_for_each_init(
-            || Solver::new(fixed),
-            |solver, (chunk, rows)| {
+            || (Gradients::default(), Solver::new(fixed)),
+            |(gradients, solver), (chunk, rows)| {
                 for (place, out) in rows.chunks_exact_mut(stride).enumerate() {
                     let row = chunk * ROWS + place;
-                    if !solver.solve(&base, weights.row(row), parameters.confidence, out) {
+                    let (entries, confidence) = (weights.row(row), parameters.confidence);
+                    let near = whitened.as_ref();
+                    let is_near = near.is_some_and(|near| gradients.solve(near, entries.clone(), confidence, out));
+                    if !is_near && !solver.solve(&base, entries, confidence, out) {
                         return Err(row);
                     }
                 }
@@ -36,7 +43,7 @@ pub(super) fn solve(
         .map_err(|row| Error::Singular { row })
 }
 
-/// Sets up and solves systems over fixed vectors; keeps its room from one to the next.
+/// Sets up and solves systems over fixed vectors by elimination; keeps its room from one to the next.
 pub(super) struct Solver<'a> {
     fixed: &'a Vectors,
     panel: Panel,

@@ -87,15 +87,16 @@ pub enum Error {
 }
 
 impl Parameters {
-    /// The memory that a training takes, in bytes: the histories, both orders of the pairs, both sides' factors, and the sums
-    /// of the Gram matrix. What each thread adds is less than 1 MB for 128 factors.
+    /// The memory that a training takes, in bytes: the histories, both orders of the pairs, both sides' factors, those of one
+    /// side once more, and the sums of the Gram matrix. What each thread adds is less than 1 MB for 128 factors.
     #[must_use]
     pub fn memory_bytes(&self, users: usize, products: usize, pairs: usize) -> u64 {
         let stride = stride_of(self.factors) as u64;
         let (users, products, pairs) = (users as u64, products as u64, pairs as u64);
         let histories = pairs * 4 + users * 32 + products * 64;
         let both_orders = 2 * pairs * 8 + (users + products + 2) * 8;
-        histories + both_orders + (users + products) * stride * 4 + gram::BLOCKS_MAX as u64 * stride * stride * 8
+        let factors = (users + products + users.max(products)) * stride * 4;
+        histories + both_orders + factors + gram::BLOCKS_MAX as u64 * stride * stride * 8
     }
 
     /// Whether a training with this input needs no more memory than allowed.
