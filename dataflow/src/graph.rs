@@ -107,7 +107,7 @@ pub struct Plan {
     pub touched: Option<Arc<dyn TouchOutlet>>,
     /// Takes the parts of cuts, if cuts are taken.
     pub cuts: Option<Arc<Cuts>>,
-    /// Sees the lines of orders that count, if somebody observes what sources read.
+    /// The observer of what sources read, if there is one.
     pub observer: Option<Arc<dyn EventObserver>>,
     /// The tick of the restored state, if the graph starts from one.
     pub restored_at: Option<Time>,

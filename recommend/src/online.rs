@@ -175,6 +175,14 @@ impl EventObserver for Online {
         }
     }
 
+    fn sees_orders(&self) -> bool {
+        true
+    }
+
+    fn ordered(&self, line: &ReadEvent<'_>) {
+        self.read(line);
+    }
+
     fn erased(&self, user: UserKey) {
         self.counting().shown.forget(user);
     }

@@ -21,6 +21,14 @@ impl EventObserver for Observers {
         self.0.iter().for_each(|observer| observer.read(event));
     }
 
+    fn sees_orders(&self) -> bool {
+        self.0.iter().any(|observer| observer.sees_orders())
+    }
+
+    fn ordered(&self, line: &ReadEvent<'_>) {
+        self.0.iter().for_each(|observer| observer.ordered(line));
+    }
+
     fn erased(&self, user: UserKey) {
         self.0.iter().for_each(|observer| observer.erased(user));
     }

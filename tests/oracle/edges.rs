@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dataflow::rules::{
-    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules, SessionRules,
-    Shadow,
+    AHEAD_MS, BuyAgain, CoViews, Deleted, EventRules, Features, PurchaseSource, RecommendationRule, Rules,
+    SessionRules, Shadow,
 };
 use dataflow::tables::Placed;
 use dataflow::time::{Diff, Time};

@@ -34,11 +34,18 @@ pub struct ReadEvent<'a> {
     pub device: Option<&'a str>,
 }
 
-/// Sees each event once it is read, and each line of an order that counts once it is in the graph. Called by the threads
-/// that read and by the workers: it must be quick, and must not block.
+/// Sees each event once it is read. Called by the threads that read: it must be quick, and must not block.
 pub trait EventObserver: Send + Sync {
-    /// An event was read, or a line came into the graph.
+    /// An event was read.
     fn read(&self, event: &ReadEvent<'_>);
+
+    /// Whether it also sees the orders of the tables.
+    fn sees_orders(&self) -> bool {
+        false
+    }
+
+    /// A line of an order counts now; called by the workers. A line is shown again when its order changes.
+    fn ordered(&self, _line: &ReadEvent<'_>) {}
 
     /// A user is to be forgotten.
     fn erased(&self, user: UserKey);

@@ -91,6 +91,7 @@ fn the_report_names_what_differs_and_who_had_more_hits() {
         products: &products,
         signal: Signal::Purchase,
         at: now_ms(),
+        order: None,
         answer: None,
         device: None,
     });

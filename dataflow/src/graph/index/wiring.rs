@@ -21,6 +21,7 @@ use crate::erased_users::ErasedUsers;
 use crate::ids::UserKey;
 use crate::publish::IndexTraces;
 use crate::rules::{PurchaseSource, Rules};
+use crate::source_status::EventObserver;
 use crate::tables::{self, Arrangements, Collections, Table, Tables};
 use crate::time::{Diff, Time};
 use crate::trace::arranged::{ByKey, ErasureStream, ValTrace, WithErasures, by_key_erasing, by_key_keeping};
@@ -63,7 +64,8 @@ impl<'s> Wiring<'s> {
         let stated = stated::bought(events, orders.clone(), from);
         let by_user = || purchases::by_user(&living, lines.clone(), stated.clone(), from);
         let purchases = Purchases::is_on(&plan.rules).then(by_user);
-        if let Some(observer) = plan.observer.as_ref().filter(|_| from != PurchaseSource::Events) {
+        let is_shown = |observer: &&Arc<dyn EventObserver>| observer.sees_orders() && from != PurchaseSource::Events;
+        if let Some(observer) = plan.observer.as_ref().filter(is_shown) {
             observed::show(&living, lines.clone(), observer.clone());
         }
         let sold = SoldRows {

@@ -25,7 +25,7 @@ pub(in crate::graph) fn show(orders: &LivingOrders<'_>, lines: LinesByOrder<'_>,
                 for ((order, user, at, product), _, diff) in lines.drain(..) {
                     if diff > 0 {
                         let (products, signal, order) = ([product], Signal::Purchase, Some(order));
-                        observer.read(&ReadEvent {
+                        observer.ordered(&ReadEvent {
                             user,
                             products: &products,
                             signal,

@@ -66,7 +66,8 @@ impl Shop {
     }
 
     fn event(&self, signal: Signal, products: &[ProductKey], at: Millis) {
-        self.hits.read(&ReadEvent { user: self.user, products, signal, at, answer: None, device: None });
+        let user = self.user;
+        self.hits.read(&ReadEvent { user, products, signal, at, order: None, answer: None, device: None });
     }
 }
 
