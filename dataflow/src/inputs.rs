@@ -43,6 +43,7 @@ pub struct Inputs {
     expiring: Tables<ExpiringRows>,
     repeats: Repeats,
     rules: Rules,
+    used: EventUse,
 }
 
 /// Messages, only for other processes.
@@ -90,6 +91,7 @@ impl Inputs {
             expiring: Tables::make(&mut NoRows),
             repeats: Repeats::new(rules.events.dedup_ms),
             rules: *rules,
+            used: rules.event_use(),
         };
         (inputs, InputStreams { tables, names, tick_messages, control })
     }
@@ -142,10 +144,9 @@ impl Inputs {
         self.update::<Erasures>((user, ()), ErasedUntil(at));
     }
 
-    /// Which events change rows, beside views and removals.
-    #[must_use]
-    pub fn event_use(&self) -> EventUse {
-        self.rules.event_use()
+    /// Which events change rows, beside views and removals; and what maps their ids to keys.
+    pub fn event_use_and_keys(&mut self) -> (&EventUse, &mut KeyCache) {
+        (&self.used, &mut self.keys)
     }
 
     /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
@@ -185,7 +186,7 @@ impl Inputs {
 
     /// An event says that a user bought a product. If the rules count no purchase events, this changes nothing.
     pub fn event_purchase(&mut self, row: EventPurchaseRow) {
-        if self.event_use().purchases {
+        if self.used.purchases {
             self.update::<EventPurchases>(row, 1);
         }
     }
@@ -203,7 +204,7 @@ impl Inputs {
 
     /// Remembers an event that was read before a restart, whichever worker holds its row: any worker may read its repeat.
     pub fn learn_identity(&mut self, (identity, at): (IdentityKey, Millis)) {
-        if self.event_use().identities {
+        if self.used.identities {
             self.repeats.learn(identity, at);
         }
     }

@@ -52,7 +52,7 @@ impl EventChanges {
     pub fn of(
         record: &RawRecord<'_>,
         event: Result<Event<'_>, Malformed>,
-        used: EventUse,
+        used: &EventUse,
         keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<EventChanges, Box<DeadLetter>> {

@@ -138,7 +138,8 @@ impl Reader {
             let (json, time) = (json(line), Some(line.1.into()));
             let (partition, offset) = (line.0.partition, offset as i64);
             let record = RawRecord { stream: "views", partition, offset, time, payload: json.as_bytes() };
-            let (event, used) = (record.decode(&TimeBounds::around(line.1)), self.graph.inputs().event_use());
+            let event = record.decode(&TimeBounds::around(line.1));
+            let (used, _) = self.graph.inputs().event_use_and_keys();
             let changes = EventChanges::of(&record, event, used, &mut self.keys, &self.status).unwrap();
             changes.apply(self.graph.inputs(), &self.status);
             if line.1 > self.graph.tick() {

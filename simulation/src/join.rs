@@ -44,8 +44,9 @@ impl Past {
             time: Some(RecordTime::from(*at)),
             payload: payload.as_bytes(),
         };
-        let (event, used) = (record.decode(&TimeBounds::around(*at)), inputs.event_use());
-        let changes = EventChanges::of(&record, event, used, inputs.keys(), &self.status);
+        let event = record.decode(&TimeBounds::around(*at));
+        let (used, keys) = inputs.event_use_and_keys();
+        let changes = EventChanges::of(&record, event, used, keys, &self.status);
         changes.map_err(|letter| letter.detail)?.apply(inputs, &self.status);
         self.next += 1;
         Ok(())

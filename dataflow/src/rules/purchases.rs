@@ -14,8 +14,8 @@ settings::choice! {
     }
 }
 
-/// Which events change rows, beside views and removals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which events change rows, beside views and removals. It is large and read for every event, so it is passed by reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventUse {
     /// Events of all kinds, because features are kept.
     pub features: bool,

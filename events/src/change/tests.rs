@@ -47,7 +47,7 @@ impl Reader {
         let time = Some(NOW.into());
         let record = RawRecord { stream: "views", partition: 3, offset: 7, time, payload: payload.as_bytes() };
         let (event, status) = (record.decode(&TimeBounds::around(NOW)), self.registry.source("events"));
-        let changes = EventChanges::of(&record, event, self.used, &mut self.keys, &status)?;
+        let changes = EventChanges::of(&record, event, &self.used, &mut self.keys, &status)?;
         (self.identity, self.session, self.metadata) = (changes.identity, changes.session, changes.metadata);
         Ok(changes.first.into_iter().chain(changes.more).collect())
     }

@@ -79,7 +79,7 @@ impl EventFile {
                     self.times.pass();
                     let (stream, offset) = (self.reporter.name(), offset_i64(offset));
                     let record = RawRecord { stream, partition: 0, offset, time: None, payload: line };
-                    match EventChanges::of(&record, event, context.used, &mut self.keys, &context.status) {
+                    match EventChanges::of(&record, event, &context.used, &mut self.keys, &context.status) {
                         Ok(changes) => events.extend(Some(changes).filter(|changes| !changes.is_empty())),
                         Err(letter) => context.send_letter(*letter)?,
                     }

@@ -79,7 +79,7 @@ impl FilesFeed {
         let (batches_in, batches) = sync_channel(BATCHES_MAX);
         let (clock, dictionary, status) = (source.clock.clone(), worker.dictionary.clone(), source.status.clone());
         let (letters, waker, window_ms) = (source.letters.clone(), worker.waker.clone(), source.settings.window_ms);
-        let (poll, used) = (source.settings.poll, source.settings.used);
+        let (poll, used) = (source.settings.poll, source.settings.used.clone());
         let thread = SideThread::spawn(name, move |stop| {
             let context =
                 FilesContext { clock, dictionary, status, letters, batches: batches_in, waker, window_ms, used, stop };

@@ -68,8 +68,8 @@ impl<'a> RecordApplier<'a> {
             return Ok(());
         };
         let event = decoder.decode(&record, &self.bounds);
-        let used = self.inputs.event_use();
-        let changes = EventChanges::of(&record, event, used, self.inputs.keys(), self.status)?;
+        let (used, keys) = self.inputs.event_use_and_keys();
+        let changes = EventChanges::of(&record, event, used, keys, self.status)?;
         let has_counted = !changes.is_empty() && changes.apply(self.inputs, self.status);
         self.accepted += u64::from(has_counted);
         Ok(())

@@ -83,8 +83,8 @@ impl PartitionReplay {
                 return self.status.ignored(ERASED);
             }
         }
-        let used = inputs.event_use();
-        match EventChanges::of(record, event, used, inputs.keys(), &self.status) {
+        let (used, keys) = inputs.event_use_and_keys();
+        match EventChanges::of(record, event, used, keys, &self.status) {
             Ok(changes) if changes.is_empty() => {}
             Ok(mut changes) => {
                 changes.leave_session_if_late(self.reached, &self.status);
