@@ -163,7 +163,8 @@ where
 
     /// Whether some of the values from `start` on have ended, and no older batch has updates of them.
     fn have_some_ended(&self, start: usize) -> bool {
-        let Some(first) = self.contents.keep.first.filter(|_| self.is_oldest) else { return false };
+        let first = self.contents.keep.first.filter(|first| self.is_oldest && first.has_end());
+        let Some(first) = first else { return false };
         let Contents { values, value_ends, times, diffs, .. } = &self.contents;
         let has_ended =
             |update: usize| first.has_ended(diffs.get(update), self.since) && *times.get(update) <= self.since;

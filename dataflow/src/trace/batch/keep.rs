@@ -75,10 +75,10 @@ impl<V, R> KeepFirst<V, R> {
         KeepFirst { whole_rows: true, ..self }
     }
 
-    /// Keeps rows until their end.
+    /// Keeps rows until their end; an end after `Millis::MAX` milliseconds is none.
     #[must_use]
     pub fn until(self, end: RowEnd<R>, ms: Millis) -> Self {
-        KeepFirst { end: Some((end, ms)), ..self }
+        KeepFirst { end: (ms < Millis::MAX).then_some((end, ms)), ..self }
     }
 
     /// Whether a merge drops rows; `is_oldest` says whether no batch is older.
@@ -89,6 +89,11 @@ impl<V, R> KeepFirst<V, R> {
     /// Whether a row with this difference has ended at a time.
     pub(super) fn has_ended(&self, diff: &R, now: Time) -> bool {
         self.end.is_some_and(|(end, ms)| end(diff, ms) <= now)
+    }
+
+    /// Whether rows have an end.
+    pub(super) fn has_end(&self) -> bool {
+        self.end.is_some()
     }
 
     /// The number of rows of a key that are never dropped.
