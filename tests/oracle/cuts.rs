@@ -143,11 +143,10 @@ impl Rows {
     /// them.
     fn in_histories(&self, tick: Time) -> Rows {
         let (Rules { history_depth: depth, history_ms, .. }, mut latest) = (rules(), BTreeMap::<_, Vec<_>>::new());
-        self.stamps.iter().filter(|(_, stamp)| stamp.expiry(history_ms) > tick).for_each(
-            |(&(user, product), &stamp)| {
-                latest.entry(user).or_default().push((Reverse(stamp), product));
-            },
-        );
+        let counts = |stamp: &Stamp| stamp.event_at().is_some_and(|at| at.saturating_add(history_ms) > tick);
+        for (&(user, product), &stamp) in self.stamps.iter().filter(|(_, stamp)| counts(stamp)) {
+            latest.entry(user).or_default().push((Reverse(stamp), product));
+        }
         let mut rows = Rows { stamps: BTreeMap::new(), ..self.clone() };
         for (user, mut stamps) in latest {
             stamps.sort_unstable();
