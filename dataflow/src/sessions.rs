@@ -8,7 +8,8 @@
 //! # Definition
 //! The events of a session are in the order of their times (see [`SessionEvent`]). A view that does not state how long the
 //! user stayed has a gap to the next event, if the record of that event is at most [`HELD_MS`] later than the view's. The last
-//! event has none. So a gap depends on the events alone, not on the order in which partitions are read.
+//! event has none. So a gap depends on the events alone, not on the order in which partitions are read,
+//! unless an event is late or among very many of its session (see below).
 //!
 //! # What is held
 //! An event that is given in a tick more than [`HELD_MS`] after its time is *late*: it opens and ends no gap, and is counted. (In a
@@ -19,10 +20,10 @@
 //! the events of the last hour and the last event of each session of the last two hours.
 //!
 //! Of a session with very many events, as of a bot, only the last `events_max` are held that long. The gaps of the others become
-//! final as soon as there are about twice as many. No value changes then either, but an event that comes late among those has a
+//! final as soon as about twice as many are held. No value changes then either, but an event that comes late among those has a
 //! gap to the next event that is held.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
@@ -107,7 +108,7 @@ fn settled_at(rows: &Rows, nth: usize) -> Time {
 pub struct Settling {
     /// Rows of one session that are held until their gaps are final by themselves.
     events_max: usize,
-    due: BTreeMap<Time, HashSet<UserKey, RandomState>>,
+    due: BTreeMap<Time, BTreeSet<UserKey>>,
     /// The users who have rows.
     held: HashMap<UserKey, HeldRows, RandomState>,
     /// The users of whom so many rows have come that a session may have too many.
@@ -169,12 +170,11 @@ impl Settling {
         while users.len() < most
             && let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= closed)
         {
-            let some: Vec<UserKey> = first.get().iter().copied().take(most - users.len()).collect();
-            some.iter().for_each(|user| _ = first.get_mut().remove(user));
+            // In the order of keys, so that runs over the same events settle the same users in the same tick.
+            users.extend(std::iter::from_fn(|| first.get_mut().pop_first()).take(most - users.len()));
             if first.get().is_empty() {
                 first.remove();
             }
-            users.extend(some);
         }
         if !users.is_empty() {
             users.sort_unstable();
@@ -204,7 +204,7 @@ impl Settling {
         match rows.len() - settled.rows.len() {
             0 => _ = self.held.remove(&user),
             // Many sessions are not looked at again for each event.
-            rows => _ = self.held.insert(user, HeldRows { rows, look_at: rows + 2 * self.events_max }),
+            rows => _ = self.held.insert(user, HeldRows { rows, look_at: rows + self.events_max }),
         }
         settled
     }
