@@ -41,3 +41,6 @@ impl Index for UserMetadata {
         Published::unlisted(wiring.by_key::<MetadataValues>())
     }
 }
+
+#[cfg(test)]
+mod tests;
