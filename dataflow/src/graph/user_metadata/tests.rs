@@ -15,6 +15,8 @@ const VALUES: usize = 40;
 const TICKS: usize = 400;
 /// Of so many values beside the sum of all, the events are held.
 const HELD: usize = 4;
+/// More than merging takes once nothing comes any more.
+const IDLE_STEPS: usize = 10_000;
 
 /// A user's events, given to the graph and noted.
 struct Told {
@@ -99,6 +101,8 @@ fn values_in_the_order_of_their_times_are_exact_at_every_tick() {
         let at = 1000 * (tick as Millis + 1);
         if tick == TICKS / 2 + 3 {
             told.erase(at - 1);
+            told.end_tick();
+            told.check_all();
         }
         // A new value every few ticks, and others that came before it again.
         let newest = tick % (TICKS / 2) / 5;
@@ -109,7 +113,7 @@ fn values_in_the_order_of_their_times_are_exact_at_every_tick() {
         told.check_all();
     }
     assert_eq!(told.counted().len(), VALUES);
-    (0..1000).for_each(|_| told.graph.step(false));
+    (0..IDLE_STEPS).for_each(|_| told.graph.step(false));
     told.end_tick();
     told.check_all();
     let held = told.held().len();
@@ -122,6 +126,7 @@ fn the_sum_over_all_values_is_exact_in_any_order() {
     for tick in 0..TICKS {
         if tick == TICKS / 2 {
             told.erase(1_000_000);
+            told.end_tick();
         }
         // 7 and the number of ticks have no common divisor, so every time is there once, in another order.
         let at = 1_000_000 * u64::from(tick >= TICKS / 2) + 1000 * (1 + (tick * 7 % TICKS) as Millis);
