@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Feature, FeatureValue, Reading};
 use crate::dictionary::Dictionary;
 use crate::ids::ProductKey;
-use crate::index_reader::UserFeatures;
+use crate::index_reader::{UserFeatures, ValueFeatures};
 
 /// Which values of features of products a row holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,14 @@ impl Feature {
             (Reading::OfCategory(read), _) => {
                 map(of.categories.iter().map(|of| (dictionary.category_name(of.category), read(of))))
             }
-            (Reading::OfValue(read) | Reading::OfProductValue(read), _) => {
-                map(read(of).iter().map(|of| (Some(of.name().into()), Some(FeatureValue::Count(of.events)))))
-            }
+            (Reading::OfValue(read), _) => values(read(of)),
+            (Reading::OfProductValue(read), _) => values(read(of).unwrap_or_default()),
         }
     }
+}
+
+fn values(values: &[ValueFeatures]) -> FeatureCell {
+    map(values.iter().map(|of| (Some(of.name().into()), Some(FeatureValue::Count(of.events)))))
 }
 
 fn map(entries: impl Iterator<Item = (Option<Arc<str>>, Option<FeatureValue>)>) -> FeatureCell {

@@ -47,13 +47,13 @@ const RULES: &str = "
   whatever its type, also a purchase of several products. Which values are shown depends on the times of the events alone, not on
   the order in which they are read. Of a user and a key, four times `features.values_max` values are held: those whose first
   events are the earliest. If an event comes so late that it moves another value up from behind all of these, earlier events with this
-  value stay in `other`. The sum over all values of a key is exact in any case.
+  value stay in `other`, unless they are still stored, so the numbers of these two may differ between runs. The sum over all values of a key is exact in any case.
 - **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
 - **Attributes** are those of the column `models.content.attributes_column` of the products, or of the field `attributes` of the store: a
   JSON object, or a text such as `colour=red, size=42`. A value is a text, a number, `true` or `false`, of at most 31 bytes as above;
   of a list, each element is a value, and the views of the product are in the sum of each. Attributes do not pass through the
-  graph: they are read every `features.attributes_every_s`, and `as_of` says nothing of them. Before the first reading there
-  are no sums, and `GET /v1/features` says null as the `as_of` of the feature.
+  graph: they are read every `features.attributes_every_s`, and `as_of` says nothing of them. Before the first reading the
+  feature of a user with views is null, copies of it are left as they are, and `GET /v1/features` says null as the `as_of` of the feature.
 
 ## Rows of users
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::value_features::by_attribute;
 use super::{IndexReader, ReadView, ValueFeatures, WideView};
 use crate::graph::{OpenSessions, Purchases, UserProducts};
 use crate::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
@@ -61,8 +60,9 @@ pub struct UserFeatures {
     pub categories: Vec<CategoryFeatures>,
     /// By value in the metadata of events, in the order of keys and values.
     pub metadata: Vec<ValueFeatures>,
-    /// Views by value of the products' attributes, in the order of attributes and values; empty unless sums were asked for.
-    pub attribute_views: Vec<ValueFeatures>,
+    /// Views by value of the products' attributes, in the order of attributes and values; none if there are views and the
+    /// attributes that `features.attributes` names are not read yet, or unless sums were asked for.
+    pub attribute_views: Option<Vec<ValueFeatures>>,
 }
 
 impl UserFeatures {
@@ -113,8 +113,7 @@ impl ReadView<'_> {
             .collect();
         self.add_purchases(snapshot, user, &mut products);
         let categories = sums.map(|_| self.by_category(&products)).unwrap_or_default();
-        let attributes = sums.and_then(AttributeSlot::get);
-        let attribute_views = attributes.map(|attributes| by_attribute(&attributes, &products)).unwrap_or_default();
+        let attribute_views = sums.and_then(|attributes| self.by_attribute(attributes, &products));
         let metadata = self.metadata_in(snapshot, user);
         UserFeatures { last_at, products, categories, metadata, attribute_views }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{ProductFeatures, ReadView};
 use crate::graph::UserMetadata;
 use crate::ids::UserKey;
-use crate::product_attributes::ProductAttributes;
+use crate::product_attributes::AttributeSlot;
 use crate::publish::{Snapshot, rows};
 use crate::short_text::ShortText;
 use crate::tables::ValueTally;
@@ -45,16 +45,25 @@ impl ReadView<'_> {
         shown.sort_unstable();
         shown
     }
-}
 
-/// The sums of views over the products that have a value of an attribute now.
-pub(super) fn by_attribute(attributes: &ProductAttributes, products: &[ProductFeatures]) -> Vec<ValueFeatures> {
-    let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
-    for of in products.iter().filter(|of| of.activity.views() > 0) {
-        let values = attributes.of_product(of.product);
-        values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
+    /// The sums of views over the products that have a value of an attribute now; none before the attributes are read, if there
+    /// are views: those of an erased user are known to be empty at any time.
+    pub(super) fn by_attribute(
+        &self,
+        attributes: &AttributeSlot,
+        products: &[ProductFeatures],
+    ) -> Option<Vec<ValueFeatures>> {
+        let Some(attributes) = attributes.get() else {
+            let is_empty = products.iter().all(|of| of.activity.views() == 0);
+            return (is_empty || self.rules().features.attributes.is_empty()).then(Vec::new);
+        };
+        let mut sums: BTreeMap<(ShortText, ShortText), u64> = BTreeMap::new();
+        for of in products.iter().filter(|of| of.activity.views() > 0) {
+            let values = attributes.of_product(of.product);
+            values.for_each(|attribute| *sums.entry(attribute).or_default() += of.activity.views());
+        }
+        Some(sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect())
     }
-    sums.into_iter().map(|((key, value), events)| ValueFeatures { key, value, events }).collect()
 }
 
 /// Adds the values of a key whose first events are the earliest, ties by value, up to `most` of them, and the events with any
@@ -80,9 +89,41 @@ fn show(key: ShortText, tallies: &mut Vec<(ShortText, ValueTally)>, most: usize,
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use differential_dataflow::difference::Semigroup as _;
 
     use super::*;
+    use crate::dictionary::Dictionary;
+    use crate::ids::Ids;
+    use crate::product_attributes::ProductAttributes;
+    use crate::rules::{Features, KeyNames, Rules};
+    use crate::stepped::SteppedGraph;
+    use crate::tables::Interaction;
+
+    #[test]
+    fn nothing_is_said_of_attributes_before_they_are_read_unless_none_are_named() {
+        let dictionary = Arc::new(Dictionary::new(Ids::new([1; 16])));
+        let ada = dictionary.user("ada");
+        let graph = |attributes| {
+            let features = Features { enabled: true, attributes, ..Features::OFF };
+            SteppedGraph::new(Rules { features, ..Rules::default() }, dictionary.clone(), 1000)
+        };
+        let views = |graph: &SteppedGraph| {
+            let sums = Some(graph.reader().attributes());
+            graph.reader().view(ada).features(ada, sums).attribute_views
+        };
+        assert_eq!(views(&graph(KeyNames::NONE)), Some(Vec::new()));
+        let mut named = graph(KeyNames::of(&["colour"]));
+        assert_eq!(views(&named), Some(Vec::new()), "without views");
+        let view = Interaction::View { time_on_page_ms: None };
+        named.inputs().interaction(ada, dictionary.product("lamp").unwrap(), view, 7);
+        named.advance_to(10);
+        named.settle();
+        assert_eq!(views(&named), None);
+        named.reader().attributes().put(ProductAttributes::of([]));
+        assert_eq!(views(&named), Some(Vec::new()));
+    }
 
     fn shown(events: &[(&str, u64)], most: usize) -> Vec<(String, u64)> {
         let mut tallies = BTreeMap::<ShortText, ValueTally>::new();

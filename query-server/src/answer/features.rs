@@ -5,7 +5,7 @@
 //!  "as_of":"2026-11-20T10:15:00.120Z"}
 //! ```
 //! A feature of a product, a category or a value is a map, or one value where the answer is about one product. Maps have the largest
-//! values first, ties in some fixed order.
+//! values first, ties in some fixed order. Views by attribute are null before the attributes are read.
 
 pub(crate) mod schemas;
 pub(crate) mod table;
@@ -15,7 +15,7 @@ use std::io::Write;
 use dataflow::dictionary::Dictionary;
 use dataflow::features::{Feature, FeatureValue, Reading};
 use dataflow::ids::ProductKey;
-use dataflow::index_reader::{ProductFeatures, UserFeatures};
+use dataflow::index_reader::{ProductFeatures, UserFeatures, ValueFeatures};
 
 use super::instant;
 use super::json::{comma, number, string};
@@ -63,19 +63,25 @@ impl Values<'_> {
                 }
                 out.push(b'}');
             }
-            Reading::OfValue(read) | Reading::OfProductValue(read) => {
-                let entries = read(self.of).iter();
-                let entries = entries.map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events))));
-                out.push(b'{');
-                for ((key, value), found) in largest(entries, self.limit) {
-                    comma(out);
-                    string(out, &format!("{}={}", key.as_str(), value.as_str()));
-                    entry(out, found);
-                }
-                out.push(b'}');
-            }
+            Reading::OfValue(read) => events_by_value(out, read(self.of), self.limit),
+            Reading::OfProductValue(read) => match read(self.of) {
+                Some(values) => events_by_value(out, values, self.limit),
+                None => scalar(out, None),
+            },
         }
     }
+}
+
+/// Writes the map of events by value.
+fn events_by_value(out: &mut Vec<u8>, values: &[ValueFeatures], most: usize) {
+    let entries = values.iter().map(|of| ((of.key, of.value), Some(FeatureValue::Count(of.events))));
+    out.push(b'{');
+    for ((key, value), found) in largest(entries, most) {
+        comma(out);
+        string(out, &format!("{}={}", key.as_str(), value.as_str()));
+        entry(out, found);
+    }
+    out.push(b'}');
 }
 
 /// Writes the value of a map's entry, behind its name.
@@ -155,6 +161,19 @@ mod tests {
         assert_eq!(keys(10), [6, 4, 1, 5]);
         assert_eq!(keys(3), [6, 4, 1]);
         assert_eq!(keys(1), [6]);
+    }
+
+    #[test]
+    fn views_by_attribute_are_null_before_the_attributes_are_read() {
+        let dictionary = Dictionary::new(dataflow::ids::Ids::new([0; 16]));
+        let feature = dataflow::features::find("user_attribute_views").unwrap();
+        let written = |attribute_views| {
+            let (mut out, of) = (Vec::new(), UserFeatures { attribute_views, ..UserFeatures::default() });
+            let values = Values { of: &of, product: None, limit: 10 };
+            values.write(&mut out, feature, (&mut NameCache::default(), &dictionary));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!((written(None), written(Some(Vec::new()))), ("null".into(), "{}".into()));
     }
 
     #[test]

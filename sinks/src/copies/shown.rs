@@ -9,7 +9,7 @@ use super::rows::CopiedRow;
 /// A list as of one time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shown {
-    /// Another process writes this list.
+    /// Another process writes this list, or this one does not know it yet: the copy is left as it is.
     Elsewhere,
     /// The rows as of this time; none if there is no such list, or if it is not to be copied.
     Rows(Time, Vec<CopiedRow>),

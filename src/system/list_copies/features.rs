@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataflow::dictionary::Dictionary;
 use dataflow::features::{self, FeatureValue, Reading};
 use dataflow::ids::UserKey;
-use dataflow::index_reader::{IndexReader, UserFeatures};
+use dataflow::index_reader::{IndexReader, UserFeatures, ValueFeatures};
 use dataflow::time::Time;
 use sinks::copies::{CopiedRow, Shown};
 
@@ -28,7 +28,8 @@ impl UserValues {
         let Some(((_, _, values), feature)) = self.0.as_ref().zip(features::find(feature)) else {
             return Shown::Rows(as_of, Vec::new());
         };
-        let mut rows = rows(values, &feature.reading, reader.dictionary());
+        // Before the attributes of products are read, a copy is left as it is.
+        let Some(mut rows) = rows(values, &feature.reading, reader.dictionary()) else { return Shown::Elsewhere };
         let number = |row: &CopiedRow| row.value.unwrap_or_default();
         rows.sort_by(|one, other| number(other).total_cmp(&number(one)).then_with(|| one.product.cmp(&other.product)));
         rows.truncate(VALUES_MAX);
@@ -36,12 +37,17 @@ impl UserValues {
     }
 }
 
-fn rows(values: &UserFeatures, reading: &Reading, dictionary: &Dictionary) -> Vec<CopiedRow> {
+/// The values in no order; none if they are not known yet.
+fn rows(values: &UserFeatures, reading: &Reading, dictionary: &Dictionary) -> Option<Vec<CopiedRow>> {
     let row = |id: Option<Arc<str>>, value: Option<FeatureValue>| {
         let value = value.filter(|value| !value.is_zero())?;
         Some(CopiedRow { product: id?, value: Some(value.number()) })
     };
-    match reading {
+    let by_value = |values: &[ValueFeatures]| {
+        let count = |events| Some(FeatureValue::Count(events));
+        values.iter().filter_map(|of| row(Some(of.name().into()), count(of.events))).collect()
+    };
+    let rows = match reading {
         Reading::OfUser(read) => row(Some("".into()), read(values)).into_iter().collect(),
         Reading::OfProduct(read) => {
             values.products.iter().filter_map(|of| row(dictionary.product_name(of.product), read(of))).collect()
@@ -49,9 +55,8 @@ fn rows(values: &UserFeatures, reading: &Reading, dictionary: &Dictionary) -> Ve
         Reading::OfCategory(read) => {
             values.categories.iter().filter_map(|of| row(dictionary.category_name(of.category), read(of))).collect()
         }
-        Reading::OfValue(read) | Reading::OfProductValue(read) => {
-            let count = |events| Some(FeatureValue::Count(events));
-            read(values).iter().filter_map(|of| row(Some(of.name().into()), count(of.events))).collect()
-        }
-    }
+        Reading::OfValue(read) => by_value(read(values)),
+        Reading::OfProductValue(read) => by_value(read(values)?),
+    };
+    Some(rows)
 }

@@ -55,7 +55,7 @@ impl Told {
 
     /// The values that are shown, with their events.
     fn shown(&self) -> BTreeMap<String, u64> {
-        let metadata = self.graph.reader().view(self.user).features(self.user, false).metadata;
+        let metadata = self.graph.reader().view(self.user).features(self.user, None).metadata;
         metadata.into_iter().map(|of| (of.value.as_str().to_owned(), of.events)).collect()
     }
 

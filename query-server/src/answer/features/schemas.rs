@@ -94,13 +94,19 @@ fn scalar(kind: ValueKind) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(kind).into()
 }
 
+fn map(feature: &Feature) -> ObjectBuilder {
+    let values = AdditionalProperties::RefOr(scalar(feature.kind));
+    ObjectBuilder::new().additional_properties(Some(values))
+}
+
 /// The values of a user: one, or one for each product, category or value.
 fn of_all(feature: &Feature) -> RefOr<Schema> {
     match feature.reading {
         Reading::OfUser(_) => scalar(feature.kind),
-        Reading::OfProduct(_) | Reading::OfCategory(_) | Reading::OfValue(_) | Reading::OfProductValue(_) => {
-            let values = AdditionalProperties::RefOr(scalar(feature.kind));
-            ObjectBuilder::new().additional_properties(Some(values)).into()
+        Reading::OfProduct(_) | Reading::OfCategory(_) | Reading::OfValue(_) => map(feature).into(),
+        // Before the attributes are read there is no map.
+        Reading::OfProductValue(_) => {
+            map(feature).schema_type(SchemaType::from_iter([Type::Object, Type::Null])).into()
         }
     }
 }
