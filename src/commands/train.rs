@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use checkpoints::RealDisk;
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
@@ -16,7 +16,7 @@ use dataflow::index_reader::IndexReader;
 use dataflow::replay::{self, Failure, Observer, Settings};
 use dataflow::rules::{CoViews, Rules};
 use dataflow::source_status::SourceRegistry;
-use dataflow::time::Time;
+use dataflow::time::{Millis, Time};
 use indicatif::ProgressBar;
 use models::als::Parameters;
 use models::store::ModelStore;
@@ -96,7 +96,17 @@ fn histories(config: &Config, until: Time) -> anyhow::Result<ReadHistories> {
         println!("{}: {} records used", source.name, source.accepted);
         source.rejected.iter().for_each(|(reason, count)| println!("  refused: {count} {reason}"));
     }
-    step.read.context("the records were not read to their end")
+    let read = step.read.context("the records were not read to their end")?;
+    let used: u64 = registry.snapshot().iter().map(|source| source.accepted).sum();
+    check_age(&read, used, rules.history_ms)?;
+    Ok(read)
+}
+
+/// Refuses histories that are all empty though records were used.
+fn check_age(read: &ReadHistories, used: u64, history_ms: Millis) -> anyhow::Result<()> {
+    let are_old = used > 0 && history_ms < Millis::MAX && read.histories.users.is_empty();
+    ensure!(!are_old, "all views are older than rules.history_days; give --until or history_days = 0");
+    Ok(())
 }
 
 /// Reads the histories at the one step.
@@ -115,5 +125,25 @@ impl Observer for ReadStep {
 
     fn waiting(&mut self) {
         self.bar.set_position(self.progress.as_ref().map_or(0, |progress| progress.done()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::als::Histories;
+
+    use super::*;
+
+    #[test]
+    fn histories_without_users_are_refused_only_if_their_views_may_have_expired() {
+        let read = |users: Vec<Vec<u32>>| {
+            let histories = Histories { products: users.len(), users };
+            ReadHistories { histories, products: Vec::new(), from: 0, until: 0 }
+        };
+        let none = read(Vec::new());
+        let error = check_age(&none, 3, 1000).expect_err("all views have expired");
+        assert!(error.to_string().contains("--until"), "{error}");
+        assert!(check_age(&none, 0, 1000).is_ok() && check_age(&none, 3, Millis::MAX).is_ok());
+        assert!(check_age(&read(vec![vec![0]]), 3, 1000).is_ok());
     }
 }
