@@ -115,11 +115,18 @@ fn status(config: &Config, add: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// Features of attributes without products.
+/// Features of attributes without products, or without the column of the attributes.
 fn features(config: &Config, add: &mut impl FnMut(&str, String)) {
     let has_products = config.postgres.is_some() || config.files.is_some() || config.store.is_some();
     if !config.rules.features.attributes.is_empty() && !has_products {
         let reason = "`features.attributes` names attributes, but no products are read: configure [postgres], [files] or [store]";
+        add("features.attributes", reason.into());
+    }
+    // The store's field has a fixed name.
+    let has_column = config.content.attributes.is_some() || config.postgres.is_none() && config.store.is_some();
+    if !config.rules.features.attributes.is_empty() && has_products && !has_column {
+        let reason = "`features.attributes` names attributes, but `models.content.attributes_column` names no column: name the \
+                      column of the products that holds them";
         add("features.attributes", reason.into());
     }
 }

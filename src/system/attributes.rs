@@ -25,6 +25,11 @@ pub(super) fn start(
 ) -> anyhow::Result<Option<BackgroundThread>> {
     let features = &config.rules.features;
     if !features.enabled {
+        if !features.attributes.is_empty() {
+            tracing::warn!(
+                "`features.attributes` names attributes, but `features.enabled` is \"off\": they are not read"
+            );
+        }
         return Ok(None);
     }
     let attributes = AttributeReader::of(config, store, reader.dictionary().clone());
