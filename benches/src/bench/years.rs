@@ -6,7 +6,8 @@
 //!           growing  │ first       │       │ last      ─▶ years_rss_growth: the last to the second
 //! ```
 //! Every user views a product a day, another one each time, for half a year. Then another user takes the place, so that the
-//! number of active users stays the same. Views count for 90 days. Resident memory is read once a day.
+//! number of active users stays the same. Views count for 90 days. Resident memory is read once a day. The keys of all users are
+//! made before the first day, so the growth is that of the graph, without the table of keys.
 
 use std::time::Instant;
 
