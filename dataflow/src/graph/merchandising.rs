@@ -10,7 +10,7 @@
 
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::Broadcast;
 
 use super::index::{Index, IndexBatches, Placement, Published, RowChanges, Wiring};
 use super::sellers::Sellers;
@@ -36,8 +36,7 @@ impl<'s> Effective<'s> {
         now: StreamVec<'s, Time, Time>,
         set: ListSet,
     ) -> Self {
-        let versions = versions.inner.map(move |(rule, time, version)| (rule, time, version.in_set(set)));
-        let effects = effects(versions.as_collection(), now);
+        let effects = effects(versions, now, set);
         let off_lists = products(&effects, "OffLists", |effect| match effect {
             Effect::OffLists(product) => Some(product),
             _ => None,

@@ -22,6 +22,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::ids::ProductKey;
 use crate::merchandising::{MerchAction, MerchList, RuleId, RuleVersion};
+use crate::rules::ListSet;
 use crate::time::{Diff, Time};
 
 /// What the effective rules come to.
@@ -44,10 +45,12 @@ struct Round {
     now: Option<Time>,
 }
 
-/// The effects of the effective rules, each once, in one worker.
+/// The effects of the effective rules of a set of lists, each once, in one worker. The latest version of a rule counts,
+/// whatever set it is for.
 pub fn effects<'s>(
     versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
     now: StreamVec<'s, Time, Time>,
+    set: ListSet,
 ) -> VecCollection<'s, Time, Effect, Diff> {
     let route = Exchange::new(|_: &((RuleId, ()), Time, RuleVersion)| 0);
     versions
@@ -59,7 +62,7 @@ pub fn effects<'s>(
             "EffectiveRules",
             move |_, _| {
                 let mut rounds: BTreeMap<Time, (Capability<Time>, Round)> = BTreeMap::new();
-                let mut schedule = Schedule::default();
+                let mut schedule = Schedule::new(set);
                 move |(versions, version_frontier), (marks, mark_frontier), output| {
                     versions.for_each(|capability, data| {
                         for ((rule, ()), time, version) in data.drain(..) {
@@ -91,8 +94,9 @@ pub fn effects<'s>(
 }
 
 /// All rules.
-#[derive(Default)]
 struct Schedule {
+    /// The lists that the effects are for.
+    set: ListSet,
     now: Time,
     versions: BTreeMap<RuleId, RuleVersion>,
     /// The beginnings and ends of rules that are still to come.
@@ -103,6 +107,18 @@ struct Schedule {
 }
 
 impl Schedule {
+    /// No rules.
+    fn new(set: ListSet) -> Schedule {
+        Schedule {
+            set,
+            now: 0,
+            versions: BTreeMap::new(),
+            edges: BTreeSet::new(),
+            effective: BTreeMap::new(),
+            effects: BTreeMap::new(),
+        }
+    }
+
     /// Takes the versions of one tick, then moves the edge; returns the effects that begin and end.
     fn turn(&mut self, round: Round) -> Vec<(Effect, Diff)> {
         let mut touched: BTreeSet<RuleId> = BTreeSet::new();
@@ -125,7 +141,7 @@ impl Schedule {
         }
         let mut changes = Vec::new();
         for rule in touched {
-            let wanted = self.versions.get(&rule).and_then(|version| version.rule);
+            let wanted = self.versions.get(&rule).and_then(|version| version.in_set(self.set).rule);
             let wanted = wanted.filter(|wanted| wanted.is_effective(self.now)).map(|wanted| wanted.action);
             let before = match wanted {
                 Some(action) => self.effective.insert(rule, action),
@@ -198,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_rule_begins_and_ends_in_the_very_millisecond() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(ListSet::Live);
         assert_eq!(turn(&mut schedule, &[version(1, Some((10, 20)))], 9), []);
         assert_eq!(turn(&mut schedule, &[], 10), [1]);
         assert_eq!(turn(&mut schedule, &[], 19), []);
@@ -209,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_latest_version_counts_and_leaves_no_edge_of_an_earlier_one() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(ListSet::Live);
         assert_eq!(turn(&mut schedule, &[version(5, Some((0, 100))), version(4, None)], 1), [1]);
         assert_eq!(turn(&mut schedule, &[version(5, Some((0, 100)))], 2), [], "a repetition");
         assert_eq!(turn(&mut schedule, &[version(6, None)], 3), [-1]);
@@ -218,8 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn of_two_versions_of_one_time_both_sets_follow_the_same_one() {
+        let of_scope = |scope| {
+            let mut version = version(7, Some((0, 100)));
+            version.rule.as_mut().unwrap().scope = scope;
+            version
+        };
+        let versions = [RuleScope::Live, RuleScope::Shadow].map(of_scope);
+        let mut latest = versions[0];
+        latest.plus_equals(&versions[1]);
+        for (set, order) in
+            [(ListSet::Live, [0, 1]), (ListSet::Live, [1, 0]), (ListSet::Shadow, [0, 1]), (ListSet::Shadow, [1, 0])]
+        {
+            let mut schedule = Schedule::new(set);
+            for place in order {
+                turn(&mut schedule, &[versions[place]], 8);
+            }
+            assert_eq!(!schedule.effects.is_empty(), latest.in_set(set).rule.is_some(), "{set:?} {order:?}");
+        }
+    }
+
+    #[test]
     fn an_effect_of_two_rules_is_given_once() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(ListSet::Live);
         let product = ProductKey::default();
         let mut turn = |rule: &str, at, action: Option<MerchAction>| {
             let rule_of = |action| MerchRule { action, from: 0, until: Millis::MAX, scope: RuleScope::Both };
