@@ -39,7 +39,9 @@ impl RuleChange {
             return Err(Malformed::MissingField("rule"));
         }
         let RuleJson { id, is } = serde_json::from_str(json).map_err(|_| Malformed::WrongType("rule"))?;
-        let id = RuleId::of(&id).filter(|id| !id.is_of_topic()).ok_or(Malformed::WrongType("rule.id"))?;
+        // A rule of a topic is written there only; it can also be deleted here, for a topic that is no longer read.
+        let is_id = |id: &RuleId| is.is_none() || !id.is_of_topic();
+        let id = RuleId::of(&id).filter(is_id).ok_or(Malformed::WrongType("rule.id"))?;
         if let Some(text) = &is {
             let fault = text.keyed::<Infallible>(|_| Ok(Default::default()), |_| Ok(Default::default())).err();
             fault.map_or(Ok(()), |_| Err(Malformed::WrongType("rule.is")))?;
@@ -103,6 +105,10 @@ mod tests {
             assert_eq!((event.kind, event.at, event.product), (EventKind::Rule, AT, None));
             assert_eq!(event.rule.map(|rule| *rule), Some(RuleChange { id, text }));
         }
+        let of_topic = RuleId::of("topic.sale").expect("an id");
+        let line = rule_json(of_topic, None, AT, "m");
+        let event = decode(line.as_bytes(), None, &TimeBounds::around(AT)).expect("the deletion of a rule of a topic");
+        assert_eq!(event.rule.map(|rule| *rule), Some(RuleChange { id: of_topic, text: None }));
     }
 
     #[test]
@@ -111,7 +117,7 @@ mod tests {
             ("", Malformed::MissingField("rule")),
             (r#","rule":7"#, Malformed::WrongType("rule")),
             (r#","rule":{"id":"a b"}"#, Malformed::WrongType("rule.id")),
-            (r#","rule":{"id":"topic.a"}"#, Malformed::WrongType("rule.id")),
+            (r#","rule":{"id":"topic.a","is":{"rule":"hide","product":"a"}}"#, Malformed::WrongType("rule.id")),
             (r#","rule":{"id":"a","is":{"rule":"hide"}}"#, Malformed::WrongType("rule.is")),
             (r#","rule":{"id":"a","was":{}}"#, Malformed::WrongType("rule")),
         ] {

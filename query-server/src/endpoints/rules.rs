@@ -144,7 +144,7 @@ async fn write(
     id: RuleId,
     text: Option<RuleText>,
 ) -> Result<Response<Body>, Problem> {
-    if id.is_of_topic() {
+    if id.is_of_topic() && text.is_some() {
         return Err(Problem::RuleOfTopic);
     }
     let read = &operations.read;
