@@ -83,7 +83,7 @@ pub(crate) static REPORT: Endpoint = Endpoint {
     owner: Owner::Receiver,
     operations: &[Operation {
         answers: &[Answer::json::<ShadowReport>(200, "The comparison, at most a second old")],
-        problems: &[problem::OF_LISTS, problem::OF_SHADOW],
+        problems: &[problem::OF_LISTS, problem::OF_SHADOW, &[Problem::NotReady(String::new())]],
         route: Some(|method| on(method, report::handle)),
         ..Operation::get(
             Scope::Read,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dataflow::graph::ListId;
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::index_reader::WideView;
+use dataflow::index_reader::{IndexReader, WideView};
 use dataflow::source_status::{EventObserver, ReadEvent, Signal};
 use dataflow::time::{Millis, ServiceClock};
 
@@ -19,6 +19,9 @@ use crate::workspace::Workspace;
 
 /// Products of a list that count.
 pub const HITS_AT: usize = 10;
+
+/// Products of an event that are looked for at most: the first ones.
+const PRODUCTS_MAX: usize = 20;
 
 /// Events that are compared in a second at most: both lists of each are made.
 const EVENTS_PER_S_MAX: u64 = 100;
@@ -93,6 +96,7 @@ pub struct ShadowHits {
     compared: OnceLock<Compared>,
     /// The second of the clock, and the events that were compared in it: `second << 16 | events`.
     allowance: AtomicU64,
+    passed_over: AtomicU64,
     counting: Mutex<Counting>,
 }
 
@@ -112,8 +116,8 @@ impl ShadowHits {
     /// Nothing was counted yet, and nothing is until [`ShadowHits::compare`].
     #[must_use]
     pub fn new(clock: Arc<dyn ServiceClock>) -> ShadowHits {
-        let (allowance, counting) = (AtomicU64::new(0), Mutex::default());
-        ShadowHits { clock, compared: OnceLock::new(), allowance, counting }
+        let (allowance, passed_over) = (AtomicU64::new(0), AtomicU64::new(0));
+        ShadowHits { clock, compared: OnceLock::new(), allowance, passed_over, counting: Mutex::default() }
     }
 
     /// Begins to compare these sets. Only the first call counts.
@@ -124,7 +128,7 @@ impl ShadowHits {
     /// The counts up to now.
     #[must_use]
     pub fn totals(&self) -> HitTotals {
-        self.counting().totals
+        HitTotals { passed_over: self.passed_over.load(Ordering::Relaxed), ..self.counting().totals }
     }
 
     fn counting(&self) -> MutexGuard<'_, Counting> {
@@ -141,18 +145,15 @@ impl ShadowHits {
         self.allowance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
-    /// Compares an event; whether it could be compared.
-    fn count(&self, compared: &Compared, event: &ReadEvent<'_>) -> bool {
+    /// Compares an event, whose lists this process holds and whose time is near that of the state.
+    fn count(&self, compared: &Compared, event: &ReadEvent<'_>) {
         let Compared { live, shadow } = compared;
-        if live.reader.owner_elsewhere(event.user).is_some() {
-            return false;
-        }
-        let views = [live.reader.wide_view(event.user), shadow.reader.wide_view(event.user)];
-        if views.iter().any(|view| view.as_of().abs_diff(event.at) > AWAY_MS_MAX) {
-            return false;
-        }
+        let mut products = event.products[..event.products.len().min(PRODUCTS_MAX)].to_vec();
+        products.sort_unstable();
+        products.dedup();
         let mut counting = self.counting();
         let Counting { totals, workspace } = &mut *counting;
+        let views = [live.reader.wide_view(event.user), shadow.reader.wide_view(event.user)];
         let workspace = workspace.get_or_insert_with(|| Workspace::new(live.reader.rules()));
         let lists = [(live, &views[0]), (shadow, &views[1])].map(|(maker, view)| ListsBefore {
             best_sellers: ListMaker::best_sellers(view, ListId::General),
@@ -160,30 +161,37 @@ impl ShadowHits {
         });
         totals.overlaps.0 += 1;
         totals.overlaps.1 += difference(&lists[0].recommendations, &lists[1].recommendations, HITS_AT).overlap;
-        for product in event.products {
+        for product in products {
             totals.products[event.signal as usize] += 1;
             for list in HitList::ALL {
-                let [live, shadow] = [0, 1].map(|set| is_hit(list, *product, &lists[set], &views[set]));
+                let [live, shadow] = [0, 1].map(|set| is_hit(list, product, &lists[set], &views[set]));
                 let counts = &mut totals.hits[event.signal as usize][list as usize];
                 counts.live += u64::from(live);
                 counts.shadow += u64::from(shadow);
                 counts.both += u64::from(live && shadow);
             }
         }
-        true
     }
 }
 
 impl EventObserver for ShadowHits {
     fn read(&self, event: &ReadEvent<'_>) {
         let Some(compared) = self.compared.get() else { return };
-        if !self.is_allowed() || !self.count(compared, event) {
-            self.counting().totals.passed_over += 1;
+        if is_near(&compared.live.reader, event) && self.is_allowed() {
+            self.count(compared, event);
+        } else {
+            self.passed_over.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Nothing is held of a user.
     fn erased(&self, _user: UserKey) {}
+}
+
+/// Whether the reader has the lists of the event's user, as of a time near that of the event.
+fn is_near(reader: &IndexReader, event: &ReadEvent<'_>) -> bool {
+    let is_elsewhere = reader.owner_elsewhere(event.user).is_some();
+    !is_elsewhere && reader.view_any().as_of().abs_diff(event.at) <= AWAY_MS_MAX
 }
 
 /// Whether a product is among the first ten of a list.

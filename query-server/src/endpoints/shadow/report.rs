@@ -1,6 +1,6 @@
 //! `GET /v1/shadow/report`: the comparison of the shadow's lists with those of the shop.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Extension, State};
@@ -12,6 +12,7 @@ use dataflow::time::Time;
 use hyper::Response;
 use hyper::header::HeaderMap;
 use recommend::shadow::{Difference, HitTotals, ListMaker, difference};
+use tokio::sync::Mutex;
 
 use crate::answer;
 use crate::answer::shadow::{Differences, ShadowReport};
@@ -29,9 +30,10 @@ const LISTS_MAX: usize = 50;
 /// How often both sets are looked at again if a tick has closed between them.
 const LOOKS_MAX: usize = 100;
 
-/// The report that was made last.
+/// The report that was made last. The lock is held while one is made, also if the request that asked for it is gone: requests
+/// at one time share a report.
 #[derive(Debug, Default)]
-pub(crate) struct KeptReport(Mutex<Option<Made>>);
+pub(crate) struct KeptReport(Arc<Mutex<Option<Made>>>);
 
 /// A report, and when and of which state it was made.
 #[derive(Clone, Debug)]
@@ -52,16 +54,13 @@ pub(super) async fn handle(
 
 async fn made(operations: &Operations) -> Result<Made, Problem> {
     let shadow = operations.app.shadow.as_ref().ok_or(Problem::ShadowOff)?;
-    let kept = &operations.shadow_report.0;
-    let known = kept.lock().expect("no holder of this lock can panic").clone();
-    if let Some(known) = known.filter(|known| known.at.elapsed() < EVERY) {
-        return Ok(known);
+    let mut kept = operations.shadow_report.0.clone().lock_owned().await;
+    if let Some(known) = kept.as_ref().filter(|known| known.at.elapsed() < EVERY) {
+        return Ok(known.clone());
     }
-    let (live, lists, totals) = (operations.read.reader.clone(), shadow.lists.reader.clone(), shadow.hits.totals());
-    let made = tokio::task::spawn_blocking(move || make(&live, &lists, &totals)).await;
-    let made = made.expect("reading the indexes does not panic");
-    *kept.lock().expect("no holder of this lock can panic") = Some(made.clone());
-    Ok(made)
+    let (live, lists, hits) = (operations.read.reader.clone(), shadow.lists.reader.clone(), shadow.hits.clone());
+    let making = tokio::task::spawn_blocking(move || kept.insert(make(&live, &lists, &hits.totals())).clone());
+    making.await.map_err(|_| Problem::NotReady("the report was not made: the server is stopping".into()))
 }
 
 fn make(live: &IndexReader, shadow: &IndexReader, totals: &HitTotals) -> Made {

@@ -115,8 +115,25 @@ fn events_beyond_the_bounds_are_passed_over() {
         shop.event(Signal::Interest, &[shop.tea], NOW);
     }
     let totals = shop.hits.totals();
-    assert_eq!((totals.passed_over, totals.products(Signal::Interest)), (3, EVENTS_PER_S_MAX - 1));
+    assert_eq!(
+        (totals.passed_over, totals.products(Signal::Interest)),
+        (2, EVENTS_PER_S_MAX),
+        "an old event uses up nothing"
+    );
     shop.clock.0.store(NOW + 1000, Ordering::Relaxed);
     shop.event(Signal::Interest, &[shop.tea], NOW);
-    assert_eq!(shop.hits.totals().products(Signal::Interest), EVENTS_PER_S_MAX);
+    assert_eq!(shop.hits.totals().products(Signal::Interest), EVENTS_PER_S_MAX + 1);
+}
+
+#[test]
+fn products_of_an_event_are_few_and_count_once() {
+    let shop = Shop::open();
+    shop.compare();
+    shop.event(Signal::Purchase, &[shop.cup, shop.tea, shop.cup], NOW);
+    assert_eq!(shop.hits.totals().products(Signal::Purchase), 2);
+    assert_eq!(shop.hits.totals().hits(Signal::Purchase, HitList::BestSellers), counts(2, 1, 1));
+    let mut products = vec![shop.tea; PRODUCTS_MAX];
+    products.push(shop.cup);
+    shop.event(Signal::Purchase, &products, NOW);
+    assert_eq!(shop.hits.totals().products(Signal::Purchase), 3, "the cup is beyond the bound");
 }
