@@ -55,6 +55,7 @@ pub use record::RawRecord;
 pub use record_time::RecordTime;
 pub use restamp::restamp;
 pub use rule::{RuleChange, rule_json};
+pub use rule_record::TopicRules;
 pub use shape::Decoder;
 pub use time::from_text as time_from_text;
 pub use write::{erasure_json, removal_json, view_json};

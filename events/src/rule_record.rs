@@ -4,12 +4,13 @@
 //! key: advent   value: {"rule":"pin","product":"product-7","list":"bestsellers","position":1,"until":"2026-12-25T00:00:00Z"}
 //! ```
 //! The value is the body of `PUT /v1/rules/{rule}`; a record without one deletes the rule. The rule has the id `topic.advent`,
-//! so that it is no rule of the API. Of several versions, the one whose record has the later time counts.
+//! so that it is no rule of the API. Of several records with a key, the last one counts: compaction keeps no other.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use dataflow::dictionary::KeyCache;
-use dataflow::merchandising::{RuleFault, RuleId, RuleText};
+use dataflow::merchandising::{RULES_MAX, RuleFault, RuleId, RuleText, RuleVersion};
 use dataflow::source_status::SourceStatus;
 use dataflow::time::Millis;
 use serde::Deserialize;
@@ -33,11 +34,49 @@ enum RuleRecordFault {
     Edge(&'static str),
     #[error("{0}")]
     Rule(RuleFault<Infallible>),
+    #[error("there are {RULES_MAX} rules, and there may not be more: write records without a value for some of them")]
+    TooMany,
 }
 
 impl From<RuleRecordFault> for Refusal {
     fn from(fault: RuleRecordFault) -> Self {
-        Refusal { reason: "invalid_rule", detail: fault.to_string() }
+        let reason = if fault == RuleRecordFault::TooMany { "too_many_rules" } else { "invalid_rule" };
+        Refusal { reason, detail: fault.to_string() }
+    }
+}
+
+/// The rules that a reader of the topic has met since it started, at most [`RULES_MAX`].
+#[derive(Debug, Default)]
+pub struct TopicRules(BTreeMap<RuleId, LastRecord>);
+
+/// The last record with a key.
+#[derive(Clone, Copy, Debug)]
+struct LastRecord {
+    at: Millis,
+    is_deletion: bool,
+}
+
+impl TopicRules {
+    /// The time of the version that a record makes: that of the record, or just after the version before.
+    ///
+    /// # Errors
+    /// When it is one rule too many. Deleted rules make room; a deletion is never too many.
+    fn date(&mut self, change: &RuleChange, at: Millis) -> Result<Millis, RuleRecordFault> {
+        let is_deletion = change.text.is_none();
+        if let Some(last) = self.0.get_mut(&change.id) {
+            *last = LastRecord { at: at.max(last.at.saturating_add(1)), is_deletion };
+            return Ok(last.at);
+        }
+        if self.0.len() >= RULES_MAX {
+            if is_deletion {
+                return Ok(at);
+            }
+            let deleted = self.0.iter().filter(|(_, last)| last.is_deletion);
+            let oldest = deleted.min_by_key(|(_, last)| last.at).map(|(id, _)| *id).ok_or(RuleRecordFault::TooMany)?;
+            self.0.remove(&oldest);
+        }
+        self.0.insert(change.id, LastRecord { at, is_deletion });
+        Ok(at)
     }
 }
 
@@ -60,11 +99,13 @@ impl EventChanges {
     /// The change that a record of the topic of rules makes. An empty payload stands for a record without a value.
     ///
     /// # Errors
-    /// The dead letter of a record that is no rule, or of which an id has the key of another id; it is counted by its reason.
+    /// The dead letter of a record that is no rule, or one too many, or of which an id has the key of another id; it is counted
+    /// by its reason.
     pub fn of_rule_record(
         record: &RawRecord<'_>,
         key: Option<&[u8]>,
         bounds: &TimeBounds,
+        known: &mut TopicRules,
         keys: &mut KeyCache,
         status: &SourceStatus,
     ) -> Result<EventChanges, Box<DeadLetter>> {
@@ -74,7 +115,8 @@ impl EventChanges {
         };
         let (change, at) = read(record, key, bounds).map_err(|fault| refused(record.refuse(fault)))?;
         let version = change.version(at, keys).map_err(|collision| refused(record.refuse(collision)))?;
-        Ok(EventChanges::of_rule(change.id, version))
+        let at = known.date(&change, at).map_err(|fault| refused(record.refuse(fault)))?;
+        Ok(EventChanges::of_rule(change.id, RuleVersion { at, ..version }))
     }
 }
 
@@ -136,6 +178,34 @@ mod tests {
         );
         let (deleted, _) = read(&record(b""), Some(b"advent"), &bounds).expect("a deletion");
         assert_eq!((deleted.id.text(), deleted.text), ("topic.advent", None));
+    }
+
+    #[test]
+    fn the_last_record_with_a_key_counts_whatever_its_time() {
+        let mut known = TopicRules::default();
+        let change = |text| RuleChange { id: RuleId::of_topic("a").expect("an id"), text };
+        assert_eq!(known.date(&change(Some(RuleText::default())), AT), Ok(AT));
+        assert_eq!(known.date(&change(None), AT), Ok(AT + 1));
+        assert_eq!(known.date(&change(Some(RuleText::default())), AT - 5), Ok(AT + 2));
+        assert_eq!(known.date(&change(None), AT + 9), Ok(AT + 9));
+    }
+
+    #[test]
+    fn rules_of_a_topic_are_bounded_and_deleted_ones_make_room() {
+        let mut known = TopicRules::default();
+        let change =
+            |number: usize, text| RuleChange { id: RuleId::of_topic(&number.to_string()).expect("an id"), text };
+        let rule = || Some(RuleText::default());
+        for number in 0..RULES_MAX {
+            assert_eq!(known.date(&change(number, rule()), AT), Ok(AT));
+        }
+        assert_eq!(known.date(&change(RULES_MAX, rule()), AT), Err(RuleRecordFault::TooMany));
+        assert_eq!(known.date(&change(RULES_MAX, None), AT), Ok(AT), "it may be one from before the start");
+        assert_eq!(known.date(&change(7, rule()), AT), Ok(AT + 1));
+        assert_eq!(known.date(&change(7, None), AT), Ok(AT + 2));
+        assert_eq!(known.date(&change(RULES_MAX, rule()), AT), Ok(AT));
+        assert_eq!(known.0.len(), RULES_MAX);
+        assert_eq!(Refusal::from(RuleRecordFault::TooMany).reason, "too_many_rules");
     }
 
     #[test]

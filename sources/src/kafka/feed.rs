@@ -6,7 +6,7 @@ use dataflow::feed::{Feed, FeedProgress, Position, Waker};
 use dataflow::inputs::Inputs;
 use dataflow::source_status::{SourceStatus, State};
 use dataflow::time::{ServiceClock, Time};
-use events::{DeadLetterSender, TimeBounds};
+use events::{DeadLetterSender, TimeBounds, TopicRules};
 
 use super::assignments::{Assignments, Command, PartitionId};
 use super::notify::Notify;
@@ -41,6 +41,7 @@ pub(super) struct KafkaFeed<F: Fetch> {
     assignments: Arc<Assignments>,
     waker: Waker,
     context: FeedContext,
+    known_rules: TopicRules,
     /// The reader whose turn it is.
     turn: usize,
     /// Whether the watcher has listed the partitions.
@@ -61,6 +62,7 @@ impl<F: Fetch> KafkaFeed<F> {
             assignments,
             waker,
             context,
+            known_rules: TopicRules::default(),
             turn: 0,
             looked: false,
             passed_over: false,
@@ -113,7 +115,7 @@ impl<F: Fetch> KafkaFeed<F> {
         let FeedContext { clock, status, dead_letters, bounds, rules, .. } = &self.context;
         // Not the open tick, which is in the past while catching up.
         let bounds = TimeBounds { now: clock.now(), ..*bounds };
-        let mut applier = RecordApplier::new(inputs, bounds, rules.as_deref(), status);
+        let mut applier = RecordApplier::new(inputs, bounds, rules.as_deref(), &mut self.known_rules, status);
         let (mut left, mut dry) = (budget, 0);
         while left > 0 && dry < self.readers.len() {
             self.turn = (self.turn + 1) % self.readers.len();

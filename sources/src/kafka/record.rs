@@ -3,7 +3,7 @@
 use dataflow::inputs::Inputs;
 use dataflow::source_status::SourceStatus;
 use dataflow::time::Time;
-use events::{DeadLetter, Decoder, EventChanges, RawRecord, RecordTime, TimeBounds};
+use events::{DeadLetter, Decoder, EventChanges, RawRecord, RecordTime, TimeBounds, TopicRules};
 use rdkafka::Timestamp;
 
 use super::assignments::PartitionId;
@@ -33,6 +33,7 @@ pub(super) struct RecordApplier<'a> {
     bounds: TimeBounds,
     /// The topic whose records are merchandising rules.
     rules: Option<&'a str>,
+    known_rules: &'a mut TopicRules,
     status: &'a SourceStatus,
     accepted: u64,
 }
@@ -42,9 +43,10 @@ impl<'a> RecordApplier<'a> {
         inputs: &'a mut Inputs,
         bounds: TimeBounds,
         rules: Option<&'a str>,
+        known_rules: &'a mut TopicRules,
         status: &'a SourceStatus,
     ) -> Self {
-        RecordApplier { inputs, bounds, rules, status, accepted: 0 }
+        RecordApplier { inputs, bounds, rules, known_rules, status, accepted: 0 }
     }
 
     /// The time of a record, if it has one that its writer's clock can have shown by now.
@@ -80,7 +82,8 @@ impl<'a> RecordApplier<'a> {
         let (stream, partition, offset) = (&*id.topic, id.partition, record.offset);
         let payload = record.payload.unwrap_or_default();
         let raw = RawRecord { stream, partition, offset, time: record_time(record), payload };
-        let changes = EventChanges::of_rule_record(&raw, record.key, &self.bounds, self.inputs.keys(), self.status)?;
+        let (known, keys) = (&mut *self.known_rules, self.inputs.keys());
+        let changes = EventChanges::of_rule_record(&raw, record.key, &self.bounds, known, keys, self.status)?;
         self.accepted += u64::from(changes.apply(self.inputs, self.status));
         Ok(())
     }
