@@ -1,4 +1,5 @@
-//! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing.
+//! `vitrine check`: connects to every configured service once and prints how to mend each problem. Changes nothing,
+//! except that it writes and removes a small file in the archive.
 
 mod access;
 mod archive;

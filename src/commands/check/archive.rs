@@ -3,14 +3,15 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use archive::store::{Bucket, Store as _, StoreError};
+use archive::store::{Bucket, Store, StoreError};
 use archive::{Settings, Target};
 
 use super::CheckReport;
 
-/// The object that is written to a bucket and removed.
-const PROBE: &str = "vitrine-check";
+/// The place in a bucket of the object that is written and removed.
+const PLACE: &str = "vitrine-check/";
 
 pub(super) fn check(archive: &Settings, report: &mut CheckReport<impl Write>) -> io::Result<()> {
     match archive.target() {
@@ -21,10 +22,14 @@ pub(super) fn check(archive: &Settings, report: &mut CheckReport<impl Write>) ->
 }
 
 fn check_dir(dir: &Path, report: &mut CheckReport<impl Write>) -> io::Result<()> {
-    // A missing directory is made within the first one that is there.
-    let there = dir.ancestors().find(|dir| dir.exists()).filter(|dir| !dir.as_os_str().is_empty());
-    let there = there.unwrap_or(Path::new("."));
     let name = dir.display();
+    let there = match nearest(dir) {
+        Ok(there) => there,
+        Err((place, error)) => {
+            let way = format!("let this user enter the directories above {}, or set `archive.to`", place.display());
+            return report.bad(&format!("archive: {name} cannot be used: {}: {error}", place.display()), &[way]);
+        }
+    };
     let written = fs::read_dir(there).and_then(|_| tempfile::NamedTempFile::new_in(there));
     match written {
         Ok(_) if there == dir => report.good(&format!("archive: directory {name} can be read and written")),
@@ -37,6 +42,21 @@ fn check_dir(dir: &Path, report: &mut CheckReport<impl Write>) -> io::Result<()>
     }
 }
 
+/// The directory itself if it is there, or the nearest one above it: a missing directory is made within it. An error names
+/// the place at which the system does not say whether there is a directory.
+fn nearest(dir: &Path) -> Result<&Path, (&Path, io::Error)> {
+    for place in dir.ancestors().take_while(|place| !place.as_os_str().is_empty()) {
+        match place.try_exists() {
+            Ok(true) => return Ok(place),
+            Ok(false) => {}
+            // What is above is a file, and reading it as a directory says so.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err((place, error)),
+        }
+    }
+    Ok(Path::new("."))
+}
+
 fn check_bucket(
     archive: &Settings,
     bucket: String,
@@ -44,7 +64,7 @@ fn check_bucket(
     report: &mut CheckReport<impl Write>,
 ) -> io::Result<()> {
     let place = archive.to.clone().unwrap_or_default();
-    match probe(archive, bucket, prefix) {
+    match Bucket::new(archive, bucket, prefix).and_then(|bucket| probe(&bucket, &probe_name())) {
         Ok(()) => report.good(&format!("archive: {place} can be listed and written")),
         Err(error) => {
             let ways = [
@@ -58,17 +78,29 @@ fn check_bucket(
     }
 }
 
-/// Does with a small object what the archiver does with its files.
-fn probe(archive: &Settings, bucket: String, prefix: String) -> Result<(), StoreError> {
-    let store = Bucket::new(archive, bucket, prefix)?;
-    store.list(&format!("{PROBE}/"))?;
-    store.put(PROBE, "vitrine check".into())?;
-    store.get(PROBE)?;
-    store.remove(PROBE)
+/// A name that no other check and no file of the archive has.
+fn probe_name() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{PLACE}{nanos}-{}", std::process::id())
+}
+
+/// Does with a small object what the archiver does with its files. If it was written, it is removed.
+fn probe(store: &dyn Store, name: &str) -> Result<(), StoreError> {
+    store.list(PLACE)?;
+    store.put(name, "vitrine check".into())?;
+    let read = store.get(name);
+    store.remove(name)?;
+    read.map(drop)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+
+    use archive::store::Object;
+    use bytes::Bytes;
+
     use super::*;
 
     fn checked(dir: &Path) -> (bool, String) {
@@ -91,5 +123,41 @@ mod tests {
         fs::write(dir.path().join("file"), "").expect("a file");
         let (good, said) = checked(&dir.path().join("file/archive"));
         assert!(!good && said.contains("file/archive cannot be used: ") && said.contains("mend: make "), "{said}");
+        // A name of this length is refused by the system, as an entry of a directory that may not be entered is.
+        let (good, said) = checked(&dir.path().join("x".repeat(300)));
+        assert!(!good && said.contains("cannot be used: ") && said.contains("mend: let this user enter "), "{said}");
+    }
+
+    /// Holds objects, and does not read them.
+    #[derive(Default)]
+    struct Unreadable(Mutex<BTreeSet<String>>);
+
+    impl Store for Unreadable {
+        fn list(&self, _: &str) -> Result<Vec<Object>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn put(&self, name: &str, _: Bytes) -> Result<(), StoreError> {
+            self.0.lock().expect("one thread").insert(name.to_owned());
+            Ok(())
+        }
+
+        fn get(&self, name: &str) -> Result<Bytes, StoreError> {
+            Err(StoreError { doing: "read", name: name.to_owned(), reason: "forbidden".to_owned() })
+        }
+
+        fn remove(&self, name: &str) -> Result<(), StoreError> {
+            self.0.lock().expect("one thread").remove(name);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_object_of_a_check_has_its_own_name_and_is_removed_if_it_cannot_be_read() {
+        let store = Unreadable::default();
+        store.put("vitrine-check", Bytes::new()).expect("it takes objects");
+        let error = probe(&store, &probe_name()).expect_err("objects cannot be read");
+        assert_eq!(error.doing, "read");
+        assert_eq!(*store.0.lock().expect("one thread"), BTreeSet::from(["vitrine-check".to_owned()]));
     }
 }
