@@ -286,11 +286,24 @@ fn rights_that_are_lacking_are_named(service: &TableService) {
     assert_eq!(open("lists").begin(), Err(error.clone()));
     postgres::execute(&service.url, &error.mend().expect("SQL"));
     open("lists").begin().expect("the statement has mended the table");
+    let columns = "REVOKE INSERT, UPDATE, SELECT ON lists FROM reader; \
+                   GRANT SELECT (list, position, product, value), INSERT (list, position, product, value, as_of), \
+                   UPDATE (product, value, as_of) ON lists TO reader";
+    postgres::execute(&service.url, columns);
+    let mut lists = open("lists");
+    lists.begin().expect("rights to the columns are enough");
+    lists.write(&[change("similar/b", vec![row("p-1", None)])]).expect("a list is written");
 
     let error = open("more").inspect().expect_err("the schema may not be written").to_string();
     assert!(error.contains("it is missing and cannot be created: ") && error.contains("permission denied"), "{error}");
     postgres::execute(&service.url, "GRANT CREATE ON SCHEMA public TO reader");
     assert_eq!(open("more").inspect(), Ok(Presence::Missing));
+    let mut other = postgres::connect(&service.url);
+    let mut making = other.transaction().expect("a transaction");
+    making.batch_execute("CREATE TABLE more (list text)").expect("the table is made");
+    let error = open("more").inspect().expect_err("the other transaction is open").to_string();
+    assert!(error.contains("lock timeout"), "{error}");
+    making.rollback().expect("the connection is there");
     let tables = "SELECT count(*) FROM pg_class WHERE relname = 'more'";
     let count: i64 = postgres::connect(&service.url).query_one(tables, &[]).expect("a count").get(0);
     assert_eq!(count, 0, "a check makes nothing");

@@ -26,8 +26,13 @@ pub(super) fn prepare(base: &ClientConfig, topic: &str, partitions: usize) -> Re
     if presence(&admin, topic)? == Presence::Missing {
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
         let created = create_topic(&admin, topic, partitions, &[LARGE, (POLICY, COMPACT)]);
-        created.map_err(|reason| DestinationError::Refused { doing: format!("creating topic {topic}"), reason })?;
-        tracing::info!(topic, partitions, "created the topic of a copy of lists");
+        let is_ours =
+            created.map_err(|reason| DestinationError::Refused { doing: format!("creating topic {topic}"), reason })?;
+        if is_ours {
+            tracing::info!(topic, partitions, "created the topic of a copy of lists");
+            // Its policy is known, and brokers may not tell it yet.
+            return Ok(());
+        }
     }
     check_policy(&admin, topic)
 }
@@ -59,13 +64,17 @@ fn check_policy(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Resul
     let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX));
     let answers = block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options));
     let answer = answers.map_err(|error| refused(doing, &error))?.into_iter().next();
-    let settings = match answer {
-        Some(Ok(settings)) => settings,
-        Some(Err(code)) => {
-            return Err(DestinationError::Refused { doing: doing.into(), reason: code.to_string() });
-        }
-        None => return Err(DestinationError::Refused { doing: doing.into(), reason: "no answer".into() }),
+    let policy = match answer {
+        Some(Ok(settings)) => settings.get(POLICY).and_then(|entry| entry.value.clone()).ok_or_else(|| {
+            "the broker's answer does not have it: the topic may be new, or this user may not describe its settings"
+                .into()
+        }),
+        Some(Err(code)) => Err(code.to_string()),
+        None => Err("no answer".into()),
     };
-    let policy = settings.get(POLICY).and_then(|entry| entry.value.clone()).unwrap_or_default();
-    if policy == COMPACT { Ok(()) } else { Err(DestinationError::Policy { topic: topic.to_owned(), policy }) }
+    match policy {
+        Ok(policy) if policy == COMPACT => Ok(()),
+        Ok(policy) => Err(DestinationError::Policy { topic: topic.to_owned(), policy }),
+        Err(reason) => Err(DestinationError::Refused { doing: doing.into(), reason }),
+    }
 }

@@ -31,10 +31,16 @@ const KEY: &str = "
           AND ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
                     ORDER BY 1) = ARRAY['list', 'position'])";
 
-/// What this user may not do with the table, and the user's name as SQL quotes it.
+/// What this user may not do with the table, and the user's name as SQL quotes it. All rights but DELETE may be granted for
+/// single columns.
 const RIGHTS: &str = "
-    SELECT quote_ident(current_user), string_agg(wanted, ', ') FILTER (WHERE NOT has_table_privilege(to_regclass($1), wanted))
+    SELECT quote_ident(current_user), string_agg(wanted, ', ') FILTER (WHERE NOT CASE wanted
+        WHEN 'DELETE' THEN has_table_privilege(to_regclass($1), wanted)
+        ELSE has_any_column_privilege(to_regclass($1), wanted) END)
     FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted";
+
+/// Another session may hold a lock, such as one that makes the table as well.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// Makes the table if it is missing, and checks that it can hold lists.
 pub(super) fn prepare(connection: &mut Connection, table: &str) -> Result<(), DestinationError> {
@@ -54,7 +60,7 @@ pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Presen
     if presence == Presence::Missing {
         let sql = statement(table);
         let attempt = connection.transaction().and_then(|mut transaction| {
-            transaction.batch_execute(&sql)?;
+            transaction.batch_execute(&format!("{PATIENCE}; {sql}"))?;
             transaction.rollback()
         });
         attempt.map_err(|error| not_created(table, sql, &error))?;
