@@ -1,6 +1,6 @@
 //! Features before some times of the past, found in one pass over all events, and compared with a plain recomputation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dataflow::inputs::Inputs;
@@ -88,6 +88,7 @@ pub(crate) fn compare(world: &World, log: &Log, seed: u64, plant: Option<Plant>)
         ahead_ms: if plant == Some(Plant::ValueFromFuture) { AHEAD_MS } else { 0 },
         status: SourceRegistry::default().source("past"),
     };
+    let asked: BTreeSet<(Millis, usize)> = asks.iter().map(|ask| (ask.at, ask.tag)).collect();
     let mut graph = SteppedGraph::new(RULES, dictionary, 300);
     let mut found: BTreeMap<(Millis, usize), PlainFeatures> = BTreeMap::new();
     features_before(&mut graph, &mut [Box::new(past)], (&mut asks, false), TOGETHER, |ask, features| {
@@ -95,6 +96,9 @@ pub(crate) fn compare(world: &World, log: &Log, seed: u64, plant: Option<Plant>)
         Ok(())
     })
     .map_err(|failure| failure.to_string())?;
+    if !found.keys().eq(&asked) {
+        return Err(format!("questions {asked:?} were answered as {:?}", found.keys()));
+    }
     for ((at, user), shown) in found {
         let mut right = PlainFeatures::default();
         let before = events.iter().map(|(_, event)| event).filter(|event| event.user == user && event.at < at);

@@ -160,7 +160,7 @@ impl Log {
     /// A process starts, with a state that these records have made.
     pub(crate) fn start_from(&mut self, deliveries: Vec<Delivery>) {
         if self.plant == Some(Plant::ErasedUserRestored) {
-            let is_erasure = |delivery: &&Delivery| self.events[delivery.uid].body == EventBody::Erasure;
+            let is_erasure = |delivery: &&Delivery| self.is_erasure(delivery);
             let all = |deliveries: &[Delivery]| -> BTreeSet<Uid> {
                 deliveries.iter().filter(is_erasure).map(|delivery| delivery.uid).collect()
             };
@@ -168,6 +168,15 @@ impl Log {
             self.lost.extend(lost);
         }
         self.deliveries = deliveries;
+    }
+
+    /// Whether the running process was given an erasure in a later tick.
+    pub(crate) fn has_erasure_after(&self, tick: Time) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.tick > tick && self.is_erasure(delivery))
+    }
+
+    fn is_erasure(&self, delivery: &Delivery) -> bool {
+        self.events[delivery.uid].body == EventBody::Erasure
     }
 
     /// A transaction of `records` records is aborted.

@@ -61,11 +61,12 @@ fn main() -> ExitCode {
     }
     failures.sort_by_key(|(seed, _)| *seed);
     let Outcome { ticks, partial, readings, starts, restores, checkpoints: [full, changes], failed, .. } = sum;
-    let Outcome { repeats, erased, hidden, joins, .. } = sum;
+    let Outcome { repeats, erased, hidden, joins, overflows, .. } = sum;
     println!(
         "compared {ticks} ticks ({partial} without a table, {repeats} with repeats, {erased} with erased users, {hidden} \
          with hidden products), {joins} joins with the past, {starts} starts ({restores} from a checkpoint), {readings} \
-         readings of the tables, {full} checkpoints of everything and {changes} of changes, {failed} that failed"
+         readings of the tables, {full} checkpoints of everything and {changes} of changes, {failed} that failed, {overflows} \
+         overflows of the log of changes"
     );
     let differing: Vec<String> = failures.iter().map(|(seed, _)| seed.to_string()).collect();
     for (seed, failure) in failures.into_iter().take(told) {

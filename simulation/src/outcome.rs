@@ -36,12 +36,14 @@ pub struct Outcome {
     pub checkpoints: [usize; 2],
     /// The number of failed checkpoints.
     pub failed: usize,
+    /// The number of cuts without a delta log because it overflowed.
+    pub overflows: usize,
 }
 
 impl AddAssign for Outcome {
     fn add_assign(&mut self, other: Outcome) {
         let Outcome { ticks, partial, repeats, erased, hidden, joins, readings, .. } = other;
-        let Outcome { starts, restores, checkpoints: [full, changes], failed, .. } = other;
+        let Outcome { starts, restores, checkpoints: [full, changes], failed, overflows, .. } = other;
         self.ticks += ticks;
         self.repeats += repeats;
         self.erased += erased;
@@ -53,5 +55,6 @@ impl AddAssign for Outcome {
         self.restores += restores;
         self.checkpoints = [self.checkpoints[0] + full, self.checkpoints[1] + changes];
         self.failed += failed;
+        self.overflows += overflows;
     }
 }

@@ -89,6 +89,10 @@ pub(crate) struct Process {
     cuts: Arc<Cuts>,
     /// A cut that was taken and not written yet.
     cut: Option<Cut>,
+    /// The tick of the latest cut, or of the start.
+    cut_at: Time,
+    /// The number of cuts since the last query of this number of which the delta log overflowed.
+    pub(crate) overflows: usize,
     series: Series,
     mark: WatermarkFile,
     until: Time,
@@ -165,6 +169,8 @@ impl Process {
             reader,
             cuts,
             cut: None,
+            cut_at: restored.unwrap_or_default(),
+            overflows: 0,
             series,
             mark,
             until,
@@ -237,6 +243,7 @@ impl Process {
         for _ in 0..STEPS_MAX {
             if self.reader.snapshots().closed() == self.worker_graph.tick() {
                 if let Some(cut) = self.cuts.wait(Duration::ZERO) {
+                    self.count_overflow(&cut);
                     if self.outside.plant == Some(Plant::AcknowledgeBeforeCheckpoint) {
                         let mut positions = cut.parts.iter().flat_map(|part| part.positions.iter());
                         let database = positions.find(|position| &*position.stream == postgres::NAME);
@@ -250,6 +257,14 @@ impl Process {
             self.worker_graph.publish();
         }
         Err("a closed tick is never shown".to_owned())
+    }
+
+    /// A delta log is missing if it overflowed, or if it may hold an event of a user who was erased meanwhile.
+    fn count_overflow(&mut self, cut: &Cut) {
+        let is_missing = cut.parts.iter().any(|part| part.delta_log.is_none());
+        let has_erasure = self.outside.log.borrow().has_erasure_after(self.cut_at);
+        self.overflows += usize::from(is_missing && !has_erasure);
+        self.cut_at = cut.tick;
     }
 
     /// The reader that gives the answers.

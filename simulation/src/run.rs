@@ -257,6 +257,7 @@ impl Run {
             }
             if !unseen {
                 process.show()?;
+                self.outcome.overflows += std::mem::take(&mut process.overflows);
                 self.compare(tick)?;
             }
         }
