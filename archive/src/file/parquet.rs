@@ -67,12 +67,14 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
     }
-    // Bytes that hardly repeat: a dictionary would cost time and save nothing.
-    for bytes in ["raw", "metadata", "key"] {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(bytes), false);
+    // A dictionary would cost time and save nothing: users hardly repeat within a group, and a number that is always the same
+    // compresses as well.
+    for column in ["raw", "metadata", "key", "user_id", "session_id", "partition"] {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
-    // Nearly every group has ids from the whole range: bounds would cost time and exclude no group.
-    for bytes in ["raw", "metadata", "key", "user_id", "product_id", "session_id"] {
+    // Bounds would cost time and exclude no group: nearly every group has ids from the whole range and every type, and the
+    // topic is part of the file's path.
+    for bytes in ["topic", "raw", "metadata", "key", "user_id", "product_id", "event_type", "session_id"] {
         properties = properties.set_column_statistics_enabled(ColumnPath::from(bytes), EnabledStatistics::None);
     }
     Arc::new(properties.build())
