@@ -115,7 +115,7 @@ struct Numbers {
 #[derive(Default)]
 struct Texts {
     levels: Vec<i16>,
-    ranges: Vec<Range<usize>>,
+    ranges: Vec<Range<u32>>,
 }
 
 /// The texts of a group, one after the other.
@@ -127,6 +127,10 @@ struct GroupBytes {
 }
 
 impl Numbers {
+    fn with_room() -> Numbers {
+        Numbers { levels: Vec::with_capacity(GROUP_ROWS), values: Vec::with_capacity(GROUP_ROWS) }
+    }
+
     fn push(&mut self, value: Option<i64>) {
         self.levels.push(value.is_some().into());
         self.values.extend(value);
@@ -134,9 +138,14 @@ impl Numbers {
 }
 
 impl Texts {
+    fn with_room() -> Texts {
+        Texts { levels: Vec::with_capacity(GROUP_ROWS), ranges: Vec::with_capacity(GROUP_ROWS) }
+    }
+
     fn push(&mut self, range: Option<Range<usize>>) {
+        let short = |place| u32::try_from(place).expect("the bytes of a group and one more record are below 4 GiB");
         self.levels.push(range.is_some().into());
-        self.ranges.extend(range);
+        self.ranges.extend(range.map(|range| short(range.start)..short(range.end)));
     }
 }
 
@@ -171,8 +180,7 @@ impl ParquetWriter {
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> std::result::Result<(), FileError> {
         if self.group.offset.is_empty() {
-            // Room that is not used takes no memory, and room that grows is copied.
-            self.group.texts.bytes.reserve(GROUP_BYTES + GROUP_BYTES / 8);
+            self.group = Group::with_room();
         }
         self.group.push(row);
         if self.group.offset.len() >= GROUP_ROWS || self.group.texts.bytes.len() >= GROUP_BYTES {
@@ -221,6 +229,24 @@ impl ParquetWriter {
 }
 
 impl Group {
+    /// An empty group with room for its rows: room that is not used takes no memory, and room that grows is copied.
+    fn with_room() -> Group {
+        let bytes = Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 8);
+        Group {
+            offset: Vec::with_capacity(GROUP_ROWS),
+            record_time: Numbers::with_room(),
+            key: Texts::with_room(),
+            user_id: Texts::with_room(),
+            product_id: Texts::with_room(),
+            event_type: Texts::with_room(),
+            event_time: Numbers::with_room(),
+            session_id: Texts::with_room(),
+            metadata: Texts::with_room(),
+            raw: Texts::with_room(),
+            texts: GroupBytes { bytes, raw: 0..0 },
+        }
+    }
+
     fn push(&mut self, row: &Row<'_>) {
         let raw = row.raw.unwrap_or_default();
         let texts = &mut self.texts;
@@ -272,7 +298,8 @@ fn write_texts(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, bytes: &Bytes,
     for levels in texts.levels.chunks(BATCH_ROWS) {
         let present = levels.iter().filter(|level| **level > 0).count();
         values.clear();
-        values.extend(ranges.by_ref().take(present).map(|range| ByteArray::from(bytes.slice(range))));
+        let wide = |range: Range<u32>| range.start as usize..range.end as usize;
+        values.extend(ranges.by_ref().take(present).map(|range| ByteArray::from(bytes.slice(wide(range)))));
         column.typed::<ByteArrayType>().write_batch(&values, Some(levels), None)?;
     }
     column.close()
