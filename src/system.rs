@@ -122,9 +122,8 @@ impl System {
         let keeper = keeper(config, origin.found.take(), &engine, &outlets, dictionary, acknowledge)?;
         let als = als(config, &engine, &origin.clock)?;
         let of_products = OfProducts::start(config, followed, &engine)?;
-        let content = of_products.content.as_ref();
         let archive = archiving::start(config)?;
-        let (recommender, shadow) = recommenders(config, &engine, als.as_ref(), content, hits);
+        let (recommender, shadow) = recommenders(config, &engine, als.as_ref(), of_products.content.as_ref(), hits);
         let floor = Floor { as_of: origin.floor.tick, caught_up: origin.floor.caught_up };
         let list_copies = list_copies.start(&Lists::new(&engine, &recommender, floor, config.cluster.leads()))?;
         let clock = LaterClock::new(origin.clock.clone(), wall_ms);
@@ -140,7 +139,7 @@ impl System {
             floor,
             checkpoints: keeper.as_ref().map(Keeper::last),
             als: als.as_ref().map(AlsThread::status),
-            content: content.map(ContentThread::status),
+            content: of_products.content.as_ref().map(ContentThread::status),
             archive: archive.as_ref().map(archiving::status),
             sinks: list_copies.status(),
             event_writer: event_writer.clone(),

@@ -139,6 +139,7 @@ impl Process {
             touched: None,
             cuts: Some(cuts.clone()),
             restored_at: restored.as_deref().map(Restored::tick),
+            observer: None,
         };
         let snapshots = Arc::new(PublishedSnapshots::new(1));
         let reader = IndexReader::new(snapshots.clone(), dictionary.clone(), rules, plan.late_lines.clone());

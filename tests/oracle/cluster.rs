@@ -54,6 +54,7 @@ pub(crate) fn run(world: &Arc<World>, history: &History, workers: usize, pacing:
         touched: None,
         cuts: None,
         restored_at: None,
+        observer: None,
     };
     let snapshots = Arc::new(PublishedSnapshots::new(workers));
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), plan.rules, plan.late_lines.clone());
@@ -217,6 +218,7 @@ pub(crate) fn half_published(world: &Arc<World>, rules: Rules) -> Vec<Seen> {
         touched: None,
         cuts: None,
         restored_at: None,
+        observer: None,
     };
     let reader = IndexReader::new(snapshots.clone(), plan.dictionary.clone(), rules, plan.late_lines.clone());
     let shared = Arc::new((world.clone(), reader, plan, Meeting::new(2)));
