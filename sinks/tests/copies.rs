@@ -287,7 +287,7 @@ fn rights_that_are_lacking_are_named(service: &TableService) {
     postgres::execute(&service.url, &error.mend().expect("SQL"));
     open("lists").begin().expect("the statement has mended the table");
     let columns = "REVOKE INSERT, UPDATE, SELECT ON lists FROM reader; \
-                   GRANT SELECT (list, position, product, value), INSERT (list, position, product, value, as_of), \
+                   GRANT SELECT (list, position, product, value, as_of), INSERT (list, position, product, value, as_of), \
                    UPDATE (product, value, as_of) ON lists TO reader";
     postgres::execute(&service.url, columns);
     let mut lists = open("lists");
