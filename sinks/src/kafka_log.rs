@@ -15,8 +15,10 @@ use self::delivery::{Deliveries, PendingAppend, SentRecord};
 pub use self::settings::MESSAGE_BYTES_MAX;
 pub(crate) use self::settings::{of_admin, of_producer};
 use self::topics::TopicCreator;
-pub use self::topics::{COMPACTED_SETTINGS, REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic, is_topic};
-pub(crate) use self::topics::{LARGE, exists};
+pub(crate) use self::topics::exists;
+pub use self::topics::{
+    COMPACT, COMPACTED_SETTINGS, REMOVALS_SETTINGS, TOPIC_SETTINGS, cleanup_policy, create_topic, is_topic,
+};
 use crate::Report;
 use crate::log::{AppendError, Appending, Bound, EventLog, Record, Refused, Room, Stream, Unavailable};
 

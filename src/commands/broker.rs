@@ -12,7 +12,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use sinks::kafka_log::{COMPACTED_SETTINGS, MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS, create_topic};
+use sinks::kafka_log::{
+    COMPACTED_SETTINGS, MESSAGE_BYTES_MAX, REMOVALS_SETTINGS, TOPIC_SETTINGS, cleanup_policy, create_topic,
+};
 
 use crate::config::Kafka;
 
@@ -67,10 +69,7 @@ impl BrokerClient {
         if partitions_of(metadata, topic).is_some() {
             return Ok(false);
         }
-        let admin: AdminClient<ClientReports> = self
-            .config
-            .create_with_context(ClientReports::default())
-            .context("the Kafka client refuses its settings")?;
+        let admin = self.admin()?;
         let settings = match topic {
             _ if topic == self.removals => REMOVALS_SETTINGS,
             _ if self.rules.as_deref() == Some(topic) => COMPACTED_SETTINGS,
@@ -81,6 +80,15 @@ impl BrokerClient {
             Ok(false) => Ok(false),
             Err(reason) => bail!("topic \"{topic}\" cannot be created: {reason}"),
         }
+    }
+
+    /// The `cleanup.policy` of a topic.
+    pub(super) fn cleanup_policy(&self, topic: &str) -> anyhow::Result<String> {
+        cleanup_policy(&self.admin()?, topic).map_err(anyhow::Error::msg)
+    }
+
+    fn admin(&self) -> anyhow::Result<AdminClient<ClientReports>> {
+        self.config.create_with_context(ClientReports::default()).context("the Kafka client refuses its settings")
     }
 
     /// Whether a partition of the topic has records; a missing partition has none.

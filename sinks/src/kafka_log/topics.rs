@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dataflow::source_status::State;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
@@ -34,7 +34,7 @@ pub fn is_topic(text: &str) -> bool {
 }
 
 /// The setting that lets a topic accept every record of our producer.
-pub(crate) const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
+const LARGE: (&str, &str) = ("max.message.bytes", MESSAGE_BYTES_MAX);
 
 /// The settings of every topic that Vitrine creates.
 pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
@@ -43,8 +43,14 @@ pub const TOPIC_SETTINGS: &[(&str, &str)] = &[LARGE];
 /// start.
 pub const REMOVALS_SETTINGS: &[(&str, &str)] = &[LARGE, ("retention.ms", "-1"), ("retention.bytes", "-1")];
 
+/// The setting that says which records a topic keeps.
+const POLICY: &str = "cleanup.policy";
+
+/// The policy that keeps the latest record of each key.
+pub const COMPACT: &str = "compact";
+
 /// The settings of a topic that keeps the latest record of each key, such as that of merchandising rules.
-pub const COMPACTED_SETTINGS: &[(&str, &str)] = &[LARGE, ("cleanup.policy", "compact")];
+pub const COMPACTED_SETTINGS: &[(&str, &str)] = &[LARGE, (POLICY, COMPACT)];
 
 /// A topic of Vitrine.
 pub(super) struct OwnTopic {
@@ -145,6 +151,22 @@ pub fn create_topic<C: ClientContext>(
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
         Some(Err((_, code))) => Err(code.to_string()),
         Some(Ok(_)) | None => Ok(true),
+    }
+}
+
+/// The `cleanup.policy` of a topic. An error is the broker's reason.
+pub fn cleanup_policy<C: ClientContext>(admin: &AdminClient<C>, name: &str) -> Result<String, String> {
+    let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX));
+    let answers = block_on(admin.describe_configs([&ResourceSpecifier::Topic(name)], &options));
+    let reason =
+        |error: KafkaError| error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    match answers.map_err(reason)?.into_iter().next() {
+        Some(Ok(settings)) => settings.get(POLICY).and_then(|entry| entry.value.clone()).ok_or_else(|| {
+            "the broker's answer does not have it: the topic may be new, or this user may not describe its settings"
+                .into()
+        }),
+        Some(Err(code)) => Err(code.to_string()),
+        None => Err("no answer".into()),
     }
 }
 

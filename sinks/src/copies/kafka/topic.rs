@@ -1,31 +1,19 @@
 //! The topic of a copy: checked, and made if it is missing.
 
-use std::time::Duration;
-
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
 
 use super::refused;
-use crate::block_on::block_on;
 use crate::copies::destination::{DestinationError, Presence};
-use crate::kafka_log::{LARGE, create_topic, exists, of_admin};
-
-/// How long a request may take.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-
-/// The setting on which the copy depends.
-const POLICY: &str = "cleanup.policy";
-
-/// The policy that keeps the last record of every key.
-const COMPACT: &str = "compact";
+use crate::kafka_log::{COMPACT, COMPACTED_SETTINGS, cleanup_policy, create_topic, exists, of_admin};
 
 /// Makes the topic if it is missing, and checks that it keeps the last record of every key.
 pub(super) fn prepare(base: &ClientConfig, topic: &str, partitions: usize) -> Result<(), DestinationError> {
     let admin = admin(base)?;
     if presence(&admin, topic)? == Presence::Missing {
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-        let created = create_topic(&admin, topic, partitions, &[LARGE, (POLICY, COMPACT)]);
+        let created = create_topic(&admin, topic, partitions, COMPACTED_SETTINGS);
         let is_ours =
             created.map_err(|reason| DestinationError::Refused { doing: format!("creating topic {topic}"), reason })?;
         if is_ours {
@@ -60,21 +48,10 @@ fn presence(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<Pr
 }
 
 fn check_policy(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Result<(), DestinationError> {
-    let doing = "asking for the topic's cleanup.policy";
-    let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX));
-    let answers = block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options));
-    let answer = answers.map_err(|error| refused(doing, &error))?.into_iter().next();
-    let policy = match answer {
-        Some(Ok(settings)) => settings.get(POLICY).and_then(|entry| entry.value.clone()).ok_or_else(|| {
-            "the broker's answer does not have it: the topic may be new, or this user may not describe its settings"
-                .into()
-        }),
-        Some(Err(code)) => Err(code.to_string()),
-        None => Err("no answer".into()),
-    };
-    match policy {
-        Ok(policy) if policy == COMPACT => Ok(()),
-        Ok(policy) => Err(DestinationError::Policy { topic: topic.to_owned(), policy }),
-        Err(reason) => Err(DestinationError::Refused { doing: doing.into(), reason }),
-    }
+    let policy = cleanup_policy(admin, topic);
+    let policy = policy.map_err(|reason| DestinationError::Refused {
+        doing: "asking for the topic's cleanup.policy".into(),
+        reason,
+    })?;
+    if policy == COMPACT { Ok(()) } else { Err(DestinationError::Policy { topic: topic.to_owned(), policy }) }
 }
