@@ -221,14 +221,20 @@ fn recommendations(config: &Config, add: &mut impl FnMut(&str, String)) {
     }
     let home = config.recommendations.chain(Page::Home);
     let models: Vec<_> = home.iter().filter_map(|source| Some((source, source.switch()?))).collect();
-    let is_for_you = config.rules.recommendations == RecommendationRule::ForYou;
-    if let Some((_, switch)) = models.first().filter(|_| is_for_you)
-        && models.iter().all(|(source, _)| !config.models_on().has(**source))
-    {
-        let reason = format!(
-            "`rules.recommendations` is \"for_you\", but no model of `recommendations.home` is on: set `{switch} = \"on\"`"
-        );
-        add("rules.recommendations", reason);
+    let Some((_, switch)) =
+        models.first().filter(|_| models.iter().all(|(source, _)| !config.models_on().has(**source)))
+    else {
+        return;
+    };
+    let (rules, shadow) = (config.rules.recommendations, config.rules.shadow);
+    let of_shadow = shadow.recommendations.filter(|_| shadow.enabled);
+    for (key, rule) in [("rules.recommendations", Some(rules)), ("shadow.recommendations", of_shadow)] {
+        if rule == Some(RecommendationRule::ForYou) {
+            let reason = format!(
+                "`{key}` is \"for_you\", but no model of `recommendations.home` is on: set `{switch} = \"on\"`"
+            );
+            add(key, reason);
+        }
     }
 }
 

@@ -246,6 +246,10 @@ fn contradictions_are_named_with_their_place() {
             "[rules]\nrecommendations = \"for_you\"",
             "vitrine.toml line 2: `rules.recommendations` is \"for_you\", but no model",
         ),
+        (
+            "[shadow]\nenabled = \"on\"\nrecommendations = \"for_you\"",
+            "vitrine.toml line 3: `shadow.recommendations` is \"for_you\", but no model",
+        ),
     ] {
         let message = file(text).message();
         assert!(message.starts_with(part), "{message}");
