@@ -131,15 +131,15 @@ pub struct MerchRule {
     pub scope: RuleScope,
 }
 
-/// The lists that a rule is for: those of the shop, those of the shadow, or both.
+/// Which lists a rule is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RuleScope {
-    /// For both.
+    /// The lists of the shop and of the shadow.
     #[default]
     Both,
-    /// For those of the shop only.
+    /// The lists of the shop only.
     Live,
-    /// For those of the shadow only.
+    /// The lists of the shadow only.
     Shadow,
 }
 

@@ -48,12 +48,12 @@ fn unless_same<T: FromValue>(word: &Value) -> Option<T> {
     (word.text() != SAME).then(|| T::from_value(word))
 }
 
-/// Which set of business numbers and merchandising rules a list is made by.
+/// One of the two sets of business numbers and merchandising rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListSet {
-    /// That of the lists which the shop shows.
+    /// The business numbers and rules of the lists that the shop shows.
     Live,
-    /// That of the shadow.
+    /// The business numbers and rules of the lists of the shadow.
     Shadow,
 }
 

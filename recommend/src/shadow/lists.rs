@@ -22,12 +22,12 @@ pub struct ListMaker {
     pub recommender: Arc<Recommender>,
 }
 
-/// Both sets.
+/// The makers of the two sets of lists that are compared.
 #[derive(Clone)]
 pub struct Compared {
-    /// That of the lists which the shop shows.
+    /// Makes the lists that the shop shows.
     pub live: ListMaker,
-    /// That of the shadow.
+    /// Makes the lists of the shadow.
     pub shadow: ListMaker,
 }
 
