@@ -1,3 +1,5 @@
+//! Hits of both sets, counted event by event in a shop with two products, and the events that are passed over.
+
 use dataflow::dictionary::Dictionary;
 use dataflow::ids::Ids;
 use dataflow::rules::{Rules, Shadow};
