@@ -23,6 +23,7 @@ pub mod best_sellers;
 pub mod buyers;
 pub mod category_sizes;
 pub mod change_feed;
+mod effective_rules;
 pub mod erased_orders;
 pub mod features;
 pub mod history;

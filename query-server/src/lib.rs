@@ -51,6 +51,7 @@ mod row_parameters;
 mod scope;
 mod server;
 mod settings;
+mod shadow_report;
 mod shutdown;
 mod tls;
 mod token;

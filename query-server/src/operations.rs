@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::categories::Categories;
 use crate::cors::Cors;
 use crate::counters::{Counters, RouteSums};
-use crate::endpoints::shadow::KeptReport;
 use crate::limits::Limit;
 use crate::read_state::ReadState;
 use crate::settings::Settings;
+use crate::shadow_report::KeptReport;
 use crate::shutdown::Shutdown;
 
 /// The server's state, shared by all threads.

@@ -41,7 +41,7 @@ fn no_seed_differs() {
     let [repeats, erased, hidden] = [sum.repeats, sum.erased, sum.hidden].map(each);
     assert!(repeats > 40 && erased > 40 && hidden > 20, "events are repeated, users erased, products hidden: {sum:?}");
     assert!(sum.joins > SEEDS as usize, "features of the past are compared: {sum:?}");
-    assert!(each(full) > 3 && each(changes) > 3 && sum.failed > 0, "checkpoints are taken, and fail: {sum:?}");
+    assert!(each(full) > 3 && each(changes) > 2 && sum.failed > 0, "checkpoints are taken, and fail: {sum:?}");
     assert!(sum.overflows > 0, "logs of changes overflow: {sum:?}");
 }
 

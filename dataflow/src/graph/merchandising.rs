@@ -8,80 +8,17 @@
 //! The rules of the shadow are effective beside them, in the same way. Without rules, these collections are empty, and joining
 //! them costs nothing for a row.
 
-use differential_dataflow::{AsCollection, VecCollection};
-use timely::dataflow::StreamVec;
+use differential_dataflow::AsCollection;
 use timely::dataflow::operators::vec::Broadcast;
 
 use super::index::{Index, IndexBatches, Placement, Published, RowChanges, Wiring};
 use super::sellers::Sellers;
 use super::{Indexes, ShadowPinnedSellers};
 use crate::ids::ProductKey;
-use crate::merchandising::{MerchAction, MerchList, MerchRule, RuleId, RuleVersion};
-use crate::ops::schedule::{Effect, effects};
-use crate::rules::ListSet;
+use crate::merchandising::{MerchRule, RuleId, RuleVersion};
 use crate::tables::MerchRules;
-use crate::time::{Diff, Time};
-use crate::trace::arranged::{BySelf, ValBatch, by_key_in_place, by_self};
-
-/// What the effective rules come to.
-pub(super) struct Effective<'s> {
-    effects: VecCollection<'s, Time, Effect, Diff>,
-    off_lists: BySelf<'s, ProductKey, Diff>,
-}
-
-impl<'s> Effective<'s> {
-    /// The rules of the table that are of a set and effective; the edge follows `now`.
-    pub(super) fn new(
-        versions: VecCollection<'s, Time, (RuleId, ()), RuleVersion>,
-        now: StreamVec<'s, Time, Time>,
-        set: ListSet,
-    ) -> Self {
-        let effects = effects(versions, now, set);
-        let off_lists = products(&effects, "OffLists", |effect| match effect {
-            Effect::OffLists(product) => Some(product),
-            _ => None,
-        });
-        Effective { effects, off_lists }
-    }
-
-    /// The products on no list, in the worker that the product routes to.
-    pub(super) fn off_lists(&self) -> BySelf<'s, ProductKey, Diff> {
-        self.off_lists.clone()
-    }
-
-    /// The products that histories leave out, each once.
-    pub(super) fn off_histories(&self) -> VecCollection<'s, Time, ProductKey, Diff> {
-        self.effects.clone().flat_map(|effect| match effect {
-            Effect::OffHistories(product) => Some(product),
-            _ => None,
-        })
-    }
-
-    /// The pins, buries and caps of all lists.
-    pub(super) fn of_lists(&self) -> VecCollection<'s, Time, (MerchList, (RuleId, MerchAction)), Diff> {
-        self.effects.clone().flat_map(|effect| match effect {
-            Effect::OfList(list, rule, action) => Some((list, (rule, action))),
-            _ => None,
-        })
-    }
-
-    /// The products that are pinned somewhere, in the worker that the product routes to.
-    fn pinned(&self) -> BySelf<'s, ProductKey, Diff> {
-        products(&self.effects, "PinnedProducts", |effect| match effect {
-            Effect::Pinned(product) => Some(product),
-            _ => None,
-        })
-    }
-}
-
-/// The products of some effects.
-fn products<'s>(
-    effects: &VecCollection<'s, Time, Effect, Diff>,
-    name: &str,
-    product: fn(Effect) -> Option<ProductKey>,
-) -> BySelf<'s, ProductKey, Diff> {
-    by_self(effects.clone().flat_map(product), name, |product| product.route())
-}
+use crate::time::Diff;
+use crate::trace::arranged::{ValBatch, by_key_in_place};
 
 /// The index of merchandising rules. Key: rule. Row: the rule, effective or not; deleted rules have none. Stored: nothing,
 /// with the rule's latest version as the difference. Changes when rules are written.

@@ -14,7 +14,7 @@ use differential_dataflow::VecCollection;
 use timely::dataflow::StreamVec;
 
 use super::buyers;
-use super::merchandising::Effective;
+use super::effective_rules::Effective;
 use crate::ids::ProductKey;
 use crate::merchandising::{RuleId, RuleVersion};
 use crate::ops::window::Purchase;

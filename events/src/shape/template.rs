@@ -296,9 +296,10 @@ mod tests {
                 format!(r#"{{"user_id":"ada","n":7, "metadata" : {metadata} }}"#),
             ] {
                 let learned = template(&line).unwrap();
-                for other in
-                    [line.clone(), line.replace("ada", "a longer name").replace('7', "-1.25").replace("app", "")]
-                {
+                for other in [
+                    line.clone(),
+                    line.replace("\"ada\"", "\"a longer name\"").replace('7', "-1.25").replace("app", ""),
+                ] {
                     assert!(fits(&learned, &other), "{other}");
                     assert_eq!(RawFields::of(&other), RawFields::parse_any(&other));
                     assert!(RawFields::of(&other).is_ok_and(|fields| fields.metadata.starts_with('{')));

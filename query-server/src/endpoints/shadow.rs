@@ -20,8 +20,6 @@ use crate::parameters::{ParameterSet, Parameters};
 use crate::problem::{self, Problem};
 use crate::request::ListRequest;
 
-pub(crate) use report::KeptReport;
-
 pub(crate) static BEST_SELLERS: Endpoint = Endpoint {
     label: "shadow_bestsellers",
     paths: &["/v1/shadow/bestsellers"],

@@ -70,6 +70,7 @@ fn read_through<U: Upstream>(
         touched: None,
         cuts: None,
         restored_at: None,
+        observer: None,
     };
     let config = dataflow::workers::config(1, 300).worker;
     let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));

@@ -62,11 +62,9 @@ impl Expiries {
         users
     }
 
-    /// The next time at which a user may have to be looked at.
-    pub(super) fn next(&self) -> Option<Time> {
-        let begun = self.begun.first().map(|(at, _)| *at);
-        let to_come = self.to_come.keys().next().map(|slot| slot * SLOT_MS);
-        begun.into_iter().chain(to_come).min()
+    /// Whether no user has to be looked at any more.
+    pub(super) fn are_none(&self) -> bool {
+        self.begun.is_empty() && self.to_come.is_empty()
     }
 }
 
@@ -92,14 +90,13 @@ mod tests {
         let (first, at) = (5 * SLOT_MS, 5 * SLOT_MS + 7);
         let notes = [(ada, at), (ada, at + 1), (ben, 9 * SLOT_MS), (ben, Time::MAX)];
         notes.into_iter().for_each(|(user, at)| expiries.note(user, at));
-        assert_eq!(expiries.next(), Some(first));
         assert_eq!(expiries.take_before(first), []);
         assert_eq!(expiries.take_before(first + 1), [ada], "once");
         expiries.note(ada, at);
-        assert_eq!(expiries.next(), Some(at));
         assert_eq!((expiries.take_before(at), expiries.take_before(at + 1)), (Vec::new(), vec![ada]));
-        assert_eq!((expiries.next(), expiries.take_before(Time::MAX)), (Some(9 * SLOT_MS), vec![ben]));
-        assert_eq!(expiries.next(), None);
+        assert!(!expiries.are_none());
+        assert_eq!(expiries.take_before(9 * SLOT_MS), []);
+        assert_eq!((expiries.take_before(Time::MAX), expiries.are_none()), (vec![ben], true));
     }
 
     #[test]

@@ -19,7 +19,8 @@
 //! # Expiry
 //! As of a time, a place is there if less than `history_ms` have passed since its event. Places expire from the last one on, so
 //! those that are not kept have expired before. The change has the time of the expiry itself, whether or not a tick begins
-//! there: the operator holds a capability of the next time at which it may have to look at a user ([`Expiries`]).
+//! there: while a place will expire ([`Expiries`]), the operator holds a capability of the first time that is not complete. With
+//! one of the next expiry, operators behind this one would go on to times that no tick has reached, once the input is closed.
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};
@@ -81,7 +82,7 @@ impl ReduceTactic<StampBatch, PlaceBatch> for Newest {
         let due = end.map(|end| self.expiries.take_before(end)).unwrap_or_default();
         let is_idle = due.is_empty() && input.iter().all(BatchReader::is_empty);
         let Some(time) = held.as_option().filter(|_| !is_idle) else {
-            return (Vec::new(), self.next(end));
+            return (Vec::new(), self.held(end));
         };
         let mut changes = ListChanges::new();
         let mut state = NewestState::new(source, output, self.kept);
@@ -105,14 +106,14 @@ impl ReduceTactic<StampBatch, PlaceBatch> for Newest {
             let wanted = state.next_expiry().filter(|wanted| looked_at.is_none_or(|looked_at| looked_at > *wanted));
             wanted.into_iter().for_each(|wanted| self.expiries.note(user, wanted));
         }
-        (vec![(*time, changes.done(lower, upper))], self.next(end))
+        (vec![(*time, changes.done(lower, upper))], self.held(end))
     }
 }
 
 impl Newest {
-    /// The next time at which a user must be looked at, unless the input is closed.
-    fn next(&self, end: Option<Time>) -> Antichain<Time> {
-        end.and_then(|_| self.expiries.next()).into_iter().collect()
+    /// The time from which on changes may follow without input; none if nothing expires or the input is closed.
+    fn held(&self, end: Option<Time>) -> Antichain<Time> {
+        end.filter(|_| !self.expiries.are_none()).into_iter().collect()
     }
 }
 
