@@ -115,6 +115,21 @@ class BestSeller(TypedDict):
     product: str
 
 
+class BestSellerDifferences(TypedDict):
+    """The differences of best-seller lists."""
+
+    # Lists that are compared: that of the shop, and those of categories.
+    compared: int
+    # Those that are the same in both sets.
+    equal: int
+    # The first products of each list that are compared.
+    k: int
+    # Lists that differ, at most 50, the smallest overlap first.
+    lists: list[ListDifference]
+    # The mean overlap of all lists.
+    overlap: float
+
+
 class _BestSellerListRequired(TypedDict):
     # The list holds everything up to this time.
     as_of: str
@@ -549,10 +564,60 @@ class LegacyList(_LegacyListRequired):
     """A list at an address that other shops already call."""
 
 
+class ListDifference(TypedDict):
+    """How one list differs."""
+
+    # Products that only the shadow's list has.
+    entered: list[PlacedProduct]
+    # Products that only the shop's list has.
+    left: list[PlacedProduct]
+    # `bestsellers`, or `category:ID`.
+    list: str
+    # Products at another place, at most 10, the farthest moves first.
+    moved: list[MovedPlaces]
+    # The share of products that both have, of the products of the longer of both.
+    overlap: float
+
+
+class _ListHitsRequired(TypedDict):
+    # In both.
+    both: int
+    # `bestsellers`, `category` or `recommendations`.
+    list: str
+    # In the list of the shop.
+    live: int
+    # In that of the shadow.
+    shadow: int
+
+
+class ListHits(_ListHitsRequired, total=False):
+    """The products of events that were among the first of a list just before the event."""
+
+    # The set with more hits, `live` or `shadow`; null if both have as many.
+    more: str | None
+
+
 class Live(TypedDict):
     """The answer of a process that runs."""
 
     live: bool
+
+
+class MovedPlaces(TypedDict):
+    """A product and its places, counted from 1."""
+
+    live: int
+    product: str
+    shadow: int
+
+
+class NumberOfBoth(TypedDict):
+    """A business number of both sets."""
+
+    live: str
+    # Its name in `[rules]` and in `[shadow]`.
+    setting: str
+    shadow: str
 
 
 class _OnlineCountsRequired(TypedDict):
@@ -586,6 +651,13 @@ class PartitionStatus(TypedDict):
     next: int
     partition: int
     stream: str
+
+
+class PlacedProduct(TypedDict):
+    """A product and its place, counted from 1."""
+
+    place: int
+    product: str
 
 
 class _ProblemRequired(TypedDict):
@@ -850,6 +922,7 @@ _RuleEntryFields = TypedDict(
         "product": "str | None",
         # Why it does nothing.
         "reason": "str | None",
+        "set": "str | None",
         "until": "str | None",
     },
     total=False,
@@ -892,6 +965,8 @@ _RuleRequestFields = TypedDict(
         "position": "int",
         # Of all rules but caps.
         "product": "str | None",
+        # The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default.
+        "set": "str | None",
         # The first time at which it is no longer effective (RFC 3339).
         "until": "str | None",
     },
@@ -943,6 +1018,43 @@ class SearchEvent(_SearchEventRequired, total=False):
     # When: seconds or milliseconds since 1970, or RFC 3339; at most five minutes ahead and ten years old. An event
     # without a time has the time of its arrival.
     timestamp: float | str | None
+
+
+class ShadowHitReport(TypedDict):
+    """Hits since the start, of the events that this process compared."""
+
+    # The first products of a list that count.
+    at: int
+    # Events that were not compared.
+    passed_over: int
+    # Purchases.
+    purchases: SignalHits
+    # Views, clicks and products put into the cart.
+    views: SignalHits
+
+
+class _ShadowReportRequired(TypedDict):
+    # The lists are those of this time.
+    as_of: str
+    best_sellers: BestSellerDifferences
+    hits: ShadowHitReport
+    # The business numbers that differ.
+    numbers: list[NumberOfBoth]
+
+
+class ShadowReport(_ShadowReportRequired, total=False):
+    """How both sets of lists differ, and which of them had more hits."""
+
+    # The mean overlap of the recommendations for users whose events were compared; null before the first event.
+    recommendations_overlap: float | None
+
+
+class SignalHits(TypedDict):
+    """The hits of events of one kind."""
+
+    lists: list[ListHits]
+    # The products of these events.
+    products: int
 
 
 _SimilarListRequired = TypedDict(
@@ -1102,7 +1214,7 @@ _UserFeaturesRequired = TypedDict(
 class UserFeatures(_UserFeaturesRequired, total=False):
     """UserFeatures"""
 
-    user_attribute_views: dict[str, int]
+    user_attribute_views: dict[str, int] | None
     user_category_purchases: dict[str, int]
     user_category_views: dict[str, int]
     user_last_interaction: str | None
@@ -1148,7 +1260,7 @@ _UserProductFeaturesRequired = TypedDict(
 class UserProductFeatures(_UserProductFeaturesRequired, total=False):
     """UserProductFeatures"""
 
-    user_attribute_views: dict[str, int]
+    user_attribute_views: dict[str, int] | None
     user_category_purchases: dict[str, int]
     user_category_views: dict[str, int]
     user_last_interaction: str | None

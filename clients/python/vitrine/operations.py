@@ -861,6 +861,109 @@ class Operations(Transport):
         )
         return answer
 
+    def get_shadow_bestsellers(
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        explain: bool | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.BestSellerList:
+        """The best sellers by the numbers and rules of the shadow.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        explain: Whether to add, for each product, the row that put it into the list.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.BestSellerList = self._call(
+            "GET", "/v1/shadow/bestsellers", "safe",
+            in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def get_shadow_category_bestsellers(
+        self,
+        category: str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        explain: bool | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.BestSellerList:
+        """The best sellers of a category by the numbers and rules of the shadow.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        explain: Whether to add, for each product, the row that put it into the list.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.BestSellerList = self._call(
+            "GET", "/v1/shadow/categories/{category}/bestsellers", "safe",
+            in_path={"category": category},
+            in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def get_shadow_report(self) -> models.ShadowReport:
+        """How the lists of the shadow differ from those of the shop, and which of them had more hits."""
+        answer: models.ShadowReport = self._call("GET", "/v1/shadow/report", "safe")
+        return answer
+
+    def get_shadow_history(
+        self,
+        user: str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        explain: bool | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.HistoryList:
+        """The products a user viewed last, as the shadow shows them.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        explain: Whether to add, for each product, the row that put it into the list.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.HistoryList = self._call(
+            "GET", "/v1/shadow/users/{user}/history", "safe",
+            in_path={"user": user},
+            in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
+    def get_shadow_recommendations(
+        self,
+        user: str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        wait_ms: int | None = None,
+        explain: bool | None = None,
+        max_staleness_ms: int | None = None,
+    ) -> models.RecommendationList:
+        """Recommendations for a user by the numbers and rules of the shadow.
+
+        limit: The most products to answer with, from 1 to the size of the lists, which is the default.
+        after: The token in the answer to a write: the request waits until that write is visible.
+        wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
+        explain: Whether to add, for each product, the row that put it into the list.
+        max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
+        """
+        answer: models.RecommendationList = self._call(
+            "GET", "/v1/shadow/users/{user}/recommendations", "safe",
+            in_path={"user": user},
+            in_query={"limit": limit, "after": after, "wait_ms": wait_ms, "explain": explain, "max_staleness_ms": max_staleness_ms},
+        )
+        return answer
+
     def get_status(self) -> models.Status:
         """Sources, indexes, checkpoints, models and memory."""
         answer: models.Status = self._call("GET", "/v1/status", "safe")

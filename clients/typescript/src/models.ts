@@ -96,6 +96,20 @@ export interface BestSeller {
   product: string;
 }
 
+/** The differences of best-seller lists. */
+export interface BestSellerDifferences {
+  /** Lists that are compared: that of the shop, and those of categories. */
+  compared: number;
+  /** Those that are the same in both sets. */
+  equal: number;
+  /** The first products of each list that are compared. */
+  k: number;
+  /** Lists that differ, at most 50, the smallest overlap first. */
+  lists: ListDifference[];
+  /** The mean overlap of all lists. */
+  overlap: number;
+}
+
 /** A best-seller list. */
 export interface BestSellerList {
   /** The list holds everything up to this time. */
@@ -224,7 +238,10 @@ export interface DeletedRows {
 
 /** The description of a feature. */
 export interface DescribedFeature {
-  /** The feature holds everything up to this time; null while features are off, or before its attributes were read. */
+  /**
+   * The feature holds everything up to this time; null while features are off, or before its attributes were
+   * read.
+   */
   as_of?: string | null;
   definition: string;
   /** When a record shows in the feature. */
@@ -448,9 +465,52 @@ export interface LegacyList {
   "user-id": string;
 }
 
+/** How one list differs. */
+export interface ListDifference {
+  /** Products that only the shadow's list has. */
+  entered: PlacedProduct[];
+  /** Products that only the shop's list has. */
+  left: PlacedProduct[];
+  /** `bestsellers`, or `category:ID`. */
+  list: string;
+  /** Products at another place, at most 10, the farthest moves first. */
+  moved: MovedPlaces[];
+  /** The share of products that both have, of the products of the longer of both. */
+  overlap: number;
+}
+
+/** The products of events that were among the first of a list just before the event. */
+export interface ListHits {
+  /** In both. */
+  both: number;
+  /** `bestsellers`, `category` or `recommendations`. */
+  list: string;
+  /** In the list of the shop. */
+  live: number;
+  /** The set with more hits, `live` or `shadow`; null if both have as many. */
+  more?: string | null;
+  /** In that of the shadow. */
+  shadow: number;
+}
+
 /** The answer of a process that runs. */
 export interface Live {
   live: boolean;
+}
+
+/** A product and its places, counted from 1. */
+export interface MovedPlaces {
+  live: number;
+  product: string;
+  shadow: number;
+}
+
+/** A business number of both sets. */
+export interface NumberOfBoth {
+  live: string;
+  /** Its name in `[rules]` and in `[shadow]`. */
+  setting: string;
+  shadow: string;
 }
 
 /** Hits and conversions since the start, and what moved. */
@@ -482,6 +542,12 @@ export interface PartitionStatus {
   next: number;
   partition: number;
   stream: string;
+}
+
+/** A product and its place, counted from 1. */
+export interface PlacedProduct {
+  place: number;
+  product: string;
 }
 
 /** An error as `application/problem+json`. */
@@ -702,6 +768,7 @@ export interface RuleEntry {
   /** Why it does nothing. */
   reason?: string | null;
   rule: string;
+  set?: string | null;
   until?: string | null;
   /** When it was written. */
   written_at: string;
@@ -736,6 +803,8 @@ export interface RuleRequest {
   product?: string | null;
   /** `hide`, `out_of_stock`, `pin`, `bury` or `cap`. */
   rule: string;
+  /** The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default. */
+  set?: string | null;
   /** The first time at which it is no longer effective (RFC 3339). */
   until?: string | null;
 }
@@ -780,6 +849,37 @@ export interface SearchEvent {
    */
   timestamp?: number | string | null;
   user_id: EventId;
+}
+
+/** Hits since the start, of the events that this process compared. */
+export interface ShadowHitReport {
+  /** The first products of a list that count. */
+  at: number;
+  /** Events that were not compared. */
+  passed_over: number;
+  /** Purchases. */
+  purchases: SignalHits;
+  /** Views, clicks and products put into the cart. */
+  views: SignalHits;
+}
+
+/** How both sets of lists differ, and which of them had more hits. */
+export interface ShadowReport {
+  /** The lists are those of this time. */
+  as_of: string;
+  best_sellers: BestSellerDifferences;
+  hits: ShadowHitReport;
+  /** The business numbers that differ. */
+  numbers: NumberOfBoth[];
+  /** The mean overlap of the recommendations for users whose events were compared; null before the first event. */
+  recommendations_overlap?: number | null;
+}
+
+/** The hits of events of one kind. */
+export interface SignalHits {
+  lists: ListHits[];
+  /** The products of these events. */
+  products: number;
 }
 
 /** The similar products of a product. */
@@ -905,7 +1005,7 @@ export interface TestResult {
 export interface UserFeatures {
   as_of: string;
   "user-id": string;
-  user_attribute_views?: Record<string, number>;
+  user_attribute_views?: Record<string, number> | null;
   user_category_purchases?: Record<string, number>;
   user_category_views?: Record<string, number>;
   user_last_interaction?: string | null;
@@ -938,7 +1038,7 @@ export interface UserProductFeatures {
   as_of: string;
   "product-id": string;
   "user-id": string;
-  user_attribute_views?: Record<string, number>;
+  user_attribute_views?: Record<string, number> | null;
   user_category_purchases?: Record<string, number>;
   user_category_views?: Record<string, number>;
   user_last_interaction?: string | null;

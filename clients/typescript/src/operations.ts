@@ -459,6 +459,66 @@ export class Operations extends Transport {
     });
   }
 
+  /** The best sellers by the numbers and rules of the shadow. */
+  getShadowBestsellers(options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.BestSellerList> {
+    return this.call<models.BestSellerList>("GET", "/v1/shadow/bestsellers", "safe", {
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** The best sellers of a category by the numbers and rules of the shadow. */
+  getShadowCategoryBestsellers(category: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.BestSellerList> {
+    return this.call<models.BestSellerList>("GET", "/v1/shadow/categories/{category}/bestsellers", "safe", {
+      inPath: { category: category },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** How the lists of the shadow differ from those of the shop, and which of them had more hits. */
+  getShadowReport(): Promise<models.ShadowReport> {
+    return this.call<models.ShadowReport>("GET", "/v1/shadow/report", "safe", {});
+  }
+
+  /** The products a user viewed last, as the shadow shows them. */
+  getShadowHistory(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.HistoryList> {
+    return this.call<models.HistoryList>("GET", "/v1/shadow/users/{user}/history", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
+  /** Recommendations for a user by the numbers and rules of the shadow. */
+  getShadowRecommendations(user: string, options: {
+    limit?: number;
+    after?: string;
+    waitMs?: number;
+    explain?: boolean;
+    maxStalenessMs?: number;
+  } = {}): Promise<models.RecommendationList> {
+    return this.call<models.RecommendationList>("GET", "/v1/shadow/users/{user}/recommendations", "safe", {
+      inPath: { user: user },
+      inQuery: { limit: options.limit, after: options.after, wait_ms: options.waitMs, explain: options.explain, max_staleness_ms: options.maxStalenessMs },
+    });
+  }
+
   /** Sources, indexes, checkpoints, models and memory. */
   getStatus(): Promise<models.Status> {
     return this.call<models.Status>("GET", "/v1/status", "safe", {});
