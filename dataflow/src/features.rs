@@ -48,7 +48,7 @@ pub enum Reading {
     OfCategory(fn(&CategoryFeatures) -> Option<FeatureValue>),
     /// A number of events for each value under a key, named `KEY=VALUE`.
     OfValue(fn(&UserFeatures) -> &[ValueFeatures]),
-    /// The same, summed over the products that have the value now; none before the values of products are read.
+    /// A number of views for each value of an attribute, summed over the products that have it now; none before attributes are read.
     OfProductValue(fn(&UserFeatures) -> Option<&[ValueFeatures]>),
 }
 
@@ -207,9 +207,7 @@ pub static FEATURES: [Feature; 10] = [
         input: InputKind::Views,
         definition: "The number of the user's events of any type with each value under each key that `features.metadata` \
                      names, as `KEY=VALUE`. At most `features.values_max` values of a key are shown, those whose first \
-                     events are the earliest (ties by value); events with any other value count as `KEY=other`. If a late \
-                     event moves a value up from behind those that are held, the number of its earlier events that stay in \
-                     `KEY=other` may differ between runs.",
+                     events are the earliest (ties by value); events with any other value count as `KEY=other`.",
         reading: Reading::OfValue(|of| &of.metadata),
     },
     Feature {

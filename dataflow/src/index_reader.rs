@@ -123,7 +123,7 @@ impl IndexReader {
         &self.rules
     }
 
-    /// The place of the attributes of products.
+    /// The slot of the attributes of products.
     #[must_use]
     pub fn attributes(&self) -> &AttributeSlot {
         &self.attributes

@@ -20,11 +20,11 @@ pub type Attribute = (ShortText, ShortText);
 pub struct ProductAttributes {
     /// Each pair of a name and a value once.
     attributes: Vec<Attribute>,
-    /// Products with the places of their attributes, in their order.
+    /// Products, in their order, with indexes into `attributes`.
     of_products: Vec<(ProductKey, u32)>,
 }
 
-/// Where the attributes in use are, which every reader of a process shares; none before they were read.
+/// The slot of the attributes in use, shared by every reader of a process; empty before the first reading.
 #[derive(Clone, Debug, Default)]
 pub struct AttributeSlot(Arc<ArcSwapOption<ProductAttributes>>);
 

@@ -50,8 +50,8 @@ impl Stamp {
         (!self.is_erased()).then_some(self.0 >> 2)
     }
 
-    /// From when on the event counts no more, if events count for `history_ms` from their times on. It only grows as stamps
-    /// combine.
+    /// The time at which the event stops counting, if events count for `history_ms` from their times on. It only grows as
+    /// stamps combine.
     #[must_use]
     pub fn expiry(self, history_ms: Millis) -> Time {
         (self.0 >> 2).saturating_add(history_ms)

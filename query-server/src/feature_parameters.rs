@@ -7,10 +7,10 @@ use utoipa::openapi::schema::Type;
 use crate::parameter::Parameter;
 use crate::problem::Problem;
 
-/// The most entries of a map over products or categories.
+/// The most entries of a map over products, categories or values.
 pub(crate) const LIMIT_MAX: usize = 1000;
 
-/// The same unless the request says otherwise.
+/// The default of `limit`.
 pub(crate) const LIMIT_DEFAULT: usize = 100;
 
 /// The most users whose features one client follows.
@@ -19,7 +19,7 @@ pub(crate) const FOLLOWED_USERS_MAX: usize = 100;
 /// The most entries of a map that is followed: of all users together, as many as one request may ask for.
 pub(crate) const FOLLOWED_LIMIT_MAX: usize = 100;
 
-/// The same unless the request says otherwise.
+/// The default of `limit` for followed features.
 pub(crate) const FOLLOWED_LIMIT_DEFAULT: usize = 10;
 
 pub(crate) const NAMED: Parameter = Parameter {
@@ -30,7 +30,7 @@ pub(crate) const NAMED: Parameter = Parameter {
 pub(crate) const LIMIT: Parameter = Parameter {
     name: "limit",
     value: Type::Integer,
-    description: "The most entries of a map over products or categories, from 1 to 1000; 100 by default",
+    description: "The most entries of a map over products, categories or values, from 1 to 1000; 100 by default",
 };
 pub(crate) const USERS: Parameter = Parameter {
     name: "users",
@@ -40,7 +40,7 @@ pub(crate) const USERS: Parameter = Parameter {
 const FOLLOWED_LIMIT: Parameter = Parameter {
     name: "limit",
     value: Type::Integer,
-    description: "The most entries of a map over products or categories, from 1 to 100; 10 by default",
+    description: "The most entries of a map over products, categories or values, from 1 to 100; 10 by default",
 };
 
 /// The parameters of features that are sent again when they change.
@@ -94,7 +94,7 @@ pub(crate) fn users(list: &str) -> Result<Vec<String>, Problem> {
     if fits { Ok(users) } else { Err(no_users()) }
 }
 
-/// The refusal of a request that names no users, or not as it must.
+/// The problem of a request whose `users` is missing or malformed.
 pub(crate) fn no_users() -> Problem {
     let must = format!(
         "1 to {FOLLOWED_USERS_MAX} ids of 1 to {ID_BYTES_MAX} bytes, separated by commas; a comma or a backslash in an id \

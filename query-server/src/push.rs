@@ -62,7 +62,7 @@ pub(crate) trait SentRows: Sized + Send + Sync {
     /// The time of the answer with these rows.
     fn as_of(&self) -> &str;
 
-    /// Tells other rows apart, in every process.
+    /// A digest of the rows. Equal rows have equal digests in every process.
     fn digest(&self) -> &str;
 
     /// Goes on to the rows of another answer. Returns their difference as JSON; none if the rows are the same.

@@ -39,7 +39,7 @@ pub enum Operation {
         partition: usize,
         /// How long ago.
         ago_ms: Millis,
-        /// What.
+        /// What the event says.
         body: EventBody,
     },
     /// The producer of one of the last events of users sends it once more.
@@ -215,7 +215,7 @@ impl Operation {
     /// The operations of a seed.
     #[must_use]
     pub fn many(seed: u64, count: usize) -> Vec<Operation> {
-        // What is done beside views and removals has dice of its own.
+        // Other events draw from dice of their own, so that the operations of known seeds stay the same.
         let (mut dice, mut other_dice) = (Dice::new(seed), Dice::new(!seed));
         let mut operations = Vec::new();
         for _ in 0..count {

@@ -43,7 +43,7 @@ impl ContentThread {
         Ok(ContentThread { slot, status, _thread: thread })
     }
 
-    /// The place of the vectors in use.
+    /// The slot of the vectors in use.
     pub(super) fn slot(&self) -> &ContentSlot {
         &self.slot
     }

@@ -40,7 +40,7 @@ pub(super) fn hits(config: &Config) -> Option<Arc<ShadowHits>> {
     config.rules.shadow.enabled.then(|| Arc::new(ShadowHits::new(clock())))
 }
 
-/// The status of the sources, whose events the counts see that are on.
+/// The status of the sources, observed by the counts that are on.
 pub(super) fn registry(online: Option<&Arc<Online>>, hits: Option<&Arc<ShadowHits>>) -> SourceRegistry {
     let online = online.map(|online| online.clone() as Arc<dyn EventObserver>);
     let observers: Vec<_> = online.into_iter().chain(hits.map(|hits| hits.clone() as _)).collect();

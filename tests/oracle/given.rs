@@ -127,7 +127,7 @@ pub(crate) fn metadata_of(key: usize, value: usize) -> (ShortText, ShortText) {
     (ShortText::of(METADATA[key]), ShortText::of(&metadata_value(value)))
 }
 
-/// The text of a value. One of them has the name under which those are that are not shown.
+/// The text of a value. One value is named `other`, like the sum of the values that are not shown.
 pub(crate) fn metadata_value(value: usize) -> String {
     if value == 0 { "other".to_owned() } else { format!("value {value}") }
 }

@@ -173,7 +173,7 @@ pub(crate) fn by_buyers(list: &mut Vec<(ProductKey, u64)>, size: usize) {
 struct Tables {
     views: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
     removals: BTreeMap<(UserKey, ProductKey), Vec<Millis>>,
-    /// This and the next two with the number of the tick.
+    /// Each event in this and the next two fields has the number of its tick.
     interactions: Vec<(UserKey, ProductKey, Interaction, (usize, Millis))>,
     sessions: Vec<(Visit, usize)>,
     metadata: Vec<(Stated, usize)>,

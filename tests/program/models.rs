@@ -233,7 +233,8 @@ fn the_server_trains_by_schedule_and_says_what_is_missing() {
     assert!(failed["version"].is_null() && failed["trained"] == 0, "{failed}");
     drop(server);
     let server = shop.serve(&[("models.als.every_s", "1")]);
-    wait_until(SOON, "a model is trained and used", || version(&server).is_some());
-    let trained = status(&server);
-    assert!(trained["trained"].as_u64() >= Some(1) && trained["failure"].is_null(), "{trained}");
+    wait_until(SOON, "a model is trained and used", || {
+        version(&server).is_some() && status(&server)["trained"].as_u64() >= Some(1)
+    });
+    assert!(status(&server)["failure"].is_null());
 }

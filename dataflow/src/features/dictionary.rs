@@ -45,9 +45,9 @@ const RULES: &str = "
 - **Values of metadata.** A value is a text, a number as it is written, `true` or `false`. An empty text, null, an array and an object
   are none. Of a longer text the first 31 bytes are the value, cut between two characters. An event counts once under a key,
   whatever its type, also a purchase of several products. Which values are shown depends on the times of the events alone, not on
-  the order in which they are read. Of a user and a key, four times `features.values_max` values are held: those whose first
-  events are the earliest. If an event comes so late that it moves another value up from behind all of these, earlier events with this
-  value stay in `other`, unless they are still stored, so the numbers of these two may differ between runs. The sum over all values of a key is exact in any case.
+  the order in which they are read. Of a user and a key, four times `features.values_max` values are held, those with the earliest first
+  events. If a late event moves another value among them, that value's earlier events may stay in `other`, so these two numbers may
+  differ between runs. The sum over all values of a key is exact.
 - **Several categories.** The counts of a product that is in several categories are in the sum of each of them.
 - **Attributes** are those of the column `models.content.attributes_column` of the products, or of the field `attributes` of the store: a
   JSON object, or a text such as `colour=red, size=42`. A value is a text, a number, `true` or `false`, of at most 31 bytes as above;

@@ -45,7 +45,7 @@ pub(super) struct Sellers<'s> {
 }
 
 impl<'s> Sellers<'s> {
-    /// Those of the lists that the shop shows. `late` counts order lines that had left the window when they arrived.
+    /// The sellers of the live lists. `late` counts order lines that had left the window when they arrived.
     pub(super) fn live(rows: &SoldRows<'s>, rules: &Rules, late: Arc<AtomicU64>) -> Self {
         let buyers = buyers::count(rows.purchases.clone(), rows.now.clone(), rules.window_ms, late);
         Sellers {
@@ -56,7 +56,7 @@ impl<'s> Sellers<'s> {
         }
     }
 
-    /// Those of the shadow, which counts buyers again only if its window differs.
+    /// The sellers of the shadow. Buyers are counted again only if its window differs.
     pub(super) fn shadow(&self, rows: &SoldRows<'s>) -> Self {
         let rules = self.rules.of_shadow();
         let merchandising = Effective::new(rows.versions.clone(), rows.now.clone(), ListSet::Shadow);

@@ -91,7 +91,7 @@ impl IndexReader {
 
 impl ReadView<'_> {
     /// What a user did; nothing if features are off. The sums over the products of a category, and over those with a value of an
-    /// attribute, take a look-up for each product, and are made only with the place of the attributes. The view must have been
+    /// attribute, take a look-up for each product, and are made only if the slot of the attributes is given. The view must have been
     /// taken for the same user.
     #[must_use]
     pub fn features(&self, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {

@@ -72,7 +72,7 @@ impl Shadow {
 }
 
 impl Rules {
-    /// The numbers of the shadow. What it has no number for, such as the models, is as in these rules.
+    /// The rules of the shadow: its own numbers where it has them, and these rules' everywhere else.
     #[must_use]
     pub fn of_shadow(&self) -> Rules {
         let shadow = self.shadow;

@@ -166,7 +166,7 @@ mod tests {
     const KEPT: usize = 200;
     const PRODUCTS: u64 = 1_000_000;
     const PRODUCTS_A_TICK: u64 = 10_000;
-    /// More than merging takes once nothing comes any more.
+    /// More idle steps than merging needs after the last input.
     const IDLE_STEPS: usize = 10_000;
 
     fn updates(trace: &impl TraceReader) -> usize {

@@ -3,11 +3,11 @@
 use super::whitened::Whitened;
 use crate::vectors::{add_four_scaled, add_scaled, dot, dots};
 
-/// A system is solved when this share of its right side is left. All eigenvalues are at least 1, so what w is off by is not
-/// longer than what is left.
+/// A system is solved when the residual is at most this share of the right side. All eigenvalues are at least 1, so the error of
+/// w is not longer than the residual.
 const LEFT_MAX: f32 = 1e-5;
 
-/// Limit of the steps. A system that needs more is solved by elimination.
+/// Limit of the steps. A system that needs more is solved by Cholesky.
 const STEPS_MAX: usize = 24;
 
 /// Rows of z that are read together.
@@ -108,7 +108,7 @@ mod tests {
     use crate::vectors::Vectors;
 
     #[test]
-    fn steps_find_what_elimination_finds() {
+    fn steps_find_what_cholesky_finds() {
         for size in [1, 5, 8, 64] {
             let mut fixed = Vectors::zeros(2000, size);
             for row in 0..fixed.rows() {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_that_is_no_number_is_left_to_elimination() {
+    fn a_guess_that_is_no_number_is_left_to_cholesky() {
         let mut fixed = Vectors::zeros(3, 2);
         fixed.row_mut(1).fill(1.0);
         let whitened = Whitened::new(&fixed, &gram(&fixed, 1.0)).expect("A is positive definite");

@@ -43,7 +43,7 @@ pub(super) fn solve(
         .map_err(|row| Error::Singular { row })
 }
 
-/// Sets up and solves systems over fixed vectors by elimination; keeps its room from one to the next.
+/// Sets up and solves systems over fixed vectors by Cholesky; keeps its room from one to the next.
 pub(super) struct Solver<'a> {
     fixed: &'a Vectors,
     panel: Panel,

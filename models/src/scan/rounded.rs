@@ -23,10 +23,10 @@ const _: () = assert!(ROW_MAX as usize * QUERY_MAX as usize * SUMMED <= i16::MAX
 /// Lengths of vectors that are rounded. Products of others may leave the range of 32-bit numbers.
 const LENGTHS: std::ops::RangeInclusive<f64> = 1e-12..=1e12;
 
-/// More than four roundings of a 32-bit number take away, as a share.
+/// A relative bound above the error of four roundings of 32-bit numbers.
 const SLACK: f64 = 1e-6;
 
-/// More than the smallest 32-bit numbers take away in the longest sum.
+/// An absolute bound above what underflow loses in the longest sum.
 const TINY: f64 = 1e-24;
 
 /// Rows as bytes, in whole blocks.

@@ -103,7 +103,7 @@ fn chosen(named: &[usize], is_default: impl Fn(&Feature) -> bool) -> Vec<&'stati
     named.iter().map(|at| &FEATURES[*at]).collect()
 }
 
-/// The place of the attributes, if any of the features is summed over products.
+/// The slot of the attributes, if a feature is summed over products.
 fn sums<'a>(reader: &'a IndexReader, features: &[&Feature]) -> Option<&'a AttributeSlot> {
     features.iter().any(|feature| feature.needs_sums()).then(|| reader.attributes())
 }

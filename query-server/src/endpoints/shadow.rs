@@ -124,7 +124,7 @@ async fn of_user(
     read(&operations, parameters, &user, |read, request| recommendations::answer(read, request, false)).await
 }
 
-/// The list that `read_list` reads of the shop, of the shadow.
+/// Answers with the shadow's list, which `read_list` makes from the shadow's state.
 async fn read(
     operations: &Operations,
     mut parameters: Parameters,

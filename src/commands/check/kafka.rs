@@ -23,12 +23,7 @@ pub(super) fn check(kafka: &Kafka, archived: &[String], report: &mut CheckReport
             return report.bad(&format!("kafka: {error:#}"), &ways);
         }
     };
-    report.good(&format!(
-        "kafka: {} of {} brokers known at {}",
-        metadata.brokers().len(),
-        metadata.brokers().len(),
-        kafka.brokers
-    ))?;
+    report.good(&format!("kafka: {} brokers known at {}", metadata.brokers().len(), kafka.brokers))?;
     let only_archived = archived.iter().filter(|topic| kafka.topics().all(|(read, _)| read != **topic));
     let only_archived = only_archived.map(|topic| (topic.as_str(), "archive.topics"));
     for (topic, setting) in kafka.topics().chain(only_archived) {

@@ -3,7 +3,9 @@
 use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
+use super::LONG;
 use super::reason::PgError;
+use super::session::Connect;
 
 /// The scripts that lead from each version of the tables to the next one.
 const SCRIPTS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -45,20 +47,24 @@ enum FoundTables {
     Unfit(String),
 }
 
-/// Finds out what may be done with the tables; makes them if that is allowed.
-pub(super) fn prepare(client: &mut Client, manage: bool) -> Result<TableAccess, PgError> {
+/// Finds out what may be done with the tables; makes them if that is allowed, on a connection of its own, because scripts
+/// may take long on large tables.
+///
+/// # Errors
+/// Why the tables cannot be looked at or made.
+pub(super) fn prepare(client: &mut Client, manage: bool, connect: &Connect) -> Result<TableAccess, String> {
+    let in_words = |error: PgError| error.to_string();
     let known = SCRIPTS.len();
-    let found = match look(client)? {
-        FoundTables::Nothing if manage => {
-            make(client)?;
-            look(client)?
-        }
-        FoundTables::Made(version) if manage && version < known => {
-            make(client)?;
-            look(client)?
-        }
-        found => found,
+    let mut found = look(client).map_err(in_words)?;
+    let is_old = match &found {
+        FoundTables::Nothing => true,
+        FoundTables::Made(version) => *version < known,
+        FoundTables::Unfit(_) => false,
     };
+    if manage && is_old {
+        make(&mut *connect(Some(LONG))?).map_err(in_words)?;
+        found = look(client).map_err(in_words)?;
+    }
     Ok(match found {
         FoundTables::Made(version) if version > known => TableAccess::Nothing(format!(
             "the tables are of version {version}, and this program knows versions up to {known}: use a newer Vitrine"
@@ -104,6 +110,10 @@ fn look(client: &mut impl GenericClient) -> Result<FoundTables, PgError> {
     Ok(FoundTables::Made(usize::try_from(version).unwrap_or(0)))
 }
 
+/// A statement may take as long as it needs. It does not wait long for the transaction of another tool: who comes behind it
+/// would wait too.
+const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s'";
+
 /// Runs the missing scripts in one transaction, while no other process does.
 fn make(client: &mut Client) -> Result<(), PgError> {
     let mut transaction = client.transaction()?;
@@ -114,6 +124,7 @@ fn make(client: &mut Client) -> Result<(), PgError> {
         FoundTables::Unfit(_) => return Ok(()),
     };
     let Some(missing) = SCRIPTS.get(version..).filter(|missing| !missing.is_empty()) else { return Ok(()) };
+    transaction.batch_execute(LIMITS)?;
     for script in missing {
         transaction.batch_execute(script)?;
     }

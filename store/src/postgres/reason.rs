@@ -29,6 +29,12 @@ impl PgError {
         error.code().is_some_and(|code| passing.contains(code))
     }
 
+    /// Whether the transaction of another tool held a lock for too long.
+    pub(super) fn is_locked(&self) -> bool {
+        let PgError::Driver(error) = self else { return false };
+        error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// Whether another tool has added the row since it was found to be absent.
     pub(super) fn is_overtaken(&self) -> bool {
         let PgError::Driver(error) = self else { return false };

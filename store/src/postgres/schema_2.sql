@@ -2,6 +2,8 @@
 -- Writers of products share a lock that a writer of the tree has alone, so that neither misses the changes of the other.
 
 ALTER TABLE products ADD COLUMN categories text[];
+-- In the row, so that the log repeats it with every change of the row.
+ALTER TABLE products ALTER COLUMN categories SET STORAGE MAIN;
 
 CREATE FUNCTION vitrine_share_tree() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -10,11 +12,12 @@ BEGIN
 END
 $$;
 
--- It runs for every product that is written, so it names the schema and sets no search path.
+-- The functions have the rights of who made the tables: another tool may write one of the tables only.
 DO $make$
 BEGIN
     EXECUTE format($function$
-        CREATE FUNCTION vitrine_product_categories() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION vitrine_product_categories() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp AS $$
         DECLARE
             lineage text[] := '{}';
             above   text := NEW.category_id;
@@ -22,7 +25,7 @@ BEGIN
             -- Another tool may have written a circle.
             WHILE above IS NOT NULL AND above <> ALL (lineage) AND cardinality(lineage) < 64 LOOP
                 lineage := lineage || above;
-                SELECT parent_id INTO above FROM %I.categories WHERE category_id = above;
+                SELECT nullif(parent_id, '') INTO above FROM %I.categories WHERE category_id = above;
             END LOOP;
             NEW.categories := CASE WHEN NEW.category_id IS NOT NULL THEN lineage END;
             RETURN NEW;
@@ -37,12 +40,12 @@ CREATE TRIGGER vitrine_share_tree BEFORE INSERT OR UPDATE OF category_id, catego
 CREATE TRIGGER vitrine_categories_of_new BEFORE INSERT ON products FOR EACH ROW
     WHEN (NEW.category_id IS NOT NULL OR NEW.categories IS NOT NULL)
     EXECUTE FUNCTION vitrine_product_categories();
-CREATE TRIGGER vitrine_categories_of_changed BEFORE UPDATE OF category_id, categories ON products FOR EACH ROW
+CREATE TRIGGER vitrine_categories_of_changed BEFORE UPDATE ON products FOR EACH ROW
     WHEN (OLD.category_id IS DISTINCT FROM NEW.category_id OR OLD.categories IS DISTINCT FROM NEW.categories)
     EXECUTE FUNCTION vitrine_product_categories();
 
 -- After categories have got other parents: their products, and those of all categories below them.
-CREATE FUNCTION vitrine_categories_moved() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION vitrine_categories_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     moved text[];
 BEGIN
@@ -64,7 +67,7 @@ BEGIN
         SELECT unnest(moved) COLLATE "C"
         UNION
         SELECT child.category_id FROM below JOIN categories AS child ON child.parent_id = below.category_id)
-    UPDATE products AS p SET categories = NULL FROM below WHERE p.category_id = below.category_id;
+    UPDATE products AS p SET categories = '{}' FROM below WHERE p.category_id = below.category_id;
     RETURN NULL;
 END
 $$;

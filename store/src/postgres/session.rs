@@ -55,8 +55,8 @@ impl PgSession {
         let kept = open.take().filter(|open| !open.client.is_closed());
         let opened = match kept {
             Some(open) if !stale(&open) => Ok(open),
-            Some(open) => look(open.client, *manage),
-            None => (connect)(None).and_then(|client| look(client, *manage)),
+            Some(open) => look(open.client, *manage, &**connect),
+            None => (connect)(None).and_then(|client| look(client, *manage, &**connect)),
         };
         *failed = opened.as_ref().err().map(|reason| (Instant::now(), reason.clone()));
         let opened = open.insert(opened.map_err(StoreError::Unavailable)?);
@@ -82,14 +82,11 @@ impl PgSession {
     }
 }
 
-fn look(mut client: PgClient, manage: bool) -> Result<PreparedSession, String> {
-    let access = client.batch_execute(DURABLE).map_err(PgError::from).and_then(|()| {
-        let access = opening::prepare(&mut client, manage)?;
-        if let TableAccess::Nothing(reason) = &access {
-            tracing::warn!(reason, "the store is of no use");
-        }
-        Ok(access)
-    });
-    let access = access.map_err(|error| error.to_string())?;
+fn look(mut client: PgClient, manage: bool, connect: &Connect) -> Result<PreparedSession, String> {
+    client.batch_execute(DURABLE).map_err(|error| PgError::from(error).to_string())?;
+    let access = opening::prepare(&mut client, manage, connect)?;
+    if let TableAccess::Nothing(reason) = &access {
+        tracing::warn!(reason, "the store is of no use");
+    }
     Ok(PreparedSession { client, access, looked: Instant::now() })
 }

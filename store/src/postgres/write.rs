@@ -84,8 +84,8 @@ fn transact(
     requests: &[WriteRequest],
     settings: &Settings,
 ) -> Result<Answers, TransactionFailure> {
-    let begun =
-        client.batch_execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK})"));
+    let begun = client
+        .batch_execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); {WAIT}"));
     let answers = begun.map_err(PgError::from).and_then(|()| {
         requests.iter().map(|request| in_savepoint(client, sql, request, settings)).collect::<Result<Answers, _>>()
     });
@@ -120,6 +120,12 @@ fn transact(
     Ok(answers.into_iter().map(numbered).collect())
 }
 
+/// How long a statement waits for a lock that the transaction of another tool holds.
+const WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+
+/// How long the others of a group wait after one has waited in vain: together they would take minutes.
+const WAIT_NO_MORE: &str = "SET LOCAL lock_timeout = '50ms'";
+
 /// The number of a change, after its commit.
 pub(super) fn durable_change(client: &mut Client) -> Result<i64, StoreError> {
     let lsn = client.query_typed_one(DURABLE_LSN, &[]).and_then(|row| row.try_get::<_, i64>(0));
@@ -145,6 +151,9 @@ fn in_savepoint(
             Err(WriteFailure::Home { error, .. }) if error.is_passing() => return Err(error),
             Ok(_) => client.batch_execute("RELEASE request")?,
             Err(_) => client.batch_execute("ROLLBACK TO request; RELEASE request")?,
+        }
+        if matches!(&done, Err(WriteFailure::Home { error, .. }) if error.is_locked()) {
+            client.batch_execute(WAIT_NO_MORE)?;
         }
         return Ok(match done {
             Ok(written) => Ok(written),

@@ -17,10 +17,10 @@
 //! stamps read again. With `visible_max` equal to `depth` this never happens.
 //!
 //! # Expiry
-//! As of a time, a place is there if less than `history_ms` have passed since its event. Places expire from the last one on, so
-//! those that are not kept have expired before. The change has the time of the expiry itself, whether or not a tick begins
-//! there: while a place will expire ([`Expiries`]), the operator holds a capability of the first time that is not complete. With
-//! one of the next expiry, operators behind this one would go on to times that no tick has reached, once the input is closed.
+//! As of a time, a place counts if less than `history_ms` have passed since its event. The last place expires first, so places
+//! that are not kept have expired before. A change has the time of its expiry, also between two ticks. While a place will expire
+//! ([`Expiries`]), the operator holds a capability of the first incomplete time. A capability of the next expiry would let
+//! operators downstream pass times that no tick has reached, once the input is closed.
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::operators::reduce::{ReduceTactic, reduce_with_tactic};

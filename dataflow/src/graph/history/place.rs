@@ -34,7 +34,7 @@ impl Place {
         self.stamp.0.is_erased()
     }
 
-    /// From when on the place is none, if events count for `history_ms` from their times on. Later places expire earlier.
+    /// The time at which the place expires, if events count for `history_ms` from their times on. Later places expire earlier.
     pub(super) fn expiry(self, history_ms: Millis) -> Time {
         self.stamp.0.expiry(history_ms)
     }

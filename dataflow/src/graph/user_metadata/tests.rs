@@ -13,9 +13,9 @@ use crate::time::Millis;
 
 const VALUES: usize = 40;
 const TICKS: usize = 400;
-/// Of so many values beside the sum of all, the events are held.
+/// The number of values, beside the sum, whose events are held.
 const HELD: usize = 4;
-/// More than merging takes once nothing comes any more.
+/// More idle steps than merging needs after the last input.
 const IDLE_STEPS: usize = 10_000;
 
 /// A user's events, given to the graph and noted.

@@ -16,7 +16,7 @@ use crate::trace::handle;
 use crate::workers;
 
 const PRODUCTS: u64 = 3000;
-/// More than merging takes once nothing comes any more.
+/// More idle steps than merging needs after the last input.
 const IDLE_STEPS: usize = 5000;
 
 type Trace<T> = ValTrace<<T as Table>::Key, <T as Table>::Value, <T as Table>::Diff>;

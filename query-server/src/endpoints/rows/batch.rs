@@ -11,15 +11,12 @@ use store::{Action, Bounds, Condition, Fault, Kind, Row, Write};
 use super::Resource;
 use super::change::{bounds, token_of, writes};
 use super::conditions::{check_json, repeatable};
-use super::schemas::BatchDone;
+use super::schemas::{BATCH_ROWS_MAX, BatchDone};
 use crate::answer;
 use crate::body::Body;
 use crate::operations::Operations;
 use crate::problem::{Problem, RowProblem};
 use crate::request_body::RequestBody;
-
-/// The most rows of a batch.
-pub(super) const ROWS_MAX: usize = 1000;
 
 /// Writes the rows of a JSON array.
 pub(super) async fn batch<R: Resource>(
@@ -44,8 +41,8 @@ pub(super) async fn batch<R: Resource>(
 
 fn rows(kind: Kind, body: &[u8], bounds: &Bounds) -> Result<Vec<Write>, Problem> {
     let given: Option<Vec<&RawValue>> = serde_json::from_slice(body).ok();
-    let given = given.filter(|rows| (1..=ROWS_MAX).contains(&rows.len())).ok_or_else(|| {
-        let reason = format!("must be an array of 1 to {ROWS_MAX} rows");
+    let given = given.filter(|rows| (1..=BATCH_ROWS_MAX).contains(&rows.len())).ok_or_else(|| {
+        let reason = format!("must be an array of 1 to {BATCH_ROWS_MAX} rows");
         Problem::Row(RowProblem::Invalid { index: None, faults: vec![Fault { field: String::new(), reason }] })
     })?;
     let write = |(index, raw): (usize, &RawValue)| {

@@ -8,6 +8,9 @@ use utoipa::openapi::{Ref, RefOr};
 
 use super::Resource;
 
+/// The most rows of a batch.
+pub(super) const BATCH_ROWS_MAX: usize = 1000;
+
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// The answer to a batch.
@@ -34,7 +37,7 @@ pub(super) fn patch_schema<R: Resource>(schemas: &mut Schemas) -> RefOr<Schema> 
 /// The rows of a batch.
 pub(super) fn rows_schema<R: Resource>(schemas: &mut Schemas) -> RefOr<Schema> {
     let row = row_schema::<R>(schemas);
-    parsed(json!({"type": "array", "items": row, "minItems": 1, "maxItems": super::batch::ROWS_MAX}))
+    parsed(json!({"type": "array", "items": row, "minItems": 1, "maxItems": BATCH_ROWS_MAX}))
 }
 
 /// A page of rows.

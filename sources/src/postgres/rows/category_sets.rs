@@ -14,7 +14,7 @@ use crate::postgres::values::list::elements;
 /// The most categories of one product.
 const CATEGORIES_MAX: usize = 64;
 
-/// So many sets more than at the last look are kept before those without products are looked for.
+/// Unused sets are looked for when there are this many more than twice the number that the last look kept.
 const NEW_SETS_MAX: usize = 4096;
 
 /// The categories in one row of the table of products.
