@@ -129,8 +129,7 @@ impl Process {
         let until = clock.now() + AHEAD_MS;
         mark.raise(noted(until)).map_err(|error| error.to_string())?;
 
-        let cuts = Arc::new(Cuts::new(1, JOURNAL_MAX));
-        let rules = rules(outside.plant, restored.is_some());
+        let (cuts, rules) = (Arc::new(Cuts::new(1, JOURNAL_MAX)), rules(outside.plant, restored.is_some()));
         let plan = Plan {
             rules,
             dictionary: dictionary.clone(),
