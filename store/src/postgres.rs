@@ -12,6 +12,7 @@
 //! - **A server that is away**: every request gets an answer at once, and the connection is tried again.
 //! - **Whose tables**: tables that Vitrine has made carry a comment. It never changes others.
 
+mod connect;
 mod import;
 mod imported;
 mod opening;
@@ -43,7 +44,7 @@ use rows::ShopSql;
 use session::PgSession;
 use threads::ReadJob;
 
-pub use session::{Connect, PgClient};
+pub use connect::{Connect, PgClient};
 
 /// How long the server may take for one statement of an import or an export.
 const LONG: Duration = Duration::from_secs(3600);

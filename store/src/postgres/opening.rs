@@ -4,8 +4,8 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use super::LONG;
+use super::connect::Connect;
 use super::reason::PgError;
-use super::session::Connect;
 
 /// The scripts that lead from each version of the tables to the next one.
 const SCRIPTS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];

@@ -1,22 +1,15 @@
 //! The connection of one thread: opened when it is needed, and again after it was lost.
 
-use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
 
+use super::connect::{Connect, PgClient};
 use super::opening::{self, TableAccess};
 use super::reason::PgError;
 use super::rows::ShopSql;
 use crate::error::StoreError;
-
-/// A connection, with whatever limits its waits.
-pub type PgClient = Box<dyn DerefMut<Target = Client> + Send>;
-
-/// Opens a connection, or says why there is none, without secrets. The server may take this long for one statement; if
-/// there is no time, as long as it may for a request.
-pub type Connect = dyn Fn(Option<Duration>) -> Result<PgClient, String> + Send + Sync;
 
 /// The pause after a failed attempt to connect, in which requests get its reason at once, and after a look at tables that
 /// are of no use.

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::session::{Connect, PAUSE, PgSession};
+use super::connect::Connect;
+use super::session::{PAUSE, PgSession};
 use super::write;
 use crate::queue::{self, WriteJob};
 use crate::settings::Settings;
