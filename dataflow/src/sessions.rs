@@ -111,7 +111,7 @@ pub struct Settling {
     due: BTreeMap<Time, BTreeSet<UserKey>>,
     /// The users who have rows.
     held: HashMap<UserKey, HeldRows, RandomState>,
-    /// The users of whom so many rows have come that a session may have too many.
+    /// Users with so many new rows that one of their sessions may hold too many.
     crowded: Vec<UserKey>,
     /// The tick in which rows were settled last.
     settled_in: Time,

@@ -1,4 +1,4 @@
-//! The report on the shadow's lists, which is made at most once a second, whoever asks for it.
+//! The report on the shadow's lists. It is made at most once a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) struct Made {
 }
 
 impl KeptReport {
-    /// The report, made anew if it is old.
+    /// The report; a new one if the kept one is old.
     pub(crate) async fn made(&self, live: &IndexReader, shadow: &ShadowLists) -> Result<Made, Problem> {
         let mut kept = self.0.clone().lock_owned().await;
         if let Some(known) = kept.as_ref().filter(|known| known.at.elapsed() < EVERY) {

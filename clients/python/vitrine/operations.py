@@ -997,7 +997,7 @@ class Operations(Transport):
 
         users: The users, at most 100, separated by commas; a comma or a backslash in an id has a backslash before it.
         features: The names of the features to answer with, separated by commas; all that fit by default.
-        limit: The most entries of a map over products or categories, from 1 to 100; 10 by default.
+        limit: The most entries of a map over products, categories or values, from 1 to 100; 10 by default.
         """
         return self._stream(
             "GET", "/v1/stream/features", "safe",
@@ -1189,7 +1189,7 @@ class Operations(Transport):
         """Features of a user.
 
         features: The names of the features to answer with, separated by commas; all that fit by default.
-        limit: The most entries of a map over products or categories, from 1 to 1000; 100 by default.
+        limit: The most entries of a map over products, categories or values, from 1 to 1000; 100 by default.
         after: The token in the answer to a write: the request waits until that write is visible.
         wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
         max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.
@@ -1215,7 +1215,7 @@ class Operations(Transport):
         """Features of a user and a product.
 
         features: The names of the features to answer with, separated by commas; all that fit by default.
-        limit: The most entries of a map over products or categories, from 1 to 1000; 100 by default.
+        limit: The most entries of a map over products, categories or values, from 1 to 1000; 100 by default.
         after: The token in the answer to a write: the request waits until that write is visible.
         wait_ms: The longest wait for `after`, in milliseconds; after it the answer is 503.
         max_staleness_ms: The oldest state to answer from, in milliseconds; an older state is answered with 503.

@@ -332,7 +332,7 @@ fn a_bot_holds_few_events_and_has_the_same_times() {
             most = most.max(held(graph.reader()));
         }
     }
-    // What is settled leaves in a tick of its own, and the user is looked at for every so many events.
+    // Settled rows leave in a tick of their own. A user is looked at again after each share of new events.
     assert!(most <= 4 * EVENTS_MAX, "{most} events were held at once");
     let end = graph.tick() - 1;
     assert_eq!(times(graph.reader()), plain(&events, &[end], end));

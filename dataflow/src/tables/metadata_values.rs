@@ -13,7 +13,7 @@ use crate::short_text::ShortText;
 use crate::time::Millis;
 use crate::trace::arranged::{EraseRule, KeepFirst, UserRows};
 
-/// For each value that is shown, so many are held.
+/// The number of values that are held for each value that is shown.
 const HELD_FOR_SHOWN: usize = 4;
 
 /// The table of metadata values. Key: user, and a key of metadata. Value: a value, or the empty text for events with any value.

@@ -1,4 +1,4 @@
-//! How the store gets connections, which whoever uses it opens.
+//! How the store gets connections: the program that uses the store opens them.
 
 use std::ops::DerefMut;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use vitrine_store::{Kind, Refusal, StoreError, UnknownIds, WriteRequest};
 
 use crate::{Home, NOW, Place, on_every_home, put, wait};
 
-/// The lock of whoever writes the tables in PostgreSQL.
+/// The lock of writers of the tables in PostgreSQL.
 const LOCK: i64 = 0x0076_6974_7269_6e65;
 
 /// Products whose requests wait together.
