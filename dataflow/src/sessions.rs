@@ -111,7 +111,7 @@ pub struct Settling {
     due: BTreeMap<Time, BTreeSet<UserKey>>,
     /// The users who have rows.
     held: HashMap<UserKey, HeldRows, RandomState>,
-    /// Users with so many new rows that one of their sessions may hold too many.
+    /// Users who have had enough new rows for a session with too many events.
     crowded: Vec<UserKey>,
     /// The tick in which rows were settled last.
     settled_in: Time,

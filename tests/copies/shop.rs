@@ -53,7 +53,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A shop whose program is so many processes.
+    /// A shop whose program runs as this number of processes.
     pub(crate) fn start(processes: usize) -> Shop {
         let services = Services::start();
         services.postgres.execute("CREATE DATABASE \"data-db\"");

@@ -1,4 +1,4 @@
-//! Which categories a product of the tables in PostgreSQL is in: its own and all ancestors of it, whoever writes the tables,
+//! The categories of a product in the tables of PostgreSQL: its own and all ancestors of that, whichever tool writes the tables,
 //! compared with a recomputation from the rows.
 
 use std::collections::HashMap;
