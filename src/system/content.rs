@@ -115,16 +115,16 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn write(dir: &Path, rows: &str) {
+    fn write(dir: &Path, header: &str, rows: &str) {
         // Replaced in one step, so that no reading sees half of it.
-        fs::write(dir.join("new"), format!("product_id,embedding\n{rows}")).expect("the disk works");
+        fs::write(dir.join("new"), format!("{header}\n{rows}")).expect("the disk works");
         fs::rename(dir.join("new"), dir.join("product_catalog.csv")).expect("the disk works");
     }
 
     #[test]
     fn vectors_follow_the_products_and_a_failure_keeps_those_before() {
         let dir = tempfile::tempdir().expect("a directory can be made");
-        write(dir.path(), "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[1,NaN]\"\n");
+        write(dir.path(), "product_id,embedding", "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[1,NaN]\"\n");
         let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
         let settings = ContentSettings { vectors: VectorKind::Embedding, ..ContentSettings::default() };
         let home = DescriptionHome::Files(dir.path().to_owned());
@@ -136,11 +136,11 @@ mod tests {
         assert_eq!((found.products, found.vectors, found.refused, found.failed), (3, 2, 1, 0));
         let product = found.refused_products.first().map(|row| (row.product.as_str(), row.reason.as_str()));
         assert_eq!(product, Some(("c", "number 2 of its embedding is not finite")));
-        write(dir.path(), "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[2,1]\"\n");
+        write(dir.path(), "product_id,embedding", "a,\"[1,0]\"\nb,\"[1,1]\"\nc,\"[2,1]\"\n");
         harness::wait_until(PATIENCE, "the change is seen", || status().made == 2);
         assert_eq!((status().vectors, status().refused), (3, 0));
         assert_eq!(slot.content().map(|served| served.version), Some(2));
-        fs::write(dir.path().join("product_catalog.csv"), "sku\n1\n").expect("the disk works");
+        write(dir.path(), "sku", "1\n");
         harness::wait_until(PATIENCE, "the failure is reported", || status().failed > 0);
         assert!(status().failure.is_some_and(|reason| reason.contains("lacks the column product_id")));
         let served = slot.content().expect("the vectors before stay");

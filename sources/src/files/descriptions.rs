@@ -22,22 +22,24 @@ pub(crate) struct FileDescriptions {
     columns: DescriptionColumns,
     /// The file at the last whole reading.
     seen: Option<Mark>,
+    /// A first line has been read before. Then a file without one is about to be written anew, and says nothing.
+    had_header: bool,
 }
 
 impl FileDescriptions {
     pub(crate) fn new(dir: &Path, columns: DescriptionColumns) -> Self {
-        FileDescriptions { path: dir.join(FILE), columns, seen: None }
+        FileDescriptions { path: dir.join(FILE), columns, seen: None, had_header: false }
     }
 
-    /// Shows every line to `see`, unless the file has not changed. A file that is not there has no line.
+    /// Shows every line to `see`, unless the file has not changed. Before the first reading, a file that is not there has no
+    /// line. Later it is an error, so that what was read stays in use.
     pub(crate) fn read(
         &mut self,
         see: &mut dyn FnMut(Description) -> ControlFlow<()>,
     ) -> Result<Reading, DescriptionsError> {
         let failed = |error| DescriptionsError::File { path: self.path.clone(), error };
         let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.seen = None;
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.had_header => {
                 return Ok(Reading::Whole { missing: Vec::new() });
             }
             opened => opened.map_err(failed)?,
@@ -52,12 +54,13 @@ impl FileDescriptions {
         let mut records = CsvRecords::new(&file, FilePosition::default(), state.len(), true);
         let header = match records.next().map_err(failed)? {
             NextRecord::Record { .. } => CsvHeader::find(records.fields(), &self.columns),
-            NextRecord::End => return Ok(Reading::Whole { missing: Vec::new() }),
-            NextRecord::Refused(_) | NextRecord::Unfinished => None,
+            NextRecord::End if !self.had_header => return Ok(Reading::Whole { missing: Vec::new() }),
+            NextRecord::End | NextRecord::Refused(_) | NextRecord::Unfinished => None,
         };
         let Some(header) = header else {
             return Err(DescriptionsError::NoProductColumn { path: self.path.clone(), column: PRODUCT });
         };
+        self.had_header = true;
         loop {
             match records.next().map_err(failed)? {
                 NextRecord::Record { .. } => {
@@ -176,6 +179,23 @@ mod tests {
         fs::write(dir.path().join(FILE), format!("{header}mug,,,,,\n")).unwrap();
         let (reading, seen) = read(&mut files);
         assert_eq!((reading.unwrap(), seen.len()), (whole(&["attributes"]), 1));
+    }
+
+    #[test]
+    fn an_empty_or_missing_file_counts_only_before_the_first_reading() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut files = FileDescriptions::new(dir.path(), columns());
+        fs::write(&path, "").unwrap();
+        assert!(matches!(read(&mut files).0.unwrap(), Reading::Whole { .. }), "the file has yet to be written");
+        fs::write(&path, "product_id\nmug\n").unwrap();
+        assert_eq!(read(&mut files).1.len(), 1);
+        fs::write(&path, "").unwrap();
+        assert!(read(&mut files).0.is_err(), "whoever writes the file has emptied it");
+        fs::remove_file(&path).unwrap();
+        assert!(read(&mut files).0.is_err());
+        fs::write(&path, "product_id\nmug\npot\n").unwrap();
+        assert_eq!(read(&mut files).1.len(), 2);
     }
 
     #[test]
