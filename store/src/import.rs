@@ -12,6 +12,7 @@ mod content;
 mod encoding;
 mod file_rows;
 mod json_lines;
+mod recent_rows;
 mod record_reader;
 mod report;
 mod spool;

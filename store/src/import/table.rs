@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 
 use super::columns::{Columns, KindColumns};
+use super::recent_rows::RecentRows;
 use super::record_reader::{RecordRead, RecordReader};
 use super::{FileContent, ImportRequest, Role};
 use crate::bounds::Bounds;
@@ -15,6 +16,8 @@ pub(super) struct Table<'f> {
     pub(super) reader: RecordReader<'f>,
     pub(super) columns: Columns,
     content: FileContent,
+    /// In a table of purchases, the same product and user stand in many records.
+    recent: RecentRows,
 }
 
 impl<'f> Table<'f> {
@@ -29,21 +32,31 @@ impl<'f> Table<'f> {
             RecordRead::End => Columns::find(request.content, &request.map, std::iter::empty()),
             RecordRead::Bad(_, fault) | RecordRead::Last(_, fault) => Err(vec![fault]),
         };
-        Ok(columns.map(|columns| Table { reader, columns, content: request.content }))
+        Ok(columns.map(|columns| Table { reader, columns, content: request.content, recent: RecentRows::default() }))
     }
 
-    /// The rows of the record that was read last.
+    /// The rows of the record that was read last. A row that stood in an earlier record, and has not changed since, may be left
+    /// out.
     ///
     /// # Errors
     /// Every field at fault.
-    pub(super) fn rows(&self, bounds: &Bounds) -> Result<Vec<(Row, Role)>, Vec<Fault>> {
+    pub(super) fn rows(&mut self, bounds: &Bounds) -> Result<Vec<(Row, Role)>, Vec<Fault>> {
         let (count, expected) = (self.reader.len(), self.columns.header.len());
         if count != expected {
             let reason = format!("has {count} fields, and the first line names {expected} columns");
             return Err(vec![Fault::new("", reason)]);
         }
-        let (mut rows, mut faults) = (Vec::new(), Vec::new());
+        let (mut rows, mut faults, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_known = false;
         for columns in &self.columns.kinds {
+            if self.content == FileContent::Shop && columns.kind != Kind::Purchases {
+                let mark = self.recent.mark(columns.kind, self.cell(columns, columns.kind.key()), self.cells(columns));
+                if self.recent.has(mark) {
+                    is_known = true;
+                    continue;
+                }
+                marks.push(mark);
+            }
             match self.row(columns, bounds) {
                 Ok(row) => rows.extend(row),
                 Err(found) => {
@@ -53,21 +66,35 @@ impl<'f> Table<'f> {
                 }
             }
         }
-        if rows.is_empty() && faults.is_empty() {
+        if rows.is_empty() && faults.is_empty() && !is_known {
             faults.push(Fault::new("", "names no product, no user and no purchase"));
         }
-        if faults.is_empty() { Ok(rows) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        marks.into_iter().for_each(|mark| self.recent.put(mark));
+        Ok(rows)
+    }
+
+    /// The cells of a kind's fields.
+    fn cells<'t>(&'t self, columns: &'t KindColumns) -> impl Iterator<Item = (&'t str, &'t str)> {
+        let fields = columns.fields.iter().zip(self.reader.cells());
+        fields.filter_map(|(field, cell)| Some((field.as_deref()?, cell)))
+    }
+
+    fn cell(&self, columns: &KindColumns, field: &str) -> &str {
+        columns.at(field).and_then(|at| self.reader.cell(at)).unwrap_or_default()
     }
 
     /// The row of one kind; none if the record of a whole shop has no such row.
     fn row(&self, columns: &KindColumns, bounds: &Bounds) -> Result<Option<(Row, Role)>, Vec<Fault>> {
-        let cell = |field: &str| columns.at(field).and_then(|at| self.reader.cell(at)).unwrap_or_default();
-        let fields = columns.fields.iter().zip(self.reader.cells());
-        let cells = fields.filter_map(|(field, cell)| Some(((*field)?, cell)));
+        let cell = |field: &str| self.cell(columns, field);
         let kind = columns.kind;
         if kind != Kind::Purchases {
             let is_there = self.content != FileContent::Shop || !cell(kind.key()).is_empty();
-            return is_there.then(|| Row::from_cells(kind, cells, bounds).map(|row| (row, Role::Whole))).transpose();
+            return is_there
+                .then(|| Row::from_cells(kind, self.cells(columns), bounds).map(|row| (row, Role::Whole)))
+                .transpose();
         }
         let has_id = columns.has(kind.key());
         let named_by: &[&str] = if has_id { &["purchase_id"] } else { &["user_id", "product_id", "created_at"] };
@@ -76,7 +103,7 @@ impl<'f> Table<'f> {
         }
         let made = format!("{}/{}", cell("user_id"), cell("created_at"));
         let made = (!has_id).then_some((kind.key(), made.as_str()));
-        Row::of_one_line(cells.chain(made), bounds).map(|row| Some((row, Role::Part)))
+        Row::of_one_line(self.cells(columns).chain(made), bounds).map(|row| Some((row, Role::Part)))
     }
 
     /// The column of a field, by its name in the file, and its value in the record that was read last.

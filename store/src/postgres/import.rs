@@ -24,7 +24,7 @@ use crate::settings::{Settings, UnknownIds};
 use crate::write::{references, refusal_of, unknown_references};
 
 /// The most rows of a run; a purchase counts as many as it has lines.
-const RUN_MAX: usize = 1000;
+const RUN_MAX: usize = 4000;
 
 /// Imports a file.
 pub(super) fn import(
@@ -37,7 +37,7 @@ pub(super) fn import(
     let unreadable = |error: std::io::Error| StoreError::Unreadable(error.to_string());
     let mut rows = request.rows(file, settings).map_err(unreadable)?;
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0"
+        "SET temp_buffers = '64MB'; BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0"
     );
     client.batch_execute(&begin).map_err(PgError::from)?;
     imported::begin(client)?;
@@ -137,9 +137,13 @@ impl PgImport<'_> {
     fn write(&mut self, run: ImportRun, rows: &mut FileRows<'_>) -> Result<(), PgError> {
         let Some((kind, role)) = run.of else { return Ok(()) };
         let ids: Vec<&str> = run.rows.iter().map(|row| row.row.id()).collect();
-        let there = imported::present(self.client, self.sql, kind, &ids)?;
+        let is_asked = role != Role::Whole || kind == Kind::Purchases || self.request.mode == ImportMode::Insert;
+        let there = if is_asked { imported::present(self.client, self.sql, kind, &ids)? } else { HashSet::new() };
         let before = match role {
-            Role::Part => imported::lines(self.client, kind, &ids)?,
+            Role::Part => {
+                let ids: Vec<&str> = ids.iter().copied().filter(|id| there.contains(*id)).collect();
+                imported::lines(self.client, kind, &ids)?
+            }
             Role::Whole | Role::IfAbsent => HashMap::new(),
         };
         let known = self.known_references(&run)?;
@@ -150,8 +154,7 @@ impl PgImport<'_> {
             if role == Role::IfAbsent && is_there {
                 continue;
             }
-            let refused =
-                lines.is_none() && role != Role::IfAbsent && self.request.mode == ImportMode::Insert && is_there;
+            let refused = lines.is_none() && is_there && self.request.mode == ImportMode::Insert;
             let mut taken: Option<(Row, u64)> = None;
             let mut total = lines.unwrap_or_default();
             for (line, part) in parts {
@@ -177,10 +180,18 @@ impl PgImport<'_> {
             }
             accepted.extend(taken.map(|(row, line)| (row, line, lines)));
         }
-        self.save(kind, role, &accepted)
+        // Neighbours in the file are neighbours in the index.
+        accepted.sort_by(|(a, ..), (b, ..)| a.id().cmp(b.id()));
+        self.save(kind, role, &accepted, &there)
     }
 
-    fn save(&mut self, kind: Kind, role: Role, accepted: &[(Row, u64, Option<usize>)]) -> Result<(), PgError> {
+    fn save(
+        &mut self,
+        kind: Kind,
+        role: Role,
+        accepted: &[(Row, u64, Option<usize>)],
+        there: &HashSet<String>,
+    ) -> Result<(), PgError> {
         let fields = self.fields[kind as usize].as_deref();
         let present = if role == Role::IfAbsent { Present::Stays } else { Present::Changes(fields) };
         let heads: Vec<&Row> = accepted.iter().filter(|(.., lines)| lines.is_none()).map(|(row, ..)| row).collect();
@@ -194,8 +205,10 @@ impl PgImport<'_> {
             )
             .collect();
         if kind == Kind::Purchases {
+            // A purchase that is new has no lines.
             let firsts = accepted.iter().zip(&purchases).filter(|((.., lines), _)| lines.is_none());
-            let firsts: Vec<&Purchase> = firsts.map(|(_, (purchase, _))| *purchase).collect();
+            let firsts = firsts.map(|(_, (purchase, _))| *purchase);
+            let firsts: Vec<&Purchase> = firsts.filter(|purchase| there.contains(&*purchase.purchase_id)).collect();
             save::cut_lines(self.client, &firsts)?;
             save::lines(self.client, &purchases)?;
         }

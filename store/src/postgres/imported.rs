@@ -9,7 +9,13 @@ use super::reason::PgError;
 use super::rows::{Parameter, ShopSql};
 use crate::kind::Kind;
 
+/// An import finds all rows by their keys. Without these settings the server may read whole tables instead, because its
+/// statistics know nothing of the rows that the import has added.
 const PREPARE: &str = r#"
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_bitmapscan = off;
+    SET LOCAL enable_hashjoin = off;
+    SET LOCAL enable_mergejoin = off;
     CREATE TEMP TABLE imported (
         kind bigint NOT NULL, id text COLLATE "C" NOT NULL, lines bigint NOT NULL, line bigint NOT NULL,
         PRIMARY KEY (kind, id)
@@ -46,7 +52,8 @@ pub(super) fn present(
 
 /// The lines of these purchases that the file had before.
 pub(super) fn lines(client: &mut Client, kind: Kind, ids: &[&str]) -> Result<HashMap<String, usize>, PgError> {
-    let sql = "SELECT id, lines FROM imported WHERE kind = $1 AND id = ANY ($2)";
+    let sql = "
+        SELECT id, lines FROM unnest($2::text[]) AS asked (purchase) JOIN imported ON kind = $1 AND id = purchase";
     let rows = client.query_typed(sql, &[(&number(kind), Type::INT8), (&ids, Type::TEXT_ARRAY)])?;
     let read = |row: &postgres::Row| Ok((row.try_get(0)?, usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0)));
     rows.iter().map(read).collect()

@@ -16,16 +16,17 @@ use crate::row::{Purchase, Row};
 use crate::settings::Settings;
 use crate::write::refusal_of;
 
-/// Room for pages that have changed, and the ids in the file with the number of lines of each purchase.
+/// Room for pages that have changed, and the rows of the file by their rowid, with the number of lines of each purchase. New rows
+/// have rising numbers, so that they are added at the end of the table whatever their ids are.
 const PREPARE: &str = "
-PRAGMA main.cache_size = -65536;
+PRAGMA main.cache_size = -131072;
 PRAGMA temp.cache_size = -16384;
 CREATE TEMP TABLE imported (
-    kind  INTEGER NOT NULL,
-    id    TEXT NOT NULL,
-    lines INTEGER NOT NULL,
-    line  INTEGER NOT NULL,
-    PRIMARY KEY (kind, id)
+    kind   INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    lines  INTEGER NOT NULL,
+    line   INTEGER NOT NULL,
+    PRIMARY KEY (kind, number)
 ) WITHOUT ROWID";
 
 /// Rows between two looks at the length of the log of changes.
@@ -82,15 +83,15 @@ impl Import<'_> {
     /// Writes a row; what is wrong with it, if it is not written.
     fn write(&self, ImportRow { line, row, role }: &ImportRow) -> rusqlite::Result<Option<Vec<Fault>>> {
         let (connection, kind, mode) = (self.connection, row.kind(), self.request.mode);
-        if *role == Role::IfAbsent && rows::is_there(connection, kind, row.id())? {
+        let there = rows::number(connection, kind, row.id())?;
+        if *role == Role::IfAbsent && there.is_some() {
             return Ok(None);
         }
-        let lines = if *role == Role::Part { self.lines_so_far(row.id())? } else { None };
-        if lines.is_none()
-            && *role != Role::IfAbsent
-            && mode == ImportMode::Insert
-            && rows::is_there(connection, kind, row.id())?
-        {
+        let lines = match there {
+            Some(there) if *role == Role::Part => self.lines_so_far(there)?,
+            _ => None,
+        };
+        if lines.is_none() && *role != Role::IfAbsent && mode == ImportMode::Insert && there.is_some() {
             return Ok(Some(vec![Fault::new(kind.key(), "is there already")]));
         }
         // The parent of a category may follow it: see `check_parents`.
@@ -106,10 +107,13 @@ impl Import<'_> {
                 if count > LINES_MAX {
                     return Ok(Some(vec![Fault::new("purchase_id", format!("has more than {LINES_MAX} lines"))]));
                 }
-                self.saver.save_lines(connection, purchase, lines)?;
+                self.saver.add_lines(connection, purchase, lines)?;
             }
             (row, _) => {
-                self.saver.save(connection, row)?;
+                match there {
+                    Some(_) => self.saver.save(connection, row)?,
+                    None => self.saver.add(connection, row)?,
+                }
                 if let Row::Purchase(Purchase { lines, .. }) = row {
                     count = lines.len();
                 }
@@ -117,24 +121,27 @@ impl Import<'_> {
         }
         if *role == Role::Part || mode == ImportMode::Replace || kind == Kind::Categories {
             let sql = "INSERT INTO temp.imported VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (kind, id) DO UPDATE SET lines = excluded.lines";
-            connection.prepare_cached(sql)?.execute(params![kind as i64, row.id(), number(count), number(*line)])?;
+                       ON CONFLICT (kind, number) DO UPDATE SET lines = excluded.lines";
+            // The lines of a purchase have no rowid, and triggers do not change what this returns.
+            let there = there.unwrap_or_else(|| connection.last_insert_rowid());
+            connection.prepare_cached(sql)?.execute(params![kind as i64, there, number(count), number(*line)])?;
         }
         Ok(None)
     }
 
-    /// The lines of a purchase that the file had before; none if it did not have the purchase.
-    fn lines_so_far(&self, id: &str) -> rusqlite::Result<Option<usize>> {
-        let sql = "SELECT lines FROM temp.imported WHERE kind = ?1 AND id = ?2";
+    /// The lines that the file had before of the purchase with this rowid; none if it did not have the purchase.
+    fn lines_so_far(&self, purchase: i64) -> rusqlite::Result<Option<usize>> {
+        let sql = "SELECT lines FROM temp.imported WHERE kind = ?1 AND number = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let lines: Option<i64> =
-            statement.query_row(params![Kind::Purchases as i64, id], |row| row.get(0)).optional()?;
+            statement.query_row(params![Kind::Purchases as i64, purchase], |row| row.get(0)).optional()?;
         Ok(lines.and_then(|lines| usize::try_from(lines).ok()))
     }
 
     /// Checks the parents of the categories in the file, when all of them are written.
     fn check_parents(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
-        let sql = "SELECT id, line FROM temp.imported WHERE kind = ?1 ORDER BY line";
+        let sql = "SELECT category_id, line FROM temp.imported JOIN categories ON categories.rowid = number \
+                   WHERE kind = ?1 ORDER BY line";
         let mut statement = self.connection.prepare(sql)?;
         let mut found = statement.query([Kind::Categories as i64])?;
         while let Some(row) = found.next()? {
@@ -150,9 +157,9 @@ impl Import<'_> {
     /// Deletes the rows that the file does not have. A category that others need is a fault.
     fn delete_others(&self, rows: &mut FileRows<'_>) -> rusqlite::Result<()> {
         for kind in self.request.content.kinds().iter().rev() {
-            let TableSql { table, key, .. } = TableSql::of(*kind);
+            let table = TableSql::of(*kind).table;
             let absent = format!(
-                "NOT EXISTS (SELECT 1 FROM temp.imported WHERE kind = {} AND id = {table}.{key})",
+                "NOT EXISTS (SELECT 1 FROM temp.imported WHERE kind = {} AND number = {table}.rowid)",
                 *kind as i64
             );
             if *kind == Kind::Categories {
@@ -167,7 +174,7 @@ impl Import<'_> {
         let sql = format!(
             "SELECT category_id FROM categories WHERE {absent} AND (\
              EXISTS (SELECT 1 FROM products WHERE products.category_id = categories.category_id) OR \
-             EXISTS (SELECT 1 FROM categories AS child JOIN temp.imported ON kind = {} AND id = child.category_id \
+             EXISTS (SELECT 1 FROM categories AS child JOIN temp.imported ON kind = {} AND number = child.rowid \
              WHERE child.parent_id = categories.category_id))",
             Kind::Categories as i64,
         );

@@ -45,6 +45,13 @@ pub(super) fn is_there(connection: &Connection, kind: Kind, id: &str) -> rusqlit
     connection.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {key} = ?1"))?.exists([id])
 }
 
+/// The rowid of the row with this id, if there is one.
+pub(super) fn number(connection: &Connection, kind: Kind, id: &str) -> rusqlite::Result<Option<i64>> {
+    let TableSql { table, key, .. } = TableSql::of(kind);
+    let mut statement = connection.prepare_cached(&format!("SELECT rowid FROM {table} WHERE {key} = ?1"))?;
+    statement.query_row([id], |row| row.get(0)).optional()
+}
+
 /// The rows of a page.
 pub(super) fn page(connection: &Connection, request: &ListRequest) -> rusqlite::Result<Vec<Row>> {
     let TableSql { table, key, columns } = TableSql::of(request.kind);

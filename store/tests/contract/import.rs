@@ -105,6 +105,31 @@ fn modes_decide_on_the_rows_that_are_there() {
 }
 
 #[test]
+fn of_rows_that_a_table_repeats_the_last_one_counts() {
+    on_every_home(|home| {
+        home.done(put(Kind::Users, r#"{"user_id":"ada","name":"Before"}"#));
+        let records = ["Lamp", "Lamp", "Desk lamp", "Lamp"].iter().enumerate();
+        let records: String =
+            records.map(|(at, name)| format!("ada,Ada,lamp,{name},light,2.50,o{at},2026-11-01\n")).collect();
+        let header = "customer_id,customer_name,product_id,product_name,category,price,purchase_id,date\n";
+        for (mode, name, user) in [
+            (ImportMode::Insert, "Lamp", "Before"),
+            (ImportMode::Upsert, "Lamp", "Ada"),
+            (ImportMode::Replace, "Lamp", "Ada"),
+        ] {
+            // With `insert`, purchases must be new.
+            let records = records.replace(",o", &format!(",{mode:?}"));
+            let shop = ImportRequest { content: FileContent::Shop, mode, ..request(Kind::Users) };
+            let report = import(home, &shop, &format!("{header}{records}"));
+            assert!(report.written && report.rows == 4, "{report:?}");
+            assert_eq!(home.json(Kind::Products, "lamp")["name"], name);
+            assert_eq!(home.json(Kind::Users, "ada")["name"], user);
+        }
+        assert_eq!(ids(home, Kind::Purchases), ["Replace0", "Replace1", "Replace2", "Replace3"]);
+    });
+}
+
+#[test]
 fn the_lines_of_a_purchase_are_gathered_and_replace_those_before() {
     on_every_home(|home| {
         let header = "order_id,customer,product,quantity,unit_price,date\n";
