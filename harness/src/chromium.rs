@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{Process, free_port, http, installed, wait_for, wait_until};
 
-const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+const BOOT_DEADLINE: Duration = Duration::from_secs(180);
 
 /// WebDriver's code point for the Enter key, to be put into the text of [`Browser::type_into`].
 pub const ENTER: char = '\u{E007}';

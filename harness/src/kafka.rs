@@ -21,7 +21,7 @@ pub use records::Record;
 /// Several times what a broker takes to boot on two busy cores.
 const BOOT_DEADLINE: Duration = Duration::from_secs(180);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_secs(1);
 
 /// A running broker; killed and its data removed on drop.
@@ -142,6 +142,8 @@ fn properties(dir: &Path) -> std::path::PathBuf {
 fn write_properties(dir: &Path, port: u16, controller_port: u16) {
     let data = dir.join("data");
     // The controller accepts a killed broker again only after its session has expired, so the session timeout is short.
+    // Records are kept whatever their dates are: tests write records of fixed days, which Kafka would delete by itself
+    // once they are a week old.
     let text = format!(
         "process.roles=broker,controller
 node.id=1
@@ -160,6 +162,7 @@ transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+log.retention.ms=-1
 ",
         data.display()
     );

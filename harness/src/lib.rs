@@ -10,6 +10,7 @@
 //! pooler::Pooler       passes sessions on, and refuses those that replicate
 //! http                 one blocking request          wait_until, wait_for, free_port
 //! certificates         an authority and what it signs, made for each test
+//! replace_file                                       for a file that a program reads meanwhile
 //! python_program, node_program                       what the installer has put beside the services
 //! Services             a broker, a database server and a directory for configurations
 //! ```
@@ -19,6 +20,7 @@
 
 pub mod certificates;
 pub mod chromium;
+mod files;
 pub mod http;
 mod installed;
 pub mod kafka;
@@ -34,6 +36,7 @@ pub mod silent;
 mod wait;
 mod watchdog;
 
+pub use files::replace_file;
 pub use installed::{node_program, python_program};
 pub use port::free_port;
 pub use process::Process;

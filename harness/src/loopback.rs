@@ -7,9 +7,15 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+
+use crate::wait_for;
+
+/// Much longer than a port stays taken after its server has gone.
+const FREED: Duration = Duration::from_secs(60);
 
 /// The running listener. When it is dropped, the port is free again and all connections are closed.
 #[derive(Debug)]
@@ -27,8 +33,13 @@ impl Listener {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let listener = listener.unwrap_or_else(|error| panic!("cannot listen on 127.0.0.1:{port}: {error}"));
+        let what = format!("127.0.0.1:{port} is free");
+        let listener = wait_for(FREED, &what, || match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => Some(listener),
+            // A process forked a moment ago holds a copy of the listener that was here until it executes its program.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => None,
+            Err(error) => panic!("cannot listen on 127.0.0.1:{port}: {error}"),
+        });
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let accepted = Arc::new(AtomicUsize::new(0));
         let (stop, stopped) = oneshot::channel();

@@ -21,8 +21,8 @@ use tempfile::TempDir;
 use crate::certificates::Certified;
 use crate::{Process, free_port, installed, wait_for, wait_until};
 
-const BOOT_DEADLINE: Duration = Duration::from_secs(60);
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
+const BOOT_DEADLINE: Duration = Duration::from_secs(180);
+const STOP_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A file in the server's directory, one setting per line.
 const FURTHER_SETTINGS: &str = "settings";
@@ -146,8 +146,10 @@ impl Server {
             let process = self.process.get_or_insert_with(|| spawn(self.dir.path(), self.port));
             if !process.is_running() {
                 let words = process.last_words();
-                // Sessions of a killed server take a moment to release its shared memory; then the server starts.
-                assert!(words.contains("pre-existing shared memory block"), "PostgreSQL has exited. {words}");
+                // Sessions of a killed server take a moment to release its shared memory and its port; then the server
+                // starts.
+                let held = ["pre-existing shared memory block", "could not create any TCP/IP sockets"];
+                assert!(held.iter().any(|reason| words.contains(reason)), "PostgreSQL has exited. {words}");
                 self.process = None;
                 return false;
             }

@@ -15,7 +15,7 @@ use crate::{wait_for, wait_until};
 const LINES_SHOWN: usize = 40;
 
 /// Much longer than it takes until every thread has stopped.
-const FREEZE_MAX: Duration = Duration::from_secs(20);
+const FREEZE_MAX: Duration = Duration::from_secs(60);
 
 /// A running program in a process group of its own, its stdout and stderr appended to `NAME.out` and `NAME.err`.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::wait_until;
 
-    const SOON: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_secs(60);
 
     fn shell(script: &str) -> Process {
         let mut command = Command::new("sh");

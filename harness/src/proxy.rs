@@ -170,7 +170,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    const SOON: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_secs(60);
     const MOMENT: Duration = Duration::from_millis(100);
 
     /// A client of the proxy, and the server's end of its connection.

@@ -56,7 +56,7 @@ mod tests {
     use std::net::TcpStream;
     use std::time::Duration;
 
-    const SOON: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_secs(60);
     const MOMENT: Duration = Duration::from_millis(100);
 
     #[test]

@@ -68,7 +68,7 @@ mod tests {
         watchdog.watch(service.id()).unwrap();
         // The kernel does the same when the test process dies.
         drop(watchdog.0.stdin.take());
-        wait_until(Duration::from_secs(20), "the service is ended", || service.try_wait().unwrap().is_some());
-        wait_until(Duration::from_secs(20), "its directory is removed", || !dir.path().exists());
+        wait_until(Duration::from_secs(60), "the service is ended", || service.try_wait().unwrap().is_some());
+        wait_until(Duration::from_secs(60), "its directory is removed", || !dir.path().exists());
     }
 }

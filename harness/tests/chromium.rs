@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::chromium::{Browser, ENTER};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 const PAGE: &str = "data:text/html,<title>t</title><p data-testid=greeting>hello</p>\
 <form onsubmit=\"echo.innerText=user.value;console.error('submitted');return false\">\

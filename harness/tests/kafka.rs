@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::kafka::Broker;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 #[test]
 fn records_survive_a_kill_and_topics_come_and_go() {

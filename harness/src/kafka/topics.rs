@@ -3,6 +3,7 @@
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Broker, POLL, REQUEST_TIMEOUT};
@@ -20,10 +21,17 @@ impl Broker {
     pub fn create_topic_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
-        let made = block_on(self.admin().create_topics([&new], &options()));
-        for result in made.expect("Kafka answers a request to make a topic") {
-            result.unwrap_or_else(|(topic, code)| panic!("topic {topic} is not made: {code}"));
-        }
+        let what = format!("there is a broker for topic {topic}");
+        wait_until(REQUEST_TIMEOUT, &what, || {
+            let made = block_on(self.admin().create_topics([&new], &options()));
+            let made = made.expect("Kafka answers a request to make a topic");
+            made.into_iter().all(|result| match result {
+                Ok(_) => true,
+                // On a busy machine the broker's heartbeats come late, and until the next one it counts as gone.
+                Err((_, RDKafkaErrorCode::InvalidReplicationFactor)) => false,
+                Err((topic, code)) => panic!("topic {topic} is not made: {code}"),
+            })
+        });
         self.wait_partitions(topic, partitions as usize);
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{BOOT_DEADLINE, Server, connect, own_dir, server_program};
 use crate::{Process, free_port, wait_until};
 
-const PROMOTED_S: i32 = 60;
-const STREAMED: Duration = Duration::from_secs(60);
+const PROMOTED_S: i32 = 180;
+const STREAMED: Duration = Duration::from_secs(180);
 
 impl Server {
     /// Makes a hot standby: a copy of this server's cluster (`pg_basebackup`) on a port of its own that streams from it
