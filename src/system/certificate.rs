@@ -151,6 +151,7 @@ impl Following {
 #[cfg(test)]
 mod tests {
     use harness::certificates::{Authority, Certified};
+    use harness::replace_file;
 
     use super::*;
 
@@ -159,14 +160,8 @@ mod tests {
     }
 
     fn write(files: &Named, Certified { pem, key }: &Certified) {
-        replace(&files.certificate, pem);
-        replace(&files.key, key);
-    }
-
-    /// Replaces a file by another one, as tools that renew certificates do.
-    fn replace(path: &Path, text: &str) {
-        std::fs::write(path.with_extension("new"), text).unwrap();
-        std::fs::rename(path.with_extension("new"), path).unwrap();
+        replace_file(&files.certificate, pem);
+        replace_file(&files.key, key);
     }
 
     #[test]
@@ -180,11 +175,11 @@ mod tests {
         let mut following = Following { seen: files.stamps(), files, tls, trouble: None };
         following.look();
         let seen = following.seen;
-        replace(&following.files.certificate, &two.pem);
+        replace_file(&following.files.certificate, &two.pem);
         following.look();
         assert!(following.trouble.as_ref().is_some_and(|trouble| trouble.contains("cannot be used")));
         assert_eq!(following.seen, seen, "they are read again at the next look");
-        replace(&following.files.key, &two.key);
+        replace_file(&following.files.key, &two.key);
         following.look();
         assert!(following.trouble.is_none() && following.seen != seen);
         std::fs::remove_file(&following.files.key).unwrap();

@@ -103,7 +103,6 @@ fn put(made: MadeContent, slot: &ContentSlot, status: &mut ContentStatus) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use dataflow::dictionary::Dictionary;
@@ -116,9 +115,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn write(dir: &Path, header: &str, rows: &str) {
-        // Replaced in one step, so that no reading sees half of it.
-        fs::write(dir.join("new"), format!("{header}\n{rows}")).expect("the disk works");
-        fs::rename(dir.join("new"), dir.join("product_catalog.csv")).expect("the disk works");
+        harness::replace_file(dir.join("product_catalog.csv"), format!("{header}\n{rows}"));
     }
 
     #[test]

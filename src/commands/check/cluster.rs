@@ -146,13 +146,9 @@ mod tests {
         (String::from_utf8(out).expect("UTF-8"), good)
     }
 
-    fn free() -> u16 {
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback is there").port()
-    }
-
     #[test]
     fn a_hosts_file_that_can_be_used_is_good() {
-        let file = hosts(&format!("127.0.0.1:{} 127.0.0.1:8080\n127.0.0.1:1 127.0.0.1:2\n", free()));
+        let file = hosts(&format!("127.0.0.1:{} 127.0.0.1:8080\n127.0.0.1:1 127.0.0.1:2\n", harness::free_port()));
         let (output, good) = of(&two(file.path()));
         assert!(good && output.contains("names 2 processes") && output.contains("is free"), "{output}");
         assert!(output.contains("• cluster: there is no `cluster.key`"), "{output}");

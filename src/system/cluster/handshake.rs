@@ -34,8 +34,9 @@ const PROTOCOL: &str = "vitrine cluster 3";
 /// Far more than any message takes.
 const MESSAGE_MAX: usize = 64 << 10;
 
-/// How long one end waits for the other's next message.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one end waits for the other's next message. In tests it is longer, because both ends run beside many other
+/// tests, and no handshake is tried again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 5 });
 
 /// This end of a link.
 pub(super) struct End<'a> {
