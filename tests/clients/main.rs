@@ -43,10 +43,15 @@ fn python(arguments: &[&str]) -> Command {
 }
 
 /// mypy on directories, with what it knows from earlier runs.
-fn mypy(arguments: &[&str]) -> Command {
+fn mypy(cache: &Path, arguments: &[&str]) -> Command {
     let mut command = python(&["-m", "mypy", "--strict", "--cache-dir"]);
-    command.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy")).args(arguments);
+    command.arg(cache).args(arguments);
     command
+}
+
+/// The directory of what mypy knows from earlier runs. Each test has its own, because they run at the same time.
+fn mypy_cache(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mypy-{name}"))
 }
 
 /// Compiles the client in TypeScript into a directory.
@@ -68,20 +73,21 @@ fn generated_files_are_those_of_the_document() {
 
 #[test]
 fn the_generator_is_ready_for_what_the_api_may_have_tomorrow() {
-    let mut checked = mypy(&["."]);
+    let cache = mypy_cache("generator");
+    let mut checked = mypy(&cache, &["."]);
     // The tests answer the generated client by the server of the client's own tests.
     checked.env("MYPYPATH", checkout("clients/python"));
     run("mypy", checked, &checkout("clients/generator"));
     let mut command = python(&["-m", "unittest", "discover", "-s", "tests"]);
     command.env("VITRINE_TSC", node_program("tsc"));
-    command.env("VITRINE_MYPY_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy"));
+    command.env("VITRINE_MYPY_CACHE", cache);
     run("generator-tests", command, &checkout("clients/generator"));
 }
 
 #[test]
 fn the_client_in_python_works_with_the_program() {
     let program = Program::start();
-    run("mypy", mypy(&["vitrine", "tests"]), &checkout("clients/python"));
+    run("mypy", mypy(&mypy_cache("python"), &["vitrine", "tests"]), &checkout("clients/python"));
     let mut command = python(&["-m", "unittest", "discover", "-s", "tests", "-t", "."]);
     command.env("VITRINE_URL", program.url("")).env("VITRINE_KEY", &program.key);
     run("python", command, &checkout("clients/python"));

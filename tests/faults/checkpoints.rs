@@ -28,7 +28,7 @@ pub(crate) fn corrupted(services: &Services, report: &mut Report, times: usize) 
         let dir = testbed.checkpoints();
         wait_until(SOON, "two checkpoints are there", || files(&dir, ".manifest").len() >= 2);
         testbed.kill();
-        let newest = files(&dir, ".rows").pop().expect("a checkpoint has rows");
+        let newest = newest_rows(&dir);
         let mut bytes = fs::read(&newest).expect("the file is there");
         let at = testbed.rng.roll(bytes.len());
         bytes[at] ^= 1 << testbed.rng.roll(8);
@@ -88,6 +88,16 @@ pub(crate) fn disk_full(services: &Services, report: &mut Report, times: usize) 
         let kind = if killed { "full, and the program killed and started meanwhile" } else { "full for a while" };
         report.fault(&format!("{kind}, {seen}, {summary}"), differences);
     }
+}
+
+/// The rows of the newest checkpoint that was written whole: the kill may have left some of a later one.
+fn newest_rows(dir: &Path) -> PathBuf {
+    let manifest = files(dir, ".manifest").pop().expect("a checkpoint has a manifest");
+    let manifest = manifest.to_str().expect("a plain name");
+    let stem = manifest.strip_suffix(".manifest").expect("the ending was asked for");
+    let mut rows = files(dir, ".rows");
+    rows.retain(|path| path.to_string_lossy().starts_with(&format!("{stem}-")));
+    rows.pop().expect("a checkpoint has rows")
 }
 
 /// Files of the directory whose names end so, by name, which is by tick.

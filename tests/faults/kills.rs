@@ -19,7 +19,7 @@ const DELETES: usize = 12;
 /// A kill comes this soon after the deletes it follows.
 const KILLED_MAX: Duration = Duration::from_millis(50);
 /// The time SIGTERM may take to be obeyed.
-const END_MAX: Duration = Duration::from_secs(10);
+const END_MAX: Duration = Duration::from_secs(45);
 
 /// Killed under load, some of the times while it is still starting.
 pub(crate) fn vitrine(services: &Services, report: &mut Report, times: usize) {

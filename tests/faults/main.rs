@@ -46,7 +46,7 @@ use harness::Services;
 use report::{Report, Tally};
 
 /// More than anything here takes on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 /// Injects a fault as often as it is told, and reports each.
 #[derive(Clone, Copy)]

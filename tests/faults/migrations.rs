@@ -20,7 +20,7 @@ use crate::resumed::Retained;
 use crate::testbed::Testbed;
 
 /// The longest wait for a lock. The transactions of the load take milliseconds.
-const LOCK_MAX: &str = "5s";
+const LOCK_MAX: &str = "20s";
 /// Of two transactions that wait for each other the server ends either, which is no refusal.
 const ATTEMPTS: usize = 20;
 const BEFORE_MS_MAX: usize = 500;

@@ -17,7 +17,7 @@ use crate::resumed::RESTORED;
 use crate::testbed::{Testbed, seconds};
 
 /// The time a process may take to end when a peer has gone, or when it is asked to.
-const END_MAX: Duration = Duration::from_secs(20);
+const END_MAX: Duration = Duration::from_secs(120);
 /// Its exit status then: a thread of its has panicked.
 const PEER_GONE: i32 = 101;
 /// Processes that are started again are killed this soon.

@@ -22,7 +22,7 @@ const TABLES: [&str; 3] = ["orders", "order_items", "products"];
 /// The program goes on without a mend for so long.
 const UNMENDED: Duration = Duration::from_secs(3);
 /// What is right is seen to be within this time: ticks and the window's edge move while lists are compared.
-const SEEN: Duration = Duration::from_secs(5);
+const SEEN: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Followed by the log, and read again and again, in turn; mended both ways.

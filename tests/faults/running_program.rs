@@ -35,7 +35,7 @@ pub(crate) struct RunningProgram {
 }
 
 impl Launcher {
-    /// Writes the configuration into the directory; `settings` are its sections but for the server's.
+    /// Writes the configuration into the directory; `settings` are its sections but for the cluster's.
     pub(crate) fn new(dir: &Path, settings: &str, processes: usize) -> Launcher {
         let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
         let hosts = (processes > 1).then(|| local_cluster::write_hosts(dir, &ports));

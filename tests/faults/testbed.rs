@@ -19,7 +19,7 @@ use crate::running_program::{Launcher, RunningProgram};
 use crate::topic_contents::TopicContents;
 
 /// The lists must be what they should be this soon after the last change.
-const SETTLED_MAX: Duration = Duration::from_secs(20);
+const SETTLED_MAX: Duration = Duration::from_secs(90);
 /// When it takes longer until the program is ready, it is told what it waited for.
 const SLOW: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(50);
@@ -87,7 +87,8 @@ impl Testbed {
         let checkpoints = dir.path().join("checkpoints");
         std::fs::create_dir(&checkpoints).expect("a directory is made");
         let settings = format!(
-            "[kafka]\nbrokers = \"{brokers}\"\nviews = [\"{views}\"]\nremovals = \"{removals}\"\n\
+            "[server]\nwait_ms_max = 60000\n\
+             [kafka]\nbrokers = \"{brokers}\"\nviews = [\"{views}\"]\nremovals = \"{removals}\"\n\
              dead_letters = \"{letters}\"\ndiscovery_s = 1\n\
              [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
              [postgres]\nurl = \"{url}\"\nmode = \"{mode}\"\nslot = \"{slot}\"\npublication = \"{slot}\"\n\

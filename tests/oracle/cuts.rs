@@ -25,7 +25,10 @@ use crate::live::{DOMAIN, Shared, UPDATES_PER_WORKER, WINDOW_MS, rules, settings
 use crate::processes;
 use crate::seen::{Oracle, look};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// After each cut every worker gives so many updates more: some cuts are under way, however fast the engine is.
+const UPDATES_PER_CUT: usize = UPDATES_PER_WORKER / 4;
 
 /// The base collections, row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,6 +242,7 @@ impl ServiceClock for Still {
 fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, Vec<(Time, Rows)>) {
     let peers = processes * workers;
     let shared = Shared::new(peers);
+    shared.allow(UPDATES_PER_CUT);
     let settings = || Settings { journal_max: Some(usize::MAX), ..settings(&shared, rules(), workers, seed) };
     let engines = processes::start_or_alone(processes, |_| settings());
     let cuts: Vec<Arc<Cuts>> = engines.iter().map(|engine| engine.cuts().expect("cuts are wanted").clone()).collect();
@@ -275,6 +279,7 @@ fn cut_under_way(processes: usize, workers: usize, seed: u64) -> (Arc<Shared>, V
         if all_given {
             break;
         }
+        shared.allow((taken.len() + 1) * UPDATES_PER_CUT);
     }
     processes::stop(engines);
     let log = shared.log();

@@ -2,7 +2,7 @@
 //! `as_of` never goes back, and a write is visible once its position is reported as covered.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -47,12 +47,19 @@ pub(crate) struct Log {
 pub(crate) struct Shared {
     pub(crate) world: World,
     log: Mutex<Log>,
+    /// So many updates each worker may give by now.
+    allowed: AtomicUsize,
 }
 
 impl Shared {
     pub(crate) fn new(workers: usize) -> Arc<Shared> {
         let log = Mutex::new(Log { fed: vec![Vec::new(); workers], ..Log::default() });
-        Arc::new(Shared { world: World::new(DOMAIN), log })
+        Arc::new(Shared { world: World::new(DOMAIN), log, allowed: AtomicUsize::new(UPDATES_PER_WORKER) })
+    }
+
+    /// Lets each worker give so many updates in all, and no more until this is raised.
+    pub(crate) fn allow(&self, updates: usize) {
+        self.allowed.store(updates.min(UPDATES_PER_WORKER), Ordering::SeqCst);
     }
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
@@ -169,7 +176,8 @@ impl Feed for Shop {
             log.opened.insert(tick);
         }
         // Silence, single events, small bursts; and now and then as if very much were waiting, so that ticks grow.
-        let records = [0, 0, 1, 1, 5][self.chance(5)].min(budget).min(UPDATES_PER_WORKER - self.fed);
+        let left = shared.allowed.load(Ordering::SeqCst) - self.fed;
+        let records = [0, 0, 1, 1, 5][self.chance(5)].min(budget).min(left);
         for _ in 0..records {
             let update = self.next(tick);
             shared.world.give(update, inputs);
@@ -278,7 +286,7 @@ fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
         let watch = |reader| watch(reader, &shared.world, peers, &late);
         let readers = (0..READERS.max(processes)).map(|reader| &shelves[reader % processes]);
         let readers: Vec<_> = readers.map(|reader| scope.spawn(move || watch(reader))).collect();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(300);
         while !readers.iter().all(|reader| reader.is_finished()) {
             std::thread::park_timeout(Duration::from_millis(1));
             late.store(Instant::now() > deadline, Ordering::SeqCst);
@@ -287,7 +295,7 @@ fn readers_see_only_closed_ticks(processes: usize, workers: usize, seed: u64) {
     });
     // The tick after the last one seen must be known before the oracle can be asked.
     let next_is_open = || shared.log().opened.last().is_some_and(|tick| *tick >= reader.snapshots().closed());
-    let ticking = reader.snapshots().wait_until(Duration::from_secs(60), next_is_open);
+    let ticking = reader.snapshots().wait_until(Duration::from_secs(300), next_is_open);
     // Workers are stopped before anything is judged: a test that fails must end, too.
     processes::stop(engines);
     assert!(ticking, "silence closes ticks too");
@@ -351,5 +359,5 @@ fn a_dropped_engine_ends_its_workers() {
         drop(engine);
         ended.send(()).expect("the test waits");
     });
-    end.recv_timeout(Duration::from_secs(60)).expect("nobody is left to stop these workers");
+    end.recv_timeout(Duration::from_secs(300)).expect("nobody is left to stop these workers");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use timely::worker::Worker;
 
 /// Longer than any wait of a healthy run.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where workers wait for each other.
 pub(crate) struct Meeting {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dataflow::cluster::{Cluster, Link};
 use dataflow::engine::{Engine, Settings};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The clusters of so many processes, each linked with each.
 fn link(processes: usize) -> Vec<Cluster> {

@@ -11,7 +11,7 @@ use dataflow::source_status::{CLUSTER, SourceRegistry, State};
 use crate::live::{Shared, settings};
 use crate::processes;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(300);
 
 /// What a process says of the others.
 fn of_others(registry: &SourceRegistry) -> State {

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::certificates::Authority;
-use harness::{Process, http, wait_for, wait_until};
+use harness::{Process, http, replace_file, wait_for, wait_until};
 use tempfile::TempDir;
 
 use crate::vitrine;
 
 /// More than anything here takes on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Runs a command that succeeds, and gives what it wrote to stdout.
 #[track_caller]
@@ -56,7 +56,9 @@ fn beyond_loopback_the_server_starts_only_with_keys_or_if_it_is_spelled_out() {
 /// The program on every address of the machine, and the URL at which it is reached.
 fn serve(files: &str, more: &[&str]) -> (Process, String) {
     let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
-    command.args(["serve", "--set", files, "--listen", "0.0.0.0:0", "--log-format", "json"]).args(more);
+    command.args(["serve", "--set", files, "--listen", "0.0.0.0:0", "--log-format", "json"]);
+    // A busy machine holds clients up.
+    command.args(["--set", "server.header_timeout_ms=60000"]).args(more);
     let process = Process::spawn("guarded", command);
     let port = wait_for(SOON, "it serves", || {
         let said = process.stderr();
@@ -130,8 +132,8 @@ fn the_server_speaks_tls_and_takes_another_certificate_without_a_restart() {
     assert!(code == Some(78) && said.contains("tls.crt: cannot be read"), "{said}");
     let use_files = |authority: &Authority| {
         let signed = authority.sign("localhost");
-        std::fs::write(&certificate, signed.pem).expect("the file is written");
-        std::fs::write(&key, signed.key).expect("the file is written");
+        replace_file(&certificate, signed.pem);
+        replace_file(&key, signed.key);
     };
     let [one, two] = [Authority::make(), Authority::make()];
     use_files(&one);

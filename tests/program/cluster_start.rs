@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::local_cluster;
 
 /// More than anything here takes on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// What two processes have in common.
 struct ProcessPair {

@@ -10,10 +10,13 @@ use vitrine::config::{Config, Flag, Request};
 use vitrine::system::System;
 
 /// More than anything here takes on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// The time a clean end may take.
-const STOP: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(60);
+
+/// The server has time for clients that a busy machine holds up, and for writes that they wait for.
+const PATIENT: [(&str, &str); 2] = [("server.header_timeout_ms", "60000"), ("server.wait_ms_max", "60000")];
 
 /// A running system; stopped in order when it is dropped.
 pub(crate) struct Shop {
@@ -33,7 +36,7 @@ impl Shop {
         let own = [("files.dir", files), ("server.listen", "127.0.0.1:0")];
         let flag =
             |(key, value): &(&str, &str)| Flag { name: "--set".into(), key: (*key).into(), value: (*value).into() };
-        let flags = own.iter().chain(settings).map(flag).collect();
+        let flags = own.iter().chain(&PATIENT).chain(settings).map(flag).collect();
         let config = Config::load(&Request { flags, ..Request::default() }).expect("the test's settings are sound");
         let system = System::start(&config).expect("the system starts");
         let shop = Shop { address: system.address().to_string(), system: Some(system), dir };

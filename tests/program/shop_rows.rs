@@ -95,7 +95,7 @@ impl Program {
     fn run(args: &[&str]) -> Program {
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(args).args(["--listen", &address]);
+        command.args(args).args(["--listen", &address, "--set", "server.wait_ms_max=60000"]);
         let program = Program { process: Process::spawn("vitrine", command), url: format!("http://{address}") };
         wait_until(SOON, "the program is ready", || {
             program.try_get("/readyz").is_some_and(|answer| answer.status == 200)

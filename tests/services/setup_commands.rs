@@ -11,7 +11,7 @@ use postgres::{Client, NoTls};
 use crate::vitrine;
 
 const ORDERS: i64 = 400;
-const READ_MAX: Duration = Duration::from_secs(60);
+const READ_MAX: Duration = Duration::from_secs(120);
 
 /// Runs the program on both services, the database being one that nobody made.
 fn run(services: &Services, args: &[&str]) -> Output {

@@ -10,7 +10,7 @@ use harness::postgres::{Server, connect, execute};
 use harness::{Process, free_port, wait_until};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -28,7 +28,7 @@ impl Program {
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = crate::vitrine(&["serve", "--listen", &address]);
         let database = format!("postgres.url={database}");
-        for setting in [&*database, "rules.items_min=1"].iter().chain(settings) {
+        for setting in [&*database, "rules.items_min=1", "server.wait_ms_max=60000"].iter().chain(settings) {
             command.args(["--set", setting]);
         }
         let program = Program { process: Process::spawn("vitrine", command), url: format!("http://{address}") };

@@ -6,7 +6,7 @@ use std::process::Command;
 use harness::{Process, free_port};
 
 /// The section of every process's configuration: after so many seconds without a tick a process gives its peers up.
-pub(crate) const SETTINGS: &str = "[cluster]\nkey = \"00112233445566778899aabbccddeeff\"\nstall_s = 5\n";
+pub(crate) const SETTINGS: &str = "[cluster]\nkey = \"00112233445566778899aabbccddeeff\"\nstall_s = 15\n";
 
 /// Writes the hosts file of processes that answer at these ports.
 pub(crate) fn write_hosts(dir: &Path, ports: &[u16]) -> PathBuf {

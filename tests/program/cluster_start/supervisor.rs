@@ -1,6 +1,6 @@
 //! `scripts/cluster` itself, with other programs in the place of Vitrine.
 
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use harness::{Process, wait_until};
@@ -23,8 +23,12 @@ impl Supervised {
         let dir = TempDir::with_prefix("vitrine-supervised-").expect("a temporary directory");
         let program = dir.path().join("program");
         let text = format!("#!/bin/bash\nwhile [[ $1 != --process ]]; do shift; done\nprocess=$2\n{does}\n");
-        std::fs::write(&program, text).expect("the test's own file can be written");
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let written = dir.path().join("text");
+        std::fs::write(&written, text).expect("the test's own file can be written");
+        // A process that this one forks at the wrong moment holds whatever it writes, and a file that is being written
+        // cannot be executed. So another process writes the program.
+        let installed = Command::new("install").args(["-m", "755"]).args([&written, &program]).status();
+        assert!(installed.expect("install is there").success());
         let hosts = local_cluster::write_hosts(dir.path(), &(1..=processes).collect::<Vec<_>>());
         let supervisor = Process::spawn("cluster", local_cluster::supervisor(&program, &hosts));
         Supervised { supervisor, _dir: dir }
@@ -48,9 +52,9 @@ fn a_signal_as_processes_fail_ends_it_without_waiting_for_the_next_start() {
     let mut supervised = Supervised::start(2, "exit 1");
     let failures = |supervised: &Supervised| supervised.supervisor.stderr().matches("ended with status 1").count();
     // From then on it would wait for sixteen seconds.
-    wait_until(SOON, "five starts have failed", || failures(&supervised) == 5);
+    wait_until(SOON, "five starts have failed", || failures(&supervised) >= 5);
     supervised.supervisor.terminate();
-    assert_eq!(supervised.exit_code(Duration::from_secs(10)), Some(0), "{}", supervised.supervisor.stderr());
+    assert_eq!(supervised.exit_code(Duration::from_secs(14)), Some(0), "{}", supervised.supervisor.stderr());
 }
 
 #[test]
@@ -61,8 +65,9 @@ fn a_wrong_configuration_is_seen_however_soon_a_process_ends_with_it() {
 
 #[test]
 fn processes_that_end_by_the_signal_have_not_failed_and_others_have() {
-    for (does, code) in [("exec sleep 600", 0), ("trap 'exit 5' TERM; while :; do sleep 0.1; done", 1)] {
-        let mut supervised = Supervised::start(2, &format!("echo started\n{does}"));
+    let fails = "trap 'exit 5' TERM; echo started; while :; do sleep 0.1; done";
+    for (does, code) in [("echo started; exec sleep 600", 0), (fails, 1)] {
+        let mut supervised = Supervised::start(2, does);
         let started = |supervised: &Supervised| supervised.supervisor.stdout().matches("started").count();
         wait_until(SOON, "both have started", || started(&supervised) == 2);
         supervised.supervisor.terminate();

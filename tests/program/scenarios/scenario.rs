@@ -1,12 +1,12 @@
 //! One scenario: reading its file, and running its steps.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use harness::http::{self, Answer};
-use harness::wait_for;
+use harness::{replace_file, wait_for};
 use serde::Deserialize;
 use serde_json::Value;
 use vitrine::clock::wall_ms;
@@ -169,7 +169,7 @@ fn write(dir: &Path, files: &Files, append: bool) {
             let file = File::options().append(true).create(true).open(path);
             file.and_then(|mut file| file.write_all(text.as_bytes())).expect("the test's own file can be written");
         } else {
-            fs::write(path, text).expect("the test's own file can be written");
+            replace_file(path, text);
         }
     }
 }

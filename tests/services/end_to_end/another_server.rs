@@ -71,12 +71,14 @@ fn a_restored_server_is_adopted_and_histories_stay() {
     assert_eq!(missing.as_deref(), Some("postgres"));
     wait_until(SOON, "histories are fresh, best sellers are not", || {
         let (as_of, missing) = serving.age(HISTORY);
-        assert_eq!(missing, None);
-        as_of > stopped_at + 2000
+        missing.is_none() && as_of > stopped_at + 2000
     });
     assert_eq!(serving.age(SELLERS).0, stopped_at);
     assert_eq!(serving.get(&format!("{SELLERS}?max_staleness_ms=1500")).status, 503);
-    assert_eq!(serving.get(&format!("{HISTORY}?max_staleness_ms=1500")).status, 200);
+    // On a busy machine one tick may take longer than that, but not all of them.
+    wait_until(SOON, "histories are fresh enough", || {
+        serving.get(&format!("{HISTORY}?max_staleness_ms=1500")).status == 200
+    });
     serving.wait_readyz(SOON, 503, "lists made from postgres are as of 2");
 
     let (done, message) = adopt(&file, &["--system", "1"]);

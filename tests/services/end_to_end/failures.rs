@@ -1,18 +1,13 @@
 //! Services that are missing, killed and brought back: the program names them, waits for them, and answers meanwhile.
 
-use std::time::Duration;
-
 use harness::{Services, http, wait_until};
 
 use super::program::{SOON, ServeProcess, config_file, view};
 
-/// A missing topic is named within this.
-const NAMED_MAX: Duration = Duration::from_secs(10);
-
 pub(crate) fn a_missing_topic_is_named_and_picked_up(services: &Services) {
     let config = |port| config_file(services, "missing-topic.toml", &["views", "made-later"], port);
     let mut serving = ServeProcess::start(config);
-    let message = serving.wait_readyz(NAMED_MAX, 503, "made-later");
+    let message = serving.wait_readyz(SOON, 503, "made-later");
     assert!(message.contains("does not exist"), "{message}");
     wait_until(SOON, "the other topic is read meanwhile", || !serving.products("/v1/users/poster/history").is_empty());
     assert_eq!(services.kafka.partitions("made-later"), 0, "reading makes no topic");

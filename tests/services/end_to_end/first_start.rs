@@ -93,7 +93,10 @@ fn a_broker_that_was_never_reached_holds_no_list_of_the_shop_back() {
         times.look(&serving);
         serving.get(&format!("{HISTORY}?max_staleness_ms=2000")).status == 503
     });
-    assert_eq!(serving.get(&format!("{SELLERS}?max_staleness_ms=2000")).status, 200);
+    // On a busy machine one tick may take longer than that, but not all of them.
+    wait_until(SOON, "best sellers are fresh enough", || {
+        serving.get(&format!("{SELLERS}?max_staleness_ms=2000")).status == 200
+    });
     let order = "INSERT INTO orders VALUES ('3', 'zoe', now()); INSERT INTO order_items VALUES ('3', 'chair', 1), ('3', 'lamp', 1)";
     execute(&services.database(), order);
     let three = [("lamp".to_owned(), 3), ("chair".to_owned(), 2)];

@@ -63,7 +63,7 @@ fn produce(broker: &Broker, first: u64, count: u64, begun: u64) {
 fn serve(broker: &Broker, dir: &Path, name: &str, archive: &str) -> ServeProcess {
     ServeProcess::start(|port| {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n[kafka]\nbrokers = \"{}\"\ndiscovery_s = 1\n[features]\nenabled = \"on\"\n{archive}",
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nheader_timeout_ms = 60000\n[kafka]\nbrokers = \"{}\"\ndiscovery_s = 1\n[features]\nenabled = \"on\"\n{archive}",
             broker.bootstrap()
         );
         let path = dir.join(name);

@@ -13,7 +13,7 @@ use crate::client::{self, Client};
 use crate::vitrine;
 
 /// More than anything here takes on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 /// Writes a configuration on these services, with these topics of views.
 pub(crate) fn config_file(services: &Services, name: &str, views: &[&str], port: u16) -> PathBuf {
@@ -21,7 +21,7 @@ pub(crate) fn config_file(services: &Services, name: &str, views: &[&str], port:
     // Programs that run at the same time follow the database's log each for itself.
     let slot = name.trim_end_matches(".toml").replace('-', "_");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\n\
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nwait_ms_max = 60000\nheader_timeout_ms = 60000\n\
          [kafka]\nbrokers = \"{brokers}\"\nviews = {views:?}\ndiscovery_s = 1\n\
          [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
          [postgres]\nurl = \"{database}\"\nrefresh_s = 1\nslot = \"{slot}\"\n"

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::past::{DAY, START, write_topics};
 use super::{files, vitrine};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 const TOPICS: [&str; 2] = ["views", "history-removals"];
 
 /// Archives the topics up to their ends.

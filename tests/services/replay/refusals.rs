@@ -82,7 +82,7 @@ fn what_cannot_be_reached_or_read_is_said_in_bounded_time() {
     assert!(message.contains(&format!("PostgreSQL at {nobody}/shop")) && !message.contains("secret"), "{message}");
     let message = run(&format!("files.dir={}", dir.path().join("nothing").display()));
     assert!(message.contains("has none of views.jsonl"), "{message}");
-    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(start.elapsed() < Duration::from_secs(180));
     fs::create_dir(dir.path().join("data")).expect("a directory is made");
     fs::write(dir.path().join("data/orders.csv"), "order,user\n").expect("a file is written");
     let message = run(&format!("files.dir={}", dir.path().join("data").display()));

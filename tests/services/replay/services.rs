@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::past::{DAY, START, write_files, write_tables, write_topics};
 use super::{files, vitrine};
 
-const LAST: Duration = Duration::from_secs(60);
+const LAST: Duration = Duration::from_secs(120);
 
 fn replay(out: &Path, source: &[&str], more: &[&str]) -> std::process::Output {
     let (from, until) = (START.to_string(), (START + 4 * DAY + 3_600_000).to_string());

@@ -21,7 +21,7 @@ use super::silence::{pin, run_steps};
 
 const STEP: Time = 1_793_491_200_000;
 const LAST: Time = STEP + 10_000;
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Topics that take records of any time, and keep them.
 const ANY_TIME: [(&str, &str); 2] = [("retention.ms", "-1"), ("message.timestamp.after.max.ms", "9223372036854775807")];
