@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::documentation::assert_documented;
 
 /// No answer takes longer, however busy the machine is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An answer.
 #[derive(Clone, Debug)]

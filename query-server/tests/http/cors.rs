@@ -4,13 +4,13 @@ use vitrine_query_server::{Key, Scope, Settings};
 
 use crate::access::key;
 use crate::client::Answer;
-use crate::shop::{Shop, Start};
+use crate::shop::{Shop, Start, patient};
 
 const SHOP: &str = "https://shop.example";
 
 fn with_origins(origins: &[&str]) -> Shop {
     let cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
-    Shop::with(Settings { cors_origins, ..Settings::default() })
+    Shop::with(Settings { cors_origins, ..patient() })
 }
 
 fn preflight(shop: &Shop, path: &str, origin: &str) -> Answer {
@@ -62,7 +62,7 @@ fn pages_of_the_named_origins_may_ask_and_read() {
 fn a_preflight_needs_no_key_and_the_request_after_it_does() {
     let (token, own) = key(1, &[Scope::Read]);
     let own = Key { origins: vec![SHOP.into()], ..own };
-    let settings = Settings { cors_origins: vec!["*".into()], ..Settings::default() };
+    let settings = Settings { cors_origins: vec!["*".into()], ..patient() };
     let access = vitrine_query_server::Access::with_keys(vec![own]);
     let shop = Shop::guarded(settings, Start { access: Some(access.into()), ..Start::default() });
     assert_eq!(preflight(&shop, "/v1/bestsellers", SHOP).status, 204);

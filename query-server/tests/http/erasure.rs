@@ -3,10 +3,9 @@
 use dataflow::rules::{BuyAgain, Features, Rules};
 use dataflow::tables::Interaction;
 use serde_json::json;
-use vitrine_query_server::Settings;
 
 use crate::records::{Record, bought};
-use crate::shop::{Mood, Shop, eventually, now_ms, product, short, viewed};
+use crate::shop::{Mood, Shop, eventually, now_ms, patient, product, short, viewed};
 
 const ADA: &str = "/v1/users/ada";
 
@@ -16,7 +15,7 @@ fn shop(workers: usize) -> Shop {
         buy_again: BuyAgain { enabled: true },
         ..Rules::default()
     };
-    Shop::with_rules(Settings::default(), rules, workers)
+    Shop::with_rules(patient(), rules, workers)
 }
 
 fn ordered(order: &str, user: &str, product: &str) -> Record {

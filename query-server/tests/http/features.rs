@@ -6,11 +6,10 @@ use dataflow::short_text::ShortText;
 use dataflow::tables::Interaction;
 use dataflow::time::Millis;
 use serde_json::{Value, json};
-use vitrine_query_server::Settings;
 
 use crate::client::Answer;
 use crate::records::Record;
-use crate::shop::{Shop, loopback, now_ms, product, viewed};
+use crate::shop::{Shop, loopback, now_ms, patient, product, viewed};
 
 fn did(user: &str, product: &str, interaction: Interaction, at: Millis) -> Record {
     Record::Did { user: user.into(), product: Some(product.into()), interaction, at }
@@ -23,7 +22,7 @@ fn ordered(order: &str, user: &str, product: &str) -> Record {
 fn shop(workers: usize) -> Shop {
     let features = Features { enabled: true, metadata: KeyNames::of(&["device"]), values_max: 2, ..Features::OFF };
     let rules = Rules { features, ..Rules::default() };
-    Shop::with_rules(Settings::default(), rules, workers)
+    Shop::with_rules(patient(), rules, workers)
 }
 
 /// What Ada and Ben did.

@@ -3,11 +3,10 @@
 use dataflow::rules::{Features, Rules};
 use dataflow::tables::Interaction;
 use serde_json::{Value, json};
-use vitrine_query_server::Settings;
 
 use crate::push::Follower;
 use crate::records::Record;
-use crate::shop::{Shop, loopback, now_ms, product, short, viewed};
+use crate::shop::{Shop, loopback, now_ms, patient, product, short, viewed};
 
 fn shop(workers: usize) -> Shop {
     let rules = Rules { features: Features { enabled: true, ..Features::OFF }, ..Rules::default() };
@@ -88,7 +87,7 @@ fn some_features_are_chosen_and_questions_have_bounds() {
     ] {
         assert_eq!(Follower::ask(&shop, &format!("/v1/stream/features{query}"), &[]).0.status, status, "{query}");
     }
-    let off = Shop::with(Settings::default());
+    let off = Shop::with(patient());
     off.get("/v1/stream/features?users=ada").assert_problem(409, "features-off");
 }
 

@@ -82,7 +82,8 @@ fn a_large_answer_to_an_unread_body_arrives_whole() {
 
 #[test]
 fn bodies_together_are_bounded() {
-    let shop = Shop::with(short(|settings| settings.bodies_bytes_max = 10_000));
+    let shop =
+        Shop::with(short(|settings| (settings.bodies_bytes_max, settings.intake_timeout_ms) = (10_000, 600_000)));
     let held = format!("{{\"userid\":\"u\",\"productid\":\"p\",\"x\":\"{}\"}}", "x".repeat(7_000));
     shop.writer.set(Mood::Silent);
     let mut first = shop.connect();
@@ -95,7 +96,7 @@ fn bodies_together_are_bounded() {
 
 #[test]
 fn a_slow_header_is_cut_off() {
-    let shop = Shop::with(short(|settings| settings.header_timeout_ms = 200));
+    let shop = Shop::with(short(|settings| settings.header_timeout_ms = 8_000));
     let mut silent = shop.connect();
     let mut half = shop.connect();
     half.send("GET /livez HTTP/1.1\r\nhost:");
@@ -170,7 +171,7 @@ fn one_connection_too_many_is_told_so() {
 
 #[test]
 fn waits_are_counted() {
-    let shop = Shop::with(short(|settings| (settings.waits_max, settings.wait_ms_max) = (1, 20_000)));
+    let shop = Shop::with(short(|settings| (settings.waits_max, settings.wait_ms_max) = (1, 60_000)));
     shop.happened([viewed("user-1", "tea", now_ms())]);
     shop.writer.set(Mood::Lost);
     let mut connection = shop.connect();

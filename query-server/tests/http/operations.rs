@@ -128,7 +128,7 @@ fn the_status_has_its_shape() {
     let mut status = Value::Null;
     eventually(|| {
         status = connection.get("/v1/status").json();
-        status["categories"] == serde_json::json!(["drinks"])
+        status["categories"] == serde_json::json!(["drinks"]) && status["ready"] == true
     });
     assert_eq!((&status["version"], &status["ready"], &status["workers"]), (&"1.2.3".into(), &true.into(), &1.into()));
     assert_eq!(status["embedded"], serde_json::json!(["log"]));

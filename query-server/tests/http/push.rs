@@ -7,7 +7,7 @@ use vitrine_query_server::{Access, Key, Scope, Settings};
 
 use crate::access::key;
 use crate::client::{Answer, Connection};
-use crate::shop::{Shop, Start, bought, eventually, loopback, now_ms, product, short, viewed};
+use crate::shop::{Shop, Start, bought, eventually, loopback, now_ms, patient, product, short, viewed};
 
 /// An event of a stream.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ fn silence_has_heartbeats_and_readers_are_bounded() {
 fn a_stream_ends_with_its_key() {
     let (token, own) = key(1, &[Scope::Read]);
     let access = Arc::new(Access::with_keys(vec![own.clone()]));
-    let settings = Settings { push_interval_ms: 1, ..Settings::default() };
+    let settings = Settings { push_interval_ms: 1, ..patient() };
     let shop = Shop::guarded(settings, Start { access: Some(access.clone()), ..Start::default() });
     let target = "/v1/stream/bestsellers";
     assert_eq!(Follower::ask(&shop, target, &[]).0.status, 401);

@@ -1,12 +1,12 @@
 //! Removals are durable and visible before they are answered, and change nothing else.
 
-use crate::shop::{Mood, Record, Shop, now_ms, short, viewed};
+use crate::shop::{Mood, Record, Shop, now_ms, patient, short, viewed};
 
 const TEA: &str = "/v1/users/user-1/history/tea";
 
 #[test]
 fn a_removed_product_is_gone_at_once_and_every_time() {
-    let shop = Shop::with_rules(vitrine_query_server::Settings::default(), dataflow::rules::Rules::default(), 2);
+    let shop = Shop::with_rules(patient(), dataflow::rules::Rules::default(), 2);
     let mut connection = shop.connect();
     for n in 0..50 {
         shop.happened([viewed("user-1", "mug", now_ms()), viewed("user-1", "tea", now_ms())]);
@@ -66,7 +66,7 @@ fn a_removal_can_follow_a_write() {
 
 #[test]
 fn nothing_is_promised_that_is_not_so() {
-    let settings = short(|settings| (settings.wait_ms_max, settings.intake_timeout_ms) = (100, 100));
+    let settings = short(|settings| (settings.wait_ms_max, settings.intake_timeout_ms) = (5_000, 100));
     let shop = Shop::with(settings);
     shop.happened([viewed("user-1", "tea", now_ms())]);
     let mut connection = shop.connect();

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use vitrine_query_server::Settings;
 
 use crate::client::Answer;
-use crate::shop::{Shop, Start};
+use crate::shop::{Shop, Start, patient};
 
 const KINDS: [&str; 4] = ["products", "categories", "users", "purchases"];
 
@@ -25,7 +25,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     fn open() -> Rows {
-        Rows::with(Settings::default(), Start::default())
+        Rows::with(patient(), Start::default())
     }
 
     pub(crate) fn with(server: Settings, start: Start) -> Rows {
@@ -110,7 +110,7 @@ fn rows_of_every_kind_are_created_read_replaced_changed_and_deleted() {
 
 #[test]
 fn a_change_without_a_tag_is_refused_where_tags_are_needed() {
-    let rows = Rows::with(Settings { if_match_required: true, ..Settings::default() }, Start::default());
+    let rows = Rows::with(Settings { if_match_required: true, ..patient() }, Start::default());
     let body = row("purchases", "1").1.to_string();
     let added = rows.ask("PUT", "/v1/purchases/1", &[], &body);
     assert_eq!(added.status, 201, "{}", added.text());

@@ -4,10 +4,9 @@
 use dataflow::merchandising::{RULES_MAX, RuleId, RuleText};
 use dataflow::rules::Rules;
 use serde_json::{Value, json};
-use vitrine_query_server::Settings;
 
 use crate::client::{Answer, Connection};
-use crate::shop::{Mood, Record, Shop, bought, eventually, now_ms, product, short, viewed};
+use crate::shop::{Mood, Record, Shop, bought, eventually, now_ms, patient, product, short, viewed};
 
 /// Products of two categories with 5, 4, 3 and 2 buyers: tea, mug, oolong, cup.
 fn open(shop: Shop) -> Shop {
@@ -38,7 +37,7 @@ fn sellers(connection: &mut Connection, target: &str) -> Vec<String> {
 
 #[test]
 fn a_hidden_product_is_nowhere_and_one_out_of_stock_stays_in_histories() {
-    let shop = open(Shop::with_rules(Settings::default(), Rules { list_size: 3, ..Rules::default() }, 2));
+    let shop = open(Shop::with_rules(patient(), Rules { list_size: 3, ..Rules::default() }, 2));
     shop.happened([viewed("ada", "tea", now_ms() - 1), viewed("ada", "mug", now_ms())]);
     let mut connection = shop.connect();
     assert_eq!(sellers(&mut connection, "/v1/bestsellers"), ["tea", "mug", "oolong"]);
@@ -227,7 +226,7 @@ fn a_rule_set_has_a_bound() {
 
 #[test]
 fn nothing_is_promised_that_is_not_so() {
-    let shop = open(Shop::with(short(|settings| (settings.wait_ms_max, settings.intake_timeout_ms) = (100, 100))));
+    let shop = open(Shop::with(short(|settings| (settings.wait_ms_max, settings.intake_timeout_ms) = (5_000, 100))));
     let mut connection = shop.connect();
     let hide = json!({"rule": "hide", "product": "tea"});
     for (mood, slug) in

@@ -3,15 +3,14 @@
 use dataflow::rules::{Rules, Shadow};
 use dataflow::source_status::{EventObserver, ReadEvent, Signal};
 use serde_json::{Value, json};
-use vitrine_query_server::Settings;
 
 use crate::client::Connection;
-use crate::shop::{Shop, bought, now_ms, product, viewed};
+use crate::shop::{Shop, bought, now_ms, patient, product, viewed};
 
 /// Products of two categories with 4, 3, 2 and 1 buyers: tea, mug, oolong, cup. Lists of the shadow have two products.
 fn open(workers: usize) -> Shop {
     let shadow = Shadow { enabled: true, list_size: 2, ..Shadow::OFF };
-    let shop = Shop::with_rules(Settings::default(), Rules { list_size: 3, shadow, ..Rules::default() }, workers);
+    let shop = Shop::with_rules(patient(), Rules { list_size: 3, shadow, ..Rules::default() }, workers);
     let categories = [("tea", "leaves"), ("oolong", "leaves"), ("mug", "cups"), ("cup", "cups")];
     shop.happened(categories.map(|(of, category)| product(of, category)));
     shop.happened(bought("tea", 4).chain(bought("mug", 3)).chain(bought("oolong", 2)).chain(bought("cup", 1)));

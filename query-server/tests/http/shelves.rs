@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use dataflow::rules::Rules;
 use serde_json::json;
-use vitrine_query_server::Settings;
 
-use crate::shop::{Shop, bought, now_ms, product, short, viewed};
+use crate::shop::{Shop, bought, now_ms, patient, product, short, viewed};
 
 #[test]
 fn a_history_is_newest_first_each_product_once() {
@@ -140,7 +139,7 @@ fn any_id_comes_back_as_it_was() {
 
 #[test]
 fn a_list_too_short_to_show_is_empty() {
-    let shop = Shop::with_rules(Settings::default(), Rules { items_min: 2, ..Rules::default() }, 2);
+    let shop = Shop::with_rules(patient(), Rules { items_min: 2, ..Rules::default() }, 2);
     shop.happened([product("tea", "drinks"), viewed("user-1", "tea", now_ms())]);
     shop.happened(bought("tea", 1));
     let lists = [
@@ -163,7 +162,7 @@ fn a_list_too_short_to_show_is_empty() {
 
 #[test]
 fn a_write_is_read_with_its_token() {
-    let shop = Shop::with_rules(Settings::default(), Rules::default(), 2);
+    let shop = Shop::with_rules(patient(), Rules::default(), 2);
     let mut connection = shop.connect();
     for n in 0..100 {
         let event = format!(r#"{{"userid":"user-1","productid":"product-{n}"}}"#);
@@ -203,7 +202,7 @@ fn a_wait_is_bounded() {
 
 #[test]
 fn as_of_never_goes_back() {
-    let shop = Shop::with_rules(Settings::default(), Rules::default(), 2);
+    let shop = Shop::with_rules(patient(), Rules::default(), 2);
     let mut connection = shop.connect();
     let mut last = String::new();
     for n in 0..500 {

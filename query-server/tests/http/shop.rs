@@ -79,7 +79,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Shop {
-        Shop::with(Settings::default())
+        Shop::with(patient())
     }
 
     pub(crate) fn with(settings: Settings) -> Shop {
@@ -92,7 +92,7 @@ impl Shop {
 
     /// A shop that was there before, and may be catching up.
     pub(crate) fn again(start: Start) -> Shop {
-        Shop::start(Settings::default(), Rules::default(), 1, (loopback(), None), start)
+        Shop::start(patient(), Rules::default(), 1, (loopback(), None), start)
     }
 
     /// A shop with keys.
@@ -104,7 +104,7 @@ impl Shop {
     pub(crate) fn learning(workers: usize, change: impl FnOnce(&mut Rules, &mut recommend::Settings)) -> Shop {
         let (mut rules, mut start) = (learning_rules(), Start::default());
         change(&mut rules, &mut start.recommendations);
-        Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
+        Shop::start(patient(), rules, workers, (loopback(), None), start)
     }
 
     /// The same, with models that are not in the graph.
@@ -115,7 +115,7 @@ impl Shop {
     ) -> Shop {
         let (mut rules, mut start) = (learning_rules(), Start { models, ..Start::default() });
         change(&mut rules, &mut start.recommendations);
-        Shop::start(Settings::default(), rules, workers, (loopback(), None), start)
+        Shop::start(patient(), rules, workers, (loopback(), None), start)
     }
 
     /// The same, counting what becomes of recommendations.
@@ -126,7 +126,7 @@ impl Shop {
     ) -> Shop {
         let (mut rules, mut start) = (learning_rules(), Start { online: Some(online), test, ..Start::default() });
         change(&mut rules, &mut start.recommendations);
-        Shop::start(Settings::default(), rules, 1, (loopback(), None), start)
+        Shop::start(patient(), rules, 1, (loopback(), None), start)
     }
 
     /// One of two processes; the addresses are those of both.
@@ -141,7 +141,7 @@ impl Shop {
         addresses: [SocketAddr; 2],
         start: Start,
     ) -> Shop {
-        Shop::start(Settings::default(), learning_rules(), 1, (listener, Some((process, addresses))), start)
+        Shop::start(patient(), learning_rules(), 1, (listener, Some((process, addresses))), start)
     }
 
     fn start(settings: Settings, rules: Rules, workers: usize, (listener, place): Place, start: Start) -> Shop {
@@ -322,9 +322,16 @@ fn engine(rules: Rules, workers: usize, log: Arc<Log>, registry: Arc<SourceRegis
     Engine::start(settings).unwrap()
 }
 
+/// The settings of a shop whose test is not of time limits: on a busy machine an honest client takes seconds for its
+/// request, and a tick takes seconds to close.
+pub(crate) fn patient() -> Settings {
+    Settings { header_timeout_ms: 60_000, body_timeout_ms: 60_000, wait_ms_max: 60_000, ..Settings::default() }
+}
+
 /// Short bounds for tests of bounds.
 pub(crate) fn short(change: impl FnOnce(&mut Settings)) -> Settings {
-    let mut settings = Settings { linger_ms: 200, shutdown_ms: 2_000, ..Settings::default() };
+    let wait_ms_max = Settings::default().wait_ms_max;
+    let mut settings = Settings { linger_ms: 200, shutdown_ms: 2_000, wait_ms_max, ..patient() };
     change(&mut settings);
     settings
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use harness::certificates::{Authority, Certified};
 use vitrine_query_server::{Pem, Settings, Tls, TlsError};
 
-use crate::shop::{Shop, Start, eventually, loopback, now_ms, short, viewed};
+use crate::shop::{Shop, Start, eventually, loopback, now_ms, patient, short, viewed};
 
 /// A server with a certificate of a new authority, which signs further ones.
 struct Secured {
@@ -62,7 +62,7 @@ fn answers_are_the_same_within_tls() {
 
 #[test]
 fn a_certificate_is_replaced_while_the_server_runs() {
-    let Secured { shop, tls, authority } = secured(Settings::default());
+    let Secured { shop, tls, authority } = secured(patient());
     let mut early = BufReader::new(authority.connect(shop.address, "localhost").unwrap());
     let kept = |client: &mut BufReader<_>| {
         Write::write_all(BufReader::get_mut(client), b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
@@ -82,7 +82,7 @@ fn a_certificate_is_replaced_while_the_server_runs() {
 
 #[test]
 fn a_client_without_tls_and_one_that_says_nothing_are_closed() {
-    let Secured { shop, authority, .. } = secured(short(|settings| settings.header_timeout_ms = 300));
+    let Secured { shop, authority, .. } = secured(short(|settings| settings.header_timeout_ms = 2_000));
     let mut plain = shop.connect();
     plain.send(get("/livez"));
     assert!(plain.until(b"HTTP/1.1").is_none(), "no answer without TLS");

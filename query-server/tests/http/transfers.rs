@@ -11,7 +11,7 @@ use vitrine_query_server::{Access, Scope, Settings};
 use crate::access::{TestAudit, key};
 use crate::client::Answer;
 use crate::rows::Rows;
-use crate::shop::Start;
+use crate::shop::{Start, patient};
 
 const CSV: &[(&str, &str)] = &[("content-type", "text/csv")];
 
@@ -19,7 +19,7 @@ const PRODUCTS: &str =
     "product_id,product_name,category,price,color\nlamp,Desk lamp,light,12.5,red\nbulb,Bulb,light,2,\n";
 
 fn open() -> Rows {
-    Rows::with(Settings::default(), Start::default())
+    Rows::with(patient(), Start::default())
 }
 
 #[track_caller]
@@ -122,8 +122,7 @@ fn parameters_choose_the_mode_and_the_columns() {
 
 #[test]
 fn a_body_that_is_cut_off_or_too_long_imports_nothing() {
-    let rows =
-        Rows::with(Settings { import_bytes_max: 1024, body_timeout_ms: 300, ..Settings::default() }, Start::default());
+    let rows = Rows::with(Settings { import_bytes_max: 1024, body_timeout_ms: 2_000, ..patient() }, Start::default());
     let head = "POST /v1/import/products HTTP/1.1\r\nhost: shop\r\ncontent-type: text/csv\r\n";
     let mut cut = rows.shop.connect();
     cut.send(format!("{head}content-length: 100\r\n\r\n{PRODUCTS}")).close_writing();
@@ -167,7 +166,7 @@ fn an_import_is_in_the_audit_log_and_replacing_needs_the_scope_of_deletions() {
     let (both, write_and_delete) = key(2, &[Scope::Write, Scope::Delete]);
     let audit = Arc::new(TestAudit::default());
     let access = Some(Arc::new(Access::with_keys(vec![write_only, write_and_delete])));
-    let rows = Rows::with(Settings::default(), Start { access, audit: Some(audit.clone()), ..Start::default() });
+    let rows = Rows::with(patient(), Start { access, audit: Some(audit.clone()), ..Start::default() });
     let post = |key: &str, query: &str| {
         rows.ask("POST", &format!("/v1/import/products{query}"), &[CSV[0], ("x-api-key", key)], PRODUCTS)
     };
