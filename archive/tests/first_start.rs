@@ -144,7 +144,7 @@ fn offsets_that_neither_archive_nor_topic_has_are_named_and_skipped_only_if_that
     BROKER.truncate(topic, 1, 300);
     let store = || Arc::new(Dir::new(dir.path()));
     let shop = start(topic, store(), Gaps::Refuse, nothing_kept());
-    shop.wait_retrying(SOON, "the offsets 600 to 649 of a-hole/0 are neither in the archive nor in the topic");
+    shop.wait_retrying("the offsets 600 to 649 of a-hole/0 are neither in the archive nor in the topic");
     // The other partition is read all the same.
     shop.wait_position(topic, 1, 500);
     shop.engine.stop().unwrap();
@@ -166,12 +166,12 @@ fn an_archive_that_is_away_is_waited_for_with_its_reason() {
     let store = Arc::new(FaultyStore::new(dir.path()));
     store.refuse_lists(true);
     let shop = start(topic, store.clone(), Gaps::Refuse, nothing_kept());
-    shop.wait_retrying(SOON, "archive-away/0 begins in the archive, which cannot be read: cannot list");
+    shop.wait_retrying("archive-away/0 begins in the archive, which cannot be read: cannot list");
     // This one still has its first record, and needs no archive.
     shop.wait_position(topic, 1, 500);
     store.refuse_reads(true);
     store.refuse_lists(false);
-    shop.wait_retrying(SOON, "archive-away/0 cannot be read from the archive: cannot read archive-away/");
+    shop.wait_retrying("archive-away/0 cannot be read from the archive: cannot read archive-away/");
     store.refuse_reads(false);
     expect_all(&shop, topic, &expected, 1200);
     shop.engine.stop().unwrap();

@@ -109,7 +109,7 @@ mod tests {
         });
         let start = Instant::now();
         drop(thread.unwrap());
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(60));
         drop(release);
     }
 }

@@ -92,7 +92,7 @@ fn a_missing_topic_is_named_and_picked_up_when_it_is_made() {
     BROKER.create_topic(there, 1);
     BROKER.produce(there, None, views("ann", products("p", 1)));
     let shop = Shop::open(&BROKER, &[there, missing]);
-    shop.wait_retrying(Duration::from_secs(10), "topic missing does not exist");
+    shop.wait_retrying("topic missing does not exist");
     shop.wait_viewed("ann", products("p", 1));
     assert_eq!(BROKER.partitions(missing), 0, "a topic that is read is not made");
     BROKER.create_topic(missing, 2);
@@ -323,7 +323,7 @@ fn a_killed_broker_is_told_and_nothing_is_lost() {
     shop.wait_viewed("ann", before());
     shop.wait_live();
     broker.kill9();
-    shop.wait_retrying(Duration::from_secs(30), "no answer from the brokers");
+    shop.wait_retrying("no answer from the brokers");
     assert_eq!(shop.viewed("ann").len(), 100, "answers go on");
     broker.restart();
     broker.produce(topic, Some(1), views("ann", products("q", 5)));
@@ -339,7 +339,7 @@ fn a_killed_broker_is_told_and_nothing_is_lost() {
     let stopped = std::time::Instant::now();
     shop.engine.stop().unwrap();
     late.engine.stop().unwrap();
-    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < Duration::from_secs(30), "{:?}", stopped.elapsed());
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn brokers_that_are_not_there_at_the_start_are_waited_for() {
     broker.produce("patient", None, views("ann", products("p", 1)));
     broker.kill9();
     let shop = Shop::open(&broker, &["patient"]);
-    shop.wait_retrying(Duration::from_secs(10), "no answer from the brokers");
+    shop.wait_retrying("no answer from the brokers");
     // What there is to catch up with is not known: answers do not claim to be of the present.
     let as_of = || shop.engine.reader().view_any().as_of();
     let is_complete = || shop.engine.tick_counter().has_caught_up(as_of());

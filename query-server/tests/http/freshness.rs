@@ -92,7 +92,7 @@ fn before_any_time_is_known_nothing_is_answered() {
     shop.catches_up();
     eventually(|| connection.get(SELLERS).status == 200);
     let first = connection.get("/v1/status").json()["as_of_ms"].as_u64().unwrap();
-    assert!(first + 5_000 >= started, "{first} is long before {started}");
+    assert!(first + 60_000 >= started, "{first} is long before {started}");
 }
 
 #[test]

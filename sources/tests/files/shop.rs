@@ -37,8 +37,7 @@ impl Dir {
 
     /// Puts another file in its place, as an editor does.
     pub(crate) fn replace(&self, file: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path("new"), text).unwrap();
-        fs::rename(self.path("new"), self.path(file)).unwrap();
+        harness::replace_file(self.path(file), text);
     }
 
     /// Writes it anew in place, as a shell does.

@@ -61,7 +61,7 @@ fn a_rewrite_is_a_difference_in_one_tick() {
     // A cancelled order: its line is gone. Nothing else is touched.
     let chairs = lamps.replace("lamp", "chair");
     let last = chairs[..chairs.len() - 1].rfind('\n').unwrap();
-    dir.rewrite("orders.csv", &chairs[..=last]);
+    dir.replace("orders.csv", &chairs[..=last]);
     shop.expect(None, &[("chair", 19_999)]);
     assert_eq!(shop.view().accepted - accepted, 40_001);
     dir.append("orders.csv", shop.order("x", "eve", "lamp", 0));

@@ -21,7 +21,7 @@ use harness::wait_until;
 use sources::kafka::{self, ReadFrom, Resume, Source};
 
 /// Many times what any of these tests waits for on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 const WORKERS: usize = 2;
 
@@ -99,8 +99,8 @@ impl Shop {
 
     /// Waits until the source says that it tries again, for a reason that names `what`.
     #[track_caller]
-    pub(crate) fn wait_retrying(&self, within: Duration, what: &str) {
-        wait_until(within, &format!("the source names {what}"), || match self.source_view().state {
+    pub(crate) fn wait_retrying(&self, what: &str) {
+        wait_until(SOON, &format!("the source names {what}"), || match self.source_view().state {
             State::Retrying(reason) => reason.contains(what),
             _ => false,
         });

@@ -128,9 +128,10 @@ fn stopping_does_not_wait_for_a_server_that_says_nothing() {
     // Accepts connections in the kernel's queue and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ada@{}/shop", listener.local_addr().unwrap());
-    let shop = Shop::with(Settings { silence_max: Duration::from_millis(100), ..settings(&url) }, 1);
+    let (silence_max, answer_max) = (Duration::from_millis(100), Duration::from_secs(120));
+    let shop = Shop::with(Settings { silence_max, answer_max, ..settings(&url) }, 1);
     shop.complains(&["has not answered"]);
     let start = Instant::now();
     shop.stop();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

@@ -18,7 +18,7 @@ use events::DeadLetter;
 use events::DeadLetterSender;
 
 /// Many times what any of these tests waits for on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// The wall clock, which a test may put forward.
 #[derive(Default)]

@@ -84,7 +84,7 @@ mod tests {
     use crate::kafka::client::Context;
     use crate::kafka::config::{self, Settings};
 
-    const SOON: Duration = Duration::from_secs(60);
+    const SOON: Duration = Duration::from_secs(120);
 
     /// Three records of an aborted transaction, which no reader is shown.
     fn abort(broker: &Broker, partition: i32) {
@@ -110,6 +110,7 @@ mod tests {
         broker.create_topic("views", 5);
         abort(&broker, 3);
         abort(&broker, 4);
+        broker.wait_transactions("views");
         broker.produce_at("views", Some(4), 1_700_000_000_000, ["d"]);
         for partition in 0..3 {
             broker.produce_at("views", Some(partition), 1_700_000_000_000, ["a", "b", "c"]);
