@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::log::{Appending, Refused};
 
-    const SOON: Duration = Duration::from_secs(30);
+    const SOON: Duration = Duration::from_secs(120);
 
     /// Gives the prepared answers, then accepts everything; refuses records whose payload asks for it.
     #[derive(Default)]

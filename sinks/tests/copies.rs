@@ -14,7 +14,7 @@ use sinks::copies::{
     Presence, digest,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// More lists than a page and a transaction have.
 const MANY: usize = 4000;
