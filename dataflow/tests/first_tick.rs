@@ -81,7 +81,7 @@ fn a_worker_that_comes_late_has_its_turn() {
     let snapshots = engine.reader().snapshots();
     for partition in [0, 1] {
         let end = Position::new("behind", partition, (2 * BATCH_MAX) as i64);
-        let shown = snapshots.wait_until(Duration::from_secs(60), || snapshots.covers(&end));
+        let shown = snapshots.wait_until(Duration::from_secs(120), || snapshots.covers(&end));
         assert!(shown, "partition {partition} does not show");
     }
     engine.stop().expect("no worker panicked");

@@ -69,6 +69,7 @@ fn abort(broker: &Broker, topic: &str) {
     producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("aborted")).expect("Kafka takes the transaction");
     producer.flush(SOON).expect("Kafka takes the transaction");
     producer.abort_transaction(SOON).expect("Kafka takes the transaction");
+    broker.wait_transactions(topic);
 }
 
 #[test]

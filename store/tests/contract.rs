@@ -22,6 +22,7 @@ mod writes;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use ::postgres::{Client, NoTls};
 use harness::postgres::Server;
@@ -40,6 +41,9 @@ static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 /// A day in the year 2026, in milliseconds.
 pub(crate) const NOW: i64 = 1_795_000_000_000;
+
+/// More than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const BOUNDS: Bounds = Bounds { price_digits: 2, now: NOW };
 
@@ -145,6 +149,16 @@ impl Home {
 
     pub(crate) fn write(&self, writes: Vec<Write>) -> Result<Written, StoreError> {
         wait(self.store.write(WriteRequest { writes, repeatable: None, now: NOW }))
+    }
+
+    /// As [`Home::write`], again and again while the home is unavailable: on a busy machine a tool holds a lock for longer
+    /// than a write waits.
+    #[track_caller]
+    pub(crate) fn write_at_last(&self, write: impl Fn() -> Write) -> Result<Written, StoreError> {
+        harness::wait_for(PATIENCE, "the home is available", || match self.write(vec![write()]) {
+            Err(StoreError::Unavailable(_)) => None,
+            done => Some(done),
+        })
     }
 
     #[track_caller]

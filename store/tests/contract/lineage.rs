@@ -121,8 +121,9 @@ fn products_and_the_tree_change_at_the_same_time() {
         });
         scope.spawn(|| {
             for round in 0..ROUNDS {
-                home.done(put(Kind::Products, &format!(r#"{{"product_id":"own {round}","category_id":"a"}}"#)));
-                home.done(act(Kind::Categories, "a", Action::Patch(br#"{"name":"x"}"#.to_vec())));
+                let json = format!(r#"{{"product_id":"own {round}","category_id":"a"}}"#);
+                home.write_at_last(|| put(Kind::Products, &json)).unwrap();
+                home.write_at_last(|| act(Kind::Categories, "a", Action::Patch(br#"{"name":"x"}"#.to_vec()))).unwrap();
             }
         });
     });

@@ -11,7 +11,7 @@ use vitrine_store::{
 
 use crate::{Home, NOW, act, create, database, put, store_in, wait};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 fn managed() -> Settings {
     Settings { manage: true, ..Settings::default() }
@@ -106,12 +106,12 @@ fn a_row_that_a_tool_changes_at_the_same_time_is_written_after_it() {
     changing.execute("UPDATE products SET name = 'Lamp', category_id = 'light'", &[]).unwrap();
     changing.execute("INSERT INTO products (product_id) VALUES ('bulb')", &[]).unwrap();
     std::thread::scope(|scope| {
-        let patch = Action::Patch(br#"{"price":"1"}"#.to_vec());
-        let patched = scope.spawn(|| home.write(vec![act(Kind::Products, "lamp", patch)]));
+        let patched = scope
+            .spawn(|| home.write_at_last(|| act(Kind::Products, "lamp", Action::Patch(br#"{"price":"1"}"#.to_vec()))));
         let mut watching = connect(home.url());
         let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         wait_until(SOON, "the patch waits", || watching.query(waits, &[]).unwrap().len() == 1);
-        let created = scope.spawn(|| home.write(vec![create(Kind::Products, r#"{"product_id":"bulb"}"#)]));
+        let created = scope.spawn(|| home.write_at_last(|| create(Kind::Products, r#"{"product_id":"bulb"}"#)));
         changing.commit().unwrap();
         patched.join().unwrap().unwrap();
         let refused = created.join().unwrap().unwrap_err();
