@@ -53,6 +53,8 @@ impl Program {
             command.args(["--set", setting]);
         }
         command.args(["--set", &format!("auth.keys={}", keys.display())]);
+        // On a busy machine a client is held up, and so is a tick.
+        command.args(["--set", "server.header_timeout_ms=60000", "--set", "server.staleness_max_ms=60000"]);
         command.args(["--set", "models.co_views.enabled=on", "--set", "models.buy_again.enabled=on"]);
         command.args(["--set", "features.enabled=on", "--set", "shadow.enabled=on"]);
         let process = Process::spawn("vitrine", command);

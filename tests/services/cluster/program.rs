@@ -17,7 +17,7 @@ pub(crate) fn config_file(services: &Services) -> PathBuf {
     let (brokers, database) = (services.kafka.bootstrap(), services.database());
     let checkpoints = services.dir().join("checkpoints");
     let text = format!(
-        "[server]\nwait_ms_max = 60000\nheader_timeout_ms = 60000\n\
+        "[server]\nwait_ms_max = 60000\nheader_timeout_ms = 60000\nintake_timeout_ms = 60000\n\
          [kafka]\nbrokers = \"{brokers}\"\ndiscovery_s = 1\n\
          [postgres]\nurl = \"{database}\"\n\
          [checkpoint]\ndir = {checkpoints:?}\nevery_s = 1\n\

@@ -22,6 +22,7 @@ pub(crate) fn config_file(services: &Services, name: &str, views: &[&str], port:
     let slot = name.trim_end_matches(".toml").replace('-', "_");
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\nwait_ms_max = 60000\nheader_timeout_ms = 60000\n\
+         intake_timeout_ms = 30000\n\
          [kafka]\nbrokers = \"{brokers}\"\nviews = {views:?}\ndiscovery_s = 1\n\
          [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
          [postgres]\nurl = \"{database}\"\nrefresh_s = 1\nslot = \"{slot}\"\n"
