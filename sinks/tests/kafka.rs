@@ -121,7 +121,7 @@ fn our_topics_are_made_and_made_again_and_the_shops_are_not() {
     let positions = append_at_last(&log, Stream::Removals, "removal");
     assert_eq!((&*positions[0].stream, positions[0].next), ("topics-removals", 1));
 
-    let missing: Result<_, AppendError> = Err(Unavailable::NoTopic { topic: "topics-views".into() }.into());
+    let missing: Result<Vec<Position>, AppendError> = Err(Unavailable::NoTopic { topic: "topics-views".into() }.into());
     wait_until(SOON, "the missing topic is named", || {
         append(&log, Stream::Views, vec![record("u", "view")]) == missing
     });
