@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! write ─▶ bounded queue ─▶ writer: one transaction for all that wait, a savepoint each ─▶ COMMIT ─▶ LSN ─▶ answers
+//!                           (with categories among them, on a connection whose statements may take long)
 //! read ──▶ bounded queue ─▶ readers
 //! ```
 //! - **Who hears of a write**: the server's log is followed by the same source as the tables of any shop. The number of a
@@ -46,7 +47,8 @@ use threads::ReadJob;
 
 pub use connect::{Connect, PgClient};
 
-/// How long the server may take for one statement of an import or an export.
+/// How long the server may take for one statement of an import or an export, or of a write that moves the products of a
+/// category.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// The store in a PostgreSQL database.
@@ -73,8 +75,7 @@ impl PostgresStore {
 
     /// A connection for a long work of the calling thread.
     fn long_session(&self) -> PgSession {
-        let connect = self.connect.clone();
-        PgSession::new(Arc::new(move |_| (*connect)(Some(LONG))), self.settings.manage)
+        PgSession::long(&self.connect, self.settings.manage)
     }
 
     fn read<R: Send + 'static>(

@@ -8,6 +8,8 @@ mod constraints;
 mod follow;
 #[path = "contract/import.rs"]
 mod import;
+#[path = "contract/isolation.rs"]
+mod isolation;
 #[path = "contract/lineage.rs"]
 mod lineage;
 #[path = "contract/postgres.rs"]

@@ -8,7 +8,7 @@ use super::connect::Connect;
 use super::reason::PgError;
 
 /// The scripts that lead from each version of the tables to the next one.
-const SCRIPTS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCRIPTS: [&str; 3] = [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// The comment on a table that Vitrine has made.
 const MARK: &str = "made by Vitrine";
@@ -114,6 +114,16 @@ fn look(client: &mut impl GenericClient) -> Result<FoundTables, PgError> {
 /// would wait too.
 const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s'";
 
+/// Lets the scripts work in the schema of the tables; before there are any, in the one where they will be made. Another
+/// schema may have come before it in the search path since.
+const SCHEMA: &str = "
+    SELECT set_config('search_path', quote_ident(schema), true)
+    FROM (SELECT coalesce(
+        (SELECT nspname::text FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+         WHERE c.oid = to_regclass('categories')),
+        current_schema()::text)) AS found (schema)
+    WHERE schema IS NOT NULL";
+
 /// Runs the missing scripts in one transaction, while no other process does.
 fn make(client: &mut Client) -> Result<(), PgError> {
     let mut transaction = client.transaction()?;
@@ -125,6 +135,7 @@ fn make(client: &mut Client) -> Result<(), PgError> {
     };
     let Some(missing) = SCRIPTS.get(version..).filter(|missing| !missing.is_empty()) else { return Ok(()) };
     transaction.batch_execute(LIMITS)?;
+    transaction.batch_execute(SCHEMA)?;
     for script in missing {
         transaction.batch_execute(script)?;
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
+use super::LONG;
 use super::connect::{Connect, PgClient};
 use super::opening::{self, TableAccess};
 use super::reason::PgError;
@@ -36,6 +37,12 @@ struct PreparedSession {
 impl PgSession {
     pub(super) fn new(connect: Arc<Connect>, manage: bool) -> PgSession {
         PgSession { connect, manage, sql: ShopSql::made(), open: None, failed: None }
+    }
+
+    /// A session whose statements may take long.
+    pub(super) fn long(connect: &Arc<Connect>, manage: bool) -> PgSession {
+        let connect = connect.clone();
+        PgSession::new(Arc::new(move |_| (*connect)(Some(LONG))), manage)
     }
 
     /// The connection, and what may be done with the tables.

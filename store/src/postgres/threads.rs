@@ -8,6 +8,8 @@ use std::thread;
 use super::connect::Connect;
 use super::session::{PAUSE, PgSession};
 use super::write;
+use crate::home::WriteRequest;
+use crate::kind::Kind;
 use crate::queue::{self, WriteJob};
 use crate::settings::Settings;
 
@@ -24,9 +26,9 @@ pub(super) fn start(
     writes: Receiver<WriteJob>,
     reads: Receiver<ReadJob>,
 ) -> io::Result<()> {
-    let (settings, session) = (settings.clone(), PgSession::new(connect.clone(), settings.manage));
-    let manage = settings.manage;
-    thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(&writes, session, &settings))?;
+    let (settings, manage) = (settings.clone(), settings.manage);
+    let sessions = [PgSession::new(connect.clone(), manage), PgSession::long(connect, manage)];
+    thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(&writes, sessions, &settings))?;
     let reads = Arc::new(Mutex::new(reads));
     for _ in 0..READERS {
         let (reads, mut session) = (reads.clone(), PgSession::new(connect.clone(), manage));
@@ -40,7 +42,7 @@ pub(super) fn start(
     Ok(())
 }
 
-fn write_all(writes: &Receiver<WriteJob>, mut session: PgSession, settings: &Settings) {
+fn write_all(writes: &Receiver<WriteJob>, [mut session, mut long]: [PgSession; 2], settings: &Settings) {
     // The tables are made before the first request: the source waits for them.
     let mut is_ready = session.get().is_ok();
     loop {
@@ -50,10 +52,16 @@ fn write_all(writes: &Receiver<WriteJob>, mut session: PgSession, settings: &Set
         };
         match first {
             Ok(first) => queue::answer_group(queue::group(first, writes), |requests| {
-                write::group(&mut session, requests, settings)
+                let session = if may_take_long(requests) { &mut long } else { &mut session };
+                write::group(session, requests, settings)
             }),
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => is_ready = session.get().is_ok(),
         }
     }
+}
+
+/// Whether a category is among the rows. One that moves changes all products under it.
+fn may_take_long(requests: &[WriteRequest]) -> bool {
+    requests.iter().flat_map(|request| &request.writes).any(|write| write.kind == Kind::Categories)
 }
