@@ -4,7 +4,8 @@
 //! kafka ────▶ events ──┬─▶ Inputs
 //! files ────▶ events ──┤       refused records ─▶ dead letters
 //!       └──▶ row_store ┤
-//! postgres ▶ row_store ┘
+//! postgres ▶ row_store ┤
+//! store ───▶ row_store ┘
 //! ```
 //! Each source is a [`Feed`](dataflow::feed::Feed): the worker polls it and never waits for it.
 
@@ -12,6 +13,8 @@ mod deleted;
 pub mod description;
 pub mod descriptions;
 mod fault;
+mod file_position;
+mod file_tail;
 pub mod files;
 pub mod kafka;
 pub mod postgres;

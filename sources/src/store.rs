@@ -4,6 +4,8 @@
 //!  start ──▶ all rows ─▶ difference to the rows of the checkpoint ─┐
 //!                                                                  ├─▶ Feed ─▶ Inputs (worker 0)
 //!  changes ─▶ the rows that changed, as they are now ──────────────┘
+//!     ▲
+//!     └────── product_catalog.csv, orders.csv: loaded into the store as they change
 //! ```
 //! - **Position**: the stream is `store`, its partition 0, its offset the number of the next change. The answer to a
 //!   write names the number of its change, so that `after=` waits for it.
@@ -14,6 +16,8 @@
 //! - **Categories** are trees: a product is in its category and in all ancestors of it. So the best sellers of a parent count
 //!   each buyer of a product once.
 //! - **Not for sale**: a product that is not available is in the catalogue as a deleted one.
+//! - **Files**: with a directory, its CSV files are loaded into the store, by the same thread that follows it. A file counts
+//!   as read when the changes it made are fed, and the first reading waits until each file is loaded or cannot be.
 //! - **Orders** older than the window are not held. A returned line is no line; a cancelled order does not count.
 
 mod batch;
@@ -24,7 +28,9 @@ mod orders;
 #[cfg(test)]
 mod proptests;
 mod reader;
+mod shop_files;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,6 +62,8 @@ pub struct Resumed {
 /// The store as a source.
 pub struct Source {
     store: Arc<dyn Follow>,
+    /// The directory with the shop's files, if the store follows any.
+    files: Option<PathBuf>,
     window_ms: Millis,
     clock: Arc<dyn ServiceClock>,
     status: Arc<SourceStatus>,
@@ -65,10 +73,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source that has read nothing yet. Orders count for `window_ms` milliseconds.
+    /// A source that has read nothing yet. The CSV files of the directory `files` are loaded into the store. Orders count for
+    /// `window_ms` milliseconds.
     #[must_use]
     pub fn new(
         store: Arc<dyn Follow>,
+        files: Option<PathBuf>,
         window_ms: Millis,
         clock: Arc<dyn ServiceClock>,
         status: &SourceRegistry,
@@ -77,8 +87,9 @@ impl Source {
     ) -> Source {
         let status = status.source(NAME);
         status.gives(&[InputKind::Shop]);
-        status.state(0, State::CatchingUp);
-        Source { store, window_ms, clock, status, letters, resumed: Mutex::new(Some(resumed)) }
+        let parts = if files.is_some() { shop_files::PARTS } else { 1 };
+        (0..parts).for_each(|part| status.state(part, State::CatchingUp));
+        Source { store, files, window_ms, clock, status, letters, resumed: Mutex::new(Some(resumed)) }
     }
 
     /// Starts to read, for worker 0; the other workers get their rows through the graph. The reading ends when the feed

@@ -31,7 +31,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         postgres::check(settings, config.rules.window_ms, &mut report)?;
     }
     if let Some(settings) = &config.files {
-        files::check(settings, &mut report)?;
+        files::check(settings, config.store.is_some(), &mut report)?;
     }
     copies::check(config, &mut report)?;
     archive::check(&config.archive, &mut report)?;

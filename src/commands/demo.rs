@@ -1,17 +1,13 @@
 //! `vitrine demo`: the system on a simulated shop, with visitors and orders without end.
 
 use std::convert::Infallible;
-use std::io::{Cursor, Write as _};
-use std::path::Path;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use query_server::EventWriter;
-use store::{
-    Action, Bounds, Condition, FileContent, FileFormat, ImportMode, ImportRequest, Kind, Line, Purchase, Row, Status,
-    Store, Write, WriteRequest,
-};
+use store::{Action, Condition, Kind, Line, Purchase, Row, Status, Store, Write, WriteRequest};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ending;
@@ -46,11 +42,9 @@ pub fn run(args: DemoArgs, config: Config) -> anyhow::Result<()> {
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let shop = Shop::new(plan(args.seed));
     let settings = store::Settings { path: dir.join("store.db"), ..config.store.clone().unwrap_or_default() };
-    let is_filled = dir.join("views.jsonl").exists() && settings.path.exists();
     let store = store::sqlite::open(settings.clone()).context("the demo's store cannot be opened")?;
-    if !is_filled {
-        fill(&*store, &shop, &dir)?;
-    }
+    // The store loads the tables when the system starts.
+    files::write_first(&shop, &dir)?;
     let files = Some(Files { dir: dir.clone() });
     let config = Config { kafka: None, postgres: None, files, store: Some(settings), ..config };
     let system = System::start(&config)?;
@@ -65,26 +59,6 @@ fn introduction(system: &System, config: &Config, shop: &Shop) -> String {
     let (address, parts, user) = (system.address(), embedded(config).join(", "), shop.user_id(0));
     let scheme = if config.server.tls_cert.is_some() { "https" } else { "http" };
     format!("embedded, as files: {parts}; everything else is the real thing\nopen {scheme}://{address}/#user={user}")
-}
-
-/// Puts the shop's products and orders into the store, and at last its views beside it.
-fn fill(store: &dyn Store, shop: &Shop, dir: &Path) -> anyhow::Result<()> {
-    let (mut products, mut orders) = (Vec::new(), Vec::new());
-    files::catalogue(shop, &mut products)?;
-    files::orders(shop, &mut orders)?;
-    for (kind, table) in [(Kind::Products, products), (Kind::Purchases, orders)] {
-        let request = ImportRequest {
-            content: FileContent::Rows(kind),
-            mode: ImportMode::Upsert,
-            format: FileFormat::Csv,
-            map: Vec::new(),
-            dry_run: false,
-            bounds: Bounds { price_digits: store.price_digits(), now: now() },
-        };
-        let report = store.import(&request, &mut Cursor::new(table)).context("the demo's store cannot be written")?;
-        ensure!(report.written, "the demo's {} do not fit the store: {:?}", kind.name(), report.bad_lines);
-    }
-    files::write_views(shop, dir)
 }
 
 fn now() -> i64 {

@@ -71,7 +71,8 @@ pub(super) fn make(
     });
     let store = rows.map(|rows| -> anyhow::Result<_> {
         let (resumed, window_ms) = (restored.map(rows_of).transpose()?.unwrap_or_default(), config.rules.window_ms);
-        Ok(store::Source::new(rows, window_ms, clock.clone(), registry, letters.clone(), resumed))
+        let dir = config.files.as_ref().map(|files| files.dir.clone());
+        Ok(store::Source::new(rows, dir, window_ms, clock.clone(), registry, letters.clone(), resumed))
     });
     let store = store.transpose()?;
     let (kafka, database) = (kafka.transpose()?, postgres.clone());

@@ -1,9 +1,14 @@
 //! Following a store: all rows once, and then the rows that changed, in the order of the changes.
 
+use std::io::BufRead;
+
 use thiserror::Error;
 
 use crate::Millis;
+use crate::error::StoreError;
 use crate::home::Store;
+use crate::import::ImportReport;
+use crate::shop_file::LoadRequest;
 
 /// A home whose changes a source follows in the home's own log.
 pub trait Follow: Store {
@@ -12,6 +17,13 @@ pub trait Follow: Store {
     /// # Errors
     /// When the home cannot be opened.
     fn follow(&self) -> Result<Box<dyn Follower>, FollowError>;
+
+    /// Loads a state of a file that the home follows, in one transaction in this thread: the difference of its records to
+    /// those that were loaded before. Returns none if this state is loaded already. A file with a bad line is not loaded.
+    ///
+    /// # Errors
+    /// When the store or the file cannot be read or written; nothing was written then.
+    fn load(&self, request: &LoadRequest, file: &mut dyn BufRead) -> Result<Option<ImportReport>, StoreError>;
 }
 
 /// A reader of the tables that the lists are made from. Each reading is of one state of the store.

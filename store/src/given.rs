@@ -103,15 +103,11 @@ impl Given<'_> {
     }
 
     fn truth(self) -> Result<bool, String> {
-        match self.json_text() {
-            text if matches!(self, Given::Cell(_)) && text.eq_ignore_ascii_case("true") => Ok(true),
-            text if matches!(self, Given::Cell(_)) && text.eq_ignore_ascii_case("false") => Ok(false),
-            "true" => Ok(true),
-            "false" => Ok(false),
-            "1" if matches!(self, Given::Cell(_)) => Ok(true),
-            "0" if matches!(self, Given::Cell(_)) => Ok(false),
-            _ => Err("must be true or false".to_owned()),
-        }
+        let truth = match self {
+            Given::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            Given::Cell(cell) => truth_of(cell),
+        };
+        truth.ok_or_else(|| "must be true or false".to_owned())
     }
 
     fn whole(self, least: i64, most: i64) -> Result<i64, String> {
@@ -147,6 +143,14 @@ impl Given<'_> {
     }
 }
 
+/// What a cell of a table says, in the words that spreadsheets and databases write; none if it is neither true nor false.
+#[must_use]
+pub fn truth_of(cell: &str) -> Option<bool> {
+    const WORDS: [(&str, &str); 5] = [("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("1", "0")];
+    let is = |word: &str| cell.trim_ascii().eq_ignore_ascii_case(word);
+    WORDS.iter().find_map(|(yes, no)| if is(yes) { Some(true) } else { is(no).then_some(false) })
+}
+
 /// A time without a zone, as tables have it: in UTC, to the day, the minute or the second.
 fn local_time(text: &str) -> Option<Millis> {
     let text = text.replacen('T', " ", 1);
@@ -177,4 +181,16 @@ fn text_of(text: String, most: usize) -> Result<String, String> {
         return Err("must not hold the character U+0000".to_owned());
     }
     if text.len() > most { Err(format!("must have at most {most} bytes")) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_true_and_false() {
+        assert!([" True", "t", "YES", "y", "1"].iter().all(|text| truth_of(text) == Some(true)));
+        assert!(["false", "F", "no", "N ", "0"].iter().all(|text| truth_of(text) == Some(false)));
+        assert!(["", "on", "2", "tr", "sold"].iter().all(|text| truth_of(text).is_none()));
+    }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! JSON, CSV ─▶ fields within bounds ─▶ rows ─▶ Store ┬▶ SQLite ─▶ triggers ─▶ changes ─▶ Follower ─▶ source
 //!                                                    └▶ PostgreSQL ─▶ its own log ─▶ the source of any shop's tables
+//! followed CSV files ─▶ their differences ─▶ SQLite
 //! ```
 //! A home of the store is an implementation of [`Store`]; `tests/contract.rs` states what each home must do. A write is
 //! answered when it is durable, with the number of its change. Other tools may write to the tables too: triggers or the
@@ -25,6 +26,7 @@ mod reader;
 mod row;
 mod schema;
 mod settings;
+mod shop_file;
 pub mod sqlite;
 mod write;
 
@@ -33,6 +35,7 @@ pub use error::{Fault, Refusal, StoreError};
 pub use export::RowWriter;
 pub use field::{Field, Shape};
 pub use follower::{Follow, FollowError, Followed, Follower, Listed, Placed, TableRow};
+pub use given::truth_of;
 pub use home::{
     Action, BoxFuture, Condition, Filter, ListRequest, Repeatable, Store, Stored, Write, WriteRequest, Written, Wrote,
 };
@@ -42,6 +45,7 @@ pub use import::{
 pub use kind::{ID_BYTES_MAX, Kind, LINES_MAX};
 pub use row::{Category, Line, Product, Purchase, Row, Status, User};
 pub use settings::{Settings, UnknownIds};
+pub use shop_file::{LoadRequest, ShopFile};
 
 /// Milliseconds since the epoch.
 pub type Millis = i64;

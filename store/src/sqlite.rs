@@ -8,6 +8,7 @@
 
 mod follow;
 mod import;
+mod load;
 mod opening;
 mod rows;
 mod saver;
@@ -29,6 +30,7 @@ use crate::kind::Kind;
 use crate::queue::{self, WAITING_MAX, WriteJob};
 use crate::row::Row;
 use crate::settings::Settings;
+use crate::shop_file::LoadRequest;
 
 use follow::SqliteFollower;
 use threads::ReadJob;
@@ -113,6 +115,11 @@ impl Follow for SqliteStore {
     fn follow(&self) -> Result<Box<dyn Follower>, FollowError> {
         let connection = opening::reader(&self.settings.path).map_err(|error| FollowError(error.to_string()))?;
         Ok(Box::new(SqliteFollower::new(connection)))
+    }
+
+    fn load(&self, request: &LoadRequest, file: &mut dyn BufRead) -> Result<Option<ImportReport>, StoreError> {
+        let connection = opening::writer(&self.settings.path).map_err(|error| closed(&error))?;
+        load::load(&connection, request, file, &self.settings)
     }
 }
 

@@ -12,6 +12,8 @@ mod import;
 mod isolation;
 #[path = "contract/lineage.rs"]
 mod lineage;
+#[path = "contract/load.rs"]
+mod load;
 #[path = "contract/postgres.rs"]
 mod postgres;
 #[path = "contract/random.rs"]

@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use super::FILES;
 use super::batch::{FileBatch, InputChanges};
-use super::file_tail::FileTail;
-use super::position::{FilePosition, offset_i64};
+use crate::file_position::{FilePosition, offset_i64};
+use crate::file_tail::FileTail;
 use crate::side_thread::{Stop, Stopped};
 
 /// Why a turn ended early.

@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::position::FilePosition;
 use super::products::{CATEGORY, FILE, PRODUCT};
 use super::records::{CsvFields, CsvRecords, NextRecord};
 use crate::description::{Description, DescriptionColumns, DescriptionsError, Reading, numbers};
 use crate::fault;
+use crate::file_position::FilePosition;
 
 /// A file's length and the time of its last change. A file with other ones has changed.
 type Mark = (u64, Option<SystemTime>);

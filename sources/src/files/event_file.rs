@@ -8,11 +8,11 @@ use events::{EventChanges, Malformed, RawRecord, TimeBounds};
 
 use super::batch::InputChanges;
 use super::context::{FileReporter, FilesContext, Interruption};
-use super::file_tail::{FileSpan, FileTail, TailChange};
 use super::follow::FollowedFile;
 use super::lines::{self, LineRange};
-use super::position::{FilePosition, offset_i64};
 use super::times::LineTimes;
+use crate::file_position::{FilePosition, offset_i64};
+use crate::file_tail::{FileSpan, FileTail, TailChange};
 
 /// One followed file of events.
 pub(super) struct EventFile {

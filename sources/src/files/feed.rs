@@ -15,10 +15,10 @@ use super::context::FilesContext;
 use super::event_file::EventFile;
 use super::follow::{self, FollowedFile};
 use super::orders::OrdersFile;
-use super::position::offset_i64;
 use super::products::ProductsFile;
 use super::table::FileTable;
 use super::{EVENT_FILES, FILES, NAME, Source};
+use crate::file_position::offset_i64;
 use crate::side_thread::SideThread;
 
 /// How many batches a thread may be ahead of the feed.

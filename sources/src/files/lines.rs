@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::LINE_BYTES_MAX;
-use super::position::{FilePosition, read_at};
+use crate::file_position::{FilePosition, read_at};
 
 /// Bytes that are read at once, if lines are shorter.
 const CHUNK_BYTES: usize = 256 * 1024;

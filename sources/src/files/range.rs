@@ -17,8 +17,8 @@ use dataflow::feed::WorkerContext;
 use dataflow::replay::ReplaySource;
 use dataflow::source_status::{SourceRegistry, SourceStatus};
 
-use super::file_tail::{FileSpan, FileTail};
 use super::{FILES, NAME};
+use crate::file_tail::{FileSpan, FileTail};
 use crate::replay::{LetterHandler, PartitionReplay, ReplayBounds, ReplayErasures, ReplayProgress, ReplayTables};
 use event_file::EventFileReplay;
 

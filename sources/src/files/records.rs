@@ -6,8 +6,8 @@ use std::io;
 use csv_core::{ReadRecordResult, Reader};
 
 use super::LINE_BYTES_MAX;
-use super::position::{FilePosition, read_at};
 use crate::fault::Fault;
+use crate::file_position::{FilePosition, read_at};
 
 /// Bytes that are read together.
 const BLOCK: usize = 64 * 1024;

@@ -84,20 +84,13 @@ impl<'a> RowText<'a> {
     pub(super) fn truth(&self) -> Result<Option<bool>, Fault<'static>> {
         let Some((number, column)) = self.optional else { return Ok(None) };
         let Some(text) = self.field(number, column)? else { return Ok(None) };
-        truth_of(text).map(Some).ok_or(Fault::NoTruth { column })
+        store::truth_of(text).map(Some).ok_or(Fault::NoTruth { column })
     }
 
     /// A column's text as an id.
     pub(super) fn id(&self, column: usize) -> Result<&'a str, Fault<'static>> {
         id(self.get(column)?, self.names[column])
     }
-}
-
-/// What a text says, in the words that spreadsheets and databases write; none if it is neither true nor false.
-fn truth_of(text: &str) -> Option<bool> {
-    const WORDS: [(&str, &str); 5] = [("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("1", "0")];
-    let is = |word: &str| text.trim_ascii().eq_ignore_ascii_case(word);
-    WORDS.iter().find_map(|(yes, no)| if is(yes) { Some(true) } else { is(no).then_some(false) })
 }
 
 /// The positions of the columns in a file.
@@ -143,17 +136,5 @@ impl<R: TableRows> CsvColumns<R> {
             Ok(row) => TableLine::Row { row, ended },
             Err(fault) => TableLine::Refused(fault),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_for_true_and_false() {
-        assert!([" True", "t", "YES", "y", "1"].iter().all(|text| truth_of(text) == Some(true)));
-        assert!(["false", "F", "no", "N ", "0"].iter().all(|text| truth_of(text) == Some(false)));
-        assert!(["", "on", "2", "tr", "sold"].iter().all(|text| truth_of(text).is_none()));
     }
 }

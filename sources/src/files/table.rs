@@ -8,11 +8,11 @@ use dataflow::time::Millis;
 use events::LETTER_PAYLOAD_BYTES_MAX;
 
 use super::context::{FileReporter, FilesContext, Interruption};
-use super::file_tail::{FileSpan, FileTail, TailChange};
 use super::follow::FollowedFile;
-use super::position::{FilePosition, read_at};
 use super::records::{CsvRecords, NextRecord};
 use super::rows::{CsvColumns, RowContext, TableLine, TableRows};
+use crate::file_position::{FilePosition, read_at};
+use crate::file_tail::{FileSpan, FileTail, TailChange};
 use crate::refusals::Refusals;
 use crate::row_store::RowStore;
 use crate::side_thread::Stopped;

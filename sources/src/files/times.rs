@@ -6,7 +6,7 @@ use std::io;
 use dataflow::time::Millis;
 use events::{Event, Malformed, TimeBounds, decode};
 
-use super::position::line_ends;
+use crate::file_position::line_ends;
 
 /// The clock that stamps files is coarser than the one that stamps events.
 const COARSE_MS: Millis = 1000;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::lines::{self, LineRange};
-use super::position::{FilePosition, read_at};
+use crate::file_position::{FilePosition, read_at};
 
 /// A file that is read from a byte on.
 pub struct WholeLines {

@@ -23,6 +23,6 @@ pub(super) struct StoreBatch {
     pub(super) changes: TableChanges,
     /// The number of the change after the last one that it holds; none if it is no reading of changes.
     pub(super) next: Option<i64>,
-    /// The state of the source once the batch is fed.
-    pub(super) state: State,
+    /// The states of parts of the source once the batch is fed: of the store, and of followed files.
+    pub(super) states: Vec<(usize, State)>,
 }

@@ -55,7 +55,7 @@ impl StoreFeed {
             self.next = Some(next);
             self.status.partition(&self.stream, 0, Progress { next, end: next });
         }
-        self.status.state(0, batch.state);
+        batch.states.into_iter().for_each(|(part, state)| self.status.state(part, state));
         // A batch without changes may have moved the position all the same.
         records.max(1)
     }

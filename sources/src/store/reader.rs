@@ -1,4 +1,4 @@
-//! The reading thread: all rows once, then what changes.
+//! The reading thread: all rows once, then what changes. It also loads the shop's files into the store.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -13,6 +13,7 @@ use store::{Follow, FollowError, Followed, Follower, TableRow};
 use super::batch::{StoreBatch, TableChanges};
 use super::catalogue::StoreCatalogue;
 use super::orders::StoreOrders;
+use super::shop_files::ShopFiles;
 use super::{NAME, POLL, Resumed, Source};
 use crate::fault::Fault;
 use crate::refusals::Refusals;
@@ -35,6 +36,9 @@ pub(super) struct StoreReader {
     batches: SyncSender<StoreBatch>,
     catalogue: StoreCatalogue,
     orders: StoreOrders,
+    files: ShopFiles,
+    /// States of files that hold once the changes of the store up to now are fed.
+    file_states: Vec<(usize, State)>,
     refusals: Refusals,
     window_ms: Millis,
     sweep_at: Millis,
@@ -62,6 +66,8 @@ impl StoreReader {
             batches,
             catalogue: StoreCatalogue::resumed(catalogue),
             orders: StoreOrders::resumed(orders, lines),
+            files: ShopFiles::new(source.files.as_deref()),
+            file_states: Vec::new(),
             refusals: Refusals::default(),
             window_ms: source.window_ms,
             sweep_at: 0,
@@ -89,7 +95,10 @@ impl StoreReader {
         let now = self.clock.now();
         let cutoff = now.saturating_sub(self.window_ms);
         let mut refused = Vec::new();
+        let states = self.files.turn(&*self.store, i64::try_from(now).unwrap_or(i64::MAX));
+        self.file_states.extend(states);
         let (changes, last) = match self.last {
+            None if !self.files.are_tried() => return Ok(None),
             Some(last) => {
                 let mut changes = TableChanges::default();
                 let mut rows = Vec::new();
@@ -111,7 +120,7 @@ impl StoreReader {
         };
         self.last = Some(last);
         self.failing = None;
-        Ok(Some((StoreBatch { changes, next: Some(last + 1), state: State::Live }, refused)))
+        Ok(Some((StoreBatch { changes, next: Some(last + 1), states: self.live() }, refused)))
     }
 
     fn read_all(&mut self, cutoff: Millis, refused: &mut Vec<Refused>) -> Result<(TableChanges, i64), FollowError> {
@@ -156,8 +165,15 @@ impl StoreReader {
             self.catalogue.forget(&self.orders, now, cutoff, &mut changes.catalogue);
         }
         let recovered = self.failing.take().is_some();
-        let batch = StoreBatch { changes, next: None, state: State::Live };
-        (recovered || batch.changes.len() > 0).then_some((batch, Vec::new()))
+        if !recovered && self.file_states.is_empty() && changes.len() == 0 {
+            return None;
+        }
+        Some((StoreBatch { changes, next: None, states: self.live() }, Vec::new()))
+    }
+
+    /// The states when all changes of the store are fed.
+    fn live(&mut self) -> Vec<(usize, State)> {
+        std::iter::once((0, State::Live)).chain(self.file_states.drain(..)).collect()
     }
 
     /// Reports that the store cannot be read. It is tried again.
@@ -169,7 +185,8 @@ impl StoreReader {
         tracing::warn!(%error, "trying again");
         let state = State::Retrying(error.to_string());
         self.failing = Some(error);
-        Some((StoreBatch { changes: TableChanges::default(), next: None, state }, Vec::new()))
+        let states = vec![(0, state)];
+        Some((StoreBatch { changes: TableChanges::default(), next: None, states }, Vec::new()))
     }
 
     fn send(&mut self, batch: StoreBatch, refused: Vec<Refused>, stop: &Stop) -> Result<(), Stopped> {

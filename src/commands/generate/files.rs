@@ -12,27 +12,42 @@ use crate::generate::{Order, Shop};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes `views.jsonl`, `product_catalog.csv` and `orders.csv` into the directory, which is created if necessary.
+type Content = fn(&Shop, &mut dyn Write) -> anyhow::Result<u64>;
+
+/// The files with what they hold. The views are last: where they are, the others are.
+const CONTENTS: [(&str, &str, Content); 3] =
+    [("product_catalog.csv", "products", catalogue), ("orders.csv", "order lines", orders), (VIEWS, "views", views)];
+
+const VIEWS: &str = "views.jsonl";
+
+/// Writes `product_catalog.csv`, `orders.csv` and `views.jsonl` into the directory, which is created if necessary, and prints
+/// what it has written.
 ///
 /// # Errors
 /// A file exists and `force` is not set, or a file cannot be written.
 pub(in crate::commands) fn write(shop: &Shop, dir: &Path, force: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))?;
-    type Content = fn(&Shop, &mut dyn Write) -> anyhow::Result<u64>;
-    let contents: [(&str, &str, Content); 3] = [
-        ("product_catalog.csv", "products", catalogue),
-        ("orders.csv", "order lines", orders),
-        ("views.jsonl", "views", views),
-    ];
-    let existing = contents.iter().map(|(name, ..)| dir.join(name)).find(|path| path.exists());
+    let existing = CONTENTS.iter().map(|(name, ..)| dir.join(name)).find(|path| path.exists());
     if let Some(path) = existing.filter(|_| !force) {
         bail!("{} exists; --force replaces it, --dir names another directory", path.display());
     }
-    for (name, what, content) in contents {
+    write_all(shop, dir, |path, count, what| println!("{}: {count} {what}", path.display()))
+}
+
+/// Writes the same files into a directory that has no views yet and exists, in silence.
+///
+/// # Errors
+/// A file cannot be written.
+pub(in crate::commands) fn write_first(shop: &Shop, dir: &Path) -> anyhow::Result<()> {
+    if dir.join(VIEWS).exists() { Ok(()) } else { write_all(shop, dir, |_, _, _| {}) }
+}
+
+fn write_all(shop: &Shop, dir: &Path, written: impl Fn(&Path, u64, &str)) -> anyhow::Result<()> {
+    for (name, what, content) in CONTENTS {
         let path = dir.join(name);
         let count = replace(&path, |out| content(shop, out))
             .with_context(|| format!("{} cannot be written", path.display()))?;
-        println!("{}: {count} {what}", path.display());
+        written(&path, count, what);
     }
     Ok(())
 }
@@ -47,18 +62,6 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<u
     Ok(count)
 }
 
-/// Writes the views alone into the directory, which exists. A file that is there is kept.
-///
-/// # Errors
-/// The file cannot be written.
-pub(in crate::commands) fn write_views(shop: &Shop, dir: &Path) -> anyhow::Result<()> {
-    let path = dir.join("views.jsonl");
-    if !path.exists() {
-        replace(&path, |out| views(shop, out)).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(())
-}
-
 fn views(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let bar = progress::items("views", shop.plan().views);
     for view in bar.wrap_iter(shop.views()) {
@@ -68,11 +71,8 @@ fn views(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     Ok(shop.plan().views)
 }
 
-/// Writes the products as CSV; returns their number.
-///
-/// # Errors
-/// `out` cannot be written.
-pub(in crate::commands) fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+/// The products as CSV.
+fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["product_id", "product_name", "category", "price", "description", "attributes"])?;
     for product in progress::items("products", u64::from(shop.plan().products)).wrap_iter(shop.products()) {
@@ -90,11 +90,8 @@ pub(in crate::commands) fn catalogue(shop: &Shop, out: &mut dyn Write) -> anyhow
     Ok(u64::from(shop.plan().products))
 }
 
-/// Writes the order lines as CSV; returns their number. Returned lines are left out: the file holds only lines that count.
-///
-/// # Errors
-/// `out` cannot be written.
-pub(in crate::commands) fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
+/// The order lines as CSV. Returned lines are left out: the file holds only lines that count.
+fn orders(shop: &Shop, out: &mut dyn Write) -> anyhow::Result<u64> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["order_id", "user_id", "product_id", "quantity", "created_at"])?;
     let mut count = 0;

@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 use super::json_lines::{JsonLines, LineRead, value};
 use super::record_reader::RecordRead;
 use super::report::ReportBuilder;
-use super::table::Table;
+use super::table::{RecordDigest, Table};
 use super::{FileContent, FileFormat, ImportMode, ImportReport, ImportRequest};
 use crate::error::Fault;
 use crate::kind::Kind;
@@ -119,6 +119,12 @@ impl<'f> FileRows<'f> {
                 Source::Lines(_) => self.read_line()?,
             }
         }
+    }
+
+    /// A digest of the record that the last row is from, over the fields of `kind`. Of a table only.
+    pub(crate) fn record_digest(&self, kind: Kind) -> RecordDigest {
+        let Source::Table(table) = &self.source else { return RecordDigest::default() };
+        table.digest(kind)
     }
 
     /// Notes that a row cannot be written.

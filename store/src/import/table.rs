@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use sha2::{Digest, Sha256};
+
 use super::columns::{Columns, KindColumns};
 use super::recent_rows::RecentRows;
 use super::record_reader::{RecordRead, RecordReader};
@@ -10,6 +12,9 @@ use crate::bounds::Bounds;
 use crate::error::Fault;
 use crate::kind::Kind;
 use crate::row::Row;
+
+/// Tells two records apart.
+pub(crate) type RecordDigest = [u8; 16];
 
 /// A CSV file behind its first record.
 pub(super) struct Table<'f> {
@@ -104,6 +109,24 @@ impl<'f> Table<'f> {
         let made = format!("{}/{}", cell("user_id"), cell("created_at"));
         let made = (!has_id).then_some((kind.key(), made.as_str()));
         Row::of_one_line(self.cells(columns).chain(made), bounds).map(|row| Some((row, Role::Part)))
+    }
+
+    /// A digest of the cells of the record that was read last, each with its field of `kind`. The order of the columns, and
+    /// columns that are no field, make no difference.
+    pub(super) fn digest(&self, kind: Kind) -> RecordDigest {
+        let mut digest = Sha256::new();
+        let columns = self.columns.kinds.iter().find(|columns| columns.kind == kind);
+        for field in kind.columns() {
+            let Some(at) = columns.and_then(|columns| columns.at(field)) else { continue };
+            let cell = self.reader.cell(at).unwrap_or_default();
+            digest.update(field);
+            digest.update([0]);
+            digest.update(cell.len().to_le_bytes());
+            digest.update(cell);
+        }
+        let mut short = RecordDigest::default();
+        short.copy_from_slice(&digest.finalize()[..size_of::<RecordDigest>()]);
+        short
     }
 
     /// The column of a field, by its name in the file, and its value in the record that was read last.

@@ -30,7 +30,7 @@ CREATE TEMP TABLE imported (
 ) WITHOUT ROWID";
 
 /// Rows between two looks at the length of the log of changes.
-const ROWS_BETWEEN: u64 = 10_000;
+pub(super) const ROWS_BETWEEN: u64 = 10_000;
 
 /// Imports a file.
 pub(super) fn import(
@@ -188,13 +188,14 @@ impl Import<'_> {
     }
 }
 
-fn faults_of(refusal: Refusal) -> Vec<Fault> {
+pub(super) fn faults_of(refusal: Refusal) -> Vec<Fault> {
     match refusal {
         Refusal::Invalid(faults) => faults,
         other => vec![Fault::new("", other.to_string())],
     }
 }
 
-fn number(number: impl TryInto<i64>) -> i64 {
+/// A number for SQL.
+pub(super) fn number(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }

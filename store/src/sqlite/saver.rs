@@ -19,6 +19,9 @@ const LINES: TableSql = TableSql {
     columns: "order_id, line, product_id, quantity, price, returned",
 };
 
+/// The key of a line.
+const LINES_KEY: [&str; 2] = ["order_id", "line"];
+
 static WHOLE: LazyLock<Saver> = LazyLock::new(|| Saver::new(|_| None));
 
 /// The statements that save a row of each kind.
@@ -44,17 +47,37 @@ impl Saver {
         Saver {
             rows: Kind::ALL.map(statement),
             new_rows: Kind::ALL.map(|kind| insert("INSERT OR FAIL", &TableSql::of(kind))),
-            lines: upsert(&LINES, &["order_id", "line"], None),
+            lines: upsert(&LINES, &LINES_KEY, None),
             new_lines: insert("INSERT OR FAIL", &LINES),
         }
     }
 
+    /// Of a line that is there already, changes only these fields, if there is a list.
+    pub(super) fn with_lines(self, fields: Option<&[&str]>) -> Saver {
+        Saver { lines: upsert(&LINES, &LINES_KEY, fields), ..self }
+    }
+
     /// Adds the row, or changes the one with its id. The lines of a purchase replace those before.
     pub(super) fn save(&self, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
-        put(connection, &self.rows[row.kind() as usize], row)?;
+        self.save_head(connection, row)?;
         let Row::Purchase(purchase) = row else { return Ok(()) };
         cut_lines(connection, &purchase.purchase_id, purchase.lines.len())?;
-        put_lines(connection, &self.lines, purchase, 0)
+        self.save_lines(connection, purchase, 0)
+    }
+
+    /// The same without the lines of a purchase.
+    pub(super) fn save_head(&self, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+        put(connection, &self.rows[row.kind() as usize], row)
+    }
+
+    /// Saves the lines of a purchase behind its first `before` lines.
+    pub(super) fn save_lines(
+        &self,
+        connection: &Connection,
+        purchase: &Purchase,
+        before: usize,
+    ) -> rusqlite::Result<()> {
+        put_lines(connection, &self.lines, purchase, before)
     }
 
     /// Adds a row whose id is not there yet. After an error the transaction must be given up, because a part of the row may

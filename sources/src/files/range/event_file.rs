@@ -11,9 +11,9 @@ use dataflow::time::{Millis, Time};
 use events::{Malformed, RawRecord, TimeBounds};
 
 use super::RangeError;
-use crate::files::file_tail::FileSpan;
+use crate::file_position::{FilePosition, offset_i64};
+use crate::file_tail::FileSpan;
 use crate::files::lines::{self, LineRange};
-use crate::files::position::{FilePosition, offset_i64};
 use crate::files::times::LineTimes;
 use crate::replay::{PartitionReplay, ReplayProgress};
 

@@ -13,8 +13,8 @@ use events::{DeadLetter, LETTER_PAYLOAD_BYTES_MAX};
 
 use super::{Range, RangeError};
 use crate::fault::Fault;
+use crate::file_position::{FilePosition, offset_i64};
 use crate::files::orders::{self, OrdersFile};
-use crate::files::position::{FilePosition, offset_i64};
 use crate::files::products::{self, ProductsFile};
 use crate::files::records::{CsvRecords, NextRecord};
 use crate::files::rows::{CsvColumns, RowContext, TableLine, TableRows};

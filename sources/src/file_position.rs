@@ -9,15 +9,15 @@ const BLOCK: usize = 64 * 1024;
 
 /// A byte of a file at which reading goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct FilePosition {
-    pub(super) offset: u64,
+pub(crate) struct FilePosition {
+    pub(crate) offset: u64,
     /// Within a line that is too long: everything up to the next line end is skipped.
-    pub(super) skipping: bool,
+    pub(crate) skipping: bool,
 }
 
 impl FilePosition {
     /// Skips the rest of a line that is too long, as far as it exists; whether reading can continue.
-    pub(super) fn skip(&mut self, file: &File, to: u64) -> io::Result<bool> {
+    pub(crate) fn skip(&mut self, file: &File, to: u64) -> io::Result<bool> {
         if self.skipping {
             match line_end(file, self.offset, to)? {
                 Some(end) => *self = FilePosition { offset: end, skipping: false },
@@ -29,12 +29,12 @@ impl FilePosition {
 }
 
 /// An offset in a file as positions and letters have it.
-pub(super) fn offset_i64(offset: u64) -> i64 {
+pub(crate) fn offset_i64(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
 /// Fills `buffer` from `offset` on as far as the file reaches; returns the number of bytes.
-pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], offset + filled as u64) {
@@ -48,7 +48,7 @@ pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result
 }
 
 /// The offset after the first line end in `from..to`.
-pub(super) fn line_end(file: &File, from: u64, to: u64) -> io::Result<Option<u64>> {
+pub(crate) fn line_end(file: &File, from: u64, to: u64) -> io::Result<Option<u64>> {
     let mut found = None;
     blocks(file, from, to, |offset, block| {
         found = block.iter().position(|byte| *byte == b'\n').map(|at| offset + at as u64 + 1);
@@ -58,7 +58,7 @@ pub(super) fn line_end(file: &File, from: u64, to: u64) -> io::Result<Option<u64
 }
 
 /// How many line ends there are in `from..to`.
-pub(super) fn line_ends(file: &File, from: u64, to: u64) -> io::Result<u64> {
+pub(crate) fn line_ends(file: &File, from: u64, to: u64) -> io::Result<u64> {
     let mut count = 0;
     blocks(file, from, to, |_, block| {
         count += block.iter().filter(|byte| **byte == b'\n').count() as u64;

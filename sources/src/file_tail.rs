@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dataflow::time::Millis;
 
-use super::position::{FilePosition, read_at};
+use crate::file_position::{FilePosition, read_at};
 
 /// Bytes before the position that are remembered: a file that was rewritten in place has other bytes there.
 const MARK_BYTES: u64 = 256;
@@ -18,9 +18,9 @@ const MARK_BYTES: u64 = 256;
 const SETTLES: Duration = Duration::from_millis(200);
 
 /// A file, and how much of it has been read.
-pub(super) struct FileTail {
+pub(crate) struct FileTail {
     path: PathBuf,
-    pub(super) position: FilePosition,
+    pub(crate) position: FilePosition,
     /// The state of the file when it was last read.
     known: Option<FileStamp>,
     /// The bytes just before the position.
@@ -30,8 +30,8 @@ pub(super) struct FileTail {
 }
 
 /// An open file, from the position to its end at the time it was looked at.
-pub(super) struct FileSpan {
-    pub(super) file: File,
+pub(crate) struct FileSpan {
+    pub(crate) file: File,
     stamp: FileStamp,
 }
 
@@ -46,7 +46,7 @@ struct FileStamp {
 }
 
 /// The change that a look at the file found.
-pub(super) enum TailChange {
+pub(crate) enum TailChange {
     /// It does not exist.
     Missing,
     /// It is unchanged.
@@ -58,21 +58,21 @@ pub(super) enum TailChange {
 }
 
 impl FileTail {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         FileTail { path, position: FilePosition::default(), known: None, mark: Vec::new(), since: None }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the file has been read.
-    pub(super) fn was_read(&self) -> bool {
+    pub(crate) fn was_read(&self) -> bool {
         self.known.is_some()
     }
 
     /// Looks at the file. The answer stays the same until the position is moved with [`FileTail::read`].
-    pub(super) fn look(&mut self) -> io::Result<TailChange> {
+    pub(crate) fn look(&mut self) -> io::Result<TailChange> {
         let stamp = match self.path.metadata() {
             Ok(metadata) => FileStamp::of(&metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(TailChange::Missing),
@@ -97,19 +97,19 @@ impl FileTail {
     }
 
     /// Opens the file as it is now, even if the name led to another one before.
-    pub(super) fn open(&self) -> io::Result<FileSpan> {
+    pub(crate) fn open(&self) -> io::Result<FileSpan> {
         let file = File::open(&self.path)?;
         let stamp = FileStamp::of(&file.metadata()?);
         Ok(FileSpan { file, stamp })
     }
 
     /// How long the file has been unchanged.
-    pub(super) fn rests_for(&self) -> Duration {
+    pub(crate) fn rests_for(&self) -> Duration {
         self.since.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
     /// The span was read up to `position`; `to_end`: that is its end.
-    pub(super) fn read(&mut self, span: &FileSpan, position: FilePosition, to_end: bool) -> io::Result<()> {
+    pub(crate) fn read(&mut self, span: &FileSpan, position: FilePosition, to_end: bool) -> io::Result<()> {
         self.position = position;
         self.mark = mark(&span.file, position)?;
         if to_end {
@@ -122,14 +122,42 @@ impl FileTail {
 
 impl FileSpan {
     /// The offset of its end.
-    pub(super) fn to(&self) -> u64 {
+    pub(crate) fn to(&self) -> u64 {
         self.stamp.len
     }
 
+    /// What tells this state of the file from others.
+    pub(crate) fn stamp(&self) -> String {
+        let FileStamp { id: (device, number), len, modified: (seconds, nanos) } = self.stamp;
+        format!("{device} {number} {len} {seconds}.{nanos:09}")
+    }
+
+    /// A reader of the whole file. It fails at the end if the file has changed since it was opened.
+    pub(crate) fn whole(&self) -> WholeFile<'_> {
+        WholeFile { span: self, offset: 0 }
+    }
+
     /// When the file was changed last, in milliseconds since the epoch.
-    pub(super) fn modified_ms(&self) -> Millis {
+    pub(crate) fn modified_ms(&self) -> Millis {
         let (seconds, nanos) = self.stamp.modified;
         Millis::try_from(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)).unwrap_or(0)
+    }
+}
+
+/// Reads a span from the beginning of its file.
+pub(crate) struct WholeFile<'s> {
+    span: &'s FileSpan,
+    offset: u64,
+}
+
+impl io::Read for WholeFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.span.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        if count == 0 && !buffer.is_empty() && FileStamp::of(&self.span.file.metadata()?) != self.span.stamp {
+            return Err(io::Error::other("it has changed while it was read"));
+        }
+        Ok(count)
     }
 }
 
