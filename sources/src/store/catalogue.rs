@@ -88,12 +88,13 @@ pub(super) struct CatalogueReading<'c> {
 
 impl CatalogueReading<'_> {
     pub(super) fn seen(&mut self, row: &TableRow, dictionary: &Dictionary) -> Result<(), Fault<'static>> {
-        match read(row, dictionary)? {
+        let (entry, fault) = read(row, dictionary)?;
+        match entry {
             CatalogueEntry::Category(category, Some(Some(parent))) => drop(self.parents.insert(category, parent)),
             CatalogueEntry::Product(product, Some(category)) => self.products.hold(product, category),
             _ => {}
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     /// Adds the differences to what was held before.
@@ -129,11 +130,12 @@ pub(super) struct CatalogueChange<'c> {
 
 impl CatalogueChange<'_> {
     pub(super) fn changed(&mut self, row: &TableRow, dictionary: &Dictionary) -> Result<(), Fault<'static>> {
-        match read(row, dictionary)? {
+        let (entry, fault) = read(row, dictionary)?;
+        match entry {
             CatalogueEntry::Category(category, parent) => drop(self.parents.insert(category, parent.flatten())),
             CatalogueEntry::Product(product, category) => self.products.push((product, category)),
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     /// Adds the differences: first of the products under categories that have moved, then of the products that changed.
@@ -194,24 +196,75 @@ enum CatalogueEntry {
     Product(ProductKey, Option<CategoryKey>),
 }
 
-fn read(row: &TableRow, dictionary: &Dictionary) -> Result<CatalogueEntry, Fault<'static>> {
-    match row {
+/// A row of the catalogue, and the fault of the category that it names: it is then in none, or has no parent.
+///
+/// # Errors
+/// When the row's own id cannot be used.
+fn read(row: &TableRow, dictionary: &Dictionary) -> Result<(CatalogueEntry, Option<Fault<'static>>), Fault<'static>> {
+    let mut fault = None;
+    let mut named = |id: Option<&str>, column: &'static str| {
+        let key = category_key(id, column, dictionary);
+        key.map_err(|found| fault = Some(found)).ok()
+    };
+    let entry = match row {
         TableRow::Category { category, now } => {
             let key = category_key(Some(category), "category_id", dictionary)?;
-            let parent = |parent: &Option<String>| {
-                let text = parent.as_deref();
-                text.map(|text| category_key(Some(text), "parent_id", dictionary)).transpose()
-            };
-            Ok(CatalogueEntry::Category(key, now.as_ref().map(parent).transpose()?))
+            let parent = |parent: &Option<String>| named(Some(parent.as_deref()?), "parent_id");
+            CatalogueEntry::Category(key, now.as_ref().map(parent))
         }
         TableRow::Product { product, now } => {
             let key = dictionary.product(id(Some(product), "product_id")?)?;
             let category = |listed: &Listed| match listed.available {
-                true => category_key(listed.category.as_deref(), "category_id", dictionary),
-                false => Ok(CategoryKey::DELETED),
+                true => named(listed.category.as_deref(), "category_id").unwrap_or(CategoryKey::NONE),
+                false => CategoryKey::DELETED,
             };
-            Ok(CatalogueEntry::Product(key, now.as_ref().map(category).transpose()?))
+            CatalogueEntry::Product(key, now.as_ref().map(category))
         }
         TableRow::Order { .. } | TableRow::Line { .. } => unreachable!("these are rows of orders"),
+    };
+    Ok((entry, fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflow::ids::Ids;
+
+    use super::*;
+
+    #[test]
+    fn a_product_stays_in_the_categories_that_can_be_used() {
+        let dictionary = Dictionary::new(Ids::new([7; 16]));
+        let [lamp, chair] = ["lamp", "chair"].map(|id| dictionary.product(id).unwrap());
+        let light = dictionary.category("light").unwrap();
+        let long = || Some("x".repeat(300));
+        let category = |parent| TableRow::Category { category: "light".into(), now: Some(parent) };
+        let product = |product: &str, category| TableRow::Product {
+            product: product.into(),
+            now: Some(Listed { category, available: true }),
+        };
+        let mut catalogue = StoreCatalogue::resumed(Vec::new());
+        let mut reading = catalogue.begin();
+        assert!(reading.seen(&category(long()), &dictionary).is_err(), "its parent is reported");
+        assert_eq!(reading.seen(&product("lamp", Some("light".into())), &dictionary), Ok(()));
+        assert!(reading.seen(&product("chair", long()), &dictionary).is_err(), "its category is reported");
+        let mut change = Vec::new();
+        reading.finish(&mut change);
+        change.sort_unstable();
+        let row = |product, category| (CatalogueRow { product, category }, 1);
+        let mut expected = vec![row(lamp, light), row(chair, CategoryKey::NONE)];
+        expected.sort_unstable();
+        assert_eq!(change, expected);
+
+        let mut moved = catalogue.change();
+        assert_eq!(moved.changed(&category(Some("house".into())), &dictionary), Ok(()));
+        moved.finish(&mut Vec::new());
+        let mut back = catalogue.change();
+        assert!(back.changed(&category(long()), &dictionary).is_err());
+        let mut change = Vec::new();
+        back.finish(&mut change);
+        change.sort_unstable();
+        change.retain(|(row, _)| row.category != light);
+        let house = dictionary.category("house").unwrap();
+        assert_eq!(change, [(CatalogueRow { product: lamp, category: house }, -1)], "it has left the tree");
     }
 }

@@ -24,26 +24,40 @@ pub(crate) enum RowCategories {
     Several(Vec<CategoryKey>),
 }
 
+/// What a column says about the categories of a product: those that can be used, if there are any, and the first fault.
+pub(crate) type ReadCategories<'c> = (Option<RowCategories>, Option<Fault<'c>>);
+
 impl RowCategories {
     /// Reads the column of the category, which is a list if `is_list`. A product without one is in
-    /// [`CategoryKey::NONE`].
+    /// [`CategoryKey::NONE`]. A list with a category that cannot be used gives the others.
     pub(crate) fn read<'c>(
         text: Option<&str>,
         is_list: bool,
         column: &'c str,
         dictionary: &Dictionary,
-    ) -> Result<RowCategories, Fault<'c>> {
+    ) -> ReadCategories<'c> {
         let Some(list) = text.filter(|_| is_list) else {
-            return Ok(RowCategories::One(category_key(text, column, dictionary)?));
+            let key = category_key(text, column, dictionary);
+            let fault = key.as_ref().err().cloned();
+            return (key.ok().map(RowCategories::One), fault);
         };
-        let ids = elements(list).filter(|ids| ids.len() <= CATEGORIES_MAX).ok_or(Fault::NotAList { column })?;
-        let keys: Result<Vec<CategoryKey>, _> =
-            ids.iter().map(|id| category_key(Some(id), column, dictionary)).collect();
-        Ok(match *keys? {
-            [] => RowCategories::One(CategoryKey::NONE),
-            [one] => RowCategories::One(one),
-            ref several => RowCategories::Several(several.to_vec()),
-        })
+        let Some(ids) = elements(list).filter(|ids| ids.len() <= CATEGORIES_MAX) else {
+            return (None, Some(Fault::NotAList { column }));
+        };
+        let (mut keys, mut fault) = (Vec::with_capacity(ids.len()), None);
+        for id in &ids {
+            match category_key(Some(id), column, dictionary) {
+                Ok(key) => keys.push(key),
+                Err(found) => fault = fault.or(Some(found)),
+            }
+        }
+        let categories = match keys.len() {
+            0 if fault.is_some() => None,
+            0 => Some(RowCategories::One(CategoryKey::NONE)),
+            1 => Some(RowCategories::One(keys[0])),
+            _ => Some(RowCategories::Several(keys)),
+        };
+        (categories, fault)
     }
 
     pub(crate) fn keys(&self) -> &[CategoryKey] {
@@ -146,15 +160,20 @@ mod tests {
         let dictionary = Dictionary::new(Ids::new([7; 16]));
         let key = |id: &str| dictionary.category(id).unwrap();
         let read = |text, is_list| RowCategories::read(text, is_list, "c", &dictionary);
-        assert_eq!(read(None, true), Ok(RowCategories::One(CategoryKey::NONE)));
-        assert_eq!(read(Some("{}"), true), Ok(RowCategories::One(CategoryKey::NONE)));
-        assert_eq!(read(Some("{a}"), true), Ok(RowCategories::One(key("a"))));
-        assert_eq!(read(Some("{a}"), false), Ok(RowCategories::One(key("{a}"))));
-        assert_eq!(read(Some("{a,\"b,c\"}"), true), Ok(RowCategories::Several(vec![key("a"), key("b,c")])));
+        let good = |categories| (Some(categories), None);
+        assert_eq!(read(None, true), good(RowCategories::One(CategoryKey::NONE)));
+        assert_eq!(read(Some("{}"), true), good(RowCategories::One(CategoryKey::NONE)));
+        assert_eq!(read(Some("{a}"), true), good(RowCategories::One(key("a"))));
+        assert_eq!(read(Some("{a}"), false), good(RowCategories::One(key("{a}"))));
+        assert_eq!(read(Some("{a,\"b,c\"}"), true), good(RowCategories::Several(vec![key("a"), key("b,c")])));
         let long = format!("{{{}}}", vec!["a"; CATEGORIES_MAX + 1].join(","));
         for wrong in ["a", "{a", "{NULL}", &long] {
-            assert_eq!(read(Some(wrong), true), Err(Fault::NotAList { column: "c" }), "{wrong}");
+            assert_eq!(read(Some(wrong), true), (None, Some(Fault::NotAList { column: "c" })), "{wrong}");
         }
-        assert_eq!(read(Some("{\"\"}"), true), Err(Fault::Empty { column: "c" }));
+        let empty = || Some(Fault::Empty { column: "c" });
+        assert_eq!(read(Some("{\"\"}"), true), (None, empty()));
+        assert_eq!(read(Some(""), false), (None, empty()));
+        let others = RowCategories::Several(vec![key("a"), key("b")]);
+        assert_eq!(read(Some("{a,\"\",b}"), true), (Some(others), empty()), "the others can be used");
     }
 }

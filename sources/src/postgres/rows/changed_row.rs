@@ -164,7 +164,7 @@ impl<'r, 't> ChangedRow<'r, 't> {
         })
     }
 
-    /// The product, and the fault of its categories: the product is then in none.
+    /// The product, and the fault of its categories: the product is then in those that can be used, if any.
     fn whole_product(
         &self,
         new: &Tuple<'t>,
@@ -178,20 +178,17 @@ impl<'r, 't> ChangedRow<'r, 't> {
         }
         let read =
             |text: Option<&str>| RowCategories::read(text, self.decoder.category_lists, self.name(1), dictionary);
-        let categories = match self.decoder.columns[1].read(new) {
+        let (categories, fault) = match self.decoder.columns[1].read(new) {
             Ok(ColumnValue::Null) => read(None),
             Ok(ColumnValue::Text(text)) => read(Some(&text)),
             Ok(ColumnValue::Kept) => {
                 let from = before.unwrap_or(product);
                 return Ok((RowEdit::PartialRow(Box::new(PartialRow::Product { from, product })), None));
             }
-            Err(fault) => Err(fault),
+            Err(fault) => (None, Some(fault)),
         };
-        let edit = |categories| RowEdit::Product { product, categories };
-        Ok(match categories {
-            Ok(categories) => (edit(categories), None),
-            Err(fault) => (edit(RowCategories::One(CategoryKey::NONE)), Some(fault)),
-        })
+        let categories = categories.unwrap_or(RowCategories::One(CategoryKey::NONE));
+        Ok((RowEdit::Product { product, categories }, fault))
     }
 
     /// An id; none if it is unchanged.

@@ -120,15 +120,15 @@ impl<'r, 'c> CopiedRow<'r, 'c> {
             SourceTable::Products => {
                 let product = self.product(0)?;
                 let (is_list, name) = (self.source.category_lists, self.name(1));
-                let read =
-                    |text: Option<Cow<'_, str>>| RowCategories::read(text.as_deref(), is_list, name, self.dictionary);
-                let categories = match self.flag()? {
-                    Some(false) => Ok(RowCategories::One(CategoryKey::DELETED)),
-                    _ => self.text(1).and_then(read),
+                let (categories, fault) = match self.flag()? {
+                    Some(false) => (Some(RowCategories::One(CategoryKey::DELETED)), None),
+                    _ => match self.text(1) {
+                        Ok(text) => RowCategories::read(text.as_deref(), is_list, name, self.dictionary),
+                        Err(fault) => (None, Some(fault)),
+                    },
                 };
-                sink.product(product, categories.as_ref().ok().map(RowCategories::keys));
-                categories?;
-                Ok(())
+                sink.product(product, categories.as_ref().map(RowCategories::keys));
+                fault.map_or(Ok(()), |fault| Err(fault.into()))
             }
             SourceTable::Orders => sink.order(self),
             SourceTable::OrderItems => {
