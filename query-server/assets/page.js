@@ -245,7 +245,23 @@ function drawStatus(status) {
   put(at("dead-letters-total"), count(letters.reduce((sum, [, n]) => sum + n, 0)));
   drawCategories(status.categories);
   drawModels(status.indexes);
-  at("add").hidden = !status.has_rows;
+  showForm(status.has_rows);
+}
+
+/** The key with which the right to write was asked for. @type {?string} */
+let asked = null;
+
+/** Shows the form for a product if there is a store and the key may write: reading users takes the same right. @param {boolean} has_rows */
+function showForm(has_rows) {
+  if (!has_rows) at("add").hidden = true;
+  if (!has_rows || asked === key()) return;
+  asked = key();
+  ask("/v1/users?limit=1").then(() => {
+    at("add").hidden = false;
+  }, (error) => {
+    at("add").hidden = true;
+    if (!(error instanceof Refused) || error.status >= 500) asked = null; // the next status asks again
+  });
 }
 
 /** Notes which models are on: those whose indexes exist. @param {Status["indexes"]} indexes */

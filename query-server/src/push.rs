@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tick is shown ─▶ reader wakes (at most once in `push_interval_ms`) ─▶ reads the list as a GET does
+//!                  (features of many users: at most ten users in each interval)
 //!                   ├ same as sent ─▶ nothing, or a heartbeat
 //!                   ├ another      ─▶ `change`: the difference to the list that was sent last
 //!                   └ the client had not taken the last event ─▶ `snapshot`: nothing is queued for it
@@ -46,6 +47,11 @@ pub(crate) trait Follows: Send + Sync + 'static {
 
     /// The header fields of the request: its key is checked again while the stream goes on.
     fn headers(&self) -> &HeaderMap;
+
+    /// How many intervals there are between two reads: rows that cost more are read less often.
+    fn intervals(&self) -> u64 {
+        1
+    }
 
     /// Whether another process must be asked.
     fn is_elsewhere(&self, operations: &Operations) -> bool;
@@ -194,14 +200,16 @@ impl<F: Follows> Reader<F> {
         }
     }
 
-    /// The time between two reads: longer where another process must be asked.
+    /// The time between two reads: longer where another process must be asked, and where a read costs more.
     fn pause(&self) -> Duration {
         let settings = &self.operations.settings;
-        Duration::from_millis(if self.followed.is_elsewhere(&self.operations) {
-            settings.stream_interval_ms
-        } else {
-            settings.push_interval_ms
-        })
+        let interval_ms = match self.followed.is_elsewhere(&self.operations) {
+            true => settings.stream_interval_ms,
+            false => settings.push_interval_ms,
+        };
+        // The heartbeat is looked at after a pause.
+        let most_ms = interval_ms.max(settings.push_heartbeat_ms);
+        Duration::from_millis(interval_ms.saturating_mul(self.followed.intervals()).min(most_ms))
     }
 
     /// The next event, if there is one to send; or the last event, after which the stream ends.

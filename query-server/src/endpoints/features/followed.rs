@@ -14,6 +14,9 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::push::{Follows, SentTable, whole};
 
+/// Users whose features are read for one client in each interval.
+const USERS_IN_INTERVAL: usize = 10;
+
 /// Features that one client follows.
 pub(crate) struct FollowedFeatures {
     question: Arc<Question>,
@@ -44,6 +47,10 @@ impl Follows for FollowedFeatures {
         &self.headers
     }
 
+    fn intervals(&self) -> u64 {
+        intervals(self.question.users.len())
+    }
+
     fn is_elsewhere(&self, operations: &Operations) -> bool {
         !table::by_owner(&operations.read, &self.question).1.is_empty()
     }
@@ -53,5 +60,20 @@ impl Follows for FollowedFeatures {
         let target = Uri::from_static(ENDPOINT.paths[0]);
         let request = (&target, &self.headers);
         Ok(whole(table::answer(&operations.read, &self.question, self.parameters.clone(), request).await?))
+    }
+}
+
+/// Intervals between two reads of so many users.
+fn intervals(users: usize) -> u64 {
+    u64::try_from(users.div_ceil(USERS_IN_INTERVAL)).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_costs_the_features_of_ten_users_in_each_interval() {
+        assert_eq!([0, 1, 10, 11, 100].map(intervals), [1, 1, 1, 2, 10]);
     }
 }
