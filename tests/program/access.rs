@@ -1,7 +1,9 @@
-//! Keys of the program: the refusal to start without them, and keys that are made and revoked while it runs.
+//! Keys of the program: the refusal to start without them, keys that are made and revoked while it runs, and changes of keys whose
+//! process is killed.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read as _, Write};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use harness::certificates::Authority;
@@ -112,6 +114,68 @@ fn keys_are_made_rotated_and_revoked_while_the_server_runs() {
             assert!(!text.contains(secret) && !text.contains("vt_"), "{text}");
         }
     }
+}
+
+/// Runs `vitrine key` and kills it as soon as `is_time`, or when it has ended; what it said, if that was all it says.
+fn killed(args: &[&str], is_time: impl Fn() -> bool) -> Option<String> {
+    let mut command = harness::clean(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program can be started");
+    while child.try_wait().expect("it is a child").is_none() && !is_time() {
+        std::thread::yield_now();
+    }
+    // It may have ended.
+    let _ = child.kill();
+    let mut said = String::new();
+    child.stdout.take().expect("it is piped").read_to_string(&mut said).expect("the output is UTF-8");
+    child.wait().expect("it is a child");
+    said.ends_with('\n').then_some(said)
+}
+
+#[test]
+fn changes_of_keys_that_were_acknowledged_outlive_killed_commands_and_no_other_key_is_there() {
+    const ROUNDS: usize = 30;
+    let dir = TempDir::with_prefix("vitrine-keys-").expect("a temporary directory");
+    let keys = dir.path().join("keys.toml");
+    let file = text(&keys);
+    let content = || std::fs::read_to_string(&keys).unwrap_or_default();
+    let entries = || std::fs::read_dir(dir.path()).expect("the directory is there").count();
+    // Keys that are there, and keys that were revoked.
+    let (mut made, mut revoked) = (Vec::<String>::new(), Vec::<String>::new());
+    for round in 0..ROUNDS {
+        let (before, entries_before, name) = (content(), entries(), format!("k{round}"));
+        // At once, while the next file is written, when it has taken the place of the file, or never.
+        let is_time = || match round % 4 {
+            0 => true,
+            1 => entries() > entries_before,
+            2 => content() != before,
+            _ => false,
+        };
+        if round % 5 == 4 && !made.is_empty() {
+            let id = made.remove(0);
+            if killed(&["key", "revoke", "--file", file, &id], is_time).is_some() {
+                revoked.push(id);
+            }
+        } else if let Some(token) =
+            killed(&["key", "create", "--file", file, "--name", &name, "--scope", "read"], is_time)
+        {
+            made.push(token.split('_').nth(1).expect("the form of a key").to_owned());
+        }
+        if !keys.exists() {
+            assert!(made.is_empty(), "{made:?}");
+            continue;
+        }
+        let list = succeed(&["key", "list", "--file", file]);
+        let found: Vec<&str> = list.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(made.iter().all(|id| found.contains(&id.as_str())), "{made:?} are not all in\n{list}");
+        assert!(revoked.iter().all(|id| !found.contains(&id.as_str())), "{revoked:?} are in\n{list}");
+        let names = list.lines().skip(1).filter_map(|line| line.split_whitespace().last());
+        let mut rounds: Vec<usize> =
+            names.map(|name| name.trim_start_matches('k').parse().expect("a name of this test")).collect();
+        rounds.dedup();
+        assert!(rounds.len() == found.len() && rounds.iter().all(|made| *made <= round), "{list}");
+    }
+    assert!(!revoked.is_empty(), "in some rounds nothing was killed");
 }
 
 #[test]

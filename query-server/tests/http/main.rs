@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 mod access;
+mod away;
 mod buy_again;
 mod client;
 mod connections;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vitrine_query_server::Settings;
@@ -172,6 +173,41 @@ fn a_wrong_row_is_refused_with_every_field_at_fault() {
         .assert_problem(415, "unsupported-media-type");
     rows.ask("DELETE", "/v1/products/a", &[("if-match", "tag")], "").assert_problem(400, "bad-header");
     assert_eq!(rows.shop.get("/v1/products").json()["items"], json!([]), "nothing was written");
+}
+
+#[test]
+fn ids_are_bytes_in_paths_and_in_bodies() {
+    let rows = Rows::open();
+    // The second and third differ only in their normal form.
+    let ids = [
+        "a/b",
+        "caf\u{e9}",
+        "cafe\u{301}",
+        "100%",
+        "%2F",
+        "\u{1fa94}",
+        " x",
+        "a+b",
+        "a?b#c",
+        "'; DROP TABLE users; --",
+    ];
+    for kind in KINDS {
+        for id in ids {
+            let (key, body) = row(kind, id);
+            let created = rows.post(&format!("/v1/{kind}"), body);
+            assert_eq!((created.status, &created.json()[key]), (201, &json!(id)), "{kind} {id}");
+            let path = format!("/v1/{kind}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC));
+            for path in [&*path, created.header("location").unwrap()] {
+                let found = rows.ask("GET", path, &[], "");
+                assert_eq!((found.status, &found.json()[key]), (200, &json!(id)), "{kind} {path}");
+            }
+        }
+        let list = if kind == "categories" { "/v1/categories:list".to_owned() } else { format!("/v1/{kind}") };
+        assert_eq!(rows.shop.get(&list).json()["items"].as_array().unwrap().len(), ids.len(), "{kind}");
+        let (key, body) = row(kind, "x ");
+        rows.faults(&rows.post(&format!("/v1/{kind}"), body.clone()), &[key]);
+        rows.faults(&rows.ask("PUT", &format!("/v1/{kind}/x%20"), &[], body.to_string()), &[key]);
+    }
 }
 
 #[test]
