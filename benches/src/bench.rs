@@ -9,6 +9,7 @@ mod freshness;
 mod links;
 mod lookups;
 mod memory;
+mod push;
 mod restart;
 mod scale;
 mod skew;
@@ -22,6 +23,7 @@ use crate::figures::Figures;
 
 pub(crate) use co_views::{CoViewsArgs, run_part as run_co_views};
 pub(crate) use memory::{MemoryArgs, run_part};
+pub(crate) use push::{ReadersArgs, run_part as run_readers};
 
 /// Which benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,6 +52,8 @@ pub(crate) enum Name {
     Restart,
     /// The link between two processes, encrypted and not
     Links,
+    /// A thousand clients that follow lists while fifty lists a second change
+    Push,
     /// Memory while the same rows change for half an hour; runs only if it is named
     Churn,
     /// Memory in the course of two years, on a clock that is set; runs only if it is named
@@ -64,8 +68,8 @@ impl Name {
 
     /// Whether it measures programs, so that two builds can be compared. The other benchmarks run the graph in this process.
     pub(crate) fn compares_builds(self) -> bool {
-        use Name::{Backfill, Commit, Freshness, Lookups, Memory, Restart, Scale};
-        [Backfill, Scale, Lookups, Freshness, Commit, Memory, Restart].contains(&self)
+        use Name::{Backfill, Commit, Freshness, Lookups, Memory, Push, Restart, Scale};
+        [Backfill, Scale, Lookups, Freshness, Commit, Memory, Push, Restart].contains(&self)
     }
 }
 
@@ -84,6 +88,7 @@ pub(crate) fn run(name: Name, context: &Context, figures: &mut Figures) -> anyho
         Name::CoViews => co_views::run(context, figures),
         Name::Restart => restart::run(context, figures),
         Name::Links => links::run(context, figures),
+        Name::Push => push::run(context, figures),
         Name::Churn => churn::run(context, figures),
         Name::Years => years::run(context, figures),
     }

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bare_http::BareHttpArgs;
-use crate::bench::{CoViewsArgs, MemoryArgs, Name};
+use crate::bench::{CoViewsArgs, MemoryArgs, Name, ReadersArgs};
 use crate::floor::FloorArgs;
 use crate::traffic::TrafficArgs;
 
@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Load views into the graph with co-views on or off, and print what they cost
     #[command(hide = true)]
     CoViews(CoViewsArgs),
+    /// Follow lists for some seconds, and print how many changes came
+    #[command(hide = true)]
+    Readers(ReadersArgs),
 }
 
 /// What to measure.

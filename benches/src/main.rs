@@ -43,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Command::Traffic(args) => traffic::run(&args),
         Command::Memory(args) => child::print_result(&bench::run_part(&args)),
         Command::CoViews(args) => child::print_result(&bench::run_co_views(&args)),
+        Command::Readers(args) => child::print_result(&bench::run_readers(&args)?),
     }
 }
 

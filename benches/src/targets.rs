@@ -23,7 +23,7 @@ pub(crate) enum Bound {
 
 use Bound::{AtLeast, AtMost};
 
-pub(crate) const TARGETS: [Target; 27] = [
+pub(crate) const TARGETS: [Target; 29] = [
     Target { name: "backfill_cpu_to_floor", least: AtMost(1.5), aim: Some(AtMost(1.2)) },
     Target { name: "backfill_resident_mib_peak", least: AtMost(350.0), aim: Some(AtMost(300.0)) },
     Target { name: "lookups_to_hyper", least: AtLeast(0.95), aim: Some(AtLeast(0.98)) },
@@ -49,6 +49,9 @@ pub(crate) const TARGETS: [Target; 27] = [
     Target { name: "co_views_live_50k_us", least: AtMost(8.0), aim: Some(AtMost(5.0)) },
     Target { name: "co_views_bot_to_ordinary", least: AtMost(5.0), aim: Some(AtMost(2.0)) },
     Target { name: "for_you_p50_us", least: AtMost(50.0), aim: None },
+    Target { name: "push_cpu_share", least: AtMost(0.1), aim: None },
+    // Nothing is queued for a client that does not read.
+    Target { name: "push_unread_rss_growth", least: AtMost(1.05), aim: None },
     // Memory should follow the number of rows; merging and the allocator may change it by a tenth.
     Target { name: "churn_rss_growth", least: AtMost(1.1), aim: None },
     Target { name: "years_rss_growth", least: AtMost(1.05), aim: None },
