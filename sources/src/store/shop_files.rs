@@ -3,7 +3,7 @@
 //! ```text
 //! product_catalog.csv, orders.csv ─▶ at rest ─▶ Follow::load ─▶ the difference, one transaction ─▶ log of changes
 //! ```
-//! A file that is missing is waited for. A file that cannot be loaded, such as one with a bad line, leaves the rows as they
+//! A file that is missing or empty is waited for. A file that cannot be loaded, such as one with a bad line, leaves the rows as they
 //! are until it can.
 
 use std::io::BufReader;
@@ -100,10 +100,8 @@ impl ShopFileTail {
     fn turn(&mut self, store: &dyn Follow, now: Millis) -> (Option<State>, bool) {
         let span = match self.tail.look() {
             Err(error) => return (Some(self.retrying(&error.to_string())), false),
-            Ok(TailChange::Missing) if self.tail.was_read() => {
-                return (Some(self.retrying("the file is gone; its rows stay")), false);
-            }
-            Ok(TailChange::Missing | TailChange::Same) => return (Some(State::Live), false),
+            Ok(TailChange::Missing) => return (Some(self.absent("gone")), false),
+            Ok(TailChange::Same) => return (Some(State::Live), false),
             Ok(TailChange::Grown(span) | TailChange::Replaced(span)) => span,
         };
         let stamp = span.stamp();
@@ -112,6 +110,9 @@ impl ShopFileTail {
         };
         if self.failed.as_ref().is_some_and(is_too_early) || self.tail.rests_for() < REST {
             return (None, false);
+        }
+        if span.to() == 0 {
+            return (Some(self.absent("empty")), false);
         }
         match self.load(&span, store, now) {
             Ok(()) => {
@@ -141,6 +142,14 @@ impl ShopFileTail {
         }
         let end = FilePosition { offset: span.to(), skipping: false };
         self.tail.read(span, end, true).map_err(|error| LoadFailure::Now(error.to_string()))
+    }
+
+    /// The state without a file to load.
+    fn absent(&self, how: &str) -> State {
+        match self.tail.was_read() {
+            true => self.retrying(&format!("the file is {how}; its rows stay")),
+            false => State::Live,
+        }
     }
 
     fn retrying(&self, reason: &str) -> State {
@@ -220,11 +229,15 @@ mod tests {
     fn a_file_is_loaded_whenever_it_has_changed_and_its_faults_are_named() {
         let (dir, store) = open();
         replace(&dir, "product_id,category\nlamp,light\n");
+        fs::write(dir.path().join("orders.csv"), "").unwrap();
         let mut files = ShopFiles::new(Some(dir.path()));
         assert!(!files.are_tried());
         assert_eq!(next(&mut files, &store, 1), State::Live);
-        assert!(files.are_tried(), "a file that is not there is waited for");
         assert_eq!(products(&store), ["lamp"]);
+        harness::wait_until(SOON, "an empty file is waited for", || {
+            files.turn(&*store, NOW);
+            files.are_tried()
+        });
 
         replace(&dir, "product_id,price\nbulb,1\nchair,1e3\n");
         let named = reason(next(&mut files, &store, 1));
@@ -235,6 +248,8 @@ mod tests {
         assert_eq!(next(&mut files, &store, 1), State::Live);
         assert_eq!(products(&store), ["bulb", "chair"]);
 
+        replace(&dir, "");
+        assert!(reason(next(&mut files, &store, 1)).ends_with("the file is empty; its rows stay"));
         fs::remove_file(dir.path().join("product_catalog.csv")).unwrap();
         assert!(reason(next(&mut files, &store, 1)).ends_with("the file is gone; its rows stay"));
         assert_eq!(products(&store), ["bulb", "chair"]);
