@@ -197,7 +197,7 @@ pub static FEATURES: [Feature; 10] = [
         kind: ValueKind::Time,
         unit: "UTC",
         input: InputKind::Views,
-        definition: "The time of the user's latest event of any type; null if there is none.",
+        definition: "The time of the user's latest event of any type that lasts; null if there is none.",
         reading: Reading::OfUser(|of| of.last_at.map(FeatureValue::Time)),
     },
     Feature {

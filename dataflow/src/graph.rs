@@ -139,5 +139,5 @@ pub(crate) fn build(scope: Scope<'_, Time>, plan: &Plan, control: Option<&Cluste
     }
     let (erased_users, settling) = (wiring.erased_users(), sessions::note_rows(&wiring));
     let base = plan.cuts.is_some().then(|| wiring.into_base());
-    (inputs, Traces { indexes: traces, base, erased_users, settling })
+    (inputs, Traces { indexes: traces, base, rules: plan.rules, erased_users, settling })
 }

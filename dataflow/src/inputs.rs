@@ -16,7 +16,7 @@ use crate::cut::{DeltaLog, FillLevel};
 use crate::dictionary::{Dictionary, KeyCache, Name};
 use crate::feed::position::Position;
 use crate::ids::{IdentityKey, ProductKey, UserKey};
-use crate::rules::{EventUse, Rules};
+use crate::rules::{EventUse, Rules, day_of};
 use crate::sessions::{Gap, Settled, is_late};
 use crate::short_text::ShortText;
 use crate::stamp::Stamp;
@@ -149,17 +149,29 @@ impl Inputs {
         (&self.used, &mut self.keys)
     }
 
+    /// Whether an event at `at` counts for features if it is given in the open tick.
+    fn counts_for_features(&self, at: Millis) -> bool {
+        self.rules.features.enabled && self.rules.features.last_until(at, self.tick())
+    }
+
+    /// Whether features that were there at the first tick are still there at the other. If not, the updates between these ticks do
+    /// not say what has become of them.
+    pub(crate) fn drop_no_features_between(&self, one: Time, other: Time) -> bool {
+        !self.rules.features.are_dropped() || day_of(one) == day_of(other)
+    }
+
     /// A user did something with a product at `at`, or something without a product ([`ProductKey::NONE`]). Without
-    /// features this changes nothing.
+    /// features this changes nothing, and neither if `at` is too long ago for them.
     pub fn interaction(&mut self, user: UserKey, product: ProductKey, interaction: Interaction, at: Millis) {
-        if self.rules.features.enabled {
+        if self.counts_for_features(at) {
             self.update::<Interactions>((user, product), Activity::of(interaction, at));
         }
     }
 
-    /// An event of a user at `at` had this value under a key of its metadata. Without features this changes nothing.
+    /// An event of a user at `at` had this value under a key of its metadata. Without features this changes nothing, and neither
+    /// if `at` is too long ago for them.
     pub fn metadata(&mut self, user: UserKey, (key, value): (ShortText, ShortText), at: Millis) {
-        if self.rules.features.enabled {
+        if self.counts_for_features(at) {
             let (event, of_key) = (ValueTally::of(at), (user, key));
             self.update::<MetadataValues>((of_key, ShortText::EMPTY), event);
             self.update::<MetadataValues>((of_key, value), event);

@@ -63,7 +63,7 @@ pub fn features_before<T>(
         while asked < left.len() && times < together.times && records < together.records {
             let step = left[asked].at.saturating_sub(1);
             if step >= graph.tick() {
-                records += give_until(graph, sources, step)?;
+                records += give_by_day(graph, sources, step)?;
                 graph.advance_to(step + 1);
                 times += 1;
             }
@@ -79,6 +79,17 @@ pub fn features_before<T>(
         left = later;
     }
     Ok(())
+}
+
+/// Gives all records up to the step, each to a tick that was opened on its day if features are dropped in the course of time;
+/// returns how many.
+fn give_by_day(graph: &mut SteppedGraph, sources: &mut [Box<dyn ReplaySource>], step: Time) -> Result<usize, Failure> {
+    let (features, mut records) = (graph.reader().rules().features, 0);
+    while let Some(day) = features.next_day(graph.tick()).filter(|day| *day <= step) {
+        records += give_until(graph, sources, day - 1)?;
+        graph.advance_to(day);
+    }
+    Ok(records + give_until(graph, sources, step)?)
 }
 
 /// Gives all records up to the step to the open tick; returns how many.

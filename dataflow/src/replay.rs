@@ -5,7 +5,7 @@
 //! ReplaySource ─▶ Inputs ─▶ graph ─▶ PublishedSnapshots ─▶ IndexReader as of the step ─▶ Observer
 //!   └ has given everything up to the step ─▶ this worker closes the tick
 //! ```
-//! The steps are the ticks. A worker closes a step when each of its sources has given all records up to the step; the
+//! The steps are the ticks; if features are dropped in the course of time, so are the beginnings of days. A worker closes a step when each of its sources has given all records up to the step; the
 //! step becomes visible when all workers have closed it. So the lists at a step depend only on the records: not on the
 //! number of workers, and not on the number of records given between two steps of the graph.
 //!
@@ -24,7 +24,7 @@ use crate::graph::Plan;
 use crate::index_reader::IndexReader;
 use crate::inputs::Inputs;
 use crate::publish::PublishedSnapshots;
-use crate::rules::Rules;
+use crate::rules::{Features, Rules};
 use crate::time::Time;
 use crate::worker_graph::WorkerGraph;
 use crate::workers;
@@ -131,6 +131,7 @@ pub fn run(settings: Settings, observer: &mut dyn Observer) -> Result<(), Error>
             worker_graph: WorkerGraph::new(worker, &plan, &snapshots),
             snapshots: &snapshots,
             shared,
+            features: plan.rules.features,
             batch,
         };
         let context = WorkerContext {
@@ -212,6 +213,7 @@ struct ReplayWalk<'a> {
     worker_graph: WorkerGraph,
     snapshots: &'a PublishedSnapshots,
     shared: &'a ReplayState,
+    features: Features,
     batch: usize,
 }
 
@@ -224,10 +226,17 @@ impl ReplayWalk<'_> {
     ) -> Result<(), Failure> {
         let mut before = 0;
         for &step in steps {
-            self.feed(&mut sources, step, worker)?;
-            if worker.index() == 0 {
-                self.step_until(worker, |walk| walk.shared.observed.load(Ordering::Acquire) >= before);
+            let features = self.features;
+            while let Some(day) = features.next_day(self.worker_graph.tick()).filter(|day| *day <= step) {
+                self.feed(&mut sources, day - 1, worker)?;
+                self.wait_until_observed(before, worker);
+                if self.shared.is_over() {
+                    return Ok(());
+                }
+                self.worker_graph.advance_to(day);
             }
+            self.feed(&mut sources, step, worker)?;
+            self.wait_until_observed(before, worker);
             if self.shared.is_over() {
                 return Ok(());
             }
@@ -239,6 +248,13 @@ impl ReplayWalk<'_> {
             before = step;
         }
         Ok(())
+    }
+
+    /// The leader closes no tick before this step was observed.
+    fn wait_until_observed(&mut self, step: Time, worker: &mut Worker) {
+        if worker.index() == 0 {
+            self.step_until(worker, |walk| walk.shared.observed.load(Ordering::Acquire) >= step);
+        }
     }
 
     /// Gives all records up to the step.

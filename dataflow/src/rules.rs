@@ -17,7 +17,7 @@ use crate::time::{Diff, Millis};
 pub use buy_again::BuyAgain;
 pub use co_views::{CoViews, Weighting};
 pub use events::EventRules;
-pub use features::Features;
+pub use features::{Day, Features, day_of};
 pub use key_names::KeyNames;
 pub use purchases::{EventUse, PurchaseSource};
 pub use sessions::SessionRules;

@@ -39,9 +39,6 @@ impl SteppedGraph {
     /// `idle_merge_effort`: see [`crate::engine::Settings::idle_merge_effort`].
     #[must_use]
     pub fn new(rules: Rules, dictionary: Arc<Dictionary>, idle_merge_effort: usize) -> Self {
-        let config = workers::config(1, idle_merge_effort).worker;
-        let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
-        let snapshots = Arc::new(PublishedSnapshots::new(1));
         let late_lines = Arc::new(AtomicU64::new(0));
         let plan = Plan {
             rules,
@@ -53,12 +50,21 @@ impl SteppedGraph {
             observer: None,
             restored_at: None,
         };
+        SteppedGraph::of(plan, idle_merge_effort)
+    }
+
+    /// Builds the graph of a plan.
+    pub(crate) fn of(plan: Plan, idle_merge_effort: usize) -> Self {
+        let config = workers::config(1, idle_merge_effort).worker;
+        let mut worker = Worker::new(config, Allocator::Thread(Thread::default()), Some(Instant::now()));
+        let snapshots = Arc::new(PublishedSnapshots::new(1));
         let graph = WorkerGraph::new(&mut worker, &plan, &snapshots);
         let reader = IndexReader::new(snapshots, plan.dictionary, plan.rules, plan.late_lines);
         SteppedGraph { worker, graph: Some(graph), reader }
     }
 
-    fn graph(&mut self) -> &mut WorkerGraph {
+    /// The graph in its worker.
+    pub(crate) fn graph(&mut self) -> &mut WorkerGraph {
         self.graph.as_mut().expect("it is there until it is dropped")
     }
 

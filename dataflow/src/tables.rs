@@ -24,7 +24,7 @@ use differential_dataflow::difference::Semigroup;
 use crate::declare::declare_each;
 use crate::rules::Rules;
 use crate::time::{Millis, Time};
-use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, ValBatch, ValTrace};
+use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, RetainRule, ValBatch, ValTrace};
 
 pub use catalogue::{Catalogue, CatalogueRow};
 pub use columns::{ColumnReader, ColumnWriter, Columns};
@@ -71,6 +71,13 @@ pub trait Table: Declared + 'static {
     /// The rule by which the rows of an erased user leave the table; by default no row is of a user.
     #[must_use]
     fn erasure() -> Option<EraseRule<Self::Key, Self::Value, Self::Diff>> {
+        None
+    }
+
+    /// The rule by which rows of users leave the table a number of days after their latest events; by default they stay. Only for
+    /// tables with an [`erasure`](Table::erasure), and none of their rows may be given when it would have left.
+    #[must_use]
+    fn retention(_: &Rules) -> Option<RetainRule<Self::Diff>> {
         None
     }
 

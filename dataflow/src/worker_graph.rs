@@ -121,7 +121,7 @@ impl WorkerGraph {
     /// Hands in this worker's part of the cut at `tick` once the tick is published. The tick must be closed, and no
     /// record given since.
     pub fn cut(&mut self, cuts: &Arc<Cuts>, tick: Time) {
-        let delta_log = self.inputs.cut(tick);
+        let delta_log = self.inputs.cut(tick).filter(|log| self.inputs.drop_no_features_between(log.after, tick));
         self.publisher.cut(cuts.clone(), tick, delta_log);
     }
 

@@ -138,7 +138,7 @@ impl Rows {
             }
             Update::Rule(version) => self.rule(version.keyed(world)),
             Update::Erasure { user, at } => self.erased((world.users[user], ErasedUntil(at))),
-            Update::TickEnd => {}
+            Update::TickEnd { .. } => {}
         }
     }
 
@@ -330,9 +330,9 @@ fn go_on_from(shared: &Shared, (tick, rows): &(Time, Rows), processes: usize, wo
         .iter()
         .filter(|given| given.0 <= *tick)
         .for_each(|given| by_tick.entry(given.0).or_default().push(given.1));
-    // One tick, as the restored one is; the ends of those before it are only marked.
-    let given = by_tick.into_values().flat_map(|updates| updates.into_iter().chain([Update::TickEnd]));
-    let given = given.map(|update| Handed { hand: 0, update });
+    // One tick, as the restored one is; where those before it begin is only marked.
+    let begun = |(next, updates): (Time, Vec<Update>)| [Update::TickEnd { next }].into_iter().chain(updates);
+    let given = by_tick.into_iter().flat_map(begun).map(|update| Handed { hand: 0, update });
     let ticks = vec![Tick { given: given.collect(), next: tick + 1 }];
     // A period of co-views ends at the restored tick.
     let rules = Rules { co_views: CoViews { every_ms: 1, ..rules().co_views }, ..rules() };

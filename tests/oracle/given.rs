@@ -114,7 +114,7 @@ impl World {
             }
             Update::Rule(version) => version.give(self, inputs),
             Update::Erasure { user, at } => inputs.erasure(self.users[user], at),
-            Update::TickEnd => {}
+            Update::TickEnd { .. } => {}
         }
     }
 }
@@ -204,8 +204,11 @@ pub(crate) enum Update {
         user: usize,
         at: Millis,
     },
-    /// The updates before it were given in an earlier tick than those after it. It is nothing in itself.
-    TickEnd,
+    /// The updates before it were given in an earlier tick than those after it, whose tick was opened at `next`. It is nothing in
+    /// itself.
+    TickEnd {
+        next: Time,
+    },
 }
 
 /// An update and which worker is handed it (modulo their number).
@@ -246,7 +249,8 @@ impl History {
     /// Everything that shows as of `as_of`.
     pub(crate) fn shown(&self, as_of: Time) -> impl Iterator<Item = Update> {
         let closed = self.ticks.iter().take_while(move |tick| tick.as_of() <= as_of);
-        closed.flat_map(|tick| tick.given.iter().map(|handed| handed.update).chain([Update::TickEnd]))
+        closed
+            .flat_map(|tick| tick.given.iter().map(|handed| handed.update).chain([Update::TickEnd { next: tick.next }]))
     }
 
     /// Everything that was given in ticks opened by `time`. The graph dates an update by the opening of its tick.
@@ -267,7 +271,8 @@ impl History {
 
     /// The same updates in the same order, cut into other ticks that end at the same time, each handed to another worker.
     pub(crate) fn resplit(&self, mut cuts: Vec<usize>) -> History {
-        let updates: Vec<Update> = self.shown(self.as_of()).filter(|update| *update != Update::TickEnd).collect();
+        let updates: Vec<Update> =
+            self.shown(self.as_of()).filter(|update| !matches!(update, Update::TickEnd { .. })).collect();
         cuts.iter_mut().for_each(|cut| *cut %= updates.len() + 1);
         cuts.sort_unstable();
         cuts.push(updates.len());

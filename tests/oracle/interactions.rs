@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dataflow::ids::{CategoryKey, ProductKey, UserKey};
-use dataflow::rules::{Features, KeyNames, PurchaseSource, Rules};
+use dataflow::rules::{DAY_MS, Features, KeyNames, PurchaseSource, Rules};
 use dataflow::tables::Interaction;
 use dataflow::time::{Millis, Time};
 use proptest::collection::vec;
@@ -47,17 +47,24 @@ impl Did {
 
 /// The histories with interactions in some of their ticks, and features on or off.
 pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> impl Strategy<Value = History> {
-    let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), 0..20u64, interaction());
+    let given = (any::<Index>(), any::<u8>(), any::<Index>(), any::<Index>(), late(), interaction());
     let bought = (any::<Index>(), any::<u8>(), any::<[Index; 3]>(), any::<Index>(), 0..3u64);
     let from = prop_oneof![Just(PurchaseSource::Orders), Just(PurchaseSource::Events), Just(PurchaseSource::Both)];
     let visited = (any::<Index>(), any::<u8>(), any::<[Index; 2]>(), 0..2usize, 0..20u64, recorded());
     // No more values than are held even if one is shown: which are shown is then exact, however late events come.
-    let stated = (any::<Index>(), any::<u8>(), any::<Index>(), 0..METADATA.len(), 0..4usize, 0..20u64);
+    let stated = (any::<Index>(), any::<u8>(), any::<Index>(), 0..METADATA.len(), 0..4usize, late());
     let interactions = (vec(given, 0..60), vec(bought, 0..30), vec(visited, 0..40), (vec(stated, 0..60), 1..5usize));
-    (histories, prop::bool::weighted(0.8), from, interactions).prop_map(
-        |(mut history, enabled, purchases, (interactions, bought, visited, (stated, values_max)))| {
-            let features = Features { enabled, metadata: KeyNames::of(&METADATA), values_max, ..Features::OFF };
+    let lasting = (prop_oneof![1 => Just(0), 1 => 1..4u64], vec((any::<Index>(), 0..5u64, 0..3u64), 0..4));
+    (histories, prop::bool::weighted(0.8), from, interactions, lasting).prop_map(
+        |(mut history, enabled, purchases, (interactions, bought, visited, (stated, values_max)), (days, pauses))| {
+            let features = Features { enabled, days, metadata: KeyNames::of(&METADATA), values_max, ..Features::OFF };
             history.rules = Rules { features, purchases, ..history.rules };
+            // Co-views have too many periods in a day.
+            let has_pauses = days > 0 && !history.rules.co_views.enabled;
+            for (tick, days, ms) in pauses.into_iter().filter(|_| has_pauses) {
+                let tick = tick.index(history.ticks.len());
+                history.ticks[tick..].iter_mut().for_each(|tick| tick.next += days * DAY_MS + ms);
+            }
             let Domain { users, products, orders, .. } = history.domain;
             let ends: Vec<Time> = history.ticks.iter().map(|tick| tick.as_of()).collect();
             for (tick, hand, ids, leaves, around) in bought {
@@ -104,13 +111,19 @@ pub(crate) fn with_interactions(histories: impl Strategy<Value = History>) -> im
 /// An event of a session: user, session, time, time of the record, and the product whose page was opened.
 pub(crate) type Visit = (UserKey, usize, Millis, Millis, ProductKey);
 
-/// Adds the times from the views of one user to the next events of their sessions, if their records are at most an hour later.
-pub(crate) fn add_gaps<'a>(visits: impl Iterator<Item = &'a Visit>, did: &mut Did) {
+/// Adds the times from the views of one user to the next events of their sessions, if their records are at most an hour later, and
+/// the view counts: that of a page at a time.
+pub(crate) fn add_gaps<'a>(
+    visits: impl Iterator<Item = &'a Visit>,
+    counts: impl Fn(ProductKey, Millis) -> bool,
+    did: &mut Did,
+) {
     let mut visits: Vec<&Visit> = visits.collect();
     visits.sort_by_key(|(_, session, at, recorded, page)| (session, at, recorded, page));
     for pair in visits.windows(2) {
         let ((_, session, at, recorded, page), (_, next_session, next, next_recorded, _)) = (pair[0], pair[1]);
-        if session == next_session && *page != ProductKey::NONE && *next_recorded <= recorded + 3_600_000 {
+        let is_held = session == next_session && *next_recorded <= recorded + 3_600_000;
+        if is_held && *page != ProductKey::NONE && counts(*page, *at) {
             let numbers = did.products.entry(*page).or_default();
             numbers[3] += (next - at).min(1_800_000);
             numbers[4] += 1;
@@ -121,24 +134,30 @@ pub(crate) fn add_gaps<'a>(visits: impl Iterator<Item = &'a Visit>, did: &mut Di
 /// A user, a key of metadata, a value under it, and the time of an event with both.
 pub(crate) type Stated = (UserKey, usize, usize, Millis);
 
-/// Counts the values of one user's events: of each key those that came first, at most `most` of them, and the others together.
-pub(crate) fn add_metadata(stated: &[Stated], most: usize, did: &mut Did) {
+/// Counts the values of one user's events, each with its key and its time: of each key those that came first, at most `most` of
+/// them, and the others together.
+pub(crate) fn add_metadata(stated: &[(usize, usize, Millis)], most: usize, did: &mut Did) {
     for (number, key) in METADATA.iter().enumerate() {
-        let own = || stated.iter().filter(|(_, of, ..)| *of == number);
+        let own = || stated.iter().filter(|(of, ..)| *of == number);
         let mut first: BTreeMap<String, Millis> = BTreeMap::new();
-        for (.., value, at) in own() {
+        for (_, value, at) in own() {
             let known = first.entry(metadata_value(*value)).or_insert(*at);
             *known = (*at).min(*known);
         }
         let mut order: Vec<(Millis, String)> = first.into_iter().map(|(value, at)| (at, value)).collect();
         order.sort();
         order.truncate(most);
-        for (.., value, _) in own() {
+        for (_, value, _) in own() {
             let value = metadata_value(*value);
             let is_shown = order.iter().any(|(_, shown)| *shown == value);
             *did.metadata.entry(format!("{key}={}", if is_shown { &value } else { "other" })).or_default() += 1;
         }
     }
+}
+
+/// How long before the end of its tick an event was: mostly a few milliseconds, sometimes days.
+fn late() -> impl Strategy<Value = Time> {
+    prop_oneof![6 => 0..20u64, 1 => (0..5u64, 0..20u64).prop_map(|(days, ms)| days * DAY_MS + ms)]
 }
 
 /// How long after an event its record is: two of them are often about an hour apart.

@@ -159,12 +159,17 @@ impl Story {
         dir
     }
 
-    /// What every user has done by a step, recomputed.
-    fn did(&self, world: &World, step: Time) -> BTreeMap<usize, Did> {
-        let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2, ..Features::OFF };
+    /// What every user has done by a step, recomputed; it lasts `days` days.
+    fn did(&self, world: &World, step: Time, days: u64) -> BTreeMap<usize, Did> {
+        let metadata = KeyNames::of(&METADATA);
+        let features = Features { enabled: true, days, metadata, values_max: 2, ..Features::OFF };
         let rules = Rules { features, window_ms: WINDOW_MS, ..Rules::default() };
+        let mut by_day: BTreeMap<u64, Vec<Update>> = BTreeMap::new();
         let counts = self.updates.iter().filter(|((from, before), _)| *from <= step && step < *before);
-        let mut shelves = Shelves::new(world, counts.map(|(_, update)| *update), step, &rules);
+        counts.for_each(|((from, _), update)| by_day.entry(from / DAY_MS).or_default().push(*update));
+        let begun =
+            |(day, updates): (u64, Vec<Update>)| [Update::TickEnd { next: day * DAY_MS }].into_iter().chain(updates);
+        let mut shelves = Shelves::new(world, by_day.into_iter().flat_map(begun), step, &rules);
         let did = |(nth, user)| Some((nth, shelves.features.remove(user)?));
         world.users.iter().enumerate().filter_map(did).collect()
     }
@@ -298,12 +303,13 @@ fn from_parquet(path: &Path) -> Vec<Value> {
     rows.map(|row| Value::Object(row.get_column_iter().map(|(name, of)| (name.clone(), value(of))).collect())).collect()
 }
 
-fn config(dir: &Path) -> Config {
+fn config(dir: &Path, days: u64) -> Config {
     let dir = dir.to_str().expect("a temporary directory has a plain name");
     let key = "03".repeat(16);
-    let metadata = METADATA.join(",");
+    let (metadata, days) = (METADATA.join(","), days.to_string());
     let rules = [("rules.window_days", "2"), ("events.dedup_s", "0"), ("features.values_max", "2")];
     let rules = rules.into_iter().chain([("features.metadata", &*metadata), ("features.attributes", "colour,size")]);
+    let rules = rules.chain([("features.days", &*days)]);
     let set = [("files.dir", dir), ("dataflow.id_key", &key)].into_iter().chain(rules);
     let flags = set.map(|(key, value)| Flag { name: "--set".into(), key: key.into(), value: value.into() });
     Config::load(&Request { flags: flags.collect(), ..Request::default() }).expect("the test's settings are sound")
@@ -313,11 +319,11 @@ fn config(dir: &Path) -> Config {
 fn each_row_of_labels_gets_what_happened_before_its_time() {
     let world = World::new(DOMAIN);
     for seed in 0..4 {
-        let story = Story::random(seed);
+        let (story, days) = (Story::random(seed), seed % 3);
         let (data, dir) = (story.write(), TempDir::new().expect("a temporary directory"));
         let row = |(nth, label): (usize, &Label)| {
             let mut row = own(nth, label).as_object().expect("an object").clone();
-            row.extend(features(&world, &story.did(&world, label.at - 1)[&label.user], Some(label.product)));
+            row.extend(features(&world, &story.did(&world, label.at - 1, days)[&label.user], Some(label.product)));
             Value::Object(row)
         };
         let expected: Vec<Value> = story.labels.iter().enumerate().map(row).collect();
@@ -326,7 +332,7 @@ fn each_row_of_labels_gets_what_happened_before_its_time() {
                 let out = rows.with_file_name("joined").with_extension(rows.extension().expect("an ending"));
                 let features = FEATURES.iter().collect();
                 let join = Join { rows, out: out.clone(), features, together: Together { times, records } };
-                join.run(config(data.path())).expect("the join comes to its end");
+                join.run(config(data.path(), days)).expect("the join comes to its end");
                 let is_json = out.extension().expect("an ending") == "jsonl";
                 let found = if is_json { from_json(&out) } else { from_parquet(&out) };
                 for (found, expected) in found.iter().zip(&expected) {
@@ -343,8 +349,9 @@ fn an_export_has_every_user_with_everything_up_to_its_time() {
     let world = World::new(DOMAIN);
     let story = Story::random(7);
     let (data, dir) = (story.write(), TempDir::new().expect("a temporary directory"));
-    for (at, workers) in [(START + 1, 1), (START + DAY_MS + 1, 2), (START + 4 * DAY_MS, 3), (START - DAY_MS, 1)] {
-        let did = story.did(&world, at).into_iter().filter(|(_, did)| *did != Did::default());
+    let cases = [(START + 1, 1, 0), (START + DAY_MS + 1, 2, 1), (START + 4 * DAY_MS, 3, 1), (START - DAY_MS, 1, 365)];
+    for (at, workers, days) in cases {
+        let did = story.did(&world, at, days).into_iter().filter(|(_, did)| *did != Did::default());
         let row = |(user, did): (usize, Did)| {
             let mut row = features(&world, &did, None);
             row.extend([("user_id".to_owned(), json!(format!("user {user}"))), ("as_of".to_owned(), json!(at))]);
@@ -354,7 +361,7 @@ fn an_export_has_every_user_with_everything_up_to_its_time() {
         for name in ["features.jsonl", "features.parquet"] {
             let out = dir.path().join(name);
             let export = Export { at, out: out.clone(), features: FEATURES.iter().collect(), workers };
-            export.run(config(data.path())).expect("the export comes to its end");
+            export.run(config(data.path(), days)).expect("the export comes to its end");
             let found = if name.ends_with("jsonl") { from_json(&out) } else { from_parquet(&out) };
             assert_eq!(found, expected, "at {at}, {name}");
         }

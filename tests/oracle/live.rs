@@ -243,7 +243,8 @@ const HISTORY_MS: u64 = 150;
 /// Small numbers, and everything that is learned.
 pub(crate) fn rules() -> Rules {
     let co_views = CoViews { enabled: true, every_ms: 7, similar: 3, newest: 2, ..CoViews::OFF };
-    let features = Features { enabled: true, metadata: KeyNames::of(&METADATA), values_max: 2, ..Features::OFF };
+    let metadata = KeyNames::of(&METADATA);
+    let features = Features { enabled: true, days: 1, metadata, values_max: 2, ..Features::OFF };
     let buy_again = BuyAgain { enabled: true };
     let (list_size, history_depth) = (3, 5);
     let base = Rules { purchases: PurchaseSource::Both, history_ms: HISTORY_MS, ..Rules::default() };

@@ -34,6 +34,7 @@ mod properties;
 mod readiness;
 mod recommended;
 mod replay;
+mod retention;
 mod right;
 mod seen;
 mod shadow;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::ids::{CategoryKey, OrderKey, ProductKey, UserKey};
-use dataflow::rules::{AHEAD_MS, Deleted, ListSet, PurchaseSource, Rules};
+use dataflow::rules::{AHEAD_MS, DAY_MS, Deleted, ListSet, PurchaseSource, Rules};
 use dataflow::tables::{Interaction, Placed};
 use dataflow::time::{Diff, Millis, Time};
 
@@ -14,6 +14,7 @@ use crate::interactions::{Did, Stated, Visit, add_gaps, add_metadata};
 use crate::learned::Learned;
 use crate::merchandising::{Ruling, Version};
 use crate::recommended::Recommended;
+use crate::retention::Lasting;
 
 /// A best-seller list: of a category, or the general one.
 pub(crate) type Which = Option<CategoryKey>;
@@ -186,8 +187,9 @@ struct Tables {
     catalogue: BTreeMap<(ProductKey, In), Diff>,
     rules: Vec<Version>,
     erasures: PlainErasures,
-    /// The number of ticks that have ended.
+    /// The number of ticks that have ended, and when the next one was opened after each.
     tick: usize,
+    opened: Vec<Time>,
 }
 
 impl Tables {
@@ -222,7 +224,10 @@ impl Tables {
             }
             Update::Rule(version) => self.rules.push(version),
             Update::Erasure { user, at } => self.erasures.add(world.users[user], self.tick, at),
-            Update::TickEnd => self.tick += 1,
+            Update::TickEnd { next } => {
+                self.tick += 1;
+                self.opened.push(next);
+            }
         }
     }
 
@@ -314,15 +319,18 @@ impl Tables {
 
     fn did(&self, user: UserKey, categories_of: &CategoriesOf, as_of: Time, rules: &Rules) -> Did {
         let mut did = Did::default();
+        let lasting = Lasting { days: rules.features.days, opened: &self.opened, as_of };
         let own = self.interactions.iter().filter(|(of, .., at)| *of == user && self.erasures.count(user, *at));
-        for (_, product, interaction, (_, at)) in own {
-            did.count(*product, *interaction, *at);
-        }
+        let last = lasting.each(own.map(|(_, product, interaction, at)| (*product, *interaction, *at)));
+        last.iter().for_each(|(product, interaction, at)| did.count(*product, *interaction, *at));
         let counts = |visit: &Visit, tick| visit.0 == user && self.erasures.count(user, (tick, visit.2));
-        add_gaps(self.sessions.iter().filter(|(visit, tick)| counts(visit, *tick)).map(|(visit, _)| visit), &mut did);
+        let visits = self.sessions.iter().filter(|(visit, tick)| counts(visit, *tick)).map(|(visit, _)| visit);
+        // A gap counts with its view. No view that counts is of an earlier day than one that does not count any more.
+        add_gaps(visits, |page, at| last.iter().any(|of| of.0 == page && of.2 / DAY_MS <= at / DAY_MS), &mut did);
         let counts = |stated: &Stated, tick| stated.0 == user && self.erasures.count(user, (tick, stated.3));
-        let stated = self.metadata.iter().filter(|(stated, tick)| counts(stated, *tick)).map(|(stated, _)| *stated);
-        add_metadata(&stated.collect::<Vec<_>>(), rules.features.values_max, &mut did);
+        let stated = self.metadata.iter().filter(|(stated, tick)| counts(stated, *tick));
+        let last = lasting.each(stated.map(|((_, key, value, at), tick)| (*key, *value, (*tick, *at))));
+        add_metadata(&last, rules.features.values_max, &mut did);
         let own = self.purchases(as_of, rules).into_iter().filter(|(_, of, ..)| *of == user);
         let own: BTreeSet<(usize, ProductKey)> = own.map(|(order, _, _, product)| (order, product)).collect();
         for (_, product) in own {

@@ -105,7 +105,9 @@ proptest! {
         history in with_shadow(with_interactions(small())),
         ways in vec((vec(any::<usize>(), 0..10), workers(), 1usize..4), 2..4),
     ) {
-        let history = history.until_a_period_ends();
+        let mut history = history.until_a_period_ends();
+        // How long features last depends on when their events were read.
+        history.rules.features.days = 0;
         let mut ends = vec![check(&history, 1, Pacing::Bursts(1)).map_err(TestCaseError::fail)?];
         for (cuts, workers, size) in ways {
             let other = history.resplit(cuts);

@@ -1,5 +1,6 @@
 //! A worker's rows as of a tick, read from the batches its arrangements shared.
 
+use crate::rules::Rules;
 use crate::tables::{self, Batches, Table, Tables, Traces};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
@@ -9,28 +10,45 @@ use crate::trace::walk::walk;
 /// A worker's rows as of a tick. It shares the batches and keeps them until it is dropped.
 pub struct Base {
     tick: Time,
+    rules: Rules,
     batches: Tables<Batches>,
 }
 
 impl Base {
     /// Shares the batches of the base tables, for reading as of `tick`.
-    pub(crate) fn of(traces: &Tables<Traces>, tick: Time) -> Self {
-        Base { tick, batches: traces.map_ref(&mut Share) }
+    pub(crate) fn of(traces: &Tables<Traces>, tick: Time, rules: &Rules) -> Self {
+        Base { tick, rules: *rules, batches: traces.map_ref(&mut Share) }
     }
 
     /// No rows.
     #[must_use]
     pub fn empty() -> Self {
-        Base { tick: 0, batches: Tables::make(&mut Share) }
+        Base { tick: 0, rules: Rules::default(), batches: Tables::make(&mut Share) }
     }
 
     /// Every row of a table with its difference, in ascending order.
     pub fn rows<T: Table>(&self, mut take: impl FnMut(T::Row, T::Diff)) {
-        walk(self.batches.get::<T>(), self.tick, |key, value, diff| {
+        let mut give = |key: &T::Key, value: &T::Value, diff: T::Diff| {
             if let Some(diff) = T::in_cut(diff) {
                 take(T::Row::from((*key, *value)), diff);
             }
+        };
+        let Some(rule) = T::retention(&self.rules) else {
+            return walk(self.batches.get::<T>(), self.tick, give);
+        };
+        // The rows of one key.
+        let mut rows: Vec<(T::Key, T::Value, T::Diff)> = Vec::new();
+        let mut give_present = |rows: &mut Vec<_>| {
+            let rows: Vec<(T::Key, T::Value, T::Diff)> = std::mem::take(rows);
+            rule.present(rows, |(.., diff)| diff, self.tick, |(key, value, diff)| give(&key, &value, diff));
+        };
+        walk(self.batches.get::<T>(), self.tick, |key, value, diff| {
+            if rows.last().is_some_and(|(last, ..)| last != key) {
+                give_present(&mut rows);
+            }
+            rows.push((*key, *value, diff));
         });
+        give_present(&mut rows);
     }
 }
 

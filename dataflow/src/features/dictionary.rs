@@ -27,8 +27,16 @@ const RULES: &str = "
 
 - **One time.** All values of an answer are as of one tick, `as_of`. A feature changes in the tick in which its record is
   read.
-- **Order does not matter.** Late and reordered events give the same values. A changed or deleted order, a changed line, and
-  a product that moves to another category change the values at once.
+- **Order does not matter.** Late and reordered events give the same values, as long as the features last. A changed or deleted
+  order, a changed line, and a product that moves to another category change the values at once.
+- **How long features last.** Counts and times of a user and a product last until the user has done nothing with the product
+  on `features.days` (365) whole days in UTC after the day of the latest event. At the beginning of the next day they are
+  dropped whole, and so are the sums that they are part of; a later event begins with 1. As long as the user comes back in
+  time, older events stay. Events without a product last likewise, and so do the values of a user and a key of metadata, all of them
+  together. An event that is already older when it is read counts in no feature. So of events that come days late, the order may
+  matter: an event that would have bridged a silence does not bring back what was dropped before it was read. An event
+  counts as read when its tick was opened; while the past is read at a start, a tick may have the records of several days, and a
+  silence within them is not noticed.
 - **Gaps.** The events of a session are in the order of their times, ties in the order of the times of their records,
   whichever topics and partitions they come from. A view with a session (`session_id`) and without
   `metadata.time_on_page_ms` has a gap to the next event of the same user and session, if the record of that event is at most

@@ -56,3 +56,6 @@ impl Index for UserProducts {
         Published::unlisted(wiring.by_key::<Interactions>())
     }
 }
+
+#[cfg(test)]
+mod tests;

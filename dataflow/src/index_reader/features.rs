@@ -102,8 +102,8 @@ impl ReadView<'_> {
     fn features_in(&self, snapshot: &Snapshot, user: UserKey, sums: Option<&AttributeSlot>) -> UserFeatures {
         let mut interacted: Vec<(ProductKey, Activity)> = Vec::new();
         rows::values(snapshot.indexes.get::<UserProducts>(), &user, self.as_of(), &mut interacted);
-        // What an erasure has taken out may still be stored.
-        interacted.retain(|(_, activity)| activity.last_at().is_some());
+        // What was taken out may still be stored, and so may what will be.
+        interacted.retain(|(_, activity)| activity.last_at().is_some_and(|at| self.lasts(at)));
         self.add_gaps(snapshot, user, &mut interacted);
         let last_at = interacted.iter().filter_map(|(_, activity)| activity.last_at()).max();
         let mut products: Vec<ProductFeatures> = interacted
@@ -118,12 +118,19 @@ impl ReadView<'_> {
         UserFeatures { last_at, products, categories, metadata, attribute_views }
     }
 
-    /// Adds the gaps of the sessions that are held. Every view is among the interactions already.
+    /// Whether features whose latest event was at this time are there as of the view.
+    pub(super) fn lasts(&self, at: Millis) -> bool {
+        self.rules().features.last_until(at, self.as_of())
+    }
+
+    /// Adds the gaps of the sessions that are held. Every view is among the interactions already, unless it was dropped.
     fn add_gaps(&self, snapshot: &Snapshot, user: UserKey, interacted: &mut [(ProductKey, Activity)]) {
         let mut held = Vec::new();
         rows::values(snapshot.indexes.get::<OpenSessions>(), &user, self.as_of(), &mut held);
         each_gap(&held, |gap| {
-            if let Ok(at) = interacted.binary_search_by_key(&gap.product, |(product, _)| *product) {
+            if let Ok(at) = interacted.binary_search_by_key(&gap.product, |(product, _)| *product)
+                && interacted[at].1.counts(gap.at)
+            {
                 interacted[at].1.add_gap(gap.ms);
             }
         });

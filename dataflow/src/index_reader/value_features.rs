@@ -40,6 +40,10 @@ impl ReadView<'_> {
         let mut tallies: Vec<(ShortText, ValueTally)> = Vec::new();
         for key in features.metadata.iter() {
             rows::values(snapshot.indexes.get::<UserMetadata>(), &(user, key), self.as_of(), &mut tallies);
+            let latest = tallies.iter().filter_map(|(_, tally)| tally.last_at()).max();
+            if !latest.is_some_and(|at| self.lasts(at)) {
+                continue;
+            }
             show(key, &mut tallies, features.values_max, &mut shown);
         }
         shown.sort_unstable();

@@ -11,7 +11,8 @@ use crate::dictionary::Dictionary;
 use crate::ids::{Ids, ProductKey, RowKey};
 use crate::inputs::Inputs;
 use crate::replay::Went;
-use crate::rules::{Features, Rules};
+use crate::rules::{DAY_MS, Features, Rules};
+use crate::tables::interactions::TIME_ON_PAGE_MS_MAX;
 use crate::tables::{Interaction, LineRow, Lines, OrderRow, Orders, Placed};
 
 /// An event or an order: its kind, user, product and time.
@@ -72,13 +73,22 @@ fn plain(events: &[Given], user: usize, product: usize, at: Time) -> Numbers {
     let count = |kind| before().filter(move |event| event.0 == kind && event.2 == product);
     let last = before().filter(|event| event.0 < 4).map(|event| event.3).max();
     let [views, clicks, carts] = [0, 1, 2].map(|kind| count(kind).count() as u64);
-    ([views, clicks, carts, count(4).count() as u64, count(0).map(|event| event.3 * 3).sum()], last)
+    (
+        [
+            views,
+            clicks,
+            carts,
+            count(4).count() as u64,
+            count(0).map(|event| (event.3 * 3).min(TIME_ON_PAGE_MS_MAX)).sum(),
+        ],
+        last,
+    )
 }
 
 /// What the walk finds for each ask, by the order in which they were asked.
-fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], together: Together) -> Vec<Numbers> {
+fn found(sources: Vec<Vec<Given>>, asks: &[(usize, usize, Time)], days: u64, together: Together) -> Vec<Numbers> {
     let dictionary = Arc::new(Dictionary::new(Ids::new([7; 16])));
-    let rules = Rules { features: Features { enabled: true, ..Features::OFF }, ..Rules::default() };
+    let rules = Rules { features: Features { enabled: true, days, ..Features::OFF }, ..Rules::default() };
     let mut graph = SteppedGraph::new(rules, dictionary.clone(), 1000);
     let source = |(source, events): (usize, Vec<Given>)| {
         Box::new(Events { source, events, next: 0, dictionary: dictionary.clone() }) as Box<dyn ReplaySource>
@@ -116,16 +126,54 @@ proptest! {
         events.iter().enumerate().for_each(|(nth, event)| halves[nth % 2].push(*event));
         halves.iter_mut().for_each(|half| half.sort_by_key(|event| event.3));
         let expected: Vec<Numbers> = asks.iter().map(|(user, product, at)| plain(&events, *user, *product, *at)).collect();
-        prop_assert_eq!(&found(halves.to_vec(), &asks, Together { times, records }), &expected);
-        prop_assert_eq!(&found(halves.to_vec(), &asks, Together::default()), &expected);
+        prop_assert_eq!(&found(halves.to_vec(), &asks, 0, Together { times, records }), &expected);
+        prop_assert_eq!(&found(halves.to_vec(), &asks, 0, Together::default()), &expected);
     }
+
+    #[test]
+    fn an_ask_gets_what_lasted_then_whatever_else_is_asked(
+        mut events in vec((0..4u8, 0..2usize, 0..2usize, 1..40u64), 0..60),
+        mut asks in vec((0..2usize, 0..2usize, 1..45u64), 1..20),
+        days in 1..4u64,
+        times in 1..20usize,
+    ) {
+        events.iter_mut().for_each(|event| event.3 *= DAY_MS / 2);
+        asks.iter_mut().for_each(|ask| ask.2 *= DAY_MS / 2);
+        events.sort_by_key(|event| event.3);
+        let expected: Vec<Numbers> =
+            asks.iter().map(|(user, product, at)| lasting(&events, *user, *product, days, *at)).collect();
+        prop_assert_eq!(&found(vec![events.clone()], &asks, days, Together { times, records: 7 }), &expected);
+        prop_assert_eq!(&found(vec![events.clone()], &asks, days, Together::default()), &expected);
+        for (ask, expected) in asks.iter().zip(expected) {
+            prop_assert_eq!(found(vec![events.clone()], &[*ask], days, Together::default()), vec![expected]);
+        }
+    }
+}
+
+/// The definition: of the events of before the time, those of a product since its last silence.
+fn lasting(events: &[Given], user: usize, product: usize, days: u64, at: Time) -> Numbers {
+    let is_old = |event: Time, now: Time| event / DAY_MS + days < now / DAY_MS;
+    let of = |product: Option<usize>| {
+        let mut counted: Vec<Given> = Vec::new();
+        for event in events.iter().filter(|event| event.1 == user && event.3 < at) {
+            if Some(event.2).filter(|_| event.0 != 3) == product {
+                if counted.last().is_some_and(|last| is_old(last.3, event.3)) {
+                    counted.clear();
+                }
+                counted.push(*event);
+            }
+        }
+        if counted.last().is_some_and(|last| is_old(last.3, at - 1)) { Vec::new() } else { counted }
+    };
+    let last = [None, Some(0), Some(1)].into_iter().flat_map(of).map(|event| event.3).max();
+    (plain(&of(Some(product)), user, product, at).0, last)
 }
 
 #[test]
 fn an_event_at_the_time_of_the_ask_is_of_its_future() {
     let events = vec![(0, 0, 0, 10), (0, 0, 0, 11), (1, 0, 0, 11)];
     let asks = [(0, 0, 11), (0, 0, 12), (0, 0, 10), (0, 0, 11)];
-    let found = found(vec![events], &asks, Together::default());
+    let found = found(vec![events], &asks, 0, Together::default());
     let views: Vec<(u64, u64)> = found.iter().map(|(counts, _)| (counts[0], counts[1])).collect();
     assert_eq!(views, [(1, 0), (2, 1), (0, 0), (1, 0)]);
     let times: BTreeSet<Option<Time>> = found.iter().map(|(_, last)| *last).collect();

@@ -14,10 +14,11 @@ use crate::cluster::ClusterControl;
 use crate::cut::{Base, Cuts, DeltaLog, Part};
 use crate::erased_users::ErasedUsers;
 use crate::feed::position::Position;
-use crate::graph::{self, Index, Indexes, OpenSessions, RuleBook};
+use crate::graph::{self, Index, Indexes, OpenSessions, RuleBook, UserProducts};
 use crate::ids::UserKey;
-use crate::sessions::{Settled, Settling};
-use crate::tables::{self, Table, Tables};
+use crate::rules::Rules;
+use crate::sessions::{Gap, Settled, Settling};
+use crate::tables::{self, Activity, Table, Tables};
 use crate::time::Time;
 use crate::trace::arranged::{ValBatch, ValTrace};
 use crate::trace::handle;
@@ -35,6 +36,8 @@ pub struct Traces {
     pub(crate) indexes: Indexes<IndexTraces>,
     /// The base tables, if cuts are taken.
     pub(crate) base: Option<Tables<tables::Traces>>,
+    /// The business numbers.
+    pub(crate) rules: Rules,
     /// The erased users that the arrangements have heard of.
     pub(crate) erased_users: Rc<ErasedUsers>,
     /// The users of this worker whose sessions may have to be settled.
@@ -135,7 +138,8 @@ impl Publisher {
         // No time after the cut's tick has been compacted yet: this worker has not published past it.
         if let Some(cutting) = self.cutting.take_if(|cutting| cutting.tick < upper) {
             self.show_positions(cutting.tick + 1);
-            let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick));
+            let rules = &self.traces.rules;
+            let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick, rules));
             let delta_log = cutting.delta_log.and_then(|log| log.without(&self.traces.erased_users));
             let part = Part { base, delta_log, positions: self.positions.clone() };
             cutting.cuts.hand_in(cutting.tick, part);
@@ -162,9 +166,28 @@ impl Publisher {
         }
         for user in settling.take_due(closed, tick) {
             values(snapshot.indexes.get::<OpenSessions>(), &user, closed, &mut rows);
-            all.push((user, settling.settle(user, &rows, closed)));
+            let mut settled = settling.settle(user, &rows, closed);
+            self.leave_out_dropped(&snapshot, user, (closed, tick), &mut settled.gaps);
+            all.push((user, settled));
         }
         all
+    }
+
+    /// Leaves out the gaps of views that do not count any more: a session that is settled days later may have some.
+    fn leave_out_dropped(&self, snapshot: &Snapshot, user: UserKey, (closed, tick): (Time, Time), gaps: &mut Vec<Gap>) {
+        let features = &self.traces.rules.features;
+        if gaps.iter().all(|gap| features.last_until(gap.at, tick)) {
+            return;
+        }
+        let mut interacted = Vec::new();
+        values(snapshot.indexes.get::<UserProducts>(), &user, closed, &mut interacted);
+        gaps.retain(|gap| {
+            let found = interacted.binary_search_by_key(&gap.product, |(product, _)| *product);
+            found.is_ok_and(|place| {
+                let activity: Activity = interacted[place].1;
+                activity.counts(gap.at) && activity.last_at().is_some_and(|last| features.last_until(last, tick))
+            })
+        });
     }
 
     /// Advances to the positions after the ticks before `upper`.

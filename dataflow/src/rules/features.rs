@@ -4,7 +4,18 @@ use std::time::Duration;
 
 use settings::{Kind, Value, seconds, whole};
 
+use super::DAY_MS;
 use super::key_names::{KeyNames, NAMES};
+use crate::time::{Millis, Time};
+
+/// A day in UTC, as its number since the Unix epoch.
+pub type Day = u64;
+
+/// The day of a time.
+#[must_use]
+pub fn day_of(at: Millis) -> Day {
+    at / DAY_MS
+}
 
 settings::section! {
     /// Features of users: what each user did with each product and each category, for models that are served.
@@ -13,6 +24,11 @@ settings::section! {
     pub struct Features in "features" {
         /// Whether features are kept. While this is off it costs nothing.
         enabled: bool = "off", "word", Kind::Choice(&["off", "on"]) => |word: &Value| word.text() == "on";
+        /// How long the features of a user and a product outlast their latest event: so many whole days in UTC after its
+        /// day. Then they are dropped whole, and their memory is taken back; later events count anew. The counts of a user
+        /// and a key of `metadata` are dropped likewise. An event that is older when it is read counts in no feature.
+        /// Orders follow `rules.window_days`. 0: for ever.
+        days: Day = 365, "days", whole(0, 3650);
         /// Keys of an event's `metadata` whose values are counted for each user, such as ["device", "referrer"]: the
         /// feature `user_metadata`. An event counts under a key while the setting names it.
         metadata: KeyNames = [], "keys", NAMES;
@@ -32,9 +48,30 @@ impl Features {
     /// Features are not kept.
     pub const OFF: Features = Features {
         enabled: false,
+        days: 0,
         metadata: KeyNames::NONE,
         values_max: 20,
         attributes: KeyNames::NONE,
         attributes_every: Duration::from_secs(60),
     };
+
+    /// Whether features are kept and dropped.
+    #[must_use]
+    pub fn are_dropped(&self) -> bool {
+        self.enabled && self.days > 0
+    }
+
+    /// Whether features whose latest event was at `at` are still there at `now`. An event that is read when they would not be
+    /// counts nowhere.
+    #[must_use]
+    pub fn last_until(&self, at: Millis, now: Time) -> bool {
+        self.days == 0 || day_of(at).saturating_add(self.days) >= day_of(now)
+    }
+
+    /// The beginning of the day after that of a tick. A replay opens a tick there if features are dropped, so that each event is
+    /// given on its day, as it was on that day.
+    #[must_use]
+    pub fn next_day(&self, tick: Time) -> Option<Time> {
+        self.are_dropped().then(|| (day_of(tick) + 1) * DAY_MS)
+    }
 }

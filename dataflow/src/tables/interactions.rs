@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ColumnReader, ColumnWriter, Columns, Table};
 use crate::ids::{ProductKey, UserKey};
+use crate::rules::{Day, Rules, day_of};
 use crate::time::Millis;
-use crate::trace::arranged::{EraseRule, UserRows};
+use crate::trace::arranged::{EraseRule, RetainRule, UserRows};
 
 /// The table of interactions. Key: user. Value: product, or [`ProductKey::NONE`] for events without a product.
 /// Difference: the [`Activity`]. It has rows only while features are on.
@@ -38,8 +39,18 @@ impl Table for Interactions {
         })
     }
 
+    fn retention(rules: &Rules) -> Option<RetainRule<Activity>> {
+        rules.features.are_dropped().then_some(RetainRule {
+            days: rules.features.days,
+            whole_keys: false,
+            latest: |activity| activity.last_at(),
+            taken_out: |activity, day| activity.dropped(day),
+        })
+    }
+
     fn in_cut(activity: Activity) -> Option<Activity> {
-        activity.last_at().map(|at| Activity { last: Latest::new(0, at), ..activity })
+        let page = PageTime::new(0, activity.page.ms());
+        activity.last_at().map(|at| Activity { last: Latest::new(0, at), page, ..activity })
     }
 }
 
@@ -67,10 +78,14 @@ pub enum Interaction {
 ///
 /// Numbers have no inverse, so an erasure cannot subtract them. Instead each event has a generation: the number of erasures
 /// of its user in this process before it. Events of an earlier generation than the latest one do not count.
+///
+/// Neither can silence subtract them. Instead it raises the first day of which events count. Events given before that are all of
+/// earlier days, and those given later are all of that day or later, because an event that is too old is not given. So a sum of
+/// events that were given one after the other goes or stays as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Activity {
     last: Latest,
-    time_on_page_ms: u64,
+    page: PageTime,
     views: u32,
     timed_views: u32,
     clicks: u32,
@@ -96,12 +111,63 @@ impl Latest {
     pub(super) fn at(self) -> Millis {
         self.0 & ((1 << Latest::TIME_BITS) - 1)
     }
+
+    /// The same generation, without an event.
+    pub(super) fn without_event(self) -> Self {
+        Latest(self.0 >> Latest::TIME_BITS << Latest::TIME_BITS)
+    }
+
+    /// Whether all events are of days before this one.
+    pub(super) fn is_before(self, first_day: Day) -> bool {
+        first_day > 0 && day_of(self.at()) < first_day
+    }
+}
+
+/// The time on pages in milliseconds, and above its bits the first day of which events count; 0 if all do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+struct PageTime(u64);
+
+impl PageTime {
+    /// Enough for 139 years. Above them is room for the days of all times of events.
+    const MS_BITS: u32 = 42;
+    const MS_MAX: u64 = (1 << PageTime::MS_BITS) - 1;
+
+    fn new(first_day: Day, ms: u64) -> Self {
+        PageTime(first_day << PageTime::MS_BITS | ms.min(PageTime::MS_MAX))
+    }
+
+    fn ms(self) -> u64 {
+        self.0 & PageTime::MS_MAX
+    }
+
+    fn first_day(self) -> Day {
+        self.0 >> PageTime::MS_BITS
+    }
+
+    /// With more time.
+    fn and(self, ms: u64) -> Self {
+        PageTime::new(self.first_day(), self.ms().saturating_add(ms))
+    }
 }
 
 impl Activity {
     /// Takes out all events of earlier generations.
     fn erased(generation: u16) -> Self {
         Activity { last: Latest::new(generation, 0), ..Activity::default() }
+    }
+
+    /// Takes out all events up to the end of this day, that of the latest one.
+    fn dropped(self, day: Day) -> Self {
+        Activity { last: self.last.without_event(), page: PageTime::new(day + 1, 0), ..Activity::default() }
+    }
+
+    /// These events if they are of this day or later, and otherwise none.
+    fn since(self, first_day: Day) -> Self {
+        if self.last.is_before(first_day) {
+            Activity { last: self.last.without_event(), ..Activity::default() }
+        } else {
+            self
+        }
     }
 
     /// One event at `at`.
@@ -112,7 +178,7 @@ impl Activity {
             Interaction::View { time_on_page_ms } => {
                 activity.views = 1;
                 activity.timed_views = u32::from(time_on_page_ms.is_some());
-                activity.time_on_page_ms = time_on_page_ms.unwrap_or(0).min(TIME_ON_PAGE_MS_MAX);
+                activity.page = PageTime::new(0, time_on_page_ms.unwrap_or(0).min(TIME_ON_PAGE_MS_MAX));
             }
             Interaction::Click => activity.clicks = 1,
             Interaction::AddToCart => activity.carts = 1,
@@ -131,8 +197,14 @@ impl Activity {
 
     /// Adds the time on the page of a view that was counted without one; [`TIME_ON_PAGE_MS_MAX`] in place of a longer time.
     pub fn add_gap(&mut self, ms: Millis) {
-        self.time_on_page_ms = self.time_on_page_ms.saturating_add(ms.min(TIME_ON_PAGE_MS_MAX));
+        self.page = self.page.and(ms.min(TIME_ON_PAGE_MS_MAX));
         self.timed_views = self.timed_views.saturating_add(1);
+    }
+
+    /// Whether an event at `at` that was given is among these.
+    #[must_use]
+    pub fn counts(self, at: Millis) -> bool {
+        day_of(at) >= self.page.first_day()
     }
 
     /// Adds events.
@@ -140,9 +212,13 @@ impl Activity {
         match self.last.generation().cmp(&other.last.generation()) {
             Ordering::Less => return *self = other,
             Ordering::Greater => return,
-            Ordering::Equal => self.last = self.last.max(other.last),
+            Ordering::Equal => {}
         }
-        self.time_on_page_ms = self.time_on_page_ms.saturating_add(other.time_on_page_ms);
+        let first_day = self.page.first_day().max(other.page.first_day());
+        let other = other.since(first_day);
+        *self = self.since(first_day);
+        self.last = self.last.max(other.last);
+        self.page = PageTime::new(first_day, self.page.ms() + other.page.ms());
         self.views = self.views.saturating_add(other.views);
         self.timed_views = self.timed_views.saturating_add(other.timed_views);
         self.clicks = self.clicks.saturating_add(other.clicks);
@@ -177,7 +253,7 @@ impl Activity {
     /// The time on the page of all views whose time is known, in milliseconds, and the number of these views.
     #[must_use]
     pub fn time_on_page(self) -> (u64, u64) {
-        (self.time_on_page_ms, self.timed_views.into())
+        (self.page.ms(), self.timed_views.into())
     }
 }
 
@@ -204,7 +280,7 @@ impl Columns for Activity {
 
     fn write(&self, to: &mut impl ColumnWriter) {
         to.write(&self.last.at());
-        to.write(&self.time_on_page_ms);
+        to.write(&self.page.ms());
         to.write(&self.views);
         to.write(&self.timed_views);
         to.write(&self.clicks);
@@ -214,7 +290,7 @@ impl Columns for Activity {
     fn read<R: ColumnReader>(from: &mut R) -> Result<Self, R::Error> {
         Ok(Activity {
             last: Latest::new(0, from.read()?),
-            time_on_page_ms: from.read()?,
+            page: PageTime::new(0, from.read()?),
             views: from.read()?,
             timed_views: from.read()?,
             clicks: from.read()?,
@@ -226,6 +302,7 @@ impl Columns for Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::DAY_MS;
 
     fn sum(events: &[(Interaction, Millis)]) -> Activity {
         let mut sum = Activity::zero();
@@ -270,9 +347,37 @@ mod tests {
     }
 
     #[test]
+    fn silence_takes_out_what_was_before_it_however_sums_are_made() {
+        let at = |day: Day, ms: Millis| Activity::of(Interaction::Click, day * DAY_MS + ms);
+        // Given one after the other; silence from day 2 on was noticed on day 9.
+        let given = [at(0, 5), at(2, 7), at(1, 3), at(0, 1).dropped(2), at(8, 0), at(3, 1), at(9, 0)];
+        let sum = |parts: &[Activity]| {
+            let mut sum = Activity::zero();
+            parts.iter().for_each(|part| sum.plus_equals(part));
+            sum
+        };
+        let left = sum(&given[4..]);
+        assert_eq!((left.clicks(), left.last_at()), (3, Some(9 * DAY_MS)));
+        for cuts in (0..=given.len()).flat_map(|one| (one..=given.len()).map(move |other| (one, other))) {
+            let parts = [&given[..cuts.0], &given[cuts.0..cuts.1], &given[cuts.1..]].map(sum);
+            for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+                assert_eq!(Interactions::in_cut(sum(&order.map(|part| parts[part]))), Some(left), "{cuts:?}");
+            }
+        }
+        let none = sum(&given[..4]);
+        assert_eq!((none.last_at(), none.clicks(), Interactions::in_cut(none)), (None, 0, None));
+        let mut erased = none;
+        erased.plus_equals(&Activity::erased(1));
+        assert_eq!((erased.last_at(), sum(&[erased, left]).clicks()), (None, 0));
+    }
+
+    #[test]
     fn numbers_stop_at_their_largest_value() {
         let mut many = Activity { views: u32::MAX - 1, ..Activity::default() };
         (0..3).for_each(|_| many.plus_equals(&Activity::of(Interaction::View { time_on_page_ms: None }, 1)));
         assert_eq!(many.views(), u64::from(u32::MAX));
+        let mut long = Activity { page: PageTime::new(0, PageTime::MS_MAX - 1), ..many };
+        long.add_gap(2);
+        assert_eq!((long.time_on_page().0, long.page.first_day()), (PageTime::MS_MAX, 0));
     }
 }

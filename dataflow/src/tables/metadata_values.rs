@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::interactions::Latest;
 use super::{ColumnReader, ColumnWriter, Columns, Table};
 use crate::ids::UserKey;
-use crate::rules::Rules;
+use crate::rules::{Day, Rules};
 use crate::short_text::ShortText;
 use crate::time::Millis;
-use crate::trace::arranged::{EraseRule, KeepFirst, UserRows};
+use crate::trace::arranged::{EraseRule, KeepFirst, RetainRule, UserRows};
 
 /// The number of values that are held for each value that is shown.
 const HELD_FOR_SHOWN: usize = 4;
@@ -49,7 +49,17 @@ impl Table for MetadataValues {
     }
 
     fn in_cut(tally: ValueTally) -> Option<ValueTally> {
-        tally.last_at().map(|at| ValueTally { last: Latest::new(0, at), ..tally })
+        tally.last_at().map(|at| ValueTally { last: Latest::new(0, at), first_day: 0, ..tally })
+    }
+
+    /// The values of a user and a key leave together: the sum over all of them cannot do without one.
+    fn retention(rules: &Rules) -> Option<RetainRule<ValueTally>> {
+        rules.features.are_dropped().then_some(RetainRule {
+            days: rules.features.days,
+            whole_keys: true,
+            latest: |tally| tally.last_at(),
+            taken_out: |tally, day| tally.dropped(day),
+        })
     }
 
     fn kept(rules: &Rules) -> Option<KeepFirst<ShortText, ValueTally>> {
@@ -64,20 +74,22 @@ impl Table for MetadataValues {
 
 /// The events of a user with a value: their number by sum, the time of the first by minimum, and that of the latest by maximum.
 /// The order in which events are added does not matter. As for [`Activity`](super::Activity), an erasure begins a new
-/// generation, and the number stops at its largest value.
+/// generation, silence raises the first day of which events count, and the number stops at its largest value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct ValueTally {
     last: Latest,
     /// 0 if there is no event.
     first: Millis,
     events: u32,
+    /// 0 if events of all days count.
+    first_day: u32,
 }
 
 impl ValueTally {
     /// One event at `at`.
     #[must_use]
     pub fn of(at: Millis) -> Self {
-        ValueTally { last: Latest::new(0, at), first: at, events: 1 }
+        ValueTally { last: Latest::new(0, at), first: at, events: 1, first_day: 0 }
     }
 
     /// Takes out all events of earlier generations.
@@ -85,13 +97,32 @@ impl ValueTally {
         ValueTally { last: Latest::new(generation, 0), ..ValueTally::default() }
     }
 
+    /// Takes out all events up to the end of this day, which is not before that of the latest one.
+    fn dropped(self, day: Day) -> Self {
+        let first_day = u32::try_from(day + 1).unwrap_or(u32::MAX);
+        ValueTally { last: self.last.without_event(), first_day, ..ValueTally::default() }
+    }
+
+    /// These events if they are of this day or later, and otherwise none.
+    fn since(self, first_day: u32) -> Self {
+        if self.last.is_before(first_day.into()) {
+            ValueTally { last: self.last.without_event(), ..ValueTally::default() }
+        } else {
+            self
+        }
+    }
+
     /// Adds events.
     pub fn add(&mut self, other: ValueTally) {
         match self.last.generation().cmp(&other.last.generation()) {
             Ordering::Less => return *self = other,
             Ordering::Greater => return,
-            Ordering::Equal => self.last = self.last.max(other.last),
+            Ordering::Equal => {}
         }
+        let first_day = self.first_day.max(other.first_day);
+        let other = other.since(first_day);
+        *self = ValueTally { first_day, ..self.since(first_day) };
+        self.last = self.last.max(other.last);
         self.first = match (self.first, other.first) {
             (0, first) | (first, 0) => first,
             (one, other) => one.min(other),
@@ -147,13 +178,14 @@ impl Columns for ValueTally {
     }
 
     fn read<R: ColumnReader>(from: &mut R) -> Result<Self, R::Error> {
-        Ok(ValueTally { last: Latest::new(0, from.read()?), first: from.read()?, events: from.read()? })
+        Ok(ValueTally { last: Latest::new(0, from.read()?), first: from.read()?, events: from.read()?, first_day: 0 })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::DAY_MS;
 
     fn sum(parts: &[ValueTally]) -> ValueTally {
         let mut sum = ValueTally::zero();
@@ -182,5 +214,19 @@ mod tests {
         }
         assert_eq!(MetadataValues::in_cut(sum(&parts[..2])), None);
         assert_eq!(MetadataValues::in_cut(new), Some(ValueTally::of(9)));
+    }
+
+    #[test]
+    fn silence_takes_out_what_was_before_it_however_sums_are_made() {
+        let given =
+            [ValueTally::of(5), ValueTally::of(5).dropped(0), ValueTally::of(9 * DAY_MS), ValueTally::of(DAY_MS)];
+        let left = ValueTally { first: DAY_MS, events: 2, ..ValueTally::of(9 * DAY_MS) };
+        for cut in 0..=given.len() {
+            let [one, other] = [&given[..cut], &given[cut..]].map(sum);
+            for both in [[one, other], [other, one]] {
+                assert_eq!(MetadataValues::in_cut(sum(&both)), Some(left));
+            }
+        }
+        assert_eq!(MetadataValues::in_cut(sum(&given[..2])), None);
     }
 }

@@ -13,6 +13,7 @@ pub use super::batch::keep::KeepFirst;
 pub use super::erasing::{EraseRule, HeldRow, UserRows};
 pub(crate) use super::operator::{ErasureStream, WithErasures};
 use super::operator::{arrange, arrange_erasing};
+pub use super::retaining::RetainRule;
 use crate::time::Time;
 
 /// The trace of (key, value) updates.

@@ -71,13 +71,13 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Collector<K,
     }
 
     /// If `upper` is beyond the last batch: puts a batch of all updates before it into the trace, after `change` has
-    /// changed them, and returns it. `change` returns whether there may be rows now that are as good as none. A capability is
-    /// kept for the time `held`.
+    /// changed them, and returns it. `change` gets a time that is not after any of them; it returns whether there may be rows
+    /// now that are as good as none. A capability is kept for the time `held`.
     pub(super) fn close(
         &mut self,
         upper: Antichain<Time>,
         held: Option<Time>,
-        change: impl FnOnce(&mut Vec<Updates<K, V, R>>) -> bool,
+        change: impl FnOnce(Time, &mut Vec<Updates<K, V, R>>) -> bool,
     ) -> Option<(Capability<Time>, ValBatch<K, V, R>)> {
         if !PartialOrder::less_than(&self.closed, &upper) {
             return None;
@@ -89,7 +89,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Collector<K,
         let mut closing = None;
         match self.earliest.take() {
             Some(capability) if !upper.less_equal(capability.time()) => {
-                let has_void = change(&mut updates);
+                let has_void = change(*capability.time(), &mut updates);
                 let batch = ValBuilder::seal(&mut updates, description).keeping(self.keep, has_void);
                 self.writer.insert(batch.clone(), Some(*capability.time()));
                 let next = self.batcher.frontier().as_option().copied().into_iter().chain(held).min();

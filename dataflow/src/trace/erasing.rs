@@ -165,13 +165,7 @@ impl<K: ExchangeData, V: ExchangeData, R: ExchangeData + Semigroup> Erasing<K, V
             self.listener.hear(user, until, (!is_restored).then_some(tick));
         }
         let changes = self.changes(&grown, tick, held, chain);
-        let is_changed = !changes.is_empty();
-        if is_changed {
-            let mut updates: Updates<K, V, R> = chain.drain(..).flatten().chain(changes).collect();
-            consolidate_updates(&mut updates);
-            chain.push(updates);
-        }
-        is_changed
+        add_to(chain, changes)
     }
 
     /// The updates that take out what the users have.
@@ -222,8 +216,22 @@ impl UserErasures {
     }
 }
 
+/// Adds changes to the updates of a batch; returns whether there were any.
+pub(super) fn add_to<K: Ord, V: Ord, R: Semigroup>(
+    chain: &mut Vec<Updates<K, V, R>>,
+    changes: Updates<K, V, R>,
+) -> bool {
+    let is_changed = !changes.is_empty();
+    if is_changed {
+        let mut updates: Updates<K, V, R> = chain.drain(..).flatten().chain(changes).collect();
+        consolidate_updates(&mut updates);
+        chain.push(updates);
+    }
+    is_changed
+}
+
 /// Calls `take` with every row of these users, who are in ascending order.
-fn read_users<K, V, R>(
+pub(super) fn read_users<K, V, R>(
     batches: &Vec<ValBatch<K, V, R>>,
     of_user: UserRows<K>,
     users: impl Iterator<Item = UserKey>,

@@ -26,6 +26,8 @@ use super::batch::keep::{Keep, KeepFirst};
 use super::collector::Collector;
 use super::erasing::{EraseRule, Erasing, Updates};
 use super::handle;
+use super::leaving::Leaving;
+use super::retaining::{RetainRule, Retaining};
 use crate::erased_users::{ErasedUntil, ErasedUsers};
 use crate::ids::UserKey;
 use crate::time::Time;
@@ -58,7 +60,7 @@ where
                     collector.hold(capability.time(), || capability.retain(0));
                     collector.take(updates);
                 });
-                if let Some((capability, batch)) = collector.close(frontier.frontier().to_owned(), None, |_| false) {
+                if let Some((capability, batch)) = collector.close(frontier.frontier().to_owned(), None, |_, _| false) {
                     output.session(&capability).give(batch);
                 }
                 collector.exert();
@@ -76,9 +78,11 @@ pub(crate) struct WithErasures<'s, K, V, R> {
     pub(crate) restored_at: Option<Time>,
     /// Told of every erasure.
     pub(crate) listener: Rc<ErasedUsers>,
+    /// How rows leave some days after their latest events, if they do. The rule of erasures says where a user's rows are.
+    pub(crate) retention: Option<RetainRule<R>>,
 }
 
-/// The same without what erasures cover.
+/// The same without what erasures cover, and without what was too long ago.
 pub(super) fn arrange_erasing<'s, K, V, R>(
     rows: VecCollection<'s, Time, (K, V), R>,
     pact: impl ParallelizationContract<Time, Updates<K, V, R>>,
@@ -92,7 +96,7 @@ where
     R: ExchangeData + Semigroup,
 {
     let scope = rows.inner.scope();
-    let WithErasures { erasures, rule, restored_at, listener } = with;
+    let WithErasures { erasures, rule, restored_at, listener, retention } = with;
     let mut reader = None;
     let stream = rows.inner.binary_frontier::<_, CapacityContainerBuilder<Vec<ValBatch<K, V, R>>>, _, _, _, _>(
         erasures,
@@ -102,14 +106,16 @@ where
         |_, info| {
             let keep = Keep { first: keep, is_void: Some(rule.is_void) };
             let (mut collector, agent) = Collector::new(scope, info, keep);
-            let (mut erasing, mut held) = (Erasing::new(rule, restored_at, listener), agent.clone());
+            let retaining = retention.zip(rule.by_user).map(|(rule, of_user)| Retaining::new(rule, of_user));
+            let mut leaving = Leaving::new(Erasing::new(rule, restored_at, listener), retaining);
+            let mut held = agent.clone();
             reader = Some(agent);
             // Updates by their tick, until all erasures of earlier ticks are heard.
             let mut waiting: BTreeMap<Time, Vec<Updates<K, V, R>>> = BTreeMap::new();
             move |(rows, rows_frontier), (erasures, erasures_frontier), output| {
                 erasures.for_each(|capability, data| {
                     collector.hold(capability.time(), || capability.retain(0));
-                    data.drain(..).for_each(|((user, ()), tick, until)| erasing.hear(user, tick, until.0));
+                    data.drain(..).for_each(|((user, ()), tick, until)| leaving.hear(user, tick, until.0));
                 });
                 let heard = erasures_frontier.frontier().first().copied().unwrap_or(Time::MAX);
                 rows.for_each(|capability, updates| {
@@ -117,31 +123,35 @@ where
                     match updates.iter().map(|(_, tick, _)| *tick).max() {
                         Some(tick) if tick > heard => waiting.entry(tick).or_default().push(std::mem::take(updates)),
                         _ => {
-                            erasing.leave_out(updates);
+                            leaving.admit(updates);
                             collector.take(updates);
                         }
                     }
                 });
                 while let Some(first) = waiting.first_entry().filter(|first| *first.key() <= heard) {
                     for mut updates in first.remove() {
-                        erasing.leave_out(&mut updates);
+                        leaving.admit(&mut updates);
                         collector.take(&mut updates);
                     }
                 }
                 let reached = rows_frontier.frontier().first().copied().unwrap_or(Time::MAX).min(heard);
-                while let Some(tick) = erasing.next().filter(|tick| *tick < reached) {
-                    let batches = handle::batches(&held);
-                    let take_out = |updates: &mut Vec<Updates<K, V, R>>| erasing.take_out(tick, &batches, updates);
-                    let upper = Antichain::from_elem(tick + 1);
-                    if let Some((capability, batch)) = collector.close(upper, Some(tick + 1), take_out) {
+                while let Some(end) = leaving.next_end(reached) {
+                    let upper = Antichain::from_elem(end);
+                    let take_out =
+                        |time, updates: &mut _| leaving.take_out((time, end), || handle::batches(&held), updates);
+                    if let Some((capability, batch)) = collector.close(upper, Some(end), take_out) {
                         output.session(&capability).give(batch);
                     }
+                    leaving.pass(end);
                 }
-                let next = waiting.keys().next().copied().into_iter().chain(erasing.next()).min();
+                let next = waiting.keys().next().copied().into_iter().chain(leaving.next_erasure()).min();
                 let upper = if reached == Time::MAX { Antichain::new() } else { Antichain::from_elem(reached) };
-                if let Some((capability, batch)) = collector.close(upper, next, |_| false) {
+                let take_out =
+                    |time, updates: &mut _| leaving.take_out((time, reached), || handle::batches(&held), updates);
+                if let Some((capability, batch)) = collector.close(upper, next, take_out) {
                     output.session(&capability).give(batch);
                 }
+                leaving.pass(reached);
                 let closed = collector.closed().clone();
                 handle::compact(&mut held, &closed, &closed);
                 collector.exert();

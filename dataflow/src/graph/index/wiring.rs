@@ -177,6 +177,7 @@ impl<'s> tables::MapRef<Collections<'s>, Arrangements<'s>> for ArrangeTables<'_,
             rule,
             restored_at: self.plan.restored_at,
             listener: self.listener.clone(),
+            retention: T::retention(&self.plan.rules),
         };
         by_key_erasing(rows, T::NAME, T::route, keep, with)
     }

@@ -41,7 +41,8 @@ where
         let (mut trace, probe) = worker.dataflow::<Time, _, _>(|scope| {
             let all = erasures.to_collection(scope).inner.broadcast();
             let rule = T::erasure().expect("its rows are of users");
-            let with = WithErasures { erasures: all, rule, restored_at: None, listener: Rc::default() };
+            let with =
+                WithErasures { erasures: all, rule, restored_at: None, listener: Rc::default(), retention: None };
             let arranged = by_key_erasing(rows.to_collection(scope), T::NAME, T::route, None, with);
             (arranged.trace, arranged.stream.probe().0)
         });
