@@ -81,12 +81,14 @@ pub(super) struct Retaining<K, R> {
     due: BTreeSet<UserKey>,
     /// The first day of the updates of each tick that are not in a batch yet.
     open: BTreeMap<Time, Day>,
+    /// Where the last batch ended.
+    end: Time,
 }
 
 impl<K: ExchangeData, R: ExchangeData + Semigroup> Retaining<K, R> {
     pub(super) fn new(rule: RetainRule<R>, of_user: UserRows<K>) -> Self {
         let (day_of_user, users_of_day) = (HashMap::default(), BTreeMap::new());
-        Retaining { rule, of_user, day_of_user, users_of_day, due: BTreeSet::new(), open: BTreeMap::new() }
+        Retaining { rule, of_user, day_of_user, users_of_day, due: BTreeSet::new(), open: BTreeMap::new(), end: 0 }
     }
 
     /// Takes note of updates that are not in a batch yet.
@@ -114,14 +116,16 @@ impl<K: ExchangeData, R: ExchangeData + Semigroup> Retaining<K, R> {
         }
     }
 
-    /// When the next day begins on which rows may leave. A batch must end before it.
+    /// When the next day begins on which rows may leave. A batch must end before it. Rows of due users may leave on any day.
     pub(super) fn next(&self) -> Option<Time> {
-        let first = self.users_of_day.keys().next().into_iter().chain(self.open.values()).min();
-        first.map(|day| day.saturating_mul(DAY_MS))
+        let known = self.users_of_day.keys().next().into_iter().chain(self.open.values()).copied();
+        let tomorrow = (!self.due.is_empty()).then(|| day_of(self.end) + 1);
+        known.chain(tomorrow).min().map(|day| day.saturating_mul(DAY_MS))
     }
 
     /// The batch that ends before `end` is made. If a day begins there, its users are due.
     pub(super) fn pass(&mut self, end: Time) {
+        self.end = self.end.max(end);
         self.open = self.open.split_off(&end);
         let Some(first) = self.users_of_day.first_entry().filter(|first| first.key().saturating_mul(DAY_MS) == end)
         else {
