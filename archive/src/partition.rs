@@ -37,6 +37,8 @@ pub(crate) struct Partition<T> {
     next: i64,
     /// The offset after the last durable one.
     durable: i64,
+    /// Bytes of records since the size of the files was looked at.
+    unchecked: usize,
     ends: Ends,
     /// Since when, by the wall clock, records wait and none has become durable.
     waiting_since: Option<u64>,
@@ -67,6 +69,7 @@ impl<T: LogTail> Partition<T> {
             start: next,
             next,
             durable: next,
+            unchecked: 0,
             ends,
             waiting_since: None,
             is_shrinking: false,
@@ -141,7 +144,7 @@ impl<T: LogTail> Partition<T> {
     /// Reads what has arrived. Returns the bytes that were read.
     pub(crate) fn read(&mut self, settings: &Settings, now: &Now) -> usize {
         let Some(mut tail) = self.tail.take() else { return 0 };
-        let (mut bytes, mut unchecked, mut failed) = (0, 0, None);
+        let (mut bytes, mut failed) = (0, None);
         tail.read(&mut |given| match given {
             Given::End(end) => {
                 self.next = self.next.max(end);
@@ -155,10 +158,10 @@ impl<T: LogTail> Partition<T> {
             Given::Record(record) => {
                 let size = record.payload.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len) + RECORD_BYTES;
                 bytes += size;
-                unchecked += size;
+                self.unchecked += size;
                 let taken = self.take(&record, settings, now).and_then(|()| {
-                    if unchecked >= CHECK_BYTES {
-                        unchecked = 0;
+                    if self.unchecked >= CHECK_BYTES {
+                        self.unchecked = 0;
                         self.seal_large(settings)?;
                     }
                     Ok(())
