@@ -1082,7 +1082,7 @@ class SimilarList(_SimilarListRequired, total=False):
 
 
 class _SinkStatusRequired(TypedDict):
-    # The time from the longest waiting change to the newest state of the lists.
+    # The time from the longest waiting change to the newest state of the lists, or since the copy was right.
     behind_ms: int
     # The time of the lists at the last comparison.
     compared_as_of_ms: int

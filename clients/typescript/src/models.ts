@@ -900,7 +900,7 @@ export interface SimilarList {
 
 /** A copy of lists in another service, since the start. */
 export interface SinkStatus {
-  /** The time from the longest waiting change to the newest state of the lists. */
+  /** The time from the longest waiting change to the newest state of the lists, or since the copy was right. */
   behind_ms: number;
   /** The time of the lists at the last comparison. */
   compared_as_of_ms: number;

@@ -56,6 +56,8 @@ pub struct Copier<D, L> {
     compared: Option<Duration>,
     /// The earliest time as of which the next comparison may read lists, once it is to begin.
     compare_from: Option<Time>,
+    /// The time as of which the copy was right last; none before the first comparison.
+    right_as_of: Option<Time>,
     status: SharedCopyStatus,
 }
 
@@ -84,6 +86,7 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
             batch: Batch::default(),
             compared: None,
             compare_from: None,
+            right_as_of: None,
             status,
         }
     }
@@ -112,14 +115,20 @@ impl<D: Destination, L: ShownLists> Copier<D, L> {
         done
     }
 
-    fn report(&self, error: Option<&DestinationError>) {
+    fn report(&mut self, error: Option<&DestinationError>) {
         let ((waiting, first), as_of) = (self.waiting.waiting(), self.lists.as_of());
+        let follows = self.compared.is_some();
+        if follows {
+            self.right_as_of = Some(first.unwrap_or(as_of).min(as_of));
+        }
+        // A copy that is not followed lacks every change since it was right.
+        let behind_ms = self.right_as_of.map_or(0, |right| as_of.saturating_sub(right));
         self.status.update(|status| {
             status.failures += u64::from(error.is_some());
             status.trouble = error.map(DestinationError::advice);
-            status.follows = self.compared.is_some();
+            status.follows = follows;
             status.waiting = waiting;
-            status.behind_ms = first.map_or(0, |first| as_of.saturating_sub(first));
+            status.behind_ms = behind_ms;
             status.lists = self.there.len();
         });
     }

@@ -13,7 +13,8 @@ pub struct CopyStatus {
     pub follows: bool,
     /// Lists that have changed and wait.
     pub waiting: usize,
-    /// The time from the longest waiting change to the newest state of the lists, in milliseconds.
+    /// The time from the longest waiting change to the newest state of the lists, in milliseconds. While the copy does not
+    /// follow the lists: since it was right last, and 0 before the first comparison.
     pub behind_ms: u64,
     /// Lists in the copy, of this process.
     pub lists: usize,

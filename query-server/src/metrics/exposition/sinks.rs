@@ -28,7 +28,9 @@ pub(super) fn add(operations: &Operations, metrics: &mut Metrics) {
         u64::from(sink.reason.is_none() && sink.follows)
     });
     gauge("vitrine_sink_waiting_lists", "Lists that have changed and are not in a copy yet", |sink| sink.waiting);
-    gauge("vitrine_sink_behind_ms", "Age of the longest waiting change", |sink| sink.behind_ms);
+    gauge("vitrine_sink_behind_ms", "Age of the longest waiting change, or time since the copy was right", |sink| {
+        sink.behind_ms
+    });
     gauge("vitrine_sink_lists", "Lists in a copy", |sink| sink.lists);
     gauge("vitrine_sink_foreign_names", "Names in a copy that are not those of lists", |sink| sink.foreign);
 }

@@ -354,6 +354,28 @@ fn a_list_that_changes_many_times_is_written_once_with_its_last_rows() {
 }
 
 #[test]
+fn the_lag_grows_while_the_copy_cannot_be_reached() {
+    let mut world = World::new(10);
+    world.lists.shop().as_of = 3;
+    world.settle();
+    assert_eq!(world.status.get().behind_ms, 0);
+    world.copy.memory().dice = Some(Dice(1));
+    // Every call fails.
+    world.copy.memory().failing = 16;
+    world.lists.shop().histories.insert(5, 1);
+    for as_of in [4, 1000, 5000] {
+        world.lists.shop().as_of = as_of;
+        world.touches.touched(as_of, &mut [user(5)].into_iter());
+        assert_eq!(world.copier.turn(world.now), Err(failure()));
+        let status = world.status.get();
+        assert_eq!((status.follows, status.behind_ms), (false, as_of - 3));
+    }
+    world.copy.memory().failing = 0;
+    world.settle();
+    assert_eq!((world.status.get().behind_ms, world.copied()), (0, world.expected()));
+}
+
+#[test]
 fn a_zero_byte_is_not_copied_and_counted() {
     let mut world = World::new(10);
     world.lists.shop().as_of = 3;
