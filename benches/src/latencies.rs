@@ -20,6 +20,12 @@ impl Latencies {
         self.since_acknowledged.push(ms(at.saturating_duration_since(acknowledged)));
     }
 
+    /// Adds the latencies of another measurement.
+    pub(crate) fn append(&mut self, other: Latencies) {
+        self.since_sent.extend(other.since_sent);
+        self.since_acknowledged.extend(other.since_acknowledged);
+    }
+
     /// A percentile of the latencies since the acknowledgement.
     pub(crate) fn acknowledged_ms(&self, percent: f64) -> f64 {
         percentile(&self.since_acknowledged, percent)
