@@ -1,5 +1,5 @@
-//! Copies of lists in a real topic and a real table, beside the whole program: right after edits by hand, and after kills of
-//! the program, of the broker and of the database.
+//! Copies of all kinds of lists in a real topic and a real table, beside the whole program: right after edits by hand, after
+//! kills of the program, of the broker and of the database, after a pause, a restore from an older checkpoint and changed rules.
 //!
 //! ```text
 //! views, orders ─▶ vitrine serve ─┬─ copies ─▶ the topic, the table ─▶ read by other clients ─┐
@@ -60,6 +60,8 @@ fn copies_are_right_after_edits_by_hand_and_kills_of_each_side() {
     shop.trade();
     shop.process().thaw();
     shop.wait_equal("after a pause");
+    restore_an_older_checkpoint(&mut shop);
+    change_the_rules(&mut shop);
     for kind in ["kafka", "postgres"] {
         let sink = shop.sink(kind);
         assert!(sink["follows"] == true && sink["reason"].is_null(), "{sink}");
@@ -104,6 +106,29 @@ fn kill_database(shop: &mut Shop) {
     shop.trade();
     shop.wait_ready();
     shop.wait_equal("after a kill of the database");
+}
+
+/// The lists go back to before what the copies have, and catch up again.
+fn restore_an_older_checkpoint(shop: &mut Shop) {
+    shop.stop_and_keep_checkpoints();
+    shop.serve();
+    (0..3).for_each(|_| shop.trade());
+    shop.wait_equal("before a restore");
+    shop.process().kill9();
+    shop.edit_table();
+    shop.restore_kept_checkpoints();
+    shop.serve();
+    shop.wait_equal("after a restore from an older checkpoint");
+}
+
+/// A product is hidden while the program runs, and lists are shorter after a restart.
+fn change_the_rules(shop: &mut Shop) {
+    shop.hide("p1");
+    shop.wait_equal("after a product was hidden");
+    shop.stop();
+    shop.add_settings("[rules]\nlist_size = 4\n");
+    shop.serve();
+    shop.wait_equal("with shorter lists");
 }
 
 fn a_missing_column_is_named_with_the_sql(shop: &Shop) {

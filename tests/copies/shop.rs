@@ -1,13 +1,15 @@
 //! A shop with copies of its lists in a topic and in a table: its services, its program, what others do with both.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use harness::{Process, Services, free_port, http, postgres, wait_until};
 use rdkafka::producer::{BaseRecord, Producer as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::local_cluster;
 
@@ -18,8 +20,15 @@ const USERS: usize = 25;
 const PRODUCTS: usize = 40;
 const CATEGORIES: usize = 4;
 
+/// The directory of checkpoints, and the one in which an older state of it is kept.
+const CHECKPOINTS: &str = "checkpoints";
+const OLDER: &str = "older-checkpoints";
+
 /// What the supervisor of a cluster logs when it has started the processes.
 const STARTED: &str = "cluster: started ";
+
+/// The lists that both copies have.
+const LISTS: &str = r#"["bestsellers", "histories", "recommendations", "similar", "features"]"#;
 
 const TABLES: &str = "
     CREATE TABLE products (product_id text PRIMARY KEY, category_id text);
@@ -71,11 +80,11 @@ impl Shop {
              [kafka.client]\n\"reconnect.backoff.max.ms\" = \"500\"\n\
              [postgres]\nurl = \"{database}\"\n\
              [checkpoint]\ndir = {:?}\nevery_s = 1\n\
-             [sinks.kafka]\ntopic = \"lists\"\npartitions = 3\ncompare_every_s = 2\n\
-             [sinks.postgres]\ntable = \"lists\"\ncompare_every_s = 2\n\
-             lists = [\"bestsellers\", \"histories\", \"recommendations\"]\n{cluster}",
+             [sinks.kafka]\ntopic = \"lists\"\npartitions = 3\ncompare_every_s = 2\nlists = {LISTS}\n\
+             [sinks.postgres]\ntable = \"lists\"\ncompare_every_s = 2\nlists = {LISTS}\n\
+             [models.co_views]\nenabled = \"on\"\n[features]\nenabled = \"on\"\n{cluster}",
             ports[0],
-            services.dir().join("checkpoints")
+            services.dir().join(CHECKPOINTS)
         );
         let config = services.write("vitrine.toml", &text);
         let addresses = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
@@ -110,6 +119,41 @@ impl Shop {
     /// The program, or the supervisor of a cluster.
     pub(crate) fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it was started")
+    }
+
+    /// Ends the program in order.
+    pub(crate) fn stop(&mut self) {
+        self.process().terminate();
+        assert!(self.process().wait_exit(SOON).success());
+    }
+
+    /// Adds sections to the configuration of the next start.
+    pub(crate) fn add_settings(&self, sections: &str) {
+        let mut file = fs::OpenOptions::new().append(true).open(&self.config).expect("the file is there");
+        file.write_all(sections.as_bytes()).expect("the test's own file can be written");
+    }
+
+    /// A merchandising rule hides a product.
+    pub(crate) fn hide(&self, product: &str) {
+        let (url, rule) =
+            (format!("{}/v1/rules/hidden", self.addresses[0]), json!({"rule": "hide", "product": product}));
+        let answer = http::request("PUT", &url, &[("content-type", "application/json")], rule.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Ends the program in order, and keeps its checkpoints as they are then.
+    pub(crate) fn stop_and_keep_checkpoints(&mut self) {
+        self.stop();
+        let dir = self.services.dir();
+        let copied = Command::new("cp").arg("-r").args([dir.join(CHECKPOINTS), dir.join(OLDER)]).status();
+        assert!(copied.expect("cp is there").success(), "the checkpoints are copied");
+    }
+
+    /// Puts the checkpoints that were kept into the place of the present ones. No program runs meanwhile.
+    pub(crate) fn restore_kept_checkpoints(&self) {
+        let (present, older) = (self.services.dir().join(CHECKPOINTS), self.services.dir().join(OLDER));
+        fs::remove_dir_all(&present).expect("the test's own directory can be removed");
+        fs::rename(older, present).expect("the test's own directory can be renamed");
     }
 
     /// Kills one process of a cluster: its supervisor starts all of them again.
@@ -155,11 +199,14 @@ impl Shop {
         }
     }
 
-    /// Somebody writes a list of nobody, and over one of the lists. The partitions are those of the copy: a record in another
+    /// Somebody writes lists of nobody, and over some of the lists. The partitions are those of the copy: a record in another
     /// one is a stray, whose tombstone stays there.
     pub(crate) fn edit_topic(&self) {
         let producer = self.services.kafka.producer(&[("partitioner", "murmur2_random")]);
-        for key in ["history/nobody", "bestsellers"] {
+        let of_nobody =
+            ["history/nobody", "recommendations/nobody", "features/user_product_views/nobody", "similar/gone"];
+        let of_the_shop = ["bestsellers", "recommendations/u1", "features/user_last_interaction/u2", "similar/p3"];
+        for key in of_nobody.into_iter().chain(of_the_shop) {
             let record = BaseRecord::to("lists").key(key).payload(r#"{"list":"history/nobody","as_of":1,"rows":[]}"#);
             producer.send(record).expect("there is room");
             producer.flush(SOON).expect("the broker answers");
@@ -168,12 +215,14 @@ impl Shop {
 
     /// Somebody changes, removes and adds rows of the table.
     pub(crate) fn edit_table(&mut self) {
-        let user = self.dice.below(USERS);
+        let (user, product) = (self.dice.below(USERS), self.dice.below(PRODUCTS));
         let sql = format!(
             "UPDATE lists SET product = 'edited' WHERE list = 'history/u{user}' AND position = 1; \
+             UPDATE lists SET value = value + 1 WHERE list = 'features/user_product_views/u{user}'; \
+             DELETE FROM lists WHERE list IN ('recommendations/u{user}', 'similar/p{product}'); \
              DELETE FROM lists WHERE list = 'bestsellers' AND position = {}; \
-             INSERT INTO lists VALUES ('history/nobody', 1, 'p1', 1, now()), ('category/gone', 1, 'p2', NULL, now()) \
-             ON CONFLICT DO NOTHING",
+             INSERT INTO lists SELECT unnest('{{history/nobody,recommendations/nobody,features/user_metadata/nobody, \
+             similar/gone,category/gone}}'::text[]), 1, 'p1', 1, now() ON CONFLICT DO NOTHING",
             self.dice.below(3) + 1
         );
         postgres::execute(&self.services.database(), &sql);
@@ -188,7 +237,7 @@ impl Shop {
     }
 
     /// The lists as the server answers with them.
-    fn answers(&self, recommendations: bool) -> Copied {
+    fn answers(&self) -> Copied {
         let mut lists = Copied::new();
         let products = |answer: &Value| -> Vec<(String, Option<u64>)> {
             let rows = answer["products"].as_array().expect("a list").iter();
@@ -205,11 +254,18 @@ impl Shop {
         }
         for user in 0..USERS {
             let history = products(&self.get(&format!("/v1/users/u{user}/history")));
-            if recommendations && !history.is_empty() {
+            if !history.is_empty() {
                 let recommended = products(&self.get(&format!("/v1/users/u{user}/recommendations")));
                 lists.insert(format!("recommendations/u{user}"), recommended);
             }
             lists.insert(format!("history/u{user}"), history);
+            lists.extend(features(user, &self.get(&format!("/v1/users/u{user}/features"))));
+        }
+        for product in 0..PRODUCTS {
+            let answer = self.get(&format!("/v1/products/p{product}/similar?explain=true"));
+            let rows = answer["explain"].as_array().expect("a reason for each product").iter();
+            let rows = rows.map(|row| (row["product"].as_str().expect("a product").to_owned(), row["weight"].as_u64()));
+            lists.insert(format!("similar/p{product}"), rows.collect());
         }
         lists.retain(|_, rows| !rows.is_empty());
         lists
@@ -247,8 +303,8 @@ impl Shop {
 
     /// Waits until both copies are equal to the lists, row by row.
     pub(crate) fn wait_equal(&self, when: &str) {
-        wait_until(SOON, &format!("the table has the lists {when}"), || self.table() == self.answers(true));
-        wait_until(SOON, &format!("the topic has the lists {when}"), || self.topic() == self.answers(false));
+        wait_until(SOON, &format!("the table has the lists {when}"), || self.table() == self.answers());
+        wait_until(SOON, &format!("the topic has the lists {when}"), || self.topic() == self.answers());
     }
 
     /// The status of a copy, as the last process tells it.
@@ -259,7 +315,23 @@ impl Shop {
     }
 }
 
+/// The features in an answer as lists, each with the greatest values first.
+fn features(user: usize, answer: &Value) -> Copied {
+    let rows = |feature: &str, value: &Value| -> Vec<(String, Option<u64>)> {
+        if let Some(values) = value.as_object() {
+            let mut rows: Vec<_> = values.iter().map(|(of, value)| (of.clone(), value.as_u64())).collect();
+            rows.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+            return rows;
+        }
+        let at = value.as_str().filter(|_| feature == "user_last_interaction");
+        let at = at.map(|at| chrono::DateTime::parse_from_rfc3339(at).expect("a time").timestamp_millis());
+        at.map(|at| (String::new(), Some(at.unsigned_abs()))).into_iter().collect()
+    };
+    let fields = answer.as_object().expect("an object").iter();
+    fields.map(|(feature, value)| (format!("features/{feature}/u{user}"), rows(feature, value))).collect()
+}
+
 /// Whether answers have the numbers of a list's rows.
 fn has_numbers(list: &str) -> bool {
-    list == "bestsellers" || list.starts_with("category/")
+    !list.starts_with("history/") && !list.starts_with("recommendations/")
 }
