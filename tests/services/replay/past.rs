@@ -22,15 +22,30 @@ fn time(nth: u64, all: u64) -> u64 {
     START - DAY + 6 * DAY * nth / all
 }
 
+/// The user of a view, and of a removal.
+fn viewer(nth: u64) -> u64 {
+    nth * 7 % USERS
+}
+
+fn remover(nth: u64) -> u64 {
+    nth * 5 % USERS
+}
+
+/// The number of views and removals of `user-USER`.
+pub(crate) fn records_of(user: u64) -> usize {
+    let views = (0..VIEWS).filter(|nth| viewer(*nth) == user).count();
+    views + (0..REMOVALS).filter(|nth| remover(*nth) == user).count()
+}
+
 fn view(nth: u64) -> String {
-    let (user, product, at) = (nth * 7 % USERS, nth * nth % PRODUCTS, time(nth, VIEWS));
+    let (user, product, at) = (viewer(nth), nth * nth % PRODUCTS, time(nth, VIEWS));
     format!(
         "{{\"user_id\":\"user-{user}\",\"product_id\":\"product-{product}\",\"event_type\":\"view\",\"timestamp\":{at}}}"
     )
 }
 
 fn removal(nth: u64) -> String {
-    let (user, product, at) = (nth * 5 % USERS, nth * 4 % PRODUCTS, time(nth, REMOVALS));
+    let (user, product, at) = (remover(nth), nth * 4 % PRODUCTS, time(nth, REMOVALS));
     format!(
         "{{\"event\":\"ProductRemoved\",\"userid\":\"user-{user}\",\"properties\":{{\"productid\":\"product-{product}\"}},\
          \"timestamp\":{at}}}"
