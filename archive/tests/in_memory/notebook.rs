@@ -88,22 +88,37 @@ fn archive(dir: &Path, payloads: &[Vec<(u64, String)>]) {
 
 /// Writes lists as a replay does, of two steps.
 fn write_lists(dir: &Path) {
-    let rows = "select * from (values ('2026-12-01 00:00:00+00'::timestamptz, 'bestsellers', 1, 'a'), \
+    let rows = "values ('2026-12-01 00:00:00+00'::timestamptz, 'bestsellers', 1, 'a'), \
                 ('2026-12-01 00:00:00+00', 'bestsellers', 2, 'b'), ('2026-12-01 00:00:00+00', 'category', 1, 'c'), \
-                ('2026-12-02 00:00:00+00', 'bestsellers', 1, 'b')) rows(as_of, list, rank, product)";
-    let script = format!("import duckdb; duckdb.sql(\"copy ({rows}) to '{}/lists-1.parquet'\")", dir.display());
+                ('2026-12-02 00:00:00+00', 'bestsellers', 1, 'b')";
+    write_parquet(&dir.join("lists-1.parquet"), "as_of, list, rank, product", rows);
+}
+
+/// Writes features as an export does, of two users.
+fn write_features(file: &Path) {
+    let none = "map([]::varchar[], []::bigint[])";
+    let rows = format!(
+        "values ('ada', map(['cup', 'lamp'], [2, 1]::bigint[]), map(['cup'], [1]::bigint[])), ('ben', {none}, {none})"
+    );
+    write_parquet(file, "user_id, user_product_views, user_product_purchases", &rows);
+}
+
+/// Writes rows with these columns.
+fn write_parquet(file: &Path, columns: &str, rows: &str) {
+    let script = format!("import duckdb; duckdb.sql(\"copy (from ({rows}) rows({columns})) to '{}'\")", file.display());
     let output = Command::new(harness::python_program("python")).args(["-c", &script]).output();
     let output = output.expect("Python starts");
     assert!(output.status.success(), "{}", harness::stderr(&output));
 }
 
-fn figures(archive: &Path, lists: &Path) -> Value {
+fn figures(archive: &Path, lists: &Path, features: &Path) -> Value {
     let output = Command::new(harness::python_program("python"))
         .args(["run.py", "shop.ipynb"])
         .current_dir(NOTEBOOKS)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("VITRINE_ARCHIVE", archive)
         .env("VITRINE_LISTS", lists)
+        .env("VITRINE_FEATURES", features)
         .output()
         .expect("Python starts");
     assert!(output.status.success(), "{}", harness::stderr(&output));
@@ -172,7 +187,9 @@ fn the_notebook_shows_what_a_plain_recount_shows() {
     let (place, lists) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     archive(place.path(), &payloads);
     write_lists(lists.path());
-    let figures = figures(place.path(), lists.path());
+    let features = lists.path().join("features.parquet");
+    write_features(&features);
+    let figures = figures(place.path(), lists.path(), &features);
 
     assert_eq!(figures["events"], json!(count(events.iter().map(|event| event.kind))));
     let views = events.iter().filter(|event| event.kind == "view");
@@ -190,6 +207,7 @@ fn the_notebook_shows_what_a_plain_recount_shows() {
     days.retain(|day, products| !products.is_empty() || found.contains_key(day));
     assert_eq!(found, days);
     assert_eq!(figures["ranks"], json!({"2026-12-01T00:00:00": ["a", "b"], "2026-12-02T00:00:00": ["b"]}));
+    assert_eq!(figures["users"], json!({"ada": [3, 1], "ben": [0, 0]}));
     let (expected, drift) = (drift(&events), figures["drift"].as_f64().expect("a number"));
     assert!(expected > 0.1 && (drift - expected).abs() < 1e-9, "{drift} is not {expected}");
 }
