@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use archive::chain::Survey;
 use archive::log::topics;
@@ -149,10 +149,12 @@ fn every_record_is_archived_once_whatever_happens() {
 }
 
 #[test]
-fn what_was_read_is_written_at_the_end() {
+fn what_the_topic_will_delete_soon_is_named_and_what_was_read_is_written_at_the_end() {
     let broker = Broker::start();
-    broker.create_topic("views", 1);
-    broker.produce("views", Some(0), (0..50).map(event));
+    broker.create_topic_with("views", 1, &[("retention.ms", "3600000")]);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    let forty_minutes_ago = i64::try_from(since_epoch.as_millis()).expect("a time") - 2_400_000;
+    broker.produce_at("views", Some(0), forty_minutes_ago, (0..50).map(event));
     let dir = tempfile::tempdir().expect("a temporary directory");
     let settings = Settings { age_max: Duration::from_secs(86_400), ..Settings::default() };
     let kafka = kafka::Settings::new(broker.bootstrap(), ["views"], Duration::from_secs(1));
@@ -162,6 +164,11 @@ fn what_was_read_is_written_at_the_end() {
         running.status().get().partitions.values().any(|partition| partition.next == 50)
     });
     assert_eq!(running.status().get().files, 0, "nothing is old or large enough");
+    let trouble = || running.status().get().trouble.unwrap_or_default();
+    wait_until(DEADLINE, "the loss is warned of", || {
+        trouble().contains("views/0 will soon lose records: 50 are not archived")
+            && trouble().contains("the topic deletes its records after 3600 s")
+    });
     running.end_by(Instant::now() + DEADLINE);
     running.finish();
     assert!(archived(dir.path()) == broker.consume("views", 50, DEADLINE));

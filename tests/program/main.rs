@@ -1,6 +1,7 @@
 //! Tests of the program, and of the whole system in the test's own process, that need no services.
 
 mod access;
+mod archive_kills;
 mod checkpoint_commands;
 mod cluster_start;
 mod hostile;

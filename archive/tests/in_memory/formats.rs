@@ -32,8 +32,8 @@ fn archive(dir: &Path, format: Format) -> MemoryLog {
     log
 }
 
-/// The rows that each reader has found, by partition and offset.
-fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> {
+/// The rows that each reader has found, by partition and offset; each only once.
+pub(crate) fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> {
     let output = Command::new(harness::python_program("python"))
         .arg(SCRIPT)
         .arg(dir)
@@ -41,25 +41,27 @@ fn read_back(dir: &Path, format: Format) -> BTreeMap<String, BTreeMap<(i64, i64)
         .output()
         .expect("Python starts");
     assert!(output.status.success(), "{}", harness::stderr(&output));
-    let mut readers = BTreeMap::new();
+    let mut readers: BTreeMap<String, BTreeMap<(i64, i64), Vec<Value>>> = BTreeMap::new();
     for line in harness::stdout(&output).lines() {
         let found: Value = serde_json::from_str(line).expect("the script prints JSON");
-        let rows = found["rows"].as_array().expect("rows").iter().map(|row| {
+        let reader = found["reader"].as_str().expect("a name");
+        let rows = readers.entry(reader.to_owned()).or_default();
+        for row in found["rows"].as_array().expect("rows") {
             let row = row.as_array().expect("a row").clone();
-            ((row[0].as_i64().expect("a partition"), row[1].as_i64().expect("an offset")), row)
-        });
-        readers.insert(found["reader"].as_str().expect("a name").to_owned(), rows.collect());
+            let place = (row[0].as_i64().expect("a partition"), row[1].as_i64().expect("an offset"));
+            assert!(rows.insert(place, row).is_none(), "{reader}: {place:?} is there twice");
+        }
     }
     readers
 }
 
 /// A value as the reader of Parquet gives it: bytes as hexadecimal digits.
-fn hex(bytes: Option<&Vec<u8>>) -> Value {
+pub(crate) fn hex(bytes: Option<&Vec<u8>>) -> Value {
     bytes.map_or(Value::Null, |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 
 /// A value as the reader of JSON lines gives it: text, or nothing if the bytes are in the column for base64.
-fn text(bytes: Option<&Vec<u8>>) -> Value {
+pub(crate) fn text(bytes: Option<&Vec<u8>>) -> Value {
     bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).map_or(Value::Null, Into::into)
 }
 

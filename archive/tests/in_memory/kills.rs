@@ -2,7 +2,7 @@
 //! log is in the archive once, byte by byte, and reading had gone on without a gap after each kill.
 //!
 //! The oracle is the list of records from which the log is made. The reader shares with the archiver only the decoding of
-//! files; `formats.rs` reads the files with other libraries.
+//! files; what is left after two hundred kills is also read by DuckDB and pyarrow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use archive::chain::Survey;
 use archive::compact::compact;
 use archive::erase::{UsersToErase, erase};
 use archive::status::SharedStatus;
-use archive::store::Store as _;
+use archive::store::{Dir, Store as _};
 use archive::verify::verify;
 use archive::{Archiver, FileError, Format, Now, Settings, Share};
 use proptest::prelude::*;
@@ -110,7 +110,8 @@ impl History {
     }
 }
 
-fn run(seed: u64, format: Format, lives: u64) {
+/// A history of that many lives, whose archive is whole at its end.
+fn run(seed: u64, format: Format, lives: u64) -> History {
     let mut history = History::new(seed, format);
     for _ in 0..lives {
         let steps = history.dice.below(25);
@@ -136,6 +137,7 @@ fn run(seed: u64, format: Format, lives: u64) {
     for (id, report) in verify(&*history.store, &survey, |_| ()).expect("the store works") {
         assert_eq!((report.problems, report.notes), (vec![], vec![]), "{id}");
     }
+    history
 }
 
 proptest! {
@@ -148,8 +150,27 @@ proptest! {
 }
 
 #[test]
-fn two_hundred_kills_lose_and_double_nothing() {
-    run(7, Format::Parquet, 200);
+fn two_hundred_kills_lose_and_double_nothing_that_other_readers_see() {
+    for format in [Format::Parquet, Format::Json] {
+        let history = run(7, format, 200);
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let place = Dir::new(dir.path());
+        for object in history.store.list("").expect("the store works") {
+            let bytes = history.store.get(&object.name).expect("the store works");
+            place.put(&object.name, bytes).expect("the directory can be written");
+        }
+        let shown = if format == Format::Parquet { crate::formats::hex } else { crate::formats::text };
+        let row = |((partition, offset), written): (&(i32, i64), &Written)| {
+            ((i64::from(*partition), *offset), [written.key.as_ref(), written.payload.as_ref()].map(shown))
+        };
+        let expected: BTreeMap<_, _> = history.log.written().iter().map(row).collect();
+        let readers = crate::formats::read_back(dir.path(), format);
+        assert_eq!(readers.keys().collect::<Vec<_>>(), ["duckdb", "pyarrow"]);
+        for (reader, rows) in readers {
+            let found = rows.into_iter().map(|(place, row)| (place, [row[3].clone(), row[8].clone()]));
+            assert!(found.eq(expected.clone()), "{reader} finds other records");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are replaced, a server that is away.
+//! The protocol of S3, spoken by moto's server: objects, a missing bucket, keys that are wrong, expire and are replaced, a server
+//! that is away, hangs or is too busy.
 
 mod faulty_server;
 
@@ -102,9 +103,16 @@ fn objects_are_written_listed_read_and_removed() {
     store.put(name, "x".into()).expect("the server is back");
 }
 
-/// Refuses the old keys as expired, and is too busy for the new ones.
-fn busy_or_expired(head: &str) -> (u16, &'static str) {
-    if head.contains("Credential=new/") { (503, "SlowDown") } else { (403, "ExpiredToken") }
+/// Refuses the old keys as expired and unknown ones as wrong, and is too busy for the new ones.
+fn busy_or_refusing(head: &str) -> (u16, &'static str) {
+    let has_keys = |name: &str| head.contains(&format!("Credential={name}/"));
+    if has_keys("new") {
+        (503, "SlowDown")
+    } else if has_keys("old") {
+        (403, "ExpiredToken")
+    } else {
+        (403, "InvalidAccessKeyId")
+    }
 }
 
 #[test]
@@ -117,7 +125,7 @@ fn a_store_that_hangs_refuses_or_has_no_bucket_is_named_and_nothing_is_lost() {
         replace_file(&credentials, keys);
     };
     write_keys("old");
-    let (moto_port, faulty_port) = (free_port(), faulty_server::start(busy_or_expired));
+    let (moto_port, faulty_port) = (free_port(), faulty_server::start(busy_or_refusing));
     let moto = Moto::start(moto_port);
     let proxy = Proxy::start(moto_port);
     let settings = Settings {
@@ -153,6 +161,8 @@ fn a_store_that_hangs_refuses_or_has_no_bucket_is_named_and_nothing_is_lost() {
     proxy.redirect(faulty_port);
     proxy.reset();
     wait_for_trouble("the expired keys are named", |trouble| trouble.contains("ExpiredToken"));
+    write_keys("mistyped");
+    wait_for_trouble("the wrong keys are named", |trouble| trouble.contains("InvalidAccessKeyId"));
     write_keys("new");
     wait_for_trouble("the new keys are used", |trouble| trouble.contains("503"));
     proxy.redirect(moto_port);
