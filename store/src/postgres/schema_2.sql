@@ -12,8 +12,11 @@ BEGIN
 END
 $$;
 
--- The functions have the rights of who made the tables: another tool may write one of the tables only.
+-- The functions have the rights of who made the tables: another tool may write one of the tables only. A writer may have tables,
+-- types and functions with the same names. So they name schemas, and temporary tables come last in their search path.
 DO $make$
+DECLARE
+    home text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'products'::regclass);
 BEGIN
     EXECUTE format($function$
         CREATE FUNCTION vitrine_product_categories() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -25,15 +28,52 @@ BEGIN
             -- Another tool may have written a circle.
             WHILE above IS NOT NULL AND above <> ALL (lineage) AND cardinality(lineage) < 64 LOOP
                 lineage := lineage || above;
-                SELECT nullif(parent_id, '') INTO above FROM %I.categories WHERE category_id = above;
+                SELECT nullif(parent_id, '') INTO above FROM %1$s.categories WHERE category_id = above;
             END LOOP;
             NEW.categories := CASE WHEN NEW.category_id IS NOT NULL THEN lineage END;
             RETURN NEW;
         END
         $$
-    $function$, current_schema());
+    $function$, home);
+
+    -- After categories have got other parents: their products, and those of all categories below them. The path has the schema
+    -- of the tables for the shop's own triggers on products.
+    EXECUTE format($function$
+        CREATE FUNCTION vitrine_categories_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, %1$s, pg_temp AS $$
+        DECLARE
+            moved text[];
+        BEGIN
+            IF TG_OP = 'INSERT' THEN
+                SELECT pg_catalog.array_agg(category_id) INTO moved FROM new_rows WHERE parent_id IS NOT NULL;
+            ELSIF TG_OP = 'UPDATE' THEN
+                SELECT pg_catalog.array_agg(category_id) INTO moved FROM old_rows FULL JOIN new_rows USING (category_id)
+                WHERE old_rows.parent_id IS DISTINCT FROM new_rows.parent_id;
+            ELSIF TG_OP = 'DELETE' THEN
+                SELECT pg_catalog.array_agg(category_id) INTO moved FROM old_rows WHERE parent_id IS NOT NULL;
+            ELSE
+                SELECT pg_catalog.array_agg(DISTINCT category_id) INTO moved FROM %1$s.products
+                WHERE pg_catalog.cardinality(categories) > 1;
+            END IF;
+            IF moved IS NULL THEN
+                RETURN NULL;
+            END IF;
+            PERFORM pg_catalog.pg_advisory_xact_lock(33329996108492390);
+            WITH RECURSIVE below (category_id) AS (
+                SELECT pg_catalog.unnest(moved) COLLATE "C"
+                UNION
+                SELECT child.category_id FROM below
+                JOIN %1$s.categories AS child ON child.parent_id = below.category_id)
+            UPDATE %1$s.products AS p SET categories = '{}' FROM below WHERE p.category_id = below.category_id;
+            RETURN NULL;
+        END
+        $$
+    $function$, home);
 END
 $make$;
+
+-- Who could make a trigger of them could give them rows of a table of their own.
+REVOKE EXECUTE ON FUNCTION vitrine_product_categories(), vitrine_categories_moved() FROM PUBLIC;
 
 CREATE TRIGGER vitrine_share_tree BEFORE INSERT OR UPDATE OF category_id, categories ON products
     FOR EACH STATEMENT EXECUTE FUNCTION vitrine_share_tree();
@@ -43,34 +83,6 @@ CREATE TRIGGER vitrine_categories_of_new BEFORE INSERT ON products FOR EACH ROW
 CREATE TRIGGER vitrine_categories_of_changed BEFORE UPDATE ON products FOR EACH ROW
     WHEN (OLD.category_id IS DISTINCT FROM NEW.category_id OR OLD.categories IS DISTINCT FROM NEW.categories)
     EXECUTE FUNCTION vitrine_product_categories();
-
--- After categories have got other parents: their products, and those of all categories below them.
-CREATE FUNCTION vitrine_categories_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    moved text[];
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        SELECT array_agg(category_id) INTO moved FROM new_rows WHERE parent_id IS NOT NULL;
-    ELSIF TG_OP = 'UPDATE' THEN
-        SELECT array_agg(category_id) INTO moved FROM old_rows FULL JOIN new_rows USING (category_id)
-        WHERE old_rows.parent_id IS DISTINCT FROM new_rows.parent_id;
-    ELSIF TG_OP = 'DELETE' THEN
-        SELECT array_agg(category_id) INTO moved FROM old_rows WHERE parent_id IS NOT NULL;
-    ELSE
-        SELECT array_agg(DISTINCT category_id) INTO moved FROM products WHERE cardinality(categories) > 1;
-    END IF;
-    IF moved IS NULL THEN
-        RETURN NULL;
-    END IF;
-    PERFORM pg_advisory_xact_lock(33329996108492390);
-    WITH RECURSIVE below (category_id) AS (
-        SELECT unnest(moved) COLLATE "C"
-        UNION
-        SELECT child.category_id FROM below JOIN categories AS child ON child.parent_id = below.category_id)
-    UPDATE products AS p SET categories = '{}' FROM below WHERE p.category_id = below.category_id;
-    RETURN NULL;
-END
-$$;
 
 CREATE TRIGGER vitrine_new_categories AFTER INSERT ON categories
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION vitrine_categories_moved();

@@ -102,6 +102,50 @@ fn a_product_is_in_the_ancestors_of_its_category_whoever_writes() {
 }
 
 #[test]
+fn temporary_tables_of_the_same_names_change_nothing() {
+    let home = Home::postgres(UnknownIds::Take);
+    for (category, parent) in [("light", "house"), ("house", "all"), ("desk", "light")] {
+        home.done(put(Kind::Categories, &format!(r#"{{"category_id":"{category}","parent_id":"{parent}"}}"#)));
+    }
+    for (product, category) in [("lamp", "light"), ("spot", "desk"), ("chair", "house")] {
+        home.done(put(Kind::Products, &format!(r#"{{"product_id":"{product}","category_id":"{category}"}}"#)));
+    }
+    let mut tool = connect(home.url());
+    tool.batch_execute(
+        "CREATE TEMP TABLE products (product_id text, category_id text, categories text[]);
+         CREATE TEMP TABLE categories (category_id text, parent_id text);
+         INSERT INTO pg_temp.products VALUES ('lamp', 'light', '{false}');
+         INSERT INTO pg_temp.categories VALUES ('light', 'false'), ('house', 'false')",
+    )
+    .unwrap();
+    let mut reading = connect(home.url());
+    for statement in [
+        "UPDATE public.categories SET parent_id = 'garden' WHERE category_id = 'light'",
+        "UPDATE public.categories SET category_id = 'hut' WHERE category_id = 'house'",
+        "INSERT INTO public.categories VALUES ('garden', NULL, 'all')",
+        "INSERT INTO public.products (product_id, category_id) VALUES ('bulb', 'desk')",
+        "DELETE FROM public.categories WHERE category_id = 'garden'",
+        "TRUNCATE public.categories",
+    ] {
+        tool.batch_execute(statement).unwrap();
+        println!("{statement}");
+        all_are_right(&mut reading);
+    }
+    let untouched = tool.query_one("SELECT categories FROM pg_temp.products", &[]).unwrap();
+    assert_eq!(untouched.get::<_, Vec<String>>(0), ["false"]);
+}
+
+#[test]
+fn nobody_else_may_make_triggers_of_the_functions() {
+    let home = Home::postgres(UnknownIds::Take);
+    home.done(put(Kind::Users, r#"{"user_id":"ada"}"#));
+    for function in ["vitrine_product_categories()", "vitrine_categories_moved()"] {
+        let sql = "SELECT has_function_privilege('public', $1::text::regprocedure, 'EXECUTE')";
+        assert!(!connect(home.url()).query_one(sql, &[&function]).unwrap().get::<_, bool>(0), "{function}");
+    }
+}
+
+#[test]
 fn products_and_the_tree_change_at_the_same_time() {
     let home = Home::postgres(UnknownIds::Take);
     home.done(put(Kind::Categories, r#"{"category_id":"a"}"#));
