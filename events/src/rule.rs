@@ -113,6 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_malformed() {
+        let long = format!(r#","rule":{{"id":"a","is":{{"rule":"hide","product":"{}"}}}}"#, "x".repeat(257));
         for (rule, malformed) in [
             ("", Malformed::MissingField("rule")),
             (r#","rule":7"#, Malformed::WrongType("rule")),
@@ -120,6 +121,8 @@ mod tests {
             (r#","rule":{"id":"topic.a","is":{"rule":"hide","product":"a"}}"#, Malformed::WrongType("rule.id")),
             (r#","rule":{"id":"a","is":{"rule":"hide"}}"#, Malformed::WrongType("rule.is")),
             (r#","rule":{"id":"a","was":{}}"#, Malformed::WrongType("rule")),
+            (r#","rule":{"id":"a","is":{"rule":"hide","product":""}}"#, Malformed::WrongType("rule.is")),
+            (&*long, Malformed::WrongType("rule.is")),
         ] {
             let line = format!(r#"{{"event":"MerchandisingRule"{rule},"timestamp":1731000000}}"#);
             assert_eq!(decode(line.as_bytes(), None, &TimeBounds::around(AT)).err(), Some(malformed), "{rule}");

@@ -156,6 +156,8 @@ fn rule_text(value: &[u8]) -> Result<RuleText, RuleRecordFault> {
 
 #[cfg(test)]
 mod tests {
+    use dataflow::ids::ID_BYTES_MAX;
+
     use super::*;
 
     const AT: Millis = 1_731_000_000_120;
@@ -212,6 +214,7 @@ mod tests {
     fn what_is_no_rule_is_refused_with_its_reason() {
         let hide = br#"{"rule":"hide","product":"tea"}"#.as_slice();
         let (bounds, key) = (TimeBounds::around(AT), Some(b"advent".as_slice()));
+        let long = format!(r#"{{"rule":"bury","product":"tea","list":"similar:{}"}}"#, "x".repeat(ID_BYTES_MAX + 1));
         for (value, key, fault) in [
             (hide, None, RuleRecordFault::Key),
             (hide, Some(b"a b".as_slice()), RuleRecordFault::Key),
@@ -219,6 +222,8 @@ mod tests {
             (b"[]".as_slice(), key, RuleRecordFault::Value { line: 1, column: 1 }),
             (br#"{"rule":"hide"}"#.as_slice(), key, RuleRecordFault::Rule(RuleFault::Missing("product"))),
             (br#"{"rule":"hide","product":"tea","from":"now"}"#.as_slice(), key, RuleRecordFault::Edge("from")),
+            (br#"{"rule":"hide","product":""}"#.as_slice(), key, RuleRecordFault::Rule(RuleFault::Length("product"))),
+            (long.as_bytes(), key, RuleRecordFault::Rule(RuleFault::Length("list"))),
         ] {
             assert_eq!(read(&record(value), key, &bounds).err(), Some(fault));
         }

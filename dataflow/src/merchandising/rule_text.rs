@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MerchAction, MerchList, MerchRule, POSITION_MAX, RuleScope};
 use crate::dictionary::Dictionary;
-use crate::ids::{CategoryKey, ProductKey};
+use crate::ids::{CategoryKey, ID_BYTES_MAX, ProductKey};
 use crate::time::Millis;
 
 settings::choice! {
@@ -91,6 +91,9 @@ pub enum RuleFault<E> {
          for one category's list"
     )]
     List,
+    /// An id is empty or too long.
+    #[error("the id in `{0}` must have 1 to {ID_BYTES_MAX} bytes")]
+    Length(&'static str),
     /// The lists that it is for are unknown.
     #[error("`set` must be both, live or shadow")]
     Scope,
@@ -118,6 +121,7 @@ impl RuleText {
         mut category: impl FnMut(&str) -> Result<CategoryKey, E>,
     ) -> Result<MerchRule, RuleFault<E>> {
         let kind = self.kind().ok_or(RuleFault::Kind)?;
+        self.check_ids()?;
         self.check_fields(kind)?;
         let scope = self.set.as_deref().map_or(Some(RuleScope::Both), RuleScope::find).ok_or(RuleFault::Scope)?;
         let (from, until) = (self.from.unwrap_or(0), self.until.unwrap_or(Millis::MAX));
@@ -195,6 +199,17 @@ impl RuleText {
         word.then(|| RuleKind::from_value(&settings::Value::from(&*self.rule)))
     }
 
+    /// Checks that each id may enter the dictionary.
+    fn check_ids<E>(&self) -> Result<(), RuleFault<E>> {
+        let list = self.list.as_deref().unwrap_or_default();
+        let of_list = list.strip_prefix(OF_CATEGORY).or_else(|| list.strip_prefix(SIMILAR_TO));
+        // Without an id it is no list, which is a fault of its own.
+        let of_list = of_list.filter(|id| !id.is_empty());
+        let ids = [("product", self.product.as_deref()), ("category", self.category.as_deref()), ("list", of_list)];
+        let wrong = ids.into_iter().find(|(_, id)| id.is_some_and(|id| !(1..=ID_BYTES_MAX).contains(&id.len())));
+        wrong.map_or(Ok(()), |(field, _)| Err(RuleFault::Length(field)))
+    }
+
     /// Checks that exactly the fields of the kind are there.
     fn check_fields<E>(&self, kind: RuleKind) -> Result<(), RuleFault<E>> {
         let (is_pin, is_cap) = (matches!(kind, RuleKind::Pin), matches!(kind, RuleKind::Cap));
@@ -255,6 +270,36 @@ mod tests {
         ] {
             let keyed = rule.keyed(|id| dictionary.product(id), |id| dictionary.category(id)).unwrap();
             assert_eq!(RuleText::of(&keyed, &dictionary), rule);
+        }
+    }
+
+    #[test]
+    fn an_id_that_no_checkpoint_can_hold_is_refused_before_it_is_looked_up() {
+        let some = |id: &str| Some(id.to_owned());
+        let bury = |word: &str, id: &str| RuleText {
+            product: some("lamp"),
+            list: Some(format!("{word}{id}")),
+            ..text("bury")
+        };
+        let cap = |id: &str| RuleText { category: some(id), list: some("similar"), n: Some(1), ..text("cap") };
+        let hide = |id: &str| RuleText { product: some(id), ..text("hide") };
+        let (longest, longer) = ("x".repeat(ID_BYTES_MAX), "é".repeat(ID_BYTES_MAX / 2 + 1));
+        let [product, category, list] = ["product", "category", "list"].map(|field| Some(RuleFault::Length(field)));
+        for (rule, fault) in [
+            (hide(""), product),
+            (cap(""), category),
+            (hide(&longer), product),
+            (cap(&longer), category),
+            (bury(OF_CATEGORY, &longer), list),
+            (bury(SIMILAR_TO, &longer), list),
+            (hide(&longest), None),
+            (cap(&longest), None),
+            (bury(OF_CATEGORY, &longest), None),
+            (bury(SIMILAR_TO, &longest), None),
+        ] {
+            let dictionary = Dictionary::new(Ids::new([3; 16])).saving();
+            let keyed = rule.keyed(|id| dictionary.product(id), |id| dictionary.category(id));
+            assert_eq!((keyed.err(), dictionary.take_unsaved().is_empty()), (fault, fault.is_some()), "{rule:?}");
         }
     }
 

@@ -58,6 +58,7 @@ fn field_of(wrong: RuleFault<Unknown>) -> Option<&'static str> {
         RuleFault::Missing(field)
         | RuleFault::Superfluous(field)
         | RuleFault::OutOfBounds(field, _)
+        | RuleFault::Length(field)
         | RuleFault::Id(field, _) => Some(field),
     }
 }
