@@ -6,6 +6,7 @@ mod histories;
 
 use anyhow::Context as _;
 use dataflow::dictionary::Dictionary;
+use dataflow::ids::{ID_BYTES_MAX, ProductKey};
 use models::als::{AlsSettings, KeyedAls, train_and_measure};
 use models::store::{Card, Model, Version};
 use recommend::ServedAls;
@@ -66,8 +67,11 @@ pub fn served(
 ) -> anyhow::Result<ServedAls> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let (als, ids) = pool.context("the thread that prepares the model cannot be started")?.install(|| model.als());
-    // A key that no history has stands for a product that cannot be told from another one.
-    let key = |id: &String| dictionary.product(id).unwrap_or_default();
+    // A key that no history has stands for a product that cannot be told from another one, and for what is no id.
+    let key = |id: &String| match id.len() {
+        1..=ID_BYTES_MAX => dictionary.product(id).unwrap_or_default(),
+        _ => ProductKey::default(),
+    };
     let keys = ids.iter().map(key).collect();
     Ok(ServedAls { version, model: KeyedAls::new(als, keys, settings.newest, settings.half_life) })
 }
