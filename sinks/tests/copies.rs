@@ -255,6 +255,7 @@ fn a_table_keeps_the_contract_and_other_columns_are_refused() {
     postgres::execute(&service.url, &sql);
     table.begin().expect("the statement has mended the table");
     assert_eq!(table.inspect(), Ok(Presence::Present));
+    rows_without_a_name_are_removed(&server);
     rights_that_are_lacking_are_named(&service);
 
     let settings = PostgresCopy { table: Some("none.lists".into()), ..PostgresCopy::default() };
@@ -269,6 +270,40 @@ fn a_table_keeps_the_contract_and_other_columns_are_refused() {
 }
 
 /// A user who may read the table, but not write to it, and who may make no table.
+/// A table without NOT NULL, whose rows lost their list or their position.
+fn rows_without_a_name_are_removed(server: &Server) {
+    let service = TableService::new(server, "loose");
+    let unnamed = "INSERT INTO loose VALUES (NULL, 1, 'p', NULL, now()), (NULL, 1, 'p', NULL, now()),
+                   (NULL, NULL, 'p', 1, now()), ('bestsellers', NULL, 'p', 1, now())";
+    let named = "INSERT INTO loose VALUES ('bestsellers', 1, 'p-1', 12, now()), ('foreign', 1, 'p', NULL, now())";
+    let columns = "list text, position integer, product text, value double precision, as_of timestamptz";
+    postgres::execute(
+        &service.url,
+        &format!("CREATE TABLE loose ({columns}, UNIQUE (list, position)); {named}; {unnamed}"),
+    );
+    let count = || -> i64 {
+        let counted = postgres::connect(&service.url).query_one("SELECT count(*) FROM loose", &[]);
+        counted.expect("the table is there").get(0)
+    };
+    let mut table = service.table();
+    assert_eq!((table.inspect(), count()), (Ok(Presence::Present), 6), "a check changes nothing");
+    let found = read(&mut table);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["bestsellers", "foreign"]);
+    assert_eq!(found["bestsellers"], Some(digest(&[row("p-1", Some(12.0))])));
+    assert_eq!(count(), 2);
+    // Rows that come in between are left out.
+    table.begin().expect("the table can be used");
+    postgres::execute(&service.url, unnamed);
+    let mut page = Vec::new();
+    assert_eq!((table.page(&mut page), page.len()), (Ok(false), 2));
+    postgres::execute(&service.url, "ALTER TABLE loose DROP COLUMN list");
+    let error = table.begin().expect_err("a column is missing");
+    postgres::execute(&service.url, &error.mend().expect("SQL"));
+    assert_eq!(read(&mut table), BTreeMap::new());
+    let unnamed = "INSERT INTO loose (position, product, as_of) VALUES (1, 'p', now())";
+    assert!(postgres::connect(&service.url).batch_execute(unnamed).is_err(), "from now on each row has a list");
+}
+
 fn rights_that_are_lacking_are_named(service: &TableService) {
     let role = "CREATE ROLE reader LOGIN; GRANT SELECT ON lists TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
     postgres::execute(&service.url, role);

@@ -34,16 +34,18 @@ impl Reading {
         table: &str,
         page: &mut Vec<FoundList>,
     ) -> Result<bool, postgres::Error> {
-        let columns = format!("SELECT list, position, product, value FROM {table}");
+        let columns = format!(
+            "SELECT list, position, product, value FROM {table} WHERE list IS NOT NULL AND position IS NOT NULL"
+        );
         let order = format!("ORDER BY list, position LIMIT {PAGE_ROWS}");
         let rows = match &self.open {
             None => connection.query_typed(&format!("{columns} {order}"), &[])?,
             Some(open) => connection.query_typed(
-                &format!("{columns} WHERE (list, position) > ($1, $2) {order}"),
+                &format!("{columns} AND (list, position) > ($1, $2) {order}"),
                 &[(&open.name, Type::TEXT), (&open.position, Type::INT4)],
             )?,
         };
-        rows.iter().for_each(|row| self.row(row, page));
+        rows.iter().try_for_each(|row| self.row(row, page))?;
         let is_more = rows.len() == PAGE_ROWS;
         if !is_more {
             page.extend(self.open.take().map(OpenList::found));
@@ -51,9 +53,10 @@ impl Reading {
         Ok(is_more)
     }
 
-    fn row(&mut self, row: &Row, page: &mut Vec<FoundList>) {
-        let (name, position): (&str, i32) = (row.get(0), row.get(1));
-        let (product, value): (Option<&str>, Option<f64>) = (row.get(2), row.get(3));
+    /// Adds a row. A column may have got another type since the table was checked.
+    fn row(&mut self, row: &Row, page: &mut Vec<FoundList>) -> Result<(), postgres::Error> {
+        let (name, position): (&str, i32) = (row.try_get(0)?, row.try_get(1)?);
+        let (product, value): (Option<&str>, Option<f64>) = (row.try_get(2)?, row.try_get(3)?);
         if self.open.as_ref().is_none_or(|open| open.name != name) {
             let new = OpenList { name: name.to_owned(), rows: RowDigest::default(), position: 0, is_whole: true };
             page.extend(self.open.replace(new).map(OpenList::found));
@@ -63,6 +66,7 @@ impl Reading {
             open.position = position;
             open.rows.row(product.unwrap_or_default(), value);
         }
+        Ok(())
     }
 }
 

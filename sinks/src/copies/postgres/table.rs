@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postgres::Row;
 use postgres::types::Type;
 use sources::postgres::{Connection, error_text, quoted_name, quoted_table};
 
@@ -17,10 +18,13 @@ const COLUMNS: [(&str, &str); 5] = [
     ("as_of", "timestamp with time zone"),
 ];
 
-/// The columns of a table: name, type, and whether a row needs a value that it does not get by itself.
+/// The columns that name a row.
+const KEY_COLUMNS: [&str; 2] = ["list", "position"];
+
+/// The columns of a table: name, type, whether a row needs a value that it does not get by itself, and whether it may lack one.
 const FOUND: &str = "
     SELECT a.attname::text, format_type(a.atttypid, NULL),
-           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
+           a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '', NOT a.attnotnull
     FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Whether a list has each position once.
@@ -42,48 +46,75 @@ const RIGHTS: &str = "
 /// Another session may hold a lock, such as one that makes the table as well.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '1s'";
 
-/// Makes the table if it is missing, and checks that it can hold lists.
+/// The state of a table that can hold lists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Missing,
+    /// `may_lack_names`: rows may have no list or no position.
+    Present {
+        may_lack_names: bool,
+    },
+}
+
+/// Makes the table if it is missing, and checks that it can hold lists. Removes rows without a list or a position: no list can
+/// have them, and no later write would find them.
 pub(super) fn prepare(connection: &mut Connection, table: &str) -> Result<(), DestinationError> {
-    if check(connection, table)? == Presence::Missing {
+    let mut found = check(connection, table)?;
+    if found == Fit::Missing {
         let sql = statement(table);
         connection.batch_execute(&sql).map_err(|error| not_created(table, sql, &error))?;
         tracing::info!(table, "created the table of a copy of lists");
-        check(connection, table)?;
+        found = check(connection, table)?;
+    }
+    if found == (Fit::Present { may_lack_names: true }) {
+        let removed = connection.execute_typed(&unnamed_rows(&quoted_table(table)), &[]);
+        let removed = removed.map_err(|error| refused("removing rows without a list or a position", &error))?;
+        if removed > 0 {
+            tracing::warn!(table, removed, "removed rows without a list or a position from a copy of lists");
+        }
     }
     Ok(())
+}
+
+/// The statement that removes rows without a list or a position. `name` is quoted.
+fn unnamed_rows(name: &str) -> String {
+    let lacks: Vec<String> = KEY_COLUMNS.iter().map(|column| format!("{} IS NULL", quoted_name(column))).collect();
+    format!("DELETE FROM {name} WHERE {}", lacks.join(" OR "))
 }
 
 /// Checks that the table can hold lists, or could be made. Changes nothing: the table is made in a transaction that is
 /// rolled back.
 pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Presence, DestinationError> {
-    let presence = check(connection, table)?;
-    if presence == Presence::Missing {
+    let found = check(connection, table)?;
+    if found == Fit::Missing {
         let sql = statement(table);
         let attempt = connection.transaction().and_then(|mut transaction| {
             transaction.batch_execute(&format!("{PATIENCE}; {sql}"))?;
             transaction.rollback()
         });
         attempt.map_err(|error| not_created(table, sql, &error))?;
+        return Ok(Presence::Missing);
     }
-    Ok(presence)
+    Ok(Presence::Present)
 }
 
 /// Checks the columns and the key of the table, and what this user may do with it.
-fn check(connection: &mut Connection, table: &str) -> Result<Presence, DestinationError> {
+fn check(connection: &mut Connection, table: &str) -> Result<Fit, DestinationError> {
     let name = quoted_table(table);
     let asking = |error: postgres::Error| refused("asking for the table's columns", &error);
     let rows = connection.query_typed(FOUND, &[(&name, Type::TEXT)]).map_err(asking)?;
     if rows.is_empty() {
-        return Ok(Presence::Missing);
+        return Ok(Fit::Missing);
     }
     let unfit = |problem: String, sql: String| DestinationError::Unfit { table: table.to_owned(), problem, sql };
-    let found: BTreeMap<String, FoundColumn> =
-        rows.iter().map(|row| (row.get(0), FoundColumn { kind: row.get(1), is_demanded: row.get(2) })).collect();
+    let column = |row: &Row| FoundColumn { kind: row.get(1), is_demanded: row.get(2), may_be_null: row.get(3) };
+    let found: BTreeMap<String, FoundColumn> = rows.iter().map(|row| (row.get(0), column(row))).collect();
     let key = connection.query_typed(KEY, &[(&name, Type::TEXT)]).map_err(asking)?;
     let has_key = key.first().is_some_and(|row| row.get(0));
-    let (problems, changes): (Vec<String>, Vec<String>) = problems(&found, has_key).into_iter().unzip();
+    let problems = problems(&found, has_key);
     if !problems.is_empty() {
-        return Err(unfit(problems.join(", "), format!("ALTER TABLE {name} {};", changes.join(", "))));
+        let words: Vec<&str> = problems.iter().map(|problem| &*problem.words).collect();
+        return Err(unfit(words.join(", "), mend(&name, &problems)));
     }
     let rights = connection.query_typed(RIGHTS, &[(&name, Type::TEXT)]).map_err(asking)?;
     let lacking = rights.first().map(|row| (row.get::<_, String>(0), row.get::<_, Option<String>>(1)));
@@ -92,7 +123,11 @@ fn check(connection: &mut Connection, table: &str) -> Result<Presence, Destinati
             let sql = format!("GRANT {rights} ON {name} TO {user};");
             Err(unfit(format!("the user {user} lacks the right to {rights}"), sql))
         }
-        _ => Ok(Presence::Present),
+        _ => {
+            let may_lack_names =
+                KEY_COLUMNS.iter().any(|column| found.get(*column).is_none_or(|found| found.may_be_null));
+            Ok(Fit::Present { may_lack_names })
+        }
     }
 }
 
@@ -100,33 +135,62 @@ fn check(connection: &mut Connection, table: &str) -> Result<Presence, Destinati
 struct FoundColumn {
     kind: String,
     is_demanded: bool,
+    may_be_null: bool,
 }
 
-/// What is wrong with the columns, each with the change of the table that mends it.
-fn problems(found: &BTreeMap<String, FoundColumn>, has_key: bool) -> Vec<(String, String)> {
+/// Why a table cannot hold lists.
+struct TableProblem {
+    words: String,
+    /// The change of the table that mends it, as a part of `ALTER TABLE`; none: the key has to be made.
+    change: Option<String>,
+    /// Whether the change takes the key away, if there is one.
+    loses_key: bool,
+}
+
+/// What is wrong with the columns and the key.
+fn problems(found: &BTreeMap<String, FoundColumn>, has_key: bool) -> Vec<TableProblem> {
     let mut problems = Vec::new();
     for (column, kind) in COLUMNS {
-        let quoted = quoted_name(column);
-        match found.get(column) {
-            None => problems.push((format!("there is no column {column}"), format!("ADD COLUMN {quoted} {kind}"))),
-            Some(FoundColumn { kind: other, .. }) if other != kind => problems.push((
+        let (quoted, loses_key) = (quoted_name(column), KEY_COLUMNS.contains(&column));
+        let (words, change) = match found.get(column) {
+            None => (format!("there is no column {column}"), format!("ADD COLUMN {quoted} {kind}")),
+            Some(FoundColumn { kind: other, .. }) if other != kind => (
                 format!("column {column} is {other} and not {kind}"),
                 format!("DROP COLUMN {quoted}, ADD COLUMN {quoted} {kind}"),
-            )),
-            Some(_) => {}
-        }
+            ),
+            Some(_) => continue,
+        };
+        problems.push(TableProblem { words, change: Some(change), loses_key });
     }
     let is_own = |name: &String| COLUMNS.iter().any(|(column, _)| column == name);
     for (name, _) in found.iter().filter(|(name, column)| column.is_demanded && !is_own(name)) {
-        problems.push((
-            format!("column {name} must have a value"),
-            format!("ALTER COLUMN {} DROP NOT NULL", quoted_name(name)),
-        ));
+        problems.push(TableProblem {
+            words: format!("column {name} must have a value"),
+            change: Some(format!("ALTER COLUMN {} DROP NOT NULL", quoted_name(name))),
+            loses_key: false,
+        });
     }
     if !has_key {
-        problems.push(("(list, position) is not unique".into(), "ADD UNIQUE (list, position)".into()));
+        let words = "(list, position) is not unique".into();
+        problems.push(TableProblem { words, change: None, loses_key: true });
     }
     problems
+}
+
+/// The statements that mend the table. `name` is quoted.
+fn mend(name: &str, problems: &[TableProblem]) -> String {
+    let changes: Vec<&str> = problems.iter().filter_map(|problem| problem.change.as_deref()).collect();
+    let mut statements = Vec::new();
+    if !changes.is_empty() {
+        statements.push(format!("ALTER TABLE {name} {};", changes.join(", ")));
+    }
+    if problems.iter().any(|problem| problem.loses_key) {
+        let columns = KEY_COLUMNS.map(quoted_name);
+        let not_null = columns.clone().map(|column| format!(", ALTER COLUMN {column} SET NOT NULL")).concat();
+        statements.push(format!("{};", unnamed_rows(name)));
+        statements.push(format!("ALTER TABLE {name} ADD UNIQUE ({}){not_null};", columns.join(", ")));
+    }
+    statements.join(" ")
 }
 
 /// The statement that makes the table.
@@ -148,18 +212,25 @@ fn not_created(table: &str, sql: String, error: &postgres::Error) -> Destination
 mod tests {
     use super::*;
 
+    /// The statements that give each row a name.
+    const NAMED: &str = "DELETE FROM lists WHERE \"list\" IS NULL OR \"position\" IS NULL; \
+                         ALTER TABLE lists ADD UNIQUE (\"list\", \"position\"), ALTER COLUMN \"list\" SET NOT NULL, \
+                         ALTER COLUMN \"position\" SET NOT NULL;";
+
     #[test]
     fn other_columns_are_named_with_the_change_that_mends_them() {
-        let column = |kind: &str, is_demanded| FoundColumn { kind: kind.into(), is_demanded };
+        let column =
+            |kind: &str, is_demanded| FoundColumn { kind: kind.into(), is_demanded, may_be_null: !is_demanded };
         let mut found: BTreeMap<String, FoundColumn> =
             COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), column(kind, true))).collect();
-        assert_eq!(problems(&found, true), []);
+        assert!(problems(&found, true).is_empty());
         found.insert("note".into(), column("text", false));
-        assert_eq!(problems(&found, true), [], "a column that may be empty is no problem");
+        assert!(problems(&found, true).is_empty(), "a column that may be empty is no problem");
         found.insert("shop".into(), column("text", true));
         found.insert("value".into(), column("integer", false));
         found.remove("as_of");
-        let (said, mended): (Vec<String>, Vec<String>) = problems(&found, false).into_iter().unzip();
+        let wrong = problems(&found, false);
+        let said: Vec<&str> = wrong.iter().map(|problem| &*problem.words).collect();
         assert_eq!(
             said,
             [
@@ -169,6 +240,19 @@ mod tests {
                 "(list, position) is not unique"
             ]
         );
-        assert_eq!(mended[2], "ALTER COLUMN \"shop\" DROP NOT NULL");
+        let changes = "ALTER TABLE lists DROP COLUMN \"value\", ADD COLUMN \"value\" double precision, \
+                       ADD COLUMN \"as_of\" timestamp with time zone, ALTER COLUMN \"shop\" DROP NOT NULL;";
+        assert_eq!(mend("lists", &wrong[..3]), changes);
+        assert_eq!(mend("lists", &wrong), format!("{changes} {NAMED}"));
+    }
+
+    #[test]
+    fn a_new_column_of_the_key_needs_a_new_key() {
+        let column = |kind: &str| FoundColumn { kind: kind.into(), is_demanded: false, may_be_null: true };
+        let mut found: BTreeMap<String, FoundColumn> =
+            COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), column(kind))).collect();
+        found.insert("list".into(), column("integer"));
+        let changed = "ALTER TABLE lists DROP COLUMN \"list\", ADD COLUMN \"list\" text;";
+        assert_eq!(mend("lists", &problems(&found, true)), format!("{changed} {NAMED}"));
     }
 }

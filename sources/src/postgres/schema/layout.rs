@@ -26,7 +26,7 @@ const COLUMNS: &str = "
                 SELECT d.typbasetype FROM base JOIN pg_type d ON d.oid = base.oid WHERE d.typtype = 'd')
             SELECT format_type(b.oid, NULL) FROM base JOIN pg_type b ON b.oid = base.oid WHERE b.typtype <> 'd'),
            a.attnotnull,
-           has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+           COALESCE(has_column_privilege(a.attrelid, a.attnum, 'SELECT'), false),
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
                    AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
            quote_ident(current_user)

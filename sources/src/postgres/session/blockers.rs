@@ -19,7 +19,7 @@ const BLOCKERS: &str = "
 
 /// The prepared transactions that it waits for: quoted name, owner and age in seconds.
 const PREPARED: &str = "
-    SELECT quote_literal(p.gid), p.owner::text, extract(epoch FROM clock_timestamp() - p.prepared)::bigint
+    SELECT quote_literal(p.gid), COALESCE(p.owner::text, 'nobody'), extract(epoch FROM clock_timestamp() - p.prepared)::bigint
     FROM pg_prepared_xacts p
     WHERE EXISTS (
         SELECT FROM pg_locks w JOIN pg_locks h ON h.locktype = w.locktype

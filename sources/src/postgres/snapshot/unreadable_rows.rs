@@ -33,7 +33,7 @@ const STORED: &str = "
         SELECT to_regclass($1)::oid
         UNION
         SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid)
-    SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint
+    SELECT c.oid, COALESCE(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0)
     FROM part JOIN pg_class c ON c.oid = part.oid
     WHERE c.relkind IN ('r', 'm')";
 
