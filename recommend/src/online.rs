@@ -98,7 +98,7 @@ impl Online {
     pub fn shown(&self, answered: &Answered<'_>) {
         let at = self.clock.now();
         let mut counting = self.counting();
-        counting.counts.shown(answered.variant, answered.rows);
+        counting.counts.shown(answered.variant, answered.user.is_some(), answered.rows);
         counting.hours.shown(at);
         counting.shown.add(ShownAnswer::new(answered, at));
     }
@@ -111,7 +111,7 @@ impl Online {
         let mut counting = self.counting();
         let Counting { counts, test, compared, hours, .. } = &mut *counting;
         let rates = |variant| {
-            let counted = counts.of_variant(variant);
+            let counted = counts.of_users(variant);
             Rates { asks: counted.answers, hits: counted.answers_hit }
         };
         let found = test.look(rates(Variant::A), rates(Variant::B));
@@ -192,6 +192,8 @@ impl EventObserver for Online {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LedTo {
     variant: Variant,
+    /// Whether the answer was for a user.
+    is_for_user: bool,
     source: SourceName,
     model: u64,
     shown_at: Millis,

@@ -52,24 +52,30 @@ pub struct SourceCounts {
 #[derive(Default)]
 pub(super) struct Counts {
     variants: [AnswerCounts; 2],
+    /// The answers for a user. Every other answer is in variant A, whatever the test says.
+    of_users: [AnswerCounts; 2],
     /// By variant, source and version.
     sources: BTreeMap<(Variant, u8, u64), SourceCounts>,
 }
 
 impl Counts {
-    pub(super) fn shown(&mut self, variant: Variant, rows: &[ShownRow]) {
+    /// Counts an answer. `is_for_user`: a user was known.
+    pub(super) fn shown(&mut self, variant: Variant, is_for_user: bool, rows: &[ShownRow]) {
         self.variants[variant as usize].answers += 1;
+        self.of_users[variant as usize].answers += u64::from(is_for_user);
         for row in rows {
             self.of(variant, row.source, row.model).shown += 1;
         }
     }
 
     pub(super) fn led_to(&mut self, signal: Signal, found: &LedTo) {
-        let of_variant = &mut self.variants[found.variant as usize];
         let is_first = u64::from(found.is_first);
-        match signal {
-            Signal::Interest => of_variant.answers_hit += is_first,
-            Signal::Purchase => of_variant.answers_converted += is_first,
+        let tallies = [Some(&mut self.variants), found.is_for_user.then_some(&mut self.of_users)];
+        for of_variant in tallies.into_iter().flatten().map(|tally| &mut tally[found.variant as usize]) {
+            match signal {
+                Signal::Interest => of_variant.answers_hit += is_first,
+                Signal::Purchase => of_variant.answers_converted += is_first,
+            }
         }
         let counts = self.of(found.variant, found.source, found.model);
         match signal {
@@ -91,6 +97,11 @@ impl Counts {
 
     pub(super) fn of_variant(&self, variant: Variant) -> AnswerCounts {
         self.variants[variant as usize]
+    }
+
+    /// The answers for users of this variant: what the test compares.
+    pub(super) fn of_users(&self, variant: Variant) -> AnswerCounts {
+        self.of_users[variant as usize]
     }
 
     pub(super) fn of_sources(&self) -> impl Iterator<Item = SourceCounts> + '_ {

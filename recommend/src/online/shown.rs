@@ -125,7 +125,8 @@ impl ShownAnswers {
         let (is_first, is_repeat) = (*marks == 0, *marks & (1 << row) != 0);
         *marks |= 1 << row;
         let ShownRow { source, model, .. } = answer.rows[row];
-        Some(LedTo { variant: answer.variant, source, model, shown_at: answer.at, is_repeat, is_first })
+        let is_for_user = answer.user.is_some();
+        Some(LedTo { variant: answer.variant, is_for_user, source, model, shown_at: answer.at, is_repeat, is_first })
     }
 
     /// Forgets whose answers a user's answers are. Their counts stay.

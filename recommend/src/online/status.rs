@@ -35,7 +35,7 @@ pub struct VariantStatus {
     pub converted: u64,
 }
 
-/// The comparison of the variants by the share of answers that were hit.
+/// The comparison of the variants by the share of answers that were hit, of the answers for a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TestStatus {
     /// The share of B minus the share of A.

@@ -60,6 +60,17 @@ struct PlainAnswer {
 /// Counts of products and answers, by variant and source.
 type Totals = Vec<(Variant, SourceName, [u64; 3])>;
 
+/// The answers of each variant: shown, hit, converted. `of_users`: only those for a user.
+fn answers_of(answers: &[PlainAnswer], of_users: bool) -> Vec<[u64; 3]> {
+    let of = |variant| {
+        let all = || answers.iter().filter(|answer| answer.variant == variant && (!of_users || answer.user.is_some()));
+        let hit = all().filter(|answer| !answer.hits.is_empty()).count();
+        let converted = all().filter(|answer| !answer.conversions.is_empty()).count();
+        [all().count() as u64, hit as u64, converted as u64]
+    };
+    Variant::ALL.map(of).to_vec()
+}
+
 fn totals(answers: &[PlainAnswer]) -> (Totals, Vec<[u64; 3]>) {
     let mut sources: Totals = Vec::new();
     for answer in answers {
@@ -76,13 +87,7 @@ fn totals(answers: &[PlainAnswer]) -> (Totals, Vec<[u64; 3]>) {
         }
     }
     sources.sort_unstable_by_key(|row| (row.0, row.1 as u8));
-    let of = |variant| {
-        let all = || answers.iter().filter(|answer| answer.variant == variant);
-        let hit = all().filter(|answer| !answer.hits.is_empty()).count();
-        let converted = all().filter(|answer| !answer.conversions.is_empty()).count();
-        [all().count() as u64, hit as u64, converted as u64]
-    };
-    (sources, Variant::ALL.map(of).to_vec())
+    (sources, answers_of(answers, false))
 }
 
 /// What a user did with a product.
@@ -189,6 +194,11 @@ fn events_are_attributed_as_a_plain_recomputation_does() {
         assert_eq!(found, sources, "round {round}");
         let found: Vec<[u64; 3]> = status.variants.iter().map(|row| [row.answers, row.hit, row.converted]).collect();
         assert_eq!(found, variants, "round {round}");
+        let compared = Variant::ALL.map(|variant| {
+            let counted = shop.online.counting().counts.of_users(variant);
+            [counted.answers, counted.answers_hit, counted.answers_converted]
+        });
+        assert_eq!(compared.to_vec(), answers_of(&answers, true), "round {round}");
         assert!(variants.iter().all(|counts| counts[1] > 0 && counts[2] > 0), "the round says something");
     }
 }
@@ -293,10 +303,10 @@ fn an_erased_user_is_forgotten_and_counts_stay() {
 #[test]
 fn the_test_of_the_variants_needs_enough_answers_and_then_shows_a_difference() {
     let shop = small(10);
-    let show = |number: usize, variant: Variant, is_hit: bool| {
+    let show = |number: usize, user: Option<UserKey>, variant: Variant, is_hit: bool| {
         let rows = [ShownRow { product: shop.products[0], source: SourceName::CoViews, model: 0 }];
         let id = format!("answer-{number:015}");
-        shop.online.shown(&Answered { id: &id, user: None, variant, rows: &rows });
+        shop.online.shown(&Answered { id: &id, user, variant, rows: &rows });
         if is_hit {
             let (user, products) = (shop.users[0], [shop.products[0]]);
             let answer = Some(id.as_str());
@@ -305,9 +315,13 @@ fn the_test_of_the_variants_needs_enough_answers_and_then_shows_a_difference() {
             shop.online.read(&event);
         }
     };
-    (0..50).for_each(|number| show(number, Variant::ALL[number % 2], false));
+    let known = |number: usize, is_hit| show(number, Some(shop.users[0]), Variant::ALL[number % 2], is_hit);
+    // Similar products and the lists of visitors: all in variant A, never hit and always hit.
+    (0..2000).for_each(|number| show(number, None, Variant::A, false));
+    (0..50).for_each(|number| known(number, false));
     assert_eq!(shop.online.status(|_| None).test, None);
-    (50..2050).for_each(|number| show(number, Variant::ALL[number % 2], number % 2 == 1 && number % 3 == 0));
+    (50..2050).for_each(|number| known(number, number % 2 == 1 && number % 3 == 0));
+    (2050..9000).for_each(|number| show(number, None, Variant::A, true));
     let test = shop.online.status(|_| None).test.expect("there are enough answers");
     assert!(test.is_decided && test.p_value < 0.001 && test.bounds.0 > 0.2 && test.bounds.1 < 0.45, "{test:?}");
     assert!((test.difference - 0.325).abs() < 0.02, "{test:?}");
