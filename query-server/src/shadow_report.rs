@@ -1,21 +1,17 @@
-//! The report on the shadow's lists. It is made at most once a second.
+//! The report on the shadow's lists.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use dataflow::graph::ListId;
 use dataflow::index_reader::{IndexReader, ReadView};
 use dataflow::time::Time;
 use recommend::shadow::{Difference, HitTotals, ListMaker, difference};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::answer::shadow::{Differences, ShadowReport};
 use crate::app::ShadowLists;
 use crate::problem::Problem;
-
-/// Making a report reads every best-seller list twice: it is done at most this often, outside the serving threads.
-const EVERY: Duration = Duration::from_secs(1);
 
 /// Lists that differ and are named in a report at most.
 const LISTS_MAX: usize = 50;
@@ -28,20 +24,27 @@ const LOOKS_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct KeptReport(Arc<Mutex<Option<Made>>>);
 
-/// A report, and when and of which state it was made.
+/// A report, and of which tick it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
-    at: Instant,
-    pub(crate) as_of: Time,
-    pub(crate) text: Bytes,
+    begun: Instant,
+    /// The next one is begun at this time at the earliest.
+    rest_until: Instant,
+    pub(crate) tick: Time,
+    pub(crate) report: Arc<ShadowReport>,
 }
 
 impl KeptReport {
-    /// The report; a new one if the kept one is old.
+    /// A report that was begun after the request came, so that it is not older than any answer that the client has had. Making
+    /// it reads every best-seller list twice: it is done outside the serving threads, and for half of the time at most.
     pub(crate) async fn made(&self, live: &IndexReader, shadow: &ShadowLists) -> Result<Made, Problem> {
+        let came = Instant::now();
         let mut kept = self.0.clone().lock_owned().await;
-        if let Some(known) = kept.as_ref().filter(|known| known.at.elapsed() < EVERY) {
-            return Ok(known.clone());
+        if let Some(known) = &*kept {
+            if known.begun >= came {
+                return Ok(known.clone());
+            }
+            tokio::time::sleep_until(known.rest_until).await;
         }
         let (live, lists, hits) = (live.clone(), shadow.lists.reader.clone(), shadow.hits.clone());
         let making = tokio::task::spawn_blocking(move || kept.insert(make(&live, &lists, &hits.totals())).clone());
@@ -50,13 +53,14 @@ impl KeptReport {
 }
 
 fn make(live: &IndexReader, shadow: &IndexReader, totals: &HitTotals) -> Made {
-    let (as_of, found) = compare(live, shadow);
-    let report = ShadowReport::new((live.rules(), shadow.rules()), found, totals, as_of, live.dictionary());
-    let text = serde_json::to_vec(&report).expect("texts and finite numbers always serialise");
-    Made { at: Instant::now(), as_of, text: text.into() }
+    let begun = Instant::now();
+    let (tick, found) = compare(live, shadow);
+    let report = ShadowReport::new((live.rules(), shadow.rules()), found, totals, tick, live.dictionary());
+    let ended = Instant::now();
+    Made { begun, rest_until: ended + (ended - begun), tick, report: Arc::new(report) }
 }
 
-/// The differences of all best-seller lists, and the time as of which they are.
+/// The differences of all best-seller lists, and the tick of which they are.
 fn compare(live: &IndexReader, shadow: &IndexReader) -> (Time, Differences) {
     let k = live.rules().list_size.min(shadow.rules().list_size);
     let (of_shop, of_shadow) = views(live, shadow);
@@ -79,7 +83,7 @@ fn compare(live: &IndexReader, shadow: &IndexReader) -> (Time, Differences) {
     }
     found.lists.sort_by(|one, other| one.1.overlap.total_cmp(&other.1.overlap).then(one.0.cmp(&other.0)));
     found.lists.truncate(LISTS_MAX);
-    (of_shop.as_of(), found)
+    (of_shop.as_of().min(of_shadow.as_of()), found)
 }
 
 /// Views of both sets, of one time unless ticks close faster than they can be taken.

@@ -28,7 +28,7 @@ pub(crate) struct Differences {
 }
 
 /// How both sets of lists differ, and which of them had more hits.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct ShadowReport {
     /// The business numbers that differ.
     numbers: Vec<NumberOfBoth>,
@@ -41,7 +41,7 @@ pub(crate) struct ShadowReport {
 }
 
 /// A business number of both sets.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct NumberOfBoth {
     /// Its name in `[rules]` and in `[shadow]`.
     setting: &'static str,
@@ -50,7 +50,7 @@ struct NumberOfBoth {
 }
 
 /// The differences of best-seller lists.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct BestSellerDifferences {
     /// The first products of each list that are compared.
     k: usize,
@@ -65,7 +65,7 @@ struct BestSellerDifferences {
 }
 
 /// How one list differs.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct ListDifference {
     /// `bestsellers`, or `category:ID`.
     list: String,
@@ -80,14 +80,14 @@ struct ListDifference {
 }
 
 /// A product and its place, counted from 1.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct PlacedProduct {
     product: String,
     place: usize,
 }
 
 /// A product and its places, counted from 1.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct MovedPlaces {
     product: String,
     live: usize,
@@ -95,7 +95,7 @@ struct MovedPlaces {
 }
 
 /// Hits since the start, of the events that this process compared.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct ShadowHitReport {
     /// The first products of a list that count.
     at: usize,
@@ -108,7 +108,7 @@ struct ShadowHitReport {
 }
 
 /// The hits of events of one kind.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct SignalHits {
     /// The products of these events.
     products: u64,
@@ -116,7 +116,7 @@ struct SignalHits {
 }
 
 /// The products of events that were among the first of a list just before the event.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct ListHits {
     /// `bestsellers`, `category` or `recommendations`.
     list: &'static str,
@@ -162,6 +162,12 @@ impl ShadowReport {
             },
             as_of: instant::text(as_of),
         }
+    }
+
+    /// The report as JSON. Its lists hold everything up to `as_of`, which may be before their tick.
+    pub(crate) fn text(&self, as_of: Time) -> Vec<u8> {
+        let report = ShadowReport { as_of: instant::text(as_of), ..self.clone() };
+        serde_json::to_vec(&report).expect("texts and finite numbers always serialise")
     }
 }
 

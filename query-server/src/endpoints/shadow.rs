@@ -80,7 +80,7 @@ pub(crate) static REPORT: Endpoint = Endpoint {
     paths: &["/v1/shadow/report"],
     owner: Owner::Receiver,
     operations: &[Operation {
-        answers: &[Answer::json::<ShadowReport>(200, "The comparison, at most a second old")],
+        answers: &[Answer::json::<ShadowReport>(200, "The comparison, made after the request came")],
         problems: &[problem::OF_LISTS, problem::OF_SHADOW, &[Problem::NotReady(String::new())]],
         route: Some(|method| on(method, report::handle)),
         ..Operation::get(

@@ -1,11 +1,12 @@
 //! The shadow over HTTP: its lists are those of the second numbers and rules, and the report says how they differ.
 
+use dataflow::freshness::InputKind;
 use dataflow::rules::{Rules, Shadow};
-use dataflow::source_status::{EventObserver, ReadEvent, Signal};
+use dataflow::source_status::{EventObserver, ReadEvent, Signal, State};
 use serde_json::{Value, json};
 
 use crate::client::Connection;
-use crate::shop::{Shop, bought, now_ms, patient, product, viewed};
+use crate::shop::{Shop, bought, eventually, now_ms, patient, product, viewed};
 
 /// Products of two categories with 4, 3, 2 and 1 buyers: tea, mug, oolong, cup. Lists of the shadow have two products.
 fn open(workers: usize) -> Shop {
@@ -109,6 +110,29 @@ fn the_report_names_what_differs_and_who_had_more_hits() {
     assert_eq!(purchases["lists"][0], of_shop);
     assert_eq!(report["hits"]["views"]["products"], 0);
     assert!(report["as_of"].is_string());
+}
+
+#[test]
+fn the_report_is_as_old_as_the_best_sellers_and_never_behind_an_answer() {
+    const REPORT: &str = "/v1/shadow/report";
+    const SELLERS: &str = "/v1/bestsellers";
+    const HISTORY: &str = "/v1/users/ada/history";
+    let shop = open(1);
+    shop.source.gives(&[InputKind::Shop]);
+    let mut connection = shop.connect();
+    let mut as_of = |target: &str| connection.get(target).json()["as_of"].as_str().unwrap().to_owned();
+    for buyers in 5..8 {
+        shop.happened(bought("cup", buyers));
+        let seen = as_of(SELLERS);
+        let report = as_of(REPORT);
+        assert!(report >= seen, "{report} is before {seen}");
+    }
+    shop.source.state(0, State::Stopped("another server".into()));
+    let fresh = as_of(HISTORY);
+    eventually(|| as_of(HISTORY) > fresh);
+    let stopped = as_of(SELLERS);
+    assert_eq!(as_of(REPORT), stopped, "it lacks what the best sellers lack");
+    assert_eq!(shop.connect().get(REPORT).header("vitrine-missing-sources"), Some("events"));
 }
 
 #[test]

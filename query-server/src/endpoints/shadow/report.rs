@@ -19,6 +19,6 @@ pub(super) async fn handle(
 ) -> Result<Response<Body>, Problem> {
     let shadow = operations.app.shadow.as_ref().ok_or(Problem::ShadowOff)?;
     let made = operations.shadow_report.made(&operations.read.reader, shadow).await?;
-    let age = operations.read.admit(made.as_of, &[InputKind::Shop], &parameters)?;
-    Ok(answer::json(HeaderMap::new(), &made.text, age.missing.as_deref()))
+    let age = operations.read.admit(made.tick, &[InputKind::Shop], &parameters)?;
+    Ok(answer::json(HeaderMap::new(), &made.report.text(age.as_of), age.missing.as_deref()))
 }
