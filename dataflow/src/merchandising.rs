@@ -8,6 +8,7 @@
 //! A rule is effective as of a tick `t` if `from <= t < until`. Hides change what lists are made of; pins, buries and
 //! caps ([`ListRules`]) arrange a list when it is read. A rule is of the lists of the shop, of those of the shadow, or of both.
 
+mod id_text;
 mod list_rules;
 mod rule_set;
 mod rule_text;
@@ -21,6 +22,7 @@ use crate::ids::{CategoryKey, ProductKey};
 use crate::rules::ListSet;
 use crate::time::{Millis, Time};
 
+pub use id_text::IdText;
 pub use list_rules::{Arranged, Arrangement, ListRules, Move, Moved, Shelf};
 pub use rule_set::{Idle, RuleSet};
 pub use rule_text::{RuleFault, RuleKind, RuleText};

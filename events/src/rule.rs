@@ -128,4 +128,14 @@ mod tests {
             assert_eq!(decode(line.as_bytes(), None, &TimeBounds::around(AT)).err(), Some(malformed), "{rule}");
         }
     }
+
+    #[test]
+    fn a_whole_number_is_the_id_of_its_text() {
+        let cap = r#"{"rule":"cap","category":42,"list":"similar","n":1}"#;
+        let line =
+            format!(r#"{{"event":"MerchandisingRule","rule":{{"id":"sale","is":{cap}}},"timestamp":1731000000}}"#);
+        let event = decode(line.as_bytes(), None, &TimeBounds::around(AT)).expect("an event");
+        let category = event.rule.and_then(|rule| rule.text).and_then(|text| text.category);
+        assert_eq!(category.as_deref(), Some("42"), "a number is its text");
+    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use dataflow::dictionary::KeyCache;
-use dataflow::merchandising::{RULES_MAX, RuleFault, RuleId, RuleText, RuleVersion};
+use dataflow::merchandising::{IdText, RULES_MAX, RuleFault, RuleId, RuleText, RuleVersion};
 use dataflow::source_status::SourceStatus;
 use dataflow::time::Millis;
 use serde::Deserialize;
@@ -85,8 +85,8 @@ impl TopicRules {
 #[serde(deny_unknown_fields)]
 struct RuleValue {
     rule: String,
-    product: Option<String>,
-    category: Option<String>,
+    product: Option<IdText>,
+    category: Option<IdText>,
     list: Option<String>,
     position: Option<u64>,
     n: Option<u64>,
@@ -149,6 +149,7 @@ fn rule_text(value: &[u8]) -> Result<RuleText, RuleRecordFault> {
     };
     let RuleValue { rule, product, category, list, position, n, from, until, set } = value;
     let (from, until) = (edge(from, "from")?, edge(until, "until")?);
+    let (product, category) = (product.map(|id| id.0), category.map(|id| id.0));
     let text = RuleText { rule, product, category, list, position, n, from, until, set };
     let keyed = text.keyed::<Infallible>(|_| Ok(Default::default()), |_| Ok(Default::default()));
     keyed.map(|_| text).map_err(RuleRecordFault::Rule)
@@ -178,6 +179,12 @@ mod tests {
             (text.list.as_deref(), text.position, text.until),
             (Some("category:leaves"), Some(3), Some(1_798_156_800_000))
         );
+        for number in ["393", "-1", "18446744073709551615"] {
+            let value = format!(r#"{{"rule":"hide","product":{number}}}"#);
+            let (change, _) = read(&record(value.as_bytes()), Some(b"advent"), &bounds).expect("a rule");
+            let product = change.text.expect("it is not deleted").product;
+            assert_eq!(product.as_deref(), Some(number), "a number is its text");
+        }
         let (deleted, _) = read(&record(b""), Some(b"advent"), &bounds).expect("a deletion");
         assert_eq!((deleted.id.text(), deleted.text), ("topic.advent", None));
     }
@@ -227,8 +234,17 @@ mod tests {
         ] {
             assert_eq!(read(&record(value), key, &bounds).err(), Some(fault));
         }
-        let unknown = read(&record(br#"{"rule":"hide","prodct":"tea"}"#), key, &bounds);
-        assert!(matches!(unknown, Err(RuleRecordFault::Value { .. })));
+        for value in [
+            br#"{"rule":"hide","prodct":"tea"}"#.as_slice(),
+            br#"{"rule":"hide","product":4.2}"#,
+            br#"{"rule":"hide","product":18446744073709551616}"#,
+            br#"{"rule":"hide","product":-0}"#,
+            br#"{"rule":"hide","product":["tea"]}"#,
+            br#"{"rule":"bury","product":"tea","list":7}"#,
+        ] {
+            let unknown = read(&record(value), key, &bounds);
+            assert!(matches!(unknown, Err(RuleRecordFault::Value { .. })), "{}", String::from_utf8_lossy(value));
+        }
         let timeless = RawRecord { time: None, ..record(hide) };
         assert_eq!(read(&timeless, key, &bounds).err(), Some(RuleRecordFault::Time));
         let early = TimeBounds::around(AT - 10 * TimeBounds::FUTURE_MAX_DEFAULT);

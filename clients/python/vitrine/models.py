@@ -952,8 +952,8 @@ class _RuleRequestRequired(TypedDict):
 _RuleRequestFields = TypedDict(
     "_RuleRequestFields",
     {
-        # Of a cap.
-        "category": "str | None",
+        # Of a cap. A whole number is taken as its decimal text.
+        "category": "EventId",
         # The first time at which it is effective (RFC 3339).
         "from": "str | None",
         # Of a pin, a bury and a cap: `bestsellers`, `category:ID` (not of a cap), `similar`, `similar:ID`, `for-you`,
@@ -963,8 +963,8 @@ _RuleRequestFields = TypedDict(
         "n": "int",
         # Of a pin: from 1 to 100.
         "position": "int",
-        # Of all rules but caps.
-        "product": "str | None",
+        # Of all rules but caps. A whole number is taken as its decimal text.
+        "product": "EventId",
         # The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default.
         "set": "str | None",
         # The first time at which it is no longer effective (RFC 3339).

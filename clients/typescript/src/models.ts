@@ -786,8 +786,8 @@ export interface RuleList {
 
 /** The body of `PUT /v1/rules/{rule}`. A rule has exactly the fields of its kind. */
 export interface RuleRequest {
-  /** Of a cap. */
-  category?: string | null;
+  /** Of a cap. A whole number is taken as its decimal text. */
+  category?: EventId;
   /** The first time at which it is effective (RFC 3339). */
   from?: string | null;
   /**
@@ -799,8 +799,8 @@ export interface RuleRequest {
   n?: number;
   /** Of a pin: from 1 to 100. */
   position?: number;
-  /** Of all rules but caps. */
-  product?: string | null;
+  /** Of all rules but caps. A whole number is taken as its decimal text. */
+  product?: EventId;
   /** `hide`, `out_of_stock`, `pin`, `bury` or `cap`. */
   rule: string;
   /** The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default. */

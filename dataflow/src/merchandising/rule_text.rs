@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MerchAction, MerchList, MerchRule, POSITION_MAX, RuleScope};
+use super::{MerchAction, MerchList, MerchRule, POSITION_MAX, RuleScope, id_text};
 use crate::dictionary::Dictionary;
 use crate::ids::{CategoryKey, ID_BYTES_MAX, ProductKey};
 use crate::time::Millis;
@@ -45,10 +45,10 @@ pub struct RuleText {
     /// The word of its kind.
     pub rule: String,
     /// The product of all rules but caps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "id_text::optional", skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
     /// The category of a cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "id_text::optional", skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// The list of a pin, a bury or a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]

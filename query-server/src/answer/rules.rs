@@ -6,6 +6,7 @@ use dataflow::time::{Millis, Time};
 use hyper::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Ref, RefBuilder};
 
 use super::{instant, json};
 use crate::body::Body;
@@ -20,10 +21,9 @@ use crate::body::Body;
 pub(crate) struct RuleRequest {
     /// `hide`, `out_of_stock`, `pin`, `bury` or `cap`.
     rule: String,
-    /// Of all rules but caps.
-    #[schema(required = false)]
+    #[schema(schema_with = product, required = false)]
     product: Option<String>,
-    /// Of a cap.
+    #[schema(schema_with = category, required = false)]
     category: Option<String>,
     /// Of a pin, a bury and a cap: `bestsellers`, `category:ID` (not of a cap), `similar`, `similar:ID`, `for-you`,
     /// `buy-again` or `recommendations`.
@@ -40,6 +40,21 @@ pub(crate) struct RuleRequest {
     until: Option<String>,
     /// The lists that it is for: `live` (those of the shop), `shadow`, or `both`, which is the default.
     set: Option<String>,
+}
+
+/// The product of a rule.
+fn product() -> Ref {
+    id("Of all rules but caps. A whole number is taken as its decimal text.")
+}
+
+/// The category of a rule.
+fn category() -> Ref {
+    id("Of a cap. A whole number is taken as its decimal text.")
+}
+
+/// An id as in events.
+fn id(description: &str) -> Ref {
+    RefBuilder::new().ref_location_from_schema_name("EventId").description(Some(description)).build()
 }
 
 /// The answer to a write of a rule, which is durable and visible.

@@ -88,6 +88,21 @@ fn pins_buries_and_caps_arrange_their_list_and_explain_it() {
 }
 
 #[test]
+fn a_whole_number_is_the_same_id_as_its_text() {
+    let shop = open(Shop::open());
+    shop.happened([product("393", "42")]);
+    shop.happened(bought("393", 9));
+    let mut connection = shop.connect();
+    assert_eq!(sellers(&mut connection, "/v1/bestsellers?limit=2"), ["393", "tea"]);
+    write(&mut connection, "cap", json!({"rule": "cap", "category": 42, "n": 0, "list": "bestsellers"}));
+    assert_eq!(sellers(&mut connection, "/v1/bestsellers?limit=2"), ["tea", "mug"]);
+    assert_eq!(connection.ask("DELETE", "/v1/rules/cap", &[], b"").status, 200);
+    write(&mut connection, "pin", json!({"rule": "pin", "product": 393, "list": "bestsellers", "position": 2}));
+    assert_eq!(sellers(&mut connection, "/v1/bestsellers?limit=2"), ["tea", "393"]);
+    assert_eq!(connection.get("/v1/rules/pin").json()["product"], "393");
+}
+
+#[test]
 fn rules_are_for_the_lists_of_models_too() {
     let shop = open(Shop::learning(2, |_, _| {}));
     let views = ["tea", "mug", "oolong", "cup"].map(|of| viewed("bea", of, now_ms()));
@@ -169,7 +184,9 @@ fn what_cannot_be_a_rule_is_refused_with_the_nearest_name() {
         (json!({"rule": "hide", "prodcut": "tea"}), Value::Null, "did you mean `product`?"),
         (json!({"rule": "hide"}), json!("product"), "missing"),
         (json!({"product": "tea"}), json!("rule"), "missing"),
-        (json!({"rule": "hide", "product": 7}), json!("product"), "must be a text"),
+        (json!({"rule": "hide", "product": 7}), json!("product"), "no event"),
+        (json!({"rule": "hide", "product": 7.5}), json!("product"), "must be a text"),
+        (json!({"rule": "hide", "product": null}), json!("product"), "must be a text"),
         (json!({"rule": "hide", "product": "tea", "n": 1}), json!("n"), "no field of this kind"),
         (json!({"rule": "bury", "product": "tea", "list": "best-sellers"}), json!("list"), "did you mean bestsellers?"),
         (json!({"rule": "bury", "product": "tea", "list": "category:cubs"}), json!("list"), "did you mean cups?"),

@@ -1,7 +1,7 @@
 //! The body of `PUT /v1/rules/{rule}`.
 
 use chrono::DateTime;
-use dataflow::merchandising::{RuleKind, RuleText};
+use dataflow::merchandising::{IdText, RuleKind, RuleText};
 use dataflow::time::Millis;
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ pub(super) fn read(body: &[u8]) -> Result<RuleText, Problem> {
         };
         match field {
             "rule" => rule.rule = text(field, value)?,
-            "product" => rule.product = Some(text(field, value)?),
-            "category" => rule.category = Some(text(field, value)?),
+            "product" => rule.product = Some(id(field, value)?),
+            "category" => rule.category = Some(id(field, value)?),
             "list" => rule.list = Some(text(field, value)?),
             "position" => rule.position = Some(number(field, &value)?),
             "n" => rule.n = Some(number(field, &value)?),
@@ -57,6 +57,11 @@ fn text(field: &'static str, value: Value) -> Result<String, Problem> {
         Value::String(text) => Ok(text),
         _ => Err(fault(Some(field), format!("`{field}` must be a text"))),
     }
+}
+
+fn id(field: &'static str, value: Value) -> Result<String, Problem> {
+    let id = serde_json::from_value(value).map(|IdText(id)| id);
+    id.map_err(|_| fault(Some(field), format!("`{field}` must be a text or a whole number")))
 }
 
 fn number(field: &'static str, value: &Value) -> Result<u64, Problem> {
