@@ -2,12 +2,13 @@
 
 use dataflow::cut::{Cut, DeltaLog};
 use dataflow::dictionary::Name;
-use dataflow::tables::{self, Family, Nothing, Rows, Table, Tables};
+use dataflow::tables::{self, Family, Nothing, Pair, Rows, Table, Tables};
 use dataflow::time::Time;
 use differential_dataflow::consolidation::consolidate;
 
 use crate::data_file::RowWriter;
 use crate::error::Error;
+use crate::user_names::UserNames;
 
 /// The changes since the previous cut, in all workers of this process, each row once.
 pub(crate) struct CutChanges {
@@ -39,11 +40,12 @@ impl CutChanges {
     }
 
     /// Writes the changes, with the new names.
-    pub(crate) fn write(&self, names: &[Name], to: &mut RowWriter) -> Result<(), Error> {
-        let mut write = Write { to, result: Ok(()) };
+    pub(crate) fn write(&self, names: &[Name], users: &mut UserNames<'_>, to: &mut RowWriter) -> Result<(), Error> {
+        let mut write = Write { to, users, result: Ok(()) };
         self.tables.map_ref(&mut write);
         write.result?;
-        names.iter().try_for_each(|name| to.name(name))
+        names.iter().filter(|name| !users.is_of_erased(name)).try_for_each(|name| to.name(name))?;
+        users.of_living().try_for_each(|name| to.name(&name))
     }
 }
 
@@ -62,45 +64,58 @@ impl tables::Make<Sums> for SumUp {
     }
 }
 
-struct Write<'a> {
+struct Write<'a, 'u> {
     to: &'a mut RowWriter,
+    users: &'a mut UserNames<'u>,
     result: Result<(), Error>,
 }
 
-impl tables::MapRef<Sums, Nothing> for Write<'_> {
+impl tables::MapRef<Sums, Nothing> for Write<'_, '_> {
     fn map<T: Table>(&mut self, rows: &Rows<T>) {
         if self.result.is_ok() {
-            self.result = rows.iter().try_for_each(|(row, diff)| self.to.row::<T>(row, diff));
+            self.result = rows.iter().try_for_each(|(row, diff)| {
+                self.users.see::<T>(row, diff);
+                self.to.row::<T>(row, diff)
+            });
         }
     }
 }
 
 /// Writes all rows as of the cut.
-pub(crate) fn write_all(cut: &Cut, names: impl FnOnce(&mut dyn FnMut(Name)), to: &mut RowWriter) -> Result<(), Error> {
-    let mut write = WriteAll { cut, to, result: Ok(()) };
+pub(crate) fn write_all(
+    cut: &Cut,
+    names: impl FnOnce(&mut dyn FnMut(Name)),
+    users: &mut UserNames<'_>,
+    to: &mut RowWriter,
+) -> Result<(), Error> {
+    let mut write = WriteAll { cut, to, users, result: Ok(()) };
     Tables::<Nothing>::make(&mut write);
-    let WriteAll { mut result, to, .. } = write;
+    let WriteAll { mut result, to, users, .. } = write;
     names(&mut |name| {
-        if result.is_ok() {
+        if result.is_ok() && !users.is_of_erased(&name) {
             result = to.name(&name);
         }
     });
-    result
+    result?;
+    users.of_living().try_for_each(|name| to.name(&name))
 }
 
-struct WriteAll<'a> {
+struct WriteAll<'a, 'u> {
     cut: &'a Cut,
     to: &'a mut RowWriter,
+    users: &'a mut UserNames<'u>,
     result: Result<(), Error>,
 }
 
-impl tables::Make<Nothing> for WriteAll<'_> {
+impl tables::Make<Nothing> for WriteAll<'_, '_> {
     fn make<T: Table>(&mut self) {
         for part in &self.cut.parts {
             // The walk cannot be aborted: after a failure the rest of it does nothing.
             part.base.rows::<T>(|row, diff| {
                 if self.result.is_ok() {
-                    self.result = self.to.row::<T>(&row.into(), &diff);
+                    let row: Pair<T> = row.into();
+                    self.users.see::<T>(&row, &diff);
+                    self.result = self.to.row::<T>(&row, &diff);
                 }
             });
         }

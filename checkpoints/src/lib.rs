@@ -36,6 +36,7 @@ mod series;
 pub mod simulation;
 mod store;
 mod table;
+mod user_names;
 mod watermark;
 
 pub use self::data_file::RowWriter;

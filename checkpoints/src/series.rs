@@ -21,6 +21,7 @@ use crate::fingerprint::Fingerprint;
 use crate::manifest::CheckpointKind;
 use crate::restored::Restored;
 use crate::store::{Draft, Store, Written};
+use crate::user_names::UserNames;
 
 /// The limits after which a full checkpoint replaces a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +131,15 @@ impl Series {
         let positions: Vec<Position> = self.positions.values().cloned().collect();
         let draft = Draft { tick: cut.tick, kind, id_key: self.id_key, positions: positions.clone() };
         let (dictionary, is_later_part) = (&self.dictionary, self.store.part() > 0);
+        let mut users = UserNames::of(&cut, dictionary);
         let written = self.store.write(draft, |to| {
             match &changes {
-                Some(changes) => changes.write(&names, to)?,
+                Some(changes) => changes.write(&names, &mut users, to)?,
                 // The process of the first part has by now received all names that the other parts need.
                 None if is_later_part => {
-                    contents::write_all(&cut, |take| names.into_iter().for_each(take), to)?;
+                    contents::write_all(&cut, |take| names.into_iter().for_each(take), &mut users, to)?;
                 }
-                None => contents::write_all(&cut, |take| dictionary.names(take), to)?,
+                None => contents::write_all(&cut, |take| dictionary.names(take), &mut users, to)?,
             }
             if go_on() { Ok(()) } else { Err(Error::Abandoned) }
         })?;

@@ -20,6 +20,7 @@ use crate::feed::position::Position;
 use crate::feed::waker::Waker;
 use crate::time::Time;
 
+pub use crate::erased_users::ErasedUntilByUser;
 pub use base::Base;
 pub use delta_log::DeltaLog;
 pub(crate) use delta_log::FillLevel;
@@ -32,6 +33,8 @@ pub struct Part {
     pub delta_log: Option<DeltaLog>,
     /// The positions from which the worker's sources continue after the tick.
     pub positions: Arc<[Position]>,
+    /// All users of any worker that were erased up to the tick, and perhaps some of later ticks.
+    pub erased: Arc<ErasedUntilByUser>,
 }
 
 /// The base collections of this process as of one tick.
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
 
     fn part() -> Part {
-        Part { base: Base::empty(), delta_log: None, positions: Arc::new([]) }
+        Part { base: Base::empty(), delta_log: None, positions: Arc::new([]), erased: Arc::default() }
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Dictionary {
         Dictionary { users: Some(HashMap::with_hasher(RandomState::default())), ..self }
     }
 
+    /// Whether the ids of users are remembered.
+    #[must_use]
+    pub fn remembers_users(&self) -> bool {
+        self.users.is_some()
+    }
+
     /// The key of a user id.
     #[must_use]
     pub fn user(&self, id: &str) -> UserKey {

@@ -35,17 +35,31 @@ impl Monoid for ErasedUntil {
 
 /// The time up to which each user is erased.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ErasedUntilByUser(HashMap<UserKey, Millis, RandomState>);
+pub struct ErasedUntilByUser(HashMap<UserKey, Millis, RandomState>);
 
 impl ErasedUntilByUser {
     /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Whether a user was ever erased.
+    #[must_use]
+    pub fn has(&self, user: UserKey) -> bool {
+        self.0.contains_key(&user)
+    }
+
     /// Whether an erasure covers what a user did at `at`.
-    pub(crate) fn cover(&self, user: UserKey, at: Millis) -> bool {
+    #[must_use]
+    pub fn cover(&self, user: UserKey, at: Millis) -> bool {
         self.0.get(&user).is_some_and(|until| at <= *until)
+    }
+}
+
+impl FromIterator<(UserKey, Millis)> for ErasedUntilByUser {
+    fn from_iter<I: IntoIterator<Item = (UserKey, Millis)>>(erased: I) -> Self {
+        ErasedUntilByUser(erased.into_iter().collect())
     }
 }
 

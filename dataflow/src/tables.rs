@@ -22,6 +22,7 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
 
 use crate::declare::declare_each;
+use crate::ids::UserKey;
 use crate::rules::Rules;
 use crate::time::{Millis, Time};
 use crate::trace::arranged::{ByKey, EraseRule, KeepFirst, RetainRule, ValBatch, ValTrace};
@@ -91,6 +92,12 @@ pub trait Table: Declared + 'static {
     #[must_use]
     fn kept(_: &Rules) -> Option<KeepFirst<Self::Value, Self::Diff>> {
         None
+    }
+
+    /// The user whose row it is, and the row's time; `None` if it is nobody's. By default as the rule of erasures says.
+    #[must_use]
+    fn subject(key: &Self::Key, value: &Self::Value, diff: &Self::Diff) -> Option<(UserKey, Millis)> {
+        Self::erasure().and_then(|rule| (rule.subject)(key, value, diff))
     }
 }
 

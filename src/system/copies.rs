@@ -27,16 +27,18 @@ pub(super) fn of(config: &Config) -> Vec<DataCopy> {
             "they are replaced: the first full checkpoint without the user is due within {} s{second}",
             checkpoint.every.as_secs()
         );
-        let holds =
-            "the history, counts and purchases under a keyed hash of the id; orders stay as long as the shop has them";
-        add(format!("the checkpoints in {}", checkpoint.dir.display()), holds, until, None);
+        let id = if config.sinks.needs_users() { ", and the id, which the sinks need" } else { "" };
+        let holds = format!(
+            "the history, counts and purchases under a keyed hash of the id{id}; orders stay as long as the shop has them"
+        );
+        add(format!("the checkpoints in {}", checkpoint.dir.display()), &holds, until, None);
     }
     if let Some(to) = &config.archive.to {
         let run = "vitrine archive erase --user USER".to_owned();
         add(format!("the archive {to}"), "the user's events", "its records are removed".to_owned(), Some(run));
     }
     if let Some(changes) = &config.sinks.changes {
-        let holds = "the changes of the user's lists, with the id; checkpoints hold the id too";
+        let holds = "the changes of the user's lists, with the id";
         add(format!("the file {}", changes.display()), holds, "you remove it".to_owned(), None);
     }
     let lists = "the user's lists, with the id";

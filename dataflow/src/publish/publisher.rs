@@ -141,7 +141,8 @@ impl Publisher {
             let rules = &self.traces.rules;
             let base = self.traces.base.as_ref().map_or_else(Base::empty, |base| Base::of(base, cutting.tick, rules));
             let delta_log = cutting.delta_log.and_then(|log| log.without(&self.traces.erased_users));
-            let part = Part { base, delta_log, positions: self.positions.clone() };
+            let erased = self.traces.erased_users.users();
+            let part = Part { base, delta_log, positions: self.positions.clone(), erased };
             cutting.cuts.hand_in(cutting.tick, part);
         }
         self.show_positions(upper);

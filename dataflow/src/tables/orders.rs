@@ -21,6 +21,11 @@ impl Table for Orders {
     fn route(order: &OrderKey) -> u64 {
         order.route()
     }
+
+    /// An erasure leaves orders in the table.
+    fn subject(_: &OrderKey, (user, placed): &Self::Value, _: &Diff) -> Option<(UserKey, Millis)> {
+        Some((*user, placed.created_at()))
+    }
 }
 
 /// When an order was created, and whether it counts. Both fit in eight bytes, because there are many orders.

@@ -276,7 +276,8 @@ mod tests {
             written.store(is_written, Ordering::Relaxed);
             let next = i64::try_from(tick).unwrap();
             let position = Position { stream: "views".into(), partition: 0, next, fingerprint: None };
-            let part = Part { base: Base::empty(), delta_log: None, positions: Arc::new([position]) };
+            let positions = Arc::new([position]);
+            let part = Part { base: Base::empty(), delta_log: None, positions, erased: Arc::default() };
             if let Some(written) = writing.write(Cut { tick, parts: vec![part] }, Instant::now()) {
                 writing.acknowledge_whole(written);
             }
