@@ -53,18 +53,33 @@ pub struct TopicRules(BTreeMap<RuleId, LastRecord>);
 #[derive(Clone, Copy, Debug)]
 struct LastRecord {
     at: Millis,
+    place: RecordPlace,
     is_deletion: bool,
+}
+
+/// The place of a record in the topic.
+#[derive(Clone, Copy, Debug)]
+struct RecordPlace {
+    partition: i32,
+    offset: i64,
 }
 
 impl TopicRules {
     /// The time of the version that a record makes: that of the record, or just after the version before.
     ///
+    /// A partition is read again if the topic was made anew, and also if compaction has removed the record by which the
+    /// partition is recognised. A record that was read before then has its own time: it changes nothing, because the versions
+    /// since are later. In a topic that was made anew, later records count.
+    ///
     /// # Errors
     /// When it is one rule too many. Deleted rules make room; a deletion is never too many.
-    fn date(&mut self, change: &RuleChange, at: Millis) -> Result<Millis, RuleRecordFault> {
+    fn date(&mut self, change: &RuleChange, at: Millis, place: RecordPlace) -> Result<Millis, RuleRecordFault> {
         let is_deletion = change.text.is_none();
         if let Some(last) = self.0.get_mut(&change.id) {
-            *last = LastRecord { at: at.max(last.at.saturating_add(1)), is_deletion };
+            if place.partition == last.place.partition && place.offset <= last.place.offset && at <= last.at {
+                return Ok(at);
+            }
+            *last = LastRecord { at: at.max(last.at.saturating_add(1)), place, is_deletion };
             return Ok(last.at);
         }
         if self.0.len() >= RULES_MAX {
@@ -75,7 +90,7 @@ impl TopicRules {
             let oldest = deleted.min_by_key(|(_, last)| last.at).map(|(id, _)| *id).ok_or(RuleRecordFault::TooMany)?;
             self.0.remove(&oldest);
         }
-        self.0.insert(change.id, LastRecord { at, is_deletion });
+        self.0.insert(change.id, LastRecord { at, place, is_deletion });
         Ok(at)
     }
 }
@@ -115,7 +130,8 @@ impl EventChanges {
         };
         let (change, at) = read(record, key, bounds).map_err(|fault| refused(record.refuse(fault)))?;
         let version = change.version(at, keys).map_err(|collision| refused(record.refuse(collision)))?;
-        let at = known.date(&change, at).map_err(|fault| refused(record.refuse(fault)))?;
+        let place = RecordPlace { partition: record.partition, offset: record.offset };
+        let at = known.date(&change, at, place).map_err(|fault| refused(record.refuse(fault)))?;
         Ok(EventChanges::of_rule(change.id, RuleVersion { at, ..version }))
     }
 }
@@ -189,14 +205,32 @@ mod tests {
         assert_eq!((deleted.id.text(), deleted.text), ("topic.advent", None));
     }
 
+    fn place(partition: i32, offset: i64) -> RecordPlace {
+        RecordPlace { partition, offset }
+    }
+
     #[test]
     fn the_last_record_with_a_key_counts_whatever_its_time() {
         let mut known = TopicRules::default();
         let change = |text| RuleChange { id: RuleId::of_topic("a").expect("an id"), text };
-        assert_eq!(known.date(&change(Some(RuleText::default())), AT), Ok(AT));
-        assert_eq!(known.date(&change(None), AT), Ok(AT + 1));
-        assert_eq!(known.date(&change(Some(RuleText::default())), AT - 5), Ok(AT + 2));
-        assert_eq!(known.date(&change(None), AT + 9), Ok(AT + 9));
+        assert_eq!(known.date(&change(Some(RuleText::default())), AT, place(0, 3)), Ok(AT));
+        assert_eq!(known.date(&change(None), AT, place(0, 4)), Ok(AT + 1));
+        assert_eq!(known.date(&change(Some(RuleText::default())), AT - 5, place(0, 5)), Ok(AT + 2));
+        assert_eq!(known.date(&change(None), AT + 9, place(0, 8)), Ok(AT + 9));
+        assert_eq!(known.date(&change(None), AT, place(1, 0)), Ok(AT + 10), "the topic has got more partitions");
+    }
+
+    #[test]
+    fn records_that_are_read_again_change_nothing_unless_they_are_later() {
+        let mut known = TopicRules::default();
+        let change = RuleChange { id: RuleId::of_topic("a").expect("an id"), text: Some(RuleText::default()) };
+        let mut date = |at, offset| known.date(&change, at, place(0, offset)).expect("there is room");
+        let first = [date(AT, 5), date(AT - 5, 6)];
+        assert_eq!(first, [AT, AT + 1]);
+        let again = [date(AT, 5), date(AT - 5, 6)];
+        assert!(again[0] < first[1] && again[1] < first[1], "they are behind the version that counts");
+        assert_eq!(date(AT - 9, 7), AT + 2, "a record that was not read before");
+        assert_eq!([date(AT + 50, 0), date(AT + 49, 1)], [AT + 50, AT + 51], "a topic that was made anew");
     }
 
     #[test]
@@ -205,14 +239,19 @@ mod tests {
         let change =
             |number: usize, text| RuleChange { id: RuleId::of_topic(&number.to_string()).expect("an id"), text };
         let rule = || Some(RuleText::default());
+        let mut offset = 0;
+        let mut date = |change: &RuleChange| {
+            offset += 1;
+            known.date(change, AT, place(0, offset))
+        };
         for number in 0..RULES_MAX {
-            assert_eq!(known.date(&change(number, rule()), AT), Ok(AT));
+            assert_eq!(date(&change(number, rule())), Ok(AT));
         }
-        assert_eq!(known.date(&change(RULES_MAX, rule()), AT), Err(RuleRecordFault::TooMany));
-        assert_eq!(known.date(&change(RULES_MAX, None), AT), Ok(AT), "it may be one from before the start");
-        assert_eq!(known.date(&change(7, rule()), AT), Ok(AT + 1));
-        assert_eq!(known.date(&change(7, None), AT), Ok(AT + 2));
-        assert_eq!(known.date(&change(RULES_MAX, rule()), AT), Ok(AT));
+        assert_eq!(date(&change(RULES_MAX, rule())), Err(RuleRecordFault::TooMany));
+        assert_eq!(date(&change(RULES_MAX, None)), Ok(AT), "it may be one from before the start");
+        assert_eq!(date(&change(7, rule())), Ok(AT + 1));
+        assert_eq!(date(&change(7, None)), Ok(AT + 2));
+        assert_eq!(date(&change(RULES_MAX, rule())), Ok(AT));
         assert_eq!(known.0.len(), RULES_MAX);
         assert_eq!(Refusal::from(RuleRecordFault::TooMany).reason, "too_many_rules");
     }
