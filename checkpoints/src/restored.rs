@@ -89,13 +89,21 @@ impl Restored {
     /// # Errors
     /// The error of the disk, or damage since the checkpoint was verified.
     pub fn copies_of<T: Table<Diff = Diff>>(&self) -> Result<Vec<T::Row>, Error> {
+        let copies = |(row, copies): (Pair<T>, Diff)| repeat_n(row, usize::try_from(copies).unwrap_or(0));
+        Ok(self.rows_of::<T>()?.into_iter().flat_map(copies).map(T::Row::from).collect())
+    }
+
+    /// The rows of a table, each once, with their differences.
+    ///
+    /// # Errors
+    /// The error of the disk, or damage since the checkpoint was verified.
+    pub fn rows_of<T: Table>(&self) -> Result<tables::Rows<T>, Error> {
         let mut rows = Vec::new();
         for frame in self.frames.iter().filter(|frame| frame.table() == TableId::of::<T>()) {
             rows.append(&mut frame.rows::<T>()?);
         }
         consolidate(&mut rows);
-        let copies = |(row, copies): (Pair<T>, Diff)| repeat_n(row, usize::try_from(copies).unwrap_or(0));
-        Ok(rows.into_iter().flat_map(copies).map(T::Row::from).collect())
+        Ok(rows)
     }
 
     /// Every worker learns all events that may have repeats.

@@ -36,6 +36,9 @@ pub const RULE_ID_BYTES_MAX: usize = 32;
 /// How the ids of rules begin that come from a topic of rules. No other rule has such an id.
 pub const TOPIC_RULES: &str = "topic.";
 
+/// How the ids of rules begin that come from a table of rules. No other rule has such an id.
+pub const TABLE_RULES: &str = "table.";
+
 /// The last position at which a product can be pinned, and the most products to which a category can be capped.
 pub const POSITION_MAX: u8 = 100;
 
@@ -56,13 +59,35 @@ impl RuleId {
     /// The id of the rule with this key in a topic of rules, if the key can be one: at most 26 bytes.
     #[must_use]
     pub fn of_topic(key: &str) -> Option<RuleId> {
-        if key.is_empty() { None } else { RuleId::of(&format!("{TOPIC_RULES}{key}")) }
+        RuleId::after(TOPIC_RULES, key)
+    }
+
+    /// The id of the rule with this id in a table of rules, if it can be one: at most 26 bytes.
+    #[must_use]
+    pub fn of_table(id: &str) -> Option<RuleId> {
+        RuleId::after(TABLE_RULES, id)
+    }
+
+    fn after(beginning: &str, id: &str) -> Option<RuleId> {
+        if id.is_empty() { None } else { RuleId::of(&format!("{beginning}{id}")) }
     }
 
     /// Whether it is the id of a rule from a topic of rules.
     #[must_use]
     pub fn is_of_topic(&self) -> bool {
         self.text().starts_with(TOPIC_RULES)
+    }
+
+    /// Whether it is the id of a rule from a table of rules.
+    #[must_use]
+    pub fn is_of_table(&self) -> bool {
+        self.text().starts_with(TABLE_RULES)
+    }
+
+    /// Whether the rule is written as an event of its own, not by a topic or a table.
+    #[must_use]
+    pub fn is_of_event(&self) -> bool {
+        !self.is_of_topic() && !self.is_of_table()
     }
 
     /// The text of the id.
@@ -232,7 +257,12 @@ mod tests {
         let of_topic = RuleId::of_topic("sale").unwrap();
         assert_eq!((of_topic.text(), of_topic.is_of_topic()), ("topic.sale", true));
         assert!(!RuleId::of("topical").unwrap().is_of_topic());
-        assert_eq!(["", "a b", &"x".repeat(27)].map(RuleId::of_topic), [None; 3]);
+        let of_table = RuleId::of_table("sale").unwrap();
+        assert_eq!((of_table.text(), of_table.is_of_table(), of_table.is_of_topic()), ("table.sale", true, false));
+        assert_eq!([of_topic, of_table, RuleId::of("sale").unwrap()].map(|id| id.is_of_event()), [false, false, true]);
+        for of in [RuleId::of_topic, RuleId::of_table] {
+            assert_eq!(["", "a b", &"x".repeat(27)].map(of), [None; 3]);
+        }
         let mut ids = ["b", "a.1", "a", "B", "aa"].map(|text| RuleId::of(text).unwrap());
         ids.sort_unstable();
         assert_eq!(ids.map(|id| id.text().to_owned()), ["B", "a", "a.1", "aa", "b"]);

@@ -39,8 +39,8 @@ impl RuleChange {
             return Err(Malformed::MissingField("rule"));
         }
         let RuleJson { id, is } = serde_json::from_str(json).map_err(|_| Malformed::WrongType("rule"))?;
-        // A rule of a topic is written there only; it can also be deleted here, for a topic that is no longer read.
-        let is_id = |id: &RuleId| is.is_none() || !id.is_of_topic();
+        // A rule of a topic or of a table is written there only; it can also be deleted here, for one that is no longer read.
+        let is_id = |id: &RuleId| is.is_none() || id.is_of_event();
         let id = RuleId::of(&id).filter(is_id).ok_or(Malformed::WrongType("rule.id"))?;
         if let Some(text) = &is {
             let fault = text.keyed::<Infallible>(|_| Ok(Default::default()), |_| Ok(Default::default())).err();
@@ -105,10 +105,11 @@ mod tests {
             assert_eq!((event.kind, event.at, event.product), (EventKind::Rule, AT, None));
             assert_eq!(event.rule.map(|rule| *rule), Some(RuleChange { id, text }));
         }
-        let of_topic = RuleId::of("topic.sale").expect("an id");
-        let line = rule_json(of_topic, None, AT, "m");
-        let event = decode(line.as_bytes(), None, &TimeBounds::around(AT)).expect("the deletion of a rule of a topic");
-        assert_eq!(event.rule.map(|rule| *rule), Some(RuleChange { id: of_topic, text: None }));
+        for id in ["topic.sale", "table.sale"].map(|id| RuleId::of(id).expect("an id")) {
+            let line = rule_json(id, None, AT, "m");
+            let event = decode(line.as_bytes(), None, &TimeBounds::around(AT)).expect("the deletion of such a rule");
+            assert_eq!(event.rule.map(|rule| *rule), Some(RuleChange { id, text: None }));
+        }
     }
 
     #[test]
@@ -119,6 +120,7 @@ mod tests {
             (r#","rule":7"#, Malformed::WrongType("rule")),
             (r#","rule":{"id":"a b"}"#, Malformed::WrongType("rule.id")),
             (r#","rule":{"id":"topic.a","is":{"rule":"hide","product":"a"}}"#, Malformed::WrongType("rule.id")),
+            (r#","rule":{"id":"table.a","is":{"rule":"hide","product":"a"}}"#, Malformed::WrongType("rule.id")),
             (r#","rule":{"id":"a","is":{"rule":"hide"}}"#, Malformed::WrongType("rule.is")),
             (r#","rule":{"id":"a","was":{}}"#, Malformed::WrongType("rule")),
             (r#","rule":{"id":"a","is":{"rule":"hide","product":""}}"#, Malformed::WrongType("rule.is")),

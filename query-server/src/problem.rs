@@ -4,7 +4,7 @@ pub(crate) mod row;
 
 use std::sync::Arc;
 
-use dataflow::merchandising::{RULES_MAX, TOPIC_RULES};
+use dataflow::merchandising::{RULES_MAX, TABLE_RULES, TOPIC_RULES};
 use hyper::StatusCode;
 
 use crate::event_writer::{InvalidEvent, WriteError};
@@ -70,6 +70,10 @@ pub(crate) enum Problem {
     RuleId,
     #[error("a rule whose id begins with {TOPIC_RULES} comes from the topic `kafka.rules`: write it there")]
     RuleOfTopic,
+    #[error(
+        "a rule whose id begins with {TABLE_RULES} comes from the table `postgres.tables.rules.name`: write it there"
+    )]
+    RuleOfTable,
     #[error("there is no rule with this id")]
     UnknownRule,
     #[error("there are {RULES_MAX} rules, and there may not be more")]
@@ -292,6 +296,7 @@ pub(crate) const OF_ERASURES: &[Problem] = &[
 pub(crate) const OF_RULES: &[Problem] = &[
     Problem::RuleId,
     Problem::RuleOfTopic,
+    Problem::RuleOfTable,
     Problem::BadRule { field: None, reason: String::new() },
     Problem::TooManyRules,
     Problem::IntakeOff(String::new()),
@@ -336,6 +341,7 @@ impl Problem {
             Problem::BadRule { .. } => (422, "invalid-rule", "Invalid rule"),
             Problem::RuleId => (422, "invalid-rule-id", "Invalid rule id"),
             Problem::RuleOfTopic => (422, "rule-of-topic", "Rule of a topic"),
+            Problem::RuleOfTable => (422, "rule-of-table", "Rule of a table"),
             Problem::TooManyRules => (422, "too-many-rules", "Too many rules"),
             Problem::UnknownRule => (404, "unknown-rule", "Unknown rule"),
             Problem::RuleNotVisible => (503, "rule-not-visible-yet", "Rule not visible yet"),

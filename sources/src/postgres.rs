@@ -23,6 +23,7 @@
 //! | `follow` | following the log: the state machine `Follower` and its I/O |
 //! | `poll` | reading the tables again and again |
 //! | `reader`, `feed` | the thread that decides between the two and retries; the worker's end |
+//! | `rules` | a source of its own: the table of merchandising rules, read again and again |
 //!
 //! - **Two ways**: `replication` follows the server's log through a publication and a slot, `refresh` reads the tables again.
 //!   Both hand over the difference to the rows held, which becomes visible in one tick.
@@ -51,6 +52,7 @@ mod poll;
 mod progress;
 mod reader;
 mod rows;
+pub mod rules;
 mod schema;
 mod session;
 mod settings;
@@ -75,7 +77,7 @@ pub use diagnostic::Diagnostic;
 pub use follow::simulation;
 pub use inspect::{NoSession, ReplicationReport, inspect, inspect_replication, time_zone, try_session};
 pub use names::{
-    BadName, OrderItems, OrderTime, Orders, Products, Status, Tables, column as quoted_name, is_table,
+    BadName, OrderItems, OrderTime, Orders, Products, RuleTable, Status, Tables, column as quoted_name, is_table,
     table as quoted_table,
 };
 pub use postgres_tls::SslMode;

@@ -151,8 +151,10 @@ fn copies(config: &Config, add: &mut impl FnMut(&str, String)) {
         let reason = "`sinks.postgres.table` names a table, but neither `sinks.postgres.url` nor [postgres] its server";
         add("sinks.postgres.table", reason.into());
     }
-    let Some(tables) = config.postgres.as_ref().map(|postgres| &postgres.tables) else { return };
-    if [&tables.products.name, &tables.orders.name, &tables.order_items.name].contains(&table) {
+    let Some(postgres) = &config.postgres else { return };
+    let tables = &postgres.tables;
+    let names = [&tables.products.name, &tables.orders.name, &tables.order_items.name];
+    if names.into_iter().chain(&postgres.rules.name).any(|name| name == table) {
         add("sinks.postgres.table", format!("`sinks.postgres.table` is \"{table}\", which is a table of the shop"));
     }
 }

@@ -35,6 +35,7 @@ static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
         postgres::Products::section(),
         postgres::OrdersTable::section(),
         postgres::OrderItems::section(),
+        postgres::RuleTable::section(),
         Files::section(),
         ShopStore::section(),
         Checkpoint::section(),

@@ -64,6 +64,7 @@ pub(super) fn make(
             None
         }
     };
+    let rules = rule_table(config, origin, registry, letters)?;
     let files = config.files.as_ref().map(|files| {
         let (used, tables) = (config.rules.event_use(), config.store.is_none());
         let settings = files::Settings { used, tables, ..files::Settings::new(&files.dir, config.rules.window_ms) };
@@ -80,6 +81,7 @@ pub(super) fn make(
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
         feeds.extend(kafka.as_ref().map(|source| source.open(&context)));
         feeds.extend(database.as_ref().and_then(|source| source.open(&context)));
+        feeds.extend(rules.as_ref().and_then(|source| source.open(&context)));
         feeds.extend(files.as_ref().and_then(|source| source.open(&context)));
         feeds.extend(store.as_ref().and_then(|source| source.open(&context)));
         feeds
@@ -90,6 +92,19 @@ pub(super) fn make(
         }
     });
     Ok(Sources { open_feeds, acknowledge })
+}
+
+/// The table of merchandising rules, if one is configured and this process reads the database.
+fn rule_table(
+    config: &Config,
+    origin: &StartingPoint,
+    registry: &SourceRegistry,
+    letters: &SyncSender<DeadLetter>,
+) -> anyhow::Result<Option<postgres::rules::Source>> {
+    let Some(settings) = config.postgres.as_ref().filter(|_| config.cluster.leads()) else { return Ok(None) };
+    let rules = origin.restored.as_ref().map(|restored| restored.rows_of::<tables::MerchRules>()).transpose()?;
+    let rules = rules.unwrap_or_default().into_iter().map(|((rule, ()), version)| (rule, version)).collect();
+    Ok(postgres::rules::Source::new(settings, origin.clock.clone(), registry, letters.clone(), rules)?)
 }
 
 /// The rows of the database in a checkpoint, and their place.

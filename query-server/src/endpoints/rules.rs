@@ -144,8 +144,8 @@ async fn write(
     id: RuleId,
     text: Option<RuleText>,
 ) -> Result<Response<Body>, Problem> {
-    if id.is_of_topic() && text.is_some() {
-        return Err(Problem::RuleOfTopic);
+    if text.is_some() && !id.is_of_event() {
+        return Err(if id.is_of_topic() { Problem::RuleOfTopic } else { Problem::RuleOfTable });
     }
     let read = &operations.read;
     let written_at = {
@@ -153,7 +153,7 @@ async fn write(
         read.admit(view.as_of(), &[InputKind::Views], parameters)?;
         let book = view.rule_book();
         let is_known = book.iter().any(|(known, ..)| *known == id);
-        let written = book.iter().filter(|(known, ..)| !known.is_of_topic()).count();
+        let written = book.iter().filter(|(known, ..)| known.is_of_event()).count();
         match text {
             None if !is_known => return Err(Problem::UnknownRule),
             Some(_) if !is_known && written >= RULES_MAX => return Err(Problem::TooManyRules),

@@ -218,6 +218,9 @@ fn what_cannot_be_a_rule_is_refused_with_the_nearest_name() {
     for id in ["a%20b", &"x".repeat(33)] {
         put(&mut connection, id, &hide).assert_problem(422, "invalid-rule-id");
     }
+    for (id, slug) in [("topic.a", "rule-of-topic"), ("table.a", "rule-of-table")] {
+        put(&mut connection, id, &hide).assert_problem(422, slug);
+    }
     let lines = [("content-type", "application/x-ndjson")];
     connection.ask("PUT", "/v1/rules/a", &lines, b"{}").assert_problem(415, "unsupported-media-type");
     assert!(connection.get("/v1/rules").json()["rules"].as_array().unwrap().is_empty());

@@ -1,6 +1,8 @@
 //! Names of tables and columns, as the shop has them.
 
-use settings::Kind;
+use std::time::Duration;
+
+use settings::{Kind, seconds, whole};
 use thiserror::Error;
 
 /// The longest name in PostgreSQL, in bytes; it silently truncates longer ones.
@@ -9,6 +11,10 @@ pub(crate) const NAME_BYTES_MAX: usize = 63;
 pub(crate) const TABLE: Kind = Kind::Text {
     allowed: "a table's name, with or without its schema, such as orders or shop.orders",
     takes: is_table,
+};
+pub(crate) const TABLE_OR_NONE: Kind = Kind::Text {
+    allowed: "a table's name, with or without its schema, such as rules or shop.rules, or \"\" for none",
+    takes: |text| text.is_empty() || is_table(text),
 };
 pub(crate) const COLUMN: Kind = Kind::Text {
     allowed: "a column's name: letters, digits, `_`, `-` and `$`, at most 63, not starting with a digit",
@@ -102,6 +108,57 @@ settings::section! {
         /// Column of type boolean that says whether the line was returned. A line with true counts in no list. "": no
         /// line was returned.
         returned: Option<String> = "", "column", COLUMN_OR_NONE;
+    }
+}
+
+settings::section! {
+    /// A table with merchandising rules, one a row: docs/merchandising.md has the SQL that makes it. Names are
+    /// case-sensitive.
+    pub struct RuleTable in "postgres.tables.rules" {
+        /// Name of the table, with its schema if necessary. "": no such table is read.
+        name: Option<String> = "", "table", TABLE_OR_NONE;
+        /// Time from one reading of the table to the next. The table is read whole, in every `postgres.mode`.
+        refresh as "refresh_s": Duration = 2, "s", whole(1, 86_400) => seconds;
+        /// Column with the rule's id. The rule has the id `table.` and this one.
+        rule_id: String = "rule_id", "column", COLUMN;
+        /// Column with the kind of rule.
+        rule: String = "rule", "column", COLUMN;
+        /// Column with the product's id. "": no such column.
+        product_id: Option<String> = "product_id", "column", COLUMN_OR_NONE;
+        /// Column with the id of the category of a cap. "": no such column.
+        category_id: Option<String> = "category_id", "column", COLUMN_OR_NONE;
+        /// Column with the list. "": no such column.
+        list: Option<String> = "list", "column", COLUMN_OR_NONE;
+        /// Column with the position of a pin. "": no such column.
+        position: Option<String> = "position", "column", COLUMN_OR_NONE;
+        /// Column with the largest number of products of a cap. "": no such column.
+        n: Option<String> = "n", "column", COLUMN_OR_NONE;
+        /// Column with the time from which on the rule is effective. "": no such column.
+        from: Option<String> = "valid_from", "column", COLUMN_OR_NONE;
+        /// Column with the time from which on the rule is not effective any more. "": no such column.
+        until: Option<String> = "valid_until", "column", COLUMN_OR_NONE;
+        /// Column with the word for which lists the rule is: live, shadow or both. "": no such column.
+        set: Option<String> = "list_set", "column", COLUMN_OR_NONE;
+    }
+}
+
+impl RuleTable {
+    /// The columns that are read, each with its setting, in the order of the fields of a rule. None for a column that the table
+    /// does not have.
+    pub(crate) fn columns(&self) -> [(&'static str, Option<&str>); 10] {
+        [
+            ("rule_id", Some(&self.rule_id)),
+            ("rule", Some(&self.rule)),
+            ("product_id", self.product_id.as_ref()),
+            ("category_id", self.category_id.as_ref()),
+            ("list", self.list.as_ref()),
+            ("position", self.position.as_ref()),
+            ("n", self.n.as_ref()),
+            ("from", self.from.as_ref()),
+            ("until", self.until.as_ref()),
+            ("set", self.set.as_ref()),
+        ]
+        .map(|(setting, column)| (setting, column.map(String::as_str)))
     }
 }
 
@@ -232,6 +289,17 @@ impl Tables {
             Some(column) => Err(BadName { what: "column", name: column.clone() }),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether the table of rules and its columns can have their names.
+pub(crate) fn check_rules(name: &str, rules: &RuleTable) -> Result<(), BadName> {
+    if !is_table(name) {
+        return Err(BadName { what: "table", name: name.to_owned() });
+    }
+    match rules.columns().into_iter().filter_map(|(_, column)| column).find(|column| !is_name(column)) {
+        Some(column) => Err(BadName { what: "column", name: column.to_owned() }),
+        None => Ok(()),
     }
 }
 

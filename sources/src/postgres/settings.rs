@@ -9,7 +9,7 @@ use settings::{FromValue, Kind, Secret, Section, Setting, Value, seconds, whole}
 use crate::postgres::Acknowledge;
 use crate::postgres::adopt::Adopt;
 use crate::postgres::names::{
-    COLUMN, COLUMN_OR_NONE, NAME_BYTES_MAX, OrderItems, OrderTime, Orders, Products, Status, TABLE, Tables,
+    COLUMN, COLUMN_OR_NONE, NAME_BYTES_MAX, OrderItems, OrderTime, Orders, Products, RuleTable, Status, TABLE, Tables,
 };
 use crate::postgres::rows::order_window::OrderWindow;
 use crate::postgres::session::connection::{BadUrl, Target};
@@ -76,6 +76,8 @@ settings::section! {
         answer_max as "answer_timeout_s": Duration = 20, "s", whole(1, 3600) => seconds;
         /// The tables. The time of the orders is a setting of this section.
         tables: Tables, inline;
+        /// The table of merchandising rules.
+        rules: RuleTable, below;
         /// When the server may forget its log.
         acknowledge: Acknowledge, fixed(Acknowledge::WhenFed);
         /// How long an order counts, in milliseconds: older ones are not read.

@@ -20,6 +20,7 @@ mod migrations;
 mod mirror;
 mod policies;
 mod resuming;
+mod rules;
 #[path = "../support/running.rs"]
 mod running;
 mod sessions;

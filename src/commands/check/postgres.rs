@@ -51,6 +51,7 @@ pub(super) fn check(postgres: &Postgres, window_ms: u64, report: &mut CheckRepor
             "postgres: orders have no time column (order_time = \"first_seen\"): an order counts from when it is first read",
         )?;
     }
+    rules(&mut client, postgres, report)?;
     if fit && postgres.mode != Mode::Refresh {
         let source = Settings { window_ms, ..postgres.clone() };
         follows(&mut client, &target, &source, report)
@@ -145,6 +146,21 @@ fn tables_fit(client: &mut Client, postgres: &Postgres, report: &mut CheckReport
         report.bad(&format!("postgres: {problem}"), &[mend])?;
     }
     Ok(false)
+}
+
+/// The table of merchandising rules, if there is one, read as the source would read it.
+fn rules(client: &mut Client, postgres: &Postgres, report: &mut CheckReport<impl Write>) -> io::Result<()> {
+    let found = match sources::postgres::rules::inspect(client, postgres) {
+        Ok(None) => return Ok(()),
+        Ok(Some(found)) => found,
+        Err(error) => return report.bad(&format!("postgres: {error}"), &[]),
+    };
+    report.good(&format!("postgres: {} merchandising rules can be read", found.rules))?;
+    for reason in found.refused {
+        report
+            .note(&format!("postgres: a row of the table of rules is no rule, and will be a dead letter: {reason}"))?;
+    }
+    Ok(())
 }
 
 /// Whether the server's log can be followed, and which objects Vitrine will create for that.
