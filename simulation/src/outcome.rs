@@ -24,6 +24,8 @@ pub struct Outcome {
     pub erased: usize,
     /// See [`Outcome::repeats`].
     pub hidden: usize,
+    /// The number of compared ticks of states in which a view has left its history because of its age.
+    pub retired: usize,
     /// The number of comparisons of features before times of the past.
     pub joins: usize,
     /// The number of reads of the database's tables.
@@ -42,12 +44,13 @@ pub struct Outcome {
 
 impl AddAssign for Outcome {
     fn add_assign(&mut self, other: Outcome) {
-        let Outcome { ticks, partial, repeats, erased, hidden, joins, readings, .. } = other;
+        let Outcome { ticks, partial, repeats, erased, hidden, retired, joins, readings, .. } = other;
         let Outcome { starts, restores, checkpoints: [full, changes], failed, overflows, .. } = other;
         self.ticks += ticks;
         self.repeats += repeats;
         self.erased += erased;
         self.hidden += hidden;
+        self.retired += retired;
         self.joins += joins;
         self.partial += partial;
         self.readings += readings;

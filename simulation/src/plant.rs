@@ -38,6 +38,8 @@ pub enum Plant {
     RepeatCounted,
     /// Erasures that were read are not read again by a process that goes on from an older checkpoint.
     ErasedUserRestored,
+    /// A process that goes on from a checkpoint counts views that had left their histories because of their age.
+    RetiredPairReturns,
     /// Hidden products are left out of the lists that are shown, after their first rows were taken.
     HideAfterTake,
     /// The end of a merchandising rule is ignored.
@@ -50,7 +52,7 @@ pub enum Plant {
 
 impl Plant {
     /// All planted bugs.
-    pub const ALL: [Plant; 20] = [
+    pub const ALL: [Plant; 21] = [
         Plant::AcknowledgeBeforeCheckpoint,
         Plant::ResumeBehind,
         Plant::RestartLsn,
@@ -67,6 +69,7 @@ impl Plant {
         Plant::DeleteBeforeDurable,
         Plant::RepeatCounted,
         Plant::ErasedUserRestored,
+        Plant::RetiredPairReturns,
         Plant::HideAfterTake,
         Plant::RuleEndIgnored,
         Plant::ValueFromFuture,

@@ -294,6 +294,7 @@ impl Process {
 fn rules(plant: Option<Plant>, is_restored: bool) -> Rules {
     match plant {
         Some(Plant::RepeatCounted) if is_restored => Rules { events: EventRules::OFF, ..RULES },
+        Some(Plant::RetiredPairReturns) if is_restored => Rules { history_ms: Millis::MAX, ..RULES },
         _ => RULES,
     }
 }

@@ -288,6 +288,7 @@ impl Run {
         self.outcome.repeats += usize::from(facts.has_repeats);
         self.outcome.erased += usize::from(facts.has_erased());
         self.outcome.hidden += usize::from(!facts.hidden.is_empty());
+        self.outcome.retired += usize::from(facts.has_retired(as_of));
         match Shelves::difference(&right, &shown) {
             None => Ok(()),
             Some(difference) => Err(format!("as of {} ms, {difference}", as_of - BEGINNING)),

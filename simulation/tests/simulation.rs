@@ -40,6 +40,7 @@ fn no_seed_differs() {
     assert!(each(sum.restores) > 3 && sum.starts > sum.restores, "processes go on from checkpoints: {sum:?}");
     let [repeats, erased, hidden] = [sum.repeats, sum.erased, sum.hidden].map(each);
     assert!(repeats > 40 && erased > 40 && hidden > 20, "events are repeated, users erased, products hidden: {sum:?}");
+    assert!(each(sum.retired) > 40, "views leave their histories because of their age: {sum:?}");
     assert!(sum.joins > SEEDS as usize, "features of the past are compared: {sum:?}");
     assert!(each(full) > 3 && each(changes) > 2 && sum.failed > 0, "checkpoints are taken, and fail: {sum:?}");
     assert!(sum.overflows > 0, "logs of changes overflow: {sum:?}");
@@ -128,6 +129,7 @@ planted! {
     answering_a_delete_too_early_is_found: DeleteBeforeDurable,
     a_repeat_that_counts_is_found: RepeatCounted,
     an_erased_user_restored_from_a_checkpoint_is_found: ErasedUserRestored,
+    a_retired_pair_that_comes_back_is_found: RetiredPairReturns,
     a_hide_after_the_first_rows_were_taken_is_found: HideAfterTake,
     a_rule_that_does_not_end_is_found: RuleEndIgnored,
     a_value_from_the_future_is_found: ValueFromFuture,

@@ -19,11 +19,16 @@ pub(crate) struct PlainFacts {
     events: Vec<(Event, Time)>,
     /// By user: the open tick and the time of each erasure.
     erasures: BTreeMap<usize, Vec<(Time, Millis)>>,
+    /// By user and product: the time of the latest view and of the latest removal, without what is erased.
+    latest: BTreeMap<(usize, usize), LatestEvents>,
     /// The products that are hidden.
     pub(crate) hidden: BTreeSet<usize>,
     /// Whether there was a repeat.
     pub(crate) has_repeats: bool,
 }
+
+/// The times of the latest view and of the latest removal of a product.
+type LatestEvents = (Option<Millis>, Option<Millis>);
 
 /// The features of one user: the time of the latest event, and of each product its numbers (views, clicks, carts, time on
 /// pages, views with such a time) and the time of its latest event.
@@ -54,7 +59,21 @@ impl PlainFacts {
         }
         let hides = |event: &&Event| matches!(event.body, EventBody::Rule { hides: true, until, .. } if until.is_none_or(|until| as_of < until));
         facts.hidden = versions.values().filter(hides).map(|event| event.product).collect();
+        facts.latest = facts.latest_events();
         facts
+    }
+
+    fn latest_events(&self) -> BTreeMap<(usize, usize), LatestEvents> {
+        let mut latest: BTreeMap<(usize, usize), LatestEvents> = BTreeMap::new();
+        for (event, _) in self.events.iter().filter(|(event, _)| Some(event.at) > self.erased_until(event.user)) {
+            let (viewed, removed) = latest.entry((event.user, event.product)).or_default();
+            match event.body {
+                EventBody::View | EventBody::TimedView { .. } => *viewed = (*viewed).max(Some(event.at)),
+                EventBody::Removal => *removed = (*removed).max(Some(event.at)),
+                _ => {}
+            }
+        }
+        latest
     }
 
     /// The time up to which nothing of a user counts that has a time.
@@ -75,24 +94,23 @@ impl PlainFacts {
         Some(at) > before && all().filter(|erasure| erasure.0 >= tick).all(|erasure| Some(erasure.1) <= before)
     }
 
+    /// The latest view of each user and product that no removal hides.
+    fn views(&self) -> impl Iterator<Item = (usize, usize, Millis)> {
+        let views = self.latest.iter().filter_map(|(key, (viewed, removed))| Some((*key, (*viewed)?, *removed)));
+        let views = views.filter(|(_, viewed, removed)| removed.is_none_or(|removed| *viewed > removed));
+        views.map(|((user, product), viewed, _)| (user, product, viewed))
+    }
+
+    /// Whether a view does not count any more because of its age.
+    pub(crate) fn has_retired(&self, as_of: Time) -> bool {
+        self.views().any(|(.., viewed)| is_retired(viewed, as_of))
+    }
+
     /// The products that a user viewed last, as of a time.
     pub(crate) fn history(&self, world: &World, user: usize, as_of: Time) -> Vec<(ProductKey, Millis)> {
-        let mut of_product: BTreeMap<usize, (Option<Millis>, Option<Millis>)> = BTreeMap::new();
-        let own = self.events.iter().map(|(event, _)| event).filter(|event| event.user == user);
-        for event in own.filter(|event| Some(event.at) > self.erased_until(user)) {
-            let (viewed, removed) = of_product.entry(event.product).or_default();
-            match event.body {
-                EventBody::View | EventBody::TimedView { .. } => *viewed = (*viewed).max(Some(event.at)),
-                EventBody::Removal => *removed = (*removed).max(Some(event.at)),
-                _ => {}
-            }
-        }
-        let mut list: Vec<(usize, Millis)> = (of_product.into_iter())
-            .filter_map(|(product, (viewed, removed))| Some((product, viewed?, removed)))
-            .filter(|(_, viewed, removed)| removed.is_none_or(|removed| *viewed > removed))
-            .map(|(product, viewed, _)| (product, viewed))
-            .filter(|(_, viewed)| viewed + RULES.history_ms > as_of)
-            .collect();
+        let own = self.views().filter(|(viewer, ..)| *viewer == user);
+        let current = own.filter(|(.., viewed)| !is_retired(*viewed, as_of));
+        let mut list: Vec<(usize, Millis)> = current.map(|(_, product, viewed)| (product, viewed)).collect();
         list.sort_by(|a, b| b.1.cmp(&a.1).then(world.products[a.0].cmp(&world.products[b.0])));
         list.truncate(RULES.list_size);
         list.retain(|(product, _)| !self.hidden.contains(product));
@@ -108,6 +126,10 @@ impl PlainFacts {
         }
         features
     }
+}
+
+fn is_retired(viewed: Millis, as_of: Time) -> bool {
+    viewed + RULES.history_ms <= as_of
 }
 
 impl PlainFeatures {
