@@ -13,6 +13,7 @@ mod archived;
 mod begin;
 mod brokers;
 mod ends;
+mod read_again;
 mod reread;
 mod topics;
 mod tracked;
@@ -34,6 +35,7 @@ use super::past::Past;
 use super::upstream::{TopicLookup, Unanswered, Upstream};
 
 use absence::Absence;
+use read_again::ReadAgain;
 use tracked::Tracked;
 
 pub(super) use brokers::Brokers;
@@ -80,6 +82,7 @@ pub(super) struct Watcher<U: Upstream> {
     /// The state that was reported last.
     state: State,
     absence: Absence,
+    read_again: ReadAgain,
 }
 
 impl<U: Upstream> Drop for Watcher<U> {
@@ -107,6 +110,7 @@ impl<U: Upstream> Watcher<U> {
             refused: Vec::new(),
             state: State::CatchingUp,
             absence: Absence::default(),
+            read_again: ReadAgain::default(),
         }
     }
 
@@ -299,21 +303,28 @@ impl<U: Upstream> Watcher<U> {
         self.parts.status.forget_partition(&id.topic, id.partition);
     }
 
-    fn log(&self, id: &PartitionId, evidence: &Evidence, judgement: &Judgement) {
+    fn log(&mut self, id: &PartitionId, evidence: &Evidence, judgement: &Judgement) {
         let (topic, partition, next, Ends { low, high }) = (&*id.topic, id.partition, evidence.next, evidence.ends);
         match judgement {
             Judgement::Sound => return,
             Judgement::Interrupted => {
                 tracing::info!(topic, partition, next, "reading starts again at the same position")
             }
-            Judgement::Replaced => tracing::warn!(
-                topic,
-                partition,
-                next,
-                low,
-                high,
-                "the topic was recreated, or its end was cut off: the partition is read again from its first record"
-            ),
+            Judgement::Replaced => {
+                let again = self.read_again.add(id, evidence);
+                tracing::warn!(
+                    topic,
+                    partition,
+                    next,
+                    low,
+                    high,
+                    ?again,
+                    "the topic was recreated, or its end was cut off: the partition is read again from its first record"
+                );
+                if again.is_some() {
+                    self.parts.status.note(self.read_again.in_words());
+                }
+            }
             Judgement::Expired { lost } => tracing::warn!(
                 topic,
                 partition,
